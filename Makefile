@@ -1,0 +1,55 @@
+# Every target starts from the virtual environment that `make venv` builds.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
+
+.PHONY: venv demo serve test test-long bench lint format lock clean
+
+venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
+
+$(VENV)/.done: requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Fuin needs $(PYTHON): set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip $(INSTALL) requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-%/.done: requirements/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip $(INSTALL) requirements/$*.txt
+	@touch $@
+
+demo: venv .venv-aws/.done ## the main job, on the embedded defaults, with the real aws command line
+	@$(BIN)/python -m demo
+
+serve: venv ## a lasting server on ./fuin-data
+	@$(BIN)/fuin serve --data fuin-data --port 8700
+
+test: venv .venv-aws/.done .venv-s3fs/.done ## all tests in their short form
+	@bash tests/system-packages.sh
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: venv .venv-aws/.done .venv-s3fs/.done ## crash and property tests in their long form
+	@bash tests/system-packages.sh
+	@FUIN_LONG=1 $(BIN)/python -m pytest
+
+bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
+	@$(BIN)/python -m bench
+
+lint: venv ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: venv
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## make the lock files anew (needs uv)
+	@for f in runtime dev aws s3fs bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

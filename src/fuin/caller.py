@@ -1,0 +1,69 @@
+"""Authentication: from a signed request to the caller, through the keyholder's day keys and the store's identities."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access import sigv4
+from fuin.errors import AuthenticationFailed, AuthReason
+
+if TYPE_CHECKING:
+    from fuin.access.principal import Principal
+    from fuin.gate import Services
+    from fuin.request import Request
+
+_DAY_KEYS_AT_MOST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed the request; `signed` and `day_key` serve the chunk signatures of a streamed body."""
+
+    principal: Principal
+    access_key_id: str
+    region: str
+    service: str
+    signed: sigv4.Signed
+    day_key: bytes
+
+
+class DayKeys:
+    """A bounded cache of Signature V4 day keys; the keyholder derives them, the secret itself never comes here.
+
+    The sealed secret is part of the cache's key, so a replaced access key never meets an old day key.
+    """
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[tuple[bytes, str, str, str], bytes] = OrderedDict()
+
+    async def get(self, services: Services, sealed: bytes, credential: sigv4.Credential) -> bytes:
+        """Return the signing key of one secret, day, region and service."""
+        index = (sealed, credential.date, credential.region, credential.service)
+        key = self._keys.get(index)
+        if key is None:
+            key = await services.keyholder.signing_key(
+                sealed, credential.access_key_id, credential.date, credential.region, credential.service
+            )
+            self._keys[index] = key
+            if len(self._keys) > _DAY_KEYS_AT_MOST:
+                self._keys.popitem(last=False)
+        return key
+
+
+async def authenticate(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller:
+    """Return the caller of a signed request; raises AuthenticationFailed.
+
+    `signed` comes from `sigv4.parse`. The clock limit depends on the service: 15 minutes for S3, else 5.
+    """
+    settings = services.settings
+    skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
+    sigv4.check_time(signed, request.now, skew)
+    record = services.store.catalog().access_key(signed.credential.access_key_id)
+    if record is None or not record.active:
+        raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
+    day_key = await day_keys.get(services, record.sealed_secret, signed.credential)
+    sigv4.verify(signed, day_key)
+    credential = signed.credential
+    return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, day_key)

@@ -1,0 +1,73 @@
+"""The errors of the domain; each service maps them to its wire format once, in its `faults` module."""
+
+import enum
+
+
+class FuinError(Exception):
+    """Any error that Fuin raises on purpose."""
+
+
+class Fault(FuinError):
+    """An error answer that AWS models: a code, an HTTP status and, mostly, a message.
+
+    Services derive their modelled errors from it (`kms/faults.py`, `s3/faults.py`).
+    """
+
+    code: str = "InternalFailure"
+    status: int = 400
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or "")
+        self.message = message
+
+
+class AccessDenied(FuinError):
+    """The policies do not allow the request; `sentence` is AWS's own wording, safe to show to the caller."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class AuthReason(enum.Enum):
+    """Why a request could not be authenticated; each service has its own code and status for it."""
+
+    MISSING = "missing"  # no signature at all
+    MALFORMED = "malformed"  # an Authorization header or query that is not Signature V4
+    INCOMPLETE = "incomplete"  # parts of Signature V4 are absent
+    UNKNOWN_KEY = "unknown key"
+    BAD_SIGNATURE = "bad signature"
+    SKEWED = "skewed"  # the clock difference is too large
+    EXPIRED = "expired"  # a presigned URL or session past its time
+    PAYLOAD_MISMATCH = "payload mismatch"
+    WRONG_SCOPE = "wrong scope"  # credential for another service, or date that differs
+    UNSIGNED_HEADER = "unsigned header"  # an x-amz- header or host that is not covered by the signature
+
+
+class AuthenticationFailed(FuinError):
+    """The caller could not be authenticated; `detail` is safe to show."""
+
+    def __init__(self, reason: AuthReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class FormatError(FuinError):
+    """Bytes that are not a valid value of one of Fuin's formats."""
+
+
+class TamperedError(FuinError):
+    """An authentication tag, a commitment or a chain does not hold."""
+
+
+class MalformedPolicy(FuinError):
+    """A policy document that cannot be accepted; the text says what and where."""
+
+
+class KeyholderUnavailable(FuinError):
+    """The keyholder cannot be reached or cannot write its record; the request may be tried again."""
+
+
+class StoreUnavailable(FuinError):
+    """The database or the blob store failed (full disk, lost connection); nothing was acknowledged."""

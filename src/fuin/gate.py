@@ -1,0 +1,159 @@
+"""The one door: a `Call` is who asks for what and when; `permit` decides, with reasons, and drafts the record.
+
+Every operation of every service goes through `permit` (or one of its three kinds) exactly once for each right that it
+needs. What it decides is kept in the call and stands in the audit record, which is durable before the answer leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fuin.access import decide
+from fuin.access.policy import Policy, PolicyKind, parse_policy
+from fuin.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.access.principal import Principal
+    from fuin.keyholder.client import Keyholder
+    from fuin.settings import Settings
+    from fuin.store.store import Store
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Services:
+    """What a worker's operations reach: the store, the keyholder, the settings."""
+
+    settings: Settings
+    store: Store
+    keyholder: Keyholder
+
+
+@dataclass(slots=True)
+class Call:
+    """One request after authentication: who, what, when, and the draft of its audit record."""
+
+    services: Services
+    request_id: str
+    service: str  # kms, s3, sts
+    operation: str  # GenerateDataKey
+    principal: Principal
+    access_key_id: str
+    region: str  # of the credential scope; the server's own for anonymous requests
+    now: float  # seconds since 1970
+    source_ip: str = ""
+    secure: bool = False  # came over TLS
+    user_agent: str = ""
+    via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
+    facts: dict[str, Any] = field(default_factory=dict)  # what explain shows: bucket, key, bytes, default key …
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    recorded: bool = False  # a durable record of this request's outcome exists
+
+    @property
+    def account(self) -> str:
+        """Return the caller's account."""
+        return self.principal.account
+
+    def forwarded(self, via: str) -> Call:
+        """Return the same call as one that a service makes on the caller's behalf; both share facts and decisions."""
+        return Call(
+            self.services, self.request_id, "kms", self.operation, self.principal, self.access_key_id, self.region,
+            self.now, self.source_ip, self.secure, self.user_agent, via, self.facts, self.decisions,
+        )  # fmt: skip
+
+    def draft(self, **more: Any) -> bytes:
+        """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did.
+
+        `more` adds members such as `error` (a code) or `use` (the KMS action of a key use).
+        """
+        record: dict[str, Any] = {
+            "request": self.request_id,
+            "operation": f"{self.service}:{self.operation}",
+            "principal": self.principal.arn,
+            "accessKey": self.access_key_id,
+            "region": self.region,
+            "sourceIp": self.source_ip,
+        }
+        if self.via:
+            record["via"] = self.via
+        if self.facts:
+            record["facts"] = self.facts
+        if self.decisions:
+            record["decisions"] = self.decisions
+        record.update(more)
+        return _encode(record)
+
+
+@lru_cache(maxsize=4096)
+def compiled(document: str, kind: PolicyKind) -> Policy:
+    """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
+    return parse_policy(document, kind)
+
+
+def _identity_policies(call: Call) -> tuple[Policy, ...]:
+    documents = call.services.store.catalog().user_policies(call.principal)
+    return tuple(compiled(document, PolicyKind.IDENTITY) for document in documents)
+
+
+def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> None:
+    call.decisions.append({
+        "action": ask.action,
+        "resource": ask.resource,
+        "allowed": decision.allowed,
+        "because": [reason.text for reason in decision.reasons],
+    })  # fmt: skip
+    if not decision.allowed:
+        raise AccessDenied(decision.sentence)
+
+
+def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | None) -> decide.Ask:
+    keys = {"aws:SourceIp": call.source_ip, "aws:SecureTransport": "true" if call.secure else "false"}
+    if call.via:
+        keys["kms:ViaService"] = call.via
+    if context:
+        keys.update(context)
+    return decide.Ask(call.principal, action, resource, keys)
+
+
+def permit_key(
+    call: Call, action: str, arn: str, key_account: str, key_policy: str, context: Mapping[str, str] | None = None
+) -> None:
+    """Check a KMS action on a key against the key policy and, where that delegates, the caller's own policies.
+
+    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn.
+    """
+    ask = _ask(call, action, arn, context)
+    decision = decide.decide_key(ask, key_account, compiled(key_policy, PolicyKind.KEY), _identity_policies(call))
+    _conclude(call, ask, decision)
+
+
+def permit_bucket(
+    call: Call,
+    action: str,
+    arn: str,
+    bucket_account: str,
+    bucket_policy: str | None,
+    context: Mapping[str, str] | None = None,
+) -> None:
+    """Check an S3 action on a bucket or object against the caller's policies and the bucket policy."""
+    ask = _ask(call, action, arn, context)
+    policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
+    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, _identity_policies(call)))
+
+
+def permit_identity(
+    call: Call, action: str, resource: str, account: str, context: Mapping[str, str] | None = None
+) -> None:
+    """Check an action that only the caller's own policies govern (ListKeys, CreateKey, GenerateRandom, ListBuckets).
+
+    Also the check for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
+    """
+    ask = _ask(call, action, resource, context)
+    _conclude(call, ask, decide.decide_identity(ask, account, _identity_policies(call)))

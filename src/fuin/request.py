@@ -1,0 +1,105 @@
+"""One HTTP request as the services see it: bytes from ASGI, bounded reads, no framework."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fuin import ids
+from fuin.errors import FuinError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class BodyTooLarge(FuinError):
+    """The body is longer than the operation takes."""
+
+
+class BodyTimeout(FuinError):
+    """The client did not send the next piece of its body in time."""
+
+
+class ClientGone(FuinError):
+    """The client closed the connection before its request was complete; nobody is left to answer."""
+
+
+class Request:
+    """Method, path, query, headers and the body as a stream.
+
+    `path` is the raw path as sent (percent-encoded bytes), `query` the raw query string. `headers` maps lower-case
+    names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
+    """
+
+    __slots__ = ("_idle_limit", "_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip")
+
+    def __init__(self, scope: Scope, receive: Receive, idle_limit: float) -> None:
+        self.id = ids.request_id()
+        self.now = time.time()
+        self.method: str = scope["method"]
+        self.path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.query: bytes = scope["query_string"]
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers[name] = headers[name] + b"," + value if name in headers else value
+        self.headers = headers
+        client = scope.get("client")
+        self.source_ip: str = client[0] if client else ""
+        self.secure: bool = scope.get("scheme") == "https"
+        self._receive = receive
+        self._idle_limit = idle_limit
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value as Latin-1 text, or None."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives; raises ClientGone or BodyTimeout."""
+        more = True
+        while more:
+            try:
+                message = await asyncio.wait_for(self._receive(), self._idle_limit)
+            except TimeoutError:
+                raise BodyTimeout("the body stopped arriving") from None
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the client closed the connection")
+            more = message.get("more_body", False)
+            body: bytes = message.get("body", b"")
+            if body:
+                yield body
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body of at most `limit` bytes; raises BodyTooLarge before reading more."""
+        length = self.headers.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise BodyTooLarge(f"the body is longer than {limit} bytes")
+        parts: list[bytes] = []
+        size = 0
+        async for piece in self.pieces():
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(f"the body is longer than {limit} bytes")
+            parts.append(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Answer:
+    """A whole small response: status, headers, body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    async def send(self, send: Send) -> None:
+        """Write it to the ASGI server, with its length."""
+        length = str(len(self.body)).encode()
+        names = {name for name, _ in self.headers}
+        if b"content-length" not in names:
+            self.headers.append((b"content-length", length))
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})

@@ -1,0 +1,67 @@
+"""The server's settings and the places of its files, in one frozen value."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `fuin serve` was told; times are seconds, sizes are bytes."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8700
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    workers: int = 1
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    clock_skew: int = 900  # AWS: S3 takes 15 minutes
+    kms_clock_skew: int = 300  # AWS: the other services take 5 minutes
+    kms_body_limit: int = 1 * MIB
+    s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
+    object_limit: int = 5 * GIB  # one PutObject or UploadPart
+    header_limit: int = 32 * KIB
+    body_idle_limit: float = 60.0  # the longest wait for the next piece of a body
+    frame_length: int = 256 * KIB  # plaintext bytes per message frame
+
+    @property
+    def database(self) -> Path:
+        """Return the SQLite database."""
+        return self.data / "fuin.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Return the folder of the stored objects' ciphertext."""
+        return self.data / "blobs"
+
+    @property
+    def audit(self) -> Path:
+        """Return the folder of the audit log's segments."""
+        return self.data / "audit"
+
+    @property
+    def run(self) -> Path:
+        """Return the folder of the lock and the keyholder's socket."""
+        return self.data / "run"
+
+    @property
+    def keyholder_socket(self) -> Path:
+        """Return the keyholder's Unix socket."""
+        return self.run / "keyholder.sock"
+
+    @property
+    def root_key(self) -> Path:
+        """Return the root key's file: the key itself (0600), or its Argon2id parameters when a passphrase opens it."""
+        return self.data / "root.key"
+
+    def prepare(self) -> None:
+        """Make the folders, readable by this user only."""
+        os.umask(0o077)
+        for folder in (self.data, self.blobs, self.audit, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
