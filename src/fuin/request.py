@@ -1,6 +1,5 @@
 """One HTTP request as the services see it: bytes from ASGI, bounded reads, no framework."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
@@ -17,12 +16,8 @@ class BodyTooLarge(FuinError):
     """The body is longer than the operation takes."""
 
 
-class BodyTimeout(FuinError):
-    """The client did not send the next piece of its body in time."""
-
-
 class ClientGone(FuinError):
-    """The client closed the connection before its request was complete; nobody is left to answer."""
+    """The connection ended before the request was complete, by the client or for idleness; nobody is left to answer."""
 
 
 class Request:
@@ -32,9 +27,9 @@ class Request:
     names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
     """
 
-    __slots__ = ("_idle_limit", "_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip")
+    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip")
 
-    def __init__(self, scope: Scope, receive: Receive, idle_limit: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self.id = ids.request_id()
         self.now = time.time()
         self.method: str = scope["method"]
@@ -48,7 +43,6 @@ class Request:
         self.source_ip: str = client[0] if client else ""
         self.secure: bool = scope.get("scheme") == "https"
         self._receive = receive
-        self._idle_limit = idle_limit
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value as Latin-1 text, or None."""
@@ -56,33 +50,37 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives; raises ClientGone or BodyTimeout."""
-        more = True
-        while more:
-            try:
-                message = await asyncio.wait_for(self._receive(), self._idle_limit)
-            except TimeoutError:
-                raise BodyTimeout("the body stopped arriving") from None
-            if message["type"] == "http.disconnect":
-                raise ClientGone("the client closed the connection")
-            more = message.get("more_body", False)
-            body: bytes = message.get("body", b"")
+        """Yield the body as it arrives; raises ClientGone.
+
+        The time between two pieces is bounded by the protocol (`server/protocol.py`), which closes an idle connection:
+        a timer for each piece would cost more than all the cryptography of a small request.
+        """
+        while True:
+            body, more = await self.piece()
             if body:
                 yield body
+            if not more:
+                return
+
+    async def piece(self) -> tuple[bytes, bool]:
+        """Return the next piece of the body and whether more may follow; raises ClientGone."""
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise ClientGone("the client closed the connection")
+        return message.get("body", b""), message.get("more_body", False)
 
     async def body(self, limit: int) -> bytes:
         """Return the whole body of at most `limit` bytes; raises BodyTooLarge before reading more."""
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
-        parts: list[bytes] = []
-        size = 0
-        async for piece in self.pieces():
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge(f"the body is longer than {limit} bytes")
-            parts.append(piece)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        whole, more = await self.piece()  # nearly always all of it
+        while more and len(whole) <= limit:
+            body, more = await self.piece()
+            whole += body
+        if len(whole) > limit:
+            raise BodyTooLarge(f"the body is longer than {limit} bytes")
+        return whole
 
 
 class Answer:

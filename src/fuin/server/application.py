@@ -1,0 +1,112 @@
+"""The one ASGI application: health, then dispatch by the service in the credential scope."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fuin.caller import DayKeys
+from fuin.identity import sts
+from fuin.kms import app as kms
+from fuin.request import Answer, ClientGone, Request
+from fuin.s3 import app as s3
+from fuin.server import lifetime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fuin.gate import Services
+    from fuin.request import Receive, Scope, Send
+
+    Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
+
+HANDLERS: dict[bytes, Handler] = {
+    b"kms": kms.handle,
+    b"s3": s3.handle,
+    b"sts": sts.handle,
+    b"iam": sts.handle,  # answers that this part of IAM is not built
+}
+
+
+class Application:
+    """A worker's ASGI callable; `start` and `stop` are called by the server's lifespan."""
+
+    def __init__(self, open_services: Callable[[], Awaitable[Services]]) -> None:
+        self._open_services = open_services
+        self._day_keys = DayKeys()
+        self._services: Services | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or run the lifespan."""
+        if scope["type"] != "http":
+            await self._lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        services = self._services
+        if services is None:
+            await Answer(503, [(b"retry-after", b"1")]).send(send)
+        elif is_health(request):
+            await Answer(200, [(b"content-type", b"application/json")], b'{"status":"ok"}').send(send)
+        else:
+            try:
+                await HANDLERS.get(service_of(request), s3.handle)(services, self._day_keys, request, send)
+            except ClientGone:
+                return  # the connection is closed; the handler has cleaned up
+
+    async def start(self) -> None:
+        """Open the store and the keyholder's connection, and start the timed jobs."""
+        self._services = await self._open_services()
+        self._tasks = lifetime.start_jobs(self._services)
+
+    async def stop(self) -> None:
+        """End the timed jobs and close what `start` opened; requests have been drained by then."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._services is not None:
+            await self._services.keyholder.close()
+            self._services.store.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def is_health(request: Request) -> bool:
+    """Tell whether this is the unsigned GET /health; a signed one asks for a bucket of that name."""
+    return request.path == b"/health" and request.method in {"GET", "HEAD"} and not is_signed(request)
+
+
+def is_signed(request: Request) -> bool:
+    """Tell whether the request carries a signature of any kind."""
+    return b"authorization" in request.headers or b"X-Amz-Credential=" in request.query
+
+
+def service_of(request: Request) -> bytes:
+    """Return the service named by the credential scope, without trusting it: the handler verifies the signature.
+
+    Requests without a scope go by their form: a target header means KMS, a form posted to / means STS, all else S3.
+    """
+    header = request.headers.get(b"authorization")
+    if header is not None:
+        start = header.find(b"Credential=")
+        if start >= 0:
+            parts = header[start + 11 : start + 300].split(b",", 1)[0].split(b"/")
+            return parts[-2] if len(parts) >= 5 else b"s3"
+    elif b"X-Amz-Credential=" in request.query:
+        credential = request.query.split(b"X-Amz-Credential=", 1)[1].split(b"&", 1)[0]
+        parts = credential.replace(b"%2F", b"/").replace(b"%2f", b"/").split(b"/")
+        return parts[-2] if len(parts) >= 5 else b"s3"
+    if b"x-amz-target" in request.headers:
+        return b"kms"
+    if request.method == "POST" and request.path == b"/":
+        return b"sts"
+    return b"s3"

@@ -1,0 +1,22 @@
+"""What every process of the server does to itself at its start. Linux: prctl(2), setrlimit(2)."""
+
+import ctypes
+import os
+import resource
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(sent: int = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent ends, however that happens."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(sent), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() == 1:  # the parent ended before the call
+        os._exit(0)
+
+
+def forbid_core_dumps() -> None:
+    """Keep data keys that pass through this process out of core files."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,96 @@
+"""uvicorn's HTTP protocol with bounds: on the size of headers and on the time that a silent client may hold a place.
+
+uvicorn bounds neither when httptools parses. The header size is counted in the parser's callbacks; time is watched by
+one sweep over all connections every few seconds, so that a request pays for a clock reading and for no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fuin.settings import KIB
+
+HEADER_LIMIT = 32 * KIB  # request line and headers together; AWS takes 8 KiB of headers, presigned URLs are long
+HEADER_COUNT = 256
+HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
+IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
+SWEEP_EVERY = 2.5
+
+
+class HeadersTooLarge(Exception):
+    """Ends the parsing; the protocol answers 400 and closes."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection with bounded headers and bounded silence."""
+
+    _header_bytes = 0
+    _in_headers = False
+    _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to count: a connection that never sends a request is closed like an idle one."""
+        super().connection_made(transport)
+        self._last_sign = self.loop.time()
+        self._in_headers = True
+
+    def data_received(self, data: bytes) -> None:
+        """Note the sign of life and feed the parser."""
+        self._last_sign = self.loop.time()
+        super().data_received(data)
+
+    def resume_writing(self) -> None:
+        """Note that the client read enough for the next piece."""
+        self._last_sign = self.loop.time()
+        super().resume_writing()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._in_headers = True
+
+    def on_url(self, url: bytes) -> None:
+        """Count the target."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request's task."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size + 4
+        if self._header_bytes > HEADER_LIMIT or len(self.headers) >= HEADER_COUNT:
+            raise HeadersTooLarge
+
+    def silent_too_long(self, now: float) -> bool:
+        """Tell whether this connection holds a request that makes no progress through the client's silence."""
+        silence = now - self._last_sign
+        if self._in_headers:
+            return silence > HEADER_TIME
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False  # between requests: the keep-alive timer watches
+        waits_for_body = cycle.more_body and not self.flow.read_paused
+        return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
+
+
+async def sweep(connections: set[Any]) -> None:
+    """Close silent connections, for ever."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        now = loop.time()
+        for connection in list(connections):
+            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now):
+                connection.transport.abort()

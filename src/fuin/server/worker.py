@@ -1,0 +1,112 @@
+"""A worker process: `python -m fuin.server.worker CONFIG`, started by the supervisor with inherited sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from fuin.gate import Services
+from fuin.keyholder.client import Keyholder
+from fuin.server import process
+from fuin.server.application import Application
+from fuin.server.protocol import BoundedProtocol, sweep
+from fuin.settings import Settings
+from fuin.store.store import Store
+
+KEEP_ALIVE = 75  # seconds; longer than the clients' own pools keep idle connections
+DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What the supervisor tells a worker; file descriptors are inherited."""
+
+    settings: Settings
+    listener: int
+    ready: int  # gets one byte when the worker answers
+
+    def argument(self) -> str:
+        """Return it as one command-line argument; it holds no secret."""
+        return msgspec.json.encode(self, enc_hook=str).decode()
+
+    @classmethod
+    def from_argument(cls, text: str) -> WorkerConfig:
+        """Read what `argument` wrote."""
+        return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: Path(value) if kind is Path else value)
+
+
+async def open_services(settings: Settings) -> Services:
+    """Open this worker's store and its connection to the keyholder."""
+    keyholder = Keyholder(settings.keyholder_socket)
+    await keyholder.connect()
+    return Services(settings, Store.open(settings), keyholder)
+
+
+class WorkerServer(uvicorn.Server):
+    """uvicorn's server, which reports when it answers and watches for silent clients."""
+
+    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def main_loop(self) -> None:
+        """Report readiness, then run until told to stop."""
+        os.write(self._ready, b"r")
+        os.close(self._ready)
+        watch = asyncio.create_task(sweep(self.server_state.connections))
+        try:
+            await super().main_loop()
+        finally:
+            watch.cancel()
+
+
+def serve(config: WorkerConfig) -> None:
+    """Serve until SIGTERM, then drain."""
+    import socket  # noqa: PLC0415  (only here)
+
+    settings = config.settings
+    application = Application(lambda: open_services(settings))
+    server = WorkerServer(
+        uvicorn.Config(
+            application,
+            http=BoundedProtocol,
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=DRAIN,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
+        ),
+        config.ready,
+    )
+    server.run(sockets=[socket.socket(fileno=config.listener)])
+
+
+def main() -> None:
+    """Run one worker; ends with the supervisor."""
+    process.die_with_parent()
+    process.forbid_core_dumps()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536, hard))
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(WorkerConfig.from_argument(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
