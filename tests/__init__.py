@@ -1,0 +1,1 @@
+"""The tests; a package, so that the folders' helper modules import as `tests.support.…`."""

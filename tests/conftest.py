@@ -1,0 +1,69 @@
+"""Fixtures around the real server; everything else stands in `tests/support`."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import environment
+from tests.support.server import Server
+
+ServerFactory = Callable[..., Server]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Take out of this process what the machine sets for all AWS clients: they must meet Fuin unchanged."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if environment.is_unwanted(name) and not name.startswith("PYTHON")]:
+            if name not in {"FUIN_LONG"}:
+                patch.delenv(name)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, str(home / "none"))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Return a maker of names that no other test of this run uses; they fit buckets, aliases and users."""
+    return lambda stem: f"{stem}-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give the real server over http with two workers, shared by the whole run; use `unique` names in it."""
+    yield from _running(Server(tmp_path_factory.mktemp("server")))
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give the real server over TLS with its self-signed certificate, shared by the whole run."""
+    yield from _running(Server(tmp_path_factory.mktemp("tls-server"), tls=True))
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
+    """Give a maker of servers of this test's own, not started; whatever still runs at its end is killed."""
+    made: list[Server] = []
+
+    def make(name: str = "own", *, workers: int = 2, tls: bool = False) -> Server:
+        made.append(Server(tmp_path / name, workers=workers, tls=tls))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()

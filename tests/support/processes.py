@@ -1,0 +1,56 @@
+"""Process trees and ports of the real server under test."""
+
+import contextlib
+import random
+import socket
+import time
+from collections.abc import Callable
+
+import psutil
+
+_PORTS = range(20000, 32768)  # below the range from which the kernel takes ports for outgoing connections
+
+
+def free_port() -> int:
+    """Return a loopback TCP port below 32768 on which nothing listens."""
+    choice = random.SystemRandom()
+    for _ in range(200):
+        port = choice.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port found")
+
+
+def alive(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; a zombie that nobody collects does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command(process: psutil.Process) -> str:
+    """Return a process's command line, empty when it is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Return all processes below `pid`, none when it is gone."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until `holds()`; raises AssertionError naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.02)
