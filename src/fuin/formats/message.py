@@ -1,0 +1,239 @@
+"""The AWS Encryption SDK message, format version 2, suite 0x0478, framed: layout of header and frames.
+
+Source: "AWS Encryption SDK message format reference" and "Body additional authenticated data (AAD) reference" of the
+AWS Encryption SDK developer guide. Suite 0x0478 is AES-256-GCM with HKDF-SHA-512 and key commitment, without
+signature. All numbers are big-endian. The page `docs/formats/message.md` draws the layout.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Buffer
+
+VERSION = 0x02
+SUITE = 0x0478
+FRAMED = 0x02
+KMS_PROVIDER = "aws-kms"
+
+MESSAGE_ID_LENGTH = 32
+COMMITMENT_LENGTH = 32
+TAG_LENGTH = 16
+
+FRAME_HEAD_LENGTH = 16  # sequence number, IV
+FINAL_HEAD_LENGTH = 24  # end mark, sequence number, IV, content length
+FRAME_OVERHEAD = FRAME_HEAD_LENGTH + TAG_LENGTH
+FINAL_OVERHEAD = FINAL_HEAD_LENGTH + TAG_LENGTH
+
+# Bounds for what is written and read. The format would allow far more; nobody needs it, and memory must stay bounded.
+HEADER_LIMIT = 64 * 1024
+CONTEXT_LIMIT = 16 * 1024  # KMS takes 8,192 characters
+DATA_KEYS_LIMIT = 32
+FRAME_LENGTH_LIMIT = 64 * 1024 * 1024
+
+SEQUENCE_END = 0xFFFFFFFF
+FRAMES_LIMIT = SEQUENCE_END - 1  # the end mark is no regular sequence number
+
+_START = struct.Struct(">BH32s")
+_U16 = struct.Struct(">H")
+_CLOSE = struct.Struct(">BI32s")
+_FRAME_HEAD = struct.Struct(">IQI")  # the IV is the sequence number in 12 bytes: eight of zero and these four
+_FINAL_HEAD = struct.Struct(">IIQII")
+_POSITION = struct.Struct(">IQ")
+_FRAME_LABEL = b"AWSKMSEncryptionClient Frame"
+_FINAL_LABEL = b"AWSKMSEncryptionClient Final Frame"
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedDataKey:
+    """The data key as one key provider encrypted it; for `aws-kms`, `info` is the key ARN in UTF-8."""
+
+    provider: str
+    info: bytes
+    ciphertext: bytes
+
+    @classmethod
+    def of_kms(cls, key_arn: str, ciphertext: bytes) -> EncryptedDataKey:
+        """Return the entry for a CiphertextBlob of GenerateDataKey."""
+        return cls(KMS_PROVIDER, key_arn.encode(), ciphertext)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A message header; `raw` is what its tag authenticates, everything but the tag itself."""
+
+    message_id: bytes
+    context: dict[str, str]
+    encrypted_data_keys: tuple[EncryptedDataKey, ...]
+    frame_length: int  # plaintext bytes
+    commitment: bytes
+    raw: bytes
+    tag: bytes
+
+    @property
+    def length(self) -> int:
+        """Return the size of the header with its tag: where the first frame starts."""
+        return len(self.raw) + len(self.tag)
+
+
+class _Cursor:
+    """Bounded reading of consecutive fields."""
+
+    __slots__ = ("_data", "offset")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.offset = 0
+
+    def take(self, length: int) -> bytes:
+        end = self.offset + length
+        if end > len(self._data):
+            raise FormatError("the message header is cut off or too large")
+        field = self._data[self.offset : end]
+        self.offset = end
+        return field
+
+    def number(self) -> int:
+        value: int = _U16.unpack(self.take(2))[0]
+        return value
+
+    def field(self) -> bytes:
+        return self.take(self.number())
+
+    def text(self) -> str:
+        try:
+            return self.field().decode()
+        except UnicodeDecodeError:
+            raise FormatError("a text of the message header is not UTF-8") from None
+
+    def at_end(self) -> bool:
+        return self.offset == len(self._data)
+
+
+def _field(value: bytes) -> bytes:
+    if len(value) > 0xFFFF:
+        raise FormatError("a field of a message header is at most 65535 bytes long")
+    return _U16.pack(len(value)) + value
+
+
+def encode_context(context: Mapping[str, str]) -> bytes:
+    """Return the header's context section without its length: nothing for no pairs, else count and sorted pairs.
+
+    The keys are sorted by their UTF-8 bytes. Raises FormatError above `CONTEXT_LIMIT`.
+    """
+    if not context:
+        return b""
+    try:
+        pairs = sorted((key.encode(), value.encode()) for key, value in context.items())
+    except UnicodeEncodeError:
+        raise FormatError("the encryption context is not valid Unicode") from None
+    section = _U16.pack(len(pairs)) + b"".join(_field(key) + _field(value) for key, value in pairs)
+    if len(section) > CONTEXT_LIMIT:
+        raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
+    return section
+
+
+def decode_context(section: bytes) -> dict[str, str]:
+    """Return the pairs of a context section; raises FormatError for anything but what `encode_context` writes."""
+    if not section:
+        return {}
+    if len(section) > CONTEXT_LIMIT:
+        raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
+    cursor = _Cursor(section)
+    context: dict[str, str] = {}
+    previous: bytes | None = None
+    for _ in range(cursor.number()):
+        key, value = cursor.text(), cursor.text()
+        if previous is not None and key.encode() <= previous:
+            raise FormatError("the encryption context has keys out of order or twice")
+        previous = key.encode()
+        context[key] = value
+    if not context or not cursor.at_end():
+        raise FormatError("the encryption context does not have the length that it states")
+    return context
+
+
+def check_frame_length(frame_length: int) -> None:
+    """Raise FormatError unless it is between 1 and `FRAME_LENGTH_LIMIT`; zero would mean a message without frames."""
+    if not 1 <= frame_length <= FRAME_LENGTH_LIMIT:
+        raise FormatError(f"the frame length is not between 1 and {FRAME_LENGTH_LIMIT} bytes")
+
+
+def encode_header(
+    message_id: bytes,
+    context: Mapping[str, str],
+    encrypted_data_keys: Sequence[EncryptedDataKey],
+    frame_length: int,
+    commitment: bytes,
+) -> bytes:
+    """Return a header without its tag, the `raw` of the `Header`; raises FormatError when a limit is passed."""
+    if len(message_id) != MESSAGE_ID_LENGTH or len(commitment) != COMMITMENT_LENGTH:
+        raise FormatError("message id and commitment are 32 bytes long")
+    if not 1 <= len(encrypted_data_keys) <= DATA_KEYS_LIMIT:
+        raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
+    check_frame_length(frame_length)
+    parts = [
+        _START.pack(VERSION, SUITE, message_id),
+        _field(encode_context(context)),
+        _U16.pack(len(encrypted_data_keys)),
+    ]
+    for key in encrypted_data_keys:
+        parts += (_field(key.provider.encode()), _field(key.info), _field(key.ciphertext))
+    parts.append(_CLOSE.pack(FRAMED, frame_length, commitment))
+    raw = b"".join(parts)
+    if len(raw) + TAG_LENGTH > HEADER_LIMIT:
+        raise FormatError(f"the message header is larger than {HEADER_LIMIT} bytes")
+    return raw
+
+
+def _data_keys(cursor: _Cursor) -> tuple[EncryptedDataKey, ...]:
+    count = cursor.number()
+    if not 1 <= count <= DATA_KEYS_LIMIT:
+        raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
+    return tuple(EncryptedDataKey(cursor.text(), cursor.field(), cursor.field()) for _ in range(count))
+
+
+def parse_header(data: Buffer) -> Header:
+    """Return the header at the beginning of `data`; what follows it is left alone.
+
+    Give it the first `HEADER_LIMIT` bytes of a message, or fewer where the message or its header is known to be
+    shorter. Raises FormatError for another version, suite or content type and for anything malformed. Nothing is
+    authenticated yet: that is done by `fuin.envelope.stream.Opener`.
+    """
+    head = bytes(memoryview(data)[:HEADER_LIMIT])
+    cursor = _Cursor(head)
+    version, suite, message_id = _START.unpack(cursor.take(_START.size))
+    if version != VERSION:
+        raise FormatError("not a version 2 message of the AWS Encryption SDK")
+    if suite != SUITE:
+        raise FormatError(f"the message's algorithm suite is 0x{suite:04X}; only 0x{SUITE:04X} is taken")
+    context = decode_context(cursor.field())
+    keys = _data_keys(cursor)
+    content_type, frame_length, commitment = _CLOSE.unpack(cursor.take(_CLOSE.size))
+    if content_type != FRAMED:
+        raise FormatError("only framed messages are taken")
+    check_frame_length(frame_length)
+    raw = head[: cursor.offset]
+    return Header(message_id, context, keys, frame_length, commitment, raw, cursor.take(TAG_LENGTH))
+
+
+def frame_head(sequence: int) -> bytes:
+    """Return what stands before the ciphertext of a regular frame: sequence number and IV, 16 bytes."""
+    return _FRAME_HEAD.pack(sequence, 0, sequence)
+
+
+def final_head(sequence: int, length: int) -> bytes:
+    """Return what stands before the final frame's ciphertext of `length` bytes: 24 bytes."""
+    return _FINAL_HEAD.pack(SEQUENCE_END, sequence, 0, sequence, length)
+
+
+def frame_aad(message_id: bytes, sequence: int, final: bool, length: int) -> bytes:
+    """Return the associated data of a frame whose plaintext is `length` bytes long."""
+    return message_id + (_FINAL_LABEL if final else _FRAME_LABEL) + _POSITION.pack(sequence, length)
