@@ -1,0 +1,59 @@
+"""What the source may not use: pickle, print outside the command line, XML parsers that expand entities, eval."""
+
+import ast
+
+import pytest
+
+from tests.house.source import Module, modules, names
+
+# name that may not be imported -> the modules that may, with the reason.
+IMPORTS: dict[str, dict[str, str]] = {
+    "pickle": {},
+    "marshal": {},
+    "shelve": {},
+    "xml": {"s3.xml": "the one reader of XML; it refuses document types and entities"},
+    "random": {},  # `secrets` and `os.urandom` are the sources of randomness
+}
+# built-in that may not be called -> the rooms that may.
+CALLS: dict[str, tuple[str, ...]] = {"print": ("cli",), "eval": (), "exec": (), "breakpoint": ()}
+
+
+def unwanted(module: Module) -> list[str]:
+    """Return the unwanted imports and calls of a module."""
+    found = []
+    for line, full in module.imports(names(modules())):
+        top = full.split(".")[0]
+        if top in IMPORTS and module.name not in IMPORTS[top] and not full.startswith("xml.sax.saxutils"):
+            found.append(f"{module.name}:{line} imports {full}")
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            rooms = CALLS.get(node.func.id)
+            if rooms is not None and module.room not in rooms:
+                found.append(f"{module.name}:{node.lineno} calls {node.func.id}")
+    return found
+
+
+def test_source_uses_nothing_unwanted() -> None:
+    """No pickle, no print, no eval, and XML is read in one place only."""
+    assert [line for module in modules() for line in unwanted(module)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("kms.app", "import pickle"),
+        ("kms.app", "print('hello')"),
+        ("s3.buckets", "from xml.etree import ElementTree"),
+        ("store.keys", "import random"),
+        ("store.keys", "eval('1')"),
+    ],
+)
+def test_unwanted_use_is_found(name: str, text: str) -> None:
+    """The check itself sees each unwanted use."""
+    assert unwanted(Module(name, text))
+
+
+def test_command_line_may_print() -> None:
+    """The command line prints, and s3/xml.py reads XML."""
+    assert unwanted(Module("cli.main", "print('hello')")) == []
+    assert unwanted(Module("s3.xml", "from xml.parsers import expat")) == []

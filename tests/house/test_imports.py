@@ -1,0 +1,113 @@
+"""Rooms may import downwards only, by an explicit table."""
+
+import pytest
+
+from tests.house.source import Module, modules, names
+
+LOW = ("errors", "secret", "ids", "settings", "crash")
+ANY_CALL = ("gate", "caller", "request")  # what every service's edge works with
+
+# Who may import whom. A room may always import itself; an entry with a dot means that module alone.
+# A room that is not in the table may not exist: add it here, with what it needs.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "": (),
+    "errors": (),
+    "secret": (),
+    "ids": (),
+    "crash": (),
+    "settings": (),
+    "formats": ("errors", "ids", "secret"),
+    "access": ("formats", *LOW),
+    "audit": ("formats", *LOW),
+    "store": ("formats", "access.principal", *LOW),  # an access key's row names its principal
+    "keyholder": ("audit", "formats", *LOW),
+    "request": LOW,
+    "gate": ("access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "caller": ("access", "gate", "request", "store", "keyholder.client", *LOW),
+    "kms": (*ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "s3": (
+        *ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW,
+        "envelope", "kms.on_behalf", "kms.faults",
+    ),
+    "identity": (*ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "server": (*ANY_CALL, "kms", "s3", "identity", "access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "envelope": ("formats", "secret", "errors"),
+    "volume": ("envelope", "formats", "secret", "errors"),
+    "cli": (
+        "server", "envelope", "volume", "access", "audit", "store", "keyholder.client", "keyholder.offline",
+        "formats", *LOW,
+    ),
+    "console": ("server", *ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "testing": (),
+}  # fmt: skip
+
+
+def forbidden(module: Module, known: frozenset[str]) -> list[str]:
+    """Return the imports of a module that the table does not allow, each as a readable line."""
+    if module.room not in ALLOWED:
+        return [f"{module.name}: the room {module.room!r} is not in the table"]
+    allowed = (module.room, *ALLOWED[module.room])
+    found = []
+    for line, full in module.imports(known):
+        if full.split(".")[0] != "fuin":
+            continue
+        target = full.removeprefix("fuin").removeprefix(".")
+        if target and not any(target == entry or target.startswith(f"{entry}.") for entry in allowed):
+            found.append(f"{module.name}:{line} imports {target}")
+    return found
+
+
+def test_rooms_import_downwards_only() -> None:
+    """No module imports a room above or beside its own, not even for types or inside a function."""
+    known = names(modules())
+    assert [line for module in modules() for line in forbidden(module, known)] == []
+
+
+def test_table_has_no_cycle() -> None:
+    """The table itself only points down: no room can be reached from itself."""
+    for room, entries in ALLOWED.items():
+        seen: set[str] = set()
+        todo = [entry.split(".")[0] for entry in entries]
+        while todo:
+            below = todo.pop()
+            if below not in seen:
+                seen.add(below)
+                todo += [entry.split(".")[0] for entry in ALLOWED[below]]
+        assert room not in seen, f"{room} reaches itself"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("formats.blob", "from fuin.keyholder import client"),
+        ("access.decide", "import fuin.store.store"),
+        ("kms.data_keys", "from fuin.s3.app import handle"),
+        ("kms.data_keys", "from fuin.keyholder.sealing import unwrap"),
+        ("kms.data_keys", "from fuin.keyholder import sealing"),
+        ("s3.objects", "from fuin.kms.key import open_key"),
+        ("s3.objects", "def f() -> None:\n    from fuin.kms import key"),
+        ("s3.objects", "if TYPE_CHECKING:\n    from fuin.server import application"),
+        ("envelope.stream", "from fuin import settings"),
+        ("store.keys", "from ..gate import Call"),
+        ("store.keys", "from fuin.access.decide import Ask"),
+        ("newroom.thing", "import os"),
+    ],
+)
+def test_wrong_import_is_found(name: str, text: str) -> None:
+    """The check itself sees each kind of wrong import."""
+    known = names(modules()) | {"keyholder.sealing", "keyholder.client", "kms.key", "settings", "server.application"}
+    assert forbidden(Module(name, text), known)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s3.objects", "from fuin.kms import on_behalf\nfrom fuin.kms.faults import Fault"),
+        ("kms.data_keys", "from fuin.keyholder.client import Keyholder\nfrom fuin.gate import Call"),
+        ("store.keys", "from .store import Store\nfrom fuin.access.principal import Principal"),
+    ],
+)
+def test_right_import_is_allowed(name: str, text: str) -> None:
+    """The check does not cry at imports that the table allows."""
+    known = names(modules()) | {"kms.on_behalf", "kms.faults", "keyholder.client"}
+    assert forbidden(Module(name, text), known) == []
