@@ -71,3 +71,7 @@ class KeyholderUnavailable(FuinError):
 
 class StoreUnavailable(FuinError):
     """The database or the blob store failed (full disk, lost connection); nothing was acknowledged."""
+
+
+class MaterialDamaged(TamperedError):
+    """Wrapped key material or a sealed secret of the store does not open under the root key; no caller caused it."""

@@ -1,0 +1,158 @@
+"""Audit records: one use of a key, or one line the keyholder adds, as bytes in a hash chain.
+
+Page: docs/formats/audit-record.md. A segment file is a header followed by entries; an entry is `u32 length | record |
+SHA-256 chain hash`. The hash covers a label, the hash before it and the record, so no record can be changed, removed,
+moved or added without every later hash changing; a checkpoint record signs the chain so far.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+from fuin.errors import FormatError
+
+VERSION = 1
+LIMIT = 2 * 1024 * 1024  # bytes of one record
+ZERO = bytes(32)  # the hash before the first record
+ENTRY_OVERHEAD = 36  # bytes of an entry beside its record: the length and the hash
+
+# What was done. Numbers stay for ever; a number that is not here is shown as "use-N".
+CREATE_MATERIAL, DATA_KEY, DATA_KEY_WITHOUT_PLAINTEXT, ENCRYPT, DECRYPT = 1, 2, 3, 4, 5
+RE_ENCRYPT_FROM, RE_ENCRYPT_TO, RANDOM, NOTE = 6, 7, 8, 9
+OPENED, RECOVERED, CHECKPOINT = 0xF0, 0xF1, 0xF2
+USES = {
+    CREATE_MATERIAL: "create_material",
+    DATA_KEY: "data_key",
+    DATA_KEY_WITHOUT_PLAINTEXT: "data_key_without_plaintext",
+    ENCRYPT: "encrypt",
+    DECRYPT: "decrypt",
+    RE_ENCRYPT_FROM: "re_encrypt_from",
+    RE_ENCRYPT_TO: "re_encrypt_to",
+    RANDOM: "random",
+    NOTE: "record",
+    OPENED: "opened",
+    RECOVERED: "recovered",
+    CHECKPOINT: "checkpoint",
+}
+
+DONE, INVALID, TAMPERED, DAMAGED = 0, 1, 2, 3
+OUTCOMES = {DONE: "done", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "damaged"}
+
+_CHAIN_LABEL = b"fuin audit chain v1\x00"
+_SIGNATURE_LABEL = b"fuin audit checkpoint v1\x00"
+_FIXED = struct.Struct(">BQQBB")  # version, sequence, time, use, outcome
+_U32 = struct.Struct(">I")
+_MARK = b"fuin checkpoint\x00"
+_CHECKPOINT = struct.Struct(">16sQ32s64s")  # mark, sequence, head, signature
+_SEGMENT = struct.Struct(">24sQ32s")  # magic, sequence of the first record, hash before it
+_MAGIC = b"fuin audit segment v1\n\x00\x00"
+SEGMENT_HEADER_LENGTH = _SEGMENT.size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: `time` is nanoseconds since 1970, `use` and `outcome` are the numbers above.
+
+    `draft` is the caller's JSON, which the keyholder does not read; a checkpoint has its signature there.
+    """
+
+    sequence: int
+    time: int
+    use: int
+    outcome: int
+    key_id: str
+    material_id: bytes
+    draft: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed statement: the record of number `sequence` has the chain hash `head`."""
+
+    sequence: int
+    head: bytes
+    signature: bytes
+
+
+def encode(record: Record) -> bytes:
+    """Return the bytes of a record; raises FormatError when a part is longer than the format takes."""
+    key_id = record.key_id.encode()
+    if len(key_id) > 255 or len(record.material_id) > 255:
+        raise FormatError("an id of an audit record is too long")
+    data = b"".join([
+        _FIXED.pack(VERSION, record.sequence, record.time, record.use, record.outcome),
+        bytes((len(key_id),)), key_id,
+        bytes((len(record.material_id),)), record.material_id,
+        _U32.pack(len(record.draft)), record.draft,
+    ])  # fmt: skip
+    if len(data) > LIMIT:
+        raise FormatError("an audit record is too long")
+    return data
+
+
+def parse(data: bytes) -> Record:
+    """Return the record of its bytes; raises FormatError on any other bytes."""
+    try:
+        version, sequence, time, use, outcome = _FIXED.unpack_from(data)
+        at = _FIXED.size
+        key_id = data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+        material_id = data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+        end = at + 4 + _U32.unpack_from(data, at)[0]
+        text = key_id.decode()
+    except (struct.error, IndexError, UnicodeDecodeError):
+        raise FormatError("not an audit record") from None
+    if version != VERSION or end != len(data):
+        raise FormatError("not an audit record of a known version and its own length")
+    return Record(sequence, time, use, outcome, text, material_id, data[at + 4 :])
+
+
+def link(previous: bytes, data: bytes) -> bytes:
+    """Return the chain hash of a record's bytes after the record whose hash is `previous`."""
+    return hashlib.sha256(_CHAIN_LABEL + previous + data).digest()
+
+
+def entry(data: bytes, chain_hash: bytes) -> bytes:
+    """Return a record as it stands in a segment."""
+    return b"".join((_U32.pack(len(data)), data, chain_hash))
+
+
+def signed_bytes(sequence: int, head: bytes) -> bytes:
+    """Return what a checkpoint's signature covers."""
+    return _SIGNATURE_LABEL + struct.pack(">Q32s", sequence, head)
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Return the draft of a checkpoint record; it starts with a mark that stands out in the file."""
+    return _CHECKPOINT.pack(_MARK, checkpoint.sequence, checkpoint.head, checkpoint.signature)
+
+
+def parse_checkpoint(draft: bytes) -> Checkpoint:
+    """Return the checkpoint of a checkpoint record's draft; raises FormatError."""
+    if len(draft) != _CHECKPOINT.size or not draft.startswith(_MARK):
+        raise FormatError("not a checkpoint")
+    return Checkpoint(*_CHECKPOINT.unpack(draft)[1:])
+
+
+def checkpoints_in(data: bytes) -> list[Checkpoint]:
+    """Return everything in `data` that looks like a checkpoint, wherever it stands, damaged surroundings or not."""
+    found: list[Checkpoint] = []
+    at = data.find(_MARK)
+    while at >= 0 and at + _CHECKPOINT.size <= len(data):
+        found.append(parse_checkpoint(data[at : at + _CHECKPOINT.size]))
+        at = data.find(_MARK, at + 1)
+    return found
+
+
+def encode_segment_header(first: int, previous: bytes) -> bytes:
+    """Return the header of a segment whose first record has the number `first` and follows the hash `previous`."""
+    return _SEGMENT.pack(_MAGIC, first, previous)
+
+
+def parse_segment_header(data: bytes) -> tuple[int, bytes]:
+    """Return a segment's first sequence number and the chain hash before it; raises FormatError."""
+    if len(data) < _SEGMENT.size or not data.startswith(_MAGIC):
+        raise FormatError("not an audit segment")
+    _, first, previous = _SEGMENT.unpack_from(data)
+    return first, previous
