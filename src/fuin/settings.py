@@ -21,13 +21,12 @@ class Settings:
     workers: int = 1
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_self_signed: bool = False
     clock_skew: int = 900  # AWS: S3 takes 15 minutes
     kms_clock_skew: int = 300  # AWS: the other services take 5 minutes
     kms_body_limit: int = 1 * MIB
     s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
     object_limit: int = 5 * GIB  # one PutObject or UploadPart
-    header_limit: int = 32 * KIB
-    body_idle_limit: float = 60.0  # the longest wait for the next piece of a body
     frame_length: int = 256 * KIB  # plaintext bytes per message frame
 
     @property

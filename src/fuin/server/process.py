@@ -8,12 +8,12 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(sent: int = signal.SIGKILL) -> None:
-    """Ask the kernel to end this process when its parent ends, however that happens."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when its parent, a process id, ends, however that happens."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, int(sent), 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() == 1:  # the parent ended before the call
+    if os.getppid() != parent:  # it ended before the call
         os._exit(0)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import resource
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class WorkerConfig:
     settings: Settings
     listener: int
     ready: int  # gets one byte when the worker answers
+    supervisor: int  # its process id
 
     def argument(self) -> str:
         """Return it as one command-line argument; it holds no secret."""
@@ -71,8 +73,6 @@ class WorkerServer(uvicorn.Server):
 
 def serve(config: WorkerConfig) -> None:
     """Serve until SIGTERM, then drain."""
-    import socket  # noqa: PLC0415  (only here)
-
     settings = config.settings
     application = Application(lambda: open_services(settings))
     server = WorkerServer(
@@ -99,13 +99,14 @@ def serve(config: WorkerConfig) -> None:
 
 def main() -> None:
     """Run one worker; ends with the supervisor."""
-    process.die_with_parent()
+    config = WorkerConfig.from_argument(sys.argv[1])
+    process.die_with_parent(config.supervisor)
     process.forbid_core_dumps()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536, hard))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
-        serve(WorkerConfig.from_argument(sys.argv[1]))
+        serve(config)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The main job, played with the real aws command line: `make demo`."""

@@ -1,0 +1,86 @@
+"""`fuin serve`: the lasting server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fuin.cli import passphrase
+from fuin.cli.options import DEFAULT_DATA, Data, PassphraseFile
+from fuin.errors import FuinError
+from fuin.server import keyholding
+from fuin.server.supervisor import supervise
+from fuin.settings import Settings
+
+if TYPE_CHECKING:
+    from fuin.server.first_start import RootAccess
+
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+Account = Annotated[str, typer.Option(help="The first account's number, twelve digits; used at the first start.")]
+Region = Annotated[str, typer.Option(help="The region of requests that name none.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
+Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.", exists=True, dir_okay=False)]
+Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
+SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a certificate for trying out.")]
+
+
+def serve(
+    data: Data = DEFAULT_DATA,
+    port: Port = 8700,
+    host: Host = "127.0.0.1",
+    account: Account = "123456789012",
+    region: Region = "us-east-1",
+    workers: Workers = None,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+    tls_self_signed: SelfSigned = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Serve KMS, S3 and STS on one port until SIGTERM.
+
+    The first start makes the account and prints its root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
+    FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file at the first start the root key is sealed by that
+    passphrase (Argon2id) instead of a key file, and every later start asks for it.
+
+    **Examples**
+
+    `fuin serve --data /var/lib/fuin --port 8700`
+
+    `fuin serve --data ./fuin-data --tls-self-signed --passphrase-file -`
+    """
+    if (tls_cert is None) != (tls_key is None):
+        raise FuinError("--tls-cert and --tls-key go together")
+    if len(account) != 12 or not (account.isascii() and account.isdigit()):
+        raise FuinError("--account takes twelve digits")
+    settings = Settings(
+        data=data.absolute(), host=host, port=port, account=account, region=region,
+        workers=workers or os.cpu_count() or 1,
+        tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
+        tls_self_signed=tls_self_signed,
+    )  # fmt: skip
+    secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
+    asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
+
+
+def announce(settings: Settings, url: str, access: RootAccess | None) -> None:
+    """Print how to reach the server; the line `ready URL` comes last, for scripts."""
+    lines = [
+        f"Fuin serves KMS, S3 and STS at {url}",
+        f"  region {settings.region}   account {settings.account}   data {settings.data}",
+        f"  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={settings.region}",
+    ]
+    if settings.tls_self_signed:
+        lines.append(f"  export AWS_CA_BUNDLE={settings.data / 'tls' / 'cert.pem'}")
+    if access is not None and access.secret is not None:
+        lines += [
+            "  The account's root access key, shown this once:",
+            f"  export AWS_ACCESS_KEY_ID={access.access_key_id}",
+            f"  export AWS_SECRET_ACCESS_KEY={access.secret.reveal().decode()}",
+        ]
+    lines.append(f"ready {url}")
+    typer.echo("\n".join(lines))

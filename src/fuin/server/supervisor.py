@@ -1,0 +1,127 @@
+"""`fuin serve`: opens the root key, starts the keyholder and the workers, keeps them running, drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.server import children, first_start, keyholding, tls
+from fuin.server.worker import WorkerConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fuin.secret import Secret
+    from fuin.server.first_start import RootAccess
+    from fuin.settings import Settings
+
+
+class AlreadyRunning(FuinError):
+    """Another server has this data folder."""
+
+
+async def supervise(
+    settings: Settings, passphrase: Secret | None, announce: Callable[[str, RootAccess | None], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` gets the URL and, on the first start, the root access key.
+
+    Raises AlreadyRunning, ChildFailed, or OSError when the address is taken.
+    """
+    drain, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.set)
+    with exclusive(settings), listen(settings) as listener, keyholding.listen(settings) as holder_listener:
+        settings = with_tls(replace(settings, port=listener.getsockname()[1]))
+        opened = asyncio.Event()
+        start = keyholding.starter(settings, holder_listener.fileno(), passphrase)
+        keyholder = asyncio.create_task(children.keep("keyholder", start, opened, seal))
+        try:
+            await first_of(opened, keyholder)
+            access = await first_start.ensure_account(settings)
+            await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
+        finally:
+            seal.set()
+            await keyholder
+
+
+async def run_workers(
+    settings: Settings, listener: int, drain: asyncio.Event, keyholder: asyncio.Task[None], on_ready: Callable[[], None]
+) -> None:
+    """Run the workers until `drain`, or until the keyholder or a worker cannot be kept running."""
+
+    async def start() -> children.Child:
+        return await children.spawn(
+            "fuin.server.worker",
+            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid()).argument()],
+            [listener],
+        )
+
+    ready = [asyncio.Event() for _ in range(settings.workers)]
+    workers = [asyncio.create_task(children.keep("worker", start, event, drain)) for event in ready]
+    try:
+        for event, worker in zip(ready, workers, strict=True):
+            await first_of(event, worker)
+        on_ready()
+        await asyncio.wait({*workers, keyholder}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        drain.set()
+        await asyncio.gather(*workers)
+
+
+async def first_of(event: asyncio.Event, task: asyncio.Task[None]) -> None:
+    """Wait for the event; when the task ends before it, raise what ended it."""
+    waiter = asyncio.ensure_future(event.wait())
+    await asyncio.wait({waiter, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if task.done() and not event.is_set():
+        task.result()
+
+
+@contextlib.contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Hold the data folder's lock; raises AlreadyRunning when another server holds it."""
+    settings.prepare()
+    descriptor = os.open(settings.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"another server uses {settings.data}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def listen(settings: Settings) -> Iterator[socket.socket]:
+    """Yield the listening socket that all workers share, so that a worker's end loses no waiting connection."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+        yield listener
+
+
+def with_tls(settings: Settings) -> Settings:
+    """Return the settings with the self-signed certificate in place, if one was asked for."""
+    if not settings.tls_self_signed:
+        return settings
+    certificate, key = tls.self_signed(settings.data / "tls", settings.host)
+    return replace(settings, tls_cert=certificate, tls_key=key)
+
+
+def url_of(settings: Settings) -> str:
+    """Return the endpoint as a client on this machine writes it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"{'https' if settings.tls_cert else 'http'}://{host}:{settings.port}"
