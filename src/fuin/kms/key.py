@@ -1,0 +1,304 @@
+"""The way to a key: find what an identifier names, ask whether the caller may, look at its state and usage.
+
+The order is AWS's: found and authorized, then state, then usage. Rights come before existence: whoever would not be
+allowed the action on keys of the account learns nothing of which keys exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.errors import AccessDenied, FormatError, FuinError
+from fuin.formats import blob, context
+from fuin.gate import permit_identity, permit_key
+from fuin.kms import states
+from fuin.kms.faults import (
+    AccessDeniedException,
+    IncorrectKeyException,
+    InvalidArnException,
+    InvalidCiphertextException,
+    InvalidGrantTokenException,
+    InvalidKeyUsageException,
+    NotFoundException,
+    ValidationException,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.formats.wrapped import Material
+    from fuin.gate import Call
+    from fuin.store.keys import Key
+
+Context = dict[str, str]
+
+ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
+SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
+SERVICE = "SERVICE"  # the manager of keys that the API does not show
+CONTEXT_LIMIT = 64 * 1024  # bytes of encoded encryption context; AWS names no limit, a record must hold it
+
+_CIPHERTEXT_REFERS = (
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
+    "or you are not allowed to access."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an identifier names: a key's ARN and the key, or None with AWS's text for what is missing."""
+
+    arn: str
+    account: str
+    key: Key | None
+    missing: str = ""
+    alias: str = ""  # the alias by which it was named
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """A key that the caller may use now, with the material and the encoded context for the keyholder."""
+
+    arn: str
+    key: Key
+    material: Material
+    context: bytes
+    record: Mapping[str, object]  # what the audit record says of this use
+
+    def draft(self, call: Call) -> bytes:
+        """Return the audit record's draft for this use."""
+        return call.draft(**self.record)
+
+
+def find(call: Call, identifier: str, *, aliases: bool) -> Named:
+    """Return what a key id, key ARN, alias name or alias ARN names, as seen from the caller's account and region.
+
+    Raises NotFoundException for what can name no key here, and InvalidArnException. Service-owned keys and keys past
+    their deletion date do not exist.
+    """
+    if identifier.startswith("arn:"):
+        account, resource = _split(identifier, call.region)
+    else:
+        account = call.account
+        resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
+    catalog = call.services.store.catalog()
+    alias = ""
+    if resource.startswith("key/"):
+        key_id = resource[4:]
+    elif aliases and resource.startswith("alias/"):
+        alias = resource
+        target = catalog.alias(account, call.region, resource)
+        if target is None:
+            return _no_alias(call.region, account, resource)
+        key_id = target
+    else:
+        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    key = catalog.key(key_id, call.region)
+    arn = ids.key_arn(account, call.region, key_id)
+    if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key, call.now):
+        return Named(arn, account, key, alias=alias)
+    if alias:
+        return _no_alias(call.region, account, alias)
+    if not ids.is_key_id(key_id):
+        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    return Named(arn, account, None, missing=f"Key '{arn}' does not exist")
+
+
+def _split(arn: str, region: str) -> tuple[str, str]:
+    """Return the account and resource of a KMS ARN of this region."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[1] != "aws" or parts[2] != "kms":
+        raise InvalidArnException(f"Invalid arn {arn}")
+    if parts[3] != region:
+        raise NotFoundException(f"Invalid arn {parts[3]}")
+    return parts[4], parts[5]
+
+
+def _no_alias(region: str, account: str, name: str) -> Named:
+    """Return an alias that is not there; rights are asked for keys in general, since it names none."""
+    arn = ids.alias_arn(account, region, name)
+    return Named(ids.key_arn(account, region, "*"), account, None, missing=f"Alias {arn} is not found.", alias=name)
+
+
+def reach(
+    call: Call,
+    identifier: str,
+    action: str,
+    *,
+    aliases: bool = False,
+    foreign: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> Named:
+    """Return the key for an action that does not use its material; the caller may do it and the state allows it.
+
+    `foreign` lets keys of other accounts be named, as far as their policy allows. `extra` holds more condition keys.
+    """
+    named = find(call, identifier, aliases=aliases)
+    if call.via is None:
+        call.facts["kmsKey"] = named.arn
+    conditions = _conditions(call, named, extra)
+    if named.key is None:
+        permit_identity(call, action, named.arn, named.account, conditions)
+        raise NotFoundException(named.missing)
+    permit_key(call, action, named.arn, named.account, named.key.policy, conditions)
+    if not foreign and named.account != call.account:
+        raise AccessDenied(
+            f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {named.arn} "
+            f"because the operation does not reach keys of other accounts"
+        )
+    states.check_state(named.key, action, named.arn)
+    return named
+
+
+def found(named: Named) -> Key:
+    """Return the key that `reach` has found."""
+    if named.key is None:
+        raise NotFoundException(named.missing)
+    return named.key
+
+
+def open_key(
+    call: Call,
+    identifier: str,
+    action: str,
+    *,
+    context: Mapping[str, str] | None,
+    usage: str = ENCRYPT_DECRYPT,
+    extra: Mapping[str, str] | None = None,
+) -> OpenKey:
+    """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
+    try:
+        named = find(call, identifier, aliases=True)
+    except InvalidArnException as error:  # cryptographic operations do not model it
+        raise NotFoundException(error.message) from None
+    return _open(call, named, action, context, usage, None, extra)
+
+
+def open_ciphertext(
+    call: Call,
+    ciphertext: bytes,
+    action: str,
+    *,
+    identifier: str | None,
+    context: Mapping[str, str] | None,
+    extra: Mapping[str, str] | None = None,
+) -> OpenKey:
+    """Return the key that made a ciphertext blob, with the material it names; the blob alone says which key.
+
+    An `identifier` that names another key is IncorrectKeyException. Raises InvalidCiphertextException for bytes that
+    are no blob, and AWS's AccessDeniedException for a blob of a key that is not to be seen from here.
+    """
+    if identifier is not None:
+        opened = open_key(call, identifier, action, context=context, extra=extra)
+        parsed = _parse(ciphertext)
+        if parsed.key_id != opened.key.key_id:
+            raise IncorrectKeyException
+        return _with_material(call, opened, parsed.material_id)
+    parsed = _parse(ciphertext)
+    key = call.services.store.catalog().key(parsed.key_id, call.region)
+    if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
+        raise AccessDeniedException(_CIPHERTEXT_REFERS)
+    named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
+    try:
+        return _open(call, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, extra)
+    except AccessDenied:
+        if key.account != call.account:
+            raise AccessDeniedException(_CIPHERTEXT_REFERS) from None
+        raise
+
+
+def _parse(ciphertext: bytes) -> blob.Blob:
+    try:
+        return blob.parse(ciphertext)
+    except FormatError:
+        raise InvalidCiphertextException from None
+
+
+def _open(
+    call: Call,
+    named: Named,
+    action: str,
+    encryption_context: Mapping[str, str] | None,
+    usage: str,
+    material_id: bytes | None,
+    extra: Mapping[str, str] | None,
+) -> OpenKey:
+    pairs = encryption_context or {}
+    encoded = encode_context(pairs)
+    record: dict[str, object] = {"use": action, "key": named.arn}
+    if pairs:
+        record["context"] = pairs
+    try:
+        conditions = _conditions(call, named, extra, pairs)
+        key = named.key
+        if key is None:
+            permit_identity(call, action, named.arn, named.account, conditions)
+            raise NotFoundException(named.missing)
+        permit_key(call, action, named.arn, named.account, key.policy, conditions)
+        states.check_state(key, action, named.arn)
+        if key.usage != usage:
+            raise InvalidKeyUsageException(
+                f"{named.arn} key usage is {key.usage} which is not valid for {action.removeprefix('kms:')}."
+            )
+        return OpenKey(named.arn, key, _material(call, key, material_id), encoded, record)
+    except FuinError:
+        call.facts["refusedUse"] = record
+        raise
+
+
+def _material(call: Call, key: Key, material_id: bytes | None) -> Material:
+    material = call.services.store.catalog().material(key.key_id, material_id or key.current_material)
+    if material is None:
+        raise InvalidCiphertextException
+    return material
+
+
+def _with_material(call: Call, opened: OpenKey, material_id: bytes) -> OpenKey:
+    material = _material(call, opened.key, material_id)
+    return OpenKey(opened.arn, opened.key, material, opened.context, opened.record)
+
+
+def _conditions(
+    call: Call, named: Named, extra: Mapping[str, str] | None, encryption_context: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the condition keys that policies may ask for; AWS: "AWS KMS condition keys"."""
+    conditions = {"kms:CallerAccount": call.account}
+    key = named.key
+    if key is not None:
+        conditions["kms:KeySpec"] = key.spec
+        conditions["kms:KeyUsage"] = key.usage
+        conditions["kms:KeyOrigin"] = key.origin
+        for name, value in key.tags:
+            conditions[f"aws:ResourceTag/{name}"] = value
+    if named.alias:
+        conditions["kms:RequestAlias"] = named.alias
+    if encryption_context:
+        for name, value in encryption_context.items():
+            conditions[f"kms:EncryptionContext:{name}"] = value
+    if extra:
+        conditions.update(extra)
+    return conditions
+
+
+def encode_context(pairs: Mapping[str, str]) -> bytes:
+    """Return the encoded encryption context; raises ValidationException when it is too large to be recorded."""
+    try:
+        encoded = context.encode(pairs)
+    except FormatError as error:
+        raise ValidationException(f"The encryption context is not valid: {error}") from None
+    if len(encoded) > CONTEXT_LIMIT:
+        raise ValidationException(f"The encryption context is longer than {CONTEXT_LIMIT} bytes.")
+    return encoded
+
+
+def check_grant_tokens(tokens: list[str] | None) -> None:
+    """Refuse grant tokens: no grants exist yet, so no token can be valid."""
+    if tokens:
+        raise InvalidGrantTokenException("The grant token is not valid.")
+
+
+def check_symmetric(algorithm: str | None) -> None:
+    """Refuse an encryption algorithm that does not fit a symmetric key."""
+    if algorithm is not None and algorithm != SYMMETRIC_DEFAULT:
+        raise InvalidKeyUsageException(f"Algorithm {algorithm} is incompatible with key spec {SYMMETRIC_DEFAULT}.")

@@ -1,0 +1,158 @@
+"""Keys that nobody creates: the AWS-managed key behind alias/aws/s3 and the service-owned key behind SSE-S3.
+
+Both are made on first use. The AWS-managed key shows in the API and has AWS's key policy: anybody in the account, but
+only through S3. The service-owned key is in no list and has no alias that a request could name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.kms import key as keys_door
+from fuin.kms.faults import InvalidCiphertextException
+from fuin.kms.key import ENCRYPT_DECRYPT, SERVICE, SYMMETRIC_DEFAULT, OpenKey
+from fuin.kms.states import ENABLED
+from fuin.store import aliases, keys
+from fuin.store.keys import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from fuin.formats.wrapped import Material
+    from fuin.gate import Call
+
+S3_ALIAS = "alias/aws/s3"
+_SERVICE_NAME = "service/s3"  # not an alias name: no request can name it, CreateAlias refuses it
+_S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
+
+
+async def ensure_s3_key(call: Call) -> None:
+    """Make the AWS-managed key of alias/aws/s3 in the caller's account and the call's region, unless it is there."""
+    if call.services.store.catalog().alias(call.account, call.region, S3_ALIAS) is None:
+        policy = s3_key_policy(call.account, call.region)
+        await _make(call, call.account, S3_ALIAS, "AWS", _S3_DESCRIPTION, policy)
+
+
+async def ensure_service_key(call: Call, account: str) -> Key:
+    """Return the service-owned key of an account in the call's region, made now if it is not there."""
+    catalog = call.services.store.catalog()
+    key_id = catalog.alias(account, call.region, _SERVICE_NAME)
+    if key_id is None:
+        key_id = await _make(call, account, _SERVICE_NAME, SERVICE, "Service-owned key of SSE-S3", "")
+        catalog = call.services.store.catalog()
+    key = catalog.key(key_id, call.region)
+    if key is None:
+        raise InvalidCiphertextException
+    return key
+
+
+def open_service_key(
+    call: Call, key: Key, action: str, material_id: bytes, context: Mapping[str, str]
+) -> OpenKey:
+    """Return a service-owned key ready for use; no right is asked, since SSE-S3 gives none."""
+    material = call.services.store.catalog().material(key.key_id, material_id)
+    if material is None:
+        raise InvalidCiphertextException
+    arn = ids.key_arn(key.account, key.region, key.key_id)
+    record = {"use": action, "key": arn, "manager": SERVICE, "context": context}
+    return OpenKey(arn, key, material, keys_door.encode_context(context), record)
+
+
+async def _make(call: Call, account: str, name: str, manager: str, description: str, policy: str) -> str:
+    key_id = ids.new_key_id()
+    arn = ids.key_arn(account, call.region, key_id)
+    draft = call.draft(use="kms:CreateKey", key=arn, manager=manager)
+    material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
+    key = new_key(
+        call, key_id, account, material, manager=manager, description=description, policy=policy
+    )
+    return await call.services.store.change(_insert_once, key, material, name)
+
+
+def _insert_once(conn: Connection, key: Key, material: Material, name: str) -> str:
+    """Insert a key under a name unless another worker was first; return the key id that the name has now."""
+    present = aliases.target(conn, key.account, key.region, name)
+    if present is not None:
+        return present
+    keys.insert_key(conn, key, material)
+    aliases.insert_alias(conn, key.account, key.region, name, key.key_id, key.created)
+    return key.key_id
+
+
+def new_key(
+    call: Call,
+    key_id: str,
+    account: str,
+    material: Material,
+    *,
+    manager: str,
+    description: str,
+    policy: str,
+    tags: tuple[tuple[str, str], ...] = (),
+) -> Key:
+    """Return the row of a new, enabled symmetric key."""
+    return Key(
+        key_id=key_id,
+        account=account,
+        region=call.region,
+        state=ENABLED,
+        description=description,
+        spec=SYMMETRIC_DEFAULT,
+        usage=ENCRYPT_DECRYPT,
+        origin="AWS_KMS",
+        manager=manager,
+        multi_region=False,
+        created=round(call.now, 3),
+        deletion_date=None,
+        policy=policy,
+        current_material=material.material_id,
+        tags=tags,
+    )
+
+
+def s3_key_policy(account: str, region: str) -> str:
+    """Return AWS's policy of alias/aws/s3: use through S3 for all principals of the account, metadata directly."""
+    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    through_s3 = {"kms:ViaService": f"s3.{region}.amazonaws.com", "kms:CallerAccount": account}
+    return json.dumps({
+        "Version": "2012-10-17",
+        "Id": "auto-s3-2",
+        "Statement": [
+            {
+                "Sid": "Allow access through S3 for all principals in the account that are authorized to use S3",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": use,
+                "Resource": "*",
+                "Condition": {"StringEquals": through_s3},
+            },
+            {
+                "Sid": "Allow direct access to key metadata to the account",
+                "Effect": "Allow",
+                "Principal": {"AWS": ids.root_arn(account)},
+                "Action": ["kms:Describe*", "kms:Get*", "kms:List*"],
+                "Resource": "*",
+            },
+        ],
+    })  # fmt: skip
+
+
+def default_key_policy(account: str) -> str:
+    """Return the policy of a key that was created without one; AWS: "Default key policy"."""
+    return json.dumps({
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [
+            {
+                "Sid": "Enable IAM User Permissions",
+                "Effect": "Allow",
+                "Principal": {"AWS": ids.root_arn(account)},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    })  # fmt: skip

@@ -1,0 +1,114 @@
+"""The one way for the object store to a data key: asked for as the caller, or under a service-owned key.
+
+Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/faults.py`), AccessDenied, KeyholderUnavailable
+or StoreUnavailable. Every use of a key stands in the audit log, with the call's facts, before the function returns;
+a refused use stands in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.errors import FormatError, TamperedError
+from fuin.formats import blob as blobs
+from fuin.kms import managed
+from fuin.kms.faults import InvalidCiphertextException
+from fuin.kms.key import SERVICE, OpenKey, open_ciphertext, open_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.gate import Call
+
+DATA_KEY_LENGTH = 32  # AES-256
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A fresh data key: in the clear, wrapped under a KMS key, and that key's ARN."""
+
+    plaintext: bytes
+    blob: bytes
+    key_arn: str
+
+    def __repr__(self) -> str:
+        return f"DataKey({self.key_arn})"
+
+
+def _forwarded(call: Call, region: str | None) -> Call:
+    """Return the call as the object store's request to KMS in the bucket's region."""
+    where = region or call.region
+    forwarded = call.forwarded(f"s3.{where}.amazonaws.com")
+    forwarded.region = where
+    return forwarded
+
+
+async def data_key(call: Call, key: str | None, context: Mapping[str, str], region: str | None = None) -> DataKey:
+    """Return a fresh data key, asked for as the caller (kms:GenerateDataKey).
+
+    `key` is a key id, key ARN, alias name or alias ARN; None stands for alias/aws/s3, which is made on first use.
+    `region` is the bucket's, by default the call's.
+    """
+    asked = _forwarded(call, region)
+    if key is None:
+        await managed.ensure_s3_key(asked)
+    opened = open_key(asked, key or managed.S3_ALIAS, "kms:GenerateDataKey", context=context)
+    return await _fresh(asked, opened)
+
+
+async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
+    """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
+    asked = _forwarded(call, region)
+    opened = open_ciphertext(asked, blob, "kms:Decrypt", identifier=None, context=context)
+    return await decrypted(asked, opened, blob)
+
+
+async def service_data_key(
+    call: Call, account: str, context: Mapping[str, str], region: str | None = None
+) -> DataKey:
+    """Return a fresh data key under the service-owned key of SSE-S3; the caller needs no right to it.
+
+    `account` owns the bucket. The key is made on first use and no API shows it.
+    """
+    asked = _forwarded(call, region)
+    key = await managed.ensure_service_key(asked, account)
+    opened = managed.open_service_key(asked, key, "kms:GenerateDataKey", key.current_material, context)
+    return await _fresh(asked, opened)
+
+
+async def open_service_data_key(
+    call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None
+) -> bytes:
+    """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
+    asked = _forwarded(call, region)
+    try:
+        parsed = blobs.parse(blob)
+    except FormatError:
+        raise InvalidCiphertextException from None
+    key = asked.services.store.catalog().key(parsed.key_id, asked.region)
+    if key is None or key.manager != SERVICE:
+        raise InvalidCiphertextException
+    opened = managed.open_service_key(asked, key, "kms:Decrypt", parsed.material_id, context)
+    return await decrypted(asked, opened, blob)
+
+
+async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
+    plaintext, blob = await asked.services.keyholder.data_key(
+        opened.material, opened.context, DATA_KEY_LENGTH, opened.draft(asked)
+    )
+    return DataKey(plaintext, blob, opened.arn)
+
+
+async def decrypted(call: Call, opened: OpenKey, blob: bytes) -> bytes:
+    """Return the plaintext of a blob; the keyholder records the use, also one that fails.
+
+    Raises InvalidCiphertextException when the blob, its material and the context do not belong together.
+    """
+    try:
+        plaintext = await call.services.keyholder.decrypt(opened.material, opened.context, blob, opened.draft(call))
+    except TamperedError:
+        call.recorded = True
+        raise InvalidCiphertextException from None
+    call.recorded = True
+    return plaintext
