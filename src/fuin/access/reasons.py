@@ -1,0 +1,100 @@
+"""Why a request was allowed or refused, in words: reasons for the audit record, and AWS's sentence for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access.grantees import Standing
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.conditions import Condition
+    from fuin.access.policy import Policy, Statement
+
+_NEAR_MISSES_AT_MOST = 8
+_LISTED_AT_MOST = 4
+_VALUE_AT_MOST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause of a decision: a sentence, and the policy and statement it speaks of.
+
+    `effect` is Allow or Deny for statements that took effect, and empty for those that only came near.
+    """
+
+    text: str
+    policy: str
+    statement: str
+    effect: str
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return a few of `items` as text, and how many more there are."""
+    shown = ", ".join(_short(item) for item in items[:_LISTED_AT_MOST])
+    more = len(items) - _LISTED_AT_MOST
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def sentence(ask: Ask, cause: str) -> str:
+    """Return AWS's sentence for a refusal; S3 puts the resource in quotes and leaves "*" out."""
+    who = f"User: {ask.principal.arn if ask.principal.kind != 'anonymous' else 'anonymous'}"
+    what = f"is not authorized to perform: {ask.action}"
+    if ask.action.startswith("s3:"):
+        where = f'on resource: "{ask.resource}" ' if ask.resource != "*" else ""
+    else:
+        where = f"on resource: {ask.resource} "
+    return f"{who} {what} {where}{cause}"
+
+
+def no_policy_allows(ask: Ask, kind: str) -> str:
+    """Return the cause of a refusal for want of an allowing statement; `kind` is resource or identity."""
+    return f"because no {kind}-based policy allows the {ask.action} action"
+
+
+def near_misses(ask: Ask, policies: Sequence[Policy]) -> tuple[Reason, ...]:
+    """Return what came near to allowing `ask`: first statements on the same action, then other actions granted."""
+    found: list[tuple[int, Reason]] = []
+    for policy in policies:
+        for statement in policy.statements:
+            if statement.effect == "Allow":
+                found.extend(_near(ask, policy, statement))
+    found.sort(key=lambda item: item[0])
+    return tuple(reason for _, reason in found[:_NEAR_MISSES_AT_MOST])
+
+
+def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int, Reason]]:
+    here = f"{policy.name}, {statement.name}"
+    if not statement.actions(ask.action.lower()):
+        service = ask.action.partition(":")[0] + ":"
+        same_service = [action for action in statement.action_names if action.lower().startswith(service)]
+        if same_service and statement.names(ask.principal) and statement.resources(ask.resource):
+            text = f"{here}: {listed(same_service)} is granted, but this needs {ask.action}"
+            yield 1, Reason(text, policy.name, statement.name, "")
+        return
+    causes = list(_causes(ask, statement))
+    if causes:
+        yield 0, Reason(f"{here} is on {ask.action}, but {'; '.join(causes)}", policy.name, statement.name, "")
+
+
+def _causes(ask: Ask, statement: Statement) -> Iterator[str]:
+    standing = statement.names(ask.principal)
+    if standing is Standing.NONE:
+        yield f"does not name {ask.principal.arn}"
+    if not statement.resources(ask.resource):
+        yield f"its Resource is {listed(statement.resource_names)}, not {ask.resource}"
+    facts = ask.facts()
+    for condition in statement.conditions:
+        if not condition.holds(facts, every=True):
+            yield _failed(condition, facts.get(condition.key))
+
+
+def _failed(condition: Condition, found: tuple[str, ...] | None) -> str:
+    has = "is absent from the request" if found is None else f"is {listed(found)} in the request"
+    return f"its condition {condition.operator} {condition.written} {listed(condition.values)} fails: the key {has}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _VALUE_AT_MOST else text[:_VALUE_AT_MOST] + "…"
