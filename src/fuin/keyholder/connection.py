@@ -1,0 +1,105 @@
+"""A worker's connection to the keyholder: frames of one event loop turn leave in one write, answers wake futures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fuin.errors import FormatError, KeyholderUnavailable
+from fuin.formats import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Answer = tuple[int, list[bytes]]  # status, fields
+
+IN_FLIGHT_AT_MOST = 16_384
+SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
+
+
+class Connection(asyncio.Protocol):
+    """One connection; when it is lost, every request in flight fails with KeyholderUnavailable."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._splitter = frames.Splitter()
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._unsent: list[bytes] = []
+        self._last = 0  # correlation of the newest request
+        self._heard = loop.time()
+        self._watch: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self.lost = False
+
+    def ask(self, code: int, fields: Sequence[bytes]) -> asyncio.Future[Answer]:
+        """Send a request at the end of this loop turn; the future gets the status and fields of its answer.
+
+        Raises FormatError when it does not fit a frame, KeyholderUnavailable when too many wait already.
+        """
+        if self.lost or len(self._waiting) >= IN_FLIGHT_AT_MOST:
+            raise KeyholderUnavailable("the keyholder cannot be reached")
+        self._last = correlation = self._last + 1
+        frame = frames.encode(correlation, code, fields)
+        self._waiting[correlation] = future = self._loop.create_future()
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+            if self._watch is None:
+                self._heard = self._loop.time()
+                self._watch = self._loop.call_later(SILENCE_LIMIT, self._check_silence)
+        self._unsent.append(frame)
+        return future
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+
+    def _check_silence(self) -> None:
+        """Give up on a keyholder that hangs, so that requests end with an error and not with the client's patience."""
+        self._watch = None
+        if not self._waiting:
+            return
+        left = self._heard + SILENCE_LIMIT - self._loop.time()
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._check_silence)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the connection at once; what is in flight fails."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; asyncio calls it once."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket has no other
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Hand answers to their futures; bytes that are no frames end the connection."""
+        self._heard = self._loop.time()
+        try:
+            answers = self._splitter.feed(data)
+        except FormatError:
+            self.close()
+            return
+        waiting = self._waiting
+        for correlation, status, fields in answers:
+            future = waiting.pop(correlation, None)
+            if future is not None and not future.done():  # a caller that went away has cancelled its future
+                future.set_result((status, fields))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail what is in flight; asyncio calls it once."""
+        self._fail()
+
+    def _fail(self) -> None:
+        self.lost = True
+        waiting, self._waiting = self._waiting, {}
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(KeyholderUnavailable("the connection to the keyholder was lost"))

@@ -1,0 +1,34 @@
+"""The requests a keyholder answers, and the statuses it answers with; the numbers of both stay for ever.
+
+Page: docs/formats/keyholder-frames.md, which says the fields of each request and answer.
+"""
+
+from enum import IntEnum
+
+
+class Opcode(IntEnum):
+    """What a request asks for. None of them returns key material."""
+
+    CREATE_MATERIAL = 1  # key id, spec, draft -> encoded material
+    DATA_KEY = 2  # material, context, u32 length, draft -> plaintext, blob
+    DATA_KEY_WITHOUT_PLAINTEXT = 3  # material, context, u32 length, draft -> blob
+    ENCRYPT = 4  # material, context, plaintext, draft -> blob
+    DECRYPT = 5  # material, context, blob, draft -> plaintext
+    RE_ENCRYPT = 6  # source material, its context, blob, target material, its context, draft, target draft -> blob
+    RANDOM = 7  # u32 length, draft -> bytes
+    RECORD = 8  # draft ->
+    NEW_SECRET = 16  # access key id -> secret access key, its sealed form
+    SEAL_SECRET = 17  # access key id, secret access key -> its sealed form
+    SIGNING_KEY = 18  # sealed form, access key id, date, region, service -> Signature V4 signing key
+    FORGET = 19  # key id ->
+    STATUS = 20  # -> u64 sequence, head hash, audit public key
+
+
+class Status(IntEnum):
+    """How a request ended; every status but OK comes with one field, a text that is safe to show."""
+
+    OK = 0
+    INVALID = 1  # the request itself is wrong: a length, a form, an opcode that does not exist
+    TAMPERED = 2  # the blob does not open with this key and context
+    DAMAGED = 3  # wrapped material or a sealed secret does not open under the root key
+    UNAVAILABLE = 4  # the record could not be written, so there is no answer
