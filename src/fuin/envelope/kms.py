@@ -1,0 +1,106 @@
+"""The client's side of KMS: a fresh data key for a writer, an opened one for a reader, from any AWS KMS endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+
+from fuin.errors import FuinError
+from fuin.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DATA_KEY_LENGTH = 32
+
+
+class KmsError(FuinError):
+    """KMS refused, or could not be asked; the text is one line, meant for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key in the clear, the same encrypted, and the ARN of the KMS key that did it."""
+
+    plaintext: Secret
+    ciphertext: bytes
+    key_arn: str
+
+
+def _region_of(key: str | None) -> str | None:
+    """Return the Region that a key's or alias's ARN names, or None where `key` is not an ARN."""
+    parts = (key or "").split(":")
+    return parts[3] or None if len(parts) >= 6 and parts[0] == "arn" else None
+
+
+class KmsClient:
+    """GenerateDataKey and Decrypt by botocore, with the usual AWS settings for endpoint, Region and credentials."""
+
+    def __init__(self, endpoint_url: str | None = None, region: str | None = None) -> None:
+        """Remember where to ask; None leaves it to the environment and the AWS configuration files."""
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._clients: dict[str | None, Any] = {}
+
+    def generate_data_key(self, key: str, context: Mapping[str, str]) -> DataKey:
+        """Return a fresh 32-byte data key under `key` (id, ARN, alias name or alias ARN); raises KmsError."""
+        answer = self._ask(
+            "generate_data_key", key, KeyId=key, KeySpec="AES_256", EncryptionContext=dict(context)
+        )  # fmt: skip
+        return _data_key(answer, answer["CiphertextBlob"])
+
+    def decrypt(self, ciphertext: bytes, key: str, context: Mapping[str, str]) -> DataKey:
+        """Return the data key in `ciphertext`; KMS refuses when it is not of `key`. Raises KmsError."""
+        answer = self._ask("decrypt", key, KeyId=key, CiphertextBlob=ciphertext, EncryptionContext=dict(context))
+        return _data_key(answer, ciphertext)
+
+    def _ask(self, operation: str, key: str, **parameters: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client(key), operation)(**parameters)
+        except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint that is no URL
+            raise KmsError(explain(error)) from None
+        return answer
+
+    def _client(self, key: str) -> Any:
+        region = self._region or _region_of(key)
+        if region not in self._clients:
+            session = botocore.session.get_session()
+            self._clients[region] = session.create_client("kms", region_name=region, endpoint_url=self._endpoint_url)
+        return self._clients[region]
+
+
+def _data_key(answer: Mapping[str, Any], ciphertext: bytes) -> DataKey:
+    plaintext = Secret(answer["Plaintext"])
+    if len(plaintext) != DATA_KEY_LENGTH:
+        raise KmsError(f"KMS answered with a data key of {len(plaintext)} bytes, not {DATA_KEY_LENGTH}")
+    return DataKey(plaintext, ciphertext, answer["KeyId"])
+
+
+def explain(error: Exception) -> str:
+    """Return one line for a person about what went wrong with a request to KMS."""
+    if isinstance(error, ClientError):
+        code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        return _one_line(f"KMS refused {error.operation_name}: {code}{': ' if text else ''}{text}")
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    if isinstance(error, NoRegionError):
+        return "no AWS Region: give --region, set AWS_REGION, or name the key by its ARN"
+    if isinstance(error, HTTPClientError | ConnectionError):
+        return _one_line(f"KMS cannot be reached: {error}")
+    return _one_line(f"KMS cannot be asked: {error}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
