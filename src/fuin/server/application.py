@@ -10,7 +10,6 @@ from fuin.identity import sts
 from fuin.kms import app as kms
 from fuin.request import Answer, ClientGone, Request
 from fuin.s3 import app as s3
-from fuin.server import lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,11 +30,14 @@ HANDLERS: dict[bytes, Handler] = {
 class Application:
     """A worker's ASGI callable; `start` and `stop` are called by the server's lifespan."""
 
-    def __init__(self, open_services: Callable[[], Awaitable[Services]]) -> None:
+    def __init__(
+        self, open_services: Callable[[], Awaitable[Services]], job: Callable[[Services], Awaitable[None]] | None
+    ) -> None:
         self._open_services = open_services
+        self._job = job
         self._day_keys = DayKeys()
         self._services: Services | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or run the lifespan."""
@@ -55,15 +57,16 @@ class Application:
                 return  # the connection is closed; the handler has cleaned up
 
     async def start(self) -> None:
-        """Open the store and the keyholder's connection, and start the timed jobs."""
+        """Open the store and the keyholder's connection, and start the timed jobs, if this worker has them."""
         self._services = await self._open_services()
-        self._tasks = lifetime.start_jobs(self._services)
+        if self._job is not None:
+            self._task = asyncio.ensure_future(self._job(self._services))
 
     async def stop(self) -> None:
         """End the timed jobs and close what `start` opened; requests have been drained by then."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._services is not None:
             await self._services.keyholder.close()
             self._services.store.close()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
+import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.errors import FuinError
 from fuin.server import children, first_start, keyholding, tls
+from fuin.server.exclusive import exclusive
 from fuin.server.worker import WorkerConfig
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from fuin.secret import Secret
     from fuin.server.first_start import RootAccess
     from fuin.settings import Settings
-
-
-class AlreadyRunning(FuinError):
-    """Another server has this data folder."""
 
 
 async def supervise(
@@ -57,15 +54,20 @@ async def run_workers(
 ) -> None:
     """Run the workers until `drain`, or until the keyholder or a worker cannot be kept running."""
 
-    async def start() -> children.Child:
+    started = time.time()
+
+    async def start(with_jobs: bool) -> children.Child:
         return await children.spawn(
             "fuin.server.worker",
-            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid()).argument()],
+            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), started, with_jobs).argument()],
             [listener],
         )
 
     ready = [asyncio.Event() for _ in range(settings.workers)]
-    workers = [asyncio.create_task(children.keep("worker", start, event, drain)) for event in ready]
+    workers = [
+        asyncio.create_task(children.keep("worker", partial(start, index == 0), event, drain))
+        for index, event in enumerate(ready)
+    ]
     try:
         for event, worker in zip(ready, workers, strict=True):
             await first_of(event, worker)
@@ -83,21 +85,6 @@ async def first_of(event: asyncio.Event, task: asyncio.Task[None]) -> None:
     waiter.cancel()
     if task.done() and not event.is_set():
         task.result()
-
-
-@contextlib.contextmanager
-def exclusive(settings: Settings) -> Iterator[None]:
-    """Hold the data folder's lock; raises AlreadyRunning when another server holds it."""
-    settings.prepare()
-    descriptor = os.open(settings.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"another server uses {settings.data}") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import uvicorn
 
 from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
-from fuin.server import process
+from fuin.server import jobs, process
 from fuin.server.application import Application
 from fuin.server.protocol import BoundedProtocol, sweep
 from fuin.settings import Settings
@@ -35,6 +35,8 @@ class WorkerConfig:
     listener: int
     ready: int  # gets one byte when the worker answers
     supervisor: int  # its process id
+    server_started: float  # seconds since 1970
+    jobs: bool  # whether this worker runs the timed jobs
 
     def argument(self) -> str:
         """Return it as one command-line argument; it holds no secret."""
@@ -74,7 +76,9 @@ class WorkerServer(uvicorn.Server):
 def serve(config: WorkerConfig) -> None:
     """Serve until SIGTERM, then drain."""
     settings = config.settings
-    application = Application(lambda: open_services(settings))
+    started = config.server_started
+    job = (lambda services: jobs.run(services, started)) if config.jobs else None
+    application = Application(lambda: open_services(settings), job)
     server = WorkerServer(
         uvicorn.Config(
             application,

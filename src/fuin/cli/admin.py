@@ -1,0 +1,132 @@
+"""`fuin user` and `fuin account`: they work while the server runs, and while it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from fuin.cli import passphrase
+from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
+from fuin.errors import FuinError
+from fuin.identity import administration
+from fuin.identity.administration import PreparedKey
+from fuin.keyholder.client import Keyholder
+from fuin.server import keyholding
+from fuin.settings import Settings
+from fuin.store import meta
+from fuin.store.store import Store
+
+user_app = typer.Typer(help="Users, their access keys and policies.", no_args_is_help=True)
+account_app = typer.Typer(help="Accounts.", no_args_is_help=True)
+
+Result = TypeVar("Result")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+PolicyFile = Annotated[
+    Path, typer.Argument(metavar="FILE.json", help="The policy document.", exists=True, dir_okay=False)
+]
+AccountId = Annotated[str, typer.Argument(metavar="ID", help="Twelve digits.")]
+OfAccount = Annotated[str | None, typer.Option("--account", help="The user's account; the first one by default.")]
+
+
+def with_server(
+    data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]
+) -> Result:
+    """Run `act` with the store, the keyholder and the first account's number of a data folder."""
+    settings = Settings(data=data.absolute())
+    if not settings.database.exists():
+        raise FuinError(f"{data} holds no Fuin server's data; `fuin serve --data {data}` makes it")
+
+    async def run() -> Result:
+        needed = keyholding.needs_passphrase(settings)
+        async with keyholding.reached(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
+            store = Store.open(settings)
+            try:
+                first = store.read(meta.find_meta)
+                if first is None:
+                    raise FuinError("the server has not finished its first start")
+                return await act(store, keyholder, first.account)
+            finally:
+                store.close()
+
+    return asyncio.run(run())
+
+
+@user_app.command("add")
+def add_user(
+    name: Name,
+    data: Data = DEFAULT_DATA,
+    json_output: Json = False,
+    account: OfAccount = None,
+    access_key_id: AccessKeyId = None,
+    secret_access_key: SecretAccessKey = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Add a user with one access key, whose secret is shown this once.
+
+    A new user may do nothing until `fuin user policy` gives it rights.
+
+    **Example**: `fuin user add alice --data ./fuin-data --json`
+    """
+
+    async def act(store: Store, keyholder: Keyholder, first: str) -> dict[str, str]:
+        user, key = await administration.add_user(
+            store, keyholder, account or first, name, access_key_id, secret_access_key
+        )
+        arn = f"arn:aws:iam::{user.account}:user/{user.name}"
+        return {"UserName": user.name, "UserId": user.user_id, "Arn": arn, **_shown_once(key)}
+
+    _print(with_server(data, passphrase_file, act), json_output)
+
+
+@user_app.command("policy")
+def put_policy(
+    name: Name,
+    file: PolicyFile,
+    data: Data = DEFAULT_DATA,
+    account: OfAccount = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Replace a user's inline policy; it holds, in all workers, when the command returns.
+
+    **Example**: `fuin user policy alice writer.json --data ./fuin-data`
+    """
+    document = file.read_text(encoding="utf-8")
+
+    async def act(store: Store, keyholder: Keyholder, first: str) -> None:
+        await administration.put_user_policy(store, keyholder, account or first, name, document)
+
+    with_server(data, passphrase_file, act)
+
+
+@account_app.command("add")
+def add_account(
+    account_id: AccountId,
+    data: Data = DEFAULT_DATA,
+    json_output: Json = False,
+    access_key_id: AccessKeyId = None,
+    secret_access_key: SecretAccessKey = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Add an account with a root access key, whose secret is shown this once.
+
+    **Example**: `fuin account add 210987654321 --data ./fuin-data --json`
+    """
+
+    async def act(store: Store, keyholder: Keyholder, _first: str) -> dict[str, str]:
+        key = await administration.add_account(store, keyholder, account_id, access_key_id, secret_access_key)
+        return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_shown_once(key)}
+
+    _print(with_server(data, passphrase_file, act), json_output)
+
+
+def _shown_once(key: PreparedKey) -> dict[str, str]:
+    return {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret.reveal().decode()}
+
+
+def _print(values: dict[str, str], as_json: bool) -> None:
+    typer.echo(json.dumps(values) if as_json else "\n".join(f"{name}: {value}" for name, value in values.items()))

@@ -1,0 +1,126 @@
+"""`fuin audit`: look at the log and verify it."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fuin.audit import reader, verify
+from fuin.audit.reader import Entry
+from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.story import moment
+from fuin.errors import FuinError
+from fuin.keyholder import checkpoint
+from fuin.settings import Settings
+
+app = typer.Typer(help="The tamper-evident log of every use of a key and every request.", no_args_is_help=True)
+
+Tail = Annotated[int, typer.Option(min=1, help="How many of the newest records.")]
+Operation = Annotated[str | None, typer.Option(help="Only this operation, such as s3:PutObject.")]
+Principal = Annotated[str | None, typer.Option(help="Only this principal's ARN, or its end.")]
+Refused = Annotated[bool, typer.Option("--refused", help="Only what was refused.")]
+Head = Annotated[
+    str | None,
+    typer.Option(
+        "--expect", metavar="SEQUENCE:HASH", help="A head noted elsewhere before; a log that lacks it was cut or changed."
+    ),
+]
+Key = Annotated[
+    Path | None, typer.Option(help="A copy of the log's public key kept elsewhere; by default the one beside the log.")
+]
+
+
+@app.command("show")
+def show(
+    data: Data = DEFAULT_DATA,
+    tail: Tail = 20,
+    operation: Operation = None,
+    principal: Principal = None,
+    refused: Refused = False,
+    json_output: Json = False,
+) -> None:
+    """Show the newest records, oldest of them first; with --json one object a line.
+
+    **Example**: `fuin audit show --data ./fuin-data --operation s3:PutObject --tail 5`
+    """
+    entries = chosen(reader.entries(_folder(data)), operation, principal, refused)
+    newest = deque(entries, maxlen=tail)
+    if json_output:
+        typer.echo("\n".join(json.dumps(as_json(entry)) for entry in newest))
+    else:
+        Console().print(as_table(newest))
+
+
+@app.command("verify")
+def verify_log(data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key = None) -> None:
+    """Verify the whole log: every record's place in the chain, every signature, every segment.
+
+    Prints the head, to be noted outside this machine: only against such a note is a cut-off end seen.
+
+    **Example**: `fuin audit verify --data ./fuin-data --expect 1041:9f86d0…`
+    """
+    folder = _folder(data)
+    key = (public_key or folder / "public.key").read_text().strip()
+    report = verify.verify(folder, checkpoint.checker(bytes.fromhex(key)), head_of(expect))
+    typer.echo(f"the log holds: {report.records} records in {report.segments} segments, all signatures good")
+    typer.echo(f"head {report.sequence}:{report.head.hex()}")
+
+
+def head_of(text: str | None) -> tuple[int, bytes] | None:
+    """Return the sequence and hash of SEQUENCE:HASH; raises FuinError."""
+    if text is None:
+        return None
+    try:
+        sequence, _, digest = text.partition(":")
+        return int(sequence), bytes.fromhex(digest)
+    except ValueError:
+        raise FuinError("--expect takes SEQUENCE:HASH, as `fuin audit verify` prints it") from None
+
+
+def chosen(entries: Iterable[Entry], operation: str | None, principal: str | None, refused: bool) -> Iterator[Entry]:
+    """Yield the entries that all given filters let through."""
+    for entry in entries:
+        draft = entry.draft
+        if operation is not None and draft.get("operation") != operation:
+            continue
+        if principal is not None and not str(draft.get("principal", "")).endswith(principal):
+            continue
+        if refused and "error" not in draft and entry.outcome == "ok":
+            continue
+        yield entry
+
+
+def as_json(entry: Entry) -> dict[str, object]:
+    """Return an entry as one flat object."""
+    found = {"sequence": entry.sequence, "time": moment(entry), "use": entry.use, "outcome": entry.outcome}
+    if entry.key_id:
+        found |= {"keyId": entry.key_id, "keyMaterialId": entry.material_id}
+    return found | entry.draft
+
+
+def as_table(entries: Iterable[Entry]) -> Table:
+    """Return the entries as a table for a terminal."""
+    table = Table(box=None, header_style="bold")
+    for name in ("record", "time", "operation", "use", "principal", "outcome", "request"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        draft = entry.draft
+        table.add_row(
+            str(entry.sequence), moment(entry), draft.get("operation", ""), draft.get("use", entry.use),
+            draft.get("principal", ""), draft.get("error", entry.outcome), draft.get("request", ""),
+        )  # fmt: skip
+    return table
+
+
+def _folder(data: Path) -> Path:
+    folder = Settings(data=data.absolute()).audit
+    if not folder.is_dir():
+        raise FuinError(f"{data} holds no audit log")
+    return folder

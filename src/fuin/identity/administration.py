@@ -1,0 +1,116 @@
+"""Accounts, users and their access keys, as the operator of the server administers them.
+
+Every act has its audit record, durable before the change itself: a change without a record cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fuin import ids
+from fuin.access.policy import PolicyKind, parse_policy
+from fuin.errors import FuinError
+from fuin.secret import Secret
+from fuin.store import identities
+from fuin.store.errors import AlreadyExists, NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.keyholder.client import Keyholder
+    from fuin.store.store import Store
+
+# IAM: names are 1 to 64 letters, digits and +=,.@_-
+_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]{1,64}")
+_ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
+_SECRET = re.compile(r"[\x21-\x7e]{8,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedKey:
+    """An access key whose secret is sealed already; the clear secret is there to be shown once."""
+
+    access_key_id: str
+    secret: Secret
+    sealed: bytes
+
+
+async def prepare_access_key(keyholder: Keyholder, access_key_id: str | None, secret: str | None) -> PreparedKey:
+    """Return a new access key, or the given one, with its secret sealed by the keyholder.
+
+    Raises FuinError for a given id or secret that clients could not use.
+    """
+    if access_key_id is not None and not _ACCESS_KEY_ID.fullmatch(access_key_id):
+        raise FuinError("an access key id has 16 to 128 letters, digits and underscores")
+    if secret is not None and not _SECRET.fullmatch(secret):
+        raise FuinError("a secret access key has 8 to 128 printable ASCII characters without spaces")
+    chosen = access_key_id or ids.new_access_key_id()
+    if secret is None:
+        made, sealed = await keyholder.new_secret(chosen)
+        return PreparedKey(chosen, Secret(made.encode()), sealed)
+    return PreparedKey(chosen, Secret(secret.encode()), await keyholder.seal_secret(chosen, secret))
+
+
+async def add_user(
+    store: Store, keyholder: Keyholder, account: str, name: str, access_key_id: str | None, secret: str | None
+) -> tuple[identities.User, PreparedKey]:
+    """Add a user with one access key; raises FuinError, AlreadyExists or NotFound (the account)."""
+    if not _NAME.fullmatch(name):
+        raise FuinError("a user's name has 1 to 64 letters, digits and +=,.@_-")
+    if store.read(identities.find_user, account, name) is not None:
+        raise AlreadyExists(f"user {name}")
+    user = identities.User(account, name, ids.new_user_id(), time.time())
+    key = await prepare_access_key(keyholder, access_key_id, secret)
+    await keyholder.record(draft("CreateUser", account, user=name, accessKeyCreated=key.access_key_id))
+
+    def insert(conn: Connection) -> None:
+        identities.insert_user(conn, user)
+        identities.insert_access_key(conn, key.access_key_id, account, name, key.sealed, user.created)
+
+    store.change_sync(insert)
+    return user, key
+
+
+async def put_user_policy(store: Store, keyholder: Keyholder, account: str, name: str, document: str) -> None:
+    """Replace a user's inline policy; raises MalformedPolicy or NotFound. It holds as soon as this returns."""
+    parse_policy(document, PolicyKind.IDENTITY)
+    if store.read(identities.find_user, account, name) is None:
+        raise NotFound(f"user {name}")
+    await keyholder.record(draft("PutUserPolicy", account, user=name, policy=msgspec.json.decode(document)))
+    store.change_sync(identities.put_user_policy, account, name, document)
+
+
+async def add_account(
+    store: Store, keyholder: Keyholder, account: str, access_key_id: str | None, secret: str | None
+) -> PreparedKey:
+    """Add an account with a root access key; raises FuinError or AlreadyExists."""
+    if len(account) != 12 or not (account.isascii() and account.isdigit()):
+        raise FuinError("an account's number has twelve digits")
+    if store.read(identities.account_exists, account):
+        raise AlreadyExists(f"account {account}")
+    key = await prepare_access_key(keyholder, access_key_id, secret)
+    await keyholder.record(draft("CreateAccount", account, accessKeyCreated=key.access_key_id))
+
+    def insert(conn: Connection) -> None:
+        now = time.time()
+        identities.insert_account(conn, account, now)
+        identities.insert_access_key(conn, key.access_key_id, account, None, key.sealed, now)
+
+    store.change_sync(insert)
+    return key
+
+
+def draft(operation: str, account: str, **facts: Any) -> bytes:
+    """Return the audit record of an act of the operator, who is known by the uid on this machine."""
+    return msgspec.json.encode({
+        "request": ids.request_id(),
+        "operation": f"fuin:{operation}",
+        "principal": f"operator:uid/{os.getuid()}",
+        "facts": {"account": account, **facts},
+    })  # fmt: skip

@@ -1,0 +1,60 @@
+"""The first start: the account and its root access key."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.identity import administration
+from fuin.keyholder.client import Keyholder
+from fuin.store import identities, meta
+from fuin.store.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.secret import Secret
+    from fuin.settings import Settings
+
+ENV_ID, ENV_SECRET = "FUIN_ROOT_ACCESS_KEY_ID", "FUIN_ROOT_SECRET_ACCESS_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class RootAccess:
+    """The first account's root access key; the secret is None when the environment gave it."""
+
+    access_key_id: str
+    secret: Secret | None
+
+
+async def ensure_account(settings: Settings) -> RootAccess | None:
+    """Make the account and its root access key unless there is one; return the key when it was made now.
+
+    Account, key and meta are one transaction: a crash before it leaves a first start, a crash after it a second.
+    """
+    store = Store.open(settings, create=True)
+    keyholder = Keyholder(settings.keyholder_socket)
+    try:
+        if store.read(meta.find_meta) is not None:
+            return None
+        given_id, given_secret = os.environ.get(ENV_ID), os.environ.get(ENV_SECRET)
+        if (given_id is None) != (given_secret is None):
+            raise FuinError(f"{ENV_ID} and {ENV_SECRET} go together")
+        key = await administration.prepare_access_key(keyholder, given_id, given_secret)
+        await keyholder.record(administration.draft("CreateAccount", settings.account, accessKeyCreated=key.access_key_id))
+        store.change_sync(_insert, settings, key, time.time())
+        return RootAccess(key.access_key_id, None if given_secret else key.secret)
+    finally:
+        await keyholder.close()
+        store.close()
+
+
+def _insert(conn: Connection, settings: Settings, key: administration.PreparedKey, now: float) -> None:
+    identities.insert_account(conn, settings.account, now)
+    identities.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
+    meta.insert_meta(conn, meta.Meta(settings.account, settings.region, now))
+
+

@@ -1,0 +1,40 @@
+"""The timed jobs of a worker: keys whose deletion date has come, and blobs that no index names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.kms import janitor
+from fuin.s3 import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from fuin.gate import Services
+
+PURGE_EVERY = 15.0  # seconds; a key past its date is refused at once, its material is destroyed at most this much later
+
+_log = logging.getLogger("fuin.jobs")
+
+
+async def run(services: Services, server_started: float) -> None:
+    """Sweep once, then purge again and again; a failure is logged and tried again, it never ends the job.
+
+    `server_started` is the supervisor's start: blobs that are older and that no index names belong to uploads that
+    ended with an earlier server.
+    """
+    await _guarded("sweep", sweep.sweep(services, server_started))
+    while True:
+        await _guarded("purge", janitor.purge(services, time.time()))
+        await asyncio.sleep(PURGE_EVERY)
+
+
+async def _guarded(name: str, job: Awaitable[object]) -> None:
+    try:
+        await job
+    except FuinError as error:
+        _log.warning("%s failed and will be tried again: %s", name, error)
