@@ -1,0 +1,1 @@
+"""Tests of the client library: sealing, opening, KMS, files and the two commands."""
