@@ -1,4 +1,4 @@
-"""What a tree of processes costs: CPU time to the nanosecond, and resident memory. Linux: /proc/PID/task/*/schedstat."""
+"""What a tree of processes costs: CPU time and resident memory. Linux: /proc/PID/task/*/schedstat."""
 
 from __future__ import annotations
 

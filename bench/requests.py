@@ -19,7 +19,7 @@ def kms(url: str, credentials: Credentials, operation: str, members: dict[str, o
     request = AWSRequest("POST", f"{url}/", data=body, headers={
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"TrentService.{operation}",
-        "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11 md/pyimpl#CPython",
+        "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11",
         "Accept-Encoding": "identity",
         "amz-sdk-invocation-id": "3f0c1d5e-7b0f-4c55-9d8f-1f1b6a4f3a11",
         "amz-sdk-request": "attempt=1",

@@ -113,7 +113,9 @@ class Stage:
 def clean() -> dict[str, str]:
     """Return this process's environment without anything that steers AWS clients, certificates or Fuin."""
     ours = ("AWS_", "FUIN_", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {"PYTHONWARNINGS": "ignore"}
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
+        "PYTHONWARNINGS": "ignore"
+    }
 
 
 def scene(title: str) -> None:

@@ -64,8 +64,8 @@ class Call:
     def forwarded(self, via: str) -> Call:
         """Return the same call as one that a service makes on the caller's behalf; both share facts and decisions."""
         return Call(
-            self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id, self.region,
-            self.now, self.source_ip, self.secure, self.user_agent, via, self.facts, self.decisions,
+            self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id,
+            self.region, self.now, self.source_ip, self.secure, self.user_agent, via, self.facts, self.decisions,
         )  # fmt: skip
 
     def draft(self, **more: Any) -> bytes:

@@ -1,0 +1,1 @@
+"""The `fuin` command: thin verbs over the rooms below."""

@@ -33,9 +33,7 @@ AccountId = Annotated[str, typer.Argument(metavar="ID", help="Twelve digits.")]
 OfAccount = Annotated[str | None, typer.Option("--account", help="The user's account; the first one by default.")]
 
 
-def with_server(
-    data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]
-) -> Result:
+def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]) -> Result:
     """Run `act` with the store, the keyholder and the first account's number of a data folder."""
     settings = Settings(data=data.absolute())
     if not settings.database.exists():

@@ -29,7 +29,9 @@ Refused = Annotated[bool, typer.Option("--refused", help="Only what was refused.
 Head = Annotated[
     str | None,
     typer.Option(
-        "--expect", metavar="SEQUENCE:HASH", help="A head noted elsewhere before; a log that lacks it was cut or changed."
+        "--expect",
+        metavar="SEQUENCE:HASH",
+        help="A head that was noted elsewhere before; a log that lacks it was cut or changed.",
     ),
 ]
 Key = Annotated[

@@ -80,8 +80,8 @@ def _used(entry: Entry) -> Iterator[str]:
     material = f" (material {entry.material_id[:12]}…)" if entry.material_id else ""
     if entry.outcome != "ok":
         did = f"REFUSED to do what was asked: {entry.outcome}"
-    key = f" {entry.key_id}{material}" if entry.key_id else ""
-    yield f"{entry.draft.get('use', entry.use)}: the keyholder {did}{bound}. KMS key{key}, audit record {entry.sequence}."
+    key = f" KMS key {entry.key_id}{material}," if entry.key_id else ""
+    yield f"{entry.draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
 
 
 def _stored(facts: dict[str, Any]) -> Iterator[str]:
@@ -93,7 +93,8 @@ def _stored(facts: dict[str, Any]) -> Iterator[str]:
         f"The worker encrypted {plain:,} bytes with AES-256-GCM under the data key, in frames of "
         f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data key."
     )
-    beside = f", the encrypted data key ({facts['encryptedDataKeyBytes']} bytes) in the header" if facts.get("encryptedDataKeyBytes") else ""
+    sealed = facts.get("encryptedDataKeyBytes")
+    beside = f", the encrypted data key ({sealed} bytes) in the header" if sealed else ""
     yield f"{facts['storedBytes']:,} bytes of ciphertext were stored{beside}: {', '.join(blobs)}."
 
 

@@ -76,7 +76,8 @@ async def _respond(services: Services, day_keys: DayKeys, request: Request, call
     action = form.get("Action", [""])[0]
     call.operation = action[:64] or "Unknown"
     if caller.service != "sts" or action not in ACTIONS:
-        raise QueryFault(400, "InvalidAction", f"Could not find operation {action[:64]} for version NO_VERSION_SPECIFIED")
+        text = f"Could not find operation {action[:64]} for version NO_VERSION_SPECIFIED"
+        raise QueryFault(400, "InvalidAction", text)
     return ACTIONS[action](request, caller)
 
 

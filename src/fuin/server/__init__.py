@@ -1,0 +1,1 @@
+"""The processes: the supervisor, the workers and the one ASGI application."""

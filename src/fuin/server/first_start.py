@@ -44,7 +44,8 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
         if (given_id is None) != (given_secret is None):
             raise FuinError(f"{ENV_ID} and {ENV_SECRET} go together")
         key = await administration.prepare_access_key(keyholder, given_id, given_secret)
-        await keyholder.record(administration.draft("CreateAccount", settings.account, accessKeyCreated=key.access_key_id))
+        record = administration.draft("CreateAccount", settings.account, accessKeyCreated=key.access_key_id)
+        await keyholder.record(record)
         store.change_sync(_insert, settings, key, time.time())
         return RootAccess(key.access_key_id, None if given_secret else key.secret)
     finally:
@@ -56,5 +57,3 @@ def _insert(conn: Connection, settings: Settings, key: administration.PreparedKe
     identities.insert_account(conn, settings.account, now)
     identities.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
     meta.insert_meta(conn, meta.Meta(settings.account, settings.region, now))
-
-
