@@ -10,6 +10,8 @@ from tests.house.source import Function, Module, modules
 Documented = ast.Module | ast.ClassDef | Function
 _ENDS = (".", "…", ":", "?")
 
+_NAMES = ("aws", "boto3", "botocore", "fuin", "uvicorn")  # sentences may start with these names as they are written
+
 # module:name -> why it needs no sentence.
 EXCEPTIONS: dict[str, str] = {}
 
@@ -27,6 +29,11 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, Documented]]:
             yield node.name, node
 
 
+def _is_sentence(text: str) -> bool:
+    starts = not text[0].islower() or text.startswith(_NAMES)
+    return starts and text.split("\n\n")[0].rstrip(")`").endswith(_ENDS)
+
+
 def unsaid(module: Module) -> list[str]:
     """Return what has no docstring, or one that does not start with a sentence: a capital, and a stop at its end."""
     found = []
@@ -37,14 +44,17 @@ def unsaid(module: Module) -> list[str]:
             continue
         if not text:
             found.append(f"{where} has no docstring")
-        elif text[0].islower() or not text.split("\n\n")[0].rstrip(")`").endswith(_ENDS):
+        elif (text[0].islower() and not text.startswith(_NAMES)) or not text.split("\n\n")[0].rstrip(")`").endswith(
+            _ENDS
+        ):
             found.append(f"{where} does not start with a sentence: {text.splitlines()[0]!r}")
     return found
 
 
 def test_everything_public_has_a_sentence() -> None:
     """Modules, public classes, functions and methods start with a sentence."""
-    assert [line for module in modules() for line in unsaid(module)] == []
+    found = [line for module in modules() for line in unsaid(module)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ def broken(path: Path, text: str) -> list[str]:
 def test_links_of_documents_resolve() -> None:
     """Every internal link of every committed Markdown file leads to a file and a heading."""
     documents = [path for path in committed() if path.suffix == ".md"]
-    assert [line for path in documents for line in broken(path, path.read_text(encoding="utf-8"))] == []
+    found = [line for path in documents for line in broken(path, path.read_text(encoding="utf-8"))]
+    assert not found, "\n".join(found)
 
 
 def test_broken_links_are_found() -> None:

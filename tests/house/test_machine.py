@@ -54,7 +54,7 @@ def test_nothing_committed_names_a_machine() -> None:
         except UnicodeDecodeError:
             continue  # vectors and pictures
         found += named(str(path.relative_to(REPOSITORY)), text, words)
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("word", _WORDS)

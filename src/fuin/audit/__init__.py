@@ -1,0 +1,1 @@
+"""The audit log: its hash chain (pure), its durable files, its reader and its verifier."""

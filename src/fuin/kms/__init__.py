@@ -1,0 +1,1 @@
+"""The key management service: its HTTP edge, its operations, and the one way by which other rooms use a key."""
