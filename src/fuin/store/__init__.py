@@ -1,0 +1,1 @@
+"""The database: keys, identities, buckets and the index of objects; one module per noun, SQL stays in here."""

@@ -1,0 +1,133 @@
+"""What a request needs to know of keys, identities and buckets, from memory while nothing has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from fuin.store import aliases, buckets, identities, keys, materials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any, Protocol
+
+    from sqlalchemy import Connection
+
+    from fuin.access.principal import Principal
+    from fuin.formats.wrapped import Material
+    from fuin.store.buckets import Bucket
+    from fuin.store.identities import AccessKey
+    from fuin.store.keys import Key
+
+    class Read(Protocol):
+        """How a catalog reads: `Store.read`."""
+
+        def __call__(self, fn: Callable[..., Any], /, *args: Any) -> Any:
+            """Run `fn(conn, *args)` on the read connection."""
+
+
+T = TypeVar("T")
+
+ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
+WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
+
+
+class _Shelf:
+    """Entries of one kind. Missing ones are kept apart, so that guessed names never push out what is in use."""
+
+    __slots__ = ("_find", "_found", "_missing", "_read", "_weigh", "_weight")
+
+    def __init__(self, read: Read, find: Callable[..., Any], weigh: Callable[[Any], int]) -> None:
+        self._read, self._find, self._weigh = read, find, weigh
+        self._found: dict[Hashable, Any] = {}
+        self._missing: set[Hashable] = set()
+        self._weight = 0
+
+    def get(self, *name: Hashable) -> Any:
+        entry = self._found.get(name)
+        if entry is not None or name in self._missing:
+            return entry
+        entry = self._read(self._find, *name)
+        if entry is None:
+            if len(self._missing) >= ENTRIES_AT_MOST:
+                self._missing.clear()
+            self._missing.add(name)
+            return None
+        weight = self._weigh(entry)
+        if len(self._found) >= ENTRIES_AT_MOST or self._weight + weight > WEIGHT_AT_MOST:
+            self._found.clear()
+            self._weight = 0
+        self._found[name] = entry
+        self._weight += weight
+        return entry
+
+    def clear(self) -> None:
+        self._found.clear()
+        self._missing.clear()
+        self._weight = 0
+
+
+def _alias_target(conn: Connection, account: str, region: str, name: str) -> str | None:
+    alias = aliases.find_alias(conn, account, region, name)
+    return None if alias is None else alias.key_id
+
+
+class Catalog:
+    """A read-through cache, valid for one epoch; `Store.catalog()` empties it when the epoch moves.
+
+    Ask the store for it once per request and again after every await: what it gives is never older than that call.
+    All entries are immutable.
+    """
+
+    __slots__ = ("_access_keys", "_aliases", "_buckets", "_keys", "_materials", "_policies", "_service_keys")
+
+    def __init__(self, read: Read) -> None:
+        """Make an empty catalog that fills itself through `read`."""
+        self._access_keys = _Shelf(read, identities.find_access_key, lambda _: 1)
+        self._policies = _Shelf(read, identities.user_policies, lambda documents: sum(map(len, documents)))
+        self._keys = _Shelf(read, keys.find_key, lambda key: len(key.policy))
+        self._aliases = _Shelf(read, _alias_target, lambda _: 1)
+        self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
+        self._materials = _Shelf(read, materials.find_material, lambda material: len(material.wrapped))
+        self._buckets = _Shelf(read, buckets.find_bucket, lambda bucket: len(bucket.policy or ""))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for name in self.__slots__:
+            getattr(self, name).clear()
+
+    def access_key(self, access_key_id: str) -> AccessKey | None:
+        """Return an access key, active or not."""
+        entry: AccessKey | None = self._access_keys.get(access_key_id)
+        return entry
+
+    def user_policies(self, principal: Principal) -> tuple[str, ...]:
+        """Return the policy documents of a user; nobody else has any."""
+        if principal.kind != "user":
+            return ()
+        entry: tuple[str, ...] = self._policies.get(principal.account, principal.name)
+        return entry
+
+    def key(self, key_id: str, region: str) -> Key | None:
+        """Return a KMS key in whatever state it is."""
+        entry: Key | None = self._keys.get(key_id, region)
+        return entry
+
+    def alias(self, account: str, region: str, name: str) -> str | None:
+        """Return the id of the key that an alias (it starts with alias/) names."""
+        entry: str | None = self._aliases.get(account, region, name)
+        return entry
+
+    def service_key(self, account: str, region: str, manager: str, service: str) -> str | None:
+        """Return the id of the key managed by AWS for a service (manager AWS), or of the service's own (SERVICE)."""
+        entry: str | None = self._service_keys.get(account, region, manager, service)
+        return entry
+
+    def bucket(self, name: str) -> Bucket | None:
+        """Return a bucket."""
+        entry: Bucket | None = self._buckets.get(name)
+        return entry
+
+    def material(self, key_id: str, material_id: bytes) -> Material | None:
+        """Return wrapped key material."""
+        entry: Material | None = self._materials.get(key_id, material_id)
+        return entry

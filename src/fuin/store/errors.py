@@ -1,0 +1,63 @@
+"""What the store refuses; the services turn these into the errors that AWS models."""
+
+from fuin.errors import FuinError
+
+
+class StoreRefusal(FuinError):
+    """A write or lookup that the state of the database does not allow; nothing was changed."""
+
+
+class NotFound(StoreRefusal):
+    """The row that was named does not exist."""
+
+
+class AlreadyExists(StoreRefusal):
+    """The name is taken."""
+
+
+class WrongState(StoreRefusal):
+    """The key's state does not allow the change; `state` is the state it is in."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the key is {state}")
+        self.state = state
+
+
+class TooManyTags(StoreRefusal):
+    """The key would have more tags than it may have."""
+
+
+class PreconditionFailed(StoreRefusal):
+    """A condition of a write does not hold; `condition` is the header's name, such as If-None-Match."""
+
+    def __init__(self, condition: str) -> None:
+        super().__init__(f"{condition} does not hold")
+        self.condition = condition
+
+
+class NoSuchBucket(NotFound):
+    """The bucket does not exist, or not any more."""
+
+
+class BucketNotEmpty(StoreRefusal):
+    """The bucket still holds objects or multipart uploads."""
+
+
+class NoSuchUpload(NotFound):
+    """The multipart upload does not exist: never started, aborted, or completed and overwritten since."""
+
+
+class InvalidPart(StoreRefusal):
+    """A part that was named to complete an upload is not, or not any more, the one that was uploaded."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"part {number} is not the one that was uploaded")
+        self.number = number
+
+
+class NoDatabase(FuinError):
+    """There is no database to open; the server has not been started here yet."""
+
+
+class SchemaTooNew(FuinError):
+    """The database was written by a newer Fuin; an older one must not touch it."""

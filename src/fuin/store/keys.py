@@ -1,0 +1,177 @@
+"""KMS keys: their row, their states and their end."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from fuin import ids
+from fuin.formats.wrapped import Material
+from fuin.store import materials, schema, tags
+from fuin.store.errors import AlreadyExists, NotFound, WrongState
+
+ENABLED, DISABLED, PENDING_DELETION = "Enabled", "Disabled", "PendingDeletion"
+CUSTOMER, AWS, SERVICE = "CUSTOMER", "AWS", "SERVICE"
+
+_k = schema.keys
+_ID, _REGION, _ACCOUNT = bindparam("p_id"), bindparam("p_region"), bindparam("p_account")
+_IS_KEY = and_(_k.c.key_id == _ID, _k.c.region == _REGION)
+_FIND = select(
+    _k.c.key_id, _k.c.account, _k.c.region, _k.c.state, _k.c.description, _k.c.spec, _k.c.usage, _k.c.origin,
+    _k.c.manager, _k.c.service, _k.c.multi_region, _k.c.created, _k.c.deletion_date, _k.c.policy, _k.c.current_material,
+).where(_IS_KEY)  # fmt: skip
+_STATE = select(_k.c.state).where(_IS_KEY)
+_LIST = (
+    select(_k.c.key_id)
+    .where(
+        _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.key_id > bindparam("p_after"), _k.c.manager != SERVICE
+    )
+    .order_by(_k.c.key_id)
+    .limit(bindparam("p_limit"))
+)
+_SERVICE_KEY = select(_k.c.key_id).where(
+    _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == bindparam("p_manager"),
+    _k.c.service == bindparam("p_service"), _k.c.service != "",
+)  # fmt: skip
+_SET_STATE = (
+    update(_k).where(_IS_KEY).values(state=bindparam("p_state"), deletion_date=bindparam("p_date", type_=schema.TIME))
+)
+_SET_POLICY = update(_k).where(_IS_KEY).values(policy=bindparam("p_policy"))
+_SET_DESCRIPTION = update(_k).where(_IS_KEY).values(description=bindparam("p_description"))
+_EXPIRED = select(_k.c.key_id, _k.c.region).where(
+    _k.c.state == PENDING_DELETION, _k.c.deletion_date <= bindparam("p_now")
+)
+_DELETE = delete(_k).where(_IS_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A KMS key; the fields have AWS's values (`spec` SYMMETRIC_DEFAULT, `usage` ENCRYPT_DECRYPT, `origin` AWS_KMS).
+
+    `manager` is CUSTOMER, AWS (alias/aws/…) or SERVICE (a service's own key, which the API does not show); `service`
+    names the service of the latter two, and there is one such key per account, region, manager and service.
+    `current_material` is the id of the material that encrypts, empty while there is none. Tags are sorted by name.
+    """
+
+    key_id: str
+    account: str
+    region: str
+    state: str
+    description: str
+    spec: str
+    usage: str
+    origin: str
+    manager: str
+    service: str
+    multi_region: bool
+    created: float
+    deletion_date: float | None
+    policy: str
+    current_material: bytes
+    tags: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def arn(self) -> str:
+        """Return the key's ARN."""
+        return ids.key_arn(self.account, self.region, self.key_id)
+
+    @property
+    def enabled(self) -> bool:
+        """Tell whether the key may be used."""
+        return self.state == ENABLED
+
+
+def insert_key(conn: Connection, key: Key, material: Material | None) -> None:
+    """Add a key with its tags and first material; raises AlreadyExists (also for a service's second key)."""
+    row = {name: getattr(key, name) for name in _k.columns.keys()}  # noqa: SIM118 - column names, not columns
+    row["multi_region"] = int(key.multi_region)
+    try:
+        conn.execute(_k.insert(), row)
+    except IntegrityError as error:
+        if "FOREIGN KEY" in str(error.orig):
+            raise NotFound(f"account {key.account}") from None
+        raise AlreadyExists(f"key {key.key_id}") from None
+    if material is not None:
+        materials.insert_material(conn, key.region, material, key.created)
+    if key.tags:
+        tags.set_tags(conn, key.key_id, key.region, dict(key.tags))
+
+
+def find_key(conn: Connection, key_id: str, region: str) -> Key | None:
+    """Return a key with its tags."""
+    row = conn.execute(_FIND, {"p_id": key_id, "p_region": region}).first()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    values["multi_region"] = bool(values["multi_region"])
+    return Key(**values, tags=tags.list_tags(conn, key_id, region))
+
+
+def list_keys(conn: Connection, account: str, region: str, after: str, limit: int) -> list[str]:
+    """Return up to `limit` key ids greater than `after` (empty for the first page), without services' own keys."""
+    return list(
+        conn.execute(_LIST, {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit}).scalars()
+    )
+
+
+def find_service_key(conn: Connection, account: str, region: str, manager: str, service: str) -> str | None:
+    """Return the id of the key that AWS manages for a service (manager AWS) or of a service's own (SERVICE)."""
+    return conn.execute(
+        _SERVICE_KEY, {"p_account": account, "p_region": region, "p_manager": manager, "p_service": service}
+    ).scalar_one_or_none()
+
+
+def _move(
+    conn: Connection, key_id: str, region: str, allowed: tuple[str, ...], state: str, date: float | None = None
+) -> None:
+    # The state is read again inside the transaction: the caller's catalog may be older than another worker's change.
+    current = conn.execute(_STATE, {"p_id": key_id, "p_region": region}).scalar_one_or_none()
+    if current is None:
+        raise NotFound(f"key {key_id}")
+    if current not in allowed:
+        raise WrongState(current)
+    conn.execute(_SET_STATE, {"p_id": key_id, "p_region": region, "p_state": state, "p_date": date})
+
+
+def set_state(conn: Connection, key_id: str, region: str, state: str) -> None:
+    """Enable or disable a key; raises NotFound, or WrongState unless it is Enabled or Disabled now."""
+    _move(conn, key_id, region, (ENABLED, DISABLED), state)
+
+
+def schedule_deletion(conn: Connection, key_id: str, region: str, date: float) -> None:
+    """Let the key end at `date`; raises NotFound, or WrongState when that is scheduled already."""
+    _move(conn, key_id, region, (ENABLED, DISABLED), PENDING_DELETION, date)
+
+
+def cancel_deletion(conn: Connection, key_id: str, region: str) -> None:
+    """Take the deletion back, which leaves the key Disabled as in AWS; raises NotFound or WrongState."""
+    _move(conn, key_id, region, (PENDING_DELETION,), DISABLED)
+
+
+def set_policy(conn: Connection, key_id: str, region: str, policy: str) -> None:
+    """Replace the key policy; raises NotFound."""
+    if conn.execute(_SET_POLICY, {"p_id": key_id, "p_region": region, "p_policy": policy}).rowcount == 0:
+        raise NotFound(f"key {key_id}")
+
+
+def set_description(conn: Connection, key_id: str, region: str, description: str) -> None:
+    """Replace the description; raises NotFound."""
+    parameters = {"p_id": key_id, "p_region": region, "p_description": description}
+    if conn.execute(_SET_DESCRIPTION, parameters).rowcount == 0:
+        raise NotFound(f"key {key_id}")
+
+
+def has_expired(conn: Connection, now: float) -> bool:
+    """Tell whether a key's window has ended."""
+    return conn.execute(_EXPIRED, {"p_now": now}).first() is not None
+
+
+def purge_expired(conn: Connection, now: float) -> list[str]:
+    """Remove the keys whose window has ended, with materials, aliases and tags; returns their ids.
+
+    Part of `Store.purge`, which then also clears the removed bytes from the database's files.
+    """
+    ended = [(row.key_id, row.region) for row in conn.execute(_EXPIRED, {"p_now": now})]
+    for key_id, region in ended:
+        conn.execute(_DELETE, {"p_id": key_id, "p_region": region})  # the rest goes by ON DELETE CASCADE
+    return [key_id for key_id, _ in ended]

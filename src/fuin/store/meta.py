@@ -1,0 +1,45 @@
+"""What the database knows of itself: the epoch, the account and region it was made for, and when."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from fuin.store import schema
+
+_EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
+_BUMP = update(schema.epoch).where(schema.epoch.c.id == 1).values(value=schema.epoch.c.value + 1)
+_ALL = select(schema.meta.c.name, schema.meta.c.value)
+_INSERT = schema.meta.insert().values(name=bindparam("p_name"), value=bindparam("p_value"))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The default account and region, as the first start fixed them, and the time of it."""
+
+    account: str
+    region: str
+    created: float
+
+
+def epoch(conn: Connection) -> int:
+    """Return the counter that every change to keys, policies, identities and buckets bumps."""
+    return int(conn.execute(_EPOCH).scalar_one())
+
+
+def bump_epoch(conn: Connection) -> None:
+    """Make every cached catalog stale; part of the transaction that changes something."""
+    conn.execute(_BUMP)
+
+
+def find_meta(conn: Connection) -> Meta | None:
+    """Return what the first start wrote, or None before it."""
+    values: dict[str, str] = {name: value for name, value in conn.execute(_ALL)}
+    if "account" not in values:
+        return None
+    return Meta(values["account"], values["region"], float(values["created"]))
+
+
+def insert_meta(conn: Connection, meta: Meta) -> None:
+    """Write the values of the first start; a second time is an integrity error."""
+    rows = {"account": meta.account, "region": meta.region, "created": repr(meta.created)}
+    conn.execute(_INSERT, [{"p_name": name, "p_value": value} for name, value in rows.items()])

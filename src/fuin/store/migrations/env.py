@@ -1,0 +1,6 @@
+"""Alembic's way in: the connection and its transaction come from `store/migrate.py`."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=False)
+context.run_migrations()

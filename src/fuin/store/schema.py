@@ -1,0 +1,207 @@
+"""The tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two equal.
+
+Times are seconds since 1970, sizes are bytes. JSON columns are text that the services write and read; the store
+does not look into it. Object keys are stored as UTF-8 bytes, so that their order is AWS's (binary UTF-8) in every
+database, whatever its collation.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+TIME = sa.Double().with_variant(sqlite.REAL(), "sqlite")
+LONG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+FLAG = sa.Integer()
+TEXT = sa.Text()
+BYTES = sa.LargeBinary()
+
+metadata = sa.MetaData()
+
+
+def _table(name: str, *items: sa.schema.SchemaItem, rowid: bool = False) -> sa.Table:
+    return sa.Table(name, metadata, *items, sqlite_with_rowid=rowid, sqlite_strict=True)
+
+
+def _column(
+    name: str, kind: sa.types.TypeEngine[object], *items: sa.schema.SchemaItem, null: bool = False
+) -> sa.Column[object]:
+    return sa.Column(name, kind, *items, nullable=null)
+
+
+epoch = _table("epoch", sa.Column("id", sa.Integer, primary_key=True), _column("value", LONG))
+
+meta = _table("meta", sa.Column("name", TEXT, primary_key=True), _column("value", TEXT))
+
+accounts = _table("accounts", sa.Column("account", TEXT, primary_key=True), _column("created", TIME))
+
+users = _table(
+    "users",
+    sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("user_id", TEXT),
+    _column("created", TIME),
+    sa.UniqueConstraint("user_id", name="users_by_id"),
+)
+
+access_keys = _table(
+    "access_keys",
+    sa.Column("access_key_id", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("user", TEXT, null=True),  # NULL is the account's root
+    _column("active", FLAG),
+    _column("sealed_secret", BYTES),
+    _column("created", TIME),
+    sa.ForeignKeyConstraint(["account", "user"], ["users.account", "users.name"], ondelete="CASCADE"),
+    sa.Index("access_keys_by_user", "account", "user"),
+)
+
+user_policies = _table(
+    "user_policies",
+    sa.Column("account", TEXT, primary_key=True),
+    sa.Column("user", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("document", TEXT),
+    sa.ForeignKeyConstraint(["account", "user"], ["users.account", "users.name"], ondelete="CASCADE"),
+)
+
+keys = _table(
+    "keys",
+    sa.Column("key_id", TEXT, primary_key=True),
+    sa.Column("region", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("state", TEXT),
+    _column("description", TEXT),
+    _column("spec", TEXT),
+    _column("usage", TEXT),
+    _column("origin", TEXT),
+    _column("manager", TEXT),
+    _column("service", TEXT),  # the AWS service whose key it is, such as s3; empty for a customer's
+    _column("multi_region", FLAG),
+    _column("created", TIME),
+    _column("deletion_date", TIME, null=True),
+    _column("policy", TEXT),
+    _column("current_material", BYTES),  # empty while there is none
+    sa.Index("keys_by_account", "account", "region", "key_id"),
+    sa.Index("keys_to_delete", "deletion_date", sqlite_where=sa.text("deletion_date IS NOT NULL")),
+    sa.Index(
+        "keys_of_services",
+        "account",
+        "region",
+        "manager",
+        "service",
+        unique=True,
+        sqlite_where=sa.text("service <> ''"),
+    ),
+)
+
+_OF_KEY = (["key_id", "region"], ["keys.key_id", "keys.region"])
+
+materials = _table(
+    "materials",
+    sa.Column("id", sa.Integer, primary_key=True),
+    _column("key_id", TEXT),
+    _column("region", TEXT),
+    _column("material_id", BYTES),
+    _column("spec", TEXT),
+    _column("wrapped", BYTES),
+    _column("created", TIME),
+    _column("state", TEXT),
+    sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),
+    sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
+    sa.Index("materials_of_key", "key_id", "region"),
+    rowid=True,
+)
+
+aliases = _table(
+    "aliases",
+    sa.Column("account", TEXT, primary_key=True),
+    sa.Column("region", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("key_id", TEXT),
+    _column("created", TIME),
+    _column("updated", TIME),
+    sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
+    sa.Index("aliases_of_key", "key_id", "region"),
+)
+
+key_tags = _table(
+    "key_tags",
+    sa.Column("key_id", TEXT, primary_key=True),
+    sa.Column("region", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("value", TEXT),
+    sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
+)
+
+buckets = _table(
+    "buckets",
+    sa.Column("name", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("region", TEXT),
+    _column("created", TIME),
+    _column("encryption", TEXT, null=True),
+    _column("policy", TEXT, null=True),
+    sa.Index("buckets_by_account", "account", "name"),
+)
+
+objects = _table(
+    "objects",
+    sa.Column("id", sa.Integer, primary_key=True),
+    _column("bucket", TEXT, sa.ForeignKey("buckets.name")),
+    _column("key", BYTES),
+    _column("etag", TEXT),
+    _column("size", LONG),
+    _column("modified", TIME),
+    _column("headers", TEXT),
+    _column("metadata", TEXT),
+    _column("encryption", TEXT),
+    _column("checksum", TEXT, null=True),
+    _column("upload_id", TEXT, null=True),  # of the multipart upload it was made by
+    _column("part_count", sa.Integer),
+    sa.UniqueConstraint("bucket", "key", name="objects_by_key"),
+    rowid=True,
+)
+
+
+def _part_columns() -> tuple[sa.Column[object], ...]:
+    return (
+        _column("blob", TEXT),
+        _column("size", LONG),
+        _column("stored_size", LONG),
+        _column("etag", TEXT),
+        _column("checksum", TEXT, null=True),
+        _column("message_id", BYTES),
+        _column("modified", TIME),
+    )
+
+
+object_parts = _table(
+    "object_parts",
+    sa.Column("object", sa.Integer, sa.ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    *_part_columns(),
+    sa.UniqueConstraint("blob", name="object_parts_by_blob"),
+)
+
+uploads = _table(
+    "uploads",
+    sa.Column("upload_id", TEXT, primary_key=True),
+    _column("bucket", TEXT, sa.ForeignKey("buckets.name")),
+    _column("key", BYTES),
+    _column("created", TIME),
+    _column("initiator", TEXT),
+    _column("data_key", BYTES),
+    _column("encryption", TEXT),
+    _column("metadata", TEXT),
+    _column("headers", TEXT),
+    _column("checksum_algorithm", TEXT, null=True),
+    _column("checksum_type", TEXT, null=True),
+    sa.Index("uploads_by_key", "bucket", "key", "upload_id"),
+)
+
+upload_parts = _table(
+    "upload_parts",
+    sa.Column("upload_id", TEXT, sa.ForeignKey("uploads.upload_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    *_part_columns(),
+    sa.UniqueConstraint("blob", name="upload_parts_by_blob"),
+)

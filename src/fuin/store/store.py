@@ -1,0 +1,153 @@
+"""The store of one process: two connections that read, one thread that writes, and the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from fuin.errors import StoreUnavailable
+from fuin.store import connect, erase, keys, migrate
+from fuin.store.catalog import Catalog
+from fuin.store.writer import Job, Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fuin.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store:
+    """Use it from one thread (the event loop's, or the main thread of a command); its writer has a thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the prepared database at `path`; use `Store.open`."""
+        self.path = path
+        self._writer = Writer(path)
+        self._probe: sqlite3.Connection = connect.connect(path)
+        self._engine = connect.make_engine(path)
+        self._conn: Connection = self._engine.connect()
+        self._raw = connect.raw_of(self._conn)
+        self._version = -1
+        self._epoch = -1
+        self._catalog = Catalog(self.read)
+        self._to_erase = True
+
+    @classmethod
+    def open(cls, settings: Settings, *, create: bool = True) -> Store:
+        """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable."""
+        try:
+            migrate.prepare(settings.database, create=create)
+            return cls(settings.database)
+        except Exception as error:
+            if connect.is_environment(error):
+                raise StoreUnavailable(f"{settings.database} cannot be opened: {error}") from error
+            raise
+
+    def close(self) -> None:
+        """Finish the queued writes and close every connection."""
+        self._writer.close()
+        self._conn.close()
+        self._engine.dispose()
+        self._probe.close()
+
+    def catalog(self) -> Catalog:
+        """Return the catalog, never older than this call; raises StoreUnavailable.
+
+        `PRAGMA data_version` tells whether any other connection, of this process or another, has committed since. It
+        is exact (https://www.sqlite.org/pragma.html#pragma_data_version) and reads shared memory only.
+        """
+        try:
+            version = self._probe.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                epoch = self._probe.execute("SELECT value FROM epoch").fetchone()[0]
+                if epoch != self._epoch:
+                    self._catalog.clear()
+                    self._epoch = epoch
+                self._version = version
+        except Exception as error:
+            self._catalog.clear()
+            self._version = self._epoch = -1
+            if connect.is_environment(error):
+                raise StoreUnavailable(f"the database cannot be read: {error}") from error
+            raise
+        return self._catalog
+
+    def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
+        try:
+            self._raw.execute("BEGIN")
+            try:
+                return fn(self._conn, *args, **kwargs)
+            finally:
+                self._raw.execute("ROLLBACK")  # nothing was written; an open read would hold back checkpoints
+        except SQLAlchemyError as error:
+            if connect.is_environment(error):
+                raise StoreUnavailable(f"the database cannot be read: {error}") from error
+            raise
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn(conn, *args)` in the writer's next transaction and return its value once that is on the disk.
+
+        An exception of `fn` undoes its own changes only and is raised here. Raises StoreUnavailable when the
+        transaction cannot be committed. When the waiting task is cancelled the write may still happen.
+        """
+        return await self._submit(fn, args, kwargs, changes=False)
+
+    async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what catalogs hold: when it returns, the next `catalog()` of every process shows it."""
+        return await self._submit(fn, args, kwargs, changes=True)
+
+    def write_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write from a thread without an event loop, such as a command's."""
+        return self._wait(fn, args, kwargs, False)
+
+    def change_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Change from a thread without an event loop, such as a command's."""
+        return self._wait(fn, args, kwargs, True)
+
+    async def purge(self, now: float) -> list[str]:
+        """End the keys whose deletion date has come, and clear their material from the database's files.
+
+        Returns their ids. Raises StoreUnavailable when readers of other processes kept the files from being cleared;
+        the keys have ended all the same, and the next call clears. The first call after a start always does, for
+        the case that the last one was cut short.
+        """
+        ended: list[str] = []
+        if self.read(keys.has_expired, now):
+            self._to_erase = True
+            ended = await self.change(keys.purge_expired, now)
+        if self._to_erase:
+            await self._submit(erase.truncate_log, (), {}, alone=True)
+            self._to_erase = False
+        return ended
+
+    def _submit(
+        self,
+        fn: Callable[Concatenate[Connection, P], T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        changes: bool = False,
+        alone: bool = False,
+    ) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, changes, future, loop, alone))
+        return future
+
+    def _wait(
+        self, fn: Callable[Concatenate[Connection, P], T], args: tuple[Any, ...], kwargs: dict[str, Any], changes: bool
+    ) -> T:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, changes, future, None))
+        return future.result()
