@@ -9,7 +9,6 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-
 PANELS = {"cpu_us": "CPU µs per request", "cpu_s_per_gb": "CPU s per GB"}
 COLOURS = {"fuin": "#b5232b", "moto": "#9a9a9a"}
 
