@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from fuin.access.principal import Principal
+from fuin.access.words import listed
 from fuin.errors import MalformedPolicy
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -32,6 +33,14 @@ class Grantees:
     accounts: frozenset[str]
     arns: frozenset[str]
     services: frozenset[str]
+
+    @property
+    def text(self) -> str:
+        """Return whom it names, for reasons."""
+        if self.everyone:
+            return "everyone"
+        accounts = [f"account {account}" for account in sorted(self.accounts)]
+        return listed([*accounts, *sorted(self.arns), *sorted(self.services)])
 
     def standing(self, principal: Principal) -> Standing:
         """Return how these principals name `principal`."""

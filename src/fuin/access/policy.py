@@ -13,8 +13,9 @@ from fuin.access.ask import Ask
 from fuin.access.conditions import Condition, parse_conditions
 from fuin.access.grantees import Grantees, Standing, parse_grantees
 from fuin.access.principal import Principal
-from fuin.access.reasons import Reason, listed
+from fuin.access.reasons import Reason
 from fuin.access.wildcard import Matcher, compile_any
+from fuin.access.words import listed
 from fuin.errors import MalformedPolicy
 
 
@@ -173,7 +174,8 @@ def _statement(item: object, index: int, kind: PolicyKind, policy: str) -> State
         _check_resource(resource, where)
     conditions = parse_conditions(item.get("Condition", {}), where)
     verb = "allows" if effect == "Allow" else "denies"
-    text = f"{policy}, {where}, {verb} {listed(actions)} on {listed(resources)}"
+    whom = f" to {grantees.text}" if grantees else ""
+    text = f"{policy}, {where}, {verb} {listed(actions)} on {listed(resources)}{whom}"
     return Statement(
         sid, index, effect, grantees, compile_any(action.lower() for action in actions), compile_any(resources),
         conditions, actions, resources, Reason(text, policy, where, effect),

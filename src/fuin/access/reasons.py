@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.access.grantees import Standing
+from fuin.access.words import listed
 
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from fuin.access.policy import Policy, Statement
 
 _NEAR_MISSES_AT_MOST = 8
-_LISTED_AT_MOST = 4
-_VALUE_AT_MOST = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,6 @@ class Reason:
     policy: str
     statement: str
     effect: str
-
-
-def listed(items: Sequence[str]) -> str:
-    """Return a few of `items` as text, and how many more there are."""
-    shown = ", ".join(_short(item) for item in items[:_LISTED_AT_MOST])
-    more = len(items) - _LISTED_AT_MOST
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def sentence(ask: Ask, cause: str) -> str:
@@ -71,7 +63,8 @@ def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int,
         service = ask.action.partition(":")[0] + ":"
         same_service = [action for action in statement.action_names if action.lower().startswith(service)]
         if same_service and statement.names(ask.principal) and statement.resources(ask.resource):
-            text = f"{here}: {listed(same_service)} is granted, but this needs {ask.action}"
+            verb = "is" if len(same_service) == 1 else "are"
+            text = f"{here}: {listed(same_service)} {verb} granted, but this needs {ask.action}"
             yield 1, Reason(text, policy.name, statement.name, "")
         return
     causes = list(_causes(ask, statement))
@@ -94,7 +87,3 @@ def _causes(ask: Ask, statement: Statement) -> Iterator[str]:
 def _failed(condition: Condition, found: tuple[str, ...] | None) -> str:
     has = "is absent from the request" if found is None else f"is {listed(found)} in the request"
     return f"its condition {condition.operator} {condition.written} {listed(condition.values)} fails: the key {has}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _VALUE_AT_MOST else text[:_VALUE_AT_MOST] + "…"

@@ -1,0 +1,90 @@
+"""Presigned requests: Signature V4 in the query string.
+
+Amazon S3 API Reference: "Authenticating requests: using query parameters (AWS Signature Version 4)".
+"""
+
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from fuin.access.authorization import ALGORITHM, Prefix, checked_signature, make_prefix
+from fuin.errors import AuthenticationFailed, AuthReason
+
+LONGEST_LIFE = 604800  # seconds: seven days
+
+_REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders",
+             "X-Amz-Expires")  # fmt: skip
+_KNOWN = frozenset(name.encode() for name in (*_REQUIRED, "X-Amz-Security-Token", "X-Amz-Content-Sha256"))
+
+
+class Claim(NamedTuple):
+    """What the query says about its signature."""
+
+    prefix: Prefix
+    signature: str
+    amz_date: str
+    expires: int
+    payload_hash: bytes | None
+
+
+def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
+    """Return the claim in a query's canonically encoded parameters.
+
+    Raises AuthenticationFailed: MISSING when there is no Signature V4 parameter at all, INCOMPLETE when some are
+    absent, UNKNOWN_KEY for a session token, else MALFORMED, WRONG_SCOPE or UNSIGNED_HEADER.
+    """
+    fields = _fields(pairs)
+    if not fields:
+        _refuse_version_2(pairs)
+        raise AuthenticationFailed(AuthReason.MISSING, "Missing Authentication Token")
+    if any(not fields.get(name) for name in _REQUIRED):
+        raise AuthenticationFailed(
+            AuthReason.INCOMPLETE,
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
+            "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+        )
+    if fields["X-Amz-Algorithm"] != ALGORITHM:
+        raise AuthenticationFailed(AuthReason.MALFORMED, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
+    if fields.get("X-Amz-Security-Token"):
+        raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
+    declared = fields.get("X-Amz-Content-Sha256")
+    return Claim(
+        make_prefix(fields["X-Amz-Credential"], fields["X-Amz-SignedHeaders"]),
+        checked_signature(fields["X-Amz-Signature"]),
+        fields["X-Amz-Date"],
+        _life(fields["X-Amz-Expires"]),
+        declared.encode("latin-1") if declared else None,
+    )
+
+
+def _fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if name in _KNOWN:
+            text = name.decode("ascii")
+            if text in fields:
+                raise AuthenticationFailed(AuthReason.MALFORMED, f"{text} may be given only once.")
+            fields[text] = unquote_to_bytes(value).decode("latin-1")
+    return fields
+
+
+def _life(text: str) -> int:
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise AuthenticationFailed(AuthReason.MALFORMED, "X-Amz-Expires should be a number")
+    if text != digits or not digits.strip("0"):
+        raise AuthenticationFailed(AuthReason.MALFORMED, "X-Amz-Expires must be positive")
+    if len(digits) > 9 or int(digits) > LONGEST_LIFE:
+        raise AuthenticationFailed(
+            AuthReason.MALFORMED,
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+            f"{LONGEST_LIFE} seconds",
+        )
+    return int(digits)
+
+
+def _refuse_version_2(pairs: list[tuple[bytes, bytes]]) -> None:
+    if any(name == b"AWSAccessKeyId" for name, _ in pairs):
+        raise AuthenticationFailed(
+            AuthReason.MALFORMED,
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+        )

@@ -1,0 +1,231 @@
+"""Signature Version 4: from a request to what was signed, and the check of the signature itself.
+
+AWS: "AWS Signature Version 4 for API requests" and, for S3, "Authenticating requests". Both forms are taken: the
+Authorization header and the presigned query. The secret access key is not needed here: `verify` takes the signing key
+of one day, region and service, which the keyholder derives.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import hmac
+import time
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fuin.access import canonical, presigned
+from fuin.access.authorization import MISMATCH, Credential, Prefix, read_header
+from fuin.errors import AuthenticationFailed, AuthReason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+
+_HEX = b"0123456789abcdef"
+_ONE_MECHANISM = (
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
+    "the Authorization header should be specified"
+)
+_BAD_TOKEN = "The security token included in the request is invalid."  # noqa: S105
+
+
+class SignedRequest(Protocol):
+    """The parts of a request that a signature covers, as fuin.request.Request has them."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: dict[bytes, bytes]
+
+
+class Signed(NamedTuple):
+    """What a request claims to have signed; nothing in it is proven before `verify`."""
+
+    credential: Credential
+    amz_date: str  # YYYYMMDDTHHMMSSZ
+    timestamp: float  # the same in seconds since 1970
+    signature: str  # hex
+    signed_headers: tuple[bytes, ...]
+    string_to_sign: bytes
+    payload_hash: str  # hex, UNSIGNED-PAYLOAD or STREAMING-…
+    presigned: bool
+    expires: int | None  # seconds, of presigned requests only
+
+    @property
+    def scope(self) -> str:
+        """Return the credential scope, for chunk signatures; the seed of those is `signature`."""
+        return self.credential.scope
+
+
+def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
+    """Return what a request claims to have signed; raises AuthenticationFailed, with MISSING when there is nothing.
+
+    `payload_hash` is the hash that the caller computed from the body (hex SHA-256), and must be given by every service
+    but S3, which trusts the x-amz-content-sha256 header and checks the body against it.
+    """
+    authorization = request.headers.get(b"authorization")
+    if authorization is None:
+        return _parse_query(request, payload_hash)
+    if b"X-Amz-Algorithm=" in request.query or b"X-Amz-Signature=" in request.query:
+        raise AuthenticationFailed(AuthReason.MALFORMED, _ONE_MECHANISM)
+    prefix, signature = read_header(authorization)
+    headers = request.headers
+    amz_date = _date_of(headers)
+    timestamp = _timestamp(amz_date)
+    _check_scope_date(prefix.credential, amz_date)
+    _check_coverage(headers, prefix)
+    if payload_hash is None:
+        payload_hash = _declared_hash(headers)
+    query = canonical.join_parameters(_parameters(request.query)) if request.query else b""
+    text = _string_to_sign(request, prefix, amz_date, query, payload_hash)
+    return Signed(prefix.credential, amz_date, timestamp, signature, prefix.names, text, payload_hash, False, None)
+
+
+def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
+    """Return what a presigned request claims; a signature of the payload is optional there."""
+    pairs = _parameters(request.query)
+    claim = presigned.read(pairs)
+    timestamp = _timestamp(claim.amz_date)
+    _check_scope_date(claim.prefix.credential, claim.amz_date)
+    _check_coverage(request.headers, claim.prefix)
+    if payload_hash is None:
+        declared = claim.payload_hash or request.headers.get(b"x-amz-content-sha256")
+        payload_hash = _checked_hash(declared) if declared else UNSIGNED_PAYLOAD
+    query = canonical.join_parameters([pair for pair in pairs if pair[0] != b"X-Amz-Signature"])
+    text = _string_to_sign(request, claim.prefix, claim.amz_date, query, payload_hash)
+    return Signed(
+        claim.prefix.credential, claim.amz_date, timestamp, claim.signature, claim.prefix.names, text, payload_hash,
+        True, claim.expires,
+    )  # fmt: skip
+
+
+def check_time(signed: Signed, now: float, skew: int) -> None:
+    """Refuse a signature whose time differs by more than `skew` seconds from `now`, or a presigned one past its life.
+
+    Raises AuthenticationFailed: SKEWED, or EXPIRED for presigned requests outside their time.
+    """
+    if signed.presigned:
+        if signed.expires is not None and now > signed.timestamp + signed.expires:
+            raise AuthenticationFailed(AuthReason.EXPIRED, "Request has expired")
+        if signed.timestamp > now + skew:
+            raise AuthenticationFailed(AuthReason.EXPIRED, "Request is not yet valid")
+        return
+    if signed.timestamp - skew <= now <= signed.timestamp + skew:
+        return
+    raise AuthenticationFailed(AuthReason.SKEWED, _skew_text(signed, now, skew))
+
+
+def verify(signed: Signed, day_key: bytes) -> None:
+    """Check the signature in constant time; raises AuthenticationFailed (BAD_SIGNATURE)."""
+    expected = hmac.digest(day_key, signed.string_to_sign, "sha256").hex()
+    if not hmac.compare_digest(expected, signed.signature):
+        raise AuthenticationFailed(AuthReason.BAD_SIGNATURE, MISMATCH)
+
+
+def _skew_text(signed: Signed, now: float, skew: int) -> str:
+    if signed.credential.service == "s3":
+        return "The difference between the request time and the current time is too large."
+    server, minutes = _amz(now), skew // 60
+    if now > signed.timestamp:
+        limit = f"{_amz(now - skew)} ({server} - {minutes} min.)"
+        return f"Signature expired: {signed.amz_date} is now earlier than {limit}"
+    return (
+        f"Signature not yet current: {signed.amz_date} is still later than "
+        f"{_amz(now + skew)} ({server} + {minutes} min.)"
+    )
+
+
+def _amz(moment: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+
+
+def _string_to_sign(request: SignedRequest, prefix: Prefix, amz_date: str, query: bytes, payload_hash: str) -> bytes:
+    headers = request.headers
+    lines = [name + b":" + canonical.fold(headers.get(name, b"")) for name in prefix.names]
+    path = request.path
+    if path != b"/":
+        path = canonical.s3_path(path) if prefix.credential.service == "s3" else canonical.service_path(path)
+    whole = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
+        request.method.encode(), path, query, b"\n".join(lines), prefix.joined, payload_hash.encode("latin-1"),
+    )  # fmt: skip
+    digest = hashlib.sha256(whole).hexdigest().encode()
+    return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (amz_date.encode(), prefix.scope, digest)
+
+
+def _date_of(headers: Mapping[bytes, bytes]) -> str:
+    """Return the request's time in ISO 8601 basic format, from x-amz-date or else from Date (RFC 9110)."""
+    value = headers.get(b"x-amz-date") or headers.get(b"date")
+    if not value:
+        raise AuthenticationFailed(
+            AuthReason.INCOMPLETE,
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+        )
+    text = value.decode("latin-1")
+    if b"x-amz-date" in headers or len(text) == 16:
+        return text
+    try:
+        return _amz(parsedate_to_datetime(text).timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise AuthenticationFailed(AuthReason.MALFORMED, "The Date header is not a valid date.") from None
+
+
+@lru_cache(maxsize=1024)
+def _timestamp(amz_date: str) -> float:
+    wrong = AuthenticationFailed(AuthReason.MALFORMED, "Date must be in ISO-8601 basic format: YYYYMMDD'T'HHMMSS'Z'.")
+    if len(amz_date) != 16 or not amz_date.isascii():  # strptime alone takes shorter fields
+        raise wrong
+    try:
+        return float(calendar.timegm(time.strptime(amz_date, "%Y%m%dT%H%M%SZ")))
+    except ValueError:
+        raise wrong from None
+
+
+def _check_scope_date(credential: Credential, amz_date: str) -> None:
+    if amz_date[:8] != credential.date:
+        raise AuthenticationFailed(
+            AuthReason.WRONG_SCOPE,
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{credential.date}' != '{amz_date[:8]}', from '{amz_date}'.",
+        )
+
+
+def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> None:
+    """Refuse x-amz-* headers outside the signature, and session tokens, none of which this server has issued."""
+    covered = prefix.covered
+    unsigned = [name for name in headers if name[:6] == b"x-amz-" and name not in covered]
+    if unsigned:
+        raise AuthenticationFailed(
+            AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
+        )
+    if headers.get(b"x-amz-security-token"):
+        raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, _BAD_TOKEN)
+
+
+def _declared_hash(headers: Mapping[bytes, bytes]) -> str:
+    value = headers.get(b"x-amz-content-sha256")
+    if value is None:
+        raise AuthenticationFailed(
+            AuthReason.INCOMPLETE, "Missing required header for this request: x-amz-content-sha256"
+        )
+    return _checked_hash(value)
+
+
+def _checked_hash(value: bytes) -> str:
+    plain = len(value) == 64 and not value.translate(None, _HEX)
+    text = value.decode("latin-1")
+    if plain or text == UNSIGNED_PAYLOAD or text.startswith("STREAMING-"):
+        return text
+    raise AuthenticationFailed(
+        AuthReason.MALFORMED,
+        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.",
+    )
+
+
+def _parameters(query: bytes) -> list[tuple[bytes, bytes]]:
+    try:
+        return canonical.parameters(query)
+    except ValueError as error:
+        raise AuthenticationFailed(AuthReason.MALFORMED, f"The query has {error}.") from None
