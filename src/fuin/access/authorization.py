@@ -47,6 +47,7 @@ class Prefix:
 
     credential: Credential
     names: tuple[bytes, ...]
+    labels: tuple[tuple[bytes, bytes], ...]  # each name, alone and with its colon
     covered: frozenset[bytes]
     joined: bytes  # the signed headers' names, as the canonical request ends with them
     scope: bytes
@@ -120,7 +121,8 @@ def make_prefix(credential_text: str, names_text: str) -> Prefix:
         raise AuthenticationFailed(
             AuthReason.UNSIGNED_HEADER, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    return Prefix(credential, names, covered, joined, credential.scope.encode())
+    labels = tuple((name, name + b":") for name in names)
+    return Prefix(credential, names, labels, covered, joined, credential.scope.encode())
 
 
 def _credential(text: str) -> Credential:

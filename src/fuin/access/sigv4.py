@@ -143,13 +143,15 @@ def _amz(moment: float) -> str:
 
 
 def _string_to_sign(request: SignedRequest, prefix: Prefix, amz_date: str, query: bytes, payload_hash: str) -> bytes:
-    headers = request.headers
-    lines = [name + b":" + canonical.fold(headers.get(name, b"")) for name in prefix.names]
+    get = request.headers.get
+    lines = b"\n".join([label + get(name, b"").strip() for name, label in prefix.labels])
+    if b"  " in lines or b"\t" in lines:  # the rule is for each value, but only then can it make a difference
+        lines = b"\n".join([label + canonical.fold(get(name, b"")) for name, label in prefix.labels])
     path = request.path
     if path != b"/":
         path = canonical.s3_path(path) if prefix.credential.service == "s3" else canonical.service_path(path)
     whole = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
-        request.method.encode(), path, query, b"\n".join(lines), prefix.joined, payload_hash.encode("latin-1"),
+        request.method.encode(), path, query, lines, prefix.joined, payload_hash.encode("latin-1"),
     )  # fmt: skip
     digest = hashlib.sha256(whole).hexdigest().encode()
     return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (amz_date.encode(), prefix.scope, digest)
