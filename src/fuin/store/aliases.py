@@ -2,24 +2,28 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store import schema
 from fuin.store.errors import AlreadyExists, NotFound
 
 _a = schema.aliases
-_IN_REGION = and_(_a.c.account == bindparam("p_account"), _a.c.region == bindparam("p_region"))
-_IS_ALIAS = and_(_IN_REGION, _a.c.name == bindparam("p_name"))
+_IN_REGION = and_(_a.c.account == schema.parameter("p_account"), _a.c.region == schema.parameter("p_region"))
+_IS_ALIAS = and_(_IN_REGION, _a.c.name == schema.parameter("p_name"))
 _ALL = select(_a.c.account, _a.c.region, _a.c.name, _a.c.key_id, _a.c.created, _a.c.updated)
 _FIND = _ALL.where(_IS_ALIAS)
-_LIST = _ALL.where(_IN_REGION, _a.c.name > bindparam("p_after")).order_by(_a.c.name).limit(bindparam("p_limit"))
-_LIST_OF_KEY = (
-    _ALL.where(_IN_REGION, _a.c.key_id == bindparam("p_key"), _a.c.name > bindparam("p_after"))
+_LIST = (
+    _ALL.where(_IN_REGION, _a.c.name > schema.parameter("p_after"))
     .order_by(_a.c.name)
-    .limit(bindparam("p_limit"))
+    .limit(schema.parameter("p_limit", schema.LONG))
 )
-_UPDATE = update(_a).where(_IS_ALIAS).values(key_id=bindparam("p_key"), updated=bindparam("p_updated"))
+_LIST_OF_KEY = (
+    _ALL.where(_IN_REGION, _a.c.key_id == schema.parameter("p_key"), _a.c.name > schema.parameter("p_after"))
+    .order_by(_a.c.name)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
+_UPDATE = update(_a).where(_IS_ALIAS).values(key_id=schema.parameter("p_key"), updated=schema.parameter("p_updated"))
 _DELETE = delete(_a).where(_IS_ALIAS)
 
 

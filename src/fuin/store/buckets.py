@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store import schema
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound
 
 _b = schema.buckets
-_NAME = bindparam("p_name")
+_NAME = schema.parameter("p_name")
 _ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy)
 _FIND = _ALL.where(_b.c.name == _NAME)
-_LIST = _ALL.where(_b.c.account == bindparam("p_account")).order_by(_b.c.name)
-_SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=bindparam("p_value", type_=schema.TEXT))
-_SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=bindparam("p_value", type_=schema.TEXT))
+_LIST = _ALL.where(_b.c.account == schema.parameter("p_account")).order_by(_b.c.name)
+_SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=schema.parameter("p_value", schema.TEXT))
+_SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
 _DELETE = delete(_b).where(_b.c.name == _NAME)
 _HOLDS_OBJECT = select(schema.objects.c.id).where(schema.objects.c.bucket == _NAME).limit(1)
 _HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket == _NAME).limit(1)

@@ -1,8 +1,9 @@
 """Accounts, users, their access keys and inline policies."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
@@ -13,9 +14,9 @@ from fuin.store.errors import AlreadyExists, NotFound
 INLINE = "inline"  # the name of the one policy that `fuin user policy` replaces
 
 _accounts, _users, _keys, _policies = schema.accounts, schema.users, schema.access_keys, schema.user_policies
-_ACCOUNT = bindparam("p_account")
-_USER = bindparam("p_user")
-_KEY = bindparam("p_key")
+_ACCOUNT = schema.parameter("p_account")
+_USER = schema.parameter("p_user")
+_KEY = schema.parameter("p_key")
 _IS_USER = and_(_users.c.account == _ACCOUNT, _users.c.name == _USER)
 _OF_USER = and_(_policies.c.account == _ACCOUNT, _policies.c.user == _USER)
 
@@ -36,7 +37,9 @@ _ACCESS_KEYS = select(
 )  # fmt: skip
 _FIND_ACCESS_KEY = _ACCESS_KEYS.where(_keys.c.access_key_id == _KEY)
 _LIST_ACCESS_KEYS = _ACCESS_KEYS.where(_keys.c.account == _ACCOUNT).order_by(_keys.c.access_key_id)
-_SET_ACTIVE = update(_keys).where(_keys.c.access_key_id == _KEY).values(active=bindparam("p_active"))
+_SET_ACTIVE = (
+    update(_keys).where(_keys.c.access_key_id == _KEY).values(active=schema.parameter("p_active", schema.FLAG))
+)
 _DELETE_ACCESS_KEY = delete(_keys).where(_keys.c.access_key_id == _KEY)
 _FIND_POLICIES = select(_policies.c.document).where(_OF_USER).order_by(_policies.c.name)
 _DELETE_POLICIES = delete(_policies).where(_OF_USER)
@@ -121,7 +124,7 @@ def delete_user(conn: Connection, account: str, name: str) -> None:
 def insert_access_key(
     conn: Connection, access_key_id: str, account: str, user: str | None, sealed_secret: bytes, created: float
 ) -> None:
-    """Add an active access key of a user, or of the account's root; raises NotFound (account, user) or AlreadyExists."""
+    """Add an active access key of a user or of the account's root; raises NotFound (account, user) or AlreadyExists."""
     if not account_exists(conn, account):
         raise NotFound(f"account {account}")
     if user is not None and find_user(conn, account, user) is None:
@@ -136,12 +139,9 @@ def insert_access_key(
         raise AlreadyExists(f"access key {access_key_id}") from None
 
 
-def _access_key(row: Row[tuple[str, str, str | None, int, bytes, float, str | None]]) -> AccessKey:
+def _access_key(row: Any) -> AccessKey:
     access_key_id, account, user, active, sealed, created, user_id = row
-    if user is None:
-        principal = account_root(account)
-    else:
-        principal = user_principal(User(account, user, user_id or "", created))
+    principal = account_root(account) if user is None else user_principal(User(account, user, user_id, created))
     return AccessKey(access_key_id, account, user, bool(active), sealed, principal, created)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
@@ -14,7 +14,7 @@ ENABLED, DISABLED, PENDING_DELETION = "Enabled", "Disabled", "PendingDeletion"
 CUSTOMER, AWS, SERVICE = "CUSTOMER", "AWS", "SERVICE"
 
 _k = schema.keys
-_ID, _REGION, _ACCOUNT = bindparam("p_id"), bindparam("p_region"), bindparam("p_account")
+_ID, _REGION, _ACCOUNT = schema.parameter("p_id"), schema.parameter("p_region"), schema.parameter("p_account")
 _IS_KEY = and_(_k.c.key_id == _ID, _k.c.region == _REGION)
 _FIND = select(
     _k.c.key_id, _k.c.account, _k.c.region, _k.c.state, _k.c.description, _k.c.spec, _k.c.usage, _k.c.origin,
@@ -24,22 +24,27 @@ _STATE = select(_k.c.state).where(_IS_KEY)
 _LIST = (
     select(_k.c.key_id)
     .where(
-        _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.key_id > bindparam("p_after"), _k.c.manager != SERVICE
+        _k.c.account == _ACCOUNT,
+        _k.c.region == _REGION,
+        _k.c.key_id > schema.parameter("p_after"),
+        _k.c.manager != SERVICE,
     )
     .order_by(_k.c.key_id)
-    .limit(bindparam("p_limit"))
+    .limit(schema.parameter("p_limit", schema.LONG))
 )
 _SERVICE_KEY = select(_k.c.key_id).where(
-    _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == bindparam("p_manager"),
-    _k.c.service == bindparam("p_service"), _k.c.service != "",
+    _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == schema.parameter("p_manager"),
+    _k.c.service == schema.parameter("p_service"), _k.c.service != "",
 )  # fmt: skip
 _SET_STATE = (
-    update(_k).where(_IS_KEY).values(state=bindparam("p_state"), deletion_date=bindparam("p_date", type_=schema.TIME))
+    update(_k)
+    .where(_IS_KEY)
+    .values(state=schema.parameter("p_state"), deletion_date=schema.parameter("p_date", schema.TIME))
 )
-_SET_POLICY = update(_k).where(_IS_KEY).values(policy=bindparam("p_policy"))
-_SET_DESCRIPTION = update(_k).where(_IS_KEY).values(description=bindparam("p_description"))
+_SET_POLICY = update(_k).where(_IS_KEY).values(policy=schema.parameter("p_policy"))
+_SET_DESCRIPTION = update(_k).where(_IS_KEY).values(description=schema.parameter("p_description"))
 _EXPIRED = select(_k.c.key_id, _k.c.region).where(
-    _k.c.state == PENDING_DELETION, _k.c.deletion_date <= bindparam("p_now")
+    _k.c.state == PENDING_DELETION, _k.c.deletion_date <= schema.parameter("p_now", schema.TIME)
 )
 _DELETE = delete(_k).where(_IS_KEY)
 

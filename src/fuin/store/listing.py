@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, select
 
 from fuin.store import schema
 
 _o = schema.objects
-_START, _END = bindparam("p_start", type_=schema.BYTES), bindparam("p_end", type_=schema.BYTES)
+_START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
 _ROWS = (
     select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum)
-    .where(_o.c.bucket == bindparam("p_bucket"), _o.c.key >= _START, _o.c.key < _END)
+    .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END)
     .order_by(_o.c.key)
-    .limit(bindparam("p_limit"))
+    .limit(schema.parameter("p_limit", schema.LONG))
 )
 _CHUNK = 32  # rows read before a jump over a common prefix is worth a seek
 _BEYOND = b"\xff"  # greater than any UTF-8 text
@@ -107,7 +107,7 @@ class _Page:
                     return beyond(common)  # however many keys are under it, one seek passes them
         return final + b"\x00" if seen == limit else None
 
-    def _take(self, row: Row[Any]) -> bool:
+    def _take(self, row: Any) -> bool:
         """Add a row to the page, as a key or by its prefix; tells False when it does not fit any more."""
         common = self._common(row[0])
         if common is not None and common == self._last:

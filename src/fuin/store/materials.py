@@ -1,6 +1,6 @@
 """Wrapped key material: one or more rows per key, later ones by rotation or import."""
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from fuin.formats.wrapped import Material
@@ -13,16 +13,18 @@ _m = schema.materials
 _COLUMNS = (_m.c.key_id, _m.c.material_id, _m.c.spec, _m.c.wrapped)
 _FIND = (
     select(*_COLUMNS)
-    .where(_m.c.key_id == bindparam("p_id"), _m.c.material_id == bindparam("p_material", type_=schema.BYTES))
+    .where(_m.c.key_id == schema.parameter("p_id"), _m.c.material_id == schema.parameter("p_material", schema.BYTES))
     .limit(1)
 )
 _LIST = (
-    select(*_COLUMNS).where(_m.c.key_id == bindparam("p_id"), _m.c.region == bindparam("p_region")).order_by(_m.c.id)
+    select(*_COLUMNS)
+    .where(_m.c.key_id == schema.parameter("p_id"), _m.c.region == schema.parameter("p_region"))
+    .order_by(_m.c.id)
 )
 
 
 def insert_material(conn: Connection, region: str, material: Material, created: float) -> None:
-    """Add material to a key of `region`; raises AlreadyExists for the same material id, or when there is no such key."""
+    """Add material to a key; raises AlreadyExists for a material id that it has, or when there is no such key."""
     row = {
         "key_id": material.key_id, "region": region, "material_id": material.material_id, "spec": material.spec,
         "wrapped": material.wrapped, "created": created, "state": CURRENT,

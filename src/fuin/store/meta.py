@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from fuin.store import schema
 
 _EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
 _BUMP = update(schema.epoch).where(schema.epoch.c.id == 1).values(value=schema.epoch.c.value + 1)
 _ALL = select(schema.meta.c.name, schema.meta.c.value)
-_INSERT = schema.meta.insert().values(name=bindparam("p_name"), value=bindparam("p_value"))
+_INSERT = schema.meta.insert().values(name=schema.parameter("p_name"), value=schema.parameter("p_value"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def bump_epoch(conn: Connection) -> None:
 
 def find_meta(conn: Connection) -> Meta | None:
     """Return what the first start wrote, or None before it."""
-    values: dict[str, str] = {name: value for name, value in conn.execute(_ALL)}
+    values: dict[str, str] = {row[0]: row[1] for row in conn.execute(_ALL)}
     if "account" not in values:
         return None
     return Meta(values["account"], values["region"], float(values["created"]))

@@ -61,14 +61,9 @@ def _upgrade(path: Path) -> None:
     if present is not None and present not in known:
         raise SchemaTooNew(f"{path} has schema {present}; this Fuin knows up to {HEAD}. Start the newer Fuin instead.")
     engine = connect.make_engine(path)
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():
+        # An outer transaction keeps Alembic from making its own; SQLAlchemy ends it, but the driver does not begin it.
+        connect.raw_of(connection).execute("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        raw = connect.raw_of(connection)
-        raw.execute("BEGIN IMMEDIATE")
-        try:
-            command.upgrade(config, "head")
-        except BaseException:
-            raw.execute("ROLLBACK")
-            raise
-        raw.execute("COMMIT")
+        command.upgrade(config, "head")
     engine.dispose()

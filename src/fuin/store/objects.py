@@ -3,23 +3,25 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, delete, select
 
 from fuin.store import parts, schema
 from fuin.store.errors import NoSuchBucket, NotFound, PreconditionFailed
 from fuin.store.parts import Part
 
 _o, _p = schema.objects, schema.object_parts
-_IS_OBJECT = and_(_o.c.bucket == bindparam("p_bucket"), _o.c.key == bindparam("p_key", type_=schema.BYTES))
+_ID = schema.parameter("p_id", schema.LONG)
+_IS_OBJECT = and_(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key == schema.parameter("p_key", schema.BYTES))
 _FIND = select(
     _o.c.id, _o.c.etag, _o.c.size, _o.c.modified, _o.c.headers, _o.c.metadata, _o.c.encryption, _o.c.checksum,
     _o.c.upload_id, _o.c.part_count,
 ).where(_IS_OBJECT)  # fmt: skip
+_FIELDS = tuple(column.name for column in _FIND.selected_columns)[1:]
 _IDENTITY = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
-_DELETE = delete(_o).where(_o.c.id == bindparam("p_id"))
-_PARTS = select(*parts.columns(_p)).where(_p.c.object == bindparam("p_id")).order_by(_p.c.number)
-_BLOBS = select(_p.c.blob).where(_p.c.object == bindparam("p_id"))
-_BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == bindparam("p_bucket"))
+_DELETE = delete(_o).where(_o.c.id == _ID)
+_PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
+_BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
+_BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.parameter("p_bucket"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class Object:
     parts: tuple[Part, ...] = field(default=())
 
 
-def _object(bucket: str, key: str, row: Row[Any], found: tuple[Part, ...]) -> Object:
-    return Object(bucket, key, *row[1:], parts=found)
+def _object(bucket: str, key: str, row: Any, found: tuple[Part, ...]) -> Object:
+    values: dict[str, Any] = dict(zip(_FIELDS, row[1:], strict=True))
+    return Object(bucket=bucket, key=key, parts=found, **values)
 
 
 def head_object(conn: Connection, bucket: str, key: str) -> Object | None:
@@ -101,9 +104,9 @@ def put_object(
         "headers": obj.headers, "metadata": obj.metadata, "encryption": obj.encryption, "checksum": obj.checksum,
         "upload_id": obj.upload_id, "part_count": len(obj.parts),
     }  # fmt: skip
-    inserted = conn.execute(_o.insert(), row).inserted_primary_key
+    owner = conn.execute(_o.insert(), row).lastrowid
     if obj.parts:
-        conn.execute(_p.insert(), [{"object": inserted[0], **parts.row(part)} for part in obj.parts])
+        conn.execute(_p.insert(), [{"object": owner, **parts.row(part)} for part in obj.parts])
     return blobs
 
 

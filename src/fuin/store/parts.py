@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select, union_all
+from sqlalchemy import Connection, Table, select, union_all
 
 from fuin.store import schema
 
@@ -43,7 +43,7 @@ def row(part: Part) -> dict[str, object]:
     }  # fmt: skip
 
 
-_BLOBS = bindparam("p_blobs", expanding=True)
+_BLOBS = schema.parameter("p_blobs", many=True)
 _KNOWN = union_all(
     select(schema.object_parts.c.blob).where(schema.object_parts.c.blob.in_(_BLOBS)),
     select(schema.upload_parts.c.blob).where(schema.upload_parts.c.blob.in_(_BLOBS)),

@@ -5,10 +5,12 @@ does not look into it. Object keys are stored as UTF-8 bytes, so that their orde
 database, whatever its collation.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-TIME = sa.Double().with_variant(sqlite.REAL(), "sqlite")
+TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 LONG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 FLAG = sa.Integer()
 TEXT = sa.Text()
@@ -17,13 +19,18 @@ BYTES = sa.LargeBinary()
 metadata = sa.MetaData()
 
 
+def parameter(name: str, kind: sa.types.TypeEngine[Any] = TEXT, *, many: bool = False) -> sa.BindParameter[Any]:
+    """Return a named parameter of a statement; `many` stands for a list, as in IN."""
+    return sa.bindparam(name, type_=kind, expanding=many)
+
+
 def _table(name: str, *items: sa.schema.SchemaItem, rowid: bool = False) -> sa.Table:
     return sa.Table(name, metadata, *items, sqlite_with_rowid=rowid, sqlite_strict=True)
 
 
 def _column(
-    name: str, kind: sa.types.TypeEngine[object], *items: sa.schema.SchemaItem, null: bool = False
-) -> sa.Column[object]:
+    name: str, kind: sa.types.TypeEngine[Any], *items: sa.schema.SchemaItem, null: bool = False
+) -> sa.Column[Any]:
     return sa.Column(name, kind, *items, nullable=null)
 
 
@@ -62,6 +69,8 @@ user_policies = _table(
     _column("document", TEXT),
     sa.ForeignKeyConstraint(["account", "user"], ["users.account", "users.name"], ondelete="CASCADE"),
 )
+
+_ONE_SERVICE_KEY = ("account", "region", "manager", "service")
 
 keys = _table(
     "keys",
@@ -156,13 +165,13 @@ objects = _table(
     _column("encryption", TEXT),
     _column("checksum", TEXT, null=True),
     _column("upload_id", TEXT, null=True),  # of the multipart upload it was made by
-    _column("part_count", sa.Integer),
+    _column("part_count", sa.Integer()),
     sa.UniqueConstraint("bucket", "key", name="objects_by_key"),
     rowid=True,
 )
 
 
-def _part_columns() -> tuple[sa.Column[object], ...]:
+def _part_columns() -> tuple[sa.Column[Any], ...]:
     return (
         _column("blob", TEXT),
         _column("size", LONG),

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """Use it from one thread (the event loop's, or the main thread of a command); its writer has a thread of its own."""
+    """Belongs to one thread (the event loop's, or a command's main thread); its writer has a thread of its own."""
 
     def __init__(self, path: Path) -> None:
         """Open the prepared database at `path`; use `Store.open`."""

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store import schema
 from fuin.store.errors import NotFound, TooManyTags
 
 _t = schema.key_tags
-_OF_KEY = and_(_t.c.key_id == bindparam("p_id"), _t.c.region == bindparam("p_region"))
+_OF_KEY = and_(_t.c.key_id == schema.parameter("p_id"), _t.c.region == schema.parameter("p_region"))
 _LIST = select(_t.c.name, _t.c.value).where(_OF_KEY).order_by(_t.c.name)
-_DELETE = delete(_t).where(_OF_KEY, _t.c.name == bindparam("p_name"))
+_DELETE = delete(_t).where(_OF_KEY, _t.c.name == schema.parameter("p_name"))
 
 
 def list_tags(conn: Connection, key_id: str, region: str) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store import objects, parts, schema
@@ -12,36 +12,38 @@ from fuin.store.objects import Object
 from fuin.store.parts import Part
 
 _u, _p = schema.uploads, schema.upload_parts
-_ID = bindparam("p_id")
+_ID = schema.parameter("p_id")
 _ALL = select(
     _u.c.upload_id, _u.c.bucket, _u.c.key, _u.c.created, _u.c.initiator, _u.c.data_key, _u.c.encryption, _u.c.metadata,
     _u.c.headers, _u.c.checksum_algorithm, _u.c.checksum_type,
 )  # fmt: skip
 _FIND = _ALL.where(
-    _u.c.upload_id == _ID, _u.c.bucket == bindparam("p_bucket"), _u.c.key == bindparam("p_key", type_=schema.BYTES)
+    _u.c.upload_id == _ID,
+    _u.c.bucket == schema.parameter("p_bucket"),
+    _u.c.key == schema.parameter("p_key", schema.BYTES),
 )
-_KEY_MARK = bindparam("p_after_key", type_=schema.BYTES)
+_KEY_MARK = schema.parameter("p_after_key", schema.BYTES)
 _LIST = (
     _ALL.where(
-        _u.c.bucket == bindparam("p_bucket"),
-        _u.c.key >= bindparam("p_start", type_=schema.BYTES),
-        _u.c.key < bindparam("p_end", type_=schema.BYTES),
-        or_(_u.c.key > _KEY_MARK, and_(_u.c.key == _KEY_MARK, _u.c.upload_id > bindparam("p_after_id"))),
+        _u.c.bucket == schema.parameter("p_bucket"),
+        _u.c.key >= schema.parameter("p_start", schema.BYTES),
+        _u.c.key < schema.parameter("p_end", schema.BYTES),
+        or_(_u.c.key > _KEY_MARK, and_(_u.c.key == _KEY_MARK, _u.c.upload_id > schema.parameter("p_after_id"))),
     )
     .order_by(_u.c.key, _u.c.upload_id)
-    .limit(bindparam("p_limit"))
+    .limit(schema.parameter("p_limit", schema.LONG))
 )
 _DELETE = delete(_u).where(_u.c.upload_id == _ID)
 _EXISTS = select(_u.c.upload_id).where(_u.c.upload_id == _ID)
 _PARTS = (
     select(*parts.columns(_p))
-    .where(_p.c.upload_id == _ID, _p.c.number > bindparam("p_after"))
+    .where(_p.c.upload_id == _ID, _p.c.number > schema.parameter("p_after", schema.LONG))
     .order_by(_p.c.number)
-    .limit(bindparam("p_limit"))
+    .limit(schema.parameter("p_limit", schema.LONG))
 )
 _BLOBS = select(_p.c.number, _p.c.blob).where(_p.c.upload_id == _ID)
-_PART_BLOB = select(_p.c.blob).where(_p.c.upload_id == _ID, _p.c.number == bindparam("p_number"))
-_DELETE_PART = delete(_p).where(_p.c.upload_id == _ID, _p.c.number == bindparam("p_number"))
+_PART_BLOB = select(_p.c.blob).where(_p.c.upload_id == _ID, _p.c.number == schema.parameter("p_number", schema.LONG))
+_DELETE_PART = delete(_p).where(_p.c.upload_id == _ID, _p.c.number == schema.parameter("p_number", schema.LONG))
 
 PARTS_AT_MOST = 10_000  # AWS's limit for one upload
 
@@ -133,7 +135,7 @@ def complete_upload(
     """
     if find_upload(conn, upload_id, obj.bucket, obj.key) is None:
         return Completion(_completed(conn, upload_id, obj), ())
-    present: dict[int, str] = {number: blob for number, blob in conn.execute(_BLOBS, {"p_id": upload_id})}
+    present: dict[int, str] = {row[0]: row[1] for row in conn.execute(_BLOBS, {"p_id": upload_id})}
     for part in obj.parts:
         if present.get(part.number) != part.blob:
             raise InvalidPart(part.number)

@@ -88,7 +88,7 @@ class Writer:
         try:
             engine = connect.make_engine(self._path)
             conn = engine.connect()
-        except BaseException as error:  # noqa: BLE001 - goes to whoever opens the store
+        except BaseException as error:  # goes to whoever opens the store
             started.set_exception(error)
             return
         started.set_result(None)
@@ -135,7 +135,7 @@ def _split(batch: list[Job]) -> list[list[Job]]:
 def _run_alone(conn: Connection, job: Job) -> None:
     try:
         job.result = job.fn(conn, *job.args)
-    except BaseException as error:  # noqa: BLE001 - goes to the job's caller
+    except BaseException as error:  # goes to the job's caller
         job.error = StoreUnavailable(str(error)) if connect.is_environment(error) else error
 
 
@@ -148,7 +148,7 @@ def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) ->
         if any(job.changes and job.error is None for job in jobs):
             meta.bump_epoch(conn)
         raw.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on and the callers are told
+    except Exception as error:  # whatever it is, the thread goes on and the callers are told
         _give_up(raw)
         for job in jobs:
             # Refusals too: they may rest on what an earlier job of this transaction had written.

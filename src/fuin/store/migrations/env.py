@@ -2,5 +2,5 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=False)
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
 context.run_migrations()
