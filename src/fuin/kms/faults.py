@@ -11,7 +11,8 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import errors
-from fuin.errors import AuthReason, Fault
+from fuin.errors import AuthReason
+from fuin.errors import Fault as Fault
 from fuin.request import BodyTooLarge
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ _RETRY = "The request could not be completed; it can be tried again."
 def wire(error: Exception, request_id: str) -> Wire:
     """Return the answer to any error; what is not foreseen becomes InternalFailure without details.
 
-    KMSInternalException with status 500 stands for a keyholder or store that is away: all AWS SDKs retry it.
+    KMSInternalException with status 500 stands for a keyholder or store that is away, or for key material that the
+    store has damaged: all AWS SDKs try again.
     """
     match error:
         case Fault():
@@ -197,7 +199,7 @@ def wire(error: Exception, request_id: str) -> Wire:
             return Wire(_AUTHENTICATION.get(error.reason, "InvalidSignatureException"), 400, error.detail)
         case errors.MalformedPolicy():
             return Wire("MalformedPolicyDocumentException", 400, str(error))
-        case errors.KeyholderUnavailable() | errors.StoreUnavailable():
+        case errors.KeyholderUnavailable() | errors.StoreUnavailable() | errors.MaterialDamaged():
             log.error("request %s: %s", request_id, error)
             return Wire(KMSInternalException.code, 500, _RETRY)
         case BodyTooLarge():

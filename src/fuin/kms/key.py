@@ -24,6 +24,7 @@ from fuin.kms.faults import (
     NotFoundException,
     ValidationException,
 )
+from fuin.store.keys import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +37,6 @@ Context = dict[str, str]
 
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
 SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
-SERVICE = "SERVICE"  # the manager of keys that the API does not show
-CONTEXT_LIMIT = 64 * 1024  # bytes of encoded encryption context; AWS names no limit, a record must hold it
 
 _CIPHERTEXT_REFERS = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
@@ -263,7 +262,7 @@ def _conditions(
     call: Call, named: Named, extra: Mapping[str, str] | None, encryption_context: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the condition keys that policies may ask for; AWS: "AWS KMS condition keys"."""
-    conditions = {"kms:CallerAccount": call.account}
+    conditions: dict[str, str] = {}
     key = named.key
     if key is not None:
         conditions["kms:KeySpec"] = key.spec
@@ -282,14 +281,11 @@ def _conditions(
 
 
 def encode_context(pairs: Mapping[str, str]) -> bytes:
-    """Return the encoded encryption context; raises ValidationException when it is too large to be recorded."""
+    """Return the encoded encryption context; raises ValidationException when it is too large for its format."""
     try:
-        encoded = context.encode(pairs)
+        return context.encode(pairs)
     except FormatError as error:
         raise ValidationException(f"The encryption context is not valid: {error}") from None
-    if len(encoded) > CONTEXT_LIMIT:
-        raise ValidationException(f"The encryption context is longer than {CONTEXT_LIMIT} bytes.")
-    return encoded
 
 
 def check_grant_tokens(tokens: list[str] | None) -> None:

@@ -6,15 +6,19 @@ only through S3. The service-owned key is in no list and has no alias that a req
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.errors import StoreUnavailable
 from fuin.kms import key as keys_door
 from fuin.kms.faults import InvalidCiphertextException
-from fuin.kms.key import ENCRYPT_DECRYPT, SERVICE, SYMMETRIC_DEFAULT, OpenKey
+from fuin.kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, OpenKey
 from fuin.kms.states import ENABLED
 from fuin.store import aliases, keys
+from fuin.store.aliases import Alias
+from fuin.store.errors import AlreadyExists
 from fuin.store.keys import Key
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from fuin.gate import Call
 
 S3_ALIAS = "alias/aws/s3"
-_SERVICE_NAME = "service/s3"  # not an alias name: no request can name it, CreateAlias refuses it
+_S3 = "s3"
 _S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
 
 
@@ -34,53 +38,46 @@ async def ensure_s3_key(call: Call) -> None:
     """Make the AWS-managed key of alias/aws/s3 in the caller's account and the call's region, unless it is there."""
     if call.services.store.catalog().alias(call.account, call.region, S3_ALIAS) is None:
         policy = s3_key_policy(call.account, call.region)
-        await _make(call, call.account, S3_ALIAS, "AWS", _S3_DESCRIPTION, policy)
+        await _make(call, call.account, keys.AWS, _S3_DESCRIPTION, policy)
 
 
 async def ensure_service_key(call: Call, account: str) -> Key:
     """Return the service-owned key of an account in the call's region, made now if it is not there."""
-    catalog = call.services.store.catalog()
-    key_id = catalog.alias(account, call.region, _SERVICE_NAME)
+    store = call.services.store
+    key_id = store.catalog().service_key(account, call.region, keys.SERVICE, _S3)
     if key_id is None:
-        key_id = await _make(call, account, _SERVICE_NAME, SERVICE, "Service-owned key of SSE-S3", "")
-        catalog = call.services.store.catalog()
-    key = catalog.key(key_id, call.region)
+        await _make(call, account, keys.SERVICE, "Service-owned key of SSE-S3", "")
+        key_id = store.catalog().service_key(account, call.region, keys.SERVICE, _S3)
+    key = None if key_id is None else store.catalog().key(key_id, call.region)
     if key is None:
-        raise InvalidCiphertextException
+        raise StoreUnavailable(f"the service-owned key of account {account} is missing")
     return key
 
 
-def open_service_key(
-    call: Call, key: Key, action: str, material_id: bytes, context: Mapping[str, str]
-) -> OpenKey:
+def open_service_key(call: Call, key: Key, action: str, material_id: bytes, context: Mapping[str, str]) -> OpenKey:
     """Return a service-owned key ready for use; no right is asked, since SSE-S3 gives none."""
     material = call.services.store.catalog().material(key.key_id, material_id)
     if material is None:
         raise InvalidCiphertextException
     arn = ids.key_arn(key.account, key.region, key.key_id)
-    record = {"use": action, "key": arn, "manager": SERVICE, "context": context}
+    record = {"use": action, "key": arn, "manager": key.manager, "context": context}
     return OpenKey(arn, key, material, keys_door.encode_context(context), record)
 
 
-async def _make(call: Call, account: str, name: str, manager: str, description: str, policy: str) -> str:
+async def _make(call: Call, account: str, manager: str, description: str, policy: str) -> None:
+    """Make a service's key; another worker that is faster wins, and this one's material is dropped."""
     key_id = ids.new_key_id()
-    arn = ids.key_arn(account, call.region, key_id)
-    draft = call.draft(use="kms:CreateKey", key=arn, manager=manager)
+    draft = call.draft(use="kms:CreateKey", key=ids.key_arn(account, call.region, key_id), manager=manager)
     material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
-    key = new_key(
-        call, key_id, account, material, manager=manager, description=description, policy=policy
-    )
-    return await call.services.store.change(_insert_once, key, material, name)
+    key = new_key(call, key_id, account, material, manager=manager, service=_S3, description=description, policy=policy)
+    with contextlib.suppress(AlreadyExists):
+        await call.services.store.change(_insert, key, material)
 
 
-def _insert_once(conn: Connection, key: Key, material: Material, name: str) -> str:
-    """Insert a key under a name unless another worker was first; return the key id that the name has now."""
-    present = aliases.target(conn, key.account, key.region, name)
-    if present is not None:
-        return present
+def _insert(conn: Connection, key: Key, material: Material) -> None:
     keys.insert_key(conn, key, material)
-    aliases.insert_alias(conn, key.account, key.region, name, key.key_id, key.created)
-    return key.key_id
+    if key.manager == keys.AWS:
+        aliases.insert_alias(conn, Alias(key.account, key.region, S3_ALIAS, key.key_id, key.created, key.created))
 
 
 def new_key(
@@ -89,9 +86,10 @@ def new_key(
     account: str,
     material: Material,
     *,
-    manager: str,
     description: str,
     policy: str,
+    manager: str = keys.CUSTOMER,
+    service: str = "",
     tags: tuple[tuple[str, str], ...] = (),
 ) -> Key:
     """Return the row of a new, enabled symmetric key."""
@@ -105,6 +103,7 @@ def new_key(
         usage=ENCRYPT_DECRYPT,
         origin="AWS_KMS",
         manager=manager,
+        service=service,
         multi_region=False,
         created=round(call.now, 3),
         deletion_date=None,

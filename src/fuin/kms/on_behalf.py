@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.errors import FormatError, TamperedError
+from fuin.errors import FormatError
 from fuin.formats import blob as blobs
 from fuin.kms import managed
+from fuin.kms.encryption import open_blob
 from fuin.kms.faults import InvalidCiphertextException
-from fuin.kms.key import SERVICE, OpenKey, open_ciphertext, open_key
+from fuin.kms.key import OpenKey, open_ciphertext, open_key
+from fuin.store.keys import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +63,10 @@ async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], reg
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = _forwarded(call, region)
     opened = open_ciphertext(asked, blob, "kms:Decrypt", identifier=None, context=context)
-    return await decrypted(asked, opened, blob)
+    return await open_blob(asked, opened, blob)
 
 
-async def service_data_key(
-    call: Call, account: str, context: Mapping[str, str], region: str | None = None
-) -> DataKey:
+async def service_data_key(call: Call, account: str, context: Mapping[str, str], region: str | None = None) -> DataKey:
     """Return a fresh data key under the service-owned key of SSE-S3; the caller needs no right to it.
 
     `account` owns the bucket. The key is made on first use and no API shows it.
@@ -90,7 +90,7 @@ async def open_service_data_key(
     if key is None or key.manager != SERVICE:
         raise InvalidCiphertextException
     opened = managed.open_service_key(asked, key, "kms:Decrypt", parsed.material_id, context)
-    return await decrypted(asked, opened, blob)
+    return await open_blob(asked, opened, blob)
 
 
 async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
@@ -98,17 +98,3 @@ async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
         opened.material, opened.context, DATA_KEY_LENGTH, opened.draft(asked)
     )
     return DataKey(plaintext, blob, opened.arn)
-
-
-async def decrypted(call: Call, opened: OpenKey, blob: bytes) -> bytes:
-    """Return the plaintext of a blob; the keyholder records the use, also one that fails.
-
-    Raises InvalidCiphertextException when the blob, its material and the context do not belong together.
-    """
-    try:
-        plaintext = await call.services.keyholder.decrypt(opened.material, opened.context, blob, opened.draft(call))
-    except TamperedError:
-        call.recorded = True
-        raise InvalidCiphertextException from None
-    call.recorded = True
-    return plaintext

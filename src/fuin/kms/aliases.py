@@ -1,0 +1,204 @@
+"""Aliases: CreateAlias, UpdateAlias, DeleteAlias, ListAliases.
+
+Each changes two things, so each needs two rights: on the alias (the caller's own policies) and on the key (its policy).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.gate import permit_identity, permit_key
+from fuin.kms import paging
+from fuin.kms.faults import (
+    AlreadyExistsException,
+    InvalidAliasNameException,
+    LimitExceededException,
+    NotAuthorizedException,
+    NotFoundException,
+    ValidationException,
+)
+from fuin.kms.key import find, found, reach
+from fuin.kms.shapes import Input, Output
+from fuin.store import aliases
+from fuin.store.aliases import Alias
+from fuin.store.errors import AlreadyExists, NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.kms.key import Named
+
+MOST = 50  # aliases of a key; AWS: "Resource quotas"
+_PREFIX, _RESERVED = "alias/", "alias/aws/"
+_PAGE, _LARGEST_PAGE = 50, 100
+
+
+class CreateAliasInput(Input, frozen=True):
+    """What CreateAlias takes."""
+
+    AliasName: str | None = None
+    TargetKeyId: str | None = None
+
+
+class UpdateAliasInput(Input, frozen=True):
+    """What UpdateAlias takes."""
+
+    AliasName: str | None = None
+    TargetKeyId: str | None = None
+
+
+class DeleteAliasInput(Input, frozen=True):
+    """What DeleteAlias takes."""
+
+    AliasName: str | None = None
+
+
+class ListAliasesInput(Input, frozen=True):
+    """What ListAliases takes."""
+
+    KeyId: str | None = None
+    Limit: int | None = None
+    Marker: str | None = None
+
+
+class AliasListEntry(Output, frozen=True):
+    """An alias in a list."""
+
+    AliasName: str | None = None
+    AliasArn: str | None = None
+    TargetKeyId: str | None = None
+    CreationDate: float | None = None
+    LastUpdatedDate: float | None = None
+
+
+class ListAliasesOutput(Output, frozen=True):
+    """A page of aliases."""
+
+    Aliases: list[AliasListEntry] | None = None
+    NextMarker: str | None = None
+    Truncated: bool | None = None
+
+
+async def create_alias(call: Call, p: CreateAliasInput) -> None:
+    """Give a key a name."""
+    name = _check_name(p.AliasName or "")
+    arn = _permit_alias(call, "kms:CreateAlias", name)
+    target = _target(call, p.TargetKeyId or "", "kms:CreateAlias", name)
+    key = found(target)
+    now = round(call.now, 3)
+    alias = Alias(call.account, call.region, name, key.key_id, now, now)
+    try:
+        await call.services.store.change(_insert, alias)
+    except AlreadyExists:
+        raise AlreadyExistsException(f"An alias with the name {arn} already exists") from None
+    except NotFound:
+        raise NotFoundException(f"Key '{target.arn}' does not exist") from None
+
+
+async def update_alias(call: Call, p: UpdateAliasInput) -> None:
+    """Point a name at another key."""
+    name = _check_name(p.AliasName or "")
+    arn = _permit_alias(call, "kms:UpdateAlias", name)
+    _permit_current(call, "kms:UpdateAlias", name, arn)
+    target = _target(call, p.TargetKeyId or "", "kms:UpdateAlias", name)
+    key_id = found(target).key_id
+    try:
+        await call.services.store.change(_update, call.account, call.region, name, key_id, round(call.now, 3))
+    except NotFound:
+        raise NotFoundException(f"Alias {arn} is not found.") from None
+
+
+async def delete_alias(call: Call, p: DeleteAliasInput) -> None:
+    """Take a name away; the key stays."""
+    name = _check_name(p.AliasName or "")
+    arn = _permit_alias(call, "kms:DeleteAlias", name)
+    _permit_current(call, "kms:DeleteAlias", name, arn)
+    try:
+        await call.services.store.change(aliases.delete_alias, call.account, call.region, name)
+    except NotFound:
+        raise NotFoundException(f"Alias {arn} is not found.") from None
+
+
+async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
+    """Return the account's aliases in this region, or those of one key, a page at a time."""
+    permit_identity(call, "kms:ListAliases", "*", call.account)
+    after = paging.start("aliases", p.Marker)
+    key_id = None if p.KeyId is None else _listed_key(call, p.KeyId)
+    limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
+    read = call.services.store.read(aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
+    shown, marker, more = paging.page("aliases", read, limit, lambda alias: alias.name)
+    return ListAliasesOutput(Aliases=[_entry(alias) for alias in shown], NextMarker=marker, Truncated=more)
+
+
+def _listed_key(call: Call, identifier: str) -> str:
+    named = find(call, identifier, aliases=False)
+    if named.key is None or named.account != call.account:
+        raise NotFoundException(named.missing or f"Key '{named.arn}' does not exist")
+    return named.key.key_id
+
+
+def _entry(alias: Alias) -> AliasListEntry:
+    return AliasListEntry(
+        AliasName=alias.name,
+        AliasArn=ids.alias_arn(alias.account, alias.region, alias.name),
+        TargetKeyId=alias.key_id,
+        CreationDate=alias.created,
+        LastUpdatedDate=alias.updated,
+    )
+
+
+def _check_name(name: str) -> str:
+    """Return the name if it may be a customer's; texts recorded from AWS, but for the empty name."""
+    if not name.startswith(_PREFIX):
+        raise ValidationException(
+            'Alias must start with the prefix "alias/". Please see '
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+        )
+    if name == _PREFIX:
+        raise InvalidAliasNameException("The alias name is empty.")
+    if ":" in name:
+        raise ValidationException(f"{name} contains invalid characters for an alias")
+    if name.startswith(_RESERVED):
+        raise NotAuthorizedException
+    return name
+
+
+def _permit_alias(call: Call, action: str, name: str) -> str:
+    """Return the alias's ARN if the caller's policies allow the action on it."""
+    arn = ids.alias_arn(call.account, call.region, name)
+    permit_identity(call, action, arn, call.account)
+    return arn
+
+
+def _target(call: Call, identifier: str, action: str, name: str) -> Named:
+    """Return the key that an alias is to name; the caller may do the action on it, and it is in a fit state."""
+    if identifier.startswith(_PREFIX) or ":alias/" in identifier:
+        raise ValidationException("Aliases must refer to keys. Not aliases")
+    return reach(call, identifier, action, extra={"kms:RequestAlias": name})
+
+
+def _permit_current(call: Call, action: str, name: str, arn: str) -> None:
+    """Check the action on the key that an alias names now, in whatever state that key is."""
+    named = find(call, name, aliases=True)
+    if named.key is None:
+        raise NotFoundException(f"Alias {arn} is not found.")
+    permit_key(call, action, named.arn, named.account, named.key.policy, {"kms:RequestAlias": name})
+
+
+def _insert(conn: Connection, alias: Alias) -> None:
+    """Add an alias within the quota; an alias that exists comes before the quota, as in AWS."""
+    aliases.insert_alias(conn, alias)
+    _check_quota(conn, alias.account, alias.region, alias.key_id)
+
+
+def _update(conn: Connection, account: str, region: str, name: str, key_id: str, updated: float) -> None:
+    aliases.update_alias(conn, account, region, name, key_id, updated)
+    _check_quota(conn, account, region, key_id)
+
+
+def _check_quota(conn: Connection, account: str, region: str, key_id: str) -> None:
+    """Raise, and with that undo the change, when the key has more names than AWS allows."""
+    if len(aliases.list_aliases(conn, account, region, key_id, "", MOST + 1)) > MOST:
+        raise LimitExceededException(f"A key has at most {MOST} aliases.")

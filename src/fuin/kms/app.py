@@ -1,0 +1,86 @@
+"""The HTTP edge of KMS: JSON 1.1 in, JSON 1.1 out, and a durable record before any answer leaves.
+
+`handle` shows the steps of a request in their order. What is raised anywhere becomes an answer in `faults.wire`, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin import caller
+from fuin.access import sigv4
+from fuin.access.principal import ANONYMOUS
+from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.gate import Call
+from fuin.kms import faults, operations
+from fuin.request import Answer, ClientGone
+
+if TYPE_CHECKING:
+    from fuin.caller import DayKeys
+    from fuin.gate import Services
+    from fuin.request import Request, Send
+
+_encode = msgspec.json.Encoder().encode
+_TYPE = (b"content-type", b"application/x-amz-json-1.1")
+
+
+async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
+    """Answer one request to KMS. Raises ClientGone when nobody is left to be answered."""
+    call = _stranger(services, request)
+    try:
+        body = await request.body(services.settings.kms_body_limit)  # 1. the whole body, bounded
+        operation = operations.named(request.headers.get(b"x-amz-target"))  # 2. what is asked
+        call.operation = operation.name
+        await _authenticate(call, day_keys, request, body)  # 3. who asks
+        given = operation.decode(body)  # 4. JSON, types, the model's constraints
+        output = await operation.run(call, given)  # 5. rights, state, work
+        answer = _answer(call, 200, b"{}" if output is None else _encode(output))
+        if not call.recorded:  # 6. uses of keys are recorded by the keyholder, all else here
+            await services.keyholder.record(call.draft())
+    except ClientGone:
+        raise
+    except Exception as error:
+        answer = await _failed(call, error)
+    await answer.send(send)  # 7. the answer leaves
+
+
+def _stranger(services: Services, request: Request) -> Call:
+    """Return the call before anybody is known to make it."""
+    return Call(
+        services, request.id, "kms", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
+        request.source_ip, request.secure, request.header(b"user-agent") or "",
+    )  # fmt: skip
+
+
+async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> None:
+    """Put the caller into the call; raises AuthenticationFailed."""
+    signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
+    service = signed.credential.service
+    if service != "kms":
+        detail = "Credential should be scoped to correct service: 'kms'. "
+        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
+    known = await caller.authenticate(call.services, day_keys, request, signed)
+    call.principal = known.principal
+    call.access_key_id = known.access_key_id
+    call.region = known.region
+
+
+async def _failed(call: Call, error: Exception) -> Answer:
+    """Return the answer to an error, recorded; without a record there is only an error that says to try again."""
+    wire = faults.wire(error, call.request_id)
+    if not call.recorded:
+        try:
+            await call.services.keyholder.record(call.draft(error=wire.code))
+        except KeyholderUnavailable as unavailable:
+            wire = faults.wire(unavailable, call.request_id)
+    body = {"__type": wire.code} if not wire.message else {"__type": wire.code, "message": wire.message}
+    answer = _answer(call, wire.status, _encode(body))
+    answer.headers.append((b"x-amzn-errortype", wire.code.encode()))
+    return answer
+
+
+def _answer(call: Call, status: int, body: bytes) -> Answer:
+    return Answer(status, [(b"x-amzn-requestid", call.request_id.encode()), _TYPE], body)

@@ -1,0 +1,141 @@
+"""Data keys and random bytes: GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.gate import permit_identity
+from fuin.kms.faults import (
+    CustomKeyStoreNotFoundException,
+    DryRunOperationException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from fuin.kms.key import Context, check_grant_tokens, open_key
+from fuin.kms.shapes import Input, Output, RecipientInfo
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+
+_LENGTHS = {"AES_256": 32, "AES_128": 16}
+
+
+class GenerateDataKeyInput(Input, frozen=True):
+    """What GenerateDataKey takes."""
+
+    KeyId: str | None = None
+    EncryptionContext: Context | None = None
+    NumberOfBytes: int | None = None
+    KeySpec: str | None = None
+    GrantTokens: list[str] | None = None
+    Recipient: RecipientInfo | None = None
+    DryRun: bool | None = None
+
+
+class GenerateDataKeyOutput(Output, frozen=True):
+    """A data key in the clear and encrypted under the KMS key."""
+
+    CiphertextBlob: bytes | None = None
+    Plaintext: bytes | None = None
+    KeyId: str | None = None
+    CiphertextForRecipient: bytes | None = None
+    KeyMaterialId: str | None = None
+
+    def __repr__(self) -> str:
+        return f"GenerateDataKeyOutput({self.KeyId})"
+
+
+class GenerateDataKeyWithoutPlaintextInput(Input, frozen=True):
+    """What GenerateDataKeyWithoutPlaintext takes."""
+
+    KeyId: str | None = None
+    EncryptionContext: Context | None = None
+    KeySpec: str | None = None
+    NumberOfBytes: int | None = None
+    GrantTokens: list[str] | None = None
+    DryRun: bool | None = None
+
+
+class GenerateDataKeyWithoutPlaintextOutput(Output, frozen=True):
+    """A data key encrypted under the KMS key."""
+
+    CiphertextBlob: bytes | None = None
+    KeyId: str | None = None
+    KeyMaterialId: str | None = None
+
+
+class GenerateRandomInput(Input, frozen=True):
+    """What GenerateRandom takes."""
+
+    NumberOfBytes: int | None = None
+    CustomKeyStoreId: str | None = None
+    Recipient: RecipientInfo | None = None
+
+
+class GenerateRandomOutput(Output, frozen=True):
+    """Random bytes."""
+
+    Plaintext: bytes | None = None
+    CiphertextForRecipient: bytes | None = None
+
+    def __repr__(self) -> str:
+        return "GenerateRandomOutput(...)"
+
+
+async def generate_data_key(call: Call, p: GenerateDataKeyInput) -> GenerateDataKeyOutput:
+    """Return a fresh data key, once in the clear and once encrypted under the KMS key."""
+    check_recipient(p.Recipient)
+    length = data_key_length(p.KeySpec, p.NumberOfBytes)
+    check_grant_tokens(p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", "kms:GenerateDataKey", context=p.EncryptionContext)
+    if p.DryRun:
+        raise DryRunOperationException
+    keyholder = call.services.keyholder
+    plaintext, blob = await keyholder.data_key(opened.material, opened.context, length, opened.draft(call))
+    call.recorded = True
+    return GenerateDataKeyOutput(
+        CiphertextBlob=blob, Plaintext=plaintext, KeyId=opened.arn, KeyMaterialId=opened.material.material_id.hex()
+    )
+
+
+async def generate_data_key_without_plaintext(
+    call: Call, p: GenerateDataKeyWithoutPlaintextInput
+) -> GenerateDataKeyWithoutPlaintextOutput:
+    """Return a fresh data key encrypted under the KMS key, for somebody who will use it later."""
+    length = data_key_length(p.KeySpec, p.NumberOfBytes)
+    check_grant_tokens(p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", "kms:GenerateDataKeyWithoutPlaintext", context=p.EncryptionContext)
+    if p.DryRun:
+        raise DryRunOperationException
+    keyholder = call.services.keyholder
+    blob = await keyholder.data_key_without_plaintext(opened.material, opened.context, length, opened.draft(call))
+    call.recorded = True
+    return GenerateDataKeyWithoutPlaintextOutput(
+        CiphertextBlob=blob, KeyId=opened.arn, KeyMaterialId=opened.material.material_id.hex()
+    )
+
+
+async def generate_random(call: Call, p: GenerateRandomInput) -> GenerateRandomOutput:
+    """Return random bytes of the keyholder."""
+    check_recipient(p.Recipient)
+    if p.NumberOfBytes is None:
+        raise ValidationException("NumberOfBytes is required.")
+    permit_identity(call, "kms:GenerateRandom", "*", call.account)
+    if p.CustomKeyStoreId is not None:
+        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
+    plaintext = await call.services.keyholder.random(p.NumberOfBytes, call.draft(use="kms:GenerateRandom"))
+    call.recorded = True
+    return GenerateRandomOutput(Plaintext=plaintext)
+
+
+def data_key_length(key_spec: str | None, number_of_bytes: int | None) -> int:
+    """Return the length in bytes; exactly one of the two must be given."""
+    if (key_spec is None) == (number_of_bytes is None):
+        raise ValidationException("Please specify either number of bytes or key spec.")
+    return _LENGTHS[key_spec] if key_spec is not None else number_of_bytes or 0
+
+
+def check_recipient(recipient: RecipientInfo | None) -> None:
+    """Refuse an enclave's attestation: answering in the clear would break what its sender relies on."""
+    if recipient is not None:
+        raise UnsupportedOperationException("Fuin does not build Recipient, the answer to Nitro enclaves.")

@@ -1,0 +1,31 @@
+"""The end of keys: a timed job that destroys the material of keys whose deletion window has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.principal import Principal
+from fuin.gate import Call
+
+if TYPE_CHECKING:
+    from fuin.gate import Services
+
+_ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms.amazonaws.com")
+
+
+async def purge(services: Services, now: float) -> list[str]:
+    """Destroy the keys whose deletion date is not after `now`; return their ids.
+
+    Each end stands in the audit log. For every request the keys are gone from their deletion date on, whenever this
+    runs. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
+    """
+    ended: list[str] = await services.store.purge(now)
+    for key_id in ended:
+        await services.keyholder.forget(key_id)
+        call = Call(
+            services, ids.request_id(), "kms", "DeleteKey", _ITSELF, "", services.settings.region, now,
+            facts={"deletedKey": key_id},
+        )  # fmt: skip
+        await services.keyholder.record(call.draft())
+    return ended

@@ -1,0 +1,191 @@
+"""Keys: CreateKey, DescribeKey, ListKeys, UpdateKeyDescription."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import crash, ids
+from fuin.gate import permit_identity
+from fuin.kms import managed, paging, shapes
+from fuin.kms.faults import (
+    CustomKeyStoreNotFoundException,
+    NotFoundException,
+    UnsupportedOperationException,
+    ValidationException,
+)
+from fuin.kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, found, reach
+from fuin.kms.policies import check_key_policy
+from fuin.kms.shapes import Input, Output, Tag, metadata
+from fuin.kms.states import is_gone
+from fuin.kms.tags import check_tags, request_conditions
+from fuin.store import keys
+from fuin.store.errors import NotFound
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+
+_PAGE = 100
+_OWN = "SELF"
+
+
+class CreateKeyInput(Input, frozen=True):
+    """What CreateKey takes."""
+
+    Policy: str | None = None
+    Description: str | None = None
+    KeyUsage: str | None = None
+    CustomerMasterKeySpec: str | None = None
+    KeySpec: str | None = None
+    Origin: str | None = None
+    CustomKeyStoreId: str | None = None
+    BypassPolicyLockoutSafetyCheck: bool | None = None
+    Tags: list[Tag] | None = None
+    MultiRegion: bool | None = None
+    XksKeyId: str | None = None
+
+
+class CreateKeyOutput(Output, frozen=True):
+    """The new key."""
+
+    KeyMetadata: shapes.KeyMetadata | None = None
+
+
+class DescribeKeyInput(Input, frozen=True):
+    """What DescribeKey takes."""
+
+    KeyId: str | None = None
+    GrantTokens: list[str] | None = None
+
+
+class DescribeKeyOutput(Output, frozen=True):
+    """The key's metadata."""
+
+    KeyMetadata: shapes.KeyMetadata | None = None
+
+
+class ListKeysInput(Input, frozen=True):
+    """What ListKeys takes."""
+
+    Limit: int | None = None
+    Marker: str | None = None
+    ResourceOwners: list[str] | None = None
+
+
+class KeyListEntry(Output, frozen=True):
+    """A key in a list."""
+
+    KeyId: str | None = None
+    KeyArn: str | None = None
+
+
+class ListKeysOutput(Output, frozen=True):
+    """A page of keys."""
+
+    Keys: list[KeyListEntry] | None = None
+    NextMarker: str | None = None
+    Truncated: bool | None = None
+
+
+class UpdateKeyDescriptionInput(Input, frozen=True):
+    """What UpdateKeyDescription takes."""
+
+    KeyId: str | None = None
+    Description: str | None = None
+
+
+async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
+    """Make a symmetric key; its material is made in the keyholder and stored wrapped."""
+    check_buildable(p)
+    tags = check_tags(p.Tags)
+    bypass = bool(p.BypassPolicyLockoutSafetyCheck)
+    conditions = _create_conditions(bypass) | request_conditions(tags)
+    permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
+    if tags:
+        permit_identity(call, "kms:TagResource", "*", call.account, conditions)
+    key_id = ids.new_key_id()
+    arn = ids.key_arn(call.account, call.region, key_id)
+    policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
+    check_key_policy(call, arn, call.account, policy, bypass=bypass)
+    call.facts["kmsKey"] = arn
+    draft = call.draft(use="kms:CreateKey", key=arn)
+    material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
+    crash.point("create_key.after_material")
+    key = managed.new_key(
+        call, key_id, call.account, material, description=p.Description or "", policy=policy, tags=tuple(tags.items())
+    )
+    await call.services.store.change(keys.insert_key, key, material)
+    crash.point("create_key.after_store")
+    return CreateKeyOutput(KeyMetadata=metadata(key, arn))
+
+
+def check_buildable(p: CreateKeyInput) -> None:
+    """Refuse what AWS refuses, and then the valid kinds of keys that Fuin does not build."""
+    if p.KeySpec is not None and p.CustomerMasterKeySpec is not None and p.KeySpec != p.CustomerMasterKeySpec:
+        raise ValidationException("You cannot specify KeySpec and CustomerMasterKeySpec in the same request.")
+    spec = p.KeySpec or p.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
+    if spec != SYMMETRIC_DEFAULT and p.KeyUsage is None:
+        raise ValidationException(
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+        )
+    if spec == SYMMETRIC_DEFAULT and p.KeyUsage not in {None, ENCRYPT_DECRYPT}:
+        raise ValidationException(f"KeyUsage {p.KeyUsage} is not compatible with KeySpec {spec}")
+    if p.Origin in {None, "AWS_KMS"} and p.CustomKeyStoreId is not None:
+        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
+    unbuilt = {
+        f"KeySpec {spec}": spec != SYMMETRIC_DEFAULT,
+        f"Origin {p.Origin}": p.Origin not in {None, "AWS_KMS"},
+        "MultiRegion": bool(p.MultiRegion),
+        "XksKeyId": p.XksKeyId is not None,
+    }
+    for name, wanted in unbuilt.items():
+        if wanted:
+            raise UnsupportedOperationException(f"Fuin does not build {name} yet.")
+
+
+def _create_conditions(bypass: bool) -> dict[str, str]:
+    return {
+        "kms:KeySpec": SYMMETRIC_DEFAULT,
+        "kms:KeyUsage": ENCRYPT_DECRYPT,
+        "kms:KeyOrigin": "AWS_KMS",
+        "kms:MultiRegion": "false",
+        "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false",
+    }
+
+
+async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
+    """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
+    named = reach(call, p.KeyId or "", "kms:DescribeKey", aliases=True, foreign=True)
+    return DescribeKeyOutput(KeyMetadata=metadata(found(named), named.arn))
+
+
+async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
+    """Return the ids of the account's keys in this region, a page at a time."""
+    permit_identity(call, "kms:ListKeys", "*", call.account)
+    after = paging.start("keys", p.Marker)
+    if p.ResourceOwners is not None and _OWN not in p.ResourceOwners:
+        return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM
+    limit = p.Limit or _PAGE
+    listed = call.services.store.read(keys.list_keys, call.account, call.region, after, limit + 1)
+    shown, marker, more = paging.page("keys", listed, limit, str)
+    entries = [
+        KeyListEntry(KeyId=key_id, KeyArn=ids.key_arn(call.account, call.region, key_id))
+        for key_id in shown
+        if not _is_gone(call, key_id)
+    ]
+    return ListKeysOutput(Keys=entries, NextMarker=marker, Truncated=more)
+
+
+def _is_gone(call: Call, key_id: str) -> bool:
+    """Tell whether a key in the list has passed its deletion date and only waits for the janitor."""
+    key = call.services.store.catalog().key(key_id, call.region)
+    return key is None or is_gone(key, call.now)
+
+
+async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> None:
+    """Replace the key's description."""
+    named = reach(call, p.KeyId or "", "kms:UpdateKeyDescription")
+    key = found(named)
+    try:
+        await call.services.store.change(keys.set_description, key.key_id, key.region, p.Description or "")
+    except NotFound:
+        raise NotFoundException(f"Key '{named.arn}' does not exist") from None

@@ -1,0 +1,92 @@
+"""A key's life: EnableKey, DisableKey, ScheduleKeyDeletion, CancelKeyDeletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import crash
+from fuin.kms import states
+from fuin.kms.faults import NotFoundException, ValidationException
+from fuin.kms.key import found, reach
+from fuin.kms.shapes import Input, KeyInput, KeyOutput, Output
+from fuin.store import keys
+from fuin.store.errors import NotFound, WrongState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuin.gate import Call
+    from fuin.kms.key import Named
+
+DAY = 86400
+_SHORTEST, _LONGEST = 7, 30  # days; the model's 1 to 365 is wider than what AWS takes
+
+
+class ScheduleKeyDeletionInput(Input, frozen=True):
+    """What ScheduleKeyDeletion takes."""
+
+    KeyId: str | None = None
+    PendingWindowInDays: int | None = None
+
+
+class ScheduleKeyDeletionOutput(Output, frozen=True):
+    """When the key will end."""
+
+    KeyId: str | None = None
+    DeletionDate: float | None = None
+    KeyState: str | None = None
+    PendingWindowInDays: int | None = None
+
+
+async def enable_key(call: Call, p: KeyInput) -> None:
+    """Let the key be used again."""
+    named = reach(call, p.KeyId or "", "kms:EnableKey")
+    await _change(call, "enable_key", named, keys.set_state, states.ENABLED)
+
+
+async def disable_key(call: Call, p: KeyInput) -> None:
+    """Let the key not be used until it is enabled; holds in every worker when this returns."""
+    named = reach(call, p.KeyId or "", "kms:DisableKey")
+    await _change(call, "disable_key", named, keys.set_state, states.DISABLED)
+
+
+async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> ScheduleKeyDeletionOutput:
+    """Let the key end, with its material, after 7 to 30 days (by default 30); it cannot be used from now on."""
+    days = _LONGEST if p.PendingWindowInDays is None else p.PendingWindowInDays
+    _check_window(days)
+    extra = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
+    named = reach(call, p.KeyId or "", "kms:ScheduleKeyDeletion", extra=extra)
+    date = round(call.now + days * DAY, 3)
+    await _change(call, "schedule_key_deletion", named, keys.schedule_deletion, date)
+    return ScheduleKeyDeletionOutput(
+        KeyId=named.arn, DeletionDate=date, KeyState=states.PENDING_DELETION, PendingWindowInDays=days
+    )
+
+
+async def cancel_key_deletion(call: Call, p: KeyInput) -> KeyOutput:
+    """Take the deletion back; the key is disabled then."""
+    named = reach(call, p.KeyId or "", "kms:CancelKeyDeletion")
+    await _change(call, "cancel_key_deletion", named, keys.cancel_deletion)
+    return KeyOutput(KeyId=named.arn)
+
+
+def _check_window(days: int) -> None:
+    if not _SHORTEST <= days <= _LONGEST:
+        bound = f"greater than or equal to {_SHORTEST}" if days < _SHORTEST else f"less than or equal to {_LONGEST}"
+        raise ValidationException(
+            f"1 validation error detected: Value '{days}' at 'pendingWindowInDays' failed to satisfy constraint: "
+            f"Member must have value {bound}"
+        )
+
+
+async def _change(call: Call, step: str, named: Named, change: Callable[..., None], *arguments: object) -> None:
+    """Change the key's state; the store looks at the state again, since another worker may have changed it."""
+    key = found(named)
+    crash.point(f"{step}.before_store")
+    try:
+        await call.services.store.change(change, key.key_id, key.region, *arguments)
+    except WrongState as error:
+        raise states.refusal(error.state, named.arn) from None
+    except NotFound:
+        raise NotFoundException(f"Key '{named.arn}' does not exist") from None
+    crash.point(f"{step}.after_store")

@@ -1,0 +1,184 @@
+"""The service model's constraints, compiled once per operation from botocore's service-2.json, in AWS's words.
+
+botocore's own validator checks presence, type and minimum only. Types are checked where JSON becomes Structs
+(`app.py`); here stand presence, length, range, pattern and enumeration. A check appends what it finds to a list, since
+AWS reports all errors of a request at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+from fuin.kms.faults import ValidationException
+
+if TYPE_CHECKING:
+    import msgspec
+    from botocore.model import Shape
+
+Check = Callable[[Any, str, list[str]], None]  # value, path, errors found so far
+
+
+@cache
+def service() -> Any:
+    """Return botocore's model of KMS."""
+    return ServiceModel(Loader().load_service_model("kms", "service-2"), "kms")
+
+
+def compile_checks(operation: str) -> Callable[[msgspec.Struct], None]:
+    """Return the check of an operation's input; it raises ValidationException with AWS's text."""
+    shape = service().operation_model(operation).input_shape
+    if shape is None:
+        return lambda _: None
+    check_members = _structure(shape)
+
+    def check(given: msgspec.Struct) -> None:
+        errors: list[str] = []
+        check_members(given, "", errors)
+        if errors:
+            raise ValidationException(_joined(errors))
+
+    return check
+
+
+def _joined(errors: list[str]) -> str:
+    noun = "error" if len(errors) == 1 else "errors"
+    return f"{len(errors)} validation {noun} detected: {'; '.join(errors)}"
+
+
+def null_at(member: str) -> str:
+    """Return AWS's text for a required member that is absent; `member` is in lower camel case."""
+    return _joined([f"Value null at '{member}' failed to satisfy constraint: Member must not be null"])
+
+
+def _lower_camel(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _structure(shape: Shape) -> Check:
+    """Check each member of a Struct whose attributes have the model's member names."""
+    members = [
+        (name, _lower_camel(name), name in shape.required_members, _value(member))
+        for name, member in shape.members.items()
+    ]
+    kept = [member for member in members if member[2] or member[3] is not None]
+
+    def check(given: Any, path: str, errors: list[str]) -> None:
+        for name, lower, required, check_value in kept:
+            value = getattr(given, name)
+            if value is None:
+                if required:
+                    errors.append(
+                        f"Value null at '{path}{lower}' failed to satisfy constraint: Member must not be null"
+                    )
+            elif check_value is not None:
+                check_value(value, path + lower, errors)
+
+    return check
+
+
+def _value(shape: Shape) -> Check | None:
+    """Return the check of a value, or None when the model sets it no limits."""
+    match shape.type_name:
+        case "structure":
+            members = _structure(shape)
+            return lambda value, path, errors: members(value, f"{path}.", errors)
+        case "list":
+            return _list(shape)
+        case "string" | "blob" | "integer":
+            return _scalar(shape)
+    return None
+
+
+def _list(shape: Shape) -> Check | None:
+    """Check a list's length and members: structures by path (tags.1.member.tagKey), scalars as a whole."""
+    length = _limits(shape, "length", len)
+    member = shape.member
+    if member.type_name == "structure":
+        check_member = _structure(member)
+    else:
+        texts = _scalar_texts(member)
+        check_member = None
+
+    def check(values: list[Any], path: str, errors: list[str]) -> None:
+        for text in length(values):
+            errors.append(_failed(values, path, text))
+        if check_member is not None:
+            for index, value in enumerate(values, 1):
+                check_member(value, f"{path}.{index}.member.", errors)
+        elif texts is not None and any(next(iter(texts(value)), None) for value in values):
+            limits = dict.fromkeys(text for value in values for text in texts(value))
+            errors.append(_failed(values, path, f"Member must satisfy constraint: [{', '.join(limits)}]"))
+
+    return check
+
+
+def _scalar(shape: Shape) -> Check | None:
+    texts = _scalar_texts(shape)
+    if texts is None:
+        return None
+    hidden = shape.type_name == "blob" or shape.metadata.get("sensitive", False)
+
+    def check(value: Any, path: str, errors: list[str]) -> None:
+        for text in texts(value):
+            errors.append(_failed(None if hidden else value, path, text))
+
+    return check
+
+
+def _failed(value: Any, path: str, text: str) -> str:
+    """Return one error; a blob or sensitive value (None here) is not shown, as in AWS."""
+    if value is None:
+        return f"Value at '{path}' failed to satisfy constraint: {text}"
+    shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else value
+    return f"Value '{shown}' at '{path}' failed to satisfy constraint: {text}"
+
+
+Texts = Callable[[Any], "list[str] | tuple[str, ...]"]
+
+
+def _scalar_texts(shape: Shape) -> Texts | None:
+    """Return a function from a value to the constraints that it fails."""
+    metadata = shape.metadata
+    if "enum" in metadata:
+        return _enumeration(metadata["enum"])
+    if shape.type_name == "integer":
+        return _limits(shape, "value", int) if "min" in metadata or "max" in metadata else None
+    if "pattern" in metadata:
+        return _pattern(metadata["pattern"], _limits(shape, "length", len))
+    return _limits(shape, "length", len) if "min" in metadata or "max" in metadata else None
+
+
+def _enumeration(values: list[str]) -> Texts:
+    allowed = frozenset(values)
+    text = (f"Member must satisfy enum value set: [{', '.join(values)}]",)
+    return lambda value: () if value in allowed else text
+
+
+def _limits(shape: Shape, noun: str, measure: Callable[[Any], int]) -> Texts:
+    low = shape.metadata.get("min")
+    high = shape.metadata.get("max")
+    too_low = (f"Member must have {noun} greater than or equal to {low}",)
+    too_high = (f"Member must have {noun} less than or equal to {high}",)
+
+    def texts(value: Any) -> tuple[str, ...]:
+        size = measure(value)
+        if low is not None and size < low:
+            return too_low
+        if high is not None and size > high:
+            return too_high
+        return ()
+
+    return texts
+
+
+def _pattern(pattern: str, limits: Texts) -> Texts:
+    # The model's patterns are of the whole value, whether they say ^ and $ or not.
+    matches = re.compile(pattern, re.ASCII).fullmatch
+    text = f"Member must satisfy regular expression pattern: {pattern}"
+    return lambda value: limits(value) if matches(value) else (*limits(value), text)

@@ -1,0 +1,43 @@
+"""Markers: where the next page of a list starts.
+
+A marker names its list, so that one list's marker is not taken by another, and the last item that was given out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, TypeVar
+
+from fuin.kms.faults import InvalidMarkerException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+def start(kind: str, marker: str | None) -> str:
+    """Return the item after which a page starts, empty for the first page; raises InvalidMarkerException."""
+    if marker is None:
+        return ""
+    try:
+        raw = base64.b64decode(marker, altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise InvalidMarkerException("Could not deserialize marker") from None
+    given, _, after = raw.partition(":")
+    if given != kind or not after:
+        raise InvalidMarkerException("Could not deserialize marker")
+    return after
+
+
+def page(kind: str, items: Sequence[T], limit: int, name: Callable[[T], str]) -> tuple[Sequence[T], str | None, bool]:
+    """Return the items of a page, the marker of the next (None on the last) and whether there is a next.
+
+    `items` were read with one more than `limit`; `name` is what the list is sorted by.
+    """
+    if len(items) <= limit:
+        return items, None, False
+    shown = items[:limit]
+    marker = base64.b64encode(f"{kind}:{name(shown[-1])}".encode(), altchars=b"-_").decode()
+    return shown, marker, True

@@ -1,0 +1,117 @@
+"""Key policies: GetKeyPolicy, PutKeyPolicy, ListKeyPolicies, and the checks of a policy that is put."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+from fuin import crash
+from fuin.access.policy import PolicyKind
+from fuin.errors import AccessDenied
+from fuin.gate import compiled, permit_key
+from fuin.kms import paging
+from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException
+from fuin.kms.key import found, reach
+from fuin.kms.shapes import Input, Output
+from fuin.store import keys
+from fuin.store.errors import NotFound
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+
+_NAME = "default"  # the only name that a key policy has
+
+
+class GetKeyPolicyInput(Input, frozen=True):
+    """What GetKeyPolicy takes."""
+
+    KeyId: str | None = None
+    PolicyName: str | None = None
+
+
+class GetKeyPolicyOutput(Output, frozen=True):
+    """A key policy."""
+
+    Policy: str | None = None
+    PolicyName: str | None = None
+
+
+class PutKeyPolicyInput(Input, frozen=True):
+    """What PutKeyPolicy takes."""
+
+    KeyId: str | None = None
+    PolicyName: str | None = None
+    Policy: str | None = None
+    BypassPolicyLockoutSafetyCheck: bool | None = None
+
+
+class ListKeyPoliciesInput(Input, frozen=True):
+    """What ListKeyPolicies takes."""
+
+    KeyId: str | None = None
+    Limit: int | None = None
+    Marker: str | None = None
+
+
+class ListKeyPoliciesOutput(Output, frozen=True):
+    """The names of a key's policies."""
+
+    PolicyNames: list[str] | None = None
+    NextMarker: str | None = None
+    Truncated: bool | None = None
+
+
+async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput:
+    """Return the key policy exactly as it was put."""
+    named = reach(call, p.KeyId or "", "kms:GetKeyPolicy")
+    _check_name(p.PolicyName)
+    return GetKeyPolicyOutput(Policy=found(named).policy, PolicyName=_NAME)
+
+
+async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
+    """Replace the key policy; holds in every worker when this returns."""
+    bypass = bool(p.BypassPolicyLockoutSafetyCheck)
+    extra = {"kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false"}
+    named = reach(call, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
+    key = found(named)
+    _check_name(p.PolicyName)
+    policy = p.Policy or ""
+    check_key_policy(call, named.arn, key.account, policy, bypass=bypass)
+    call.facts["policySha256"] = hashlib.sha256(policy.encode()).hexdigest()
+    crash.point("put_key_policy.before_store")
+    try:
+        await call.services.store.change(keys.set_policy, key.key_id, key.region, policy)
+    except NotFound:
+        raise NotFoundException(f"Key '{named.arn}' does not exist") from None
+    crash.point("put_key_policy.after_store")
+
+
+async def list_key_policies(call: Call, p: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
+    """Return the one name that there is."""
+    reach(call, p.KeyId or "", "kms:ListKeyPolicies")
+    after = paging.start("policies", p.Marker)
+    return ListKeyPoliciesOutput(PolicyNames=[] if after else [_NAME], Truncated=False)
+
+
+def _check_name(name: str | None) -> None:
+    if name not in {None, _NAME}:
+        raise NotFoundException("No such policy exists")
+
+
+def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass: bool) -> None:
+    """Refuse a policy that is malformed, or under which the caller could not replace it again.
+
+    AWS: "the key policy must allow the calling principal to make a subsequent PutKeyPolicy request". Raises
+    MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException.
+    """
+    compiled(policy, PolicyKind.KEY)
+    if bypass:
+        return
+    trial = dataclasses.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
+    try:
+        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy)
+    except AccessDenied:
+        raise MalformedPolicyDocumentException(
+            "The new key policy will not allow you to update the key policy in the future."
+        ) from None

@@ -1,0 +1,103 @@
+"""Tags: TagResource, UntagResource, ListResourceTags, and the checks of tags that are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.kms import paging
+from fuin.kms.faults import LimitExceededException, NotFoundException, TagException
+from fuin.kms.key import found, reach
+from fuin.kms.shapes import Input, Output, Tag
+from fuin.store import tags
+from fuin.store.errors import NotFound, TooManyTags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.gate import Call
+
+MOST = 50  # tags of a key
+_PAGE = 50
+
+
+class TagResourceInput(Input, frozen=True):
+    """What TagResource takes."""
+
+    KeyId: str | None = None
+    Tags: list[Tag] | None = None
+
+
+class UntagResourceInput(Input, frozen=True):
+    """What UntagResource takes."""
+
+    KeyId: str | None = None
+    TagKeys: list[str] | None = None
+
+
+class ListResourceTagsInput(Input, frozen=True):
+    """What ListResourceTags takes."""
+
+    KeyId: str | None = None
+    Limit: int | None = None
+    Marker: str | None = None
+
+
+class ListResourceTagsOutput(Output, frozen=True):
+    """A page of tags."""
+
+    Tags: list[Tag] | None = None
+    NextMarker: str | None = None
+    Truncated: bool | None = None
+
+
+async def tag_resource(call: Call, p: TagResourceInput) -> None:
+    """Add tags to a key, or give those it has new values."""
+    given = check_tags(p.Tags)
+    named = reach(call, p.KeyId or "", "kms:TagResource", extra=request_conditions(given))
+    key = found(named)
+    try:
+        await call.services.store.change(tags.set_tags, key.key_id, key.region, given, MOST)
+    except TooManyTags:
+        raise LimitExceededException(f"A key has at most {MOST} tags.") from None
+    except NotFound:
+        raise NotFoundException(f"Key '{named.arn}' does not exist") from None
+
+
+async def untag_resource(call: Call, p: UntagResourceInput) -> None:
+    """Remove tags from a key; names that it does not have are ignored."""
+    names = p.TagKeys or []
+    _check_names(names)
+    key = found(reach(call, p.KeyId or "", "kms:UntagResource"))
+    await call.services.store.change(tags.remove_tags, key.key_id, key.region, names)
+
+
+async def list_resource_tags(call: Call, p: ListResourceTagsInput) -> ListResourceTagsOutput:
+    """Return a key's tags, sorted by name, a page at a time."""
+    key = found(reach(call, p.KeyId or "", "kms:ListResourceTags"))
+    after = paging.start("tags", p.Marker)
+    limit = min(p.Limit or _PAGE, _PAGE)
+    rest = [Tag(TagKey=name, TagValue=value) for name, value in key.tags if name > after]
+    shown, marker, more = paging.page("tags", rest[: limit + 1], limit, lambda tag: tag.TagKey or "")
+    return ListResourceTagsOutput(Tags=list(shown), NextMarker=marker, Truncated=more)
+
+
+def check_tags(given: list[Tag] | None) -> dict[str, str]:
+    """Return tags by name, sorted; raises TagException in AWS's words."""
+    tags_given = given or []
+    names = [tag.TagKey or "" for tag in tags_given]
+    _check_names(names)
+    if len(set(names)) != len(names):
+        raise TagException("Duplicate tag keys")
+    if len(names) > MOST:
+        raise TagException("Too many tags")
+    return {tag.TagKey or "": tag.TagValue or "" for tag in sorted(tags_given, key=lambda tag: tag.TagKey or "")}
+
+
+def _check_names(names: list[str]) -> None:
+    if any(name[:4].lower() == "aws:" for name in names):
+        raise TagException("Tags beginning with aws: are reserved")
+
+
+def request_conditions(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys of tags in a request (aws:RequestTag/NAME)."""
+    return {f"aws:RequestTag/{name}": value for name, value in given.items()}
