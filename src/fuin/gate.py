@@ -114,7 +114,14 @@ def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> None:
 
 
 def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | None) -> decide.Ask:
-    keys = {"aws:SourceIp": call.source_ip, "aws:SecureTransport": "true" if call.secure else "false"}
+    keys = {
+        "aws:SourceIp": call.source_ip,
+        "aws:SecureTransport": "true" if call.secure else "false",
+        "aws:ViaAWSService": "true" if call.via else "false",
+        "aws:RequestedRegion": call.region,
+    }
+    if call.user_agent:
+        keys["aws:UserAgent"] = call.user_agent
     if call.via:
         keys["kms:ViaService"] = call.via
     if context:

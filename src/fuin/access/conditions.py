@@ -42,10 +42,13 @@ KEYS = frozenset({
     "aws:principalservicename", "aws:principaltype", "aws:requestedregion", "aws:securetransport", "aws:sourceaccount",
     "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourcevpc", "aws:sourcevpce", "aws:useragent",
     "aws:userid", "aws:username", "aws:viaawsservice", "aws:vpcsourceip",
-    "kms:calleraccount", "kms:grantisforawsresource", "kms:viaservice",
-    "s3:delimiter", "s3:prefix", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "kms:bypasspolicylockoutsafetycheck", "kms:calleraccount", "kms:encryptionalgorithm", "kms:grantisforawsresource",
+    "kms:keyorigin", "kms:keyspec", "kms:keyusage", "kms:multiregion", "kms:requestalias", "kms:viaservice",
+    "s3:authtype", "s3:delimiter", "s3:max-keys", "s3:prefix", "s3:signatureversion", "s3:x-amz-acl",
+    "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-metadata-directive", "s3:x-amz-server-side-encryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-storage-class",
 })  # fmt: skip
-KEY_FAMILIES = ("aws:principaltag/", "kms:encryptioncontext:")
+KEY_FAMILIES = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext:")
 
 
 @dataclass(frozen=True, slots=True)
