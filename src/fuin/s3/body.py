@@ -1,0 +1,177 @@
+"""The way of a body into a blob, in constant memory: decode, digest, encrypt, write, in batches of about 1 MiB.
+
+The event loop gathers a batch while a thread of the pool works on the one before; nothing is read further ahead, so a
+slow disk slows the client down instead of filling memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.envelope.stream import Sealer
+from fuin.errors import FormatError
+from fuin.s3 import payload, pool
+from fuin.s3.blobs import NewBlob
+from fuin.s3.digests import Digests
+from fuin.s3.faults import S3Fault
+from fuin.settings import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from pathlib import Path
+
+    from typing_extensions import Buffer
+
+    from fuin.access.streaming import ChunkedBody
+    from fuin.request import Request
+    from fuin.s3.exchange import Exchange
+    from fuin.s3.payload import Promise
+
+BATCH = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A blob that is durable: its sizes in plaintext and stored bytes, its message id, and the digests asked for."""
+
+    blob: str
+    message_id: bytes
+    size: int
+    stored_size: int
+    md5: str | None
+    checksums: dict[str, str]
+
+
+class Intake:
+    """Turns plaintext into a durable blob; its methods block and run in the pool, one at a time."""
+
+    def __init__(self, root: Path, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
+        self._sealer = sealer
+        self._digests = digests
+        self._etag = etag
+        self._file = NewBlob(root, sealer.message_id.hex())
+        self._begun = False
+
+    def take(self, pieces: Iterable[Buffer]) -> None:
+        """Digest, encrypt and write the next pieces."""
+        if not self._begun:
+            self._begun = True
+            self._file.write([self._sealer.header])
+        for piece in pieces:
+            self._digests.update(piece)
+            frames = self._sealer.update(piece)
+            if frames:
+                self._file.write(frames)
+
+    def finish(self, trailers: dict[str, str]) -> Stored:
+        """Write the final frame, check the digests, and make the blob durable."""
+        self.take(())
+        self._digests.check(trailers)
+        self._file.write([self._sealer.finish()])
+        self._file.commit()
+        md5 = self._digests.md5() if self._etag else None
+        return Stored(
+            self._file.blob, self._sealer.message_id, self._sealer.plaintext_length, self._file.size, md5,
+            self._digests.values(),
+        )  # fmt: skip
+
+    @property
+    def received(self) -> int:
+        """Return the number of plaintext bytes so far."""
+        return self._sealer.plaintext_length
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._file.discard()
+
+
+class _Decoding:
+    """Takes the batches of a request's body; what it raises is S3's."""
+
+    def __init__(self, intake: Intake, decoder: ChunkedBody | None, length: int) -> None:
+        self._intake = intake
+        self._decoder = decoder
+        self._length = length
+
+    def take(self, pieces: Sequence[bytes]) -> None:
+        if self._decoder is None:
+            self._intake.take(pieces)
+            return
+        try:
+            decoded = [data for piece in pieces for data in self._decoder.feed(piece)]
+        except FormatError as error:
+            raise _malformed(error) from None
+        self._intake.take(decoded)
+
+    def finish(self, pieces: Sequence[bytes]) -> Stored:
+        self.take(pieces)
+        trailers: dict[str, str] = {}
+        if self._decoder is not None:
+            try:
+                trailers = self._decoder.finish()
+            except FormatError:
+                raise S3Fault("IncompleteBody") from None
+        if self._intake.received != self._length:
+            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(self._intake.received))
+        return self._intake.finish(trailers)
+
+
+def _malformed(error: FormatError) -> S3Fault:
+    text = str(error)
+    if "trailer" in text:
+        return S3Fault("MalformedTrailerError", text)
+    return S3Fault("IncompleteBody" if "shorter" in text else "InvalidRequest", text)
+
+
+async def receive(x: Exchange, promise: Promise, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
+    """Return the request's body as a durable blob; after any error nothing of it is left."""
+    intake = Intake(x.services.settings.blobs, sealer, digests, etag=etag)
+    work = _Decoding(intake, payload.decoder(x, promise), promise.length)
+    pending: asyncio.Future[None] | None = None
+    try:
+        batch: list[bytes] = []
+        async for batch, last in _batches(x.request):
+            if pending is not None:
+                await pool.settled(pending)
+                pending = None
+            if not last:
+                pending = pool.start(work.take, batch)
+        return await pool.run(work.finish, batch)
+    except BaseException:
+        if pending is not None:
+            with contextlib.suppress(Exception):
+                await pool.settled(pending)
+        await pool.run(intake.discard)
+        raise
+
+
+async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
+    """Yield the body in batches, the last one marked."""
+    batch: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        piece, more = await request.piece()
+        batch.append(piece)
+        size += len(piece)
+        if more and size >= BATCH:
+            yield batch, False
+            batch, size = [], 0
+    yield batch, True
+
+
+async def reseal(
+    root: Path, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
+) -> Stored:
+    """Return the plaintext of another object as a durable blob under a new data key: a copy."""
+    intake = Intake(root, sealer, digests, etag=etag)
+    try:
+        async for batch in source:
+            await pool.run(intake.take, batch)
+        return await pool.run(intake.finish, {})
+    except BaseException:
+        await pool.run(intake.discard)
+        raise

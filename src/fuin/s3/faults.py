@@ -1,0 +1,222 @@
+"""S3's errors: their codes, statuses and texts, and how every other error becomes one of them, once.
+
+Source: Amazon S3 API Reference, "Error responses"; texts recorded from AWS where the facts hold them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from fuin.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    AuthReason,
+    Fault,
+    FormatError,
+    KeyholderUnavailable,
+    MalformedPolicy,
+    StoreUnavailable,
+)
+from fuin.request import BodyTooLarge
+from fuin.s3 import xml
+from fuin.store import errors as store
+
+log = logging.getLogger("fuin.s3")
+
+_MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
+
+# code: (status, text)
+TABLE: dict[str, tuple[int, str]] = {
+    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
+    "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (403, "CORSResponse: CORS is not enabled for this bucket."),
+    "AuthorizationHeaderMalformed": (400, "The authorization header is malformed"),
+    "AuthorizationQueryParametersError": (400, "Error parsing the X-Amz-Credential parameter"),
+    "BadDigest": (400, "The Content-MD5 you specified did not match what we received."),
+    "BucketAlreadyExists": (
+        409,
+        ("The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+        "Please select a different name and try again."),
+    ),
+    "BucketAlreadyOwnedByYou": (
+        409,
+        "Your previous request to create the named bucket succeeded and you already own it.",
+    ),
+    "BucketNotEmpty": (409, "The bucket you tried to delete is not empty"),
+    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
+    "IllegalLocationConstraintException": (400, "The specified location-constraint is not valid"),
+    "IncompleteBody": (400, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),
+    "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
+    "InvalidEncryptionAlgorithmError": (
+        400,
+        "The encryption request you specified is not valid. Supported value: AES256.",
+    ),
+    "InvalidPart": (
+        400,
+        ("One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified "
+        "entity tag may not match the part's entity tag."),
+    ),
+    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
+    "InvalidPartOrder": (
+        400,
+        "The list of parts was not in ascending order. Parts must be ordered by part number.",
+    ),
+    "InvalidRange": (416, "The requested range is not satisfiable"),
+    "InvalidRequest": (400, "Invalid Request"),
+    "InvalidStorageClass": (400, "The storage class you specified is not valid"),
+    "InvalidURI": (400, "Couldn't parse the specified URI."),
+    "KeyTooLongError": (400, "Your key is too long"),
+    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
+    "MalformedTrailerError": (400, ("The request contained trailing data that was not well-formed or did not conform "
+                                   "to our published schema.")),
+    "MalformedXML": (400, _MALFORMED),
+    "MaxMessageLengthExceeded": (400, "Your request was too large."),
+    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "MissingRequestBodyError": (400, "Request Body is empty"),
+    "NoSuchBucket": (404, "The specified bucket does not exist"),
+    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
+    "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchUpload": (
+        404,
+        ("The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+        "completed."),
+    ),
+    "NotImplemented": (501, "A header or query you provided implies functionality that is not implemented"),
+    "NotModified": (304, "Not Modified"),
+    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
+    "RequestTimeTooSkewed": (
+        403,
+        "The difference between the request time and the current time is too large.",
+    ),
+    "ServiceUnavailable": (503, "Service is unable to handle request."),
+    "SignatureDoesNotMatch": (
+        403,
+        ("The request signature we calculated does not match the signature you provided. Check your key and signing "
+        "method."),
+    ),
+    "SlowDown": (503, "Please reduce your request rate."),
+    "XAmzContentSHA256Mismatch": (
+        400,
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    ),
+}  # fmt: skip
+
+# Why authentication failed: the code, and a text where S3's own says more than the reason's detail.
+AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
+    AuthReason.MISSING: ("AccessDenied", "Access Denied"),
+    AuthReason.MALFORMED: ("AuthorizationHeaderMalformed", None),
+    AuthReason.INCOMPLETE: ("AuthorizationHeaderMalformed", None),
+    AuthReason.UNKNOWN_KEY: ("InvalidAccessKeyId", TABLE["InvalidAccessKeyId"][1]),
+    AuthReason.BAD_SIGNATURE: ("SignatureDoesNotMatch", TABLE["SignatureDoesNotMatch"][1]),
+    AuthReason.SKEWED: ("RequestTimeTooSkewed", TABLE["RequestTimeTooSkewed"][1]),
+    AuthReason.EXPIRED: ("AccessDenied", "Request has expired"),
+    AuthReason.PAYLOAD_MISMATCH: ("XAmzContentSHA256Mismatch", None),
+    AuthReason.WRONG_SCOPE: ("AuthorizationHeaderMalformed", None),
+    AuthReason.UNSIGNED_HEADER: ("AccessDenied", "There were headers present in the request which were not signed"),
+}
+
+
+class S3Fault(Fault):
+    """An error answer of S3; `details` become further elements of the XML, in their order."""
+
+    def __init__(self, code: str, message: str | None = None, **details: str) -> None:
+        status, text = TABLE.get(code, (400, code))
+        super().__init__(message if message is not None else text)
+        self.code = code
+        self.status = status
+        self.details = details
+
+
+def not_implemented(header: str, what: str) -> S3Fault:
+    """Return the refusal of a header or query whose meaning Fuin does not implement, rather than ignoring it."""
+    return S3Fault("NotImplemented", f"{what} is not implemented by this server.", Header=header)
+
+
+def invalid_argument(name: str, value: str, message: str) -> S3Fault:
+    """Return InvalidArgument with the argument's name and value, as AWS does."""
+    return S3Fault("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
+
+
+def _of_authentication(error: AuthenticationFailed) -> S3Fault:
+    code, text = AUTHENTICATION[error.reason]
+    return S3Fault(code, text if text is not None else error.detail)
+
+
+def _of_kms(error: Fault) -> S3Fault:
+    if error.status >= 500:
+        return S3Fault("ServiceUnavailable")
+    fault = S3Fault(f"KMS.{error.code}", error.message or "")
+    fault.status = 400
+    return fault
+
+
+def _of_store(error: store.StoreRefusal) -> S3Fault:
+    match error:
+        case store.NoSuchBucket():
+            return S3Fault("NoSuchBucket", BucketName=str(error))
+        case store.NoSuchUpload():
+            return S3Fault("NoSuchUpload", UploadId=str(error))
+        case store.NotFound():
+            return S3Fault("NoSuchKey")
+        case store.PreconditionFailed():
+            return S3Fault("PreconditionFailed", Condition=error.condition)
+        case store.InvalidPart():
+            return S3Fault("InvalidPart", PartNumber=str(error.number))
+        case store.BucketNotEmpty():
+            return S3Fault("BucketNotEmpty", BucketName=str(error))
+    return S3Fault("InternalError")
+
+
+def of(error: Exception, request_id: str) -> S3Fault:
+    """Return the S3 error for any exception; what nobody foresaw is InternalError, logged by its request id.
+
+    The log holds the exception's type and place, never its values, which might be a client's data.
+    """
+    match error:
+        case S3Fault():
+            return error
+        case AccessDenied():
+            return S3Fault("AccessDenied", error.sentence)
+        case AuthenticationFailed():
+            return _of_authentication(error)
+        case Fault():
+            return _of_kms(error)
+        case KeyholderUnavailable() | StoreUnavailable():
+            log.warning("request %s: %s", request_id, type(error).__name__)
+            return S3Fault("ServiceUnavailable")
+        case store.StoreRefusal():
+            return _of_store(error)
+        case xml.MalformedDocument():
+            return S3Fault("MalformedXML")
+        case MalformedPolicy():
+            return S3Fault("MalformedPolicy", str(error))
+        case BodyTooLarge():
+            return S3Fault("MaxMessageLengthExceeded")
+        case FormatError():
+            return S3Fault("InvalidRequest", str(error))
+    log.error("request %s failed: %s at %s", request_id, type(error).__name__, _place(error))
+    return S3Fault("InternalError")
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "?"
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def document(fault: S3Fault, resource: str, request_id: str, host_id: str) -> bytes:
+    """Return the XML of an error answer."""
+    parts = [xml.text("Code", fault.code), xml.text("Message", fault.message or "")]
+    parts += [xml.text(name, value) for name, value in fault.details.items()]
+    parts += [xml.text("Resource", resource), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
+    return xml.bare_document("Error", "".join(parts))

@@ -1,0 +1,115 @@
+"""What a client stores beside the bytes: x-amz-meta- and standard headers; and the headers that are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin.s3.faults import S3Fault, not_implemented
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.store.objects import Object
+
+META = b"x-amz-meta-"
+META_LIMIT = 2048  # bytes of names and values together
+DEFAULT_TYPE = "binary/octet-stream"
+
+# Header of the request and the answer; GET's query may override each with response-NAME.
+STANDARD = (
+    b"content-type", b"cache-control", b"content-disposition", b"content-encoding", b"content-language", b"expires",
+)  # fmt: skip
+_REFUSED = {
+    b"x-amz-tagging": "Object tagging",
+    b"x-amz-object-lock-mode": "Object Lock",
+    b"x-amz-object-lock-retain-until-date": "Object Lock",
+    b"x-amz-object-lock-legal-hold": "Object Lock",
+    b"x-amz-object-lock-event-hold": "Object Lock",
+    b"x-amz-website-redirect-location": "Website redirection",
+    b"x-amz-write-offset-bytes": "Appending to objects",
+    b"x-amz-object-annotation-directive": "Object annotations",
+}
+_ACLS = {"private", "bucket-owner-full-control", "bucket-owner-read"}  # what the owner may do anyway
+_CLASSES = {
+    "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "OUTPOSTS",
+    "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP",
+}  # fmt: skip
+
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Headers by lower-case name, values as Latin-1 text, so that every byte goes back as it came."""
+
+    headers: dict[str, str]
+    meta: dict[str, str]  # without the prefix
+
+    def columns(self) -> tuple[str, str]:
+        """Return both as the JSON of the index's columns `headers` and `metadata`."""
+        return _encode(self.headers).decode(), _encode(self.meta).decode()
+
+
+def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
+    """Return what a write gives to be kept; raises MetadataTooLarge."""
+    kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if name in headers}
+    encoding = kept.pop("content-encoding", None)
+    if encoding is not None:  # aws-chunked is the transfer's, not the object's
+        left = [item.strip() for item in encoding.split(",") if item.strip().lower() != "aws-chunked"]
+        if any(left):
+            kept["content-encoding"] = ",".join(left)
+    kept.setdefault("content-type", DEFAULT_TYPE)
+    start = len(META)
+    meta = {
+        name[start:].decode("latin-1"): value.decode("latin-1")
+        for name, value in headers.items()
+        if name.startswith(META)
+    }
+    size = sum(len(name) + len(value) for name, value in meta.items())
+    if size > META_LIMIT:
+        raise S3Fault("MetadataTooLarge", Size=str(size), MaxSizeAllowed=str(META_LIMIT))
+    return Metadata(kept, meta)
+
+
+def of_object(obj: Object) -> Metadata:
+    """Return what was kept with an object."""
+    return Metadata(_decode(obj.headers), _decode(obj.metadata))
+
+
+def check_supported(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse headers of a write whose meaning is not built, rather than pretend: ACLs, tags, locks, storage classes."""
+    for name, what in _REFUSED.items():
+        if name in headers:
+            raise not_implemented(name.decode(), what)
+    acl = headers.get(b"x-amz-acl")
+    if (acl is not None and acl.decode("latin-1") not in _ACLS) or any(n.startswith(b"x-amz-grant-") for n in headers):
+        raise S3Fault("AccessControlListNotSupported")
+    chosen = headers.get(b"x-amz-storage-class", b"STANDARD").decode("latin-1")
+    if chosen in _CLASSES:
+        raise not_implemented("x-amz-storage-class", f"The storage class {chosen}")
+    if chosen != "STANDARD":
+        raise S3Fault("InvalidStorageClass", StorageClassRequested=chosen)
+
+
+def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a GET or HEAD; `query` may hold response-content-type and the like."""
+    headers = dict(kept.headers)
+    for name in STANDARD:
+        text = name.decode()
+        override = query.get(f"response-{text}")
+        if override is not None:
+            headers[text] = _one_line(override)
+    found = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return found + [(META + name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.meta.items()]
+
+
+def _one_line(value: str) -> str:
+    """Return a header value from a query; a line break would end the header, so it is refused."""
+    raw = value.encode().decode("latin-1")
+    if any(ord(character) < 0x20 and character != "\t" for character in raw):
+        raise S3Fault("InvalidArgument", "Header value cannot be represented using ISO-8859-1.")
+    return raw

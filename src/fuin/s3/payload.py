@@ -1,0 +1,146 @@
+"""In which form a body comes, how long it is to be, and which digests its sender promises; no body is read here.
+
+Forms (x-amz-content-sha256): the SHA-256 of the whole body, UNSIGNED-PAYLOAD, signed chunks, unsigned chunks with a
+trailer. Checksums come as a header or as a trailer of a chunked body; Content-MD5 goes with any form.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access import streaming
+from fuin.access.sigv4 import UNSIGNED_PAYLOAD
+from fuin.errors import FormatError
+from fuin.s3 import checksums
+from fuin.s3.faults import S3Fault, invalid_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.s3.checksums import Algorithm
+    from fuin.s3.exchange import Exchange
+
+_TRAILER = b"x-amz-trailer"
+_SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
+_LENGTH_DIGITS = 18
+_BAD_HASH = (
+    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value."
+)
+_NO_VALUE = (
+    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a request says of its body: `length` counts content, without the chunks' lines.
+
+    `sha256` is the signed hash of the whole body, or None; `checksum` is the algorithm whose value comes, `value` that
+    value where it is a header, None where it is a trailer.
+    """
+
+    length: int
+    form: str
+    sha256: bytes | None
+    md5: bytes | None
+    checksum: Algorithm | None
+    value: bytes | None
+
+    @property
+    def chunked(self) -> bool:
+        """Tell whether the body is aws-chunked."""
+        return self.form.startswith("STREAMING-")
+
+
+def of_request(x: Exchange, limit: int) -> Promise:
+    """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes."""
+    headers = x.request.headers
+    form = x.caller.signed.payload_hash if x.caller else (x.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
+    length = _length(headers, form)
+    if length > limit:
+        raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
+    algorithm, value = _checksum(headers, form)
+    return Promise(length, form, _hash(form), _md5(headers), algorithm, value)
+
+
+def _length(headers: Mapping[bytes, bytes], form: str) -> int:
+    if form.startswith("STREAMING-"):
+        text = headers.get(b"x-amz-decoded-content-length")
+    elif b"transfer-encoding" in headers:
+        raise S3Fault(
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            Header="Transfer-Encoding",
+        )
+    else:
+        text = headers.get(b"content-length")
+    if text is None:
+        raise S3Fault("MissingContentLength")
+    if not text.isdigit() or len(text) > _LENGTH_DIGITS:
+        raise S3Fault("InvalidRequest", "The length of the body must be a number.")
+    return int(text)
+
+
+def _hash(form: str) -> bytes | None:
+    if form == UNSIGNED_PAYLOAD or form.startswith("STREAMING-"):
+        return None
+    try:
+        raw = bytes.fromhex(form)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise invalid_argument("x-amz-content-sha256", form[:100], _BAD_HASH)
+    return raw
+
+
+def _md5(headers: Mapping[bytes, bytes]) -> bytes | None:
+    text = headers.get(b"content-md5")
+    if text is None:
+        return None
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 16:
+        raise S3Fault("InvalidDigest", **{"Content-MD5": text.decode("latin-1")[:100]})
+    return raw
+
+
+def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | None, bytes | None]:
+    """Return the algorithm whose value the request brings, and the value unless it is a trailer."""
+    sent = checksums.sent(headers)
+    names = headers.get(_TRAILER, b"").lower().split(b",") if form in streaming.FORMS else []
+    trailing = checksums.sent(name.strip() for name in names)
+    if len(sent) + len(trailing) > 1:
+        raise S3Fault(
+            "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
+    chosen = headers.get(_SDK_ALGORITHM)
+    if chosen is not None:
+        algorithm = checksums.named(chosen.decode("latin-1"), _SDK_ALGORITHM.decode())
+        if not sent and not trailing:
+            raise S3Fault("InvalidRequest", _NO_VALUE)
+        if algorithm not in (*sent, *trailing):
+            raise S3Fault("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+    if sent:
+        return sent[0], sent[0].decode(headers[sent[0].header].decode("latin-1"))
+    return (trailing[0], None) if trailing else (None, None)
+
+
+def decoder(x: Exchange, promise: Promise) -> streaming.ChunkedBody | None:
+    """Return what takes an aws-chunked body apart, or None for a plain one; raises InvalidRequest."""
+    if not promise.chunked:
+        return None
+    if x.caller is not None:
+        try:
+            return streaming.open_body(x.caller.signed, x.caller.day_key, x.request.headers)
+        except FormatError as error:
+            raise S3Fault("InvalidRequest", str(error)) from None
+    if promise.form != streaming.UNSIGNED_TRAILER:
+        raise S3Fault("InvalidRequest", "Signed chunks need a signed request.")
+    names = x.request.headers.get(_TRAILER, b"").decode("latin-1").lower().split(",")
+    announced = frozenset(name.strip() for name in names if name.strip())
+    return streaming.ChunkedBody(promise.length, signer=None, with_trailers=True, trailers=announced)
