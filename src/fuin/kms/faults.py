@@ -11,8 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import errors
-from fuin.errors import AuthReason
-from fuin.errors import Fault as Fault
+from fuin.errors import AuthReason, Fault
 from fuin.request import BodyTooLarge
 
 if TYPE_CHECKING:

@@ -59,92 +59,88 @@ def _later(name: str, *actions: str) -> Operation:
     return Operation(name, actions, refuse, _Unread, False, msgspec.json.Decoder(_Unread).decode, lambda _: None)
 
 
-def _table() -> dict[str, Operation]:
-    create_key = ("kms:CreateKey", "kms:TagResource")  # the second only with tags
-    listed = [
-        # keys
-        _built("CreateKey", keys.create_key, keys.CreateKeyInput, *create_key),
-        _built("DescribeKey", keys.describe_key, keys.DescribeKeyInput, "kms:DescribeKey"),
-        _built("ListKeys", keys.list_keys, keys.ListKeysInput, "kms:ListKeys"),
-        _built(
-            "UpdateKeyDescription", keys.update_key_description, keys.UpdateKeyDescriptionInput,
-            "kms:UpdateKeyDescription",
-        ),
-        _later("GetKeyLastUsage", "kms:GetKeyLastUsage"),
-        # a key's life
-        _built("EnableKey", lifecycle.enable_key, KeyInput, "kms:EnableKey"),
-        _built("DisableKey", lifecycle.disable_key, KeyInput, "kms:DisableKey"),
-        _built(
-            "ScheduleKeyDeletion", lifecycle.schedule_key_deletion, lifecycle.ScheduleKeyDeletionInput,
-            "kms:ScheduleKeyDeletion",
-        ),
-        _built("CancelKeyDeletion", lifecycle.cancel_key_deletion, KeyInput, "kms:CancelKeyDeletion"),
-        # aliases
-        _built("CreateAlias", aliases.create_alias, aliases.CreateAliasInput, "kms:CreateAlias"),
-        _built("UpdateAlias", aliases.update_alias, aliases.UpdateAliasInput, "kms:UpdateAlias"),
-        _built("DeleteAlias", aliases.delete_alias, aliases.DeleteAliasInput, "kms:DeleteAlias"),
-        _built("ListAliases", aliases.list_aliases, aliases.ListAliasesInput, "kms:ListAliases"),
-        # policies
-        _built("GetKeyPolicy", policies.get_key_policy, policies.GetKeyPolicyInput, "kms:GetKeyPolicy"),
-        _built("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
-        _built("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
-        # grants
-        _later("CreateGrant", "kms:CreateGrant"),
-        _later("ListGrants", "kms:ListGrants"),
-        _later("ListRetirableGrants", "kms:ListRetirableGrants"),
-        _later("RetireGrant", "kms:RetireGrant"),
-        _later("RevokeGrant", "kms:RevokeGrant"),
-        # tags
-        _built("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
-        _built("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
-        _built("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
-        # rotation
-        _later("EnableKeyRotation", "kms:EnableKeyRotation"),
-        _later("DisableKeyRotation", "kms:DisableKeyRotation"),
-        _built("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
-        _later("ListKeyRotations", "kms:ListKeyRotations"),
-        _later("RotateKeyOnDemand", "kms:RotateKeyOnDemand"),
-        # import of material
-        _later("GetParametersForImport", "kms:GetParametersForImport"),
-        _later("ImportKeyMaterial", "kms:ImportKeyMaterial"),
-        _later("DeleteImportedKeyMaterial", "kms:DeleteImportedKeyMaterial"),
-        # regions
-        _later("ReplicateKey", "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource"),
-        _later("UpdatePrimaryRegion", "kms:UpdatePrimaryRegion"),
-        # encryption
-        _built("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
-        _built("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),
-        _built("ReEncrypt", encryption.re_encrypt, encryption.ReEncryptInput, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
-        # data keys
-        _built("GenerateDataKey", data_keys.generate_data_key, data_keys.GenerateDataKeyInput, "kms:GenerateDataKey"),
-        _built(
-            "GenerateDataKeyWithoutPlaintext", data_keys.generate_data_key_without_plaintext,
-            data_keys.GenerateDataKeyWithoutPlaintextInput, "kms:GenerateDataKeyWithoutPlaintext",
-        ),
-        _later("GenerateDataKeyPair", "kms:GenerateDataKeyPair"),
-        _later("GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyPairWithoutPlaintext"),
-        _built("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
-        # signing, MAC, public keys, agreement, encapsulation
-        _later("Sign", "kms:Sign"),
-        _later("Verify", "kms:Verify"),
-        _later("GenerateMac", "kms:GenerateMac"),
-        _later("VerifyMac", "kms:VerifyMac"),
-        _later("GetPublicKey", "kms:GetPublicKey"),
-        _later("DeriveSharedSecret", "kms:DeriveSharedSecret"),
-        _later("Encapsulate", "kms:Encapsulate"),
-        _later("Decapsulate", "kms:Decapsulate"),
-        # custom key stores
-        _later("ConnectCustomKeyStore", "kms:ConnectCustomKeyStore"),
-        _later("CreateCustomKeyStore", "kms:CreateCustomKeyStore"),
-        _later("DeleteCustomKeyStore", "kms:DeleteCustomKeyStore"),
-        _later("DescribeCustomKeyStores", "kms:DescribeCustomKeyStores"),
-        _later("DisconnectCustomKeyStore", "kms:DisconnectCustomKeyStore"),
-        _later("UpdateCustomKeyStore", "kms:UpdateCustomKeyStore"),
-    ]  # fmt: skip
-    return {operation.name: operation for operation in listed}
+_ROWS = (
+    # keys
+    _built("CreateKey", keys.create_key, keys.CreateKeyInput, "kms:CreateKey", "kms:TagResource"),
+    _built("DescribeKey", keys.describe_key, keys.DescribeKeyInput, "kms:DescribeKey"),
+    _built("ListKeys", keys.list_keys, keys.ListKeysInput, "kms:ListKeys"),
+    _built(
+        "UpdateKeyDescription", keys.update_key_description, keys.UpdateKeyDescriptionInput,
+        "kms:UpdateKeyDescription",
+    ),
+    _later("GetKeyLastUsage", "kms:GetKeyLastUsage"),
+    # a key's life
+    _built("EnableKey", lifecycle.enable_key, KeyInput, "kms:EnableKey"),
+    _built("DisableKey", lifecycle.disable_key, KeyInput, "kms:DisableKey"),
+    _built(
+        "ScheduleKeyDeletion", lifecycle.schedule_key_deletion, lifecycle.ScheduleKeyDeletionInput,
+        "kms:ScheduleKeyDeletion",
+    ),
+    _built("CancelKeyDeletion", lifecycle.cancel_key_deletion, KeyInput, "kms:CancelKeyDeletion"),
+    # aliases
+    _built("CreateAlias", aliases.create_alias, aliases.CreateAliasInput, "kms:CreateAlias"),
+    _built("UpdateAlias", aliases.update_alias, aliases.UpdateAliasInput, "kms:UpdateAlias"),
+    _built("DeleteAlias", aliases.delete_alias, aliases.DeleteAliasInput, "kms:DeleteAlias"),
+    _built("ListAliases", aliases.list_aliases, aliases.ListAliasesInput, "kms:ListAliases"),
+    # policies
+    _built("GetKeyPolicy", policies.get_key_policy, policies.GetKeyPolicyInput, "kms:GetKeyPolicy"),
+    _built("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
+    _built("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
+    # grants
+    _later("CreateGrant", "kms:CreateGrant"),
+    _later("ListGrants", "kms:ListGrants"),
+    _later("ListRetirableGrants", "kms:ListRetirableGrants"),
+    _later("RetireGrant", "kms:RetireGrant"),
+    _later("RevokeGrant", "kms:RevokeGrant"),
+    # tags
+    _built("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
+    _built("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
+    _built("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
+    # rotation
+    _later("EnableKeyRotation", "kms:EnableKeyRotation"),
+    _later("DisableKeyRotation", "kms:DisableKeyRotation"),
+    _built("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
+    _later("ListKeyRotations", "kms:ListKeyRotations"),
+    _later("RotateKeyOnDemand", "kms:RotateKeyOnDemand"),
+    # import of material
+    _later("GetParametersForImport", "kms:GetParametersForImport"),
+    _later("ImportKeyMaterial", "kms:ImportKeyMaterial"),
+    _later("DeleteImportedKeyMaterial", "kms:DeleteImportedKeyMaterial"),
+    # regions
+    _later("ReplicateKey", "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource"),
+    _later("UpdatePrimaryRegion", "kms:UpdatePrimaryRegion"),
+    # encryption
+    _built("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
+    _built("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),
+    _built("ReEncrypt", encryption.re_encrypt, encryption.ReEncryptInput, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+    # data keys
+    _built("GenerateDataKey", data_keys.generate_data_key, data_keys.GenerateDataKeyInput, "kms:GenerateDataKey"),
+    _built(
+        "GenerateDataKeyWithoutPlaintext", data_keys.generate_data_key_without_plaintext,
+        data_keys.GenerateDataKeyWithoutPlaintextInput, "kms:GenerateDataKeyWithoutPlaintext",
+    ),
+    _later("GenerateDataKeyPair", "kms:GenerateDataKeyPair"),
+    _later("GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyPairWithoutPlaintext"),
+    _built("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
+    # signing, MAC, public keys, agreement, encapsulation
+    _later("Sign", "kms:Sign"),
+    _later("Verify", "kms:Verify"),
+    _later("GenerateMac", "kms:GenerateMac"),
+    _later("VerifyMac", "kms:VerifyMac"),
+    _later("GetPublicKey", "kms:GetPublicKey"),
+    _later("DeriveSharedSecret", "kms:DeriveSharedSecret"),
+    _later("Encapsulate", "kms:Encapsulate"),
+    _later("Decapsulate", "kms:Decapsulate"),
+    # custom key stores
+    _later("ConnectCustomKeyStore", "kms:ConnectCustomKeyStore"),
+    _later("CreateCustomKeyStore", "kms:CreateCustomKeyStore"),
+    _later("DeleteCustomKeyStore", "kms:DeleteCustomKeyStore"),
+    _later("DescribeCustomKeyStores", "kms:DescribeCustomKeyStores"),
+    _later("DisconnectCustomKeyStore", "kms:DisconnectCustomKeyStore"),
+    _later("UpdateCustomKeyStore", "kms:UpdateCustomKeyStore"),
+)  # fmt: skip
 
-
-OPERATIONS = _table()
+OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
 _PREFIX = "TrentService."
 _BY_TARGET = {f"{_PREFIX}{name}".encode(): operation for name, operation in OPERATIONS.items()}
 

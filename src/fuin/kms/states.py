@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms.faults import DisabledException, Fault, KMSInvalidStateException
+from fuin.kms.faults import DisabledException, KMSInvalidStateException
 
 if TYPE_CHECKING:
+    from fuin.errors import Fault
     from fuin.store.keys import Key
 
 ENABLED = "Enabled"

@@ -1,0 +1,159 @@
+"""The model's checks, without a server: AWS's words for what does not satisfy the constraints."""
+
+import msgspec
+import pytest
+
+from fuin.kms import model
+from fuin.kms.faults import SerializationException, ValidationException
+from fuin.kms.operations import OPERATIONS
+
+KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def refusal(operation: str, members: dict[str, object]) -> str:
+    """Return the message of the ValidationException that an input gets."""
+    with pytest.raises(ValidationException) as caught:
+        OPERATIONS[operation].decode(msgspec.json.encode(members))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "members", "text"),
+    [
+        ("DescribeKey", {}, "Value null at 'keyId' failed to satisfy constraint: Member must not be null"),
+        ("DescribeKey", {"KeyId": None}, "Value null at 'keyId' failed to satisfy constraint: Member must not be null"),
+        (
+            "DescribeKey", {"KeyId": ""},
+            "Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (
+            "GenerateRandom", {"NumberOfBytes": 0},
+            ("Value '0' at 'numberOfBytes' failed to satisfy constraint: "
+            "Member must have value greater than or equal to 1"),
+        ),
+        (
+            "GenerateRandom", {"NumberOfBytes": 1025},
+            ("Value '1025' at 'numberOfBytes' failed to satisfy constraint: "
+            "Member must have value less than or equal to 1024"),
+        ),
+        (
+            "GenerateDataKey", {"KeyId": KEY, "KeySpec": "AES_512"},
+            ("Value 'AES_512' at 'keySpec' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [AES_256, AES_128]"),
+        ),
+        (
+            "Encrypt", {"KeyId": KEY, "Plaintext": b"x" * 4097},
+            "Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096",
+        ),
+        (
+            "Encrypt", {"KeyId": KEY, "Plaintext": b""},
+            "Value at 'plaintext' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (
+            "Decrypt", {"CiphertextBlob": b"x" * 6145},
+            ("Value at 'ciphertextBlob' failed to satisfy constraint: "
+            "Member must have length less than or equal to 6144"),
+        ),
+        (
+            "CreateAlias", {"AliasName": "alias/a b", "TargetKeyId": KEY},
+            ("Value 'alias/a b' at 'aliasName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$"),
+        ),
+        (
+            "CreateAlias", {"AliasName": "alias/line\n", "TargetKeyId": KEY},
+            ("Value 'alias/line\n' at 'aliasName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$"),
+        ),
+        (
+            "TagResource", {"KeyId": KEY, "Tags": [{"TagKey": "a" * 129, "TagValue": ""}]},
+            (f"Value '{'a' * 129}' at 'tags.1.member.tagKey' failed to satisfy constraint: "
+            "Member must have length less than or equal to 128"),
+        ),
+        (
+            "TagResource", {"KeyId": KEY, "Tags": [{"TagKey": "a", "TagValue": "b"}, {"TagKey": "c"}]},
+            "Value null at 'tags.2.member.tagValue' failed to satisfy constraint: Member must not be null",
+        ),
+        (
+            "UntagResource", {"KeyId": KEY, "TagKeys": ["a", ""]},
+            ("Value '[a, ]' at 'tagKeys' failed to satisfy constraint: "
+            "Member must satisfy constraint: [Member must have length greater than or equal to 1]"),
+        ),
+        (
+            "DescribeKey", {"KeyId": KEY, "GrantTokens": ["t"] * 11},
+            (f"Value '[{', '.join(['t'] * 11)}]' at 'grantTokens' failed to satisfy constraint: "
+            "Member must have length less than or equal to 10"),
+        ),
+        (
+            "PutKeyPolicy", {"KeyId": KEY, "Policy": "\u0100"},
+            ("Value '\u0100' at 'policy' failed to satisfy constraint: Member must satisfy regular expression pattern: "
+            "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        ),
+        (
+            "GenerateDataKey", {"KeyId": KEY, "Recipient": {"KeyEncryptionAlgorithm": "RSA"}},
+            ("Value 'RSA' at 'recipient.keyEncryptionAlgorithm' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [RSAES_OAEP_SHA_256]"),
+        ),
+    ],
+)  # fmt: skip
+def test_one_error(operation: str, members: dict[str, object], text: str) -> None:
+    """One unsatisfied constraint is told in AWS's words."""
+    assert refusal(operation, members) == f"1 validation error detected: {text}"
+
+
+def test_several_errors() -> None:
+    """All errors of a request are told at once, in the model's order of members."""
+    assert refusal("PutKeyPolicy", {"PolicyName": "a-b"}) == (
+        "3 validation errors detected: "
+        "Value null at 'keyId' failed to satisfy constraint: Member must not be null; "
+        "Value 'a-b' at 'policyName' failed to satisfy constraint: "
+        "Member must satisfy regular expression pattern: [\\w]+; "
+        "Value null at 'policy' failed to satisfy constraint: Member must not be null"
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("GenerateRandom", {"NumberOfBytes": 1}),
+        ("GenerateRandom", {"NumberOfBytes": 1024}),
+        ("Encrypt", {"KeyId": "k" * 2048, "Plaintext": b"x" * 4096}),
+        ("Decrypt", {"CiphertextBlob": b"x" * 6144}),
+        ("CreateAlias", {"AliasName": "a" * 256, "TargetKeyId": KEY}),
+        ("TagResource", {"KeyId": KEY, "Tags": [{"TagKey": "a" * 128, "TagValue": "b" * 256}]}),
+        ("TagResource", {"KeyId": KEY, "Tags": []}),
+        ("CreateKey", {"Policy": "x" * 131072, "Description": "d" * 8192}),
+        ("DescribeKey", {"KeyId": KEY, "Unknown": {"deep": [1, 2]}}),
+        ("ScheduleKeyDeletion", {"KeyId": KEY, "PendingWindowInDays": 365}),
+    ],
+)
+def test_limits_are_taken(operation: str, members: dict[str, object]) -> None:
+    """Values at the limits pass, and members that the model does not know are ignored."""
+    OPERATIONS[operation].decode(msgspec.json.encode(members))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{", b"[]", b"null", b'"text"', b"{} {}", b'{"KeyId":1}', b'{"KeyId":["a"]}', b'{"KeyId":"\xff"}',
+        b'{"KeyId":"\\ud800"}', b'{"KeyId":"a","Plaintext":"no base64"}', 
+        b'{"KeyId":"a","EncryptionContext":{"a":null}}',
+        b'{"KeyId":"a","EncryptionContext":{"a":1}}', b'{"KeyId":"a","DryRun":"true"}', b'{"x":' + b"[" * 100_000,
+        b'{"x":' + b'{"a":' * 100_000,
+    ],
+)  # fmt: skip
+def test_wrong_types_are_serialization_errors(body: bytes) -> None:
+    """Whatever is not JSON of the right types is SerializationException, which says nothing more."""
+    with pytest.raises(SerializationException) as caught:
+        OPERATIONS["Encrypt"].decode(body)
+    assert caught.value.message is None
+
+
+def test_empty_body_is_an_empty_object() -> None:
+    """A request without a body has no members."""
+    OPERATIONS["ListKeys"].decode(b"")
+
+
+def test_every_operation_compiles() -> None:
+    """The checks of all operations of the model compile, also those to be built later."""
+    for name in model.service().operation_names:
+        model.compile_checks(name)
