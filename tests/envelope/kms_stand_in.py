@@ -7,10 +7,15 @@ import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
 
 KEY_ID = "11111111-2222-3333-4444-555555555555"
 ALIAS = "alias/stand-in"
@@ -88,3 +93,14 @@ def _handler(kms: KmsStandIn) -> type[BaseHTTPRequestHandler]:
             """Stay silent."""
 
     return Handler
+
+
+def serve_kms(patch: pytest.MonkeyPatch) -> Iterator[KmsStandIn]:
+    """Run a stand-in that the environment names; there is no default Region."""
+    stand_in = KmsStandIn()
+    patch.setenv("AWS_ENDPOINT_URL_KMS", stand_in.url)
+    patch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "example-secret")
+    patch.setenv("AWS_MAX_ATTEMPTS", "1")
+    yield stand_in
+    stand_in.close()

@@ -139,7 +139,7 @@ def open_data_key(header: Header, client: KmsClient, key: str | None) -> DataKey
     for entry in entries:
         arn = _arn(entry)
         try:
-            data_key = client.decrypt(entry.ciphertext, _is_alias(key) or arn, header.context)
+            data_key = client.decrypt(entry.ciphertext, arn, header.context, alias=_alias(key))
         except KmsError as refusal:
             refusals.append(refusal)
             continue
@@ -156,10 +156,10 @@ def _arn(entry: EncryptedDataKey) -> str:
         raise FormatError("the message's key ARN is not UTF-8") from None
 
 
-def _is_alias(key: str | None) -> str | None:
+def _alias(key: str | None) -> str | None:
     """Return `key` when it is an alias name or alias ARN, else None."""
     return key if key and (key.startswith("alias/") or ":alias/" in key) else None
 
 
 def _may_be_of(arn: str, key: str) -> bool:
-    return bool(_is_alias(key)) or key in (arn, arn.rpartition(":key/")[2])
+    return bool(_alias(key)) or key in (arn, arn.rpartition(":key/")[2])

@@ -56,14 +56,19 @@ class KmsClient:
 
     def generate_data_key(self, key: str, context: Mapping[str, str]) -> DataKey:
         """Return a fresh 32-byte data key under `key` (id, ARN, alias name or alias ARN); raises KmsError."""
-        answer = self._ask(
-            "generate_data_key", key, KeyId=key, KeySpec="AES_256", EncryptionContext=dict(context)
-        )  # fmt: skip
+        answer = self._ask("generate_data_key", key, KeyId=key, KeySpec="AES_256", EncryptionContext=dict(context))
         return _data_key(answer, answer["CiphertextBlob"])
 
-    def decrypt(self, ciphertext: bytes, key: str, context: Mapping[str, str]) -> DataKey:
-        """Return the data key in `ciphertext`; KMS refuses when it is not of `key`. Raises KmsError."""
-        answer = self._ask("decrypt", key, KeyId=key, CiphertextBlob=ciphertext, EncryptionContext=dict(context))
+    def decrypt(
+        self, ciphertext: bytes, key_arn: str, context: Mapping[str, str], *, alias: str | None = None
+    ) -> DataKey:
+        """Return the data key in `ciphertext`; raises KmsError.
+
+        KMS refuses when it is not of the key `key_arn`, or not of the key that `alias`, where given, stands for.
+        """
+        answer = self._ask(
+            "decrypt", key_arn, KeyId=alias or key_arn, CiphertextBlob=ciphertext, EncryptionContext=dict(context)
+        )
         return _data_key(answer, ciphertext)
 
     def _ask(self, operation: str, key: str, **parameters: Any) -> dict[str, Any]:
