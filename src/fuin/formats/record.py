@@ -35,8 +35,8 @@ USES = {
     CHECKPOINT: "checkpoint",
 }
 
-DONE, INVALID, TAMPERED, DAMAGED = 0, 1, 2, 3
-OUTCOMES = {DONE: "done", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "damaged"}
+DONE, INVALID, TAMPERED, DAMAGED, FAILED = 0, 1, 2, 3, 4
+OUTCOMES = {DONE: "done", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "damaged", FAILED: "failed"}
 
 _CHAIN_LABEL = b"fuin audit chain v1\x00"
 _SIGNATURE_LABEL = b"fuin audit checkpoint v1\x00"
@@ -76,15 +76,24 @@ class Checkpoint:
 
 def encode(record: Record) -> bytes:
     """Return the bytes of a record; raises FormatError when a part is longer than the format takes."""
-    key_id = record.key_id.encode()
-    if len(key_id) > 255 or len(record.material_id) > 255:
+    return encode_parts(
+        record.sequence, record.time, record.use, record.outcome, record.key_id, record.material_id, record.draft
+    )  # fmt: skip
+
+
+def encode_parts(
+    sequence: int, time: int, use: int, outcome: int, key_id: str, material_id: bytes, draft: bytes
+) -> bytes:
+    """Return the bytes of a record from its parts, as the log does for each one; raises FormatError like `encode`."""
+    key = key_id.encode()
+    if len(key) > 255 or len(material_id) > 255:
         raise FormatError("an id of an audit record is too long")
-    data = b"".join([
-        _FIXED.pack(VERSION, record.sequence, record.time, record.use, record.outcome),
-        bytes((len(key_id),)), key_id,
-        bytes((len(record.material_id),)), record.material_id,
-        _U32.pack(len(record.draft)), record.draft,
-    ])  # fmt: skip
+    data = b"".join((
+        _FIXED.pack(VERSION, sequence, time, use, outcome),
+        bytes((len(key),)), key,
+        bytes((len(material_id),)), material_id,
+        _U32.pack(len(draft)), draft,
+    ))  # fmt: skip
     if len(data) > LIMIT:
         raise FormatError("an audit record is too long")
     return data

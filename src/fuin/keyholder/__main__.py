@@ -1,0 +1,93 @@
+"""`python -m fuin.keyholder`: the process with the keys. Started by the server's supervisor, not by hand."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+from fuin.audit.log import Log, LogBroken
+from fuin.audit.recovery import AuditDamaged
+from fuin.audit.segments import segments
+from fuin.keyholder import command
+from fuin.keyholder.hardening import harden
+from fuin.keyholder.rootkey import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
+from fuin.keyholder.server import Server, say
+from fuin.keyholder.service import Service
+from fuin.keyholder.signing import AuditSigner
+from fuin.keyholder.software import Software
+
+_PASSPHRASE_LIMIT = 4096
+
+
+def main() -> int:
+    """Harden, open the root key and the log, say ready, serve until SIGTERM; returns the exit status."""
+    wanted = command.parse(sys.argv[1:])
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor ends us in order
+    warning = harden(wanted.parent)
+    if warning:
+        say(warning)
+    try:
+        serve(wanted)
+    except PassphraseError as error:
+        say(str(error))
+        return command.EXIT_PASSPHRASE
+    except RootKeyError as error:
+        say(str(error))
+        return command.EXIT_ROOT_KEY
+    except AuditDamaged as error:
+        say(str(error))
+        return command.EXIT_AUDIT
+    except LogBroken as error:
+        say(str(error))
+        return command.EXIT_FAILED
+    except OSError as error:
+        say(f"{error.strerror}: {error.filename or 'the audit log'}")
+        return command.EXIT_FAILED
+    return 0
+
+
+def serve(wanted: command.Command) -> None:
+    """Open everything, and serve; what was open is wiped at the end."""
+    root = _root_key(wanted)
+    backend = Software(root)
+    try:
+        signer = AuditSigner(root)
+        log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)
+        with contextlib.closing(log), socket.socket(fileno=wanted.listener) as listener:
+            server = Server(listener, Service(backend, log, signer.public_key), log)
+            _say_ready(wanted.ready)
+            server.run()
+    finally:
+        backend.wipe()
+
+
+def _root_key(wanted: command.Command) -> RootKey:
+    passphrase = None if wanted.passphrase is None else _read_passphrase(wanted.passphrase)
+    if not wanted.root_key.exists():
+        if segments(wanted.audit):
+            raise RootKeyError(f"{wanted.root_key} is missing beside an audit log: a new one could open nothing")
+        create_root_key(wanted.root_key, passphrase)
+    return open_root_key(wanted.root_key, passphrase)
+
+
+def _read_passphrase(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+        passphrase = b""
+        while piece := pipe.read(_PASSPHRASE_LIMIT + 1 - len(passphrase)):
+            passphrase += piece
+    if len(passphrase) > _PASSPHRASE_LIMIT:
+        raise PassphraseError("the passphrase is too long")
+    return passphrase
+
+
+def _say_ready(descriptor: int | None) -> None:
+    if descriptor is not None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(descriptor, b"ready\n")
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Key bytes in memory: buffers that are wiped, and a bounded cache of them."""
+
+import ctypes
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite a buffer with zeros in place."""
+    if buffer:
+        ctypes.memset((ctypes.c_char * len(buffer)).from_buffer(buffer), 0, len(buffer))
+
+
+class KeyBytes:
+    """Key bytes under a name; wiped when they leave the cache. `name` is what they may be called in a record."""
+
+    __slots__ = ("key", "name")
+
+    def __init__(self, name: str, key: bytearray) -> None:
+        self.name = name
+        self.key = key
+
+    def wipe(self) -> None:
+        """Overwrite the bytes."""
+        wipe(self.key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+Item = TypeVar("Item", bound=KeyBytes)
+
+
+class WipedCache(Generic[Item]):
+    """The most recently used items, at most `limit` of them; what leaves is wiped."""
+
+    def __init__(self, limit: int) -> None:
+        self._items: OrderedDict[bytes, Item] = OrderedDict()
+        self._limit = limit
+
+    def get(self, index: bytes) -> Item | None:
+        """Return the item of `index` and count it as used now, or None."""
+        item = self._items.get(index)
+        if item is not None:
+            self._items.move_to_end(index)
+        return item
+
+    def put(self, index: bytes, item: Item) -> None:
+        """Keep an item; the least recently used one makes room."""
+        self._items[index] = item
+        if len(self._items) > self._limit:
+            self._items.popitem(last=False)[1].wipe()
+
+    def forget(self, name: str) -> None:
+        """Wipe and drop all items of one name."""
+        for index in [index for index, item in self._items.items() if item.name == name]:
+            self._items.pop(index).wipe()
+
+    def clear(self) -> None:
+        """Wipe and drop everything."""
+        for item in self._items.values():
+            item.wipe()
+        self._items.clear()
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,23 @@
+"""What the command line may do without a running keyholder: look at the root key's file, check the log's signatures."""
+
+from pathlib import Path
+
+from fuin.audit.segments import read_public_key
+from fuin.keyholder.rootkey import (
+    PassphraseError,
+    RootKeyError,
+    create_root_key,
+    needs_passphrase,
+)
+from fuin.keyholder.signing import AuditChecker
+
+__all__ = ["AuditChecker", "PassphraseError", "RootKeyError", "audit_checker", "create_root_key", "needs_passphrase"]
+
+
+def audit_checker(folder: Path) -> AuditChecker:
+    """Return the check of an audit folder's signatures by the public key in it; raises FormatError.
+
+    Whoever can replace the log can replace that key as well: an auditor keeps a copy of it elsewhere, and passes
+    `AuditChecker(copy)` to `verify`.
+    """
+    return AuditChecker(read_public_key(folder))

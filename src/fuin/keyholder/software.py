@@ -1,0 +1,145 @@
+"""The software backend: key material and secret access keys, sealed under the root key, used in this process only."""
+
+import base64
+import hmac
+import os
+import struct
+
+from fuin.errors import FormatError, MaterialDamaged, TamperedError
+from fuin.formats import blob as blobs
+from fuin.formats import wrapped
+from fuin.formats.wrapped import Kind, Material
+from fuin.keyholder import sealing
+from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
+from fuin.keyholder.rootkey import RootKey
+
+SPECS = {"SYMMETRIC_DEFAULT": 32}  # key spec -> bytes of material; AES-256-GCM
+CACHED_AT_MOST = 1024
+RANDOM_LIMIT = 1024  # bytes; AWS: GenerateRandom and NumberOfBytes take 1 to 1,024
+
+_MATERIAL = bytes((wrapped.VERSION, Kind.MATERIAL))
+_SECRET = bytes((wrapped.VERSION, Kind.SECRET_ACCESS_KEY))
+
+
+class OpenMaterial(KeyBytes):
+    """Unwrapped key material; `prefix` is how all its ciphertext blobs begin."""
+
+    __slots__ = ("material_id", "prefix")
+
+    def __init__(self, key_id: str, material_id: bytes, key: bytearray) -> None:
+        super().__init__(key_id, key)
+        self.material_id = material_id
+        self.prefix = blobs.name(key_id, material_id)
+
+
+class Software:
+    """Opens what the store keeps sealed, and uses it; what it has opened stays in a bounded cache that is wiped."""
+
+    def __init__(self, root: RootKey) -> None:
+        self._root = root
+        self._materials: WipedCache[OpenMaterial] = WipedCache(CACHED_AT_MOST)
+        self._secrets: WipedCache[KeyBytes] = WipedCache(CACHED_AT_MOST)
+
+    def create_material(self, key_id: str, spec: str) -> Material:
+        """Return fresh key material, wrapped; raises FormatError for a spec that this backend does not have."""
+        length = SPECS.get(spec)
+        if length is None:
+            raise FormatError("a key spec that this keyholder does not have")
+        material_id = os.urandom(32)
+        key = bytearray(os.urandom(length))
+        binding = wrapped.binding(key_id, material_id, spec)
+        sealed = sealing.seal(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, key)
+        wipe(key)
+        return Material(key_id, material_id, spec, sealed)
+
+    def material(self, encoded: bytes) -> OpenMaterial:
+        """Return unwrapped material; raises FormatError, or MaterialDamaged when it does not open."""
+        found = self._materials.get(encoded)
+        if found is not None:
+            return found
+        material = wrapped.parse_material(encoded)
+        binding = wrapped.binding(material.key_id, material.material_id, material.spec)
+        try:
+            key = sealing.open_into(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, material.wrapped)
+        except TamperedError:
+            raise MaterialDamaged("the key material does not open under the root key") from None
+        if SPECS.get(material.spec) != len(key):
+            wipe(key)
+            raise FormatError("a key spec that this keyholder does not have")
+        opened = OpenMaterial(material.key_id, material.material_id, key)
+        self._materials.put(encoded, opened)
+        return opened
+
+    def encrypt(self, material: OpenMaterial, context: bytes, plaintext: bytes) -> bytes:
+        """Return the ciphertext blob of 1 to 4,096 bytes; raises FormatError on another length."""
+        if not 1 <= len(plaintext) <= blobs.PLAINTEXT_LIMIT:
+            raise FormatError("a ciphertext blob holds 1 to 4,096 bytes")
+        return sealing.seal(material.key, sealing.LABEL_BLOB, material.prefix, context, plaintext)
+
+    def decrypt(self, material: OpenMaterial, context: bytes, blob: bytes) -> bytes:
+        """Return the plaintext of a blob; raises TamperedError when it is not this material's, or not as it was."""
+        if len(blob) > blobs.LIMIT:
+            raise TamperedError("the sealed bytes do not open")
+        return sealing.open_sealed(material.key, sealing.LABEL_BLOB, material.prefix, context, blob)
+
+    def random(self, length: int) -> bytes:
+        """Return 1 to 1,024 random bytes; raises FormatError on another length."""
+        if not 1 <= length <= RANDOM_LIMIT:
+            raise FormatError("random bytes come 1 to 1,024 at a time")
+        return os.urandom(length)
+
+    def new_secret(self, access_key_id: str) -> tuple[bytes, bytes]:
+        """Return a fresh secret access key of 40 base-64 characters, and its sealed form."""
+        secret = base64.b64encode(os.urandom(30))
+        return secret, self.seal_secret(access_key_id, secret)
+
+    def seal_secret(self, access_key_id: str, secret: bytes) -> bytes:
+        """Return a secret access key's sealed form; raises FormatError on a length that no such key has."""
+        if not 8 <= len(secret) <= 128:
+            raise FormatError("a secret access key has 8 to 128 characters")
+        return sealing.seal(self._root.key, sealing.LABEL_SECRET, _SECRET, _secret_binding(access_key_id), secret)
+
+    def signing_key(self, sealed: bytes, access_key_id: str, scope: tuple[bytes, bytes, bytes]) -> bytes:
+        """Return the Signature V4 signing key of (date, region, service); raises MaterialDamaged.
+
+        AWS: "Create a signed AWS API request", step 4, derive a signing key.
+        """
+        if len(scope[0]) != 8 or not scope[0].isdigit() or not all(1 <= len(part) <= 128 for part in scope):
+            raise FormatError("not the scope of a signing key")
+        key = hmac.digest(self._secret(sealed, access_key_id).key, scope[0], "sha256")
+        for part in (*scope[1:], b"aws4_request"):
+            key = hmac.digest(key, part, "sha256")
+        return key
+
+    def forget(self, key_id: str) -> None:
+        """Wipe what is cached of a key's material."""
+        self._materials.forget(key_id)
+
+    def wipe(self) -> None:
+        """Wipe everything that is open, the root key too."""
+        self._materials.clear()
+        self._secrets.clear()
+        self._root.wipe()
+        sealing.wipe_scratch()
+
+    def _secret(self, sealed: bytes, access_key_id: str) -> KeyBytes:
+        """Return AWS4 and the secret, the key of the first HMAC."""
+        binding = _secret_binding(access_key_id)
+        found = self._secrets.get(binding + sealed)
+        if found is not None:
+            return found
+        try:
+            secret = sealing.open_into(self._root.key, sealing.LABEL_SECRET, _SECRET, binding, sealed)
+        except TamperedError:
+            raise MaterialDamaged("the secret access key does not open under the root key") from None
+        opened = KeyBytes(access_key_id, bytearray(b"AWS4") + secret)
+        wipe(secret)
+        self._secrets.put(binding + sealed, opened)
+        return opened
+
+
+def _secret_binding(access_key_id: str) -> bytes:
+    raw = access_key_id.encode()
+    if not 1 <= len(raw) <= 128:
+        raise FormatError("an access key id has 1 to 128 characters")
+    return struct.pack(">B", len(raw)) + raw

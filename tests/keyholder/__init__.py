@@ -1,0 +1,1 @@
+"""Tests of the keyholder, as a real process and part by part."""
