@@ -39,6 +39,7 @@ async def spawn(module: str, arguments: Callable[[int], Sequence[str]], descript
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments(write_end),
             pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(),
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
     finally:
         os.close(write_end)

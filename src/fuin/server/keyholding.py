@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fuin.errors import KeyholderUnavailable
-from fuin.keyholder import rootfile
+from fuin.keyholder import offline
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def needs_passphrase(settings: Settings) -> bool:
     """Tell whether the root key, if there is one yet, is sealed by a passphrase."""
-    return settings.root_key.exists() and rootfile.needs_passphrase(settings.root_key)
+    return offline.needs_passphrase(settings.root_key)
 
 
 def listen(settings: Settings) -> socket.socket:
