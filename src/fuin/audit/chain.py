@@ -51,3 +51,16 @@ def check_checkpoint(before: Position, data: bytes, check: Check) -> None:
     if (checkpoint.sequence, checkpoint.head) != (before.sequence, before.head):
         raise TamperedError(f"the checkpoint after record {before.sequence} speaks of another place")
     check(record.signed_bytes(checkpoint.sequence, checkpoint.head), checkpoint.signature)
+
+
+def signed_after(sequence: int, data: bytes, check: Check) -> int:
+    """Count the checkpoints of records after `sequence` in a damaged tail that the keyholder really signed."""
+    later = set()
+    for checkpoint in record.checkpoints_in(data):
+        if checkpoint.sequence > sequence:
+            try:
+                check(record.signed_bytes(checkpoint.sequence, checkpoint.head), checkpoint.signature)
+            except TamperedError:
+                continue
+            later.add(checkpoint.sequence)
+    return len(later)

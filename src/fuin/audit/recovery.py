@@ -8,7 +8,7 @@ behind the place where the chain breaks, acknowledged records would go with it, 
 import mmap
 from dataclasses import dataclass
 
-from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, use_of
+from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, signed_after, use_of
 from fuin.audit.segments import Segment, entries, read
 from fuin.errors import FormatError, FuinError, TamperedError
 from fuin.formats import record
@@ -43,7 +43,7 @@ def recover(found: list[Segment], check: Check) -> Good:
         before = recover(found[:-1], check) if len(found) > 1 else Good(0, START, b"")
         if before.torn or before.position != start:
             raise AuditDamaged(f"{last.path.name} does not follow from the segment before it")
-    if _signed_later(good, check) > 1:
+    if signed_after(good.position.sequence, good.torn, check) > 1:
         raise AuditDamaged(f"{last.path.name} is damaged after record {good.position.sequence}, before its end")
     return good
 
@@ -65,16 +65,3 @@ def _good_part(data: bytes | mmap.mmap, start: Position, check: Check) -> Good:
         except TamperedError as error:
             raise AuditDamaged(f"the last checkpoint (record {good.sequence}) does not hold: {error}") from None
     return Good(length, good, data[length:])
-
-
-def _signed_later(good: Good, check: Check) -> int:
-    """Count the checkpoints behind the good part that this keyholder really signed."""
-    later = set()
-    for checkpoint in record.checkpoints_in(good.torn):
-        if checkpoint.sequence > good.position.sequence:
-            try:
-                check(record.signed_bytes(checkpoint.sequence, checkpoint.head), checkpoint.signature)
-            except TamperedError:
-                continue
-            later.add(checkpoint.sequence)
-    return len(later)

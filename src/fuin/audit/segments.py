@@ -67,9 +67,11 @@ def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) 
         start = end
 
 
-def entry_start(data: bytes | mmap.mmap, offset: int) -> int | None:
-    """Return where the entry that covers `offset` starts, or None in a header or a torn tail."""
-    start = record.SEGMENT_HEADER_LENGTH
+def entry_start(data: bytes | mmap.mmap, offset: int, start: int = record.SEGMENT_HEADER_LENGTH) -> int | None:
+    """Return where the entry that covers `offset` starts, or None in a header or a torn tail.
+
+    `start` is the start of any entry before it.
+    """
     size = len(data)
     while start + 4 <= size and start <= offset:
         end = start + record.ENTRY_OVERHEAD + int(_U32.unpack_from(data, start)[0])

@@ -21,13 +21,13 @@ CREATE_MATERIAL, DATA_KEY, DATA_KEY_WITHOUT_PLAINTEXT, ENCRYPT, DECRYPT = 1, 2, 
 RE_ENCRYPT_FROM, RE_ENCRYPT_TO, RANDOM, NOTE = 6, 7, 8, 9
 OPENED, RECOVERED, CHECKPOINT = 0xF0, 0xF1, 0xF2
 USES = {
-    CREATE_MATERIAL: "create_material",
-    DATA_KEY: "data_key",
-    DATA_KEY_WITHOUT_PLAINTEXT: "data_key_without_plaintext",
+    CREATE_MATERIAL: "create-material",
+    DATA_KEY: "data-key",
+    DATA_KEY_WITHOUT_PLAINTEXT: "data-key-without-plaintext",
     ENCRYPT: "encrypt",
     DECRYPT: "decrypt",
-    RE_ENCRYPT_FROM: "re_encrypt_from",
-    RE_ENCRYPT_TO: "re_encrypt_to",
+    RE_ENCRYPT_FROM: "re-encrypt-from",
+    RE_ENCRYPT_TO: "re-encrypt-to",
     RANDOM: "random",
     NOTE: "record",
     OPENED: "opened",
@@ -36,7 +36,7 @@ USES = {
 }
 
 DONE, INVALID, TAMPERED, DAMAGED, FAILED = 0, 1, 2, 3, 4
-OUTCOMES = {DONE: "done", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "damaged", FAILED: "failed"}
+OUTCOMES = {DONE: "ok", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "damaged", FAILED: "failed"}
 
 _CHAIN_LABEL = b"fuin audit chain v1\x00"
 _SIGNATURE_LABEL = b"fuin audit checkpoint v1\x00"
@@ -145,10 +145,13 @@ def parse_checkpoint(draft: bytes) -> Checkpoint:
 
 
 def checkpoints_in(data: bytes) -> list[Checkpoint]:
-    """Return everything in `data` that looks like a checkpoint, wherever it stands, damaged surroundings or not."""
+    """Return everything in `data` that looks like a whole checkpoint entry's draft, wherever it stands.
+
+    For a damaged tail, where entries cannot be told apart any more; what it finds proves nothing without its signature.
+    """
     found: list[Checkpoint] = []
     at = data.find(_MARK)
-    while at >= 0 and at + _CHECKPOINT.size <= len(data):
+    while at >= 0 and at + _CHECKPOINT.size + len(ZERO) <= len(data):
         found.append(parse_checkpoint(data[at : at + _CHECKPOINT.size]))
         at = data.find(_MARK, at + 1)
     return found

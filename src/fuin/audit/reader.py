@@ -1,0 +1,119 @@
+"""Reading the audit log for people and tools: entries in order, the newest ones, those of one request.
+
+Nothing is verified here, and a record may be seen a moment before it is durable; `verify` is for certainty.
+"""
+
+import json
+import mmap
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fuin.audit import segments
+from fuin.audit.chain import use_of
+from fuin.errors import FormatError
+from fuin.formats import record
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record: `time` is seconds since 1970, `material_id` 64 hex digits or empty, `draft` the caller's JSON.
+
+    `use` and `outcome` are the texts of `formats/record.py`; a successful use has the outcome ok.
+    """
+
+    sequence: int
+    time: float
+    use: str
+    outcome: str
+    key_id: str
+    material_id: str
+    draft: dict[str, Any]
+
+
+def entries(folder: Path, after: int = 0, *, checkpoints: bool = False) -> Iterator[Entry]:
+    """Yield the records with a number above `after`, oldest first; checkpoints only when asked for.
+
+    To follow a growing log, call it again with the number of the last entry seen. Raises FormatError when a record
+    cannot be read.
+    """
+    found = segments.segments(folder)
+    for number, segment in enumerate(found):
+        if number + 1 < len(found) and found[number + 1].first <= after + 1:
+            continue
+        for raw in segments.entries(segments.read(segment.path)):
+            if checkpoints or use_of(raw.data) != record.CHECKPOINT:
+                entry = _entry(raw.data)
+                if entry.sequence > after:
+                    yield entry
+
+
+def last(folder: Path, count: int) -> list[Entry]:
+    """Return the newest `count` records, oldest of them first, without checkpoints."""
+    newest: list[bytes] = []
+    for segment in reversed(segments.segments(folder)):
+        if len(newest) >= count:
+            break
+        raws = segments.entries(segments.read(segment.path))
+        kept = deque((raw.data for raw in raws if use_of(raw.data) != record.CHECKPOINT), count - len(newest))
+        newest = [*kept, *newest]
+    return [_entry(data) for data in newest]
+
+
+def find(folder: Path, request_id: str) -> list[Entry]:
+    """Return the records of one request, oldest first; empty when there are none.
+
+    Looks for the bytes first and reads only what is hit. The records of one request lie together, so the search goes
+    from the newest segment to the oldest and ends at the first without a hit after one with.
+    """
+    text = b'"request":' + json.dumps(request_id).encode()
+    hits: list[Entry] = []
+    for segment in reversed(segments.segments(folder)):
+        found = _find_in(segments.read(segment.path), text, request_id)
+        if hits and not found:
+            break
+        hits = found + hits
+    return hits
+
+
+def _find_in(data: bytes | mmap.mmap, text: bytes, request_id: str) -> list[Entry]:
+    hits: list[Entry] = []
+    at = data.find(text)
+    position = record.SEGMENT_HEADER_LENGTH
+    while at >= 0:
+        start = segments.entry_start(data, at, position)
+        raw = None if start is None else next(segments.entries(data, start), None)
+        if raw is None:
+            break
+        entry = _entry(raw.data)
+        if entry.draft.get("request") == request_id:
+            hits.append(entry)
+        position = raw.end
+        at = data.find(text, position)
+    return hits
+
+
+def _entry(data: bytes) -> Entry:
+    parsed = record.parse(data)
+    use = record.USES.get(parsed.use, f"use-{parsed.use}")
+    outcome = record.OUTCOMES.get(parsed.outcome, f"outcome-{parsed.outcome}")
+    return Entry(
+        parsed.sequence, parsed.time / 1e9, use, outcome, parsed.key_id, parsed.material_id.hex(), _draft(parsed)
+    )  # fmt: skip
+
+
+def _draft(parsed: record.Record) -> dict[str, Any]:
+    """Return the draft as an object; the keyholder does not look into drafts, so anything may stand there."""
+    if parsed.use == record.CHECKPOINT:
+        try:
+            checkpoint = record.parse_checkpoint(parsed.draft)
+        except FormatError:
+            return {"unreadable": parsed.draft.hex()}
+        return {"sequence": checkpoint.sequence, "head": checkpoint.head.hex(), "signature": checkpoint.signature.hex()}
+    try:
+        value = json.loads(parsed.draft)
+    except (ValueError, RecursionError):
+        return {"unreadable": parsed.draft.hex()}
+    return value if isinstance(value, dict) else {"unreadable": parsed.draft.hex()}
