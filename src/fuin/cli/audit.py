@@ -17,7 +17,7 @@ from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data, Json
 from fuin.cli.story import moment
 from fuin.errors import FuinError
-from fuin.keyholder import checkpoint
+from fuin.keyholder import offline
 from fuin.settings import Settings
 
 app = typer.Typer(help="The tamper-evident log of every use of a key and every request.", no_args_is_help=True)
@@ -69,10 +69,18 @@ def verify_log(data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key =
     **Example**: `fuin audit verify --data ./fuin-data --expect 1041:9f86d0…`
     """
     folder = _folder(data)
-    key = (public_key or folder / "public.key").read_text().strip()
-    report = verify.verify(folder, checkpoint.checker(bytes.fromhex(key)), head_of(expect))
+    check = offline.audit_checker(folder) if public_key is None else checker(public_key)
+    report = verify.verify(folder, check, head_of(expect))
     typer.echo(f"the log holds: {report.records} records in {report.segments} segments, all signatures good")
     typer.echo(f"head {report.sequence}:{report.head.hex()}")
+
+
+def checker(file: Path) -> offline.AuditChecker:
+    """Return the check of signatures by the public key in a file, 64 hex digits; raises FuinError."""
+    try:
+        return offline.AuditChecker(bytes.fromhex(file.read_text().strip()))
+    except ValueError:
+        raise FuinError(f"{file} is not a public key in hex") from None
 
 
 def head_of(text: str | None) -> tuple[int, bytes] | None:
