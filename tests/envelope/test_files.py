@@ -197,8 +197,10 @@ def test_bad_endpoint_is_told() -> None:
         KmsClient("nonsense", "us-east-1").generate_data_key(ALIAS, {})
 
 
-def test_settings_lead_to_kms(kms: KmsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["AWS_DEFAULT_REGION", "AWS_REGION"])
+def test_settings_lead_to_kms(kms: KmsStandIn, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Endpoint and Region may be given as arguments, or come from the environment."""
     assert KmsClient(kms.url, "us-east-1").generate_data_key(ALIAS, {}).key_arn == ARN
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    assert KmsClient().generate_data_key(ALIAS, {}).key_arn == ARN
+    monkeypatch.setenv(name, "us-east-1")
+    client = KmsClient()
+    assert client.generate_data_key(ALIAS, {}).key_arn == client.generate_data_key(ALIAS, {}).key_arn == ARN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,18 @@ class KmsClient:
         return answer
 
     def _client(self, key: str) -> Any:
+        """Return the client of the Region that was given, that the key's ARN names, or that the settings name."""
         region = self._region or _region_of(key)
         if region not in self._clients:
-            session = botocore.session.get_session()
-            self._clients[region] = session.create_client("kms", region_name=region, endpoint_url=self._endpoint_url)
+            self._clients[region] = _new_client(self._endpoint_url, region)
         return self._clients[region]
+
+
+def _new_client(endpoint_url: str | None, region: str | None) -> Any:
+    session = botocore.session.get_session()
+    if region is None and session.get_config_variable("region") is None:
+        region = os.environ.get("AWS_REGION")  # other SDKs know it, botocore knows AWS_DEFAULT_REGION only
+    return session.create_client("kms", region_name=region, endpoint_url=endpoint_url)
 
 
 def _data_key(answer: Mapping[str, Any], ciphertext: bytes) -> DataKey:
