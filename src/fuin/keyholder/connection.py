@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import frames
@@ -73,8 +73,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket has no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
 
     def data_received(self, data: bytes) -> None:
         """Hand answers to their futures; bytes that are no frames end the connection."""
