@@ -4,7 +4,7 @@ import contextlib
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import psutil
 
@@ -45,6 +45,15 @@ def descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def end_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes that a test started, as far as they still run, and wait for their end."""
+    remaining = list(processes)
+    for process in remaining:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs([process for process in remaining if alive(process)], timeout=10)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

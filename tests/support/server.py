@@ -1,8 +1,6 @@
 """The real server as a user runs it: `fuin serve` on loopback, its clients, and its end."""
 
-import contextlib
 import json
-import os
 import secrets
 import signal
 import string
@@ -18,7 +16,7 @@ import psutil
 from botocore.config import Config
 
 from tests.support import environment
-from tests.support.processes import alive, command, descendants, free_port, wait_until
+from tests.support.processes import alive, command, descendants, end_all, free_port, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FUIN = REPOSITORY / ".venv" / "bin" / "fuin"
@@ -103,7 +101,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                start_new_session=True,  # so that `kill` reaches the whole tree and nothing else
+                start_new_session=True,  # Ctrl-C ends the tests, and they end the server
             )
         self._wait_ready(begin)
         return self
@@ -133,13 +131,11 @@ class Server:
         try:
             status = process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            end_all([psutil.Process(process.pid), *tree])
             process.wait()
             raise AssertionError(f"fuin serve ignored SIGTERM for {STOP_LIMIT} s:\n{self._tail()}") from None
         left = [f"{child.pid} {command(child)}" for child in tree if alive(child)]
-        if left:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        end_all(tree)
         assert status == 0, f"fuin serve ended with {status}:\n{self._tail()}"
         assert not left, f"fuin serve left processes behind: {left}"
 
@@ -148,8 +144,9 @@ class Server:
         if self._process is None:
             return
         process, self._process = self._process, None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        tree = descendants(process.pid)
+        process.kill()
+        end_all(tree)
         process.wait()
         self.close_clients()
 

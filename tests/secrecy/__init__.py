@@ -1,0 +1,1 @@
+"""The search for key material and secret access keys everywhere they may not be."""
