@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fuin.access.principal import Principal
     from fuin.keyholder.client import Keyholder
     from fuin.settings import Settings
+    from fuin.store.catalog import Catalog
     from fuin.store.store import Store
 
 _encode = msgspec.json.Encoder().encode
@@ -97,8 +98,10 @@ def compiled(document: str, kind: PolicyKind) -> Policy:
     return parse_policy(document, kind)
 
 
-def _identity_policies(call: Call) -> tuple[Policy, ...]:
-    documents = call.services.store.catalog().user_policies(call.principal)
+def _identity_policies(call: Call, catalog: Catalog | None = None) -> tuple[Policy, ...]:
+    if call.principal.kind != "user":
+        return ()  # nobody else has policies of their own
+    documents = (catalog or call.services.store.catalog()).user_policies(call.principal)
     return tuple(compiled(document, PolicyKind.IDENTITY) for document in documents)
 
 
@@ -130,14 +133,23 @@ def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | No
 
 
 def permit_key(
-    call: Call, action: str, arn: str, key_account: str, key_policy: str, context: Mapping[str, str] | None = None
+    call: Call,
+    action: str,
+    arn: str,
+    key_account: str,
+    key_policy: str,
+    context: Mapping[str, str] | None = None,
+    catalog: Catalog | None = None,
 ) -> None:
     """Check a KMS action on a key against the key policy and, where that delegates, the caller's own policies.
 
-    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn.
+    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn. `catalog` is
+    the one from which the key policy was read, if that was since the last await: it saves asking for it again.
     """
     ask = _ask(call, action, arn, context)
-    decision = decide.decide_key(ask, key_account, compiled(key_policy, PolicyKind.KEY), _identity_policies(call))
+    decision = decide.decide_key(
+        ask, key_account, compiled(key_policy, PolicyKind.KEY), _identity_policies(call, catalog)
+    )
     _conclude(call, ask, decision)
 
 

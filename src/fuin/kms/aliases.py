@@ -133,7 +133,7 @@ async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
 
 
 def _listed_key(call: Call, identifier: str) -> str:
-    named = find(call, identifier, aliases=False)
+    named = find(call, call.services.store.catalog(), identifier, aliases=False)
     if named.key is None or named.account != call.account:
         raise NotFoundException(named.missing or f"Key '{named.arn}' does not exist")
     return named.key.key_id
@@ -181,7 +181,7 @@ def _target(call: Call, identifier: str, action: str, name: str) -> Named:
 
 def _permit_current(call: Call, action: str, name: str, arn: str) -> None:
     """Check the action on the key that an alias names now, in whatever state that key is."""
-    named = find(call, name, aliases=True)
+    named = find(call, call.services.store.catalog(), name, aliases=True)
     if named.key is None:
         raise NotFoundException(f"Alias {arn} is not found.")
     permit_key(call, action, named.arn, named.account, named.key.policy, {"kms:RequestAlias": name})

@@ -6,8 +6,7 @@ allowed the action on keys of the account learns nothing of which keys exist.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
 from fuin.errors import AccessDenied, FormatError, FuinError
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
+    from fuin.store.catalog import Catalog
     from fuin.store.keys import Key
 
 Context = dict[str, str]
@@ -44,8 +44,7 @@ _CIPHERTEXT_REFERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What an identifier names: a key's ARN and the key, or None with AWS's text for what is missing."""
 
     arn: str
@@ -55,8 +54,7 @@ class Named:
     alias: str = ""  # the alias by which it was named
 
 
-@dataclass(frozen=True, slots=True)
-class OpenKey:
+class OpenKey(NamedTuple):
     """A key that the caller may use now, with the material and the encoded context for the keyholder."""
 
     arn: str
@@ -70,7 +68,7 @@ class OpenKey:
         return call.draft(**self.record)
 
 
-def find(call: Call, identifier: str, *, aliases: bool) -> Named:
+def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Named:
     """Return what a key id, key ARN, alias name or alias ARN names, as seen from the caller's account and region.
 
     Raises NotFoundException for what can name no key here, and InvalidArnException. Service-owned keys and keys past
@@ -81,7 +79,6 @@ def find(call: Call, identifier: str, *, aliases: bool) -> Named:
     else:
         account = call.account
         resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
-    catalog = call.services.store.catalog()
     alias = ""
     if resource.startswith("key/"):
         key_id = resource[4:]
@@ -133,14 +130,15 @@ def reach(
 
     `foreign` lets keys of other accounts be named, as far as their policy allows. `extra` holds more condition keys.
     """
-    named = find(call, identifier, aliases=aliases)
+    catalog = call.services.store.catalog()
+    named = find(call, catalog, identifier, aliases=aliases)
     if call.via is None:
         call.facts["kmsKey"] = named.arn
     conditions = _conditions(call, named, extra)
     if named.key is None:
         permit_identity(call, action, named.arn, named.account, conditions)
         raise NotFoundException(named.missing)
-    permit_key(call, action, named.arn, named.account, named.key.policy, conditions)
+    permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog)
     if not foreign and named.account != call.account:
         raise AccessDenied(
             f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {named.arn} "
@@ -167,11 +165,12 @@ def open_key(
     extra: Mapping[str, str] | None = None,
 ) -> OpenKey:
     """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
+    catalog = call.services.store.catalog()
     try:
-        named = find(call, identifier, aliases=True)
+        named = find(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
         raise NotFoundException(error.message) from None
-    return _open(call, named, action, context, usage, None, extra)
+    return _open(call, catalog, named, action, context, usage, None, extra)
 
 
 def open_ciphertext(
@@ -193,14 +192,16 @@ def open_ciphertext(
         parsed = _parse(ciphertext)
         if parsed.key_id != opened.key.key_id:
             raise IncorrectKeyException
-        return _with_material(call, opened, parsed.material_id)
+        material = _material(call.services.store.catalog(), opened.key, parsed.material_id)
+        return opened._replace(material=material)
     parsed = _parse(ciphertext)
-    key = call.services.store.catalog().key(parsed.key_id, call.region)
+    catalog = call.services.store.catalog()
+    key = catalog.key(parsed.key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
         raise AccessDeniedException(_CIPHERTEXT_REFERS)
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
-        return _open(call, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, extra)
+        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, extra)
     except AccessDenied:
         if key.account != call.account:
             raise AccessDeniedException(_CIPHERTEXT_REFERS) from None
@@ -216,6 +217,7 @@ def _parse(ciphertext: bytes) -> blob.Blob:
 
 def _open(
     call: Call,
+    catalog: Catalog,
     named: Named,
     action: str,
     encryption_context: Mapping[str, str] | None,
@@ -234,28 +236,23 @@ def _open(
         if key is None:
             permit_identity(call, action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
-        permit_key(call, action, named.arn, named.account, key.policy, conditions)
+        permit_key(call, action, named.arn, named.account, key.policy, conditions, catalog)
         states.check_state(key, action, named.arn)
         if key.usage != usage:
             raise InvalidKeyUsageException(
                 f"{named.arn} key usage is {key.usage} which is not valid for {action.removeprefix('kms:')}."
             )
-        return OpenKey(named.arn, key, _material(call, key, material_id), encoded, record)
+        return OpenKey(named.arn, key, _material(catalog, key, material_id), encoded, record)
     except FuinError:
         call.facts["refusedUse"] = record
         raise
 
 
-def _material(call: Call, key: Key, material_id: bytes | None) -> Material:
-    material = call.services.store.catalog().material(key.key_id, material_id or key.current_material)
+def _material(catalog: Catalog, key: Key, material_id: bytes | None) -> Material:
+    material = catalog.material(key.key_id, material_id or key.current_material)
     if material is None:
         raise InvalidCiphertextException
     return material
-
-
-def _with_material(call: Call, opened: OpenKey, material_id: bytes) -> OpenKey:
-    material = _material(call, opened.key, material_id)
-    return OpenKey(opened.arn, opened.key, material, opened.context, opened.record)
 
 
 def _conditions(
