@@ -39,6 +39,11 @@ def create_file(path: Path) -> None:
         os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)  # or the file's name could be gone after a power cut, and all commits with it
+    finally:
+        os.close(folder)
 
 
 def connect(path: Path) -> sqlite3.Connection:

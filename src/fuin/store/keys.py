@@ -178,5 +178,6 @@ def purge_expired(conn: Connection, now: float) -> list[str]:
     """
     ended = [(row.key_id, row.region) for row in conn.execute(_EXPIRED, {"p_now": now})]
     for key_id, region in ended:
+        materials.destroy_materials(conn, key_id, region)
         conn.execute(_DELETE, {"p_id": key_id, "p_region": region})  # the rest goes by ON DELETE CASCADE
     return [key_id for key_id, _ in ended]

@@ -1,6 +1,6 @@
 """Wrapped key material: one or more rows per key, later ones by rotation or import."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.formats.wrapped import Material
@@ -9,25 +9,27 @@ from fuin.store.errors import AlreadyExists
 
 CURRENT = "CURRENT"
 
-_m = schema.materials
-_COLUMNS = (_m.c.key_id, _m.c.material_id, _m.c.spec, _m.c.wrapped)
-_FIND = (
-    select(*_COLUMNS)
-    .where(_m.c.key_id == schema.parameter("p_id"), _m.c.material_id == schema.parameter("p_material", schema.BYTES))
-    .limit(1)
+_m, _s = schema.materials, schema.sealed_materials
+_OF_KEY = and_(_m.c.key_id == schema.parameter("p_id"), _m.c.region == schema.parameter("p_region"))
+_ALL = select(_m.c.key_id, _m.c.material_id, _m.c.spec, _s.c.wrapped).join_from(_m, _s, _m.c.id == _s.c.id)
+_FIND = _ALL.where(
+    _m.c.key_id == schema.parameter("p_id"), _m.c.material_id == schema.parameter("p_material", schema.BYTES)
+).limit(1)
+_LIST = _ALL.where(_OF_KEY).order_by(_m.c.id)
+_BLANK = (
+    update(_s)
+    .where(_s.c.id.in_(select(_m.c.id).where(_OF_KEY)))
+    .values(wrapped=func.zeroblob(func.length(_s.c.wrapped)))
 )
-_LIST = (
-    select(*_COLUMNS)
-    .where(_m.c.key_id == schema.parameter("p_id"), _m.c.region == schema.parameter("p_region"))
-    .order_by(_m.c.id)
-)
+_DELETE = delete(_m).where(_OF_KEY)
 
 
 def insert_material(conn: Connection, region: str, material: Material, created: float) -> None:
     """Add material to a key; raises AlreadyExists for a material id that it has, or when there is no such key."""
+    sealed = conn.execute(_s.insert(), {"wrapped": material.wrapped}).lastrowid
     row = {
-        "key_id": material.key_id, "region": region, "material_id": material.material_id, "spec": material.spec,
-        "wrapped": material.wrapped, "created": created, "state": CURRENT,
+        "id": sealed, "key_id": material.key_id, "region": region, "material_id": material.material_id,
+        "spec": material.spec, "created": created, "state": CURRENT,
     }  # fmt: skip
     try:
         conn.execute(_m.insert(), row)
@@ -44,3 +46,12 @@ def find_material(conn: Connection, key_id: str, material_id: bytes) -> Material
 def list_materials(conn: Connection, key_id: str, region: str) -> list[Material]:
     """Return all materials of a key, oldest first."""
     return [Material(*row) for row in conn.execute(_LIST, {"p_id": key_id, "p_region": region})]
+
+
+def destroy_materials(conn: Connection, key_id: str, region: str) -> None:
+    """Overwrite all wrapped material of a key with zeros of the same length, in its place, and forget its ids.
+
+    The row of zeros stays: an update of equal size never moves a row, while a removal can.
+    """
+    conn.execute(_BLANK, {"p_id": key_id, "p_region": region})
+    conn.execute(_DELETE, {"p_id": key_id, "p_region": region})

@@ -104,14 +104,20 @@ keys = _table(
 
 _OF_KEY = (["key_id", "region"], ["keys.key_id", "keys.region"])
 
+# Wrapped material stands alone, and its rows are only ever appended and blanked in their place, never removed: when
+# SQLite moves rows between pages, copies of them stay behind in the pages' free space, and secure_delete does not
+# know of those. docs/formats/database.md has the measurement.
+sealed_materials = _table(
+    "sealed_materials", sa.Column("id", sa.Integer, primary_key=True), _column("wrapped", BYTES), rowid=True
+)
+
 materials = _table(
     "materials",
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, sa.ForeignKey("sealed_materials.id"), primary_key=True),
     _column("key_id", TEXT),
     _column("region", TEXT),
     _column("material_id", BYTES),
     _column("spec", TEXT),
-    _column("wrapped", BYTES),
     _column("created", TIME),
     _column("state", TEXT),
     sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -16,11 +17,13 @@ from fuin.store.catalog import Catalog
 from fuin.store.writer import Job, Writer
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
     from fuin.settings import Settings
+
+_ERASE_TRIES = 10
+_ERASE_PAUSE = 0.2  # seconds; readers hold their transactions for well under a millisecond
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +77,7 @@ class Store:
                     self._catalog.clear()
                     self._epoch = epoch
                 self._version = version
-        except Exception as error:
+        except sqlite3.Error as error:
             self._catalog.clear()
             self._version = self._epoch = -1
             if connect.is_environment(error):
@@ -85,12 +88,12 @@ class Store:
     def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
         try:
-            self._raw.execute("BEGIN")
+            self._raw.execute("BEGIN")  # fails in a read within a read, whose catalog entries could be stale
             try:
                 return fn(self._conn, *args, **kwargs)
             finally:
                 self._raw.execute("ROLLBACK")  # nothing was written; an open read would hold back checkpoints
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             if connect.is_environment(error):
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
@@ -127,9 +130,16 @@ class Store:
             self._to_erase = True
             ended = await self.change(keys.purge_expired, now)
         if self._to_erase:
-            await self._submit(erase.truncate_log, (), {}, alone=True)
-            self._to_erase = False
+            await self._erase()
         return ended
+
+    async def _erase(self) -> None:
+        for _ in range(_ERASE_TRIES):
+            if await self._submit(erase.truncate_log, (), {}, alone=True):
+                self._to_erase = False
+                return
+            await asyncio.sleep(_ERASE_PAUSE)
+        raise StoreUnavailable("the write-ahead log is still being read and could not be cleared")
 
     def _submit(
         self,

@@ -148,7 +148,7 @@ def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) ->
         if any(job.changes and job.error is None for job in jobs):
             meta.bump_epoch(conn)
         raw.execute("COMMIT")
-    except Exception as error:  # whatever it is, the thread goes on and the callers are told
+    except BaseException as error:  # whatever it is, the thread goes on and the callers are told
         _give_up(raw)
         for job in jobs:
             # Refusals too: they may rest on what an earlier job of this transaction had written.

@@ -88,9 +88,11 @@ def _keys() -> None:
         "keys_of_services", "keys", ["account", "region", "manager", "service"], unique=True,
         sqlite_where=sa.text("service <> ''"), postgresql_where=sa.text("service <> ''"),
     )  # fmt: skip
+    _table("sealed_materials", "id int*, wrapped bytes", rowid=True)
     _table(
         "materials",
-        "id int*, key_id text, region text, material_id bytes, spec text, wrapped bytes, created time, state text",
+        "id int*, key_id text, region text, material_id bytes, spec text, created time, state text",
+        _refers("id", "sealed_materials", "id"),
         sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),
         _refers("key_id region", "keys", "key_id region", cascade=True),
         rowid=True,
