@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from fuin.audit import reader, verify
 from fuin.audit.reader import Entry
@@ -54,10 +52,8 @@ def show(
     """
     entries = chosen(reader.entries(_folder(data)), operation, principal, refused)
     newest = deque(entries, maxlen=tail)
-    if json_output:
-        typer.echo("\n".join(json.dumps(as_json(entry)) for entry in newest))
-    else:
-        Console().print(as_table(newest))
+    for entry in newest:
+        typer.echo(json.dumps(as_json(entry)) if json_output else as_line(entry))
 
 
 @app.command("verify")
@@ -115,18 +111,19 @@ def as_json(entry: Entry) -> dict[str, object]:
     return found | entry.draft
 
 
-def as_table(entries: Iterable[Entry]) -> Table:
-    """Return the entries as a table for a terminal."""
-    table = Table(box=None, header_style="bold")
-    for name in ("record", "time", "operation", "use", "principal", "outcome", "request"):
-        table.add_column(name, overflow="fold")
-    for entry in entries:
-        draft = entry.draft
-        table.add_row(
-            str(entry.sequence), moment(entry), draft.get("operation", ""), draft.get("use", entry.use),
-            draft.get("principal", ""), draft.get("error", entry.outcome), draft.get("request", ""),
-        )  # fmt: skip
-    return table
+def as_line(entry: Entry) -> str:
+    """Return an entry as one line: record, time, operation, use, principal, outcome, request id."""
+    draft = entry.draft
+    words = (
+        f"{entry.sequence:7}",
+        moment(entry),
+        draft.get("operation", "-"),
+        draft.get("use", "-"),
+        draft.get("principal", "-"),
+        draft.get("error", entry.outcome),
+        draft.get("request", "-"),
+    )
+    return "  ".join(str(word) for word in words)
 
 
 def _folder(data: Path) -> Path:

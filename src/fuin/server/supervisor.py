@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.server import children, first_start, keyholding, tls
+from fuin.server.config import WorkerConfig
 from fuin.server.exclusive import exclusive
-from fuin.server.worker import WorkerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

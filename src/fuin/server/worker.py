@@ -9,43 +9,23 @@ import os
 import resource
 import socket
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
 import uvicorn
 
 from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process
 from fuin.server.application import Application
+from fuin.server.config import WorkerConfig
 from fuin.server.protocol import BoundedProtocol, sweep
-from fuin.settings import Settings
 from fuin.store.store import Store
+
+if TYPE_CHECKING:
+    from fuin.settings import Settings
 
 KEEP_ALIVE = 75  # seconds; longer than the clients' own pools keep idle connections
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerConfig:
-    """What the supervisor tells a worker; file descriptors are inherited."""
-
-    settings: Settings
-    listener: int
-    ready: int  # gets one byte when the worker answers
-    supervisor: int  # its process id
-    server_started: float  # seconds since 1970
-    jobs: bool  # whether this worker runs the timed jobs
-
-    def argument(self) -> str:
-        """Return it as one command-line argument; it holds no secret."""
-        return msgspec.json.encode(self, enc_hook=str).decode()
-
-    @classmethod
-    def from_argument(cls, text: str) -> WorkerConfig:
-        """Read what `argument` wrote."""
-        return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: Path(value) if kind is Path else value)
 
 
 async def open_services(settings: Settings) -> Services:
