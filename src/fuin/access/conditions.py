@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fuin.access.wildcard import Matcher, compile_any
+from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
 Facts = Mapping[str, tuple[str, ...]]
@@ -79,7 +80,7 @@ def parse_conditions(block: object, where: str) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
     for operator, keys in block.items():
         if not isinstance(keys, dict) or not keys:
-            raise MalformedPolicy(f"{where}: Condition {operator} must be an object of condition keys")
+            raise MalformedPolicy(f"{where}: Condition {short(operator)} must be an object of condition keys")
         conditions.extend(_condition(operator, key, values, where) for key, values in keys.items())
     return tuple(conditions)
 
@@ -87,10 +88,10 @@ def parse_conditions(block: object, where: str) -> tuple[Condition, ...]:
 def _condition(operator: str, written: str, raw: object, where: str) -> Condition:
     base = operator.removesuffix(_IF_EXISTS)
     if base not in OPERATORS:
-        raise MalformedPolicy(f"{where}: condition operator {operator} is not supported")
+        raise MalformedPolicy(f"{where}: condition operator {short(operator)} is not supported")
     key = written.lower()
     if key not in KEYS and not any(key.startswith(family) and key != family for family in KEY_FAMILIES):
-        raise MalformedPolicy(f"{where}: condition key {written} is not supported")
+        raise MalformedPolicy(f"{where}: condition key {short(written)} is not supported")
     values = _values(raw, f"{where}: condition {operator} {written}")
     if base == "Bool" and any(value.lower() not in ("true", "false") for value in values):
         raise MalformedPolicy(f"{where}: condition {operator} {written} takes true or false")
@@ -114,5 +115,5 @@ def _value(item: object, where: str) -> str:
     if not isinstance(item, str):
         raise MalformedPolicy(f"{where}: values must be strings")
     if "${" in item:
-        raise MalformedPolicy(f"{where}: policy variables are not supported: {item}")
+        raise MalformedPolicy(f"{where}: policy variables are not supported: {short(item)}")
     return item

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from fuin.access.principal import Principal
-from fuin.access.words import listed
+from fuin.access.words import listed, short
 from fuin.errors import MalformedPolicy
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -62,7 +62,7 @@ def parse_grantees(element: object, where: str) -> Grantees:
     if not isinstance(element, dict) or not element:
         raise MalformedPolicy(f'{where}: Principal must be "*" or an object')
     if unknown := element.keys() - {"AWS", "Service"}:
-        raise MalformedPolicy(f"{where}: Principal {min(unknown)} is not supported")
+        raise MalformedPolicy(f"{where}: Principal {short(min(unknown))} is not supported")
     names = _names(element["AWS"], where) if "AWS" in element else []
     services = _names(element["Service"], where) if "Service" in element else []
     accounts: set[str] = set()
@@ -72,7 +72,7 @@ def parse_grantees(element: object, where: str) -> Grantees:
             _sort(name, accounts, arns, where)
     for service in services:
         if not _SERVICE.fullmatch(service):
-            raise MalformedPolicy(f"{where}: invalid service principal: {service}")
+            raise MalformedPolicy(f"{where}: invalid service principal: {short(service)}")
     return Grantees("*" in names, frozenset(accounts), frozenset(arns), frozenset(services))
 
 
@@ -93,4 +93,4 @@ def _sort(name: str, accounts: set[str], arns: set[str], where: str) -> None:
     elif _USER.fullmatch(name):
         arns.add(name)
     else:
-        raise MalformedPolicy(f"{where}: invalid principal: {name}")
+        raise MalformedPolicy(f"{where}: invalid principal: {short(name)}")

@@ -15,7 +15,7 @@ from fuin.access.grantees import Grantees, Standing, parse_grantees
 from fuin.access.principal import Principal
 from fuin.access.reasons import Reason
 from fuin.access.wildcard import Matcher, compile_any
-from fuin.access.words import listed
+from fuin.access.words import listed, short
 from fuin.errors import MalformedPolicy
 
 
@@ -90,20 +90,20 @@ class Policy:
 
 def statement_name(sid: str, index: int) -> str:
     """Return what reasons and errors call a statement."""
-    return f'statement "{sid}"' if sid else f"statement {index}"
+    return f'statement "{short(sid)}"' if sid else f"statement {index}"
 
 
 def parse_policy(document: str, kind: PolicyKind) -> Policy:
     """Return the compiled form of a policy document; raises MalformedPolicy, saying what is wrong and where."""
     policy = _load(document, kind)
     if unknown := policy.keys() - {"Version", "Id", "Statement"}:
-        raise MalformedPolicy(f"unknown policy element: {min(unknown)}")
+        raise MalformedPolicy(f"unknown policy element: {short(min(unknown))}")
     if policy.get("Version", _VERSIONS[0]) not in _VERSIONS:
         raise MalformedPolicy("Version must be 2012-10-17 or 2008-10-17")
     identifier = policy.get("Id", "")
     if not isinstance(identifier, str):
         raise MalformedPolicy("Id must be a string")
-    name = f'{kind.value} "{identifier}"' if identifier else kind.value
+    name = f'{kind.value} "{short(identifier)}"' if identifier else kind.value
     raw = policy.get("Statement")
     statements = raw if isinstance(raw, list) else [raw]
     if raw is None or not statements:
@@ -144,12 +144,12 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedPolicy(f"duplicate element: {twice}")
+        raise MalformedPolicy(f"duplicate element: {short(twice)}")
     return members
 
 
 def _refuse(text: str) -> object:
-    raise MalformedPolicy(f"a policy holds no such number: {text}")
+    raise MalformedPolicy(f"a policy holds no such number: {short(text)}")
 
 
 def _statement(item: object, index: int, kind: PolicyKind, policy: str) -> Statement:
@@ -160,7 +160,7 @@ def _statement(item: object, index: int, kind: PolicyKind, policy: str) -> State
         raise MalformedPolicy(f"statement {index}: Sid must be a string")
     where = statement_name(sid, index)
     if unknown := item.keys() - _ELEMENTS:
-        raise MalformedPolicy(f"{where}: {min(unknown)} is not supported")
+        raise MalformedPolicy(f"{where}: {short(min(unknown))} is not supported")
     effect = item.get("Effect")
     if effect not in ("Allow", "Deny"):
         raise MalformedPolicy(f"{where}: Effect must be Allow or Deny")
@@ -168,7 +168,7 @@ def _statement(item: object, index: int, kind: PolicyKind, policy: str) -> State
     actions = _strings(item, "Action", where)
     for action in actions:
         if not _ACTION.fullmatch(action):
-            raise MalformedPolicy(f"{where}: invalid Action: {action}")
+            raise MalformedPolicy(f"{where}: invalid Action: {short(action)}")
     resources = _strings(item, "Resource", where)
     for resource in resources:
         _check_resource(resource, where)
@@ -204,6 +204,6 @@ def _strings(item: dict[str, object], element: str, where: str) -> tuple[str, ..
 
 def _check_resource(resource: str, where: str) -> None:
     if resource != "*" and not resource.startswith("arn:"):
-        raise MalformedPolicy(f'{where}: Resource {resource} must be in ARN format or "*"')
+        raise MalformedPolicy(f'{where}: Resource {short(resource)} must be in ARN format or "*"')
     if "${" in resource:
-        raise MalformedPolicy(f"{where}: policy variables are not supported: {resource}")
+        raise MalformedPolicy(f"{where}: policy variables are not supported: {short(resource)}")

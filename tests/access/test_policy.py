@@ -1,0 +1,91 @@
+"""Policy documents: what the language takes, and that everything else is refused."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuin.access.policy import SIZE_LIMITS, PolicyKind, parse_policy
+from fuin.errors import MalformedPolicy
+from tests.access.builders import identity, statement
+
+VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "policy").glob("*.json"))
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Version", "Statement", "Effect", "Action", "Resource", "Principal", "AWS", "Condition"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
+def test_vector(path: Path) -> None:
+    """A document is taken, or refused with a text that says what is wrong."""
+    vector: dict[str, Any] = json.loads(path.read_text())
+    document = vector["document"]
+    text = document if isinstance(document, str) else json.dumps(document)
+    kind = PolicyKind[vector["kind"]]
+    if vector["refused"] is None:
+        assert parse_policy(text, kind).statements
+        return
+    with pytest.raises(MalformedPolicy, match=r"^[^\n]{1,400}$") as caught:
+        parse_policy(text, kind)
+    assert vector["refused"] in str(caught.value)
+
+
+def test_there_are_vectors() -> None:
+    """The folder of vectors is found, and failures outnumber successes."""
+    refused = [path for path in VECTORS if json.loads(path.read_text())["refused"]]
+    assert len(refused) > len(VECTORS) - len(refused) > 3
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_size_limit_is_exact(kind: PolicyKind) -> None:
+    """White space counts; the limit itself is still taken."""
+    principal = {} if kind is PolicyKind.IDENTITY else {"Principal": "*"}
+    text = json.dumps({"Statement": statement("*", **principal)})
+    parse_policy(text.ljust(SIZE_LIMITS[kind]), kind)
+    with pytest.raises(MalformedPolicy, match="longer than"):
+        parse_policy(text.ljust(SIZE_LIMITS[kind] + 1), kind)
+
+
+@given(_JSON, st.sampled_from(PolicyKind))
+def test_any_json_is_taken_or_refused(value: object, kind: PolicyKind) -> None:
+    """Whatever JSON comes, the answer is a policy or MalformedPolicy."""
+    with contextlib.suppress(MalformedPolicy):
+        parse_policy(json.dumps(value), kind)
+
+
+@given(st.text(max_size=40), st.sampled_from(PolicyKind))
+def test_any_text_is_refused(text: str, kind: PolicyKind) -> None:
+    """Text that is not a policy is refused, never with another error."""
+    with pytest.raises(MalformedPolicy):
+        parse_policy(text, kind)
+
+
+@given(st.text(min_size=1, max_size=12).filter(lambda name: name not in {"Sid", "Condition", "Principal"}))
+def test_unknown_element_is_refused(name: str) -> None:
+    """An element that the language does not have may change the meaning, so it is refused."""
+    item = {**statement("*"), name: "x"}
+    if len(item) == 3:
+        return  # one of the elements that every statement has
+    with pytest.raises(MalformedPolicy, match="is not supported"):
+        parse_policy(json.dumps({"Statement": item}), PolicyKind.IDENTITY)
+
+
+def test_statements_on_an_action_are_remembered_within_bounds() -> None:
+    """Asking for ever more actions does not make a policy grow without end."""
+    (policy,) = identity(statement("kms:*"))
+    for number in range(2000):
+        assert policy.on_action(f"kms:A{number}") == policy.statements
+    assert len(policy._by_action) <= 512
