@@ -37,6 +37,8 @@ def _is_sentence(text: str) -> bool:
 def unsaid(module: Module) -> list[str]:
     """Return what has no docstring, or one that does not start with a sentence: a capital, and a stop at its end."""
     found = []
+    if not module.text.strip():
+        return []  # an inner package without anything in it
     for name, node in _public(module.tree):
         text = ast.get_docstring(node)
         where = f"{module.name}:{getattr(node, 'lineno', 1)} {name}"

@@ -46,10 +46,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 # module -> what it alone may import beyond its room, and why.
 EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "server.keyholding": (
-        ("keyholder.command", "keyholder.sockets", "keyholder.rootfile"),
+        ("keyholder.command", "keyholder.sockets", "keyholder.offline"),
         "starts the keyholder: its command line, its socket, and whether its root key needs a passphrase",
     ),
-    "cli.audit": (("keyholder.checkpoint",), "verifies the log's signatures; only the keyholder has the primitives"),
+    "cli.audit": (("keyholder.offline",), "verifies the log's signatures; only the keyholder has the primitives"),
 }
 
 # What of the keyholder a worker's process may hold: the client and what that needs, nothing that touches a key.

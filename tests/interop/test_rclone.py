@@ -49,8 +49,8 @@ def test_rclone_copies_checks_and_lists(place: Place, tmp_path: Path) -> None:
     for name, content in contents.items():
         place.assert_sealed(f"copied/{name}", content)
     _rclone(place, "check", str(folder), remote, "--download")
-    listed = dict(reversed(line.strip().split(" ", 1)) for line in _rclone(place, "ls", remote).stdout.splitlines())
-    assert listed == {name: str(len(content)) for name, content in contents.items()}
+    lines = [line.strip().split(" ", 1) for line in _rclone(place, "ls", remote).stdout.splitlines()]
+    assert {name: int(size) for size, name in lines} == {name: len(content) for name, content in contents.items()}
     _rclone(place, "copy", remote, str(tmp_path / "back"))
     assert {name: (tmp_path / "back" / name).read_bytes() for name in contents} == contents
 
