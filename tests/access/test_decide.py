@@ -171,15 +171,15 @@ def _outcome(decision: Decision, outcome: str) -> bool:
         (
             decide_key(ask(), ACCOUNT, ANN_DENIED, NOTHING),
             (
-                f"User: {ANN_ARN} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} with an explicit "
-                "deny in a resource-based policy"
+                f"User: {ANN_ARN} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} with an "
+                "explicit deny in a resource-based policy"
             ),
         ),
         (
             decide_key(ask(), ACCOUNT, DELEGATING, NO_KEYS),
             (
-                f"User: {ANN_ARN} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} with an explicit "
-                "deny in an identity-based policy"
+                f"User: {ANN_ARN} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} with an "
+                "explicit deny in an identity-based policy"
             ),
         ),
         (

@@ -64,8 +64,8 @@ def read_header(header: bytes) -> tuple[Prefix, str]:
     if not found or len(signature) != _SIGNATURE_LENGTH or not signature.isalnum():
         return _unusual(header)
     if len(head) > _REMEMBERED_LIMIT:  # long ones are not worth remembering: the cache is bounded in bytes as well
-        return _prefix.__wrapped__(head), signature.decode("ascii")
-    return _prefix(head), signature.decode("ascii")
+        return _remembered.__wrapped__(head), signature.decode("ascii")
+    return _remembered(head), signature.decode("ascii")
 
 
 def _unusual(header: bytes) -> tuple[Prefix, str]:
@@ -78,7 +78,7 @@ def _unusual(header: bytes) -> tuple[Prefix, str]:
 
 
 @lru_cache(maxsize=2048)
-def _prefix(head: bytes) -> Prefix:
+def _remembered(head: bytes) -> Prefix:
     return _prefix_of(_fields(head))
 
 
@@ -127,7 +127,7 @@ def make_prefix(credential_text: str, names_text: str) -> Prefix:
 
 def _credential(text: str) -> Credential:
     parts = text.split("/")
-    if len(parts) != 5 or not all(parts) or not (text.isascii() and text.isprintable()):
+    if len(parts) != 5 or not all(parts) or not (text.isascii() and text.isprintable() and " " not in text):
         raise AuthenticationFailed(
             AuthReason.MALFORMED,
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.",

@@ -82,5 +82,5 @@ def _without_dots(path: bytes) -> bytes:
                 kept.pop()
         elif segment not in (b"", b"."):
             kept.append(segment)
-    ends_open = path.endswith((b"/", b"/.", b"/..")) and kept
+    ends_open = path.endswith(b"/") and kept  # clients do not add a slash for a last "." or "..", against the RFC
     return b"/" + b"/".join(kept) + (b"/" if ends_open else b"")

@@ -22,6 +22,8 @@ from fuin.errors import AuthenticationFailed, AuthReason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "check_time", "parse", "verify"]
+
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 _HEX = b"0123456789abcdef"
