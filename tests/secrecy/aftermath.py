@@ -128,9 +128,10 @@ def _made_by_server(server: Server) -> User:
 def spoil(server: Server, key_id: str) -> None:
     """Spoil a key's wrapped material in the database, so that unwrapping fails."""
     with closing(sqlite3.connect(server.data / "fuin.db", timeout=30)) as database, database:
-        [[wrapped]] = database.execute("SELECT wrapped FROM materials WHERE key_id = ?", (key_id,)).fetchall()
+        query = "SELECT id, wrapped FROM materials JOIN sealed_materials USING (id) WHERE key_id = ?"
+        [[row, wrapped]] = database.execute(query, (key_id,)).fetchall()
         spoiled = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
-        database.execute("UPDATE materials SET wrapped = ? WHERE key_id = ?", (spoiled, key_id))
+        database.execute("UPDATE sealed_materials SET wrapped = ? WHERE id = ?", (spoiled, row))
         database.execute("UPDATE epoch SET value = value + 1")
 
 

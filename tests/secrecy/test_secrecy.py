@@ -75,7 +75,7 @@ def test_logs_hold_no_key(aftermath: Aftermath) -> None:
 def test_traces_hold_no_key(aftermath: Aftermath) -> None:
     """`fuin explain` and `fuin audit show` tell of every kind of request without any key."""
     data = ["--data", str(aftermath.server.data)]
-    shown = [("audit show", output_of(aftermath.server, "audit", "show", "--json", *data))]
+    shown = [("audit show", output_of(aftermath.server, "audit", "show", "--json", "--tail", "1000000", *data))]
     wanted = ("PutObject-allowed", "GenerateDataKey-refused", "CompleteMultipartUpload-allowed", "CreateKey-allowed")
     for name in wanted:
         told = output_of(aftermath.server, "explain", aftermath.exercise.request_ids[name], *data)
@@ -131,7 +131,7 @@ def test_keyholders_memory_does_hold_them(aftermath: Aftermath) -> None:
     if not memory.may_read(keyholder):
         pytest.skip("the keyholder's memory is readable by root with CAP_SYS_PTRACE only, as it should be")
     hits = memory.search(keyholder, aftermath.needles)
-    assert {"the root key", f"material of {aftermath.key_id}", "secret of root"} <= hits
+    assert {"the root key", f"material of {aftermath.key_id}"} <= hits
 
 
 def test_supervisors_memory_holds_no_key(aftermath: Aftermath) -> None:

@@ -10,6 +10,8 @@ from fuin.keyholder import sealing
 from fuin.keyholder.rootkey import open_root_key
 from fuin.keyholder.software import Software
 
+_ALL = "SELECT key_id, material_id, spec, wrapped FROM materials JOIN sealed_materials USING (id)"
+
 
 @dataclass(frozen=True)
 class Unsealed:
@@ -28,7 +30,7 @@ def unseal(data: Path) -> Unsealed:
     backend = Software(root)
     materials: dict[str, bytes] = {}
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT key_id, material_id, spec, wrapped FROM materials").fetchall()
+        rows = database.execute(_ALL).fetchall()
     for key_id, material_id, spec, wrapped in rows:
         materials[key_id] = bytes(backend.material(Material(key_id, material_id, spec, wrapped).encoded).key)
     return Unsealed(bytes(root.key), bytes(seed), materials)
@@ -38,7 +40,6 @@ def decrypt(data: Path, key_id: str, context: bytes, blob: bytes) -> bytes:
     """Open a ciphertext blob offline: shows that what was unsealed is the key that the server uses."""
     backend = Software(open_root_key(data / "root.key", None))
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
-        query = "SELECT material_id, spec, wrapped FROM materials WHERE key_id = ?"
-        material_id, spec, wrapped = database.execute(query, (key_id,)).fetchone()
+        _, material_id, spec, wrapped = database.execute(f"{_ALL} WHERE key_id = ?", (key_id,)).fetchone()
     opened = backend.material(Material(key_id, material_id, spec, wrapped).encoded)
     return backend.decrypt(opened, context, blob)
