@@ -27,7 +27,7 @@ class Request:
     names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
     """
 
-    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip")
+    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip", "started")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.id = ids.request_id()
@@ -43,6 +43,7 @@ class Request:
         self.source_ip: str = client[0] if client else ""
         self.secure: bool = scope.get("scheme") == "https"
         self._receive = receive
+        self.started = False  # whether the body was asked for; until then a client that expects 100 has not sent it
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value as Latin-1 text, or None."""
@@ -64,6 +65,7 @@ class Request:
 
     async def piece(self) -> tuple[bytes, bool]:
         """Return the next piece of the body and whether more may follow; raises ClientGone."""
+        self.started = True
         message = await self._receive()
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")

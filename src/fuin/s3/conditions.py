@@ -86,7 +86,7 @@ def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WriteCondition:
-    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), as the store takes them."""
+    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), as the store takes it."""
 
     if_none_match: str | None
     if_match: str | None

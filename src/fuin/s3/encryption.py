@@ -181,7 +181,7 @@ async def new_data_key(x: Exchange, bucket: Bucket, choice: Wanted) -> FreshKey:
     context = {**choice.context, ARN_NAME: ids.object_arn(x.bucket, x.key)}
     x.call.facts.update(encryption=choice.algorithm, encryptionChosenBy=choice.chosen_by, context=context)
     if choice.algorithm == KMS:
-        _check_signed(x)
+        check_signed(x)
         try:
             made = await on_behalf.data_key(x.call, _completed(choice.key, bucket), context, bucket.region)
         except AccessDenied as error:
@@ -197,7 +197,8 @@ def _completed(key: str | None, bucket: Bucket) -> str | None:
     return ids.key_arn(bucket.account, bucket.region, key) if key is not None and ids.is_key_id(key) else key
 
 
-def _check_signed(x: Exchange) -> None:
+def check_signed(x: Exchange) -> None:
+    """Refuse anonymous access to KMS objects, also where a policy allows everybody: KMS needs to know who asks."""
     if x.caller is None:
         raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
 
@@ -219,7 +220,7 @@ async def open_data_key(x: Exchange, bucket: Bucket, kept: Encryption, key: str,
     x.call.facts.update(encryption=kept.algorithm, keyArn=kept.key, context=context)
     if kept.algorithm != KMS:
         return await on_behalf.open_service_data_key(x.call, kept.blob, context, bucket.region)
-    _check_signed(x)
+    check_signed(x)
     try:
         return await on_behalf.open_data_key(x.call, kept.blob, context, bucket.region)
     except AccessDenied as error:

@@ -9,14 +9,11 @@ from fuin.request import Answer
 from fuin.s3 import xml
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from typing_extensions import Buffer
-
     from fuin.caller import Caller
     from fuin.gate import Call, Services
     from fuin.request import Request
     from fuin.s3.addressing import Address
+    from fuin.s3.reading import Reading
 
 Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"content-type", b"application/xml")
@@ -54,13 +51,12 @@ class Exchange:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer whose body follows in batches; `first` stands in memory before the status is sent."""
+    """An answer whose body follows in batches; `first` is verified and in memory before the status is sent."""
 
     status: int
     headers: Headers
-    length: int
-    first: list[Buffer]
-    rest: AsyncIterator[list[Buffer]]
+    first: list[memoryview]
+    rest: Reading
 
 
 def document(root: str, *content: str, headers: Headers | None = None) -> Answer:

@@ -58,8 +58,8 @@ TABLE: dict[str, tuple[int, str]] = {
     ),
     "InvalidPart": (
         400,
-        ("One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified "
-        "entity tag may not match the part's entity tag."),
+        ("One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
+        "specified entity tag may not match the part's entity tag."),
     ),
     "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
     "InvalidPartOrder": (
@@ -132,6 +132,7 @@ class S3Fault(Fault):
         self.code = code
         self.status = status
         self.details = details
+        self.headers: list[tuple[bytes, bytes]] = []  # more headers of the answer
 
 
 def not_implemented(header: str, what: str) -> S3Fault:

@@ -55,18 +55,21 @@ class Promise:
         return self.form.startswith("STREAMING-")
 
 
-def of_request(x: Exchange, limit: int) -> Promise:
-    """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes."""
+def of_request(x: Exchange, limit: int, *, may_be_empty: bool = False) -> Promise:
+    """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes.
+
+    `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3).
+    """
     headers = x.request.headers
     form = x.caller.signed.payload_hash if x.caller else (x.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
-    length = _length(headers, form)
+    length = _length(headers, form, b"0" if may_be_empty else None)
     if length > limit:
         raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
     algorithm, value = _checksum(headers, form)
     return Promise(length, form, _hash(form), _md5(headers), algorithm, value)
 
 
-def _length(headers: Mapping[bytes, bytes], form: str) -> int:
+def _length(headers: Mapping[bytes, bytes], form: str, absent: bytes | None) -> int:
     if form.startswith("STREAMING-"):
         text = headers.get(b"x-amz-decoded-content-length")
     elif b"transfer-encoding" in headers:
@@ -76,7 +79,7 @@ def _length(headers: Mapping[bytes, bytes], form: str) -> int:
             Header="Transfer-Encoding",
         )
     else:
-        text = headers.get(b"content-length")
+        text = headers.get(b"content-length", absent)
     if text is None:
         raise S3Fault("MissingContentLength")
     if not text.isdigit() or len(text) > _LENGTH_DIGITS:

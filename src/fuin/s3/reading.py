@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fuin.envelope.stream import FramePlace
     from fuin.store.parts import Part
 
+# Files opened before the first byte is given out, so that an object replaced while it is read stays readable to its end.
+# One of more parts is opened as it goes, since file descriptors are limited.
+_OPEN_AT_ONCE = 256
 _HEADER_GUESS = 4096  # nearly every header is smaller
 
 
@@ -60,13 +63,21 @@ def plaintext(
     Raises TamperedError before anything of a frame that does not hold is given out, StoreUnavailable, or
     FileNotFoundError when an object was replaced in the meantime.
     """
-    for segment in wanted:
-        file = blobs.open_file(root, segment.part.blob)
-        try:
-            opener = _opener(file, segment.part, data_key, context)
-            yield from _opened(file, opener, segment)
-        finally:
+    files: list[int] = []
+    try:
+        for segment in wanted[:_OPEN_AT_ONCE]:
+            files.append(blobs.open_file(root, segment.part.blob))
+        for number, segment in enumerate(wanted):
+            if number >= len(files):
+                files.append(blobs.open_file(root, segment.part.blob))
+            file = files[number]
+            yield from _opened(file, _opener(file, segment.part, data_key, context), segment)
             os.close(file)
+            files[number] = -1
+    finally:
+        for file in files:
+            if file >= 0:
+                os.close(file)
 
 
 def _opener(file: int, part: Part, data_key: bytes, context: Mapping[str, str]) -> Opener:
@@ -146,6 +157,14 @@ class Reading:
                 self._ahead = asyncio.get_running_loop().create_future()
                 self._ahead.set_result(None)
         return batch
+
+    async def first(self) -> list[memoryview]:
+        """Return the first batch; on any error everything is closed."""
+        try:
+            return await self.next() or []
+        except BaseException:
+            await self.close()
+            raise
 
     async def rest(self) -> AsyncIterator[list[memoryview]]:
         """Yield the batches that are left."""

@@ -1,0 +1,80 @@
+"""Answers on their way out: common headers, whole bodies, and streams that break off rather than lie."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from typing import TYPE_CHECKING
+
+from fuin.request import ClientGone
+
+if TYPE_CHECKING:
+    from fuin.request import Answer, Request, Send
+    from fuin.s3.exchange import Headers, Stream
+
+log = logging.getLogger("fuin.s3")
+
+_NO_LENGTH = {204, 304}  # RFC 9110 8.6
+
+
+def host_id(request_id: str) -> str:
+    """Return the second id of S3's answers; it only repeats the first in S3's form."""
+    return base64.b64encode(request_id.encode()).decode()
+
+
+def _common(request: Request) -> Headers:
+    headers = [(b"x-amz-request-id", request.id.encode()), (b"x-amz-id-2", host_id(request.id).encode())]
+    if b"expect" in request.headers and not request.started:
+        # The client waits for 100 or a final answer. With the latter it may not send the body, so the next request
+        # could not be told from it on this connection (RFC 9110 10.1.1).
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+async def whole(answer: Answer, request: Request, send: Send) -> None:
+    """Send a whole answer."""
+    headers = [*_common(request), *answer.headers]
+    if answer.status not in _NO_LENGTH and all(name != b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def stream(answer: Stream, request: Request, send: Send) -> None:
+    """Send a stream. When a later frame does not hold, or the client is gone, it ends without the rest.
+
+    The length was announced, so the server closes the connection and the client sees that the body is cut off: never a
+    complete answer with wrong bytes.
+    """
+    watch = asyncio.ensure_future(_gone(request))
+    try:
+        start = {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [*_common(request), *answer.headers],
+        }
+        await send(start)
+        for piece in answer.first:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        answer.first.clear()
+        async for batch in answer.rest.rest():
+            for piece in batch:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if watch.done():
+                return
+        await send({"type": "http.response.body", "body": b""})
+    except Exception as error:  # the status has gone out; all that is left is to break off
+        log.warning("request %s broken off: %s", request.id, type(error).__name__)
+    finally:
+        watch.cancel()
+        await answer.rest.close()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed the connection: uvicorn drops what is sent after that without a word."""
+    try:
+        while True:
+            await request.piece()
+    except ClientGone:
+        return

@@ -1,0 +1,106 @@
+"""The HTTP edge of S3: from a request to an answer, in numbered steps.
+
+Rights are checked before a body is read, so a client that sends `Expect: 100-continue` is refused without sending it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fuin.access import sigv4
+from fuin.access.principal import ANONYMOUS
+from fuin.caller import authenticate
+from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.gate import Call
+from fuin.request import Answer, ClientGone
+from fuin.s3 import addressing, answers, authentication, faults, operations, routes
+from fuin.s3.addressing import Address
+from fuin.s3.exchange import Exchange, Stream
+
+if TYPE_CHECKING:
+    from fuin.caller import Caller, DayKeys
+    from fuin.gate import Services
+    from fuin.request import Request, Send
+
+log = logging.getLogger("fuin.s3")
+
+
+async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
+    """Answer one S3 request; raises ClientGone when nobody is left to answer."""
+    call = _unknown_call(services, request)
+    try:
+        # 1. what the request asks for
+        address = addressing.of(request, services.settings.host)
+        query = addressing.query_of(request)
+        call.operation = routes.match(request.method, address.level, query, request.headers)
+        call.facts.update(_named(address))
+        # 2. who asks
+        caller = await _identify(services, day_keys, request, call)
+        # 3. rights, then work: the operation's first line is its check
+        x = Exchange(call, request, caller, address, query)
+        answer = await operations.run(x)
+        # 4. the record, durable before the answer leaves; a use of a key has made it already
+        if not call.recorded:
+            await services.keyholder.record(call.draft())
+    except ClientGone:
+        await _record_refusal(call, "ClientGone")
+        raise
+    except Exception as error:  # the one place where any error becomes an answer
+        answer = await _refusal(call, request, error)
+    # 5. the answer
+    if isinstance(answer, Stream):
+        await answers.stream(answer, request, send)
+    else:
+        await answers.whole(answer, request, send)
+
+
+def _unknown_call(services: Services, request: Request) -> Call:
+    """Return the call as it is before anything is known of it: so refusals are recorded as well."""
+    agent = request.header(b"user-agent") or ""
+    return Call(
+        services, request.id, "s3", "Unknown", ANONYMOUS, "", services.settings.region, request.now, request.source_ip,
+        request.secure, agent[:256],
+    )  # fmt: skip
+
+
+def _named(address: Address) -> dict[str, str]:
+    named = {"bucket": address.bucket, "key": address.key}
+    return {name: value for name, value in named.items() if value}
+
+
+async def _identify(services: Services, day_keys: DayKeys, request: Request, call: Call) -> Caller | None:
+    """Find out who asks and put it into the call; None for a request without any signature."""
+    try:
+        signed = sigv4.parse(request)
+    except AuthenticationFailed as error:
+        if error.reason is AuthReason.MISSING:
+            return None
+        raise authentication.fault(error, request) from None
+    call.access_key_id = signed.credential.access_key_id
+    try:
+        caller = await authenticate(services, day_keys, request, signed)
+    except AuthenticationFailed as error:
+        raise authentication.fault(error, request, signed) from None
+    call.principal, call.region = caller.principal, caller.region
+    return caller
+
+
+async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
+    """Return the error answer, after its record."""
+    fault = faults.of(error, request.id)
+    await _record_refusal(call, fault.code)
+    answer = Answer(fault.status, list(fault.headers))
+    if request.method != "HEAD" and fault.status != 304:
+        resource = request.path.decode("latin-1")
+        answer.headers.append((b"content-type", b"application/xml"))
+        answer.body = faults.document(fault, resource, request.id, answers.host_id(request.id))
+    return answer
+
+
+async def _record_refusal(call: Call, code: str) -> None:
+    """Record a refusal; where even that fails, the answer is an error all the same, and the log says so."""
+    try:
+        await call.services.keyholder.record(call.draft(error=code))
+    except KeyholderUnavailable:
+        log.warning("request %s: the refusal %s could not be recorded", call.request_id, code)

@@ -1,0 +1,50 @@
+"""S3's error for each way in which authentication fails; what S3 names more finely than the shared reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.errors import AuthenticationFailed, AuthReason
+from fuin.s3.faults import AUTHENTICATION, S3Fault
+
+if TYPE_CHECKING:
+    from fuin.access.sigv4 import Signed
+    from fuin.request import Request
+
+_VERSION_2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+_NO_HASH = "Missing required header for this request: x-amz-content-sha256"
+_FORM = (AuthReason.MALFORMED, AuthReason.INCOMPLETE, AuthReason.WRONG_SCOPE)
+
+
+def fault(error: AuthenticationFailed, request: Request, signed: Signed | None = None) -> S3Fault:
+    """Return the S3 error of a failed authentication."""
+    authorization = request.headers.get(b"authorization")
+    code, text = AUTHENTICATION[error.reason]
+    message = error.detail if text is None else text
+    if error.reason is AuthReason.UNKNOWN_KEY and _has_token(request):
+        return S3Fault("InvalidToken", "The provided token is malformed or otherwise invalid.")
+    if error.reason is AuthReason.UNKNOWN_KEY and signed is not None:
+        return S3Fault(code, message, AWSAccessKeyId=signed.credential.access_key_id)
+    if error.reason is AuthReason.BAD_SIGNATURE and signed is not None:
+        return _mismatch(signed)
+    if error.reason not in _FORM:
+        return S3Fault(code, message)
+    if message in (_VERSION_2, _NO_HASH):
+        return S3Fault("InvalidRequest", message)
+    if message.startswith("x-amz-content-sha256"):
+        return S3Fault("InvalidArgument", message, ArgumentName="x-amz-content-sha256")
+    return S3Fault(code if authorization is not None else "AuthorizationQueryParametersError", message)
+
+
+def _has_token(request: Request) -> bool:
+    return b"x-amz-security-token" in request.headers or b"X-Amz-Security-Token" in request.query
+
+
+def _mismatch(signed: Signed) -> S3Fault:
+    """Return SignatureDoesNotMatch with what was signed, which the client can compare; it holds no secret."""
+    return S3Fault(
+        "SignatureDoesNotMatch",
+        AWSAccessKeyId=signed.credential.access_key_id,
+        StringToSign=signed.string_to_sign.decode("latin-1"),
+        SignatureProvided=signed.signature,
+    )

@@ -1,0 +1,122 @@
+"""What is set on a bucket: its default encryption and its policy (get, put, delete of each)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin import ids
+from fuin.access.policy import PolicyKind
+from fuin.errors import MalformedPolicy
+from fuin.gate import compiled
+from fuin.request import Answer
+from fuin.s3 import documents, rights, xml
+from fuin.s3.encryption import AES256, DSSE, KMS, Default
+from fuin.s3.exchange import document, empty
+from fuin.s3.faults import S3Fault
+from fuin.store import buckets as rows
+
+if TYPE_CHECKING:
+    from fuin.s3.exchange import Exchange
+    from fuin.s3.xml import Node
+
+_ARGUMENT = "ApplyServerSideEncryptionByDefault"
+_KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
+_KEY_LIMIT = 2048
+
+
+async def get_bucket_encryption(x: Exchange) -> Answer:
+    """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
+    default = Default.of(rights.bucket_for(x, "s3:GetEncryptionConfiguration"))
+    by_default = [xml.text("SSEAlgorithm", default.algorithm)]
+    if default.key is not None:
+        by_default.append(xml.text("KMSMasterKeyID", default.key))
+    rule = xml.tag(_ARGUMENT, *by_default) + xml.text("BucketKeyEnabled", default.bucket_key)
+    blocked = xml.tag("BlockedEncryptionTypes", xml.text("EncryptionType", "SSE-C"))
+    return document("ServerSideEncryptionConfiguration", xml.tag("Rule", rule, blocked))
+
+
+async def put_bucket_encryption(x: Exchange) -> Answer:
+    """Set the default encryption; whether the key exists shows when it is used, as in S3."""
+    rights.bucket_for(x, "s3:PutEncryptionConfiguration")
+    default = _default(xml.parse(await documents.read(x, checked=True), "ServerSideEncryptionConfiguration"))
+    await x.services.store.change(rows.set_encryption, x.bucket, msgspec.json.encode(default).decode())
+    x.call.facts.update(encryption=default.algorithm, defaultKey=default.key)
+    return empty(200)
+
+
+async def delete_bucket_encryption(x: Exchange) -> Answer:
+    """Go back to SSE-S3."""
+    rights.bucket_for(x, "s3:PutEncryptionConfiguration")
+    await x.services.store.change(rows.set_encryption, x.bucket, None)
+    return empty(204)
+
+
+def _default(root: Node) -> Default:
+    """Return the one rule of the document; raises MalformedXML, InvalidArgument, NotImplemented."""
+    root.only("Rule")
+    rules = root.all("Rule")
+    if len(rules) != 1:
+        raise S3Fault("MalformedXML")
+    rule = rules[0]
+    rule.only(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
+    _check_blocked(rule.one("BlockedEncryptionTypes"))
+    flag = (rule.get("BucketKeyEnabled") or "false").strip().lower()
+    by_default = rule.one(_ARGUMENT)
+    if flag not in ("true", "false"):
+        raise S3Fault("MalformedXML")
+    if by_default is None:
+        return Default(AES256, None, flag == "true")
+    by_default.only("SSEAlgorithm", "KMSMasterKeyID")
+    algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
+    if algorithm == DSSE:
+        raise S3Fault("NotImplemented", "Dual-layer encryption (aws:kms:dsse) is not implemented by this server.")
+    if algorithm not in (AES256, KMS):
+        raise S3Fault("MalformedXML")
+    if key is not None and (algorithm != KMS or len(key) > _KEY_LIMIT):
+        raise S3Fault("InvalidArgument", _KEY_WITH_AES, ArgumentName=_ARGUMENT)
+    return Default(algorithm, key, flag == "true")
+
+
+def _check_blocked(node: Node | None) -> None:
+    """Take SSE-C as blocked, which it always is; allowing it (NONE) would need it to be built."""
+    if node is None:
+        return
+    for kind in node.all("EncryptionType"):
+        if kind.value == "NONE":
+            raise S3Fault("NotImplemented", "Encryption with customer-provided keys (SSE-C) is not implemented here.")
+        if kind.value != "SSE-C":
+            raise S3Fault("MalformedXML")
+
+
+async def get_bucket_policy(x: Exchange) -> Answer:
+    """Give the bucket policy as it was put."""
+    bucket = rights.bucket_for(x, "s3:GetBucketPolicy")
+    if bucket.policy is None:
+        raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
+    return Answer(200, [(b"content-type", b"application/json")], bucket.policy.encode())
+
+
+async def put_bucket_policy(x: Exchange) -> Answer:
+    """Set the bucket policy; one with anything unknown, or about another bucket, is refused."""
+    rights.bucket_for(x, "s3:PutBucketPolicy")
+    try:
+        text = (await documents.read(x, checked=True)).decode()
+    except UnicodeDecodeError:
+        raise S3Fault("MalformedPolicy") from None
+    policy = compiled(text, PolicyKind.BUCKET)
+    own = ids.bucket_arn(x.bucket)
+    for statement in policy.statements:
+        for resource in statement.resource_names:
+            if resource != own and not resource.startswith(f"{own}/"):
+                raise MalformedPolicy("Policy has invalid resource")
+    await x.services.store.change(rows.set_policy, x.bucket, text)
+    return empty(204)
+
+
+async def delete_bucket_policy(x: Exchange) -> Answer:
+    """Remove the bucket policy; there may be none."""
+    rights.bucket_for(x, "s3:DeleteBucketPolicy")
+    await x.services.store.change(rows.set_policy, x.bucket, None)
+    return empty(204)

@@ -1,0 +1,173 @@
+"""Buckets: CreateBucket, HeadBucket, ListBuckets, DeleteBucket, GetBucketLocation, GetBucketVersioning."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.gate import permit_identity
+from fuin.s3 import documents, index, metadata, rights, xml
+from fuin.s3.conditions import iso_date
+from fuin.s3.exchange import document, empty
+from fuin.s3.faults import S3Fault, not_implemented
+from fuin.store import buckets as rows
+from fuin.store import uploads
+from fuin.store.buckets import Bucket
+from fuin.store.errors import AlreadyExists
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+_OLD_EUROPE = "EU"
+_NO_CONSTRAINT_REGION = "us-east-1"  # the one region whose buckets have no location constraint
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidBucketName unless the name follows S3's rules for general purpose buckets."""
+    if (
+        not _NAME.fullmatch(name)
+        or ".." in name
+        or name.startswith(_RESERVED_STARTS)
+        or name.endswith(_RESERVED_ENDS)
+        or _looks_like_address(name)
+    ):
+        raise S3Fault("InvalidBucketName", BucketName=name)
+
+
+def _looks_like_address(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def create_bucket(x: Exchange) -> Answer:
+    """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
+    permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account)
+    check_name(x.bucket)
+    metadata.check_supported(x.request.headers)
+    if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
+        raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
+    region = _region(await documents.read(x, checked=False)) or x.call.region
+    bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
+    try:
+        await x.services.store.change(rows.insert_bucket, bucket)
+    except AlreadyExists:
+        _check_own(x, region)
+    x.call.facts["bucketRegion"] = region
+    return empty(200, [(b"location", f"/{x.bucket}".encode())])
+
+
+def _region(raw: bytes) -> str | None:
+    """Return the location constraint of the request, if there is one; any region's name may be given."""
+    if not raw:
+        return None
+    root = xml.parse(raw, "CreateBucketConfiguration")
+    if root.one("Location") is not None or root.one("Bucket") is not None:
+        raise S3Fault("NotImplemented", "Directory buckets are not implemented by this server.")
+    tags = root.one("Tags")
+    if tags is not None and tags.children:
+        raise S3Fault("NotImplemented", "Bucket tags are not implemented by this server.")
+    region = (root.get("LocationConstraint") or "").strip()
+    if region == _OLD_EUROPE:
+        return "eu-west-1"
+    if region and not _REGION.fullmatch(region):
+        raise S3Fault("InvalidLocationConstraint", "The specified location-constraint is not valid",
+                      LocationConstraint=region)  # fmt: skip
+    return region or None
+
+
+def _check_own(x: Exchange, region: str) -> None:
+    present = x.services.store.catalog().bucket(x.bucket)
+    if present is None or present.account != x.call.account:
+        raise S3Fault("BucketAlreadyExists", BucketName=x.bucket)
+    if present.region != region:
+        raise S3Fault("BucketAlreadyOwnedByYou", BucketName=x.bucket)
+
+
+async def head_bucket(x: Exchange) -> Answer:
+    """Tell whether a bucket exists and the caller may list it."""
+    bucket = rights.bucket_for(x, "s3:ListBucket")
+    return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
+
+
+async def list_buckets(x: Exchange) -> Answer:
+    """List the buckets of the caller's account, page by page where asked to."""
+    permit_identity(x.call, "s3:ListAllMyBuckets", "*", x.call.account)
+    limit, after = _limit(x.query.get("max-buckets")), x.query.get("continuation-token", "")
+    prefix, region = x.query.get("prefix", ""), x.query.get("bucket-region")
+    found = [
+        bucket
+        for bucket in x.services.store.read(rows.list_buckets, x.call.account)
+        if bucket.name.startswith(prefix) and bucket.name > after and region in (None, bucket.region)
+    ]
+    shown, more = found[:limit], len(found) > limit
+    content = [xml.tag("Buckets", *(_entry(bucket) for bucket in shown)), owner(x.call.account)]
+    if more:
+        content.append(xml.text("ContinuationToken", shown[-1].name))
+    if prefix:
+        content.append(xml.text("Prefix", prefix))
+    return document("ListAllMyBucketsResult", *content)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return 10_000
+    if not text.isdigit() or not 1 <= int(text[:6]) <= 10_000:
+        raise S3Fault("InvalidArgument", "max-buckets must be between 1 and 10000",
+                      ArgumentName="max-buckets", ArgumentValue=text)  # fmt: skip
+    return int(text)
+
+
+def _entry(bucket: Bucket) -> str:
+    return xml.tag(
+        "Bucket",
+        xml.text("Name", bucket.name),
+        xml.text("CreationDate", iso_date(bucket.created)),
+        xml.text("BucketRegion", bucket.region),
+    )
+
+
+def owner(account: str) -> str:
+    """Return the Owner element; the canonical id of an account is its number here."""
+    return xml.tag("Owner", xml.text("ID", account))
+
+
+async def delete_bucket(x: Exchange) -> Answer:
+    """Remove a bucket without objects; multipart uploads that nobody finished go with it."""
+    rights.bucket_for(x, "s3:DeleteBucket")
+    left = await x.services.store.change(_delete, x.bucket)
+    index.drop(x, left)
+    return empty(204)
+
+
+def _delete(conn: Connection, name: str) -> list[str]:
+    """Remove the bucket and return its unfinished uploads' blobs; raises BucketNotEmpty, undoing everything."""
+    left: list[str] = []
+    while found := uploads.list_uploads(conn, name, "", "", "", 1000):
+        for upload in found:
+            left += uploads.abort_upload(conn, upload.upload_id, name, upload.key)
+    rows.delete_bucket(conn, name)
+    return left
+
+
+async def get_bucket_location(x: Exchange) -> Answer:
+    """Give the bucket's region, as an empty constraint for us-east-1."""
+    bucket = rights.bucket_for(x, "s3:GetBucketLocation")
+    return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))
+
+
+async def get_bucket_versioning(x: Exchange) -> Answer:
+    """Tell that versioning was never enabled, which is true of every bucket here."""
+    rights.bucket_for(x, "s3:GetBucketVersioning")
+    return document("VersioningConfiguration")

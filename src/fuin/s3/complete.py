@@ -1,0 +1,171 @@
+"""CompleteMultipartUpload: the chosen parts become the object, in one write of the index; no data moves."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from fuin.s3 import checksums, conditions, documents, encryption, index, rights, uploads, xml
+from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
+from fuin.s3.encryption import Encryption
+from fuin.s3.exchange import document
+from fuin.s3.faults import S3Fault
+from fuin.settings import MIB
+from fuin.store import uploads as rows
+from fuin.store.objects import Object
+
+if TYPE_CHECKING:
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange
+    from fuin.s3.xml import Node
+    from fuin.store.parts import Part
+    from fuin.store.uploads import Upload
+
+PART_AT_LEAST = 5 * MIB  # but for the last
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A part as the request names it, with the checksums that it gives for it."""
+
+    number: int
+    etag: str
+    values: dict[str, str]
+
+
+async def complete_multipart_upload(x: Exchange) -> Answer:
+    """Make the named parts the object; asked again after it has succeeded, it answers the same."""
+    bucket = rights.bucket_of_object(x, "s3:PutObject")
+    encryption.refuse_on_read(x.request.headers)
+    condition = conditions.of_write(x.header)
+    upload = x.services.store.read(rows.find_upload, x.query["uploadId"], x.bucket, x.key)
+    if upload is None:
+        return _again(x)
+    x.call.facts["uploadId"] = upload.upload_id
+    named = _named(xml.parse(await documents.read(x, checked=False), "CompleteMultipartUpload"))
+    kept = Encryption.from_column(upload.encryption)
+    if kept.algorithm == encryption.KMS and (_told(x) is not None or any(part.values for part in named)):
+        await uploads.open_data_key(x, bucket, kept)
+    chosen = _chosen(upload, named, x.services.store.read(rows.list_parts, upload.upload_id))
+    size = sum(part.size for part in chosen)
+    _check_size(x, size)
+    checksum = _checksum(x, upload, chosen)
+    obj = Object(
+        x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
+        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen,
+    )  # fmt: skip
+    done = await x.services.store.write(
+        rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
+    )
+    index.drop(x, done.blobs)
+    x.call.facts.update(index.facts_of(done.object), encryption=kept.algorithm, keyArn=kept.key)
+    return _answer(x, done.object)
+
+
+def _again(x: Exchange) -> Answer:
+    """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
+    upload_id = x.query["uploadId"]
+    done = x.services.store.read(rows.find_completed, upload_id, x.bucket, x.key)
+    if done is None:
+        raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
+    x.call.facts.update(uploadId=upload_id, repeated=True)
+    return _answer(x, done)
+
+
+def _answer(x: Exchange, obj: Object) -> Answer:
+    host = x.header(b"host") or ""
+    location = f"{'https' if x.request.secure else 'http'}://{host}/{x.bucket}/{quote(x.key)}"
+    content = [
+        xml.text("Location", location), xml.text("Bucket", x.bucket), xml.text("Key", x.key),
+        f"<ETag>&quot;{obj.etag}&quot;</ETag>",
+    ]  # fmt: skip
+    checksum = index.checksum_of(obj.checksum)
+    if checksum is not None:
+        content.append(xml.text(ALGORITHMS[checksum.algorithm].element, checksum.value))
+        content.append(xml.text("ChecksumType", checksum.kind))
+    headers = encryption.answer_headers(Encryption.from_column(obj.encryption))
+    return document("CompleteMultipartUploadResult", *content, headers=headers)
+
+
+def _named(root: Node) -> list[Named]:
+    """Return the parts of the request, in ascending order; raises MalformedXML, InvalidPartOrder."""
+    named: list[Named] = []
+    for node in root.all("Part"):
+        number, etag = (node.get("PartNumber") or "").strip(), node.get("ETag")
+        if not (number.isascii() and number.isdigit() and len(number) <= 5) or etag is None:
+            raise S3Fault("MalformedXML")
+        values = {
+            algorithm.name: value
+            for algorithm in ALGORITHMS.values()
+            if (value := node.get(algorithm.element)) is not None
+        }
+        if named and int(number) <= named[-1].number:
+            raise S3Fault("InvalidPartOrder", PartNumber=number)
+        named.append(Named(int(number), etag.strip().strip('"'), values))
+    if not 1 <= len(named) <= rows.PARTS_AT_MOST:
+        raise S3Fault("MalformedXML")
+    return named
+
+
+def _chosen(upload: Upload, named: list[Named], stored: list[Part]) -> tuple[Part, ...]:
+    """Return the stored parts that the request names; raises InvalidPart, EntityTooSmall, InvalidRequest."""
+    by_number = {part.number: part for part in stored}
+    chosen: list[Part] = []
+    for want in named:
+        part = by_number.get(want.number)
+        if part is None or part.etag != want.etag or not _agree(want, part):
+            raise S3Fault("InvalidPart", UploadId=upload.upload_id, PartNumber=str(want.number), ETag=want.etag)
+        if upload.checksum_type == COMPOSITE and upload.checksum_algorithm not in want.values:
+            text = f"The upload was created using a {(upload.checksum_algorithm or '').lower()} checksum. The complete "
+            text += f"request must include the checksum for each part. It was missing for part {want.number} in the "
+            raise S3Fault("InvalidRequest", f"{text}request.")
+        chosen.append(part)
+    for part in chosen[:-1]:
+        if part.size < PART_AT_LEAST:
+            raise S3Fault(
+                "EntityTooSmall", ProposedSize=str(part.size), MinSizeAllowed=str(PART_AT_LEAST),
+                PartNumber=str(part.number), ETag=part.etag,
+            )  # fmt: skip
+    return tuple(chosen)
+
+
+def _agree(want: Named, part: Part) -> bool:
+    values = index.values_of(part)
+    return all(values.get(name) == value for name, value in want.values.items())
+
+
+def _check_size(x: Exchange, size: int) -> None:
+    told = x.header(b"x-amz-mp-object-size")
+    if told is not None and told != str(size):
+        text = f"The provided 'x-amz-mp-object-size' header value {told} does not match what was computed: {size}"
+        raise S3Fault("InvalidRequest", text)
+
+
+def _told(x: Exchange) -> checksums.Algorithm | None:
+    found = checksums.sent(x.request.headers)
+    return found[0] if found else None
+
+
+def _checksum(x: Exchange, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
+    """Return the object's checksum from the parts'; raises BadDigest when the request told another."""
+    algorithm = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
+    kind = upload.checksum_type or FULL_OBJECT
+    asked = x.header(b"x-amz-checksum-type")
+    if asked is not None and asked != kind:
+        raise S3Fault("InvalidRequest", f"The upload was created using the {kind} checksum mode.")
+    values = [index.values_of(part)[algorithm.name] for part in parts]
+    if kind == COMPOSITE:
+        value = checksums.composite(algorithm, values)
+    else:
+        value = checksums.combined(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
+    if _told(x) is algorithm and x.header(algorithm.header) not in (value, value.partition("-")[0]):
+        raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
+    return Checksum(algorithm.name, value, kind)
+
+
+def _etag(parts: tuple[Part, ...]) -> str:
+    """Return the ETag of an object in parts: under KMS the parts' are random, and so this is, too."""
+    digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+    return f"{digest.hexdigest()}-{len(parts)}"

@@ -1,0 +1,44 @@
+"""Small bodies that are documents (XML, policies), whole in memory, with every digest that came along checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.errors import FormatError
+from fuin.s3 import payload
+from fuin.s3.digests import Digests
+from fuin.s3.faults import S3Fault
+
+if TYPE_CHECKING:
+    from fuin.s3.exchange import Exchange
+
+_WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
+
+
+async def read(x: Exchange, *, checked: bool) -> bytes:
+    """Return the request's body; `checked` ones must bring Content-MD5 or a checksum, as their model says.
+
+    Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
+    """
+    limit = x.services.settings.s3_document_limit
+    try:
+        promise = payload.of_request(x, limit, may_be_empty=True)
+    except S3Fault as fault:
+        raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
+    if checked and promise.md5 is None and promise.checksum is None:
+        raise S3Fault("InvalidRequest", _WITHOUT)
+    decoder = payload.decoder(x, promise)
+    raw = await x.request.body(limit if decoder is None else 2 * limit)
+    trailers: dict[str, str] = {}
+    if decoder is not None:
+        try:
+            raw = b"".join(decoder.feed(raw))
+            trailers = decoder.finish()
+        except FormatError as error:
+            raise S3Fault("IncompleteBody", str(error)) from None
+    if len(raw) != promise.length:
+        raise S3Fault("IncompleteBody")
+    digests = Digests(promise, (), etag=False)
+    digests.update(raw)
+    digests.check(trailers)
+    return raw

@@ -1,0 +1,122 @@
+"""Index and blobs together: what is written becomes visible at once and whole, and what it replaces goes afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from fuin.errors import StoreUnavailable
+from fuin.s3 import blobs, pool
+from fuin.s3.checksums import Checksum
+from fuin.store import objects, parts
+from fuin.store.errors import StoreRefusal
+from fuin.store.parts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from fuin.s3.body import Stored
+    from fuin.s3.conditions import WriteCondition
+    from fuin.s3.exchange import Exchange
+    from fuin.store.objects import Object
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_decode_checksum = msgspec.json.Decoder(Checksum).decode
+_decode_values = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def checksum_column(checksum: Checksum | None) -> str | None:
+    """Return an object's checksum as the index keeps it."""
+    return None if checksum is None else msgspec.json.encode(checksum).decode()
+
+
+def checksum_of(column: str | None) -> Checksum | None:
+    """Read what `checksum_column` wrote."""
+    return None if column is None else _decode_checksum(column)
+
+
+def values_of(part: Part) -> dict[str, str]:
+    """Return a part's checksums by algorithm."""
+    return {} if part.checksum is None else _decode_values(part.checksum)
+
+
+def part_of(stored: Stored, number: int, etag: str, now: float) -> Part:
+    """Return the index's row for a durable blob."""
+    values = msgspec.json.encode(stored.checksums).decode() if stored.checksums else None
+    return Part(stored.blob, stored.size, stored.stored_size, number, etag, values, stored.message_id, now)
+
+
+def check_condition(x: Exchange, condition: WriteCondition) -> None:
+    """Refuse a conditional write before its body is read; the commit checks again."""
+    if condition.if_none_match is None and condition.if_match is None:
+        return
+    present = x.services.store.read(objects.head_object, x.bucket, x.key)
+    objects.check_conditions(None if present is None else present.etag, condition.if_none_match, condition.if_match)
+
+
+async def commit(
+    x: Exchange, new: Iterable[str], fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run a write of the index that names the `new` blobs; when it is refused, or fails for certain, they are removed.
+
+    A cancelled caller waits for the outcome: a blob that the index names is never removed.
+    """
+    writing: asyncio.Future[T] = asyncio.ensure_future(x.services.store.write(fn, *args, **kwargs))
+    try:
+        return await pool.settled(writing)
+    except StoreRefusal:
+        await _remove(x, new)
+        raise
+    except StoreUnavailable:
+        await _remove(x, _unnamed(x, new))
+        raise
+
+
+def _unnamed(x: Exchange, new: Iterable[str]) -> list[str]:
+    """Return which blobs the index does not name after a failed commit; none while it cannot say (the sweep will)."""
+    wanted = list(new)
+    try:
+        known = x.services.store.read(parts.known_blobs, wanted)
+    except StoreUnavailable:
+        return []
+    return [blob for blob in wanted if blob not in known]
+
+
+async def _remove(x: Exchange, unwanted: Iterable[str]) -> None:
+    await pool.run(blobs.remove, x.services.settings.blobs, list(unwanted))
+
+
+def drop(x: Exchange, replaced: Iterable[str]) -> None:
+    """Remove replaced blobs without waiting: the index names them no more, and what fails is left to the sweep."""
+    unwanted = list(replaced)
+    if unwanted:
+        pool.start(blobs.remove, x.services.settings.blobs, unwanted)
+
+
+async def put(x: Exchange, obj: Object, condition: WriteCondition) -> None:
+    """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey."""
+    new = [part.blob for part in obj.parts]
+    replaced = await commit(
+        x, new, objects.put_object, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
+    )
+    drop(x, replaced)
+
+
+def facts_of(obj: Object) -> dict[str, Any]:
+    """Return what the audit record tells of a stored object."""
+    names = [part.blob for part in obj.parts[:20]]
+    facts: dict[str, Any] = {
+        "plaintextBytes": obj.size,
+        "storedBytes": sum(part.stored_size for part in obj.parts),
+        "blob": names[0] if len(obj.parts) == 1 else names,
+        "etag": obj.etag,
+    }
+    if len(obj.parts) > 1:
+        facts["parts"] = len(obj.parts)
+    return facts

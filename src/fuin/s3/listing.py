@@ -1,0 +1,129 @@
+"""Listing objects, in both versions: prefix, delimiter, pages, and url encoding of what XML cannot hold."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from fuin.s3 import index, rights, xml
+from fuin.s3.buckets import owner
+from fuin.s3.conditions import iso_date
+from fuin.s3.exchange import document
+from fuin.s3.faults import invalid_argument
+from fuin.store.listing import list_objects as page_of
+
+if TYPE_CHECKING:
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange
+    from fuin.store.listing import Listing, Summary
+
+PAGE = 1000
+_TOKEN = b"1"  # the version of what a continuation token holds
+
+
+class Names:
+    """Writes names as they are, or percent-encoded where the client asked for it."""
+
+    def __init__(self, x: Exchange) -> None:
+        kind = x.query.get("encoding-type")
+        if kind not in (None, "url"):
+            raise invalid_argument("encoding-type", kind, "Invalid Encoding Method specified in Request")
+        self._encoded = kind is not None
+
+    def element(self, name: str, value: str) -> str:
+        """Return an element that holds a key, prefix, marker or delimiter."""
+        return xml.text(name, quote(value, safe="/-_.~*") if self._encoded else value)
+
+    def encoding(self) -> str:
+        """Return the element that tells of the encoding."""
+        return xml.text("EncodingType", "url") if self._encoded else ""
+
+
+def limit_of(x: Exchange, name: str, most: int = PAGE, absent: int | None = None) -> int:
+    """Return a page's size, or another number, from the query, at most `most`; raises InvalidArgument."""
+    text = x.query.get(name)
+    if not text:
+        return most if absent is None else absent
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 2**31 - 1):
+        raise invalid_argument(name, text, f"Argument {name} must be an integer between 0 and 2147483647")
+    return min(int(text), most)
+
+
+def token_of(last: str) -> str:
+    """Return the opaque token that continues after a key or prefix."""
+    return base64.urlsafe_b64encode(_TOKEN + last.encode()).decode()
+
+
+def after_token(token: str) -> str:
+    """Return where a token continues; raises InvalidArgument."""
+    try:
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
+        if raw.startswith(_TOKEN):
+            return raw[len(_TOKEN) :].decode()
+    except (binascii.Error, ValueError):
+        pass
+    raise invalid_argument("continuation-token", token[:100], "The continuation token provided is incorrect")
+
+
+def _entry(names: Names, item: Summary, owned: str) -> str:
+    checksum = index.checksum_of(item.checksum)
+    kept = "" if checksum is None else xml.text("ChecksumAlgorithm", checksum.algorithm)
+    kept += "" if checksum is None else xml.text("ChecksumType", checksum.kind)
+    return xml.tag(
+        "Contents",
+        names.element("Key", item.key),
+        xml.text("LastModified", iso_date(item.modified)),
+        f"<ETag>&quot;{item.etag}&quot;</ETag>",
+        kept,
+        xml.text("Size", item.size),
+        owned,
+        "<StorageClass>STANDARD</StorageClass>",
+    )
+
+
+def _content(names: Names, page: Listing, owned: str) -> list[str]:
+    entries = [_entry(names, item, owned) for item in page.objects]
+    return entries + [xml.tag("CommonPrefixes", names.element("Prefix", prefix)) for prefix in page.prefixes]
+
+
+async def list_objects(x: Exchange) -> Answer:
+    """List a bucket the old way: the next page starts after a marker."""
+    bucket = rights.bucket_for(x, "s3:ListBucket")
+    names, limit = Names(x), limit_of(x, "max-keys")
+    prefix, delimiter, marker = (x.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
+    page = x.services.store.read(page_of, x.bucket, prefix, delimiter, marker, limit)
+    head = [xml.text("Name", x.bucket), names.element("Prefix", prefix), names.element("Marker", marker)]
+    if page.truncated and delimiter and page.last is not None:
+        head.append(names.element("NextMarker", page.last))
+    head.append(xml.text("MaxKeys", limit))
+    if delimiter:
+        head.append(names.element("Delimiter", delimiter))
+    head += [names.encoding(), xml.text("IsTruncated", page.truncated)]
+    return document("ListBucketResult", *head, *_content(names, page, owner(bucket.account)))
+
+
+async def list_objects_v2(x: Exchange) -> Answer:
+    """List a bucket: the next page is asked for with an opaque token."""
+    bucket = rights.bucket_for(x, "s3:ListBucket")
+    names, limit = Names(x), limit_of(x, "max-keys")
+    prefix, delimiter, start = (x.query.get(name, "") for name in ("prefix", "delimiter", "start-after"))
+    token = x.query.get("continuation-token")
+    if token == "":
+        raise invalid_argument("continuation-token", "", "The continuation token provided is incorrect")
+    after = start if token is None else after_token(token)
+    page = x.services.store.read(page_of, x.bucket, prefix, delimiter, after, limit)
+    head = [xml.text("Name", x.bucket), names.element("Prefix", prefix)]
+    if token is not None:
+        head.append(xml.text("ContinuationToken", token))
+    if page.truncated and page.last is not None:
+        head.append(xml.text("NextContinuationToken", token_of(page.last)))
+    head += [xml.text("KeyCount", len(page.objects) + len(page.prefixes)), xml.text("MaxKeys", limit)]
+    if delimiter:
+        head.append(names.element("Delimiter", delimiter))
+    head += [names.encoding(), xml.text("IsTruncated", page.truncated)]
+    if start:
+        head.append(names.element("StartAfter", start))
+    owned = owner(bucket.account) if x.query.get("fetch-owner", "").lower() == "true" else ""
+    return document("ListBucketResult", *head, *_content(names, page, owned))

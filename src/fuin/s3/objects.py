@@ -1,0 +1,175 @@
+"""Writing and deleting objects: PutObject, DeleteObject, DeleteObjects."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fuin import crash, ids
+from fuin.envelope.stream import Sealer
+from fuin.errors import AccessDenied
+from fuin.gate import permit_identity
+from fuin.s3 import body, checksums, conditions, documents, encryption, index, metadata, payload, rights, xml
+from fuin.s3.addressing import check_key
+from fuin.s3.checksums import ALGORITHMS, Checksum
+from fuin.s3.digests import Digests
+from fuin.s3.exchange import document, empty
+from fuin.s3.faults import S3Fault
+from fuin.store import objects as rows
+from fuin.store.objects import Object
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.request import Answer
+    from fuin.s3.encryption import Encryption, FreshKey
+    from fuin.s3.exchange import Exchange, Headers
+    from fuin.s3.xml import Node
+    from fuin.store.buckets import Bucket
+
+DELETES_AT_MOST = 1000
+_DECISIONS_KEPT = 50  # of many keys' decisions in one audit record
+
+
+def new_sealer(x: Exchange, fresh: FreshKey, key: str) -> Sealer:
+    """Return what encrypts the object `key` of the request's bucket; after this nobody needs the data key itself."""
+    frame_length = x.services.settings.frame_length
+    x.call.facts["frameLength"] = frame_length
+    kept = fresh.encryption
+    return Sealer(fresh.plaintext, kept.data_keys(), kept.full_context(x.bucket, key), frame_length)
+
+
+def etag_of(kept: Encryption, md5: str | None) -> str:
+    """Return the ETag: the MD5 under SSE-S3, else 32 random digits, since the MD5 would tell about the plaintext."""
+    return md5 if md5 is not None and kept.algorithm == encryption.AES256 else os.urandom(16).hex()
+
+
+async def put_object(x: Exchange) -> Answer:
+    """Store a body of up to 5 GiB, encrypted under a data key of its own; it appears whole or not at all."""
+    bucket = rights.bucket_of_object(x, "s3:PutObject")
+    metadata.check_supported(x.request.headers)
+    choice = encryption.wanted(x, bucket)
+    promise = payload.of_request(x, x.services.settings.object_limit)
+    columns = metadata.of_request(x.request.headers).columns()
+    condition = conditions.of_write(x.header)
+    index.check_condition(x, condition)
+
+    fresh = await encryption.new_data_key(x, bucket, choice)
+    kept, sealer = fresh.encryption, new_sealer(x, fresh, x.key)
+    del fresh  # the data key in the clear
+    crash.point("put_object.after_data_key")
+
+    is_md5 = kept.algorithm == encryption.AES256
+    algorithm = promise.checksum or ALGORITHMS[checksums.DEFAULT]
+    digests = Digests(promise, [algorithm], etag=is_md5)
+    stored = await body.receive(x, promise, sealer, digests, etag=is_md5)
+    crash.point("put_object.after_blob")
+
+    checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
+    etag = etag_of(kept, stored.md5)
+    part = index.part_of(stored, 1, etag, x.call.now)
+    obj = Object(
+        x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
+        parts=(part,),
+    )  # fmt: skip
+    await index.put(x, obj, condition)
+    crash.point("put_object.after_index")
+    x.call.facts.update(index.facts_of(obj))
+    return empty(200, [*_written(etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)])
+
+
+def _written(etag: str) -> Headers:
+    return [(b"etag", f'"{etag}"'.encode())]
+
+
+def checksum_headers(checksum: Checksum | None) -> Headers:
+    """Return the headers that give a checksum."""
+    if checksum is None:
+        return []
+    return [
+        (ALGORITHMS[checksum.algorithm].header, checksum.value.encode()),
+        (b"x-amz-checksum-type", checksum.kind.encode()),
+    ]
+
+
+def check_version(version: str | None) -> None:
+    """Take no version but `null`: buckets have no versions here."""
+    if version not in (None, "", "null"):
+        raise S3Fault(
+            "InvalidArgument", "Invalid version id specified", ArgumentName="versionId", ArgumentValue=version
+        )
+
+
+async def delete_object(x: Exchange) -> Answer:
+    """Remove an object; one that does not exist is removed as well, as S3 has it."""
+    rights.bucket_of_object(x, "s3:DeleteObject")
+    check_version(x.query.get("versionId"))
+    condition = conditions.of_write(x.header)
+    replaced = await x.services.store.write(rows.delete_object, x.bucket, x.key, if_match=condition.if_match)
+    index.drop(x, replaced)
+    x.call.facts["deleted"] = bool(replaced)
+    return empty(204)
+
+
+async def delete_objects(x: Exchange) -> Answer:
+    """Remove up to 1,000 objects, each with the caller's right to that one; the answer tells of each."""
+    bucket = _existing(x)
+    wanted, quiet = _wanted(xml.parse(await documents.read(x, checked=True), "Delete"))
+    allowed: list[str] = []
+    results: dict[str, str] = {}
+    for key in wanted:
+        refusal = _refusal(x, bucket, key)
+        if refusal is None:
+            allowed.append(key)
+        else:
+            results[key] = refusal
+    del x.call.decisions[_DECISIONS_KEPT:]
+    replaced = await x.services.store.write(_delete_all, x.bucket, allowed)
+    index.drop(x, replaced)
+    x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
+    if not quiet:
+        results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}
+    return document("DeleteResult", *(results[key] for key in wanted if key in results))
+
+
+def _existing(x: Exchange) -> Bucket:
+    bucket = x.services.store.catalog().bucket(x.bucket)
+    if bucket is None:
+        permit_identity(x.call, "s3:DeleteObject", ids.object_arn(x.bucket, "*"), x.call.account)
+        raise S3Fault("NoSuchBucket", BucketName=x.bucket)
+    if x.caller is None and bucket.policy is None:
+        raise S3Fault("AccessDenied")  # before the body is read; no policy could allow any of it
+    return bucket
+
+
+def _wanted(root: Node) -> tuple[list[str], bool]:
+    """Return the keys, each once, and whether only errors are to be told."""
+    root.only("Object", "Quiet")
+    keys: list[str] = []
+    for node in root.all("Object"):
+        node.only("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
+        key = node.get("Key")
+        if not key:
+            raise S3Fault("MalformedXML")
+        if node.get("ETag") or node.get("LastModifiedTime") or node.get("Size"):
+            raise S3Fault("NotImplemented", "Conditional deletes of many objects are not implemented by this server.")
+        check_version(node.get("VersionId"))
+        check_key(key)
+        keys.append(key)
+    if not 1 <= len(keys) <= DELETES_AT_MOST:
+        raise S3Fault("MalformedXML")
+    return list(dict.fromkeys(keys)), (root.get("Quiet") or "").strip().lower() == "true"
+
+
+def _refusal(x: Exchange, bucket: Bucket, key: str) -> str | None:
+    try:
+        rights.bucket_of_other(x, "s3:DeleteObject", bucket.name, key)
+    except AccessDenied as error:
+        return xml.tag(
+            "Error", xml.text("Key", key), xml.text("Code", "AccessDenied"), xml.text("Message", error.sentence)
+        )
+    return None
+
+
+def _delete_all(conn: Connection, bucket: str, keys: list[str]) -> list[str]:
+    return [blob for key in keys for blob in rows.delete_object(conn, bucket, key)]

@@ -1,0 +1,55 @@
+"""The table of what is built; every other operation of the service model answers NotImplemented at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.s3 import bucket_settings, buckets, complete, copying, listing, objects, parts, reads, uploads
+from fuin.s3.faults import S3Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange, Stream
+
+    Operation = Callable[[Exchange], Awaitable[Answer | Stream]]
+
+BUILT: dict[str, Operation] = {
+    "AbortMultipartUpload": uploads.abort_multipart_upload,
+    "CompleteMultipartUpload": complete.complete_multipart_upload,
+    "CopyObject": copying.copy_object,
+    "CreateBucket": buckets.create_bucket,
+    "CreateMultipartUpload": uploads.create_multipart_upload,
+    "DeleteBucket": buckets.delete_bucket,
+    "DeleteBucketEncryption": bucket_settings.delete_bucket_encryption,
+    "DeleteBucketPolicy": bucket_settings.delete_bucket_policy,
+    "DeleteObject": objects.delete_object,
+    "DeleteObjects": objects.delete_objects,
+    "GetBucketEncryption": bucket_settings.get_bucket_encryption,
+    "GetBucketLocation": buckets.get_bucket_location,
+    "GetBucketPolicy": bucket_settings.get_bucket_policy,
+    "GetBucketVersioning": buckets.get_bucket_versioning,
+    "GetObject": reads.get_object,
+    "GetObjectAttributes": reads.get_object_attributes,
+    "HeadBucket": buckets.head_bucket,
+    "HeadObject": reads.head_object,
+    "ListBuckets": buckets.list_buckets,
+    "ListMultipartUploads": uploads.list_multipart_uploads,
+    "ListObjects": listing.list_objects,
+    "ListObjectsV2": listing.list_objects_v2,
+    "ListParts": uploads.list_parts,
+    "PutBucketEncryption": bucket_settings.put_bucket_encryption,
+    "PutBucketPolicy": bucket_settings.put_bucket_policy,
+    "PutObject": objects.put_object,
+    "UploadPart": parts.upload_part,
+    "UploadPartCopy": parts.upload_part_copy,
+}
+
+
+async def run(x: Exchange) -> Answer | Stream:
+    """Run the request's operation; raises NotImplemented for those that are not built."""
+    operation = BUILT.get(x.call.operation)
+    if operation is None:
+        raise S3Fault("NotImplemented", f"{x.call.operation} is not implemented by this server.")
+    return await operation(x)

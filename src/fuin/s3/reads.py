@@ -1,0 +1,175 @@
+"""Reading objects: GetObject, HeadObject, GetObjectAttributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.errors import TamperedError
+from fuin.s3 import conditions, encryption, index, metadata, ranges, reading, rights, xml
+from fuin.s3.conditions import http_date
+from fuin.s3.encryption import Encryption
+from fuin.s3.exchange import Stream, document, empty
+from fuin.s3.faults import S3Fault, invalid_argument
+from fuin.s3.objects import check_version, checksum_headers
+from fuin.s3.ranges import Span
+from fuin.s3.reading import Reading
+from fuin.store import objects as rows
+
+if TYPE_CHECKING:
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange, Headers
+    from fuin.store.buckets import Bucket
+    from fuin.store.objects import Object
+
+_NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
+_BOTH = "Cannot specify both Range header and partNumber query parameter"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a GET or HEAD is to give: bytes of an object; `partial` makes it a 206."""
+
+    obj: Object
+    encryption: Encryption
+    span: Span
+    partial: bool
+    headers: Headers
+
+
+def find(x: Exchange, bucket: Bucket, key: str) -> Object:
+    """Return an object with its parts; raises NoSuchKey, or AccessDenied for callers who may not list the bucket."""
+    obj = x.services.store.read(rows.get_object, bucket.name, key)
+    if obj is None:
+        raise rights.missing_object(x, bucket, key)
+    return obj
+
+
+def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
+    """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
+    obj = find(x, bucket, x.key)
+    validators: Headers = [(b"last-modified", http_date(obj.modified).encode()), (b"etag", f'"{obj.etag}"'.encode())]
+    try:
+        conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
+    except S3Fault as fault:
+        if fault.code == "NotModified":
+            fault.headers = validators
+        raise
+    span, partial, more = _span(x, obj)
+    kept = Encryption.from_column(obj.encryption)
+    headers = [*validators, (b"accept-ranges", b"bytes"), (b"content-length", str(span.length).encode()), *more]
+    headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), x.query)
+    if partial:
+        headers.append((b"content-range", span.content_range.encode()))
+    elif _wants_checksum(x):
+        headers += checksum_headers(index.checksum_of(obj.checksum))
+    x.call.facts.update(index.facts_of(obj))
+    if partial:
+        x.call.facts["range"] = span.content_range
+    return Chosen(obj, kept, span, partial, headers)
+
+
+def _wants_checksum(x: Exchange) -> bool:
+    return (x.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
+
+
+def _span(x: Exchange, obj: Object) -> tuple[Span, bool, Headers]:
+    """Return which bytes, whether they are a part of the whole, and the headers that a part number adds."""
+    whole = Span(0, obj.size, obj.size)
+    header, number = x.header(b"range"), x.query.get("partNumber")
+    if number is None:
+        span = ranges.of(header, obj.size)
+        return (whole, False, []) if span is None else (span, True, [])
+    if header is not None:
+        raise S3Fault("InvalidRequest", _BOTH)
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 10_000):
+        text = "Part number must be an integer between 1 and 10000, inclusive"
+        raise invalid_argument("partNumber", number, text)
+    if int(number) > len(obj.parts):
+        raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=number)
+    start = sum(part.size for part in obj.parts[: int(number) - 1])
+    span = Span(start, start + obj.parts[int(number) - 1].size, obj.size)
+    more: Headers = [(b"x-amz-mp-parts-count", str(len(obj.parts)).encode())] if obj.upload_id else []
+    return span, span.length > 0, more
+
+
+def _enter(x: Exchange, action: str) -> Bucket:
+    bucket = rights.bucket_of_object(x, action)
+    encryption.refuse_on_read(x.request.headers)
+    check_version(x.query.get("versionId"))
+    if x.caller is None and any(name.startswith("response-") for name in x.query):
+        raise S3Fault("InvalidRequest", _NO_OVERRIDES)
+    return bucket
+
+
+async def get_object(x: Exchange) -> Stream:
+    """Give an object, or a range or part of it, decrypted frame by frame; kms:Decrypt is asked for as the caller.
+
+    The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
+    """
+    bucket = _enter(x, "s3:GetObject")
+    try:
+        return await _opened(x, bucket, _chosen(x, bucket))
+    except FileNotFoundError:
+        try:
+            return await _opened(x, bucket, _chosen(x, bucket))
+        except FileNotFoundError:
+            raise TamperedError("a blob that the index names is missing") from None
+
+
+async def _opened(x: Exchange, bucket: Bucket, chosen: Chosen) -> Stream:
+    batches = await open_object(x, bucket, chosen.obj, chosen.span)
+    x.call.recorded = True  # by the use of the key, with these facts
+    first = await batches.first()
+    status = 206 if chosen.partial else 200
+    return Stream(status, chosen.headers, first, batches)
+
+
+async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> Reading:
+    """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt)."""
+    kept = Encryption.from_column(obj.encryption)
+    data_key = await encryption.open_data_key(x, bucket, kept, obj.key)
+    wanted = reading.segments(obj.parts, span.start, span.end)
+    context = kept.full_context(obj.bucket, obj.key)
+    batches = reading.plaintext(x.services.settings.blobs, wanted, data_key, context)
+    return Reading(batches, span.length)
+
+
+async def head_object(x: Exchange) -> Answer:
+    """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
+    bucket = _enter(x, "s3:GetObject")
+    chosen = _chosen(x, bucket)
+    kept = chosen.encryption
+    if kept.algorithm == encryption.KMS:
+        encryption.check_signed(x)
+        if _wants_checksum(x):
+            await encryption.open_data_key(x, bucket, kept, x.key)
+    return empty(206 if chosen.partial else 200, chosen.headers)
+
+
+_ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+
+
+async def get_object_attributes(x: Exchange) -> Answer:
+    """Give chosen attributes of an object as a document."""
+    bucket = _enter(x, "s3:GetObjectAttributes")
+    rights.bucket_of_object(x, "s3:GetObject")
+    asked = {name.strip() for name in (x.header(b"x-amz-object-attributes") or "").split(",")}
+    if not asked or not asked.issubset(_ATTRIBUTES):
+        raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
+    obj = find(x, bucket, x.key)
+    conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
+    kept = Encryption.from_column(obj.encryption)
+    checksum = index.checksum_of(obj.checksum)
+    if kept.algorithm == encryption.KMS and "Checksum" in asked:
+        await encryption.open_data_key(x, bucket, kept, x.key)
+    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": xml.text("StorageClass", "STANDARD")}
+    found["ObjectSize"] = xml.text("ObjectSize", obj.size)
+    if checksum is not None:
+        value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)
+        found["Checksum"] = xml.tag("Checksum", value, xml.text("ChecksumType", checksum.kind))
+    if obj.upload_id:
+        found["ObjectParts"] = xml.tag("ObjectParts", xml.text("PartsCount", len(obj.parts)))
+    modified: Headers = [(b"last-modified", http_date(obj.modified).encode())]
+    content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
+    return document("GetObjectAttributesResponse", *content, headers=modified)

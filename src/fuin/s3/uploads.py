@@ -1,0 +1,209 @@
+"""Multipart uploads as a whole: create, abort, list parts, list uploads.
+
+All parts are encrypted under the upload's one data key, which Create asks for (kms:GenerateDataKey) and keeps only
+encrypted; whoever adds or lists parts has it opened again (kms:Decrypt), as in AWS.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from fuin.s3 import checksums, encryption, index, metadata, rights, xml
+from fuin.s3.checksums import ALGORITHMS
+from fuin.s3.conditions import iso_date
+from fuin.s3.encryption import Encryption
+from fuin.s3.exchange import document, empty
+from fuin.s3.faults import S3Fault, invalid_argument
+from fuin.s3.listing import Names, limit_of
+from fuin.store import uploads as rows
+from fuin.store.uploads import Upload
+
+if TYPE_CHECKING:
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange
+    from fuin.store.buckets import Bucket
+
+WHY_DECRYPT = (
+    ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "
+    "again for each part, which needs kms:Decrypt."
+)
+_AFTER_ALL = "\U0010ffff"  # greater than any upload id
+
+
+def find(x: Exchange) -> Upload:
+    """Return the request's upload; raises NoSuchUpload."""
+    upload_id = x.query.get("uploadId", "")
+    upload = x.services.store.read(rows.find_upload, upload_id, x.bucket, x.key)
+    if upload is None:
+        raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
+    x.call.facts["uploadId"] = upload.upload_id
+    return upload
+
+
+async def open_data_key(x: Exchange, bucket: Bucket, kept: Encryption) -> bytes:
+    """Return the upload's data key; whoever is refused is told why kms:Decrypt is needed to write."""
+    return await encryption.open_data_key(x, bucket, kept, x.key, WHY_DECRYPT)
+
+
+async def create_multipart_upload(x: Exchange) -> Answer:
+    """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
+    bucket = rights.bucket_of_object(x, "s3:PutObject")
+    metadata.check_supported(x.request.headers)
+    choice = encryption.wanted(x, bucket)
+    algorithm, kind = _checksum(x)
+    headers, meta = metadata.of_request(x.request.headers).columns()
+    fresh = await encryption.new_data_key(x, bucket, choice)
+    kept = fresh.encryption
+    del fresh  # nothing is encrypted yet; the parts have the data key opened again
+    upload = Upload(
+        secrets.token_urlsafe(48), x.bucket, x.key, x.call.now, x.call.principal.arn, kept.blob, kept.column(), meta,
+        headers, algorithm, kind,
+    )  # fmt: skip
+    await x.services.store.write(rows.insert_upload, upload)
+    x.call.facts["uploadId"] = upload.upload_id
+    answer = encryption.answer_headers(kept, context=True)
+    if algorithm is not None and kind is not None:
+        answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
+    content = (xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id))
+    return document("InitiateMultipartUploadResult", *content, headers=answer)
+
+
+def _checksum(x: Exchange) -> tuple[str | None, str | None]:
+    """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 does not take."""
+    name, kind = x.header(b"x-amz-checksum-algorithm"), x.header(b"x-amz-checksum-type")
+    if name is None:
+        if kind is not None:
+            text = "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+            raise S3Fault("InvalidRequest", text)
+        return None, None
+    algorithm = checksums.named(name, "x-amz-checksum-algorithm")
+    chosen = kind or algorithm.types[0]
+    if chosen not in algorithm.types:
+        text = f"The {chosen} checksum type cannot be used with the {algorithm.name.lower()} checksum algorithm."
+        raise S3Fault("InvalidRequest", text)
+    return algorithm.name, chosen
+
+
+async def abort_multipart_upload(x: Exchange) -> Answer:
+    """End an upload without an object and remove its parts."""
+    rights.bucket_of_object(x, "s3:AbortMultipartUpload")
+    upload = find(x)
+    left = await x.services.store.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
+    index.drop(x, left)
+    return empty(204)
+
+
+async def list_parts(x: Exchange) -> Answer:
+    """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
+    bucket = rights.bucket_of_object(x, "s3:ListMultipartUploadParts")
+    encryption.refuse_customer_keys(x.request.headers)
+    upload = find(x)
+    limit, marker = limit_of(x, "max-parts"), limit_of(x, "part-number-marker", 10_000, absent=0)
+    kept = Encryption.from_column(upload.encryption)
+    if kept.algorithm == encryption.KMS:
+        await open_data_key(x, bucket, kept)
+    found = x.services.store.read(rows.list_parts, upload.upload_id, marker, limit + 1)
+    shown = found[:limit]
+    declared = upload.checksum_algorithm
+    content = [
+        xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id),
+        _who("Initiator", upload.initiator), _who("Owner", bucket.account), xml.text("StorageClass", "STANDARD"),
+        xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", shown[-1].number if shown else 0),
+        xml.text("MaxParts", limit), xml.text("IsTruncated", len(found) > limit > 0),
+    ]  # fmt: skip
+    if declared is not None:
+        content += [xml.text("ChecksumAlgorithm", declared), xml.text("ChecksumType", upload.checksum_type)]
+    for part in shown:
+        values = index.values_of(part)
+        named = [xml.text(ALGORITHMS[name].element, value) for name, value in values.items() if name == declared]
+        content.append(
+            xml.tag(
+                "Part", xml.text("PartNumber", part.number), xml.text("LastModified", iso_date(part.modified)),
+                f"<ETag>&quot;{part.etag}&quot;</ETag>", xml.text("Size", part.size), *named,
+            )
+        )  # fmt: skip
+    return document("ListPartsResult", *content)
+
+
+def _who(name: str, identity: str) -> str:
+    return xml.tag(name, xml.text("ID", identity))
+
+
+async def list_multipart_uploads(x: Exchange) -> Answer:
+    """List a bucket's uploads that are under way, in the order of key and id."""
+    bucket = rights.bucket_for(x, "s3:ListBucketMultipartUploads")
+    names, limit = Names(x), limit_of(x, "max-uploads")
+    prefix, delimiter = x.query.get("prefix", ""), x.query.get("delimiter", "")
+    key_marker = x.query.get("key-marker", "")
+    id_marker = x.query.get("upload-id-marker", "") if key_marker else ""
+    page = _Uploads(x, prefix, delimiter, limit)
+    page.fill(key_marker, id_marker or (_AFTER_ALL if key_marker else ""))
+    content = [
+        xml.text("Bucket", x.bucket), names.element("KeyMarker", key_marker), xml.text("UploadIdMarker", id_marker),
+        names.element("Prefix", prefix), xml.text("MaxUploads", limit), xml.text("IsTruncated", page.truncated),
+    ]  # fmt: skip
+    if page.truncated:
+        content += [names.element("NextKeyMarker", page.last[0]), xml.text("NextUploadIdMarker", page.last[1])]
+    if delimiter:
+        content.append(names.element("Delimiter", delimiter))
+    content.append(names.encoding())
+    for upload in page.uploads:
+        content.append(
+            xml.tag(
+                "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
+                _who("Initiator", upload.initiator), _who("Owner", bucket.account),
+                xml.text("StorageClass", "STANDARD"), xml.text("Initiated", iso_date(upload.created)),
+            )
+        )  # fmt: skip
+    content += [xml.tag("CommonPrefixes", names.element("Prefix", common)) for common in page.prefixes]
+    return document("ListMultipartUploadsResult", *content)
+
+
+class _Uploads:
+    """One page of uploads, those under a common prefix rolled up in it."""
+
+    def __init__(self, x: Exchange, prefix: str, delimiter: str, limit: int) -> None:
+        self._x, self._prefix, self._delimiter, self._limit = x, prefix, delimiter, limit
+        self.uploads: list[Upload] = []
+        self.prefixes: list[str] = []
+        self.truncated = False
+        self.last = ("", "")
+
+    def fill(self, key: str, upload_id: str) -> None:
+        """Read rows until the page is full or there are none left."""
+        if self._limit == 0:
+            return
+        while True:
+            found = self._x.services.store.read(rows.list_uploads, self._x.bucket, self._prefix, key, upload_id, 1000)
+            for upload in found:
+                if not self._take(upload):
+                    self.truncated = True
+                    return
+            if len(found) < 1000:
+                return
+            key, upload_id = found[-1].key, found[-1].upload_id
+
+    def _take(self, upload: Upload) -> bool:
+        rest = upload.key[len(self._prefix) :]
+        at = rest.find(self._delimiter) if self._delimiter else -1
+        common = None if at < 0 else self._prefix + rest[: at + len(self._delimiter)]
+        if common is not None and common in self.prefixes[-1:]:
+            self.last = (upload.key, upload.upload_id)
+            return True
+        if len(self.uploads) + len(self.prefixes) >= self._limit:
+            return False
+        if common is None:
+            self.uploads.append(upload)
+        else:
+            self.prefixes.append(common)
+        self.last = (upload.key, upload.upload_id)
+        return True
+
+
+def number_of(x: Exchange) -> int:
+    """Return the request's part number; raises InvalidArgument unless it is 1 to 10,000."""
+    text = x.query.get("partNumber", "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= rows.PARTS_AT_MOST):
+        raise invalid_argument("partNumber", text[:20], "Part number must be an integer between 1 and 10000, inclusive")
+    return int(text)
