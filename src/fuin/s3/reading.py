@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fuin.envelope.stream import FramePlace
     from fuin.store.parts import Part
 
-# Files opened before the first byte is given out, so that an object replaced while it is read stays readable to its end.
+# Files opened before the first byte is given out, so that an object replaced meanwhile stays readable to its end.
 # One of more parts is opened as it goes, since file descriptors are limited.
 _OPEN_AT_ONCE = 256
 _HEADER_GUESS = 4096  # nearly every header is smaller
