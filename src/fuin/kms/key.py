@@ -6,6 +6,7 @@ allowed the action on keys of the account learns nothing of which keys exist.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
@@ -68,47 +69,55 @@ class OpenKey(NamedTuple):
         return call.draft(**self.record)
 
 
+class Reference(NamedTuple):
+    """An identifier, taken apart: a key's id and ARN, or else the name of an alias."""
+
+    account: str
+    key_id: str
+    arn: str
+    alias: str
+
+
 def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Named:
     """Return what a key id, key ARN, alias name or alias ARN names, as seen from the caller's account and region.
 
     Raises NotFoundException for what can name no key here, and InvalidArnException. Service-owned keys and keys past
     their deletion date do not exist.
     """
-    if identifier.startswith("arn:"):
-        account, resource = _split(identifier, call.region)
-    else:
-        account = call.account
-        resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
-    alias = ""
-    if resource.startswith("key/"):
-        key_id = resource[4:]
-    elif aliases and resource.startswith("alias/"):
-        alias = resource
-        target = catalog.alias(account, call.region, resource)
+    account, key_id, arn, alias = refer(identifier, call.account, call.region)
+    if alias:
+        target = catalog.alias(account, call.region, alias) if aliases else None
         if target is None:
-            return _no_alias(call.region, account, resource)
-        key_id = target
-    else:
-        raise NotFoundException(f"Invalid keyId '{identifier}'")
+            if not aliases:
+                raise NotFoundException(f"Invalid keyId '{identifier}'")
+            return _no_alias(call.region, account, alias)
+        key_id, arn = target, ids.key_arn(account, call.region, target)
     key = catalog.key(key_id, call.region)
-    arn = ids.key_arn(account, call.region, key_id)
     if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key, call.now):
-        return Named(arn, account, key, alias=alias)
+        return Named(arn, account, key, "", alias)
     if alias:
         return _no_alias(call.region, account, alias)
     if not ids.is_key_id(key_id):
         raise NotFoundException(f"Invalid keyId '{identifier}'")
-    return Named(arn, account, None, missing=f"Key '{arn}' does not exist")
+    return Named(arn, account, None, f"Key '{arn}' does not exist")
 
 
-def _split(arn: str, region: str) -> tuple[str, str]:
-    """Return the account and resource of a KMS ARN of this region."""
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[1] != "aws" or parts[2] != "kms":
-        raise InvalidArnException(f"Invalid arn {arn}")
-    if parts[3] != region:
-        raise NotFoundException(f"Invalid arn {parts[3]}")
-    return parts[4], parts[5]
+@lru_cache(maxsize=4096)
+def refer(identifier: str, account: str, region: str) -> Reference:
+    """Take an identifier apart; `account` is the caller's, which identifiers other than ARNs mean."""
+    resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
+    if identifier.startswith("arn:"):
+        parts = identifier.split(":", 5)
+        if len(parts) != 6 or parts[1] != "aws" or parts[2] != "kms":
+            raise InvalidArnException(f"Invalid arn {identifier}")
+        if parts[3] != region:
+            raise NotFoundException(f"Invalid arn {parts[3]}")
+        account, resource = parts[4:]
+    if resource.startswith("alias/"):
+        return Reference(account, "", "", resource)
+    if not resource.startswith("key/"):
+        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    return Reference(account, resource[4:], ids.key_arn(account, region, resource[4:]), "")
 
 
 def _no_alias(region: str, account: str, name: str) -> Named:

@@ -1,0 +1,33 @@
+"""The key service and its clients, shared by the tests of this folder."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.kms.place import Place
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a key service with two accounts; tests share it and make keys of their own."""
+    made = Place(tmp_path_factory.mktemp("kms") / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kms(place: Place) -> Any:
+    """Give the client of the first account's root."""
+    return place.client()
+
+
+@pytest.fixture
+def new_key(kms: Any) -> Callable[..., str]:
+    """Give a maker of keys; it returns their ids."""
+
+    def make(**members: Any) -> str:
+        key_id: str = kms.create_key(**members)["KeyMetadata"]["KeyId"]
+        return key_id
+
+    return make
