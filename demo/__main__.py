@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from demo.stage import Person, Stage, Unexpected, opened, say, scene
-from fuin.envelope.stream import read_header
+from fuin.formats.message import parse_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,11 +78,11 @@ def blob(stage: Stage, key_arn: str) -> None:
     scene("4  What lies on the disk is ciphertext, with the encrypted data key in its header")
     stored = next(path for path in sorted((stage.data / "blobs").rglob("*")) if path.is_file())
     raw, plain = stored.read_bytes(), (stage.folder / "letter.bin").read_bytes()
-    header = read_header(raw)
+    header = parse_header(raw)
     say(f"{stored.relative_to(stage.folder)}: {len(raw):,} bytes, beginning {raw[:16].hex(' ')} …")
     say(f"an AWS Encryption SDK message: suite 0478, encryption context {dict(header.context)}")
     for edk in header.encrypted_data_keys:
-        say(f"its data key, encrypted by {edk.provider_info}: {len(edk.ciphertext)} bytes")
+        say(f"its data key, encrypted by {edk.info.decode()}: {len(edk.ciphertext)} bytes")
     expect(all(plain[at : at + 64] not in raw for at in range(0, len(plain), 64 * 1024)), "no plaintext in it")
     say("the official AWS Encryption SDK opens that raw file, through Fuin's KMS:")
     opened_by_sdk = stage.python(stage.root, "open_with_sdk.py", str(stored), key_arn)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FUIN = ROOT / ".venv" / "bin" / "fuin"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 AWS = ROOT / ".venv-aws" / "bin" / "aws"
-LONGEST_SHOWN = 240  # characters of an output line
+LONGEST_SHOWN = 480  # characters of an output line
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Stage:
         )
         output = (done.stdout if not fails else done.stderr).strip()
         if show and output:
-            print("\n".join(f"      {self._short(line)}" for line in output.splitlines() if line.strip()), flush=True)
+            print("\n".join(self._lines(line) for line in output.splitlines() if line.strip()), flush=True)
         if (done.returncode != 0) != fails:
             raise Unexpected(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return output
@@ -105,9 +106,10 @@ class Stage:
         words = [Path(command[0]).name, *command[1:]]
         return shlex.join(words).replace(str(self.data), "DATA").replace(str(ROOT) + "/", "").replace("DATA/", "DATA/")
 
-    def _short(self, line: str) -> str:
+    def _lines(self, line: str) -> str:
         line = line.replace(str(self.data), "DATA")
-        return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}…"
+        shown = line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}…"
+        return textwrap.fill(shown, 118, initial_indent="      ", subsequent_indent="        ", break_on_hyphens=False)
 
 
 def clean() -> dict[str, str]:

@@ -105,7 +105,7 @@ def chosen(entries: Iterable[Entry], operation: str | None, principal: str | Non
 
 def as_json(entry: Entry) -> dict[str, object]:
     """Return an entry as one flat object."""
-    found = {"sequence": entry.sequence, "time": moment(entry), "use": entry.use, "outcome": entry.outcome}
+    found = {"sequence": entry.sequence, "time": moment(entry), "did": entry.use, "outcome": entry.outcome}
     if entry.key_id:
         found |= {"keyId": entry.key_id, "keyMaterialId": entry.material_id}
     return found | entry.draft

@@ -32,4 +32,6 @@ def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json 
         typer.echo(json.dumps([as_json(entry) for entry in entries], indent=1))
         return
     for number, step in enumerate(tell(entries), 1):
-        typer.echo(textwrap.fill(step, 118, initial_indent=f"{number:2}. ", subsequent_indent="    "))
+        typer.echo(
+            textwrap.fill(step, 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False)
+        )
