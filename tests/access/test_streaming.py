@@ -167,6 +167,9 @@ def test_garbage_is_refused_cleanly(form: str, pieces: list[bytes], length: int)
         return
 
 
+_END = b"0\r\nx-amz-checksum-crc32c:a\r\n\r\n"
+
+
 def _chunk(signature: str, content: bytes) -> bytes:
     return b"%x;chunk-signature=%b\r\n%b\r\n" % (len(content), signature.encode(), content)
 
@@ -206,6 +209,23 @@ def test_a_refused_body_stays_refused() -> None:
         body.finish()
 
 
+def test_too_much_is_refused_before_it_comes() -> None:
+    """A chunk that goes beyond the declared length is refused at its header, before any of its bytes are given out."""
+    with pytest.raises(FormatError):
+        _open(UNSIGNED_TRAILER, 3).feed(b"4\r\n")
+
+
+def test_a_refused_trailer_cannot_be_made_good() -> None:
+    """After an unexpected trailer the body is refused for ever."""
+    body = _open(UNSIGNED_TRAILER, 3, CRC)
+    with pytest.raises(FormatError):
+        body.feed(b"3\r\nabc\r\n0\r\nx-amz-meta-a:b\r\n")
+    with pytest.raises(FormatError):
+        body.feed(b"x-amz-checksum-crc32c:a\r\n\r\n")
+    with pytest.raises(FormatError):
+        body.finish()
+
+
 def test_large_chunk_passes_without_being_kept() -> None:
     """The bytes of a chunk are given out as views of what came in, before the chunk is complete."""
     body = _open(UNSIGNED_TRAILER, 1 << 30)
@@ -226,9 +246,10 @@ def test_large_chunk_passes_without_being_kept() -> None:
         ("a size with white space", UNSIGNED_TRAILER, b" 3\r\nabc\r\n"),
         ("a size in digits of another script", UNSIGNED_TRAILER, "\u0663".encode() + b"\r\nabc\r\n"),
         ("a size beyond everything", UNSIGNED_TRAILER, b"f" * 17 + b"\r\n"),
-        ("a bare line feed after the size", UNSIGNED_TRAILER, b"3\nabc\r\n"),
+        ("a bare line feed after the size", UNSIGNED_TRAILER, b"3\nabc\r\n" + _END),
         ("a header without end", UNSIGNED_TRAILER, b"3" + b"0" * 2000),
-        ("content without its line end", UNSIGNED_TRAILER, b"3\r\nabcd\r\n"),
+        ("content without its line end", UNSIGNED_TRAILER, b"3\r\nabcd\r\n" + _END),
+        ("a bare line feed after the content", UNSIGNED_TRAILER, b"3\r\nabc\n" + _END),
         ("more content than declared", UNSIGNED_TRAILER, b"4\r\nabcd\r\n0\r\nx-amz-checksum-crc32c:a\r\n\r\n"),
         ("less content than declared", UNSIGNED_TRAILER, b"2\r\nab\r\n0\r\nx-amz-checksum-crc32c:a\r\n\r\n"),
         ("a signature where there is none", UNSIGNED_TRAILER, b"3;chunk-signature=" + b"0" * 64 + b"\r\nabc\r\n"),

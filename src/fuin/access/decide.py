@@ -56,7 +56,7 @@ def decide_bucket(
             return Decision(True, (_ROOT,))
         if own_granted:
             return Decision(True, (own_granted.reason,))
-        if granted is None or standing is not Standing.DIRECT:
+        if granted is None:
             return _refused(ask, "identity", consulted)
     if granted is None:
         return _refused(ask, "resource", consulted)

@@ -21,8 +21,8 @@ class Standing(enum.IntEnum):
     """How a statement names a caller."""
 
     NONE = 0
-    ACCOUNT = 1  # its account is named: the account's own policies must allow as well
-    DIRECT = 2  # itself, everyone, or the account while the caller is that account's root
+    ACCOUNT = 1  # its account is named, which leaves the rest to that account's own policies
+    DIRECT = 2  # itself or everyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,9 @@ class Grantees:
             return Standing.DIRECT
         if principal.kind == "service":
             return Standing.DIRECT if principal.arn in self.services else Standing.NONE
-        if principal.account in self.accounts:
-            if principal.kind == "root" or principal.arn in self.arns:
-                return Standing.DIRECT
-            return Standing.ACCOUNT
-        return Standing.DIRECT if principal.arn in self.arns else Standing.NONE
+        if principal.arn in self.arns:
+            return Standing.DIRECT
+        return Standing.ACCOUNT if principal.account in self.accounts else Standing.NONE
 
 
 def parse_grantees(element: object, where: str) -> Grantees:
