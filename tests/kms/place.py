@@ -28,6 +28,7 @@ from botocore.credentials import Credentials
 from sqlalchemy import Connection, text
 
 from fuin import ids
+from fuin.audit import reader
 from fuin.caller import DayKeys
 from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
@@ -108,7 +109,7 @@ class Place:
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._socket = socket.create_server(("127.0.0.1", self.settings.port))
         self._serving = asyncio.ensure_future(self._server._serve(sockets=[self._socket]))
-        while not self._server.started:
+        while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,15 +212,13 @@ class Place:
         answer = urllib3.request("POST", f"{self.url}/", headers=dict(request.headers), body=body, retries=False)
         return answer.status, answer.json() if answer.data else {}, answer.headers
 
-    def record(self, request_id: str) -> list[dict[str, Any]]:
-        """Return the audit drafts of one request, oldest first."""
-        return [entry for entry in self.records() if entry["request"] == request_id]
+    def record(self, request_id: str) -> list[reader.Entry]:
+        """Return the audit records of one request, oldest first."""
+        return reader.find(self.settings.audit, request_id)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the drafts of the whole audit log, oldest first."""
-        from fuin.audit import reader
-
-        return [json.loads(entry.record.draft) for entry in reader.records(self.settings.audit)]
+    def last_record(self) -> reader.Entry:
+        """Return the newest audit record."""
+        return reader.last(self.settings.audit, 1)[0]
 
 
 async def wait(future: Coroutine[Any, Any, T]) -> T:

@@ -135,7 +135,7 @@ def test_limits_are_taken(operation: str, members: dict[str, object]) -> None:
     "body",
     [
         b"{", b"[]", b"null", b'"text"', b"{} {}", b'{"KeyId":1}', b'{"KeyId":["a"]}', b'{"KeyId":"\xff"}',
-        b'{"KeyId":"\\ud800"}', b'{"KeyId":"a","Plaintext":"no base64"}', 
+        b'{"KeyId":"\\ud800"}', b'{"KeyId":"a","Plaintext":"no base64"}',
         b'{"KeyId":"a","EncryptionContext":{"a":null}}',
         b'{"KeyId":"a","EncryptionContext":{"a":1}}', b'{"KeyId":"a","DryRun":"true"}', b'{"x":' + b"[" * 100_000,
         b'{"x":' + b'{"a":' * 100_000,

@@ -105,7 +105,8 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     key_id = ids.new_key_id()
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
-    check_key_policy(call, arn, call.account, policy, bypass=bypass)
+    if p.Policy is not None:
+        check_key_policy(call, arn, call.account, policy, bypass=bypass)
     call.facts["kmsKey"] = arn
     draft = call.draft(use="kms:CreateKey", key=arn)
     material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)

@@ -1,0 +1,24 @@
+"""How the tests of the key service ask, and read what is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.kms.place import ACCOUNT, REGION
+
+NewKey = Callable[..., str]
+
+
+def refusal(call: Callable[..., Any], **members: Any) -> tuple[str, str]:
+    """Return the code and message of the error that a call is answered with."""
+    with pytest.raises(ClientError) as caught:
+        call(**members)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def arn_of(key_id: str, account: str = ACCOUNT, region: str = REGION) -> str:
+    """Return a key's ARN."""
+    return f"arn:aws:kms:{region}:{account}:key/{key_id}"
