@@ -1,0 +1,147 @@
+"""Listing, against a model that rolls up all keys in memory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from fuin.settings import Settings
+from fuin.store import buckets, connect, identities, listing, objects
+from fuin.store.listing import list_objects
+from fuin.store.store import Store
+from tests.store import values
+
+Page = tuple[list[str], bool]
+
+
+@contextmanager
+def _bucket(keys: set[str]) -> Iterator[Store]:
+    with TemporaryDirectory() as folder:
+        store = Store.open(Settings(data=Path(folder)))
+        store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+        store.change_sync(buckets.insert_bucket, values.bucket())
+        store.change_sync(buckets.insert_bucket, values.bucket("neighbour"))
+
+        def put(conn: Connection) -> None:
+            for key in keys:
+                objects.put_object(conn, values.obj(key))
+            for key in ("", "a", "a/b", "\U0010ffff"):
+                objects.put_object(conn, values.obj(key, bucket="neighbour"))
+
+        store.write_sync(put)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _model(keys: set[str], prefix: str, delimiter: str, after: str, limit: int) -> Page:
+    """Return the entries of a page in the simplest way: roll up every key, sort, cut."""
+    entries = set()
+    for key in keys:
+        if key.startswith(prefix):
+            at = key.find(delimiter, len(prefix)) if delimiter else -1
+            entries.add(key if at < 0 else key[: at + len(delimiter)])
+    ordered = sorted((entry for entry in entries if entry.encode() > after.encode()), key=str.encode)
+    return ordered[:limit], limit > 0 and len(ordered) > limit
+
+
+def _page(store: Store, prefix: str, delimiter: str, after: str, limit: int) -> Page:
+    page = store.read(list_objects, "bucket", prefix, delimiter, after, limit)
+    entries = sorted([*(one.key for one in page.objects), *page.prefixes], key=str.encode)
+    assert page.last == (entries[-1] if entries else None)
+    assert list(page.prefixes) == sorted(page.prefixes, key=str.encode)
+    return entries, page.truncated
+
+
+# Few letters, so that prefixes and delimiters meet often; the last ones are at the borders of UTF-8's lengths.
+_letters = st.sampled_from(["a", "b", "/", "/", "\x00", "\x7f", "\u0080", "\u07ff", "\ud7ff", "\uffff", "\U0010ffff"])
+_text = st.lists(_letters, max_size=6).map("".join)
+_key = st.lists(_letters, min_size=1, max_size=6).map("".join)
+
+
+@settings(max_examples=1000 if os.environ.get("FUIN_LONG") else 80, deadline=None)
+@given(st.sets(_key, max_size=60), st.data())
+def test_pages_are_those_of_the_model(keys: set[str], data: st.DataObject) -> None:
+    """Any keys, prefix, delimiter (of any length), marker and limit give what the model gives."""
+    with _bucket(keys) as store:
+        for _ in range(8):
+            prefix = data.draw(_text | st.sampled_from(sorted(keys) or [""]))
+            delimiter = data.draw(st.sampled_from(["", "/", "/", "a", "//", "/a", "\u07ff", "\U0010ffff"]))
+            after = data.draw(st.just("") | _text | st.sampled_from(sorted(keys) or [""]))
+            limit = data.draw(st.integers(0, 8) | st.just(1000))
+            asked = (prefix, delimiter, after, limit)
+            assert _page(store, *asked) == _model(keys, *asked), asked
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(_key, max_size=80), st.sampled_from(["", "/", "a"]), st.integers(1, 5))
+def test_pages_join_without_gap_or_repetition(keys: set[str], delimiter: str, limit: int) -> None:
+    """Following `last` from page to page gives every entry once."""
+    with _bucket(keys) as store:
+        found: list[str] = []
+        truncated = True
+        while truncated:
+            entries, truncated = _page(store, "", delimiter, found[-1] if found else "", limit)
+            found += entries
+    assert found == _model(keys, "", delimiter, "", 10_000)[0]
+
+
+@given(st.binary(max_size=8).filter(lambda raw: b"\xff" not in raw), st.binary(max_size=8))
+def test_beyond_is_the_least_upper_bound(prefix: bytes, other: bytes) -> None:
+    """What starts with the prefix is below the bound; what is below it and not below the prefix starts with it."""
+    bound = listing.beyond(prefix)
+    if b"\xff" not in other:
+        assert prefix <= prefix + other < bound
+        assert (prefix <= other < bound) == other.startswith(prefix)
+
+
+def test_summaries_tell_the_objects(store: Store) -> None:
+    """A listing gives each object's ETag, size, time and checksum."""
+    store.write_sync(objects.put_object, values.obj("k"))
+    page = store.read(list_objects, "bucket")
+    assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None),)
+    assert (page.prefixes, page.truncated, page.last) == ((), False, "k")
+
+
+def test_empty_and_absent_buckets_give_an_empty_page(store: Store) -> None:
+    """Whether the bucket exists is the caller's question; limit 0 gives an empty page that is not truncated."""
+    empty = listing.Listing((), (), False, None)
+    store.write_sync(objects.put_object, values.obj("k"))
+    assert store.read(list_objects, "none") == empty
+    assert store.read(list_objects, "bucket", limit=0) == empty
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> None:
+    """However many keys are under a prefix, listing over it takes the same few steps of SQLite's machine."""
+
+    def fill(conn: Connection) -> None:
+        for folder in ("a", "b", "c"):
+            for number in range(count):
+                objects.put_object(conn, values.obj(f"{folder}/{number:06}"))
+
+    store.write_sync(fill)
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def count_steps(conn: Connection) -> listing.Listing:
+        connect.raw_of(conn).set_progress_handler(step, 10)
+        try:
+            return list_objects(conn, "bucket", "", "/")
+        finally:
+            connect.raw_of(conn).set_progress_handler(None, 0)
+
+    page = store.read(count_steps)
+    assert page.prefixes == ("a/", "b/", "c/")
+    assert steps < 250, steps

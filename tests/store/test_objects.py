@@ -1,0 +1,145 @@
+"""Buckets and the index of objects."""
+
+from dataclasses import replace
+
+import pytest
+
+from fuin.store import buckets, objects, parts, uploads
+from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
+from fuin.store.store import Store
+from tests.store import values
+
+
+def test_bucket_is_found_changed_and_removed(store: Store) -> None:
+    """Encryption and policy are set and taken back; the name is free again after the end."""
+    store.change_sync(buckets.set_encryption, "bucket", '{"algorithm":"aws:kms"}')
+    store.change_sync(buckets.set_policy, "bucket", "{}")
+    changed = replace(values.bucket(), encryption='{"algorithm":"aws:kms"}', policy="{}")
+    assert store.read(buckets.find_bucket, "bucket") == changed
+    store.change_sync(buckets.set_encryption, "bucket", None)
+    store.change_sync(buckets.set_policy, "bucket", None)
+    assert store.read(buckets.list_buckets, values.ACCOUNT) == [values.bucket()]
+    store.change_sync(buckets.delete_bucket, "bucket")
+    store.change_sync(buckets.insert_bucket, values.bucket())
+
+
+def test_bucket_name_is_taken_over_the_whole_server(store: Store) -> None:
+    """Neither the owner nor anybody else can make it again."""
+    with pytest.raises(AlreadyExists):
+        store.change_sync(buckets.insert_bucket, replace(values.bucket(), region="eu-west-1"))
+    with pytest.raises(NotFound):
+        store.change_sync(buckets.insert_bucket, replace(values.bucket("other"), account="9" * 12))
+
+
+def test_absent_bucket(store: Store) -> None:
+    """Every change of a bucket that is not there says so."""
+    for change in (
+        lambda c: buckets.set_policy(c, "none", None),
+        lambda c: buckets.set_encryption(c, "none", None),
+        lambda c: buckets.delete_bucket(c, "none"),
+        lambda c: objects.put_object(c, values.obj(bucket="none")),
+        lambda c: uploads.insert_upload(c, values.upload(bucket="none")),
+    ):
+        with pytest.raises(NoSuchBucket):
+            store.change_sync(change)
+
+
+def test_bucket_with_objects_or_uploads_stays(store: Store) -> None:
+    """A bucket ends only when nothing is in it, uploads in progress included."""
+    store.write_sync(objects.put_object, values.obj())
+    with pytest.raises(BucketNotEmpty):
+        store.change_sync(buckets.delete_bucket, "bucket")
+    store.write_sync(objects.delete_object, "bucket", "key")
+    store.write_sync(uploads.insert_upload, values.upload())
+    with pytest.raises(BucketNotEmpty):
+        store.change_sync(buckets.delete_bucket, "bucket")
+    store.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+    store.change_sync(buckets.delete_bucket, "bucket")
+
+
+@pytest.mark.parametrize("key", ["a", "ü/鍵", "\U0010ffff", "a\x00b", " ", "a" * 1024, "../x", "\r\n"])
+def test_object_is_found_as_it_was_put(store: Store, key: str) -> None:
+    """Any key of UTF-8 text, with all fields and parts in order."""
+    obj = values.obj(key, *(values.part(number, checksum='{"CRC32":"x"}') for number in (1, 2, 10)))
+    assert store.write_sync(objects.put_object, obj) == []
+    assert store.read(objects.get_object, "bucket", key) == obj
+    assert store.read(objects.head_object, "bucket", key) == replace(obj, parts=())
+    assert store.read(objects.get_object, "bucket", key + "x") is None
+    assert store.read(objects.head_object, "other", key) is None
+
+
+def test_key_that_is_not_utf_8_is_refused(store: Store) -> None:
+    """A lone surrogate has no UTF-8 form; nothing is stored for it."""
+    with pytest.raises(UnicodeEncodeError):
+        store.write_sync(objects.put_object, values.obj("\ud800"))
+
+
+def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
+    """The second put returns the first one's blobs, and only the second is there."""
+    first, second = values.obj("key", values.part(1), values.part(2)), values.obj("key", etag="second")
+    store.write_sync(objects.put_object, first)
+    assert store.write_sync(objects.put_object, second) == [part.blob for part in first.parts]
+    assert store.read(objects.get_object, "bucket", "key") == second
+    wanted = [part.blob for part in first.parts + second.parts]
+    assert store.read(parts.known_blobs, wanted) == {second.parts[0].blob}
+
+
+def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
+    """Deletion is idempotent: the second one finds nothing and is no error."""
+    obj = values.obj()
+    store.write_sync(objects.put_object, obj)
+    assert store.write_sync(objects.delete_object, "bucket", "key") == [obj.parts[0].blob]
+    assert store.write_sync(objects.delete_object, "bucket", "key") == []
+    assert store.read(objects.head_object, "bucket", "key") is None
+
+
+@pytest.mark.parametrize(
+    ("there", "none_match", "match", "error"),
+    [
+        (False, "*", None, None),
+        (True, "*", None, PreconditionFailed),
+        (True, "etag", None, PreconditionFailed),
+        (True, "other", None, None),
+        (True, None, "etag", None),
+        (True, None, "*", None),
+        (True, None, "other", PreconditionFailed),
+        (False, None, "etag", NotFound),
+        (False, None, "*", NotFound),
+    ],
+)
+def test_conditions_of_a_put(
+    store: Store, there: bool, none_match: str | None, match: str | None, error: type[Exception] | None
+) -> None:
+    """If-None-Match and If-Match are judged by the object that stands there at the commit."""
+    before = values.obj()
+    if there:
+        store.write_sync(objects.put_object, before)
+    after = values.obj(etag="after")
+    if error is None:
+        store.write_sync(objects.put_object, after, if_none_match=none_match, if_match=match)
+        assert store.read(objects.get_object, "bucket", "key") == after
+        return
+    with pytest.raises(error):
+        store.write_sync(objects.put_object, after, if_none_match=none_match, if_match=match)
+    assert store.read(objects.get_object, "bucket", "key") == (before if there else None)
+
+
+def test_delete_may_ask_for_the_etag(store: Store) -> None:
+    """A conditional delete of another version leaves the object."""
+    store.write_sync(objects.put_object, values.obj())
+    with pytest.raises(PreconditionFailed):
+        store.write_sync(objects.delete_object, "bucket", "key", if_match="other")
+    assert store.write_sync(objects.delete_object, "bucket", "key", if_match="etag") != []
+
+
+def test_known_blobs_of_many(store: Store) -> None:
+    """More ids than one statement takes; those of objects and of uploads are known, others are not."""
+    store.write_sync(objects.put_object, values.obj("key", *(values.part(n) for n in range(1, 1200))))
+    store.write_sync(uploads.insert_upload, values.upload())
+    extra = values.part(5)
+    store.write_sync(uploads.put_part, "upload", extra)
+    found = store.read(objects.get_object, "bucket", "key")
+    assert found is not None
+    known = {part.blob for part in found.parts} | {extra.blob}
+    assert store.read(parts.known_blobs, [*known, *(f"orphan-{n}" for n in range(700))]) == known
+    assert store.read(parts.known_blobs, []) == set()

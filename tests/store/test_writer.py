@@ -1,0 +1,216 @@
+"""The writer: one commit for many jobs, each job's outcome its own, and failures of the disk told to all."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from fuin.errors import StoreUnavailable
+from fuin.settings import Settings
+from fuin.store import buckets, connect, identities, meta
+from fuin.store.buckets import Bucket
+from fuin.store.errors import AlreadyExists
+from fuin.store.store import Store
+from tests.store import values
+
+
+def _name(number: int) -> Bucket:
+    return values.bucket(f"bucket-{number:04}")
+
+
+def test_waiting_jobs_share_one_commit(store: Store) -> None:
+    """Jobs that queue up behind a slow one become visible together, by one commit."""
+
+    async def story() -> None:
+        watch = connect.connect(store.path)
+        versions = [watch.execute("PRAGMA data_version").fetchone()[0]]
+        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.2)))
+        await asyncio.sleep(0.05)
+        jobs = [asyncio.ensure_future(store.write(buckets.insert_bucket, _name(n))) for n in range(100)]
+        await slow
+        await asyncio.gather(*jobs)
+        versions.append(watch.execute("PRAGMA data_version").fetchone()[0])
+        watch.close()
+        assert versions[1] - versions[0] <= 1
+        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 101
+
+    asyncio.run(story())
+
+
+def test_refused_job_undoes_its_own_writes_only(store: Store) -> None:
+    """One job of a batch that raises after it wrote leaves nothing, and the others' writes stay."""
+
+    async def story() -> None:
+        def half(conn: Connection) -> None:
+            buckets.insert_bucket(conn, values.bucket("half-written"))
+            buckets.insert_bucket(conn, values.bucket("bucket"))
+
+        outcomes = await asyncio.gather(
+            store.write(lambda _: time.sleep(0.1)),
+            store.write(buckets.insert_bucket, values.bucket("before")),
+            store.write(half),
+            store.write(buckets.insert_bucket, values.bucket("after")),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), type(None), AlreadyExists, type(None)]
+        assert [one.name for one in store.read(buckets.list_buckets, values.ACCOUNT)] == ["after", "before", "bucket"]
+
+    asyncio.run(story())
+
+
+def test_cancelled_waiter_costs_the_others_nothing(store: Store) -> None:
+    """A task that is cancelled while it waits does not lose the answers of its batch."""
+
+    async def story() -> None:
+        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.2)))
+        await asyncio.sleep(0.02)
+        first, second, third = (asyncio.ensure_future(store.write(meta.epoch)) for _ in range(3))
+        await asyncio.sleep(0)
+        second.cancel()
+        await slow
+        assert await first == await third
+        with pytest.raises(asyncio.CancelledError):
+            await second
+
+    asyncio.run(story())
+
+
+def test_changes_bump_the_epoch_with_what_they_change(store: Store) -> None:
+    """A change moves the epoch, a write does not, and a refused change does not."""
+
+    async def story() -> None:
+        before = store.read(meta.epoch)
+        await store.write(buckets.insert_bucket, values.bucket("written"))
+        assert store.read(meta.epoch) == before
+        await store.change(buckets.insert_bucket, values.bucket("changed"))
+        assert store.read(meta.epoch) == before + 1
+        with pytest.raises(AlreadyExists):
+            await store.change(buckets.insert_bucket, values.bucket("changed"))
+        assert store.read(meta.epoch) == before + 1
+
+    asyncio.run(story())
+
+
+def test_close_finishes_what_is_queued(settings: Settings) -> None:
+    """Jobs that were accepted before close are committed by it."""
+
+    async def story() -> None:
+        store = Store.open(settings)
+        store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
+        jobs = [asyncio.ensure_future(store.write(buckets.insert_bucket, _name(n))) for n in range(600)]
+        await asyncio.sleep(0)
+        store.close()
+        await asyncio.gather(slow, *jobs)
+        store = Store.open(settings)
+        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 600
+        store.close()
+
+    asyncio.run(story())
+
+
+def test_threads_write_through_the_same_writer(store: Store) -> None:
+    """Synchronous writes of several threads all arrive."""
+    names = [[_name(10 * thread + n) for n in range(10)] for thread in range(4)]
+
+    def work(mine: list[Bucket]) -> None:
+        for one in mine:
+            store.change_sync(buckets.insert_bucket, one)
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 41
+
+
+def test_locked_database_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When another process holds the write lock too long, the writes fail, and go on once it is free."""
+    store.write_sync(lambda conn: connect.raw_of(conn).execute("PRAGMA busy_timeout = 50").fetchone())
+    holder = connect.connect(store.path)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.write_sync(buckets.insert_bucket, values.bucket("late"))
+    holder.execute("ROLLBACK")
+    holder.close()
+    store.write_sync(buckets.insert_bucket, values.bucket("late"))
+
+
+def test_wrong_statement_is_its_caller_s_error(store: Store) -> None:
+    """An error of the statement, not of the disk, goes to the caller as it is."""
+    with pytest.raises(Exception, match="no such table"):
+        store.write_sync(lambda conn: conn.execute(text("SELECT * FROM nowhere")))
+
+
+_FULL_DISK = textwrap.dedent("""
+    import asyncio, resource, signal, sys
+    from pathlib import Path
+    from fuin.errors import StoreUnavailable
+    from fuin.settings import Settings
+    from fuin.store import buckets, identities
+    from fuin.store.store import Store
+    from tests.store import values
+
+    async def main() -> None:
+        store = Store.open(Settings(data=Path(sys.argv[1])))
+        await store.change(identities.insert_account, values.ACCOUNT, 1.0)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        size = (store.path.parent / "fuin.db-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))
+        kept = refused = 0
+        for round in range(40):
+            names = [values.bucket(f"bucket-{round}-{n}-" + "x" * 2000) for n in range(4)]
+            jobs = [store.change(buckets.insert_bucket, bucket) for bucket in names]
+            outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+            assert all(outcome is None or isinstance(outcome, StoreUnavailable) for outcome in outcomes), outcomes
+            kept += outcomes.count(None)
+            refused += sum(outcome is not None for outcome in outcomes)
+            present = {b.name for b in store.read(buckets.list_buckets, values.ACCOUNT)}
+            for bucket, outcome in zip(names, outcomes, strict=True):
+                assert (bucket.name in present) == (outcome is None)
+        assert kept and refused, (kept, refused)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await store.change(buckets.insert_bucket, values.bucket("room-again"))
+        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == kept + 1
+        assert store.catalog().bucket("room-again")
+        store.close()
+
+    asyncio.run(main())
+""")
+
+
+def test_full_disk_fails_the_batch_and_nothing_else(tmp_path: Path) -> None:
+    """When the file cannot grow, writes are StoreUnavailable and leave no trace; with room again they go on."""
+    ended = subprocess.run([sys.executable, "-c", _FULL_DISK, str(tmp_path / "data")], capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_failed_commit_refuses_the_whole_batch(store: Store) -> None:
+    """A COMMIT that fails by a deferred constraint takes every job of its transaction with it, and says so to each."""
+
+    async def both() -> list[BaseException | None]:
+        return await asyncio.gather(  # type: ignore[return-value]
+            store.write(lambda _: time.sleep(0.1)),
+            store.write(buckets.insert_bucket, values.bucket("innocent")),
+            store.write(_break_commit),
+            return_exceptions=True,
+        )
+
+    outcomes = asyncio.run(both())
+    assert [type(outcome) for outcome in outcomes[1:]] == [StoreUnavailable, StoreUnavailable]
+    assert store.read(buckets.find_bucket, "innocent") is None
+    store.write_sync(buckets.insert_bucket, values.bucket("innocent"))
+
+
+def _break_commit(conn: Connection) -> None:
+    raw: sqlite3.Connection = connect.raw_of(conn)
+    raw.execute("PRAGMA defer_foreign_keys = ON")
+    raw.execute("UPDATE buckets SET account = 'nobody'")

@@ -1,0 +1,60 @@
+"""Rows that the tests put into the store."""
+
+import itertools
+import os
+
+from fuin import ids
+from fuin.formats.wrapped import Material
+from fuin.store.buckets import Bucket
+from fuin.store.keys import Key
+from fuin.store.objects import Object
+from fuin.store.parts import Part
+from fuin.store.uploads import Upload
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+_blobs = itertools.count(1)
+
+
+def key(**changes: object) -> tuple[Key, Material]:
+    """Return a new enabled key and its material."""
+    material_id = os.urandom(32)
+    values: dict[str, object] = {
+        "key_id": ids.new_key_id(), "account": ACCOUNT, "region": REGION, "state": "Enabled", "description": "",
+        "spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS", "manager": "CUSTOMER",
+        "service": "", "multi_region": False, "created": 1.5, "deletion_date": None, "policy": "{}",
+        "current_material": material_id, **changes,
+    }  # fmt: skip
+    made = Key(**values)  # type: ignore[arg-type]
+    return made, Material(made.key_id, material_id, made.spec, os.urandom(114))
+
+
+def bucket(name: str = "bucket") -> Bucket:
+    """Return a bucket's row."""
+    return Bucket(name, ACCOUNT, REGION, 2.5)
+
+
+def part(number: int = 1, **changes: object) -> Part:
+    """Return a part with a blob of its own."""
+    values: dict[str, object] = {
+        "blob": f"blob-{os.getpid()}-{next(_blobs)}", "size": 10, "stored_size": 200, "number": number,
+        "etag": f"etag-{number}", "checksum": None, "message_id": os.urandom(32), "modified": 3.5, **changes,
+    }  # fmt: skip
+    return Part(**values)  # type: ignore[arg-type]
+
+
+def obj(key: str = "key", *parts: Part, bucket: str = "bucket", etag: str = "etag") -> Object:
+    """Return an object's row, by default of one part."""
+    parts = parts or (part(),)
+    size = sum(one.size for one in parts)
+    return Object(
+        bucket, key, etag, size, 4.5, "{}", '{"a":"b"}', '{"algorithm":"AES256"}', None, None, len(parts), parts
+    )
+
+
+def upload(upload_id: str = "upload", key: str = "key", bucket: str = "bucket") -> Upload:
+    """Return a multipart upload's row."""
+    return Upload(
+        upload_id, bucket, key, 5.5, "arn:aws:iam::123456789012:root", b"edk", "{}", "{}", "{}", "CRC32", "COMPOSITE"
+    )
