@@ -246,7 +246,7 @@ def test_large_chunk_passes_without_being_kept() -> None:
         ("a size with white space", UNSIGNED_TRAILER, b" 3\r\nabc\r\n"),
         ("a size in digits of another script", UNSIGNED_TRAILER, "\u0663".encode() + b"\r\nabc\r\n"),
         ("a size beyond everything", UNSIGNED_TRAILER, b"f" * 17 + b"\r\n"),
-        ("a bare line feed after the size", UNSIGNED_TRAILER, b"3\nabc\r\n" + _END),
+        ("a bare line feed after the size", UNSIGNED_TRAILER, b"30\nabc\r\n" + _END),
         ("a header without end", UNSIGNED_TRAILER, b"3" + b"0" * 2000),
         ("content without its line end", UNSIGNED_TRAILER, b"3\r\nabcd\r\n" + _END),
         ("a bare line feed after the content", UNSIGNED_TRAILER, b"3\r\nabc\n" + _END),

@@ -220,7 +220,7 @@ def _declared_hash(headers: Mapping[bytes, bytes]) -> str:
 def _checked_hash(value: bytes) -> str:
     plain = len(value) == 64 and not value.translate(None, _HEX)
     text = value.decode("latin-1")
-    if plain or text == UNSIGNED_PAYLOAD or text.startswith("STREAMING-"):
+    if plain or text == UNSIGNED_PAYLOAD or (text.startswith("STREAMING-") and value.isascii() and text.isprintable()):
         return text
     raise AuthenticationFailed(
         AuthReason.MALFORMED,
