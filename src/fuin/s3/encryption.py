@@ -206,7 +206,7 @@ def check_signed(x: Exchange) -> None:
 def _hint(x: Exchange) -> str:
     """Say what people get wrong most: kms:Encrypt is not what storing an object needs."""
     reasons = [reason for decision in x.call.decisions[-1:] for reason in decision.get("because", ())]
-    if any("kms:Encrypt" in reason and "is granted, but" in reason for reason in reasons):
+    if any("kms:Encrypt" in reason and "granted, but this needs" in reason for reason in reasons):
         return ". kms:Encrypt, which is allowed, does not help: storing an object needs kms:GenerateDataKey."
     return ""
 
