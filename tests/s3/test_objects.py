@@ -1,0 +1,247 @@
+"""PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects, as boto3 sees them."""
+
+import hashlib
+import os
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.s3.place import Place, refused
+
+
+def test_object_comes_back_as_it_was_put(s3: Any, bucket: str) -> None:
+    """Bytes, length, type, metadata and the MD5 as ETag come back under SSE-S3."""
+    data = os.urandom(700_000)
+    put = s3.put_object(Bucket=bucket, Key="a/b c+d%é.bin", Body=data, ContentType="x/y", Metadata={"Colour": "a  b"})
+    assert put["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    got = s3.get_object(Bucket=bucket, Key="a/b c+d%é.bin")
+    assert got["Body"].read() == data
+    assert got["ContentLength"] == len(data)
+    assert got["ContentType"] == "x/y"
+    assert got["Metadata"] == {"colour": "a  b"}
+    assert got["ServerSideEncryption"] == "AES256"
+    assert got["AcceptRanges"] == "bytes"
+    assert "VersionId" not in got
+
+
+@pytest.mark.parametrize("size", [0, 1, 262_143, 262_144, 262_145, 1_048_576, 3_000_001])
+def test_every_size_comes_back(place: Place, bucket: str, key: str, size: int) -> None:
+    """Sizes around the frames' and batches' edges come back, empty objects too, under SSE-KMS."""
+    data = os.urandom(size)
+    s3 = place.s3(checksums=False)
+    s3.put_object(Bucket=bucket, Key="k", Body=data, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == data
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == size
+
+
+def test_standard_headers_come_back_and_can_be_overridden(s3: Any, bucket: str) -> None:
+    """Cache-Control and its kin are kept; the query of a GET overrides them."""
+    s3.put_object(
+        Bucket=bucket, Key="k", Body=b"x", CacheControl="no-store", ContentDisposition="inline",
+        ContentEncoding="gzip", ContentLanguage="ja", ContentType="text/plain",
+    )  # fmt: skip
+    got = s3.head_object(Bucket=bucket, Key="k")
+    kept = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
+    assert [got[name] for name in kept] == ["no-store", "inline", "gzip", "ja", "text/plain"]
+    got = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="a/b", ResponseCacheControl="max-age=1")
+    assert (got["ContentType"], got["CacheControl"], got["ContentLanguage"]) == ("a/b", "max-age=1", "ja")
+
+
+def test_response_override_cannot_split_the_header(place: Place, bucket: str) -> None:
+    """A line break in response-content-type is refused."""
+    place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    reply = place.send("GET", f"/{bucket}/k?response-content-type=a%0D%0Ab")
+    assert (reply.status, reply.code) == (400, "InvalidArgument")
+
+
+def test_metadata_is_returned_byte_for_byte(place: Place, bucket: str) -> None:
+    """UTF-8 that a client puts into a header comes back as the same bytes (unsigned: botocore signs other bytes)."""
+    place.put_policy(
+        bucket, {"Effect": "Allow", "Principal": "*", "Action": "s3:*Object", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    )
+    value = "日本".encode().decode("latin-1")
+    assert place.raw("PUT", f"/{bucket}/k", {"x-amz-meta-name": value}, b"x").status == 200
+    assert place.raw("HEAD", f"/{bucket}/k", {}).headers["x-amz-meta-name"] == value
+
+
+def test_too_much_metadata_is_refused(s3: Any, bucket: str) -> None:
+    """More than 2 KB of user metadata is refused, and nothing is stored."""
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", Metadata={"a": "b" * 2048})
+    assert refused(error.value)[:2] == (400, "MetadataTooLarge")
+    with pytest.raises(ClientError):
+        s3.head_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"ACL": "public-read"}, "AccessControlListNotSupported"),
+        ({"GrantRead": "uri=x"}, "AccessControlListNotSupported"),
+        ({"Tagging": "a=b"}, "NotImplemented"),
+        ({"StorageClass": "GLACIER"}, "NotImplemented"),
+        ({"StorageClass": "NO_SUCH"}, "InvalidStorageClass"),
+        ({"WebsiteRedirectLocation": "/x"}, "NotImplemented"),
+        ({"ObjectLockLegalHoldStatus": "ON"}, "NotImplemented"),
+        ({"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}, "NotImplemented"),
+    ],
+)
+def test_what_is_not_built_is_refused(place: Place, bucket: str, members: dict[str, Any], code: str) -> None:
+    """Headers whose meaning is not built are refused, never ignored."""
+    request = place.s3()
+    if "SSECustomerKey" in members:  # boto3 sends it over https only
+        headers = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+        reply = place.send("PUT", f"/{bucket}/k", headers, b"x")
+        assert (reply.status, reply.code) == (501, code)
+        return
+    with pytest.raises(ClientError) as error:
+        request.put_object(Bucket=bucket, Key="k", Body=b"x", **members)
+    assert refused(error.value)[1] == code
+
+
+@pytest.mark.parametrize("acl", ["private", "bucket-owner-full-control"])
+def test_acls_that_change_nothing_are_taken(s3: Any, bucket: str, acl: str) -> None:
+    """Clients that always send a canned ACL for the owner work."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL=acl)
+
+
+def test_missing_objects_and_buckets(s3: Any, bucket: str) -> None:
+    """404 with NoSuchKey and NoSuchBucket; HEAD without a body."""
+    with pytest.raises(ClientError) as error:
+        s3.get_object(Bucket=bucket, Key="none")
+    assert refused(error.value)[:2] == (404, "NoSuchKey")
+    with pytest.raises(ClientError) as error:
+        s3.head_object(Bucket=bucket, Key="none")
+    assert refused(error.value)[:2] == (404, "404")
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket="no-such-bucket", Key="k", Body=b"x")
+    assert refused(error.value)[:2] == (404, "NoSuchBucket")
+
+
+def test_key_too_long(s3: Any, bucket: str) -> None:
+    """1,024 bytes of key are taken, one more is not."""
+    s3.put_object(Bucket=bucket, Key="é" * 512, Body=b"x")
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="é" * 512 + "a", Body=b"x")
+    assert refused(error.value)[:2] == (400, "KeyTooLongError")
+
+
+def test_delete_is_idempotent_and_removes_the_bytes(place: Place, bucket: str) -> None:
+    """After a delete neither the object nor its blob is there; deleting again succeeds."""
+    s3 = place.s3()
+    before = set(place.blobs())
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    (blob,) = set(place.blobs()) - before
+    assert s3.delete_object(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPStatusCode"] == 204
+    s3.delete_object(Bucket=bucket, Key="k")
+    place.settle()
+    assert not blob.exists()
+
+
+def test_overwriting_replaces_the_bytes(place: Place, bucket: str) -> None:
+    """An overwritten object leaves one blob, the new one."""
+    s3 = place.s3()
+    before = set(place.blobs())
+    for number in range(3):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"%d" % number)
+    place.settle()
+    assert len(set(place.blobs()) - before) == 1
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
+
+
+def test_conditional_writes(s3: Any, bucket: str) -> None:
+    """If-None-Match: * creates only; If-Match replaces only what it names."""
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")
+    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch='"00"')
+    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch=etag)
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="new", Body=b"2", IfMatch=etag)
+    assert refused(error.value)[:2] == (404, "NoSuchKey")
+
+
+def test_conditional_reads(s3: Any, bucket: str) -> None:
+    """If-Match and its three kin give 200, 304 and 412."""
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["ETag"]
+    moment = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    assert s3.get_object(Bucket=bucket, Key="k", IfMatch=etag)["Body"].read() == b"1"
+    cases = [({"IfMatch": '"0"'}, 412), ({"IfNoneMatch": etag}, 304), ({"IfModifiedSince": moment}, 304),
+             ({"IfUnmodifiedSince": moment.replace(year=2001)}, 412)]  # fmt: skip
+    for members, status in cases:
+        for call in (s3.get_object, s3.head_object):
+            with pytest.raises(ClientError) as error:
+                call(Bucket=bucket, Key="k", **members)
+            assert refused(error.value)[0] == status
+
+
+def test_many_objects_are_deleted_at_once(s3: Any, bucket: str) -> None:
+    """DeleteObjects tells of each key, and of none when it shall be quiet."""
+    names = [f"k{number}" for number in range(5)]
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=name, Body=b"x")
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": name} for name in (*names[:3], "none")]})
+    assert [item["Key"] for item in done["Deleted"]] == [*names[:3], "none"]
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True})
+    assert "Deleted" not in done
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_object_attributes(s3: Any, bucket: str) -> None:
+    """GetObjectAttributes gives what was asked for and no more."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"12345", ChecksumAlgorithm="SHA256")
+    got = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectSize", "Checksum"])
+    assert got["ObjectSize"] == 5
+    assert got["Checksum"]["ChecksumType"] == "FULL_OBJECT"
+    assert "ChecksumSHA256" in got["Checksum"]
+    assert "ETag" not in got
+
+
+@pytest.fixture(scope="module")
+def ranged(place: Place, key: str) -> tuple[str, bytes]:
+    """Give a bucket with an object `k` of several frames and an uneven end."""
+    name, data = place.bucket("ranged"), os.urandom(262_144 * 4 + 77)
+    place.s3(checksums=False).put_object(
+        Bucket=name, Key="k", Body=data, ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    return name, data
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(start=st.integers(0, 262_144 * 4 + 76), length=st.integers(1, 600_000), form=st.sampled_from("aos"))
+def test_ranges_equal_slices(place: Place, ranged: tuple[str, bytes], start: int, length: int, form: str) -> None:
+    """Every range is the slice of the plaintext: a-b, a- and -n."""
+    name, data = ranged
+    header, wanted = {
+        "a": (f"bytes={start}-{start + length - 1}", data[start : start + length]),
+        "o": (f"bytes={start}-", data[start:]),
+        "s": (f"bytes=-{length}", data[-length:]),
+    }[form]
+    got = place.s3().get_object(Bucket=name, Key="k", Range=header)
+    assert got["Body"].read() == wanted
+    assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
+    first = len(data) - len(wanted) if form != "a" else start
+    assert got["ContentRange"] == f"bytes {first}-{first + len(wanted) - 1}/{len(data)}"
+    assert "ChecksumCRC64NVME" not in got
+
+
+@pytest.mark.parametrize("header", ["bytes=9999999-", "bytes=9999999-99999999", "bytes=-0"])
+def test_unsatisfiable_ranges(place: Place, ranged: tuple[str, bytes], header: str) -> None:
+    """A range beyond the end is 416 with the object's size."""
+    reply = place.send("GET", f"/{ranged[0]}/k", {"Range": header})
+    assert (reply.status, reply.code) == (416, "InvalidRange")
+    assert reply.text("ActualObjectSize") == str(len(ranged[1]))
+
+
+@pytest.mark.parametrize("header", ["bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=5-2", "bytes=a-b"])
+def test_other_ranges_give_the_whole(place: Place, ranged: tuple[str, bytes], header: str) -> None:
+    """Several ranges, other units and nonsense mean the whole object."""
+    reply = place.send("GET", f"/{ranged[0]}/k", {"Range": header})
+    assert reply.status == 200
+    assert reply.body == ranged[1]
