@@ -235,6 +235,7 @@ def test_a_refusal_names_the_denying_statements() -> None:
     [
         (statement("kms:Encrypt", KEY), "kms:Encrypt is granted, but this needs kms:GenerateDataKey"),
         (statement(["kms:Encrypt", "s3:*"], KEY), "kms:Encrypt is granted, but this needs kms:GenerateDataKey"),
+        (statement(["kms:Encrypt", "kms:Decrypt"]), "kms:Encrypt, kms:Decrypt are granted, but this needs kms:Gener"),
         (statement("kms:*", KEY + "0"), f"its Resource is {KEY}0, not {KEY}"),
         (
             statement("kms:*", Condition={"StringEquals": {"kms:EncryptionContext:dept": "HR"}}),
