@@ -59,6 +59,7 @@ class Place:
         self._listener = bind_unix(self.settings.keyholder_socket)
         self._keyholder: subprocess.Popen[bytes] | None = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._session = boto3.session.Session()  # keeps the loaded service model
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="key service")
         self._thread.start()
@@ -149,9 +150,15 @@ class Place:
         who = user or self.root
         index = (who.access_key_id, region)
         if index not in self._clients:
-            session = boto3.session.Session(who.access_key_id, who.secret_access_key, region_name=region)
             config = Config(retries={"total_max_attempts": 1}, parameter_validation=False, read_timeout=30)
-            self._clients[index] = session.client("kms", endpoint_url=self.url, config=config)
+            self._clients[index] = self._session.client(
+                "kms",
+                region_name=region,
+                endpoint_url=self.url,
+                config=config,
+                aws_access_key_id=who.access_key_id,
+                aws_secret_access_key=who.secret_access_key,
+            )
         return self._clients[index]
 
     def add_user(self, policy: Mapping[str, Any] | None = None, account: str = ACCOUNT) -> User:

@@ -22,7 +22,6 @@ from fuin.kms.shapes import Input, Output, RecipientInfo
 if TYPE_CHECKING:
     from fuin.gate import Call
 
-_ALGORITHM = {"kms:EncryptionAlgorithm": SYMMETRIC_DEFAULT}
 _IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 
 
@@ -104,7 +103,7 @@ class ReEncryptOutput(Output, frozen=True):
 async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
     """Return up to 4096 bytes encrypted under a KMS key."""
     check_grant_tokens(p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", "kms:Encrypt", context=p.EncryptionContext, extra=_ALGORITHM)
+    opened = open_key(call, p.KeyId or "", "kms:Encrypt", context=p.EncryptionContext)
     check_symmetric(p.EncryptionAlgorithm)
     if p.DryRun:
         raise DryRunOperationException
@@ -118,7 +117,7 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
     """Return what a ciphertext blob holds; the key is the one that the blob names."""
     check_recipient(p.Recipient)
     check_grant_tokens(p.GrantTokens)
-    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, p.EncryptionContext, _ALGORITHM, _trial(p))
+    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, p.EncryptionContext, _trial(p))
     check_symmetric(p.EncryptionAlgorithm)
     if p.DryRun:
         raise DryRunOperationException
@@ -134,12 +133,8 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
 async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
     """Return a blob encrypted anew under another key or context; the plaintext stays in the keyholder."""
     check_grant_tokens(p.GrantTokens)
-    source = _source(
-        call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, p.SourceEncryptionContext, _ALGORITHM, _trial(p)
-    )
-    target = open_key(
-        call, p.DestinationKeyId or "", "kms:ReEncryptTo", context=p.DestinationEncryptionContext, extra=_ALGORITHM
-    )
+    source = _source(call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, p.SourceEncryptionContext, _trial(p))
+    target = open_key(call, p.DestinationKeyId or "", "kms:ReEncryptTo", context=p.DestinationEncryptionContext)
     check_symmetric(p.SourceEncryptionAlgorithm)
     check_symmetric(p.DestinationEncryptionAlgorithm)
     if p.DryRun:
@@ -171,17 +166,16 @@ def _source(
     action: str,
     key_id: str | None,
     context: Context | None,
-    extra: dict[str, str],
     trial: bool,
 ) -> OpenKey:
     """Return the key that a blob names; a trial without a ciphertext names it by id."""
     if trial and blob is None:
         if key_id is None:
             raise ValidationException(null_at("keyId" if action == "kms:Decrypt" else "sourceKeyId"))
-        return open_key(call, key_id, action, context=context, extra=extra)
+        return open_key(call, key_id, action, context=context)
     if blob is None:
         raise ValidationException(null_at("ciphertextBlob"))
-    return open_ciphertext(call, blob, action, identifier=key_id, context=context, extra=extra)
+    return open_ciphertext(call, blob, action, identifier=key_id, context=context)
 
 
 async def open_blob(call: Call, opened: OpenKey, blob: bytes) -> bytes:

@@ -143,7 +143,8 @@ def reach(
     named = find(call, catalog, identifier, aliases=aliases)
     if call.via is None:
         call.facts["kmsKey"] = named.arn
-    conditions = _conditions(call, named, extra)
+    conditions = _conditions(named)
+    conditions.update(extra or {})
     if named.key is None:
         permit_identity(call, action, named.arn, named.account, conditions)
         raise NotFoundException(named.missing)
@@ -171,7 +172,6 @@ def open_key(
     *,
     context: Mapping[str, str] | None,
     usage: str = ENCRYPT_DECRYPT,
-    extra: Mapping[str, str] | None = None,
 ) -> OpenKey:
     """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
     catalog = call.services.store.catalog()
@@ -179,7 +179,7 @@ def open_key(
         named = find(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
         raise NotFoundException(error.message) from None
-    return _open(call, catalog, named, action, context, usage, None, extra)
+    return _open(call, catalog, named, action, context, usage, None)
 
 
 def open_ciphertext(
@@ -189,7 +189,6 @@ def open_ciphertext(
     *,
     identifier: str | None,
     context: Mapping[str, str] | None,
-    extra: Mapping[str, str] | None = None,
 ) -> OpenKey:
     """Return the key that made a ciphertext blob, with the material it names; the blob alone says which key.
 
@@ -197,7 +196,7 @@ def open_ciphertext(
     are no blob, and AWS's AccessDeniedException for a blob of a key that is not to be seen from here.
     """
     if identifier is not None:
-        opened = open_key(call, identifier, action, context=context, extra=extra)
+        opened = open_key(call, identifier, action, context=context)
         parsed = _parse(ciphertext)
         if parsed.key_id != opened.key.key_id:
             raise IncorrectKeyException
@@ -210,7 +209,7 @@ def open_ciphertext(
         raise AccessDeniedException(_CIPHERTEXT_REFERS)
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
-        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, extra)
+        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id)
     except AccessDenied:
         if key.account != call.account:
             raise AccessDeniedException(_CIPHERTEXT_REFERS) from None
@@ -232,7 +231,6 @@ def _open(
     encryption_context: Mapping[str, str] | None,
     usage: str,
     material_id: bytes | None,
-    extra: Mapping[str, str] | None,
 ) -> OpenKey:
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
@@ -240,7 +238,8 @@ def _open(
     if pairs:
         record["context"] = pairs
     try:
-        conditions = _conditions(call, named, extra, pairs)
+        conditions = _conditions(named)
+        _add_use(conditions, pairs)
         key = named.key
         if key is None:
             permit_identity(call, action, named.arn, named.account, conditions)
@@ -264,26 +263,27 @@ def _material(catalog: Catalog, key: Key, material_id: bytes | None) -> Material
     return material
 
 
-def _conditions(
-    call: Call, named: Named, extra: Mapping[str, str] | None, encryption_context: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the condition keys that policies may ask for; AWS: "AWS KMS condition keys"."""
+def _conditions(named: Named) -> dict[str, str]:
+    """Return the condition keys of a key that policies may ask for; AWS: "AWS KMS condition keys"."""
     conditions: dict[str, str] = {}
     key = named.key
     if key is not None:
         conditions["kms:KeySpec"] = key.spec
         conditions["kms:KeyUsage"] = key.usage
         conditions["kms:KeyOrigin"] = key.origin
+        conditions["kms:MultiRegion"] = "true" if key.multi_region else "false"
         for name, value in key.tags:
             conditions[f"aws:ResourceTag/{name}"] = value
     if named.alias:
         conditions["kms:RequestAlias"] = named.alias
-    if encryption_context:
-        for name, value in encryption_context.items():
-            conditions[f"kms:EncryptionContext:{name}"] = value
-    if extra:
-        conditions.update(extra)
     return conditions
+
+
+def _add_use(conditions: dict[str, str], encryption_context: Mapping[str, str]) -> None:
+    """Add the condition keys of a use of the key: the algorithm and each pair of the encryption context."""
+    conditions["kms:EncryptionAlgorithm"] = SYMMETRIC_DEFAULT
+    for name, value in encryption_context.items():
+        conditions[f"kms:EncryptionContext:{name}"] = value
 
 
 def encode_context(pairs: Mapping[str, str]) -> bytes:

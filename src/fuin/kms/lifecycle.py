@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin import crash
 from fuin.kms import states
 from fuin.kms.faults import NotFoundException, ValidationException
 from fuin.kms.key import found, reach
@@ -41,23 +40,22 @@ class ScheduleKeyDeletionOutput(Output, frozen=True):
 async def enable_key(call: Call, p: KeyInput) -> None:
     """Let the key be used again."""
     named = reach(call, p.KeyId or "", "kms:EnableKey")
-    await _change(call, "enable_key", named, keys.set_state, states.ENABLED)
+    await _change(call, "kms:EnableKey", named, keys.set_state, states.ENABLED)
 
 
 async def disable_key(call: Call, p: KeyInput) -> None:
     """Let the key not be used until it is enabled; holds in every worker when this returns."""
     named = reach(call, p.KeyId or "", "kms:DisableKey")
-    await _change(call, "disable_key", named, keys.set_state, states.DISABLED)
+    await _change(call, "kms:DisableKey", named, keys.set_state, states.DISABLED)
 
 
 async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> ScheduleKeyDeletionOutput:
     """Let the key end, with its material, after 7 to 30 days (by default 30); it cannot be used from now on."""
     days = _LONGEST if p.PendingWindowInDays is None else p.PendingWindowInDays
     _check_window(days)
-    extra = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
-    named = reach(call, p.KeyId or "", "kms:ScheduleKeyDeletion", extra=extra)
+    named = reach(call, p.KeyId or "", "kms:ScheduleKeyDeletion")
     date = round(call.now + days * DAY, 3)
-    await _change(call, "schedule_key_deletion", named, keys.schedule_deletion, date)
+    await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date)
     return ScheduleKeyDeletionOutput(
         KeyId=named.arn, DeletionDate=date, KeyState=states.PENDING_DELETION, PendingWindowInDays=days
     )
@@ -66,7 +64,7 @@ async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> Sche
 async def cancel_key_deletion(call: Call, p: KeyInput) -> KeyOutput:
     """Take the deletion back; the key is disabled then."""
     named = reach(call, p.KeyId or "", "kms:CancelKeyDeletion")
-    await _change(call, "cancel_key_deletion", named, keys.cancel_deletion)
+    await _change(call, "kms:CancelKeyDeletion", named, keys.cancel_deletion)
     return KeyOutput(KeyId=named.arn)
 
 
@@ -79,14 +77,12 @@ def _check_window(days: int) -> None:
         )
 
 
-async def _change(call: Call, step: str, named: Named, change: Callable[..., None], *arguments: object) -> None:
+async def _change(call: Call, action: str, named: Named, change: Callable[..., None], *arguments: object) -> None:
     """Change the key's state; the store looks at the state again, since another worker may have changed it."""
     key = found(named)
-    crash.point(f"{step}.before_store")
     try:
         await call.services.store.change(change, key.key_id, key.region, *arguments)
     except WrongState as error:
-        raise states.refusal(error.state, named.arn) from None
+        raise states.refusal(error.state, action, named.arn) from None
     except NotFound:
         raise NotFoundException(f"Key '{named.arn}' does not exist") from None
-    crash.point(f"{step}.after_store")

@@ -12,7 +12,10 @@ from fuin.kms import model
 from fuin.kms.operations import OPERATIONS, Operation
 
 _EVERY = "`aws:SourceIp`, `aws:SecureTransport`, `aws:PrincipalArn` and the other keys of the principal"
-_KEY = "`kms:CallerAccount`, `kms:KeySpec`, `kms:KeyUsage`, `kms:KeyOrigin`, `aws:ResourceTag/NAME`, `kms:ViaService`"
+_KEY = (
+    "`kms:CallerAccount`, `kms:KeySpec`, `kms:KeyUsage`, `kms:KeyOrigin`, `kms:MultiRegion`, `kms:ViaService`, "
+    "`aws:ResourceTag/NAME`"
+)
 _ALGORITHM = "kms:EncryptionAlgorithm"
 _CONTEXT = "kms:EncryptionContext:NAME"
 _ALIAS = "kms:RequestAlias"
@@ -27,11 +30,10 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
     "DeleteAlias": (_ALIAS,),
     "DescribeKey": (_ALIAS,),
     "Encrypt": (_CONTEXT, _ALGORITHM, _ALIAS),
-    "GenerateDataKey": (_CONTEXT, _ALIAS),
-    "GenerateDataKeyWithoutPlaintext": (_CONTEXT, _ALIAS),
+    "GenerateDataKey": (_CONTEXT, _ALGORITHM, _ALIAS),
+    "GenerateDataKeyWithoutPlaintext": (_CONTEXT, _ALGORITHM, _ALIAS),
     "PutKeyPolicy": (_BYPASS,),
     "ReEncrypt": (_CONTEXT, _ALGORITHM, _ALIAS),
-    "ScheduleKeyDeletion": ("kms:ScheduleKeyDeletionPendingWindowInDays",),
     "TagResource": (_TAGS,),
     "UpdateAlias": (_ALIAS,),
 }

@@ -45,16 +45,16 @@ def check_state(key: Key, action: str, arn: str) -> None:
     """Raise DisabledException or KMSInvalidStateException if the key's state does not allow the action."""
     allowed = ALLOWED.get(action)
     if allowed is not None and key.state not in allowed:
-        raise refusal(key.state, arn)
+        raise refusal(key.state, action, arn)
 
 
-def refusal(state: str, arn: str) -> Fault:
-    """Return the error for a key in the wrong state, in AWS's words."""
+def refusal(state: str, action: str, arn: str) -> Fault:
+    """Return the error for a key in the wrong state for an action, in AWS's words."""
+    if ALLOWED.get(action) is _ONLY_PENDING:
+        return KMSInvalidStateException(f"{arn} is not pending deletion.")
     if state == DISABLED:
         return DisabledException(f"{arn} is disabled.")
-    if state == PENDING_DELETION:
-        return KMSInvalidStateException(f"{arn} is pending deletion.")
-    return KMSInvalidStateException(f"{arn} is not pending deletion.")
+    return KMSInvalidStateException(f"{arn} is pending deletion.")
 
 
 def is_gone(key: Key, now: float) -> bool:
