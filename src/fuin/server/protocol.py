@@ -18,6 +18,7 @@ HEADER_COUNT = 256
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
 SWEEP_EVERY = 2.5
+CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert when the server ends
 
 
 class HeadersTooLarge(Exception):
@@ -72,6 +73,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._header_bytes += size + 4
         if self._header_bytes > HEADER_LIMIT or len(self.headers) >= HEADER_COUNT:
             raise HeadersTooLarge
+
+    def shutdown(self) -> None:
+        """Close as soon as the response is out; uvloop alone would wait 30 s for a silent client's closing alert."""
+        super().shutdown()
+        self.loop.call_later(CLOSE_TIME, self._end_closing)
+
+    def _end_closing(self) -> None:
+        if self not in self.connections:
+            return
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.loop.call_later(CLOSE_TIME, self._end_closing)
 
     def silent_too_long(self, now: float) -> bool:
         """Tell whether this connection holds a request that makes no progress through the client's silence."""
