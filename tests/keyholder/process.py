@@ -1,17 +1,22 @@
 """A real keyholder process on a real Unix socket, for tests."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
+
+T = TypeVar("T")
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER_KEY_ID = "mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -115,3 +120,21 @@ class Holder:
         os.write(write_end, self.passphrase)
         os.close(write_end)
         return read_end
+
+
+def play(holder: Holder, story: Callable[[Keyholder], Awaitable[T]]) -> T:
+    """Run a story with a connected client and return what it returns."""
+
+    async def with_client() -> T:
+        client = holder.client()
+        try:
+            return await story(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(with_client())
+
+
+def draft(number: int) -> bytes:
+    """Return a draft that names its own request."""
+    return b'{"request":"r-%d"}' % number
