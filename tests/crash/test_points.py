@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.crash import soundness
+from tests.support.processes import alive, wait_until
 from tests.support.server import REPOSITORY, Server
 
 pytestmark = pytest.mark.real
@@ -39,16 +40,11 @@ class Scene:
     def crash(self, point: str, act: Callable[[Server], object]) -> None:
         """Start the server armed at `point`, act, see the act fail, and kill what is left of the server."""
         self.server.start({"FUIN_CRASH_POINT": point})
-        before = self.worker()
-        with pytest.raises((BotoCoreError, ClientError)):
+        [worker] = self.server.workers()
+        with pytest.raises((BotoCoreError, ClientError)) as failure:
             act(self.server)
-        assert self.worker() != before, f"{point} was not reached"
+        wait_until(lambda: not alive(worker), 5, f"{point} ends the worker, which failed by {failure.value!r}")
         self.server.kill()
-
-    def worker(self) -> int | None:
-        """Return the process id of the worker, None while there is none."""
-        found = [process.pid for process in self.server.workers() if process.is_running()]
-        return found[0] if found else None
 
 
 @pytest.fixture
