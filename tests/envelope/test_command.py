@@ -171,8 +171,12 @@ def test_ciphertext_stays_off_terminals(kms: KmsStandIn, plain: Path) -> None:
     leader, follower = pty.openpty()
     try:
         command = [sys.executable, "-c", MAIN, "encrypt", str(plain), *WRITE]
-        to_terminal = subprocess.run([*command, "-o", "-"], stdout=follower, stderr=subprocess.PIPE, check=False)
-        with_bar = subprocess.run(command, stderr=follower, check=False, env={**os.environ, "TERM": "xterm"})
+        to_terminal = subprocess.run(
+            [*command, "-o", "-"], stdout=follower, stderr=subprocess.PIPE, check=False, timeout=20
+        )
+        with_bar = subprocess.run(
+            command, stderr=follower, check=False, timeout=20, env={**os.environ, "TERM": "xterm"}
+        )
         shown = os.read(leader, 65536)
     finally:
         os.close(follower)

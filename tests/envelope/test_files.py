@@ -75,6 +75,16 @@ def test_stream_round_trip(kms: KmsStandIn, length: int) -> None:
     assert sum(told) == len(message.getvalue())
 
 
+@pytest.mark.parametrize("change", ["between frames", "in a frame"])
+def test_cut_message_is_refused(kms: KmsStandIn, change: str) -> None:
+    """A message without its end is an error also when all that is there is genuine."""
+    message = sealed(bytes(1_000_000))
+    header = parse_header(message)
+    whole = header.length + 2 * (header.frame_length + 32)
+    with pytest.raises(TamperedError, match="before its final frame"):
+        opened(message[: whole if change == "between frames" else whole + 100])
+
+
 def test_only_generate_data_key_and_decrypt_are_asked(kms: KmsStandIn) -> None:
     """Writing needs kms:GenerateDataKey alone, reading kms:Decrypt alone, each with the context and the key."""
     opened(sealed())

@@ -66,6 +66,13 @@ def test_file_that_came_meanwhile_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_name_is_taken_by_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without force nothing is renamed, since a rename would replace what came a moment before."""
+    monkeypatch.delattr(Path, "replace")
+    write(tmp_path / "out", b"text")
+    assert (tmp_path / "out").read_bytes() == b"text"
+
+
 def test_force_replaces_and_keeps_permissions(tmp_path: Path) -> None:
     """A private file does not become public by being replaced."""
     target = tmp_path / "out"

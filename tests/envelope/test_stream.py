@@ -147,6 +147,16 @@ def test_frames_out_of_place_are_refused(change: Callable[[list[bytes]], list[by
         unseal(header + b"".join(change(frames(message))), pieces=pieces)
 
 
+@pytest.mark.parametrize("pieces", [1, 13, 10_000])
+def test_final_frame_is_bounded_before_it_is_read(pieces: int) -> None:
+    """A final frame that claims more than a frame's bytes is refused at its head, not gathered."""
+    message = seal(bytes(40))
+    header = message[: parse_header(message).length]
+    head = struct.pack(">IIQII", 0xFFFFFFFF, 1, 0, 1, 1000)
+    with pytest.raises(TamperedError, match="longer than its frame length"):
+        unseal(header + head + bytes(2000), pieces=pieces)
+
+
 def test_frame_of_another_message_is_refused() -> None:
     """Two messages under one data key do not share frames: each derives its own key."""
     one, other = seal(bytes(40)), seal(bytes(40))

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from fuin.envelope import files
 from fuin.envelope.kms import KmsClient
-from fuin.envelope.output import refuse_existing, whole_file
+from fuin.envelope.output import whole_file
 from fuin.errors import FuinError
 
 if TYPE_CHECKING:
@@ -123,8 +123,6 @@ def _streams(
     file: str, target: str, verb: str, *, force: bool
 ) -> Iterator[tuple[files.Source, files.Sink, Callable[[int], None]]]:
     """Open input, output and progress bar; the output file is there afterwards only when nothing failed."""
-    if target != STREAM:
-        refuse_existing(Path(target), force=force)  # before KMS is asked
     with _input(file) as source, _output(target, force=force) as sink, _bar(file, verb) as progress:
         yield source, sink, progress
 
