@@ -5,11 +5,12 @@ import random
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from fuin.errors import StoreUnavailable
 from fuin.formats.wrapped import Material
 from fuin.settings import Settings
-from fuin.store import connect, keys
+from fuin.store import connect, keys, schema
 from fuin.store.keys import Key
 from fuin.store.store import Store
 from tests.store import values
@@ -68,6 +69,14 @@ def test_no_copy_is_left_among_many_keys(store: Store, settings: Settings) -> No
     content = _bytes(settings.data)
     assert sum(_traces(content, material) for _, material in ended) == 0
     assert all(_traces(content, material) == 5 for _, material in living)
+
+
+def test_rows_are_blanked_in_their_place_and_stay(store: Store) -> None:
+    """No row of wrapped material is ever removed: SQLite moves rows then, and leaves copies that nothing overwrites."""
+    made = _add(store, 3)
+    _end(store, made[:2])
+    rows = store.read(lambda conn: conn.execute(select(schema.sealed_materials.c.wrapped)).scalars().all())
+    assert sorted(rows) == sorted([bytes(114), bytes(114), made[2][1].wrapped])
 
 
 def test_other_open_processes_do_not_keep_it(store: Store, settings: Settings) -> None:

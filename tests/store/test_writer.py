@@ -151,13 +151,23 @@ def test_wrong_statement_is_its_caller_s_error(store: Store) -> None:
 
 
 _FULL_DISK = textwrap.dedent("""
-    import asyncio, resource, signal, sys
+    import asyncio, resource, signal, sys, time
+    from sqlalchemy import text
     from pathlib import Path
     from fuin.errors import StoreUnavailable
     from fuin.settings import Settings
-    from fuin.store import buckets, identities
+    from fuin.store import buckets, connect, identities
     from fuin.store.store import Store
     from tests.store import values
+
+    def innocent(conn) -> None:
+        conn.execute(text("UPDATE buckets SET policy = 'innocent'"))
+
+    def too_much(conn) -> None:
+        # More than the cache holds: the disk is full in the middle of the transaction, not at its commit.
+        connect.raw_of(conn).execute("PRAGMA cache_size = 5")
+        for number in range(200):
+            buckets.insert_bucket(conn, values.bucket(f"much-{number}-" + "x" * 3000))
 
     async def main() -> None:
         store = Store.open(Settings(data=Path(sys.argv[1])))
@@ -177,6 +187,10 @@ _FULL_DISK = textwrap.dedent("""
             for bucket, outcome in zip(names, outcomes, strict=True):
                 assert (bucket.name in present) == (outcome is None)
         assert kept and refused, (kept, refused)
+        jobs = [store.write(f) for f in (lambda _: time.sleep(0.1), innocent, too_much)]
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes[1:]] == [StoreUnavailable, StoreUnavailable], outcomes
+        assert {b.policy for b in store.read(buckets.list_buckets, values.ACCOUNT)} == {None}
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await store.change(buckets.insert_bucket, values.bucket("room-again"))
         assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == kept + 1
