@@ -85,7 +85,8 @@ def _used(entry: Entry) -> Iterator[str]:
 
 
 def _stored(facts: dict[str, Any]) -> Iterator[str]:
-    blobs = facts.get("blobs") or ([facts["blob"]] if facts.get("blob") else [])
+    blob = facts.get("blob") or []
+    blobs = [blob] if isinstance(blob, str) else blob  # a multipart object has one a part
     plain = facts.get("plaintextBytes")
     if plain is None or not blobs or "storedBytes" not in facts:
         return
