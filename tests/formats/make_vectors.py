@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from fuin.formats import blob, context, frames, record, wrapped
 from fuin.keyholder import sealing
 from fuin.keyholder.rootkey import RootKey
@@ -117,6 +119,11 @@ def blobs() -> Cases:
     other_label = sealing.seal_with_salt(
         SALT, KEY, sealing.LABEL_MATERIAL, data[:50], context.encode(PAIRS), plaintext
     )  # fmt: skip
+    derived = bytearray(64)
+    sealing.derive_into(KEY, sealing.LABEL_BLOB, SALT, derived)
+    header, binding = data[:82] + bytes(32), context.encode(PAIRS)
+    associated = header + struct.pack(">I", len(binding)) + binding
+    uncommitted = header + AESGCM(bytes(derived[:32])).encrypt(bytes(12), plaintext, associated)
     return {
         "data-key": good("A 32-byte data key: 162 bytes.", plaintext),
         "one-byte": good("The shortest plaintext.", b"x"),
@@ -130,6 +137,12 @@ def blobs() -> Cases:
         "commitment-changed": tampered("A bit of the commitment.", flipped(data, 82)),
         "ciphertext-changed": tampered("A bit of the ciphertext.", flipped(data, 114)),
         "tag-changed": tampered("A bit of the tag.", flipped(data, -1)),
+        "commitment-of-another-key": tampered(
+            "All right but the commitment: AES-GCM alone would open it.", uncommitted
+        ),
+        "named-for-another-key": tampered(
+            "This key's own work, under another key's name.", seal_blob(plaintext, OTHER_KEY_ID)
+        ),
         "byte-cut": tampered("The last byte is missing.", data[:-1]),
         "byte-after": tampered("A byte after the tag.", data + b"\x00"),
         "context-missing": tampered("Opened without the context.", data, context={}),
