@@ -30,11 +30,17 @@ def needle(name: str, secret: bytes) -> Needle:
     assert len(secret) >= 32
     middle = len(secret) // 2
     hexadecimal = secret.hex().encode()
-    forms = {secret[:middle], secret[middle:], hexadecimal, hexadecimal.upper(), repr(secret)[2:-1].encode()}
+    forms = {secret[:middle], secret[middle:], hexadecimal, hexadecimal.upper(), *_as_python(secret)}
     for shift in range(3):
         stable = _base64_at(secret, shift)
         forms |= {stable, stable.replace(b"+", b"-").replace(b"/", b"_")}
     return Needle(name, tuple(sorted(forms)))
+
+
+def _as_python(secret: bytes) -> tuple[bytes, bytes]:
+    """Return how Python writes bytes; it escapes a single quote or not, as the bytes around it want it."""
+    plain = "".join("'" if byte == ord("'") else repr(bytes([byte]))[2:-1] for byte in secret).encode()
+    return plain, plain.replace(b"'", b"\\'")
 
 
 def _base64_at(secret: bytes, shift: int) -> bytes:
