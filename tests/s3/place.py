@@ -4,12 +4,13 @@ Being in the same process, tests can look into the store and the blobs and take 
 """
 
 import asyncio
+import base64
 import hashlib
 import http.client
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from fuin.s3 import app as s3
 from fuin.s3 import pool
 from tests.kms.place import ACCOUNT, REGION
 from tests.kms.place import Place as KeyService
+from tests.support.processes import wait_until
 from tests.support.server import User
 
 __all__ = ["ACCOUNT", "REGION", "Place", "Reply", "refused"]
@@ -167,6 +169,11 @@ class Place(KeyService):
         finally:
             connection.close()
 
+    @staticmethod
+    def md5(body: bytes) -> dict[str, str]:
+        """Return the Content-MD5 header of a body."""
+        return {"content-md5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+
     def blobs(self) -> list[Path]:
         """Return the files of the blob store."""
         return [path for path in self.settings.blobs.rglob("*") if path.is_file()]
@@ -177,6 +184,14 @@ class Place(KeyService):
 
     async def _settle(self) -> None:
         await asyncio.gather(*(pool.run(time.sleep, 0.05) for _ in range(8)))
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait until a condition holds."""
+        wait_until(condition, seconds, "the condition holds")
+
+    def drafts(self, request_id: str) -> list[dict[str, Any]]:
+        """Return what the audit records of one request hold, oldest first."""
+        return [dict(entry.draft) for entry in self.record(request_id)]
 
     def new_key(self, **members: Any) -> str:
         """Make a KMS key and return its ARN."""

@@ -44,7 +44,7 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     if upload is None:
         return _again(x)
     x.call.facts["uploadId"] = upload.upload_id
-    named = _named(xml.parse(await documents.read(x, checked=False), "CompleteMultipartUpload"))
+    named = _named(xml.parse(await documents.read(x, checked=False, of_object=True), "CompleteMultipartUpload"))
     kept = Encryption.from_column(upload.encryption)
     if kept.algorithm == encryption.KMS and (_told(x) is not None or any(part.values for part in named)):
         await uploads.open_data_key(x, bucket, kept)

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 _WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
 
-async def read(x: Exchange, *, checked: bool) -> bytes:
+async def read(x: Exchange, *, checked: bool, of_object: bool = False) -> bytes:
     """Return the request's body; `checked` ones must bring Content-MD5 or a checksum, as their model says.
+
+    `of_object` tells that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
 
     Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
     """
     limit = x.services.settings.s3_document_limit
     try:
-        promise = payload.of_request(x, limit, may_be_empty=True)
+        promise = payload.of_request(x, limit, may_be_empty=True, of_object=of_object)
     except S3Fault as fault:
         raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
     if checked and promise.md5 is None and promise.checksum is None:

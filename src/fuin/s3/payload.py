@@ -55,17 +55,18 @@ class Promise:
         return self.form.startswith("STREAMING-")
 
 
-def of_request(x: Exchange, limit: int, *, may_be_empty: bool = False) -> Promise:
+def of_request(x: Exchange, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Promise:
     """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes.
 
-    `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3).
+    `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3);
+    `of_object` leaves checksum headers alone, since they speak of an object and not of this body.
     """
     headers = x.request.headers
     form = x.caller.signed.payload_hash if x.caller else (x.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
     length = _length(headers, form, b"0" if may_be_empty else None)
     if length > limit:
         raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
-    algorithm, value = _checksum(headers, form)
+    algorithm, value = (None, None) if of_object else _checksum(headers, form)
     return Promise(length, form, _hash(form), _md5(headers), algorithm, value)
 
 

@@ -1,0 +1,113 @@
+"""The reference page of the S3 operations, made of the routes and the table of what is built.
+
+`python -m fuin.s3.reference docs/reference/s3-operations.md` writes it; a test holds the file and this equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fuin.s3.operations import BUILT
+from fuin.s3.routes import BUCKET, OBJECT, ROUTES, Route
+
+# The IAM actions that each built operation asks for.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
+    "CompleteMultipartUpload": ("s3:PutObject",),
+    "CopyObject": ("s3:PutObject", "s3:GetObject of the source"),
+    "CreateBucket": ("s3:CreateBucket",),
+    "CreateMultipartUpload": ("s3:PutObject",),
+    "DeleteBucket": ("s3:DeleteBucket",),
+    "DeleteBucketEncryption": ("s3:PutEncryptionConfiguration",),
+    "DeleteBucketPolicy": ("s3:DeleteBucketPolicy",),
+    "DeleteObject": ("s3:DeleteObject",),
+    "DeleteObjects": ("s3:DeleteObject of each object",),
+    "GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
+    "GetBucketLocation": ("s3:GetBucketLocation",),
+    "GetBucketPolicy": ("s3:GetBucketPolicy",),
+    "GetBucketVersioning": ("s3:GetBucketVersioning",),
+    "GetObject": ("s3:GetObject",),
+    "GetObjectAttributes": ("s3:GetObject", "s3:GetObjectAttributes"),
+    "HeadBucket": ("s3:ListBucket",),
+    "HeadObject": ("s3:GetObject",),
+    "ListBuckets": ("s3:ListAllMyBuckets",),
+    "ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
+    "ListObjects": ("s3:ListBucket",),
+    "ListObjectsV2": ("s3:ListBucket",),
+    "ListParts": ("s3:ListMultipartUploadParts",),
+    "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
+    "PutBucketPolicy": ("s3:PutBucketPolicy",),
+    "PutObject": ("s3:PutObject",),
+    "UploadPart": ("s3:PutObject",),
+    "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),
+}
+
+# What SSE-KMS asks of the caller's right to the key.
+KEY_ACTIONS: dict[str, str] = {
+    "CompleteMultipartUpload": "kms:Decrypt where checksums are sent",
+    "CopyObject": "kms:Decrypt for the source, kms:GenerateDataKey for the copy",
+    "CreateMultipartUpload": "kms:GenerateDataKey",
+    "GetObject": "kms:Decrypt",
+    "GetObjectAttributes": "kms:Decrypt where the checksum is asked for",
+    "HeadObject": "kms:Decrypt where the checksum is asked for",
+    "ListParts": "kms:Decrypt",
+    "PutObject": "kms:GenerateDataKey",
+    "UploadPart": "kms:Decrypt",
+    "UploadPartCopy": "kms:Decrypt, for the source and for the upload",
+}
+
+_HEAD = """# S3 operations
+
+Made by `python -m fuin.s3.reference` of the routes (`src/fuin/s3/routes.py`) and the table of what is built
+(`src/fuin/s3/operations.py`).
+
+{built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once, and
+nothing is ever taken for something else: a sub-resource that a method does not know is `MethodNotAllowed` (405).
+
+"""
+
+_NOTES = """## What is different from AWS, or not built
+
+* **Every object has a data key of its own.** `BucketKeyEnabled` is kept and given back, since clients and Terraform
+  send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
+* **SSE-C** (customer-provided keys) and **aws:kms:dsse** answer `NotImplemented` and store nothing.
+* **ACLs are off**, as on every new bucket of AWS: `private`, `bucket-owner-read` and `bucket-owner-full-control` are
+  taken; all others, and grants, answer `AccessControlListNotSupported`.
+* **Versions**: buckets are never versioned; only `versionId=null` is taken.
+* **Tags, Object Lock, storage classes but STANDARD, website redirection, appending and HTML form uploads** answer
+  `NotImplemented`.
+* **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, as header or trailer; SHA512, MD5 and XXHASH answer
+  `NotImplemented`. A write without any keeps CRC64NVME, as in AWS.
+* **Making one's own bucket again** answers 200, as in us-east-1, if the region is the same.
+* **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
+* **Plain http** is taken for SSE-KMS; AWS demands TLS. Fuin listens on loopback unless told otherwise.
+* **Any region** may stand in the signature. A bucket keeps the region it was made for: that of its location
+  constraint, else that of the signature. Its keys are looked for there.
+* **Keys** hold at most 1,024 bytes of UTF-8; metadata 2 KB; one PUT, part or copy 5 GiB; documents 2 MiB.
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    built = [route for route in ROUTES if route.operation in BUILT]
+    later = [route for route in ROUTES if route.operation not in BUILT]
+    lines = [_HEAD.format(built=len(built), all=len(ROUTES)) + "## Built\n"]
+    lines += ["| operation | request | rights | right to the key, under SSE-KMS |", "| --- | --- | --- | --- |"]
+    for route in built:
+        rights = ", ".join(ACTIONS[route.operation])
+        lines.append(f"| {route.operation} | `{_shown(route)}` | {rights} | {KEY_ACTIONS.get(route.operation, '')} |")
+    lines += ["", _NOTES + "\n## Not built\n", "| operation | request |", "| --- | --- |"]
+    lines += [f"| {route.operation} | `{_shown(route)}` |" for route in later]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(route: Route) -> str:
+    path = {BUCKET: "/BUCKET", OBJECT: "/BUCKET/KEY"}.get(route.level, "/")
+    query = "?" + "&".join(route.query) if route.query else ""
+    headers = " with " + ", ".join(route.headers) if route.headers else ""
+    return f"{route.method} {path}{query}{headers}"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
