@@ -108,7 +108,9 @@ class Place:
         )
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        self._socket = socket.create_server(("127.0.0.1", self.settings.port))
+        # With its protocol named, since asyncio sends answers without delay on such sockets only.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", self.settings.port))
         self._serving = asyncio.ensure_future(self._server._serve(sockets=[self._socket]))
         while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
