@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.access.principal import Principal
 from fuin.gate import Call
+from fuin.store import keys
 
 if TYPE_CHECKING:
     from fuin.gate import Services
@@ -17,15 +18,18 @@ _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms
 async def purge(services: Services, now: float) -> list[str]:
     """Destroy the keys whose deletion date is not after `now`; return their ids.
 
-    Each end stands in the audit log. For every request the keys are gone from their deletion date on, whenever this
-    runs. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
+    Each end stands in the audit log before it happens; after a crash in between it is recorded once more. For every
+    request the keys are gone from their deletion date on, whenever this runs. Raises StoreUnavailable or
+    KeyholderUnavailable; the next run goes on.
     """
-    ended: list[str] = await services.store.purge(now)
-    for key_id in ended:
-        await services.keyholder.forget(key_id)
+    expired = services.store.read(keys.expired_keys, now)
+    for key_id in expired:
         call = Call(
             services, ids.request_id(), "kms", "DeleteKey", _ITSELF, "", services.settings.region, now,
             facts={"deletedKey": key_id},
         )  # fmt: skip
         await services.keyholder.record(call.draft())
-    return ended
+    await services.store.purge(now)
+    for key_id in expired:
+        await services.keyholder.forget(key_id)
+    return expired

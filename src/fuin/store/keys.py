@@ -166,6 +166,11 @@ def set_description(conn: Connection, key_id: str, region: str, description: str
         raise NotFound(f"key {key_id}")
 
 
+def expired_keys(conn: Connection, now: float) -> list[str]:
+    """Return the ids of the keys whose window has ended and that `purge_expired` would remove."""
+    return [row.key_id for row in conn.execute(_EXPIRED, {"p_now": now})]
+
+
 def has_expired(conn: Connection, now: float) -> bool:
     """Tell whether a key's window has ended."""
     return conn.execute(_EXPIRED, {"p_now": now}).first() is not None
