@@ -60,7 +60,10 @@ def test_not_dumpable_for_another_user(tmp_path: Path) -> None:
     script = (
         "import encodings.ascii, os, sys\n"
         "from fuin.keyholder.hardening import harden\n"
+        "import ctypes\n"
         "os.setgid(65534); os.setuid(65534)\n"
+        "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)\n"  # dumpable, as an ordinary process is
+        "assert os.stat('/proc/self/mem').st_uid == 65534\n"
         "harden(None)\n"
         "assert os.stat('/proc/self/mem').st_uid == 0\n"
         "child = os.fork()\n"
@@ -331,8 +334,9 @@ def test_cancelled_call_harms_nobody(holder: Holder) -> None:
     """A caller that goes away does not take the answers of the others with it."""
 
     async def story(client: Keyholder) -> None:
+        await client.connect()
         calls = [asyncio.create_task(client.random(8, DRAFT)) for _ in range(10)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # now all are in flight
         calls[3].cancel()
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(answer, bytes) for answer in answers) == 9
