@@ -70,7 +70,7 @@ def run_load(target: Target, request: bytes, connections: int, seconds: float) -
     host, port = target.address
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", host, str(port), str(connections), str(seconds)],
-        input=request, capture_output=True, check=True, cwd=ROOT,
+        input=request, capture_output=True, check=True, cwd=ROOT, timeout=seconds + 60,
     )  # fmt: skip
     result: dict[str, Any] = json.loads(done.stdout)
     if result["failures"]:

@@ -29,12 +29,23 @@ def kms(url: str, credentials: Credentials, operation: str, members: dict[str, o
     return _raw(request, url) + body
 
 
+class _Given(S3SigV4Auth):  # type: ignore[misc]
+    """Signs for a payload whose hash is known already, which botocore would compute from a body in memory."""
+
+    def __init__(self, credentials: Credentials, payload_hash: str) -> None:
+        super().__init__(credentials, "s3", REGION)
+        self._payload_hash = payload_hash
+
+    def payload(self, request: AWSRequest) -> str:
+        return self._payload_hash
+
+
 def s3_head(
     url: str, credentials: Credentials, method: str, path: str, payload_hash: str, more: dict[str, str]
 ) -> bytes:
     """Return the head of an S3 request; the body, if any, is the caller's to send."""
-    request = AWSRequest(method, f"{url}{path}", headers={"X-Amz-Content-SHA256": payload_hash, **more})
-    S3SigV4Auth(credentials, "s3", REGION).add_auth(request)
+    request = AWSRequest(method, f"{url}{path}", headers=more)
+    _Given(credentials, payload_hash).add_auth(request)
     return _raw(request, url)
 
 

@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with bounds: on the size of headers and on the time that a silent client may hold a place.
 
-uvicorn bounds neither when httptools parses. The header size is counted in the parser's callbacks; time is watched by
+uvicorn bounds neither when httptools parses. Size is counted where bytes arrive; time is watched by
 one sweep over all connections every few seconds, so that a request pays for a clock reading and for no timer.
 """
 
@@ -22,26 +22,30 @@ CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert w
 
 
 class HeadersTooLarge(Exception):
-    """Ends the parsing; the protocol answers 400 and closes."""
+    """Ends the parsing."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection with bounded headers and bounded silence."""
 
-    _header_bytes = 0
-    _in_headers = False
+    _received = 0  # bytes of the piece at hand
+    _header_bytes = 0  # received since the piece in which the request at hand began, at least its head's size
+    _in_headers = True  # a connection that never sends a request is closed like a silent one
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to count: a connection that never sends a request is closed like an idle one."""
+        """Begin to watch the time."""
         super().connection_made(transport)
         self._last_sign = self.loop.time()
-        self._in_headers = True
 
     def data_received(self, data: bytes) -> None:
-        """Note the sign of life and feed the parser."""
+        """Note the sign of life, feed the parser, and refuse headers that have no end."""
         self._last_sign = self.loop.time()
+        self._received = len(data)
+        self._header_bytes += self._received
         super().data_received(data)
+        if self._in_headers and self._header_bytes > HEADER_LIMIT and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too large.")
 
     def resume_writing(self) -> None:
         """Note that the client read enough for the next piece."""
@@ -51,41 +55,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._header_bytes = 0
+        self._header_bytes = self._received
         self._in_headers = True
 
-    def on_url(self, url: bytes) -> None:
-        """Count the target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """Start the request's task."""
+        """Start the request's task, if its headers are within bounds; an exception makes the parser answer 400."""
         self._in_headers = False
+        if len(self.headers) > HEADER_COUNT or (self._header_bytes > HEADER_LIMIT and self._size() > HEADER_LIMIT):
+            raise HeadersTooLarge
         super().on_headers_complete()
 
-    def _count(self, size: int) -> None:
-        self._header_bytes += size + 4
-        if self._header_bytes > HEADER_LIMIT or len(self.headers) >= HEADER_COUNT:
-            raise HeadersTooLarge
-
-    def shutdown(self) -> None:
-        """Close as soon as the response is out; uvloop alone would wait 30 s for a silent client's closing alert."""
-        super().shutdown()
-        self.loop.call_later(CLOSE_TIME, self._end_closing)
-
-    def _end_closing(self) -> None:
-        if self not in self.connections:
-            return
-        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
-            self.loop.call_later(CLOSE_TIME, self._end_closing)
+    def _size(self) -> int:
+        """Return the exact size of a request's head; needed only when much was received at once."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def silent_too_long(self, now: float) -> bool:
         """Tell whether this connection holds a request that makes no progress through the client's silence."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -42,6 +43,7 @@ class Store:
         self._raw = connect.raw_of(self._conn)
         self._version = -1
         self._epoch = -1
+        self._asked = False  # in this turn of the event loop
         self._catalog = Catalog(self.read)
         self._to_erase = True
 
@@ -64,7 +66,24 @@ class Store:
         self._probe.close()
 
     def catalog(self) -> Catalog:
-        """Return the catalog, never older than this call; raises StoreUnavailable.
+        """Return the catalog, never older than what this call answers; raises StoreUnavailable.
+
+        The database is asked at most once in a turn of the event loop: everything that runs in a turn was received
+        before the turn's first question, so no request meets a catalog older than itself (docs/decisions/0002).
+        """
+        if not self._asked:
+            self._refresh()
+            with contextlib.suppress(RuntimeError):  # a command has no loop, and asks each time
+                asyncio.get_running_loop().call_soon(self._turn_ends)
+                self._asked = True
+        return self._catalog
+
+    def _turn_ends(self) -> None:
+        """Run at the beginning of the next turn, before anything that is received until then."""
+        self._asked = False
+
+    def _refresh(self) -> None:
+        """Drop the catalog if somebody has changed what it holds.
 
         `PRAGMA data_version` tells whether any other connection, of this process or another, has committed since. It
         is exact (https://www.sqlite.org/pragma.html#pragma_data_version) and reads shared memory only.
@@ -77,13 +96,12 @@ class Store:
                     self._catalog.clear()
                     self._epoch = epoch
                 self._version = version
-        except sqlite3.Error as error:
+        except Exception as error:
             self._catalog.clear()
             self._version = self._epoch = -1
             if connect.is_environment(error):
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
-        return self._catalog
 
     def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
