@@ -17,11 +17,22 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data")
 
 
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    """Give an open store with the test account and an empty bucket."""
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated database with the test account and an empty bucket, to be copied."""
+    settings = Settings(data=tmp_path_factory.mktemp("template"))
     store = Store.open(settings)
     store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
     store.change_sync(buckets.insert_bucket, values.bucket())
+    store.close()
+    return settings.database
+
+
+@pytest.fixture
+def store(settings: Settings, _template: Path) -> Iterator[Store]:
+    """Give an open store with the test account and an empty bucket."""
+    settings.data.mkdir()
+    settings.database.write_bytes(_template.read_bytes())
+    store = Store.open(settings)
     yield store
     store.close()

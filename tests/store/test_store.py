@@ -32,7 +32,7 @@ def test_files_are_readable_by_the_owner_only(settings: Settings) -> None:
         store.close()
     finally:
         os.umask(before)
-    assert set(modes) == {"fuin.db", "fuin.db-wal", "fuin.db-shm", "fuin.db.lock"}
+    assert set(modes) == {"fuin.db", "fuin.db-wal", "fuin.db-shm", "fuin.db.lock", "fuin.db.turn"}
     assert set(modes.values()) == {0o600}
     assert _mode(settings.data) == 0o700
 

@@ -18,6 +18,7 @@ from fuin.store import buckets, connect, identities, meta
 from fuin.store.buckets import Bucket
 from fuin.store.errors import AlreadyExists
 from fuin.store.store import Store
+from fuin.store.turns import Turns
 from tests.store import values
 
 
@@ -132,7 +133,7 @@ def test_threads_write_through_the_same_writer(store: Store) -> None:
     assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 41
 
 
-def test_locked_database_is_unavailable(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_database_is_unavailable(store: Store) -> None:
     """When another process holds the write lock too long, the writes fail, and go on once it is free."""
     store.write_sync(lambda conn: connect.raw_of(conn).execute("PRAGMA busy_timeout = 50").fetchone())
     holder = connect.connect(store.path)
@@ -142,6 +143,48 @@ def test_locked_database_is_unavailable(store: Store, monkeypatch: pytest.Monkey
     holder.execute("ROLLBACK")
     holder.close()
     store.write_sync(buckets.insert_bucket, values.bucket("late"))
+
+
+def test_turn_that_never_comes_is_unavailable(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hangs in its turn makes the others' writes fail, not wait for ever; later they go on."""
+    monkeypatch.setattr(connect, "BUSY_MILLISECONDS", 100)
+    store = Store.open(settings)
+    hanging = Turns(settings.database.with_name("fuin.db.turn"), 1.0)
+    assert hanging.take()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="another process"):
+            store.write_sync(identities.insert_account, values.ACCOUNT, 1.0)
+    hanging.give()
+    time.sleep(0.1)
+    store.write_sync(identities.insert_account, values.ACCOUNT, 1.0)
+    hanging.close()
+    store.close()
+
+
+def test_waiting_process_gets_its_turn_before_a_busy_one_has_another(store: Store, settings: Settings) -> None:
+    """One store writes without pause; another's single writes wait for about one commit, not for luck."""
+    other = Store.open(settings)
+    stop = threading.Event()
+
+    def slow(conn: Connection) -> None:
+        buckets.set_policy(conn, "bucket", "x")
+        time.sleep(0.02)
+
+    def busy() -> None:
+        while not stop.is_set():
+            other.write_sync(slow)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    waits = []
+    for _ in range(20):
+        started = time.monotonic()
+        store.write_sync(buckets.set_policy, "bucket", "y")
+        waits.append(time.monotonic() - started)
+    stop.set()
+    thread.join()
+    other.close()
+    assert sorted(waits)[15] < 0.2, waits
 
 
 def test_wrong_statement_is_its_caller_s_error(store: Store) -> None:

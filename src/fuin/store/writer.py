@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.errors import StoreUnavailable
 from fuin.store import connect, meta
+from fuin.store.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
+        self._turns = Turns(path.with_name(path.name + ".turn"), connect.BUSY_MILLISECONDS / 1000)
         started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="fuin-writer", daemon=True)
         self._thread.start()
@@ -95,13 +97,23 @@ class Writer:
         raw = connect.raw_of(conn)
         while batch := self._batch():
             for jobs in _split(batch):
-                if jobs[0].alone:
-                    _run_alone(conn, jobs[0])
-                else:
-                    _run_together(conn, raw, jobs)
+                self._run_in_turn(conn, raw, jobs)
                 _deliver(jobs)
         conn.close()
         engine.dispose()
+        self._turns.close()
+
+    def _run_in_turn(self, conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) -> None:
+        if not self._turns.take():
+            _fail(jobs, "another process has not finished its write")
+            return
+        try:
+            if jobs[0].alone:
+                _run_alone(conn, jobs[0])
+            else:
+                _run_together(conn, raw, jobs)
+        finally:
+            self._turns.give()
 
     def _batch(self) -> list[Job]:
         """Wait for a job and take along what has queued up behind it; empty when the writer ends."""
@@ -150,9 +162,13 @@ def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) ->
         raw.execute("COMMIT")
     except BaseException as error:  # whatever it is, the thread goes on and the callers are told
         _give_up(raw)
-        for job in jobs:
-            # Refusals too: they may rest on what an earlier job of this transaction had written.
-            job.result, job.error = None, StoreUnavailable(f"the database cannot be written: {error}")
+        _fail(jobs, str(error))
+
+
+def _fail(jobs: list[Job], why: str) -> None:
+    for job in jobs:
+        # Refusals too: they may rest on what an earlier job of this transaction had written.
+        job.result, job.error = None, StoreUnavailable(f"the database cannot be written: {why}")
 
 
 def _run_one(conn: Connection, raw: sqlite3.Connection, job: Job) -> None:
