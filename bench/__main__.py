@@ -91,7 +91,7 @@ def show(row: Row) -> Row:
 def write(rows: list[Row]) -> None:
     """Write latest.json and latest.md, and the plot by the environment that has matplotlib."""
     RESULTS.mkdir(exist_ok=True)
-    about = {
+    about: dict[str, object] = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "python": platform.python_version(),
         "cores": os.cpu_count(),

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bench import measure, targets
-from bench.__main__ import BUCKET, BULK, MIB, SECONDS, show
-from bench.measure import Row
+from bench import measure, processes, targets
+from bench.__main__ import BUCKET, BULK, SECONDS, show
+from bench.measure import MIB, Row
 from bench.targets import Target
 from fuin.server.application import Application
 from fuin.server.worker import open_services
@@ -41,7 +41,7 @@ class Both(Target):
         parent = server.parent()
         assert parent is not None
         holders = [child for child in psutil.process_iter() if "fuin.keyholder" in child.cmdline()]
-        return [*targets.tree(self.pid), *(holder.pid for holder in holders if holder.is_running())]
+        return [*processes.tree(self.pid), *(holder.pid for holder in holders if holder.is_running())]
 
 
 def application() -> Application:

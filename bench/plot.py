@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -25,7 +26,7 @@ def main(folder: Path) -> None:
     figure.savefig(folder / "latest.svg", metadata={"Date": None})
 
 
-def draw(axis, rows, name, unit):  # type: ignore[no-untyped-def]
+def draw(axis: Any, rows: list[dict[str, Any]], name: str, unit: str) -> None:
     """Draw one panel of horizontal bars."""
     labels = [f"{row['what']} · {row['server']}" for row in rows]
     bars = axis.barh(labels, [row[name] for row in rows], color=[COLOURS[row["server"]] for row in rows])
