@@ -248,6 +248,26 @@ def test_acknowledged_records_survive_kill(own: Holder) -> None:
     verify(own.audit, audit_checker(own.audit), (status.sequence, status.head))
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first-start", "later-start"])
+@pytest.mark.parametrize(
+    "point", ["keyholder.after_root_key", "audit.after_first_segment", "audit.after_public_key",
+              "audit.before_write", "audit.after_write", "audit.after_sync"],
+)  # fmt: skip
+def test_crash_while_starting(own: Holder, point: str, first: bool) -> None:
+    """Killed between any two steps of its start, the keyholder starts the next time, with the root key it had."""
+    if not first:
+        own.start().end()
+    own.environment = {"FUIN_CRASH_POINT": point}
+    if first or point not in ("keyholder.after_root_key", "audit.after_first_segment"):
+        assert own.refusal()[0] == -signal.SIGKILL
+    root_key = own.root_key.read_bytes()
+    own.environment = {}
+    own.start()
+    play(own, lambda client: client.record(draft(1)))
+    assert own.root_key.read_bytes() == root_key
+    assert verify(own.audit, audit_checker(own.audit), None).unsigned == 0
+
+
 def test_full_disk_gives_errors_and_no_use(own: Holder) -> None:
     """When the log cannot be written no use of a key is answered; what needs no record still is."""
     own.start()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fuin import crash
 from fuin.audit.chain import START, Check, Position
 from fuin.audit.recovery import AuditDamaged, recover
 from fuin.audit.segments import PUBLIC_KEY, read_public_key, segment_path, segments, sync_folder, write_durably
@@ -102,6 +103,7 @@ class Log:
         return b"".join(parts), Position(sequence + 1, head)
 
     def _write(self, batch: bytes) -> None:
+        crash.point("audit.before_write")
         left = memoryview(batch)
         try:
             while left:
@@ -112,11 +114,13 @@ class Log:
             except OSError as error:
                 raise LogBroken(f"the audit log cannot be cut back: {error.strerror}") from None
             raise
+        crash.point("audit.after_write")
         try:
             os.fdatasync(self._file)
         except OSError as error:
             # After a failed fsync nobody knows which pages reached the disk, and a second one may lie (fsync(2)).
             raise LogBroken(f"the audit log cannot be made durable: {error.strerror}") from None
+        crash.point("audit.after_sync")
 
     def _rotate(self) -> None:
         first = self.position.sequence + 1
@@ -143,8 +147,10 @@ class Log:
         if not found:
             write_durably(segment_path(self._folder, 1), record.encode_segment_header(1, record.ZERO))
             found = segments(self._folder)
+            crash.point("audit.after_first_segment")
         good = recover(found, check)
         _keep_public_key(self._folder, public_key, good.position)
+        crash.point("audit.after_public_key")
         self._open(found[-1].path, good.length)
         self.position = good.position
         uses = [Use(record.OPENED, record.DONE, "", b"", b"{}")]

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 
+from fuin import crash
 from fuin.audit.log import Log, LogBroken
 from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import segments
@@ -69,6 +70,7 @@ def _root_key(wanted: command.Command) -> RootKey:
         if segments(wanted.audit):
             raise RootKeyError(f"{wanted.root_key} is missing beside an audit log: a new one could open nothing")
         create_root_key(wanted.root_key, passphrase)
+        crash.point("keyholder.after_root_key")
     return open_root_key(wanted.root_key, passphrase)
 
 
