@@ -111,6 +111,7 @@ class Place(KeyService):
                 request_checksum_calculation=when,
                 response_checksum_validation=when,
                 read_timeout=30,
+                signature_version="s3v4",  # for presigned URLs; boto3 makes version 2 ones by default
             )
             session = boto3.session.Session(who.access_key_id, who.secret_access_key, region_name=REGION)
             self._s3_clients[index] = session.client("s3", endpoint_url=self.url, config=config)

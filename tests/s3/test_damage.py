@@ -1,0 +1,146 @@
+"""Damage and loss: nothing that does not hold is ever given out, and what is unavailable says so."""
+
+import http.client
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuin.errors import StoreUnavailable
+from tests.s3.place import Place
+
+DATA = os.urandom(2_500_000)
+
+
+@pytest.fixture
+def stored(place: Place, bucket: str, key: str) -> Path:
+    """Put the object `k` under SSE-KMS and return its file."""
+    before = set(place.blobs())
+    place.s3(checksums=False).put_object(
+        Bucket=bucket, Key="k", Body=DATA, ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    (blob,) = set(place.blobs()) - before
+    return blob
+
+
+def fetch(place: Place, bucket: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, bool]:
+    """Return the status, the body as far as it came, and whether it broke off."""
+    try:
+        reply = place.send("GET", f"/{bucket}/k", headers)
+    except http.client.IncompleteRead as error:
+        return 200, error.partial, True
+    return reply.status, reply.body, False
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_every_flipped_bit_is_seen(place: Place, bucket: str, stored: Path, data: Any) -> None:
+    """A flipped bit anywhere gives an error, or a body that breaks off before the damage: never wrong bytes."""
+    raw = stored.read_bytes()
+    at = data.draw(st.integers(0, len(raw) - 1) | st.integers(0, 600), label="at")
+    damaged = bytearray(raw)
+    damaged[at] ^= 1 << data.draw(st.integers(0, 7), label="bit")
+    stored.write_bytes(damaged)
+    try:
+        status, body, broken = fetch(place, bucket)
+    finally:
+        stored.write_bytes(raw)
+    assert (status == 500 and b"<Code>InternalError</Code>" in body) or (broken and DATA.startswith(body))
+
+
+@pytest.mark.parametrize("length", [0, 10, 600, 300_000, 2_499_000])
+def test_cut_off_blob_is_refused(place: Place, bucket: str, stored: Path, length: int) -> None:
+    """A blob that is too short is refused before the status is sent, for ranges as well."""
+    os.truncate(stored, length)
+    assert fetch(place, bucket)[0] == 500
+    assert fetch(place, bucket, {"Range": "bytes=0-9"})[0] == 500
+
+
+def test_appended_blob_is_refused(place: Place, bucket: str, stored: Path) -> None:
+    """A blob that is too long is refused."""
+    with stored.open("ab") as file:
+        file.write(b"x")
+    assert fetch(place, bucket)[0] == 500
+
+
+def test_blob_of_another_object_is_refused(place: Place, bucket: str, stored: Path, key: str) -> None:
+    """Ciphertext moved under another object's file, of the same size and key, does not open."""
+    before = set(place.blobs())
+    place.s3(checksums=False).put_object(
+        Bucket=bucket, Key="z", Body=DATA, ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    (other,) = set(place.blobs()) - before
+    stored.write_bytes(other.read_bytes())
+    assert fetch(place, bucket)[0] == 500
+
+
+def test_older_version_of_an_object_is_refused(place: Place, bucket: str, stored: Path, key: str) -> None:
+    """The old bytes of the same object, put back into the new one's file, do not open: the message id is the row's."""
+    old, before = stored.read_bytes(), set(place.blobs())
+    place.s3(checksums=False).put_object(
+        Bucket=bucket, Key="k", Body=DATA, ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    place.settle()
+    (new,) = set(place.blobs()) - before
+    new.write_bytes(old)
+    assert fetch(place, bucket)[0] == 500
+
+
+def test_missing_blob_is_an_error(place: Place, bucket: str, stored: Path) -> None:
+    """An index row without its blob is 500, not an empty object."""
+    stored.unlink()
+    assert fetch(place, bucket)[0] == 500
+
+
+def test_damage_is_recorded_and_shows_no_plaintext(place: Place, bucket: str, stored: Path) -> None:
+    """The refusal stands in the audit log; the answer is S3's own text and nothing else."""
+    os.truncate(stored, 700)
+    reply = place.send("GET", f"/{bucket}/k")
+    assert reply.message == "We encountered an internal error. Please try again."
+    assert place.drafts(reply.headers["x-amz-request-id"])[-1]["error"] == "InternalError"
+
+
+def test_object_replaced_while_it_is_read(place: Place, bucket: str, stored: Path) -> None:
+    """A reader that has begun gets the old bytes to their end, although the object is replaced meanwhile."""
+    headers = place.signed("GET", f"/{bucket}/k")
+    with place.connection() as connection:
+        connection.request("GET", f"/{bucket}/k", headers=headers)
+        answer = connection.getresponse()
+        first = answer.read(10)
+        place.s3().put_object(Bucket=bucket, Key="k", Body=b"new")
+        place.settle()
+        assert not stored.exists()
+        assert first + answer.read() == DATA
+    assert fetch(place, bucket)[1] == b"new"
+
+
+def test_keyholder_away(place: Place, bucket: str, stored: Path) -> None:
+    """Without the keyholder nothing is read or written: 503, which SDKs retry; with it, everything is there."""
+    before = set(place.blobs())
+    place.stop_keyholder()
+    try:
+        assert fetch(place, bucket)[0] == 503
+        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+        assert (reply.status, reply.code) == (503, "ServiceUnavailable")
+    finally:
+        place.start_keyholder()
+    assert set(place.blobs()) == before
+    assert fetch(place, bucket)[1] == DATA
+
+
+def test_index_that_cannot_commit(place: Place, bucket: str, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the index cannot be written the answer is 503, the new blob goes, the old object stays."""
+    before = set(place.blobs())
+
+    async def failing(*_arguments: object, **_options: object) -> None:
+        raise StoreUnavailable("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(place.services.store), "write", failing)
+        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+    assert (reply.status, reply.code) == (503, "ServiceUnavailable")
+    assert set(place.blobs()) == before
+    assert fetch(place, bucket)[1] == DATA
