@@ -46,6 +46,16 @@ def test_links_of_documents_resolve() -> None:
     assert not found, "\n".join(found)
 
 
+def test_index_names_every_document() -> None:
+    """docs/README.md leads to every page below docs/."""
+    folder = REPOSITORY / "docs"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    named = {(folder / target.partition("#")[0]).resolve() for target in _LINK.findall(index)}
+    pages = {path for path in committed() if path.suffix == ".md" and folder in path.parents}
+    missing = [str(path.relative_to(folder)) for path in sorted(pages - named - {folder / "README.md"})]
+    assert not missing, f"docs/README.md does not name {missing}"
+
+
 def test_broken_links_are_found() -> None:
     """The check itself sees a missing file, a missing heading and a missing picture."""
     path = REPOSITORY / "sample.md"
