@@ -31,7 +31,7 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, Documented]]:
 
 def _is_sentence(text: str) -> bool:
     starts = not text[0].islower() or text.startswith(_NAMES)
-    return starts and text.split("\n\n")[0].rstrip(")`").endswith(_ENDS)
+    return starts and text.split("\n\n", maxsplit=1)[0].rstrip(")`").endswith(_ENDS)
 
 
 def unsaid(module: Module) -> list[str]:
