@@ -76,7 +76,11 @@ class Request:
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
-        whole, more = await self.piece()  # nearly always all of it
+        message = await self._receive()  # nearly always all of it
+        if message["type"] != "http.request":
+            raise ClientGone("the client closed the connection")
+        whole: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
         while more and len(whole) <= limit:
             body, more = await self.piece()
             whole += body

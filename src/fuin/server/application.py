@@ -99,15 +99,13 @@ def service_of(request: Request) -> bytes:
     Requests without a scope go by their form: a target header means KMS, a form posted to / means STS, all else S3.
     """
     header = request.headers.get(b"authorization")
-    if header is not None:
-        start = header.find(b"Credential=")
-        if start >= 0:
-            parts = header[start + 11 : start + 300].split(b",", 1)[0].split(b"/")
-            return parts[-2] if len(parts) >= 5 else b"s3"
-    elif b"X-Amz-Credential=" in request.query:
+    if header is not None:  # AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, …
+        parts = header.split(b"/", 4)
+        return parts[3] if len(parts) == 5 else b"s3"
+    if b"X-Amz-Credential=" in request.query:
         credential = request.query.split(b"X-Amz-Credential=", 1)[1].split(b"&", 1)[0]
         parts = credential.replace(b"%2F", b"/").replace(b"%2f", b"/").split(b"/")
-        return parts[-2] if len(parts) >= 5 else b"s3"
+        return parts[3] if len(parts) == 5 else b"s3"
     if b"x-amz-target" in request.headers:
         return b"kms"
     if request.method == "POST" and request.path == b"/":
