@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuin.errors import StoreUnavailable
+from fuin.keyholder import connection
 from tests.s3.place import Place
 
 DATA = os.urandom(2_500_000)
@@ -106,9 +107,9 @@ def test_damage_is_recorded_and_shows_no_plaintext(place: Place, bucket: str, st
 def test_object_replaced_while_it_is_read(place: Place, bucket: str, stored: Path) -> None:
     """A reader that has begun gets the old bytes to their end, although the object is replaced meanwhile."""
     headers = place.signed("GET", f"/{bucket}/k")
-    with place.connection() as connection:
-        connection.request("GET", f"/{bucket}/k", headers=headers)
-        answer = connection.getresponse()
+    with place.connection() as http_connection:
+        http_connection.request("GET", f"/{bucket}/k", headers=headers)
+        answer = http_connection.getresponse()
         first = answer.read(10)
         place.s3().put_object(Bucket=bucket, Key="k", Body=b"new")
         place.settle()
@@ -117,8 +118,9 @@ def test_object_replaced_while_it_is_read(place: Place, bucket: str, stored: Pat
     assert fetch(place, bucket)[1] == b"new"
 
 
-def test_keyholder_away(place: Place, bucket: str, stored: Path) -> None:
+def test_keyholder_away(place: Place, bucket: str, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the keyholder nothing is read or written: 503, which SDKs retry; with it, everything is there."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.5)
     before = set(place.blobs())
     place.stop_keyholder()
     try:

@@ -89,7 +89,8 @@ async def _identify(services: Services, day_keys: DayKeys, request: Request, cal
 async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     """Return the error answer, after its record."""
     fault = faults.of(error, request.id)
-    await _record_refusal(call, fault.code)
+    if not isinstance(error, KeyholderUnavailable):  # which writes the record; the client will not wait for it twice
+        await _record_refusal(call, fault.code)
     answer = Answer(fault.status, list(fault.headers))
     if request.method != "HEAD" and fault.status != 304:
         resource = request.path.decode("latin-1")
