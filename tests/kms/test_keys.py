@@ -191,7 +191,11 @@ def test_rights_come_before_existence(place: Place, new_key: NewKey) -> None:
             f"is not authorized to perform: kms:DescribeKey on resource: {arn_of(key_id)} "
             "because no identity-based policy allows the kms:DescribeKey action"
         )
+        code, message = refusal(client.generate_data_key, KeyId=key_id, KeySpec="AES_256")
+        assert code == "AccessDeniedException"
+        assert f"kms:GenerateDataKey on resource: {arn_of(key_id)} because no identity-based policy" in message
     assert refusal(client.describe_key, KeyId="alias/none")[0] == "AccessDeniedException"
+    assert refusal(client.generate_data_key, KeyId="alias/none", KeySpec="AES_256")[0] == "AccessDeniedException"
 
 
 def test_rights_of_one_key_tell_nothing_of_others(place: Place, new_key: NewKey) -> None:

@@ -141,8 +141,7 @@ def reach(
     """
     catalog = call.services.store.catalog()
     named = find(call, catalog, identifier, aliases=aliases)
-    if call.via is None:
-        call.facts["kmsKey"] = named.arn
+    call.facts["kmsKey"] = named.arn
     conditions = _conditions(named)
     conditions.update(extra or {})
     if named.key is None:
