@@ -106,6 +106,26 @@ def test_failed_rotation_leaves_the_old_segment_in_use(tmp_path: Path) -> None:
     assert report.records == log.position.sequence
 
 
+def test_new_segment_that_cannot_be_used_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a new segment was made but cannot be opened, it does not stay in the way of what follows in the old one."""
+    log = opened(tmp_path)
+    log.segment_limit = 1
+    log.append([use(1)])
+
+    def fail(_: Path, __: int) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_open", fail)
+        with pytest.raises(OSError, match="Too many"):
+            log.append([use(2)])
+    log.segment_limit = 1_000_000
+    log.append([use(3)])
+    log.close()
+    verify(tmp_path, SIGNER.check, (log.position.sequence, log.position.head))
+    opened(tmp_path).close()
+
+
 def test_failed_fdatasync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a failed fdatasync nothing is certain, and the log says so by another error."""
     log = opened(tmp_path)

@@ -165,6 +165,15 @@ def test_missing_segments_are_seen(long_log: Path, tmp_path: Path) -> None:
             assert "cut off" in problems(folder, noted)
 
 
+def test_spliced_histories_are_seen(long_log: Path, tmp_path: Path) -> None:
+    """Segments of two histories that the same key signed (a restored copy that went on) do not pass as one."""
+    other = written(tmp_path / "other", turns=12, each=3, segment_limit=2500)
+    assert [one.path.name for one in segments(other)] == [one.path.name for one in segments(long_log)]
+    folder = copied(long_log, tmp_path.name)
+    segments(folder)[0].path.write_bytes(segments(other)[0].path.read_bytes())
+    assert "does not follow from the segment before it" in problems(folder)
+
+
 def test_segment_cut_in_the_middle_of_the_log_is_seen(long_log: Path, tmp_path: Path) -> None:
     """A segment that is not the last one must end with a checkpoint, and the next must follow it."""
     folder = copied(long_log, tmp_path.name)

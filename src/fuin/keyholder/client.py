@@ -168,14 +168,22 @@ class Keyholder:
         attempt = 0
         while True:
             try:
-                peer = connect_unix(self._path)
-                return (await loop.create_unix_connection(lambda: Connection(loop), sock=peer))[1]
+                return await _connection(loop, self._path)
             except OSError as error:
                 pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
                 if loop.time() + pause > deadline:
                     raise KeyholderUnavailable(f"the keyholder cannot be reached: {error.strerror}") from None
                 attempt += 1
                 await asyncio.sleep(pause)
+
+
+async def _connection(loop: asyncio.AbstractEventLoop, path: Path) -> Connection:
+    peer = connect_unix(path)
+    try:
+        return (await loop.create_unix_connection(lambda: Connection(loop), sock=peer))[1]
+    except BaseException:
+        peer.close()
+        raise
 
 
 def _u32(number: int) -> bytes:

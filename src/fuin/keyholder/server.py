@@ -38,19 +38,18 @@ class Server:
         self._peers: set[Peer] = set()
         self._ending = False
         self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._end)
 
     def run(self) -> None:
         """Take turns until SIGTERM; the turn at hand is always finished."""
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
-        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._end)
         try:
             while not self._ending:
                 self.turn()
         finally:
-            signal.set_wakeup_fd(-1)
             for peer in list(self._peers):
                 self._drop(peer)
 
