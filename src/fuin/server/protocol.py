@@ -69,6 +69,19 @@ class BoundedProtocol(HttpToolsProtocol):
         """Return the exact size of a request's head; needed only when much was received at once."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
+    def shutdown(self) -> None:
+        """Close as soon as the response is out; uvloop alone would wait 30 s for a silent client's closing alert."""
+        super().shutdown()
+        self.loop.call_later(CLOSE_TIME, self._end_closing)
+
+    def _end_closing(self) -> None:
+        if self not in self.connections:
+            return
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.loop.call_later(CLOSE_TIME, self._end_closing)
+
     def silent_too_long(self, now: float) -> bool:
         """Tell whether this connection holds a request that makes no progress through the client's silence."""
         silence = now - self._last_sign
