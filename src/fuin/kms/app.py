@@ -71,7 +71,7 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
 async def _failed(call: Call, error: Exception) -> Answer:
     """Return the answer to an error, recorded; without a record there is only an error that says to try again."""
     wire = faults.wire(error, call.request_id)
-    if not call.recorded:
+    if not call.recorded and not isinstance(error, KeyholderUnavailable):  # which could not record either: wait once
         try:
             await call.services.keyholder.record(call.draft(error=wire.code))
         except KeyholderUnavailable as unavailable:
