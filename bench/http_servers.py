@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,16 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@dataclass(frozen=True)
 class Both(Target):
     """A process that speaks HTTP, and the keyholder that it shares with another."""
 
+    keyholder: int = 0
+
     def pids(self) -> list[int]:
-        """Return this HTTP server's processes and the keyholder's."""
-        server = psutil.Process(self.pid)
-        parent = server.parent()
-        assert parent is not None
-        holders = [child for child in psutil.process_iter() if "fuin.keyholder" in child.cmdline()]
-        return [*processes.tree(self.pid), *(holder.pid for holder in holders if holder.is_running())]
+        """Return this HTTP server's processes and the keyholder."""
+        return [*processes.tree(self.pid), self.keyholder]
 
 
 def application() -> Application:
@@ -51,7 +51,7 @@ def application() -> Application:
 
 
 @contextlib.contextmanager
-def granian(data: Path) -> Iterator[Target]:
+def granian(data: Path, keyholder: int) -> Iterator[Target]:
     """Run granian with one worker and one runtime thread."""
     port = targets.free_port()
     command = [
@@ -66,7 +66,7 @@ def granian(data: Path) -> Iterator[Target]:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=1):
                 break
             time.sleep(0.1)
-        yield Both("granian", url, server.pid)
+        yield Both("granian", url, server.pid, keyholder)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(30)
@@ -76,14 +76,20 @@ def main() -> None:
     """Measure the two, alternately, three times."""
     with tempfile.TemporaryDirectory(prefix="fuin-bench-") as folder:
         data = Path(folder) / "data"
-        with targets.fuin(data) as fuin, granian(data) as other:
-            worker = next(p.pid for p in psutil.Process(fuin.pid).children() if "fuin.server.worker" in p.cmdline())
+        with targets.fuin(data) as fuin:
+            worker, keyholder = child(fuin, "fuin.server.worker"), child(fuin, "fuin.keyholder")
             kms, s3 = measure.client(fuin, "kms"), measure.client(fuin, "s3")
             key = kms.create_key()["KeyMetadata"]["Arn"]
             s3.create_bucket(Bucket=BUCKET)
-            for _ in range(3):
-                for target in (Both("uvicorn", fuin.url, worker), other):
-                    rows(target, key)
+            with granian(data, keyholder) as other:
+                for _ in range(3):
+                    for target in (Both("uvicorn", fuin.url, worker, keyholder), other):
+                        rows(target, key)
+
+
+def child(server: Target, module: str) -> int:
+    """Return the process id of a server's child."""
+    return next(process.pid for process in psutil.Process(server.pid).children() if module in process.cmdline())
 
 
 def rows(target: Target, key: str) -> list[Row]:

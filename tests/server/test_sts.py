@@ -1,0 +1,36 @@
+"""STS: who am I; everything else of STS and IAM is refused at once and in their own form."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.server import ACCOUNT, Server, new_user
+
+
+def test_root_and_users_are_told_who_they_are(server: Server) -> None:
+    """GetCallerIdentity names account, ARN and id, and needs no right."""
+    root = server.client("sts").get_caller_identity()
+    assert (root["Account"], root["Arn"], root["UserId"]) == (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+    user = server.add_user("whoami")
+    known = server.client("sts", user).get_caller_identity()
+    assert known["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/whoami"
+    assert known["UserId"].startswith("AIDA")
+
+
+def test_an_unknown_access_key_is_refused(server: Server) -> None:
+    """AWS: InvalidClientTokenId, status 403."""
+    with pytest.raises(ClientError) as refused:
+        server.new_client("sts", new_user("nobody"), retry=False).get_caller_identity()
+    assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_what_is_not_built_is_refused_at_once(server: Server) -> None:
+    """An action that Fuin does not have is a 400, which no client sends again."""
+    for refused in (
+        lambda: server.new_client("sts", retry=False).get_session_token(),
+        lambda: server.new_client("iam", retry=False).list_users(),
+    ):
+        with pytest.raises(ClientError) as error:
+            refused()
+        assert error.value.response["Error"]["Code"] == "InvalidAction"
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400

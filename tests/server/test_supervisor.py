@@ -1,0 +1,135 @@
+"""`fuin serve`: its children are kept running, one server has one folder, and the root key is opened first."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import ServerFactory
+from tests.support import environment
+from tests.support.processes import free_port, wait_until
+from tests.support.server import FUIN, Server, run
+
+
+def test_a_killed_keyholder_is_replaced_and_workers_recover(new_server: ServerFactory) -> None:
+    """Killing the keyholder costs a moment: the same workers use its successor, and keys still open."""
+    server = new_server().start()
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"before")["CiphertextBlob"]
+    workers = {worker.pid for worker in server.workers()}
+    old = server.keyholder().pid
+    os.kill(old, signal.SIGKILL)
+    server.wait_healthy()
+    assert server.keyholder().pid != old
+    assert {worker.pid for worker in server.workers()} == workers
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"before"
+    server.stop()
+
+
+def test_a_killed_worker_is_replaced(new_server: ServerFactory) -> None:
+    """The number of workers stays what it was."""
+    server = new_server().start()
+    before = {worker.pid for worker in server.workers()}
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len({w.pid for w in server.workers()} - before) == 1, 20, "a new worker")
+    server.wait_healthy()
+    server.stop()
+
+
+def test_a_killed_supervisor_takes_its_children_along(new_server: ServerFactory) -> None:
+    """No keyholder with open keys outlives the server, however that ended."""
+    server = new_server().start()
+    children = [server.keyholder(), *server.workers()]
+    os.kill(server.pid, signal.SIGKILL)
+    gone, left = psutil.wait_procs(children, timeout=10)
+    assert not left, left
+    assert len(gone) == 3
+
+
+def test_one_folder_has_one_server(new_server: ServerFactory) -> None:
+    """A second server on the same data is refused and does not disturb the first."""
+    server = new_server().start()
+    arguments = ["serve", "--data", str(server.data), "--port", str(free_port())]
+    second = server.fuin(*arguments, check=False)
+    assert second.returncode == 1
+    assert "another server uses" in second.stderr
+    server.wait_healthy()
+    server.stop()
+
+
+def test_a_taken_port_is_a_clear_error(server: Server, tmp_path: Path) -> None:
+    """The server says that the address is taken, and ends."""
+    done = server.fuin("serve", "--data", str(tmp_path / "data"), "--port", str(server.port), check=False)
+    assert done.returncode == 1
+    assert "ddress already in use" in done.stderr
+
+
+def test_workers_do_not_inherit_the_root_secret(server: Server) -> None:
+    """The variables that give the root access key stop at the supervisor."""
+    for child in [server.keyholder(), *server.workers()]:
+        assert not any(name.startswith("FUIN_ROOT_") for name in child.environ())
+
+
+def serve_with_passphrase(folder: Path, passphrase: str) -> subprocess.Popen[str]:
+    """Start a server whose root key a passphrase on standard input seals."""
+    arguments = [str(FUIN), "serve", "--data", str(folder / "data"), "--port", str(free_port()), "--workers", "1"]
+    process = subprocess.Popen(
+        [*arguments, "--passphrase-file", "-"],
+        env=environment.clean(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(passphrase + "\n")
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def test_a_passphrase_seals_the_root_key(tmp_path: Path) -> None:
+    """The first start takes the passphrase, a later start needs the same one, and the file does not hold the key."""
+    first = serve_with_passphrase(tmp_path, "correct horse battery staple")
+    assert first.stdout is not None
+    assert any(line.startswith("ready ") for line in first.stdout)
+    os.kill(next(c.pid for c in psutil.Process(first.pid).children() if "keyholder" in " ".join(c.cmdline())), 9)
+    data = ["--data", str(tmp_path / "data")]
+    wait_until(
+        lambda: run([str(FUIN), "user", "add", f"u{os.urandom(3).hex()}", *data], environment.clean(tmp_path), check=False)
+        .returncode == 0, 30, "the keyholder is opened again without asking",
+    )  # fmt: skip
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    assert first.returncode == 0
+
+    wrong = serve_with_passphrase(tmp_path, "wrong")
+    assert wrong.stderr is not None
+    assert "passphrase does not open" in wrong.communicate(timeout=60)[1]
+    assert wrong.returncode == 1
+
+    none = run([str(FUIN), "serve", *data], environment.clean(tmp_path), check=False)
+    assert none.returncode == 1
+    assert "sealed by a passphrase" in none.stderr
+
+
+def test_the_first_start_prints_the_root_access_key_once(tmp_path: Path) -> None:
+    """Without the variables the server makes the root access key, shows it at the first start, and never again."""
+    arguments = [str(FUIN), "serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", "1"]
+    shown = []
+    for _ in range(2):
+        process = subprocess.Popen(arguments, env=environment.clean(tmp_path), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("ready "):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+        shown.append("AWS_SECRET_ACCESS_KEY=" in "".join(lines))
+    assert shown == [True, False]
