@@ -26,11 +26,11 @@ def test_an_unknown_access_key_is_refused(server: Server) -> None:
 
 def test_what_is_not_built_is_refused_at_once(server: Server) -> None:
     """An action that Fuin does not have is a 400, which no client sends again."""
-    for refused in (
-        lambda: server.new_client("sts", retry=False).get_session_token(),
-        lambda: server.new_client("iam", retry=False).list_users(),
-    ):
+    sts, iam = server.new_client("sts", retry=False), server.new_client("iam", retry=False)
+    for refused in (sts.get_session_token, iam.list_users):
         with pytest.raises(ClientError) as error:
             refused()
         assert error.value.response["Error"]["Code"] == "InvalidAction"
         assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    sts.close()
+    iam.close()

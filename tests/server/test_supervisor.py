@@ -98,10 +98,12 @@ def test_a_passphrase_seals_the_root_key(tmp_path: Path) -> None:
     assert any(line.startswith("ready ") for line in first.stdout)
     os.kill(next(c.pid for c in psutil.Process(first.pid).children() if "keyholder" in " ".join(c.cmdline())), 9)
     data = ["--data", str(tmp_path / "data")]
-    wait_until(
-        lambda: run([str(FUIN), "user", "add", f"u{os.urandom(3).hex()}", *data], environment.clean(tmp_path), check=False)
-        .returncode == 0, 30, "the keyholder is opened again without asking",
-    )  # fmt: skip
+
+    def opened_again() -> bool:
+        name = f"u{os.urandom(3).hex()}"
+        return run([str(FUIN), "user", "add", name, *data], environment.clean(tmp_path), check=False).returncode == 0
+
+    wait_until(opened_again, 30, "the keyholder is opened again without asking")
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=30)
     assert first.returncode == 0
