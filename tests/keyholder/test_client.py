@@ -1,0 +1,99 @@
+"""The client: long paths, uvloop, callers that go away, and keyholders that are absent, silent or false."""
+
+import asyncio
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from fuin.errors import KeyholderUnavailable
+from fuin.keyholder.client import Keyholder
+from fuin.keyholder.sockets import bind_unix
+from tests.keyholder.process import DRAFT, Holder, play
+
+ROOT = os.geteuid() == 0
+
+
+def test_long_socket_path(tmp_path: Path) -> None:
+    """A socket path longer than the kernel's 107 bytes works."""
+    folder = tmp_path / ("d" * 100) / ("e" * 100)
+    folder.mkdir(parents=True)
+    with Holder(folder) as holder:
+        assert len(str(holder.path)) > 200
+        play(holder, lambda client: client.status())
+
+
+def test_works_on_uvloop(holder: Holder) -> None:
+    """The client runs on uvloop as the workers do, with a lost connection and many calls in flight."""
+
+    async def story() -> int:
+        client = holder.client()
+        await client.connect()
+        records = await asyncio.gather(*(client.record(DRAFT) for _ in range(100)))
+        await client.close()
+        await client.record(DRAFT)  # connects again
+        await client.close()
+        return len(records)
+
+    assert uvloop.run(story()) == 100
+
+
+def test_cancelled_call_harms_nobody(holder: Holder) -> None:
+    """A caller that goes away does not take the answers of the others with it."""
+
+    async def story(client: Keyholder) -> None:
+        await client.connect()
+        calls = [asyncio.create_task(client.random(8, DRAFT)) for _ in range(10)]
+        await asyncio.sleep(0)  # now all are in flight
+        calls[3].cancel()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert sum(isinstance(answer, bytes) for answer in answers) == 9
+
+    play(holder, story)
+
+
+def test_absent_keyholder_fails_in_time(tmp_path: Path) -> None:
+    """Without a keyholder a call fails after about two seconds of trying."""
+    started = time.monotonic()
+
+    async def story() -> None:
+        with pytest.raises(KeyholderUnavailable):
+            await Keyholder(tmp_path / "nobody.sock").status()
+
+    asyncio.run(story())
+    assert 1 < time.monotonic() - started < 4
+
+
+def test_silent_keyholder_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody listens and never answers, calls in flight fail after the limit."""
+    monkeypatch.setattr("fuin.keyholder.connection.SILENCE_LIMIT", 0.3)
+
+    async def story() -> None:
+        with pytest.raises(KeyholderUnavailable):
+            await Keyholder(tmp_path / "silent.sock").status()
+
+    with bind_unix(tmp_path / "silent.sock"):
+        asyncio.run(story())
+
+
+def test_answers_that_are_no_frames_end_the_connection(tmp_path: Path) -> None:
+    """Whoever answers rubbish at the socket gives errors, not values."""
+
+    async def story() -> None:
+        async def rubbish(reader_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader_.read(10)
+            writer.write(b"\xff" * 100)
+            await writer.drain()
+            writer.close()
+
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "s"))
+        async with await asyncio.start_unix_server(rubbish, sock=listener):
+            client = Keyholder(tmp_path / "s")
+            with pytest.raises(KeyholderUnavailable):
+                await client.status()
+
+    asyncio.run(story())
