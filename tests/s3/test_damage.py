@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import StoreUnavailable
 from fuin.keyholder import connection
+from fuin.s3 import index
 from tests.s3.place import Place
 
 DATA = os.urandom(2_500_000)
@@ -90,6 +91,47 @@ def test_older_version_of_an_object_is_refused(place: Place, bucket: str, stored
     assert fetch(place, bucket)[0] == 500
 
 
+@pytest.fixture
+def in_parts(place: Place, bucket: str) -> tuple[bytes, list[Path]]:
+    """Put the object `k` in three equally long parts, and return its bytes and files in order."""
+    s3, before = place.s3(checksums=False), set(place.blobs())
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ServerSideEncryption="aws:kms")["UploadId"]
+    files: list[Path] = []
+    parts, whole = [], b""
+    for number in (1, 2, 3):
+        data = os.urandom(8 * 1024 * 1024)
+        done = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=number, Body=data)
+        parts.append({"PartNumber": number, "ETag": done["ETag"]})
+        files += set(place.blobs()) - before - set(files)
+        whole += data
+    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+    return whole, files
+
+
+def test_swapped_parts_are_refused(place: Place, bucket: str, in_parts: tuple[bytes, list[Path]]) -> None:
+    """Parts under one data key and of one size do not open in each other's place: their message ids are the rows'."""
+    whole, files = in_parts
+    first, second = files[0].read_bytes(), files[1].read_bytes()
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    assert fetch(place, bucket)[0] == 500
+    assert fetch(place, bucket, {"Range": f"bytes={9 * 1024 * 1024}-{9 * 1024 * 1024 + 9}"})[0] == 500
+    assert fetch(place, bucket, {"Range": "bytes=-10"})[1] == whole[-10:]
+
+
+def test_parts_replaced_while_they_are_read(place: Place, bucket: str, in_parts: tuple[bytes, list[Path]]) -> None:
+    """A reader of the first part gets the last one's old bytes as well, although the object is deleted meanwhile."""
+    headers = place.signed("GET", f"/{bucket}/k")
+    with place.connection() as http_connection:
+        http_connection.request("GET", f"/{bucket}/k", headers=headers)
+        answer = http_connection.getresponse()
+        first = answer.read(10)
+        place.s3().delete_object(Bucket=bucket, Key="k")
+        place.settle()
+        assert not any(file.exists() for file in in_parts[1])
+        assert first + answer.read() == in_parts[0]
+
+
 def test_missing_blob_is_an_error(place: Place, bucket: str, stored: Path) -> None:
     """An index row without its blob is 500, not an empty object."""
     stored.unlink()
@@ -144,5 +186,15 @@ def test_index_that_cannot_commit(place: Place, bucket: str, stored: Path, monke
         patch.setattr(type(place.services.store), "write", failing)
         reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
+    assert set(place.blobs()) == before
+    assert fetch(place, bucket)[1] == DATA
+
+
+def test_write_that_loses_a_race(place: Place, bucket: str, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conditional write that is overtaken after its first check is refused by the commit, and its blob goes."""
+    before = set(place.blobs())
+    monkeypatch.setattr(index, "check_condition", lambda *_arguments: None)
+    reply = place.send("PUT", f"/{bucket}/k", {"If-None-Match": "*"}, b"new")
+    assert (reply.status, reply.code) == (412, "PreconditionFailed")
     assert set(place.blobs()) == before
     assert fetch(place, bucket)[1] == DATA

@@ -256,9 +256,11 @@ def test_anonymous_readers_never_reach_kms_objects(place: Place, bucket: str) ->
     put(place, bucket, ServerSideEncryption="AES256")
     assert place.raw("GET", f"/{bucket}/k", {}).body == b"plaintext"
     put(place, bucket, **KMS)
-    reply = place.raw("GET", f"/{bucket}/k", {})
-    assert (reply.status, reply.code) == (400, "InvalidArgument")
-    assert "require AWS Signature Version 4" in reply.message
+    place.put_policy(bucket, everything | {"Action": ["s3:GetObject", "s3:PutObject"]})
+    for method, headers in (("GET", {}), ("PUT", {"x-amz-server-side-encryption": "aws:kms"})):
+        reply = place.raw(method, f"/{bucket}/k", headers)
+        assert (reply.status, reply.code) == (400, "InvalidArgument")
+        assert "require AWS Signature Version 4" in reply.message
 
 
 def test_checksum_of_a_kms_object_needs_decrypt(place: Place, bucket: str, key: str) -> None:
