@@ -1,16 +1,19 @@
-"""Named points at which a crash test ends the process as `kill -9` would."""
+"""Named points between the durable steps of an operation, at which a crash test ends or holds the process."""
 
 import os
 import signal
 
-_CHOSEN = os.environ.get("FUIN_CRASH_POINT", "")
+_CRASH = os.environ.get("FUIN_CRASH_POINT", "")
+_PAUSE = os.environ.get("FUIN_PAUSE_POINT", "")
 
 
 def point(name: str) -> None:
-    """End this process at once if the environment variable FUIN_CRASH_POINT names this point.
+    """End this process as `kill -9` would, or hold it, if FUIN_CRASH_POINT or FUIN_PAUSE_POINT names this point.
 
-    The points stand between the durable steps of an operation, so that the crash tests can show that every
-    acknowledged result is there after a restart and nothing half-written is visible.
+    The crash tests show by it that every acknowledged result is there after a restart and nothing half-written is
+    visible; while the process is held (SIGSTOP, until SIGCONT) they end another one.
     """
-    if name == _CHOSEN:
+    if name == _CRASH:
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == _PAUSE:
+        os.kill(os.getpid(), signal.SIGSTOP)
