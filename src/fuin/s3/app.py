@@ -5,7 +5,7 @@ Rights are checked before a body is read, so a client that sends `Expect: 100-co
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from typing import TYPE_CHECKING
 
 from fuin.access import sigv4
@@ -17,13 +17,14 @@ from fuin.request import Answer, ClientGone
 from fuin.s3 import addressing, answers, authentication, faults, operations, routes
 from fuin.s3.addressing import Address
 from fuin.s3.exchange import Exchange, Stream
+from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
     from fuin.caller import Caller, DayKeys
     from fuin.gate import Services
     from fuin.request import Request, Send
 
-log = logging.getLogger("fuin.s3")
+_MESSAGE_LIMIT = 1024  # characters of an error text in the audit record
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -44,7 +45,8 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         if not call.recorded:
             await services.keyholder.record(call.draft())
     except ClientGone:
-        await _record_refusal(call, "ClientGone")
+        with contextlib.suppress(KeyholderUnavailable):
+            await _record_refusal(call, S3Fault("ClientGone", "The client closed the connection."))
         raise
     except Exception as error:  # the one place where any error becomes an answer
         answer = await _refusal(call, request, error)
@@ -90,7 +92,10 @@ async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     """Return the error answer, after its record."""
     fault = faults.of(error, request.id)
     if not isinstance(error, KeyholderUnavailable):  # which writes the record; the client will not wait for it twice
-        await _record_refusal(call, fault.code)
+        try:
+            await _record_refusal(call, fault)
+        except KeyholderUnavailable as unavailable:
+            fault = faults.of(unavailable, request.id)
     answer = Answer(fault.status, list(fault.headers))
     if request.method != "HEAD" and fault.status != 304:
         resource = request.path.decode("latin-1")
@@ -99,9 +104,6 @@ async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     return answer
 
 
-async def _record_refusal(call: Call, code: str) -> None:
-    """Record a refusal; where even that fails, the answer is an error all the same, and the log says so."""
-    try:
-        await call.services.keyholder.record(call.draft(error=code))
-    except KeyholderUnavailable:
-        log.warning("request %s: the refusal %s could not be recorded", call.request_id, code)
+async def _record_refusal(call: Call, fault: S3Fault) -> None:
+    message = (fault.message or "")[:_MESSAGE_LIMIT]
+    await call.services.keyholder.record(call.draft(error=fault.code, message=message))

@@ -6,6 +6,7 @@ final folder, made durable (fsync), renamed to ID, and the folders are made dura
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -137,8 +138,9 @@ def older_than(root: Path, moment: float) -> Iterator[tuple[Path, str]]:
     for upper in _folders(root):
         for folder in _folders(upper):
             for entry in _entries(folder):
-                if entry.stat(follow_symlinks=False).st_mtime < moment:
-                    yield folder / entry.name, entry.name if _ID.fullmatch(entry.name) else ""
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile, perhaps by another worker's sweep
+                    if entry.stat(follow_symlinks=False).st_mtime < moment:
+                        yield folder / entry.name, entry.name if _ID.fullmatch(entry.name) else ""
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -107,7 +107,7 @@ async def copy_object(x: Exchange) -> Answer:
         parts=(part,),
     )  # fmt: skip
     await index.put(x, obj, condition)
-    x.call.facts.update(index.facts_of(obj))
+    x.call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fuin.s3.exchange import Exchange
     from fuin.store.objects import Object
 
+_BLOBS_NAMED = 20  # in an audit record; a multipart object has up to 10,000
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -108,15 +109,13 @@ async def put(x: Exchange, obj: Object, condition: WriteCondition) -> None:
     drop(x, replaced)
 
 
-def facts_of(obj: Object) -> dict[str, Any]:
-    """Return what the audit record tells of a stored object."""
-    names = [part.blob for part in obj.parts[:20]]
-    facts: dict[str, Any] = {
-        "plaintextBytes": obj.size,
-        "storedBytes": sum(part.stored_size for part in obj.parts),
-        "blob": names[0] if len(obj.parts) == 1 else names,
-        "etag": obj.etag,
-    }
-    if len(obj.parts) > 1:
-        facts["parts"] = len(obj.parts)
-    return facts
+def written_facts(obj: Object) -> dict[str, Any]:
+    """Return what the audit record tells of an object whose bytes this request has encrypted."""
+    (part,) = obj.parts
+    return {"plaintextBytes": obj.size, "storedBytes": part.stored_size, "blob": part.blob, "etag": obj.etag}
+
+
+def object_facts(obj: Object) -> dict[str, Any]:
+    """Return what the audit record tells of an object that this request reads, or makes of parts."""
+    blobs = [part.blob for part in obj.parts[:_BLOBS_NAMED]]
+    return {"objectBytes": obj.size, "parts": len(obj.parts), "blobs": blobs, "etag": obj.etag}

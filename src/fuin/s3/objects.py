@@ -74,7 +74,7 @@ async def put_object(x: Exchange) -> Answer:
     )  # fmt: skip
     await index.put(x, obj, condition)
     crash.point("put_object.after_index")
-    x.call.facts.update(index.facts_of(obj))
+    x.call.facts.update(index.written_facts(obj))
     return empty(200, [*_written(etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)])
 
 

@@ -63,7 +63,7 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
         headers.append((b"content-range", span.content_range.encode()))
     elif _wants_checksum(x):
         headers += checksum_headers(index.checksum_of(obj.checksum))
-    x.call.facts.update(index.facts_of(obj))
+    x.call.facts.update(index.object_facts(obj))
     if partial:
         x.call.facts["range"] = span.content_range
     return Chosen(obj, kept, span, partial, headers)
