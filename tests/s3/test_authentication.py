@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place, refused
+from tests.s3.place import REGION, Place, refused
 from tests.support.server import User
 
 
@@ -24,6 +28,27 @@ def test_presigned_urls(place: Place, bucket: str, key: str) -> None:
     reply = urllib3.request("GET", url.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
     assert reply.status == 403
     assert b"<Code>SignatureDoesNotMatch</Code>" in reply.data
+
+
+def test_headers_in_a_presigned_query(place: Place, bucket: str, key: str) -> None:
+    """x-amz- headers that the signer put into the query count as headers: encryption, copies, and what is refused."""
+    kms = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": key}
+    reply = urllib3.request("PUT", presigned(place, "PUT", f"/{bucket}/k", kms), body=b"data")
+    assert (reply.status, reply.headers["x-amz-server-side-encryption-aws-kms-key-id"]) == (200, key)
+    copy = {"x-amz-copy-source": f"{bucket}/k"}
+    assert urllib3.request("PUT", presigned(place, "PUT", f"/{bucket}/copy", copy)).status == 200
+    assert place.s3().get_object(Bucket=bucket, Key="copy")["Body"].read() == b"data"
+    customer = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+    assert urllib3.request("PUT", presigned(place, "PUT", f"/{bucket}/k", customer), body=b"data").status == 501
+
+
+def presigned(place: Place, method: str, target: str, query: dict[str, str]) -> str:
+    """Return a presigned URL with these names in its query."""
+    request = AWSRequest(method, f"{place.url}{target}?{urlencode(query)}")
+    credentials = Credentials(place.root.access_key_id, place.root.secret_access_key)
+    S3SigV4QueryAuth(credentials, "s3", REGION).add_auth(request)
+    url: str = request.prepare().url
+    return url
 
 
 def test_expired_url(place: Place, bucket: str) -> None:

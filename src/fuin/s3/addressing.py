@@ -11,6 +11,8 @@ from fuin.s3 import routes
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fuin.request import Request
 
 KEY_LIMIT = 1024  # bytes of UTF-8
@@ -80,6 +82,30 @@ def _is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+# What a presigned query's own parameters are called; all other x-amz- names in it stand for headers.
+_SIGNATURE = frozenset(
+    f"x-amz-{name}"
+    for name in (
+        "algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token", "content-sha256",
+    )
+)  # fmt: skip
+
+
+def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the headers that a presigned URL carries in its query, as SDKs for JavaScript put them there.
+
+    Ignoring them would, for instance, store an object under another encryption than its signer asked for.
+    """
+    if "X-Amz-Signature" not in query:
+        return {}
+    lowered = {name.lower(): value for name, value in query.items()}
+    return {
+        name.encode(): value.encode()
+        for name, value in lowered.items()
+        if name.startswith("x-amz-") and name not in _SIGNATURE
+    }
 
 
 def query_of(request: Request) -> dict[str, str]:

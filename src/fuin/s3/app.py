@@ -34,10 +34,12 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         # 1. what the request asks for
         address = addressing.of(request, services.settings.host)
         query = addressing.query_of(request)
-        call.operation = routes.match(request.method, address.level, query, request.headers)
+        given = addressing.hoisted(query) | request.headers
+        call.operation = routes.match(request.method, address.level, query, given)
         call.facts.update(_named(address))
         # 2. who asks
         caller = await _identify(services, day_keys, request, call)
+        request.headers = given  # only now: the signature covers the query as it came
         # 3. rights, then work: the operation's first line is its check
         x = Exchange(call, request, caller, address, query)
         answer = await operations.run(x)
