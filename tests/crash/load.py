@@ -4,7 +4,6 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -47,28 +46,29 @@ class Writer:
         self.made_keys: set[str] = set()
         self.done = 0
         self._choice = random.Random(seed)
-        kms = server.client("kms")
-        self.key_id: str = kms.create_key(Policy=soundness.policy("Start"))["KeyMetadata"]["KeyId"]
+        self._kms, self._s3 = (server.new_client(service, retry=False) for service in ("kms", "s3"))
+        self.key_id: str = self._kms.create_key(Policy=soundness.policy("Start"))["KeyMetadata"]["KeyId"]
         self.policy.acknowledged = soundness.policy("Start").encode()
 
-    def run(self, server: Server, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Work until told to stop; failures are part of the game."""
-        with (
-            closing(server.new_client("kms", retry=False)) as kms,
-            closing(server.new_client("s3", retry=False)) as s3,
-        ):
-            while not stop.is_set():
-                try:
-                    self._step(kms, s3)
-                    self.done += 1
-                except (BotoCoreError, ClientError):
-                    stop.wait(0.02)
+        while not stop.is_set():
+            try:
+                self._step()
+                self.done += 1
+            except (BotoCoreError, ClientError):
+                stop.wait(0.02)
 
-    def _step(self, kms: Any, s3: Any) -> None:
+    def close(self) -> None:
+        """Close the connections."""
+        self._kms.close()
+        self._s3.close()
+
+    def _step(self) -> None:
         action = self._choice.choices(
             (self._put, self._delete, self._upload, self._data_key, self._policy, self._create), (8, 1, 2, 5, 2, 1)
         )[0]
-        action(kms, s3)
+        action(self._kms, self._s3)
 
     def _put(self, _kms: Any, s3: Any) -> None:
         name, content = self._some()

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -32,7 +33,7 @@ def _kill(server: Server, target: str, choice: random.Random) -> None:
 def _round(server: Server, writers: list[Writer], target: str, choice: random.Random) -> None:
     """Load the server, kill something at a random moment, and end the load a little later."""
     stop = threading.Event()
-    threads = [threading.Thread(target=writer.run, args=(server, stop)) for writer in writers]
+    threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
     for thread in threads:
         thread.start()
     try:
@@ -55,7 +56,21 @@ def test_random_kills_lose_nothing(new_server: Callable[..., Server]) -> None:
     server = new_server("random", workers=2)
     server.start()
     prepare(server)
-    writers = [Writer(server, number, choice.randrange(1 << 32)) for number in range(WRITERS)]
+    with ExitStack() as stack:
+        writers = [Writer(server, number, choice.randrange(1 << 32)) for number in range(WRITERS)]
+        for writer in writers:
+            stack.callback(writer.close)
+        _play(server, writers, choice)
+    done = sum(writer.done for writer in writers)
+    print(f"{done} requests succeeded in {ROUNDS} rounds")
+    assert done > 5 * ROUNDS, "hardly any request succeeded: this was no load"
+    server.stop()
+    server.start()
+    soundness.assert_no_orphans(server)
+    server.stop()
+
+
+def _play(server: Server, writers: list[Writer], choice: random.Random) -> None:
     for number in range(ROUNDS):
         _round(server, writers, TARGETS[number % len(TARGETS)], choice)
         if not server.running():
@@ -64,8 +79,3 @@ def test_random_kills_lose_nothing(new_server: Callable[..., Server]) -> None:
         for writer in writers:
             writer.check(server.client("kms"), server.client("s3"))
         soundness.assert_sound(server, BUCKET)
-    assert sum(writer.done for writer in writers) > 5 * ROUNDS, "hardly any request succeeded: this was no load"
-    server.stop()
-    server.start()
-    soundness.assert_no_orphans(server)
-    server.stop()
