@@ -105,7 +105,8 @@ def _identity_policies(call: Call, catalog: Catalog | None = None) -> tuple[Poli
     return tuple(compiled(document, PolicyKind.IDENTITY) for document in documents)
 
 
-def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> None:
+def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> bool:
+    """Note the decision; raises AccessDenied, and returns whether it holds in whatever circumstances."""
     call.decisions.append({
         "action": ask.action,
         "resource": ask.resource,
@@ -114,6 +115,7 @@ def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> None:
     })  # fmt: skip
     if not decision.allowed:
         raise AccessDenied(decision.sentence)
+    return not ask.circumstances_mattered
 
 
 def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | None) -> decide.Ask:
@@ -140,9 +142,10 @@ def permit_key(
     key_policy: str,
     context: Mapping[str, str] | None = None,
     catalog: Catalog | None = None,
-) -> None:
+) -> bool:
     """Check a KMS action on a key against the key policy and, where that delegates, the caller's own policies.
 
+    Returns whether no condition was looked at, so that the decision stands until a policy or identity changes.
     Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn. `catalog` is
     the one from which the key policy was read, if that was since the last await: it saves asking for it again.
     """
@@ -150,7 +153,7 @@ def permit_key(
     decision = decide.decide_key(
         ask, key_account, compiled(key_policy, PolicyKind.KEY), _identity_policies(call, catalog)
     )
-    _conclude(call, ask, decision)
+    return _conclude(call, ask, decision)
 
 
 def permit_bucket(

@@ -23,6 +23,11 @@ class Ask:
     context: Mapping[str, str]
     _facts: dict[str, tuple[str, ...]] | None = field(default=None, init=False, repr=False, compare=False)
 
+    @property
+    def circumstances_mattered(self) -> bool:
+        """Tell whether a condition has been looked at: without one, who and what alone have decided."""
+        return self._facts is not None
+
     def facts(self) -> Mapping[str, tuple[str, ...]]:
         """Return the condition keys in lower case with their values; made once, and only if a condition asks.
 

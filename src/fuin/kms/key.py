@@ -174,11 +174,15 @@ def open_key(
 ) -> OpenKey:
     """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
     catalog = call.services.store.catalog()
+    index = (call.access_key_id, call.region, call.via, action, identifier, usage)
+    right = catalog.conclusions.get(index)
+    if right is not None:
+        return _again(call, right, context)
     try:
         named = find(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
         raise NotFoundException(error.message) from None
-    return _open(call, catalog, named, action, context, usage, None)
+    return _open(call, catalog, named, action, context, usage, None, index)
 
 
 def open_ciphertext(
@@ -206,9 +210,13 @@ def open_ciphertext(
     key = catalog.key(parsed.key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
         raise AccessDeniedException(_CIPHERTEXT_REFERS)
+    index = (call.access_key_id, call.region, call.via, action, parsed.key_id, parsed.material_id)
+    right = catalog.conclusions.get(index)
+    if right is not None:
+        return _again(call, right, context)
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
-        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id)
+        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, index)
     except AccessDenied:
         if key.account != call.account:
             raise AccessDeniedException(_CIPHERTEXT_REFERS) from None
@@ -222,6 +230,25 @@ def _parse(ciphertext: bytes) -> blob.Blob:
         raise InvalidCiphertextException from None
 
 
+class _Right(NamedTuple):
+    """A use of a key that is allowed whatever its circumstances, until anything in the catalog changes."""
+
+    arn: str
+    key: Key
+    material: Material
+    record: Mapping[str, object]
+    decision: dict[str, object]
+
+
+def _again(call: Call, right: _Right, encryption_context: Mapping[str, str] | None) -> OpenKey:
+    """Return the key by a right that was found before; only the encryption context is new."""
+    call.decisions.append(right.decision)
+    if not encryption_context:
+        return OpenKey(right.arn, right.key, right.material, context.EMPTY, right.record)
+    record = {**right.record, "context": encryption_context}
+    return OpenKey(right.arn, right.key, right.material, encode_context(encryption_context), record)
+
+
 def _open(
     call: Call,
     catalog: Catalog,
@@ -230,12 +257,12 @@ def _open(
     encryption_context: Mapping[str, str] | None,
     usage: str,
     material_id: bytes | None,
+    index: tuple[object, ...],
 ) -> OpenKey:
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
-    record: dict[str, object] = {"use": action, "key": named.arn}
-    if pairs:
-        record["context"] = pairs
+    base: dict[str, object] = {"use": action, "key": named.arn}
+    record = {**base, "context": pairs} if pairs else base
     try:
         conditions = _conditions(named)
         _add_use(conditions, pairs)
@@ -243,16 +270,19 @@ def _open(
         if key is None:
             permit_identity(call, action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
-        permit_key(call, action, named.arn, named.account, key.policy, conditions, catalog)
+        stands = permit_key(call, action, named.arn, named.account, key.policy, conditions, catalog)
         states.check_state(key, action, named.arn)
         if key.usage != usage:
             raise InvalidKeyUsageException(
                 f"{named.arn} key usage is {key.usage} which is not valid for {action.removeprefix('kms:')}."
             )
-        return OpenKey(named.arn, key, _material(catalog, key, material_id), encoded, record)
+        material = _material(catalog, key, material_id)
     except FuinError:
         call.facts["refusedUse"] = record
         raise
+    if stands:
+        catalog.conclusions.keep(index, _Right(named.arn, key, material, base, call.decisions[-1]))
+    return OpenKey(named.arn, key, material, encoded, record)
 
 
 def _material(catalog: Catalog, key: Key, material_id: bytes | None) -> Material:

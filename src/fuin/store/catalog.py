@@ -66,6 +66,16 @@ class _Shelf:
         self._weight = 0
 
 
+class Conclusions(dict["Hashable", "Any"]):
+    """A bounded dictionary: when it is full it starts anew."""
+
+    def keep(self, name: Hashable, conclusion: Any) -> None:
+        """Keep a conclusion until the catalog's entries change."""
+        if len(self) >= ENTRIES_AT_MOST:
+            self.clear()
+        self[name] = conclusion
+
+
 def _alias_target(conn: Connection, account: str, region: str, name: str) -> str | None:
     alias = aliases.find_alias(conn, account, region, name)
     return None if alias is None else alias.key_id
@@ -78,7 +88,9 @@ class Catalog:
     All entries are immutable.
     """
 
-    __slots__ = ("_access_keys", "_aliases", "_buckets", "_keys", "_materials", "_policies", "_service_keys")
+    __slots__ = (
+        "_access_keys", "_aliases", "_buckets", "_keys", "_materials", "_policies", "_service_keys", "conclusions",
+    )  # fmt: skip
 
     def __init__(self, read: Read) -> None:
         """Make an empty catalog that fills itself through `read`."""
@@ -89,6 +101,8 @@ class Catalog:
         self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
         self._materials = _Shelf(read, materials.find_material, lambda material: len(material.wrapped))
         self._buckets = _Shelf(read, buckets.find_bucket, lambda bucket: len(bucket.policy or ""))
+        # What a service has concluded from entries alone, such as a decision without conditions; it goes with them.
+        self.conclusions: Conclusions = Conclusions()
 
     def clear(self) -> None:
         """Forget everything."""
