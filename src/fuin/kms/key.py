@@ -174,7 +174,7 @@ def open_key(
 ) -> OpenKey:
     """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
     catalog = call.services.store.catalog()
-    index = (call.access_key_id, call.region, call.via, action, identifier, usage)
+    index = (call.principal.arn, call.region, call.via, action, identifier, usage)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
@@ -210,7 +210,7 @@ def open_ciphertext(
     key = catalog.key(parsed.key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
         raise AccessDeniedException(_CIPHERTEXT_REFERS)
-    index = (call.access_key_id, call.region, call.via, action, parsed.key_id, parsed.material_id)
+    index = (call.principal.arn, call.region, call.via, action, parsed.key_id, parsed.material_id)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
