@@ -47,28 +47,35 @@ async def stream(answer: Stream, request: Request, send: Send) -> None:
     The length was announced, so the server closes the connection and the client sees that the body is cut off: never a
     complete answer with wrong bytes.
     """
-    watch = asyncio.ensure_future(_gone(request))
+    watch: asyncio.Future[None] | None = None
     try:
-        start = {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [*_common(request), *answer.headers],
-        }
-        await send(start)
-        for piece in answer.first:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        headers = [*_common(request), *answer.headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        left = await _send(answer.first, answer.length, send)
         answer.first.clear()
-        async for batch in answer.rest.rest():
-            for piece in batch:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            if watch.done():
-                return
-        await send({"type": "http.response.body", "body": b""})
+        if left:
+            watch = asyncio.ensure_future(_gone(request))
+            async for batch in answer.rest.rest():
+                left = await _send(batch, left, send)
+                if watch.done():
+                    return
     except Exception as error:  # the status has gone out; all that is left is to break off
         log.warning("request %s broken off: %s", request.id, type(error).__name__)
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
         await answer.rest.close()
+
+
+async def _send(batch: list[memoryview], left: int, send: Send) -> int:
+    """Send a batch and return how many bytes are left after it; the piece that ends the body is marked as the last."""
+    if not left:
+        await send({"type": "http.response.body", "body": b""})
+    for piece in batch:
+        if piece:
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+    return left
 
 
 async def _gone(request: Request) -> None:

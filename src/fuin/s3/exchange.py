@@ -55,6 +55,7 @@ class Stream:
 
     status: int
     headers: Headers
+    length: int
     first: list[memoryview]
     rest: Reading
 

@@ -122,7 +122,7 @@ async def _opened(x: Exchange, bucket: Bucket, chosen: Chosen) -> Stream:
     x.call.recorded = True  # by the use of the key, with these facts
     first = await batches.first()
     status = 206 if chosen.partial else 200
-    return Stream(status, chosen.headers, first, batches)
+    return Stream(status, chosen.headers, chosen.span.length, first, batches)
 
 
 async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> Reading:
