@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fuin.server.cycle import Cycle
 from fuin.settings import KIB
 
 HEADER_LIMIT = 32 * KIB  # request line and headers together; AWS takes 8 KiB of headers, presigned URLs are long
 HEADER_COUNT = 256
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
+KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
 SWEEP_EVERY = 2.5
 CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert when the server ends
 
 
+def decoded(path: bytes) -> str:
+    """Return the path as ASGI has it beside the raw one; the services read the raw one only."""
+    text = path.decode("latin-1")
+    return unquote(text) if "%" in text else text
+
+
 class HeadersTooLarge(Exception):
     """Ends the parsing."""
+
+
+class NotOriginForm(Exception):
+    """Ends the parsing: a target that is no path (RFC 9112 section 3.2.1), such as a proxy would be sent."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -63,7 +76,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = False
         if len(self.headers) > HEADER_COUNT or (self._header_bytes > HEADER_LIMIT and self._size() > HEADER_LIMIT):
             raise HeadersTooLarge
-        super().on_headers_complete()
+        method, url = self.parser.get_method().decode("ascii"), self.url
+        path, _, query = url.partition(b"?")
+        if not path.startswith(b"/"):
+            raise NotOriginForm
+        scope = self.scope
+        scope["method"], scope["path"], scope["raw_path"], scope["query_string"] = method, decoded(path), path, query
+        version = self.parser.get_http_version()
+        earlier = self.cycle
+        self.cycle = Cycle(
+            scope, self.transport, self.flow, self.logger, self.access_logger, False, self.server_state.default_headers,
+            asyncio.Event(), self.expect_100_continue, version != "1.0" and self.parser.should_keep_alive(),
+            self.on_response_complete,
+        )  # fmt: skip
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # pipelined
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_response_complete(self) -> None:
+        """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._last_sign = self.loop.time()
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def _size(self) -> int:
         """Return the exact size of a request's head; needed only when much was received at once."""
@@ -89,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return silence > HEADER_TIME
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
-            return False  # between requests: the keep-alive timer watches
+            return silence > KEEP_ALIVE
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
 

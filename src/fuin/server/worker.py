@@ -25,7 +25,6 @@ from fuin.store.store import Store
 if TYPE_CHECKING:
     from fuin.settings import Settings
 
-KEEP_ALIVE = 75  # seconds; longer than the clients' own pools keep idle connections
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
 
 
@@ -75,7 +74,6 @@ def serve(config: WorkerConfig) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=DRAIN,
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
