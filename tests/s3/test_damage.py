@@ -2,6 +2,7 @@
 
 import http.client
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fuin.errors import StoreUnavailable
 from fuin.keyholder import connection
 from fuin.s3 import index
 from tests.s3.place import Place
+from tests.support.policies import allow
 
 DATA = os.urandom(2_500_000)
 
@@ -198,3 +200,34 @@ def test_write_that_loses_a_race(place: Place, bucket: str, stored: Path, monkey
     assert (reply.status, reply.code) == (412, "PreconditionFailed")
     assert set(place.blobs()) == before
     assert fetch(place, bucket)[1] == DATA
+
+
+def test_readers_and_writers_of_one_object(place: Place, bucket: str) -> None:
+    """While an object is replaced without pause, every reader gets one whole version of it."""
+    versions = [bytes([number]) * 70_000 for number in range(8)]
+    place.send("PUT", f"/{bucket}/k", {}, versions[0])
+
+    def write(number: int) -> bool:
+        return place.send("PUT", f"/{bucket}/k", {}, versions[number % 8]).status == 200
+
+    def read(_number: int) -> bool:
+        return fetch(place, bucket)[1] in versions
+
+    with ThreadPoolExecutor(8) as threads:
+        results = [threads.submit(work, number) for number in range(60) for work in (write, read, read)]
+        assert all(result.result() for result in results)
+    place.settle()
+    assert fetch(place, bucket)[1] in versions
+
+
+def test_no_file_stays_open(place: Place, bucket: str, stored: Path) -> None:
+    """Reads, refused reads and broken ones close their files."""
+    user = place.add_user(allow("s3:GetObject"))
+    for _ in range(5):
+        assert fetch(place, bucket)[0] == 200
+        assert place.send("GET", f"/{bucket}/k", user=user).status == 403
+    os.truncate(stored, 100_000)
+    assert fetch(place, bucket)[0] == 500
+    root = str(place.settings.blobs)
+    links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    assert [link for link in links if os.path.exists(link) and os.readlink(link).startswith(root)] == []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fuin.envelope.stream import FramePlace
     from fuin.store.parts import Part
 
-# Files opened before the first byte is given out, so that an object replaced meanwhile stays readable to its end.
+# Files opened as soon as the index was read, so that an object replaced meanwhile stays readable to its end.
 # One of more parts is opened as it goes, since file descriptors are limited.
 _OPEN_AT_ONCE = 256
 _HEADER_GUESS = 4096  # nearly every header is smaller
@@ -55,29 +55,47 @@ def segments(parts: tuple[Part, ...], start: int, end: int) -> list[Segment]:
     return found
 
 
-def plaintext(
-    root: Path, wanted: list[Segment], data_key: bytes, context: Mapping[str, str]
-) -> Iterator[list[memoryview]]:
-    """Yield the plaintext of the segments in batches of about 1 MiB; it blocks, so run it in the pool.
+def open_files(root: Path, wanted: list[Segment]) -> list[int]:
+    """Return open files for the segments, but for those beyond the first 256; `plaintext` closes them.
 
-    Raises TamperedError before anything of a frame that does not hold is given out, StoreUnavailable, or
-    FileNotFoundError when an object was replaced in the meantime.
+    Raises FileNotFoundError when the object was replaced since the index was read, and StoreUnavailable.
     """
     files: list[int] = []
     try:
         for segment in wanted[:_OPEN_AT_ONCE]:
             files.append(blobs.open_file(root, segment.part.blob))
+    except BaseException:
+        close_files(files)
+        raise
+    return files
+
+
+def close_files(files: list[int]) -> None:
+    """Close what is still open; closed ones are marked by -1."""
+    for place, file in enumerate(files):
+        if file >= 0:
+            files[place] = -1
+            os.close(file)
+
+
+def plaintext(
+    root: Path, wanted: list[Segment], files: list[int], data_key: bytes, context: Mapping[str, str]
+) -> Iterator[list[memoryview]]:
+    """Yield the plaintext of the segments in batches of about 1 MiB; it blocks, so run it in the pool.
+
+    `files` come from `open_files`. Raises TamperedError before anything of a frame that does not hold is given out,
+    and StoreUnavailable.
+    """
+    try:
         for number, segment in enumerate(wanted):
             if number >= len(files):
                 files.append(blobs.open_file(root, segment.part.blob))
             file = files[number]
             yield from _opened(file, _opener(file, segment.part, data_key, context), segment)
-            os.close(file)
             files[number] = -1
+            os.close(file)
     finally:
-        for file in files:
-            if file >= 0:
-                os.close(file)
+        close_files(files)
 
 
 def _opener(file: int, part: Part, data_key: bytes, context: Mapping[str, str]) -> Opener:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.errors import TamperedError
-from fuin.s3 import conditions, encryption, index, metadata, ranges, reading, rights, xml
+from fuin.s3 import conditions, encryption, index, metadata, pool, ranges, reading, rights, xml
 from fuin.s3.conditions import http_date
 from fuin.s3.encryption import Encryption
 from fuin.s3.exchange import Stream, document, empty
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
 
+_ATTEMPTS = 5  # to open an object that is being replaced all the time
 _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
 
@@ -108,17 +109,17 @@ async def get_object(x: Exchange) -> Stream:
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
     bucket = _enter(x, "s3:GetObject")
-    try:
-        return await _opened(x, bucket, _chosen(x, bucket))
-    except FileNotFoundError:
+    for _ in range(_ATTEMPTS):
+        chosen = _chosen(x, bucket)
         try:
-            return await _opened(x, bucket, _chosen(x, bucket))
+            batches = await open_object(x, bucket, chosen.obj, chosen.span)
         except FileNotFoundError:
-            raise TamperedError("a blob that the index names is missing") from None
+            continue
+        return await _begun(x, chosen, batches)
+    raise TamperedError("a blob that the index names is missing")
 
 
-async def _opened(x: Exchange, bucket: Bucket, chosen: Chosen) -> Stream:
-    batches = await open_object(x, bucket, chosen.obj, chosen.span)
+async def _begun(x: Exchange, chosen: Chosen, batches: Reading) -> Stream:
     x.call.recorded = True  # by the use of the key, with these facts
     first = await batches.first()
     status = 206 if chosen.partial else 200
@@ -126,12 +127,21 @@ async def _opened(x: Exchange, bucket: Bucket, chosen: Chosen) -> Stream:
 
 
 async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> Reading:
-    """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt)."""
+    """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
+
+    The files are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
+    FileNotFoundError when it was already.
+    """
+    root = x.services.settings.blobs
     kept = Encryption.from_column(obj.encryption)
-    data_key = await encryption.open_data_key(x, bucket, kept, obj.key)
     wanted = reading.segments(obj.parts, span.start, span.end)
-    context = kept.full_context(obj.bucket, obj.key)
-    batches = reading.plaintext(x.services.settings.blobs, wanted, data_key, context)
+    files = await pool.run(reading.open_files, root, wanted)
+    try:
+        data_key = await encryption.open_data_key(x, bucket, kept, obj.key)
+    except BaseException:
+        reading.close_files(files)
+        raise
+    batches = reading.plaintext(root, wanted, files, data_key, kept.full_context(obj.bucket, obj.key))
     return Reading(batches, span.length)
 
 
