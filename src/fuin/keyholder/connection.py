@@ -1,4 +1,9 @@
-"""A worker's connection to the keyholder: frames of one event loop turn leave in one write, answers wake futures."""
+"""A worker's connection to the keyholder: frames leave in batches, answers wake futures.
+
+When nothing is under way, a request leaves at the end of its event loop turn. While the keyholder works on earlier
+ones (it does not look at its sockets before they are durable) the next ones gather here and leave together when it
+answers, as in Nagle's algorithm (RFC 896): a write for each would wake it for nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
 Answer = tuple[int, list[bytes]]  # status, fields
 
 IN_FLIGHT_AT_MOST = 16_384
+GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 
 
@@ -25,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._unsent: list[bytes] = []
+        self._sent = 0  # requests that have left and are not answered
         self._last = 0  # correlation of the newest request
         self._heard = loop.time()
         self._watch: asyncio.TimerHandle | None = None
@@ -41,17 +48,21 @@ class Connection(asyncio.Protocol):
         self._last = correlation = self._last + 1
         frame = frames.encode(correlation, code, fields)
         self._waiting[correlation] = future = self._loop.create_future()
-        if not self._unsent:
+        unsent = self._unsent
+        unsent.append(frame)
+        if len(unsent) == 1 and not self._sent:
             self._loop.call_soon(self._flush)
             if self._watch is None:
                 self._heard = self._loop.time()
                 self._watch = self._loop.call_later(SILENCE_LIMIT, self._check_silence)
-        self._unsent.append(frame)
+        elif len(unsent) == GATHERED_AT_MOST:
+            self._flush()
         return future
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if self._transport is not None and not self._transport.is_closing():
+        self._sent += len(unsent)
+        if unsent and self._transport is not None and not self._transport.is_closing():
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def _check_silence(self) -> None:
@@ -83,6 +94,9 @@ class Connection(asyncio.Protocol):
         except FormatError:
             self.close()
             return
+        self._sent -= len(answers)
+        if self._unsent:
+            self._flush()
         waiting = self._waiting
         for correlation, status, fields in answers:
             future = waiting.pop(correlation, None)
