@@ -8,6 +8,11 @@ from botocore.exceptions import ClientError
 
 from tests.kms.place import ACCOUNT, REGION
 
+# How AWS refuses whoever must not learn whether a key of another account exists.
+UNSEEN = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
+)
 NewKey = Callable[..., str]
 
 

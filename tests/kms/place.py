@@ -208,17 +208,19 @@ class Place:
         service: str = "kms",
         headers: Mapping[str, str] | None = None,
         signed: bool = True,
+        region: str = REGION,
+        method: str = "POST",
     ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
         """Send one request made by hand; return its status, its body and its headers."""
         given = {"Content-Type": "application/x-amz-json-1.1", **(headers or {})}
         if target is not None:
             given["X-Amz-Target"] = target
-        request = AWSRequest("POST", f"{self.url}/", headers=given, data=body)
+        request = AWSRequest(method, f"{self.url}/", headers=given, data=body)
         if signed:
             who = user or self.root
             credentials = Credentials(who.access_key_id, who.secret_access_key)
-            SigV4Auth(credentials, service, REGION).add_auth(request)
-        answer = urllib3.request("POST", f"{self.url}/", headers=dict(request.headers), body=body, retries=False)
+            SigV4Auth(credentials, service, region).add_auth(request)
+        answer = urllib3.request(method, f"{self.url}/", headers=dict(request.headers), body=body, retries=False)
         return answer.status, answer.json() if answer.data else {}, answer.headers
 
     def record(self, request_id: str) -> list[reader.Entry]:

@@ -84,6 +84,21 @@ def test_wrong_secret_and_unknown_key(place: Place) -> None:
     assert check_form(*place.post(target("ListKeys"), b"{}", user=stranger)) == "UnrecognizedClientException"
 
 
+@pytest.mark.parametrize("region", ["*", "a.b", "x" * 65])
+def test_scope_of_no_region(place: Place, region: str) -> None:
+    """Any region may be used, but what stands in ARNs is a name."""
+    status, body, headers = place.post(target("ListKeys"), b"{}", region=region)
+    assert (status, check_form(status, body, headers)) == (400, "InvalidSignatureException")
+    assert body["message"] == "Credential should be scoped to a valid region."
+
+
+def test_operations_are_posted(place: Place) -> None:
+    """No other method names an operation."""
+    for method in ("GET", "PUT", "DELETE"):
+        answer = place.post(target("ListKeys"), b"", method=method)
+        assert (answer[0], check_form(*answer)) == (400, "UnknownOperationException")
+
+
 def test_scope_of_another_service(place: Place) -> None:
     """A signature for another service is none for this one."""
     status, body, headers = place.post(target("ListKeys"), b"{}", service="s3")

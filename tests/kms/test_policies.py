@@ -32,6 +32,17 @@ def test_policy_is_given_back_exactly(kms: Any, new_key: NewKey) -> None:
     assert new_key(Policy=document) != key_id
 
 
+def test_default_policy(kms: Any, new_key: NewKey) -> None:
+    """A key made without a policy has AWS's default one, laid out as AWS does."""
+    text = kms.get_key_policy(KeyId=new_key())["Policy"]
+    assert text.startswith('{\n  "Version" : "2012-10-17",\n  "Id" : "key-default-1",\n  "Statement" : [ {\n')
+    (statement,) = json.loads(text)["Statement"]
+    assert statement == {
+        "Sid": "Enable IAM User Permissions", "Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*",
+        "Resource": "*",
+    }  # fmt: skip
+
+
 def test_policy_names(kms: Any, new_key: NewKey) -> None:
     """The only name is default."""
     key_id = new_key()
@@ -41,7 +52,7 @@ def test_policy_names(kms: Any, new_key: NewKey) -> None:
     missing = ("NotFoundException", "No such policy exists")
     assert refusal(kms.get_key_policy, KeyId=key_id, PolicyName="other") == missing
     assert refusal(kms.put_key_policy, KeyId=key_id, PolicyName="other", Policy=policy_for(ROOT, "kms:*")) == missing
-    assert refusal(kms.list_key_policies, KeyId=key_id, Marker="x")[0] == "InvalidMarkerException"
+    assert refusal(kms.list_key_policies, KeyId=key_id, Marker="x")[0] == "ValidationException"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ MISMATCH = (
 _LENGTH_LIMIT = 8192
 _REMEMBERED_LIMIT = 1024
 _SIGNED_HEADERS_LIMIT = 64
+_REGION_LIMIT = 64
 _SIGNATURE_LENGTH = 64
 _NAMES = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~;"  # RFC 9110 tokens in lower case, and the separator
 _NOT_SUPPORTED = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
@@ -147,6 +148,8 @@ def _credential(text: str) -> Credential:
         raise AuthenticationFailed(
             AuthReason.MALFORMED, f'incorrect date format "{date}". This date must be in the format "yyyyMMdd".'
         )
+    if len(region) > _REGION_LIMIT or not region.replace("-", "").replace("_", "").isalnum():  # it stands in ARNs
+        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, "Credential should be scoped to a valid region.")
     return Credential(access_key_id, date, region, service)
 
 

@@ -84,6 +84,8 @@ class ListAliasesOutput(Output, frozen=True):
 async def create_alias(call: Call, p: CreateAliasInput) -> None:
     """Give a key a name."""
     name = _check_name(p.AliasName or "")
+    if name == _PREFIX:  # the others find no such alias
+        raise InvalidAliasNameException("The alias name is empty.")
     arn = _permit_alias(call, "kms:CreateAlias", name)
     target = _target(call, p.TargetKeyId or "", "kms:CreateAlias", name)
     key = found(target)
@@ -150,14 +152,12 @@ def _entry(alias: Alias) -> AliasListEntry:
 
 
 def _check_name(name: str) -> str:
-    """Return the name if it may be a customer's; texts recorded from AWS, but for the empty name."""
+    """Return the name if it may be a customer's; texts recorded from AWS."""
     if not name.startswith(_PREFIX):
         raise ValidationException(
             'Alias must start with the prefix "alias/". Please see '
             "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
         )
-    if name == _PREFIX:
-        raise InvalidAliasNameException("The alias name is empty.")
     if ":" in name:
         raise ValidationException(f"{name} contains invalid characters for an alias")
     if name.startswith(_RESERVED):

@@ -32,7 +32,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
     call = _stranger(services, request)
     try:
         body = await request.body(services.settings.kms_body_limit)  # 1. the whole body, bounded
-        operation = operations.named(request.headers.get(b"x-amz-target"))  # 2. what is asked
+        operation = operations.named(request.method, request.headers.get(b"x-amz-target"))  # 2. what is asked
         call.operation = operation.name
         await _authenticate(call, day_keys, request, body)  # 3. who asks
         given = operation.decode(body)  # 4. JSON, types, the model's constraints

@@ -117,11 +117,14 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
     """Return what a ciphertext blob holds; the key is the one that the blob names."""
     check_recipient(p.Recipient)
     check_grant_tokens(p.GrantTokens)
-    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, p.EncryptionContext, _trial(p))
+    trial = _trial(p)
+    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, p.EncryptionContext, trial)
     check_symmetric(p.EncryptionAlgorithm)
-    if p.DryRun:
+    if trial:
         raise DryRunOperationException
-    plaintext = await open_blob(call, opened, p.CiphertextBlob or b"")
+    plaintext = await open_blob(call, opened if not p.DryRun else _dry(opened), p.CiphertextBlob or b"")
+    if p.DryRun:  # which says whether the ciphertext opens, too
+        raise DryRunOperationException
     return DecryptOutput(
         KeyId=opened.arn,
         Plaintext=plaintext,
@@ -133,11 +136,15 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
 async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
     """Return a blob encrypted anew under another key or context; the plaintext stays in the keyholder."""
     check_grant_tokens(p.GrantTokens)
-    source = _source(call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, p.SourceEncryptionContext, _trial(p))
+    trial = _trial(p)
+    source = _source(call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, p.SourceEncryptionContext, trial)
     target = open_key(call, p.DestinationKeyId or "", "kms:ReEncryptTo", context=p.DestinationEncryptionContext)
     check_symmetric(p.SourceEncryptionAlgorithm)
     check_symmetric(p.DestinationEncryptionAlgorithm)
+    if trial:
+        raise DryRunOperationException
     if p.DryRun:
+        await open_blob(call, _dry(source), p.CiphertextBlob or b"")
         raise DryRunOperationException
     blob = await _between(call, source, p.CiphertextBlob or b"", target)
     return ReEncryptOutput(
@@ -152,7 +159,7 @@ async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
 
 
 def _trial(p: DecryptInput | ReEncryptInput) -> bool:
-    """Tell whether only the rights are to be tried, without a ciphertext (IGNORE_CIPHERTEXT)."""
+    """Tell whether only the rights are to be tried, whatever the ciphertext (IGNORE_CIPHERTEXT)."""
     if not p.DryRunModifiers:
         return False
     if not p.DryRun:
@@ -168,14 +175,19 @@ def _source(
     context: Context | None,
     trial: bool,
 ) -> OpenKey:
-    """Return the key that a blob names; a trial without a ciphertext names it by id."""
-    if trial and blob is None:
-        if key_id is None:
-            raise ValidationException(null_at("keyId" if action == "kms:Decrypt" else "sourceKeyId"))
+    """Return the key that a blob names; in a trial of the rights the id goes before the blob, if it is given."""
+    if trial and key_id is not None:
         return open_key(call, key_id, action, context=context)
+    if trial and blob is None:
+        raise ValidationException(null_at("keyId" if action == "kms:Decrypt" else "sourceKeyId"))
     if blob is None:
         raise ValidationException(null_at("ciphertextBlob"))
     return open_ciphertext(call, blob, action, identifier=key_id, context=context)
+
+
+def _dry(opened: OpenKey) -> OpenKey:
+    """Return the key with a record that says that nobody gets what is decrypted."""
+    return opened._replace(record={**opened.record, "dryRun": True})
 
 
 async def open_blob(call: Call, opened: OpenKey, blob: bytes) -> bytes:

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("fuin.kms")
 
 
-class AccessDeniedException(Fault):
-    """The caller may not do this, or must not learn whether the thing exists."""
-
-    code = "AccessDeniedException"
-
-
 class AlreadyExistsException(Fault):
     """The alias exists already."""
 

@@ -15,7 +15,6 @@ from fuin.formats import blob, context
 from fuin.gate import permit_identity, permit_key
 from fuin.kms import states
 from fuin.kms.faults import (
-    AccessDeniedException,
     IncorrectKeyException,
     InvalidArnException,
     InvalidCiphertextException,
@@ -39,10 +38,12 @@ Context = dict[str, str]
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
 SYMMETRIC_DEFAULT = "SYMMETRIC_DEFAULT"
 
-_CIPHERTEXT_REFERS = (
-    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, "
-    "or you are not allowed to access."
+# What AWS says of a key that is not of the caller's account: the same whether it exists or not.
+_UNSEEN = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
 )
+_THIS_RESOURCE, _OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
 
 class Named(NamedTuple):
@@ -89,7 +90,7 @@ def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Nam
         target = catalog.alias(account, call.region, alias) if aliases else None
         if target is None:
             if not aliases:
-                raise NotFoundException(f"Invalid keyId '{identifier}'")
+                raise InvalidArnException("Key Aliases are not supported for this operation.")
             return _no_alias(call.region, account, alias)
         key_id, arn = target, ids.key_arn(account, call.region, target)
     key = catalog.key(key_id, call.region)
@@ -144,17 +145,36 @@ def reach(
     call.facts["kmsKey"] = named.arn
     conditions = _conditions(named)
     conditions.update(extra or {})
-    if named.key is None:
-        permit_identity(call, action, named.arn, named.account, conditions)
-        raise NotFoundException(named.missing)
-    permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog)
+    try:
+        if named.key is None:
+            permit_identity(call, action, named.arn, named.account, conditions)
+            raise NotFoundException(named.missing)
+        permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog)
+    except AccessDenied as error:
+        raise _refused(call, named, action, error, _THIS_RESOURCE) from None
     if not foreign and named.account != call.account:
-        raise AccessDenied(
-            f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {named.arn} "
-            f"because the operation does not reach keys of other accounts"
-        )
+        raise _unseen(call, action, _THIS_RESOURCE)
     states.check_state(named.key, action, named.arn)
     return named
+
+
+def _refused(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> AccessDenied:
+    """Return the refusal as AWS words it: it tells a caller of another account nothing of the key or its policy.
+
+    `noun` is what the caller asked for. A refusal by the caller's own policies is told in any case, with the key's ARN
+    if the caller knows it already.
+    """
+    if named.account == call.account:
+        return error
+    if "identity-based policy" not in error.sentence:
+        return _unseen(call, action, noun)
+    if noun is _THIS_RESOURCE and not named.alias:
+        return error
+    return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
+
+
+def _unseen(call: Call, action: str, noun: str) -> AccessDenied:
+    return AccessDenied(f"User: {call.principal.arn} is not authorized to perform: {action} on {noun} {_UNSEEN}")
 
 
 def found(named: Named) -> Key:
@@ -182,7 +202,10 @@ def open_key(
         named = find(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
         raise NotFoundException(error.message) from None
-    return _open(call, catalog, named, action, context, usage, None, index)
+    try:
+        return _open(call, catalog, named, action, context, usage, None, index)
+    except AccessDenied as error:
+        raise _refused(call, named, action, error, _THIS_RESOURCE) from None
 
 
 def open_ciphertext(
@@ -196,7 +219,7 @@ def open_ciphertext(
     """Return the key that made a ciphertext blob, with the material it names; the blob alone says which key.
 
     An `identifier` that names another key is IncorrectKeyException. Raises InvalidCiphertextException for bytes that
-    are no blob, and AWS's AccessDeniedException for a blob of a key that is not to be seen from here.
+    are no blob, and AccessDenied for a blob of a key that is not to be seen from here.
     """
     if identifier is not None:
         opened = open_key(call, identifier, action, context=context)
@@ -209,7 +232,7 @@ def open_ciphertext(
     catalog = call.services.store.catalog()
     key = catalog.key(parsed.key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
-        raise AccessDeniedException(_CIPHERTEXT_REFERS)
+        raise _unseen(call, action, _OF_CIPHERTEXT)
     index = (call.principal.arn, call.region, call.via, action, parsed.key_id, parsed.material_id)
     right = catalog.conclusions.get(index)
     if right is not None:
@@ -217,10 +240,8 @@ def open_ciphertext(
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
         return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, index)
-    except AccessDenied:
-        if key.account != call.account:
-            raise AccessDeniedException(_CIPHERTEXT_REFERS) from None
-        raise
+    except AccessDenied as error:
+        raise _refused(call, named, action, error, _OF_CIPHERTEXT) from None
 
 
 def _parse(ciphertext: bytes) -> blob.Blob:

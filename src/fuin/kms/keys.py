@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
+from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
 from fuin.kms import managed, paging, shapes
 from fuin.kms.faults import (
@@ -22,6 +23,8 @@ from fuin.store import keys
 from fuin.store.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fuin.gate import Call
 
 _PAGE = 100
@@ -101,7 +104,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     conditions = _create_conditions(bypass) | request_conditions(tags)
     permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
     if tags:
-        permit_identity(call, "kms:TagResource", "*", call.account, conditions)
+        _permit_tags(call, conditions)
     key_id = ids.new_key_id()
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
@@ -119,10 +122,23 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     return CreateKeyOutput(KeyMetadata=metadata(key, arn))
 
 
+def _permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
+    """Check the right to give the new key tags; AWS has a sentence of its own for it."""
+    try:
+        permit_identity(call, "kms:TagResource", "*", call.account, conditions)
+    except AccessDenied:
+        raise AccessDenied(
+            "You don't have the kms:TagResource permission that is required to add tags during key creation."
+        ) from None
+
+
 def check_buildable(p: CreateKeyInput) -> None:
     """Refuse what AWS refuses, and then the valid kinds of keys that Fuin does not build."""
-    if p.KeySpec is not None and p.CustomerMasterKeySpec is not None and p.KeySpec != p.CustomerMasterKeySpec:
-        raise ValidationException("You cannot specify KeySpec and CustomerMasterKeySpec in the same request.")
+    if p.KeySpec is not None and p.CustomerMasterKeySpec is not None:
+        raise ValidationException(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
     spec = p.KeySpec or p.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
     if spec != SYMMETRIC_DEFAULT and p.KeyUsage is None:
         raise ValidationException(

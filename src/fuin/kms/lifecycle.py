@@ -70,11 +70,7 @@ async def cancel_key_deletion(call: Call, p: KeyInput) -> KeyOutput:
 
 def _check_window(days: int) -> None:
     if not _SHORTEST <= days <= _LONGEST:
-        bound = f"greater than or equal to {_SHORTEST}" if days < _SHORTEST else f"less than or equal to {_LONGEST}"
-        raise ValidationException(
-            f"1 validation error detected: Value '{days}' at 'pendingWindowInDays' failed to satisfy constraint: "
-            f"Member must have value {bound}"
-        )
+        raise ValidationException(f"PendingWindowInDays must be between {_SHORTEST} and {_LONGEST}")
 
 
 async def _change(call: Call, action: str, named: Named, change: Callable[..., None], *arguments: object) -> None:

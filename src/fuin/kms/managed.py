@@ -140,18 +140,21 @@ def s3_key_policy(account: str, region: str) -> str:
     })  # fmt: skip
 
 
+_DEFAULT_POLICY = """{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {
+      "AWS" : "ROOT"
+    },
+    "Action" : "kms:*",
+    "Resource" : "*"
+  } ]
+}"""
+
+
 def default_key_policy(account: str) -> str:
-    """Return the policy of a key that was created without one; AWS: "Default key policy"."""
-    return json.dumps({
-        "Version": "2012-10-17",
-        "Id": "key-default-1",
-        "Statement": [
-            {
-                "Sid": "Enable IAM User Permissions",
-                "Effect": "Allow",
-                "Principal": {"AWS": ids.root_arn(account)},
-                "Action": "kms:*",
-                "Resource": "*",
-            }
-        ],
-    })  # fmt: skip
+    """Return the policy of a key that was created without one, in AWS's layout; AWS: "Default key policy"."""
+    return _DEFAULT_POLICY.replace("ROOT", ids.root_arn(account))

@@ -145,9 +145,9 @@ _PREFIX = "TrentService."
 _BY_TARGET = {f"{_PREFIX}{name}".encode(): operation for name, operation in OPERATIONS.items()}
 
 
-def named(target: bytes | None) -> Operation:
-    """Return the operation of an X-Amz-Target header; raises UnknownOperationException."""
+def named(method: str, target: bytes | None) -> Operation:
+    """Return the operation of an X-Amz-Target header; all are posted. Raises UnknownOperationException."""
     operation = _BY_TARGET.get(target or b"")
-    if operation is None:
+    if operation is None or method != "POST":
         raise UnknownOperationException
     return operation

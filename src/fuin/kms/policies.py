@@ -10,8 +10,7 @@ from fuin import crash
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
 from fuin.gate import compiled, permit_key
-from fuin.kms import paging
-from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException
+from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
 from fuin.store import keys
@@ -88,10 +87,11 @@ async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
 
 
 async def list_key_policies(call: Call, p: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
-    """Return the one name that there is."""
+    """Return the one name that there is; there is no second page, so no marker can be valid."""
     reach(call, p.KeyId or "", "kms:ListKeyPolicies")
-    after = paging.start("policies", p.Marker)
-    return ListKeyPoliciesOutput(PolicyNames=[] if after else [_NAME], Truncated=False)
+    if p.Marker is not None:  # the model has no InvalidMarkerException here
+        raise ValidationException("Could not deserialize marker")
+    return ListKeyPoliciesOutput(PolicyNames=[_NAME], Truncated=False)
 
 
 def _check_name(name: str | None) -> None:

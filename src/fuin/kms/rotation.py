@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms.key import reach
+from fuin.kms.key import found, reach
 from fuin.kms.shapes import KeyInput, Output
 
 if TYPE_CHECKING:
@@ -22,6 +22,6 @@ class GetKeyRotationStatusOutput(Output, frozen=True):
 
 
 async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStatusOutput:
-    """Return that the key does not rotate."""
+    """Return that the key does not rotate; the key is told by its id here, not by its ARN."""
     named = reach(call, p.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
-    return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=named.arn)
+    return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=found(named).key_id)

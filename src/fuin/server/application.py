@@ -96,8 +96,11 @@ def is_signed(request: Request) -> bool:
 def service_of(request: Request) -> bytes:
     """Return the service named by the credential scope, without trusting it: the handler verifies the signature.
 
-    Requests without a scope go by their form: a target header means KMS, a form posted to / means STS, all else S3.
+    A target header means KMS whatever the scope, since only KMS has targets: it answers a wrong scope as its clients
+    expect. Requests without a scope go by their form: one posted to / means STS, all else S3.
     """
+    if b"x-amz-target" in request.headers:
+        return b"kms"
     header = request.headers.get(b"authorization")
     if header is not None:  # AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, …
         parts = header.split(b"/", 4)
@@ -106,8 +109,6 @@ def service_of(request: Request) -> bytes:
         credential = request.query.split(b"X-Amz-Credential=", 1)[1].split(b"&", 1)[0]
         parts = credential.replace(b"%2F", b"/").replace(b"%2f", b"/").split(b"/")
         return parts[3] if len(parts) == 5 else b"s3"
-    if b"x-amz-target" in request.headers:
-        return b"kms"
     if request.method == "POST" and request.path == b"/":
         return b"sts"
     return b"s3"
