@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.access import sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 _DAY_KEYS_AT_MOST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who signed the request; `signed` and `day_key` serve the chunk signatures of a streamed body."""
 
     principal: Principal
@@ -27,6 +25,9 @@ class Caller:
     service: str
     signed: sigv4.Signed
     day_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Caller({self.principal.arn})"  # the day key signs for a whole day
 
 
 class DayKeys:
@@ -38,17 +39,17 @@ class DayKeys:
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[bytes, str, str, str], bytes] = OrderedDict()
 
-    async def get(self, services: Services, sealed: bytes, credential: sigv4.Credential) -> bytes:
-        """Return the signing key of one secret, day, region and service."""
-        index = (sealed, credential.date, credential.region, credential.service)
-        key = self._keys.get(index)
-        if key is None:
-            key = await services.keyholder.signing_key(
-                sealed, credential.access_key_id, credential.date, credential.region, credential.service
-            )
-            self._keys[index] = key
-            if len(self._keys) > _DAY_KEYS_AT_MOST:
-                self._keys.popitem(last=False)
+    def cached(self, sealed: bytes, credential: sigv4.Credential) -> bytes | None:
+        """Return the signing key of one secret, day, region and service, if it is at hand."""
+        return self._keys.get((sealed, credential.date, credential.region, credential.service))
+
+    async def fetch(self, services: Services, sealed: bytes, credential: sigv4.Credential) -> bytes:
+        """Have the keyholder derive a signing key, and keep it."""
+        date, region, service = credential.date, credential.region, credential.service
+        key = await services.keyholder.signing_key(sealed, credential.access_key_id, date, region, service)
+        self._keys[sealed, date, region, service] = key
+        if len(self._keys) > _DAY_KEYS_AT_MOST:
+            self._keys.popitem(last=False)
         return key
 
 
@@ -63,7 +64,9 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     record = services.store.catalog().access_key(signed.credential.access_key_id)
     if record is None or not record.active:
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
-    day_key = await day_keys.get(services, record.sealed_secret, signed.credential)
-    sigv4.verify(signed, day_key)
     credential = signed.credential
+    day_key = day_keys.cached(record.sealed_secret, credential)
+    if day_key is None:
+        day_key = await day_keys.fetch(services, record.sealed_secret, credential)
+    sigv4.verify(signed, day_key)
     return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, day_key)

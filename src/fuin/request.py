@@ -1,7 +1,7 @@
 """One HTTP request as the services see it: bytes from ASGI, bounded reads, no framework."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from fuin import ids
@@ -35,10 +35,9 @@ class Request:
         self.method: str = scope["method"]
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            headers[name] = headers[name] + b"," + value if name in headers else value
-        self.headers = headers
+        pairs = scope["headers"]
+        headers: dict[bytes, bytes] = dict(pairs)
+        self.headers = headers if len(headers) == len(pairs) else _joined(pairs)
         client = scope.get("client")
         self.source_ip: str = client[0] if client else ""
         self.secure: bool = scope.get("scheme") == "https"
@@ -89,6 +88,13 @@ class Request:
         return whole
 
 
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    headers: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        headers[name] = headers[name] + b"," + value if name in headers else value
+    return headers
+
+
 class Answer:
     """A whole small response: status, headers, body."""
 
@@ -101,9 +107,6 @@ class Answer:
 
     async def send(self, send: Send) -> None:
         """Write it to the ASGI server, with its length."""
-        length = str(len(self.body)).encode()
-        names = {name for name, _ in self.headers}
-        if b"content-length" not in names:
-            self.headers.append((b"content-length", length))
+        self.headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body})

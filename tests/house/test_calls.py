@@ -12,7 +12,7 @@ IMPORTS: dict[str, dict[str, str]] = {
     "marshal": {},
     "shelve": {},
     "xml": {"s3.xml": "the one reader of XML; it refuses document types and entities"},
-    "random": {"ids": "request ids: names to look up by, no secrets, made without a system call"},
+    "random": {},
 }
 # built-in that may not be called -> the rooms that may.
 CALLS: dict[str, tuple[str, ...]] = {"print": ("cli",), "eval": (), "exec": (), "breakpoint": ()}

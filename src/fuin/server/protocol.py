@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fuin.server.cycle import Cycle
@@ -21,6 +22,7 @@ HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
 SWEEP_EVERY = 2.5
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert when the server ends
 
 
@@ -56,7 +58,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._last_sign = self.loop.time()
         self._received = len(data)
         self._header_bytes += self._received
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:  # also what a callback raised
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        except httptools.HttpParserUpgrade:  # offered, not taken: the request is answered as it stands
+            return
         if self._in_headers and self._header_bytes > HEADER_LIMIT and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
 
@@ -67,22 +75,34 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
         self._header_bytes = self._received
         self._in_headers = True
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, under its name in lower case."""
+        name = name.lower()
+        if name == b"expect":  # the client waits to be told to go on (RFC 9110 section 10.1.1)
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Start the request's task, if its headers are within bounds; an exception makes the parser answer 400."""
         self._in_headers = False
         if len(self.headers) > HEADER_COUNT or (self._header_bytes > HEADER_LIMIT and self._size() > HEADER_LIMIT):
             raise HeadersTooLarge
-        method, url = self.parser.get_method().decode("ascii"), self.url
-        path, _, query = url.partition(b"?")
+        path, _, query = self.url.partition(b"?")
         if not path.startswith(b"/"):
             raise NotOriginForm
-        scope = self.scope
-        scope["method"], scope["path"], scope["raw_path"], scope["query_string"] = method, decoded(path), path, query
         version = self.parser.get_http_version()
+        scope: Any = {
+            "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
+            "scheme": self.scheme, "root_path": "", "headers": self.headers, "state": {},
+            "method": self.parser.get_method().decode("ascii"), "path": decoded(path), "raw_path": path,
+            "query_string": query,
+        }  # fmt: skip
         earlier = self.cycle
         self.cycle = Cycle(
             scope, self.transport, self.flow, self.logger, self.access_logger, False, self.server_state.default_headers,
