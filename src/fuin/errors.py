@@ -73,5 +73,9 @@ class StoreUnavailable(FuinError):
     """The database or the blob store failed (full disk, lost connection); nothing was acknowledged."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """A commit failed in its last step: it is not visible now, but a crash may bring it back. Keep what it names."""
+
+
 class MaterialDamaged(TamperedError):
     """Wrapped key material or a sealed secret of the store does not open under the root key; no caller caused it."""

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuin.errors import StoreUnavailable
+from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.keyholder import connection
-from fuin.s3 import index
+from fuin.s3 import index, sweep
 from tests.s3.place import Place
 from tests.support.policies import allow
 
@@ -189,6 +190,25 @@ def test_index_that_cannot_commit(place: Place, bucket: str, stored: Path, monke
         reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     assert set(place.blobs()) == before
+    assert fetch(place, bucket)[1] == DATA
+
+
+def test_commit_of_unknown_outcome_keeps_its_blob(
+    place: Place, bucket: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that a crash may bring back finds its blob then; otherwise the start sweep removes it."""
+    before = set(place.blobs())
+
+    async def failing(*_arguments: object, **_options: object) -> None:
+        raise OutcomeUnknown("fsync")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(place.services.store), "write", failing)
+        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+    assert (reply.status, reply.code) == (503, "ServiceUnavailable")
+    (left,) = set(place.blobs()) - before
+    assert place.run(sweep.sweep(place.services, time.time() + 1)) == 1
+    assert not left.exists()
     assert fetch(place, bucket)[1] == DATA
 
 

@@ -1,6 +1,8 @@
 """The writer: one commit for many jobs, each job's outcome its own, and failures of the disk told to all."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from fuin.errors import StoreUnavailable
+from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.settings import Settings
 from fuin.store import buckets, connect, identities, meta
 from fuin.store.buckets import Bucket
@@ -185,6 +187,63 @@ def test_waiting_process_gets_its_turn_before_a_busy_one_has_another(store: Stor
     thread.join()
     other.close()
     assert sorted(waits)[15] < 0.2, waits
+
+
+_FAILING_SYNC = """
+    #define _GNU_SOURCE
+    #include <dlfcn.h>
+    #include <errno.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <unistd.h>
+    static int fails(int file) {
+        char link[64], path[4096];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+        ssize_t length = readlink(link, path, sizeof path);
+        return length > 4 && !memcmp(path + length - 4, "-wal", 4) && !access(getenv("SYNC_FAILS"), F_OK);
+    }
+    static int sync_by(const char *name, int file) {
+        if (fails(file)) { errno = EIO; return -1; }
+        return ((int (*)(int)) dlsym(RTLD_NEXT, name))(file);
+    }
+    int fsync(int file) { return sync_by("fsync", file); }
+    int fdatasync(int file) { return sync_by("fdatasync", file); }
+"""
+
+_COMMITS_WITHOUT_SYNC = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    from fuin.settings import Settings
+    from fuin.store import identities
+    from fuin.store.store import Store
+
+    store = Store.open(Settings(data=Path(sys.argv[1])))
+    store.write_sync(identities.insert_account, "111111111111", 1.0)
+    Path(os.environ["SYNC_FAILS"]).touch()
+    try:
+        store.write_sync(identities.insert_account, "222222222222", 1.0)
+    except Exception as error:
+        print(type(error).__name__, store.read(identities.list_accounts), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+""")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler to make fsync fail")
+def test_commit_that_fails_in_fsync_may_come_back(tmp_path: Path, settings: Settings) -> None:
+    """A commit refused for a failing fsync is not seen, yet a crash may bring it back: its outcome is unknown."""
+    library = tmp_path / "failing.so"
+    source = textwrap.dedent(_FAILING_SYNC).encode()
+    subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", str(library), "-ldl"], input=source, check=True)
+    variables = {**os.environ, "LD_PRELOAD": str(library), "SYNC_FAILS": str(tmp_path / "now")}
+    done = subprocess.run(
+        [sys.executable, "-c", _COMMITS_WITHOUT_SYNC, str(settings.data)],
+        env=variables, stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == f"{OutcomeUnknown.__name__} ['111111111111']"
+    store = Store.open(settings)
+    assert store.read(identities.list_accounts) == ["111111111111", "222222222222"]
+    store.close()
 
 
 def test_wrong_statement_is_its_caller_s_error(store: Store) -> None:

@@ -18,8 +18,11 @@ from fuin.s3.faults import S3Fault
 from fuin.store import buckets as rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.s3.exchange import Exchange
     from fuin.s3.xml import Node
+    from fuin.store.buckets import Bucket
 
 _ARGUMENT = "ApplyServerSideEncryptionByDefault"
 _KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
@@ -41,16 +44,22 @@ async def put_bucket_encryption(x: Exchange) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
     rights.bucket_for(x, "s3:PutEncryptionConfiguration")
     default = _default(xml.parse(await documents.read(x, checked=True), "ServerSideEncryptionConfiguration"))
-    await x.services.store.change(rows.set_encryption, x.bucket, msgspec.json.encode(default).decode())
+    bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")  # again: its sender chose how long the body took
+    await x.services.store.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     x.call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
 
 
 async def delete_bucket_encryption(x: Exchange) -> Answer:
     """Go back to SSE-S3."""
-    rights.bucket_for(x, "s3:PutEncryptionConfiguration")
-    await x.services.store.change(rows.set_encryption, x.bucket, None)
+    bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")
+    await x.services.store.change(_set_encryption, bucket, None)
     return empty(204)
+
+
+def _set_encryption(conn: Connection, bucket: Bucket, encryption: str | None) -> None:
+    rows.check_same(conn, bucket)
+    rows.set_encryption(conn, bucket.name, encryption)
 
 
 def _default(root: Node) -> Default:
@@ -111,12 +120,18 @@ async def put_bucket_policy(x: Exchange) -> Answer:
         for resource in statement.resource_names:
             if resource != own and not resource.startswith(f"{own}/"):
                 raise MalformedPolicy("Policy has invalid resource")
-    await x.services.store.change(rows.set_policy, x.bucket, text)
+    bucket = rights.bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
+    await x.services.store.change(_set_policy, bucket, text)
     return empty(204)
 
 
 async def delete_bucket_policy(x: Exchange) -> Answer:
     """Remove the bucket policy; there may be none."""
-    rights.bucket_for(x, "s3:DeleteBucketPolicy")
-    await x.services.store.change(rows.set_policy, x.bucket, None)
+    bucket = rights.bucket_for(x, "s3:DeleteBucketPolicy")
+    await x.services.store.change(_set_policy, bucket, None)
     return empty(204)
+
+
+def _set_policy(conn: Connection, bucket: Bucket, policy: str | None) -> None:
+    rows.check_same(conn, bucket)
+    rows.set_policy(conn, bucket.name, policy)

@@ -145,19 +145,20 @@ def owner(account: str) -> str:
 
 async def delete_bucket(x: Exchange) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it."""
-    rights.bucket_for(x, "s3:DeleteBucket")
-    left = await x.services.store.change(_delete, x.bucket)
+    bucket = rights.bucket_for(x, "s3:DeleteBucket")
+    left = await x.services.store.change(_delete, bucket)
     index.drop(x, left)
     return empty(204)
 
 
-def _delete(conn: Connection, name: str) -> list[str]:
+def _delete(conn: Connection, bucket: Bucket) -> list[str]:
     """Remove the bucket and return its unfinished uploads' blobs; raises BucketNotEmpty, undoing everything."""
+    rows.check_same(conn, bucket)
     left: list[str] = []
-    while found := uploads.list_uploads(conn, name, "", "", "", 1000):
+    while found := uploads.list_uploads(conn, bucket.name, "", "", "", 1000):
         for upload in found:
-            left += uploads.abort_upload(conn, upload.upload_id, name, upload.key)
-    rows.delete_bucket(conn, name)
+            left += uploads.abort_upload(conn, upload.upload_id, bucket.name, upload.key)
+    rows.delete_bucket(conn, bucket.name)
     return left
 
 

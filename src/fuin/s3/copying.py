@@ -106,7 +106,7 @@ async def copy_object(x: Exchange) -> Answer:
         x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
         parts=(part,),
     )  # fmt: skip
-    await index.put(x, obj, condition)
+    await index.put(x, bucket, obj, condition)
     x.call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
 

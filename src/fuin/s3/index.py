@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from fuin.errors import StoreUnavailable
+from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.s3 import blobs, pool
 from fuin.s3.checksums import Checksum
-from fuin.store import objects, parts
+from fuin.store import buckets, objects
 from fuin.store.errors import StoreRefusal
 from fuin.store.parts import Part
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fuin.s3.body import Stored
     from fuin.s3.conditions import WriteCondition
     from fuin.s3.exchange import Exchange
+    from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
 
 _BLOBS_NAMED = 20  # in an audit record; a multipart object has up to 10,000
@@ -66,31 +67,17 @@ async def commit(
 ) -> T:
     """Run a write of the index that names the `new` blobs; when it is refused, or fails for certain, they are removed.
 
-    A cancelled caller waits for the outcome: a blob that the index names is never removed.
+    A cancelled caller waits for the outcome: a blob that the index names is never removed. Nor is one that it may name
+    again after a crash (OutcomeUnknown); those are the start sweep's.
     """
     writing: asyncio.Future[T] = asyncio.ensure_future(x.services.store.write(fn, *args, **kwargs))
     try:
         return await pool.settled(writing)
-    except StoreRefusal:
-        await _remove(x, new)
+    except OutcomeUnknown:
         raise
-    except StoreUnavailable:
-        await _remove(x, _unnamed(x, new))
+    except (StoreRefusal, StoreUnavailable):
+        await pool.run(blobs.remove, x.services.settings.blobs, list(new))
         raise
-
-
-def _unnamed(x: Exchange, new: Iterable[str]) -> list[str]:
-    """Return which blobs the index does not name after a failed commit; none while it cannot say (the sweep will)."""
-    wanted = list(new)
-    try:
-        known = x.services.store.read(parts.known_blobs, wanted)
-    except StoreUnavailable:
-        return []
-    return [blob for blob in wanted if blob not in known]
-
-
-async def _remove(x: Exchange, unwanted: Iterable[str]) -> None:
-    await pool.run(blobs.remove, x.services.settings.blobs, list(unwanted))
 
 
 def drop(x: Exchange, replaced: Iterable[str]) -> None:
@@ -100,13 +87,19 @@ def drop(x: Exchange, replaced: Iterable[str]) -> None:
         pool.start(blobs.remove, x.services.settings.blobs, unwanted)
 
 
-async def put(x: Exchange, obj: Object, condition: WriteCondition) -> None:
-    """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey."""
+async def put(x: Exchange, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
+    """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
+
+    `bucket` is the one to which the caller's right was checked, before the body came.
+    """
     new = [part.blob for part in obj.parts]
-    replaced = await commit(
-        x, new, objects.put_object, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
-    )
+    replaced = await commit(x, new, _put, bucket, obj, condition)
     drop(x, replaced)
+
+
+def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
+    buckets.check_same(conn, bucket)
+    return objects.put_object(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
 
 
 def written_facts(obj: Object) -> dict[str, Any]:

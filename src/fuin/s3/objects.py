@@ -15,6 +15,7 @@ from fuin.s3.checksums import ALGORITHMS, Checksum
 from fuin.s3.digests import Digests
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault
+from fuin.store import buckets
 from fuin.store import objects as rows
 from fuin.store.objects import Object
 
@@ -72,7 +73,7 @@ async def put_object(x: Exchange) -> Answer:
         x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
         parts=(part,),
     )  # fmt: skip
-    await index.put(x, obj, condition)
+    await index.put(x, bucket, obj, condition)
     crash.point("put_object.after_index")
     x.call.facts.update(index.written_facts(obj))
     return empty(200, [*_written(etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)])
@@ -102,13 +103,18 @@ def check_version(version: str | None) -> None:
 
 async def delete_object(x: Exchange) -> Answer:
     """Remove an object; one that does not exist is removed as well, as S3 has it."""
-    rights.bucket_of_object(x, "s3:DeleteObject")
+    bucket = rights.bucket_of_object(x, "s3:DeleteObject")
     check_version(x.query.get("versionId"))
     condition = conditions.of_write(x.header)
-    replaced = await x.services.store.write(rows.delete_object, x.bucket, x.key, if_match=condition.if_match)
+    replaced = await x.services.store.write(_delete, bucket, x.key, condition.if_match)
     index.drop(x, replaced)
     x.call.facts["deleted"] = bool(replaced)
     return empty(204)
+
+
+def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) -> list[str]:
+    buckets.check_same(conn, bucket)
+    return rows.delete_object(conn, bucket.name, key, if_match=if_match)
 
 
 async def delete_objects(x: Exchange) -> Answer:
@@ -124,7 +130,7 @@ async def delete_objects(x: Exchange) -> Answer:
         else:
             results[key] = refusal
     del x.call.decisions[_DECISIONS_KEPT:]
-    replaced = await x.services.store.write(_delete_all, x.bucket, allowed)
+    replaced = await x.services.store.write(_delete_all, bucket, allowed)
     index.drop(x, replaced)
     x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
     if not quiet:
@@ -171,5 +177,6 @@ def _refusal(x: Exchange, bucket: Bucket, key: str) -> str | None:
     return None
 
 
-def _delete_all(conn: Connection, bucket: str, keys: list[str]) -> list[str]:
-    return [blob for key in keys for blob in rows.delete_object(conn, bucket, key)]
+def _delete_all(conn: Connection, bucket: Bucket, keys: list[str]) -> list[str]:
+    buckets.check_same(conn, bucket)
+    return [blob for key in keys for blob in rows.delete_object(conn, bucket.name, key)]

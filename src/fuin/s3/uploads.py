@@ -16,10 +16,13 @@ from fuin.s3.encryption import Encryption
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault, invalid_argument
 from fuin.s3.listing import Names, limit_of
+from fuin.store import buckets
 from fuin.store import uploads as rows
 from fuin.store.uploads import Upload
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
     from fuin.store.buckets import Bucket
@@ -60,13 +63,18 @@ async def create_multipart_upload(x: Exchange) -> Answer:
         secrets.token_urlsafe(48), x.bucket, x.key, x.call.now, x.call.principal.arn, kept.blob, kept.column(), meta,
         headers, algorithm, kind,
     )  # fmt: skip
-    await x.services.store.write(rows.insert_upload, upload)
+    await x.services.store.write(_insert, bucket, upload)
     x.call.facts["uploadId"] = upload.upload_id
     answer = encryption.answer_headers(kept, context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
     content = (xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id))
     return document("InitiateMultipartUploadResult", *content, headers=answer)
+
+
+def _insert(conn: Connection, bucket: Bucket, upload: Upload) -> None:
+    buckets.check_same(conn, bucket)
+    rows.insert_upload(conn, upload)
 
 
 def _checksum(x: Exchange) -> tuple[str | None, str | None]:

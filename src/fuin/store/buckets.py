@@ -57,6 +57,17 @@ def list_buckets(conn: Connection, account: str) -> list[Bucket]:
     return [Bucket(*row) for row in conn.execute(_LIST, {"p_account": account})]
 
 
+def check_same(conn: Connection, bucket: Bucket) -> None:
+    """Raise NoSuchBucket unless the bucket of that name is still the one that was seen.
+
+    Rights are checked before a body is read, and a client takes what time it likes for its body: meanwhile the bucket
+    may have been deleted, and made again by another account.
+    """
+    found = find_bucket(conn, bucket.name)
+    if found is None or (found.account, found.created) != (bucket.account, bucket.created):
+        raise NoSuchBucket(bucket.name)
+
+
 def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
     """Set the default encryption, or go back to the default's default (None); raises NoSuchBucket."""
     if conn.execute(_SET_ENCRYPTION, {"p_name": name, "p_value": encryption}).rowcount == 0:

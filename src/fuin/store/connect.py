@@ -31,6 +31,8 @@ _ENVIRONMENT = frozenset({
     sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT,
 })  # fmt: skip
 
+_CERTAIN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})
+
 
 def create_file(path: Path) -> None:
     """Make the database's file, readable by this user only; SQLite gives its -wal and -shm the same mode."""
@@ -72,6 +74,19 @@ def raw_of(connection: Connection) -> sqlite3.Connection:
 
 def is_environment(error: BaseException) -> bool:
     """Tell whether an error means that the database cannot be used now, rather than a wrong statement."""
+    return _code(error) in _ENVIRONMENT
+
+
+def is_certain(error: BaseException) -> bool:
+    """Tell whether a commit that failed so can never come back: nothing was written, or not up to its end.
+
+    After other failures it may: when fsync fails, all of it stands in the write-ahead log already, and the recovery
+    after a crash takes it for good (https://www.sqlite.org/fileformat2.html#walformat).
+    """
+    return _code(error) in _CERTAIN
+
+
+def _code(error: BaseException) -> int | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in _ENVIRONMENT
+    return code & 0xFF if isinstance(code, int) else None

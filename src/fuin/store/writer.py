@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fuin.errors import StoreUnavailable
+from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.store import connect, meta
 from fuin.store.turns import Turns
 
@@ -153,22 +153,24 @@ def _run_alone(conn: Connection, job: Job) -> None:
 
 def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) -> None:
     """Run jobs in one transaction; when it cannot be committed, none of them has happened and all of them fail."""
+    failure = StoreUnavailable
     try:
         raw.execute("BEGIN IMMEDIATE")
         for job in jobs:
             _run_one(conn, raw, job)
         if any(job.changes and job.error is None for job in jobs):
             meta.bump_epoch(conn)
+        failure = OutcomeUnknown
         raw.execute("COMMIT")
     except BaseException as error:  # whatever it is, the thread goes on and the callers are told
         _give_up(raw)
-        _fail(jobs, str(error))
+        _fail(jobs, str(error), StoreUnavailable if connect.is_certain(error) else failure)
 
 
-def _fail(jobs: list[Job], why: str) -> None:
+def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnavailable) -> None:
     for job in jobs:
         # Refusals too: they may rest on what an earlier job of this transaction had written.
-        job.result, job.error = None, StoreUnavailable(f"the database cannot be written: {why}")
+        job.result, job.error = None, failure(f"the database cannot be written: {why}")
 
 
 def _run_one(conn: Connection, raw: sqlite3.Connection, job: Job) -> None:

@@ -1,0 +1,1 @@
+"""Attacks that cross the rooms: each test is one that worked once."""
