@@ -138,6 +138,24 @@ def test_managed_key_serves_s3_only(place: Place) -> None:
     assert refusal(root.decrypt, CiphertextBlob=made.blob, EncryptionContext=CONTEXT)[0] == "AccessDeniedException"
 
 
+def test_described_alias_makes_its_key(place: Place) -> None:
+    """DescribeKey of alias/aws/s3 makes the key of that region, for whoever may describe keys; other aliases do not."""
+    region = "sa-east-1"
+    client = place.client(region=region)
+    missing = f"Alias arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3 is not found."
+    assert refusal(client.encrypt, KeyId="alias/aws/s3", Plaintext=b"x") == ("NotFoundException", missing)
+    stranger = place.client(place.add_user(), region)
+    assert refusal(stranger.describe_key, KeyId="alias/aws/s3")[0] == "AccessDeniedException"
+    assert client.list_keys()["Keys"] == []
+    described = client.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    assert described["KeyManager"] == "AWS"
+    made = place.run(on_behalf.data_key(call_of(place, region=region), None, CONTEXT))
+    assert made.key_arn == described["Arn"]
+    arn = f"arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3"
+    assert client.describe_key(KeyId=arn)["KeyMetadata"] == described
+    assert refusal(client.describe_key, KeyId="alias/aws/ebs")[0] == "NotFoundException"
+
+
 def test_managed_key_is_the_accounts_own(place: Place) -> None:
     """Another account has its own alias/aws/s3 and cannot open what ours encrypted."""
     made = place.run(on_behalf.data_key(call_of(place), None, CONTEXT))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.gate import Call
+    from fuin.kms.key import Named
 
 _PAGE = 100
 _OWN = "SELF"
@@ -171,8 +172,18 @@ def _create_conditions(bypass: bool) -> dict[str, str]:
 
 async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
     """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
-    named = reach(call, p.KeyId or "", "kms:DescribeKey", aliases=True, foreign=True)
+    try:
+        named = _described(call, p)
+    except NotFoundException:
+        if p.KeyId not in {managed.S3_ALIAS, ids.alias_arn(call.account, call.region, managed.S3_ALIAS)}:
+            raise
+        await managed.ensure_s3_key(call)  # AWS: describing a predefined alias makes its key
+        named = _described(call, p)
     return DescribeKeyOutput(KeyMetadata=metadata(found(named), named.arn))
+
+
+def _described(call: Call, p: DescribeKeyInput) -> Named:
+    return reach(call, p.KeyId or "", "kms:DescribeKey", aliases=True, foreign=True)
 
 
 async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
