@@ -1,6 +1,7 @@
 """The load: a process of its own with N connections, each sending the same signed request again and again.
 
 `python -m bench.load HOST PORT CONNECTIONS SECONDS < request` prints JSON: requests, seconds, failures, latencies.
+A server that closes after each answer, as moto's does, is connected to again.
 """
 
 from __future__ import annotations
@@ -9,22 +10,32 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from typing import cast
 
 import uvloop
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection that sends a request as soon as the answer to the last one is whole."""
+@dataclass
+class Run:
+    """What all connections share."""
 
-    def __init__(self, request: bytes, deadline: list[float], latencies: list[float], failures: list[bytes]) -> None:
-        self._request = request
-        self._deadline = deadline
-        self._latencies = latencies
-        self._failures = failures
+    host: str
+    port: int
+    request: bytes
+    deadline: float
+    latencies: list[float] = field(default_factory=list)
+    failures: list[bytes] = field(default_factory=list)
+
+
+class Connection(asyncio.Protocol):
+    """One connection that sends a request as soon as the answer to the last one is whole."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._buffer = b""
         self._sent = 0.0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
@@ -33,7 +44,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self._run.request)
 
     def data_received(self, data: bytes) -> None:
         """Count an answer when its body is whole, then send again until the time is over."""
@@ -42,49 +53,48 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return
         head = self._buffer[:end].lower()
-        at = head.index(b"content-length:") + 15
-        length = int(head[at:].split(b"\r\n", 1)[0])
+        length = int(head[head.index(b"content-length:") + 15 :].split(b"\r\n", 1)[0])
         if len(self._buffer) < end + 4 + length:
             return
         now = time.perf_counter()
-        self._latencies.append(now - self._sent)
-        if not head.startswith(b"http/1.1 200"):
-            self._failures.append(self._buffer[:600])
-        self._buffer = b""
-        if now < self._deadline[0]:
+        self._run.latencies.append(now - self._sent)
+        if b" 200 " not in head[:13]:
+            self._run.failures.append(self._buffer[:600])
+        self._buffer, self._sent = b"", 0.0
+        if now < self._run.deadline and not head.startswith(b"http/1.0") and b"connection: close" not in head:
             self._send()
         else:
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End; a loss before the deadline is a failure."""
-        if time.perf_counter() < self._deadline[0]:
-            self._failures.append(b"connection lost")
-        if not self.done.done():
-            self.done.set_result(None)
+        """End; a loss while an answer is waited for is a failure."""
+        if self._sent:
+            self._run.failures.append(b"connection lost")
+        self.ended.set_result(None)
 
 
-async def run(host: str, port: int, connections: int, seconds: float, request: bytes) -> dict[str, object]:
-    """Send the request over all connections for so many seconds."""
+async def keep_sending(run: Run) -> None:
+    """Hold one connection after the other until the time is over."""
     loop = asyncio.get_running_loop()
-    latencies: list[float] = []
-    failures: list[bytes] = []
+    while time.perf_counter() < run.deadline:
+        _, connection = await loop.create_connection(lambda: Connection(run), run.host, run.port)
+        await connection.ended
+
+
+async def measure(host: str, port: int, connections: int, seconds: float, request: bytes) -> dict[str, object]:
+    """Send the request over all connections for so many seconds."""
     started = time.perf_counter()
-    deadline = [started + seconds]
-    made = [
-        await loop.create_connection(lambda: Connection(request, deadline, latencies, failures), host, port)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*(protocol.done for _, protocol in made))
+    run = Run(host, port, request, started + seconds)
+    await asyncio.gather(*(keep_sending(run) for _ in range(connections)))
     took = time.perf_counter() - started
-    latencies.sort()
+    latencies = sorted(run.latencies) or [0.0]
     return {
-        "requests": len(latencies),
+        "requests": len(run.latencies),
         "seconds": took,
-        "failures": len(failures),
-        "failure": failures[0].decode("latin-1") if failures else None,
-        "p50_ms": 1000 * latencies[len(latencies) // 2] if latencies else None,
-        "p99_ms": 1000 * latencies[len(latencies) * 99 // 100] if latencies else None,
+        "failures": len(run.failures),
+        "failure": run.failures[0].decode("latin-1") if run.failures else None,
+        "p50_ms": 1000 * latencies[len(latencies) // 2],
+        "p99_ms": 1000 * latencies[len(latencies) * 99 // 100],
     }
 
 
@@ -92,7 +102,7 @@ def main() -> None:
     """Read the request from standard input, run, print the figures."""
     host, port, connections, seconds = sys.argv[1:5]
     request = sys.stdin.buffer.read()
-    print(json.dumps(uvloop.run(run(host, int(port), int(connections), float(seconds), request))))
+    print(json.dumps(uvloop.run(measure(host, int(port), int(connections), float(seconds), request))))
 
 
 if __name__ == "__main__":

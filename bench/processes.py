@@ -1,9 +1,6 @@
-"""What a tree of processes costs: CPU time and resident memory. Linux: /proc/PID/task/*/schedstat."""
+"""What a tree of processes costs: CPU time and resident memory. Linux: /proc/PID/stat."""
 
 from __future__ import annotations
-
-import contextlib
-from pathlib import Path
 
 import psutil
 
@@ -15,13 +12,9 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """Return the CPU time, user and system, that all threads of the processes have used so far."""
-    total = 0
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
-                total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
+    """Return the CPU time, user and system, of the processes so far; threads that have ended count. Steps of 10 ms."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(time.user + time.system for time in times)
 
 
 def resident_bytes(pids: list[int]) -> int:
