@@ -7,7 +7,6 @@ needs. What it decides is kept in the call and stands in the audit record, which
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,10 +91,32 @@ class Call:
         return _encode(record)
 
 
-@lru_cache(maxsize=4096)
-def compiled(document: str, kind: PolicyKind) -> Policy:
-    """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
-    return parse_policy(document, kind)
+class _Policies:
+    """Compiled policies by their text, as long as the texts are not too long together: who makes keys makes many."""
+
+    CHARACTERS_AT_MOST = 8 * 1024 * 1024  # a compiled policy takes about 25 bytes for each
+
+    def __init__(self) -> None:
+        self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
+        self._characters = 0
+
+    def compiled(self, document: str, kind: PolicyKind) -> Policy:
+        """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
+        policy = self._known[kind].get(document)
+        return policy if policy is not None else self._compile(document, kind)
+
+    def _compile(self, document: str, kind: PolicyKind) -> Policy:
+        policy = parse_policy(document, kind)
+        self._characters += len(document)
+        if self._characters > self.CHARACTERS_AT_MOST:
+            for known in self._known.values():
+                known.clear()
+            self._characters = len(document)
+        self._known[kind][document] = policy
+        return policy
+
+
+compiled = _Policies().compiled
 
 
 def _identity_policies(call: Call, catalog: Catalog | None = None) -> tuple[Policy, ...]:

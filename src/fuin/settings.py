@@ -60,7 +60,12 @@ class Settings:
         return self.data / "root.key"
 
     def prepare(self) -> None:
-        """Make the folders, readable by this user only."""
+        """Make the folders, readable by this user only; also those that stood there already, open to others.
+
+        Whoever may write in one of them could put a keyholder of their own in the place of ours. Raises OSError.
+        """
         os.umask(0o077)
         for folder in (self.data, self.blobs, self.audit, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)

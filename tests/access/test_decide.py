@@ -270,6 +270,13 @@ def test_a_hundred_near_misses_stay_few() -> None:
     assert sum(len(reason.text) for reason in decide_key(ask(), ACCOUNT, DELEGATING, long).reasons) < 2000
 
 
+def test_a_thousand_failing_conditions_stay_few() -> None:
+    """A statement may have thousands of conditions; with all of them the record would not fit the keyholder's frame."""
+    conditions = {"StringEquals": {f"kms:EncryptionContext:{number}": "x" for number in range(1000)}}
+    own = identity(statement("kms:*", "*", Condition=conditions))
+    assert sum(len(reason.text) for reason in decide_key(ask(), ACCOUNT, DELEGATING, own).reasons) < 4000
+
+
 def test_only_the_statements_conditions_delegate() -> None:
     """A delegation that holds only through S3 gives nothing to a direct call."""
     only_s3 = key_policy(

@@ -206,6 +206,23 @@ def test_date_header_instead_of_amz_date() -> None:
     assert signed.string_to_sign.startswith(b"AWS4-HMAC-SHA256\n20130524T000000Z\n" + scope.encode())
 
 
+@pytest.mark.parametrize("signer", [SigV4Auth, SigV4QueryAuth])
+def test_signature_for_another_service_is_none_for_s3(signer: type[SigV4Auth]) -> None:
+    """Another service signs the normalized path, but S3 acts on the path as sent: not the same object for a/../b."""
+    headers = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+    request = signed_by(signer, "sts", AWSRequest("GET", f"http://{HOST}/", headers=headers))
+    with pytest.raises(AuthenticationFailed, match='incorrect service "sts"'):
+        sigv4.parse(request)
+
+
+def test_long_access_key_id_is_refused() -> None:
+    """An id that no server can have given out does not get into the audit log and the caches."""
+    request, body_hash = _kms()
+    request.headers[b"authorization"] = request.headers[b"authorization"].replace(b"AKIA", b"A" * 4000)
+    with pytest.raises(AuthenticationFailed, match="too long"):
+        sigv4.parse(request, body_hash)
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_order_of_the_headers_parts_is_free(order: tuple[int, ...]) -> None:
     """Credential, SignedHeaders and Signature may come in any order."""
@@ -278,6 +295,6 @@ def test_cache_is_bounded() -> None:
         sigv4.parse(request, body_hash)
     size = authorization._remembered.cache_info().currsize
     assert size <= 2048
-    request.headers[b"authorization"] = good.replace(b"AKIA", b"A" * 4000)
+    request.headers[b"authorization"] = good.replace(b"SignedHeaders=", b"SignedHeaders=" + b"a" * 4000 + b";")
     sigv4.parse(request, body_hash)
     assert authorization._remembered.cache_info().currsize == size

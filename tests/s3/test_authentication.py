@@ -1,5 +1,6 @@
 """Who asks: signatures in headers and URLs, and S3's own error for each way in which they fail."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -143,6 +144,13 @@ def test_anonymous_gets_nothing(place: Place, bucket: str) -> None:
     for method, target in (("GET", "/"), ("GET", f"/{bucket}"), ("PUT", f"/{bucket}/k"), ("POST", f"/{bucket}?delete")):
         reply = place.raw(method, target, {}, b"" if method == "GET" else b"x")
         assert (reply.status, reply.code) == (403, "AccessDenied")
+
+
+def test_a_stranger_s_long_bucket_name_leaves_a_short_record(place: Place) -> None:
+    """Every refused request stands in the audit log, so nobody may fill the disk with one."""
+    reply = place.raw("GET", f"/{'b' * 20_000}/k", {})
+    assert (reply.status, reply.code) == (400, "InvalidBucketName")
+    assert len(json.dumps(place.drafts(reply.headers["x-amz-request-id"]))) < 2000
 
 
 def test_deleted_right_counts_at_once(place: Place, bucket: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,17 @@ def test_catalog_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
         store.write_sync(buckets.insert_bucket, values.bucket(f"real-{number}"))
         assert store.catalog().bucket(f"real-{number}") is not None
     assert len(shelf._found) <= 10
+
+
+def test_long_names_of_nothing_are_not_kept(store: Store) -> None:
+    """Strangers choose the names that are not found: thousands of long ones would fill the memory."""
+    tracemalloc.start()
+    for number in range(500):
+        assert store.catalog().bucket(f"{number:030000}") is None
+        assert store.catalog().access_key(f"{number:08000}") is None
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 2_000_000
 
 
 def test_long_policies_are_bounded_by_their_length(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ _LENGTH_LIMIT = 8192
 _REMEMBERED_LIMIT = 1024
 _SIGNED_HEADERS_LIMIT = 64
 _REGION_LIMIT = 64
+_ACCESS_KEY_ID_LIMIT = 128  # as IAM's; it stands in every record
 _SIGNATURE_LENGTH = 64
 _NAMES = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~;"  # RFC 9110 tokens in lower case, and the separator
 _NOT_SUPPORTED = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
@@ -144,6 +145,8 @@ def _credential(text: str) -> Credential:
         raise AuthenticationFailed(
             AuthReason.WRONG_SCOPE, f"Credential should be scoped with a valid terminator: '{TERMINATOR}'."
         )
+    if len(access_key_id) > _ACCESS_KEY_ID_LIMIT:
+        raise AuthenticationFailed(AuthReason.MALFORMED, "The access key id of the Credential is too long.")
     if len(date) != 8 or not date.isdigit():
         raise AuthenticationFailed(
             AuthReason.MALFORMED, f'incorrect date format "{date}". This date must be in the format "yyyyMMdd".'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fuin.access.policy import Policy, Statement
 
 _NEAR_MISSES_AT_MOST = 8
+_CAUSES_AT_MOST = 8  # of one statement, which may have thousands of conditions; the record must stay small
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int,
             text = f"{here}: {listed(same_service)} {verb} granted, but this needs {ask.action}"
             yield 1, Reason(text, policy.name, statement.name, "")
         return
-    causes = list(_causes(ask, statement))
+    causes = list(itertools.islice(_causes(ask, statement), _CAUSES_AT_MOST))
     if causes:
         yield 0, Reason(f"{here} is on {ask.action}, but {'; '.join(causes)}", policy.name, statement.name, "")
 

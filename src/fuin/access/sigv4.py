@@ -66,7 +66,8 @@ def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
     """Return what a request claims to have signed; raises AuthenticationFailed, with MISSING when there is nothing.
 
     `payload_hash` is the hash that the caller computed from the body (hex SHA-256), and must be given by every service
-    but S3, which trusts the x-amz-content-sha256 header and checks the body against it.
+    but S3, which trusts the x-amz-content-sha256 header and checks the body against it. So without it the signature
+    must be one for S3: another service's covers another form of the path than the one that S3 acts on.
     """
     authorization = request.headers.get(b"authorization")
     if authorization is None:
@@ -80,6 +81,7 @@ def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
     _check_scope_date(prefix.credential, amz_date)
     _check_coverage(headers, prefix)
     if payload_hash is None:
+        _check_s3(prefix.credential)
         payload_hash = _declared_hash(headers)
     query = canonical.join_parameters(_parameters(request.query)) if request.query else b""
     text = _string_to_sign(request, prefix, amz_date, query, payload_hash)
@@ -94,6 +96,7 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
     _check_scope_date(claim.prefix.credential, claim.amz_date)
     _check_coverage(request.headers, claim.prefix)
     if payload_hash is None:
+        _check_s3(claim.prefix.credential)
         declared = claim.payload_hash or request.headers.get(b"x-amz-content-sha256")
         payload_hash = _checked_hash(declared) if declared else UNSIGNED_PAYLOAD
     query = canonical.join_parameters([pair for pair in pairs if pair[0] != b"X-Amz-Signature"])
@@ -206,6 +209,13 @@ def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> None:
         )
     if headers.get(b"x-amz-security-token"):
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, _BAD_TOKEN)
+
+
+def _check_s3(credential: Credential) -> None:
+    if credential.service != "s3":
+        raise AuthenticationFailed(
+            AuthReason.WRONG_SCOPE, f'incorrect service "{credential.service[:64]}". This endpoint belongs to "s3".'
+        )
 
 
 def _declared_hash(headers: Mapping[bytes, bytes]) -> str:

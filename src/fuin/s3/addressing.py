@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fuin.request import Request
 
 KEY_LIMIT = 1024  # bytes of UTF-8
+_BUCKET_LIMIT = 255  # characters; no name is longer than 63, and whoever asks leaves it in the audit log
 _QUERY_LIMIT = 100  # names
 
 
@@ -63,6 +64,8 @@ def of(request: Request, own_host: str) -> Address:
             raise S3Fault("InvalidBucketName", BucketName="")
     else:
         address = Address(bucket, decode(path))
+    if len(address.bucket) > _BUCKET_LIMIT:
+        raise S3Fault("InvalidBucketName", BucketName=address.bucket[:_BUCKET_LIMIT])
     check_key(address.key)
     return address
 

@@ -19,7 +19,13 @@ QUICK = 2.0  # a child that lived shorter than this ended quickly
 QUICK_ENDS = 10  # so many quick ends in a row end the server: trying again would not help
 START_LIMIT = 60.0  # seconds from a child's start to its readiness
 STOP_LIMIT = 40.0  # seconds from SIGTERM to SIGKILL
-_WITHHELD = ("FUIN_ROOT_ACCESS_KEY_ID", "FUIN_ROOT_SECRET_ACCESS_KEY")  # a worker must never hold a secret key
+# What a child is given of the environment. All else stays here: the shell that starts a server is often the one in
+# which its access key was exported for a client, and a worker must never hold a secret key.
+_PASSED_ON = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LD_PRELOAD",
+    "FUIN_CRASH_POINT", "FUIN_PAUSE_POINT",
+})  # fmt: skip
+_PASSED_ON_STARTS = ("LC_", "PYTHON", "OPENSSL_", "MALLOC_", "COVERAGE_")
 
 
 class ChildFailed(FuinError):
@@ -32,12 +38,13 @@ Child = asyncio.subprocess.Process
 async def spawn(module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int]) -> Child:
     """Start `python -m module` and return when it wrote a byte to the descriptor that `arguments` is told.
 
+    With -P, since Python would else look for every module in the folder first in which the server happens to start.
     Raises ChildFailed when it ends, or stays silent for START_LIMIT seconds, before that.
     """
     read_end, write_end = os.pipe()
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments(write_end),
+            sys.executable, "-P", "-m", module, *arguments(write_end),
             pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
@@ -57,8 +64,10 @@ async def spawn(module: str, arguments: Callable[[int], Sequence[str]], descript
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment without the secrets in it."""
-    return {name: value for name, value in os.environ.items() if name not in _WITHHELD}
+    """Return what a child needs of this process's environment."""
+    return {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS)
+    }
 
 
 async def _readable(descriptor: int) -> None:

@@ -18,5 +18,5 @@ def die_with_parent(parent: int) -> None:
 
 
 def forbid_core_dumps() -> None:
-    """Keep data keys that pass through this process out of core files."""
+    """Keep what passes through this process, and the passphrase in the supervisor, out of core files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

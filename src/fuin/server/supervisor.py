@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.server import children, first_start, keyholding, tls
+from fuin.server import children, first_start, keyholding, process, tls
 from fuin.server.config import WorkerConfig
 from fuin.server.exclusive import exclusive
 
@@ -31,6 +31,7 @@ async def supervise(
 
     Raises AlreadyRunning, ChildFailed, or OSError when the address is taken.
     """
+    process.forbid_core_dumps()  # it may hold the passphrase
     drain, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
 WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
+MISSING_NAME_AT_MOST = 512  # characters; strangers choose what is not found, so long names are not worth remembering
 
 
 class _Shelf:
@@ -48,6 +49,8 @@ class _Shelf:
             return entry
         entry = self._read(self._find, *name)
         if entry is None:
+            if sum(len(part) for part in name if isinstance(part, str)) > MISSING_NAME_AT_MOST:
+                return None
             if len(self._missing) >= ENTRIES_AT_MOST:
                 self._missing.clear()
             self._missing.add(name)

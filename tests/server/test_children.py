@@ -1,0 +1,41 @@
+"""What the server's processes take from where they are started: nothing that they do not need."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ServerFactory
+
+_TRAP = "import os\nos.abort()\n"
+
+
+def test_a_server_takes_nothing_from_where_it_is_started(
+    new_server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules in the current folder are not run by the keyholder, the shell's secrets reach no child, cores are off."""
+    hostile = tmp_path / "hostile"
+    hostile.mkdir()
+    for module in ("argparse", "struct", "uvicorn", "msgspec"):
+        (hostile / f"{module}.py").write_text(_TRAP)
+    monkeypatch.chdir(hostile)
+    server = new_server(workers=1).start({"AWS_SECRET_ACCESS_KEY": "exported", "FUIN_SECRET_ACCESS_KEY": "exported"})
+    children = [server.keyholder(), *server.workers()]
+    assert not any("exported" in child.environ().values() for child in children)
+    for pid in (server.pid, *(child.pid for child in children)):
+        (line,) = [text for text in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in text]
+        assert line.split()[4:6] == ["0", "0"]
+    server.stop()
+
+
+def test_a_data_folder_open_to_others_is_closed(new_server: ServerFactory) -> None:
+    """Whoever could write in it could answer in the keyholder's place, and be told secret access keys."""
+    server = new_server(workers=1)
+    for folder in (server.data, server.data / "run", server.data / "audit", server.data / "blobs"):
+        folder.mkdir()
+        folder.chmod(0o777)
+    server.start()
+    for folder in (server.data, *(path for path in server.data.iterdir() if path.is_dir())):
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder
+    server.stop()
