@@ -1,8 +1,6 @@
 # Every target starts from the virtual environment that `make venv` builds.
 SHELL := /bin/bash
-# Debian's own build, where it is there, needs a tenth less CPU than a plain one. Both must be able to make a venv.
-PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11; do \
-  $$p -c 'import ensurepip, venv' 2>/dev/null && { echo $$p; break; }; done)
+PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
@@ -12,7 +10,7 @@ INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
 $(VENV)/.done: requirements/dev.txt pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "Fuin needs Python 3.11 with the venv module: set PYTHON=..."; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Fuin needs $(PYTHON): set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip $(INSTALL) requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
