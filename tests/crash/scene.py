@@ -24,16 +24,25 @@ class Prepared:
 
     def __init__(self, folder: Path) -> None:
         server = Server(folder, workers=1)
-        server.start()
-        kms, s3 = server.client("kms"), server.client("s3")
-        self.key_id: str = kms.create_key(Policy=soundness.policy("Old"))["KeyMetadata"]["KeyId"]
-        s3.create_bucket(Bucket=BUCKET)
-        default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self.key_id}
-        rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
-        s3.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration=rules)
-        s3.put_object(Bucket=BUCKET, Key="thing", Body=OLD)
-        server.stop()
+        try:
+            server.start()
+            self.key_id = _furnish(server)
+            server.stop()
+        finally:
+            server.kill()
         self.data, self.root = server.data, server.root
+
+
+def _furnish(server: Server) -> str:
+    """Make a key and, under it, a bucket with an object; returns the key's id."""
+    kms, s3 = server.client("kms"), server.client("s3")
+    key_id: str = kms.create_key(Policy=soundness.policy("Old"))["KeyMetadata"]["KeyId"]
+    s3.create_bucket(Bucket=BUCKET)
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_id}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    s3.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration=rules)
+    s3.put_object(Bucket=BUCKET, Key="thing", Body=OLD)
+    return key_id
 
 
 class Scene:
