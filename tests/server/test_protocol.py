@@ -92,6 +92,21 @@ def test_a_silent_client_is_dropped(server: Server) -> None:
         assert time.monotonic() - started >= protocol.HEADER_TIME - 1
 
 
+def test_more_pipelined_requests_than_anybody_sends_end_the_connection(server: Server) -> None:
+    """Requests that wait take memory; a quarter of a megabyte of them would take tens."""
+    head = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    with connected(server) as connection:
+        connection.sendall(head * (protocol.PIPELINED_AT_MOST + 1))
+        received = b""
+        while received.count(b'"ok"') < protocol.PIPELINED_AT_MOST + 1:
+            received += answer(connection)
+    with connected(server) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(head * 5_000)
+        assert answer(connection).count(b'"ok"') <= protocol.PIPELINED_AT_MOST + 1
+        assert answer(connection) == b""
+
+
 class Silent(protocol.BoundedProtocol):
     """A connection without a server, in the state that a test gives it."""
 
@@ -99,7 +114,7 @@ class Silent(protocol.BoundedProtocol):
         self, *, in_headers: bool, cycle: object, read_paused: bool = False, write_paused: bool = False
     ) -> None:
         self._in_headers = in_headers
-        self._last_sign = 1000.0
+        self._began = self._last_sign = 1000.0
         self.cycle = cycle  # type: ignore[assignment]
         self.flow = type("Flow", (), {"read_paused": read_paused, "write_paused": write_paused})()
 
@@ -125,3 +140,19 @@ def test_who_counts_as_silent() -> None:
     assert Silent(in_headers=False, cycle=answering, write_paused=True).silent_too_long(late)
     assert not Silent(in_headers=False, cycle=answering).silent_too_long(late)
     assert not Silent(in_headers=False, cycle=finished).silent_too_long(late)
+
+
+def test_who_counts_as_slow() -> None:
+    """A client that sends a byte now and then is dropped as a silent one is; nobody who sends what a modem does."""
+    now = 1000.0 + protocol.HEADER_TIME + 1
+    trickle = Silent(in_headers=True, cycle=None)
+    trickle._last_sign = now
+    assert trickle.silent_too_long(now)
+    for received, slow in ((30_000, True), (60_000, False)):
+        now = 1000.0 + protocol.IDLE_TIME + 100
+        body = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=False))
+        body._receiving, body._last_sign, body._header_bytes = True, now, received
+        assert body.silent_too_long(now) is slow
+        answered = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=True))
+        answered._receiving, answered._last_sign, answered._header_bytes = True, now, received
+        assert answered.silent_too_long(now) is slow

@@ -33,7 +33,7 @@ class Cycle(RequestResponseCycle):
         """Take one message of the application; raises RuntimeError for a sequence that ASGI does not know."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():  # also when a later, pipelined request was told of it
             return
         if not self.response_started:
             self._start(message)

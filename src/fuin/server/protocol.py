@@ -20,6 +20,8 @@ HEADER_LIMIT = 32 * KIB  # request line and headers together; AWS takes 8 KiB of
 HEADER_COUNT = 256
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
+PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
+PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobytes, and no AWS client pipelines at all
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
 SWEEP_EVERY = 2.5
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -40,18 +42,24 @@ class NotOriginForm(Exception):
     """Ends the parsing: a target that is no path (RFC 9112 section 3.2.1), such as a proxy would be sent."""
 
 
+class TooManyPipelined(Exception):
+    """Ends the parsing: more requests than PIPELINED_AT_MOST wait for the one at hand."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection with bounded headers and bounded silence."""
+    """One connection with bounded headers, bounded silence and bounded slowness."""
 
     _received = 0  # bytes of the piece at hand
     _header_bytes = 0  # received since the piece in which the request at hand began, at least its head's size
     _in_headers = True  # a connection that never sends a request is closed like a silent one
+    _receiving = False  # the request's head or body
+    _began = 0.0  # the connection, and then each request
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch the time."""
         super().connection_made(transport)
-        self._last_sign = self.loop.time()
+        self._began = self._last_sign = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Note the sign of life, feed the parser, and refuse headers that have no end."""
@@ -61,7 +69,10 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:  # also what a callback raised
-            self.send_400_response("Invalid HTTP request received.")
+            if self.pipeline:
+                self.transport.abort()  # an answer now would be taken for that of an earlier request
+            else:
+                self.send_400_response("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade:  # offered, not taken: the request is answered as it stands
             return
@@ -76,7 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._header_bytes = self._received
-        self._in_headers = True
+        self._in_headers = self._receiving = True
+        self._began = self._last_sign
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -114,6 +126,16 @@ class BoundedProtocol(HttpToolsProtocol):
         else:  # pipelined
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+            if len(self.pipeline) > PIPELINED_AT_MOST:
+                raise TooManyPipelined
+
+    def on_message_complete(self) -> None:
+        """Tell the request's task that its body is whole."""
+        self._receiving = False
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
@@ -143,15 +165,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self.loop.call_later(CLOSE_TIME, self._end_closing)
 
     def silent_too_long(self, now: float) -> bool:
-        """Tell whether this connection holds a request that makes no progress through the client's silence."""
-        silence = now - self._last_sign
+        """Tell whether this connection makes no progress, or hardly any, through the client's silence or slowness."""
         if self._in_headers:
-            return silence > HEADER_TIME
+            return now - self._began > HEADER_TIME
+        if self._receiving and not self.flow.read_paused and self._too_slow(now):
+            return True
+        silence = now - self._last_sign
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             return silence > KEEP_ALIVE
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
+
+    def _too_slow(self, now: float) -> bool:
+        """Tell whether the request comes drop by drop: whoever holds back a body holds memory, and old rights."""
+        return self._header_bytes < (now - self._began - IDLE_TIME) * PACE
 
 
 async def sweep(connections: set[Any]) -> None:
