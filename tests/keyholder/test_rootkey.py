@@ -31,6 +31,15 @@ def test_first_start_makes_a_private_file(own: Holder) -> None:
     assert own.root_key.read_bytes() == first
 
 
+def test_no_second_name_outlives_a_crash(path: Path) -> None:
+    """A crash while the file is made leaves the key under a draft's name as well; opening the key removes that."""
+    create_root_key(path, None)
+    os.link(path, path.with_name("root.key.0123456789abcdef"))
+    path.with_name("root.key.backup").touch()
+    open_root_key(path, None)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["root.key", "root.key.backup"]
+
+
 def test_keys_differ(tmp_path: Path) -> None:
     """Two root keys are never the same, and none is overwritten."""
     create_root_key(tmp_path / "one", None)

@@ -230,6 +230,12 @@ def test_expected_owner(place: Place, bucket: str) -> None:
     """x-amz-expected-bucket-owner must be the owner."""
     assert place.send("HEAD", f"/{bucket}", {"x-amz-expected-bucket-owner": "123456789012"}).status == 200
     assert place.send("HEAD", f"/{bucket}", {"x-amz-expected-bucket-owner": "999999999999"}).status == 403
+    place.s3().put_object(Bucket=bucket, Key="kept", Body=b"")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        place.s3().delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": "kept"}]}, ExpectedBucketOwner="999999999999"
+        )
+    assert place.s3().list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
 def test_each_deleted_object_needs_its_right(place: Place, bucket: str) -> None:

@@ -13,6 +13,7 @@ import typer
 from fuin.audit import reader, verify
 from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.plain import plain
 from fuin.cli.story import moment
 from fuin.errors import FuinError
 from fuin.keyholder import offline
@@ -123,7 +124,7 @@ def as_line(entry: Entry) -> str:
         draft.get("error", entry.outcome),
         draft.get("request", "-"),
     )
-    return "  ".join(str(word) for word in words)
+    return plain("  ".join(str(word) for word in words))
 
 
 def _folder(data: Path) -> Path:

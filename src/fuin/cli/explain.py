@@ -11,6 +11,7 @@ import typer
 from fuin.audit import reader
 from fuin.cli.audit import as_json
 from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.plain import plain
 from fuin.cli.story import tell
 from fuin.errors import FuinError
 from fuin.settings import Settings
@@ -33,5 +34,7 @@ def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json 
         return
     for number, step in enumerate(tell(entries), 1):
         typer.echo(
-            textwrap.fill(step, 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False)
+            textwrap.fill(
+                plain(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
+            )
         )

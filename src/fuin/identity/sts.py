@@ -74,7 +74,7 @@ async def _respond(services: Services, day_keys: DayKeys, request: Request, call
     except ValueError:
         raise QueryFault(400, "MalformedQueryString", "The request is not a well-formed form.") from None
     action = form.get("Action", [""])[0]
-    call.operation = action[:64] or "Unknown"
+    call.operation = action if action in ACTIONS else "Unknown"
     if caller.service != "sts" or action not in ACTIONS:
         text = f"Could not find operation {action[:64]} for version NO_VERSION_SPECIFIED"
         raise QueryFault(400, "InvalidAction", text)

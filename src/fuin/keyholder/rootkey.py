@@ -6,6 +6,7 @@ Format (docs/formats/wrapped-material.md): `magic | u8 kind`, then for kind 0 th
 
 import contextlib
 import os
+import re
 import stat
 import struct
 from pathlib import Path
@@ -22,6 +23,7 @@ _ARGON2 = struct.Struct(">III16s")
 _PREFIX = bytes((wrapped.VERSION, wrapped.Kind.ROOT_KEY))
 _BODY = len(MAGIC) + 1
 _PLAIN_LENGTH = _BODY + 32
+_DRAFT = re.compile(r"\.[0-9a-f]{16}")
 _SEALED_LENGTH = _BODY + _ARGON2.size + len(_PREFIX) + sealing.OVERHEAD + 32
 # RFC 9106 section 4, second recommended option: 64 MiB, for machines that also do other work.
 _PASSES, _KIB, _LANES = 3, 64 * 1024, 4
@@ -68,6 +70,7 @@ def needs_passphrase(path: Path) -> bool:
 
 def open_root_key(path: Path, passphrase: bytes | None) -> RootKey:
     """Return the root key of an existing file; raises RootKeyError or PassphraseError."""
+    _discard_drafts(path)
     data = _read(path)
     try:
         if data[len(MAGIC)] == BY_PASSPHRASE:
@@ -136,6 +139,13 @@ def _read(path: Path) -> bytearray:
         wipe(data)
         raise RootKeyError(f"{path} is not a root key file")
     return data
+
+
+def _discard_drafts(path: Path) -> None:
+    """Remove what a crash left of making the file: a backup without `root.key` must not hold the key all the same."""
+    for draft in path.parent.glob(f"{path.name}.*"):
+        if _DRAFT.fullmatch(draft.name.removeprefix(path.name)):
+            draft.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytearray) -> None:

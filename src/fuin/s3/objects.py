@@ -145,6 +145,7 @@ def _existing(x: Exchange) -> Bucket:
         raise S3Fault("NoSuchBucket", BucketName=x.bucket)
     if x.caller is None and bucket.policy is None:
         raise S3Fault("AccessDenied")  # before the body is read; no policy could allow any of it
+    rights.check_owner(x, bucket)
     return bucket
 
 

@@ -55,10 +55,15 @@ def _reach(
         permit_identity(x.call, action, arn, x.call.account, conditions)
         raise S3Fault("NoSuchBucket", BucketName=name)
     permit_bucket(x.call, action, arn, bucket.account, bucket.policy, conditions)
-    expected = x.header(owner_header)
+    check_owner(x, bucket, owner_header)
+    return bucket
+
+
+def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
+    """Raise AccessDenied when the request expects the bucket to be another account's."""
+    expected = x.header(header)
     if expected is not None and expected != bucket.account:
         raise S3Fault("AccessDenied")
-    return bucket
 
 
 def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
