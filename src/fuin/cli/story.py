@@ -20,83 +20,197 @@ KEY_USES = {
     "re-encrypt-to": "encrypted again under the KMS key",
     "random": "made random bytes",
 }
+OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt on the object store's request
 CHOSEN_BY = {
     "request header": "the request named it",
     "bucket default": "the bucket's default encryption names it",
     "service default": "neither the request nor the bucket names one, so the service's own default holds",
 }
+AS_BEGUN = "as its upload was begun"
+NOT_CHOSEN = {  # where nothing is to be chosen any more; for all other operations, the object says it
+    "s3:UploadPart": AS_BEGUN,
+    "s3:UploadPartCopy": "as the source, or the upload, has it",
+    "s3:CompleteMultipartUpload": AS_BEGUN,
+}
+UNDER_KMS = "aws:kms"
+SETS_DEFAULT = "s3:PutBucketEncryption"
 
 
 def tell(entries: Sequence[Entry]) -> list[str]:
     """Return the steps of one request, in the order of its records; empty when there are none."""
     if not entries:
         return []
-    last = entries[-1].draft
-    told: set[str] = set()
-    steps = [_asked(entries[0])]
+    steps = [_asked(entries[0], entries[-1])]
     for entry in entries:
-        steps += _chosen(entry.draft.get("facts", {}), told)
-        steps += _decided(entry.draft.get("decisions", ()), told)
+        steps += _decided(entry, of_keys=False)
+        steps += _chosen(entry)
+        steps += _decided(entry, of_keys=True)
         steps += _used(entry)
-    steps += _stored(last.get("facts", {}))
+    steps += _refused(entries[-1])
+    if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
+        steps += _stored(_facts(entries[-1]))
+        steps += _composed(entries[-1])
+        steps += _kept(entries[-1])
+        steps += _read(entries[-1])
     steps.append(_ended(entries[-1]))
-    return steps
+    return list(dict.fromkeys(steps))  # each record of a request repeats what was known before it
 
 
-def _asked(entry: Entry) -> str:
-    draft = entry.draft
-    facts = draft.get("facts", {})
-    where = f" on s3://{facts['bucket']}/{facts.get('key', '')}" if "bucket" in facts else ""
-    signed = f", signed with access key {draft['accessKey']}" if draft.get("accessKey") else ", unsigned"
-    return f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{signed}, at {moment(entry)}."
+def _facts(entry: Entry) -> dict[str, Any]:
+    facts = entry.draft.get("facts")
+    return facts if isinstance(facts, dict) else {}
 
 
-def _chosen(facts: dict[str, Any], told: set[str]) -> Iterator[str]:
-    encryption = facts.get("encryption")
-    if not encryption or "encryption" in told:
+def _asked(entry: Entry, last: Entry) -> str:
+    draft, facts = entry.draft, _facts(entry)
+    path = "/".join(str(facts[name]) for name in ("bucket", "key") if name in facts)
+    where = f" on s3://{path}" if path else ""
+    part = _facts(last).get("part")
+    which = f", part {part} of an upload" if part is not None else ""
+    source = f", a copy of s3://{facts['copySource']}" if "copySource" in facts else ""
+    return (
+        f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}{_signed(draft)}, "
+        f"at {moment(entry)}."
+    )
+
+
+def _signed(draft: dict[str, Any]) -> str:
+    if draft.get("accessKey"):
+        return f", signed with access key {draft['accessKey']}"
+    return " on the server's own machine" if str(draft.get("operation", "")).startswith("fuin:") else ", unsigned"
+
+
+def _chosen(entry: Entry) -> Iterator[str]:
+    """Say which encryption holds, with which key and by whose choice, once the record knows the key."""
+    facts = _facts(entry)
+    encryption, key = facts.get("encryption"), _key_arn(entry)
+    if not encryption:
         return
-    told.add("encryption")
-    key = f" with the key {facts['keyArn']}" if facts.get("keyArn") else ""
-    why = CHOSEN_BY.get(facts.get("encryptionChosenBy", ""))
-    yield f"Encryption is {encryption}{key}" + (f": {why}." if why else ".")
+    if entry.draft.get("operation") == SETS_DEFAULT:
+        named = f"the key {facts['defaultKey']}" if facts.get("defaultKey") else "no key of its own"
+        yield f"The bucket's default encryption is now {encryption}, with {named}."
+        return
+    own = ", the object store's own, for which the caller needs no right" if encryption != UNDER_KMS else ""
+    named = f" with the key {key}{own}" if key else ""
+    kept = NOT_CHOSEN.get(entry.draft.get("operation", ""), "as the object is stored")
+    yield f"Encryption is {encryption}{named}: {CHOSEN_BY.get(facts.get('encryptionChosenBy', ''), kept)}."
 
 
-def _decided(decisions: Iterable[dict[str, Any]], told: set[str]) -> Iterator[str]:
-    for decision in decisions:
+def _key_arn(entry: Entry) -> str:
+    """Return the key that this record is about; the facts may still name the source's when it is a copy's."""
+    facts = _facts(entry)
+    refused = facts.get("refusedUse") or {}
+    return str(entry.draft.get("key") or refused.get("key") or facts.get("keyArn") or "")
+
+
+def _decided(entry: Entry, *, of_keys: bool) -> Iterator[str]:
+    """Yield the decisions about keys, or those about everything else."""
+    by_store = str(entry.draft.get("operation", "")).startswith("s3:")
+    for decision in entry.draft.get("decisions", ()):
+        action, resource = decision["action"], decision["resource"]
+        if action.startswith("kms:") != of_keys:
+            continue
+        asked = ", asked for by the object store as this caller" if of_keys and by_store else ""
         verdict = "allowed" if decision["allowed"] else "REFUSED"
-        because = "; ".join(decision["because"]) or "no policy says anything about it"
-        text = f"{decision['action']} on {decision['resource']}: {verdict}, because {because}."
-        if text not in told:
-            told.add(text)
-            yield text
+        yield f"{action} on {resource}{asked}: {verdict}, because {_because(decision['because'], resource)}."
+
+
+def _because(reasons: Iterable[str], resource: str) -> str:
+    """Join reasons; one that ends with the resource itself says `it`, since an ARN said thrice hides the rest."""
+    tail = f" on {resource}"
+    short = (
+        f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
+        for reason in reasons
+    )  # fmt: skip
+    return "; ".join(short) or "no policy says anything about it"
 
 
 def _used(entry: Entry) -> Iterator[str]:
     did = KEY_USES.get(entry.use)
     if did is None:
         return
-    context = entry.draft.get("context")
-    bound = f", bound to the encryption context {pairs(context)}" if context else ""
-    material = f" (material {entry.material_id[:12]}…)" if entry.material_id else ""
+    draft = entry.draft
+    if entry.use == "decrypt" and str(draft.get("operation", "")).startswith("s3:"):
+        did = OPENED
     if entry.outcome != "ok":
         did = f"REFUSED to do what was asked: {entry.outcome}"
+    material = f" (material {entry.material_id[:12]}…)" if entry.material_id else ""
     key = f" KMS key {entry.key_id}{material}," if entry.key_id else ""
-    yield f"{entry.draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
+    bound = _bound(draft.get("context"))
+    yield f"{draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
+
+
+def _bound(context: dict[str, str] | None) -> str:
+    return f", bound to the encryption context {pairs(context)}" if context else ""
+
+
+def _refused(entry: Entry) -> Iterator[str]:
+    """Tell of a use that never came to the keyholder."""
+    refused = _facts(entry).get("refusedUse")
+    if refused and "error" in entry.draft:
+        bound = _bound(refused.get("context"))
+        yield f"{refused.get('use', '?')}{bound}: the keyholder was not asked, and the key was not used."
 
 
 def _stored(facts: dict[str, Any]) -> Iterator[str]:
-    blob = facts.get("blob") or []
-    blobs = [blob] if isinstance(blob, str) else blob  # a multipart object has one a part
-    plain = facts.get("plaintextBytes")
-    if plain is None or not blobs or "storedBytes" not in facts:
+    blob = facts.get("blob")
+    if not blob or "plaintextBytes" not in facts or "storedBytes" not in facts:
         return
     yield (
-        f"The worker encrypted {plain:,} bytes with AES-256-GCM under the data key, in frames of "
+        f"The worker encrypted {facts['plaintextBytes']:,} bytes with AES-256-GCM under the data key, in frames of "
         f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data key."
     )
-    sealed = facts.get("encryptedDataKeyBytes")
-    beside = f", the encrypted data key ({sealed} bytes) in the header" if sealed else ""
-    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored{beside}: {', '.join(blobs)}."
+    size = facts.get("encryptedDataKeyBytes")
+    sealed = f"the encrypted data key ({size} bytes)" if size else "the upload's encrypted data key"
+    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the header: {blob}."
+
+
+def _composed(entry: Entry) -> Iterator[str]:
+    """Tell what a completed upload is made of."""
+    facts = _facts(entry)
+    if entry.draft.get("operation") != "s3:CompleteMultipartUpload":
+        return
+    if facts.get("repeated"):
+        yield "The upload had been completed before: nothing was changed."
+    elif "objectBytes" in facts:
+        yield f"{_made_of(facts)}. Nothing was moved or encrypted again."
+
+
+def _made_of(facts: dict[str, Any]) -> str:
+    blobs, parts = facts.get("blobs") or [], facts.get("parts", 1)
+    more = f" and {parts - len(blobs):,} more" if parts > len(blobs) else ""
+    noun = "part, a message" if parts == 1 else "parts, each a message"
+    return f"The object has {facts['objectBytes']:,} bytes in {parts:,} {noun} of its own: {', '.join(blobs)}{more}"
+
+
+def _kept(entry: Entry) -> Iterator[str]:
+    size = _facts(entry).get("encryptedDataKeyBytes")
+    if entry.draft.get("operation") == "s3:CreateMultipartUpload" and size:
+        yield f"The encrypted data key ({size} bytes) was kept with the upload, and the plaintext one dropped."
+
+
+def _read(entry: Entry) -> Iterator[str]:
+    """Tell what a download decrypts; its record is written when the key was used, before the first byte leaves."""
+    facts = _facts(entry)
+    if entry.use != "decrypt" or "objectBytes" not in facts:
+        return
+    size = facts["objectBytes"]
+    yield f"{_made_of(facts)}."
+    yield (
+        f"The worker then decrypts {_range(facts.get('range'), size)}, verifies each frame before its bytes leave, "
+        "and drops the plaintext data key."
+    )
+
+
+def _range(content_range: str | None, size: int) -> str:
+    """Return `bytes FIRST-LAST/SIZE` as words, the whole object when there is none."""
+    if content_range is None:
+        return f"all {size:,} bytes"
+    first, _, last = content_range.removeprefix("bytes ").partition("/")[0].partition("-")
+    if not (first.isdigit() and last.isdigit()):
+        return f"the range {content_range}"
+    count = int(last) - int(first) + 1
+    return f"{count:,} of {size:,} bytes (from {int(first):,} to {int(last):,}, counted from 0)"
 
 
 def _ended(entry: Entry) -> str:
