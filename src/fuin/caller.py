@@ -43,14 +43,11 @@ class DayKeys:
         """Return the signing key of one secret, day, region and service, if it is at hand."""
         return self._keys.get((sealed, credential.date, credential.region, credential.service))
 
-    async def fetch(self, services: Services, sealed: bytes, credential: sigv4.Credential) -> bytes:
-        """Have the keyholder derive a signing key, and keep it."""
-        date, region, service = credential.date, credential.region, credential.service
-        key = await services.keyholder.signing_key(sealed, credential.access_key_id, date, region, service)
-        self._keys[sealed, date, region, service] = key
+    def keep(self, sealed: bytes, credential: sigv4.Credential, key: bytes) -> None:
+        """Keep a signing key that a signature has matched: else strangers would push out those that are in use."""
+        self._keys[sealed, credential.date, credential.region, credential.service] = key
         if len(self._keys) > _DAY_KEYS_AT_MOST:
             self._keys.popitem(last=False)
-        return key
 
 
 async def authenticate(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller:
@@ -66,7 +63,12 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
     credential = signed.credential
     day_key = day_keys.cached(record.sealed_secret, credential)
-    if day_key is None:
-        day_key = await day_keys.fetch(services, record.sealed_secret, credential)
-    sigv4.verify(signed, day_key)
+    if day_key is not None:
+        sigv4.verify(signed, day_key)
+    else:
+        day_key = await services.keyholder.signing_key(
+            record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
+        )
+        sigv4.verify(signed, day_key)
+        day_keys.keep(record.sealed_secret, credential, day_key)
     return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, day_key)
