@@ -140,7 +140,7 @@ def test_managed_key_serves_s3_only(place: Place) -> None:
 
 def test_described_alias_makes_its_key(place: Place) -> None:
     """DescribeKey of alias/aws/s3 makes the key of that region, for whoever may describe keys; other aliases do not."""
-    region = "sa-east-1"
+    region = "ap-southeast-4"
     client = place.client(region=region)
     missing = f"Alias arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3 is not found."
     assert refusal(client.encrypt, KeyId="alias/aws/s3", Plaintext=b"x") == ("NotFoundException", missing)
