@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import patches, pyplot  # noqa: E402
+from matplotlib import patches, pyplot
 
 PANELS = {"cpu_us": "CPU µs per request, logarithmic", "cpu_s_per_gb": "CPU seconds per GB"}
 COLOURS = {"fuin": "#b5232b", "moto": "#9a9a9a"}
