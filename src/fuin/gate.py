@@ -7,7 +7,7 @@ needs. What it decides is kept in the call and stands in the audit record, which
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -16,13 +16,18 @@ from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
 
     from fuin.access.principal import Principal
     from fuin.keyholder.client import Keyholder
     from fuin.settings import Settings
     from fuin.store.catalog import Catalog
     from fuin.store.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,6 +72,18 @@ class Call:
             self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id,
             self.region, self.now, self.source_ip, self.secure, self.user_agent, via, self.facts, self.decisions,
         )  # fmt: skip
+
+    async def announce(self, about: str) -> None:
+        """Put on the record what is about to be done, a change or a deletion, before it is done.
+
+        So neither can be without a record, also when the keyholder ends before the request's closing record.
+        """
+        await self.services.keyholder.record(self.draft(about=about))
+
+    async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Change keys, policies, identities or buckets, announced first."""
+        await self.announce("change")
+        return await self.services.store.change(fn, *args, **kwargs)
 
     def draft(self, **more: Any) -> bytes:
         """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did.

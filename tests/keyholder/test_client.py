@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import uvloop
 
 from fuin.errors import KeyholderUnavailable
+from fuin.keyholder import connection
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sockets import bind_unix
 from tests.keyholder.process import DRAFT, Holder, play
@@ -97,3 +99,25 @@ def test_answers_that_are_no_frames_end_the_connection(tmp_path: Path) -> None:
                 await client.status()
 
     asyncio.run(story())
+
+
+def test_idle_time_is_no_silence(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that nobody used for a while is not lost when the next answer takes a moment."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.4)
+
+    async def story() -> bytes:
+        client = own.client()
+        await client.record(DRAFT)  # arms the watch
+        await asyncio.sleep(0.3)
+        os.kill(own.pid, signal.SIGSTOP)
+        try:
+            asked = asyncio.create_task(client.random(8, DRAFT))
+            await asyncio.sleep(0.2)  # the watch goes off meanwhile
+        finally:
+            os.kill(own.pid, signal.SIGCONT)
+        answer = await asked
+        await client.close()
+        return answer
+
+    with own:
+        assert len(asyncio.run(story())) == 8

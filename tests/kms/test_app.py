@@ -242,6 +242,30 @@ def test_unrecorded_success_is_no_success(own_place: Place, monkeypatch: pytest.
     assert refusal(kms.describe_key, KeyId=key_id)[0] == "KMSInternalException"
 
 
+def test_a_change_is_announced_before_it_is_made(own_place: Place) -> None:
+    """What is about to change stands in the log before it changes, so a change without a record cannot be."""
+    kms = own_place.client()
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    first, last = own_place.record(kms.disable_key(KeyId=key_id)["ResponseMetadata"]["RequestId"])
+    assert (first.draft["about"], first.draft["operation"]) == ("change", "kms:DisableKey")
+    assert first.draft["decisions"][0]["allowed"]
+    assert "about" not in last.draft
+
+
+def test_a_change_that_cannot_be_announced_is_not_made(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the log away nothing changes: the answer is an error, and the key is as it was."""
+    kms = own_place.client()
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+
+    async def lost(_: bytes) -> None:
+        raise KeyholderUnavailable("the log cannot be written")
+
+    monkeypatch.setattr(own_place.services.keyholder, "record", lost)
+    assert refusal(kms.disable_key, KeyId=key_id)[0] == "KMSInternalException"
+    monkeypatch.undo()
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
+
+
 def test_unexpected_errors_say_nothing(
     own_place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

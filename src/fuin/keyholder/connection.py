@@ -52,8 +52,8 @@ class Connection(asyncio.Protocol):
         unsent.append(frame)
         if len(unsent) == 1 and not self._sent:
             self._loop.call_soon(self._flush)
+            self._heard = self._loop.time()  # silence counts from here: nobody was asked anything before
             if self._watch is None:
-                self._heard = self._loop.time()
                 self._watch = self._loop.call_later(SILENCE_LIMIT, self._check_silence)
         elif len(unsent) == GATHERED_AT_MOST:
             self._flush()

@@ -92,7 +92,7 @@ async def create_alias(call: Call, p: CreateAliasInput) -> None:
     now = round(call.now, 3)
     alias = Alias(call.account, call.region, name, key.key_id, now, now)
     try:
-        await call.services.store.change(_insert, alias)
+        await call.change(_insert, alias)
     except AlreadyExists:
         raise AlreadyExistsException(f"An alias with the name {arn} already exists") from None
     except NotFound:
@@ -107,7 +107,7 @@ async def update_alias(call: Call, p: UpdateAliasInput) -> None:
     target = _target(call, p.TargetKeyId or "", "kms:UpdateAlias", name)
     key_id = found(target).key_id
     try:
-        await call.services.store.change(_update, call.account, call.region, name, key_id, round(call.now, 3))
+        await call.change(_update, call.account, call.region, name, key_id, round(call.now, 3))
     except NotFound:
         raise NotFoundException(f"Alias {arn} is not found.") from None
 
@@ -118,7 +118,7 @@ async def delete_alias(call: Call, p: DeleteAliasInput) -> None:
     arn = _permit_alias(call, "kms:DeleteAlias", name)
     _permit_current(call, "kms:DeleteAlias", name, arn)
     try:
-        await call.services.store.change(aliases.delete_alias, call.account, call.region, name)
+        await call.change(aliases.delete_alias, call.account, call.region, name)
     except NotFound:
         raise NotFoundException(f"Alias {arn} is not found.") from None
 

@@ -214,6 +214,6 @@ async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> No
     named = reach(call, p.KeyId or "", "kms:UpdateKeyDescription")
     key = found(named)
     try:
-        await call.services.store.change(keys.set_description, key.key_id, key.region, p.Description or "")
+        await call.change(keys.set_description, key.key_id, key.region, p.Description or "")
     except NotFound:
         raise NotFoundException(f"Key '{named.arn}' does not exist") from None

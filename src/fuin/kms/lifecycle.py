@@ -77,7 +77,7 @@ async def _change(call: Call, action: str, named: Named, change: Callable[..., N
     """Change the key's state; the store looks at the state again, since another worker may have changed it."""
     key = found(named)
     try:
-        await call.services.store.change(change, key.key_id, key.region, *arguments)
+        await call.change(change, key.key_id, key.region, *arguments)
     except WrongState as error:
         raise states.refusal(error.state, action, named.arn) from None
     except NotFound:

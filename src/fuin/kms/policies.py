@@ -80,7 +80,7 @@ async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
     call.facts["policySha256"] = hashlib.sha256(policy.encode()).hexdigest()
     crash.point("put_key_policy.before_store")
     try:
-        await call.services.store.change(keys.set_policy, key.key_id, key.region, policy)
+        await call.change(keys.set_policy, key.key_id, key.region, policy)
     except NotFound:
         raise NotFoundException(f"Key '{named.arn}' does not exist") from None
     crash.point("put_key_policy.after_store")

@@ -56,7 +56,7 @@ async def tag_resource(call: Call, p: TagResourceInput) -> None:
     named = reach(call, p.KeyId or "", "kms:TagResource", extra=request_conditions(given))
     key = found(named)
     try:
-        await call.services.store.change(tags.set_tags, key.key_id, key.region, given, MOST)
+        await call.change(tags.set_tags, key.key_id, key.region, given, MOST)
     except TooManyTags:
         raise LimitExceededException(f"A key has at most {MOST} tags.") from None
     except NotFound:
@@ -68,7 +68,7 @@ async def untag_resource(call: Call, p: UntagResourceInput) -> None:
     names = p.TagKeys or []
     _check_names(names)
     key = found(reach(call, p.KeyId or "", "kms:UntagResource"))
-    await call.services.store.change(tags.remove_tags, key.key_id, key.region, names)
+    await call.change(tags.remove_tags, key.key_id, key.region, names)
 
 
 async def list_resource_tags(call: Call, p: ListResourceTagsInput) -> ListResourceTagsOutput:

@@ -45,7 +45,7 @@ async def put_bucket_encryption(x: Exchange) -> Answer:
     rights.bucket_for(x, "s3:PutEncryptionConfiguration")
     default = _default(xml.parse(await documents.read(x, checked=True), "ServerSideEncryptionConfiguration"))
     bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")  # again: its sender chose how long the body took
-    await x.services.store.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
+    await x.call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     x.call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
 
@@ -53,7 +53,7 @@ async def put_bucket_encryption(x: Exchange) -> Answer:
 async def delete_bucket_encryption(x: Exchange) -> Answer:
     """Go back to SSE-S3."""
     bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")
-    await x.services.store.change(_set_encryption, bucket, None)
+    await x.call.change(_set_encryption, bucket, None)
     return empty(204)
 
 
@@ -121,14 +121,14 @@ async def put_bucket_policy(x: Exchange) -> Answer:
             if resource != own and not resource.startswith(f"{own}/"):
                 raise MalformedPolicy("Policy has invalid resource")
     bucket = rights.bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
-    await x.services.store.change(_set_policy, bucket, text)
+    await x.call.change(_set_policy, bucket, text)
     return empty(204)
 
 
 async def delete_bucket_policy(x: Exchange) -> Answer:
     """Remove the bucket policy; there may be none."""
     bucket = rights.bucket_for(x, "s3:DeleteBucketPolicy")
-    await x.services.store.change(_set_policy, bucket, None)
+    await x.call.change(_set_policy, bucket, None)
     return empty(204)
 
 

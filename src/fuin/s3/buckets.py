@@ -35,7 +35,7 @@ def check_name(name: str) -> None:
     """Raise InvalidBucketName unless the name follows S3's rules for general purpose buckets."""
     if (
         not _NAME.fullmatch(name)
-        or ".." in name
+        or any(pair in name for pair in ("..", ".-", "-."))  # its labels are those of a DNS name
         or name.startswith(_RESERVED_STARTS)
         or name.endswith(_RESERVED_ENDS)
         or _looks_like_address(name)
@@ -55,13 +55,15 @@ async def create_bucket(x: Exchange) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
     permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account)
     check_name(x.bucket)
-    metadata.check_supported(x.request.headers)
+    metadata.check_supported(x.request.headers, "InvalidBucketAclWithObjectOwnership")
+    if x.header(b"x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
+        raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
     if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
     region = _region(await documents.read(x, checked=False)) or x.call.region
     bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
     try:
-        await x.services.store.change(rows.insert_bucket, bucket)
+        await x.call.change(rows.insert_bucket, bucket)
     except AlreadyExists:
         _check_own(x, region)
     x.call.facts["bucketRegion"] = region
@@ -146,7 +148,7 @@ def owner(account: str) -> str:
 async def delete_bucket(x: Exchange) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it."""
     bucket = rights.bucket_for(x, "s3:DeleteBucket")
-    left = await x.services.store.change(_delete, bucket)
+    left = await x.call.change(_delete, bucket)
     index.drop(x, left)
     return empty(204)
 

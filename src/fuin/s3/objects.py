@@ -14,7 +14,7 @@ from fuin.s3.addressing import check_key
 from fuin.s3.checksums import ALGORITHMS, Checksum
 from fuin.s3.digests import Digests
 from fuin.s3.exchange import document, empty
-from fuin.s3.faults import S3Fault
+from fuin.s3.faults import S3Fault, not_implemented
 from fuin.store import buckets
 from fuin.store import objects as rows
 from fuin.store.objects import Object
@@ -105,7 +105,11 @@ async def delete_object(x: Exchange) -> Answer:
     """Remove an object; one that does not exist is removed as well, as S3 has it."""
     bucket = rights.bucket_of_object(x, "s3:DeleteObject")
     check_version(x.query.get("versionId"))
+    for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
+        if x.header(name) is not None:
+            raise not_implemented(name.decode(), "Deleting by size or time")
     condition = conditions.of_write(x.header)
+    await x.call.announce("delete")
     replaced = await x.services.store.write(_delete, bucket, x.key, condition.if_match)
     index.drop(x, replaced)
     x.call.facts["deleted"] = bool(replaced)
@@ -130,9 +134,10 @@ async def delete_objects(x: Exchange) -> Answer:
         else:
             results[key] = refusal
     del x.call.decisions[_DECISIONS_KEPT:]
+    x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
+    await x.call.announce("delete")
     replaced = await x.services.store.write(_delete_all, bucket, allowed)
     index.drop(x, replaced)
-    x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
     if not quiet:
         results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}
     return document("DeleteResult", *(results[key] for key in wanted if key in results))
