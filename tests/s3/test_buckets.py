@@ -45,12 +45,42 @@ def test_unfinished_uploads_go_with_their_bucket(place: Place) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["ab", "a" * 64, "Upper", "under_score", "-start", "end-", "a..b", "192.168.1.1", "xn--a", "sthree-a", "a-s3alias"],
+    [
+        "ab",
+        "a" * 64,
+        "Upper",
+        "under_score",
+        "-start",
+        "end-",
+        "a..b",
+        "a-.b",
+        "a.-b",
+        "192.168.1.1",
+        "xn--a",
+        "sthree-a",
+        "a-s3alias",
+    ],
 )
 def test_wrong_names(place: Place, name: str) -> None:
     """S3's rules for names hold."""
     reply = place.send("PUT", f"/{name}")
     assert (reply.status, reply.code) == (400, "InvalidBucketName")
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "code"),
+    [
+        ("x-amz-acl", "public-read", 400, "InvalidBucketAclWithObjectOwnership"),
+        ("x-amz-grant-read", "uri=x", 400, "InvalidBucketAclWithObjectOwnership"),
+        ("x-amz-object-ownership", "ObjectWriter", 501, "NotImplemented"),
+        ("x-amz-bucket-object-lock-enabled", "true", 501, "NotImplemented"),
+    ],
+)
+def test_new_bucket_without_what_is_not_built(place: Place, header: str, value: str, status: int, code: str) -> None:
+    """A bucket with ACLs or locks is refused in AWS's words, and not made."""
+    reply = place.send("PUT", "/with-what-is-not-built", {header: value})
+    assert (reply.status, reply.code) == (status, code)
+    assert place.send("HEAD", "/with-what-is-not-built").status == 404
 
 
 def test_names_are_unique(place: Place) -> None:

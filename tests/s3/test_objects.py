@@ -77,6 +77,27 @@ def test_too_much_metadata_is_refused(s3: Any, bucket: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("deflate, gzip", "deflate, gzip"), ("gzip, aws-chunked", "gzip"), ("aws-chunked,gzip", "gzip"),
+     ("aws-chunked", None), ("AWS-Chunked, aws-chunked", None)],
+)  # fmt: skip
+def test_content_encoding_is_the_object_s(place: Place, bucket: str, sent: str, kept: str | None) -> None:
+    """What is the transfer's own is left out of Content-Encoding, and the rest stays as it came."""
+    assert place.send("PUT", f"/{bucket}/k", {"content-encoding": sent}, b"x").status == 200
+    assert place.send("HEAD", f"/{bucket}/k").headers.get("content-encoding") == kept
+
+
+@pytest.mark.parametrize("members", [{"IfMatchSize": 9}, {"IfMatchLastModifiedTime": 0}])
+def test_condition_of_a_delete_is_not_ignored(s3: Any, bucket: str, members: dict[str, Any]) -> None:
+    """A delete under a condition that is not built is refused, and the object stays."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    with pytest.raises(ClientError) as error:
+        s3.delete_object(Bucket=bucket, Key="k", **members)
+    assert refused(error.value)[:2] == (501, "NotImplemented")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+
+
+@pytest.mark.parametrize(
     ("members", "code"),
     [
         ({"ACL": "public-read"}, "AccessControlListNotSupported"),

@@ -89,6 +89,42 @@ def test_ranges_and_parts_of_a_multipart_object(place: Place, bucket: str) -> No
     assert refused(error.value)[:2] == (416, "InvalidPartNumber")
 
 
+def test_checksums_of_parts(place: Place, bucket: str) -> None:
+    """A part that is read by its number comes with its own checksum, and the attributes list those of all parts."""
+    s3 = place.s3()
+    upload_id = create(s3, bucket, ChecksumAlgorithm="SHA256")
+    sent = [put(s3, bucket, upload_id, number, data, ChecksumAlgorithm="SHA256")
+            for number, data in ((2, ONE), (5, TWO), (9, THREE))]  # fmt: skip
+    whole = complete(s3, bucket, upload_id, *sent)["ChecksumSHA256"]
+    values = [part["ChecksumSHA256"] for part in sent]
+    for number, value in enumerate(values, 1):
+        got = s3.get_object(Bucket=bucket, Key="k", PartNumber=number, ChecksumMode="ENABLED")
+        assert (got["ChecksumSHA256"], got["ChecksumType"]) == (value, "COMPOSITE")
+        got["Body"].read()
+    assert s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == whole
+    assert "ChecksumSHA256" not in s3.get_object(Bucket=bucket, Key="k", Range="bytes=0-9", ChecksumMode="ENABLED")
+
+    seen: list[str] = []
+    marker = 0
+    for more in (True, True, False):
+        page = s3.get_object_attributes(
+            Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=1, PartNumberMarker=marker
+        )["ObjectParts"]
+        assert (page["TotalPartsCount"], page["MaxParts"], page["IsTruncated"]) == (3, 1, more)
+        seen += [part["ChecksumSHA256"] for part in page["Parts"]]
+        marker = page["NextPartNumberMarker"]
+    assert seen == values
+
+
+def test_parts_of_a_full_object_checksum(place: Place, bucket: str) -> None:
+    """Where the object's checksum is not made of the parts', the attributes only count them, as in AWS."""
+    s3 = place.s3()
+    upload_id = create(s3, bucket)
+    complete(s3, bucket, upload_id, put(s3, bucket, upload_id, 1, ONE), put(s3, bucket, upload_id, 2, THREE))
+    got = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"])
+    assert got["ObjectParts"] == {"TotalPartsCount": 2}
+
+
 def test_transfer_manager(place: Place, bucket: str, key: str, tmp_path: Any) -> None:
     """boto3's own upload and download of a large file, in parallel parts with its checksums."""
     data = os.urandom(23 * MIB + 5)

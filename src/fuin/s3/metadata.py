@@ -59,9 +59,9 @@ def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
     kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if name in headers}
     encoding = kept.pop("content-encoding", None)
     if encoding is not None:  # aws-chunked is the transfer's, not the object's
-        left = [item.strip() for item in encoding.split(",") if item.strip().lower() != "aws-chunked"]
-        if any(left):
-            kept["content-encoding"] = ",".join(left)
+        left = ",".join(item for item in encoding.split(",") if item.strip().lower() != "aws-chunked").strip()
+        if left:
+            kept["content-encoding"] = left
     kept.setdefault("content-type", DEFAULT_TYPE)
     start = len(META)
     meta = {
@@ -80,14 +80,17 @@ def of_object(obj: Object) -> Metadata:
     return Metadata(_decode(obj.headers), _decode(obj.metadata))
 
 
-def check_supported(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse headers of a write whose meaning is not built, rather than pretend: ACLs, tags, locks, storage classes."""
+def check_supported(headers: Mapping[bytes, bytes], acl_code: str = "AccessControlListNotSupported") -> None:
+    """Refuse headers of a write whose meaning is not built, rather than pretend: ACLs, tags, locks, storage classes.
+
+    `acl_code` is what AWS calls an ACL here.
+    """
     for name, what in _REFUSED.items():
         if name in headers:
             raise not_implemented(name.decode(), what)
     acl = headers.get(b"x-amz-acl")
     if (acl is not None and acl.decode("latin-1") not in _ACLS) or any(n.startswith(b"x-amz-grant-") for n in headers):
-        raise S3Fault("AccessControlListNotSupported")
+        raise S3Fault(acl_code)
     chosen = headers.get(b"x-amz-storage-class", b"STANDARD").decode("latin-1")
     if chosen in _CLASSES:
         raise not_implemented("x-amz-storage-class", f"The storage class {chosen}")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.errors import TamperedError
-from fuin.s3 import conditions, encryption, index, metadata, pool, ranges, reading, rights, xml
+from fuin.s3 import attributes, conditions, encryption, index, metadata, pool, ranges, reading, rights, xml
+from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
 from fuin.s3.encryption import Encryption
 from fuin.s3.exchange import Stream, document, empty
@@ -62,12 +63,21 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
     headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), x.query)
     if partial:
         headers.append((b"content-range", span.content_range.encode()))
-    elif _wants_checksum(x):
-        headers += checksum_headers(index.checksum_of(obj.checksum))
+    if _wants_checksum(x):
+        headers += checksum_headers(_checksum(obj, x.query.get("partNumber"), partial=partial))
     x.call.facts.update(index.object_facts(obj))
     if partial:
         x.call.facts["range"] = span.content_range
     return Chosen(obj, kept, span, partial, headers)
+
+
+def _checksum(obj: Object, number: str | None, *, partial: bool) -> Checksum | None:
+    """Return the checksum of the bytes that are given: the object's, or that of one part; a range has none."""
+    whole = index.checksum_of(obj.checksum)
+    if number is None or whole is None or not obj.upload_id:
+        return whole if number is not None or not partial else None
+    value = index.values_of(obj.parts[int(number) - 1]).get(whole.algorithm)
+    return None if value is None else Checksum(whole.algorithm, value, whole.kind)
 
 
 def _wants_checksum(x: Exchange) -> bool:
@@ -179,7 +189,7 @@ async def get_object_attributes(x: Exchange) -> Answer:
         value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)
         found["Checksum"] = xml.tag("Checksum", value, xml.text("ChecksumType", checksum.kind))
     if obj.upload_id:
-        found["ObjectParts"] = xml.tag("ObjectParts", xml.text("PartsCount", len(obj.parts)))
+        found["ObjectParts"] = attributes.object_parts(x, obj, checksum)
     modified: Headers = [(b"last-modified", http_date(obj.modified).encode())]
     content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
     return document("GetObjectAttributesResponse", *content, headers=modified)

@@ -1,0 +1,54 @@
+"""The parts of an object, as GetObjectAttributes tells of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.s3 import checksums, index, xml
+from fuin.s3.checksums import ALGORITHMS
+from fuin.s3.faults import invalid_argument
+
+if TYPE_CHECKING:
+    from fuin.s3.checksums import Checksum
+    from fuin.s3.exchange import Exchange
+    from fuin.store.objects import Object
+    from fuin.store.parts import Part
+
+_PARTS_AT_MOST = 1000
+
+
+def object_parts(x: Exchange, obj: Object, checksum: Checksum | None) -> str:
+    """Return the ObjectParts element: how many there are and, under a composite checksum, a page of them.
+
+    AWS tells of the single parts only where the object's checksum is made of theirs.
+    """
+    count = xml.text("PartsCount", len(obj.parts))
+    if checksum is None or checksum.kind != checksums.COMPOSITE:
+        return xml.tag("ObjectParts", count)
+    after, limit = _number(x, b"x-amz-part-number-marker", 0), _number(x, b"x-amz-max-parts", _PARTS_AT_MOST)
+    found = [part for part in obj.parts if part.number > after]
+    shown = found[: min(limit, _PARTS_AT_MOST)]
+    return xml.tag(
+        "ObjectParts",
+        count,
+        xml.text("PartNumberMarker", after),
+        xml.text("NextPartNumberMarker", shown[-1].number if shown else 0),
+        xml.text("MaxParts", limit),
+        xml.text("IsTruncated", "true" if len(found) > len(shown) else "false"),
+        *(_part(part, checksum.algorithm) for part in shown),
+    )
+
+
+def _part(part: Part, algorithm: str) -> str:
+    value = index.values_of(part).get(algorithm)
+    kept = "" if value is None else xml.text(ALGORITHMS[algorithm].element, value)
+    return xml.tag("Part", kept, xml.text("PartNumber", part.number), xml.text("Size", part.size))
+
+
+def _number(x: Exchange, name: bytes, default: int) -> int:
+    text = x.header(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise invalid_argument(name.decode(), text, f"Argument {name.decode()} must be an integer")
+    return int(text)
