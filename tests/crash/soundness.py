@@ -75,7 +75,7 @@ def stored_blobs(server: Server) -> set[str]:
 def assert_no_orphans(server: Server) -> None:
     """Assert that, once the sweep after a start has run, files and index name the same blobs."""
     assert named_blobs(server) <= stored_blobs(server), "the index names blobs that are gone"
-    wait_until(lambda: stored_blobs(server) == named_blobs(server), 20, "the sweep removes orphans")
+    wait_until(lambda: stored_blobs(server) == named_blobs(server), 60, "the sweep removes orphans")
 
 
 def assert_sound(server: Server, bucket: str) -> None:
