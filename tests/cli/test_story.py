@@ -237,3 +237,28 @@ def test_a_buckets_default_is_told() -> None:
 def test_who_signs_nothing(operation: str, said: str) -> None:
     """Commands on the server sign nothing and are not strangers; a request without signature is one."""
     assert said in tell([entry(operation, access_key="")])[0]
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [upload()[:1], [entry("kms:DisableKey", about="change")], [entry("kms:CreateKey", did="create-material")]],
+)
+def test_without_a_closing_record_nothing_is_a_success(unfinished: list[Entry]) -> None:
+    """What was announced or begun is not told as done."""
+    assert tell(unfinished)[-1].startswith("There is no record of the outcome")
+
+
+def test_an_announced_change_is_told_with_its_outcome() -> None:
+    """The record before the change is a step, and the closing one the end."""
+    steps = tell([entry("kms:DisableKey", about="change"), entry("kms:DisableKey", sequence=9)])
+    assert steps[1:] == [
+        "The change was put on the record before it was done: audit record 7.",
+        "Answered with success; this record was on the disk before the answer left.",
+    ]
+
+
+def test_a_command_is_recorded_before_it_is_done() -> None:
+    """Of what is done on the server's machine, the log knows that it was begun."""
+    assert tell([entry("fuin:PutUserPolicy", access_key="")])[-1] == (
+        "This was put on the record before it was done; the command says whether it was."
+    )

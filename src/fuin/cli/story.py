@@ -32,6 +32,10 @@ NOT_CHOSEN = {  # where nothing is to be chosen any more; for all other operatio
     "s3:UploadPartCopy": "as the source, or the upload, has it",
     "s3:CompleteMultipartUpload": AS_BEGUN,
 }
+UNFINISHED_BY_USE = {  # the use of the key is not their end: a record of the outcome follows
+    "kms:CreateKey", "s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:UploadPartCopy",
+    "s3:CompleteMultipartUpload",
+}  # fmt: skip
 UNDER_KMS = "aws:kms"
 SETS_DEFAULT = "s3:PutBucketEncryption"
 
@@ -46,6 +50,7 @@ def tell(entries: Sequence[Entry]) -> list[str]:
         steps += _chosen(entry)
         steps += _decided(entry, of_keys=True)
         steps += _used(entry)
+        steps += _announced(entry)
     steps += _refused(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
         steps += _stored(_facts(entries[-1]))
@@ -144,6 +149,12 @@ def _bound(context: dict[str, str] | None) -> str:
     return f", bound to the encryption context {pairs(context)}" if context else ""
 
 
+def _announced(entry: Entry) -> Iterator[str]:
+    about = entry.draft.get("about")
+    if about:
+        yield f"The {about} was put on the record before it was done: audit record {entry.sequence}."
+
+
 def _refused(entry: Entry) -> Iterator[str]:
     """Tell of a use that never came to the keyholder."""
     refused = _facts(entry).get("refusedUse")
@@ -220,6 +231,10 @@ def _ended(entry: Entry) -> str:
         return f"Answered with the error {error}" + (f": {message}" if message else ".")
     if entry.outcome != "ok":
         return f"Answered with an error: {entry.outcome}."
+    if "about" in entry.draft or (entry.use != "record" and entry.draft.get("operation") in UNFINISHED_BY_USE):
+        return "There is no record of the outcome: the request is under way, or a process ended before it was over."
+    if str(entry.draft.get("operation", "")).startswith("fuin:"):
+        return "This was put on the record before it was done; the command says whether it was."
     return "Answered with success; this record was on the disk before the answer left."
 
 
