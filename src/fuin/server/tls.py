@@ -11,15 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAYS = 825  # the longest life that common clients take
+RENEWED = 30  # days before the end of it
 
 
 def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
-    """Return the paths of a certificate and its key in `folder`, made on first use.
+    """Return the paths of a certificate and its key in `folder`, made on first use and anew a month before they expire.
 
     The certificate carries `localhost`, `127.0.0.1`, `::1` and `host`: some clients match names only, some need a dot.
     """
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    if certificate.exists() and key.exists():
+    if _serve(certificate, key):
         return certificate, key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = ec.generate_private_key(ec.SECP256R1())
@@ -31,6 +32,17 @@ def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
     )
     _write(certificate, _certificate(private, host).public_bytes(serialization.Encoding.PEM))
     return certificate, key
+
+
+def _serve(certificate: Path, key: Path) -> bool:
+    """Tell whether the two files are there, belong together and last; a crash may have left one old and one new."""
+    try:
+        made = x509.load_pem_x509_certificate(certificate.read_bytes())
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError):
+        return False
+    ends = made.not_valid_after_utc - datetime.timedelta(days=RENEWED)
+    return made.public_key() == private.public_key() and datetime.datetime.now(datetime.UTC) < ends
 
 
 def _certificate(private: ec.EllipticCurvePrivateKey, host: str) -> x509.Certificate:
