@@ -73,7 +73,9 @@ _NOTES = """## What is different from AWS, or not built
   send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
 * **SSE-C** (customer-provided keys) and **aws:kms:dsse** answer `NotImplemented` and store nothing.
 * **ACLs are off**, as on every new bucket of AWS: `private`, `bucket-owner-read` and `bucket-owner-full-control` are
-  taken; all others, and grants, answer `AccessControlListNotSupported`.
+  taken; all others, and grants, answer `AccessControlListNotSupported`, and for a new bucket
+  `InvalidBucketAclWithObjectOwnership`.
+* **Conditions**: `If-Match` on a delete of one object; on DeleteObjects, and by size or time, `NotImplemented`.
 * **Versions**: buckets are never versioned; only `versionId=null` is taken.
 * **Tags, Object Lock, storage classes but STANDARD, website redirection, appending and HTML form uploads** answer
   `NotImplemented`.
