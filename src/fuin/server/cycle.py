@@ -1,35 +1,143 @@
-"""One request and its response on uvicorn's protocol, with less work for each of them.
+"""One request and its response: the ASGI callables of a request on uvicorn's protocol.
 
-What uvicorn does for any application and this one does not need is left out: regular expressions over every header,
-a write of its own for the head, the access log. Measured: docs/decisions/0004.
+It stands in for uvicorn's `RequestResponseCycle` and leaves out what this one application does not need: an event for
+each request, regular expressions over every header, a write of its own for the head, chunked answers, the access log.
+Measured: docs/decisions/0004.
 """
 
 from __future__ import annotations
 
+import asyncio
 import http
+import logging
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from fuin.settings import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from uvicorn.protocols.http.flow_control import FlowControl
+
+    from fuin.server.protocol import BoundedProtocol
+
+    Message = MutableMapping[str, Any]
+    Asgi = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+HIGH_WATER = 256 * KIB  # bytes of a body that wait for the application before no more are read from the client
+_SMALL = 16 * KIB  # bytes of body that are cheaper to copy behind the head than to write apart
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _WITHOUT_BODY = frozenset({204, 304})
-_SMALL = 16 * 1024  # bytes of body that are cheaper to copy behind the head than to write apart
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FAILED = b"Internal Server Error"
+_log = logging.getLogger("fuin.http")
 
 
 class HeaderInjection(Exception):
     """A response header holds a line break; nothing of the response has been sent."""
 
 
-class Cycle(RequestResponseCycle):
-    """A response whose head leaves together with the first piece of its body."""
+class Cycle:
+    """One request: `receive` gives its body as it comes, `send` takes the answer, `run_asgi` is its task.
 
-    _head = b""
-    _left = 0  # bytes of the body that the head promises and that have not been sent
+    The protocol calls `add` and `end` when parts of the body arrive, and sets `disconnected` when the client has gone.
+    """
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
+    __slots__ = (
+        "_ended", "_head", "_is_head", "_left", "_pieces", "_protocol", "_size", "_waiter", "disconnected",
+        "expects", "flow", "keep_alive", "more_body", "response_complete", "response_started", "scope",
+        "transport",
+    )  # fmt: skip
+
+    def __init__(self, protocol: BoundedProtocol, scope: Any, expects: bool, keep_alive: bool) -> None:
+        self._protocol = protocol
+        self.scope = scope
+        self.transport: asyncio.Transport = protocol.transport
+        self.flow: FlowControl = protocol.flow
+        self.expects = expects  # the client waits for 100 Continue before it sends the body
+        self.keep_alive = keep_alive
+        self.disconnected = self.response_started = self.response_complete = False
+        self.more_body = True  # is still to arrive
+        self._ended = False  # the application has been given the last of the body
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._head = b""
+        self._left = 0  # bytes of the answer's body that its head promises and that have not been sent
+        self._is_head = scope["method"] == "HEAD"
+
+    async def run_asgi(self, app: Asgi) -> None:
+        """Run the application for this request; whatever it does, the client gets an answer or a closed connection."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self.transport.close()
+            raise
+        except Exception:
+            _log.exception("a request failed in the application")
+            await self._fail()
+        else:
+            if not (self.response_complete or self.disconnected or self.transport.is_closing()):
+                _log.error("a request was left without a whole answer")
+                await self._fail()
+
+    async def _fail(self) -> None:
+        if self.response_started or self.disconnected or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.keep_alive = False
+        length = (b"content-length", b"%d" % len(_FAILED))
+        await self.send({"type": "http.response.start", "status": 500, "headers": [length]})
+        await self.send({"type": "http.response.body", "body": _FAILED})
+
+    @property
+    def message_event(self) -> Cycle:
+        """Return what uvicorn's protocol calls `set` of when the connection is lost."""
+        return self
+
+    # The body
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece of the body from the parser."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > HIGH_WATER:
+            self.flow.pause_reading()
+        self.set()
+
+    def end(self) -> None:
+        """Note that the body is whole."""
+        self.more_body = False
+        self.set()
+
+    def set(self) -> None:
+        """Wake the application, if it waits."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def receive(self) -> Message:
+        """Return what has arrived of the body, or wait for it; ASGI's http.request or http.disconnect."""
+        if self.expects and not self.transport.is_closing():
+            self.transport.write(_CONTINUE)
+            self.expects = False
+        while not (self._pieces or self.disconnected or self.response_complete) and (self.more_body or self._ended):
+            self.flow.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces, self._size = [], 0
+        self._ended = not self.more_body
+        self.flow.resume_reading()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    # The answer
+
+    async def send(self, message: Message) -> None:
         """Take one message of the application; raises RuntimeError for a sequence that ASGI does not know."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
@@ -42,24 +150,26 @@ class Cycle(RequestResponseCycle):
         else:
             raise RuntimeError(f"unexpected ASGI message {message['type']}")
 
-    def _start(self, message: MutableMapping[str, Any]) -> None:
+    def _start(self, message: Message) -> None:
         if message["type"] != "http.response.start":
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
-        status, headers = message["status"], [*self.default_headers, *message["headers"]]
+        status, headers = message["status"], [*self._protocol.server_state.default_headers, *message["headers"]]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
             raise HeaderInjection
         length = next((int(value) for name, value in headers if name == b"content-length"), None)
-        if length is None and status not in _WITHOUT_BODY and self.scope["method"] != "HEAD":
+        if length is None and status not in _WITHOUT_BODY and not self._is_head:
             raise RuntimeError("a response needs its content-length")
-        close = b"" if self.keep_alive else b"connection: close\r\n"
+        if (b"connection", b"close") in headers:
+            self.keep_alive = False
+        close = b"" if self.keep_alive or (b"connection", b"close") in headers else b"connection: close\r\n"
         self._head = b"%b%b%b\r\n" % (_STATUS_LINES[status], lines, close)
-        self._left = 0 if length is None or self.scope["method"] == "HEAD" else length
+        self._left = 0 if length is None or self._is_head else length
         self.response_started = True
-        self.waiting_for_100_continue = False
+        self.expects = False
 
     def _continue(self, body: Any, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
+        if self._is_head:
             body = b""
         self._left -= len(body)
         if self._left < 0 or (self._left and not more):
@@ -67,15 +177,14 @@ class Cycle(RequestResponseCycle):
         if self._head:
             head, self._head = self._head, b""
             if len(body) <= _SMALL:
-                self.transport.write(head + body)
+                body = head + body
             else:
                 self.transport.write(head)
-                self.transport.write(body)
-        elif body:
+        if body:
             self.transport.write(body)
         if not more:
             self.response_complete = True
-            self.message_event.set()
+            self.set()
             if not self.keep_alive:
                 self.transport.close()
-            self.on_response()
+            self._protocol.on_response_complete()

@@ -116,26 +116,28 @@ class BoundedProtocol(HttpToolsProtocol):
             "query_string": query,
         }  # fmt: skip
         earlier = self.cycle
-        self.cycle = Cycle(
-            scope, self.transport, self.flow, self.logger, self.access_logger, False, self.server_state.default_headers,
-            asyncio.Event(), self.expect_100_continue, version != "1.0" and self.parser.should_keep_alive(),
-            self.on_response_complete,
-        )  # fmt: skip
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = cycle = Cycle(self, scope, self.expect_100_continue, keep_alive)  # type: ignore[assignment]
         if earlier is None or earlier.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:  # pipelined
+            self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
+        else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
+
+    def on_body(self, body: bytes) -> None:
+        """Hand on a piece of the body; what comes after the answer is dropped."""
+        cycle: Any = self.cycle
+        if not cycle.response_complete:
+            cycle.add(body)
 
     def on_message_complete(self) -> None:
         """Tell the request's task that its body is whole."""
         self._receiving = False
-        cycle = self.cycle
+        cycle: Any = self.cycle
         if not cycle.response_complete:
-            cycle.more_body = False
-            cycle.message_event.set()
+            cycle.end()
 
     def on_response_complete(self) -> None:
         """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
