@@ -248,11 +248,12 @@ def test_without_a_closing_record_nothing_is_a_success(unfinished: list[Entry]) 
     assert tell(unfinished)[-1].startswith("There is no record of the outcome")
 
 
-def test_an_announced_change_is_told_with_its_outcome() -> None:
+@pytest.mark.parametrize(("about", "said"), [("change", "change"), ("delete", "deletion")])
+def test_an_announced_change_is_told_with_its_outcome(about: str, said: str) -> None:
     """The record before the change is a step, and the closing one the end."""
-    steps = tell([entry("kms:DisableKey", about="change"), entry("kms:DisableKey", sequence=9)])
+    steps = tell([entry("kms:DisableKey", about=about), entry("kms:DisableKey", sequence=9)])
     assert steps[1:] == [
-        "The change was put on the record before it was done: audit record 7.",
+        f"The {said} was put on the record before it was done: audit record 7.",
         "Answered with success; this record was on the disk before the answer left.",
     ]
 

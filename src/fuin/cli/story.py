@@ -152,7 +152,8 @@ def _bound(context: dict[str, str] | None) -> str:
 def _announced(entry: Entry) -> Iterator[str]:
     about = entry.draft.get("about")
     if about:
-        yield f"The {about} was put on the record before it was done: audit record {entry.sequence}."
+        what = {"delete": "deletion"}.get(about, about)
+        yield f"The {what} was put on the record before it was done: audit record {entry.sequence}."
 
 
 def _refused(entry: Entry) -> Iterator[str]:
