@@ -17,6 +17,7 @@ from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.sockets import connect_unix
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
     from pathlib import Path
 
 CONNECT_LIMIT = 2.0  # seconds in which a restarted keyholder must be reachable again
@@ -149,18 +150,17 @@ class Keyholder:
         sequence, head, public_key = await self._ask(Opcode.STATUS)
         return KeyholderStatus(_U64.unpack(sequence)[0], head, public_key)
 
-    async def _ask(self, opcode: Opcode, *fields: bytes) -> list[bytes]:
+    def _ask(self, opcode: Opcode, *fields: bytes) -> Awaitable[list[bytes]]:
         connection = self._connection
         if connection is None or connection.lost:
-            await self.connect()
-            connection = self._connection
-            if connection is None:
-                raise KeyholderUnavailable("the keyholder's connection was closed")
-        status, answer = await connection.ask(opcode, fields)
-        if status != Status.OK:
-            text = answer[0].decode(errors="replace") if answer else "no reason given"
-            raise _ERRORS.get(status, KeyholderUnavailable)(text)
-        return answer
+            return self._ask_anew(opcode, fields)
+        return connection.ask(opcode, fields)
+
+    async def _ask_anew(self, opcode: Opcode, fields: Sequence[bytes]) -> list[bytes]:
+        await self.connect()
+        if self._connection is None:
+            raise KeyholderUnavailable("the keyholder's connection was closed")
+        return await self._connection.ask(opcode, fields)
 
     async def _connected(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -180,10 +180,16 @@ class Keyholder:
 async def _connection(loop: asyncio.AbstractEventLoop, path: Path) -> Connection:
     peer = connect_unix(path)
     try:
-        return (await loop.create_unix_connection(lambda: Connection(loop), sock=peer))[1]
+        return (await loop.create_unix_connection(lambda: Connection(loop, _failure), sock=peer))[1]
     except BaseException:
         peer.close()
         raise
+
+
+def _failure(status: int, answer: list[bytes]) -> FuinError:
+    """Return the error that an answer of another status than OK means; its text is the keyholder's own."""
+    text = answer[0].decode(errors="replace") if answer else "no reason given"
+    return _ERRORS.get(status, KeyholderUnavailable)(text)
 
 
 def _u32(number: int) -> bytes:

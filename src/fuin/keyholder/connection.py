@@ -8,16 +8,20 @@ answers, as in Nagle's algorithm (RFC 896): a write for each would wake it for n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import frames
+from fuin.keyholder.opcodes import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Answer = tuple[int, list[bytes]]  # status, fields
+Answer = list[bytes]  # the fields
+Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK means
 
+_OK = int(Status.OK)
 IN_FLIGHT_AT_MOST = 16_384
 GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
@@ -26,8 +30,9 @@ SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 class Connection(asyncio.Protocol):
     """One connection; when it is lost, every request in flight fails with KeyholderUnavailable."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, failure: Failure) -> None:
         self._loop = loop
+        self._failure = failure
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._unsent: list[bytes] = []
@@ -39,7 +44,7 @@ class Connection(asyncio.Protocol):
         self.lost = False
 
     def ask(self, code: int, fields: Sequence[bytes]) -> asyncio.Future[Answer]:
-        """Send a request at the end of this loop turn; the future gets the status and fields of its answer.
+        """Send a request at the end of this loop turn; the future gets the fields of its answer, or its failure.
 
         Raises FormatError when it does not fit a frame, KeyholderUnavailable when too many wait already.
         """
@@ -101,7 +106,10 @@ class Connection(asyncio.Protocol):
         for correlation, status, fields in answers:
             future = waiting.pop(correlation, None)
             if future is not None and not future.done():  # a caller that went away has cancelled its future
-                future.set_result((status, fields))
+                if status == _OK:
+                    future.set_result(fields)
+                else:
+                    future.set_exception(self._failure(status, fields))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what is in flight; asyncio calls it once."""
