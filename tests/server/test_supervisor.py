@@ -1,6 +1,7 @@
 """`fuin serve`: its children are kept running, one server has one folder, and the root key is opened first."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -135,3 +136,25 @@ def test_the_first_start_prints_the_root_access_key_once(tmp_path: Path) -> None
         assert process.returncode == 0
         shown.append("AWS_SECRET_ACCESS_KEY=" in "".join(lines))
     assert shown == [True, False]
+
+
+def test_a_missing_audit_log_is_noticed(new_server: ServerFactory) -> None:
+    """Data without its log is refused, since a log that begins anew would hide what was done; it can be insisted on."""
+    server = new_server().start()
+    server.stop()
+    shutil.rmtree(server.data / "audit")
+    arguments = ["serve", "--data", str(server.data), "--port", str(server.port), "--workers", "1"]
+    refused = server.fuin(*arguments, check=False)
+    assert refused.returncode == 1
+    assert "holds no audit log" in refused.stderr
+    process = subprocess.Popen(
+        [str(FUIN), *arguments, "--new-audit-log"],
+        env=environment.clean(server.home),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert any(line.startswith("ready ") for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0

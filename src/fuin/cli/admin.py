@@ -16,7 +16,7 @@ from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
 from fuin.keyholder.client import Keyholder
-from fuin.server import keyholding
+from fuin.server import first_start, keyholding
 from fuin.settings import Settings
 from fuin.store import meta
 from fuin.store.store import Store
@@ -38,6 +38,8 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
     settings = Settings(data=data.absolute())
     if not settings.database.exists():
         raise FuinError(f"{data} holds no Fuin server's data; `fuin serve --data {data}` makes it")
+
+    first_start.check_log(settings)
 
     async def run() -> Result:
         needed = keyholding.needs_passphrase(settings)

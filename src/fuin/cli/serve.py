@@ -28,6 +28,8 @@ Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.",
 Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a certificate for trying out.")]
 
+NewLog = Annotated[bool, typer.Option("--new-audit-log", help="Begin a new audit log for data whose log is lost.")]
+
 
 def serve(
     data: Data = DEFAULT_DATA,
@@ -40,6 +42,7 @@ def serve(
     tls_key: Key = None,
     tls_self_signed: SelfSigned = False,
     passphrase_file: PassphraseFile = None,
+    new_audit_log: NewLog = False,
 ) -> None:
     """Serve KMS, S3 and STS on one port until SIGTERM.
 
@@ -61,7 +64,7 @@ def serve(
         data=data.absolute(), host=host, port=port, account=account, region=region,
         workers=workers or os.cpu_count() or 1,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
-        tls_self_signed=tls_self_signed,
+        tls_self_signed=tls_self_signed, new_audit_log=new_audit_log,
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))

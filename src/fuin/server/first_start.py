@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.audit.segments import segments
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.client import Keyholder
@@ -28,6 +29,24 @@ class RootAccess:
 
     access_key_id: str
     secret: Secret | None
+
+
+def check_log(settings: Settings) -> None:
+    """Raise FuinError when the data has an account but no audit log: somebody or something has taken it away.
+
+    The keyholder alone could not tell that from a first start, and would begin a new log without a word.
+    """
+    if not settings.database.exists() or segments(settings.audit):
+        return
+    store = Store.open(settings)
+    try:
+        if store.read(meta.find_meta) is not None:
+            raise FuinError(
+                f"{settings.audit} holds no audit log, but {settings.database} is in use: restore the log, "
+                "or begin a new one with --new-audit-log"
+            )
+    finally:
+        store.close()
 
 
 async def ensure_account(settings: Settings) -> RootAccess | None:

@@ -37,6 +37,8 @@ async def supervise(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.set)
     with exclusive(settings), listen(settings) as listener, keyholding.listen(settings) as holder_listener:
+        if not settings.new_audit_log:
+            first_start.check_log(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
         start = keyholding.starter(settings, holder_listener.fileno(), passphrase)
