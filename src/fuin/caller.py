@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from fuin.access import sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 _DAY_KEYS_AT_MOST = 4096
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True):
     """Who signed the request; `signed` and `day_key` serve the chunk signatures of a streamed body."""
 
     principal: Principal

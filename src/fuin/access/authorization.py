@@ -6,9 +6,11 @@ once and remembered, in a cache that is bounded in entries and in bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
 from fuin.errors import AuthenticationFailed, AuthReason
 
@@ -50,9 +52,9 @@ class Prefix:
 
     credential: Credential
     names: tuple[bytes, ...]
-    labels: tuple[tuple[bytes, bytes], ...]  # each name, alone and with its colon
     covered: frozenset[bytes]
-    joined: bytes  # the signed headers' names, as the canonical request ends with them
+    values: Callable[[Mapping[bytes, bytes]], Any]  # of the signed headers; raises KeyError when one is missing
+    template: bytes  # takes the values: the canonical request from the first header to the list of their names
     scope: bytes
 
 
@@ -129,8 +131,12 @@ def make_prefix(credential_text: str, names_text: str) -> Prefix:
         raise AuthenticationFailed(
             AuthReason.UNSIGNED_HEADER, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    labels = tuple((name, name + b":") for name in names)
-    return Prefix(credential, names, labels, covered, joined, credential.scope.encode())
+    return Prefix(credential, names, covered, itemgetter(*names), _template(names), credential.scope.encode())
+
+
+def _template(names: tuple[bytes, ...]) -> bytes:
+    lines = [name.replace(b"%", b"%%") + b":%b\n" for name in names]  # a header's name may hold a percent sign
+    return b"".join(lines) + b"\n" + b";".join(names).replace(b"%", b"%%")
 
 
 def _credential(text: str) -> Credential:

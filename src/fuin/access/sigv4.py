@@ -13,10 +13,12 @@ import hmac
 import time
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from fuin.access import canonical, presigned
-from fuin.access.authorization import MISMATCH, Credential, Prefix, read_header
+from fuin.access.authorization import ALGORITHM, MISMATCH, Credential, Prefix, read_header
 from fuin.errors import AuthenticationFailed, AuthReason
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ __all__ = ["UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "check_t
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
+_ALGORITHM = ALGORITHM.encode()
 _HEX = b"0123456789abcdef"
+_SPACE, _TAB = b" \t"
 _ONE_MECHANISM = (
     "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
     "the Authorization header should be specified"
@@ -43,7 +47,7 @@ class SignedRequest(Protocol):
     headers: dict[bytes, bytes]
 
 
-class Signed(NamedTuple):
+class Signed(msgspec.Struct, frozen=True):
     """What a request claims to have signed; nothing in it is proven before `verify`."""
 
     credential: Credential
@@ -72,13 +76,12 @@ def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
     authorization = request.headers.get(b"authorization")
     if authorization is None:
         return _parse_query(request, payload_hash)
-    if b"X-Amz-Algorithm=" in request.query or b"X-Amz-Signature=" in request.query:
+    if request.query and (b"X-Amz-Algorithm=" in request.query or b"X-Amz-Signature=" in request.query):
         raise AuthenticationFailed(AuthReason.MALFORMED, _ONE_MECHANISM)
     prefix, signature = read_header(authorization)
     headers = request.headers
     amz_date = _date_of(headers)
-    timestamp = _timestamp(amz_date)
-    _check_scope_date(prefix.credential, amz_date)
+    timestamp = _timestamp(amz_date, prefix.credential.date)
     _check_coverage(headers, prefix)
     if payload_hash is None:
         _check_s3(prefix.credential)
@@ -92,8 +95,7 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
     """Return what a presigned request claims; a signature of the payload is optional there."""
     pairs = _parameters(request.query)
     claim = presigned.read(pairs)
-    timestamp = _timestamp(claim.amz_date)
-    _check_scope_date(claim.prefix.credential, claim.amz_date)
+    timestamp = _timestamp(claim.amz_date, claim.prefix.credential.date)
     _check_coverage(request.headers, claim.prefix)
     if payload_hash is None:
         _check_s3(claim.prefix.credential)
@@ -148,23 +150,32 @@ def _amz(moment: float) -> str:
 
 
 def _string_to_sign(request: SignedRequest, prefix: Prefix, amz_date: str, query: bytes, payload_hash: str) -> bytes:
-    get = request.headers.get
-    lines = b"\n".join([label + get(name, b"").strip() for name, label in prefix.labels])
-    if b"  " in lines or b"\t" in lines:  # the rule is for each value, but only then can it make a difference
-        lines = b"\n".join([label + canonical.fold(get(name, b"")) for name, label in prefix.labels])
     path = request.path
     if path != b"/":
         path = canonical.s3_path(path) if prefix.credential.service == "s3" else canonical.service_path(path)
-    whole = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
-        request.method.encode(), path, query, lines, prefix.joined, payload_hash.encode("latin-1"),
-    )  # fmt: skip
-    digest = hashlib.sha256(whole).hexdigest().encode()
-    return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (amz_date.encode(), prefix.scope, digest)
+    headers = _signed_headers(request.headers, prefix)
+    whole = b"\n".join((request.method.encode(), path, query, headers, payload_hash.encode("latin-1")))
+    digest = hashlib.sha256(whole).hexdigest()
+    return b"\n".join((_ALGORITHM, amz_date.encode(), prefix.scope, digest.encode()))
+
+
+def _signed_headers(headers: Mapping[bytes, bytes], prefix: Prefix) -> bytes:
+    """Return the canonical headers, an empty line and the list of their names."""
+    try:
+        lines: bytes = prefix.template % prefix.values(headers)
+        if _SPACE not in lines and _TAB not in lines:  # else values may have to be trimmed or folded
+            return lines
+    except KeyError:  # a header that is not there is signed as an empty one
+        pass
+    return prefix.template % tuple([canonical.fold(headers.get(name, b"")) for name in prefix.names])
 
 
 def _date_of(headers: Mapping[bytes, bytes]) -> str:
     """Return the request's time in ISO 8601 basic format, from x-amz-date or else from Date (RFC 9110)."""
-    value = headers.get(b"x-amz-date") or headers.get(b"date")
+    value = headers.get(b"x-amz-date")
+    if value:
+        return value.decode("latin-1")
+    value = headers.get(b"date")
     if not value:
         raise AuthenticationFailed(
             AuthReason.INCOMPLETE,
@@ -180,29 +191,28 @@ def _date_of(headers: Mapping[bytes, bytes]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _timestamp(amz_date: str) -> float:
+def _timestamp(amz_date: str, scope_date: str) -> float:
+    """Return a request's time in seconds since 1970; the credential scope must be of the same day."""
     wrong = AuthenticationFailed(AuthReason.MALFORMED, "Date must be in ISO-8601 basic format: YYYYMMDD'T'HHMMSS'Z'.")
     if len(amz_date) != 16 or not amz_date.isascii():  # strptime alone takes shorter fields
         raise wrong
     try:
-        return float(calendar.timegm(time.strptime(amz_date, "%Y%m%dT%H%M%SZ")))
+        timestamp = float(calendar.timegm(time.strptime(amz_date, "%Y%m%dT%H%M%SZ")))
     except ValueError:
         raise wrong from None
-
-
-def _check_scope_date(credential: Credential, amz_date: str) -> None:
-    if amz_date[:8] != credential.date:
+    if amz_date[:8] != scope_date:
         raise AuthenticationFailed(
             AuthReason.WRONG_SCOPE,
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{credential.date}' != '{amz_date[:8]}', from '{amz_date}'.",
+            f"'{scope_date}' != '{amz_date[:8]}', from '{amz_date}'.",
         )
+    return timestamp
 
 
 def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> None:
     """Refuse x-amz-* headers outside the signature, and session tokens, none of which this server has issued."""
     covered = prefix.covered
-    unsigned = [name for name in headers if name[:6] == b"x-amz-" and name not in covered]
+    unsigned = [name for name in headers if name not in covered and name[:6] == b"x-amz-"]
     if unsigned:
         raise AuthenticationFailed(
             AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
