@@ -94,12 +94,12 @@ class Log:
             sequence += 1
             data = record.encode_parts(sequence, now, use, outcome, key_id, material_id, draft)
             head = record.link(head, data)
-            parts.append(record.entry(data, head))
+            parts += record.entry_parts(data, head)
         signature = self._sign(record.signed_bytes(sequence, head))
         signed = record.encode_checkpoint(record.Checkpoint(sequence, head, signature))
         data = record.encode_parts(sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
         head = record.link(head, data)
-        parts.append(record.entry(data, head))
+        parts += record.entry_parts(data, head)
         return b"".join(parts), Position(sequence + 1, head)
 
     def _write(self, batch: bytes) -> None:

@@ -23,27 +23,32 @@ _LENGTHS = [struct.Struct(">" + "I" * count) for count in range(FIELDS_AT_MOST +
 def encode(correlation: int, code: int, fields: Sequence[bytes]) -> bytes:
     """Return the bytes of one frame; raises FormatError when it would be longer than a frame may be."""
     count = len(fields)
-    lengths = list(map(len, fields))
-    size = 10 + 4 * count + sum(lengths)
+    content = b"".join(fields)
+    size = 10 + 4 * count + len(content)
     if count > FIELDS_AT_MOST or size > LIMIT:
         raise FormatError("too much for one keyholder frame")
-    return b"".join([_HEADS[count].pack(size, correlation, code, count, *lengths), *fields])
+    return _HEADS[count].pack(size, correlation, code, count, *map(len, fields)) + content
 
 
 def decode(body: bytes) -> Frame:
     """Return what stands in a frame after its length field; raises FormatError."""
     if len(body) < 10:
         raise FormatError("a keyholder frame ends early")
-    correlation, code, count = _FIXED.unpack_from(body)
-    at = 10 + 4 * count
-    if count > FIELDS_AT_MOST or at > len(body):
+    return _decode(body, 0, len(body))
+
+
+def _decode(data: bytes, start: int, stop: int) -> Frame:
+    """Return the frame whose body is `data[start:stop]`, at least 10 bytes; raises FormatError."""
+    correlation, code, count = _FIXED.unpack_from(data, start)
+    at = start + 10 + 4 * count
+    if count > FIELDS_AT_MOST or at > stop:
         raise FormatError("a keyholder frame with too many fields")
     fields: list[bytes] = []
-    for length in _LENGTHS[count].unpack_from(body, 10):
+    for length in _LENGTHS[count].unpack_from(data, start + 10):
         end = at + length
-        fields.append(body[at:end])
+        fields.append(data[at:end])
         at = end
-    if at != len(body):
+    if at != stop:
         raise FormatError("a keyholder frame of a wrong length")
     return correlation, code, fields
 
@@ -68,14 +73,15 @@ class Splitter:
         frames: list[Frame] = []
         at, end = 0, len(data)
         while end - at >= 4:
-            size = _PREFIX.unpack_from(data, at)[0]
+            (size,) = _PREFIX.unpack_from(data, at)
             if not 10 <= size <= LIMIT:
                 raise FormatError("a keyholder frame of a wrong length")
-            if end - at - 4 < size:
+            stop = at + 4 + size
+            if stop > end:
                 self._needed = 4 + size
                 break
-            frames.append(decode(data[at + 4 : at + 4 + size]))
-            at += 4 + size
+            frames.append(_decode(data, at + 4, stop))
+            at = stop
         else:
             self._needed = 4
         if at < end:

@@ -41,7 +41,9 @@ OUTCOMES = {DONE: "ok", INVALID: "invalid", TAMPERED: "tampered", DAMAGED: "dama
 _CHAIN_LABEL = b"fuin audit chain v1\x00"
 _SIGNATURE_LABEL = b"fuin audit checkpoint v1\x00"
 _FIXED = struct.Struct(">BQQBB")  # version, sequence, time, use, outcome
+_HEAD = struct.Struct(">BQQBBB")  # the same, and the length of the key id
 _U32 = struct.Struct(">I")
+_U8 = tuple(bytes((number,)) for number in range(256))
 _MARK = b"fuin checkpoint\x00"
 _CHECKPOINT = struct.Struct(">16sQ32s64s")  # mark, sequence, head, signature
 _SEGMENT = struct.Struct(">24sQ32s")  # magic, sequence of the first record, hash before it
@@ -89,9 +91,8 @@ def encode_parts(
     if len(key) > 255 or len(material_id) > 255:
         raise FormatError("an id of an audit record is too long")
     data = b"".join((
-        _FIXED.pack(VERSION, sequence, time, use, outcome),
-        bytes((len(key),)), key,
-        bytes((len(material_id),)), material_id,
+        _HEAD.pack(VERSION, sequence, time, use, outcome, len(key)), key,
+        _U8[len(material_id)], material_id,
         _U32.pack(len(draft)), draft,
     ))  # fmt: skip
     if len(data) > LIMIT:
@@ -124,7 +125,12 @@ def link(previous: bytes, data: bytes) -> bytes:
 
 def entry(data: bytes, chain_hash: bytes) -> bytes:
     """Return a record as it stands in a segment."""
-    return b"".join((_U32.pack(len(data)), data, chain_hash))
+    return b"".join(entry_parts(data, chain_hash))
+
+
+def entry_parts(data: bytes, chain_hash: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return what `entry` puts together, for the log, which joins many."""
+    return _U32.pack(len(data)), data, chain_hash
 
 
 def signed_bytes(sequence: int, head: bytes) -> bytes:

@@ -10,6 +10,7 @@ Pages: docs/formats/ciphertext-blob.md, docs/formats/wrapped-material.md.
 
 import hmac
 import os
+import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +28,8 @@ LABEL_ROOT_KEY = b"fuin sealed root key v1"
 LABEL_SIGNING_SEED = b"fuin audit signing key v1"
 
 _HASH = SHA256()
+_COUNTER, _FIRST = Mode.CounterMode, CounterLocation.BeforeFixed  # an enum looks its members up at every mention
+_U32 = struct.Struct(">I")
 _NONCE = bytes(12)
 # The derived bytes of the operation at hand; overwritten by the next one and by `wipe_scratch`. This process has one
 # thread, and no derived key outlives its operation.
@@ -37,9 +40,7 @@ _commitment = memoryview(_scratch)[32:]
 
 def derive_into(key: bytes | bytearray, label: bytes, salt: bytes, buffer: bytearray) -> None:
     """Fill `buffer` from a key: SP 800-108r1 section 4.1, 32-bit counter first, then `label ‖ 0 ‖ salt ‖ u32 bits`."""
-    KBKDFHMAC(
-        _HASH, Mode.CounterMode, len(buffer), 4, 4, CounterLocation.BeforeFixed, label, salt, None
-    ).derive_into(key, buffer)  # fmt: skip
+    KBKDFHMAC(_HASH, _COUNTER, len(buffer), 4, 4, _FIRST, label, salt, None).derive_into(key, buffer)
 
 
 def seal(key: bytes | bytearray, label: bytes, prefix: bytes, binding: bytes, plaintext: bytes | bytearray) -> bytes:
@@ -82,7 +83,7 @@ def wipe_scratch() -> None:
 
 
 def _associated(header: bytes, binding: bytes) -> bytes:
-    return header + len(binding).to_bytes(4, "big") + binding
+    return b"".join((header, _U32.pack(len(binding)), binding))
 
 
 def _checked(key: bytes | bytearray, label: bytes, prefix: bytes, data: bytes) -> bytes:

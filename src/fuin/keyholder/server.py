@@ -11,20 +11,23 @@ import selectors
 import signal
 import socket
 import sys
-from collections import defaultdict
+from collections.abc import Sequence
 from types import FrameType
 
-from fuin.audit.log import Log
+from fuin.audit.log import Log, Use
 from fuin.formats import frames
 from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
-from fuin.keyholder.service import Reply, Service
+from fuin.keyholder.service import Service
 from fuin.keyholder.sockets import peer_uid
 
 PEERS_AT_MOST = 512
 TURN_LIMIT = 4 * 1024 * 1024  # bytes read in one turn, over all peers
 
-Request = tuple[Peer, int, Reply]  # whose, its correlation, what to answer
+Answer = tuple[int, int, Sequence[bytes]]  # correlation, status, fields
+Waiting = list[tuple[Peer, list[Answer]]]  # the answers of a turn that leave when their records are durable
+
+_REFUSAL = (b"the audit log cannot be written",)
 
 
 class Server:
@@ -55,17 +58,18 @@ class Server:
 
     def turn(self) -> None:
         """Wait for something to do, and do all of it."""
-        requests: list[Request] = []
+        waiting: Waiting = []
+        uses: list[Use] = []
         taken = 0
         for key, events in self._selector.select():
             peer = key.data
             if peer is None:
                 self._accept() if key.fileobj is self._listener else self._drain()
             elif taken <= TURN_LIMIT:  # the kernel shows the others again in the next turn
-                taken += self._serve(peer, events, requests)
-        if requests:
-            self._answer([request for request in requests if not request[2].uses])
-            self._answer(self._recorded([request for request in requests if request[2].uses]))
+                taken += self._serve(peer, events, waiting, uses)
+        if uses:
+            for peer, answers in self._recorded(waiting, uses):
+                self._answer(peer, answers)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -89,8 +93,8 @@ class Server:
         self._peers.discard(peer)
         peer.close()
 
-    def _serve(self, peer: Peer, events: int, requests: list[Request]) -> int:
-        """Read and do a peer's requests; returns the bytes read."""
+    def _serve(self, peer: Peer, events: int, waiting: Waiting, uses: list[Use]) -> int:
+        """Read and do a peer's requests; returns the bytes read. What used no key is answered at once."""
         try:
             if events & selectors.EVENT_WRITE:
                 peer.flush()
@@ -101,32 +105,33 @@ class Server:
             self._drop(peer)
             return 0
         handle = self._service.handle
+        at_once: list[Answer] = []
+        later: list[Answer] = []
         for correlation, code, fields in received:
-            requests.append((peer, correlation, handle(code, fields)))
+            status, answer, used = handle(code, fields)
+            (later if used else at_once).append((correlation, status, answer))
+            uses += used
+        if later:
+            waiting.append((peer, later))
+        if at_once:
+            self._answer(peer, at_once)
         return size
 
-    def _recorded(self, requests: list[Request]) -> list[Request]:
-        """Append the records of requests; when the disk does not take them, nobody gets an answer but this."""
-        if not requests:
-            return requests
+    def _recorded(self, waiting: Waiting, uses: list[Use]) -> Waiting:
+        """Append the records of a turn; when the disk does not take them, nobody gets an answer but this."""
         try:
-            self._log.append([use for _, _, reply in requests for use in reply.uses])
+            self._log.append(uses)
         except OSError as error:
             say(f"the audit log cannot be written: {error.strerror}")
-            refusal = Reply(Status.UNAVAILABLE, [b"the audit log cannot be written"], ())
-            return [(peer, correlation, refusal) for peer, correlation, _ in requests]
-        return requests
+            return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
+        return waiting
 
-    def _answer(self, requests: list[Request]) -> None:
-        answers: defaultdict[Peer, list[bytes]] = defaultdict(list)
-        for peer, correlation, reply in requests:
-            answers[peer].append(frames.encode(correlation, reply.status, reply.fields))
-        for peer, parts in answers.items():
-            if peer in self._peers:
-                try:
-                    peer.send(parts)
-                except PeerGone:
-                    self._drop(peer)
+    def _answer(self, peer: Peer, answers: list[Answer]) -> None:
+        if peer in self._peers:
+            try:
+                peer.send([frames.encode(*answer) for answer in answers])
+            except PeerGone:
+                self._drop(peer)
 
 
 def say(text: str) -> None:
