@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fuin.access.principal import Principal
     from fuin.gate import Services
     from fuin.request import Request
+    from fuin.store.identities import AccessKey
 
 _DAY_KEYS_AT_MOST = 4096
 
@@ -39,13 +40,13 @@ class DayKeys:
     """
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[tuple[bytes, str, str, str], bytes] = OrderedDict()
+        self._keys: OrderedDict[tuple[bytes, str, str, str], sigv4.SigningKey] = OrderedDict()
 
-    def cached(self, sealed: bytes, credential: sigv4.Credential) -> bytes | None:
+    def cached(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
         """Return the signing key of one secret, day, region and service, if it is at hand."""
         return self._keys.get((sealed, credential.date, credential.region, credential.service))
 
-    def keep(self, sealed: bytes, credential: sigv4.Credential, key: bytes) -> None:
+    def keep(self, sealed: bytes, credential: sigv4.Credential, key: sigv4.SigningKey) -> None:
         """Keep a signing key that a signature has matched: else strangers would push out those that are in use."""
         self._keys[sealed, credential.date, credential.region, credential.service] = key
         if len(self._keys) > _DAY_KEYS_AT_MOST:
@@ -57,20 +58,40 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
 
     `signed` comes from `sigv4.parse`. The clock limit depends on the service: 15 minutes for S3, else 5.
     """
+    record = _record(services, request, signed)
+    credential = signed.credential
+    key = day_keys.cached(record.sealed_secret, credential)
+    if key is not None:
+        return _proven(record, signed, key)
+    key = sigv4.SigningKey(
+        await services.keyholder.signing_key(
+            record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
+        )
+    )
+    known = _proven(record, signed, key)
+    day_keys.keep(record.sealed_secret, credential, key)
+    return known
+
+
+def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
+    """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
+    record = _record(services, request, signed)
+    key = day_keys.cached(record.sealed_secret, signed.credential)
+    return None if key is None else _proven(record, signed, key)
+
+
+def _record(services: Services, request: Request, signed: sigv4.Signed) -> AccessKey:
+    """Return the access key that a request, signed at an acceptable time, claims to be signed with."""
     settings = services.settings
     skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
     sigv4.check_time(signed, request.now, skew)
     record = services.store.catalog().access_key(signed.credential.access_key_id)
     if record is None or not record.active:
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
+    return record
+
+
+def _proven(record: AccessKey, signed: sigv4.Signed, key: sigv4.SigningKey) -> Caller:
+    sigv4.verify(signed, key)
     credential = signed.credential
-    day_key = day_keys.cached(record.sealed_secret, credential)
-    if day_key is not None:
-        sigv4.verify(signed, day_key)
-    else:
-        day_key = await services.keyholder.signing_key(
-            record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
-        )
-        sigv4.verify(signed, day_key)
-        day_keys.keep(record.sealed_secret, credential, day_key)
-    return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, day_key)
+    return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, key.raw)

@@ -2,6 +2,7 @@
 
 import calendar
 import hashlib
+import hmac
 import json
 import time
 from email.utils import formatdate
@@ -34,7 +35,7 @@ def _moment(text: str) -> float:
 def _check(request: Sent, now: float, payload_hash: str | None = None, skew: int = 900) -> sigv4.Signed:
     signed = sigv4.parse(request, payload_hash)
     sigv4.check_time(signed, now, skew)
-    sigv4.verify(signed, day_key(signed.credential))
+    sigv4.verify(signed, sigv4.SigningKey(day_key(signed.credential)))
     return signed
 
 
@@ -49,7 +50,7 @@ def test_vector(path: Path) -> None:
     def run() -> None:
         signed = sigv4.parse(request, vector["payload_hash"])
         sigv4.check_time(signed, _moment(vector["now"]), 900)
-        sigv4.verify(signed, day_key(signed.credential, vector["secret"]))
+        sigv4.verify(signed, sigv4.SigningKey(day_key(signed.credential, vector["secret"])))
 
     if vector["expect"] == "ok":
         run()
@@ -298,3 +299,18 @@ def test_cache_is_bounded() -> None:
     request.headers[b"authorization"] = good.replace(b"SignedHeaders=", b"SignedHeaders=" + b"a" * 4000 + b";")
     sigv4.parse(request, body_hash)
     assert authorization._remembered.cache_info().currsize == size
+
+
+@given(st.binary(min_size=32, max_size=32), st.lists(st.binary(max_size=200), max_size=3))
+def test_signing_key_is_hmac(raw: bytes, texts: list[bytes]) -> None:
+    """A signing key signs as the standard library's HMAC does, one text after another."""
+    key = sigv4.SigningKey(raw)
+    for text in texts:
+        assert key.sign(text) == hmac.digest(raw, text, "sha256").hex()
+
+
+@pytest.mark.parametrize("length", [0, 31, 33, 65])
+def test_signing_key_of_another_length_is_refused(length: int) -> None:
+    """Signing keys are what HMAC-SHA256 gives; the hashed blocks would be wrong for longer ones."""
+    with pytest.raises(ValueError, match="32 bytes"):
+        sigv4.SigningKey(bytes(length))

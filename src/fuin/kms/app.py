@@ -62,7 +62,10 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     if service != "kms":
         detail = "Credential should be scoped to correct service: 'kms'. "
         raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
-    known = await caller.authenticate(call.services, day_keys, request, signed)
+    services = call.services
+    known = caller.at_hand(services, day_keys, request, signed)
+    if known is None:
+        known = await caller.authenticate(services, day_keys, request, signed)
     call.principal = known.principal
     call.access_key_id = known.access_key_id
     call.region = known.region
