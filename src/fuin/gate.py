@@ -6,7 +6,7 @@ needs. What it decides is kept in the call and stands in the audit record, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -41,8 +41,29 @@ class Services:
     keyholder: Keyholder
 
 
-@dataclass(slots=True)
-class Call:
+class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """The members of an audit record's draft, in their order; those that are not said are left out."""
+
+    request: str
+    operation: str
+    principal: str
+    access_key: str
+    region: str
+    source_ip: str
+    via: str | None = None
+    facts: dict[str, Any] = {}
+    decisions: list[dict[str, Any]] = []
+    about: str | None = None
+    error: str | None = None  # a code
+    message: str | None = None
+    use: str | None = None  # the KMS action of a key use
+    key: str | None = None  # its ARN
+    manager: str | None = None
+    context: Mapping[str, str] | None = None
+    dry_run: bool | None = None
+
+
+class Call(msgspec.Struct):
     """One request after authentication: who, what, when, and the draft of its audit record."""
 
     services: Services
@@ -57,8 +78,8 @@ class Call:
     secure: bool = False  # came over TLS
     user_agent: str = ""
     via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
-    facts: dict[str, Any] = field(default_factory=dict)  # what explain shows: bucket, key, bytes, default key …
-    decisions: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
+    decisions: list[dict[str, Any]] = []
     recorded: bool = False  # a durable record of this request's outcome exists
 
     @property
@@ -85,27 +106,26 @@ class Call:
         await self.announce("change")
         return await self.services.store.change(fn, *args, **kwargs)
 
-    def draft(self, **more: Any) -> bytes:
-        """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did.
-
-        `more` adds members such as `error` (a code) or `use` (the KMS action of a key use).
-        """
-        record: dict[str, Any] = {
-            "request": self.request_id,
-            "operation": f"{self.service}:{self.operation}",
-            "principal": self.principal.arn,
-            "accessKey": self.access_key_id,
-            "region": self.region,
-            "sourceIp": self.source_ip,
-        }
-        if self.via:
-            record["via"] = self.via
-        if self.facts:
-            record["facts"] = self.facts
-        if self.decisions:
-            record["decisions"] = self.decisions
-        record.update(more)
-        return _encode(record)
+    def draft(
+        self,
+        *,
+        about: str | None = None,
+        error: str | None = None,
+        message: str | None = None,
+        use: str | None = None,
+        key: str | None = None,
+        manager: str | None = None,
+        context: Mapping[str, str] | None = None,
+        dry_run: bool | None = None,
+    ) -> bytes:
+        """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did."""
+        return _encode(
+            _Record(
+                self.request_id, f"{self.service}:{self.operation}", self.principal.arn, self.access_key_id,
+                self.region, self.source_ip, self.via, self.facts, self.decisions,
+                about, error, message, use, key, manager, context, dry_run,
+            )
+        )  # fmt: skip
 
 
 class _Policies:

@@ -50,6 +50,25 @@ def test_injective(left: dict[str, str], right: dict[str, str]) -> None:
     assert (encode(left) == encode(right)) == (left == right)
 
 
+def test_lengths_about_those_of_short_texts() -> None:
+    """Short texts, long ones and such as are not ASCII have the same format, each alone and all together."""
+    texts = ["", "a" * 127, "b" * 128, "c" * 255, "d" * 256, "é" * 63, "é" * 64, "漢" * 127]
+    for key in texts:
+        for value in texts:
+            parts = [len(part).to_bytes(2) + part for part in (key.encode(), value.encode())]
+            assert encode({key: value}) == b"\0\1" + b"".join(parts)
+    everything = dict.fromkeys(texts, "e")
+    assert decode(encode(everything)) == everything
+
+
+@pytest.mark.parametrize("count", [127, 128, 256])
+def test_many_pairs(count: int) -> None:
+    """The number of pairs has two bytes, also where one would do."""
+    context = {str(number): "" for number in range(count)}
+    assert encode(context)[:2] == count.to_bytes(2)
+    assert decode(encode(context)) == context
+
+
 @given(pairs)
 def test_order_of_pairs_is_no_matter(context: dict[str, str]) -> None:
     """The order in which a client sends its pairs changes nothing."""

@@ -1,11 +1,11 @@
 """What the object store asks of KMS: data keys as the caller, and service-owned keys that no API shows."""
 
 import asyncio
-import dataclasses
 import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from fuin.access.principal import account_root
@@ -80,7 +80,7 @@ def test_via_service_is_a_condition(place: Place, new_key: NewKey) -> None:
 def test_use_is_recorded_with_what_the_service_knows(place: Place, new_key: NewKey) -> None:
     """The record of the use holds the service's facts, the key, the context and the way it came."""
     key_id = new_key()
-    call = dataclasses.replace(call_of(place), request_id="12345678-behalf", facts={"bucket": "bucket"})
+    call = msgspec.structs.replace(call_of(place), request_id="12345678-behalf", facts={"bucket": "bucket"})
     place.run(on_behalf.data_key(call, key_id, CONTEXT))
     (record,) = place.record("12345678-behalf")
     assert record.key_id == key_id
@@ -207,7 +207,7 @@ def test_service_key_opens_its_own_blobs_only(place: Place, new_key: NewKey) -> 
 
 def test_service_key_is_recorded(place: Place) -> None:
     """The use of a service-owned key has its record, with the caller who was the cause."""
-    call = dataclasses.replace(call_of(place, place.add_user()), request_id="87654321-service")
+    call = msgspec.structs.replace(call_of(place, place.add_user()), request_id="87654321-service")
     place.run(on_behalf.service_data_key(call, ACCOUNT, CONTEXT))
     record = place.record("87654321-service")[-1]
     assert (record.draft["use"], record.draft["manager"]) == ("kms:GenerateDataKey", "SERVICE")

@@ -46,13 +46,13 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
     """Serve one request for STS, or refuse one for IAM; every answer has its record first."""
     draft = Call(services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
                  request.source_ip, request.secure)  # fmt: skip
-    error: dict[str, str] = {}
+    error: str | None = None
     try:
         answer = await _respond(services, day_keys, request, draft)
     except Fault as fault:
-        answer, error = _failure(request, fault), {"error": fault.code}
+        answer, error = _failure(request, fault), fault.code
     try:
-        await services.keyholder.record(draft.draft(**error))
+        await services.keyholder.record(draft.draft(error=error))
     except KeyholderUnavailable:
         answer = _failure(request, QueryFault(503, "ServiceUnavailable", "The service cannot record requests now."))
     await answer.send(send)

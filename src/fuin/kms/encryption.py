@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fuin.errors import TamperedError
 from fuin.kms.data_keys import check_recipient
 from fuin.kms.faults import DryRunOperationException, InvalidCiphertextException, ValidationException
@@ -187,7 +189,7 @@ def _source(
 
 def _dry(opened: OpenKey) -> OpenKey:
     """Return the key with a record that says that nobody gets what is decrypted."""
-    return opened._replace(record={**opened.record, "dryRun": True})
+    return msgspec.structs.replace(opened, dry_run=True)
 
 
 async def open_blob(call: Call, opened: OpenKey, blob: bytes) -> bytes:

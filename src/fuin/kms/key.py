@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from fuin import ids
 from fuin.errors import AccessDenied, FormatError, FuinError
 from fuin.formats import blob, context
@@ -56,18 +58,23 @@ class Named(NamedTuple):
     alias: str = ""  # the alias by which it was named
 
 
-class OpenKey(NamedTuple):
+class OpenKey(msgspec.Struct, frozen=True):
     """A key that the caller may use now, with the material and the encoded context for the keyholder."""
 
     arn: str
     key: Key
     material: Material
     context: bytes
-    record: Mapping[str, object]  # what the audit record says of this use
+    use: str  # the action
+    pairs: Mapping[str, str] | None  # the encryption context, for the audit record; None when there is none
+    manager: str | None = None  # who has the key, when no caller does
+    dry_run: bool | None = None
 
     def draft(self, call: Call) -> bytes:
         """Return the audit record's draft for this use."""
-        return call.draft(**self.record)
+        return call.draft(
+            use=self.use, key=self.arn, manager=self.manager, context=self.pairs, dry_run=self.dry_run
+        )  # fmt: skip
 
 
 class Reference(NamedTuple):
@@ -227,7 +234,7 @@ def open_ciphertext(
         if parsed.key_id != opened.key.key_id:
             raise IncorrectKeyException
         material = _material(call.services.store.catalog(), opened.key, parsed.material_id)
-        return opened._replace(material=material)
+        return msgspec.structs.replace(opened, material=material)
     parsed = _parse(ciphertext)
     catalog = call.services.store.catalog()
     key = catalog.key(parsed.key_id, call.region)
@@ -257,17 +264,16 @@ class _Right(NamedTuple):
     arn: str
     key: Key
     material: Material
-    record: Mapping[str, object]
+    use: str
     decision: dict[str, object]
 
 
-def _again(call: Call, right: _Right, encryption_context: Mapping[str, str] | None) -> OpenKey:
+def _again(call: Call, right: _Right, pairs: Mapping[str, str] | None) -> OpenKey:
     """Return the key by a right that was found before; only the encryption context is new."""
     call.decisions.append(right.decision)
-    if not encryption_context:
-        return OpenKey(right.arn, right.key, right.material, context.EMPTY, right.record)
-    record = {**right.record, "context": encryption_context}
-    return OpenKey(right.arn, right.key, right.material, encode_context(encryption_context), record)
+    if not pairs:
+        return OpenKey(right.arn, right.key, right.material, context.EMPTY, right.use, None)
+    return OpenKey(right.arn, right.key, right.material, encode_context(pairs), right.use, pairs)
 
 
 def _open(
@@ -282,8 +288,6 @@ def _open(
 ) -> OpenKey:
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
-    base: dict[str, object] = {"use": action, "key": named.arn}
-    record = {**base, "context": pairs} if pairs else base
     try:
         conditions = _conditions(named)
         _add_use(conditions, pairs)
@@ -299,11 +303,11 @@ def _open(
             )
         material = _material(catalog, key, material_id)
     except FuinError:
-        call.facts["refusedUse"] = record
+        call.facts["refusedUse"] = {"use": action, "key": named.arn, **({"context": pairs} if pairs else {})}
         raise
     if stands:
-        catalog.conclusions.keep(index, _Right(named.arn, key, material, base, call.decisions[-1]))
-    return OpenKey(named.arn, key, material, encoded, record)
+        catalog.conclusions.keep(index, _Right(named.arn, key, material, action, call.decisions[-1]))
+    return OpenKey(named.arn, key, material, encoded, action, pairs or None)
 
 
 def _material(catalog: Catalog, key: Key, material_id: bytes | None) -> Material:

@@ -60,8 +60,7 @@ def open_service_key(call: Call, key: Key, action: str, material_id: bytes, cont
     if material is None:
         raise InvalidCiphertextException
     arn = ids.key_arn(key.account, key.region, key.key_id)
-    record = {"use": action, "key": arn, "manager": key.manager, "context": context}
-    return OpenKey(arn, key, material, keys_door.encode_context(context), record)
+    return OpenKey(arn, key, material, keys_door.encode_context(context), action, context, key.manager)
 
 
 async def _make(call: Call, account: str, manager: str, description: str, policy: str) -> None:

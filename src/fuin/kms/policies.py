@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from fuin import crash
 from fuin.access.policy import PolicyKind
@@ -108,7 +109,7 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass:
     compiled(policy, PolicyKind.KEY)
     if bypass:
         return
-    trial = dataclasses.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
+    trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
     try:
         permit_key(trial, "kms:PutKeyPolicy", arn, account, policy)
     except AccessDenied:
