@@ -61,6 +61,15 @@ def test_decoding_takes_canonical_bytes_only(body: bytes) -> None:
     assert encode(*found)[4:] == body
 
 
+@pytest.mark.parametrize("tail", [bytes((2, 0, 0, 0, 0, 0, 0, 0, 9)), bytes((1, 0, 0, 0, 9, 0)), bytes((16,))])
+def test_frame_does_not_reach_into_the_next(tail: bytes) -> None:
+    """A field, or the table of lengths, that goes on in the next frame of the same read is refused."""
+    body = bytes(9) + tail
+    following = encode(1, 1, [bytes(80)])
+    with pytest.raises(FormatError):
+        split(len(body).to_bytes(4, "big") + body + following, 1_000)
+
+
 def test_limits() -> None:
     """The longest frame is taken, one byte or one field more is not."""
     longest = encode(1, 1, [bytes(LIMIT - 14)])

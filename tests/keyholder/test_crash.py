@@ -117,6 +117,14 @@ def test_full_disk_gives_errors_and_no_use(own: Holder) -> None:
         assert log.stat().st_size == length  # cut back
         assert await client.status() == good
         await client.new_secret("AKIA")
+        several = (  # one turn: each gets its own answer, those that need a record the refusal
+            client.data_key(material, context.EMPTY, 32, draft(1)), client.new_secret("AKIA"),
+            client.re_encrypt(material, context.EMPTY, b"", material, context.EMPTY, draft(1), draft(1)),
+            client.record(draft(1)), client.status(),
+        )  # fmt: skip
+        answers = await asyncio.gather(*several, return_exceptions=True)
+        assert [isinstance(answer, KeyholderUnavailable) for answer in answers] == [True, False, True, True, False]
+        assert answers[4] == good
         resource.prlimit(own.pid, resource.RLIMIT_FSIZE, (-1, -1))
         await client.record(draft(2))
 
