@@ -30,7 +30,6 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 _ALGORITHM = ALGORITHM.encode()
 _HEX = b"0123456789abcdef"
-_BLOCK = 64  # bytes of SHA-256's block
 _SPACE, _TAB = b" \t"
 _ONE_MECHANISM = (
     "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
@@ -127,28 +126,24 @@ def check_time(signed: Signed, now: float, skew: int) -> None:
 
 
 class SigningKey:
-    """The signing key of one secret, day, region and service: HMAC-SHA256 (RFC 2104) with the key's blocks hashed once.
+    """The signing key of one secret, day, region and service: HMAC-SHA256 (RFC 2104) that has taken in its key.
 
-    What `hmac` hashes anew for each message, the padded key inside and outside, is more than half of its time here.
+    A copy of that state costs less than taking the key in again for each message.
     """
 
-    __slots__ = ("_inner", "_outer", "raw")
+    __slots__ = ("_keyed", "raw")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != hashlib.sha256().digest_size:
             raise ValueError("a signing key has 32 bytes")
         self.raw = raw
-        block = raw.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes([octet ^ 0x36 for octet in block]))
-        self._outer = hashlib.sha256(bytes([octet ^ 0x5C for octet in block]))
+        self._keyed = hmac.new(raw, digestmod="sha256")
 
     def sign(self, text: bytes) -> str:
         """Return the signature of a string to sign, in hex."""
-        inner = self._inner.copy()
-        inner.update(text)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        keyed = self._keyed.copy()
+        keyed.update(text)
+        return keyed.hexdigest()
 
 
 def verify(signed: Signed, key: SigningKey) -> None:
