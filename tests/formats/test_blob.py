@@ -99,6 +99,18 @@ def test_parsing_takes_canonical_bytes_only(data: bytes) -> None:
     assert blob.encode(parsed) == b"\x01\x00" + data
 
 
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda rest: b"\x01\x00" + rest))
+def test_names_are_those_of_the_whole(data: bytes) -> None:
+    """Whose a blob is, is read from the bytes that parse, and from no others."""
+    try:
+        parsed = blob.parse(data)
+    except FormatError:
+        with pytest.raises(FormatError):
+            blob.whose(data)
+        return
+    assert blob.whose(data) == (parsed.key_id, parsed.material_id)
+
+
 def test_parts_of_wrong_length_are_refused() -> None:
     """A blob is not written with a part that it could not be read with."""
     good = blob.parse(seal_blob(b"x"))

@@ -6,6 +6,7 @@ it commits to the key that opens it, and 130 bytes of frame leave a 32-byte data
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fuin import ids
 from fuin.errors import FormatError
@@ -13,9 +14,11 @@ from fuin.errors import FormatError
 VERSION = 1
 PLAINTEXT_LIMIT = 4096  # bytes; AWS: Encrypt takes 1 to 4,096
 
-_HEADER = struct.Struct(">B17s32s32s32s")  # version, key id, material id, salt, commitment
+_KEY_ID_END = 1 + 17  # version, key id
+_NAME_END = _KEY_ID_END + 32  # and key material id
+_SALT_AND_COMMITMENT = struct.Struct(">32s32s")
 _TAG = 16
-HEADER_LENGTH = _HEADER.size
+HEADER_LENGTH = _NAME_END + _SALT_AND_COMMITMENT.size
 LIMIT = HEADER_LENGTH + PLAINTEXT_LIMIT + _TAG
 
 
@@ -52,15 +55,25 @@ def encode(blob: Blob) -> bytes:
 
 def parse(data: bytes) -> Blob:
     """Return the parts of a blob; raises FormatError on bytes that are no blob of a known version."""
+    key_id, material_id = whose(data)
+    salt, commitment = _SALT_AND_COMMITMENT.unpack_from(data, _NAME_END)
+    return Blob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
+
+
+def whose(data: bytes) -> tuple[str, bytes]:
+    """Return only the ids of the key and the key material that a blob names; raises FormatError as `parse` does."""
     _check_length(len(data) - HEADER_LENGTH - _TAG)
-    version, raw, material_id, salt, commitment = _HEADER.unpack_from(data)
-    if version != VERSION:
+    if data[0] != VERSION:
         raise FormatError("a ciphertext blob of an unknown version")
+    return _key_id(data[1:_KEY_ID_END]), data[_KEY_ID_END:_NAME_END]
+
+
+@lru_cache(maxsize=4096)
+def _key_id(raw: bytes) -> str:
     try:
-        key_id = ids.key_id_text(raw)
+        return ids.key_id_text(raw)
     except ValueError:
         raise FormatError("the blob names no key") from None
-    return Blob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
 
 
 def _check_length(length: int) -> None:

@@ -230,30 +230,31 @@ def open_ciphertext(
     """
     if identifier is not None:
         opened = open_key(call, identifier, action, context=context)
-        parsed = _parse(ciphertext)
-        if parsed.key_id != opened.key.key_id:
+        key_id, material_id = _whose(ciphertext)
+        if key_id != opened.key.key_id:
             raise IncorrectKeyException
-        material = _material(call.services.store.catalog(), opened.key, parsed.material_id)
+        material = _material(call.services.store.catalog(), opened.key, material_id)
         return msgspec.structs.replace(opened, material=material)
-    parsed = _parse(ciphertext)
+    key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
-    key = catalog.key(parsed.key_id, call.region)
+    key = catalog.key(key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
         raise _unseen(call, action, _OF_CIPHERTEXT)
-    index = (call.principal.arn, call.region, call.via, action, parsed.key_id, parsed.material_id)
+    index = (call.principal.arn, call.region, call.via, action, key_id, material_id)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
-        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, parsed.material_id, index)
+        return _open(call, catalog, named, action, context, ENCRYPT_DECRYPT, material_id, index)
     except AccessDenied as error:
         raise _refused(call, named, action, error, _OF_CIPHERTEXT) from None
 
 
-def _parse(ciphertext: bytes) -> blob.Blob:
+def _whose(ciphertext: bytes) -> tuple[str, bytes]:
+    """Return the ids of the key and the material that a blob names."""
     try:
-        return blob.parse(ciphertext)
+        return blob.whose(ciphertext)
     except FormatError:
         raise InvalidCiphertextException from None
 

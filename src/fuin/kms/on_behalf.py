@@ -83,13 +83,13 @@ async def open_service_data_key(
     """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
     asked = _forwarded(call, region)
     try:
-        parsed = blobs.parse(blob)
+        key_id, material_id = blobs.whose(blob)
     except FormatError:
         raise InvalidCiphertextException from None
-    key = asked.services.store.catalog().key(parsed.key_id, asked.region)
+    key = asked.services.store.catalog().key(key_id, asked.region)
     if key is None or key.manager != SERVICE:
         raise InvalidCiphertextException
-    opened = managed.open_service_key(asked, key, "kms:Decrypt", parsed.material_id, context)
+    opened = managed.open_service_key(asked, key, "kms:Decrypt", material_id, context)
     return await open_blob(asked, opened, blob)
 
 
