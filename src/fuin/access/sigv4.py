@@ -232,11 +232,11 @@ def _timestamp(amz_date: str, scope_date: str) -> float:
 def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> None:
     """Refuse x-amz-* headers outside the signature, and session tokens, none of which this server has issued."""
     covered = prefix.covered
-    unsigned = [name for name in headers if name not in covered and name[:6] == b"x-amz-"]
-    if unsigned:
-        raise AuthenticationFailed(
-            AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
-        )
+    for name in headers:
+        if name not in covered and name[:6] == b"x-amz-":
+            raise AuthenticationFailed(
+                AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
+            )
     if headers.get(b"x-amz-security-token"):
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, _BAD_TOKEN)
 
