@@ -73,10 +73,9 @@ class Keyholder:
         (encoded,) = await self._ask(Opcode.CREATE_MATERIAL, key_id.encode(), spec.encode(), draft)
         return parse_material(encoded)
 
-    async def data_key(self, material: Material, context: bytes, length: int, draft: bytes) -> tuple[bytes, bytes]:
-        """Return a fresh data key of 1 to 1,024 bytes and its ciphertext blob."""
-        plaintext, blob = await self._ask(Opcode.DATA_KEY, material.encoded, context, _u32(length), draft)
-        return plaintext, blob
+    def data_key(self, material: Material, context: bytes, length: int, draft: bytes) -> Awaitable[list[bytes]]:
+        """Return a fresh data key of 1 to 1,024 bytes and its ciphertext blob, those two."""
+        return self._ask(Opcode.DATA_KEY, material.encoded, context, _u32(length), draft)
 
     async def data_key_without_plaintext(self, material: Material, context: bytes, length: int, draft: bytes) -> bytes:
         """Return the ciphertext blob of a fresh data key that nobody has seen yet."""

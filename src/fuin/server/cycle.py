@@ -157,12 +157,14 @@ class Cycle:
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
             raise HeaderInjection
-        length = next((int(value) for name, value in headers if name == b"content-length"), None)
+        length, close = None, b"" if self.keep_alive else b"connection: close\r\n"
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection" and value == b"close":
+                self.keep_alive, close = False, b""
         if length is None and status not in _WITHOUT_BODY and not self._is_head:
             raise RuntimeError("a response needs its content-length")
-        if (b"connection", b"close") in headers:
-            self.keep_alive = False
-        close = b"" if self.keep_alive or (b"connection", b"close") in headers else b"connection: close\r\n"
         self._head = b"%b%b%b\r\n" % (_STATUS_LINES[status], lines, close)
         self._left = 0 if length is None or self._is_head else length
         self.response_started = True

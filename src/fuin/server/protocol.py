@@ -30,6 +30,8 @@ CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert w
 
 def decoded(path: bytes) -> str:
     """Return the path as ASGI has it beside the raw one; the services read the raw one only."""
+    if path == b"/":
+        return "/"
     text = path.decode("latin-1")
     return unquote(text) if "%" in text else text
 
@@ -119,12 +121,17 @@ class BoundedProtocol(HttpToolsProtocol):
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
         self.cycle = cycle = Cycle(self, scope, self.expect_100_continue, keep_alive)  # type: ignore[assignment]
         if earlier is None or earlier.response_complete:
-            self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
+            self._start(cycle)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
+
+    def _start(self, cycle: Cycle) -> None:
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of the body; what comes after the answer is dropped."""
@@ -147,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._last_sign = self.loop.time()
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._start(self.pipeline.pop()[0])  # type: ignore[arg-type]
 
     def _size(self) -> int:
         """Return the exact size of a request's head; needed only when much was received at once."""
