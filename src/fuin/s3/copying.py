@@ -11,7 +11,7 @@ from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
 from fuin.s3.exchange import document
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
-from fuin.s3.objects import check_version, etag_of, new_sealer
+from fuin.s3.objects import check_version, new_sealer, stored_whole
 from fuin.s3.ranges import Span
 from fuin.store.objects import Object
 
@@ -100,12 +100,7 @@ async def copy_object(x: Exchange) -> Answer:
     finally:
         await batches.close()
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    etag = etag_of(kept, stored.md5)
-    part = index.part_of(stored, 1, etag, x.call.now)
-    obj = Object(
-        x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
-        parts=(part,),
-    )  # fmt: skip
+    obj = stored_whole(x, kept, stored, checksum, columns)
     await index.put(x, bucket, obj, condition)
     x.call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.request import Answer
+    from fuin.s3.body import Stored
     from fuin.s3.encryption import Encryption, FreshKey
     from fuin.s3.exchange import Exchange, Headers
     from fuin.s3.xml import Node
@@ -67,16 +68,22 @@ async def put_object(x: Exchange) -> Answer:
     crash.point("put_object.after_blob")
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    etag = etag_of(kept, stored.md5)
-    part = index.part_of(stored, 1, etag, x.call.now)
-    obj = Object(
-        x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
-        parts=(part,),
-    )  # fmt: skip
+    obj = stored_whole(x, kept, stored, checksum, columns)
     await index.put(x, bucket, obj, condition)
     crash.point("put_object.after_index")
     x.call.facts.update(index.written_facts(obj))
-    return empty(200, [*_written(etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)])
+    return empty(
+        200, [*_written(obj.etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)]
+    )
+
+
+def stored_whole(x: Exchange, kept: Encryption, stored: Stored, checksum: Checksum, columns: tuple[str, str]) -> Object:
+    """Return the row of the request's object, which is one message; `columns` are its headers and metadata."""
+    etag = etag_of(kept, stored.md5)
+    return Object(
+        x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
+        parts=(index.part_of(stored, 1, etag, x.call.now),),
+    )  # fmt: skip
 
 
 def _written(etag: str) -> Headers:
