@@ -24,7 +24,6 @@ Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK
 
 _OK = int(Status.OK)
 IN_FLIGHT_AT_MOST = 16_384
-GATHERING = 0.0003  # seconds after an answer, in which the next requests of those who got it may join
 GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 
@@ -103,7 +102,7 @@ class Connection(asyncio.Protocol):
             return
         self._sent -= len(answers)
         if self._unsent:
-            self._loop.call_later(GATHERING, self._flush)
+            self._loop.call_soon(self._flush)  # what this turn of the loop still brings leaves with it
         waiting = self._waiting
         for correlation, status, fields in answers:
             future = waiting.pop(correlation, None)
