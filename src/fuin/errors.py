@@ -79,3 +79,7 @@ class OutcomeUnknown(StoreUnavailable):
 
 class MaterialDamaged(TamperedError):
     """Wrapped key material or a sealed secret of the store does not open under the root key; no caller caused it."""
+
+
+class ImportTokenExpired(FuinError):
+    """An import token is genuine, but its time is over."""

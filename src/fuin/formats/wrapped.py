@@ -25,6 +25,7 @@ class Kind(IntEnum):
     MATERIAL = 1
     SECRET_ACCESS_KEY = 2
     ROOT_KEY = 3
+    IMPORT_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ LABEL_MATERIAL = b"fuin wrapped material v1"
 LABEL_SECRET = b"fuin sealed secret access key v1"
 LABEL_ROOT_KEY = b"fuin sealed root key v1"
 LABEL_SIGNING_SEED = b"fuin audit signing key v1"
+LABEL_IMPORT_TOKEN = b"fuin import token v1"
+LABEL_IMPORTED_ID = b"fuin imported material id v1"
+LABEL_LAST_USES = b"fuin last uses v1"
 
 _HASH = SHA256()
 _COUNTER, _FIRST = Mode.CounterMode, CounterLocation.BeforeFixed  # an enum looks its members up at every mention
