@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
-.PHONY: venv demo serve test test-long bench lint format lock clean
+.PHONY: venv demo serve test test-long bench lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -21,18 +22,25 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	.venv-$*/bin/pip $(INSTALL) requirements/$*.txt
 	@touch $@
 
+# The packages for Node.js that the tests drive; without npm it stays away, and those tests are skipped and say so.
+.venv-javascript/.done: tests/interop/javascript/package-lock.json | system-packages
+	@if command -v npm >/dev/null; then \
+	  mkdir -p $(@D) && cp tests/interop/javascript/package*.json $(@D) && \
+	  npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null && touch $@; fi
+
+system-packages:
+	@bash tests/system-packages.sh
+
 demo: venv .venv-aws/.done ## the main job, on the embedded defaults, with the real aws command line
 	@$(BIN)/python -m demo
 
 serve: venv ## a lasting server on ./fuin-data
 	@$(BIN)/fuin serve --data fuin-data --port 8700
 
-test: venv .venv-aws/.done .venv-s3fs/.done ## all tests in their short form
-	@bash tests/system-packages.sh
+test: venv $(CLIENTS) ## all tests in their short form
 	@$(BIN)/python -m pytest -m "not long"
 
-test-long: venv .venv-aws/.done .venv-s3fs/.done ## crash and property tests in their long form
-	@bash tests/system-packages.sh
+test-long: venv $(CLIENTS) ## crash and property tests in their long form
 	@FUIN_LONG=1 $(BIN)/python -m pytest
 
 bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
@@ -48,8 +56,9 @@ format: venv
 	@$(BIN)/ruff format .
 
 lock: ## make the lock files anew (needs uv)
-	@for f in runtime dev aws s3fs bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
+	@for f in runtime dev aws s3fs tink esdk-cli bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
+	cd tests/interop/javascript && npm install --package-lock-only --omit-lockfile-registry-resolved=true
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,23 +1,31 @@
 #!/usr/bin/env bash
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
 set -u
-wanted=(rclone)
+declare -A package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm) # program: its package
 
-missing=()
-for program in "${wanted[@]}"; do
-  command -v "$program" >/dev/null || missing+=("$program")
-done
-[ ${#missing[@]} -eq 0 ] && exit 0
+look() { # fills `missing` with the packages whose programs are not there
+  missing=()
+  for program in "${!package[@]}"; do
+    command -v "$program" >/dev/null || missing+=("${package[$program]}")
+  done
+}
 
 skipped() {
   echo "system packages: ${missing[*]} not installed ($1); the tests that need them are skipped"
   exit 0
 }
 
+look
+[ ${#missing[@]} -eq 0 ] && exit 0
+
 command -v apt-get >/dev/null || skipped "no apt-get here"
 [ "$(id -u)" -eq 0 ] || skipped "not root"
 
 export DEBIAN_FRONTEND=noninteractive
-install() { apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; }
+install() { # one by one, so that a package that is not to be had keeps no other away
+  for name in "${missing[@]}"; do apt-get install -y -qq --no-install-recommends "$name" >/dev/null 2>&1; done
+  look
+  [ ${#missing[@]} -eq 0 ]
+}
 # A fresh machine may hold no package lists, or old ones: fetch them only when the first try fails.
 install || { apt-get update -qq >/dev/null 2>&1; install; } || skipped "apt-get could not install them"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.interop.place import Place, write
-from tests.support.server import AWS, Server, run
+from tests.support.server import AWS, TRUST, Server, run
 
 pytestmark = pytest.mark.real
 MIB = 1024 * 1024
@@ -133,7 +133,8 @@ def test_unknown_certificate_is_refused(tls_server: Server) -> None:
     """Over TLS the client refuses the self-signed certificate unless it is told to trust it: TLS is really used."""
     variables = tls_server.client_environment() | {"AWS_MAX_ATTEMPTS": "1"}
     assert run([str(AWS), "s3", "ls"], variables).returncode == 0
-    del variables["AWS_CA_BUNDLE"]
+    for name in TRUST:
+        del variables[name]
     refused = run([str(AWS), "s3", "ls"], variables, check=False)
     assert refused.returncode != 0
     assert "SSL" in refused.stderr

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 # Certificate bundles and endpoints that a machine may set for every process; see docs on private CAs of each client.
-_UNWANTED_ENDINGS = ("_CA_BUNDLE", "_proxy", "_PROXY")
+_UNWANTED_ENDINGS = ("_CA_BUNDLE", "_CA_CERTS", "_proxy", "_PROXY")
 _UNWANTED_STARTS = ("AWS_", "BOTO_", "FUIN_", "RCLONE_", "SSL_CERT_", "PIP_", "PYTHON")
 
 

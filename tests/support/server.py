@@ -23,6 +23,8 @@ FUIN = REPOSITORY / ".venv" / "bin" / "fuin"
 AWS = REPOSITORY / ".venv-aws" / "bin" / "aws"
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+# Where clients look for the certificates that they trust; a machine may set each of them for every process.
+TRUST = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 _ALPHABET = string.ascii_letters + string.digits
 START_LIMIT = 60.0  # seconds; a busy two-core machine starts Python processes slowly
 STOP_LIMIT = 30.0
@@ -235,7 +237,7 @@ class Server:
         """Return the environment in which real AWS clients reach this server."""
         variables = (user or self.root).variables | {"AWS_ENDPOINT_URL": self.url}
         if self.certificate:
-            variables["AWS_CA_BUNDLE"] = str(self.certificate)
+            variables |= dict.fromkeys(TRUST, str(self.certificate))
         return environment.clean(self.home, **variables)
 
     def aws(self, *arguments: str, user: User | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
