@@ -28,6 +28,11 @@ def new_key_id() -> str:
     return str(uuid.uuid4())
 
 
+def new_multi_region_key_id() -> str:
+    """Return a fresh id of a multi-Region key: mrk- and 32 hex digits."""
+    return f"mrk-{os.urandom(16).hex()}"
+
+
 def is_key_id(text: str) -> bool:
     """Tell whether `text` has the form of a key id: a UUID with dashes, or mrk- with 32 hex digits."""
     return bool(_UUID.fullmatch(text) or _MULTI_REGION.fullmatch(text))

@@ -349,8 +349,8 @@ def test_algorithms_of_other_keys(kms: Any, new_key: NewKey) -> None:
     wrong = "RSAES_OAEP_SHA_256"
     expected = ("InvalidKeyUsageException", f"Algorithm {wrong} is incompatible with key spec SYMMETRIC_DEFAULT.")
     assert refusal(kms.encrypt, KeyId=key_id, Plaintext=b"x", EncryptionAlgorithm=wrong) == expected
-    assert refusal(kms.decrypt, CiphertextBlob=blob, EncryptionAlgorithm=wrong) == expected
-    asked = {"CiphertextBlob": blob, "DestinationKeyId": key_id}
+    assert refusal(kms.decrypt, KeyId=key_id, CiphertextBlob=blob, EncryptionAlgorithm=wrong) == expected
+    asked = {"CiphertextBlob": blob, "DestinationKeyId": key_id, "SourceKeyId": key_id}
     assert refusal(kms.re_encrypt, **asked, SourceEncryptionAlgorithm=wrong) == expected
     assert refusal(kms.re_encrypt, **asked, DestinationEncryptionAlgorithm=wrong) == expected
 

@@ -70,18 +70,20 @@ def test_described_key_equals_created_key(kms: Any) -> None:
             "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT",
         ),
         (
-            {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
-            "UnsupportedOperationException",
-            "Fuin does not build KeySpec RSA_2048 yet.",
+            {"KeySpec": "RSA_2048", "KeyUsage": "KEY_AGREEMENT"},
+            "ValidationException",
+            "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048",
         ),
         (
-            {"CustomerMasterKeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            {"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
             "UnsupportedOperationException",
-            "Fuin does not build KeySpec HMAC_256 yet.",
+            "KeySpec SM2 is not supported in this Region.",
         ),
-        ({"Origin": "EXTERNAL"}, "UnsupportedOperationException", "Fuin does not build Origin EXTERNAL yet."),
-        ({"MultiRegion": True}, "UnsupportedOperationException", "Fuin does not build MultiRegion yet."),
-        ({"XksKeyId": "a"}, "UnsupportedOperationException", "Fuin does not build XksKeyId yet."),
+        (
+            {"XksKeyId": "a"},
+            "ValidationException",
+            "XksKeyId is only valid for keys with an Origin of EXTERNAL_KEY_STORE.",
+        ),
         (
             {"CustomKeyStoreId": "cks-1"},
             "CustomKeyStoreNotFoundException",

@@ -38,8 +38,8 @@ def test_catalog_shows_what_is_there(store: Store) -> None:
     assert found.alias(values.ACCOUNT, values.REGION, "alias/b") is None
     assert found.service_key(values.ACCOUNT, values.REGION, "SERVICE", "s3") == key.key_id
     assert found.service_key(values.ACCOUNT, values.REGION, "AWS", "s3") is None
-    assert found.material(key.key_id, material.material_id) == material
-    assert found.material(key.key_id, b"?" * 32) is None
+    assert found.material(key.key_id, key.region, material.material_id) == material
+    assert found.material(key.key_id, key.region, b"?" * 32) is None
     assert found.bucket("bucket") == values.bucket()
 
 
@@ -156,9 +156,9 @@ def test_material_is_gone_from_every_catalog_after_the_purge(settings: Settings,
     key, material = values.key()
     store.change_sync(keys.insert_key, key, material)
     store.change_sync(keys.schedule_deletion, key.key_id, values.REGION, 100.0)
-    assert other.catalog().material(key.key_id, material.material_id) == material
+    assert other.catalog().material(key.key_id, key.region, material.material_id) == material
     assert asyncio.run(store.purge(101.0)) == [key.key_id]
-    assert other.catalog().material(key.key_id, material.material_id) is None
+    assert other.catalog().material(key.key_id, key.region, material.material_id) is None
     assert other.read(materials.list_materials, key.key_id, values.REGION) == []
     other.close()
 

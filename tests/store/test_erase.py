@@ -84,7 +84,7 @@ def test_other_open_processes_do_not_keep_it(store: Store, settings: Settings) -
     others = [Store.open(settings) for _ in range(2)]
     [(key, material)] = _add(store, 1)
     for other in others:
-        assert other.catalog().material(key.key_id, material.material_id) == material
+        assert other.catalog().material(key.key_id, key.region, material.material_id) == material
     _end(store, [(key, material)])
     assert _traces(_bytes(settings.data), material) == 0
     for other in others:

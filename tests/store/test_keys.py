@@ -34,7 +34,7 @@ def test_key_is_found_as_it_was_added(store: Store) -> None:
     store.change_sync(keys.insert_key, key, material)
     assert store.read(keys.find_key, key.key_id, HERE) == key
     assert store.read(keys.find_key, key.key_id, "eu-west-1") is None
-    assert store.read(materials.find_material, key.key_id, material.material_id) == material
+    assert store.read(materials.find_material, key.key_id, key.region, material.material_id) == material
     assert key.arn == f"arn:aws:kms:us-east-1:123456789012:key/{key.key_id}"
     assert key.enabled
 
@@ -68,7 +68,7 @@ def test_replica_in_another_region_has_its_own_row(store: Store) -> None:
     assert asyncio.run(store.purge(5.0)) == [key.key_id]
     assert store.read(keys.find_key, key.key_id, HERE) is None
     assert store.read(keys.find_key, key.key_id, "eu-west-1") is not None
-    assert store.read(materials.find_material, key.key_id, material.material_id) == material
+    assert store.read(materials.find_material, key.key_id, "eu-west-1", material.material_id) == material
 
 
 def test_second_key_of_that_id_is_refused(store: Store) -> None:

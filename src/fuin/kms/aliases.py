@@ -18,7 +18,8 @@ from fuin.kms.faults import (
     NotFoundException,
     ValidationException,
 )
-from fuin.kms.key import find, found, reach
+from fuin.kms.key import found, reach
+from fuin.kms.naming import find
 from fuin.kms.shapes import Input, Output
 from fuin.store import aliases
 from fuin.store.aliases import Alias
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate import Call
-    from fuin.kms.key import Named
+    from fuin.kms.naming import Named
 
 MOST = 50  # aliases of a key; AWS: "Resource quotas"
 _PREFIX, _RESERVED = "alias/", "alias/aws/"

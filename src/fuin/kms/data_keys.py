@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.gate import permit_identity
+from fuin.kms import ciphers
 from fuin.kms.faults import (
     CustomKeyStoreNotFoundException,
     DryRunOperationException,
     UnsupportedOperationException,
     ValidationException,
 )
-from fuin.kms.key import Context, check_grant_tokens, open_key
+from fuin.kms.key import Context, Use, check_grant_tokens, open_key
 from fuin.kms.shapes import Input, Output, RecipientInfo
 
 if TYPE_CHECKING:
     from fuin.gate import Call
 
 _LENGTHS = {"AES_256": 32, "AES_128": 16}
+_GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
+_WITHOUT_PLAINTEXT = Use("kms:GenerateDataKeyWithoutPlaintext")
 
 
 class GenerateDataKeyInput(Input, frozen=True):
@@ -86,15 +89,13 @@ async def generate_data_key(call: Call, p: GenerateDataKeyInput) -> GenerateData
     """Return a fresh data key, once in the clear and once encrypted under the KMS key."""
     check_recipient(p.Recipient)
     length = data_key_length(p.KeySpec, p.NumberOfBytes)
-    check_grant_tokens(p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", "kms:GenerateDataKey", context=p.EncryptionContext)
+    check_grant_tokens(call, p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", _GENERATE_DATA_KEY, p.EncryptionContext)
     if p.DryRun:
         raise DryRunOperationException
-    keyholder = call.services.keyholder
-    plaintext, blob = await keyholder.data_key(opened.material, opened.context, length, opened.draft(call))
-    call.recorded = True
+    plaintext, blob = await ciphers.data_key(call, opened, length)
     return GenerateDataKeyOutput(
-        CiphertextBlob=blob, Plaintext=plaintext, KeyId=opened.arn, KeyMaterialId=opened.material.material_id.hex()
+        CiphertextBlob=blob, Plaintext=plaintext, KeyId=opened.arn, KeyMaterialId=opened.material_id
     )
 
 
@@ -103,15 +104,13 @@ async def generate_data_key_without_plaintext(
 ) -> GenerateDataKeyWithoutPlaintextOutput:
     """Return a fresh data key encrypted under the KMS key, for somebody who will use it later."""
     length = data_key_length(p.KeySpec, p.NumberOfBytes)
-    check_grant_tokens(p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", "kms:GenerateDataKeyWithoutPlaintext", context=p.EncryptionContext)
+    check_grant_tokens(call, p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", _WITHOUT_PLAINTEXT, p.EncryptionContext)
     if p.DryRun:
         raise DryRunOperationException
-    keyholder = call.services.keyholder
-    blob = await keyholder.data_key_without_plaintext(opened.material, opened.context, length, opened.draft(call))
-    call.recorded = True
+    blob = await ciphers.data_key_without_plaintext(call, opened, length)
     return GenerateDataKeyWithoutPlaintextOutput(
-        CiphertextBlob=blob, KeyId=opened.arn, KeyMaterialId=opened.material.material_id.hex()
+        CiphertextBlob=blob, KeyId=opened.arn, KeyMaterialId=opened.material_id
     )
 
 

@@ -1,4 +1,4 @@
-"""Encrypt, Decrypt and ReEncrypt with a symmetric key."""
+"""Encrypt, Decrypt and ReEncrypt, with symmetric and RSA keys."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.errors import TamperedError
+from fuin.kms import ciphers
 from fuin.kms.data_keys import check_recipient
-from fuin.kms.faults import DryRunOperationException, InvalidCiphertextException, ValidationException
-from fuin.kms.key import (
-    SYMMETRIC_DEFAULT,
-    Context,
-    OpenKey,
-    check_grant_tokens,
-    check_symmetric,
-    open_ciphertext,
-    open_key,
-)
+from fuin.kms.faults import DryRunOperationException, ValidationException
+from fuin.kms.key import Context, OpenKey, Use, check_grant_tokens, open_ciphertext, open_key
 from fuin.kms.model import null_at
 from fuin.kms.shapes import Input, Output, RecipientInfo
+from fuin.kms.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT
 
 if TYPE_CHECKING:
     from fuin.gate import Call
 
 _IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
+_OAEP_DIGEST = {"RSAES_OAEP_SHA_1": 20, "RSAES_OAEP_SHA_256": 32}  # bytes
+_USES = {
+    (action, algorithm): Use(action, ENCRYPT_DECRYPT, algorithm)
+    for action in ("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+    for algorithm in (SYMMETRIC_DEFAULT, *_OAEP_DIGEST, "SM2PKE")
+}
 
 
 class EncryptInput(Input, frozen=True):
@@ -104,59 +103,56 @@ class ReEncryptOutput(Output, frozen=True):
 
 async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
     """Return up to 4096 bytes encrypted under a KMS key."""
-    check_grant_tokens(p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", "kms:Encrypt", context=p.EncryptionContext)
-    check_symmetric(p.EncryptionAlgorithm)
+    algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
+    check_grant_tokens(call, p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", _USES["kms:Encrypt", algorithm], p.EncryptionContext)
+    check_plaintext(algorithm, opened, p.Plaintext or b"")
     if p.DryRun:
         raise DryRunOperationException
-    keyholder = call.services.keyholder
-    blob = await keyholder.encrypt(opened.material, opened.context, p.Plaintext or b"", opened.draft(call))
-    call.recorded = True
-    return EncryptOutput(CiphertextBlob=blob, KeyId=opened.arn, EncryptionAlgorithm=SYMMETRIC_DEFAULT)
+    blob = await ciphers.encrypt(call, opened, p.Plaintext or b"")
+    return EncryptOutput(CiphertextBlob=blob, KeyId=opened.arn, EncryptionAlgorithm=algorithm)
 
 
 async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
-    """Return what a ciphertext blob holds; the key is the one that the blob names."""
+    """Return what a ciphertext holds; a symmetric blob names its key, RSA ciphertext needs its KeyId."""
+    algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
     check_recipient(p.Recipient)
-    check_grant_tokens(p.GrantTokens)
+    check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
-    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, p.EncryptionContext, trial)
-    check_symmetric(p.EncryptionAlgorithm)
+    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, algorithm, p.EncryptionContext, trial=trial)
     if trial:
         raise DryRunOperationException
-    plaintext = await open_blob(call, opened if not p.DryRun else _dry(opened), p.CiphertextBlob or b"")
+    plaintext = await ciphers.decrypt(call, opened if not p.DryRun else _dry(opened), p.CiphertextBlob or b"")
     if p.DryRun:  # which says whether the ciphertext opens, too
         raise DryRunOperationException
     return DecryptOutput(
-        KeyId=opened.arn,
-        Plaintext=plaintext,
-        EncryptionAlgorithm=SYMMETRIC_DEFAULT,
-        KeyMaterialId=opened.material.material_id.hex(),
+        KeyId=opened.arn, Plaintext=plaintext, EncryptionAlgorithm=algorithm, KeyMaterialId=opened.material_id
     )
 
 
 async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
-    """Return a blob encrypted anew under another key or context; the plaintext stays in the keyholder."""
-    check_grant_tokens(p.GrantTokens)
+    """Return a ciphertext encrypted anew under another key or context; the plaintext stays in the keyholder."""
+    old, new = p.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT, p.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
+    check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
-    source = _source(call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, p.SourceEncryptionContext, trial)
-    target = open_key(call, p.DestinationKeyId or "", "kms:ReEncryptTo", context=p.DestinationEncryptionContext)
-    check_symmetric(p.SourceEncryptionAlgorithm)
-    check_symmetric(p.DestinationEncryptionAlgorithm)
+    source = _source(
+        call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, old, p.SourceEncryptionContext, trial=trial
+    )
+    target = open_key(call, p.DestinationKeyId or "", _USES["kms:ReEncryptTo", new], p.DestinationEncryptionContext)
     if trial:
         raise DryRunOperationException
     if p.DryRun:
-        await open_blob(call, _dry(source), p.CiphertextBlob or b"")
+        await ciphers.decrypt(call, _dry(source), p.CiphertextBlob or b"")
         raise DryRunOperationException
-    blob = await _between(call, source, p.CiphertextBlob or b"", target)
+    blob = await ciphers.re_encrypt(call, source, p.CiphertextBlob or b"", target)
     return ReEncryptOutput(
         CiphertextBlob=blob,
         SourceKeyId=source.arn,
         KeyId=target.arn,
-        SourceEncryptionAlgorithm=SYMMETRIC_DEFAULT,
-        DestinationEncryptionAlgorithm=SYMMETRIC_DEFAULT,
-        SourceKeyMaterialId=source.material.material_id.hex(),
-        DestinationKeyMaterialId=target.material.material_id.hex(),
+        SourceEncryptionAlgorithm=old,
+        DestinationEncryptionAlgorithm=new,
+        SourceKeyMaterialId=source.material_id,
+        DestinationKeyMaterialId=target.material_id,
     )
 
 
@@ -174,51 +170,34 @@ def _source(
     blob: bytes | None,
     action: str,
     key_id: str | None,
+    algorithm: str,
     context: Context | None,
+    *,
     trial: bool,
 ) -> OpenKey:
-    """Return the key that a blob names; in a trial of the rights the id goes before the blob, if it is given."""
-    if trial and key_id is not None:
-        return open_key(call, key_id, action, context=context)
-    if trial and blob is None:
+    """Return the key of a ciphertext; in a trial of the rights the id goes before the blob, if it is given."""
+    use = _USES[action, algorithm]
+    if key_id is not None and (trial or (blob is not None and algorithm != SYMMETRIC_DEFAULT)):
+        return open_key(call, key_id, use, context)
+    if key_id is None and (algorithm != SYMMETRIC_DEFAULT or (trial and blob is None)):
         raise ValidationException(null_at("keyId" if action == "kms:Decrypt" else "sourceKeyId"))
     if blob is None:
         raise ValidationException(null_at("ciphertextBlob"))
-    return open_ciphertext(call, blob, action, identifier=key_id, context=context)
+    return open_ciphertext(call, blob, use, identifier=key_id, context=context)
+
+
+def check_plaintext(algorithm: str, opened: OpenKey, plaintext: bytes) -> None:
+    """Refuse a plaintext that is longer than RSA takes with its key's modulus (RFC 8017, section 7.1.1)."""
+    digest = _OAEP_DIGEST.get(algorithm)
+    if digest is None:
+        return
+    limit = SPECS[opened.key.spec].bits // 8 - 2 * digest - 2
+    if len(plaintext) > limit:
+        raise ValidationException(
+            f"Algorithm {algorithm} and key spec {opened.key.spec} cannot encrypt data larger than {limit} bytes."
+        )
 
 
 def _dry(opened: OpenKey) -> OpenKey:
     """Return the key with a record that says that nobody gets what is decrypted."""
     return msgspec.structs.replace(opened, dry_run=True)
-
-
-async def open_blob(call: Call, opened: OpenKey, blob: bytes) -> bytes:
-    """Return the plaintext of a blob; the keyholder records the use, also one that fails.
-
-    Raises InvalidCiphertextException when the blob, its material and the context do not belong together.
-    """
-    try:
-        plaintext = await call.services.keyholder.decrypt(opened.material, opened.context, blob, opened.draft(call))
-    except TamperedError:
-        call.recorded = True
-        raise InvalidCiphertextException from None
-    call.recorded = True
-    return plaintext
-
-
-async def _between(call: Call, source: OpenKey, blob: bytes, target: OpenKey) -> bytes:
-    try:
-        new_blob = await call.services.keyholder.re_encrypt(
-            source.material,
-            source.context,
-            blob,
-            target.material,
-            target.context,
-            source.draft(call),
-            target.draft(call),
-        )
-    except TamperedError:
-        call.recorded = True
-        raise InvalidCiphertextException from None
-    call.recorded = True
-    return new_blob

@@ -26,10 +26,71 @@ class AlreadyExistsException(Fault):
     code = "AlreadyExistsException"
 
 
+class CloudHsmClusterInUseException(Fault):
+    """The CloudHSM cluster has a key store already."""
+
+    code = "CloudHsmClusterInUseException"
+
+
+class CloudHsmClusterInvalidConfigurationException(Fault):
+    """The CloudHSM cluster cannot serve a key store."""
+
+    code = "CloudHsmClusterInvalidConfigurationException"
+
+
+class CloudHsmClusterNotActiveException(Fault):
+    """The CloudHSM cluster is not active."""
+
+    code = "CloudHsmClusterNotActiveException"
+
+
+class CloudHsmClusterNotFoundException(Fault):
+    """No CloudHSM cluster has this id."""
+
+    code = "CloudHsmClusterNotFoundException"
+
+
+class CloudHsmClusterNotRelatedException(Fault):
+    """The CloudHSM cluster has another certificate than the key store's."""
+
+    code = "CloudHsmClusterNotRelatedException"
+
+
+class ConflictException(Fault):
+    """The key is being rotated, or about to be."""
+
+    code = "ConflictException"
+
+
+class CustomKeyStoreHasCMKsException(Fault):
+    """The custom key store still has keys."""
+
+    code = "CustomKeyStoreHasCMKsException"
+
+
+class CustomKeyStoreInvalidStateException(Fault):
+    """The custom key store's connection state does not allow this."""
+
+    code = "CustomKeyStoreInvalidStateException"
+
+
+class CustomKeyStoreNameInUseException(Fault):
+    """A custom key store of the account and Region has this name already."""
+
+    code = "CustomKeyStoreNameInUseException"
+
+
 class CustomKeyStoreNotFoundException(Fault):
     """No custom key store has this id."""
 
     code = "CustomKeyStoreNotFoundException"
+
+
+class DependencyTimeoutException(Fault):
+    """Something that the request depends on did not answer in time; it may be tried again."""
+
+    code = "DependencyTimeoutException"
+    status = 500
 
 
 class DisabledException(Fault):
@@ -47,6 +108,12 @@ class DryRunOperationException(Fault):
         super().__init__("The request would have succeeded, but the DryRun option is set.")
 
 
+class ExpiredImportTokenException(Fault):
+    """The import token's day is over."""
+
+    code = "ExpiredImportTokenException"
+
+
 class IncorrectKeyException(Fault):
     """The named key is not the one that made the ciphertext."""
 
@@ -54,6 +121,18 @@ class IncorrectKeyException(Fault):
 
     def __init__(self) -> None:
         super().__init__("The key ID in the request does not identify a CMK that can perform this operation.")
+
+
+class IncorrectKeyMaterialException(Fault):
+    """The key material is not what was expected."""
+
+    code = "IncorrectKeyMaterialException"
+
+
+class IncorrectTrustAnchorException(Fault):
+    """The certificate is not the CloudHSM cluster's trust anchor."""
+
+    code = "IncorrectTrustAnchorException"
 
 
 class InvalidAliasNameException(Fault):
@@ -74,10 +153,22 @@ class InvalidCiphertextException(Fault):
     code = "InvalidCiphertextException"
 
 
+class InvalidGrantIdException(Fault):
+    """The grant id is not valid."""
+
+    code = "InvalidGrantIdException"
+
+
 class InvalidGrantTokenException(Fault):
     """A grant token is not valid."""
 
     code = "InvalidGrantTokenException"
+
+
+class InvalidImportTokenException(Fault):
+    """The import token is not valid, or is another key's."""
+
+    code = "InvalidImportTokenException"
 
 
 class InvalidKeyUsageException(Fault):
@@ -92,11 +183,30 @@ class InvalidMarkerException(Fault):
     code = "InvalidMarkerException"
 
 
+class KeyUnavailableException(Fault):
+    """The key could not be used; the request may be tried again."""
+
+    code = "KeyUnavailableException"
+    status = 500
+
+
 class KMSInternalException(Fault):
     """The server could not finish the request; it may be tried again."""
 
     code = "KMSInternalException"
     status = 500
+
+
+class KMSInvalidMacException(Fault):
+    """The MAC is wrong; AWS sends no message."""
+
+    code = "KMSInvalidMacException"
+
+
+class KMSInvalidSignatureException(Fault):
+    """The signature is wrong; AWS sends no message."""
+
+    code = "KMSInvalidSignatureException"
 
 
 class KMSInvalidStateException(Fault):
@@ -157,6 +267,78 @@ class ValidationException(Fault):
     """The input does not satisfy the model's constraints."""
 
     code = "ValidationException"
+
+
+class XksKeyAlreadyInUseException(Fault):
+    """Another KMS key has this external key."""
+
+    code = "XksKeyAlreadyInUseException"
+
+
+class XksKeyInvalidConfigurationException(Fault):
+    """The external key is not one that a KMS key can have."""
+
+    code = "XksKeyInvalidConfigurationException"
+
+
+class XksKeyNotFoundException(Fault):
+    """The proxy knows no such external key."""
+
+    code = "XksKeyNotFoundException"
+
+
+class XksProxyIncorrectAuthenticationCredentialException(Fault):
+    """The proxy does not accept the credential."""
+
+    code = "XksProxyIncorrectAuthenticationCredentialException"
+
+
+class XksProxyInvalidConfigurationException(Fault):
+    """The proxy is not configured as it must be."""
+
+    code = "XksProxyInvalidConfigurationException"
+
+
+class XksProxyInvalidResponseException(Fault):
+    """The proxy's answer cannot be understood."""
+
+    code = "XksProxyInvalidResponseException"
+
+
+class XksProxyUriEndpointInUseException(Fault):
+    """Another external key store has this proxy endpoint."""
+
+    code = "XksProxyUriEndpointInUseException"
+
+
+class XksProxyUriInUseException(Fault):
+    """Another external key store has this proxy endpoint and path."""
+
+    code = "XksProxyUriInUseException"
+
+
+class XksProxyUriUnreachableException(Fault):
+    """The proxy cannot be reached."""
+
+    code = "XksProxyUriUnreachableException"
+
+
+class XksProxyVpcEndpointServiceInUseException(Fault):
+    """Another external key store has this VPC endpoint service."""
+
+    code = "XksProxyVpcEndpointServiceInUseException"
+
+
+class XksProxyVpcEndpointServiceInvalidConfigurationException(Fault):
+    """The VPC endpoint service is not configured as it must be."""
+
+    code = "XksProxyVpcEndpointServiceInvalidConfigurationException"
+
+
+class XksProxyVpcEndpointServiceNotFoundException(Fault):
+    """There is no such VPC endpoint service."""
+
+    code = "XksProxyVpcEndpointServiceNotFoundException"
 
 
 class Wire(NamedTuple):

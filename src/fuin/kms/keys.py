@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import crash, ids
 from fuin.errors import AccessDenied
@@ -14,9 +14,10 @@ from fuin.kms.faults import (
     UnsupportedOperationException,
     ValidationException,
 )
-from fuin.kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, found, reach
+from fuin.kms.key import found, reach
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, Output, Tag, metadata
+from fuin.kms.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
 from fuin.kms.states import is_gone
 from fuin.kms.tags import check_tags, request_conditions
 from fuin.store import keys
@@ -25,11 +26,14 @@ from fuin.store.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuin.formats.wrapped import Material
     from fuin.gate import Call
-    from fuin.kms.key import Named
+    from fuin.kms.naming import Named
 
 _PAGE = 100
 _OWN = "SELF"
+AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
+AWS_CLOUDHSM, EXTERNAL_KEY_STORE = "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"
 
 
 class CreateKeyInput(Input, frozen=True):
@@ -98,29 +102,41 @@ class UpdateKeyDescriptionInput(Input, frozen=True):
 
 
 async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
-    """Make a symmetric key; its material is made in the keyholder and stored wrapped."""
-    check_buildable(p)
+    """Make a key of any kind; its material is made in the keyholder and stored wrapped."""
+    kind = wanted_kind(p)
     tags = check_tags(p.Tags)
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    conditions = _create_conditions(bypass) | request_conditions(tags)
+    conditions = _create_conditions(kind, bypass=bypass) | request_conditions(tags)
     permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
     if tags:
         _permit_tags(call, conditions)
-    key_id = ids.new_key_id()
+    if p.CustomKeyStoreId is not None:
+        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
+    key_id = ids.new_multi_region_key_id() if kind.multi_region else ids.new_key_id()
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
     if p.Policy is not None:
         check_key_policy(call, arn, call.account, policy, bypass=bypass)
     call.facts["kmsKey"] = arn
-    draft = call.draft(use="kms:CreateKey", key=arn)
-    material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
-    crash.point("create_key.after_material")
+    material = await _material(call, kind, key_id, arn)
     key = managed.new_key(
-        call, key_id, call.account, material, description=p.Description or "", policy=policy, tags=tuple(tags.items())
-    )
+        call, key_id, call.account, material, spec=kind.spec, usage=kind.usage, origin=kind.origin,
+        description=p.Description or "", policy=policy, tags=tuple(tags.items()),
+    )  # fmt: skip
     await call.services.store.change(keys.insert_key, key, material)
     crash.point("create_key.after_store")
-    return CreateKeyOutput(KeyMetadata=metadata(key, arn))
+    return CreateKeyOutput(KeyMetadata=metadata(call, key, arn))
+
+
+async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material | None:
+    """Return fresh material; a key that waits for an import has none, and only the record says that it was made."""
+    draft = call.draft(use="kms:CreateKey", key=arn)
+    if kind.origin == EXTERNAL:
+        await call.services.keyholder.record(draft)
+        return None
+    material = await call.services.keyholder.create_material(key_id, kind.spec, draft)
+    crash.point("create_key.after_material")
+    return material
 
 
 def _permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
@@ -133,8 +149,17 @@ def _permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
         ) from None
 
 
-def check_buildable(p: CreateKeyInput) -> None:
-    """Refuse what AWS refuses, and then the valid kinds of keys that Fuin does not build."""
+class Kind(NamedTuple):
+    """What kind of key is wanted."""
+
+    spec: str
+    usage: str
+    origin: str
+    multi_region: bool
+
+
+def wanted_kind(p: CreateKeyInput) -> Kind:
+    """Return the kind of key that a request asks for; refuses what AWS refuses."""
     if p.KeySpec is not None and p.CustomerMasterKeySpec is not None:
         raise ValidationException(
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
@@ -145,27 +170,25 @@ def check_buildable(p: CreateKeyInput) -> None:
         raise ValidationException(
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
         )
-    if spec == SYMMETRIC_DEFAULT and p.KeyUsage not in {None, ENCRYPT_DECRYPT}:
-        raise ValidationException(f"KeyUsage {p.KeyUsage} is not compatible with KeySpec {spec}")
-    if p.Origin in {None, "AWS_KMS"} and p.CustomKeyStoreId is not None:
-        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
-    unbuilt = {
-        f"KeySpec {spec}": spec != SYMMETRIC_DEFAULT,
-        f"Origin {p.Origin}": p.Origin not in {None, "AWS_KMS"},
-        "MultiRegion": bool(p.MultiRegion),
-        "XksKeyId": p.XksKeyId is not None,
-    }
-    for name, wanted in unbuilt.items():
-        if wanted:
-            raise UnsupportedOperationException(f"Fuin does not build {name} yet.")
+    usage = p.KeyUsage or ENCRYPT_DECRYPT
+    if spec == SM2:
+        raise UnsupportedOperationException(f"KeySpec {SM2} is not supported in this Region.")
+    if usage not in SPECS[spec].usages:
+        raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    origin = p.Origin or AWS_KMS
+    if p.XksKeyId is not None and origin != EXTERNAL_KEY_STORE:
+        raise ValidationException("XksKeyId is only valid for keys with an Origin of EXTERNAL_KEY_STORE.")
+    if origin in {AWS_CLOUDHSM, EXTERNAL_KEY_STORE} and p.CustomKeyStoreId is None:
+        raise ValidationException(f"CustomKeyStoreId is required for keys with an Origin of {origin}.")
+    return Kind(spec, usage, origin, bool(p.MultiRegion))
 
 
-def _create_conditions(bypass: bool) -> dict[str, str]:
+def _create_conditions(kind: Kind, *, bypass: bool) -> dict[str, str]:
     return {
-        "kms:KeySpec": SYMMETRIC_DEFAULT,
-        "kms:KeyUsage": ENCRYPT_DECRYPT,
-        "kms:KeyOrigin": "AWS_KMS",
-        "kms:MultiRegion": "false",
+        "kms:KeySpec": kind.spec,
+        "kms:KeyUsage": kind.usage,
+        "kms:KeyOrigin": kind.origin,
+        "kms:MultiRegion": "true" if kind.multi_region else "false",
         "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false",
     }
 
@@ -179,7 +202,7 @@ async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
             raise
         await managed.ensure_s3_key(call)  # AWS: describing a predefined alias makes its key
         named = _described(call, p)
-    return DescribeKeyOutput(KeyMetadata=metadata(found(named), named.arn))
+    return DescribeKeyOutput(KeyMetadata=metadata(call, found(named), named.arn))
 
 
 def _described(call: Call, p: DescribeKeyInput) -> Named:

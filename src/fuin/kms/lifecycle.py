@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fuin.gate import Call
-    from fuin.kms.key import Named
+    from fuin.kms.naming import Named
 
 DAY = 86400
 _SHORTEST, _LONGEST = 7, 30  # days; the model's 1 to 365 is wider than what AWS takes

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.errors import StoreUnavailable
-from fuin.kms import key as keys_door
 from fuin.kms.faults import InvalidCiphertextException
-from fuin.kms.key import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, OpenKey
-from fuin.kms.states import ENABLED
+from fuin.kms.key import OpenKey, encode_context
+from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
+from fuin.kms.states import ENABLED, PENDING_IMPORT
 from fuin.store import aliases, keys
 from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists
@@ -56,11 +56,11 @@ async def ensure_service_key(call: Call, account: str) -> Key:
 
 def open_service_key(call: Call, key: Key, action: str, material_id: bytes, context: Mapping[str, str]) -> OpenKey:
     """Return a service-owned key ready for use; no right is asked, since SSE-S3 gives none."""
-    material = call.services.store.catalog().material(key.key_id, material_id)
+    material = call.services.store.catalog().material(key.key_id, key.region, material_id)
     if material is None:
         raise InvalidCiphertextException
     arn = ids.key_arn(key.account, key.region, key.key_id)
-    return OpenKey(arn, key, material, keys_door.encode_context(context), action, context, key.manager)
+    return OpenKey(arn, key, material, encode_context(context), action, context, key.manager)
 
 
 async def _make(call: Call, account: str, manager: str, description: str, policy: str) -> None:
@@ -83,31 +83,35 @@ def new_key(
     call: Call,
     key_id: str,
     account: str,
-    material: Material,
+    material: Material | None,
     *,
     description: str,
     policy: str,
+    spec: str = SYMMETRIC_DEFAULT,
+    usage: str = ENCRYPT_DECRYPT,
+    origin: str = "AWS_KMS",
     manager: str = keys.CUSTOMER,
     service: str = "",
     tags: tuple[tuple[str, str], ...] = (),
 ) -> Key:
-    """Return the row of a new, enabled symmetric key."""
+    """Return the row of a new key: enabled, or waiting for its material if there is none."""
     return Key(
         key_id=key_id,
         account=account,
         region=call.region,
-        state=ENABLED,
+        state=PENDING_IMPORT if material is None else ENABLED,
         description=description,
-        spec=SYMMETRIC_DEFAULT,
-        usage=ENCRYPT_DECRYPT,
-        origin="AWS_KMS",
+        spec=spec,
+        usage=usage,
+        origin=origin,
         manager=manager,
         service=service,
-        multi_region=False,
+        multi_region=key_id.startswith("mrk-"),
+        primary_region=call.region if key_id.startswith("mrk-") else None,
         created=round(call.now, 3),
         deletion_date=None,
         policy=policy,
-        current_material=material.material_id,
+        current_material=b"" if material is None else material.material_id,
         tags=tags,
     )
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError
 from fuin.formats import blob as blobs
-from fuin.kms import managed
-from fuin.kms.encryption import open_blob
+from fuin.kms import ciphers, managed
 from fuin.kms.faults import InvalidCiphertextException
-from fuin.kms.key import OpenKey, open_ciphertext, open_key
+from fuin.kms.key import OpenKey, Use, open_ciphertext, open_key
 from fuin.store.keys import SERVICE
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from fuin.gate import Call
 
 DATA_KEY_LENGTH = 32  # AES-256
+_GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
+_DECRYPT = Use("kms:Decrypt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,15 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
     asked = _forwarded(call, region)
     if key is None:
         await managed.ensure_s3_key(asked)
-    opened = open_key(asked, key or managed.S3_ALIAS, "kms:GenerateDataKey", context=context)
+    opened = open_key(asked, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
     return await _fresh(asked, opened)
 
 
 async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = _forwarded(call, region)
-    opened = open_ciphertext(asked, blob, "kms:Decrypt", identifier=None, context=context)
-    return await open_blob(asked, opened, blob)
+    opened = open_ciphertext(asked, blob, _DECRYPT, identifier=None, context=context)
+    return await ciphers.decrypt(asked, opened, blob)
 
 
 async def service_data_key(call: Call, account: str, context: Mapping[str, str], region: str | None = None) -> DataKey:
@@ -90,11 +91,9 @@ async def open_service_data_key(
     if key is None or key.manager != SERVICE:
         raise InvalidCiphertextException
     opened = managed.open_service_key(asked, key, "kms:Decrypt", material_id, context)
-    return await open_blob(asked, opened, blob)
+    return await ciphers.decrypt(asked, opened, blob)
 
 
 async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
-    plaintext, blob = await asked.services.keyholder.data_key(
-        opened.material, opened.context, DATA_KEY_LENGTH, opened.draft(asked)
-    )
+    plaintext, blob = await ciphers.data_key(asked, opened, DATA_KEY_LENGTH)
     return DataKey(plaintext, blob, opened.arn)

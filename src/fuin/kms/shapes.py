@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin import ids
 from fuin.kms import states
-from fuin.kms.key import SYMMETRIC_DEFAULT
+from fuin.kms.specs import (
+    ENCAPSULATE_DECAPSULATE,
+    ENCRYPT_DECRYPT,
+    GENERATE_VERIFY_MAC,
+    KEY_AGREEMENT,
+    SIGN_VERIFY,
+    SYMMETRIC_DEFAULT,
+    algorithms,
+)
+from fuin.store import keys
 
 if TYPE_CHECKING:
+    from fuin.gate import Call
     from fuin.store.keys import Key
+
+_WITH_MATERIAL_ID = frozenset({"AWS_KMS", "EXTERNAL"})
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -104,8 +117,10 @@ class KeyMetadata(Output, frozen=True):
     CurrentKeyMaterialId: str | None = None
 
 
-def metadata(key: Key, arn: str) -> KeyMetadata:
-    """Return the metadata of a symmetric key, as recorded from AWS."""
+def metadata(call: Call, key: Key, arn: str) -> KeyMetadata:
+    """Return the metadata of a key, as recorded from AWS."""
+    key = states.seen(key, call.now)
+    current = key.current_material.hex() if key.spec == SYMMETRIC_DEFAULT and key.current_material else None
     return KeyMetadata(
         AWSAccountId=key.account,
         KeyId=key.key_id,
@@ -116,11 +131,40 @@ def metadata(key: Key, arn: str) -> KeyMetadata:
         KeyUsage=key.usage,
         KeyState=key.state,
         DeletionDate=key.deletion_date,
+        ValidTo=key.valid_to,
         Origin=key.origin,
+        CustomKeyStoreId=key.custom_key_store,
+        ExpirationModel=key.expiration_model,
         KeyManager=key.manager,
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
-        EncryptionAlgorithms=[SYMMETRIC_DEFAULT],
         MultiRegion=key.multi_region,
-        CurrentKeyMaterialId=key.current_material.hex(),
+        MultiRegionConfiguration=_related(call, key) if key.primary_region is not None else None,
+        PendingDeletionWindowInDays=key.deletion_window,
+        XksKeyConfiguration=None if key.xks_key_id is None else XksKeyConfigurationType(Id=key.xks_key_id),
+        CurrentKeyMaterialId=current if key.origin in _WITH_MATERIAL_ID else None,
+        EncryptionAlgorithms=algorithms_of(key, ENCRYPT_DECRYPT),
+        SigningAlgorithms=algorithms_of(key, SIGN_VERIFY),
+        MacAlgorithms=algorithms_of(key, GENERATE_VERIFY_MAC),
+        KeyAgreementAlgorithms=algorithms_of(key, KEY_AGREEMENT),
+        EncapsulationAlgorithms=algorithms_of(key, ENCAPSULATE_DECAPSULATE),
+    )
+
+
+def algorithms_of(key: Key, usage: str) -> list[str] | None:
+    """Return the key's algorithms if it has this usage: answers have a member for each usage, and show one."""
+    return list(algorithms(key.spec, usage)) if key.usage == usage else None
+
+
+def _related(call: Call, key: Key) -> RelatedKeys:
+    """Return the primary and the replicas of a multi-Region key."""
+    regions = call.services.store.read(keys.list_regions, key.key_id)
+    related = {
+        region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region) for region in regions
+    }
+    primary = key.primary_region or key.region
+    return RelatedKeys(
+        MultiRegionKeyType="PRIMARY" if primary == key.region else "REPLICA",
+        PrimaryKey=related[primary],
+        ReplicaKeys=[entry for region, entry in related.items() if region != primary],
     )

@@ -144,7 +144,7 @@ class Catalog:
         entry: Bucket | None = self._buckets.get(name)
         return entry
 
-    def material(self, key_id: str, material_id: bytes) -> Material | None:
-        """Return wrapped key material."""
-        entry: Material | None = self._materials.get(key_id, material_id)
+    def material(self, key_id: str, region: str, material_id: bytes) -> Material | None:
+        """Return wrapped key material that may be used."""
+        entry: Material | None = self._materials.get(key_id, region, material_id)
         return entry

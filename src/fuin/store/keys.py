@@ -19,6 +19,8 @@ _IS_KEY = and_(_k.c.key_id == _ID, _k.c.region == _REGION)
 _FIND = select(
     _k.c.key_id, _k.c.account, _k.c.region, _k.c.state, _k.c.description, _k.c.spec, _k.c.usage, _k.c.origin,
     _k.c.manager, _k.c.service, _k.c.multi_region, _k.c.created, _k.c.deletion_date, _k.c.policy, _k.c.current_material,
+    _k.c.custom_key_store, _k.c.xks_key_id, _k.c.primary_region, _k.c.deletion_window, _k.c.rotation_period,
+    _k.c.rotation_due, _k.c.expiration_model, _k.c.valid_to,
 ).where(_IS_KEY)  # fmt: skip
 _STATE = select(_k.c.state).where(_IS_KEY)
 _LIST = (
@@ -32,6 +34,7 @@ _LIST = (
     .order_by(_k.c.key_id)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
+_REGIONS = select(_k.c.region).where(_k.c.key_id == _ID).order_by(_k.c.region)
 _SERVICE_KEY = select(_k.c.key_id).where(
     _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == schema.parameter("p_manager"),
     _k.c.service == schema.parameter("p_service"), _k.c.service != "",
@@ -74,6 +77,14 @@ class Key:
     policy: str
     current_material: bytes
     tags: tuple[tuple[str, str], ...] = field(default=())
+    custom_key_store: str | None = None
+    xks_key_id: str | None = None
+    primary_region: str | None = None
+    deletion_window: int | None = None
+    rotation_period: int | None = None
+    rotation_due: float | None = None
+    expiration_model: str | None = None
+    valid_to: float | None = None
 
     @property
     def arn(self) -> str:
@@ -117,6 +128,11 @@ def list_keys(conn: Connection, account: str, region: str, after: str, limit: in
     return list(
         conn.execute(_LIST, {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit}).scalars()
     )
+
+
+def list_regions(conn: Connection, key_id: str) -> list[str]:
+    """Return the Regions that a key stands in; only a multi-Region key stands in several."""
+    return list(conn.execute(_REGIONS, {"p_id": key_id}).scalars())
 
 
 def find_service_key(conn: Connection, account: str, region: str, manager: str, service: str) -> str | None:

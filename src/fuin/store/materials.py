@@ -1,20 +1,24 @@
 """Wrapped key material: one or more rows per key, later ones by rotation or import."""
 
-from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.formats.wrapped import Material
 from fuin.store import schema
 from fuin.store.errors import AlreadyExists
 
-CURRENT = "CURRENT"
+CURRENT, NON_CURRENT, PENDING_ROTATION = "CURRENT", "NON_CURRENT", "PENDING_ROTATION"
+PENDING_REGIONS = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+IMPORTED, PENDING_IMPORT = "IMPORTED", "PENDING_IMPORT"
 
 _m, _s = schema.materials, schema.sealed_materials
 _OF_KEY = and_(_m.c.key_id == schema.parameter("p_id"), _m.c.region == schema.parameter("p_region"))
 _ALL = select(_m.c.key_id, _m.c.material_id, _m.c.spec, _s.c.wrapped).join_from(_m, _s, _m.c.id == _s.c.id)
 _FIND = _ALL.where(
-    _m.c.key_id == schema.parameter("p_id"), _m.c.material_id == schema.parameter("p_material", schema.BYTES)
-).limit(1)
+    _OF_KEY,
+    _m.c.material_id == schema.parameter("p_material", schema.BYTES),
+    or_(_m.c.import_state.is_(None), _m.c.import_state == IMPORTED),
+)
 _LIST = _ALL.where(_OF_KEY).order_by(_m.c.id)
 _BLANK = (
     update(_s)
@@ -37,9 +41,9 @@ def insert_material(conn: Connection, region: str, material: Material, created: 
         raise AlreadyExists(f"material of key {material.key_id}") from None
 
 
-def find_material(conn: Connection, key_id: str, material_id: bytes) -> Material | None:
-    """Return one material; replicas of a multi-Region key hold the same, so no region is asked."""
-    row = conn.execute(_FIND, {"p_id": key_id, "p_material": material_id}).first()
+def find_material(conn: Connection, key_id: str, region: str, material_id: bytes) -> Material | None:
+    """Return one material that is there to be used; imported material may have been deleted in this Region."""
+    row = conn.execute(_FIND, {"p_id": key_id, "p_region": region, "p_material": material_id}).first()
     return None if row is None else Material(*row)
 
 

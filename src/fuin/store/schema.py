@@ -89,6 +89,14 @@ keys = _table(
     _column("deletion_date", TIME, null=True),
     _column("policy", TEXT),
     _column("current_material", BYTES),  # empty while there is none
+    _column("custom_key_store", TEXT, null=True),
+    _column("xks_key_id", TEXT, null=True),
+    _column("primary_region", TEXT, null=True),  # of a multi-Region key; its own region makes it the primary
+    _column("deletion_window", sa.Integer(), null=True),  # days, of a primary key that waits for its replicas' end
+    _column("rotation_period", sa.Integer(), null=True),  # days; NULL while automatic rotation is off
+    _column("rotation_due", TIME, null=True),
+    _column("expiration_model", TEXT, null=True),
+    _column("valid_to", TIME, null=True),  # the earliest end of imported material
     sa.Index("keys_by_account", "account", "region", "key_id"),
     sa.Index("keys_to_delete", "deletion_date", sqlite_where=sa.text("deletion_date IS NOT NULL")),
     sa.Index(
@@ -100,6 +108,9 @@ keys = _table(
         unique=True,
         sqlite_where=sa.text("service <> ''"),
     ),
+    sa.Index("keys_to_rotate", "rotation_due", sqlite_where=sa.text("rotation_due IS NOT NULL")),
+    sa.Index("keys_to_expire", "valid_to", sqlite_where=sa.text("valid_to IS NOT NULL")),
+    sa.Index("keys_in_store", "custom_key_store", "xks_key_id", sqlite_where=sa.text("custom_key_store IS NOT NULL")),
 )
 
 _OF_KEY = (["key_id", "region"], ["keys.key_id", "keys.region"])
@@ -119,7 +130,13 @@ materials = _table(
     _column("material_id", BYTES),
     _column("spec", TEXT),
     _column("created", TIME),
-    _column("state", TEXT),
+    _column("state", TEXT),  # CURRENT, NON_CURRENT, PENDING_ROTATION, PENDING_MULTI_REGION_IMPORT_AND_ROTATION
+    _column("import_state", TEXT, null=True),  # IMPORTED or PENDING_IMPORT, of imported material
+    _column("description", TEXT, null=True),
+    _column("expiration_model", TEXT, null=True),
+    _column("valid_to", TIME, null=True),
+    _column("rotated", TIME, null=True),  # when it became the current one; NULL for the first
+    _column("rotation_type", TEXT, null=True),  # AUTOMATIC or ON_DEMAND
     sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),
     sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
     sa.Index("materials_of_key", "key_id", "region"),
@@ -145,6 +162,40 @@ key_tags = _table(
     sa.Column("name", TEXT, primary_key=True),
     _column("value", TEXT),
     sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
+)
+
+grants = _table(
+    "grants",
+    sa.Column("grant_id", TEXT, primary_key=True),
+    _column("key_id", TEXT),
+    _column("region", TEXT),
+    _column("account", TEXT),  # that issued it
+    _column("name", TEXT, null=True),
+    _column("grantee", TEXT, null=True),
+    _column("grantee_service", TEXT, null=True),
+    _column("retiring", TEXT, null=True),
+    _column("retiring_service", TEXT, null=True),
+    _column("operations", TEXT),
+    _column("constraints", TEXT, null=True),
+    _column("created", TIME),
+    sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
+    sa.Index("grants_of_key", "key_id", "region", "grant_id"),
+    sa.Index("grants_by_retiring", "retiring", "region", "grant_id"),
+)
+
+custom_key_stores = _table(
+    "custom_key_stores",
+    sa.Column("id", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("region", TEXT),
+    _column("name", TEXT),
+    _column("type", TEXT),
+    _column("state", TEXT),
+    _column("error_code", TEXT, null=True),
+    _column("created", TIME),
+    _column("settings", TEXT),
+    _column("sealed_secret", BYTES),
+    sa.UniqueConstraint("account", "region", "name", name="custom_key_stores_by_name"),
 )
 
 buckets = _table(

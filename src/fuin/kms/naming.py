@@ -1,0 +1,83 @@
+"""What identifiers name: key ids, key ARNs, alias names and alias ARNs, seen from a caller's account and region."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from fuin import ids
+from fuin.kms import states
+from fuin.kms.faults import InvalidArnException, NotFoundException
+from fuin.store.keys import SERVICE
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+    from fuin.store.catalog import Catalog
+    from fuin.store.keys import Key
+
+
+class Named(NamedTuple):
+    """What an identifier names: a key's ARN and the key, or None with AWS's text for what is missing."""
+
+    arn: str
+    account: str
+    key: Key | None
+    missing: str = ""
+    alias: str = ""  # the alias by which it was named
+
+
+class Reference(NamedTuple):
+    """An identifier, taken apart: a key's id and ARN, or else the name of an alias."""
+
+    account: str
+    key_id: str
+    arn: str
+    alias: str
+
+
+def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Named:
+    """Return what a key id, key ARN, alias name or alias ARN names, as seen from the caller's account and region.
+
+    Raises NotFoundException for what can name no key here, and InvalidArnException. Service-owned keys and keys past
+    their deletion date do not exist.
+    """
+    account, key_id, arn, alias = refer(identifier, call.account, call.region)
+    if alias:
+        target = catalog.alias(account, call.region, alias) if aliases else None
+        if target is None:
+            if not aliases:
+                raise InvalidArnException("Key Aliases are not supported for this operation.")
+            return _no_alias(call.region, account, alias)
+        key_id, arn = target, ids.key_arn(account, call.region, target)
+    key = catalog.key(key_id, call.region)
+    if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key, call.now):
+        return Named(arn, account, states.seen(key, call.now), "", alias)
+    if alias:
+        return _no_alias(call.region, account, alias)
+    if not ids.is_key_id(key_id):
+        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    return Named(arn, account, None, f"Key '{arn}' does not exist")
+
+
+@lru_cache(maxsize=4096)
+def refer(identifier: str, account: str, region: str) -> Reference:
+    """Take an identifier apart; `account` is the caller's, which identifiers other than ARNs mean."""
+    resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
+    if identifier.startswith("arn:"):
+        parts = identifier.split(":", 5)
+        if len(parts) != 6 or parts[1] != "aws" or parts[2] != "kms":
+            raise InvalidArnException(f"Invalid arn {identifier}")
+        if parts[3] != region:
+            raise NotFoundException(f"Invalid arn {parts[3]}")
+        account, resource = parts[4:]
+    if resource.startswith("alias/"):
+        return Reference(account, "", "", resource)
+    if not resource.startswith("key/"):
+        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    return Reference(account, resource[4:], ids.key_arn(account, region, resource[4:]), "")
+
+
+def _no_alias(region: str, account: str, name: str) -> Named:
+    """Return an alias that is not there; rights are asked for keys in general, since it names none."""
+    arn = ids.alias_arn(account, region, name)
+    return Named(ids.key_arn(account, region, "*"), account, None, missing=f"Alias {arn} is not found.", alias=name)
