@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fuin import crash
 from fuin.audit.chain import START, Check, Position
@@ -38,8 +38,18 @@ class Use(NamedTuple):
     draft: bytes
 
 
+class Follower(Protocol):
+    """Who wants to know what the log holds."""
+
+    def appended(self, now: int, done: Sequence[Use]) -> None:
+        """Take note of uses that have become durable under the time `now`, in nanoseconds since 1970."""
+
+    def finished(self, position: Position) -> None:
+        """Take note that `position` is the last record of a segment that is finished."""
+
+
 class Log:
-    """The open log; `position` is the last durable record."""
+    """The open log; `position` is the last durable record, `follower` is told of those that follow."""
 
     def __init__(self, folder: Path, lock: int, sign: Callable[[bytes], bytes]) -> None:
         """Use `Log.open`."""
@@ -50,6 +60,7 @@ class Log:
         self._length = 0  # of the good part of the open segment
         self.position = START
         self.segment_limit = SEGMENT_LIMIT
+        self.follower: Follower | None = None
 
     @classmethod
     def open(cls, folder: Path, public_key: bytes, sign: Callable[[bytes], bytes], check: Check) -> "Log":
@@ -72,12 +83,15 @@ class Log:
         Raises OSError when the disk does not take them: the file is as before, nothing was recorded. Raises LogBroken
         when not even that is certain.
         """
-        batch, position = self._chained(uses)
+        now = time.time_ns()
+        batch, position = self._chained(uses, now)
         if self._length + len(batch) > self.segment_limit and self._length > record.SEGMENT_HEADER_LENGTH:
             self._rotate()
         self._write(batch)
         self.position = position
         self._length += len(batch)
+        if self.follower is not None:
+            self.follower.appended(now, uses)
 
     def close(self) -> None:
         """Let go of the file and the lock."""
@@ -86,8 +100,7 @@ class Log:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def _chained(self, uses: Sequence[Use]) -> tuple[bytes, Position]:
-        now = time.time_ns()
+    def _chained(self, uses: Sequence[Use], now: int) -> tuple[bytes, Position]:
         sequence, head = self.position.sequence, self.position.head
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
@@ -134,6 +147,8 @@ class Log:
             except OSError as error:
                 raise LogBroken(f"an audit segment cannot be taken back: {error.strerror}") from None
             raise
+        if self.follower is not None:
+            self.follower.finished(self.position)
 
     def _open(self, path: Path, length: int) -> None:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -19,6 +19,8 @@ ENTRY_OVERHEAD = 36  # bytes of an entry beside its record: the length and the h
 # What was done. Numbers stay for ever; a number that is not here is shown as "use-N".
 CREATE_MATERIAL, DATA_KEY, DATA_KEY_WITHOUT_PLAINTEXT, ENCRYPT, DECRYPT = 1, 2, 3, 4, 5
 RE_ENCRYPT_FROM, RE_ENCRYPT_TO, RANDOM, NOTE = 6, 7, 8, 9
+SIGN, VERIFY, GENERATE_MAC, VERIFY_MAC, DERIVE_SHARED_SECRET, ENCAPSULATE, DECAPSULATE = 10, 11, 12, 13, 14, 15, 16
+GET_PUBLIC_KEY, DATA_KEY_PAIR, DATA_KEY_PAIR_WITHOUT_PLAINTEXT, IMPORT_MATERIAL = 17, 18, 19, 20
 OPENED, RECOVERED, CHECKPOINT = 0xF0, 0xF1, 0xF2
 USES = {
     CREATE_MATERIAL: "create-material",
@@ -30,9 +32,39 @@ USES = {
     RE_ENCRYPT_TO: "re-encrypt-to",
     RANDOM: "random",
     NOTE: "record",
+    SIGN: "sign",
+    VERIFY: "verify",
+    GENERATE_MAC: "generate-mac",
+    VERIFY_MAC: "verify-mac",
+    DERIVE_SHARED_SECRET: "derive-shared-secret",
+    ENCAPSULATE: "encapsulate",
+    DECAPSULATE: "decapsulate",
+    GET_PUBLIC_KEY: "get-public-key",
+    DATA_KEY_PAIR: "data-key-pair",
+    DATA_KEY_PAIR_WITHOUT_PLAINTEXT: "data-key-pair-without-plaintext",
+    IMPORT_MATERIAL: "import-material",
     OPENED: "opened",
     RECOVERED: "recovered",
     CHECKPOINT: "checkpoint",
+}
+
+# The uses that count as a key's last one, by AWS's names for them: KeyLastUsageTrackingOperation.
+TRACKED_OPERATIONS = {
+    DATA_KEY: "GenerateDataKey",
+    DATA_KEY_WITHOUT_PLAINTEXT: "GenerateDataKeyWithoutPlaintext",
+    ENCRYPT: "Encrypt",
+    DECRYPT: "Decrypt",
+    RE_ENCRYPT_FROM: "ReEncrypt",
+    RE_ENCRYPT_TO: "ReEncrypt",
+    SIGN: "Sign",
+    VERIFY: "Verify",
+    GENERATE_MAC: "GenerateMac",
+    VERIFY_MAC: "VerifyMac",
+    DERIVE_SHARED_SECRET: "DeriveSharedSecret",
+    ENCAPSULATE: "Encapsulate",
+    DECAPSULATE: "Decapsulate",
+    DATA_KEY_PAIR: "GenerateDataKeyPair",
+    DATA_KEY_PAIR_WITHOUT_PLAINTEXT: "GenerateDataKeyPairWithoutPlaintext",
 }
 
 DONE, INVALID, TAMPERED, DAMAGED, FAILED = 0, 1, 2, 3, 4
