@@ -157,7 +157,7 @@ def test_really_full_disk(tmp_path: Path) -> None:
 
 async def fill_disk(client: Keyholder) -> list[BaseException | None]:
     """Write records until the disk is full, and a few more."""
-    ballast = client._path.parent / "ballast"
+    ballast = client._line._path.parent / "ballast"
     ballast.write_bytes(bytes(64 * 1024))
     answers: list[BaseException | None] = []
     while len(answers) < 200 and sum(answer is not None for answer in answers) < 3:

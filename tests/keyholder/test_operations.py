@@ -200,7 +200,7 @@ def test_material_of_another_key_is_refused_and_recorded(holder: Holder) -> None
     assert recorded(holder, 111) == [("decrypt", "damaged", KEY_ID)]
 
 
-@pytest.mark.parametrize(("key_id", "spec"), [(KEY_ID, "RSA_2048"), ("not-a-key-id", "SYMMETRIC_DEFAULT")])
+@pytest.mark.parametrize(("key_id", "spec"), [(KEY_ID, "SM2"), ("not-a-key-id", "RSA_4096")])
 def test_unknown_spec_or_key_id_is_refused(holder: Holder, key_id: str, spec: str) -> None:
     """No material is made for what this keyholder does not have."""
 

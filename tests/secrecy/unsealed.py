@@ -32,7 +32,7 @@ def unseal(data: Path) -> Unsealed:
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(_ALL).fetchall()
     for key_id, material_id, spec, wrapped in rows:
-        materials[key_id] = bytes(backend.material(Material(key_id, material_id, spec, wrapped).encoded).key)
+        materials[key_id] = bytes(backend.unwrap(Material(key_id, material_id, spec, wrapped)))
     return Unsealed(bytes(root.key), bytes(seed), materials)
 
 
@@ -42,4 +42,4 @@ def decrypt(data: Path, key_id: str, context: bytes, blob: bytes) -> bytes:
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         _, material_id, spec, wrapped = database.execute(f"{_ALL} WHERE key_id = ?", (key_id,)).fetchone()
     opened = backend.material(Material(key_id, material_id, spec, wrapped).encoded)
-    return backend.decrypt(opened, context, blob)
+    return opened.decrypt(context, blob)

@@ -5,23 +5,21 @@ It holds no keys and imports no primitives; data keys, plaintexts and Signature 
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError, FuinError, KeyholderUnavailable, MaterialDamaged, TamperedError
 from fuin.formats.wrapped import Material, parse_material
-from fuin.keyholder.connection import Connection
+from fuin.keyholder.connection import Connection, Line
 from fuin.keyholder.opcodes import Opcode, Status
-from fuin.keyholder.sockets import connect_unix
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-CONNECT_LIMIT = 2.0  # seconds in which a restarted keyholder must be reachable again
-_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between attempts; the last one repeats
+SLOW = frozenset(("RSA_2048", "RSA_3072", "RSA_4096"))  # specs of keys that take up to seconds to make
+SLOW_SILENCE_LIMIT = 300.0  # seconds; a whole queue of other workers' keys may come first
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -52,25 +50,25 @@ class Keyholder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: Connection | None = None
-        self._connecting: asyncio.Lock = asyncio.Lock()
+        self._line = Line(path, lambda loop: Connection(loop, _failure))
+        # What takes long has a connection of its own, since the first one holds requests back while any is under way.
+        self._slow_line = Line(
+            path, lambda loop: Connection(loop, _failure, gathers=False, silence=SLOW_SILENCE_LIMIT)
+        )  # fmt: skip
+        self._ask = self._line.ask
 
     async def connect(self) -> None:
         """Connect now, not at the first request; raises KeyholderUnavailable after two seconds of trying."""
-        async with self._connecting:
-            if self._connection is None or self._connection.lost:
-                self._connection = await self._connected()
+        await self._line.connect()
 
     async def close(self) -> None:
-        """Drop the connection; requests in flight fail."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Drop the connections; requests in flight fail."""
+        self._line.close()
+        self._slow_line.close()
 
     async def create_material(self, key_id: str, spec: str, draft: bytes) -> Material:
-        """Make fresh key material for a key; SYMMETRIC_DEFAULT is 32 random bytes for AES-256-GCM."""
-        (encoded,) = await self._ask(Opcode.CREATE_MATERIAL, key_id.encode(), spec.encode(), draft)
+        """Make fresh key material of any spec for a key; RSA takes a while."""
+        (encoded,) = await self._line_of(spec)(Opcode.CREATE_MATERIAL, key_id.encode(), spec.encode(), draft)
         return parse_material(encoded)
 
     def data_key(self, material: Material, context: bytes, length: int, draft: bytes) -> Awaitable[list[bytes]]:
@@ -84,35 +82,97 @@ class Keyholder:
         )  # fmt: skip
         return blob
 
-    async def encrypt(self, material: Material, context: bytes, plaintext: bytes, draft: bytes) -> bytes:
-        """Return the ciphertext blob of 1 to 4,096 bytes."""
-        (blob,) = await self._ask(Opcode.ENCRYPT, material.encoded, context, plaintext, draft)
+    async def data_key_pair(self, material: Material, context: bytes, spec: str, draft: bytes) -> list[bytes]:
+        """Return a fresh data key pair: private key (PKCS#8 DER), public key (SPKI DER), blob of the private key.
+
+        RSA takes a while. Raises FormatError for a spec that no pair has.
+        """
+        return await self._line_of(spec)(Opcode.DATA_KEY_PAIR, material.encoded, context, spec.encode(), draft)
+
+    async def data_key_pair_without_plaintext(
+        self, material: Material, context: bytes, spec: str, draft: bytes
+    ) -> list[bytes]:
+        """Return public key and ciphertext blob of a fresh data key pair whose private key nobody has seen yet."""
+        return await self._line_of(spec)(
+            Opcode.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, material.encoded, context, spec.encode(), draft
+        )  # fmt: skip
+
+    async def encrypt(self, material: Material, parameter: bytes, plaintext: bytes, draft: bytes) -> bytes:
+        """Return the ciphertext of 1 to 4,096 bytes under a context, or of what fits under an RSA algorithm's name."""
+        (blob,) = await self._ask(Opcode.ENCRYPT, material.encoded, parameter, plaintext, draft)
         return blob
 
-    async def decrypt(self, material: Material, context: bytes, blob: bytes, draft: bytes) -> bytes:
-        """Return the plaintext of a blob; raises TamperedError when blob, material and context do not match."""
-        (plaintext,) = await self._ask(Opcode.DECRYPT, material.encoded, context, blob, draft)
+    async def decrypt(self, material: Material, parameter: bytes, blob: bytes, draft: bytes) -> bytes:
+        """Return the plaintext of a ciphertext; raises TamperedError when it, material and parameter do not match."""
+        (plaintext,) = await self._ask(Opcode.DECRYPT, material.encoded, parameter, blob, draft)
         return plaintext
 
     async def re_encrypt(
         self,
         source: Material,
-        source_context: bytes,
+        source_parameter: bytes,
         blob: bytes,
         target: Material,
-        target_context: bytes,
+        target_parameter: bytes,
         draft: bytes,
         target_draft: bytes,
     ) -> bytes:
-        """Return the blob of the same plaintext under another key or context; writes a record for each of the two keys.
+        """Return the ciphertext of the same plaintext under another key or parameter; each key's use has its record.
 
         When the source does not open, the target was not used and only the source's record is written.
         """
         (result,) = await self._ask(
             Opcode.RE_ENCRYPT,
-            source.encoded, source_context, blob, target.encoded, target_context, draft, target_draft,
+            source.encoded, source_parameter, blob, target.encoded, target_parameter, draft, target_draft,
         )  # fmt: skip
         return result
+
+    async def sign(self, material: Material, algorithm: str, message_type: str, message: bytes, draft: bytes) -> bytes:
+        """Return the signature of a message, in the form that AWS gives it for the algorithm."""
+        (signature,) = await self._ask(
+            Opcode.SIGN, material.encoded, algorithm.encode(), message_type.encode(), message, draft
+        )  # fmt: skip
+        return signature
+
+    async def verify(
+        self, material: Material, algorithm: str, message_type: str, message: bytes, signature: bytes, draft: bytes
+    ) -> None:
+        """Raise TamperedError unless the signature holds."""
+        await self._ask(
+            Opcode.VERIFY, material.encoded, algorithm.encode(), message_type.encode(), message, signature, draft
+        )  # fmt: skip
+
+    async def generate_mac(self, material: Material, algorithm: str, message: bytes, draft: bytes) -> bytes:
+        """Return the HMAC of a message."""
+        (mac,) = await self._ask(Opcode.GENERATE_MAC, material.encoded, algorithm.encode(), message, draft)
+        return mac
+
+    async def verify_mac(self, material: Material, algorithm: str, message: bytes, mac: bytes, draft: bytes) -> None:
+        """Raise TamperedError unless the HMAC holds."""
+        await self._ask(Opcode.VERIFY_MAC, material.encoded, algorithm.encode(), message, mac, draft)
+
+    async def derive_shared_secret(self, material: Material, peer: bytes, draft: bytes) -> bytes:
+        """Return the raw ECDH secret with a public key (SPKI DER); raises FormatError when it is of another curve."""
+        (secret,) = await self._ask(Opcode.DERIVE_SHARED_SECRET, material.encoded, peer, draft)
+        return secret
+
+    async def encapsulate(self, material: Material, draft: bytes) -> tuple[bytes, bytes]:
+        """Return a fresh ML-KEM shared secret and its ciphertext."""
+        secret, ciphertext = await self._ask(Opcode.ENCAPSULATE, material.encoded, draft)
+        return secret, ciphertext
+
+    async def decapsulate(self, material: Material, ciphertext: bytes, draft: bytes) -> bytes:
+        """Return the ML-KEM shared secret of a ciphertext; raises TamperedError on a wrong length.
+
+        A wrong ciphertext of the right length gives another secret, and no error (FIPS 203, implicit rejection).
+        """
+        (secret,) = await self._ask(Opcode.DECAPSULATE, material.encoded, ciphertext, draft)
+        return secret
+
+    async def public_key(self, material: Material, draft: bytes) -> bytes:
+        """Return the public key as SPKI DER."""
+        (public,) = await self._ask(Opcode.PUBLIC_KEY, material.encoded, draft)
+        return public
 
     async def random(self, length: int, draft: bytes) -> bytes:
         """Return 1 to 1,024 random bytes."""
@@ -149,40 +209,8 @@ class Keyholder:
         sequence, head, public_key = await self._ask(Opcode.STATUS)
         return KeyholderStatus(_U64.unpack(sequence)[0], head, public_key)
 
-    def _ask(self, opcode: Opcode, *fields: bytes) -> Awaitable[list[bytes]]:
-        connection = self._connection
-        if connection is None or connection.lost:
-            return self._ask_anew(opcode, fields)
-        return connection.ask(opcode, fields)
-
-    async def _ask_anew(self, opcode: Opcode, fields: Sequence[bytes]) -> list[bytes]:
-        await self.connect()
-        if self._connection is None:
-            raise KeyholderUnavailable("the keyholder's connection was closed")
-        return await self._connection.ask(opcode, fields)
-
-    async def _connected(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + CONNECT_LIMIT
-        attempt = 0
-        while True:
-            try:
-                return await _connection(loop, self._path)
-            except OSError as error:
-                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-                if loop.time() + pause > deadline:
-                    raise KeyholderUnavailable(f"the keyholder cannot be reached: {error.strerror}") from None
-                attempt += 1
-                await asyncio.sleep(pause)
-
-
-async def _connection(loop: asyncio.AbstractEventLoop, path: Path) -> Connection:
-    peer = connect_unix(path)
-    try:
-        return (await loop.create_unix_connection(lambda: Connection(loop, _failure), sock=peer))[1]
-    except BaseException:
-        peer.close()
-        raise
+    def _line_of(self, spec: str) -> Callable[..., Awaitable[list[bytes]]]:
+        return self._slow_line.ask if spec in SLOW else self._ask
 
 
 def _failure(status: int, answer: list[bytes]) -> FuinError:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, cast
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import frames
 from fuin.keyholder.opcodes import Status
+from fuin.keyholder.sockets import connect_unix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
+    from pathlib import Path
 
 Answer = list[bytes]  # the fields
 Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK means
@@ -25,14 +27,21 @@ Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK
 _OK = int(Status.OK)
 IN_FLIGHT_AT_MOST = 16_384
 GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
+CONNECT_LIMIT = 2.0  # seconds in which a restarted keyholder must be reachable again
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between attempts; the last one repeats
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 
 
 class Connection(asyncio.Protocol):
     """One connection; when it is lost, every request in flight fails with KeyholderUnavailable."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, failure: Failure) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, failure: Failure, *, gathers: bool = True, silence: float | None = None
+    ) -> None:
+        """Hold requests back while others are under way if it `gathers`; `silence` stands in for SILENCE_LIMIT."""
         self._loop = loop
+        self._gathers = gathers
+        self._silence = SILENCE_LIMIT if silence is None else silence
         self._failure = failure
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
@@ -56,11 +65,12 @@ class Connection(asyncio.Protocol):
         self._waiting[correlation] = future = self._loop.create_future()
         unsent = self._unsent
         unsent.append(frame)
-        if len(unsent) == 1 and not self._sent:
+        if len(unsent) == 1 and not (self._sent and self._gathers):
             self._loop.call_soon(self._flush)
-            self._heard = self._loop.time()  # silence counts from here: nobody was asked anything before
+            if not self._sent:
+                self._heard = self._loop.time()  # silence counts from here: nobody was asked anything before
             if self._watch is None:
-                self._watch = self._loop.call_later(SILENCE_LIMIT, self._check_silence)
+                self._watch = self._loop.call_later(self._silence, self._check_silence)
         elif len(unsent) == GATHERED_AT_MOST:
             self._flush()
         return future
@@ -76,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._watch = None
         if not self._waiting:
             return
-        left = self._heard + SILENCE_LIMIT - self._loop.time()
+        left = self._heard + self._silence - self._loop.time()
         if left > 0:
             self._watch = self._loop.call_later(left, self._check_silence)
         else:
@@ -125,3 +135,60 @@ class Connection(asyncio.Protocol):
         for future in waiting.values():
             if not future.done():
                 future.set_exception(KeyholderUnavailable("the connection to the keyholder was lost"))
+
+
+class Line:
+    """A connection that is made on demand, and made again after it was lost."""
+
+    def __init__(self, path: Path, connection: Callable[[asyncio.AbstractEventLoop], Connection]) -> None:
+        self._path = path
+        self._new = connection
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+
+    async def connect(self) -> None:
+        """Connect now, not at the first request; raises KeyholderUnavailable after two seconds of trying."""
+        async with self._connecting:
+            if self._connection is None or self._connection.lost:
+                self._connection = await self._connected()
+
+    def close(self) -> None:
+        """Drop the connection; requests in flight fail."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def ask(self, code: int, *fields: bytes) -> Awaitable[Answer]:
+        """Send a request, over a new connection if need be; see `Connection.ask`."""
+        connection = self._connection
+        if connection is None or connection.lost:
+            return self._ask_anew(code, fields)
+        return connection.ask(code, fields)
+
+    async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
+        await self.connect()
+        if self._connection is None:
+            raise KeyholderUnavailable("the keyholder's connection was closed")
+        return await self._connection.ask(code, fields)
+
+    async def _connected(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CONNECT_LIMIT
+        attempt = 0
+        while True:
+            try:
+                return await self._try(loop)
+            except OSError as error:
+                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+                if loop.time() + pause > deadline:
+                    raise KeyholderUnavailable(f"the keyholder cannot be reached: {error.strerror}") from None
+                attempt += 1
+                await asyncio.sleep(pause)
+
+    async def _try(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        peer = connect_unix(self._path)
+        try:
+            return (await loop.create_unix_connection(lambda: self._new(loop), sock=peer))[1]
+        except BaseException:
+            peer.close()
+            raise

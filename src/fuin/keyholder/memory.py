@@ -11,6 +11,23 @@ def wipe(buffer: bytearray) -> None:
         ctypes.memset((ctypes.c_char * len(buffer)).from_buffer(buffer), 0, len(buffer))
 
 
+def overwrite(data: bytes) -> None:
+    """Overwrite bytes that nobody else refers to with zeros, although Python takes them for unchangeable.
+
+    For what a library hands out as `bytes`: left alone it would stay in freed memory. Bytes shorter than two are
+    shared by the interpreter and left alone.
+    """
+    if len(data) > 1:
+        ctypes.memset(ctypes.c_char_p(data), 0, len(data))
+
+
+def taken(data: bytes) -> bytearray:
+    """Return bytes that a library just made in a buffer that can be wiped, and overwrite them where they stood."""
+    buffer = bytearray(data)
+    overwrite(data)
+    return buffer
+
+
 class KeyBytes:
     """Key bytes under a name; wiped when they leave the cache. `name` is what they may be called in a record."""
 

@@ -3,6 +3,8 @@
 A turn reads what is ready on all sockets, does the operations, appends their records under one checkpoint with one
 write and one fdatasync, and only then sends the answers. What arrives meanwhile waits in the sockets and makes up the
 next turn, so the group commit grows by itself with the load.
+
+What takes long is made in one thread beside the loop (`maker`), and answered in the turn in which it is made.
 """
 
 import contextlib
@@ -15,10 +17,12 @@ from collections.abc import Sequence
 from types import FrameType
 
 from fuin.audit.log import Log, Use
+from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
+from fuin.keyholder.maker import Maker, Task
 from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
-from fuin.keyholder.service import Service
+from fuin.keyholder.service import Deferred, Reply, Service
 from fuin.keyholder.sockets import peer_uid
 
 PEERS_AT_MOST = 512
@@ -41,6 +45,8 @@ class Server:
         self._peers: set[Peer] = set()
         self._ending = False
         self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._maker = Maker(self._rouse)
+        self._made: list[tuple[Peer, int, Reply]] = []  # deferred replies that are finished; they leave in this turn
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._end)
 
@@ -55,6 +61,7 @@ class Server:
         finally:
             for peer in list(self._peers):
                 self._drop(peer)
+            self._maker.close()
 
     def turn(self) -> None:
         """Wait for something to do, and do all of it."""
@@ -67,12 +74,22 @@ class Server:
                 self._accept() if key.fileobj is self._listener else self._drain()
             elif taken <= TURN_LIMIT:  # the kernel shows the others again in the next turn
                 taken += self._serve(peer, events, waiting, uses)
+        self._maker.finish()
+        if self._made:
+            made, self._made = self._made, []
+            for peer, correlation, reply in made:
+                self._keep(peer, correlation, reply, waiting, uses)
         if uses:
             for peer, answers in self._recorded(waiting, uses):
                 self._answer(peer, answers)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
+
+    def _rouse(self) -> None:
+        """End the waiting of this turn; called by the maker's thread. A full pipe does that already."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wakes, b"\0")
 
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -108,7 +125,11 @@ class Server:
         at_once: list[Answer] = []
         later: list[Answer] = []
         for correlation, code, fields in received:
-            status, answer, used = handle(code, fields)
+            reply = handle(code, fields)
+            if isinstance(reply, Deferred):
+                self._defer(peer, correlation, reply)
+                continue
+            status, answer, used = reply
             (later if used else at_once).append((correlation, status, answer))
             uses += used
         if later:
@@ -116,6 +137,25 @@ class Server:
         if at_once:
             self._answer(peer, at_once)
         return size
+
+    def _defer(self, peer: Peer, correlation: int, deferred: Deferred) -> None:
+        """Have a reply made in the thread; a peer that goes away meanwhile is not waited for."""
+
+        def done(made: object) -> None:
+            self._made.append((peer, correlation, deferred.finish(made)))
+
+        try:
+            self._maker.take(Task(deferred.work, lambda: peer in self._peers, done))
+        except KeyholderUnavailable as error:
+            done(error)
+
+    def _keep(self, peer: Peer, correlation: int, reply: Reply, waiting: Waiting, uses: list[Use]) -> None:
+        answers: list[Answer] = [(correlation, reply.status, reply.fields)]
+        if reply.uses:
+            waiting.append((peer, answers))
+            uses += reply.uses
+        else:
+            self._answer(peer, answers)
 
     def _recorded(self, waiting: Waiting, uses: list[Use]) -> Waiting:
         """Append the records of a turn; when the disk does not take them, nobody gets an answer but this."""

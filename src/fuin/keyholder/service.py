@@ -1,24 +1,30 @@
 """What each request does: its fields, the operation, and the audit record that every use of a key leaves.
 
-A request gives a `Reply`: the status and fields of the answer, and the uses to be recorded before it may leave.
+A request gives a `Reply`: the status and fields of the answer, and the uses to be recorded before it may leave. What
+takes long gives a `Deferred` instead, which turns into the reply once it is made.
 """
 
-import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from fuin.audit.log import Log, Use
 from fuin.errors import FormatError, FuinError, MaterialDamaged, TamperedError
 from fuin.formats import record, wrapped
+from fuin.keyholder import operations
+from fuin.keyholder.kinds.material import OpenMaterial, Pair
+from fuin.keyholder.kinds.specs import SLOW, kind_of, make_material, make_pair
+from fuin.keyholder.maker import attempt, given
+from fuin.keyholder.memory import wipe
 from fuin.keyholder.opcodes import Opcode, Status
-from fuin.keyholder.software import OpenMaterial, Software
+from fuin.keyholder.operations import OPERATIONS, KeyUse, number, text
+from fuin.keyholder.software import Software, random_bytes
 
-_U32 = struct.Struct(">I")
 _NOTHING: tuple[Use, ...] = ()
 _OK = int(Status.OK)
 _tuple = tuple.__new__  # makes a named tuple in half the time of its own constructor, twice for every request
 
-KeyUse = Callable[[OpenMaterial, list[bytes]], list[bytes]]  # an operation with a key: its material, the fields
+Made = TypeVar("Made")
 
 
 class Reply(NamedTuple):
@@ -27,6 +33,16 @@ class Reply(NamedTuple):
     status: int
     fields: Sequence[bytes]
     uses: Sequence[Use]
+
+
+class Deferred(NamedTuple):
+    """A reply that comes later: `work` may run in another thread, `finish` takes what it made, or the error it raised.
+
+    `finish` does all that needs a KMS key, so a request that is given up before it used none and leaves no record.
+    """
+
+    work: Callable[[], object]
+    finish: Callable[[Any], Reply]
 
 
 # What an error of an operation means to the caller and in the record. Order matters: the first that fits.
@@ -45,14 +61,8 @@ class Service:
         self._backend = backend
         self._log = log
         self._public_key = public_key
-        # Uses of existing key material: first field the material, last field the draft.
-        self._uses: dict[int, tuple[int, int, KeyUse]] = {
-            Opcode.DATA_KEY: (4, record.DATA_KEY, self._data_key),
-            Opcode.DATA_KEY_WITHOUT_PLAINTEXT: (4, record.DATA_KEY_WITHOUT_PLAINTEXT, self._data_key_blob),
-            Opcode.ENCRYPT: (4, record.ENCRYPT, self._encrypt),
-            Opcode.DECRYPT: (4, record.DECRYPT, self._decrypt),
-        }
-        self._others: dict[int, tuple[int, Callable[[list[bytes]], Reply]]] = {
+        self._operations = OPERATIONS
+        self._others: dict[int, tuple[int, Callable[[list[bytes]], Reply | Deferred]]] = {
             Opcode.CREATE_MATERIAL: (3, self._create_material),
             Opcode.RE_ENCRYPT: (7, self._re_encrypt),
             Opcode.RANDOM: (2, self._random),
@@ -62,11 +72,13 @@ class Service:
             Opcode.SIGNING_KEY: (5, self._signing_key),
             Opcode.FORGET: (1, self._forget),
             Opcode.STATUS: (0, self._status),
+            Opcode.DATA_KEY_PAIR: (4, self._data_key_pair),
+            Opcode.DATA_KEY_PAIR_WITHOUT_PLAINTEXT: (4, self._data_key_pair_without_plaintext),
         }
 
-    def handle(self, code: int, fields: list[bytes]) -> Reply:
+    def handle(self, code: int, fields: list[bytes]) -> Reply | Deferred:
         """Return the reply to a request; an error of one request is its answer, and never ends the process."""
-        entry = self._uses.get(code)
+        entry = self._operations.get(code)
         if entry is not None:
             count, use, operation = entry
             if len(fields) != count:
@@ -95,43 +107,61 @@ class Service:
         done = _tuple(Use, (use, record.DONE, material.name, material.material_id, draft))
         return _tuple(Reply, (_OK, answer, (done,)))
 
-    def _data_key(self, material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
-        plaintext = self._backend.random(_number(fields[2]))
-        return [plaintext, self._backend.encrypt(material, fields[1], plaintext)]
-
-    def _data_key_blob(self, material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
-        return self._data_key(material, fields)[1:]
-
-    def _encrypt(self, material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
-        return [self._backend.encrypt(material, fields[1], fields[2])]
-
-    def _decrypt(self, material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
-        return [self._backend.decrypt(material, fields[1], fields[2])]
-
     def _re_encrypt(self, fields: list[bytes]) -> Reply:
-        source, source_context, blob, target, target_context, draft, target_draft = fields
-        opened = self._keyed(
-            record.RE_ENCRYPT_FROM, source, draft, self._decrypt, [source, source_context, blob]
-        )  # fmt: skip
+        source, parameter, blob, target, target_parameter, draft, target_draft = fields
+        opened = self._keyed(record.RE_ENCRYPT_FROM, source, draft, operations.decrypt, [source, parameter, blob])
         if opened.status != Status.OK:
             return opened
         sealed = self._keyed(
-            record.RE_ENCRYPT_TO, target, target_draft, self._encrypt, [target, target_context, opened.fields[0]]
+            record.RE_ENCRYPT_TO, target, target_draft, operations.encrypt, [target, target_parameter, opened.fields[0]]
         )  # fmt: skip
         return Reply(sealed.status, sealed.fields, (*opened.uses, *sealed.uses))
 
-    def _create_material(self, fields: list[bytes]) -> Reply:
-        key_id, spec, draft = fields[0].decode("ascii", "replace"), fields[1].decode("ascii", "replace"), fields[2]
+    def _create_material(self, fields: list[bytes]) -> Reply | Deferred:
+        draft = fields[2]
         try:
-            material = self._backend.create_material(key_id, spec)
+            key_id, spec = text(fields[0]), text(fields[1])
+            kind_of(spec)
+            wrapped.binding(key_id, bytes(32), spec)  # a wrong key id is refused before anything is made
         except FuinError as error:
+            return _failed(error, record.CREATE_MATERIAL, "", b"", draft)
+        return _now_or_later(spec, partial(make_material, spec), partial(self._created, key_id, spec, draft))
+
+    def _created(self, key_id: str, spec: str, draft: bytes, made: bytearray | Exception) -> Reply:
+        try:
+            material = self._backend.seal_material(key_id, spec, given(made))
+        except Exception as error:
             return _failed(error, record.CREATE_MATERIAL, "", b"", draft)
         use = Use(record.CREATE_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
+    def _data_key_pair(self, fields: list[bytes]) -> Reply | Deferred:
+        return self._pair(record.DATA_KEY_PAIR, fields, plaintext=True)
+
+    def _data_key_pair_without_plaintext(self, fields: list[bytes]) -> Reply | Deferred:
+        return self._pair(record.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, fields, plaintext=False)
+
+    def _pair(self, use: int, fields: list[bytes], *, plaintext: bool) -> Reply | Deferred:
+        spec = fields[2].decode("ascii", "replace")
+        return _now_or_later(spec, partial(make_pair, spec), partial(self._paired, use, fields, plaintext))
+
+    def _paired(self, use: int, fields: list[bytes], plaintext: bool, made: Pair | Exception) -> Reply:
+        """Seal a pair's private key; the material is opened only now, since it may have been forgotten meanwhile."""
+
+        def seal(material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
+            pair = given(made)
+            blob = material.seal_data_key(fields[1], pair.private)
+            return [bytes(pair.private), pair.public, blob] if plaintext else [pair.public, blob]
+
+        try:
+            return self._keyed(use, fields[0], fields[-1], seal, fields)
+        finally:
+            if isinstance(made, Pair):
+                wipe(made.private)
+
     def _random(self, fields: list[bytes]) -> Reply:
         try:
-            data = self._backend.random(_number(fields[0]))
+            data = random_bytes(number(fields[0]))
         except FuinError as error:
             return _failed(error, record.RANDOM, "", b"", fields[1])
         return Reply(Status.OK, [data], (Use(record.RANDOM, record.DONE, "", b"", fields[1]),))
@@ -140,18 +170,18 @@ class Service:
         return Reply(Status.OK, (), (Use(record.NOTE, record.DONE, "", b"", fields[0]),))
 
     def _new_secret(self, fields: list[bytes]) -> Reply:
-        return Reply(Status.OK, self._backend.new_secret(_text(fields[0])), _NOTHING)
+        return Reply(Status.OK, self._backend.new_secret(text(fields[0])), _NOTHING)
 
     def _seal_secret(self, fields: list[bytes]) -> Reply:
-        return Reply(Status.OK, [self._backend.seal_secret(_text(fields[0]), fields[1])], _NOTHING)
+        return Reply(Status.OK, [self._backend.seal_secret(text(fields[0]), fields[1])], _NOTHING)
 
     def _signing_key(self, fields: list[bytes]) -> Reply:
         sealed, access_key_id, date, region, service = fields
-        key = self._backend.signing_key(sealed, _text(access_key_id), (date, region, service))
+        key = self._backend.signing_key(sealed, text(access_key_id), (date, region, service))
         return Reply(Status.OK, [key], _NOTHING)
 
     def _forget(self, fields: list[bytes]) -> Reply:
-        self._backend.forget(_text(fields[0]))
+        self._backend.forget(text(fields[0]))
         return Reply(Status.OK, (), _NOTHING)
 
     def _status(self, fields: list[bytes]) -> Reply:
@@ -159,8 +189,17 @@ class Service:
         return Reply(Status.OK, [position.sequence.to_bytes(8, "big"), position.head, self._public_key], _NOTHING)
 
 
-def _wrong(text: str) -> Reply:
-    return Reply(Status.INVALID, [text.encode()], _NOTHING)
+def _now_or_later(
+    spec: str, work: Callable[[], Made], finish: Callable[[Made | Exception], Reply]
+) -> Reply | Deferred:  # fmt: skip
+    """Make something for a spec and finish at once, or leave it to the maker thread if the spec takes long."""
+    if spec in SLOW:
+        return Deferred(work, finish)
+    return finish(attempt(work))
+
+
+def _wrong(reason: str) -> Reply:
+    return Reply(Status.INVALID, [reason.encode()], _NOTHING)
 
 
 def _failed(
@@ -168,9 +207,9 @@ def _failed(
 ) -> Reply:
     """Return the reply to a failed request, recorded where it was a use; only our own texts are safe to show."""
     status, outcome = next((status, outcome) for kind, status, outcome in _FAILURES if isinstance(error, kind))
-    text = str(error) if isinstance(error, FuinError) else "the keyholder failed"
+    reason = str(error) if isinstance(error, FuinError) else "the keyholder failed"
     uses = _NOTHING if use is None else (Use(use, outcome, key_id, material_id, draft),)
-    return Reply(status, [text.encode()], uses)
+    return Reply(status, [reason.encode()], uses)
 
 
 def _names(encoded: bytes) -> tuple[str, bytes]:
@@ -180,16 +219,3 @@ def _names(encoded: bytes) -> tuple[str, bytes]:
     except FormatError:
         return "", b""
     return material.key_id, material.material_id
-
-
-def _number(field: bytes) -> int:
-    if len(field) != 4:
-        raise FormatError("a length of another size than four bytes")
-    return int(_U32.unpack(field)[0])
-
-
-def _text(field: bytes) -> str:
-    try:
-        return field.decode()
-    except UnicodeDecodeError:
-        raise FormatError("an identifier that is not UTF-8") from None

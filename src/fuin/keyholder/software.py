@@ -6,14 +6,14 @@ import os
 import struct
 
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
-from fuin.formats import blob as blobs
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind, Material
 from fuin.keyholder import sealing
+from fuin.keyholder.kinds.material import OpenMaterial
+from fuin.keyholder.kinds.specs import kind_of, make_material
 from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.rootkey import RootKey
 
-SPECS = {"SYMMETRIC_DEFAULT": 32}  # key spec -> bytes of material; AES-256-GCM
 CACHED_AT_MOST = 1024
 RANDOM_LIMIT = 1024  # bytes; AWS: GenerateRandom and NumberOfBytes take 1 to 1,024
 
@@ -21,15 +21,11 @@ _MATERIAL = bytes((wrapped.VERSION, Kind.MATERIAL))
 _SECRET = bytes((wrapped.VERSION, Kind.SECRET_ACCESS_KEY))
 
 
-class OpenMaterial(KeyBytes):
-    """Unwrapped key material; `prefix` is how all its ciphertext blobs begin."""
-
-    __slots__ = ("material_id", "prefix")
-
-    def __init__(self, key_id: str, material_id: bytes, key: bytearray) -> None:
-        super().__init__(key_id, key)
-        self.material_id = material_id
-        self.prefix = blobs.name(key_id, material_id)
+def random_bytes(length: int) -> bytes:
+    """Return 1 to 1,024 random bytes; raises FormatError on another length."""
+    if not 1 <= length <= RANDOM_LIMIT:
+        raise FormatError("random bytes come 1 to 1,024 at a time")
+    return os.urandom(length)
 
 
 class Software:
@@ -41,15 +37,20 @@ class Software:
         self._secrets: WipedCache[KeyBytes] = WipedCache(CACHED_AT_MOST)
 
     def create_material(self, key_id: str, spec: str) -> Material:
-        """Return fresh key material, wrapped; raises FormatError for a spec that this backend does not have."""
-        length = SPECS.get(spec)
-        if length is None:
-            raise FormatError("a key spec that this keyholder does not have")
-        material_id = os.urandom(32)
-        key = bytearray(os.urandom(length))
-        binding = wrapped.binding(key_id, material_id, spec)
-        sealed = sealing.seal(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, key)
-        wipe(key)
+        """Return fresh key material, wrapped; raises FormatError for a spec that there is not. RSA takes a while."""
+        return self.seal_material(key_id, spec, make_material(spec))
+
+    def seal_material(self, key_id: str, spec: str, key: bytearray, material_id: bytes | None = None) -> Material:
+        """Return key material wrapped, and wipe it; raises FormatError.
+
+        `key` is what the spec's kind made or took in. Without a material id it gets 32 random bytes for one.
+        """
+        material_id = os.urandom(32) if material_id is None else material_id
+        try:
+            binding = wrapped.binding(key_id, material_id, spec)
+            sealed = sealing.seal(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, key)
+        finally:
+            wipe(key)
         return Material(key_id, material_id, spec, sealed)
 
     def material(self, encoded: bytes) -> OpenMaterial:
@@ -58,35 +59,22 @@ class Software:
         if found is not None:
             return found
         material = wrapped.parse_material(encoded)
-        binding = wrapped.binding(material.key_id, material.material_id, material.spec)
+        key = self.unwrap(material)
         try:
-            key = sealing.open_into(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, material.wrapped)
-        except TamperedError:
-            raise MaterialDamaged("the key material does not open under the root key") from None
-        if SPECS.get(material.spec) != len(key):
+            opened = kind_of(material.spec)(material.spec, material.key_id, material.material_id, key)
+        except Exception:
             wipe(key)
-            raise FormatError("a key spec that this keyholder does not have")
-        opened = OpenMaterial(material.key_id, material.material_id, key)
+            raise
         self._materials.put(encoded, opened)
         return opened
 
-    def encrypt(self, material: OpenMaterial, context: bytes, plaintext: bytes) -> bytes:
-        """Return the ciphertext blob of 1 to 4,096 bytes; raises FormatError on another length."""
-        if not 1 <= len(plaintext) <= blobs.PLAINTEXT_LIMIT:
-            raise FormatError("a ciphertext blob holds 1 to 4,096 bytes")
-        return sealing.seal(material.key, sealing.LABEL_BLOB, material.prefix, context, plaintext)
-
-    def decrypt(self, material: OpenMaterial, context: bytes, blob: bytes) -> bytes:
-        """Return the plaintext of a blob; raises TamperedError when it is not this material's, or not as it was."""
-        if len(blob) > blobs.LIMIT:
-            raise TamperedError("the sealed bytes do not open")
-        return sealing.open_sealed(material.key, sealing.LABEL_BLOB, material.prefix, context, blob)
-
-    def random(self, length: int) -> bytes:
-        """Return 1 to 1,024 random bytes; raises FormatError on another length."""
-        if not 1 <= length <= RANDOM_LIMIT:
-            raise FormatError("random bytes come 1 to 1,024 at a time")
-        return os.urandom(length)
+    def unwrap(self, material: Material) -> bytearray:
+        """Return the bytes that are sealed, for the caller to wipe; raises MaterialDamaged when they do not open."""
+        binding = wrapped.binding(material.key_id, material.material_id, material.spec)
+        try:
+            return sealing.open_into(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, material.wrapped)
+        except TamperedError:
+            raise MaterialDamaged("the key material does not open under the root key") from None
 
     def new_secret(self, access_key_id: str) -> tuple[bytes, bytes]:
         """Return a fresh secret access key of 40 base-64 characters, and its sealed form."""
