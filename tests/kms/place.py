@@ -86,9 +86,9 @@ class Place:
         self._keyholder.wait()
         self._keyholder = None
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the service's event loop and return its value."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+    def run(self, work: Coroutine[Any, Any, T], within: float = 60) -> T:
+        """Run a coroutine on the service's event loop and return its value; `within` is seconds."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(within)
 
     async def _open(self) -> None:
         keyholder = Keyholder(self.settings.keyholder_socket)

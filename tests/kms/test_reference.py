@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fuin.access.conditions import KEYS
 from fuin.kms import reference
 from fuin.kms.operations import OPERATIONS
 
@@ -13,6 +14,15 @@ def test_reference_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference.page()
 
 
-def test_reference_speaks_of_built_operations_only() -> None:
-    """Condition keys are listed for operations that exist and are built."""
-    assert all(OPERATIONS[name].built for name in reference.CONDITIONS)
+def test_reference_speaks_of_existing_operations() -> None:
+    """Condition keys are listed for operations that exist, and each key is one that policies may name."""
+    assert set(reference.CONDITIONS) <= set(OPERATIONS)
+    named = {key.lower() for keys in reference.CONDITIONS.values() for key in keys}
+    families = {key for key in named if key.endswith(("name", ":name"))}
+    assert named - families <= KEYS
+
+
+def test_every_built_operation_has_a_test() -> None:
+    """Each built operation is called by at least one test of this folder, and the page names the file."""
+    tested = reference._tested()
+    assert [name for name, operation in OPERATIONS.items() if operation.built and not tested[name]] == []

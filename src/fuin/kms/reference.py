@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+
+from botocore import xform_name
 
 from fuin.kms import model
 from fuin.kms.operations import OPERATIONS, Operation
@@ -16,34 +19,55 @@ _KEY = (
     "`kms:CallerAccount`, `kms:KeySpec`, `kms:KeyUsage`, `kms:KeyOrigin`, `kms:MultiRegion`, `kms:ViaService`, "
     "`aws:ResourceTag/NAME`"
 )
-_ALGORITHM = "kms:EncryptionAlgorithm"
-_CONTEXT = "kms:EncryptionContext:NAME"
 _ALIAS = "kms:RequestAlias"
+_CONTEXT = "kms:EncryptionContext:NAME"
 _TAGS = "aws:RequestTag/NAME"
 _BYPASS = "kms:BypassPolicyLockoutSafetyCheck"
+_NEW_KEY = ("kms:KeySpec", "kms:KeyUsage", "kms:KeyOrigin", "kms:MultiRegion")
+_ENCRYPTING = (_CONTEXT, "kms:EncryptionAlgorithm", _ALIAS)
+_SIGNING = ("kms:SigningAlgorithm", "kms:MessageType", _ALIAS)
+_MAC = ("kms:MacAlgorithm", _ALIAS)
+_ENCAPSULATING = ("kms:EncapsulationAlgorithm", _ALIAS)
+_GRANTS = ("kms:GrantIsForAWSResource", "kms:GrantConstraintType", "kms:GranteePrincipal", "kms:RetiringPrincipal")
 
 # Condition keys of single operations, beyond those that every operation on a key has.
 CONDITIONS: dict[str, tuple[str, ...]] = {
     "CreateAlias": (_ALIAS,),
-    "CreateKey": ("kms:KeySpec", "kms:KeyUsage", "kms:KeyOrigin", "kms:MultiRegion", _BYPASS, _TAGS),
-    "Decrypt": (_CONTEXT, _ALGORITHM, _ALIAS),
+    "CreateGrant": _GRANTS,
+    "CreateKey": (*_NEW_KEY, _BYPASS, _TAGS),
+    "Decapsulate": _ENCAPSULATING,
+    "Decrypt": _ENCRYPTING,
     "DeleteAlias": (_ALIAS,),
+    "DeriveSharedSecret": ("kms:KeyAgreementAlgorithm", _ALIAS),
     "DescribeKey": (_ALIAS,),
-    "Encrypt": (_CONTEXT, _ALGORITHM, _ALIAS),
-    "GenerateDataKey": (_CONTEXT, _ALGORITHM, _ALIAS),
-    "GenerateDataKeyWithoutPlaintext": (_CONTEXT, _ALGORITHM, _ALIAS),
+    "Encapsulate": _ENCAPSULATING,
+    "Encrypt": _ENCRYPTING,
+    "GenerateDataKey": _ENCRYPTING,
+    "GenerateDataKeyPair": ("kms:DataKeyPairSpec", *_ENCRYPTING),
+    "GenerateDataKeyPairWithoutPlaintext": ("kms:DataKeyPairSpec", *_ENCRYPTING),
+    "GenerateDataKeyWithoutPlaintext": _ENCRYPTING,
+    "GenerateMac": _MAC,
+    "GetParametersForImport": ("kms:WrappingAlgorithm", "kms:WrappingKeySpec"),
+    "GetPublicKey": (_ALIAS,),
+    "ImportKeyMaterial": ("kms:ExpirationModel",),
     "PutKeyPolicy": (_BYPASS,),
-    "ReEncrypt": (_CONTEXT, _ALGORITHM, _ALIAS),
+    "ReEncrypt": (*_ENCRYPTING, "kms:ReEncryptOnSameKey"),
+    "ReplicateKey": ("kms:ReplicaRegion", _BYPASS, _TAGS),
+    "Sign": _SIGNING,
     "TagResource": (_TAGS,),
     "UpdateAlias": (_ALIAS,),
+    "UpdatePrimaryRegion": ("kms:PrimaryRegion",),
+    "Verify": _SIGNING,
+    "VerifyMac": _MAC,
 }
+TESTS = Path(__file__).resolve().parents[3] / "tests" / "kms"
 
 _HEAD = f"""# KMS operations
 
 Made by `python -m fuin.kms.reference` of the operations table (`src/fuin/kms/operations.py`) and the service model.
 
-{{built}} of {{all}} operations are built, for symmetric keys (`SYMMETRIC_DEFAULT`, `ENCRYPT_DECRYPT`, origin `AWS_KMS`,
-one Region). The others answer `UnsupportedOperationException`, and so do `Recipient` and all other kinds of keys.
+{{built}} of {{all}} operations are built; any other answers an error that says so. The kinds of keys, and what is
+left out of them are in [the compatibility table](kms-compatibility.md). The tests named are files of `tests/kms`.
 
 Policies may ask for these condition keys in every operation: {_EVERY}; on a key also {_KEY}.
 
@@ -59,12 +83,26 @@ def page() -> str:
     built = [operation for operation in OPERATIONS.values() if operation.built]
     later = sorted(operation.name for operation in OPERATIONS.values() if not operation.built)
     parts = [_HEAD.format(built=len(built), all=len(OPERATIONS)), "## Built\n"]
-    parts += [_section(operation) for operation in sorted(built, key=lambda operation: operation.name)]
-    parts += ["## Not built yet\n", *(f"* {name}" for name in later)]
-    return "\n".join(parts) + "\n"
+    tested = _tested()
+    parts += [_section(operation, tested) for operation in sorted(built, key=lambda operation: operation.name)]
+    if later:
+        parts += ["## Not built\n", *(f"* {name}" for name in later)]
+    return "\n".join(parts).rstrip("\n") + "\n"
 
 
-def _section(operation: Operation) -> str:
+def _tested() -> dict[str, list[str]]:
+    """Return the test files that call each operation, by boto3's name of it."""
+    calls = {
+        path.name: set(re.findall(r"\.([a-z_]+)\b", path.read_text(encoding="utf-8")))
+        for path in sorted(TESTS.glob("test_*.py"))
+    }
+    return {
+        operation: [name for name, called in calls.items() if xform_name(operation) in called]
+        for operation in OPERATIONS
+    }
+
+
+def _section(operation: Operation, tested: dict[str, list[str]]) -> str:
     modelled = model.service().operation_model(operation.name).error_shapes
     lines = [
         f"### {operation.name}\n",
@@ -73,6 +111,7 @@ def _section(operation: Operation) -> str:
     ]
     if operation.name in CONDITIONS:
         lines.append(f"More condition keys: {_listed(CONDITIONS[operation.name])}\n")
+    lines.append(f"Tests: {_listed(tested[operation.name])}\n")
     return "\n".join(lines)
 
 
