@@ -9,11 +9,11 @@ import platform
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import measure, targets
+from bench import measure, primitives, targets
 from bench.measure import MIB, Row
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 BULK = int(os.environ.get("BENCH_BULK_MIB", "256")) * MIB
 LARGE = int(os.environ.get("BENCH_LARGE_MIB", "1024")) * MIB
 BUCKET = "bench"
+SIGNING = {"ECC_NIST_P256": "ECDSA_SHA_256", "RSA_2048": "RSASSA_PSS_SHA_256", "ML_DSA_65": "ML_DSA_SHAKE_256"}
 
 
 def main() -> None:
     """Measure both servers in one run."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="fuin-bench-") as folder, targets.fuin(Path(folder) / "data") as server:
-        rows += kms(server) + bulk(server)
+        rows += kms(server) + kinds(server) + bulk(server)
         rows += large(server)
     with targets.moto() as server:
         rows += kms(server) + bulk(server)
@@ -52,9 +53,37 @@ def kms(server: Target) -> list[Row]:
     return [show(repeated(server, name, members, connections)) for name, members, connections in wanted]
 
 
-def repeated(server: Target, name: str, members: dict[str, object], connections: int) -> Row:
+def kinds(server: Target) -> list[Row]:
+    """Measure a use of each kind of key, beside its bare primitive: what a request costs beyond the cryptography."""
+    client = measure.client(server, "kms")
+    bare = primitives.bare()
+    message = base64.b64encode(primitives.MESSAGE).decode()
+
+    def made(spec: str, usage: str) -> str:
+        return str(client.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"])
+
+    symmetric = made("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
+    blob = client.encrypt(KeyId=symmetric, Plaintext=primitives.MESSAGE)["CiphertextBlob"]
+    wanted: dict[str, dict[str, object]] = {
+        "Encrypt": {"KeyId": symmetric, "Plaintext": message},
+        "Decrypt": {"CiphertextBlob": base64.b64encode(blob).decode()},
+        "GenerateMac HMAC_256": {
+            "KeyId": made("HMAC_256", "GENERATE_VERIFY_MAC"), "MacAlgorithm": "HMAC_SHA_256", "Message": message,
+        },
+    }  # fmt: skip
+    for spec, algorithm in SIGNING.items():
+        key = made(spec, "SIGN_VERIFY")
+        wanted[f"Sign {spec}"] = {"KeyId": key, "SigningAlgorithm": algorithm, "Message": message}
+    rows = []
+    for label, members in wanted.items():
+        row = repeated(server, label.split()[0], members, 32, f"{label}, 256 bytes")
+        rows.append(show(replace(row, bare_us=bare[label])))
+    return rows
+
+
+def repeated(server: Target, name: str, members: dict[str, object], connections: int, label: str = "") -> Row:
     """Measure an operation five times and return the run whose CPU is the median."""
-    tries = [measure.operation(server, name, members, connections, SECONDS) for _ in range(5)]
+    tries = [measure.operation(server, name, members, connections, SECONDS, label) for _ in range(5)]
     return sorted(tries, key=lambda row: row.cpu_us or 0)[2]
 
 
@@ -114,6 +143,7 @@ COLUMNS = {
     "mb_per_second": "MB/s",
     "cpu_s_per_gb": "CPU s/GB",
     "grown_mib": "memory growth MiB",
+    "bare_us": "bare primitive µs",
 }
 
 

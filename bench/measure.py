@@ -40,6 +40,7 @@ class Row:
     mb_per_second: float | None = None
     cpu_s_per_gb: float | None = None
     grown_mib: float | None = None  # resident memory, the highest during the transfer less that before it
+    bare_us: float | None = None  # CPU microseconds of the bare primitive
 
 
 def client(target: Target, service: str) -> Any:
@@ -51,8 +52,10 @@ def client(target: Target, service: str) -> Any:
     )  # fmt: skip
 
 
-def operation(target: Target, name: str, members: dict[str, object], connections: int, seconds: float) -> Row:
-    """Measure one KMS operation under a number of connections."""
+def operation(
+    target: Target, name: str, members: dict[str, object], connections: int, seconds: float, label: str = ""
+) -> Row:
+    """Measure one KMS operation under a number of connections; `label` names it when its name is not enough."""
     request = requests.kms(target.url, CREDENTIALS, name, members)
     run_load(target, request, connections, min(1.0, seconds))  # warm up
     pids = target.pids()
@@ -60,7 +63,7 @@ def operation(target: Target, name: str, members: dict[str, object], connections
     result = run_load(target, request, connections, seconds)
     used = cpu_seconds(pids) - before
     return Row(
-        target.name, f"{name}, {connections} connections", result["requests"] / result["seconds"],
+        target.name, f"{label or name}, {connections} connections", result["requests"] / result["seconds"],
         1e6 * used / result["requests"], result["p50_ms"], result["p99_ms"],
     )  # fmt: skip
 
