@@ -1,0 +1,75 @@
+"""A database of an earlier Fuin is brought up to date with everything that is in it."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+import fuin.store
+from fuin.settings import Settings
+from fuin.store import connect, keys, materials, migrate
+from fuin.store.store import Store
+from tests.store import values
+
+KEY = {
+    "key_id": "1234abcd-12ab-34cd-56ef-1234567890ab", "region": values.REGION, "account": values.ACCOUNT,
+    "state": "Disabled", "description": "old", "spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT",
+    "origin": "AWS_KMS", "manager": "CUSTOMER", "service": "", "multi_region": 0, "created": 7.0, "policy": "{}",
+    "current_material": b"m" * 32,
+}  # fmt: skip
+
+
+def _at(path: Path, revision: str) -> None:
+    """Make a database as it was at a revision."""
+    connect.create_file(path)
+    config = Config()
+    config.set_main_option("script_location", str(Path(fuin.store.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    engine = connect.make_engine(path)
+    with engine.connect() as connection, connection.begin():
+        connect.raw_of(connection).execute("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+@pytest.fixture
+def old(settings: Settings) -> Settings:
+    """Give a database of revision 0001 with a key, its material and a tag."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0001")
+    engine = connect.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("INSERT INTO accounts VALUES (:account, 1.0)"), {"account": values.ACCOUNT})
+        columns = ", ".join(KEY)
+        connection.execute(text(f"INSERT INTO keys ({columns}) VALUES ({', '.join(f':{name}' for name in KEY)})"), KEY)
+        connection.execute(text("INSERT INTO sealed_materials VALUES (1, :wrapped)"), {"wrapped": b"w" * 114})
+        connection.execute(
+            text("INSERT INTO materials VALUES (1, :key_id, :region, :material, 'SYMMETRIC_DEFAULT', 7.0, 'CURRENT')"),
+            {"key_id": KEY["key_id"], "region": KEY["region"], "material": KEY["current_material"]},
+        )
+        connection.execute(
+            text("INSERT INTO key_tags VALUES (:key_id, :region, 'team', 'blue')"),
+            {"key_id": KEY["key_id"], "region": KEY["region"]},
+        )
+    engine.dispose()
+    return settings
+
+
+def test_a_key_of_the_first_version_is_as_it_was(old: Settings) -> None:
+    """A key that was made before is found with its material and tags, and has none of what came later."""
+    store = Store.open(old)
+    try:
+        assert migrate.revision(old.database) == migrate.HEAD
+        key = store.read(keys.find_key, str(KEY["key_id"]), values.REGION)
+        assert key is not None
+        assert (key.state, key.description, key.created, key.tags) == ("Disabled", "old", 7.0, (("team", "blue"),))
+        later = (key.custom_key_store, key.primary_region, key.rotation_period, key.rotation_due, key.valid_to)
+        assert later == (None,) * 5
+        found = store.read(materials.find_material, key.key_id, key.region, key.current_material)
+        assert found is not None
+        assert found.wrapped == b"w" * 114
+    finally:
+        store.close()
