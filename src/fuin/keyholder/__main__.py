@@ -12,11 +12,13 @@ from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import segments
 from fuin.keyholder import command
 from fuin.keyholder.hardening import harden
+from fuin.keyholder.importing import Importer
 from fuin.keyholder.rootkey import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
 from fuin.keyholder.server import Server, say
 from fuin.keyholder.service import Service
 from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.software import Software
+from fuin.keyholder.usage import LastUses
 
 _PASSPHRASE_LIMIT = 4096
 
@@ -57,9 +59,15 @@ def serve(wanted: command.Command) -> None:
         signer = AuditSigner(root)
         log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)
         with contextlib.closing(log), socket.socket(fileno=wanted.listener) as listener:
-            server = Server(listener, Service(backend, log, signer.public_key), log)
+            last_uses = LastUses.open(root, wanted.audit, log)
+            service = Service(backend, Importer(root), last_uses, log, signer.public_key)
+            server = Server(listener, service, log)
             _say_ready(wanted.ready)
-            server.run()
+            try:
+                server.run()
+                last_uses.finished(log.position)
+            finally:
+                last_uses.wipe()
     finally:
         backend.wipe()
 

@@ -9,7 +9,14 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.errors import FormatError, FuinError, KeyholderUnavailable, MaterialDamaged, TamperedError
+from fuin.errors import (
+    FormatError,
+    FuinError,
+    ImportTokenExpired,
+    KeyholderUnavailable,
+    MaterialDamaged,
+    TamperedError,
+)
 from fuin.formats.wrapped import Material, parse_material
 from fuin.keyholder.connection import Connection, Line
 from fuin.keyholder.opcodes import Opcode, Status
@@ -28,6 +35,7 @@ _ERRORS: dict[int, type[FuinError]] = {
     Status.TAMPERED: TamperedError,
     Status.DAMAGED: MaterialDamaged,
     Status.UNAVAILABLE: KeyholderUnavailable,
+    Status.EXPIRED: ImportTokenExpired,
 }
 
 
@@ -38,6 +46,19 @@ class KeyholderStatus:
     sequence: int
     head: bytes
     public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When a key was last used: `time` and `tracking_start` in seconds since 1970, `use` as in `formats/record.py`.
+
+    Without a use since `tracking_start`, which is when the log began, `time` is None.
+    """
+
+    tracking_start: float
+    time: float | None = None
+    use: int = 0
+    request_id: str = ""
 
 
 class Keyholder:
@@ -174,6 +195,38 @@ class Keyholder:
         (public,) = await self._ask(Opcode.PUBLIC_KEY, material.encoded, draft)
         return public
 
+    async def import_parameters(self, scope: bytes, wrapping_spec: str, expires: int) -> tuple[bytes, bytes]:
+        """Return a fresh wrapping key, public (SPKI DER), and the token that brings its private half back.
+
+        `expires` is in seconds since 1970. Takes a while; uses no KMS key, so it leaves no record.
+        """
+        public, token = await self._slow_line.ask(
+            Opcode.IMPORT_PARAMETERS, scope, wrapping_spec.encode(), _u64(expires)
+        )  # fmt: skip
+        return public, token
+
+    async def import_material(
+        self, key_id: str, spec: str, scope: bytes, token: bytes, algorithm: str, encrypted: bytes, draft: bytes
+    ) -> Material:
+        """Return material that somebody else made, wrapped under an import's public key; the same has the same id.
+
+        Raises TamperedError when the token is not of this scope, ImportTokenExpired, and FormatError for whatever is
+        wrong with the encrypted material.
+        """
+        (encoded,) = await self._slow_line.ask(
+            Opcode.IMPORT_MATERIAL,
+            key_id.encode(), spec.encode(), scope, token, algorithm.encode(), encrypted, draft,
+        )  # fmt: skip
+        return parse_material(encoded)
+
+    async def last_use(self, key_id: str, region: str) -> LastUse:
+        """Return the last successful cryptographic use of a key; the Region matters to multi-Region keys only."""
+        start, *used = await self._ask(Opcode.LAST_USE, key_id.encode(), region.encode())
+        if not used:
+            return LastUse(_seconds(start))
+        time, use, request_id = used
+        return LastUse(_seconds(start), _seconds(time), use[0], request_id.decode(errors="replace"))
+
     async def random(self, length: int, draft: bytes) -> bytes:
         """Return 1 to 1,024 random bytes."""
         (data,) = await self._ask(Opcode.RANDOM, _u32(length), draft)
@@ -217,6 +270,17 @@ def _failure(status: int, answer: list[bytes]) -> FuinError:
     """Return the error that an answer of another status than OK means; its text is the keyholder's own."""
     text = answer[0].decode(errors="replace") if answer else "no reason given"
     return _ERRORS.get(status, KeyholderUnavailable)(text)
+
+
+def _seconds(field: bytes) -> float:
+    """Return a time in seconds of one in nanoseconds."""
+    return float(_U64.unpack(field)[0] / 1e9)
+
+
+def _u64(number: int) -> bytes:
+    if not 0 <= number < 1 << 64:
+        raise FormatError("a time out of range")
+    return _U64.pack(number)
 
 
 def _u32(number: int) -> bytes:

@@ -4,162 +4,197 @@ Nothing of an import is stored. GetParametersForImport makes an RSA key; its pri
 sealed under the root key and bound to the scope (opaque here: the KMS key and the wrapping algorithm) and the expiry.
 ImportKeyMaterial brings the token back. Page: docs/formats/import-token.md.
 
-Whatever is wrong with the encrypted material (padding, length, content), the answer is one and the same, so nobody can
-learn a plaintext by asking often (Bleichenbacher 1998, Manger 2001). RSAES_PKCS1_V1_5 is not here: AWS took it away on
+Whatever is wrong with the encrypted material (padding, length, content), the answer is one and the same, so nobody
+learns a plaintext by asking often (Bleichenbacher 1998, Manger 2001). RSAES_PKCS1_V1_5 is not here: AWS took it away on
 2023-10-10.
+
+`new_wrapping_key` and `unwrap` take long and may run in the maker thread; all that seals or opens belongs to the loop.
 """
 
 import hmac
 import os
 import struct
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.formats import wrapped
-from fuin.formats.wrapped import Kind, Material
+from fuin.formats.wrapped import Kind
 from fuin.keyholder import sealing
-from fuin.keyholder.imported import SPECS, Imported, NotTheMaterial, check
-from fuin.keyholder.memory import wipe
+from fuin.keyholder.kinds import rsa
+from fuin.keyholder.kinds.mac import Mac
+from fuin.keyholder.kinds.material import Pair
+from fuin.keyholder.kinds.specs import kind_of
+from fuin.keyholder.kinds.symmetric import Symmetric
+from fuin.keyholder.memory import taken, wipe
 from fuin.keyholder.rootkey import RootKey
 
 TOKEN_LIMIT = 6144  # bytes; AWS: ImportToken
-SCOPE_LIMIT = 4096
+SCOPE_LIMIT = 4096  # bytes
 
-_BITS = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
-# Name of the algorithm -> the hash of OAEP and its MGF1, and whether an AES key stands between (CKM_RSA_AES_KEY_WRAP).
+# Name of the algorithm -> the hash of OAEP and its MGF1, and whether an AES key stands between.
 _ALGORITHMS: dict[str, tuple[SHA1 | SHA256, bool]] = {
-    "RSAES_OAEP_SHA_1": (SHA1(), False),  # noqa: S303 - AWS offers it; OAEP needs no collision resistance
+    "RSAES_OAEP_SHA_1": (SHA1(), False),  # noqa: S303 - AWS has it; OAEP does not need collision resistance
     "RSAES_OAEP_SHA_256": (SHA256(), False),
     "RSA_AES_KEY_WRAP_SHA_1": (SHA1(), True),  # noqa: S303
     "RSA_AES_KEY_WRAP_SHA_256": (SHA256(), True),
 }
-_WRONG = "the encrypted key material is not that of the wanted key spec"
+_WRONG = "the encrypted key material is not that of the key spec"
 _PREFIX = bytes((wrapped.VERSION, Kind.IMPORT_TOKEN))
-_MATERIAL = bytes((wrapped.VERSION, Kind.MATERIAL))
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Material that was unwrapped and checked: `key` as its kind is sealed, and what is always the same for it.
+
+    The identity is the key itself where it is symmetric. Of a key pair it is the public key (SPKI DER), since a private
+    one has several forms: the primes of RSA may come in either order.
+    """
+
+    key: bytearray
+    identity: bytearray
+
+    def wipe(self) -> None:
+        """Overwrite both."""
+        wipe(self.key)
+        wipe(self.identity)
+
+    def __repr__(self) -> str:
+        return "Imported(...)"
+
+    def __del__(self) -> None:
+        self.wipe()  # also when whoever asked for it went away meanwhile
+
+
+class Importer:
+    """What the root key is needed for."""
+
+    def __init__(self, root: RootKey) -> None:
+        self._root = root
+
+    def token(self, scope: bytes, expires: int, private: bytearray) -> bytes:
+        """Return the import token of a wrapping key's private half, which is wiped; `expires`: seconds since 1970."""
+        header = _U64.pack(expires)
+        try:
+            return header + sealing.seal(
+                self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _binding(header, scope), private
+            )  # fmt: skip
+        finally:
+            wipe(private)
+
+    def wrapping_key(self, scope: bytes, token: bytes, now: float) -> RSAPrivateKey:
+        """Return the wrapping key of a token.
+
+        Raises TamperedError when the token is not one, or of another scope; ImportTokenExpired when its time is over.
+        """
+        if len(token) > TOKEN_LIMIT:
+            raise TamperedError("the import token does not open")
+        header = token[: _U64.size]
+        private = sealing.open_into(
+            self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _binding(header, scope), token[_U64.size :]
+        )  # fmt: skip
+        try:
+            if now >= _U64.unpack(header)[0]:
+                raise ImportTokenExpired("the import token has expired")
+            key = load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)  # our own, just unsealed
+        finally:
+            wipe(private)
+        if not isinstance(key, RSAPrivateKey):
+            raise TamperedError("the import token does not open")
+        return key
+
+    def material_id(self, key_id: str, spec: str, imported: Imported) -> bytes:
+        """Return the id of imported material, 32 bytes: a function of the key id and the material.
+
+        The same material brought to the same key again has the same id. Without the root key nobody can compute it,
+        so no id tells what the material is, or whether two keys have the same.
+        """
+        key = bytearray(32)
+        sealing.derive_into(self._root.key, sealing.LABEL_IMPORTED_ID, b"", key)
+        names = b"".join(bytes((len(part),)) + part for part in (key_id.encode(), spec.encode()))
+        digest = hmac.new(key, names + _U32.pack(len(imported.identity)), "sha256")
+        wipe(key)
+        digest.update(imported.identity)
+        return digest.digest()
+
+
+def check_scope(scope: bytes) -> None:
+    """Raise FormatError on a scope that no token has."""
+    if not 1 <= len(scope) <= SCOPE_LIMIT:
+        raise FormatError("a scope of a wrong length")
+
+
 def check_wrapping_spec(spec: str) -> None:
     """Raise FormatError unless `spec` names a wrapping key that can be made."""
-    if spec not in _BITS:
+    if spec not in rsa.BITS:
         raise FormatError("a wrapping key spec that this keyholder does not have")
 
 
-def new_wrapping_key(spec: str) -> tuple[bytes, bytearray]:
-    """Return a fresh RSA key: public as SubjectPublicKeyInfo, private as PKCS #8, both DER. Takes 0.1 to 2 seconds."""
+def new_wrapping_key(spec: str) -> Pair:
+    """Return a fresh RSA key: private as PKCS#8, public as SPKI, both DER; slow."""
     check_wrapping_spec(spec)
-    key = generate_private_key(65537, _BITS[spec])
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return public, bytearray(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def seal_token(root: RootKey, scope: bytes, expires: int, private: bytearray) -> bytes:
-    """Return the import token of a wrapping key's private half; `expires` is in seconds since 1970."""
-    header = _U64.pack(expires)
-    return header + sealing.seal(root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _binding(header, scope), private)
-
-
-def open_token(root: RootKey, scope: bytes, token: bytes, now: float) -> bytearray:
-    """Return the private half of a wrapping key, to be wiped.
-
-    Raises TamperedError when the token is not one, or of another scope; ImportTokenExpired when its time is over.
-    """
-    if len(token) > TOKEN_LIMIT:
-        raise TamperedError("the import token does not open")
-    header = token[: _U64.size]
-    binding = _binding(header, scope)
-    private = sealing.open_into(root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, binding, token[_U64.size :])
-    if now >= _U64.unpack(header)[0]:
-        wipe(private)
-        raise ImportTokenExpired("the import token has expired")
-    return private
+    return rsa.make_pair(spec)
 
 
 def check_request(spec: str, algorithm: str) -> None:
-    """Raise FormatError unless material of the spec can be imported with the algorithm."""
-    if spec not in SPECS:
-        raise FormatError("a key spec whose material cannot be imported")
+    """Raise FormatError unless there are such a key spec and such a wrapping algorithm."""
+    kind_of(spec)
     if algorithm not in _ALGORITHMS:
         raise FormatError("a wrapping algorithm that this keyholder does not have")
 
 
-def unwrap(private: bytearray, algorithm: str, encrypted: bytes, spec: str) -> Imported:
-    """Return the material that was wrapped, checked; wipes `private`. Up to 0.3 seconds: it looks at RSA's primes.
+def unwrap(key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> Imported:
+    """Return the material that was wrapped; slow for RSA, whose primes are checked.
 
     Raises FormatError, with one text for whatever is wrong with the encrypted material.
     """
     check_request(spec, algorithm)
-    try:
-        key = load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)  # our own, just unsealed
-    finally:
-        wipe(private)
-    if not isinstance(key, RSAPrivateKey):
-        raise TamperedError("the import token does not open")
     hash_, with_aes = _ALGORITHMS[algorithm]
     plaintext = _through_aes(key, hash_, encrypted) if with_aes else _decrypted(key, hash_, encrypted)
     try:
-        return check(spec, plaintext)
-    except NotTheMaterial:
+        return _checked(spec, plaintext)
+    except FormatError:
         raise FormatError(_WRONG) from None
     finally:
         wipe(plaintext)
 
 
-def seal_material(root: RootKey, key_id: str, spec: str, imported: Imported) -> Material:
-    """Return the material of a KMS key, wrapped; wipes `imported`.
-
-    The material id is a function of the key id and the material, and needs the root key: bringing the same material
-    again gives the same id, and no id tells whether two keys have the same material.
-    """
+def _checked(spec: str, plaintext: bytearray) -> Imported:
+    kind = kind_of(spec)
+    key = kind.imported(spec, plaintext)
+    if issubclass(kind, Symmetric | Mac):
+        return Imported(key, bytearray(key))
+    opened = kind(spec, "", b"", bytearray(key))
     try:
-        material_id = _material_id(root, key_id, spec, imported.identity)
-        binding = wrapped.binding(key_id, material_id, spec)
-        sealed = sealing.seal(root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, imported.key)
+        return Imported(key, bytearray(opened.public_key()))
     finally:
-        imported.wipe()
-    return Material(key_id, material_id, spec, sealed)
-
-
-def _material_id(root: RootKey, key_id: str, spec: str, identity: bytearray) -> bytes:
-    key = bytearray(32)
-    sealing.derive_into(root.key, sealing.LABEL_IMPORTED_ID, b"", key)
-    names = b"".join(bytes((len(part),)) + part for part in (key_id.encode(), spec.encode()))
-    digest = hmac.new(key, names + _U32.pack(len(identity)), "sha256")
-    wipe(key)
-    digest.update(identity)
-    return digest.digest()
+        opened.wipe()
 
 
 def _binding(header: bytes, scope: bytes) -> bytes:
-    if not 1 <= len(scope) <= SCOPE_LIMIT:
-        raise FormatError("a scope of a wrong length")
+    check_scope(scope)
     return header + scope
 
 
 def _decrypted(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
-    """Return what OAEP (RFC 8017 section 7.1) hides; OpenSSL takes the same time whatever is wrong in it."""
+    """Return what OAEP (RFC 8017 section 7.1) hides; OpenSSL takes the same time whatever is wrong with it."""
     try:
-        return bytearray(key.decrypt(encrypted, OAEP(MGF1(hash_), hash_, None)))
+        return taken(key.decrypt(encrypted, OAEP(MGF1(hash_), hash_, None)))
     except ValueError:
         raise FormatError(_WRONG) from None
 
 
 def _through_aes(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
-    """Unwrap by an AES-256 key that RSA-OAEP hides, RFC 5649. PKCS #11 v3.1, CKM_RSA_AES_KEY_WRAP.
+    """Unwrap (RFC 5649) by an AES-256 key that RSA-OAEP hides. PKCS #11 v3.1, CKM_RSA_AES_KEY_WRAP.
 
-    When the AES key cannot be had, the second step is done with a random one and fails there, as with a wrong one.
+    When that key cannot be had, the second step is done with a random one, and fails there as it does with a wrong one.
     """
     size = key.key_size // 8
     try:
@@ -167,9 +202,10 @@ def _through_aes(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> 
     except FormatError:
         aes = bytearray()
     if len(aes) != 32:
+        wipe(aes)
         aes = bytearray(os.urandom(32))
     try:
-        return bytearray(aes_key_unwrap_with_padding(bytes(aes), encrypted[size:]))
+        return taken(aes_key_unwrap_with_padding(aes, encrypted[size:]))
     except (InvalidUnwrap, ValueError):
         raise FormatError(_WRONG) from None
     finally:

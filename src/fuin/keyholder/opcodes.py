@@ -36,6 +36,9 @@ class Opcode(IntEnum):
     PUBLIC_KEY = 31  # material, draft -> public key
     DATA_KEY_PAIR = 32  # material, context, pair spec, draft -> private key, public key, blob
     DATA_KEY_PAIR_WITHOUT_PLAINTEXT = 33  # material, context, pair spec, draft -> public key, blob
+    IMPORT_PARAMETERS = 34  # scope, wrapping key spec, u64 expiry -> public key, token
+    IMPORT_MATERIAL = 35  # key id, spec, scope, token, wrapping algorithm, encrypted, draft -> encoded material
+    LAST_USE = 36  # key id, region -> u64 tracking start; and if there is one, u64 time, u8 use, request id
 
 
 class Status(IntEnum):
@@ -46,3 +49,4 @@ class Status(IntEnum):
     TAMPERED = 2  # the blob, the signature, the MAC does not hold with this key and parameter
     DAMAGED = 3  # wrapped material or a sealed secret does not open under the root key
     UNAVAILABLE = 4  # the record could not be written, so there is no answer
+    EXPIRED = 5  # an import token is genuine, and its time is over

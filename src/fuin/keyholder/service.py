@@ -4,14 +4,18 @@ A request gives a `Reply`: the status and fields of the answer, and the uses to 
 takes long gives a `Deferred` instead, which turns into the reply once it is made.
 """
 
+import struct
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from fuin import ids
 from fuin.audit.log import Log, Use
-from fuin.errors import FormatError, FuinError, MaterialDamaged, TamperedError
+from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, TamperedError
 from fuin.formats import record, wrapped
-from fuin.keyholder import operations
+from fuin.keyholder import importing, operations
+from fuin.keyholder.importing import Imported, Importer
 from fuin.keyholder.kinds.material import OpenMaterial, Pair
 from fuin.keyholder.kinds.specs import SLOW, kind_of, make_material, make_pair
 from fuin.keyholder.maker import attempt, given
@@ -19,10 +23,13 @@ from fuin.keyholder.memory import wipe
 from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.operations import OPERATIONS, KeyUse, number, text
 from fuin.keyholder.software import Software, random_bytes
+from fuin.keyholder.usage import LastUses
 
 _NOTHING: tuple[Use, ...] = ()
 _OK = int(Status.OK)
 _tuple = tuple.__new__  # makes a named tuple in half the time of its own constructor, twice for every request
+
+_U64 = struct.Struct(">Q")
 
 Made = TypeVar("Made")
 
@@ -47,6 +54,7 @@ class Deferred(NamedTuple):
 
 # What an error of an operation means to the caller and in the record. Order matters: the first that fits.
 _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
+    (ImportTokenExpired, Status.EXPIRED, record.INVALID),
     (MaterialDamaged, Status.DAMAGED, record.DAMAGED),
     (TamperedError, Status.TAMPERED, record.TAMPERED),
     (FormatError, Status.INVALID, record.INVALID),
@@ -57,8 +65,10 @@ _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
 class Service:
     """Answers requests; it knows the backend and the log's position, no socket and no file."""
 
-    def __init__(self, backend: Software, log: Log, public_key: bytes) -> None:
+    def __init__(self, backend: Software, importer: Importer, last_uses: LastUses, log: Log, public_key: bytes) -> None:
         self._backend = backend
+        self._importer = importer
+        self._last_uses = last_uses
         self._log = log
         self._public_key = public_key
         self._operations = OPERATIONS
@@ -74,6 +84,9 @@ class Service:
             Opcode.STATUS: (0, self._status),
             Opcode.DATA_KEY_PAIR: (4, self._data_key_pair),
             Opcode.DATA_KEY_PAIR_WITHOUT_PLAINTEXT: (4, self._data_key_pair_without_plaintext),
+            Opcode.IMPORT_PARAMETERS: (3, self._import_parameters),
+            Opcode.IMPORT_MATERIAL: (7, self._import_material),
+            Opcode.LAST_USE: (2, self._last_use),
         }
 
     def handle(self, code: int, fields: list[bytes]) -> Reply | Deferred:
@@ -159,6 +172,47 @@ class Service:
             if isinstance(made, Pair):
                 wipe(made.private)
 
+    def _import_parameters(self, fields: list[bytes]) -> Reply | Deferred:
+        scope, spec, expires = fields[0], text(fields[1]), _u64(fields[2])
+        importing.check_scope(scope)
+        importing.check_wrapping_spec(spec)
+        return Deferred(partial(importing.new_wrapping_key, spec), partial(self._wrapping_key_made, scope, expires))
+
+    def _wrapping_key_made(self, scope: bytes, expires: int, made: Pair | Exception) -> Reply:
+        try:
+            pair = given(made)
+            return Reply(Status.OK, [pair.public, self._importer.token(scope, expires, pair.private)], _NOTHING)
+        except Exception as error:
+            return _failed(error)
+
+    def _import_material(self, fields: list[bytes]) -> Reply | Deferred:
+        scope, token, encrypted, draft = fields[2], fields[3], fields[5], fields[6]
+        key_id = ""
+        try:
+            key_id, spec, algorithm = _key_id(fields[0]), text(fields[1]), text(fields[4])
+            importing.check_request(spec, algorithm)
+            wrapping_key = self._importer.wrapping_key(scope, token, time.time())
+        except Exception as error:
+            return _failed(error, record.IMPORT_MATERIAL, key_id, b"", draft)
+        work = partial(importing.unwrap, wrapping_key, algorithm, encrypted, spec)
+        return Deferred(work, partial(self._imported, key_id, spec, draft))
+
+    def _imported(self, key_id: str, spec: str, draft: bytes, made: Imported | Exception) -> Reply:
+        try:
+            imported = given(made)
+            material_id = self._importer.material_id(key_id, spec, imported)
+            material = self._backend.seal_material(key_id, spec, imported.key, material_id)
+            imported.wipe()
+        except Exception as error:
+            return _failed(error, record.IMPORT_MATERIAL, key_id, b"", draft)
+        use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material_id, draft)
+        return Reply(Status.OK, [material.encoded], (use,))
+
+    def _last_use(self, fields: list[bytes]) -> Reply:
+        found = self._last_uses.of(text(fields[0]), text(fields[1]))
+        used = () if found is None else (_U64.pack(found[0]), bytes((found[1],)), found[2])
+        return Reply(Status.OK, [_U64.pack(self._last_uses.begun), *used], _NOTHING)
+
     def _random(self, fields: list[bytes]) -> Reply:
         try:
             data = random_bytes(number(fields[0]))
@@ -210,6 +264,19 @@ def _failed(
     reason = str(error) if isinstance(error, FuinError) else "the keyholder failed"
     uses = _NOTHING if use is None else (Use(use, outcome, key_id, material_id, draft),)
     return Reply(status, [reason.encode()], uses)
+
+
+def _key_id(field: bytes) -> str:
+    key_id = text(field)
+    if not ids.is_key_id(key_id):
+        raise FormatError("not a key id")
+    return key_id
+
+
+def _u64(field: bytes) -> int:
+    if len(field) != _U64.size:
+        raise FormatError("a time of another size than eight bytes")
+    return int(_U64.unpack(field)[0])
 
 
 def _names(encoded: bytes) -> tuple[str, bytes]:

@@ -43,10 +43,20 @@ def spki(public: _Public) -> bytes:
 
 def parse_pkcs8(encoded: bytes | bytearray) -> PrivateKeyTypes:
     """Return the private key of PKCS#8 DER, fully checked; raises FormatError."""
+    if not _starts_as_pkcs8(encoded):  # the loader would take PKCS#1 and SEC 1 as well
+        raise FormatError("not a private key in PKCS#8 DER")
     try:
         return load_der_private_key(encoded, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise FormatError("not a private key in PKCS#8 DER") from None
+
+
+def _starts_as_pkcs8(encoded: bytes | bytearray) -> bool:
+    """Tell whether a SEQUENCE begins with an INTEGER of one byte, the version, and a SEQUENCE, the algorithm."""
+    if len(encoded) < 2 or encoded[0] != 0x30:
+        return False
+    at = 2 + (encoded[1] & 0x7F if encoded[1] & 0x80 else 0)
+    return encoded[at : at + 2] == b"\x02\x01" and encoded[at + 3 : at + 4] == b"\x30"
 
 
 def parse_spki(encoded: bytes) -> PublicKeyTypes:
