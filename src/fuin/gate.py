@@ -6,7 +6,7 @@ needs. What it decides is kept in the call and stands in the audit record, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from fuin.access import decide
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied
+from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,11 +35,15 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Services:
-    """What a worker's operations reach: the store, the keyholder, the settings."""
+    """What a worker's operations reach: the store, the keyholder, the settings, and external key stores' proxies."""
 
     settings: Settings
     store: Store
     keyholder: Keyholder
+    proxies: Proxies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.proxies = Proxies(self.settings, self.keyholder)
 
 
 class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):

@@ -29,6 +29,9 @@ class Settings:
     s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
     object_limit: int = 5 * GIB  # one PutObject or UploadPart
     frame_length: int = 256 * KIB  # plaintext bytes per message frame
+    xks_hosts: tuple[str, ...] = ()  # external key store proxies: name, or name=address:port; none listed: public ones
+    xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
+    xks_timeout: float = 0.25  # AWS: each request to a proxy
 
     @property
     def database(self) -> Path:

@@ -25,9 +25,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "store": ("formats", "access.principal", *LOW),  # an access key's row names its principal
     "keyholder": ("audit", "formats", *LOW),
     "request": LOW,
-    "gate": ("access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "xks": ("access", "keyholder.client", *LOW),
+    "gate": ("access", "audit", "store", "keyholder.client", "xks.client", "formats", *LOW),
     "caller": ("access", "gate", "request", "store", "keyholder.client", *LOW),
-    "kms": (*ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW),
+    "kms": (*ANY_CALL, "access", "audit", "store", "keyholder.client", "xks", "formats", *LOW),
     "s3": (
         *ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW,
         "envelope", "kms.on_behalf", "kms.faults",
@@ -37,7 +38,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "envelope": ("formats", "secret", "errors"),
     "volume": ("envelope", "formats", "secret", "errors"),
     "cli": (
-        "server", "identity", "envelope", "volume", "access", "audit", "store", "keyholder.client", "formats", *LOW,
+        "server", "identity", "envelope", "volume", "access", "audit", "store", "keyholder.client", "xks.addresses",
+        "formats", *LOW,
     ),
     "console": ("server", *ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW),
     "testing": (),

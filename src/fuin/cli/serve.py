@@ -15,6 +15,7 @@ from fuin.errors import FuinError
 from fuin.server import keyholding
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
+from fuin.xks.addresses import Hosts
 
 if TYPE_CHECKING:
     from fuin.server.first_start import RootAccess
@@ -26,6 +27,20 @@ Region = Annotated[str, typer.Option(help="The region of requests that name none
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
 Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.", exists=True, dir_okay=False)]
 Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
+ProxyHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--xks-host",
+        help="A host that external key store proxies may be at: NAME, or NAME=ADDRESS:PORT. Repeat it for more; "
+        "without any, proxies may be at public addresses only.",
+    ),
+]
+ProxyAuthority = Annotated[
+    Path | None,
+    typer.Option(
+        "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
+    ),
+]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a certificate for trying out.")]
 
 NewLog = Annotated[bool, typer.Option("--new-audit-log", help="Begin a new audit log for data whose log is lost.")]
@@ -43,6 +58,8 @@ def serve(
     tls_self_signed: SelfSigned = False,
     passphrase_file: PassphraseFile = None,
     new_audit_log: NewLog = False,
+    xks_host: ProxyHosts = None,
+    xks_ca: ProxyAuthority = None,
 ) -> None:
     """Serve KMS, S3 and STS on one port until SIGTERM.
 
@@ -58,16 +75,26 @@ def serve(
     """
     if (tls_cert is None) != (tls_key is None):
         raise FuinError("--tls-cert and --tls-key go together")
-    if len(account) != 12 or not (account.isascii() and account.isdigit()):
-        raise FuinError("--account takes twelve digits")
+    check(account, xks_host or [])
     settings = Settings(
         data=data.absolute(), host=host, port=port, account=account, region=region,
         workers=workers or os.cpu_count() or 1,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
         tls_self_signed=tls_self_signed, new_audit_log=new_audit_log,
+        xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
+
+
+def check(account: str, proxy_hosts: list[str]) -> None:
+    """Raise FuinError for an --account or --xks-host that is none, before a worker stumbles over it."""
+    if len(account) != 12 or not (account.isascii() and account.isdigit()):
+        raise FuinError("--account takes twelve digits")
+    try:
+        Hosts(proxy_hosts)
+    except ValueError as error:
+        raise FuinError(f"--xks-host: {error}") from None
 
 
 def announce(settings: Settings, url: str, access: RootAccess | None) -> None:

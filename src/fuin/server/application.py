@@ -68,6 +68,7 @@ class Application:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._services is not None:
+            await self._services.proxies.close()
             await self._services.keyholder.close()
             self._services.store.close()
 

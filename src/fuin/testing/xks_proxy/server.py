@@ -165,6 +165,7 @@ class Server(ThreadingHTTPServer):
     """The proxy's HTTPS server; `with` runs it in a thread of its own."""
 
     daemon_threads = True
+    request_queue_size = 128  # else a burst of connections waits for its packets to be sent again
     block_on_close = False  # a slow answer does not hold the end back
 
     def __init__(self, proxy: Proxy, certificate: Path, key: Path, host: str = "127.0.0.1", port: int = 0) -> None:

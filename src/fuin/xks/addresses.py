@@ -1,0 +1,90 @@
+"""Where a proxy may be: which host names are asked at all, and at which addresses.
+
+Whoever may create a custom key store names a host, and this server connects to it: without a rule that would let them
+feel their way through the network behind the server (server-side request forgery). So: without a list of hosts, public
+addresses only; with one, no other host. The address that was judged is the one that is connected to, so that a second
+answer of the name server changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, NamedTuple
+
+from fuin.xks.failure import Failure, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PORT = 443  # AWS: XksProxyUriEndpoint has no port
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+
+
+class Address(NamedTuple):
+    """A socket's family and address."""
+
+    family: int
+    host: str
+    port: int
+
+
+class Hosts:
+    """The setting `xks_hosts`: entries `name`, or `name=address:port` for a proxy that the name server does not know.
+
+    Raises ValueError for entries of another form.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._listed = dict(_entry(entry) for entry in entries)
+
+    async def addresses(self, host: str) -> list[Address]:
+        """Return the addresses of a proxy's host, at least one; raises Failure (FORBIDDEN, UNREACHABLE)."""
+        name = host.lower().rstrip(".")
+        if name not in self._listed:
+            if self._listed:
+                raise Failure(Why.FORBIDDEN)
+            return _public(await _resolved(name))
+        return [fixed] if (fixed := self._listed[name]) is not None else await _resolved(name)
+
+
+def _entry(text: str) -> tuple[str, Address | None]:
+    name, equals, where = text.partition("=")
+    if not name or not name.isascii() or any(character in name for character in " /:@"):
+        raise ValueError(f"not a host of an external key store proxy: {text}")
+    if not equals:
+        return name.lower(), None
+    host, _, port = where.rpartition(":")
+    address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    if not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"not a port: {text}")
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return name.lower(), Address(family, str(address), int(port))
+
+
+async def _resolved(name: str) -> list[Address]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, PORT, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):  # labels that are empty or too long are a UnicodeError
+        raise Failure(Why.UNREACHABLE) from None
+    return [Address(family, str(address[0]), PORT) for family, _, _, _, address in found]
+
+
+def _public(found: list[Address]) -> list[Address]:
+    """Return the addresses if all are public; one that is not makes the name suspect as a whole."""
+    if not all(is_public(address.host) for address in found):
+        raise Failure(Why.FORBIDDEN)
+    return found
+
+
+def is_public(text: str) -> bool:
+    """Tell whether an address is one of the public Internet (IANA special-purpose registries)."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return is_public(str(inner))
+        if address not in _PUBLIC_IPV6 or address.teredo is not None:
+            return False
+    return address.is_global and not address.is_multicast

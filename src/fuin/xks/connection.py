@@ -1,0 +1,131 @@
+"""One HTTPS connection to a proxy: HTTP/1.1, one request at a time, kept alive.
+
+httptools (Node.js's llhttp) reads the answers and `ssl` makes TLS; what is here is when bytes are sent and awaited.
+Why no HTTP client library: docs/decisions/0005-asking-external-key-store-proxies.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from fuin.xks.failure import Failure, Why
+
+if TYPE_CHECKING:
+    from fuin.xks.addresses import Address
+
+ANSWER_LIMIT = (
+    32 * 1024
+)  # bytes with headers; the largest of the specification is a plaintext of 4,300 bytes, in Base64
+
+
+class ConnectionGone(Exception):
+    """The connection ended before the first byte of an answer: a kept one may just have been too old."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection that is open; `ask` sends one request and returns the status and body of its answer."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._body: list[bytes] = []
+        self._received = 0
+        self.usable = False
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request; raises Failure (MALFORMED) or ConnectionGone."""
+        if not self.usable or self._transport is None:
+            raise ConnectionGone
+        self._parser = httptools.HttpResponseParser(self)
+        self._body, self._received = [], 0
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        try:
+            return await self._answer
+        finally:
+            if not self._answer.done() or self._answer.cancelled():
+                self.close()  # an answer that comes too late must not be taken for the next one's
+            self._answer = None
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; asyncio calls it once, after the TLS handshake."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; more than the limit, or what nobody asked for, ends the connection."""
+        self._received += len(data)
+        if self._answer is None or self._answer.done() or self._received > ANSWER_LIMIT:
+            self._malformed()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._malformed()
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece of the body; the parser calls it."""
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """Hand the answer over; the parser calls it."""
+        if not self._parser.should_keep_alive():
+            self.usable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((self._parser.get_status_code(), b"".join(self._body)))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail what is waited for; asyncio calls it once."""
+        self.usable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Failure(Why.MALFORMED) if self._received else ConnectionGone())
+
+    def _malformed(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Failure(Why.MALFORMED))
+        self.close()
+
+
+async def connect(address: Address, name: str, context: ssl.SSLContext) -> Connection:
+    """Connect, check the certificate for `name`; raises Failure (UNREACHABLE, NO_TLS).
+
+    Whoever calls it sets the time limit: TimeoutError while there is no TCP connection yet becomes UNREACHABLE.
+    """
+    loop = asyncio.get_running_loop()
+    raw = await _tcp(loop, address)
+    try:
+        _, connection = await loop.create_connection(Connection, sock=raw, ssl=context, server_hostname=name)
+    except (ssl.SSLError, ssl.CertificateError, ConnectionError, TimeoutError):
+        raw.close()
+        raise Failure(Why.NO_TLS) from None
+    except BaseException:
+        raw.close()
+        raise
+    return connection
+
+
+async def _tcp(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+    raw = socket.socket(address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        raw.setblocking(False)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await loop.sock_connect(raw, (address.host, address.port))
+    except asyncio.CancelledError:
+        raw.close()
+        raise
+    except OSError:
+        raw.close()
+        raise Failure(Why.UNREACHABLE) from None
+    return raw

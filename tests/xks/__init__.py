@@ -1,0 +1,1 @@
+"""Tests of asking external key store proxies."""
