@@ -12,7 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fuin.kms import aliases, data_keys, encryption, keys, lifecycle, model, policies, rotation, tags
+from fuin.kms import (
+    agreement,
+    aliases,
+    data_key_pairs,
+    data_keys,
+    encapsulation,
+    encryption,
+    keys,
+    lifecycle,
+    macs,
+    model,
+    policies,
+    public_keys,
+    rotation,
+    signing,
+    tags,
+)
 from fuin.kms.faults import SerializationException, UnknownOperationException, UnsupportedOperationException
 from fuin.kms.shapes import KeyInput
 
@@ -119,18 +135,27 @@ _ROWS = (
         "GenerateDataKeyWithoutPlaintext", data_keys.generate_data_key_without_plaintext,
         data_keys.GenerateDataKeyWithoutPlaintextInput, "kms:GenerateDataKeyWithoutPlaintext",
     ),
-    _later("GenerateDataKeyPair", "kms:GenerateDataKeyPair"),
-    _later("GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyPairWithoutPlaintext"),
+    _built(
+        "GenerateDataKeyPair", data_key_pairs.generate_data_key_pair, data_key_pairs.GenerateDataKeyPairInput,
+        "kms:GenerateDataKeyPair",
+    ),
+    _built(
+        "GenerateDataKeyPairWithoutPlaintext", data_key_pairs.generate_data_key_pair_without_plaintext,
+        data_key_pairs.GenerateDataKeyPairWithoutPlaintextInput, "kms:GenerateDataKeyPairWithoutPlaintext",
+    ),
     _built("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
     # signing, MAC, public keys, agreement, encapsulation
-    _later("Sign", "kms:Sign"),
-    _later("Verify", "kms:Verify"),
-    _later("GenerateMac", "kms:GenerateMac"),
-    _later("VerifyMac", "kms:VerifyMac"),
-    _later("GetPublicKey", "kms:GetPublicKey"),
-    _later("DeriveSharedSecret", "kms:DeriveSharedSecret"),
-    _later("Encapsulate", "kms:Encapsulate"),
-    _later("Decapsulate", "kms:Decapsulate"),
+    _built("Sign", signing.sign, signing.SignInput, "kms:Sign"),
+    _built("Verify", signing.verify, signing.VerifyInput, "kms:Verify"),
+    _built("GenerateMac", macs.generate_mac, macs.GenerateMacInput, "kms:GenerateMac"),
+    _built("VerifyMac", macs.verify_mac, macs.VerifyMacInput, "kms:VerifyMac"),
+    _built("GetPublicKey", public_keys.get_public_key, public_keys.GetPublicKeyInput, "kms:GetPublicKey"),
+    _built(
+        "DeriveSharedSecret", agreement.derive_shared_secret, agreement.DeriveSharedSecretInput,
+        "kms:DeriveSharedSecret",
+    ),
+    _built("Encapsulate", encapsulation.encapsulate, encapsulation.EncapsulateInput, "kms:Encapsulate"),
+    _built("Decapsulate", encapsulation.decapsulate, encapsulation.DecapsulateInput, "kms:Decapsulate"),
     # custom key stores
     _later("ConnectCustomKeyStore", "kms:ConnectCustomKeyStore"),
     _later("CreateCustomKeyStore", "kms:CreateCustomKeyStore"),

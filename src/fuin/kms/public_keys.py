@@ -1,0 +1,58 @@
+"""GetPublicKey, of asymmetric keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.kms.faults import UnsupportedOperationException
+from fuin.kms.key import Use, check_grant_tokens, open_key
+from fuin.kms.shapes import Input, Output, algorithms_of
+from fuin.kms.specs import ENCAPSULATE_DECAPSULATE, ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY, SPECS
+from fuin.kms.uses import used
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+
+_GET_PUBLIC_KEY = Use("kms:GetPublicKey", usage=None, algorithm=None)
+
+
+class GetPublicKeyInput(Input, frozen=True):
+    """What GetPublicKey takes."""
+
+    KeyId: str | None = None
+    GrantTokens: list[str] | None = None
+
+
+class GetPublicKeyOutput(Output, frozen=True):
+    """A public key, as SubjectPublicKeyInfo in DER (RFC 5280), and what it may be used for."""
+
+    KeyId: str | None = None
+    PublicKey: bytes | None = None
+    CustomerMasterKeySpec: str | None = None
+    KeySpec: str | None = None
+    KeyUsage: str | None = None
+    EncryptionAlgorithms: list[str] | None = None
+    SigningAlgorithms: list[str] | None = None
+    KeyAgreementAlgorithms: list[str] | None = None
+    EncapsulationAlgorithms: list[str] | None = None
+
+
+async def get_public_key(call: Call, p: GetPublicKeyInput) -> GetPublicKeyOutput:
+    """Return the public key of an asymmetric key; symmetric and HMAC keys have none."""
+    check_grant_tokens(call, p.GrantTokens)
+    opened = open_key(call, p.KeyId or "", _GET_PUBLIC_KEY)
+    key = opened.key
+    if SPECS[key.spec].symmetric:
+        raise UnsupportedOperationException(f"{opened.arn} key spec is {key.spec} which has no public key.")
+    public = await used(call, call.services.keyholder.public_key(opened.material, opened.draft(call)))
+    return GetPublicKeyOutput(
+        KeyId=opened.arn,
+        PublicKey=public,
+        CustomerMasterKeySpec=key.spec,
+        KeySpec=key.spec,
+        KeyUsage=key.usage,
+        EncryptionAlgorithms=algorithms_of(key, ENCRYPT_DECRYPT),
+        SigningAlgorithms=algorithms_of(key, SIGN_VERIFY),
+        KeyAgreementAlgorithms=algorithms_of(key, KEY_AGREEMENT),
+        EncapsulationAlgorithms=algorithms_of(key, ENCAPSULATE_DECAPSULATE),
+    )

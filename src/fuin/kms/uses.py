@@ -1,0 +1,37 @@
+"""What the keyholder answers to a use of a key, with AWS's error for what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from fuin.errors import FormatError, MaterialDamaged, TamperedError
+from fuin.kms.faults import ValidationException
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from fuin.errors import Fault
+    from fuin.gate import Call
+
+T = TypeVar("T")
+
+
+async def used(
+    call: Call, answer: Awaitable[T], *, tampered: type[Fault] | None = None, invalid: Fault | None = None
+) -> T:
+    """Return the answer, whose durable record stands for the request's.
+
+    A signature, MAC or ciphertext that does not hold raises `tampered`, on the record as well. Input that does not fit
+    the key raises `invalid`: the request gets a record of its own then, since not all such input comes as far as a use.
+    """
+    try:
+        result = await answer
+    except TamperedError as error:
+        if tampered is None or isinstance(error, MaterialDamaged):
+            raise
+        call.recorded = True
+        raise tampered from None
+    except FormatError:
+        raise invalid or ValidationException("The request is not valid for this key.") from None
+    call.recorded = True
+    return result
