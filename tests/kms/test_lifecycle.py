@@ -3,7 +3,6 @@
 import datetime
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,90 +12,73 @@ from fuin.kms.operations import OPERATIONS
 from fuin.store import materials
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import Place
+from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject
 from tests.support.policies import allow
 
-Put = Callable[[Any, str], None]
-
-STATES: dict[str, Put] = {
-    "Enabled": lambda kms, key_id: None,
-    "Disabled": lambda kms, key_id: kms.disable_key(KeyId=key_id),
-    "PendingDeletion": lambda kms, key_id: kms.schedule_key_deletion(KeyId=key_id),
-}
-
-# One call for each operation on a key: what is asked of it, with `blob` made by the key and `alias` naming it.
-CALLS: dict[str, Callable[[Any, str, bytes, str], Any]] = {
-    "CancelKeyDeletion": lambda kms, key, blob, alias: kms.cancel_key_deletion(KeyId=key),
-    "CreateAlias": lambda kms, key, blob, alias: kms.create_alias(AliasName=f"{alias}-new", TargetKeyId=key),
-    "Decrypt": lambda kms, key, blob, alias: kms.decrypt(CiphertextBlob=blob),
-    "DeleteAlias": lambda kms, key, blob, alias: kms.delete_alias(AliasName=alias),
-    "DescribeKey": lambda kms, key, blob, alias: kms.describe_key(KeyId=key),
-    "DisableKey": lambda kms, key, blob, alias: kms.disable_key(KeyId=key),
-    "EnableKey": lambda kms, key, blob, alias: kms.enable_key(KeyId=key),
-    "Encrypt": lambda kms, key, blob, alias: kms.encrypt(KeyId=key, Plaintext=b"x"),
-    "GenerateDataKey": lambda kms, key, blob, alias: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
-    "GenerateDataKeyWithoutPlaintext": lambda kms, key, blob, alias: kms.generate_data_key_without_plaintext(
-        KeyId=key, KeySpec="AES_256"
-    ),
-    "GetKeyPolicy": lambda kms, key, blob, alias: kms.get_key_policy(KeyId=key),
-    "GetKeyRotationStatus": lambda kms, key, blob, alias: kms.get_key_rotation_status(KeyId=key),
-    "ListAliases": lambda kms, key, blob, alias: kms.list_aliases(KeyId=key),
-    "ListKeyPolicies": lambda kms, key, blob, alias: kms.list_key_policies(KeyId=key),
-    "ListResourceTags": lambda kms, key, blob, alias: kms.list_resource_tags(KeyId=key),
-    "PutKeyPolicy": lambda kms, key, blob, alias: kms.put_key_policy(
-        KeyId=key, Policy=kms.get_key_policy(KeyId=key)["Policy"]
-    ),
-    "ReEncrypt": lambda kms, key, blob, alias: kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=key),
-    "ScheduleKeyDeletion": lambda kms, key, blob, alias: kms.schedule_key_deletion(KeyId=key),
-    "TagResource": lambda kms, key, blob, alias: kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": ""}]),
-    "UntagResource": lambda kms, key, blob, alias: kms.untag_resource(KeyId=key, TagKeys=["a"]),
-    "UpdateAlias": lambda kms, key, blob, alias: kms.update_alias(AliasName=alias, TargetKeyId=key),
-    "UpdateKeyDescription": lambda kms, key, blob, alias: kms.update_key_description(KeyId=key, Description="new"),
-}
-NOT_ON_A_KEY = {"CreateKey", "GenerateRandom", "ListKeys"}
-
-# AWS KMS developer guide, "Key states of KMS keys": what the three states refuse, and with which error.
-INVALID, DISABLED = "KMSInvalidStateException", "DisabledException"
-CRYPTOGRAPHIC = {"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncrypt"}
-NOT_WHILE_PENDING = {
-    *CRYPTOGRAPHIC, "CreateAlias", "DisableKey", "EnableKey", "GetKeyRotationStatus", "ScheduleKeyDeletion",
-    "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription",
+BUILT = sorted(name for name in CALLS if OPERATIONS[name].built)
+# Footnotes 7 and 9, and the origin of the keys that they refuse.
+OTHER_ORIGIN = {
+    "DisableKeyRotation": "EXTERNAL", "EnableKeyRotation": "EXTERNAL", "GetKeyRotationStatus": "EXTERNAL_KEY_STORE",
+    "ListKeyRotations": "EXTERNAL_KEY_STORE", "RotateKeyOnDemand": "EXTERNAL_KEY_STORE",
+    "DeleteImportedKeyMaterial": "AWS_KMS", "GetParametersForImport": "AWS_KMS", "ImportKeyMaterial": "AWS_KMS",
 }  # fmt: skip
+_ORIGIN_OF_STATE = {"PendingImport": "EXTERNAL", "Unavailable": "EXTERNAL_KEY_STORE"}
 
 
-def expected(operation: str, state: str) -> str | None:
-    """Return the code of the error that the state gives, or None."""
-    if state == "PendingDeletion":
-        return INVALID if operation in NOT_WHILE_PENDING else None
-    if operation == "CancelKeyDeletion":
-        return INVALID
-    return DISABLED if state == "Disabled" and operation in CRYPTOGRAPHIC else None
+def subject(place: Place, operation: str) -> Subject:
+    """Return a fresh key for an operation, as it was created, with what the operation needs."""
+    kms, row = place.client(), CALLS[operation]
+    key_id = kms.create_key(**row.kind)["KeyMetadata"]["KeyId"]
+    return Subject(place, kms, key_id, row.prepare(kms, key_id))
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("operation", CALLS)
-def test_state_and_operation(kms: Any, new_key: NewKey, operation: str, state: str) -> None:
+def put(place: Place, key_id: str, state: str) -> None:
+    """Put a key into a state, also into those to which no API leads."""
+    place.sql(
+        "UPDATE keys SET state = :state, origin = coalesce(:origin, origin), deletion_date = :date, "
+        "deletion_window = :window WHERE key_id = :id AND region = 'us-east-1'",
+        state=state,
+        origin=_ORIGIN_OF_STATE.get(state),
+        date=time.time() + 9e5 if state == "PendingDeletion" else None,
+        window=7 if state == "PendingReplicaDeletion" else None,
+        id=key_id,
+    )
+
+
+@pytest.mark.parametrize("state", [*COLUMNS, "PendingReplicaDeletion"])
+@pytest.mark.parametrize("operation", BUILT)
+def test_state_and_operation(place: Place, operation: str, state: str) -> None:
     """Each operation in each state is answered as in AWS's table, with AWS's text."""
-    key_id = new_key()
-    blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
-    alias = f"alias/state-{key_id}"
-    kms.create_alias(AliasName=alias, TargetKeyId=key_id)
-    STATES[state](kms, key_id)
-    code = expected(operation, state)
-    if code is None:
-        CALLS[operation](kms, key_id, blob, alias)
+    cell = CELLS[operation][state]
+    if cell == "-":
+        pytest.skip("no such key")
+    asked = subject(place, operation)
+    put(place, asked.key, state)
+    if not cell.startswith("X"):
+        CALLS[operation].call(asked)
         return
-    told = "is disabled" if code == DISABLED else "is pending deletion"
-    if operation == "CancelKeyDeletion":
-        told = "is not pending deletion"
-    found = refusal(CALLS[operation], kms=kms, key=key_id, blob=blob, alias=alias)
+    code, text = FOOTNOTES[cell[1:]]
+    if state == "PendingReplicaDeletion" and text == "is pending deletion.":
+        text = "is pending replica deletion."
+    found = refusal(lambda: CALLS[operation].call(asked))
     assert found[0] == code
-    assert found[1] == f"{arn_of(key_id)} {told}."
+    assert text is None or found[1] == f"{asked.arn} {text}"
+
+
+@pytest.mark.parametrize("state", ["Enabled", "PendingDeletion"])
+@pytest.mark.parametrize("operation", sorted(set(OTHER_ORIGIN) & set(BUILT)))
+def test_keys_of_another_origin(place: Place, operation: str, state: str) -> None:
+    """What is only for keys of one origin is refused for others whatever their state (footnotes 7 and 9)."""
+    asked = subject(place, operation)
+    put(place, asked.key, state)
+    origin = OTHER_ORIGIN[operation]
+    place.sql("UPDATE keys SET origin = :origin WHERE key_id = :id", origin=origin, id=asked.key)
+    assert refusal(lambda: CALLS[operation].call(asked))[0] == "UnsupportedOperationException"
 
 
 def test_every_operation_has_its_cells() -> None:
-    """The table of this test speaks of every built operation on a key, and the product's of existing actions."""
-    built = {name for name, operation in OPERATIONS.items() if operation.built}
-    assert set(CALLS) == built - NOT_ON_A_KEY
+    """The table of this test speaks of every operation on a key, and the product's of existing actions."""
+    assert set(CELLS) == set(CALLS) == set(OPERATIONS) - NOT_ON_A_KEY
     actions = {action for operation in OPERATIONS.values() for action in operation.actions}
     assert set(states.ALLOWED) <= actions
 
