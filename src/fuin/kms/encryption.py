@@ -6,24 +6,40 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.kms import ciphers
+from fuin.errors import Fault, FormatError
+from fuin.formats import blob
+from fuin.kms import ciphers, oaep
 from fuin.kms.data_keys import check_recipient
-from fuin.kms.faults import DryRunOperationException, ValidationException
+from fuin.kms.faults import (
+    DryRunOperationException,
+    IncorrectKeyException,
+    InvalidCiphertextException,
+    InvalidKeyUsageException,
+    ValidationException,
+)
 from fuin.kms.key import Context, OpenKey, Use, check_grant_tokens, open_ciphertext, open_key
 from fuin.kms.model import null_at
+from fuin.kms.naming import find
 from fuin.kms.shapes import Input, Output, RecipientInfo
-from fuin.kms.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT
+from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 
 if TYPE_CHECKING:
     from fuin.gate import Call
 
 _IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
-_OAEP_DIGEST = {"RSAES_OAEP_SHA_1": 20, "RSAES_OAEP_SHA_256": 32}  # bytes
-_USES = {
-    (action, algorithm): Use(action, ENCRYPT_DECRYPT, algorithm)
-    for action in ("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo")
-    for algorithm in (SYMMETRIC_DEFAULT, *_OAEP_DIGEST, "SM2PKE")
-}
+_ALGORITHMS = (SYMMETRIC_DEFAULT, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE")
+_ENCRYPT = {algorithm: Use("kms:Encrypt", ENCRYPT_DECRYPT, algorithm) for algorithm in _ALGORITHMS}
+_DECRYPT = {algorithm: Use("kms:Decrypt", ENCRYPT_DECRYPT, algorithm) for algorithm in _ALGORITHMS}
+_FROM, _TO = (
+    {
+        (algorithm, same): Use(
+            action, ENCRYPT_DECRYPT, algorithm, (("kms:ReEncryptOnSameKey", "true" if same else "false"),)
+        )
+        for algorithm in _ALGORITHMS
+        for same in (False, True)
+    }
+    for action in ("kms:ReEncryptFrom", "kms:ReEncryptTo")
+)
 
 
 class EncryptInput(Input, frozen=True):
@@ -105,12 +121,13 @@ async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
     """Return up to 4096 bytes encrypted under a KMS key."""
     algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
     check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _USES["kms:Encrypt", algorithm], p.EncryptionContext)
-    check_plaintext(algorithm, opened, p.Plaintext or b"")
+    opened = open_key(call, p.KeyId or "", _ENCRYPT[algorithm], p.EncryptionContext)
+    _check_context(algorithm, p.EncryptionContext)
+    oaep.check_plaintext(opened, p.Plaintext or b"")
     if p.DryRun:
         raise DryRunOperationException
-    blob = await ciphers.encrypt(call, opened, p.Plaintext or b"")
-    return EncryptOutput(CiphertextBlob=blob, KeyId=opened.arn, EncryptionAlgorithm=algorithm)
+    ciphertext = await ciphers.encrypt(call, opened, p.Plaintext or b"")
+    return EncryptOutput(CiphertextBlob=ciphertext, KeyId=opened.arn, EncryptionAlgorithm=algorithm)
 
 
 async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
@@ -119,7 +136,7 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
     check_recipient(p.Recipient)
     check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
-    opened = _source(call, p.CiphertextBlob, "kms:Decrypt", p.KeyId, algorithm, p.EncryptionContext, trial=trial)
+    opened = _source(call, p.CiphertextBlob, _DECRYPT[algorithm], p.KeyId, p.EncryptionContext, trial=trial)
     if trial:
         raise DryRunOperationException
     plaintext = await ciphers.decrypt(call, opened if not p.DryRun else _dry(opened), p.CiphertextBlob or b"")
@@ -135,18 +152,18 @@ async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
     old, new = p.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT, p.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
     check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
-    source = _source(
-        call, p.CiphertextBlob, "kms:ReEncryptFrom", p.SourceKeyId, old, p.SourceEncryptionContext, trial=trial
-    )
-    target = open_key(call, p.DestinationKeyId or "", _USES["kms:ReEncryptTo", new], p.DestinationEncryptionContext)
+    same = _is_same_key(call, p)
+    source = _source(call, p.CiphertextBlob, _FROM[old, same], p.SourceKeyId, p.SourceEncryptionContext, trial=trial)
+    target = open_key(call, p.DestinationKeyId or "", _TO[new, same], p.DestinationEncryptionContext)
+    _check_context(new, p.DestinationEncryptionContext)
     if trial:
         raise DryRunOperationException
     if p.DryRun:
-        await ciphers.decrypt(call, _dry(source), p.CiphertextBlob or b"")
+        oaep.check_plaintext(target, await ciphers.decrypt(call, _dry(source), p.CiphertextBlob or b""))
         raise DryRunOperationException
-    blob = await ciphers.re_encrypt(call, source, p.CiphertextBlob or b"", target)
+    ciphertext = await ciphers.re_encrypt(call, source, p.CiphertextBlob or b"", target)
     return ReEncryptOutput(
-        CiphertextBlob=blob,
+        CiphertextBlob=ciphertext,
         SourceKeyId=source.arn,
         KeyId=target.arn,
         SourceEncryptionAlgorithm=old,
@@ -166,36 +183,62 @@ def _trial(p: DecryptInput | ReEncryptInput) -> bool:
 
 
 def _source(
-    call: Call,
-    blob: bytes | None,
-    action: str,
-    key_id: str | None,
-    algorithm: str,
-    context: Context | None,
-    *,
-    trial: bool,
+    call: Call, ciphertext: bytes | None, use: Use, key_id: str | None, context: Context | None, *, trial: bool
 ) -> OpenKey:
     """Return the key of a ciphertext; in a trial of the rights the id goes before the blob, if it is given."""
-    use = _USES[action, algorithm]
-    if key_id is not None and (trial or (blob is not None and algorithm != SYMMETRIC_DEFAULT)):
-        return open_key(call, key_id, use, context)
-    if key_id is None and (algorithm != SYMMETRIC_DEFAULT or (trial and blob is None)):
-        raise ValidationException(null_at("keyId" if action == "kms:Decrypt" else "sourceKeyId"))
-    if blob is None:
+    algorithm = use.algorithm or SYMMETRIC_DEFAULT
+    if key_id is not None and (trial or (ciphertext is not None and algorithm != SYMMETRIC_DEFAULT)):
+        opened = open_key(call, key_id, use, context)
+        _check_context(algorithm, context)
+        return opened
+    if key_id is None and (algorithm != SYMMETRIC_DEFAULT or (trial and ciphertext is None)):
+        raise ValidationException(null_at("keyId" if use.action == "kms:Decrypt" else "sourceKeyId"))
+    if ciphertext is None:
         raise ValidationException(null_at("ciphertextBlob"))
-    return open_ciphertext(call, blob, use, identifier=key_id, context=context)
+    try:
+        return open_ciphertext(call, ciphertext, use, identifier=key_id, context=context)
+    except InvalidKeyUsageException:  # a key of another kind has not made any blob
+        if key_id is not None and _names_a_key(ciphertext):
+            raise IncorrectKeyException from None
+        raise InvalidCiphertextException from None
 
 
-def check_plaintext(algorithm: str, opened: OpenKey, plaintext: bytes) -> None:
-    """Refuse a plaintext that is longer than RSA takes with its key's modulus (RFC 8017, section 7.1.1)."""
-    digest = _OAEP_DIGEST.get(algorithm)
-    if digest is None:
-        return
-    limit = SPECS[opened.key.spec].bits // 8 - 2 * digest - 2
-    if len(plaintext) > limit:
+def _names_a_key(ciphertext: bytes) -> bool:
+    """Tell whether bytes are a blob of symmetric encryption."""
+    try:
+        blob.whose(ciphertext)
+    except FormatError:
+        return False
+    return True
+
+
+def _is_same_key(call: Call, p: ReEncryptInput) -> bool:
+    """Tell whether the source and the destination are one key, for kms:ReEncryptOnSameKey; asks for no rights."""
+    target = _key_id(call, p.DestinationKeyId)
+    ciphertext = p.CiphertextBlob or b""
+    symmetric = (p.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT) == SYMMETRIC_DEFAULT
+    if symmetric and _names_a_key(ciphertext):
+        return blob.whose(ciphertext)[0] == target
+    return target is not None and _key_id(call, p.SourceKeyId) == target
+
+
+def _key_id(call: Call, identifier: str | None) -> str | None:
+    """Return the id of the key that an identifier names, or None if it names none."""
+    if identifier is None:
+        return None
+    try:
+        key = find(call, call.services.store.catalog(), identifier, aliases=True).key
+    except Fault:
+        return None
+    return None if key is None else key.key_id
+
+
+def _check_context(algorithm: str, context: Context | None) -> None:
+    """Refuse an encryption context where there is nothing that could hold it."""
+    if context and algorithm != SYMMETRIC_DEFAULT:
         raise ValidationException(
-            f"Algorithm {algorithm} and key spec {opened.key.spec} cannot encrypt data larger than {limit} bytes."
-        )
+            "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs."
+        )  # fmt: skip
 
 
 def _dry(opened: OpenKey) -> OpenKey:

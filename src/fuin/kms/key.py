@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 Context = dict[str, str]
 
+_OF_DATA_KEYS = frozenset({
+    "kms:GenerateDataKey", "kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext",
+    "kms:GenerateDataKeyWithoutPlaintext",
+})  # fmt: skip
+
 
 class OpenKey(msgspec.Struct, frozen=True):
     """A key that the caller may use now, with the material and the parameter that the keyholder needs.
@@ -242,6 +247,8 @@ def _check_use(key: Key, use: Use, arn: str) -> None:
         operation = use.action.removeprefix("kms:")
         raise InvalidKeyUsageException(f"{arn} key usage is {key.usage} which is not valid for {operation}.")
     if use.algorithm is not None and use.algorithm not in algorithms(key.spec, key.usage):
+        if use.action in _OF_DATA_KEYS:
+            raise InvalidKeyUsageException("You cannot generate a data key with an asymmetric CMK")
         raise InvalidKeyUsageException(f"Algorithm {use.algorithm} is incompatible with key spec {key.spec}.")
 
 
