@@ -16,11 +16,16 @@ CUSTOMER, AWS, SERVICE = "CUSTOMER", "AWS", "SERVICE"
 _k = schema.keys
 _ID, _REGION, _ACCOUNT = schema.parameter("p_id"), schema.parameter("p_region"), schema.parameter("p_account")
 _IS_KEY = and_(_k.c.key_id == _ID, _k.c.region == _REGION)
+_STORE_STATE = (
+    select(schema.custom_key_stores.c.state)
+    .where(schema.custom_key_stores.c.id == _k.c.custom_key_store)
+    .scalar_subquery()
+)
 _FIND = select(
     _k.c.key_id, _k.c.account, _k.c.region, _k.c.state, _k.c.description, _k.c.spec, _k.c.usage, _k.c.origin,
     _k.c.manager, _k.c.service, _k.c.multi_region, _k.c.created, _k.c.deletion_date, _k.c.policy, _k.c.current_material,
     _k.c.custom_key_store, _k.c.xks_key_id, _k.c.primary_region, _k.c.deletion_window, _k.c.rotation_period,
-    _k.c.rotation_due, _k.c.expiration_model, _k.c.valid_to,
+    _k.c.rotation_due, _k.c.expiration_model, _k.c.valid_to, _STORE_STATE.label("store_state"),
 ).where(_IS_KEY)  # fmt: skip
 _STATE = select(_k.c.state).where(_IS_KEY)
 _LIST = (
@@ -85,6 +90,7 @@ class Key:
     rotation_due: float | None = None
     expiration_model: str | None = None
     valid_to: float | None = None
+    store_state: str | None = None  # of its custom key store, when the key was read
 
     @property
     def arn(self) -> str:

@@ -1,0 +1,107 @@
+"""Keys in external key stores: the second of the two encryptions, by the external key manager through its proxy.
+
+AWS KMS developer guide, "Double encryption": KMS encrypts under the key's own material first, then the external key
+manager encrypts that ciphertext. Page: docs/formats/ciphertext-blob.md, version 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin.errors import FormatError
+from fuin.formats import blob
+from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
+from fuin.store import key_stores
+from fuin.xks.failure import Failure, Why
+from fuin.xks.proxy import Asking, Encrypted, Proxy
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+    from fuin.kms.key import OpenKey
+    from fuin.store.key_stores import KeyStore
+
+_LABEL = b"fuin external "
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """A key store's settings as its row holds them, without the credential's secret."""
+
+    endpoint: str  # https://name
+    path: str
+    access_key_id: str
+    connectivity: str
+
+
+def configuration(store: KeyStore) -> Configuration:
+    """Return the settings of an external key store's proxy."""
+    return msgspec.json.decode(store.settings, type=Configuration)
+
+
+def proxy_of(store: KeyStore) -> Proxy:
+    """Return how to reach and convince a key store's proxy."""
+    settings = configuration(store)
+    return Proxy(
+        settings.endpoint.removeprefix("https://"), settings.path, store.region, settings.access_key_id,
+        store.sealed_secret,
+    )  # fmt: skip
+
+
+async def wrap(call: Call, opened: OpenKey, inner: bytes) -> bytes:
+    """Return the version 2 blob around the version 1 blob that the keyholder has made.
+
+    Raises KMSInvalidStateException for whatever goes wrong with the proxy, as AWS does for cryptographic operations.
+    """
+    proxy, external_key, aad = _proxy(call, opened), opened.key.xks_key_id or "", _bound(opened)
+    try:
+        made = await call.services.proxies.encrypt(proxy, external_key, inner, aad, _asking(call, opened))
+    except Failure as error:
+        raise refusal(call, error) from None
+    return blob.encode_external(
+        blob.ExternalBlob(
+            opened.key.key_id, opened.material.material_id, made.metadata, made.iv, made.tag, made.ciphertext
+        )
+    )
+
+
+async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
+    """Return the version 1 blob in a version 2 blob; raises InvalidCiphertextException for bytes that are none."""
+    try:
+        given = blob.parse_external(ciphertext)
+    except FormatError:  # also a version 1 blob: one encryption is not enough for this key
+        raise InvalidCiphertextException from None
+    proxy, external_key, aad = _proxy(call, opened), opened.key.xks_key_id or "", _bound(opened)
+    sealed = Encrypted(given.ciphertext, given.metadata, given.iv, given.tag)
+    try:
+        return await call.services.proxies.decrypt(proxy, external_key, sealed, aad, _asking(call, opened))
+    except Failure as error:
+        raise refusal(call, error) from None
+
+
+def refusal(call: Call, error: Failure) -> KMSInvalidStateException:
+    """Return the error of a cryptographic operation whose proxy failed; the reason goes on the record."""
+    call.facts["externalKeyStore"] = error.why.value
+    return KMSInvalidStateException(error.text)
+
+
+def _proxy(call: Call, opened: OpenKey) -> Proxy:
+    store = call.services.store.read(key_stores.find_key_store, opened.key.custom_key_store or "")
+    if store is None or store.state != key_stores.CONNECTED:
+        raise refusal(call, Failure(Why.DISCONNECTED))
+    return proxy_of(store)
+
+
+def _bound(opened: OpenKey) -> bytes:
+    """Return the additional authenticated data: the blob's names and a hash of the encryption context."""
+    names = blob.name(opened.key.key_id, opened.material.material_id, blob.EXTERNAL)
+    return _LABEL + names + hashlib.sha256(opened.parameter).digest()
+
+
+def _asking(call: Call, opened: OpenKey) -> Asking:
+    """Return who asks for what; ReEncrypt is one operation to the proxy, though it needs two rights."""
+    operation = (
+        opened.use.removeprefix("kms:").replace("ReEncryptFrom", "ReEncrypt").replace("ReEncryptTo", "ReEncrypt")
+    )
+    return Asking(operation, call.request_id, call.principal.arn, opened.arn, call.via)
