@@ -1,6 +1,6 @@
 """Runs the `aws` command line for many calls, each in a process forked off when the program is loaded and set up.
 
-Each line of standard input is a call, {"arguments", "variables"}; its line of standard output is {"status", "output",
+Each line of standard input is a call, a list of arguments; its line of standard output is {"status", "output",
 "errors"}. Each call is a fresh process in which the `aws` program's own driver does what it is told; loading modules
 and building the table of commands, four fifths of a call's time, is done once.
 """
@@ -23,14 +23,11 @@ def prepared() -> Any:
     return driver
 
 
-def _become(driver: Any, arguments: list[str], variables: dict[str, str], output: int, errors: int) -> NoReturn:
+def _become(driver: Any, arguments: list[str], output: int, errors: int) -> NoReturn:
     status = 1
     try:
         os.dup2(output, 1)
         os.dup2(errors, 2)
-        if variables:  # they are read when a driver is made
-            os.environ.update(variables)
-            driver = clidriver.create_clidriver()
         status = driver.main(arguments)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -43,12 +40,12 @@ def _read(file: IO[bytes]) -> str:
     return file.read().decode()
 
 
-def call(driver: Any, arguments: list[str], variables: dict[str, str]) -> dict[str, Any]:
+def call(driver: Any, arguments: list[str]) -> dict[str, Any]:
     """Run `aws` once and return its exit status and what it wrote."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         child = os.fork()
         if child == 0:
-            _become(driver, arguments, variables, output.fileno(), errors.fileno())
+            _become(driver, arguments, output.fileno(), errors.fileno())
         _, how = os.waitpid(child, 0)
         return {"status": os.waitstatus_to_exitcode(how), "output": _read(output), "errors": _read(errors)}
 
@@ -57,7 +54,7 @@ def main() -> None:
     """Answer calls until standard input ends."""
     driver = prepared()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(call(driver, **json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps(call(driver, json.loads(line))) + "\n")
         sys.stdout.flush()
 
 

@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from tests.support.server import AWS, REGION, REPOSITORY, Server, User
+from tests.support.server import AWS, REGION, REPOSITORY, Server, User, run
 
 PROGRAMS = Path(__file__).parents[1]
 JAVASCRIPT = REPOSITORY / ".venv-javascript"
@@ -87,7 +87,7 @@ class _Lines:
                 arguments, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True
             )
 
-    def ask(self, question: Mapping[str, Any]) -> Any:
+    def ask(self, question: Any) -> Any:
         """Return the answer to a line; raises AssertionError with the program's standard error when it ended."""
         assert self._process.stdin
         assert self._process.stdout
@@ -150,8 +150,8 @@ class CommandLine:
 
     def __init__(self, server: Server, user: User | None, folder: Path) -> None:
         program = PROGRAMS / "clients" / "aws_calls.py"
-        arguments = [str(AWS.parent / "python"), str(program)]
-        self._lines = _Lines(arguments, server.client_environment(user), folder / "aws.log")
+        self._variables = server.client_environment(user)
+        self._lines = _Lines([str(AWS.parent / "python"), str(program)], self._variables, folder / "aws.log")
         self._folder = folder
         self._service = get_session().get_service_model("kms")
 
@@ -160,7 +160,7 @@ class CommandLine:
         arguments = ["kms", xform_name(operation, "-"), "--region", region, "--output", "json"]
         for name, value in members.items():
             arguments += self._option(xform_name(name, "-"), value)
-        done = self._lines.ask({"arguments": arguments, "variables": _models(operation)})
+        done = self._newer(arguments) if operation in _NEWER else self._lines.ask(arguments)
         if done["status"] != 0:
             match = _REFUSED.search(done["errors"])
             assert match, f"aws {' '.join(arguments)}: {done['errors']}"
@@ -168,6 +168,12 @@ class CommandLine:
         shape = self._service.operation_model(operation).output_shape
         answer: dict[str, Any] = _typed(json.loads(done["output"] or "{}"), shape)
         return answer
+
+    def _newer(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Run `aws` with the service models of botocore, as it takes them from its variable."""
+        models = {"AWS_DATA_PATH": str(Path(botocore.__file__).parent / "data")}
+        done = run([str(AWS), *arguments], self._variables | models, check=False)
+        return {"status": done.returncode, "output": done.stdout, "errors": done.stderr}
 
     def _option(self, name: str, value: Any) -> list[str]:
         if isinstance(value, bytes):
@@ -185,11 +191,6 @@ class CommandLine:
     def close(self) -> None:
         """End the program."""
         self._lines.close()
-
-
-def _models(operation: str) -> dict[str, str]:
-    """Return the variable by which `aws` is given a newer service model, for operations that it has none of."""
-    return {"AWS_DATA_PATH": str(Path(botocore.__file__).parent / "data")} if operation in _NEWER else {}
 
 
 def _typed(value: Any, shape: Any) -> Any:

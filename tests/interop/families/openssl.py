@@ -38,12 +38,12 @@ class OpenSSL:
 
     def verify(self, public: bytes, algorithm: str, message: bytes, signature: bytes) -> None:
         """Assert that a signature of KMS is the key's and the message's."""
-        key = ("-inkey", self._public(public), "-pubin")
+        key = self._public(public)
         if algorithm == "ED25519_SHA_512":
             files = ("-rawin", "-in", self.file(message), "-sigfile", self.file(signature))
-            self("pkeyutl", "-verify", *key, *files)
+            self("pkeyutl", "-verify", "-pubin", "-inkey", key, *files)
             return
-        told = ("-verify", key[1], "-signature", self.file(signature), self.file(message))
+        told = ("-verify", key, "-signature", self.file(signature), self.file(message))
         assert self("dgst", *_VERIFY[algorithm], *told) == b"Verified OK\n"
 
     def wrap(self, public: bytes, content: bytes) -> bytes:
