@@ -341,6 +341,16 @@ def test_drafts_of_any_kind(tmp_path: Path, one: bytes, key_id: str) -> None:
     log.close()
 
 
+def test_uses_of_one_turn(tmp_path: Path) -> None:
+    """Of several uses in one turn the last one counts, a dry run behind it does not."""
+    log, uses = opened(tmp_path / "log")
+    dry = in_region("us-east-1", dryRun=True)
+    log.append([use(KEY_ID, draft(1)), use(key(2), draft(2)), use(KEY_ID, draft(3)), use(KEY_ID, dry)])
+    answers = [uses.of(one, "") for one in (KEY_ID, key(2))]
+    assert [answer and answer[2] for answer in answers] == [b"r-3", b"r-2"]
+    log.close()
+
+
 def test_long_drafts_are_not_kept(tmp_path: Path) -> None:
     """Of a draft only its beginning stays in memory, whatever context the caller sends."""
     log, uses = opened(tmp_path / "log")
@@ -368,9 +378,9 @@ def test_drafts_of_the_gate() -> None:
 
 _KEYS = st.sampled_from([key(1), key(2), MRK])
 _USES = st.tuples(
-    _KEYS, st.sampled_from(["us-east-1", "us-west-2"]), st.booleans(),
-    st.sampled_from([record.DECRYPT, record.SIGN, record.GET_PUBLIC_KEY, record.NOTE]),
-    st.sampled_from([record.DONE, record.DONE, record.TAMPERED]),
+    _KEYS, st.sampled_from(["us-east-1", "us-west-2"]), st.sampled_from([False, False, False, True]),
+    st.sampled_from([record.DECRYPT, record.SIGN, record.ENCRYPT, record.GET_PUBLIC_KEY]),
+    st.sampled_from([record.DONE, record.DONE, record.DONE, record.TAMPERED]),
 )  # fmt: skip
 
 
