@@ -256,6 +256,18 @@ def test_snapshot_at_the_end_of_a_segment(tmp_path: Path) -> None:
     log.close()
 
 
+def test_long_log_is_read_once(tmp_path: Path) -> None:
+    """A log of several segments without a snapshot has one as soon as it was read."""
+    folder = tmp_path / "log"
+    rotated(folder)
+    (folder / SNAPSHOT).unlink()
+    log, uses = opened(folder)
+    snapshot = uses._snapshot(segments(folder))
+    assert snapshot is not None
+    assert snapshot.sequence == log.position.sequence
+    log.close()
+
+
 def test_every_changed_byte_of_a_snapshot_is_seen(tmp_path: Path) -> None:
     """A snapshot that is not as it was written is not believed."""
     folder = tmp_path / "log"

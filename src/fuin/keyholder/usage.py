@@ -50,10 +50,12 @@ class LastUses:
     @classmethod
     def open(cls, root: RootKey, folder: Path, log: Log) -> "LastUses":
         """Return what the log of `folder` says, and follow it from here on."""
-        found = cls(root, folder)
-        found._catch_up(segments.segments(folder))
-        log.follower = found
-        return found
+        uses = cls(root, folder)
+        found = segments.segments(folder)
+        if not uses._catch_up(found) and len(found) > 1:
+            uses.finished(log.position)  # reading all of a long log is for once
+        log.follower = uses
+        return uses
 
     def of(self, key_id: str, region: str) -> Used | None:
         """Return the last use of a key, or None if it was never used since `begun`."""
@@ -93,7 +95,8 @@ class LastUses:
     def _code(self, data: bytes) -> bytes:
         return hmac.digest(self._key, data, "sha256")
 
-    def _catch_up(self, found: list[Segment]) -> None:
+    def _catch_up(self, found: list[Segment]) -> bool:
+        """Read the snapshot and the records after it, or all records; tells whether there was a snapshot."""
         snapshot = self._snapshot(found)
         if snapshot is not None:
             self._last = {name: _kept(used) for name, used in snapshot.last.items()}
@@ -103,6 +106,7 @@ class LastUses:
             if number + 1 == len(found) or found[number + 1].first > after + 1:
                 with contextlib.suppress(OSError, FormatError):  # a damaged old segment is the verifier's matter
                     self._replay(segment, after)
+        return snapshot is not None
 
     def _snapshot(self, found: list[Segment]) -> Snapshot | None:
         """Return the snapshot if it is genuine and of this log; a restored log may be older, or differ."""
