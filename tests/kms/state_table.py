@@ -84,7 +84,7 @@ FOOTNOTES: dict[str, tuple[str, str | None]] = {
     "7": (_UNSUPPORTED, None),
     "8": (_INVALID, "is pending deletion."),
     "9": (_UNSUPPORTED, None),
-    "11": (_INVALID, "is unavailable."),
+    "11": (_INVALID, None),  # an external key store is told by a text of its own
     "14": (_INVALID, "is creating."),
     "15": (_INVALID, "is updating."),
 }
@@ -172,9 +172,9 @@ CALLS: dict[str, Row] = {
     "CreateAlias": Row(lambda s: s.kms.create_alias(AliasName=f"alias/state-new-{s.key}", TargetKeyId=s.key)),
     "CreateGrant": Row(lambda s: _grant(s.kms, s.key)),
     "Decapsulate": Row(
-        lambda s: s.kms.decapsulate(KeyId=s.key, CiphertextBlob=s.made, EncapsulationAlgorithm="ML_KEM_768"),
+        lambda s: s.kms.decapsulate(KeyId=s.key, CiphertextBlob=s.made, EncapsulationAlgorithm="ML_KEM"),
         KEM,
-        lambda kms, key: kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM_768")["CiphertextBlob"],
+        lambda kms, key: kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")["CiphertextBlob"],
     ),
     "Decrypt": Row(lambda s: s.kms.decrypt(CiphertextBlob=s.made), {}, _blob),
     "DeleteAlias": Row(lambda s: s.kms.delete_alias(AliasName=s.made), {}, _alias),
@@ -189,7 +189,7 @@ CALLS: dict[str, Row] = {
     "DisableKeyRotation": Row(lambda s: s.kms.disable_key_rotation(KeyId=s.key)),
     "EnableKey": Row(lambda s: s.kms.enable_key(KeyId=s.key)),
     "EnableKeyRotation": Row(lambda s: s.kms.enable_key_rotation(KeyId=s.key)),
-    "Encapsulate": Row(lambda s: s.kms.encapsulate(KeyId=s.key, EncapsulationAlgorithm="ML_KEM_768"), KEM),
+    "Encapsulate": Row(lambda s: s.kms.encapsulate(KeyId=s.key, EncapsulationAlgorithm="ML_KEM"), KEM),
     "Encrypt": Row(lambda s: s.kms.encrypt(KeyId=s.key, Plaintext=b"x")),
     "GenerateDataKey": Row(lambda s: s.kms.generate_data_key(KeyId=s.key, KeySpec="AES_256")),
     "GenerateDataKeyPair": Row(lambda s: s.kms.generate_data_key_pair(KeyId=s.key, KeyPairSpec="ECC_NIST_P256")),

@@ -36,11 +36,12 @@ def put(place: Place, key_id: str, state: str) -> None:
     """Put a key into a state, also into those to which no API leads."""
     place.sql(
         "UPDATE keys SET state = :state, origin = coalesce(:origin, origin), deletion_date = :date, "
-        "deletion_window = :window WHERE key_id = :id AND region = 'us-east-1'",
-        state=state,
+        "deletion_window = :window, custom_key_store = :store WHERE key_id = :id AND region = 'us-east-1'",
+        state="Enabled" if state == "Unavailable" else state,  # which its key store makes of it
         origin=_ORIGIN_OF_STATE.get(state),
         date=time.time() + 9e5 if state == "PendingDeletion" else None,
         window=7 if state == "PendingReplicaDeletion" else None,
+        store="cks-none" if state == "Unavailable" else None,
         id=key_id,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fuin.kms import states
 from fuin.kms.faults import NotFoundException, ValidationException
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from fuin.gate import Call
     from fuin.kms.naming import Named
+
+T = TypeVar("T")
 
 DAY = 86400
 _SHORTEST, _LONGEST = 7, 30  # days; the model's 1 to 365 is wider than what AWS takes
@@ -50,19 +52,25 @@ async def disable_key(call: Call, p: KeyInput) -> None:
 
 
 async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> ScheduleKeyDeletionOutput:
-    """Let the key end, with its material, after 7 to 30 days (by default 30); it cannot be used from now on."""
+    """Let the key end, with its material, after 7 to 30 days (by default 30); it cannot be used from now on.
+
+    For a primary key with replicas the days begin when the last of them has ended.
+    """
     days = _LONGEST if p.PendingWindowInDays is None else p.PendingWindowInDays
     _check_window(days)
     named = reach(call, p.KeyId or "", "kms:ScheduleKeyDeletion")
     date = round(call.now + days * DAY, 3)
-    await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date)
+    stands = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, call.now)
     return ScheduleKeyDeletionOutput(
-        KeyId=named.arn, DeletionDate=date, KeyState=states.PENDING_DELETION, PendingWindowInDays=days
+        KeyId=named.arn,
+        DeletionDate=date if stands else None,
+        KeyState=states.PENDING_DELETION if stands else states.PENDING_REPLICA_DELETION,
+        PendingWindowInDays=days,
     )
 
 
 async def cancel_key_deletion(call: Call, p: KeyInput) -> KeyOutput:
-    """Take the deletion back; the key is disabled then."""
+    """Take the deletion back; the key is disabled then, or waits for its imported material."""
     named = reach(call, p.KeyId or "", "kms:CancelKeyDeletion")
     await _change(call, "kms:CancelKeyDeletion", named, keys.cancel_deletion)
     return KeyOutput(KeyId=named.arn)
@@ -73,11 +81,11 @@ def _check_window(days: int) -> None:
         raise ValidationException(f"PendingWindowInDays must be between {_SHORTEST} and {_LONGEST}")
 
 
-async def _change(call: Call, action: str, named: Named, change: Callable[..., None], *arguments: object) -> None:
+async def _change(call: Call, action: str, named: Named, change: Callable[..., T], *arguments: object) -> T:
     """Change the key's state; the store looks at the state again, since another worker may have changed it."""
     key = found(named)
     try:
-        await call.change(change, key.key_id, key.region, *arguments)
+        return await call.change(change, key.key_id, key.region, *arguments)
     except WrongState as error:
         raise states.refusal(error.state, action, named.arn) from None
     except NotFound:

@@ -1,6 +1,8 @@
 """The table of key state × action: what a key in which state may still be asked to do.
 
 Source: AWS KMS developer guide, "Key states of AWS KMS keys". Actions that are not in the table work in every state.
+Two states are transient in AWS and never stored here, since a replication and a change of the primary Region are one
+transaction: Creating shows in ReplicateKey's answer alone, Updating nowhere. The table knows them all the same.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fuin.kms.faults import DisabledException, KMSInvalidStateException
+from fuin.kms.faults import DisabledException, KMSInvalidStateException, UnsupportedOperationException
+from fuin.xks.failure import TEXTS, Why
 
 if TYPE_CHECKING:
     from fuin.errors import Fault
@@ -23,17 +26,13 @@ PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
 UNAVAILABLE = "Unavailable"
 UPDATING = "Updating"
 
-_USE = frozenset({ENABLED, UPDATING})
-_ONLY_ENABLED = frozenset({ENABLED})
-_CHANGE = frozenset({ENABLED, DISABLED, UNAVAILABLE})
-_NOT_PENDING = frozenset({ENABLED, DISABLED, PENDING_IMPORT, UNAVAILABLE, UPDATING})
-_NOT_GOING = frozenset({ENABLED, DISABLED, PENDING_IMPORT, UNAVAILABLE})
-_READ_ROTATION = frozenset({ENABLED, DISABLED, UPDATING})
-_IMPORT = frozenset({ENABLED, DISABLED, PENDING_IMPORT})
-_ONLY_PENDING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
-_EXISTING = frozenset({
-    ENABLED, DISABLED, PENDING_IMPORT, PENDING_DELETION, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING,
+ALL = frozenset({
+    CREATING, ENABLED, DISABLED, PENDING_IMPORT, PENDING_DELETION, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING,
 })  # fmt: skip
+_PENDING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
+_STAYS = ALL - _PENDING
+_USE = frozenset({ENABLED, UPDATING})
+_SWITCH = frozenset({ENABLED, DISABLED, UNAVAILABLE})
 
 ALLOWED: dict[str, frozenset[str]] = {
     # uses of the key
@@ -54,26 +53,38 @@ ALLOWED: dict[str, frozenset[str]] = {
     "kms:Verify": _USE,
     "kms:VerifyMac": _USE,
     # changes
-    "kms:CancelKeyDeletion": _ONLY_PENDING,
-    "kms:CreateAlias": _NOT_PENDING,
+    "kms:CancelKeyDeletion": _PENDING,
+    "kms:CreateAlias": _STAYS,
     "kms:CreateGrant": _USE | {UNAVAILABLE},
-    "kms:DeleteImportedKeyMaterial": _EXISTING - {UPDATING},
-    "kms:DisableKey": _CHANGE,
-    "kms:DisableKeyRotation": _ONLY_ENABLED,
-    "kms:EnableKey": _CHANGE,
-    "kms:EnableKeyRotation": _ONLY_ENABLED,
-    "kms:GetKeyRotationStatus": _READ_ROTATION,
-    "kms:GetParametersForImport": _IMPORT,
-    "kms:ImportKeyMaterial": _IMPORT,
-    "kms:PutKeyPolicy": _EXISTING,
-    "kms:ReplicateKey": _ONLY_ENABLED,
-    "kms:RotateKeyOnDemand": _ONLY_ENABLED,
-    "kms:ScheduleKeyDeletion": _NOT_GOING,
-    "kms:TagResource": _NOT_PENDING,
-    "kms:UntagResource": _NOT_PENDING,
-    "kms:UpdateAlias": _NOT_PENDING,  # of the new key; the old one may be in any state
-    "kms:UpdateKeyDescription": _NOT_GOING,
-    "kms:UpdatePrimaryRegion": _ONLY_ENABLED,
+    "kms:DeleteImportedKeyMaterial": ALL - {CREATING, UPDATING},
+    "kms:DisableKey": _SWITCH,
+    "kms:DisableKeyRotation": _USE,
+    "kms:EnableKey": _SWITCH,
+    "kms:EnableKeyRotation": _USE,
+    "kms:GetParametersForImport": frozenset({ENABLED, DISABLED, PENDING_IMPORT}),
+    "kms:ImportKeyMaterial": frozenset({ENABLED, DISABLED, PENDING_IMPORT, UPDATING}),
+    "kms:ReplicateKey": frozenset({ENABLED}),
+    "kms:RotateKeyOnDemand": _USE,
+    "kms:ScheduleKeyDeletion": _STAYS - {UPDATING},
+    "kms:TagResource": _STAYS,
+    "kms:UntagResource": _STAYS,
+    "kms:UpdateAlias": _STAYS,  # of the new key; the old one may be in any state
+    "kms:UpdateKeyDescription": _STAYS,
+    "kms:UpdatePrimaryRegion": _USE,
+}
+
+# Actions for keys of some origins only: AWS's footnotes 6, 7 and 9. A key of another origin is refused for its origin
+# whatever its state is.
+_MADE_HERE, _IMPORTED = frozenset({"AWS_KMS"}), frozenset({"EXTERNAL"})
+ORIGINS: dict[str, frozenset[str]] = {
+    "kms:DeleteImportedKeyMaterial": _IMPORTED,
+    "kms:DisableKeyRotation": _MADE_HERE,
+    "kms:EnableKeyRotation": _MADE_HERE,
+    "kms:GetKeyRotationStatus": _MADE_HERE,
+    "kms:GetParametersForImport": _IMPORTED,
+    "kms:ImportKeyMaterial": _IMPORTED,
+    "kms:ListKeyRotations": _MADE_HERE | _IMPORTED,
+    "kms:RotateKeyOnDemand": _MADE_HERE | _IMPORTED,
 }
 
 # What AWS says of a key in a state that does not allow the action; a disabled key has an error of its own.
@@ -88,15 +99,19 @@ _TEXTS = {
 
 
 def check_state(key: Key, action: str, arn: str) -> None:
-    """Raise DisabledException or KMSInvalidStateException if the key's state does not allow the action."""
+    """Raise UnsupportedOperationException for the key's origin, DisabledException or KMSInvalidStateException."""
+    if action in ORIGINS and key.origin not in ORIGINS[action]:
+        raise UnsupportedOperationException(f"{arn} origin is {key.origin} which is not valid for this operation.")
     allowed = ALLOWED.get(action)
     if allowed is not None and key.state not in allowed:
+        if key.state == UNAVAILABLE and key.custom_key_store is not None and allowed is _USE:
+            raise KMSInvalidStateException(TEXTS[Why.DISCONNECTED])
         raise refusal(key.state, action, arn)
 
 
 def refusal(state: str, action: str, arn: str) -> Fault:
     """Return the error for a key in the wrong state for an action, in AWS's words."""
-    if ALLOWED.get(action) is _ONLY_PENDING:
+    if ALLOWED.get(action) is _PENDING:
         return KMSInvalidStateException(f"{arn} is not pending deletion.")
     if state == DISABLED:
         return DisabledException(f"{arn} is disabled.")
@@ -104,7 +119,12 @@ def refusal(state: str, action: str, arn: str) -> Fault:
 
 
 def seen(key: Key, now: float) -> Key:
-    """Return the key as it is at `now`: imported material past its date is gone, whether destroyed yet or not."""
+    """Return the key as it is at `now`: imported material past its date is gone, whether destroyed yet or not.
+
+    So is a key that cannot be used while its custom key store is not connected.
+    """
+    if key.custom_key_store is not None and key.store_state != "CONNECTED" and key.state in {ENABLED, DISABLED}:
+        return replace(key, state=UNAVAILABLE)
     if key.valid_to is None or key.valid_to > now or key.state not in {ENABLED, DISABLED}:
         return key
     return replace(key, state=PENDING_IMPORT)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
@@ -11,7 +11,10 @@ from fuin.store import materials, schema, tags
 from fuin.store.errors import AlreadyExists, NotFound, WrongState
 
 ENABLED, DISABLED, PENDING_DELETION = "Enabled", "Disabled", "PendingDeletion"
+PENDING_IMPORT, PENDING_REPLICA_DELETION = "PendingImport", "PendingReplicaDeletion"
 CUSTOMER, AWS, SERVICE = "CUSTOMER", "AWS", "SERVICE"
+_MAY_END = (ENABLED, DISABLED, PENDING_IMPORT, "Creating")
+_DAY = 86400.0  # seconds
 
 _k = schema.keys
 _ID, _REGION, _ACCOUNT = schema.parameter("p_id"), schema.parameter("p_region"), schema.parameter("p_account")
@@ -28,6 +31,22 @@ _FIND = select(
     _k.c.rotation_due, _k.c.expiration_model, _k.c.valid_to, _STORE_STATE.label("store_state"),
 ).where(_IS_KEY)  # fmt: skip
 _STATE = select(_k.c.state).where(_IS_KEY)
+_PRIMARY = select(_k.c.primary_region).where(_IS_KEY)
+_m = schema.materials
+_OF_KEY = and_(_m.c.key_id == _k.c.key_id, _m.c.region == _k.c.region)
+_WAITS = select(
+    and_(
+        _k.c.origin == "EXTERNAL",
+        or_(
+            ~exists().where(_OF_KEY, _m.c.state == materials.CURRENT),
+            exists().where(
+                _OF_KEY,
+                _m.c.state.in_((materials.CURRENT, materials.NON_CURRENT)),
+                _m.c.import_state != materials.IMPORTED,
+            ),
+        ),
+    )
+).where(_IS_KEY)
 _LIST = (
     select(_k.c.key_id)
     .where(
@@ -39,7 +58,13 @@ _LIST = (
     .order_by(_k.c.key_id)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
-_REGIONS = select(_k.c.region).where(_k.c.key_id == _ID).order_by(_k.c.region)
+_NOW = schema.parameter("p_now", schema.TIME)
+_REGIONS = (
+    select(_k.c.region)
+    .where(_k.c.key_id == _ID, or_(_k.c.deletion_date.is_(None), _k.c.deletion_date > _NOW))
+    .order_by(_k.c.region)
+)
+_COUNT = select(func.count()).select_from(_k).where(_k.c.account == _ACCOUNT, _k.c.region == _REGION)
 _SERVICE_KEY = select(_k.c.key_id).where(
     _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == schema.parameter("p_manager"),
     _k.c.service == schema.parameter("p_service"), _k.c.service != "",
@@ -47,12 +72,24 @@ _SERVICE_KEY = select(_k.c.key_id).where(
 _SET_STATE = (
     update(_k)
     .where(_IS_KEY)
-    .values(state=schema.parameter("p_state"), deletion_date=schema.parameter("p_date", schema.TIME))
+    .values(
+        state=schema.parameter("p_state"),
+        deletion_date=schema.parameter("p_date", schema.TIME),
+        deletion_window=schema.parameter("p_window", schema.LONG),
+    )
 )
 _SET_POLICY = update(_k).where(_IS_KEY).values(policy=schema.parameter("p_policy"))
 _SET_DESCRIPTION = update(_k).where(_IS_KEY).values(description=schema.parameter("p_description"))
-_EXPIRED = select(_k.c.key_id, _k.c.region).where(
-    _k.c.state == PENDING_DELETION, _k.c.deletion_date <= schema.parameter("p_now", schema.TIME)
+_EXPIRED = select(_k.c.key_id, _k.c.region).where(_k.c.state == PENDING_DELETION, _k.c.deletion_date <= _NOW)
+_related = _k.alias()
+_LAST_REPLICA_ENDED = (
+    update(_k)
+    .where(
+        _k.c.key_id == _ID,
+        _k.c.state == PENDING_REPLICA_DELETION,
+        ~exists().where(_related.c.key_id == _k.c.key_id, _related.c.region != _k.c.region),
+    )
+    .values(state=PENDING_DELETION, deletion_date=_NOW + _k.c.deletion_window * _DAY, deletion_window=None)
 )
 _DELETE = delete(_k).where(_IS_KEY)
 
@@ -136,9 +173,14 @@ def list_keys(conn: Connection, account: str, region: str, after: str, limit: in
     )
 
 
-def list_regions(conn: Connection, key_id: str) -> list[str]:
-    """Return the Regions that a key stands in; only a multi-Region key stands in several."""
-    return list(conn.execute(_REGIONS, {"p_id": key_id}).scalars())
+def list_regions(conn: Connection, key_id: str, now: float = 0.0) -> list[str]:
+    """Return the Regions that a key stands in at `now`; only a multi-Region key stands in several."""
+    return list(conn.execute(_REGIONS, {"p_id": key_id, "p_now": now}).scalars())
+
+
+def count_keys(conn: Connection, account: str, region: str) -> int:
+    """Return how many keys an account has in a Region, with the few that are managed for it."""
+    return int(conn.execute(_COUNT, {"p_account": account, "p_region": region}).scalar_one())
 
 
 def find_service_key(conn: Connection, account: str, region: str, manager: str, service: str) -> str | None:
@@ -148,16 +190,25 @@ def find_service_key(conn: Connection, account: str, region: str, manager: str, 
     ).scalar_one_or_none()
 
 
-def _move(
-    conn: Connection, key_id: str, region: str, allowed: tuple[str, ...], state: str, date: float | None = None
-) -> None:
+def _move(conn: Connection, key_id: str, region: str, allowed: tuple[str, ...], state: str) -> None:
     # The state is read again inside the transaction: the caller's catalog may be older than another worker's change.
+    _check(conn, key_id, region, allowed)
+    _set(conn, key_id, region, state)
+
+
+def _check(conn: Connection, key_id: str, region: str, allowed: tuple[str, ...]) -> None:
     current = conn.execute(_STATE, {"p_id": key_id, "p_region": region}).scalar_one_or_none()
     if current is None:
         raise NotFound(f"key {key_id}")
     if current not in allowed:
         raise WrongState(current)
-    conn.execute(_SET_STATE, {"p_id": key_id, "p_region": region, "p_state": state, "p_date": date})
+
+
+def _set(
+    conn: Connection, key_id: str, region: str, state: str, date: float | None = None, window: int | None = None
+) -> None:
+    values = {"p_id": key_id, "p_region": region, "p_state": state, "p_date": date, "p_window": window}
+    conn.execute(_SET_STATE, values)
 
 
 def set_state(conn: Connection, key_id: str, region: str, state: str) -> None:
@@ -165,14 +216,31 @@ def set_state(conn: Connection, key_id: str, region: str, state: str) -> None:
     _move(conn, key_id, region, (ENABLED, DISABLED), state)
 
 
-def schedule_deletion(conn: Connection, key_id: str, region: str, date: float) -> None:
-    """Let the key end at `date`; raises NotFound, or WrongState when that is scheduled already."""
-    _move(conn, key_id, region, (ENABLED, DISABLED), PENDING_DELETION, date)
+def schedule_deletion(
+    conn: Connection, key_id: str, region: str, date: float, window: int | None = None, now: float = 0.0
+) -> bool:
+    """Let the key end at `date`; raises NotFound, or WrongState when that is scheduled already.
+
+    A primary key whose replicas are there at `now` waits for the end of the last one, and then for `window` days;
+    the value tells whether the date stands.
+    """
+    _check(conn, key_id, region, _MAY_END)
+    primary = conn.execute(_PRIMARY, {"p_id": key_id, "p_region": region}).scalar_one()
+    if window is not None and primary == region and list_regions(conn, key_id, now) != [region]:
+        _set(conn, key_id, region, PENDING_REPLICA_DELETION, window=window)
+        return False
+    _set(conn, key_id, region, PENDING_DELETION, date)
+    return True
 
 
 def cancel_deletion(conn: Connection, key_id: str, region: str) -> None:
-    """Take the deletion back, which leaves the key Disabled as in AWS; raises NotFound or WrongState."""
-    _move(conn, key_id, region, (PENDING_DELETION,), DISABLED)
+    """Take the deletion back, which leaves the key Disabled as in AWS; raises NotFound or WrongState.
+
+    A key that lacks imported material goes on waiting for it.
+    """
+    _check(conn, key_id, region, (PENDING_DELETION, PENDING_REPLICA_DELETION))
+    waits = conn.execute(_WAITS, {"p_id": key_id, "p_region": region}).scalar_one()
+    _set(conn, key_id, region, PENDING_IMPORT if waits else DISABLED)
 
 
 def set_policy(conn: Connection, key_id: str, region: str, policy: str) -> None:
@@ -201,10 +269,12 @@ def has_expired(conn: Connection, now: float) -> bool:
 def purge_expired(conn: Connection, now: float) -> list[str]:
     """Remove the keys whose window has ended, with materials, aliases and tags; returns their ids.
 
-    Part of `Store.purge`, which then also clears the removed bytes from the database's files.
+    For a primary key that waited for its last replica's end, the window of its own begins. Part of `Store.purge`,
+    which then also clears the removed bytes from the database's files.
     """
     ended = [(row.key_id, row.region) for row in conn.execute(_EXPIRED, {"p_now": now})]
     for key_id, region in ended:
         materials.destroy_materials(conn, key_id, region)
         conn.execute(_DELETE, {"p_id": key_id, "p_region": region})  # the rest goes by ON DELETE CASCADE
+        conn.execute(_LAST_REPLICA_ENDED, {"p_id": key_id, "p_now": now})
     return [key_id for key_id, _ in ended]
