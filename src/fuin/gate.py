@@ -7,6 +7,7 @@ needs. What it decides is kept in the call and stands in the audit record, which
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.access.grants import Grant
     from fuin.access.principal import Principal
     from fuin.keyholder.client import Keyholder
     from fuin.settings import Settings
@@ -181,7 +183,9 @@ def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> bool:
     return not ask.circumstances_mattered
 
 
-def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | None) -> decide.Ask:
+def _ask(
+    call: Call, action: str, resource: str, context: Mapping[str, str] | None, proposed: Grant | None = None
+) -> decide.Ask:
     keys = {
         "aws:SourceIp": call.source_ip,
         "aws:SecureTransport": "true" if call.secure else "false",
@@ -194,7 +198,7 @@ def _ask(call: Call, action: str, resource: str, context: Mapping[str, str] | No
         keys["kms:ViaService"] = call.via
     if context:
         keys.update(context)
-    return decide.Ask(call.principal, action, resource, keys)
+    return decide.Ask(call.principal, action, resource, keys, proposed)
 
 
 def permit_key(
@@ -205,18 +209,46 @@ def permit_key(
     key_policy: str,
     context: Mapping[str, str] | None = None,
     catalog: Catalog | None = None,
+    proposed: Grant | None = None,
 ) -> bool:
-    """Check a KMS action on a key against the key policy and, where that delegates, the caller's own policies.
+    """Check a KMS action on a key against the key policy (where that delegates, the caller's own) and its grants.
 
     Returns whether no condition was looked at, so that the decision stands until a policy or identity changes.
     Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn. `catalog` is
     the one from which the key policy was read, if that was since the last await: it saves asking for it again.
+    `proposed` is the grant that kms:CreateGrant is to create.
     """
-    ask = _ask(call, action, arn, context)
+    ask = _ask(call, action, arn, context, proposed)
     decision = decide.decide_key(
-        ask, key_account, compiled(key_policy, PolicyKind.KEY), _identity_policies(call, catalog)
+        ask,
+        key_account,
+        compiled(key_policy, PolicyKind.KEY),
+        _identity_policies(call, catalog),
+        partial(_grants, call, arn, catalog),
     )
     return _conclude(call, ask, decision)
+
+
+def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
+    """Return the grants of a key to the caller; read only where the policies leave a decision open."""
+    if call.principal.kind == "anonymous":
+        return ()
+    *_, region, _, resource = arn.split(":", 5)
+    return (catalog or call.services.store.catalog()).grants(resource.removeprefix("key/"), region, call.principal)
+
+
+def permit_retirement(
+    call: Call,
+    grant: Grant | None,
+    arn: str,
+    key_account: str,
+    key_policy: str,
+    context: Mapping[str, str] | None = None,
+) -> None:
+    """Check kms:RetireGrant for a grant (None: one that does not exist) of the key; raises AccessDenied."""
+    ask = _ask(call, "kms:RetireGrant", arn, context)
+    policy = compiled(key_policy, PolicyKind.KEY)
+    _conclude(call, ask, decide.decide_retirement(ask, grant, key_account, policy, _identity_policies(call)))
 
 
 def permit_bucket(

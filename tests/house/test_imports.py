@@ -22,7 +22,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "formats": ("errors", "ids", "secret"),
     "access": ("formats", *LOW),
     "audit": ("formats", *LOW),
-    "store": ("formats", "access.principal", *LOW),  # an access key's row names its principal
+    # An access key's row names its principal, and a grant's row is the grant that decisions weigh.
+    "store": ("formats", "access.principal", "access.grants", *LOW),
     "keyholder": ("audit", "formats", *LOW),
     "request": LOW,
     "xks": ("access", "keyholder.client", *LOW),

@@ -1,9 +1,15 @@
 """What is asked of the policies: who wants to do what to which resource, under which circumstances."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fuin.access.principal import Principal
+
+if TYPE_CHECKING:
+    from fuin.access.grants import Grant
 
 _PRINCIPAL_TYPES = {"root": "Account", "user": "User", "anonymous": "Anonymous", "service": "Service"}
 
@@ -14,13 +20,15 @@ class Ask:
 
     `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` maps condition
     keys to the request's values; names of condition keys are not case-sensitive. What follows from the principal
-    itself (aws:PrincipalArn, kms:CallerAccount …) is added here and cannot be given.
+    itself (aws:PrincipalArn, kms:CallerAccount …) is added here and cannot be given. `proposed` is the grant that
+    kms:CreateGrant is to create.
     """
 
     principal: Principal
     action: str
     resource: str
     context: Mapping[str, str]
+    proposed: Grant | None = None
     _facts: dict[str, tuple[str, ...]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property

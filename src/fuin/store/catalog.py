@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fuin.store import aliases, buckets, identities, keys, materials
+from fuin.store import aliases, buckets, grants, identities, keys, materials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.access.grants import Grant
     from fuin.access.principal import Principal
     from fuin.formats.wrapped import Material
     from fuin.store.buckets import Bucket
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
 WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
+_GRANT_WEIGHT = 1024  # about what a grant takes
 MISSING_NAME_AT_MOST = 512  # characters; strangers choose what is not found, so long names are not worth remembering
 
 
@@ -92,7 +94,8 @@ class Catalog:
     """
 
     __slots__ = (
-        "_access_keys", "_aliases", "_buckets", "_keys", "_materials", "_policies", "_service_keys", "conclusions",
+        "_access_keys", "_aliases", "_buckets", "_grants", "_grants_to", "_keys", "_materials", "_policies",
+        "_service_keys", "conclusions",
     )  # fmt: skip
 
     def __init__(self, read: Read) -> None:
@@ -104,6 +107,8 @@ class Catalog:
         self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
         self._materials = _Shelf(read, materials.find_material, lambda material: len(material.wrapped))
         self._buckets = _Shelf(read, buckets.find_bucket, lambda bucket: len(bucket.policy or ""))
+        self._grants = _Shelf(read, grants.find_grant, lambda _: _GRANT_WEIGHT)
+        self._grants_to = _Shelf(read, grants.list_grants_to, lambda found: 1 + _GRANT_WEIGHT * len(found))
         # What a service has concluded from entries alone, such as a decision without conditions; it goes with them.
         self.conclusions: Conclusions = Conclusions()
 
@@ -147,4 +152,14 @@ class Catalog:
     def material(self, key_id: str, region: str, material_id: bytes) -> Material | None:
         """Return wrapped key material that may be used."""
         entry: Material | None = self._materials.get(key_id, region, material_id)
+        return entry
+
+    def grants(self, key_id: str, region: str, principal: Principal) -> tuple[Grant, ...]:
+        """Return a key's grants to a principal or its account: a key may have 50,000 grants to others."""
+        entry: tuple[Grant, ...] = self._grants_to.get(key_id, region, principal)
+        return entry
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Return a grant of any key."""
+        entry: Grant | None = self._grants.get(grant_id)
         return entry

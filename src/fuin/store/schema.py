@@ -140,6 +140,7 @@ materials = _table(
     sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),
     sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
     sa.Index("materials_of_key", "key_id", "region"),
+    sa.Index("materials_to_expire", "valid_to", sqlite_where=sa.text("valid_to IS NOT NULL")),
     rowid=True,
 )
 
@@ -180,6 +181,7 @@ grants = _table(
     _column("created", TIME),
     sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
     sa.Index("grants_of_key", "key_id", "region", "grant_id"),
+    sa.Index("grants_by_grantee", "key_id", "region", "grantee", "grant_id"),
     sa.Index("grants_by_retiring", "retiring", "region", "grant_id"),
 )
 

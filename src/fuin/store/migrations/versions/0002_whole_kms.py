@@ -29,9 +29,15 @@ def upgrade() -> None:
         "materials",
         "import_state text, description text, expiration_model text, valid_to time, rotated time, rotation_type text",
     )
-    for name, column in (("keys_to_rotate", "rotation_due"), ("keys_to_expire", "valid_to")):
+    for name, table, column in (
+        ("keys_to_rotate", "keys", "rotation_due"),
+        ("keys_to_expire", "keys", "valid_to"),
+        ("materials_to_expire", "materials", "valid_to"),
+    ):
         given = sa.text(f"{column} IS NOT NULL")
-        op.create_index(name, "keys", [column], sqlite_where=given, postgresql_where=given)
+        op.create_index(name, table, [column], sqlite_where=given, postgresql_where=given)
+    # The keys that AWS manages rotate every year, a year after they were made.
+    op.execute("UPDATE keys SET rotation_period = 365, rotation_due = created + 365 * 86400.0 WHERE manager = 'AWS'")
     in_store = sa.text("custom_key_store IS NOT NULL")
     op.create_index(
         "keys_in_store", "keys", ["custom_key_store", "xks_key_id"], sqlite_where=in_store, postgresql_where=in_store
@@ -66,6 +72,7 @@ def _grants() -> None:
         sa.ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
     )
     op.create_index("grants_of_key", "grants", ["key_id", "region", "grant_id"])
+    op.create_index("grants_by_grantee", "grants", ["key_id", "region", "grantee", "grant_id"])
     op.create_index("grants_by_retiring", "grants", ["retiring", "region", "grant_id"])
 
 

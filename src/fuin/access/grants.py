@@ -1,0 +1,164 @@
+"""Grants: who may do what with one key, under which constraints. A grant allows and never denies.
+
+AWS KMS developer guide, "Grants in AWS KMS", and the service model's GrantConstraints: in a constraint the names of the
+encryption context are not case-sensitive, the values are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.grantees import Standing
+from fuin.access.reasons import Reason
+from fuin.access.words import listed
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.principal import Principal
+
+Pairs = tuple[tuple[str, str], ...]
+
+CREATE, RETIRE, DESCRIBE = "CreateGrant", "RetireGrant", "DescribeKey"
+_WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the context do not touch these
+_CONTEXT = "kms:encryptioncontext:"  # as `Ask.facts` folds it
+_NEAR_MISSES_AT_MOST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One grant. Principals are ARNs; `…_service` are service principals such as s3.amazonaws.com.
+
+    `account` issued it. `operations` are AWS's GrantOperations, such as Decrypt. `equals` and `subset` are pairs of
+    the encryption context, at most one of the two; `created` is in seconds since 1970.
+    """
+
+    grant_id: str
+    key_id: str
+    region: str
+    account: str
+    name: str | None
+    grantee: str | None
+    grantee_service: str | None
+    retiring: str | None
+    retiring_service: str | None
+    operations: tuple[str, ...]
+    equals: Pairs | None
+    subset: Pairs | None
+    source_arn: str | None
+    created: float
+
+    @property
+    def label(self) -> str:
+        """Return what reasons call it."""
+        return f'grant {self.grant_id} "{self.name}"' if self.name else f"grant {self.grant_id}"
+
+    def standing(self, principal: Principal) -> Standing:
+        """Return how the grant names `principal` as its grantee."""
+        return standing(self.grantee, self.grantee_service, principal)
+
+    def covers(self, ask: Ask) -> bool:
+        """Tell whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
+
+        Retiring a grant is never covered here: that is decided for the very grant that is to end.
+        """
+        operation = ask.action.removeprefix("kms:")
+        return operation in self.operations and operation != RETIRE and next(unmet(self, ask), None) is None
+
+    def reason(self, action: str) -> Reason:
+        """Return the reason for what it allows."""
+        return Reason(f"{self.label} allows {action}", self.label, "", "Allow")
+
+
+def standing(arn: str | None, service: str | None, principal: Principal) -> Standing:
+    """Return how a grant's principal, an ARN or a service, names `principal`; an account leaves it to its policies."""
+    if principal.kind == "service":
+        return Standing.DIRECT if service == principal.arn else Standing.NONE
+    if arn is None or principal.kind == "anonymous":
+        return Standing.NONE
+    if arn == principal.arn:
+        return Standing.DIRECT
+    return Standing.ACCOUNT if arn == ids.root_arn(principal.account) else Standing.NONE
+
+
+def unmet(grant: Grant, ask: Ask) -> Iterator[str]:
+    """Yield the constraints of a grant that a request does not meet, in words."""
+    operation = ask.action.removeprefix("kms:")
+    if operation == CREATE and (ask.proposed is None or not narrower(ask.proposed, grant)):
+        yield "it lets no grant be created that allows more than itself"
+    if operation not in _WITHOUT_CONTEXT:
+        if grant.equals is not None and not _equals(grant.equals, ask.facts()):
+            yield f"its constraint EncryptionContextEquals {_shown(grant.equals)} is not met"
+        if grant.subset is not None and not _includes(ask.facts(), grant.subset):
+            yield f"its constraint EncryptionContextSubset {_shown(grant.subset)} is not met"
+    if grant.source_arn is not None and ask.facts().get("aws:sourcearn") != (grant.source_arn,):
+        yield f"its constraint SourceArn {grant.source_arn} is not met"
+
+
+def _shown(pairs: Pairs) -> str:
+    return "{" + listed([f"{name}={value}" for name, value in pairs]) + "}"
+
+
+def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
+    """Tell whether the context has all pairs; a name that it gives in several cases must have the value in each."""
+    return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
+
+
+def _equals(pairs: Pairs, facts: Mapping[str, tuple[str, ...]]) -> bool:
+    given = {name for name in facts if name.startswith(_CONTEXT)}
+    return given == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
+
+
+def narrower(child: Grant, parent: Grant) -> bool:
+    """Tell whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
+
+    AWS: "Granting CreateGrant permission".
+    """
+    if not set(child.operations) <= set(parent.operations):
+        return False
+    if parent.source_arn is not None and child.source_arn != parent.source_arn:
+        return False
+    if parent.equals is not None:
+        return child.equals is not None and _folded(child.equals) == _folded(parent.equals)
+    if parent.subset is not None:
+        pairs = child.equals if child.equals is not None else child.subset
+        return pairs is not None and _folded(pairs) >= _folded(parent.subset)
+    return True
+
+
+def _folded(pairs: Pairs) -> set[tuple[str, str]]:
+    return {(name.lower(), value) for name, value in pairs}
+
+
+def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Standing, Reason]]:
+    """Yield how the grant itself lets `principal` retire it, each with the reason."""
+    ways = [
+        ("names it as its retiring principal", grant.retiring, grant.retiring_service),
+        ("was issued by its account", ids.root_arn(grant.account), None),
+    ]
+    if RETIRE in grant.operations:
+        ways.append(("allows kms:RetireGrant to it", grant.grantee, grant.grantee_service))
+    for way, arn, service in ways:
+        found = standing(arn, service, principal)
+        if found is not Standing.NONE:
+            yield found, Reason(f"{grant.label} {way}", grant.label, "", "Allow")
+
+
+def near_misses(ask: Ask, grants: Sequence[Grant]) -> tuple[Reason, ...]:
+    """Return which of the caller's grants came near: first those on the operation, then those on others."""
+    mine = [grant for grant in grants if grant.standing(ask.principal) is not Standing.NONE]
+    operation = ask.action.removeprefix("kms:")
+    mine.sort(key=lambda grant: operation not in grant.operations)
+    return tuple(_near(ask, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
+
+
+def _near(ask: Ask, grant: Grant, operation: str) -> Reason:
+    if operation not in grant.operations:
+        text = f"{grant.label} allows {listed(grant.operations)}, but this needs {operation}"
+    else:
+        causes = list(itertools.islice(unmet(grant, ask), _NEAR_MISSES_AT_MOST))
+        text = f"{grant.label} is on {ask.action}, but {'; '.join(causes) or 'only for the account'}"
+    return Reason(text, grant.label, "", "")
