@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from fuin.gate import permit_identity
 from fuin.kms import ciphers
+from fuin.kms.custom_key_stores import refuse_random
 from fuin.kms.faults import (
-    CustomKeyStoreNotFoundException,
     DryRunOperationException,
     UnsupportedOperationException,
     ValidationException,
@@ -121,7 +121,7 @@ async def generate_random(call: Call, p: GenerateRandomInput) -> GenerateRandomO
         raise ValidationException("NumberOfBytes is required.")
     permit_identity(call, "kms:GenerateRandom", "*", call.account)
     if p.CustomKeyStoreId is not None:
-        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
+        refuse_random(call, p.CustomKeyStoreId)
     plaintext = await call.services.keyholder.random(p.NumberOfBytes, call.draft(use="kms:GenerateRandom"))
     call.recorded = True
     return GenerateRandomOutput(Plaintext=plaintext)

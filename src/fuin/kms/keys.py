@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import crash, ids
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
-from fuin.kms import managed, paging, shapes
+from fuin.kms import external_keys, managed, paging, shapes
 from fuin.kms.faults import (
-    CustomKeyStoreNotFoundException,
     NotFoundException,
     UnsupportedOperationException,
     ValidationException,
@@ -111,7 +110,9 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     if tags:
         _permit_tags(call, conditions)
     if p.CustomKeyStoreId is not None:
-        raise CustomKeyStoreNotFoundException(f"Custom key store {p.CustomKeyStoreId} does not exist.")
+        await external_keys.check(
+            call, p.CustomKeyStoreId, p.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
+        )
     key_id = ids.new_multi_region_key_id() if kind.multi_region else ids.new_key_id()
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
@@ -123,7 +124,10 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
         call, key_id, call.account, material, spec=kind.spec, usage=kind.usage, origin=kind.origin,
         description=p.Description or "", policy=policy, tags=tuple(tags.items()),
     )  # fmt: skip
-    await call.services.store.change(keys.insert_key, key, material)
+    if p.CustomKeyStoreId is None or material is None:
+        await call.services.store.change(keys.insert_key, key, material)
+    else:
+        key = await external_keys.insert(call, key, material, p.CustomKeyStoreId, p.XksKeyId or "")
     crash.point("create_key.after_store")
     return CreateKeyOutput(KeyMetadata=metadata(call, key, arn))
 

@@ -15,10 +15,12 @@ import msgspec
 from fuin.kms import (
     agreement,
     aliases,
+    custom_key_stores,
     data_key_pairs,
     data_keys,
     encapsulation,
     encryption,
+    key_store_shapes,
     keys,
     lifecycle,
     macs,
@@ -113,15 +115,23 @@ _ROWS = (
     _built("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
     _built("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
     # rotation
-    _later("EnableKeyRotation", "kms:EnableKeyRotation"),
-    _later("DisableKeyRotation", "kms:DisableKeyRotation"),
+    _built(
+        "EnableKeyRotation", rotation.enable_key_rotation, rotation.EnableKeyRotationInput, "kms:EnableKeyRotation"
+    ),
+    _built("DisableKeyRotation", rotation.disable_key_rotation, KeyInput, "kms:DisableKeyRotation"),
     _built("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
-    _later("ListKeyRotations", "kms:ListKeyRotations"),
-    _later("RotateKeyOnDemand", "kms:RotateKeyOnDemand"),
+    _built("ListKeyRotations", rotation.list_key_rotations, rotation.ListKeyRotationsInput, "kms:ListKeyRotations"),
+    _built("RotateKeyOnDemand", rotation.rotate_key_on_demand, KeyInput, "kms:RotateKeyOnDemand"),
     # import of material
-    _later("GetParametersForImport", "kms:GetParametersForImport"),
-    _later("ImportKeyMaterial", "kms:ImportKeyMaterial"),
-    _later("DeleteImportedKeyMaterial", "kms:DeleteImportedKeyMaterial"),
+    _built(
+        "GetParametersForImport", imports.get_parameters_for_import, imports.GetParametersForImportInput,
+        "kms:GetParametersForImport",
+    ),
+    _built("ImportKeyMaterial", imports.import_key_material, imports.ImportKeyMaterialInput, "kms:ImportKeyMaterial"),
+    _built(
+        "DeleteImportedKeyMaterial", imports.delete_imported_key_material, imports.DeleteImportedKeyMaterialInput,
+        "kms:DeleteImportedKeyMaterial",
+    ),
     # regions
     _later("ReplicateKey", "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource"),
     _later("UpdatePrimaryRegion", "kms:UpdatePrimaryRegion"),
@@ -157,12 +167,30 @@ _ROWS = (
     _built("Encapsulate", encapsulation.encapsulate, encapsulation.EncapsulateInput, "kms:Encapsulate"),
     _built("Decapsulate", encapsulation.decapsulate, encapsulation.DecapsulateInput, "kms:Decapsulate"),
     # custom key stores
-    _later("ConnectCustomKeyStore", "kms:ConnectCustomKeyStore"),
-    _later("CreateCustomKeyStore", "kms:CreateCustomKeyStore"),
-    _later("DeleteCustomKeyStore", "kms:DeleteCustomKeyStore"),
-    _later("DescribeCustomKeyStores", "kms:DescribeCustomKeyStores"),
-    _later("DisconnectCustomKeyStore", "kms:DisconnectCustomKeyStore"),
-    _later("UpdateCustomKeyStore", "kms:UpdateCustomKeyStore"),
+    _built(
+        "ConnectCustomKeyStore", custom_key_stores.connect_custom_key_store, key_store_shapes.CustomKeyStoreInput,
+        "kms:ConnectCustomKeyStore",
+    ),
+    _built(
+        "CreateCustomKeyStore", custom_key_stores.create_custom_key_store, key_store_shapes.CreateCustomKeyStoreInput,
+        "kms:CreateCustomKeyStore",
+    ),
+    _built(
+        "DeleteCustomKeyStore", custom_key_stores.delete_custom_key_store, key_store_shapes.CustomKeyStoreInput,
+        "kms:DeleteCustomKeyStore",
+    ),
+    _built(
+        "DescribeCustomKeyStores", custom_key_stores.describe_custom_key_stores,
+        key_store_shapes.DescribeCustomKeyStoresInput, "kms:DescribeCustomKeyStores",
+    ),
+    _built(
+        "DisconnectCustomKeyStore", custom_key_stores.disconnect_custom_key_store,
+        key_store_shapes.CustomKeyStoreInput, "kms:DisconnectCustomKeyStore",
+    ),
+    _built(
+        "UpdateCustomKeyStore", custom_key_stores.update_custom_key_store, key_store_shapes.UpdateCustomKeyStoreInput,
+        "kms:UpdateCustomKeyStore",
+    ),
 )  # fmt: skip
 
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}

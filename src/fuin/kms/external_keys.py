@@ -1,0 +1,91 @@
+"""CreateKey in an external key store: the external key must be there, fit, and be nobody else's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fuin.kms import custom_key_stores, proxy_faults
+from fuin.kms.external import proxy_of
+from fuin.kms.faults import (
+    CustomKeyStoreInvalidStateException,
+    CustomKeyStoreNotFoundException,
+    UnsupportedOperationException,
+    ValidationException,
+    XksKeyAlreadyInUseException,
+    XksKeyInvalidConfigurationException,
+    XksKeyNotFoundException,
+)
+from fuin.kms.key_store_shapes import EXTERNAL_KEY_STORE
+from fuin.kms.specs import SYMMETRIC_DEFAULT
+from fuin.store import key_stores
+from fuin.store.errors import NotFound, WrongState
+from fuin.store.key_stores import CONNECTED, ExternalKeyInUse
+from fuin.xks.failure import TEXTS, Failure, Why
+from fuin.xks.proxy import Asking
+
+if TYPE_CHECKING:
+    from fuin.formats.wrapped import Material
+    from fuin.gate import Call
+    from fuin.store.key_stores import KeyStore
+    from fuin.store.keys import Key
+
+_NEEDED = {"ENCRYPT", "DECRYPT"}
+_NO_PATH = {".", ".."}  # the model's pattern allows them, but as a part of a path they are no name (RFC 3986, 5.2.4)
+
+
+async def check(
+    call: Call, store_id: str, external_key: str | None, origin: str, spec: str, *, multi_region: bool
+) -> None:
+    """Refuse a key that cannot be made in this key store; its proxy is asked about the external key."""
+    store = custom_key_stores.find(call, store_id)
+    if origin != EXTERNAL_KEY_STORE:
+        raise UnsupportedOperationException(
+            f"{store_id} is an external key store, which has no key of origin {origin}."
+        )
+    if spec != SYMMETRIC_DEFAULT or multi_region:
+        raise UnsupportedOperationException(
+            "A custom key store supports only symmetric encryption KMS keys in a single Region."
+        )
+    if external_key is None:
+        raise ValidationException(f"XksKeyId is required for keys with an Origin of {EXTERNAL_KEY_STORE}.")
+    if store.state != CONNECTED:
+        raise CustomKeyStoreInvalidStateException(TEXTS[Why.DISCONNECTED])
+    if call.services.store.read(key_stores.external_key_in_use, store.id, external_key):
+        raise _in_use(external_key)
+    await _check_external_key(call, store, external_key)
+
+
+async def insert(call: Call, key: Key, material: Material, store_id: str, external_key: str) -> Key:
+    """Add the key with its own material, the first of its two encryptions; returns it as it stands in the store."""
+    whole = replace(key, custom_key_store=store_id, xks_key_id=external_key, store_state=CONNECTED)
+    try:
+        await call.services.store.change(key_stores.insert_external_key, whole, material)
+    except NotFound:
+        raise CustomKeyStoreNotFoundException(f"Custom key store {store_id} does not exist.") from None
+    except WrongState:
+        raise CustomKeyStoreInvalidStateException(TEXTS[Why.DISCONNECTED]) from None
+    except ExternalKeyInUse:
+        raise _in_use(external_key) from None
+    return whole
+
+
+async def _check_external_key(call: Call, store: KeyStore, external_key: str) -> None:
+    if external_key in _NO_PATH:
+        raise XksKeyNotFoundException(TEXTS[Why.KEY_NOT_FOUND])
+    asking = Asking(call.operation, call.request_id, call.principal.arn)
+    try:
+        found = await call.services.proxies.metadata(proxy_of(store), external_key, asking)
+    except Failure as error:
+        call.facts["externalKeyStore"] = error.why.value
+        raise proxy_faults.of_key(error) from None
+    if found.key_spec != "AES_256" or found.key_status != "ENABLED" or not _NEEDED.issubset(found.key_usage):
+        raise XksKeyInvalidConfigurationException(
+            "The external key must be an AES-256 symmetric key that is enabled and performs encryption and decryption."
+        )
+
+
+def _in_use(external_key: str) -> XksKeyAlreadyInUseException:
+    return XksKeyAlreadyInUseException(
+        f"The external key {external_key} is already associated with another KMS key in this external key store."
+    )
