@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin import ids
 from fuin.access.principal import Principal
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms.amazonaws.com")
 
 
+def own_call(services: Services, operation: str, region: str, now: float, facts: dict[str, Any]) -> Call:
+    """Return a call that the key service makes by itself: its records name the service as the principal."""
+    return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, facts=facts)
+
+
 async def purge(services: Services, now: float) -> list[str]:
     """Destroy the keys whose deletion date is not after `now`; return their ids.
 
@@ -24,10 +29,7 @@ async def purge(services: Services, now: float) -> list[str]:
     """
     expired = services.store.read(keys.expired_keys, now)
     for key_id in expired:
-        call = Call(
-            services, ids.request_id(), "kms", "DeleteKey", _ITSELF, "", services.settings.region, now,
-            facts={"deletedKey": key_id},
-        )  # fmt: skip
+        call = own_call(services, "DeleteKey", services.settings.region, now, {"deletedKey": key_id})
         await services.keyholder.record(call.draft())
     await services.store.purge(now)
     for key_id in expired:

@@ -20,6 +20,7 @@ from fuin.store import aliases, keys
 from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists
 from fuin.store.keys import Key
+from fuin.store.rotations import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 S3_ALIAS = "alias/aws/s3"
 _S3 = "s3"
+_YEAR = 365  # days
 _S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
 
 
@@ -94,7 +96,10 @@ def new_key(
     service: str = "",
     tags: tuple[tuple[str, str], ...] = (),
 ) -> Key:
-    """Return the row of a new key: enabled, or waiting for its material if there is none."""
+    """Return the row of a new key: enabled, or waiting for its material if there is none.
+
+    A key that AWS manages rotates every year; nobody can change that. AWS: EnableKeyRotation.
+    """
     return Key(
         key_id=key_id,
         account=account,
@@ -113,6 +118,8 @@ def new_key(
         policy=policy,
         current_material=b"" if material is None else material.material_id,
         tags=tags,
+        rotation_period=_YEAR if manager == keys.AWS else None,
+        rotation_due=round(call.now + _YEAR * DAY, 3) if manager == keys.AWS else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The timed jobs of a worker: keys whose deletion date has come, and blobs that no index names."""
+"""The timed jobs of a worker: keys to end or to rotate, imported material to end, and blobs that no index names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
-from fuin.kms import janitor
+from fuin.kms import imports, janitor, rotation
 from fuin.s3 import sweep
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ _log = logging.getLogger("fuin.jobs")
 
 
 async def run(services: Services, server_started: float) -> None:
-    """Sweep once, then purge again and again; a failure is logged and tried again, it never ends the job.
+    """Sweep once, then do what the time demands of keys again and again.
+
+    A failure is logged and tried again, it never ends the job.
 
     `server_started` is the supervisor's start: blobs that are older and that no index names belong to uploads that
     ended with an earlier server.
@@ -30,6 +32,8 @@ async def run(services: Services, server_started: float) -> None:
     await _guarded("sweep", sweep.sweep(services, server_started))
     while True:
         await _guarded("purge", janitor.purge(services, time.time()))
+        await _guarded("expiry of imported material", imports.expire_due(services, time.time()))
+        await _guarded("rotation", rotation.rotate_due(services, time.time()))
         await asyncio.sleep(PURGE_EVERY)
 
 

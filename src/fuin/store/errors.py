@@ -23,6 +23,34 @@ class WrongState(StoreRefusal):
         self.state = state
 
 
+class NotPrimary(StoreRefusal):
+    """The key is a replica; its primary key, in another Region, is what can be changed in this way."""
+
+
+class Overtaken(StoreRefusal):
+    """Somebody else has rotated the key, or changed its rotation, since the caller looked at it."""
+
+
+class TooManyRotations(StoreRefusal):
+    """The key was rotated on demand as often as a key may be."""
+
+
+class NothingPending(StoreRefusal):
+    """No imported material waits for the rotation."""
+
+
+class NotExpected(StoreRefusal):
+    """The material is not the one that may be imported: new where known was expected, or the other way round."""
+
+
+class AnotherPending(StoreRefusal):
+    """Other imported material, `waiting`, waits for its rotation already; ids of materials."""
+
+    def __init__(self, brought: bytes, waiting: bytes) -> None:
+        super().__init__("other material waits for its rotation")
+        self.brought, self.waiting = brought, waiting
+
+
 class TooManyTags(StoreRefusal):
     """The key would have more tags than it may have."""
 

@@ -1,5 +1,7 @@
 """Wrapped key material: one or more rows per key, later ones by rotation or import."""
 
+from dataclasses import asdict, dataclass
+
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -28,17 +30,53 @@ _BLANK = (
 _DELETE = delete(_m).where(_OF_KEY)
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of a key's materials without its bytes, as ListKeyRotations tells it; the values are AWS's.
+
+    `state` is CURRENT (it encrypts), NON_CURRENT (it decrypts) or, of imported material, one of the two pending
+    ones. `rotated` is when it became the current one, None for the first and for what is pending.
+    """
+
+    material_id: bytes
+    created: float
+    state: str = CURRENT
+    import_state: str | None = None  # IMPORTED or PENDING_IMPORT, None for material that was made here
+    description: str | None = None
+    expiration_model: str | None = None
+    valid_to: float | None = None
+    rotated: float | None = None
+    rotation_type: str | None = None
+
+
+_VERSIONS = (
+    select(
+        _m.c.material_id, _m.c.created, _m.c.state, _m.c.import_state, _m.c.description, _m.c.expiration_model,
+        _m.c.valid_to, _m.c.rotated, _m.c.rotation_type,
+    )
+    .where(_OF_KEY)
+    .order_by(_m.c.created, _m.c.id)
+)  # fmt: skip
+
+
 def insert_material(conn: Connection, region: str, material: Material, created: float) -> None:
-    """Add material to a key; raises AlreadyExists for a material id that it has, or when there is no such key."""
+    """Add a key's first material; raises AlreadyExists for a material id that it has, or when there is no such key."""
+    insert_version(conn, region, material, Version(material.material_id, created))
+
+
+def insert_version(conn: Connection, region: str, material: Material, version: Version) -> None:
+    """Add material to a key in one Region; raises AlreadyExists as `insert_material`."""
     sealed = conn.execute(_s.insert(), {"wrapped": material.wrapped}).lastrowid
-    row = {
-        "id": sealed, "key_id": material.key_id, "region": region, "material_id": material.material_id,
-        "spec": material.spec, "created": created, "state": CURRENT,
-    }  # fmt: skip
+    row = {"id": sealed, "key_id": material.key_id, "region": region, "spec": material.spec, **asdict(version)}
     try:
         conn.execute(_m.insert(), row)
     except IntegrityError:
         raise AlreadyExists(f"material of key {material.key_id}") from None
+
+
+def list_versions(conn: Connection, key_id: str, region: str) -> list[Version]:
+    """Return what is known of all materials of a key in a Region, oldest first."""
+    return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": key_id, "p_region": region})]
 
 
 def find_material(conn: Connection, key_id: str, region: str, material_id: bytes) -> Material | None:

@@ -152,6 +152,11 @@ class Store:
             await self._erase()
         return ended
 
+    async def erase(self) -> None:
+        """Clear material that was destroyed from the database's files; raises StoreUnavailable as `purge`."""
+        self._to_erase = True
+        await self._erase()
+
     async def _erase(self) -> None:
         for _ in range(_ERASE_TRIES):
             if await self._submit(erase.truncate_log, (), {}, alone=True):
