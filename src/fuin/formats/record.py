@@ -87,7 +87,7 @@ SEGMENT_HEADER_LENGTH = _SEGMENT.size
 class Record:
     """One record: `time` is nanoseconds since 1970, `use` and `outcome` are the numbers above.
 
-    `draft` is the caller's JSON, which the keyholder does not read; a checkpoint has its signature there.
+    `draft` is the caller's JSON, which the keyholder reads for last uses only; a checkpoint has its signature there.
     """
 
     sequence: int
