@@ -1,0 +1,199 @@
+"""Keys that take long to make: nobody else waits for them, and whoever asked may go away."""
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fuin.audit import reader
+from fuin.errors import KeyholderUnavailable
+from fuin.formats import context, frames
+from fuin.formats.wrapped import Material
+from fuin.keyholder import connection, maker
+from fuin.keyholder.client import Keyholder
+from fuin.keyholder.connection import Connection, Line
+from fuin.keyholder.maker import Maker, Task
+from fuin.keyholder.opcodes import Opcode, Status
+from fuin.keyholder.sockets import connect_unix
+from tests.keyholder.process import DRAFT, KEY_ID, Holder, draft, play
+
+
+def create(correlation: int, spec: str, number: int) -> bytes:
+    """Return the frame of a request for fresh key material."""
+    return frames.encode(correlation, Opcode.CREATE_MATERIAL, [KEY_ID.encode(), spec.encode(), draft(number)])
+
+
+def outcomes(holder: Holder, number: int) -> list[str]:
+    """Return the outcomes of the records with the draft of `number`."""
+    return [entry.outcome for entry in reader.find(holder.audit, f"r-{number}")]
+
+
+def test_others_go_on(holder: Holder) -> None:
+    """While three RSA_4096 keys are made, data keys of the same client are answered within tens of milliseconds."""
+    took: list[float] = []
+
+    async def story(client: Keyholder) -> list[Material]:
+        material = await client.create_material(KEY_ID, "SYMMETRIC_DEFAULT", DRAFT)
+        slow = [asyncio.create_task(client.create_material(KEY_ID, "RSA_4096", DRAFT)) for _ in range(3)]
+        while not all(task.done() for task in slow):
+            started = time.monotonic()
+            await client.data_key(material, context.EMPTY, 32, DRAFT)
+            took.append(time.monotonic() - started)
+            await asyncio.sleep(0.002)
+        return [await task for task in slow]
+
+    assert len({material.material_id for material in play(holder, story)}) == 3
+    took.sort()
+    assert len(took) > 10
+    assert took[len(took) * 9 // 10] < 0.05, "most data keys had to wait"
+
+
+def test_lost_peer_is_not_waited_for(holder: Holder) -> None:
+    """What a lost peer asked for is not made any more, leaves no record, and harms nobody who asks after it."""
+    with connect_unix(holder.path) as peer:
+        peer.settimeout(10)
+        peer.sendall(b"".join(create(number, "RSA_4096", 200) for number in range(50)))
+        play(holder, lambda client: client.status())  # by then the requests were read
+    started = time.monotonic()
+    play(holder, lambda client: client.create_material(KEY_ID, "RSA_2048", draft(201)))
+    assert time.monotonic() - started < 15, "fifty keys were made for nobody"
+    assert outcomes(holder, 201) == ["ok"]
+    assert len(outcomes(holder, 200)) <= 1
+
+
+def test_too_many_are_refused_at_once(holder: Holder) -> None:
+    """Beyond the queue's length a request is answered at once, that it cannot be served now, and recorded."""
+    over = 5
+    count = maker.QUEUE_LIMIT + 1 + over  # one is being made meanwhile
+    with connect_unix(holder.path) as peer:
+        peer.setblocking(True)
+        peer.settimeout(10)
+        peer.sendall(b"".join(create(number, "RSA_4096", 210) for number in range(count)))
+        splitter, refused = frames.Splitter(), 0
+        while refused < over:
+            refused += sum(status == Status.UNAVAILABLE for _, status, _ in splitter.feed(peer.recv(65_536)))
+    assert "failed" in outcomes(holder, 210)
+    play(holder, lambda client: client.create_material(KEY_ID, "RSA_2048", draft(211)))
+
+
+def test_end_while_a_key_is_made(own: Holder) -> None:
+    """SIGTERM ends the keyholder in order although keys are being made: the one at hand is finished, the rest not."""
+    own.start()
+    with connect_unix(own.path) as peer:
+        peer.sendall(b"".join(create(number, "RSA_4096", 220) for number in range(30)))
+        play(own, lambda client: client.status())
+        started = time.monotonic()
+        status, _ = own.end()
+    assert status == 0
+    assert time.monotonic() - started < 12
+
+
+def test_killed_keyholder_fails_what_is_made(own: Holder) -> None:
+    """When the keyholder dies, callers that wait for a slow key get an error, and the client connects anew."""
+    own.start()
+
+    async def story(client: Keyholder) -> Material:
+        slow = asyncio.create_task(client.create_material(KEY_ID, "RSA_4096", DRAFT))
+        await client.status()
+        await asyncio.sleep(0.05)
+        own.end(signal.SIGKILL)
+        with pytest.raises(KeyholderUnavailable):
+            await slow
+        own.start()
+        return await client.create_material(KEY_ID, "RSA_2048", DRAFT)
+
+    assert play(own, story).spec == "RSA_2048"
+
+
+def test_slow_keys_are_no_silence(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit after which a silent keyholder is given up does not hold for those who wait for slow keys."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.05)
+
+    async def story(client: Keyholder) -> int:
+        slow = [client.create_material(KEY_ID, "RSA_4096", DRAFT) for _ in range(2)]
+        return len(await asyncio.gather(*slow))
+
+    with own:
+        assert play(own, story) == 2
+
+
+def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
+    """On the connection of the slow ones a request leaves although an earlier one is not answered; on the other not."""
+
+    async def sent(gathers: bool) -> int:
+        seen = 0
+
+        async def count(incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+            nonlocal seen
+            with contextlib.suppress(ConnectionError):
+                while data := await incoming.read(65_536):
+                    seen += len(frames.Splitter().feed(data))
+            outgoing.close()
+
+        path = tmp_path / f"s-{gathers}"
+        async with await asyncio.start_unix_server(count, path):
+            line = Line(path, lambda loop: Connection(loop, lambda status, fields: ValueError(), gathers=gathers))
+            await line.connect()
+            first = asyncio.ensure_future(line.ask(Opcode.STATUS))
+            await asyncio.sleep(0.05)
+            second = asyncio.ensure_future(line.ask(Opcode.STATUS))
+            await asyncio.sleep(0.05)
+            line.close()
+            await asyncio.gather(first, second, return_exceptions=True)
+        return seen
+
+    assert asyncio.run(sent(gathers=False)) == 2
+    assert asyncio.run(sent(gathers=True)) == 1
+
+
+def test_errors_are_the_tasks_own() -> None:
+    """What fails in the thread is handed over as an error, and the next task is made."""
+    woken = threading.Semaphore(0)
+    one = Maker(woken.release)
+    made: list[object] = []
+
+    def fail() -> object:
+        raise ValueError("none")
+
+    for work in (fail, lambda: "key"):
+        one.take(Task(work, lambda: True, made.append))
+    for _ in range(2):
+        assert woken.acquire(timeout=10)
+    one.finish()
+    assert isinstance(made[0], ValueError)
+    assert made[1] == "key"
+    one.close()
+
+
+def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue takes nothing more; what nobody wants any more is neither made nor handed over."""
+    monkeypatch.setattr(maker, "QUEUE_LIMIT", 3)
+    go, started, woken = threading.Event(), threading.Event(), threading.Semaphore(0)
+    one = Maker(woken.release)
+    made: list[object] = []
+    wanted = True
+
+    def wait() -> str:
+        started.set()
+        go.wait(10)
+        return "first"
+
+    one.take(Task(wait, lambda: wanted, made.append))
+    assert started.wait(10)
+    for _ in range(2):
+        one.take(Task(lambda: made.append("made for nobody"), lambda: False, made.append))
+    one.take(Task(lambda: "last", lambda: True, made.append))
+    with pytest.raises(KeyholderUnavailable):
+        one.take(Task(lambda: "more", lambda: True, made.append))
+    go.set()
+    for _ in range(2):
+        assert woken.acquire(timeout=10)
+    wanted = False  # lost after it was made, before it was handed over
+    one.finish()
+    assert made == ["last"]
+    one.close()
+    assert "maker" not in {thread.name for thread in threading.enumerate()}
