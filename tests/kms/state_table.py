@@ -172,9 +172,9 @@ CALLS: dict[str, Row] = {
     "CreateAlias": Row(lambda s: s.kms.create_alias(AliasName=f"alias/state-new-{s.key}", TargetKeyId=s.key)),
     "CreateGrant": Row(lambda s: _grant(s.kms, s.key)),
     "Decapsulate": Row(
-        lambda s: s.kms.decapsulate(KeyId=s.key, CiphertextBlob=s.made, EncapsulationAlgorithm="ML_KEM"),
+        lambda s: s.kms.decapsulate(KeyId=s.key, SharedSecretCiphertextBlob=s.made, EncapsulationAlgorithm="ML_KEM"),
         KEM,
-        lambda kms, key: kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")["CiphertextBlob"],
+        lambda kms, key: kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")["SharedSecretCiphertextBlob"],
     ),
     "Decrypt": Row(lambda s: s.kms.decrypt(CiphertextBlob=s.made), {}, _blob),
     "DeleteAlias": Row(lambda s: s.kms.delete_alias(AliasName=s.made), {}, _alias),

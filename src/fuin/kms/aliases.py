@@ -20,6 +20,7 @@ from fuin.kms.faults import (
 )
 from fuin.kms.key import found, reach
 from fuin.kms.naming import find
+from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.shapes import Input, Output
 from fuin.store import aliases
 from fuin.store.aliases import Alias
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fuin.gate import Call
     from fuin.kms.naming import Named
 
-MOST = 50  # aliases of a key; AWS: "Resource quotas"
+MOST = ALIASES_PER_KEY
 _PREFIX, _RESERVED = "alias/", "alias/aws/"
 _PAGE, _LARGEST_PAGE = 50, 100
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import crash, ids
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
-from fuin.kms import external_keys, managed, paging, shapes
+from fuin.kms import external_keys, managed, paging, quotas, shapes
 from fuin.kms.faults import (
     NotFoundException,
     UnsupportedOperationException,
@@ -25,9 +25,12 @@ from fuin.store.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Connection
+
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
     from fuin.kms.naming import Named
+    from fuin.store.keys import Key
 
 _PAGE = 100
 _OWN = "SELF"
@@ -108,7 +111,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     conditions = _create_conditions(kind, bypass=bypass) | request_conditions(tags)
     permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
     if tags:
-        _permit_tags(call, conditions)
+        permit_tags(call, conditions)
     if p.CustomKeyStoreId is not None:
         await external_keys.check(
             call, p.CustomKeyStoreId, p.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
@@ -125,11 +128,16 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
         description=p.Description or "", policy=policy, tags=tuple(tags.items()),
     )  # fmt: skip
     if p.CustomKeyStoreId is None or material is None:
-        await call.services.store.change(keys.insert_key, key, material)
+        await call.services.store.change(_insert, key, material)
     else:
         key = await external_keys.insert(call, key, material, p.CustomKeyStoreId, p.XksKeyId or "")
     crash.point("create_key.after_store")
     return CreateKeyOutput(KeyMetadata=metadata(call, key, arn))
+
+
+def _insert(conn: Connection, key: Key, material: Material | None) -> None:
+    keys.insert_key(conn, key, material)
+    quotas.check_keys(conn, key.account, key.region)
 
 
 async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material | None:
@@ -143,7 +151,7 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
     return material
 
 
-def _permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
+def permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
     """Check the right to give the new key tags; AWS has a sentence of its own for it."""
     try:
         permit_identity(call, "kms:TagResource", "*", call.account, conditions)
@@ -194,6 +202,7 @@ def _create_conditions(kind: Kind, *, bypass: bool) -> dict[str, str]:
         "kms:KeyOrigin": kind.origin,
         "kms:MultiRegion": "true" if kind.multi_region else "false",
         "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false",
+        **({"kms:MultiRegionKeyType": "PRIMARY"} if kind.multi_region else {}),
     }
 
 

@@ -29,6 +29,7 @@ from fuin.kms import (
     model,
     policies,
     public_keys,
+    regions,
     rotation,
     signing,
     tags,
@@ -107,11 +108,14 @@ _ROWS = (
     _built("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
     _built("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
     # grants
-    _later("CreateGrant", "kms:CreateGrant"),
-    _later("ListGrants", "kms:ListGrants"),
-    _later("ListRetirableGrants", "kms:ListRetirableGrants"),
-    _later("RetireGrant", "kms:RetireGrant"),
-    _later("RevokeGrant", "kms:RevokeGrant"),
+    _built("CreateGrant", grants.create_grant, grants.CreateGrantInput, "kms:CreateGrant"),
+    _built("ListGrants", grants.list_grants, grants.ListGrantsInput, "kms:ListGrants"),
+    _built(
+        "ListRetirableGrants", grants.list_retirable_grants, grants.ListRetirableGrantsInput,
+        "kms:ListRetirableGrants",
+    ),
+    _built("RetireGrant", grants.retire_grant, grants.RetireGrantInput, "kms:RetireGrant"),
+    _built("RevokeGrant", grants.revoke_grant, grants.RevokeGrantInput, "kms:RevokeGrant"),
     # tags
     _built("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
     _built("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
@@ -135,8 +139,14 @@ _ROWS = (
         "kms:DeleteImportedKeyMaterial",
     ),
     # regions
-    _later("ReplicateKey", "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource"),
-    _later("UpdatePrimaryRegion", "kms:UpdatePrimaryRegion"),
+    _built(
+        "ReplicateKey", regions.replicate_key, regions.ReplicateKeyInput,
+        "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource",
+    ),
+    _built(
+        "UpdatePrimaryRegion", regions.update_primary_region, regions.UpdatePrimaryRegionInput,
+        "kms:UpdatePrimaryRegion",
+    ),
     # encryption
     _built("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
     _built("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),

@@ -11,6 +11,7 @@ from fuin import crash
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
 from fuin.gate import compiled, permit_key
+from fuin.kms import quotas
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
@@ -104,8 +105,9 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass:
     """Refuse a policy that is malformed, or under which the caller could not replace it again.
 
     AWS: "the key policy must allow the calling principal to make a subsequent PutKeyPolicy request". Raises
-    MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException.
+    LimitExceededException, MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException.
     """
+    quotas.check_policy(policy)
     compiled(policy, PolicyKind.KEY)
     if bypass:
         return

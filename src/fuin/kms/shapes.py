@@ -158,11 +158,12 @@ def algorithms_of(key: Key, usage: str) -> list[str] | None:
 
 def _related(call: Call, key: Key) -> RelatedKeys:
     """Return the primary and the replicas of a multi-Region key."""
-    regions = call.services.store.read(keys.list_regions, key.key_id)
-    related = {
-        region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region) for region in regions
-    }
+    regions = call.services.store.read(keys.list_regions, key.key_id, call.now)
     primary = key.primary_region or key.region
+    related = {
+        region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region)
+        for region in (primary, *regions)
+    }
     return RelatedKeys(
         MultiRegionKeyType="PRIMARY" if primary == key.region else "REPLICA",
         PrimaryKey=related[primary],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fuin.kms import paging
 from fuin.kms.faults import LimitExceededException, NotFoundException, TagException
 from fuin.kms.key import found, reach
+from fuin.kms.quotas import TAGS_PER_KEY
 from fuin.kms.shapes import Input, Output, Tag
 from fuin.store import tags
 from fuin.store.errors import NotFound, TooManyTags
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from fuin.gate import Call
 
-MOST = 50  # tags of a key
+MOST = TAGS_PER_KEY
 _PAGE = 50
 
 

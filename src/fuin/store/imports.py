@@ -126,7 +126,7 @@ def import_material(conn: Connection, region: str, brought: Brought) -> None:
     """
     key_id, material_id = brought.material.key_id, brought.material.material_id
     row = _key(conn, key_id, region)
-    if row.state not in {keys.ENABLED, keys.DISABLED, keys.PENDING_IMPORT}:
+    if row.state not in {*keys.IN_USE, keys.DISABLED, keys.PENDING_IMPORT}:
         raise WrongState(row.state)
     known = {version.material_id: version for version in materials.list_versions(conn, key_id, region)}
     _check_expected(brought, known, replica=row.replica)

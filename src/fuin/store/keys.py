@@ -13,6 +13,7 @@ from fuin.store.errors import AlreadyExists, NotFound, WrongState
 ENABLED, DISABLED, PENDING_DELETION = "Enabled", "Disabled", "PendingDeletion"
 PENDING_IMPORT, PENDING_REPLICA_DELETION = "PendingImport", "PendingReplicaDeletion"
 CUSTOMER, AWS, SERVICE = "CUSTOMER", "AWS", "SERVICE"
+IN_USE = (ENABLED, "Updating")
 _MAY_END = (ENABLED, DISABLED, PENDING_IMPORT, "Creating")
 _DAY = 86400.0  # seconds
 
@@ -64,7 +65,9 @@ _REGIONS = (
     .where(_k.c.key_id == _ID, or_(_k.c.deletion_date.is_(None), _k.c.deletion_date > _NOW))
     .order_by(_k.c.region)
 )
-_COUNT = select(func.count()).select_from(_k).where(_k.c.account == _ACCOUNT, _k.c.region == _REGION)
+_counted = select(func.count()).select_from(_k).where(_k.c.account == _ACCOUNT, _k.c.region == _REGION)
+# Two counts, since each has an index that holds all it needs; a count of the customers' would read every key's row.
+_COUNT = select(_counted.scalar_subquery() - _counted.where(_k.c.service != "").scalar_subquery())
 _SERVICE_KEY = select(_k.c.key_id).where(
     _k.c.account == _ACCOUNT, _k.c.region == _REGION, _k.c.manager == schema.parameter("p_manager"),
     _k.c.service == schema.parameter("p_service"), _k.c.service != "",
@@ -179,7 +182,7 @@ def list_regions(conn: Connection, key_id: str, now: float = 0.0) -> list[str]:
 
 
 def count_keys(conn: Connection, account: str, region: str) -> int:
-    """Return how many keys an account has in a Region, with the few that are managed for it."""
+    """Return how many keys of its own an account has in a Region, without those that are managed for it."""
     return int(conn.execute(_COUNT, {"p_account": account, "p_region": region}).scalar_one())
 
 

@@ -122,7 +122,7 @@ def primary(conn: Connection, key_id: str, region: str) -> Schedule:
     if found is None:
         raise NotFound(f"key {key_id}")
     row = Schedule(*found)
-    if row.state != keys.ENABLED:
+    if row.state not in keys.IN_USE:
         raise WrongState(row.state)
     if row.primary_region not in {None, region}:
         raise NotPrimary(f"key {key_id}")
