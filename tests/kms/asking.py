@@ -14,6 +14,8 @@ UNSEEN = (
     "or a resource-based policy explicitly denies access"
 )
 NewKey = Callable[..., str]
+KeptKey = Callable[[str, str], str]  # of a spec and a usage
+DRY_RUN = ("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 
 
 def refusal(call: Callable[..., Any], **members: Any) -> tuple[str, str]:
@@ -27,3 +29,8 @@ def refusal(call: Callable[..., Any], **members: Any) -> tuple[str, str]:
 def arn_of(key_id: str, account: str = ACCOUNT, region: str = REGION) -> str:
     """Return a key's ARN."""
     return f"arn:aws:kms:{region}:{account}:key/{key_id}"
+
+
+def members(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer's own members."""
+    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}

@@ -31,3 +31,17 @@ def new_key(kms: Any) -> Callable[..., str]:
         return key_id
 
     return make
+
+
+@pytest.fixture(scope="session")
+def kept_key(place: Place) -> Callable[[str, str], str]:
+    """Give the key of a spec and usage that all tests share; RSA keys take their time to be made."""
+    made: dict[tuple[str, str], str] = {}
+
+    def key(spec: str, usage: str) -> str:
+        if (spec, usage) not in made:
+            answer = place.client().create_key(KeySpec=spec, KeyUsage=usage)
+            made[spec, usage] = answer["KeyMetadata"]["KeyId"]
+        return made[spec, usage]
+
+    return key

@@ -1,17 +1,22 @@
 """The uses of a key that make or open ciphertext, for keys of every kind: the only calls of the keyholder for them.
 
 Each one leaves a durable record, also when it fails, and marks the call as recorded. A blob of symmetric encryption
-names its key and material; RSA ciphertext names nothing (RFC 8017, section 7.1).
+names its key and material; RSA ciphertext names nothing (RFC 8017, section 7.1). What a key in an external key store
+makes is encrypted once more by its proxy (`external.py`); a call that fails there is not marked as recorded, so that
+its closing record says so.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.errors import TamperedError
+from fuin.errors import FormatError, MaterialDamaged, TamperedError
+from fuin.kms import external, oaep
 from fuin.kms.faults import InvalidCiphertextException
+from fuin.xks.failure import Failure, Why
 
 if TYPE_CHECKING:
+    from fuin.errors import Fault
     from fuin.gate import Call
     from fuin.kms.key import OpenKey
 
@@ -21,6 +26,8 @@ async def data_key(call: Call, opened: OpenKey, length: int) -> tuple[bytes, byt
     plaintext, blob = await call.services.keyholder.data_key(
         opened.material, opened.parameter, length, opened.draft(call)
     )  # fmt: skip
+    if opened.key.custom_key_store is not None:
+        blob = await external.wrap(call, opened, blob)
     call.recorded = True
     return plaintext, blob
 
@@ -30,6 +37,8 @@ async def data_key_without_plaintext(call: Call, opened: OpenKey, length: int) -
     blob = await call.services.keyholder.data_key_without_plaintext(
         opened.material, opened.parameter, length, opened.draft(call)
     )
+    if opened.key.custom_key_store is not None:
+        blob = await external.wrap(call, opened, blob)
     call.recorded = True
     return blob
 
@@ -37,32 +46,55 @@ async def data_key_without_plaintext(call: Call, opened: OpenKey, length: int) -
 async def encrypt(call: Call, opened: OpenKey, plaintext: bytes) -> bytes:
     """Return the ciphertext of `plaintext`; its length was checked before."""
     blob = await call.services.keyholder.encrypt(opened.material, opened.parameter, plaintext, opened.draft(call))
+    if opened.key.custom_key_store is not None:
+        blob = await external.wrap(call, opened, blob)
     call.recorded = True
     return blob
 
 
 async def decrypt(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
     """Return the plaintext of a ciphertext; raises InvalidCiphertextException when it does not open with this key."""
+    if opened.key.custom_key_store is not None:
+        ciphertext = await external.unwrap(call, opened, ciphertext)
     try:
         plaintext = await call.services.keyholder.decrypt(
             opened.material, opened.parameter, ciphertext, opened.draft(call)
         )
+    except MaterialDamaged:
+        raise
     except TamperedError:
-        call.recorded = True
-        raise InvalidCiphertextException from None
+        raise _unopened(call, opened) from None
     call.recorded = True
     return plaintext
 
 
 async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: OpenKey) -> bytes:
-    """Return the ciphertext under another key or context; the plaintext stays in the keyholder."""
+    """Return the ciphertext under another key or context; the plaintext stays in the keyholder.
+
+    Only the keyholder can tell that it is longer than the target takes, which raises ValidationException.
+    """
+    if source.key.custom_key_store is not None:
+        ciphertext = await external.unwrap(call, source, ciphertext)
     try:
         new = await call.services.keyholder.re_encrypt(
             source.material, source.parameter, ciphertext, target.material, target.parameter,
             source.draft(call), target.draft(call),
         )  # fmt: skip
+    except MaterialDamaged:
+        raise
     except TamperedError:
-        call.recorded = True
-        raise InvalidCiphertextException from None
+        raise _unopened(call, source) from None
+    except FormatError:
+        raise oaep.unfit(target) from None
+    if target.key.custom_key_store is not None:
+        new = await external.wrap(call, target, new)
     call.recorded = True
     return new
+
+
+def _unopened(call: Call, opened: OpenKey) -> Fault:
+    """Return the error for what the keyholder could not open; of an external key it came from the proxy."""
+    call.recorded = True
+    if opened.key.custom_key_store is not None:
+        return external.refusal(call, Failure(Why.WRONG_CIPHERTEXT))
+    return InvalidCiphertextException()
