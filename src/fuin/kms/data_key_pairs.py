@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from fuin.kms.data_keys import check_recipient
 from fuin.kms.faults import DryRunOperationException, UnsupportedOperationException
-from fuin.kms.key import Context, OpenKey, Use, check_grant_tokens, open_key
+from fuin.kms.grant_tokens import check_grant_tokens
+from fuin.kms.key import Context, OpenKey, Use, open_key
 from fuin.kms.shapes import Input, Output, RecipientInfo
 from fuin.kms.specs import SM2, SPECS
 from fuin.kms.uses import used

@@ -12,7 +12,8 @@ from fuin.kms.faults import (
     UnsupportedOperationException,
     ValidationException,
 )
-from fuin.kms.key import Context, Use, check_grant_tokens, open_key
+from fuin.kms.grant_tokens import check_grant_tokens
+from fuin.kms.key import Context, Use, open_key
 from fuin.kms.shapes import Input, Output, RecipientInfo
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.kms.faults import DryRunOperationException, InvalidCiphertextException
-from fuin.kms.key import Use, check_grant_tokens, open_key
+from fuin.kms.grant_tokens import check_grant_tokens
+from fuin.kms.key import Use, open_key
 from fuin.kms.shapes import Input, Output
 from fuin.kms.specs import ENCAPSULATE_DECAPSULATE
 from fuin.kms.uses import used

@@ -17,7 +17,8 @@ from fuin.kms.faults import (
     InvalidKeyUsageException,
     ValidationException,
 )
-from fuin.kms.key import Context, OpenKey, Use, check_grant_tokens, open_ciphertext, open_key
+from fuin.kms.grant_tokens import check_grant_tokens
+from fuin.kms.key import Context, OpenKey, Use, open_ciphertext, open_key
 from fuin.kms.model import null_at
 from fuin.kms.naming import find
 from fuin.kms.shapes import Input, Output, RecipientInfo

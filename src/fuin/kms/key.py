@@ -19,7 +19,6 @@ from fuin.kms.faults import (
     IncorrectKeyException,
     InvalidArnException,
     InvalidCiphertextException,
-    InvalidGrantTokenException,
     InvalidKeyUsageException,
     NotFoundException,
     ValidationException,
@@ -31,6 +30,7 @@ from fuin.store.keys import SERVICE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuin.access.grants import Grant
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
     from fuin.store.catalog import Catalog
@@ -92,10 +92,12 @@ def reach(
     aliases: bool = False,
     foreign: bool = False,
     extra: Mapping[str, str] | None = None,
+    proposed: Grant | None = None,
 ) -> Named:
     """Return the key for an action that does not use its material, after asking for the right and the state allows it.
 
-    `foreign` lets keys of other accounts be named, as far as their policy allows. `extra` holds more condition keys.
+    `foreign` lets keys of other accounts be named, as far as their policy allows. `extra` holds more condition keys,
+    and `proposed` is the grant that kms:CreateGrant is to create.
     """
     catalog = call.services.store.catalog()
     named = find(call, catalog, identifier, aliases=aliases)
@@ -106,7 +108,7 @@ def reach(
         if named.key is None:
             permit_identity(call, action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
-        permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog)
+        permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog, proposed)
     except AccessDenied as error:
         raise rights.refused(call, named, action, error, rights.THIS_RESOURCE) from None
     if not foreign and named.account != call.account:
@@ -265,9 +267,3 @@ def encode_context(pairs: Mapping[str, str]) -> bytes:
         return context.encode(pairs)
     except FormatError as error:
         raise ValidationException(f"The encryption context is not valid: {error}") from None
-
-
-def check_grant_tokens(call: Call, tokens: list[str] | None) -> None:
-    """Refuse grant tokens that name no grant."""
-    if tokens:
-        raise InvalidGrantTokenException("The grant token is not valid.")

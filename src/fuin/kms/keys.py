@@ -13,6 +13,7 @@ from fuin.kms.faults import (
     UnsupportedOperationException,
     ValidationException,
 )
+from fuin.kms.grant_tokens import check_grant_tokens
 from fuin.kms.key import found, reach
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, Output, Tag, metadata
@@ -208,6 +209,7 @@ def _create_conditions(kind: Kind, *, bypass: bool) -> dict[str, str]:
 
 async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
     """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
+    check_grant_tokens(call, p.GrantTokens)
     try:
         named = _described(call, p)
     except NotFoundException:

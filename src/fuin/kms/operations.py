@@ -20,6 +20,8 @@ from fuin.kms import (
     data_keys,
     encapsulation,
     encryption,
+    grant_lists,
+    grants,
     imports,
     key_store_shapes,
     keys,
@@ -109,9 +111,9 @@ _ROWS = (
     _built("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
     # grants
     _built("CreateGrant", grants.create_grant, grants.CreateGrantInput, "kms:CreateGrant"),
-    _built("ListGrants", grants.list_grants, grants.ListGrantsInput, "kms:ListGrants"),
+    _built("ListGrants", grant_lists.list_grants, grant_lists.ListGrantsInput, "kms:ListGrants"),
     _built(
-        "ListRetirableGrants", grants.list_retirable_grants, grants.ListRetirableGrantsInput,
+        "ListRetirableGrants", grant_lists.list_retirable_grants, grant_lists.ListRetirableGrantsInput,
         "kms:ListRetirableGrants",
     ),
     _built("RetireGrant", grants.retire_grant, grants.RetireGrantInput, "kms:RetireGrant"),
