@@ -33,12 +33,14 @@ USES: dict[str, Use] = {  # the first part of a spec's name -> something to be d
 
 
 def secrets_of(spec: str, key: bytes) -> dict[str, bytes]:
-    """Return the numbers that make up a private key by name, each at least 32 bytes, in both orders of bytes.
+    """Return what makes up a private key by name, each at least 32 bytes; numbers in both orders of bytes.
 
-    OpenSSL keeps big numbers in words of the machine, which on x86 and ARM is the lowest byte first.
+    Where that is PKCS#8, it is not searched for as a whole, since it holds the public key too. OpenSSL keeps big numbers in words of the machine, which on x86 and ARM is the lowest byte first.
     """
-    named = {"sealed bytes": key} if len(key) >= 32 else {}
-    private = parse_pkcs8(key) if spec.startswith(("RSA", "ECC_NIST_P", "ECC_SECG")) else None
+    if not spec.startswith(("RSA", "ECC_NIST_P", "ECC_SECG")):
+        return {"sealed bytes": key} if len(key) >= 32 else {}
+    private = parse_pkcs8(key)
+    named: dict[str, bytes] = {}
     numbers: dict[str, int] = {}
     if isinstance(private, rsa.RSAPrivateKey):
         values = private.private_numbers()
