@@ -15,6 +15,7 @@ import msgspec
 from fuin.access import decide
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied
+from fuin.throttle import Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ class Services:
     store: Store
     keyholder: Keyholder
     proxies: Proxies = field(init=False)
+    throttle: Throttle = field(init=False)
 
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)
+        self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
 
 
 class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):

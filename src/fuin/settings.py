@@ -1,7 +1,7 @@
 """The server's settings and the places of its files, in one frozen value."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 KIB = 1024
@@ -29,6 +29,7 @@ class Settings:
     s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
     object_limit: int = 5 * GIB  # one PutObject or UploadPart
     frame_length: int = 256 * KIB  # plaintext bytes per message frame
+    request_quotas: dict[str, float] = field(default_factory=dict)  # requests per second; kms/throttling.py has names
     xks_hosts: tuple[str, ...] = ()  # external key store proxies: name, or name=address:port; none listed: public ones
     xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
     xks_timeout: float = 0.25  # AWS: each request to a proxy

@@ -13,6 +13,7 @@ from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, Data, PassphraseFile
 from fuin.errors import FuinError
 from fuin.server import keyholding
+from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
 from fuin.xks.addresses import Hosts
@@ -43,6 +44,14 @@ ProxyAuthority = Annotated[
 ]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a certificate for trying out.")]
 
+Quotas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--request-quota",
+        metavar="NAME=RATE",
+        help="Throttle KMS requests of an account and Region, as kms:CreateKey=5 a second; aws sets AWS's numbers.",
+    ),
+]
 NewLog = Annotated[bool, typer.Option("--new-audit-log", help="Begin a new audit log for data whose log is lost.")]
 
 
@@ -58,6 +67,7 @@ def serve(
     tls_self_signed: SelfSigned = False,
     passphrase_file: PassphraseFile = None,
     new_audit_log: NewLog = False,
+    request_quota: Quotas = None,
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
 ) -> None:
@@ -80,7 +90,7 @@ def serve(
         data=data.absolute(), host=host, port=port, account=account, region=region,
         workers=workers or os.cpu_count() or 1,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
-        tls_self_signed=tls_self_signed, new_audit_log=new_audit_log,
+        tls_self_signed=tls_self_signed, new_audit_log=new_audit_log, request_quotas=read_quotas(request_quota or ()),
         xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))

@@ -15,7 +15,7 @@ from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
 from fuin.gate import Call
-from fuin.kms import faults, operations
+from fuin.kms import faults, operations, throttling
 from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         call.operation = operation.name
         await _authenticate(call, day_keys, request, body)  # 3. who asks
         given = operation.decode(body)  # 4. JSON, types, the model's constraints
+        if services.throttle.rates:
+            throttling.admit(call, given)
         output = await operation.run(call, given)  # 5. rights, state, work
         answer = _answer(call, 200, b"{}" if output is None else _encode(output))
         if not call.recorded:  # 6. uses of keys are recorded by the keyholder, all else here

@@ -251,6 +251,15 @@ class TagException(Fault):
     code = "TagException"
 
 
+class ThrottlingException(Fault):
+    """The account asks more often than its request quota allows."""
+
+    code = "ThrottlingException"
+
+    def __init__(self) -> None:
+        super().__init__("You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
+
+
 class UnknownOperationException(Fault):
     """No operation has this name; AWS sends no message."""
 

@@ -28,10 +28,10 @@ async def purge(services: Services, now: float) -> list[str]:
     KeyholderUnavailable; the next run goes on.
     """
     expired = services.store.read(keys.expired_keys, now)
-    for key_id in expired:
-        call = own_call(services, "DeleteKey", services.settings.region, now, {"deletedKey": key_id})
-        await services.keyholder.record(call.draft())
+    for key in expired:
+        facts = {"kmsKey": ids.key_arn(key.account, key.region, key.key_id), "deletedKey": key.key_id}
+        await services.keyholder.record(own_call(services, "DeleteKey", key.region, now, facts).draft())
     await services.store.purge(now)
-    for key_id in expired:
-        await services.keyholder.forget(key_id)
-    return expired
+    for key in expired:
+        await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
+    return [key.key_id for key in expired]

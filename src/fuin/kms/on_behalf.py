@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError
 from fuin.formats import blob as blobs
-from fuin.kms import ciphers, managed
+from fuin.kms import ciphers, managed, throttling
 from fuin.kms.faults import InvalidCiphertextException
 from fuin.kms.key import OpenKey, Use, open_ciphertext, open_key
 from fuin.store.keys import SERVICE
@@ -54,6 +54,8 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
     `region` is the bucket's, by default the call's.
     """
     asked = _forwarded(call, region)
+    if asked.services.throttle.rates:
+        throttling.admit_use(asked, "GenerateDataKey")
     if key is None:
         await managed.ensure_s3_key(asked)
     opened = open_key(asked, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
@@ -63,6 +65,8 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
 async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = _forwarded(call, region)
+    if asked.services.throttle.rates:
+        throttling.admit_use(asked, "Decrypt")
     opened = open_ciphertext(asked, blob, _DECRYPT, identifier=None, context=context)
     return await ciphers.decrypt(asked, opened, blob)
 

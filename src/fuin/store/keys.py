@@ -1,6 +1,7 @@
 """KMS keys: their row, their states and their end."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -83,7 +84,9 @@ _SET_STATE = (
 )
 _SET_POLICY = update(_k).where(_IS_KEY).values(policy=schema.parameter("p_policy"))
 _SET_DESCRIPTION = update(_k).where(_IS_KEY).values(description=schema.parameter("p_description"))
-_EXPIRED = select(_k.c.key_id, _k.c.region).where(_k.c.state == PENDING_DELETION, _k.c.deletion_date <= _NOW)
+_EXPIRED = select(_k.c.key_id, _k.c.region, _k.c.account).where(
+    _k.c.state == PENDING_DELETION, _k.c.deletion_date <= _NOW
+)
 _related = _k.alias()
 _LAST_REPLICA_ENDED = (
     update(_k)
@@ -141,6 +144,14 @@ class Key:
     def enabled(self) -> bool:
         """Tell whether the key may be used."""
         return self.state == ENABLED
+
+
+class Expired(NamedTuple):
+    """A key whose deletion date has come."""
+
+    key_id: str
+    region: str
+    account: str
 
 
 def insert_key(conn: Connection, key: Key, material: Material | None) -> None:
@@ -259,9 +270,9 @@ def set_description(conn: Connection, key_id: str, region: str, description: str
         raise NotFound(f"key {key_id}")
 
 
-def expired_keys(conn: Connection, now: float) -> list[str]:
-    """Return the ids of the keys whose window has ended and that `purge_expired` would remove."""
-    return [row.key_id for row in conn.execute(_EXPIRED, {"p_now": now})]
+def expired_keys(conn: Connection, now: float) -> list[Expired]:
+    """Return the keys whose window has ended and that `purge_expired` would remove."""
+    return [Expired(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
 
 
 def has_expired(conn: Connection, now: float) -> bool:
@@ -275,9 +286,9 @@ def purge_expired(conn: Connection, now: float) -> list[str]:
     For a primary key that waited for its last replica's end, the window of its own begins. Part of `Store.purge`,
     which then also clears the removed bytes from the database's files.
     """
-    ended = [(row.key_id, row.region) for row in conn.execute(_EXPIRED, {"p_now": now})]
-    for key_id, region in ended:
+    ended = expired_keys(conn, now)
+    for key_id, region, _ in ended:
         materials.destroy_materials(conn, key_id, region)
         conn.execute(_DELETE, {"p_id": key_id, "p_region": region})  # the rest goes by ON DELETE CASCADE
         conn.execute(_LAST_REPLICA_ENDED, {"p_id": key_id, "p_now": now})
-    return [key_id for key_id, _ in ended]
+    return [key.key_id for key in ended]

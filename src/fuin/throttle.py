@@ -1,0 +1,47 @@
+"""Token buckets: how often something may happen, counted in this process's memory.
+
+A bucket holds at most one second's tokens, and never fewer than one; each request takes one out, and they come back at
+the bucket's rate. All of them are full at first, and after a restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BUCKETS_AT_MOST = 10_000  # callers choose the Regions that they name; then all buckets start anew
+
+
+class Throttled(FuinError):
+    """It has happened too often."""
+
+
+class Throttle:
+    """The buckets of one process; `rates` are requests per second by name, for all `processes` together."""
+
+    __slots__ = ("_buckets", "_processes", "rates")
+
+    def __init__(self, rates: Mapping[str, float], processes: int = 1) -> None:
+        """Give this process its share: it counts alone, so each of N processes admits the Nth part."""
+        self.rates = dict(rates)
+        self._processes = processes
+        self._buckets: dict[tuple[str, tuple[str, ...]], tuple[float, float]] = {}
+
+    def take(self, name: str, who: tuple[str, ...], now: float, tokens: float = 1.0) -> None:
+        """Take tokens out of `who`'s bucket at `now` (seconds); raises Throttled. A name without a rate is free."""
+        rate = self.rates.get(name)
+        if rate is None:
+            return
+        share = rate / self._processes
+        size = max(share, tokens)
+        left, then = self._buckets.get((name, who), (size, now))
+        left = min(size, left + max(0.0, now - then) * share)
+        if left < tokens:
+            raise Throttled(name)
+        if len(self._buckets) >= _BUCKETS_AT_MOST:
+            self._buckets.clear()
+        self._buckets[name, who] = (left - tokens, now)
