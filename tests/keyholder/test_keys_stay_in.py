@@ -5,14 +5,12 @@ import os
 from collections.abc import Awaitable, Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from fuin.errors import FuinError
 from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.kinds import specs
-from fuin.keyholder.kinds.encodings import parse_pkcs8
 from fuin.keyholder.kinds.specs import SPECS
 from fuin.keyholder.memory import overwrite, taken
 from tests.keyholder.opened import made, opened
@@ -20,6 +18,7 @@ from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.test_process import in_memory, opened_key
 from tests.secrecy.needles import Needle, found, needle
 from tests.secrecy.recorder import unix_relay
+from tests.secrecy.unsealed import secrets_of
 
 ROOT = os.geteuid() == 0
 Use = Callable[[Keyholder, Material], Awaitable[object]]
@@ -30,28 +29,6 @@ USES: dict[str, Use] = {  # the first part of a spec's name -> something to be d
     "HMA": lambda client, key: client.generate_mac(key, key.spec.replace("_", "_SHA_"), b"x", DRAFT),
     "ML_": lambda client, key: client.decapsulate(key, bytes(768), DRAFT),
 }
-
-
-def secrets_of(spec: str, key: bytes) -> dict[str, bytes]:
-    """Return what makes up a private key by name, each at least 32 bytes; numbers in both orders of bytes.
-
-    Where that is PKCS#8, it is not searched for as a whole, since it holds the public key too. OpenSSL keeps big numbers in words of the machine, which on x86 and ARM is the lowest byte first.
-    """
-    if not spec.startswith(("RSA", "ECC_NIST_P", "ECC_SECG")):
-        return {"sealed bytes": key} if len(key) >= 32 else {}
-    private = parse_pkcs8(key)
-    named: dict[str, bytes] = {}
-    numbers: dict[str, int] = {}
-    if isinstance(private, rsa.RSAPrivateKey):
-        values = private.private_numbers()
-        numbers = {"p": values.p, "q": values.q, "d": values.d, "dp": values.dmp1, "dq": values.dmq1, "qi": values.iqmp}
-    elif isinstance(private, ec.EllipticCurvePrivateKey):
-        numbers = {"d": private.private_numbers().private_value}
-    for name, value in numbers.items():
-        length = max((value.bit_length() + 7) // 8, 32)
-        named[f"{name}, highest byte first"] = value.to_bytes(length, "big")
-        named[f"{name}, lowest byte first"] = value.to_bytes(length, "little")
-    return named
 
 
 def needles_of(spec: str, key: bytes) -> list[Needle]:

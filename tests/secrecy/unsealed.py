@@ -5,8 +5,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from fuin.formats.wrapped import Material
 from fuin.keyholder import sealing
+from fuin.keyholder.kinds.encodings import parse_pkcs8
 from fuin.keyholder.rootkey import open_root_key
 from fuin.keyholder.software import Software
 
@@ -15,7 +18,7 @@ _ALL = "SELECT key_id, material_id, spec, wrapped FROM materials JOIN sealed_mat
 
 @dataclass(frozen=True)
 class Unsealed:
-    """The root key, the seed of the audit log's signatures, and each key's material by key id."""
+    """The root key, the seed of the audit log's signatures, and each key's material by key id and part."""
 
     root_key: bytes
     audit_seed: bytes
@@ -32,8 +35,33 @@ def unseal(data: Path) -> Unsealed:
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(_ALL).fetchall()
     for key_id, material_id, spec, wrapped in rows:
-        materials[key_id] = bytes(backend.unwrap(Material(key_id, material_id, spec, wrapped)))
+        key = bytes(backend.unwrap(Material(key_id, material_id, spec, wrapped)))
+        for part, secret in secrets_of(spec, key).items():
+            materials[key_id if secret == key else f"{key_id}, {part}"] = secret
     return Unsealed(bytes(root.key), bytes(seed), materials)
+
+
+def secrets_of(spec: str, key: bytes) -> dict[str, bytes]:
+    """Return what makes up a private key by name, each at least 32 bytes; numbers in both orders of bytes.
+
+    PKCS#8 is not searched for as a whole, since it holds the public key too. OpenSSL keeps big numbers in words of the
+    machine, which on x86 and ARM is the lowest byte first.
+    """
+    if not spec.startswith(("RSA", "ECC_NIST_P", "ECC_SECG")):
+        return {"sealed bytes": key} if len(key) >= 32 else {}
+    private = parse_pkcs8(key)
+    named: dict[str, bytes] = {}
+    numbers: dict[str, int] = {}
+    if isinstance(private, rsa.RSAPrivateKey):
+        values = private.private_numbers()
+        numbers = {"p": values.p, "q": values.q, "d": values.d, "dp": values.dmp1, "dq": values.dmq1, "qi": values.iqmp}
+    elif isinstance(private, ec.EllipticCurvePrivateKey):
+        numbers = {"d": private.private_numbers().private_value}
+    for name, value in numbers.items():
+        length = max((value.bit_length() + 7) // 8, 32)
+        named[f"{name}, highest byte first"] = value.to_bytes(length, "big")
+        named[f"{name}, lowest byte first"] = value.to_bytes(length, "little")
+    return named
 
 
 def decrypt(data: Path, key_id: str, context: bytes, blob: bytes) -> bytes:
