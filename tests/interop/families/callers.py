@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from tests.support.server import AWS, REGION, REPOSITORY, Server, User, run
+from tests.support.server import AWS, REGION, REPOSITORY, Server, User
 
 PROGRAMS = Path(__file__).parents[1]
 JAVASCRIPT = REPOSITORY / ".venv-javascript"
@@ -149,10 +149,10 @@ class CommandLine:
     """`aws kms`, with options as its users write them: blobs as `fileb://`, structures as JSON, switches."""
 
     def __init__(self, server: Server, user: User | None, folder: Path) -> None:
-        program = PROGRAMS / "clients" / "aws_calls.py"
         self._variables = server.client_environment(user)
-        self._lines = _Lines([str(AWS.parent / "python"), str(program)], self._variables, folder / "aws.log")
         self._folder = folder
+        self._lines = self._program()
+        self._newer: _Lines | None = None
         self._service = get_session().get_service_model("kms")
 
     def __call__(self, operation: str, *, region: str = REGION, **members: Any) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class CommandLine:
         arguments = ["kms", xform_name(operation, "-"), "--region", region, "--output", "json"]
         for name, value in members.items():
             arguments += self._option(xform_name(name, "-"), value)
-        done = self._newer(arguments) if operation in _NEWER else self._lines.ask(arguments)
+        done = self._lines_for(operation).ask(arguments)
         if done["status"] != 0:
             match = _REFUSED.search(done["errors"])
             assert match, f"aws {' '.join(arguments)}: {done['errors']}"
@@ -169,11 +169,17 @@ class CommandLine:
         answer: dict[str, Any] = _typed(json.loads(done["output"] or "{}"), shape)
         return answer
 
-    def _newer(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Run `aws` with the service models of botocore, as it takes them from its variable."""
-        models = {"AWS_DATA_PATH": str(Path(botocore.__file__).parent / "data")}
-        done = run([str(AWS), *arguments], self._variables | models, check=False)
-        return {"status": done.returncode, "output": done.stdout, "errors": done.stderr}
+    def _program(self, **more: str) -> _Lines:
+        arguments = [str(AWS.parent / "python"), str(PROGRAMS / "clients" / "aws_calls.py")]
+        return _Lines(arguments, self._variables | more, self._folder / f"aws-{len(more)}.log")
+
+    def _lines_for(self, operation: str) -> _Lines:
+        """Return the program, for newer operations one that has botocore's service models, named by a variable."""
+        if operation not in _NEWER:
+            return self._lines
+        if self._newer is None:
+            self._newer = self._program(AWS_DATA_PATH=str(Path(botocore.__file__).parent / "data"))
+        return self._newer
 
     def _option(self, name: str, value: Any) -> list[str]:
         if isinstance(value, bytes):
@@ -189,8 +195,10 @@ class CommandLine:
         return [f"--{name}", value.isoformat() if isinstance(value, datetime) else str(value)]
 
     def close(self) -> None:
-        """End the program."""
+        """End the programs."""
         self._lines.close()
+        if self._newer is not None:
+            self._newer.close()
 
 
 def _typed(value: Any, shape: Any) -> Any:
