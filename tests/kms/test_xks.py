@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fuin.cli import story
 from fuin.formats import blob, context
 from fuin.testing.xks_proxy.manager import DISABLED, Encrypted
 from fuin.testing.xks_proxy.refusal import STATUSES
@@ -280,9 +281,14 @@ def test_records(stores: KeyStores, key: str) -> None:
     assert [record.draft.get("use") for record in records] == ["kms:Encrypt"]
     stores.proxy.switches = Switches(refuse="ThrottlingException")
     refusal(stores.kms.encrypt, KeyId=key, Plaintext=b"x")
-    last = stores.place.last_record().draft
-    assert last["error"] == INVALID
-    assert last["facts"]["externalKeyStore"] == "ThrottlingException"
+    last = stores.place.last_record()
+    assert last.draft["error"] == INVALID
+    assert last.draft["facts"]["externalKeyStore"] == "ThrottlingException"
+    told = "\n".join(story.tell(stores.place.record(last.draft["request"])))
+    assert "The proxy of the external key store was asked, and did not do it: ThrottlingException." in told
+    refusal(stores.kms.decrypt, CiphertextBlob=made["CiphertextBlob"])
+    last = stores.place.last_record()
+    assert last.draft["facts"]["refusedUse"] == {"use": "kms:Decrypt", "key": arn_of(key)}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,17 @@ KEY_USES = {
     "re-encrypt-from": "opened a ciphertext in order to encrypt it again",
     "re-encrypt-to": "encrypted again under the KMS key",
     "random": "made random bytes",
+    "import-material": "took in key material that somebody else made",
+    "data-key-pair": "made a data key pair, and returned its private key twice, in the clear and encrypted",
+    "data-key-pair-without-plaintext": "made a data key pair, and returned its private key encrypted only",
+    "sign": "signed the caller's message",
+    "verify": "checked a signature",
+    "generate-mac": "made the MAC of the caller's message",
+    "verify-mac": "checked a MAC",
+    "derive-shared-secret": "derived a secret that it shares with the owner of the caller's public key",
+    "encapsulate": "made a shared secret, and returned it in the clear and encapsulated",
+    "decapsulate": "opened an encapsulated shared secret",
+    "get-public-key": "returned the public key",
 }
 OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt on the object store's request
 CHOSEN_BY = {
@@ -51,6 +62,7 @@ def tell(entries: Sequence[Entry]) -> list[str]:
         steps += _decided(entry, of_keys=True)
         steps += _used(entry)
         steps += _announced(entry)
+    steps += _outside(entries[-1])
     steps += _refused(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
         steps += _stored(_facts(entries[-1]))
@@ -162,6 +174,13 @@ def _refused(entry: Entry) -> Iterator[str]:
     if refused and "error" in entry.draft:
         bound = _bound(refused.get("context"))
         yield f"{refused.get('use', '?')}{bound}: the keyholder was not asked, and the key was not used."
+
+
+def _outside(entry: Entry) -> Iterator[str]:
+    """Tell what an external key store's proxy did not do, or how it failed."""
+    reason = _facts(entry).get("externalKeyStore")
+    if reason and "error" in entry.draft:
+        yield f"The proxy of the external key store was asked, and did not do it: {reason}."
 
 
 def _stored(facts: dict[str, Any]) -> Iterator[str]:

@@ -54,9 +54,10 @@ async def wrap(call: Call, opened: OpenKey, inner: bytes) -> bytes:
 
     Raises KMSInvalidStateException for whatever goes wrong with the proxy, as AWS does for cryptographic operations.
     """
-    proxy, external_key, aad = _proxy(call, opened), opened.key.xks_key_id or "", _bound(opened)
     try:
-        made = await call.services.proxies.encrypt(proxy, external_key, inner, aad, _asking(call, opened))
+        made = await call.services.proxies.encrypt(
+            _proxy(call, opened), opened.key.xks_key_id or "", inner, _bound(opened), _asking(call, opened)
+        )
     except Failure as error:
         raise refusal(call, error) from None
     return blob.encode_external(
@@ -72,11 +73,14 @@ async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
         given = blob.parse_external(ciphertext)
     except FormatError:  # also a version 1 blob: one encryption is not enough for this key
         raise InvalidCiphertextException from None
-    proxy, external_key, aad = _proxy(call, opened), opened.key.xks_key_id or "", _bound(opened)
-    sealed = Encrypted(given.ciphertext, given.metadata, given.iv, given.tag)
+    aad, sealed = _bound(opened), Encrypted(given.ciphertext, given.metadata, given.iv, given.tag)
     try:
-        return await call.services.proxies.decrypt(proxy, external_key, sealed, aad, _asking(call, opened))
+        return await call.services.proxies.decrypt(
+            _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _asking(call, opened)
+        )
     except Failure as error:
+        pairs = {"context": opened.pairs} if opened.pairs else {}
+        call.facts["refusedUse"] = {"use": opened.use, "key": opened.arn, **pairs}  # the keyholder is not asked
         raise refusal(call, error) from None
 
 
@@ -89,7 +93,7 @@ def refusal(call: Call, error: Failure) -> KMSInvalidStateException:
 def _proxy(call: Call, opened: OpenKey) -> Proxy:
     store = call.services.store.read(key_stores.find_key_store, opened.key.custom_key_store or "")
     if store is None or store.state != key_stores.CONNECTED:
-        raise refusal(call, Failure(Why.DISCONNECTED))
+        raise Failure(Why.DISCONNECTED)
     return proxy_of(store)
 
 
