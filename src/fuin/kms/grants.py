@@ -24,6 +24,7 @@ from fuin.kms.faults import (
 from fuin.kms.grant_lists import GrantConstraints
 from fuin.kms.key import found, reach
 from fuin.kms.naming import Named, find
+from fuin.kms.quotas import GRANTS_PER_KEY
 from fuin.kms.shapes import Input, Output
 from fuin.store import grants
 from fuin.store.errors import NotFound, WrongState
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from fuin.gate import Call
     from fuin.store.keys import Key
 
-MOST = 50_000  # grants of a key; AWS: "Resource quotas"
 _CREATE, _RETIRE, _REVOKE = "kms:CreateGrant", "kms:RetireGrant", "kms:RevokeGrant"
 
 
@@ -150,9 +150,9 @@ async def _insert(call: Call, named: Named, key: Key, grant: Grant) -> str:
     if key.state == states.UNAVAILABLE:  # which its key store makes of a disabled key as well
         allowed |= {states.DISABLED}
     try:
-        return await call.change(grants.insert_grant, grant, allowed, MOST)
+        return await call.change(grants.insert_grant, grant, allowed, GRANTS_PER_KEY)
     except grants.TooManyGrants:
-        raise LimitExceededException(f"A key has at most {MOST} grants.") from None
+        raise LimitExceededException(f"A key has at most {GRANTS_PER_KEY} grants.") from None
     except WrongState as error:
         raise states.refusal(error.state, _CREATE, named.arn) from None
     except NotFound:
