@@ -1,0 +1,107 @@
+"""What becomes of the keyholder's refusals, and what the inputs and outputs of uses show of themselves."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from fuin.errors import FormatError, TamperedError
+from fuin.gate import Call
+from fuin.kms import agreement, data_key_pairs, encapsulation, encryption, macs, signing
+from fuin.kms.faults import ValidationException
+from fuin.kms.uses import used
+from tests.kms.asking import NewKey, refusal
+from tests.kms.place import Place
+
+KEM = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
+MAC = {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}
+RSA = {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"}
+SIGNER = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
+ECDSA = {"Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}
+OAEP = {"CiphertextBlob": bytes(256), "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+MOVED = {
+    "CiphertextBlob": bytes(256),
+    "SourceEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+    "DestinationEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+}
+
+Ask = Callable[[Any, str], Any]
+USES: dict[str, tuple[dict[str, str], Ask]] = {
+    "Sign": (SIGNER, lambda kms, key: kms.sign(KeyId=key, **ECDSA)),
+    "Verify": (SIGNER, lambda kms, key: kms.verify(KeyId=key, Signature=b"x", **ECDSA)),
+    "VerifyMac": (
+        MAC,
+        lambda kms, key: kms.verify_mac(KeyId=key, Message=b"x", Mac=b"x", MacAlgorithm="HMAC_SHA_256"),
+    ),
+    "Decapsulate": (
+        KEM,
+        lambda kms, key: kms.decapsulate(KeyId=key, SharedSecretCiphertextBlob=b"x", EncapsulationAlgorithm="ML_KEM"),
+    ),
+    "Decrypt": (RSA, lambda kms, key: kms.decrypt(KeyId=key, **OAEP)),
+    "ReEncrypt": (RSA, lambda kms, key: kms.re_encrypt(SourceKeyId=key, DestinationKeyId=key, **MOVED)),
+}
+
+
+@pytest.mark.parametrize("operation", USES)
+def test_damaged_material(place: Place, kms: Any, new_key: NewKey, operation: str) -> None:
+    """Material that the database has damaged is the server's fault: nobody is told that a signature does not hold."""
+    kind, ask = USES[operation]
+    key_id = new_key(**kind)
+    place.sql(
+        "UPDATE sealed_materials SET wrapped = zeroblob(length(wrapped)) "
+        "WHERE id IN (SELECT id FROM materials WHERE key_id = :id)",
+        id=key_id,
+    )
+    place.run(place.services.keyholder.forget(key_id))
+    assert refusal(lambda: ask(kms, key_id))[0] == "KMSInternalException"
+    assert place.last_record().draft["error"] == "KMSInternalException"
+
+
+class Recorded:
+    """As much of a call as `used` touches."""
+
+    recorded = False
+
+
+async def refuse(error: Exception) -> None:
+    """Answer as the keyholder does when it refuses."""
+    raise error
+
+
+def test_what_the_keyholder_does_not_take() -> None:
+    """Input that the service let through and the keyholder refuses is the caller's error, recorded by the service."""
+    call = Recorded()
+    with pytest.raises(ValidationException) as caught:
+        asyncio.run(used(cast(Call, call), refuse(FormatError("inner words"))))
+    assert caught.value.message == "The request is not valid for this key."
+    assert not call.recorded
+
+
+def test_what_nobody_expects_is_not_hidden() -> None:
+    """Where nothing can be tampered with, such an answer stays what it is."""
+    with pytest.raises(TamperedError):
+        asyncio.run(used(cast(Call, Recorded()), refuse(TamperedError("inner words"))))
+
+
+SECRET = b"secret bytes"
+SHOWN: list[msgspec.Struct] = [
+    signing.SignInput(KeyId="key", Message=SECRET),
+    signing.VerifyInput(KeyId="key", Message=SECRET),
+    macs.GenerateMacInput(KeyId="key", Message=SECRET),
+    macs.GenerateMacOutput(KeyId="key", Mac=SECRET),
+    macs.VerifyMacInput(KeyId="key", Message=SECRET, Mac=SECRET),
+    agreement.DeriveSharedSecretOutput(KeyId="key", SharedSecret=SECRET),
+    encapsulation.EncapsulateOutput(KeyId="key", SharedSecret=SECRET),
+    encapsulation.DecapsulateOutput(KeyId="key", SharedSecret=SECRET),
+    data_key_pairs.GenerateDataKeyPairOutput(KeyId="key", PrivateKeyPlaintext=SECRET),
+    encryption.EncryptInput(KeyId="key", Plaintext=SECRET),
+    encryption.DecryptOutput(KeyId="key", Plaintext=SECRET),
+]
+
+
+@pytest.mark.parametrize("struct", SHOWN, ids=lambda struct: type(struct).__name__)
+def test_secrets_do_not_show(struct: msgspec.Struct) -> None:
+    """Messages and secrets are not in what a log or a traceback would show."""
+    assert repr(struct) == f"{type(struct).__name__}(key)"
