@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
-.PHONY: venv demo serve test test-long bench lint format lock clean system-packages
+.PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -42,6 +42,9 @@ test: venv $(CLIENTS) ## all tests in their short form
 
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
 	@FUIN_LONG=1 $(BIN)/python -m pytest
+
+fuzz: venv ## ten million random requests to KMS; FUZZ=1000000 for fewer
+	@$(BIN)/python -m tests.fuzz $(or $(FUZZ),10000000)
 
 bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
 	@$(BIN)/python -m bench
