@@ -45,3 +45,22 @@ def kept_key(place: Place) -> Callable[[str, str], str]:
         return made[spec, usage]
 
     return key
+
+
+@pytest.fixture
+def primary(new_key: Callable[..., str]) -> str:
+    """Give a multi-Region key without replicas."""
+    return new_key(MultiRegion=True)
+
+
+@pytest.fixture
+def ireland(place: Place) -> Any:
+    """Give the client of the first account's root in Ireland."""
+    return place.client(region="eu-west-1")
+
+
+@pytest.fixture
+def pair(kms: Any, primary: str) -> str:
+    """Give a multi-Region key with a replica in Ireland."""
+    kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
+    return primary

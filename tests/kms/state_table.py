@@ -159,7 +159,8 @@ def _parameters(kms: Any, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _imported(kms: Any, key: str) -> None:
+def import_material(kms: Any, key: str) -> None:
+    """Import material into a key that waits for it."""
     kms.import_key_material(KeyId=key, **_parameters(kms, key))
 
 
@@ -179,7 +180,7 @@ CALLS: dict[str, Row] = {
     "Decrypt": Row(lambda s: s.kms.decrypt(CiphertextBlob=s.made), {}, _blob),
     "DeleteAlias": Row(lambda s: s.kms.delete_alias(AliasName=s.made), {}, _alias),
     "DeleteImportedKeyMaterial": Row(
-        lambda s: s.kms.delete_imported_key_material(KeyId=s.key), IMPORTED, _imported
+        lambda s: s.kms.delete_imported_key_material(KeyId=s.key), IMPORTED, import_material
     ),
     "DeriveSharedSecret": Row(
         lambda s: s.kms.derive_shared_secret(KeyId=s.key, KeyAgreementAlgorithm="ECDH", PublicKey=_PEER), AGREEMENT
