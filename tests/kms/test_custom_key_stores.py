@@ -456,3 +456,43 @@ def test_random_bytes_are_not_made_outside(stores: KeyStores) -> None:
     store = stores.create()
     code = refusal(stores.kms.generate_random, NumberOfBytes=8, CustomKeyStoreId=store)[0]
     assert code == "UnsupportedOperationException"
+
+
+def test_store_that_goes_while_a_key_is_made(stores: KeyStores) -> None:
+    """The proxy's answer takes its time: what another request has changed meanwhile counts."""
+    kms, store = stores.kms, stores.create()
+    stores.proxy.manager.add("one")
+    members = {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "one"}
+
+    def meanwhile(statement: str) -> Switches:
+        return Switches(only="metadata", change=lambda _: stores.place.sql(statement))
+
+    stores.proxy.switches = meanwhile("UPDATE custom_key_stores SET state = 'DISCONNECTED'")
+    assert refusal(kms.create_key, **members)[0] == WRONG_STATE
+    stores.proxy.switches = Switches()
+    kms.connect_custom_key_store(CustomKeyStoreId=store)
+    other = kms.create_key()["KeyMetadata"]["KeyId"]
+    stores.proxy.switches = meanwhile(
+        "UPDATE keys SET custom_key_store = (SELECT id FROM custom_key_stores), xks_key_id = 'one'"
+        f" WHERE key_id = '{other}'"
+    )
+    assert refusal(kms.create_key, **members)[0] == "XksKeyAlreadyInUseException"
+    stores.place.sql("DELETE FROM keys WHERE custom_key_store IS NOT NULL")
+    stores.proxy.switches = meanwhile("DELETE FROM custom_key_stores")
+    assert refusal(kms.create_key, **members)[0] == "CustomKeyStoreNotFoundException"
+
+
+def test_store_that_goes_while_it_is_changed(stores: KeyStores) -> None:
+    """The same for the operations on the key store itself."""
+    kms, store = stores.kms, stores.create(connected=False)
+    fresh = {"CustomKeyStoreId": store, "XksProxyUriEndpoint": ENDPOINT, "XksProxyAuthenticationCredential": CREDENTIAL}
+    stores.proxy.credentials["B" * 20] = "y" * 43
+    fresh["XksProxyAuthenticationCredential"] = {"AccessKeyId": "B" * 20, "RawSecretAccessKey": "y" * 43}
+    state = "UPDATE custom_key_stores SET state = 'CONNECTED'"
+    stores.proxy.switches = Switches(change=lambda _: stores.place.sql(state))
+    assert refusal(kms.update_custom_key_store, **fresh)[0] == WRONG_STATE
+    stores.place.sql("UPDATE custom_key_stores SET state = 'DISCONNECTED'")
+    assert refusal(kms.connect_custom_key_store, CustomKeyStoreId=store)[0] == WRONG_STATE
+    stores.place.sql("UPDATE custom_key_stores SET state = 'DISCONNECTED'")
+    stores.proxy.switches = Switches(change=lambda _: stores.place.sql("DELETE FROM custom_key_stores"))
+    assert refusal(kms.connect_custom_key_store, CustomKeyStoreId=store)[0] == "CustomKeyStoreNotFoundException"

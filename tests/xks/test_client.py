@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fuin.testing.xks_proxy.server import Server, Switches
 from fuin.xks.client import Proxies
 from fuin.xks.connection import ANSWER_LIMIT
 from fuin.xks.failure import TEXTS, Failure, Why
+from fuin.xks.pool import HOSTS_AT_MOST
 from fuin.xks.proxy import Asking, Encrypted
 from fuin.xks.proxy import Proxy as Asked
 from tests.xks.scene import ASKING, HOST, SECRET, Scene
@@ -251,6 +253,57 @@ def test_no_tls(scene: Scene, tmp_path: Path) -> None:
                 peer.close()
 
         assert scene.why(story, settings) is Why.NO_TLS
+
+
+def test_silence_before_tls(scene: Scene, tmp_path: Path) -> None:
+    """Something listens that never shakes hands: its time is over, too."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = scene.told_of(silent.getsockname()[1], tmp_path, timeout=0.25)
+        assert scene.why(encrypt, settings) is Why.TIMED_OUT
+
+
+def test_nobody_accepts(scene: Scene, tmp_path: Path) -> None:
+    """A host that does not even take the connection is unreachable when the time is over."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.create_connection(full.getsockname())]
+        for _ in range(3):  # until the queue is full
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+            waiting.append(one)
+        settings = scene.told_of(full.getsockname()[1], tmp_path, timeout=0.25)
+        assert scene.why(encrypt, settings) is Why.UNREACHABLE
+        for one in waiting:
+            one.close()
+
+
+def test_hosts_are_forgotten(scene: Scene, tmp_path: Path) -> None:
+    """Callers choose hosts: those that were asked long ago are not remembered, nor are their connections kept."""
+    names = [f"{number}.example.test" for number in range(HOSTS_AT_MOST + 20)]
+    listed = tuple(f"{name}=127.0.0.1:1" for name in names)
+    settings = replace(scene.settings, xks_hosts=(*scene.settings.xks_hosts, *listed))
+
+    async def story(proxies: Proxies, asked: Asked) -> None:
+        await round_trip(proxies, asked)
+        for name in names:
+            with pytest.raises(Failure):
+                await encrypt(proxies, replace(asked, host=name))
+        pool = proxies._pool
+        assert len(pool._hosts) == HOSTS_AT_MOST
+        assert scene.proxy.connections == 1
+        await round_trip(proxies, asked)
+        assert scene.proxy.connections == 2
+
+    scene.run(story, settings)
+
+
+def test_answer_that_ends_the_connection(scene: Scene) -> None:
+    """An answer that ends its connection is taken, and the connection not used again."""
+    scene.proxy.switches = Switches(headers=(("Connection", "close"),))
+    assert scene.run(round_trip) == PLAINTEXT
+    assert scene.proxy.connections == 2
 
 
 @pytest.mark.parametrize(("name", "days"), [("other.example.test", 30), (HOST, -1)])

@@ -98,13 +98,17 @@ class Connection(asyncio.Protocol):
         self.close()
 
 
-async def connect(address: Address, name: str, context: ssl.SSLContext) -> Connection:
-    """Connect, check the certificate for `name`; raises Failure (UNREACHABLE, NO_TLS).
+class Stage:
+    """How far a request has come: what the error is when its time is over depends on it."""
 
-    Whoever calls it sets the time limit: TimeoutError while there is no TCP connection yet becomes UNREACHABLE.
-    """
+    connected = False  # by TCP
+
+
+async def connect(address: Address, name: str, context: ssl.SSLContext, stage: Stage) -> Connection:
+    """Connect, check the certificate for `name`; raises Failure (UNREACHABLE, NO_TLS). The caller sets a time limit."""
     loop = asyncio.get_running_loop()
     raw = await _tcp(loop, address)
+    stage.connected = True
     try:
         _, connection = await loop.create_connection(Connection, sock=raw, ssl=context, server_hostname=name)
     except (ssl.SSLError, ssl.CertificateError, ConnectionError, TimeoutError):

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import defaultdict
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fuin.xks.addresses import Hosts
-from fuin.xks.connection import Connection, ConnectionGone, connect
+from fuin.xks.connection import Connection, ConnectionGone, Stage, connect
 from fuin.xks.failure import Failure, Why
 
 if TYPE_CHECKING:
     from fuin.settings import Settings
 
 CONNECTIONS_AT_MOST = 64  # to one host, of one worker
+HOSTS_AT_MOST = 64  # that are remembered when nothing is under way
+
+
+@dataclass
+class _Host:
+    """One host: its connections at rest, and how many requests it has now."""
+
+    idle: list[Connection] = field(default_factory=list)
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS_AT_MOST))
+    under_way: int = 0
+
+    def close(self) -> None:
+        while self.idle:
+            self.idle.pop().close()
 
 
 class Pool:
@@ -22,54 +37,47 @@ class Pool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hosts = Hosts(settings.xks_hosts)
+        self._allowed = Hosts(settings.xks_hosts)
         self._context: ssl.SSLContext | None = None
-        self._idle: dict[str, list[Connection]] = defaultdict(list)
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
-    async def ask(self, host: str, request: bytes) -> tuple[int, bytes]:
+    async def ask(self, name: str, request: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer to a whole request, within the time limit; raises Failure.
 
         A request whose kept connection turns out to be closed goes out again on a new one: none of the four changes
         anything at the proxy.
         """
-        stage = _Stage()
+        host, stage = self._hosts.setdefault(name, _Host()), Stage()
+        self._hosts.move_to_end(name)
+        host.under_way += 1
         try:
-            async with asyncio.timeout(self._settings.xks_timeout), self._turn(host):
-                return await self._exchange(host, request, stage)
+            async with asyncio.timeout(self._settings.xks_timeout), host.turn:
+                return await self._exchange(name, host, request, stage)
         except TimeoutError:
             raise Failure(Why.TIMED_OUT if stage.connected else Why.UNREACHABLE) from None
         except ConnectionGone:
             raise Failure(Why.MALFORMED) from None
+        finally:
+            host.under_way -= 1
+            self._forget()
 
-    async def _exchange(self, host: str, request: bytes, stage: _Stage) -> tuple[int, bytes]:
-        idle = self._idle[host]
-        while idle:
-            kept = idle.pop()
+    async def _exchange(self, name: str, host: _Host, request: bytes, stage: Stage) -> tuple[int, bytes]:
+        while host.idle:
+            kept = host.idle.pop()
             if kept.usable:
                 stage.connected = True
                 try:
-                    return await self._asked(host, kept, request)
+                    return await _asked(host, kept, request)
                 except ConnectionGone:
                     break
         stage.connected = False
-        connection = await self._connected(host)
-        stage.connected = True
-        return await self._asked(host, connection, request)
+        return await _asked(host, await self._connected(name, stage), request)
 
-    async def _asked(self, host: str, connection: Connection, request: bytes) -> tuple[int, bytes]:
-        answer = await connection.ask(request)
-        if connection.usable:
-            self._idle[host].append(connection)
-        else:
-            connection.close()
-        return answer
-
-    async def _connected(self, host: str) -> Connection:
+    async def _connected(self, name: str, stage: Stage) -> Connection:
         failure = Failure(Why.UNREACHABLE)
-        for address in await self._hosts.addresses(host):
+        for address in await self._allowed.addresses(name):
             try:
-                return await connect(address, host, self._trusting())
+                return await connect(address, name, self._trusting(), stage)
             except Failure as error:
                 failure = error
         raise failure
@@ -81,20 +89,23 @@ class Pool:
             self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._context
 
-    def _turn(self, host: str) -> asyncio.Semaphore:
-        if host not in self._turns:
-            self._turns[host] = asyncio.Semaphore(CONNECTIONS_AT_MOST)
-        return self._turns[host]
+    def _forget(self) -> None:
+        """Forget the hosts that were asked longest ago: callers choose the names, and may choose many."""
+        for name in list(self._hosts)[: max(0, len(self._hosts) - HOSTS_AT_MOST)]:
+            if self._hosts[name].under_way == 0:
+                self._hosts.pop(name).close()
 
     async def close(self) -> None:
         """Close what is kept."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
+        for host in self._hosts.values():
+            host.close()
         await asyncio.sleep(0)  # lets the transports end
 
 
-class _Stage:
-    """How far a request has come, for the choice of the error when its time is over."""
-
-    connected = False
+async def _asked(host: _Host, connection: Connection, request: bytes) -> tuple[int, bytes]:
+    answer = await connection.ask(request)
+    if connection.usable:
+        host.idle.append(connection)
+    else:
+        connection.close()
+    return answer
