@@ -23,11 +23,9 @@ def _one(store: Store) -> None:
     store.change_sync(key_stores.insert_key_store, ONE, 10)
 
 
-def external(**changes: object) -> Key:
-    """Return the row of a key in the key store."""
-    return replace(
-        values.key()[0], custom_key_store="cks-1", xks_key_id="outer", origin="EXTERNAL_KEY_STORE", **changes
-    )
+def external(store: str = "cks-1") -> Key:
+    """Return the row of a key in a key store."""
+    return replace(values.key()[0], custom_key_store=store, xks_key_id="outer", origin="EXTERNAL_KEY_STORE")
 
 
 def test_round_trip(store: Store) -> None:
