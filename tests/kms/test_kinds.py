@@ -1,5 +1,6 @@
 """CreateKey for every key spec and usage."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,11 @@ def test_usage_must_be_given(kms: Any, spec: str) -> None:
 def test_sm2_is_refused(kms: Any, usage: str) -> None:
     """SM2 is in the model, and of China Regions only."""
     assert refusal(kms.create_key, KeySpec="SM2", KeyUsage=usage)[0] == "UnsupportedOperationException"
+
+
+def test_page() -> None:
+    """The compatibility page names every key spec and every algorithm that there is."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "kms-compatibility.md").read_text(encoding="utf-8")
+    named = {spec for spec, _ in KINDS} | {algorithm for listed in KINDS.values() for algorithm in listed}
+    short = {f"RSASSA_{scheme}_SHA_{bits}" for scheme in ("PSS", "PKCS1_V1_5") for bits in (384, 512)}
+    assert [name for name in sorted(named - short) if f"`{name}`" not in page] == []
