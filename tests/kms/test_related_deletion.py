@@ -91,6 +91,16 @@ def test_end_of_a_primary_key_taken_back(place: Place, kms: Any, ireland: Any, p
     assert described(kms, pair)["KeyState"] == "Disabled"
 
 
+def test_rotation_pauses_until_a_deletion_is_taken_back(kms: Any, new_key: NewKey) -> None:
+    """A key that waits for its deletion is told as not rotating; its schedule stands again when it stays."""
+    key = new_key()
+    kms.enable_key_rotation(KeyId=key)
+    kms.schedule_key_deletion(KeyId=key)
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is False
+    kms.cancel_key_deletion(KeyId=key)
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
+
+
 def test_deletion_taken_back_of_a_key_without_material(kms: Any, new_key: NewKey) -> None:
     """A key that waits for its import may end, and waits on when that is taken back."""
     key = new_key(Origin="EXTERNAL")

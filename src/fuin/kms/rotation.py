@@ -115,12 +115,12 @@ async def disable_key_rotation(call: Call, p: KeyInput) -> None:
 async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStatusOutput:
     """Return whether and when the key rotates; the key is told by its id here, not by its ARN.
 
-    Of asymmetric and HMAC keys AWS says that they do not.
+    Of asymmetric and HMAC keys AWS says that they do not, and of keys that wait for their deletion.
     """
     named = reach(call, p.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
     key = found(named)
     schedule = _primary(call, key)
-    if schedule.rotation_period is None:
+    if schedule.rotation_period is None or key.state in states.PENDING:
         return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=key.key_id)
     return GetKeyRotationStatusOutput(
         KeyRotationEnabled=True,

@@ -29,8 +29,8 @@ UPDATING = "Updating"
 ALL = frozenset({
     CREATING, ENABLED, DISABLED, PENDING_IMPORT, PENDING_DELETION, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING,
 })  # fmt: skip
-_PENDING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
-_STAYS = ALL - _PENDING
+PENDING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
+_STAYS = ALL - PENDING
 _USE = frozenset({ENABLED, UPDATING})
 _SWITCH = frozenset({ENABLED, DISABLED, UNAVAILABLE})
 
@@ -53,7 +53,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "kms:Verify": _USE,
     "kms:VerifyMac": _USE,
     # changes
-    "kms:CancelKeyDeletion": _PENDING,
+    "kms:CancelKeyDeletion": PENDING,
     "kms:CreateAlias": _STAYS,
     "kms:CreateGrant": _USE | {UNAVAILABLE},
     "kms:DeleteImportedKeyMaterial": ALL - {CREATING, UPDATING},
@@ -111,7 +111,7 @@ def check_state(key: Key, action: str, arn: str) -> None:
 
 def refusal(state: str, action: str, arn: str) -> Fault:
     """Return the error for a key in the wrong state for an action, in AWS's words."""
-    if ALLOWED.get(action) is _PENDING:
+    if ALLOWED.get(action) is PENDING:
         return KMSInvalidStateException(f"{arn} is not pending deletion.")
     if state == DISABLED:
         return DisabledException(f"{arn} is disabled.")
