@@ -28,7 +28,11 @@ _ENCRYPTING = (_CONTEXT, "kms:EncryptionAlgorithm", _ALIAS)
 _SIGNING = ("kms:SigningAlgorithm", "kms:MessageType", _ALIAS)
 _MAC = ("kms:MacAlgorithm", _ALIAS)
 _ENCAPSULATING = ("kms:EncapsulationAlgorithm", _ALIAS)
-_GRANTS = ("kms:GrantIsForAWSResource", "kms:GrantConstraintType", "kms:GranteePrincipal", "kms:RetiringPrincipal")
+_FOR_RESOURCE = "kms:GrantIsForAWSResource"
+_GRANTS = (
+    _FOR_RESOURCE, "kms:GrantConstraintType", "kms:GrantConstraintSourceArn", "kms:GranteePrincipal",
+    "kms:GranteeServicePrincipal", "kms:RetiringPrincipal", "kms:RetiringServicePrincipal", _CONTEXT,
+)  # fmt: skip
 
 # Condition keys of single operations, beyond those that every operation on a key has.
 CONDITIONS: dict[str, tuple[str, ...]] = {
@@ -50,9 +54,11 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
     "GetParametersForImport": ("kms:WrappingAlgorithm", "kms:WrappingKeySpec"),
     "GetPublicKey": (_ALIAS,),
     "ImportKeyMaterial": ("kms:ExpirationModel",),
+    "ListGrants": (_FOR_RESOURCE,),
     "PutKeyPolicy": (_BYPASS,),
     "ReEncrypt": (*_ENCRYPTING, "kms:ReEncryptOnSameKey"),
     "ReplicateKey": ("kms:ReplicaRegion", _BYPASS, _TAGS),
+    "RevokeGrant": (_FOR_RESOURCE,),
     "Sign": _SIGNING,
     "TagResource": (_TAGS,),
     "UpdateAlias": (_ALIAS,),

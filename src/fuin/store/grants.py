@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, select
 
 from fuin import ids
 from fuin.access.grants import Grant, Pairs
@@ -22,10 +23,9 @@ _ALL = select(
     _g.c.retiring, _g.c.retiring_service, _g.c.operations, _g.c.constraints, _g.c.created,
 )  # fmt: skip
 _FIND = _ALL.where(_IS_GRANT)
-_TO_SERVICE = _ALL.where(_OF_KEY, _g.c.grantee_service == _ARN).order_by(_g.c.grant_id)
-_TO_PRINCIPAL = _ALL.where(_OF_KEY, or_(_g.c.grantee == _ARN, _g.c.grantee == schema.parameter("p_root"))).order_by(
-    _g.c.grant_id
-)
+_TO_SERVICE = _ALL.where(_OF_KEY, _g.c.grantee_service == _ARN)
+# Without an order: with one, SQLite would go through all grants of the key by the index that has it.
+_TO_PRINCIPAL = _ALL.where(_OF_KEY, _g.c.grantee.in_([_ARN, schema.parameter("p_root")]))
 _NAMED = _ALL.where(_OF_KEY, _g.c.name == schema.parameter("p_name"))
 _COUNT = select(func.count()).select_from(_g).where(_OF_KEY)
 _DELETE = delete(_g).where(_IS_GRANT)
@@ -83,11 +83,12 @@ def find_grant(conn: Connection, grant_id: str) -> Grant | None:
 
 def list_grants_to(conn: Connection, key_id: str, region: str, principal: Principal) -> tuple[Grant, ...]:
     """Return a key's grants whose grantee is `principal` or its account, by id."""
-    of_key = {"p_key": key_id, "p_region": region, "p_arn": principal.arn}
+    named = {"p_key": key_id, "p_region": region, "p_arn": principal.arn}
     if principal.kind == "service":
-        return tuple(_grant(row) for row in conn.execute(_TO_SERVICE, of_key))
-    root = ids.root_arn(principal.account)
-    return tuple(_grant(row) for row in conn.execute(_TO_PRINCIPAL, {**of_key, "p_root": root}))
+        rows = conn.execute(_TO_SERVICE, named)
+    else:
+        rows = conn.execute(_TO_PRINCIPAL, {**named, "p_root": ids.root_arn(principal.account)})
+    return tuple(sorted((_grant(row) for row in rows), key=attrgetter("grant_id")))
 
 
 def list_grants(conn: Connection, key_id: str, region: str, grantee: str | None, after: str, limit: int) -> list[Grant]:
