@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.kms import outside
 from tests.kms.place import ACCOUNT, REGION
 
 # How AWS refuses whoever must not learn whether a key of another account exists.
@@ -34,3 +35,17 @@ def arn_of(key_id: str, account: str = ACCOUNT, region: str = REGION) -> str:
 def members(answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer's own members."""
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+
+def import_key(kms: Any, material: bytes, **kind: str) -> str:
+    """Return the id of a new key with imported material."""
+    key_id: str = kms.create_key(Origin="EXTERNAL", **kind)["KeyMetadata"]["KeyId"]
+    wrapping = "RSAES_OAEP_SHA_256"
+    given = kms.get_parameters_for_import(KeyId=key_id, WrappingAlgorithm=wrapping, WrappingKeySpec="RSA_2048")
+    kms.import_key_material(
+        KeyId=key_id,
+        ImportToken=given["ImportToken"],
+        EncryptedKeyMaterial=outside.encrypt(given["PublicKey"], wrapping, material),
+        ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
+    )
+    return key_id

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kms import outside
-from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
+from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, import_key, members, refusal
 from tests.kms.kinds import NIST
 from tests.kms.place import Place
 from tests.support.policies import allow
@@ -28,6 +28,16 @@ def test_shared_secret(kms: Any, kept_key: KeptKey, spec: str) -> None:
     assert answer == {"KeyId": arn_of(key_id), "KeyOrigin": "AWS_KMS", **ECDH}
     assert len(secret) == length
     assert secret == outside.derive(private, kms.get_public_key(KeyId=key_id)["PublicKey"])
+
+
+def test_imported_key(kms: Any) -> None:
+    """With a private key that was brought along, openssl derives the same secret; the answer says its origin."""
+    private = outside.openssl("pkcs8", "-topk8", "-nocrypt", "-in", PRIVATE, "-outform", "DER")
+    key_id = import_key(kms, private, **AGREEMENT)
+    peer = outside.new_private("P-256")
+    answer = kms.derive_shared_secret(KeyId=key_id, PublicKey=outside.public_of(peer), **ECDH)
+    assert answer["KeyOrigin"] == "EXTERNAL"
+    assert answer["SharedSecret"] == outside.derive(PRIVATE, outside.public_of(peer)) == outside.derive(peer, PEER)
 
 
 def test_two_keys_agree(kms: Any, new_key: NewKey) -> None:

@@ -1,10 +1,12 @@
 """GenerateMac and VerifyMac with every HMAC key spec."""
 
+import secrets
 from typing import Any
 
 import pytest
 
-from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
+from tests.kms import outside
+from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, import_key, members, refusal
 from tests.kms.place import Place
 from tests.support.policies import allow
 
@@ -34,6 +36,16 @@ def test_mac(kms: Any, kept_key: KeptKey, bits: int) -> None:
     for wrong in (changed, mac[:-1], mac[:16], mac + b"\x00", b"x", bytes(6144)):
         assert refusal(kms.verify_mac, **asked, Message=MESSAGE, Mac=wrong) == INVALID_MAC
     assert refusal(kms.verify_mac, **asked, Message=b"other", Mac=mac) == INVALID_MAC
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_mac_of_known_material(kms: Any, bits: int) -> None:
+    """With material that was brought along, openssl makes the same MAC."""
+    key = secrets.token_bytes(bits // 8)
+    key_id = import_key(kms, key, KeySpec=f"HMAC_{bits}", KeyUsage="GENERATE_VERIFY_MAC")
+    mac = kms.generate_mac(KeyId=key_id, Message=MESSAGE, MacAlgorithm=f"HMAC_SHA_{bits}")["Mac"]
+    options = (f"-sha{bits}", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}")
+    assert mac == outside.openssl("dgst", *options, "-binary", MESSAGE)
 
 
 def test_mac_of_another_key(kms: Any, new_key: NewKey) -> None:
