@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.secrecy import exercise
+from tests.secrecy import exercise, families
 from tests.secrecy.exercise import Exercise
 from tests.secrecy.needles import Needle, needle
 from tests.secrecy.recorder import Relay, tcp_relay, unix_relay
@@ -56,6 +56,8 @@ def play(server: Server) -> Aftermath:
     kms, s3 = (notes.watch(server.client(service)) for service in ("kms", "s3"))
     kms_stranger, s3_stranger = (notes.watch(server.client(service, users[2])) for service in ("kms", "s3"))
     key_id = exercise.keys(kms, kms_stranger, notes)
+    families.all_kinds(kms, notes, key_id)
+    families.life_of_keys(kms, notes, key_id)
     exercise.objects(s3, s3_stranger, notes, BUCKET, key_id)
     exercise.keys(notes.watch(server.client("kms", users[1])), kms_stranger, notes)
     impostor = User("impostor", users[0].access_key_id, "x" * 40)

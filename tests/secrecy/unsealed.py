@@ -7,18 +7,22 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from fuin.formats import blob as blobs
 from fuin.formats.wrapped import Material
 from fuin.keyholder import sealing
 from fuin.keyholder.kinds.encodings import parse_pkcs8
 from fuin.keyholder.rootkey import open_root_key
 from fuin.keyholder.software import Software
 
-_ALL = "SELECT key_id, material_id, spec, wrapped FROM materials JOIN sealed_materials USING (id)"
+_ALL = "SELECT key_id, material_id, spec, wrapped, state FROM materials JOIN sealed_materials USING (id)"
 
 
 @dataclass(frozen=True)
 class Unsealed:
-    """The root key, the seed of the audit log's signatures, and each key's material by key id and part."""
+    """The root key, the seed of the audit log's signatures, and what makes up each key's materials.
+
+    The current material of a symmetric key stands under the key id, all else under the key id, a comma and more.
+    """
 
     root_key: bytes
     audit_seed: bytes
@@ -34,10 +38,15 @@ def unseal(data: Path) -> Unsealed:
     materials: dict[str, bytes] = {}
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(_ALL).fetchall()
-    for key_id, material_id, spec, wrapped in rows:
+    for key_id, material_id, spec, wrapped, state in rows:
+        if not any(wrapped):
+            continue  # imported, and deleted again: its place is blanked
         key = bytes(backend.unwrap(Material(key_id, material_id, spec, wrapped)))
         for part, secret in secrets_of(spec, key).items():
-            materials[key_id if secret == key else f"{key_id}, {part}"] = secret
+            if secret in materials.values() or part.startswith(("q", "dp", "dq")):
+                continue  # a replica's; or one of RSA's numbers beside its first prime and exponent, which say it all
+            plain = state == "CURRENT" and secret == key
+            materials[key_id if plain else f"{key_id}, {material_id.hex()[:8]}, {part}"] = secret
     return Unsealed(bytes(root.key), bytes(seed), materials)
 
 
@@ -68,6 +77,8 @@ def decrypt(data: Path, key_id: str, context: bytes, blob: bytes) -> bytes:
     """Open a ciphertext blob offline: shows that what was unsealed is the key that the server uses."""
     backend = Software(open_root_key(data / "root.key", None))
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
-        _, material_id, spec, wrapped = database.execute(f"{_ALL} WHERE key_id = ?", (key_id,)).fetchone()
+        query = f"{_ALL} WHERE key_id = ? AND material_id = ?"
+        named = (key_id, blobs.parse(blob).material_id)
+        _, material_id, spec, wrapped, _ = database.execute(query, named).fetchone()
     opened = backend.material(Material(key_id, material_id, spec, wrapped).encoded)
     return opened.decrypt(context, blob)
