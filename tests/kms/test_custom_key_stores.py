@@ -253,13 +253,13 @@ def test_names_and_addresses_are_unique(stores: KeyStores) -> None:
 
 
 def copies(stores: KeyStores, count: int) -> None:
-    """Add copies of the only key store, behind the service's back: cks-b0 with the name n0 and so on."""
+    """Add copies of the only key store, behind the service's back: cks-z0 with the name n0 and so on."""
     columns = "account, region, s.type, state, error_code, created, settings, sealed_secret"
     for number in range(count):
         given = columns.replace("region,", f"region, 'n{number}',")
         stores.place.sql(
             f"INSERT INTO custom_key_stores (id, account, region, name, type, state, error_code, created, settings,"
-            f" sealed_secret) SELECT 'cks-b{number}', {given} FROM custom_key_stores AS s WHERE id NOT LIKE 'cks-b%'"
+            f" sealed_secret) SELECT 'cks-z{number}', {given} FROM custom_key_stores AS s WHERE id NOT LIKE 'cks-z%'"
         )
 
 
@@ -284,9 +284,9 @@ def test_list_is_paged(stores: KeyStores) -> None:
         page = kms.describe_custom_key_stores(Limit=2, Marker=page["NextMarker"])
     assert "NextMarker" not in page
     found = [entry["CustomKeyStoreId"] for entry in seen + page["CustomKeyStores"]]
-    assert sorted(found) == sorted({first, *(f"cks-b{n}" for n in range(4))})
+    assert sorted(found) == sorted({first, *(f"cks-z{n}" for n in range(4))})
     (named,) = kms.describe_custom_key_stores(CustomKeyStoreName="n2")["CustomKeyStores"]
-    assert named["CustomKeyStoreId"] == "cks-b2"
+    assert named["CustomKeyStoreId"] == "cks-z2"
     assert refusal(kms.describe_custom_key_stores, Marker="x")[0] == "InvalidMarkerException"
     both = {"CustomKeyStoreId": first, "CustomKeyStoreName": "n2"}
     assert refusal(kms.describe_custom_key_stores, **both)[0] == "ValidationException"
