@@ -13,7 +13,7 @@ INVALID, IS_DISABLED, GONE = "KMSInvalidStateException", "DisabledException", "N
 UNSUPPORTED, LIMIT = "UnsupportedOperationException", "LimitExceededException"
 
 SYMMETRIC, IMPORTED, SIGNING, SEVERAL = "symmetric", "imported", "signing", "several regions"
-ROTATIONS_ON_DEMAND = 10
+ROTATIONS_ON_DEMAND = 25  # by the service model
 
 
 @dataclass
@@ -72,12 +72,10 @@ class Life:
 
     def configure_rotation(self) -> str | None:
         """Return the error of EnableKeyRotation and DisableKeyRotation."""
-        if self.kind in (SIGNING, IMPORTED) or not self.primary:
-            return UNSUPPORTED
-        return self.use()
+        if self.kind == IMPORTED:
+            return UNSUPPORTED  # for its origin, whatever its state
+        return self.use() or (UNSUPPORTED if self.kind == SIGNING or not self.primary else None)
 
     def rotate(self) -> str | None:
         """Return the error of RotateKeyOnDemand on a key whose material is made here."""
-        if self.kind == SIGNING or not self.primary:
-            return UNSUPPORTED
-        return self.use() or (LIMIT if self.on_demand >= ROTATIONS_ON_DEMAND else None)
+        return self.configure_rotation() or (LIMIT if self.on_demand >= ROTATIONS_ON_DEMAND else None)
