@@ -149,8 +149,10 @@ class CommandLine:
     """`aws kms`, with options as its users write them: blobs as `fileb://`, structures as JSON, switches."""
 
     def __init__(self, server: Server, user: User | None, folder: Path) -> None:
-        self._variables = server.client_environment(user)
         self._folder = folder
+        config = folder / "aws-config"
+        config.write_text("[default]\ncli_follow_urlparam = false\n")  # else it fetches values that begin with https://
+        self._variables = server.client_environment(user) | {"AWS_CONFIG_FILE": str(config)}
         self._lines = self._program()
         self._newer: _Lines | None = None
         self._service = get_session().get_service_model("kms")
