@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from fuin import ids
 from fuin.kms.regions import kms_regions
+from fuin.store import regions
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import ACCOUNT, REGION, Place
 from tests.kms.related import IRELAND, ROOT, SYDNEY, described, related
@@ -345,6 +347,33 @@ def test_primary_region_needs_its_right_twice(place: Place, kms: Any, pair: str)
     assert refusal(client.update_primary_region, **asked)[0] == "AccessDeniedException"
     place.set_policy(user, with_condition("kms:UpdatePrimaryRegion", "StringEquals", "kms:PrimaryRegion", IRELAND))
     client.update_primary_region(**asked)
+
+
+RACES = {
+    "disabled": ("UPDATE keys SET state = 'Disabled' WHERE key_id = ?", "DisabledException"),
+    "ends": ("UPDATE keys SET state = 'PendingDeletion' WHERE key_id = ?", "KMSInvalidStateException"),
+    "no primary": ("UPDATE keys SET primary_region = 'sa-east-1' WHERE key_id = ?", "UnsupportedOperationException"),
+    "gone": ("DELETE FROM keys WHERE key_id = ?", "NotFoundException"),
+}
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_what_another_worker_changes_meanwhile(kms: Any, pair: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction looks at the keys once more, and what has changed since is told as AWS tells it."""
+    statement, code = RACES[name]
+
+    def late(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(conn: Connection, *given: Any) -> Any:
+            conn.exec_driver_sql(statement, (pair,))
+            return change(conn, *given)
+
+        return changed
+
+    monkeypatch.setattr(regions, "insert_replica", late(regions.insert_replica))
+    monkeypatch.setattr(regions, "change_primary", late(regions.change_primary))
+    assert refusal(kms.replicate_key, KeyId=pair, ReplicaRegion=SYDNEY)[0] == code
+    assert refusal(kms.update_primary_region, KeyId=pair, PrimaryRegion=IRELAND)[0] == code
+    assert related(kms, pair) == ("PRIMARY", REGION, [IRELAND])  # a refused change leaves nothing behind
 
 
 def test_regions_of_aws() -> None:

@@ -23,7 +23,7 @@ from fuin.kms.keys import permit_tags
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, KeyMetadata, Output, Tag, metadata
 from fuin.kms.tags import check_tags, request_conditions
-from fuin.store import keys, regions
+from fuin.store import regions
 from fuin.store.errors import AlreadyExists, NotFound, NotPrimary, WrongState
 from fuin.store.keys import Key
 
@@ -178,11 +178,8 @@ def _replica_of(there: Call, primary: Key, p: ReplicateKeyInput, tags: Mapping[s
 
 
 def _insert(conn: Connection, replica: Key) -> Key:
-    regions.insert_replica(conn, replica)
+    made = regions.insert_replica(conn, replica)
     quotas.check_keys(conn, replica.account, replica.region)
-    made = keys.find_key(conn, replica.key_id, replica.region)
-    if made is None:
-        raise NotFound(f"key {replica.key_id}")
     return made
 
 

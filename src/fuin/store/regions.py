@@ -46,7 +46,7 @@ def insert_replica(conn: Connection, replica: Key) -> Key:
         imports.expect_materials(conn, row.key_id, source, row.region)
     else:
         _copy_materials(conn, row.key_id, source, row.region)
-    return row
+    return keys.find_key(conn, row.key_id, row.region) or row
 
 
 def _copy_materials(conn: Connection, key_id: str, source: str, region: str) -> None:
