@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from fuin.kms import janitor, states
 from fuin.kms.operations import OPERATIONS
-from fuin.store import materials
+from fuin.store import keys, materials
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import Place
 from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject
@@ -147,6 +148,29 @@ def test_cancel_deletion(kms: Any, new_key: NewKey) -> None:
     assert "DeletionDate" not in shown
     kms.enable_key(KeyId=key_id)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"text"
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE keys SET state = 'PendingDeletion' WHERE key_id = ?", "KMSInvalidStateException"),
+        ("DELETE FROM keys WHERE key_id = ?", "NotFoundException"),
+    ],
+)
+def test_what_another_worker_changes_meanwhile(
+    kms: Any, new_key: NewKey, monkeypatch: pytest.MonkeyPatch, statement: str, code: str
+) -> None:
+    """The transaction looks at the key once more, and what has changed since is told as AWS tells it."""
+    key_id = new_key()
+    schedule = keys.schedule_deletion
+
+    def late(conn: Connection, *given: Any) -> bool:
+        conn.exec_driver_sql(statement, (key_id,))
+        return schedule(conn, *given)
+
+    monkeypatch.setattr(keys, "schedule_deletion", late)
+    assert refusal(kms.schedule_key_deletion, KeyId=key_id)[0] == code
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
 def test_key_past_its_date_is_gone(place: Place, kms: Any, new_key: NewKey) -> None:
