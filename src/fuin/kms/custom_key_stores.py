@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.gate import permit_identity
-from fuin.kms import paging, proxy_faults
+from fuin.kms import paging, proxy_faults, quotas
 from fuin.kms.external import Configuration, configuration, proxy_of
 from fuin.kms.faults import (
     CloudHsmClusterNotFoundException,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from fuin.gate import Call
 
-STORES_AT_MOST = 10  # AWS: for each account and Region
+STORES_AT_MOST = quotas.CUSTOM_KEY_STORES
 _PAGE = 100
 _encode = msgspec.json.Encoder().encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fuin.kms import custom_key_stores, proxy_faults
+from fuin.kms import custom_key_stores, proxy_faults, quotas
 from fuin.kms.external import proxy_of
 from fuin.kms.faults import (
     CustomKeyStoreInvalidStateException,
@@ -25,6 +25,8 @@ from fuin.xks.failure import TEXTS, Failure, Why
 from fuin.xks.proxy import Asking
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
     from fuin.store.key_stores import KeyStore
@@ -60,7 +62,7 @@ async def insert(call: Call, key: Key, material: Material, store_id: str, extern
     """Add the key with its own material, the first of its two encryptions; returns it as it stands in the store."""
     whole = replace(key, custom_key_store=store_id, xks_key_id=external_key, store_state=CONNECTED)
     try:
-        await call.services.store.change(key_stores.insert_external_key, whole, material)
+        await call.services.store.change(_insert, whole, material)
     except NotFound:
         raise CustomKeyStoreNotFoundException(f"Custom key store {store_id} does not exist.") from None
     except WrongState:
@@ -68,6 +70,11 @@ async def insert(call: Call, key: Key, material: Material, store_id: str, extern
     except ExternalKeyInUse:
         raise _in_use(external_key) from None
     return whole
+
+
+def _insert(conn: Connection, key: Key, material: Material) -> None:
+    key_stores.insert_external_key(conn, key, material)
+    quotas.check_keys(conn, key.account, key.region)
 
 
 async def _check_external_key(call: Call, store: KeyStore, external_key: str) -> None:
