@@ -1,6 +1,7 @@
 """Grants in the store: found by grantee, kept by name, ended with their key."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,16 +83,17 @@ def test_a_principal_finds_its_own(store: Store, key_id: str) -> None:
 
 
 def test_finding_ones_own_takes_an_index(store: Store) -> None:
-    """With 50,000 grants of a key, those to one principal are found without looking at the others."""
+    """With 50,000 grants of a key, those to one principal, or of a name, are found without looking at the others."""
 
-    def plan(conn: Connection) -> str:
-        statement = str(grants._TO_PRINCIPAL.compile(compile_kwargs={"literal_binds": False}))
-        given = dict.fromkeys(("p_key", "p_region", "p_arn", "p_root"), "x")
-        return " ".join(str(row) for row in conn.execute(text(f"EXPLAIN QUERY PLAN {statement}"), given))
+    def plan(conn: Connection, statement: Any) -> str:
+        given = dict.fromkeys(("p_key", "p_region", "p_arn", "p_root", "p_name"), "x")
+        written = str(statement.compile(dialect=conn.dialect)).replace("?", "'x'")
+        return " ".join(str(row) for row in conn.execute(text(f"EXPLAIN QUERY PLAN {written}"), given))
 
-    found = store.read(plan)
-    assert "grants_by_grantee (key_id=? AND region=? AND grantee=?)" in found
-    assert "SCAN" not in found
+    for statement in (grants._TO_PRINCIPAL, grants._NAMED):
+        found = store.read(plan, statement)
+        assert "grants_by_grantee (key_id=? AND region=? AND grantee=?)" in found
+        assert "SCAN" not in found
 
 
 def test_a_name_is_kept_for_the_same_grant(store: Store, key_id: str) -> None:
@@ -100,6 +102,8 @@ def test_a_name_is_kept_for_the_same_grant(store: Store, key_id: str) -> None:
     assert add(store, grant(key_id, 2, name="n", operations=("Encrypt", "Decrypt"), created=9.0)) == first
     assert add(store, grant(key_id, 3, name="n", subset=(("a", "b"),))) != first
     assert add(store, grant(key_id, 4)) != add(store, grant(key_id, 5))
+    service = grant(key_id, 6, name="n", grantee=None, grantee_service=RDS.arn)
+    assert add(store, service) == add(store, replace(service, grant_id="7"))
 
 
 def test_a_key_has_so_many_grants(store: Store, key_id: str) -> None:

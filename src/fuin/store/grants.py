@@ -26,7 +26,8 @@ _FIND = _ALL.where(_IS_GRANT)
 _TO_SERVICE = _ALL.where(_OF_KEY, _g.c.grantee_service == _ARN)
 # Without an order: with one, SQLite would go through all grants of the key by the index that has it.
 _TO_PRINCIPAL = _ALL.where(_OF_KEY, _g.c.grantee.in_([_ARN, schema.parameter("p_root")]))
-_NAMED = _ALL.where(_OF_KEY, _g.c.name == schema.parameter("p_name"))
+# By grantee as well, which has an index and a name has not.
+_NAMED = _ALL.where(_OF_KEY, _g.c.grantee.is_not_distinct_from(_ARN), _g.c.name == schema.parameter("p_name"))
 _COUNT = select(func.count()).select_from(_g).where(_OF_KEY)
 _DELETE = delete(_g).where(_IS_GRANT)
 
@@ -57,7 +58,7 @@ def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_mos
         raise WrongState(key.state)
     of_key = {"p_key": grant.key_id, "p_region": grant.region}
     if grant.name is not None:
-        for row in conn.execute(_NAMED, {**of_key, "p_name": grant.name}):
+        for row in conn.execute(_NAMED, {**of_key, "p_arn": grant.grantee, "p_name": grant.name}):
             found = _grant(row)
             if _effect(found) == _effect(grant):
                 return found.grant_id
