@@ -50,14 +50,6 @@ def test_answer_has_the_form_of_json_1_1(place: Place) -> None:
     assert (status, body) == (200, {})
 
 
-@pytest.mark.parametrize("name", sorted(name for name, operation in OPERATIONS.items() if not operation.built))
-def test_operations_that_are_not_built(place: Place, name: str) -> None:
-    """Every operation of the model that is not built says so, with a modelled error."""
-    status, body, headers = place.post(target(name), b"{}")
-    assert (status, check_form(status, body, headers)) == (400, "UnsupportedOperationException")
-    assert body["message"] == f"Fuin does not build {name} yet."
-
-
 @pytest.mark.parametrize("named", [None, "", "TrentService.", "TrentService.NoSuch", "Other.ListKeys", "listkeys"])
 def test_unknown_operations(place: Place, named: str | None) -> None:
     """A target that is none is UnknownOperationException."""
@@ -311,7 +303,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 MEMBERS = sorted({name for operation in OPERATIONS.values() for name in operation.input.__struct_fields__})
-BUILT = sorted(name for name, operation in OPERATIONS.items() if operation.built)
+BUILT = sorted(OPERATIONS)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -44,7 +44,7 @@ def test_described_key_equals_created_key(kms: Any) -> None:
     """DescribeKey tells what CreateKey told, by id and by ARN."""
     created = kms.create_key(KeySpec="SYMMETRIC_DEFAULT", KeyUsage="ENCRYPT_DECRYPT", Origin="AWS_KMS")["KeyMetadata"]
     assert kms.describe_key(KeyId=created["KeyId"])["KeyMetadata"] == created
-    assert kms.describe_key(KeyId=created["Arn"], GrantTokens=["any"])["KeyMetadata"] == created
+    assert kms.describe_key(KeyId=created["Arn"], GrantTokens=[])["KeyMetadata"] == created
     assert created["Description"] == ""
 
 
@@ -214,7 +214,7 @@ def test_rights_of_one_key_tell_nothing_of_others(place: Place, new_key: NewKey)
 
 def test_list_keys_in_pages(place: Place) -> None:
     """All pages together hold every key once; only the last has no marker."""
-    region = "ap-northeast-1"
+    region = "ap-northeast-3"
     client = place.client(region=region)
     made = {client.create_key()["KeyMetadata"]["KeyId"] for _ in range(5)}
     seen: list[str] = []

@@ -16,7 +16,13 @@ from tests.kms.place import Place
 from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject
 from tests.support.policies import allow
 
-BUILT = sorted(name for name in CALLS if OPERATIONS[name].built)
+NAMED = sorted(CALLS)
+KEYS_THERE_ARE = [
+    (operation, state)
+    for operation in NAMED
+    for state in (*COLUMNS, "PendingReplicaDeletion")
+    if CELLS[operation][state] != "-"
+]
 # Footnotes 7 and 9, and the origin of the keys that they refuse.
 OTHER_ORIGIN = {
     "DisableKeyRotation": "EXTERNAL", "EnableKeyRotation": "EXTERNAL", "GetKeyRotationStatus": "EXTERNAL_KEY_STORE",
@@ -47,13 +53,10 @@ def put(place: Place, key_id: str, state: str) -> None:
     )
 
 
-@pytest.mark.parametrize("state", [*COLUMNS, "PendingReplicaDeletion"])
-@pytest.mark.parametrize("operation", BUILT)
+@pytest.mark.parametrize(("operation", "state"), KEYS_THERE_ARE)
 def test_state_and_operation(place: Place, operation: str, state: str) -> None:
     """Each operation in each state is answered as in AWS's table, with AWS's text."""
     cell = CELLS[operation][state]
-    if cell == "-":
-        pytest.skip("no such key")
     asked = subject(place, operation)
     put(place, asked.key, state)
     if not cell.startswith("X"):
@@ -68,7 +71,7 @@ def test_state_and_operation(place: Place, operation: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["Enabled", "PendingDeletion"])
-@pytest.mark.parametrize("operation", sorted(set(OTHER_ORIGIN) & set(BUILT)))
+@pytest.mark.parametrize("operation", sorted(set(OTHER_ORIGIN) & set(NAMED)))
 def test_keys_of_another_origin(place: Place, operation: str, state: str) -> None:
     """What is only for keys of one origin is refused for others whatever their state (footnotes 7 and 9)."""
     asked = subject(place, operation)

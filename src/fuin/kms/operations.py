@@ -1,7 +1,6 @@
 """The table of all operations of AWS KMS: the function, its input and the IAM actions that it needs.
 
-It equals the operations of botocore's model (`tests/house/test_operations_table.py`). Operations that are not built
-yet stand in it as well and answer UnsupportedOperationException.
+It equals the operations of botocore's model (`tests/house/test_operations_table.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from fuin.kms import (
     signing,
     tags,
 )
-from fuin.kms.faults import SerializationException, UnknownOperationException, UnsupportedOperationException
+from fuin.kms.faults import SerializationException, UnknownOperationException
 from fuin.kms.shapes import KeyInput
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ class Operation:
     actions: tuple[str, ...]  # IAM actions, all needed
     run: Function
     input: type[msgspec.Struct]
-    built: bool
     _decode: Callable[[bytes], msgspec.Struct]
     _check: Callable[[msgspec.Struct], None]
 
@@ -67,141 +65,130 @@ class Operation:
         return given
 
 
-class _Unread(msgspec.Struct):
-    """The input of an operation that is not built: any object."""
-
-
-def _built(name: str, run: Function, given: type[msgspec.Struct], *actions: str) -> Operation:
-    return Operation(name, actions, run, given, True, msgspec.json.Decoder(given).decode, model.compile_checks(name))
-
-
-def _later(name: str, *actions: str) -> Operation:
-    async def refuse(_call: Call, _given: Any) -> None:
-        raise UnsupportedOperationException(f"Fuin does not build {name} yet.")
-
-    return Operation(name, actions, refuse, _Unread, False, msgspec.json.Decoder(_Unread).decode, lambda _: None)
+def _row(name: str, run: Function, given: type[msgspec.Struct], *actions: str) -> Operation:
+    return Operation(name, actions, run, given, msgspec.json.Decoder(given).decode, model.compile_checks(name))
 
 
 _ROWS = (
     # keys
-    _built("CreateKey", keys.create_key, keys.CreateKeyInput, "kms:CreateKey", "kms:TagResource"),
-    _built("DescribeKey", keys.describe_key, keys.DescribeKeyInput, "kms:DescribeKey"),
-    _built("ListKeys", keys.list_keys, keys.ListKeysInput, "kms:ListKeys"),
-    _built(
+    _row("CreateKey", keys.create_key, keys.CreateKeyInput, "kms:CreateKey", "kms:TagResource"),
+    _row("DescribeKey", keys.describe_key, keys.DescribeKeyInput, "kms:DescribeKey"),
+    _row("ListKeys", keys.list_keys, keys.ListKeysInput, "kms:ListKeys"),
+    _row(
         "UpdateKeyDescription", keys.update_key_description, keys.UpdateKeyDescriptionInput,
         "kms:UpdateKeyDescription",
     ),
-    _built("GetKeyLastUsage", last_usage.get_key_last_usage, KeyInput, "kms:GetKeyLastUsage"),
+    _row("GetKeyLastUsage", last_usage.get_key_last_usage, KeyInput, "kms:GetKeyLastUsage"),
     # a key's life
-    _built("EnableKey", lifecycle.enable_key, KeyInput, "kms:EnableKey"),
-    _built("DisableKey", lifecycle.disable_key, KeyInput, "kms:DisableKey"),
-    _built(
+    _row("EnableKey", lifecycle.enable_key, KeyInput, "kms:EnableKey"),
+    _row("DisableKey", lifecycle.disable_key, KeyInput, "kms:DisableKey"),
+    _row(
         "ScheduleKeyDeletion", lifecycle.schedule_key_deletion, lifecycle.ScheduleKeyDeletionInput,
         "kms:ScheduleKeyDeletion",
     ),
-    _built("CancelKeyDeletion", lifecycle.cancel_key_deletion, KeyInput, "kms:CancelKeyDeletion"),
+    _row("CancelKeyDeletion", lifecycle.cancel_key_deletion, KeyInput, "kms:CancelKeyDeletion"),
     # aliases
-    _built("CreateAlias", aliases.create_alias, aliases.CreateAliasInput, "kms:CreateAlias"),
-    _built("UpdateAlias", aliases.update_alias, aliases.UpdateAliasInput, "kms:UpdateAlias"),
-    _built("DeleteAlias", aliases.delete_alias, aliases.DeleteAliasInput, "kms:DeleteAlias"),
-    _built("ListAliases", aliases.list_aliases, aliases.ListAliasesInput, "kms:ListAliases"),
+    _row("CreateAlias", aliases.create_alias, aliases.CreateAliasInput, "kms:CreateAlias"),
+    _row("UpdateAlias", aliases.update_alias, aliases.UpdateAliasInput, "kms:UpdateAlias"),
+    _row("DeleteAlias", aliases.delete_alias, aliases.DeleteAliasInput, "kms:DeleteAlias"),
+    _row("ListAliases", aliases.list_aliases, aliases.ListAliasesInput, "kms:ListAliases"),
     # policies
-    _built("GetKeyPolicy", policies.get_key_policy, policies.GetKeyPolicyInput, "kms:GetKeyPolicy"),
-    _built("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
-    _built("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
+    _row("GetKeyPolicy", policies.get_key_policy, policies.GetKeyPolicyInput, "kms:GetKeyPolicy"),
+    _row("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
+    _row("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
     # grants
-    _built("CreateGrant", grants.create_grant, grants.CreateGrantInput, "kms:CreateGrant"),
-    _built("ListGrants", grant_lists.list_grants, grant_lists.ListGrantsInput, "kms:ListGrants"),
-    _built(
+    _row("CreateGrant", grants.create_grant, grants.CreateGrantInput, "kms:CreateGrant"),
+    _row("ListGrants", grant_lists.list_grants, grant_lists.ListGrantsInput, "kms:ListGrants"),
+    _row(
         "ListRetirableGrants", grant_lists.list_retirable_grants, grant_lists.ListRetirableGrantsInput,
         "kms:ListRetirableGrants",
     ),
-    _built("RetireGrant", grants.retire_grant, grants.RetireGrantInput, "kms:RetireGrant"),
-    _built("RevokeGrant", grants.revoke_grant, grants.RevokeGrantInput, "kms:RevokeGrant"),
+    _row("RetireGrant", grants.retire_grant, grants.RetireGrantInput, "kms:RetireGrant"),
+    _row("RevokeGrant", grants.revoke_grant, grants.RevokeGrantInput, "kms:RevokeGrant"),
     # tags
-    _built("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
-    _built("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
-    _built("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
+    _row("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
+    _row("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
+    _row("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
     # rotation
-    _built(
+    _row(
         "EnableKeyRotation", rotation.enable_key_rotation, rotation.EnableKeyRotationInput, "kms:EnableKeyRotation"
     ),
-    _built("DisableKeyRotation", rotation.disable_key_rotation, KeyInput, "kms:DisableKeyRotation"),
-    _built("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
-    _built("ListKeyRotations", rotation.list_key_rotations, rotation.ListKeyRotationsInput, "kms:ListKeyRotations"),
-    _built("RotateKeyOnDemand", rotation.rotate_key_on_demand, KeyInput, "kms:RotateKeyOnDemand"),
+    _row("DisableKeyRotation", rotation.disable_key_rotation, KeyInput, "kms:DisableKeyRotation"),
+    _row("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
+    _row("ListKeyRotations", rotation.list_key_rotations, rotation.ListKeyRotationsInput, "kms:ListKeyRotations"),
+    _row("RotateKeyOnDemand", rotation.rotate_key_on_demand, KeyInput, "kms:RotateKeyOnDemand"),
     # import of material
-    _built(
+    _row(
         "GetParametersForImport", imports.get_parameters_for_import, imports.GetParametersForImportInput,
         "kms:GetParametersForImport",
     ),
-    _built("ImportKeyMaterial", imports.import_key_material, imports.ImportKeyMaterialInput, "kms:ImportKeyMaterial"),
-    _built(
+    _row("ImportKeyMaterial", imports.import_key_material, imports.ImportKeyMaterialInput, "kms:ImportKeyMaterial"),
+    _row(
         "DeleteImportedKeyMaterial", imports.delete_imported_key_material, imports.DeleteImportedKeyMaterialInput,
         "kms:DeleteImportedKeyMaterial",
     ),
     # regions
-    _built(
+    _row(
         "ReplicateKey", regions.replicate_key, regions.ReplicateKeyInput,
         "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource",
     ),
-    _built(
+    _row(
         "UpdatePrimaryRegion", regions.update_primary_region, regions.UpdatePrimaryRegionInput,
         "kms:UpdatePrimaryRegion",
     ),
     # encryption
-    _built("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
-    _built("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),
-    _built("ReEncrypt", encryption.re_encrypt, encryption.ReEncryptInput, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+    _row("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
+    _row("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),
+    _row("ReEncrypt", encryption.re_encrypt, encryption.ReEncryptInput, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
     # data keys
-    _built("GenerateDataKey", data_keys.generate_data_key, data_keys.GenerateDataKeyInput, "kms:GenerateDataKey"),
-    _built(
+    _row("GenerateDataKey", data_keys.generate_data_key, data_keys.GenerateDataKeyInput, "kms:GenerateDataKey"),
+    _row(
         "GenerateDataKeyWithoutPlaintext", data_keys.generate_data_key_without_plaintext,
         data_keys.GenerateDataKeyWithoutPlaintextInput, "kms:GenerateDataKeyWithoutPlaintext",
     ),
-    _built(
+    _row(
         "GenerateDataKeyPair", data_key_pairs.generate_data_key_pair, data_key_pairs.GenerateDataKeyPairInput,
         "kms:GenerateDataKeyPair",
     ),
-    _built(
+    _row(
         "GenerateDataKeyPairWithoutPlaintext", data_key_pairs.generate_data_key_pair_without_plaintext,
         data_key_pairs.GenerateDataKeyPairWithoutPlaintextInput, "kms:GenerateDataKeyPairWithoutPlaintext",
     ),
-    _built("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
+    _row("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
     # signing, MAC, public keys, agreement, encapsulation
-    _built("Sign", signing.sign, signing.SignInput, "kms:Sign"),
-    _built("Verify", signing.verify, signing.VerifyInput, "kms:Verify"),
-    _built("GenerateMac", macs.generate_mac, macs.GenerateMacInput, "kms:GenerateMac"),
-    _built("VerifyMac", macs.verify_mac, macs.VerifyMacInput, "kms:VerifyMac"),
-    _built("GetPublicKey", public_keys.get_public_key, public_keys.GetPublicKeyInput, "kms:GetPublicKey"),
-    _built(
+    _row("Sign", signing.sign, signing.SignInput, "kms:Sign"),
+    _row("Verify", signing.verify, signing.VerifyInput, "kms:Verify"),
+    _row("GenerateMac", macs.generate_mac, macs.GenerateMacInput, "kms:GenerateMac"),
+    _row("VerifyMac", macs.verify_mac, macs.VerifyMacInput, "kms:VerifyMac"),
+    _row("GetPublicKey", public_keys.get_public_key, public_keys.GetPublicKeyInput, "kms:GetPublicKey"),
+    _row(
         "DeriveSharedSecret", agreement.derive_shared_secret, agreement.DeriveSharedSecretInput,
         "kms:DeriveSharedSecret",
     ),
-    _built("Encapsulate", encapsulation.encapsulate, encapsulation.EncapsulateInput, "kms:Encapsulate"),
-    _built("Decapsulate", encapsulation.decapsulate, encapsulation.DecapsulateInput, "kms:Decapsulate"),
+    _row("Encapsulate", encapsulation.encapsulate, encapsulation.EncapsulateInput, "kms:Encapsulate"),
+    _row("Decapsulate", encapsulation.decapsulate, encapsulation.DecapsulateInput, "kms:Decapsulate"),
     # custom key stores
-    _built(
+    _row(
         "ConnectCustomKeyStore", custom_key_stores.connect_custom_key_store, key_store_shapes.CustomKeyStoreInput,
         "kms:ConnectCustomKeyStore",
     ),
-    _built(
+    _row(
         "CreateCustomKeyStore", custom_key_stores.create_custom_key_store, key_store_shapes.CreateCustomKeyStoreInput,
         "kms:CreateCustomKeyStore",
     ),
-    _built(
+    _row(
         "DeleteCustomKeyStore", custom_key_stores.delete_custom_key_store, key_store_shapes.CustomKeyStoreInput,
         "kms:DeleteCustomKeyStore",
     ),
-    _built(
+    _row(
         "DescribeCustomKeyStores", custom_key_stores.describe_custom_key_stores,
         key_store_shapes.DescribeCustomKeyStoresInput, "kms:DescribeCustomKeyStores",
     ),
-    _built(
+    _row(
         "DisconnectCustomKeyStore", custom_key_stores.disconnect_custom_key_store,
         key_store_shapes.CustomKeyStoreInput, "kms:DisconnectCustomKeyStore",
     ),
-    _built(
+    _row(
         "UpdateCustomKeyStore", custom_key_stores.update_custom_key_store, key_store_shapes.UpdateCustomKeyStoreInput,
         "kms:UpdateCustomKeyStore",
     ),

@@ -72,8 +72,8 @@ _HEAD = f"""# KMS operations
 
 Made by `python -m fuin.kms.reference` of the operations table (`src/fuin/kms/operations.py`) and the service model.
 
-{{built}} of {{all}} operations are built; any other answers an error that says so. The kinds of keys, and what is
-left out of them are in [the compatibility table](kms-compatibility.md). The tests named are files of `tests/kms`.
+All {{all}} operations are built. The kinds of keys, and what is left out of them, are in
+[the compatibility table](kms-compatibility.md). The tests named are files of `tests/kms`.
 
 Policies may ask for these condition keys in every operation: {_EVERY}; on a key also {_KEY}.
 
@@ -86,13 +86,9 @@ status 500 and means that the keyholder or the store is away: clients try again 
 
 def page() -> str:
     """Return the page as Markdown."""
-    built = [operation for operation in OPERATIONS.values() if operation.built]
-    later = sorted(operation.name for operation in OPERATIONS.values() if not operation.built)
-    parts = [_HEAD.format(built=len(built), all=len(OPERATIONS)), "## Built\n"]
+    parts = [_HEAD.format(all=len(OPERATIONS)), "## Operations\n"]
     tested = _tested()
-    parts += [_section(operation, tested) for operation in sorted(built, key=lambda operation: operation.name)]
-    if later:
-        parts += ["## Not built\n", *(f"* {name}" for name in later)]
+    parts += [_section(operation, tested) for _, operation in sorted(OPERATIONS.items())]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
