@@ -2,7 +2,9 @@
 
 Source of TABLE: AWS KMS developer guide, "Key states of AWS KMS keys" (its last edition in the public repository of the
 guide, December 2022), with the footnotes' numbers. Operations that are newer than that edition stand below it, in the
-row of their kind: uses of a key like Sign; RotateKeyOnDemand of a key pending import as recorded from AWS.
+row of their kind: uses of a key like Sign; RotateKeyOnDemand of a key pending import as recorded from AWS. One cell
+is not the page's: GetPublicKey of a disabled key works on AWS, as measured in September 2026 (floci-io/floci, pull
+request 3968).
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +41,7 @@ GenerateMac                          OK  X1  X3  X5  -    X14  OK
 GetKeyPolicy                         OK  OK  OK  OK  OK   OK   OK
 GetKeyRotationStatus                 ?7  ?7  ?7  X6  X7   ?7   ?7
 GetParametersForImport               ?9  ?9  X8  OK  X9   X14  X15
-GetPublicKey                         OK  X1  X3  X5  -    X14  OK
+GetPublicKey                         OK  OK  X3  X5  -    X14  OK
 ImportKeyMaterial                    ?9  ?9  X8  OK  X9   X14  OK
 ListAliases                          OK  OK  OK  OK  OK   OK   OK
 ListGrants                           OK  OK  OK  OK  OK   OK   OK

@@ -66,12 +66,10 @@ BAD_PEERS = {
 
 @pytest.mark.parametrize("peer", BAD_PEERS)
 def test_bad_peers(place: Place, kms: Any, kept_key: KeptKey, peer: str) -> None:
-    """What is no public key on the curve is ValidationException, and on the record with its key."""
+    """What is no public key on the curve is ValidationException without a message, and on the record with its key."""
     key_id = kept_key("ECC_NIST_P256", "KEY_AGREEMENT")
-    assert refusal(kms.derive_shared_secret, KeyId=key_id, PublicKey=BAD_PEERS[peer], **ECDH) == (
-        "ValidationException",
-        "The public key is not valid for key spec ECC_NIST_P256.",
-    )
+    refused = refusal(kms.derive_shared_secret, KeyId=key_id, PublicKey=BAD_PEERS[peer], **ECDH)
+    assert refused == ("ValidationException", "")
     closing = place.last_record()
     assert closing.draft["error"] == "ValidationException"
     use, _ = place.record(closing.draft["request"])

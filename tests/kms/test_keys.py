@@ -77,7 +77,7 @@ def test_described_key_equals_created_key(kms: Any) -> None:
         (
             {"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
             "UnsupportedOperationException",
-            "KeySpec SM2 is not supported in this Region.",
+            "KeySpec SM2 is not supported in this Region",
         ),
         (
             {"XksKeyId": "a"},
@@ -272,5 +272,5 @@ def test_rotation_status(kms: Any, new_key: NewKey) -> None:
     """GetKeyRotationStatus says that the key does not rotate."""
     key_id = new_key()
     status = kms.get_key_rotation_status(KeyId=key_id)
-    assert (status["KeyId"], status["KeyRotationEnabled"]) == (key_id, False)
+    assert (status["KeyId"], status["KeyRotationEnabled"]) == (arn_of(key_id), False)
     assert status.keys() == {"KeyId", "KeyRotationEnabled", "ResponseMetadata"}

@@ -200,7 +200,7 @@ def test_keys_of_another_usage(kms: Any, kept_key: KeptKey, operation: str, spec
             {"Message": bytes(4097)},
             "Value at 'message' failed to satisfy constraint: Member must have length less than",
         ),
-        ({"Message": None}, "Value null at 'message' failed to satisfy constraint: Member must not be null"),
+        ({"Message": None}, "Value at 'message' failed to satisfy constraint: Member must not be null"),
         (
             {"SigningAlgorithm": "X"},
             "Value 'X' at 'signingAlgorithm' failed to satisfy constraint: Member must satisfy",

@@ -54,7 +54,7 @@ async def derive_shared_secret(call: Call, p: DeriveSharedSecretInput) -> Derive
     secret = await used(
         call,
         keyholder.derive_shared_secret(opened.material, p.PublicKey or b"", opened.draft(call)),
-        invalid=ValidationException(f"The public key is not valid for key spec {opened.key.spec}."),
+        invalid=ValidationException(None),  # AWS sends no message
     )
     return DeriveSharedSecretOutput(
         KeyId=opened.arn, SharedSecret=secret, KeyAgreementAlgorithm=_ECDH, KeyOrigin=opened.key.origin

@@ -12,7 +12,6 @@ from fuin.kms import ciphers, oaep
 from fuin.kms.data_keys import check_recipient
 from fuin.kms.faults import (
     DryRunOperationException,
-    IncorrectKeyException,
     InvalidCiphertextException,
     InvalidKeyUsageException,
     ValidationException,
@@ -199,8 +198,6 @@ def _source(
     try:
         return open_ciphertext(call, ciphertext, use, identifier=key_id, context=context)
     except InvalidKeyUsageException:  # a key of another kind has not made any blob
-        if key_id is not None and _names_a_key(ciphertext):
-            raise IncorrectKeyException from None
         raise InvalidCiphertextException from None
 
 

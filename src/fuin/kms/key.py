@@ -1,6 +1,7 @@
 """The way to a key: find what an identifier names, ask whether the caller may, look at its state and usage.
 
-The order is AWS's: found and authorized, then state, then usage. Rights come before existence: whoever would not be
+The order is AWS's, as measured in September 2026 (floci-io/floci, pull request 3968): found and authorized, then
+whether the key made the ciphertext, then usage, state and algorithm. Rights come before existence: whoever would not be
 allowed the action on keys of the account learns nothing of which keys exist.
 """
 
@@ -124,8 +125,13 @@ def found(named: Named) -> Key:
     return named.key
 
 
-def open_key(call: Call, identifier: str, use: Use, context: Mapping[str, str] | None = None) -> OpenKey:
-    """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults."""
+def open_key(
+    call: Call, identifier: str, use: Use, context: Mapping[str, str] | None = None, ciphertext: bytes | None = None
+) -> OpenKey:
+    """Return the key, with its current material, for an action that uses it; raises AccessDenied and KMS faults.
+
+    Of a symmetric `ciphertext` the key must be the maker.
+    """
     catalog = call.services.store.catalog()
     index = (call.principal.arn, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
@@ -136,7 +142,7 @@ def open_key(call: Call, identifier: str, use: Use, context: Mapping[str, str] |
     except InvalidArnException as error:  # cryptographic operations do not model it
         raise NotFoundException(error.message) from None
     try:
-        return _open(call, catalog, named, use, context, None, index)
+        return _open(call, catalog, named, use, context, None, index, ciphertext)
     except AccessDenied as error:
         raise rights.refused(call, named, use.action, error, rights.THIS_RESOURCE) from None
 
@@ -155,10 +161,8 @@ def open_ciphertext(
     are no blob, and AccessDenied for a blob of a key that is not to be seen from here.
     """
     if identifier is not None:
-        opened = open_key(call, identifier, use, context)
-        key_id, material_id = _whose(ciphertext)
-        if key_id != opened.key.key_id:
-            raise IncorrectKeyException
+        opened = open_key(call, identifier, use, context, ciphertext)
+        material_id = _check_maker(opened.key, ciphertext)
         material = _material(call.services.store.catalog(), opened.key, material_id)
         return msgspec.structs.replace(opened, material=material)
     key_id, material_id = _whose(ciphertext)
@@ -176,6 +180,14 @@ def open_ciphertext(
         return _open(call, catalog, named, use, context, material_id, index)
     except AccessDenied as error:
         raise rights.refused(call, named, use.action, error, rights.OF_CIPHERTEXT) from None
+
+
+def _check_maker(key: Key, ciphertext: bytes) -> bytes:
+    """Return the id of the material that a blob names; raises IncorrectKeyException if it is another key's."""
+    key_id, material_id = _whose(ciphertext)
+    if key_id != key.key_id:
+        raise IncorrectKeyException
+    return material_id
 
 
 def _whose(ciphertext: bytes) -> tuple[str, bytes]:
@@ -213,6 +225,7 @@ def _open(
     encryption_context: Mapping[str, str] | None,
     material_id: bytes | None,
     index: tuple[object, ...],
+    ciphertext: bytes | None = None,
 ) -> OpenKey:
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
@@ -225,8 +238,11 @@ def _open(
             permit_identity(call, use.action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
         stands = permit_key(call, use.action, named.arn, named.account, key.policy, conditions, catalog)
+        if ciphertext is not None:
+            _check_maker(key, ciphertext)
+        _check_usage(key, use, named.arn)
         states.check_state(key, use.action, named.arn)
-        _check_use(key, use, named.arn)
+        _check_algorithm(key, use)
         material = _material(catalog, key, material_id)
     except FuinError:
         call.facts["refusedUse"] = {"use": use.action, "key": named.arn, **({"context": pairs} if pairs else {})}
@@ -241,13 +257,15 @@ def _open(
     return OpenKey(named.arn, key, material, encoded, use.action, pairs or None)
 
 
-def _check_use(key: Key, use: Use, arn: str) -> None:
+def _check_usage(key: Key, use: Use, arn: str) -> None:
     """Refuse what the key is not made for."""
-    if use.usage is None:
-        return
-    if key.usage != use.usage:
+    if use.usage not in {None, key.usage}:
         operation = use.action.removeprefix("kms:")
         raise InvalidKeyUsageException(f"{arn} key usage is {key.usage} which is not valid for {operation}.")
+
+
+def _check_algorithm(key: Key, use: Use) -> None:
+    """Refuse an algorithm that keys of this spec do not have."""
     if use.algorithm is not None and use.algorithm not in algorithms(key.spec, key.usage):
         if use.action in _OF_DATA_KEYS:
             raise InvalidKeyUsageException("You cannot generate a data key with an asymmetric CMK")

@@ -185,7 +185,7 @@ def wanted_kind(p: CreateKeyInput) -> Kind:
         )
     usage = p.KeyUsage or ENCRYPT_DECRYPT
     if spec == SM2:
-        raise UnsupportedOperationException(f"KeySpec {SM2} is not supported in this Region.")
+        raise UnsupportedOperationException(f"KeySpec {SM2} is not supported in this Region")
     if usage not in SPECS[spec].usages:
         raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
     origin = p.Origin or AWS_KMS

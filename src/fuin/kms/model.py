@@ -23,6 +23,33 @@ if TYPE_CHECKING:
 
 Check = Callable[[Any, str, list[str]], None]  # value, path, errors found so far
 
+# The values of enumerations in the order in which AWS lists them, where it is not the model's, as measured in
+# September 2026 (floci-io/floci, pull request 3968), KeyUsageType before that (localstack/localstack). What is newer
+# stands at the end.
+_KEY_SPECS = (
+    "RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1",
+    "ECC_NIST_EDWARDS25519", "SYMMETRIC_DEFAULT", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512", "SM2", "ML_DSA_44",
+    "ML_DSA_65", "ML_DSA_87", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024",
+)  # fmt: skip
+LISTED: dict[str, tuple[str, ...]] = {
+    "KeySpec": _KEY_SPECS,
+    "DataKeySpec": _KEY_SPECS,  # AWS lists the specs of keys for data keys, too: github.com/boto/boto3/issues/3428
+    "EncryptionAlgorithmSpec": ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE", "SYMMETRIC_DEFAULT"),
+    "KeyUsageType": (
+        "ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE",
+    ),
+    "MacAlgorithmSpec": ("HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512"),
+    "SigningAlgorithmSpec": (
+        "RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512", "RSASSA_PKCS1_V1_5_SHA_256",
+        "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512", "ECDSA_SHA_256", "ECDSA_SHA_384", "ECDSA_SHA_512",
+        "ED25519_SHA_512", "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256",
+    ),
+}  # fmt: skip
+# Values that AWS takes beside the listed ones, to say later that the key's spec does not have them.
+_TAKEN = {"SigningAlgorithmSpec": ("SYMMETRIC_DEFAULT",)}
+# Patterns that AWS has and its model lacks, as AWS shows them and as Python reads them.
+_PATTERNS = {"KeyIdType": (r"^\p{ASCII}+$", r"[\x00-\x7f]+")}
+
 
 @cache
 def service() -> Any:
@@ -63,23 +90,26 @@ def _lower_camel(name: str) -> str:
 def _structure(shape: Shape) -> Check:
     """Check each member of a Struct whose attributes have the model's member names."""
     members = [
-        (name, _lower_camel(name), name in shape.required_members, _value(member))
+        (name, _lower_camel(name), name in shape.required_members, _null(member), _value(member))
         for name, member in shape.members.items()
     ]
-    kept = [member for member in members if member[2] or member[3] is not None]
+    kept = [member for member in members if member[2] or member[4] is not None]
 
     def check(given: Any, path: str, errors: list[str]) -> None:
-        for name, lower, required, check_value in kept:
+        for name, lower, required, null, check_value in kept:
             value = getattr(given, name)
             if value is None:
                 if required:
-                    errors.append(
-                        f"Value null at '{path}{lower}' failed to satisfy constraint: Member must not be null"
-                    )
+                    errors.append(f"{null} at '{path}{lower}' failed to satisfy constraint: Member must not be null")
             elif check_value is not None:
                 check_value(value, path + lower, errors)
 
     return check
+
+
+def _null(shape: Shape) -> str:
+    """Return how AWS tells of an absent member: of a sensitive one it shows nothing, not even null."""
+    return "Value" if shape.metadata.get("sensitive", False) else "Value null"
 
 
 def _value(shape: Shape) -> Check | None:
@@ -146,17 +176,18 @@ def _scalar_texts(shape: Shape) -> Texts | None:
     """Return a function from a value to the constraints that it fails."""
     metadata = shape.metadata
     if "enum" in metadata:
-        return _enumeration(metadata["enum"])
+        return _enumeration(shape.name, metadata["enum"])
     if shape.type_name == "integer":
         return _limits(shape, "value", int) if "min" in metadata or "max" in metadata else None
-    if "pattern" in metadata:
-        return _pattern(metadata["pattern"], _limits(shape, "length", len))
+    if "pattern" in metadata or shape.name in _PATTERNS:
+        shown, pattern = _PATTERNS.get(shape.name) or (metadata["pattern"], metadata["pattern"])
+        return _pattern(shown, pattern, _limits(shape, "length", len))
     return _limits(shape, "length", len) if "min" in metadata or "max" in metadata else None
 
 
-def _enumeration(values: list[str]) -> Texts:
-    allowed = frozenset(values)
-    text = (f"Member must satisfy enum value set: [{', '.join(values)}]",)
+def _enumeration(name: str, values: list[str]) -> Texts:
+    allowed = frozenset(values).union(_TAKEN.get(name, ()))
+    text = (f"Member must satisfy enum value set: [{', '.join(LISTED.get(name, values))}]",)
     return lambda value: () if value in allowed else text
 
 
@@ -177,8 +208,8 @@ def _limits(shape: Shape, noun: str, measure: Callable[[Any], int]) -> Texts:
     return texts
 
 
-def _pattern(pattern: str, limits: Texts) -> Texts:
+def _pattern(shown: str, pattern: str, limits: Texts) -> Texts:
     # The model's patterns are of the whole value, whether they say ^ and $ or not.
     matches = re.compile(pattern, re.ASCII).fullmatch
-    text = f"Member must satisfy regular expression pattern: {pattern}"
+    text = f"Member must satisfy regular expression pattern: {shown}"
     return lambda value: limits(value) if matches(value) else (*limits(value), text)

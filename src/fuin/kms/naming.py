@@ -54,8 +54,8 @@ def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Nam
         return Named(arn, account, states.seen(key, call.now), "", alias)
     if alias:
         return _no_alias(call.region, account, alias)
-    if not ids.is_key_id(key_id):
-        raise NotFoundException(f"Invalid keyId '{identifier}'")
+    if not ids.is_key_id(key_id.lower()):  # AWS: a UUID in capitals is no key's id, but has the form of one
+        raise NotFoundException(f"Invalid keyId {key_id}" if key_id != identifier else f"Invalid keyId '{key_id}'")
     return Named(arn, account, None, f"Key '{arn}' does not exist")
 
 

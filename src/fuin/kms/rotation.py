@@ -101,19 +101,25 @@ class ListKeyRotationsOutput(Output, frozen=True):
 async def enable_key_rotation(call: Call, p: EnableKeyRotationInput) -> None:
     """Let the key rotate by itself from now on, or change its period, which then counts from now on."""
     named = reach(call, p.KeyId or "", "kms:EnableKeyRotation")
-    _check_automatic(found(named), named.arn)
+    key = found(named)
+    if not _rotates(key):
+        raise UnsupportedOperationException  # AWS sends no message
+    _check_primary(key, named.arn)
     await _set_schedule(call, named, "kms:EnableKeyRotation", p.RotationPeriodInDays or _PERIOD)
 
 
 async def disable_key_rotation(call: Call, p: KeyInput) -> None:
-    """Let the key rotate no more by itself."""
+    """Let the key rotate no more by itself; AWS says yes as well of keys that never do, asymmetric and HMAC ones."""
     named = reach(call, p.KeyId or "", "kms:DisableKeyRotation")
-    _check_automatic(found(named), named.arn)
+    key = found(named)
+    if not _rotates(key):
+        return
+    _check_primary(key, named.arn)
     await _set_schedule(call, named, "kms:DisableKeyRotation", None)
 
 
 async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStatusOutput:
-    """Return whether and when the key rotates; the key is told by its id here, not by its ARN.
+    """Return whether and when the key rotates.
 
     Of asymmetric and HMAC keys AWS says that they do not, and of keys that wait for their deletion.
     """
@@ -121,10 +127,10 @@ async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStat
     key = found(named)
     schedule = _primary(call, key)
     if schedule.rotation_period is None or key.state in states.PENDING:
-        return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=key.key_id)
+        return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=named.arn)
     return GetKeyRotationStatusOutput(
         KeyRotationEnabled=True,
-        KeyId=key.key_id,
+        KeyId=named.arn,
         RotationPeriodInDays=schedule.rotation_period,
         NextRotationDate=schedule.rotation_due,
     )
@@ -219,13 +225,6 @@ async def _rotate(call: Call, due: Due, arn: str) -> None:
 def _rotates(key: Key) -> bool:
     """Tell whether this kind of key can have several materials."""
     return key.spec == SYMMETRIC_DEFAULT
-
-
-def _check_automatic(key: Key, arn: str) -> None:
-    """Refuse keys whose automatic rotation cannot be set; for asymmetric and HMAC keys AWS sends no message."""
-    if key.spec != SYMMETRIC_DEFAULT:
-        raise UnsupportedOperationException
-    _check_primary(key, arn)
 
 
 def _primary(call: Call, key: Key) -> Key:

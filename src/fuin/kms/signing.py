@@ -37,6 +37,7 @@ _MESSAGES: Mapping[str, Mapping[str, int]] = {
     "ECDSA_SHA_384": _hashed(48),
     "ECDSA_SHA_512": _hashed(64),
     "SM2DSA": {},  # no key has it
+    "SYMMETRIC_DEFAULT": {},  # nor this one; model.py tells why it comes here
     "ML_DSA_SHAKE_256": {RAW: _ANY, EXTERNAL_MU: 64},
     "ED25519_SHA_512": {RAW: _ANY},
     "ED25519_PH_SHA_512": {DIGEST: 64},
