@@ -22,11 +22,13 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	.venv-$*/bin/pip $(INSTALL) requirements/$*.txt
 	@touch $@
 
-# The packages for Node.js that the tests drive; without npm it stays away, and those tests are skipped and say so.
+# The packages for Node.js that the tests drive; without npm or its registry they stay away, and those
+# tests are skipped and say so.
 .venv-javascript/.done: tests/interop/javascript/package-lock.json | system-packages
 	@if command -v npm >/dev/null; then \
 	  mkdir -p $(@D) && cp tests/interop/javascript/package*.json $(@D) && \
-	  npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null && touch $@; fi
+	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
+	  else echo "npm could not install the JavaScript client: the tests that need it are skipped"; fi; fi
 
 system-packages:
 	@bash tests/system-packages.sh
