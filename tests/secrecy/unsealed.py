@@ -58,7 +58,7 @@ def secrets_of(spec: str, key: bytes) -> dict[str, bytes]:
     """
     if not spec.startswith(("RSA", "ECC_NIST_P", "ECC_SECG")):
         return {"sealed bytes": key} if len(key) >= 32 else {}
-    private = parse_pkcs8(key)
+    private = parse_pkcs8(key, spec)
     named: dict[str, bytes] = {}
     numbers: dict[str, int] = {}
     if isinstance(private, rsa.RSAPrivateKey):

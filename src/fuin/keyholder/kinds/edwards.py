@@ -41,7 +41,7 @@ class Edwards(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 8410); raises FormatError."""
-        private = parse_pkcs8(encoded)
+        private = parse_pkcs8(encoded, spec)
         if not isinstance(private, Ed25519PrivateKey):
             raise FormatError("not a private key of the key spec")
         return taken(private.private_bytes_raw())

@@ -56,7 +56,7 @@ class Elliptic(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a private key of PKCS#8 DER in our own encoding; raises FormatError for another curve's."""
-        return pkcs8(_of_spec(parse_pkcs8(encoded), spec))
+        return pkcs8(_of_spec(parse_pkcs8(encoded, spec), spec))
 
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
         """Return a signature as DER (RFC 3279 section 2.2.3)."""
@@ -73,7 +73,7 @@ class Elliptic(OpenMaterial):
         """Return the x coordinate of the common point; raises FormatError for a peer of another curve."""
         if not self._form.agrees:
             raise unfit()
-        public = parse_spki(peer)
+        public = parse_spki(peer, self.spec)
         if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != self._form.curve.name:
             raise FormatError("a public key of another kind or curve")
         return self._private.exchange(_ECDH, public)

@@ -20,6 +20,22 @@ from fuin.keyholder.memory import taken
 
 RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"  # AWS: MessageType
 
+# The object identifier of each spec's keys, as DER. RFC 8017 appendix C, RFC 5480, 8410, 9881 and 9935.
+_RSA, _EC, _ED25519 = map(bytes.fromhex, ("06092a864886f70d010101", "06072a8648ce3d0201", "06032b6570"))
+_OBJECT_IDS = {
+    **dict.fromkeys(("RSA_2048", "RSA_3072", "RSA_4096"), _RSA),
+    **dict.fromkeys(("ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1"), _EC),
+    "ECC_NIST_EDWARDS25519": _ED25519,
+    **{
+        f"ML_DSA_{name}": bytes.fromhex(f"06096086480165030403{arc:02x}")
+        for name, arc in ((44, 17), (65, 18), (87, 19))
+    },
+    **{
+        f"ML_KEM_{name}": bytes.fromhex(f"06096086480165030404{arc:02x}")
+        for name, arc in ((512, 1), (768, 2), (1024, 3))
+    },
+}
+
 
 class _Private(Protocol):
     def private_bytes(
@@ -41,30 +57,49 @@ def spki(public: _Public) -> bytes:
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def parse_pkcs8(encoded: bytes | bytearray) -> PrivateKeyTypes:
-    """Return the private key of PKCS#8 DER, fully checked; raises FormatError."""
-    if not _starts_as_pkcs8(encoded):  # the loader would take PKCS#1 and SEC 1 as well
-        raise FormatError("not a private key in PKCS#8 DER")
+def parse_pkcs8(encoded: bytes | bytearray, spec: str) -> PrivateKeyTypes:
+    """Return the private key of PKCS#8 DER; raises FormatError unless its algorithm is that of the spec.
+
+    Whether the numbers of an RSA key belong together is not checked here: see `rsa_numbers`.
+    """
+    check_pkcs8(encoded, spec)
     try:
-        return load_der_private_key(encoded, None)
+        return load_der_private_key(encoded, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise FormatError("not a private key in PKCS#8 DER") from None
 
 
-def _starts_as_pkcs8(encoded: bytes | bytearray) -> bool:
-    """Tell whether a SEQUENCE begins with an INTEGER of one byte, the version, and a SEQUENCE, the algorithm."""
-    if len(encoded) < 2 or encoded[0] != 0x30:
-        return False
-    at = 2 + (encoded[1] & 0x7F if encoded[1] & 0x80 else 0)
-    return encoded[at : at + 2] == b"\x02\x01" and encoded[at + 3 : at + 4] == b"\x30"
+def check_pkcs8(encoded: bytes | bytearray, spec: str) -> None:
+    """Raise FormatError unless bytes begin as PKCS#8 DER of the spec's algorithm: a version of one byte, the algorithm.
+
+    The loader would take PKCS#1 and SEC 1 as well. And it takes keys of every algorithm: those of Diffie-Hellman it
+    checks, which takes minutes for long numbers, and nobody else can run meanwhile.
+    """
+    at = _inner(encoded)
+    if encoded[at : at + 2] != b"\x02\x01" or not _is_of(encoded, at + 3, _OBJECT_IDS[spec]):
+        raise FormatError("not a private key of the key spec in PKCS#8 DER")
 
 
-def parse_spki(encoded: bytes) -> PublicKeyTypes:
-    """Return the public key of SPKI DER; raises FormatError."""
+def parse_spki(encoded: bytes, spec: str) -> PublicKeyTypes:
+    """Return the public key of SPKI DER; raises FormatError unless its algorithm is that of the spec."""
+    if not _is_of(encoded, _inner(encoded), _OBJECT_IDS[spec]):  # for the same reason as above
+        raise FormatError("not a public key of the key spec in SPKI DER")
     try:
         return load_der_public_key(encoded)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise FormatError("not a public key in SPKI DER") from None
+
+
+def _inner(encoded: bytes | bytearray) -> int:
+    """Return where the contents of a SEQUENCE begin; what is none has none of the contents that are looked for."""
+    if len(encoded) < 2 or encoded[0] != 0x30:
+        return len(encoded)
+    return 2 + (encoded[1] & 0x7F if encoded[1] & 0x80 else 0)
+
+
+def _is_of(encoded: bytes | bytearray, at: int, object_id: bytes) -> bool:
+    """Tell whether a short SEQUENCE that begins with an object identifier, an AlgorithmIdentifier, stands at `at`."""
+    return encoded[at : at + 1] == b"\x30" and encoded[at + 2 : at + 2 + len(object_id)] == object_id
 
 
 def hashing(message_type: str, message: bytes, hash_: HashAlgorithm) -> HashAlgorithm | Prehashed:

@@ -43,7 +43,7 @@ class MlDsa(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 9881); raises FormatError."""
-        private = parse_pkcs8(encoded)
+        private = parse_pkcs8(encoded, spec)
         if not isinstance(private, _FORMS[spec][0]):
             raise FormatError("not a private key of the key spec")
         return taken(private.private_bytes_raw())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.encodings import parse_pkcs8, pkcs8, spki
+from fuin.keyholder.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.kinds.material import OpenMaterial, Pair
 from fuin.keyholder.memory import taken, wipe
 
@@ -49,11 +49,12 @@ class MlKem(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 9935); raises FormatError."""
+        check_pkcs8(encoded, spec)
         if spec == "ML_KEM_512":
             from fuin.keyholder.kinds import mlkem512  # noqa: PLC0415 - as in `_opened`
 
             return mlkem512.seed_of(encoded)
-        private = parse_pkcs8(encoded)
+        private = parse_pkcs8(encoded, spec)
         if not isinstance(private, _TYPES[spec]):
             raise FormatError("not a private key of the key spec")
         return taken(private.private_bytes_raw())

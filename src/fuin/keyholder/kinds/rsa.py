@@ -72,7 +72,11 @@ class Rsa(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a private key of PKCS#8 DER in our own encoding; the primes are checked, which takes a while."""
-        return pkcs8(_of_spec(parse_pkcs8(encoded), spec))
+        from fuin.keyholder.kinds import rsa_numbers  # noqa: PLC0415 - its library loads slowly
+
+        private = _of_spec(parse_pkcs8(encoded, spec), spec)
+        rsa_numbers.check(private.private_numbers(), BITS[spec])
+        return pkcs8(private)
 
     def encrypt(self, parameter: bytes, plaintext: bytes) -> bytes:
         """Return the ciphertext under the algorithm `parameter`; raises FormatError when there is no room for it."""
