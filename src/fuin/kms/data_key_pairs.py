@@ -79,6 +79,7 @@ async def generate_data_key_pair(call: Call, p: GenerateDataKeyPairInput) -> Gen
     private, public, blob = await used(
         call, call.services.keyholder.data_key_pair(opened.material, opened.parameter, spec, opened.draft(call))
     )
+    _open_still(call, "kms:GenerateDataKeyPair", p)
     return GenerateDataKeyPairOutput(
         PrivateKeyCiphertextBlob=blob,
         PrivateKeyPlaintext=private,
@@ -101,6 +102,7 @@ async def generate_data_key_pair_without_plaintext(
         call,
         keyholder.data_key_pair_without_plaintext(opened.material, opened.parameter, spec, opened.draft(call)),
     )
+    _open_still(call, "kms:GenerateDataKeyPairWithoutPlaintext", p)
     return GenerateDataKeyPairWithoutPlaintextOutput(
         PrivateKeyCiphertextBlob=blob,
         PublicKey=public,
@@ -124,3 +126,15 @@ def _opened(
             f"{opened.arn} origin is {opened.key.origin} which is not valid for this operation."
         )
     return opened, spec
+
+
+def _open_still(
+    call: Call, action: str, p: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
+) -> None:
+    """Refuse the pair, on the record as well, if the key may not be used any more.
+
+    An RSA pair may have waited for minutes, behind what others let the keyholder make.
+    """
+    call.recorded = False
+    _opened(call, action, p)
+    call.recorded = True

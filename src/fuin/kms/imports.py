@@ -125,6 +125,7 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
         await expire_due(call.services, call.now)  # whose time is over is gone, whether the job has come by or not
     material = await _unwrapped(call, key, arn, p)
     crash.point("import_material.after_material")
+    _reach(call, p.KeyId, "kms:ImportKeyMaterial", {"kms:ExpirationModel": model})  # again: it may have waited long
     brought = Brought(
         material,
         round(call.now, 3),

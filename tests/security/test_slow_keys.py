@@ -1,0 +1,98 @@
+"""What takes long keeps no right: a request that waits for its RSA key is looked at again when the key is there."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.kms.importing import FOR_EVER, brought, fresh
+from tests.kms.place import Place
+from tests.support.policies import allow
+from tests.support.server import User
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a key service."""
+    made = Place(tmp_path_factory.mktemp("slow") / "data")
+    yield made
+    made.close()
+
+
+@contextmanager
+def busy(place: Place) -> Iterator[ThreadPoolExecutor]:
+    """Give the keyholder's maker work for about two seconds; gives threads to ask from."""
+    kms = place.client()
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    make = kms.generate_data_key_pair_without_plaintext
+    with ThreadPoolExecutor(16) as threads:
+        others = [threads.submit(make, KeyId=key_id, KeyPairSpec="RSA_3072") for _ in range(15)]
+        time.sleep(0.1)
+        yield threads
+        for other in others:
+            other.result(60)
+
+
+def code_of(asked: "Future[Any]") -> str:
+    """Return the code of the error that a request is answered with, or nothing."""
+    try:
+        asked.result(60)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+@pytest.mark.parametrize(
+    "operation", ["generate_data_key_pair", "generate_data_key_pair_without_plaintext"]
+)  # fmt: skip
+def test_a_pair_of_a_key_that_was_disabled_meanwhile(service: Place, operation: str) -> None:
+    """When DisableKey has returned, nobody gets a pair any more, also who asked before and waited in the queue."""
+    kms = service.client()
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    ask: Callable[..., Any] = getattr(kms, operation)
+    with busy(service) as threads:
+        asked = threads.submit(ask, KeyId=key_id, KeyPairSpec="RSA_2048")
+        time.sleep(0.2)
+        assert not asked.done()
+        kms.disable_key(KeyId=key_id)
+        assert not asked.done()
+        assert code_of(asked) == "DisabledException"
+
+
+def test_a_pair_of_a_user_whose_right_was_taken_away(service: Place) -> None:
+    """A user whose policy has changed meanwhile gets no pair, and the refusal is on the record."""
+    kms = service.client()
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    user = service.add_user(allow("kms:GenerateDataKeyPair"))
+    theirs = service.client(user)
+    with busy(service) as threads:
+        asked = threads.submit(theirs.generate_data_key_pair, KeyId=key_id, KeyPairSpec="RSA_2048")
+        time.sleep(0.2)
+        service.set_policy(user, allow("kms:ListKeys"))
+        assert not asked.done()
+        with pytest.raises(ClientError) as caught:
+            asked.result(60)
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    records = service.record(caught.value.response["ResponseMetadata"]["RequestId"])
+    assert len(records) == 2
+    assert records[-1].draft["error"] == "AccessDeniedException"
+
+
+def test_an_import_by_a_user_whose_right_was_taken_away(service: Place) -> None:
+    """A user who may import no more when the material is unwrapped does not change the key."""
+    kms = service.client()
+    key_id = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    user: User = service.add_user(allow("kms:ImportKeyMaterial"))
+    theirs = service.client(user)
+    given = brought(kms, key_id, fresh())
+    with busy(service) as threads:
+        asked = threads.submit(theirs.import_key_material, **given, **FOR_EVER)
+        time.sleep(0.2)
+        service.set_policy(user, allow("kms:ListKeys"))
+        assert not asked.done()
+        assert code_of(asked) == "AccessDeniedException"
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingImport"
