@@ -70,8 +70,12 @@ class Life:
         """Return the error of CreateAlias."""
         return INVALID if self.state in (PENDING_DELETION, PENDING_REPLICAS) else None
 
+    def stop_rotation(self) -> str | None:
+        """Return the error of DisableKeyRotation; a key that never rotates has none for its spec."""
+        return self.use() if self.kind == SIGNING else self.configure_rotation()
+
     def configure_rotation(self) -> str | None:
-        """Return the error of EnableKeyRotation and DisableKeyRotation."""
+        """Return the error of EnableKeyRotation."""
         if self.kind == IMPORTED:
             return UNSUPPORTED  # for its origin, whatever its state
         return self.use() or (UNSUPPORTED if self.kind == SIGNING or not self.primary else None)

@@ -196,7 +196,7 @@ class Lives(RuleBasedStateMachine):
         key = self.pick(number)
         kms = self.kms(key)
         code, _ = outcome(kms.enable_key_rotation if enable else kms.disable_key_rotation, KeyId=key.key_id)
-        assert code == key.configure_rotation()
+        assert code == (key.configure_rotation() if enable else key.stop_rotation())
         if code is None:
             for other in self.related(key):
                 other.rotating = enable
