@@ -11,7 +11,9 @@ from fuin.access.principal import Principal
 if TYPE_CHECKING:
     from fuin.access.grants import Grant
 
-_PRINCIPAL_TYPES = {"root": "Account", "user": "User", "anonymous": "Anonymous", "service": "Service"}
+_PRINCIPAL_TYPES = {
+    "root": "Account", "user": "User", "role": "AssumedRole", "anonymous": "Anonymous", "service": "Service",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -19,15 +21,15 @@ class Ask:
     """One question: may `principal` do `action` to `resource`?
 
     `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` maps condition
-    keys to the request's values; names of condition keys are not case-sensitive. What follows from the principal
-    itself (aws:PrincipalArn, kms:CallerAccount …) is added here and cannot be given. `proposed` is the grant that
-    kms:CreateGrant is to create.
+    keys to the request's values, a tuple for a key that has several; names of condition keys are not case-sensitive.
+    What follows from the principal itself (aws:PrincipalArn, kms:CallerAccount …) is added here and cannot be given.
+    `proposed` is the grant that kms:CreateGrant is to create.
     """
 
     principal: Principal
     action: str
     resource: str
-    context: Mapping[str, str]
+    context: Mapping[str, str | tuple[str, ...]]
     proposed: Grant | None = None
     _facts: dict[str, tuple[str, ...]] | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -46,7 +48,7 @@ class Ask:
             facts: dict[str, tuple[str, ...]] = {}
             for key, value in self.context.items():
                 folded = key.lower()
-                facts[folded] = (*facts.get(folded, ()), value)
+                facts[folded] = (*facts.get(folded, ()), *((value,) if isinstance(value, str) else value))
             facts.update(_principal_facts(self.principal))
             self._facts = facts
         return self._facts
@@ -59,9 +61,11 @@ def _principal_facts(principal: Principal) -> dict[str, tuple[str, ...]]:
     }
     if principal.kind != "service":
         facts["aws:userid"] = (principal.id,)
-    if principal.kind in ("root", "user"):
-        facts["aws:principalarn"] = (principal.arn,)
+    if principal.kind in ("root", "user", "role"):
+        facts["aws:principalarn"] = (principal.role_arn or principal.arn,)
         facts["aws:principalaccount"] = facts["kms:calleraccount"] = (principal.account,)
     if principal.kind == "user":
         facts["aws:username"] = (principal.name,)
+    for name, value in principal.tags:
+        facts[f"aws:principaltag/{name.lower()}"] = (value,)
     return facts

@@ -5,18 +5,26 @@ from typing import Literal
 
 from fuin import ids
 
-Kind = Literal["root", "user", "service", "anonymous"]
+Kind = Literal["root", "user", "role", "service", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An account's root, a user, an AWS service of this server's own, or nobody."""
+    """An account's root, a user, a role's session, an AWS service of this server's own, or nobody.
+
+    What limits it and what it is tagged with belongs to the session as much as to the identity: a session's policies
+    (documents; none is no limit) and its tags, which overlay the identity's.
+    """
 
     kind: Kind
-    arn: str  # arn:aws:iam::123456789012:root, …:user/NAME; for services s3.amazonaws.com; "*" for nobody
+    arn: str  # arn:aws:iam::123456789012:root, …:user/NAME; arn:aws:sts::…:assumed-role/ROLE/SESSION; a service's name
     account: str  # twelve digits; empty for nobody
-    id: str  # the account's number for root, AIDA… for users
-    name: str = ""  # a user's name
+    id: str  # the account's number for root, AIDA… for users, AROA…:SESSION for sessions of a role
+    name: str = ""  # a user's or role's name
+    role_arn: str = ""  # arn:aws:iam::…:role/NAME of a role's session
+    tags: tuple[tuple[str, str], ...] = ()  # aws:PrincipalTag/…
+    session_policies: tuple[str, ...] = ()
+    session: str = ""  # a session's name; empty for long-lived access keys
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="", id="anonymous")
