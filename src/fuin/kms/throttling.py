@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin.errors import Fault, FuinError
 from fuin.kms.faults import ThrottlingException
 from fuin.kms.naming import find
+from fuin.kms.regions import kms_regions
 from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ def _take(call: Call, charges: Iterable[_Charge]) -> None:
     throttle = call.services.throttle
     try:
         for charge in charges:
-            throttle.take(charge.name, (call.account, charge.region, charge.store), call.now, charge.tokens)
+            # Callers may name any Region: those that AWS does not have count as one, or each would bring new tokens.
+            region = charge.region if charge.region in kms_regions() else ""
+            throttle.take(charge.name, (call.account, region, charge.store), call.now, charge.tokens)
     except Throttled:
         raise ThrottlingException from None
 
