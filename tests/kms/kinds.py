@@ -22,7 +22,7 @@ KINDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ECC_NIST_P384", "SIGN_VERIFY"): ("ECDSA_SHA_384",),
     ("ECC_NIST_P521", "SIGN_VERIFY"): ("ECDSA_SHA_512",),
     ("ECC_SECG_P256K1", "SIGN_VERIFY"): ("ECDSA_SHA_256",),
-    (EDWARDS, "SIGN_VERIFY"): ("ED25519_PH_SHA_512", "ED25519_SHA_512"),
+    (EDWARDS, "SIGN_VERIFY"): ("ED25519_SHA_512", "ED25519_PH_SHA_512"),
     **{(spec, "KEY_AGREEMENT"): ("ECDH",) for spec in NIST},
     **{(f"HMAC_{bits}", "GENERATE_VERIFY_MAC"): (f"HMAC_SHA_{bits}",) for bits in (224, 256, 384, 512)},
     **{(spec, "SIGN_VERIFY"): ("ML_DSA_SHAKE_256",) for spec in ML_DSA},

@@ -84,6 +84,33 @@ def test_alias_moves(kms: Any, new_key: NewKey) -> None:
     assert kms.list_aliases(KeyId=old)["Aliases"] == []
 
 
+RSA, EC = {"KeySpec": "RSA_2048"}, {"KeySpec": "ECC_NIST_P256"}
+SIGN, HMAC = {"KeyUsage": "SIGN_VERIFY"}, {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ({}, HMAC, False),
+        ({}, {**RSA, "KeyUsage": "ENCRYPT_DECRYPT"}, False),
+        ({**EC, **SIGN}, {**EC, "KeyUsage": "KEY_AGREEMENT"}, False),
+        ({**RSA, **SIGN}, {**EC, **SIGN}, True),
+        ({}, {"MultiRegion": True}, True),
+    ],
+)
+def test_alias_stays_with_its_type(
+    kms: Any, new_key: NewKey, old: dict[str, Any], new: dict[str, Any], fits: bool
+) -> None:
+    """UpdateAlias keeps the usage, and whether the key is symmetric; the spec may be another."""
+    first, second, name = new_key(**old), new_key(**new), fresh()
+    kms.create_alias(AliasName=name, TargetKeyId=first)
+    if fits:
+        kms.update_alias(AliasName=name, TargetKeyId=second)
+    else:
+        assert refusal(kms.update_alias, AliasName=name, TargetKeyId=second)[0] == "ValidationException"
+    assert kms.describe_key(KeyId=name)["KeyMetadata"]["KeyId"] == (second if fits else first)
+
+
 def test_alias_ends(kms: Any, new_key: NewKey) -> None:
     """DeleteAlias takes the name away, and it may be given again."""
     key_id, name = new_key(), fresh()

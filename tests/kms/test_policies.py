@@ -53,6 +53,27 @@ def test_policy_names(kms: Any, new_key: NewKey) -> None:
     assert refusal(kms.get_key_policy, KeyId=key_id, PolicyName="other") == missing
     assert refusal(kms.put_key_policy, KeyId=key_id, PolicyName="other", Policy=policy_for(ROOT, "kms:*")) == missing
     assert refusal(kms.list_key_policies, KeyId=key_id, Marker="x")[0] == "ValidationException"
+    assert refusal(kms.get_key_policy, KeyId=key_id, PolicyName="AWS_RAM")[0] == "NotFoundException"
+    assert refusal(kms.put_key_policy, KeyId=key_id, PolicyName="AWS_RAM", Policy=policy_for(ROOT, "kms:*")) == (
+        "ValidationException",
+        "The AWS_RAM policy can only be managed by the RAM service.",
+    )
+
+
+def test_policy_name_as_a_condition(place: Place, kms: Any, new_key: NewKey) -> None:
+    """kms:PolicyName is default when the request names none; the lock-out check sees it as well."""
+    key_id = new_key()
+    statement = allow("kms:GetKeyPolicy", "kms:PutKeyPolicy")
+    statement["Statement"][0]["Condition"] = {"StringEquals": {"kms:PolicyName": "default"}}
+    client = place.client(place.add_user(statement))
+    document = client.get_key_policy(KeyId=key_id)["Policy"]
+    client.put_key_policy(KeyId=key_id, PolicyName="default", Policy=document)
+    asked = {"KeyId": key_id, "PolicyName": "AWS_RAM"}
+    assert refusal(client.get_key_policy, **asked)[0] == "AccessDeniedException"
+    assert refusal(client.put_key_policy, **asked, Policy=document)[0] == "AccessDeniedException"
+    narrow = json.loads(policy_for(ROOT, "kms:*"))
+    narrow["Statement"][0]["Condition"] = {"StringEquals": {"kms:PolicyName": "default"}}
+    kms.put_key_policy(KeyId=key_id, Policy=json.dumps(narrow))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from fuin.kms.key import found, reach
 from fuin.kms.naming import find
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.shapes import Input, Output
+from fuin.kms.specs import SPECS
 from fuin.store import aliases
 from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists, NotFound
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from fuin.gate import Call
     from fuin.kms.naming import Named
+    from fuin.store.keys import Key
 
 MOST = ALIASES_PER_KEY
 _PREFIX, _RESERVED = "alias/", "alias/aws/"
@@ -105,9 +107,11 @@ async def update_alias(call: Call, p: UpdateAliasInput) -> None:
     """Point a name at another key."""
     name = _check_name(p.AliasName or "")
     arn = _permit_alias(call, "kms:UpdateAlias", name)
-    _permit_current(call, "kms:UpdateAlias", name, arn)
-    target = _target(call, p.TargetKeyId or "", "kms:UpdateAlias", name)
-    key_id = found(target).key_id
+    current = _permit_current(call, "kms:UpdateAlias", name, arn)
+    target = found(_target(call, p.TargetKeyId or "", "kms:UpdateAlias", name))
+    if _type(current) != _type(target):
+        raise ValidationException("The current and the new key must be of the same type and have the same key usage.")
+    key_id = target.key_id
     try:
         await call.change(_update, call.account, call.region, name, key_id, round(call.now, 3))
     except NotFound:
@@ -181,12 +185,18 @@ def _target(call: Call, identifier: str, action: str, name: str) -> Named:
     return reach(call, identifier, action, extra={"kms:RequestAlias": name})
 
 
-def _permit_current(call: Call, action: str, name: str, arn: str) -> None:
-    """Check the action on the key that an alias names now, in whatever state that key is."""
+def _type(key: Key) -> tuple[str, bool]:
+    """Return what an alias keeps of its key: the usage, and whether it is asymmetric."""
+    return key.usage, SPECS[key.spec].asymmetric
+
+
+def _permit_current(call: Call, action: str, name: str, arn: str) -> Key:
+    """Return the key that an alias names now, in whatever state; raises AccessDenied unless the action is allowed."""
     named = find(call, call.services.store.catalog(), name, aliases=True)
     if named.key is None:
         raise NotFoundException(f"Alias {arn} is not found.")
     permit_key(call, action, named.arn, named.account, named.key.policy, {"kms:RequestAlias": name})
+    return named.key
 
 
 def _insert(conn: Connection, alias: Alias) -> None:

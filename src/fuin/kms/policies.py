@@ -21,7 +21,9 @@ from fuin.store.errors import NotFound
 if TYPE_CHECKING:
     from fuin.gate import Call
 
-_NAME = "default"  # the only name that a key policy has
+_NAME = "default"  # the only name that a key policy has here
+_OF_SHARES = "AWS_RAM"  # AWS: the key policy that RAM manages, of a key that is shared through it
+_POLICY_NAME = "kms:PolicyName"
 
 
 class GetKeyPolicyInput(Input, frozen=True):
@@ -65,7 +67,7 @@ class ListKeyPoliciesOutput(Output, frozen=True):
 
 async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput:
     """Return the key policy exactly as it was put."""
-    named = reach(call, p.KeyId or "", "kms:GetKeyPolicy")
+    named = reach(call, p.KeyId or "", "kms:GetKeyPolicy", extra={_POLICY_NAME: p.PolicyName or _NAME})
     _check_name(p.PolicyName)
     return GetKeyPolicyOutput(Policy=found(named).policy, PolicyName=_NAME)
 
@@ -73,9 +75,11 @@ async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput
 async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
     """Replace the key policy; holds in every worker when this returns."""
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    extra = {"kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false"}
+    extra = {_POLICY_NAME: p.PolicyName or _NAME, "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false"}
     named = reach(call, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
     key = found(named)
+    if p.PolicyName == _OF_SHARES:
+        raise ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
     _check_name(p.PolicyName)
     policy = p.Policy or ""
     check_key_policy(call, named.arn, key.account, policy, bypass=bypass)
@@ -113,7 +117,7 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass:
         return
     trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
     try:
-        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy)
+        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, {_POLICY_NAME: _NAME})
     except AccessDenied:
         raise MalformedPolicyDocumentException(
             "The new key policy will not allow you to update the key policy in the future."

@@ -66,7 +66,7 @@ _ROWS = (
     _nist("P384", 384),
     _nist("P521", 512),
     Spec("ECC_SECG_P256K1", {SIGN_VERIFY: ("ECDSA_SHA_256",)}),
-    Spec("ECC_NIST_EDWARDS25519", {SIGN_VERIFY: ("ED25519_PH_SHA_512", "ED25519_SHA_512")}),
+    Spec("ECC_NIST_EDWARDS25519", {SIGN_VERIFY: ("ED25519_SHA_512", "ED25519_PH_SHA_512")}),
     _hmac(224),
     _hmac(256),
     _hmac(384),
