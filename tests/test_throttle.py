@@ -2,7 +2,7 @@
 
 import pytest
 
-from fuin.throttle import Throttle, Throttled
+from fuin.throttle import Shares, Throttle, Throttled
 
 ME, YOU = ("123456789012", "us-east-1"), ("123456789012", "eu-west-1")
 
@@ -70,3 +70,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         throttle.take("a", (str(number),), 1.0)
     assert len(throttle._buckets) <= 3
+
+
+def test_shares() -> None:
+    """Nobody has more than a share under way, each has one of their own, and what has ended, or failed, makes room."""
+    shares = Shares(2)
+    with shares.one("me"), shares.one("me"), shares.one("you"), pytest.raises(Throttled), shares.one("me"):
+        raise AssertionError("a third one was let in")
+    with pytest.raises(ValueError, match="failed"), shares.one("me"), shares.one("me"):
+        raise ValueError("failed")
+    with shares.one("me"), shares.one("me"):
+        pass

@@ -15,7 +15,7 @@ import msgspec
 from fuin.access import decide
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied
-from fuin.throttle import Throttle
+from fuin.throttle import Shares, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Keys that take long, such as RSA keys, which an account may have made at once by one worker. The keyholder makes them
+# one after the other, and keeps 256 waiting.
+SLOW_AT_MOST = 32
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,10 +49,12 @@ class Services:
     keyholder: Keyholder
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
+    slow: Shares = field(init=False)
 
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)
         self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
+        self.slow = Shares(SLOW_AT_MOST)
 
 
 class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):

@@ -1,4 +1,4 @@
-"""Token buckets: how often something may happen, counted in this process's memory.
+"""How often something may happen (token buckets), and how much of it at once, counted in this process's memory.
 
 A bucket holds at most one second's tokens, and never fewer than one; each request takes one out, and they come back at
 the bucket's rate. All of them are full at first, and after a restart.
@@ -6,12 +6,14 @@ the bucket's rate. All of them are full at first, and after a restart.
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _BUCKETS_AT_MOST = 10_000  # callers choose the Regions that they name; then all buckets start anew
 
@@ -45,3 +47,27 @@ class Throttle:
         if len(self._buckets) >= _BUCKETS_AT_MOST:
             self._buckets.clear()
         self._buckets[name, who] = (left - tokens, now)
+
+
+class Shares:
+    """What is under way at once, by whom: nobody gets more than a share of what takes long, or others never came in."""
+
+    __slots__ = ("_at_most", "_under_way")
+
+    def __init__(self, at_most: int) -> None:
+        """Let everybody have `at_most` under way."""
+        self._at_most = at_most
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, who: str) -> Iterator[None]:
+        """Count one more of `who`'s for as long as the context lasts; raises Throttled."""
+        if self._under_way[who] >= self._at_most:
+            raise Throttled(who)
+        self._under_way[who] += 1
+        try:
+            yield
+        finally:
+            self._under_way[who] -= 1
+            if not self._under_way[who]:
+                del self._under_way[who]

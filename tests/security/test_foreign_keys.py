@@ -13,6 +13,7 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.kinds import rsa_numbers
+from fuin.keyholder.kinds.material import Pair
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.wrapping import material, rsa_key, wrapped
 from tests.security.foreign_keys import LONG_PRIME, OTHER_LONG_PRIME, dh_parameters, integer, pkcs8, rsa, spki
@@ -129,3 +130,8 @@ def test_primes_of_rsa() -> None:
     for one, other in ((p, composite), (composite, p)):
         with pytest.raises(FormatError):
             rsa_numbers.check(_numbers(one, other, d=fitting), 2048)
+
+
+def test_pairs_show_nothing() -> None:
+    """A data key pair does not show its private key, wherever it is printed."""
+    assert repr(Pair(bytearray(b"private"), b"public")) == "Pair(...)"

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.gate import SLOW_AT_MOST
+from tests.kms.asking import refusal
 from tests.kms.importing import FOR_EVER, brought, fresh
-from tests.kms.place import Place
+from tests.kms.place import ACCOUNT, Place
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -96,3 +98,27 @@ def test_an_import_by_a_user_whose_right_was_taken_away(service: Place) -> None:
         assert not asked.done()
         assert code_of(asked) == "AccessDeniedException"
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingImport"
+
+
+def test_one_account_does_not_fill_the_queue(service: Place) -> None:
+    """An account with its share of keys under way is throttled, for whatever takes long; other accounts go on."""
+    kms, others = service.client(), service.client(service.other_root)
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    imported = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    given = brought(kms, imported, fresh())
+    pair, sort = {"KeyId": key_id, "KeyPairSpec": "RSA_2048"}, {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}
+    wrapping = {"KeyId": imported, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    with ExitStack() as full:
+        for _ in range(SLOW_AT_MOST):
+            full.enter_context(service.services.slow.one(ACCOUNT))
+        for ask, members in (
+            (kms.generate_data_key_pair, pair),
+            (kms.generate_data_key_pair_without_plaintext, pair),
+            (kms.create_key, sort),
+            (kms.get_parameters_for_import, wrapping),
+            (kms.import_key_material, given | FOR_EVER),
+        ):
+            assert refusal(ask, **members)[0] == "ThrottlingException"
+        others.create_key(**sort)
+        kms.generate_data_key_pair(KeyId=key_id, KeyPairSpec="ECC_NIST_P256")
+    kms.import_key_material(**given, **FOR_EVER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuin.kms import throttling
 from fuin.kms.data_keys import check_recipient
 from fuin.kms.faults import DryRunOperationException, UnsupportedOperationException
 from fuin.kms.grant_tokens import check_grant_tokens
@@ -76,9 +77,10 @@ async def generate_data_key_pair(call: Call, p: GenerateDataKeyPairInput) -> Gen
     opened, spec = _opened(call, "kms:GenerateDataKeyPair", p)
     if p.DryRun:
         raise DryRunOperationException
-    private, public, blob = await used(
-        call, call.services.keyholder.data_key_pair(opened.material, opened.parameter, spec, opened.draft(call))
-    )
+    with throttling.slow(call, spec):
+        private, public, blob = await used(
+            call, call.services.keyholder.data_key_pair(opened.material, opened.parameter, spec, opened.draft(call))
+        )
     _open_still(call, "kms:GenerateDataKeyPair", p)
     return GenerateDataKeyPairOutput(
         PrivateKeyCiphertextBlob=blob,
@@ -98,10 +100,11 @@ async def generate_data_key_pair_without_plaintext(
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder
-    public, blob = await used(
-        call,
-        keyholder.data_key_pair_without_plaintext(opened.material, opened.parameter, spec, opened.draft(call)),
-    )
+    with throttling.slow(call, spec):
+        public, blob = await used(
+            call,
+            keyholder.data_key_pair_without_plaintext(opened.material, opened.parameter, spec, opened.draft(call)),
+        )
     _open_still(call, "kms:GenerateDataKeyPairWithoutPlaintext", p)
     return GenerateDataKeyPairWithoutPlaintextOutput(
         PrivateKeyCiphertextBlob=blob,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
-from fuin.kms import janitor, states
+from fuin.kms import janitor, states, throttling
 from fuin.kms.faults import (
     ExpiredImportTokenException,
     IncorrectKeyMaterialException,
@@ -108,7 +108,8 @@ async def get_parameters_for_import(call: Call, p: GetParametersForImportInput) 
     key, arn = _reach(call, p.KeyId, "kms:GetParametersForImport", conditions)
     _check_wrapping(key, algorithm, spec)
     expires = int(call.now + TOKEN_LIFE)
-    public, token = await call.services.keyholder.import_parameters(_scope(arn, algorithm), spec, expires)
+    with throttling.slow(call):
+        public, token = await call.services.keyholder.import_parameters(_scope(arn, algorithm), spec, expires)
     token = bytes((_ALGORITHMS.index(algorithm),)) + token
     return GetParametersForImportOutput(KeyId=arn, ImportToken=token, PublicKey=public, ParametersValidTo=expires)
 
@@ -231,10 +232,12 @@ async def _unwrapped(call: Call, key: Key, arn: str, p: ImportKeyMaterialInput) 
         raise InvalidImportTokenException
     algorithm = _ALGORITHMS[token[0]]
     draft = call.draft(use="kms:ImportKeyMaterial", key=arn)
+    scope, encrypted = _scope(arn, algorithm), p.EncryptedKeyMaterial or b""
     try:
-        return await call.services.keyholder.import_material(
-            key.key_id, key.spec, _scope(arn, algorithm), token[1:], algorithm, p.EncryptedKeyMaterial or b"", draft
-        )
+        with throttling.slow(call):
+            return await call.services.keyholder.import_material(
+                key.key_id, key.spec, scope, token[1:], algorithm, encrypted, draft
+            )
     except ImportTokenExpired:
         raise ExpiredImportTokenException from None
     except TamperedError:

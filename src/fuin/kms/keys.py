@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import crash, ids
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
-from fuin.kms import external_keys, managed, paging, quotas, shapes
+from fuin.kms import external_keys, managed, paging, quotas, shapes, throttling
 from fuin.kms.faults import (
     NotFoundException,
     UnsupportedOperationException,
@@ -147,7 +147,8 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
     if kind.origin == EXTERNAL:
         await call.services.keyholder.record(draft)
         return None
-    material = await call.services.keyholder.create_material(key_id, kind.spec, draft)
+    with throttling.slow(call, kind.spec):
+        material = await call.services.keyholder.create_material(key_id, kind.spec, draft)
     crash.point("create_key.after_material")
     return material
 

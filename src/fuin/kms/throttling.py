@@ -7,16 +7,18 @@ that has the key; what S3 asks for it counts as well, the use of service-owned k
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.errors import Fault, FuinError
+from fuin.keyholder.client import SLOW
 from fuin.kms.faults import ThrottlingException
 from fuin.kms.naming import find
 from fuin.kms.regions import kms_regions
 from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import msgspec
 
@@ -101,6 +103,23 @@ def admit(call: Call, given: msgspec.Struct) -> None:
 def admit_use(call: Call, operation: str) -> None:
     """Count what a service asks for on the caller's behalf, with a symmetric key; raises ThrottlingException."""
     _take(call, [_Charge(f"kms:{operation}", call.region), _Charge(SYMMETRIC, call.region)])
+
+
+@contextmanager
+def slow(call: Call, spec: str = "") -> Iterator[None]:
+    """Count what takes the keyholder long; raises ThrottlingException when the account has too much of it under way.
+
+    That is making keys of the RSA specs, and all of an import (no spec). Else one account's keys could fill the
+    keyholder's queue for minutes, and everybody else's would be refused.
+    """
+    if spec and spec not in SLOW:
+        yield
+        return
+    try:
+        with call.services.slow.one(call.account):
+            yield
+    except Throttled:
+        raise ThrottlingException from None
 
 
 def _take(call: Call, charges: Iterable[_Charge]) -> None:

@@ -12,6 +12,9 @@ class Pair(NamedTuple):
     private: bytearray
     public: bytes
 
+    def __repr__(self) -> str:
+        return "Pair(...)"
+
 
 class OpenMaterial(KeyBytes):
     """Unwrapped key material of one spec; a kind overrides what it can do, anything else raises FormatError.
