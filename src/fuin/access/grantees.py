@@ -22,7 +22,8 @@ class Standing(enum.IntEnum):
 
     NONE = 0
     ACCOUNT = 1  # its account is named, which leaves the rest to that account's own policies
-    DIRECT = 2  # itself or everyone
+    IDENTITY = 2  # the role of its session is named: the role's boundary and the session's policies limit that
+    DIRECT = 3  # itself (a user, one session of a role) or everyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Grantees:
             return Standing.DIRECT if principal.arn in self.services else Standing.NONE
         if principal.arn in self.arns:
             return Standing.DIRECT
+        if principal.role_arn in self.arns:
+            return Standing.IDENTITY
         return Standing.ACCOUNT if principal.account in self.accounts else Standing.NONE
 
 

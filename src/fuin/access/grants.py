@@ -81,6 +81,8 @@ def standing(arn: str | None, service: str | None, principal: Principal) -> Stan
         return Standing.NONE
     if arn == principal.arn:
         return Standing.DIRECT
+    if arn == principal.role_arn:
+        return Standing.IDENTITY
     return Standing.ACCOUNT if arn == ids.root_arn(principal.account) else Standing.NONE
 
 
