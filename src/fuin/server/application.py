@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fuin.caller import DayKeys
-from fuin.identity import sts
+from fuin.identity import app as identity
 from fuin.kms import app as kms
 from fuin.request import Answer, ClientGone, Request
 from fuin.s3 import app as s3
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 HANDLERS: dict[bytes, Handler] = {
     b"kms": kms.handle,
     b"s3": s3.handle,
-    b"sts": sts.handle,
-    b"iam": sts.handle,  # answers that this part of IAM is not built
+    b"sts": identity.handle,
+    b"iam": identity.handle,
 }
 
 

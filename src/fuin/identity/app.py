@@ -1,0 +1,118 @@
+"""The HTTP edge of IAM and STS: AWS Query in, XML out, and a durable record before any answer leaves.
+
+`handle` shows the steps of a request in their order. What is raised anywhere becomes an answer in `faults.wire`, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from fuin import caller
+from fuin.access import sigv4
+from fuin.access.principal import ANONYMOUS
+from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.gate import Call
+from fuin.identity import faults, query
+from fuin.identity.faults import QueryFault
+from fuin.identity.operations import SERVICES, STS, Operation, Service
+from fuin.request import Answer, ClientGone
+
+if TYPE_CHECKING:
+    from fuin.caller import DayKeys
+    from fuin.gate import Services
+    from fuin.identity.query import Tree
+    from fuin.request import Request, Send
+
+BODY_LIMIT = 1024 * 1024
+_SHOWN_AT_MOST = 8192  # characters of a text in the record; longer ones are known by their SHA-256
+_SECRET = frozenset({"TokenCode", "WebIdentityToken", "SAMLAssertion", "Password"})  # never in a record
+
+
+async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
+    """Answer one request to IAM or STS. Raises ClientGone when nobody is left to be answered."""
+    call = _stranger(services, request)
+    service = STS
+    try:
+        body = await request.body(BODY_LIMIT)  # 1. the whole body, bounded
+        service = await _authenticate(call, day_keys, request, body)  # 2. who asks, and which service
+        form = query.parse(request.query, body)  # 3. the form
+        await service.model.ready()
+        operation = _named(call, service, form)  # 4. what is asked
+        given = service.model.read(operation.name, form)  # 5. types and the model's constraints
+        call.facts["parameters"] = _shown(given)
+        output = await operation.run(call, given)  # 6. rights, state, work
+        result = service.model.write(operation.name, output)
+        answer = _answer(call, 200, query.response(operation.name, service.model.namespace, result, request.id))
+        await services.keyholder.record(call.draft())  # 7. the record
+    except ClientGone:
+        raise
+    except Exception as error:
+        answer = await _failed(call, service, error)
+    await answer.send(send)  # 8. the answer leaves
+
+
+def _stranger(services: Services, request: Request) -> Call:
+    """Return the call before anybody is known to make it."""
+    return Call(
+        services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
+        request.source_ip, request.secure, request.header(b"user-agent") or "",
+    )  # fmt: skip
+
+
+async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> Service:
+    """Put the caller into the call and return the service that was signed for; raises AuthenticationFailed."""
+    signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
+    credential = signed.credential
+    service = SERVICES.get(credential.service)
+    if service is None:
+        detail = "Credential should be scoped to correct service: 'sts'. "
+        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
+    if service.region not in {None, credential.region}:
+        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, "Credential should be scoped to a valid region. ")
+    call.service = credential.service
+    known = await caller.authenticate(call.services, day_keys, request, signed)
+    call.principal = known.principal
+    call.access_key_id = known.access_key_id
+    call.region = known.region
+    return service
+
+
+def _named(call: Call, service: Service, form: Tree) -> Operation:
+    """Return the operation that a form names; one that AWS has and this server has not is told from none at all."""
+    action = query.text_of(form, "Action") or ""
+    version = query.text_of(form, "Version") or "NO_VERSION_SPECIFIED"
+    if version != service.model.version or not service.model.knows(action):
+        text = f"Could not find operation {action[:64]} for version {version[:32]}"
+        raise QueryFault(400, "InvalidAction", text)
+    call.operation = action
+    operation = service.operations.get(action)
+    if operation is None:
+        raise QueryFault(400, "InvalidAction", f"The operation {action} is not built in this server.")
+    return operation
+
+
+def _shown(value: Any) -> Any:
+    """Return what the record says of the parameters: no secret, and no text of any length."""
+    if isinstance(value, dict):
+        return {name: _shown(below) for name, below in value.items() if name not in _SECRET}
+    if isinstance(value, list):
+        return [_shown(below) for below in value]
+    if isinstance(value, str) and len(value) > _SHOWN_AT_MOST:
+        return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
+    return value
+
+
+async def _failed(call: Call, service: Service, error: Exception) -> Answer:
+    """Return the answer to an error, recorded; without a record there is only an error that says to try again."""
+    fault = faults.wire(error)
+    if not isinstance(error, KeyholderUnavailable):  # which could not record either: wait once
+        try:
+            await call.services.keyholder.record(call.draft(error=fault.code))
+        except KeyholderUnavailable as unavailable:
+            fault = faults.wire(unavailable)
+    return _answer(call, fault.status, query.failure(fault, service.model.namespace, call.request_id))
+
+
+def _answer(call: Call, status: int, body: bytes) -> Answer:
+    return Answer(status, [(b"content-type", b"text/xml"), (b"x-amzn-requestid", call.request_id.encode())], body)

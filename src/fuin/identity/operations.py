@@ -1,0 +1,55 @@
+"""The operations of IAM and STS that are built: name, IAM action, function.
+
+What the service model has beside them is answered with an error that says so (`app.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.identity import sts
+from fuin.identity.model import Given, Model, Output
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+
+Function = Callable[["Call", Given], Awaitable[Output | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; `action` is the IAM action that it needs, empty where no right is needed."""
+
+    name: str
+    action: str
+    run: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of the query protocol: its model, its operations, and the Region that its scope must name."""
+
+    model: Model
+    operations: dict[str, Operation]
+    region: str | None = None  # None: any
+
+
+def _table(*rows: Operation) -> dict[str, Operation]:
+    return {row.name: row for row in rows}
+
+
+STS = Service(
+    Model("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
+    _table(
+        Operation("GetCallerIdentity", "", sts.get_caller_identity),
+    ),
+)
+
+IAM = Service(
+    Model("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
+    _table(),
+)
+
+SERVICES = {"sts": STS, "iam": IAM}
