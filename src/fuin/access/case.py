@@ -1,0 +1,103 @@
+"""A case: one question's policies and grants, under the names people know, so that it can be told, changed and retried.
+
+Requests are decided by `decide` directly; a case asks the same functions for `fuin explain`, `who-can` and simulations.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from fuin.access import decide
+from fuin.access.policy import Policy, PolicyKind, parse_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.access.ask import Ask
+    from fuin.access.grants import Grant
+
+Rule = Literal["key", "bucket", "identity"]
+_COMPILED_AT_MOST = 4096
+# Stands where a statement was: it matches no request, and policies must have one statement at least.
+_INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
+
+
+@lru_cache(maxsize=_COMPILED_AT_MOST)
+def _compiled(document: str, kind: PolicyKind) -> Policy:
+    return parse_policy(document, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One policy in play: what people call it, its kind and its document.
+
+    `assumed` says why it is not certain that such a policy exists; empty for those that do.
+    """
+
+    label: str
+    kind: PolicyKind
+    document: str
+    assumed: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """Return the compiled form; raises MalformedPolicy."""
+        return _compiled(self.document, self.kind)
+
+    def statements(self) -> list[dict[str, Any]]:
+        """Return the statements as they are written, in their order."""
+        raw = json.loads(self.document)["Statement"]
+        return raw if isinstance(raw, list) else [raw]
+
+    def with_statement(self, statement: Mapping[str, Any], index: int | None = None) -> Sheet:
+        """Return the policy with a statement more, or with another one instead of number `index` (from 1)."""
+        statements: list[Any] = self.statements()
+        if index is None:
+            statements.append(statement)
+        else:
+            statements[index - 1] = statement
+        return replace(self, document=json.dumps({**json.loads(self.document), "Statement": statements}))
+
+    def without_statement(self, index: int) -> Sheet:
+        """Return the policy without its statement number `index` (from 1)."""
+        whom = {} if self.kind is PolicyKind.IDENTITY else {"Principal": "*"}
+        return self.with_statement({**_INERT, **whom}, index)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that decides about one resource for one principal; `account` owns the resource.
+
+    `owner` is what people call the principal, whose own policies are `identity`.
+    """
+
+    rule: Rule
+    account: str
+    owner: str
+    resource: Sheet | None = None
+    identity: tuple[Sheet, ...] = ()
+    grants: tuple[Grant, ...] = ()
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        """Return all policies in play, the resource's first."""
+        return (*((self.resource,) if self.resource else ()), *self.identity)
+
+    def with_sheet(self, old: Sheet, new: Sheet) -> Case:
+        """Return the case with one policy changed."""
+        if old is self.resource:
+            return replace(self, resource=new)
+        return replace(self, identity=tuple(new if sheet is old else sheet for sheet in self.identity))
+
+    def decide(self, ask: Ask) -> decide.Decision:
+        """Return the decision that a request would get."""
+        own = tuple(sheet.policy for sheet in self.identity)
+        policy = self.resource.policy if self.resource else None
+        if self.rule == "key" and policy is not None:
+            return decide.decide_key(ask, self.account, policy, own, lambda: self.grants)
+        if self.rule == "bucket":
+            return decide.decide_bucket(ask, self.account, policy, own)
+        return decide.decide_identity(ask, self.account, own)

@@ -1,0 +1,231 @@
+"""The smallest change that would allow what was refused; each is tried, and `decide` itself says that it is enough."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fuin.access.case import Sheet
+from fuin.access.explain import ConditionTrace, PolicyTrace, StatementTrace, explain, trace_policy
+from fuin.access.grantees import Standing
+from fuin.access.policy import PolicyKind
+from fuin.access.words import listed
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.case import Case
+    from fuin.access.explain import GrantTrace
+    from fuin.access.principal import Principal
+
+_CHANGES_AT_MOST = 3  # together; more hang together in no setup that AWS documents
+_ALTERNATIVES_AT_MOST = 3
+_HAS_OWN_POLICIES = ("user", "role")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change, in a sentence; `statement` is what is to stand in `policy` then, None where nothing is to be put."""
+
+    text: str
+    policy: str
+    statement: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A change and how a case is with it; two edits of the same policy are never tried together."""
+
+    change: Change
+    applied: Callable[[Case], Case]
+
+
+def _edit(text: str, old: Sheet, new: Sheet, statement: Mapping[str, Any]) -> _Edit:
+    def applied(case: Case) -> Case:
+        return case.with_sheet(next(sheet for sheet in case.sheets if sheet.label == old.label), new)
+
+    return _Edit(Change(text, old.label, statement), applied)
+
+
+def smallest_changes(case: Case, ask: Ask) -> tuple[tuple[Change, ...], ...]:
+    """Return up to three ways to have a refused question allowed, each with as few changes as there can be.
+
+    Empty when it is allowed already, or when no change of these policies would allow it.
+    """
+    if case.decide(ask).allowed:
+        return ()
+    lifted, lifts = _without_denials(case, ask)
+    if lifts and lifted.decide(ask).allowed:
+        return (lifts,)
+    edits = _edits(lifted, ask)
+    for count in range(1, _CHANGES_AT_MOST + 1):
+        found = [chosen for chosen in itertools.combinations(edits, count) if _enough(lifted, ask, chosen)]
+        if found:
+            return tuple((*lifts, *(edit.change for edit in chosen)) for chosen in found[:_ALTERNATIVES_AT_MOST])
+    return ()
+
+
+def _enough(case: Case, ask: Ask, edits: Sequence[_Edit]) -> bool:
+    touched = [edit.change.policy for edit in edits]
+    if len(set(touched)) != len(touched):
+        return False
+    for edit in edits:
+        case = edit.applied(case)
+    return case.decide(ask).allowed
+
+
+def _without_denials(case: Case, ask: Ask) -> tuple[Case, tuple[Change, ...]]:
+    """Return the case without the statements that deny, and what is to be done about each: no Allow helps there."""
+    changes: list[Change] = []
+    for sheet in case.sheets:
+        current = sheet
+        for statement in trace_policy(sheet, ask).statements:
+            if statement.effect == "Deny" and statement.matches:
+                current = current.without_statement(statement.index)
+                changes.append(Change(_lift(sheet, statement), sheet.label))
+        if current is not sheet:
+            case = case.with_sheet(sheet, current)
+    return case, tuple(changes)
+
+
+def _lift(sheet: Sheet, statement: StatementTrace) -> str:
+    text = f"remove the Deny in {statement.name} of the {sheet.label}, or narrow it"
+    if not statement.conditions:
+        return text
+    return f"{text}; or let the request be one that it does not hold for: {_held(statement.conditions)}"
+
+
+def _held(conditions: Sequence[ConditionTrace]) -> str:
+    return " and ".join(
+        f"now {condition.key} {_has(condition)}, which meets {said(condition)}" for condition in conditions
+    )
+
+
+def _has(condition: ConditionTrace) -> str:
+    return "is absent" if condition.found is None else f"is {listed(condition.found)}"
+
+
+def said(condition: ConditionTrace) -> str:
+    """Return a condition as it stands in the policy: StringEquals kms:ViaService s3.us-east-1.amazonaws.com."""
+    return f"{condition.operator} {condition.key} {listed(condition.values)}"
+
+
+def _edits(case: Case, ask: Ask) -> list[_Edit]:
+    """Return what could be changed, what is likeliest to be meant first."""
+    evaluation = explain(case, ask)
+    edits: list[_Edit] = [edit for policy in evaluation.policies for edit in _relaxed(policy)]
+    edits += [_met(trace) for trace in evaluation.grants if trace.operation and trace.standing and trace.unmet]
+    own = [policy for policy in evaluation.policies if policy.sheet is not case.resource and not policy.sheet.assumed]
+    if ask.principal.kind in _HAS_OWN_POLICIES:
+        edits += [edit for policy in own for edit in _widened(policy, ask)]
+        edits.append(_own(case, ask))
+    if case.resource is not None:
+        edits += _widened(trace_policy(case.resource, ask), ask)
+        edits.append(_named(case.resource, ask))
+    elif case.rule == "bucket":
+        edits.append(_new_bucket_policy(ask))
+    return edits
+
+
+def _met(trace: GrantTrace) -> _Edit:
+    """Return a grant that would allow but for its constraints."""
+    free = replace(trace.grant, equals=None, subset=None, source_arn=None)
+
+    def applied(case: Case) -> Case:
+        return replace(case, grants=tuple(free if grant is trace.grant else grant for grant in case.grants))
+
+    text = f"let the request meet the constraint of {trace.grant.label} ({'; '.join(trace.unmet)})"
+    return _Edit(Change(text, trace.grant.label), applied)
+
+
+def _relaxed(policy: PolicyTrace) -> Iterator[_Edit]:
+    """Yield statements that would allow but for their conditions."""
+    sheet = policy.sheet
+    for statement in policy.statements:
+        if statement.effect == "Allow" and statement.near and statement.failed:
+            raw = _without_conditions(sheet.statements()[statement.index - 1], statement.failed)
+            needs = " and ".join(f"{said(item)} (in the request it {_has(item)})" for item in statement.failed)
+            what = f"{statement.name} of the {sheet.label}"
+            text = f"let the request meet {needs}, as {what} wants, or remove that condition"
+            yield _edit(text, sheet, sheet.with_statement(raw, statement.index), raw)
+
+
+def _without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
+    """Return a statement as it is written, without some of its conditions."""
+    dropped = {(item.operator, item.key) for item in failed}
+    kept = {
+        operator: {key: values for key, values in keys.items() if (operator, key) not in dropped}
+        for operator, keys in raw.get("Condition", {}).items()
+    }
+    kept = {operator: keys for operator, keys in kept.items() if keys}
+    return {name: value for name, value in raw.items() if name != "Condition"} | ({"Condition": kept} if kept else {})
+
+
+def _widened(policy: PolicyTrace, ask: Ask) -> Iterator[_Edit]:
+    """Yield statements that would allow with this action, or this resource, beside those that they list."""
+    sheet, found = policy.sheet, []
+    for statement in policy.statements:
+        raw = sheet.statements()[statement.index - 1]
+        if statement.effect != "Allow" or statement.failed or statement.standing is not Standing.DIRECT:
+            continue
+        if statement.resource and not statement.action and _same_service(raw.get("Action"), ask.action):
+            found.append((statement, raw, "Action", ask.action))
+        elif statement.action and not statement.resource and "Resource" in raw:
+            found.append((statement, raw, "Resource", ask.resource))
+    for statement, raw, element, value in found[:1]:
+        written = raw[element] if isinstance(raw[element], list) else [raw[element]]
+        wider = {**raw, element: [*written, value]}
+        text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
+        yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider)
+
+
+def _same_service(written: object, action: str) -> bool:
+    names = written if isinstance(written, list) else [written]
+    service = action.partition(":")[0].lower() + ":"
+    return any(isinstance(name, str) and name.lower().startswith(service) for name in names)
+
+
+def _statement(ask: Ask) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": ask.action, "Resource": ask.resource}
+
+
+def _own(case: Case, ask: Ask) -> _Edit:
+    """Return a statement more in the caller's own policy, or its first policy."""
+    statement = _statement(ask)
+    own = next((sheet for sheet in case.identity if not sheet.assumed), None)
+    if own is not None:
+        return _edit(f"add this to the {own.label}", own, own.with_statement(statement), statement)
+    label = f"policy of {case.owner}"
+    sheet = _sheet(label, PolicyKind.IDENTITY, statement)
+    change = Change(f"give {case.owner} a policy with this", label, statement)
+    return _Edit(change, lambda case: replace(case, identity=(*case.identity, sheet)))
+
+
+def _named(sheet: Sheet, ask: Ask) -> _Edit:
+    """Return a statement more in the resource's policy, that names the caller."""
+    statement = {**_statement(ask), "Principal": named(ask.principal)}
+    if sheet.kind is PolicyKind.KEY:
+        statement["Resource"] = "*"
+    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
+
+
+def _new_bucket_policy(ask: Ask) -> _Edit:
+    statement = {**_statement(ask), "Principal": named(ask.principal)}
+    sheet = _sheet("bucket policy", PolicyKind.BUCKET, statement)
+    change = Change("give the bucket a policy with this", sheet.label, statement)
+    return _Edit(change, lambda case: replace(case, resource=sheet))
+
+
+def _sheet(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> Sheet:
+    return Sheet(label, kind, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def named(principal: Principal) -> object:
+    """Return the Principal element that names a caller: the role of a session, a user, a service, or everyone."""
+    if principal.kind == "anonymous":
+        return "*"
+    if principal.kind == "service":
+        return {"Service": principal.arn}
+    return {"AWS": principal.role_arn or principal.arn}

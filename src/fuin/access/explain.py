@@ -1,0 +1,125 @@
+"""The whole evaluation of one question: every policy and statement, what of it matched, which condition failed.
+
+It looks at statements through the same methods as `decide`, and its verdict is that of `decide`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access import grants as granting
+from fuin.access.grantees import Standing
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.case import Case, Sheet
+    from fuin.access.conditions import Condition
+    from fuin.access.decide import Decision
+    from fuin.access.grants import Grant
+    from fuin.access.policy import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTrace:
+    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+    found: tuple[str, ...] | None
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTrace:
+    """One statement: whether it is on the action and the resource, how it names the caller, and its conditions."""
+
+    index: int  # from 1
+    name: str
+    effect: str
+    standing: Standing
+    action: bool
+    resource: bool
+    conditions: tuple[ConditionTrace, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Tell whether the statement takes effect."""
+        return self.near and all(condition.holds for condition in self.conditions)
+
+    @property
+    def near(self) -> bool:
+        """Tell whether nothing but conditions keeps it from taking effect."""
+        return self.action and self.resource and self.standing is not Standing.NONE
+
+    @property
+    def failed(self) -> tuple[ConditionTrace, ...]:
+        """Return the conditions that do not hold."""
+        return tuple(condition for condition in self.conditions if not condition.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTrace:
+    """One policy with all of its statements."""
+
+    sheet: Sheet
+    statements: tuple[StatementTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTrace:
+    """One grant: how it names the caller, whether it has the operation, and its unmet constraints in words."""
+
+    grant: Grant
+    standing: Standing
+    operation: bool
+    unmet: tuple[str, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Tell whether the grant covers the request."""
+        return self.standing is not Standing.NONE and self.operation and not self.unmet
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The decision about one question and everything that was looked at for it."""
+
+    ask: Ask
+    decision: Decision
+    policies: tuple[PolicyTrace, ...]
+    grants: tuple[GrantTrace, ...]
+
+
+def explain(case: Case, ask: Ask) -> Evaluation:
+    """Return the evaluation of a question; raises MalformedPolicy for a policy that cannot be evaluated."""
+    return Evaluation(
+        ask, case.decide(ask), tuple(trace_policy(sheet, ask) for sheet in case.sheets),
+        tuple(_grant(grant, ask) for grant in case.grants),
+    )  # fmt: skip
+
+
+def trace_policy(sheet: Sheet, ask: Ask) -> PolicyTrace:
+    """Return what each statement of a policy makes of a question."""
+    return PolicyTrace(sheet, tuple(trace_statement(statement, ask) for statement in sheet.policy.statements))
+
+
+def trace_statement(statement: Statement, ask: Ask) -> StatementTrace:
+    """Return what one statement makes of a question."""
+    return StatementTrace(
+        statement.index, statement.name, statement.effect, statement.names(ask.principal),
+        statement.actions(ask.action.lower()), statement.resources(ask.resource),
+        tuple(_condition(condition, statement, ask) for condition in statement.conditions),
+    )  # fmt: skip
+
+
+def _condition(condition: Condition, statement: Statement, ask: Ask) -> ConditionTrace:
+    facts = ask.facts()
+    holds = condition.holds(facts, every=statement.effect == "Allow")
+    return ConditionTrace(condition.operator, condition.written, condition.values, facts.get(condition.key), holds)
+
+
+def _grant(grant: Grant, ask: Ask) -> GrantTrace:
+    operation = ask.action.removeprefix("kms:") in grant.operations
+    return GrantTrace(grant, grant.standing(ask.principal), operation, tuple(granting.unmet(grant, ask)))
