@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.access.grantees import Standing
 from fuin.access.words import listed
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 _NEAR_MISSES_AT_MOST = 8
 _CAUSES_AT_MOST = 8  # of one statement, which may have thousands of conditions; the record must stay small
+
+
+# The kinds of policies, as AWS's sentences tell them apart; the value is what they are called there.
+IDENTITY, RESOURCE, TRUST = "identity-based policy", "resource-based policy", "role trust policy"
+BOUNDARY, SESSION = "permissions boundary", "session policy"
+GRANT, NOWHERE = "grant", ""  # where else a reason can come from; no sentence names them
+
+Origin = tuple[str, int]  # the kind of a policy, and which of those that were given
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,13 @@ class Reason:
     effect: str
 
 
+class Cause(NamedTuple):
+    """A reason, and the policy that it comes from."""
+
+    reason: Reason
+    origin: Origin
+
+
 def sentence(ask: Ask, cause: str) -> str:
     """Return AWS's sentence for a refusal; S3 puts the resource in quotes and leaves "*" out."""
     who = f"User: {ask.principal.arn if ask.principal.kind != 'anonymous' else 'anonymous'}"
@@ -43,20 +58,25 @@ def sentence(ask: Ask, cause: str) -> str:
     return f"{who} {what} {where}{cause}"
 
 
+def denied_by(kind: str) -> str:
+    """Return the cause of a refusal by a Deny in a policy of this kind."""
+    return f"with an explicit deny in {'an' if kind == IDENTITY else 'a'} {kind}"
+
+
 def no_policy_allows(ask: Ask, kind: str) -> str:
-    """Return the cause of a refusal for want of an allowing statement; `kind` is resource or identity."""
-    return f"because no {kind}-based policy allows the {ask.action} action"
+    """Return the cause of a refusal for want of an allowing statement in a policy of this kind."""
+    return f"because no {kind} allows the {ask.action} action"
 
 
-def near_misses(ask: Ask, policies: Sequence[Policy]) -> tuple[Reason, ...]:
+def near_misses(ask: Ask, policies: Sequence[tuple[Origin, Policy]]) -> tuple[Cause, ...]:
     """Return what came near to allowing `ask`: first statements on the same action, then other actions granted."""
-    found: list[tuple[int, Reason]] = []
-    for policy in policies:
+    found: list[tuple[int, Cause]] = []
+    for origin, policy in policies:
         for statement in policy.statements:
             if statement.effect == "Allow":
-                found.extend(_near(ask, policy, statement))
+                found.extend((rank, Cause(reason, origin)) for rank, reason in _near(ask, policy, statement))
     found.sort(key=lambda item: item[0])
-    return tuple(reason for _, reason in found[:_NEAR_MISSES_AT_MOST])
+    return tuple(cause for _, cause in found[:_NEAR_MISSES_AT_MOST])
 
 
 def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int, Reason]]:
