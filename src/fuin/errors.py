@@ -38,7 +38,9 @@ class AuthReason(enum.Enum):
     UNKNOWN_KEY = "unknown key"
     BAD_SIGNATURE = "bad signature"
     SKEWED = "skewed"  # the clock difference is too large
-    EXPIRED = "expired"  # a presigned URL or session past its time
+    EXPIRED = "expired"  # a presigned URL past its time
+    SESSION_EXPIRED = "session expired"  # temporary credentials past their end
+    BAD_SESSION = "bad session"  # a token that is none of this access key's, or whose role or user is gone
     PAYLOAD_MISMATCH = "payload mismatch"
     WRONG_SCOPE = "wrong scope"  # credential for another service, or date that differs
     UNSIGNED_HEADER = "unsigned header"  # an x-amz- header or host that is not covered by the signature
@@ -83,3 +85,7 @@ class MaterialDamaged(TamperedError):
 
 class ImportTokenExpired(FuinError):
     """An import token is genuine, but its time is over."""
+
+
+class SessionExpired(FuinError):
+    """A session token is genuine, but its time is over."""

@@ -105,7 +105,7 @@ def test_parsing_material_takes_canonical_bytes_only(data: bytes) -> None:
     assert material.encoded == b"\x24" + KEY_ID.encode() + data
 
 
-@pytest.mark.parametrize(("version", "kind"), [(0, 0), (2, 5), (255, 255)])
+@pytest.mark.parametrize(("version", "kind"), [(0, 0), (2, 6), (255, 255)])
 def test_unknown_version_is_refused(version: int, kind: int) -> None:
     """An envelope of another version is refused, and so is an unknown kind."""
     good = wrapped.encode(Envelope(Kind.MATERIAL, bytes(32), bytes(32), bytes(48)))

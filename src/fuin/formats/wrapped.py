@@ -26,6 +26,7 @@ class Kind(IntEnum):
     SECRET_ACCESS_KEY = 2
     ROOT_KEY = 3
     IMPORT_TOKEN = 4
+    SESSION = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fuin.keyholder.importing import Importer
 from fuin.keyholder.rootkey import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
 from fuin.keyholder.server import Server, say
 from fuin.keyholder.service import Service
+from fuin.keyholder.sessions import Sessions
 from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.software import Software
 from fuin.keyholder.usage import LastUses
@@ -60,7 +61,7 @@ def serve(wanted: command.Command) -> None:
         log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)
         with contextlib.closing(log), socket.socket(fileno=wanted.listener) as listener:
             last_uses = LastUses.open(root, wanted.audit, log)
-            service = Service(backend, Importer(root), last_uses, log, signer.public_key)
+            service = Service(backend, Importer(root), Sessions(root), last_uses, log, signer.public_key)
             server = Server(listener, service, log)
             _say_ready(wanted.ready)
             try:

@@ -15,6 +15,7 @@ from fuin.errors import (
     ImportTokenExpired,
     KeyholderUnavailable,
     MaterialDamaged,
+    SessionExpired,
     TamperedError,
 )
 from fuin.formats.wrapped import Material, parse_material
@@ -36,6 +37,7 @@ _ERRORS: dict[int, type[FuinError]] = {
     Status.DAMAGED: MaterialDamaged,
     Status.UNAVAILABLE: KeyholderUnavailable,
     Status.EXPIRED: ImportTokenExpired,
+    Status.SESSION_EXPIRED: SessionExpired,
 }
 
 
@@ -252,6 +254,27 @@ class Keyholder:
             Opcode.SIGNING_KEY, sealed, access_key_id.encode(), date.encode(), region.encode(), service.encode()
         )  # fmt: skip
         return key
+
+    async def new_session(self, access_key_id: str, expiry: int, claims: bytes) -> tuple[str, bytes]:
+        """Return the secret access key of a fresh session, to be shown once, and its token; nothing is stored.
+
+        `expiry` is in seconds since 1970; raises FormatError when it is later than AWS's longest session allows.
+        """
+        secret, token = await self._ask(Opcode.NEW_SESSION, access_key_id.encode(), _u64(expiry), claims)
+        return secret.decode(), token
+
+    async def session_signing_key(
+        self, token: bytes, access_key_id: str, date: str, region: str, service: str
+    ) -> tuple[bytes, bytes, int]:
+        """Return a session's Signature V4 signing key of one day, region and service, its claims, and when it ends.
+
+        Raises TamperedError when the token is not one of this access key id, and SessionExpired.
+        """
+        key, claims, expiry = await self._ask(
+            Opcode.SESSION_SIGNING_KEY,
+            token, access_key_id.encode(), date.encode(), region.encode(), service.encode(),
+        )  # fmt: skip
+        return key, claims, _U64.unpack(expiry)[0]
 
     async def forget(self, key_id: str) -> None:
         """Wipe what the keyholder has cached of a key's material."""

@@ -39,6 +39,8 @@ class Opcode(IntEnum):
     IMPORT_PARAMETERS = 34  # scope, wrapping key spec, u64 expiry -> public key, token
     IMPORT_MATERIAL = 35  # key id, spec, scope, token, wrapping algorithm, encrypted, draft -> encoded material
     LAST_USE = 36  # key id, region -> u64 tracking start; and if there is one, u64 time, u8 use, request id
+    NEW_SESSION = 40  # access key id, u64 expiry, claims -> secret access key, session token
+    SESSION_SIGNING_KEY = 41  # token, access key id, date, region, service -> signing key, claims, u64 expiry
 
 
 class Status(IntEnum):
@@ -50,3 +52,4 @@ class Status(IntEnum):
     DAMAGED = 3  # wrapped material or a sealed secret does not open under the root key
     UNAVAILABLE = 4  # the record could not be written, so there is no answer
     EXPIRED = 5  # an import token is genuine, and its time is over
+    SESSION_EXPIRED = 6  # a session token is genuine, and its time is over

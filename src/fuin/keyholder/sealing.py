@@ -29,6 +29,7 @@ LABEL_SIGNING_SEED = b"fuin audit signing key v1"
 LABEL_IMPORT_TOKEN = b"fuin import token v1"
 LABEL_IMPORTED_ID = b"fuin imported material id v1"
 LABEL_LAST_USES = b"fuin last uses v1"
+LABEL_SESSION = b"fuin session token v1"
 
 _HASH = SHA256()
 _COUNTER, _FIRST = Mode.CounterMode, CounterLocation.BeforeFixed  # an enum looks its members up at every mention

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from fuin import ids
 from fuin.audit.log import Log, Use
-from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, TamperedError
+from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, SessionExpired, TamperedError
 from fuin.formats import record, wrapped
 from fuin.keyholder import importing, operations
 from fuin.keyholder.importing import Imported, Importer
@@ -22,7 +22,8 @@ from fuin.keyholder.maker import attempt, given
 from fuin.keyholder.memory import wipe
 from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.operations import OPERATIONS, KeyUse, number, text
-from fuin.keyholder.software import Software, random_bytes
+from fuin.keyholder.sessions import Sessions
+from fuin.keyholder.software import Software, derived_signing_key, random_bytes
 from fuin.keyholder.usage import LastUses
 
 _NOTHING: tuple[Use, ...] = ()
@@ -55,6 +56,7 @@ class Deferred(NamedTuple):
 # What an error of an operation means to the caller and in the record. Order matters: the first that fits.
 _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
     (ImportTokenExpired, Status.EXPIRED, record.INVALID),
+    (SessionExpired, Status.SESSION_EXPIRED, record.INVALID),
     (MaterialDamaged, Status.DAMAGED, record.DAMAGED),
     (TamperedError, Status.TAMPERED, record.TAMPERED),
     (FormatError, Status.INVALID, record.INVALID),
@@ -65,9 +67,18 @@ _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
 class Service:
     """Answers requests; it knows the backend and the log's position, no socket and no file."""
 
-    def __init__(self, backend: Software, importer: Importer, last_uses: LastUses, log: Log, public_key: bytes) -> None:
+    def __init__(
+        self,
+        backend: Software,
+        importer: Importer,
+        sessions: Sessions,
+        last_uses: LastUses,
+        log: Log,
+        public_key: bytes,
+    ) -> None:
         self._backend = backend
         self._importer = importer
+        self._sessions = sessions
         self._last_uses = last_uses
         self._log = log
         self._public_key = public_key
@@ -87,6 +98,8 @@ class Service:
             Opcode.IMPORT_PARAMETERS: (3, self._import_parameters),
             Opcode.IMPORT_MATERIAL: (7, self._import_material),
             Opcode.LAST_USE: (2, self._last_use),
+            Opcode.NEW_SESSION: (3, self._new_session),
+            Opcode.SESSION_SIGNING_KEY: (5, self._session_signing_key),
         }
 
     def handle(self, code: int, fields: list[bytes]) -> Reply | Deferred:
@@ -233,6 +246,21 @@ class Service:
         sealed, access_key_id, date, region, service = fields
         key = self._backend.signing_key(sealed, text(access_key_id), (date, region, service))
         return Reply(Status.OK, [key], _NOTHING)
+
+    def _new_session(self, fields: list[bytes]) -> Reply:
+        made = self._sessions.new(text(fields[0]), _u64(fields[1]), fields[2], time.time())
+        return Reply(Status.OK, made, _NOTHING)
+
+    def _session_signing_key(self, fields: list[bytes]) -> Reply:
+        token, access_key_id, date, region, service = fields
+        secret, claims, expiry = self._sessions.open(token, text(access_key_id), time.time())
+        keyed = bytearray(b"AWS4") + secret
+        try:
+            key = derived_signing_key(keyed, (date, region, service))
+        finally:
+            wipe(secret)
+            wipe(keyed)
+        return Reply(Status.OK, [key, claims, _U64.pack(expiry)], _NOTHING)
 
     def _forget(self, fields: list[bytes]) -> Reply:
         self._backend.forget(text(fields[0]))

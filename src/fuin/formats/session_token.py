@@ -1,0 +1,144 @@
+"""Session tokens: what temporary credentials are, sealed by the keyholder, so that no session is stored anywhere.
+
+Page: docs/formats/session-token.md. A token is opaque to the client, which sends it with each request. To a worker it
+is bytes that the keyholder opens: it gives back the claims, which say whose session it is and what limits it.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+from typing import Literal
+
+import msgspec
+
+from fuin.errors import FormatError
+from fuin.formats.wrapped import VERSION, Kind
+
+CLAIMS_LIMIT = 6144  # bytes of packed claims
+LIFE_LIMIT = 129_600  # seconds; AWS: GetSessionToken gives credentials for at most 36 hours
+
+_PREFIX = struct.Struct(">BBQ")  # version, kind, expiry in seconds since 1970
+_FRAME = 32 + 32 + 16  # salt, commitment, tag
+_SECRET_LIMIT = 128
+PREFIX_LENGTH = _PREFIX.size
+_SHORTEST = PREFIX_LENGTH + _FRAME + 1
+TOKEN_LIMIT = PREFIX_LENGTH + _FRAME + 1 + _SECRET_LIMIT + CLAIMS_LIMIT
+TEXT_LIMIT = (TOKEN_LIMIT + 2) // 3 * 4
+_UNPACKED_LIMIT = 64 * 1024
+
+
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
+    """Whose session it is, who asked for it, and what limits it.
+
+    `id` is the unique id of the role or user (AROA…, AIDA…), so that a session ends with it; the account's number for
+    root. A claim that is not known here makes the whole token invalid: it may be a limit.
+    """
+
+    kind: Literal["root", "user", "role"]
+    account: str
+    id: str
+    issued: int  # seconds since 1970
+    issuer: str  # the ARN of the principal that asked
+    issuer_key: str  # the id of the access key it asked with
+    name: str = ""  # of the role or user
+    session: str = ""  # RoleSessionName
+    policy: str = ""  # the session policy's document
+    policy_arns: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    transitive: tuple[str, ...] = ()  # keys of the tags that go on to the next session of a chain
+    source_identity: str = ""
+
+
+def pack_claims(claims: Claims) -> bytes:
+    """Return claims as sorted JSON under DEFLATE (RFC 1951); raises FormatError when that is too long."""
+    packed = _deflated(msgspec.json.encode(claims, order="sorted"))
+    if len(packed) > CLAIMS_LIMIT:
+        raise FormatError("the session's policies and tags are too long together")
+    return packed
+
+
+def parse_claims(packed: bytes) -> Claims:
+    """Return the claims of `pack_claims`; raises FormatError."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        text = inflater.decompress(packed, _UNPACKED_LIMIT)
+        if not inflater.eof or inflater.unused_data or inflater.unconsumed_tail:
+            raise FormatError("not the claims of a session")
+        return msgspec.json.decode(text, type=Claims)
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError):
+        raise FormatError("not the claims of a session") from None
+
+
+def packed_size(policy: str, policy_arns: tuple[str, ...], tags: tuple[tuple[str, str], ...]) -> int:
+    """Return the bytes that a session's policies and tags take in its token; 0 for none at all."""
+    if not (policy or policy_arns or tags):
+        return 0
+    return len(_deflated(msgspec.json.encode((policy, policy_arns, tags))))
+
+
+def prefix(expiry: int) -> bytes:
+    """Return the first bytes of a token that ends at `expiry`, seconds since 1970; raises FormatError."""
+    if not 0 <= expiry < 1 << 63:
+        raise FormatError("a time out of range")
+    return _PREFIX.pack(VERSION, Kind.SESSION, expiry)
+
+
+def expiry_of(token: bytes) -> int:
+    """Return when a token ends, seconds since 1970; raises FormatError on bytes that are no token.
+
+    It is proven only by the keyholder, which opens the token.
+    """
+    if not _SHORTEST <= len(token) <= TOKEN_LIMIT:
+        raise FormatError("not a session token")
+    version, kind, expiry = _PREFIX.unpack_from(token)
+    if (version, kind) != (VERSION, Kind.SESSION) or expiry >= 1 << 63:
+        raise FormatError("not a session token")
+    return int(expiry)
+
+
+def binding(access_key_id: str) -> bytes:
+    """Return what binds a token to its access key id; raises FormatError."""
+    raw = access_key_id.encode()
+    if not 1 <= len(raw) <= 128:
+        raise FormatError("an access key id has 1 to 128 characters")
+    return bytes((len(raw),)) + raw
+
+
+def sealed_parts(secret: bytes | bytearray, claims: bytes) -> bytearray:
+    """Return what a token holds inside, in a buffer to wipe; raises FormatError."""
+    if not 1 <= len(secret) <= _SECRET_LIMIT or not 1 <= len(claims) <= CLAIMS_LIMIT:
+        raise FormatError("a part of the session has a wrong length")
+    return bytearray((len(secret),)) + secret + claims
+
+
+def split_parts(inside: bytearray) -> tuple[bytearray, bytes]:
+    """Return secret and claims of `sealed_parts`; raises FormatError."""
+    end = 1 + inside[0] if inside else 1
+    if not 1 < end < len(inside):
+        raise FormatError("not a session token")
+    return inside[1:end], bytes(inside[end:])
+
+
+def to_text(token: bytes) -> str:
+    """Return a token as clients see it: base64url without padding, which no URL has to escape."""
+    return base64.urlsafe_b64encode(token).decode("ascii").rstrip("=")
+
+
+def from_text(text: str) -> bytes:
+    """Return the token of `to_text`; raises FormatError on any other text."""
+    try:
+        if len(text) > TEXT_LIMIT:
+            raise FormatError("not a session token")
+        token = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raise FormatError("not a session token") from None
+    expiry_of(token)
+    if to_text(token) != text:  # the other alphabet, padding, bits behind the end
+        raise FormatError("not a session token")
+    return token
+
+
+def _deflated(data: bytes) -> bytes:
+    deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return deflater.compress(data) + deflater.flush()

@@ -1,0 +1,61 @@
+"""Temporary credentials: their secrets are made here, and stand nowhere but in the session token that the client keeps.
+
+A token is sealed under the root key and bound to its access key id and its end. Page: docs/formats/session-token.md.
+"""
+
+import base64
+import os
+
+from fuin.errors import FormatError, SessionExpired, TamperedError
+from fuin.formats import session_token
+from fuin.keyholder import sealing
+from fuin.keyholder.memory import wipe
+from fuin.keyholder.rootkey import RootKey
+
+_CLOCKS = 60  # seconds by which a worker's reading of the clock may be ahead of this one's
+
+
+class Sessions:
+    """What the root key is needed for."""
+
+    def __init__(self, root: RootKey) -> None:
+        self._root = root
+
+    def new(self, access_key_id: str, expiry: int, claims: bytes, now: float) -> tuple[bytes, bytes]:
+        """Return a fresh secret of 40 base-64 characters and the token that holds it.
+
+        Raises FormatError for a session that would live longer than AWS's longest: not even a hijacked worker makes
+        credentials that outlive it by more.
+        """
+        if expiry > now + session_token.LIFE_LIMIT + _CLOCKS:
+            raise FormatError("a session that is too long")
+        secret = base64.b64encode(os.urandom(30))
+        inside = session_token.sealed_parts(secret, claims)
+        try:
+            token = sealing.seal(
+                self._root.key, sealing.LABEL_SESSION, session_token.prefix(expiry),
+                session_token.binding(access_key_id), inside,
+            )  # fmt: skip
+        finally:
+            wipe(inside)
+        return secret, token
+
+    def open(self, token: bytes, access_key_id: str, now: float) -> tuple[bytearray, bytes, int]:
+        """Return a session's secret, which the caller wipes, its claims and its end in seconds since 1970.
+
+        Raises TamperedError when the token is not one of this access key id, and SessionExpired when its time is over.
+        """
+        try:
+            expiry = session_token.expiry_of(token)
+            binding = session_token.binding(access_key_id)
+        except FormatError:
+            raise TamperedError("the session token does not open") from None
+        prefix = token[: session_token.PREFIX_LENGTH]
+        inside = sealing.open_into(self._root.key, sealing.LABEL_SESSION, prefix, binding, token)
+        try:
+            if now >= expiry:
+                raise SessionExpired("the session has expired")
+            secret, claims = session_token.split_parts(inside)
+        finally:
+            wipe(inside)
+        return secret, claims, expiry
