@@ -1,6 +1,7 @@
 """What `fuin explain` tells of a decision: each statement, what of it matched, and the smallest change that helps."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from fuin.access.grantees import Standing
 from fuin.access.grants import Grant
 from fuin.access.policy import PolicyKind
 from fuin.access.principal import ANONYMOUS, Principal
-from tests.access.builders import ACCOUNT, ANN, ANN_ARN, EVE, KEY, OBJECT, ROOT, ROOT_ARN, ask, statement
+from tests.access.builders import ACCOUNT, ANN, ANN_ARN, EVE, KEY, OBJECT, OTHER, ROOT, ROOT_ARN, ask, statement
 
 DELEGATION = statement("kms:*", Principal={"AWS": ROOT_ARN}, Sid="Enable IAM User Permissions")
 VIA = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
@@ -33,7 +34,7 @@ def case(
     kind = PolicyKind.KEY if rule == "key" else PolicyKind.BUCKET
     resource = sheet(kind.value, kind, key) if key else None
     policies = (sheet("policy of user ann", PolicyKind.IDENTITY, *own),) if own else ()
-    return Case(rule, ACCOUNT, "user ann", resource, policies, grants)
+    return Case(rule, ACCOUNT, "user ann", resource, policies, grants=grants)
 
 
 def texts(chosen: Case, question: Ask) -> list[list[str]]:
@@ -153,6 +154,23 @@ def test_who_has_no_policies_is_named_by_the_resource() -> None:
     (way,) = smallest_changes(case(key=None, rule="bucket"), ask(ANONYMOUS, "s3:GetObject", OBJECT))
     assert way[0].text == "give the bucket a policy with this"
     assert smallest_changes(case(key=DELEGATION), ask(ANONYMOUS, "kms:Decrypt", KEY)) == ()
+
+
+def test_a_boundary_and_a_session_policy_have_to_allow_as_well() -> None:
+    """Where the caller's policy, its boundary and its session's policy all lack the right, all three are named."""
+    other = statement("s3:*", Sid="S3")
+    limits = [sheet(label, PolicyKind.IDENTITY, other) for label in ("permissions boundary", "session policy")]
+    mine = replace(case(other), boundary=limits[0], session=(limits[1],))
+    (way, *_) = smallest_changes(mine, ask())
+    assert [change.policy for change in way] == ["key policy"]  # a user whom the key policy names is not limited
+    foreign = replace(mine, account=OTHER)  # the key policy names Ann's account, and it is not its own
+    own = ["policy of user ann", "permissions boundary", "session policy"]
+    assert [change.policy for change in smallest_changes(foreign, ask())[0]] == own
+    bobs = sheet(
+        "key policy", PolicyKind.KEY, statement("kms:*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:user/bob"})
+    )
+    nowhere = smallest_changes(replace(foreign, resource=bobs), ask())[0]
+    assert [change.policy for change in nowhere] == [*own, "key policy"]
 
 
 def test_a_grants_constraint_is_named() -> None:

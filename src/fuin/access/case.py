@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fuin.access.ask import Ask
     from fuin.access.grants import Grant
 
-Rule = Literal["key", "bucket", "identity"]
+Rule = Literal["key", "bucket", "role", "identity"]
 _COMPILED_AT_MOST = 4096
 # Stands where a statement was: it matches no request, and policies must have one statement at least.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
@@ -71,7 +71,7 @@ class Sheet:
 class Case:
     """All that decides about one resource for one principal; `account` owns the resource.
 
-    `owner` is what people call the principal, whose own policies are `identity`.
+    `owner` is what people call the principal, whose own policies are `identity`; `boundary` and `session` limit those.
     """
 
     rule: Rule
@@ -79,25 +79,37 @@ class Case:
     owner: str
     resource: Sheet | None = None
     identity: tuple[Sheet, ...] = ()
+    boundary: Sheet | None = None
+    session: tuple[Sheet, ...] = ()
     grants: tuple[Grant, ...] = ()
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
-        """Return all policies in play, the resource's first."""
-        return (*((self.resource,) if self.resource else ()), *self.identity)
+        """Return all policies in play, the resource's first, the caller's limits last."""
+        one = (self.resource,) if self.resource else ()
+        return (*one, *self.identity, *((self.boundary,) if self.boundary else ()), *self.session)
 
     def with_sheet(self, old: Sheet, new: Sheet) -> Case:
         """Return the case with one policy changed."""
-        if old is self.resource:
-            return replace(self, resource=new)
-        return replace(self, identity=tuple(new if sheet is old else sheet for sheet in self.identity))
+        return replace(
+            self,
+            resource=new if old is self.resource else self.resource,
+            identity=tuple(new if sheet is old else sheet for sheet in self.identity),
+            boundary=new if old is self.boundary else self.boundary,
+            session=tuple(new if sheet is old else sheet for sheet in self.session),
+        )
 
     def decide(self, ask: Ask) -> decide.Decision:
         """Return the decision that a request would get."""
         own = tuple(sheet.policy for sheet in self.identity)
         policy = self.resource.policy if self.resource else None
+        limits = decide.Limits(
+            self.boundary.policy if self.boundary else None, tuple(sheet.policy for sheet in self.session)
+        )
         if self.rule == "key" and policy is not None:
-            return decide.decide_key(ask, self.account, policy, own, lambda: self.grants)
+            return decide.decide_key(ask, self.account, policy, own, lambda: self.grants, limits)
+        if self.rule == "role" and policy is not None:
+            return decide.decide_role(ask, self.account, policy, own, limits)
         if self.rule == "bucket":
-            return decide.decide_bucket(ask, self.account, policy, own)
-        return decide.decide_identity(ask, self.account, own)
+            return decide.decide_bucket(ask, self.account, policy, own, limits)
+        return decide.decide_identity(ask, self.account, own, limits)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fuin.access.explain import GrantTrace
     from fuin.access.principal import Principal
 
-_CHANGES_AT_MOST = 3  # together; more hang together in no setup that AWS documents
+_CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's, its boundary and its session's
 _ALTERNATIVES_AT_MOST = 3
 _HAS_OWN_POLICIES = ("user", "role")
 
@@ -121,6 +121,7 @@ def _edits(case: Case, ask: Ask) -> list[_Edit]:
     if ask.principal.kind in _HAS_OWN_POLICIES:
         edits += [edit for policy in own for edit in _widened(policy, ask)]
         edits.append(_own(case, ask))
+        edits += [_limited(sheet, ask) for sheet in (case.boundary, *case.session[:1]) if sheet is not None]
     if case.resource is not None:
         edits += _widened(trace_policy(case.resource, ask), ask)
         edits.append(_named(case.resource, ask))
@@ -201,6 +202,12 @@ def _own(case: Case, ask: Ask) -> _Edit:
     sheet = _sheet(label, PolicyKind.IDENTITY, statement)
     change = Change(f"give {case.owner} a policy with this", label, statement)
     return _Edit(change, lambda case: replace(case, identity=(*case.identity, sheet)))
+
+
+def _limited(sheet: Sheet, ask: Ask) -> _Edit:
+    """Return a statement more in what limits the caller: its boundary, or its session's policy."""
+    statement = _statement(ask)
+    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
 
 
 def _named(sheet: Sheet, ask: Ask) -> _Edit:
