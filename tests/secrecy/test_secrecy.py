@@ -121,9 +121,9 @@ def _readable(aftermath: Aftermath) -> None:
 
 
 def test_workers_memory_holds_no_key(aftermath: Aftermath) -> None:
-    """The memory of each worker holds what it just worked on, and no key material and no secret access key."""
+    """The memory of each worker holds where its data is, and no key material and no secret access key."""
     _readable(aftermath)
-    control = Needle("control", (BUCKET.encode(),))
+    control = Needle("control", (str(aftermath.server.data).encode(),))
     for worker in aftermath.server.workers():
         hits = memory.search(worker.pid, [control, *aftermath.needles])
         assert hits == {"control"}, f"worker {worker.pid} holds {hits - {'control'}}"

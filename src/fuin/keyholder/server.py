@@ -4,7 +4,8 @@ A turn reads what is ready on all sockets, does the operations, appends their re
 write and one fdatasync, and only then sends the answers. What arrives meanwhile waits in the sockets and makes up the
 next turn, so the group commit grows by itself with the load.
 
-What takes long is made in one thread beside the loop (`maker`), and answered in the turn in which it is made.
+What takes long is made in one thread beside the loop (`maker`), and answered in the turn in which it is made. What
+takes a few milliseconds and lets no other thread run has its share of each turn (`costly`).
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from types import FrameType
 from fuin.audit.log import Log, Use
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
+from fuin.keyholder.costly import Costly, is_costly
 from fuin.keyholder.maker import Maker, Task
 from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
@@ -46,6 +48,7 @@ class Server:
         self._ending = False
         self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._maker = Maker(self._rouse)
+        self._costly: Costly[tuple[Peer, int, int, list[bytes]]] = Costly()
         self._made: list[tuple[Peer, int, Reply]] = []  # deferred replies that are finished; they leave in this turn
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._end)
@@ -68,12 +71,14 @@ class Server:
         waiting: Waiting = []
         uses: list[Use] = []
         taken = 0
-        for key, events in self._selector.select():
+        for key, events in self._selector.select(0 if self._costly else None):
             peer = key.data
             if peer is None:
                 self._accept() if key.fileobj is self._listener else self._drain()
             elif taken <= TURN_LIMIT:  # the kernel shows the others again in the next turn
                 taken += self._serve(peer, events, waiting, uses)
+        if self._costly:
+            self._work_off(waiting, uses)
         self._maker.finish()
         if self._made:
             made, self._made = self._made, []
@@ -125,6 +130,9 @@ class Server:
         at_once: list[Answer] = []
         later: list[Answer] = []
         for correlation, code, fields in received:
+            if is_costly(code, fields) and not self._costly.full:
+                self._costly.add((peer, correlation, code, fields))
+                continue
             reply = handle(code, fields)
             if isinstance(reply, Deferred):
                 self._defer(peer, correlation, reply)
@@ -137,6 +145,16 @@ class Server:
         if at_once:
             self._answer(peer, at_once)
         return size
+
+    def _work_off(self, waiting: Waiting, uses: list[Use]) -> None:
+        """Do this turn's share of the costly requests; those of a peer that has gone are not done."""
+        for peer, correlation, code, fields in self._costly.share():
+            if peer in self._peers:
+                reply = self._service.handle(code, fields)
+                if isinstance(reply, Deferred):
+                    self._defer(peer, correlation, reply)
+                else:
+                    self._keep(peer, correlation, reply, waiting, uses)
 
     def _defer(self, peer: Peer, correlation: int, deferred: Deferred) -> None:
         """Have a reply made in the thread; a peer that goes away meanwhile is not waited for."""

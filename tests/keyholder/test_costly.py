@@ -1,0 +1,75 @@
+"""Requests of a few milliseconds each have their share of every turn, and no more."""
+
+import asyncio
+import time
+
+from fuin.formats import context
+from fuin.keyholder.client import Keyholder
+from fuin.keyholder.costly import QUEUE_LIMIT, Costly, is_costly
+from fuin.keyholder.kinds.specs import SPECS
+from fuin.keyholder.opcodes import Opcode
+from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
+
+SIGNERS = 64
+
+
+def test_others_go_on_beside_many_signers(holder: Holder) -> None:
+    """With 64 signatures of RSA_4096 always under way, a data key is answered in a few turns, not after all of them."""
+    took: list[float] = []
+
+    async def story(client: Keyholder) -> int:
+        slow = await client.create_material(KEY_ID, "RSA_4096", DRAFT)
+        material = await client.create_material(KEY_ID, "SYMMETRIC_DEFAULT", DRAFT)
+        signed = 0
+        ending = False
+
+        async def signer() -> None:
+            nonlocal signed
+            other = Keyholder(holder.path)  # another worker
+            while not ending:
+                await other.sign(slow, "RSASSA_PSS_SHA_512", "RAW", b"message", DRAFT)
+                signed += 1
+            await other.close()
+
+        signers = [asyncio.create_task(signer()) for _ in range(SIGNERS)]
+        await asyncio.sleep(0.5)
+        for _ in range(40):
+            started = time.monotonic()
+            await client.data_key(material, context.EMPTY, 32, DRAFT)
+            took.append(time.monotonic() - started)
+        ending = True
+        await asyncio.gather(*signers)
+        return signed
+
+    assert play(holder, story) > SIGNERS
+    took.sort()
+    assert took[len(took) // 2] < 0.06, f"the median data key took {took[len(took) // 2]:.3f} s"
+
+
+def test_costly_requests_are_known_by_their_material(holder: Holder) -> None:
+    """Signing and opening with RSA and ML-DSA material is costly, everything else is not."""
+
+    async def story(client: Keyholder) -> dict[str, bytes]:
+        return {spec: (await client.create_material(KEY_ID, spec, DRAFT)).encoded for spec in SPECS}
+
+    encoded = play(holder, story)
+    costly = {spec for spec, material in encoded.items() if is_costly(Opcode.SIGN, [material])}
+    assert costly == {spec for spec in SPECS if spec.startswith(("RSA_", "ML_DSA"))}
+    assert is_costly(Opcode.DECRYPT, [encoded["RSA_2048"], b"", b""])
+    assert not is_costly(Opcode.VERIFY, [encoded["RSA_2048"]])
+    assert not is_costly(Opcode.SIGN, [])
+
+
+def test_share_of_a_turn() -> None:
+    """A turn takes at least one request and stops when its time is over; the queue is bounded."""
+    queue: Costly[int] = Costly()
+    for number in range(QUEUE_LIMIT):
+        assert not queue.full
+        queue.add(number)
+    assert queue.full
+    taken = []
+    for number in queue.share():
+        taken.append(number)
+        time.sleep(0.003)
+    assert taken == [0, 1]
+    assert len(queue) == QUEUE_LIMIT - 2
