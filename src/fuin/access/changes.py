@@ -146,14 +146,14 @@ def _relaxed(policy: PolicyTrace) -> Iterator[_Edit]:
     sheet = policy.sheet
     for statement in policy.statements:
         if statement.effect == "Allow" and statement.near and statement.failed:
-            raw = _without_conditions(sheet.statements()[statement.index - 1], statement.failed)
+            raw = without_conditions(sheet.statements()[statement.index - 1], statement.failed)
             needs = " and ".join(f"{said(item)} (in the request it {_has(item)})" for item in statement.failed)
             what = f"{statement.name} of the {sheet.label}"
             text = f"let the request meet {needs}, as {what} wants, or remove that condition"
             yield _edit(text, sheet, sheet.with_statement(raw, statement.index), raw)
 
 
-def _without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
+def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
     """Return a statement as it is written, without some of its conditions."""
     dropped = {(item.operator, item.key) for item in failed}
     kept = {

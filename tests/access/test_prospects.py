@@ -1,0 +1,116 @@
+"""Who could: the decision where the circumstances are not known, checked against decisions where they are."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuin.access.ask import Ask
+from fuin.access.case import Case, Sheet
+from fuin.access.policy import PolicyKind
+from fuin.access.prospects import prospect
+from tests.access.builders import ANN, ANN_ARN, KEY, ask, statement
+from tests.access.test_explain import DELEGATION, VIA, case, grant
+
+S3 = "s3.us-east-1.amazonaws.com"
+ELSEWHERE = {"StringNotEquals": {"kms:ViaService": S3}}
+DECRYPT = ask(action="kms:Decrypt")
+
+
+def unknown(key: str) -> bool:
+    """Tell that of the principal and the key everything is known, and nothing of the request."""
+    return key.startswith("aws:principal") or key in {"kms:keyspec", "kms:calleraccount"}
+
+
+def test_a_right_without_conditions_is_always_there() -> None:
+    """Nothing has to hold."""
+    found = prospect(case(statement("kms:Decrypt", KEY)), DECRYPT, unknown)
+    assert (found.always, found.never) == (True, False)
+
+
+def test_without_an_allowing_statement_there_is_no_way() -> None:
+    """And the refusal is the real one."""
+    found = prospect(case(statement("kms:Encrypt", KEY)), DECRYPT, unknown)
+    assert found.never
+    assert found.refusal is not None
+    assert "no identity-based policy allows the kms:Decrypt action" in found.refusal.sentence
+
+
+def test_an_unknown_condition_becomes_an_if() -> None:
+    """The statement and its condition are spelled out."""
+    found = prospect(case(statement("kms:Decrypt", KEY, Sid="S", Condition=VIA)), DECRYPT, unknown)
+    assert not found.always
+    ((term,),) = [way.terms for way in found.ways]
+    assert term.where == 'policy of user ann, statement "S"'
+    assert term.conditions == (f"StringEquals kms:ViaService {S3}",)
+
+
+def test_both_sides_may_have_conditions() -> None:
+    """A delegating key policy through S3 only, and a user's policy over TLS only: both have to hold."""
+    secure = {"Bool": {"aws:SecureTransport": "true"}}
+    mine = case(statement("kms:Decrypt", KEY, Condition=secure), key={**DELEGATION, "Condition": VIA})
+    (way,) = prospect(mine, DECRYPT, unknown).ways
+    assert {term.conditions[0] for term in way.terms} == {
+        f"StringEquals kms:ViaService {S3}",
+        "Bool aws:SecureTransport true",
+    }
+
+
+def test_a_condition_on_what_is_known_is_decided() -> None:
+    """The caller's own ARN is no unknown: the statement holds, or there is no way."""
+    mine = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN}})
+    assert prospect(case(mine), DECRYPT, unknown).always
+    others = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN + "a"}})
+    assert prospect(case(others), DECRYPT, unknown).never
+
+
+def test_a_denial_that_may_hold_is_an_unless() -> None:
+    """Allowed, unless the request comes from elsewhere; a denial that must hold leaves no way."""
+    found = prospect(case(statement("kms:*"), statement("kms:*", "*", "Deny", Condition=ELSEWHERE)), DECRYPT, unknown)
+    assert not found.always
+    assert [way.terms for way in found.ways] == [()]
+    assert [term.conditions for term in found.unless] == [(f"StringNotEquals kms:ViaService {S3}",)]
+    assert prospect(case(statement("kms:*"), statement("kms:*", "*", "Deny")), DECRYPT, unknown).never
+
+
+def test_a_grants_constraint_is_an_if() -> None:
+    """The encryption context decides, and nobody knows it yet."""
+    bob = statement("kms:*", Principal={"AWS": ANN_ARN.replace("ann", "bob")})
+    (way,) = prospect(case(key=bob, grants=(grant(equals=(("a", "b"),)),)), DECRYPT, unknown).ways
+    assert way.terms[0].where == "grant g1"
+    assert way.terms[0].conditions == ("constraint EncryptionContextEquals {a=b}",)
+
+
+def test_policies_of_another_server_are_an_if() -> None:
+    """What is not known at all may allow, and is not said to."""
+    assumed = Sheet(
+        "policies of account 9", PolicyKind.IDENTITY, case(statement("*")).identity[0].document, "it allows"
+    )
+    (way,) = prospect(Case("key", "1", "user ann", case().resource, (assumed,)), DECRYPT, unknown).ways
+    assert (way.terms[0].where, way.terms[0].conditions) == ("policies of account 9", ("it allows",))
+
+
+_CONDITIONS = st.sampled_from([None, VIA, ELSEWHERE, {"Bool": {"aws:SecureTransport": "true"}}])
+
+
+@st.composite
+def _statements(draw: st.DrawFn) -> dict[str, Any]:
+    made = statement("kms:*", "*", draw(st.sampled_from(["Allow", "Allow", "Deny"])))
+    condition = draw(_CONDITIONS)
+    return made | ({"Condition": condition} if condition else {})
+
+
+@pytest.mark.parametrize("via", [{}, {"kms:ViaService": S3}, {"kms:ViaService": "other"}])
+@pytest.mark.parametrize("secure", [{}, {"aws:SecureTransport": "true"}, {"aws:SecureTransport": "false"}])
+@given(own=st.lists(_statements(), max_size=3), whole=_CONDITIONS)
+def test_no_circumstance_contradicts_a_prospect(
+    via: dict[str, str], secure: dict[str, str], own: list[dict[str, Any]], whole: dict[str, Any] | None
+) -> None:
+    """Who never could is refused in all circumstances, and who always could is allowed in all."""
+    key = {**DELEGATION, "Condition": whole} if whole else DELEGATION
+    mine = case(*own, key=key)
+    found = prospect(mine, Ask(ANN, "kms:Decrypt", KEY, {}), unknown)
+    allowed = mine.decide(Ask(ANN, "kms:Decrypt", KEY, {**via, **secure})).allowed
+    assert not (allowed and found.never)
+    assert allowed or not found.always
