@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from fuin.access import decide
+from fuin.access import circumstances, decide
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied
 from fuin.throttle import Shares, Throttle
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.access.facts import Fill, Given
     from fuin.access.grants import Grant
     from fuin.access.principal import Principal
     from fuin.keyholder.client import Keyholder
@@ -97,6 +98,7 @@ class Call(msgspec.Struct):
     facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
     decisions: list[dict[str, Any]] = []
     recorded: bool = False  # a durable record of this request's outcome exists
+    referer: str = ""
 
     @property
     def account(self) -> str:
@@ -193,21 +195,10 @@ def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> bool:
 
 
 def _ask(
-    call: Call, action: str, resource: str, context: Mapping[str, str] | None, proposed: Grant | None = None
+    call: Call, action: str, resource: str, account: str, context: Given | Fill | None, proposed: Grant | None = None
 ) -> decide.Ask:
-    keys = {
-        "aws:SourceIp": call.source_ip,
-        "aws:SecureTransport": "true" if call.secure else "false",
-        "aws:ViaAWSService": "true" if call.via else "false",
-        "aws:RequestedRegion": call.region,
-    }
-    if call.user_agent:
-        keys["aws:UserAgent"] = call.user_agent
-    if call.via:
-        keys["kms:ViaService"] = call.via
-    if context:
-        keys.update(context)
-    return decide.Ask(call.principal, action, resource, keys, proposed)
+    """Return the question; `account` owns the resource. Its facts are gathered only if a condition asks for one."""
+    return decide.Ask(call.principal, action, resource, partial(circumstances.add, call, account, context), proposed)
 
 
 def permit_key(
@@ -216,18 +207,18 @@ def permit_key(
     arn: str,
     key_account: str,
     key_policy: str,
-    context: Mapping[str, str] | None = None,
+    context: Given | Fill | None = None,
     catalog: Catalog | None = None,
     proposed: Grant | None = None,
 ) -> bool:
     """Check a KMS action on a key against the key policy (where that delegates, the caller's own) and its grants.
 
     Returns whether no condition was looked at, so that the decision stands until a policy or identity changes.
-    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn. `catalog` is
-    the one from which the key policy was read, if that was since the last await: it saves asking for it again.
-    `proposed` is the grant that kms:CreateGrant is to create.
+    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn, or is what adds
+    them. `catalog` is the one from which the key policy was read, if that was since the last await: it saves asking
+    for it again. `proposed` is the grant that kms:CreateGrant is to create.
     """
-    ask = _ask(call, action, arn, context, proposed)
+    ask = _ask(call, action, arn, key_account, context, proposed)
     decision = decide.decide_key(
         ask,
         key_account,
@@ -252,10 +243,10 @@ def permit_retirement(
     arn: str,
     key_account: str,
     key_policy: str,
-    context: Mapping[str, str] | None = None,
+    context: Given | Fill | None = None,
 ) -> None:
     """Check kms:RetireGrant for a grant (None: one that does not exist) of the key; raises AccessDenied."""
-    ask = _ask(call, "kms:RetireGrant", arn, context)
+    ask = _ask(call, "kms:RetireGrant", arn, key_account, context)
     policy = compiled(key_policy, PolicyKind.KEY)
     _conclude(call, ask, decide.decide_retirement(ask, grant, key_account, policy, _identity_policies(call)))
 
@@ -266,20 +257,18 @@ def permit_bucket(
     arn: str,
     bucket_account: str,
     bucket_policy: str | None,
-    context: Mapping[str, str] | None = None,
+    context: Given | Fill | None = None,
 ) -> None:
     """Check an S3 action on a bucket or object against the caller's policies and the bucket policy."""
-    ask = _ask(call, action, arn, context)
+    ask = _ask(call, action, arn, bucket_account, context)
     policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
     _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, _identity_policies(call)))
 
 
-def permit_identity(
-    call: Call, action: str, resource: str, account: str, context: Mapping[str, str] | None = None
-) -> None:
+def permit_identity(call: Call, action: str, resource: str, account: str, context: Given | Fill | None = None) -> None:
     """Check an action that only the caller's own policies govern (ListKeys, CreateKey, GenerateRandom, ListBuckets).
 
     Also the check for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
     """
-    ask = _ask(call, action, resource, context)
+    ask = _ask(call, action, resource, account, context)
     _conclude(call, ask, decide.decide_identity(ask, account, _identity_policies(call)))

@@ -104,12 +104,12 @@ def test_all_operators_and_keys_must_hold() -> None:
 )
 def test_keys_that_follow_from_the_principal(principal: Principal, key: str, value: str | None) -> None:
     """The caller's own keys come from the principal."""
-    assert Ask(principal, "", "", {}).facts().get(key.lower()) == (None if value is None else (value,))
+    assert Ask(principal, "kms:Decrypt", "", {}).facts().get(key.lower()) == (None if value is None else (value,))
 
 
 def test_a_request_cannot_give_the_principals_keys() -> None:
     """What a request claims about its caller is overruled."""
-    claimed = Ask(EVE, "", "", {"AWS:UserName": "ann", "kms:callerACCOUNT": ACCOUNT})
+    claimed = Ask(EVE, "kms:Decrypt", "", {"AWS:UserName": "ann", "kms:callerACCOUNT": ACCOUNT})
     assert not _holds({"StringEquals": {"aws:username": "ann"}}, claimed)
     assert not _holds({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, claimed)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fuin.access.facts import Facts, Fill, Given
 from fuin.access.principal import Principal
 
 if TYPE_CHECKING:
@@ -14,58 +14,71 @@ if TYPE_CHECKING:
 _PRINCIPAL_TYPES = {
     "root": "Account", "user": "User", "role": "AssumedRole", "anonymous": "Anonymous", "service": "Service",
 }  # fmt: skip
+# What is not there for every principal, and so has to be taken away from a request that claims it.
+_ITS_OWN = (
+    "aws:principalarn", "aws:principalisawsservice", "aws:principalservicename", "aws:principalservicenameslist",
+    "aws:username", "kms:calleraccount",
+)  # fmt: skip
+# AWS: kms:CallerAccount belongs to all of KMS but these (Service Authorization Reference).
+_WITHOUT_CALLER = frozenset({"kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys", "kms:ListRetirableGrants"})
 
 
 @dataclass(slots=True)
 class Ask:
     """One question: may `principal` do `action` to `resource`?
 
-    `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` maps condition
-    keys to the request's values, a tuple for a key that has several; names of condition keys are not case-sensitive.
-    What follows from the principal itself (aws:PrincipalArn, kms:CallerAccount …) is added here and cannot be given.
-    `proposed` is the grant that kms:CreateGrant is to create.
+    `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` holds the
+    request's condition keys (names are not case-sensitive; a tuple for a key that has several values), or is what puts
+    them into the facts once a condition asks. What follows from the principal itself (aws:PrincipalArn,
+    kms:CallerAccount …) is added here and cannot be given. `proposed` is the grant that kms:CreateGrant is to create.
     """
 
     principal: Principal
     action: str
     resource: str
-    context: Mapping[str, str | tuple[str, ...]]
+    context: Given | Fill
     proposed: Grant | None = None
-    _facts: dict[str, tuple[str, ...]] | None = field(default=None, init=False, repr=False, compare=False)
+    _facts: Facts | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def circumstances_mattered(self) -> bool:
         """Tell whether a condition has been looked at: without one, who and what alone have decided."""
         return self._facts is not None
 
-    def facts(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the condition keys in lower case with their values; made once, and only if a condition asks.
-
-        A key has several values only when the request named it in several cases (the encryption context may hold
-        both `App` and `app`); conditions then take the reading that grants less.
-        """
+    def facts(self) -> Facts:
+        """Return the condition keys with their values; made once, and only if a condition asks."""
         if self._facts is None:
-            facts: dict[str, tuple[str, ...]] = {}
-            for key, value in self.context.items():
-                folded = key.lower()
-                facts[folded] = (*facts.get(folded, ()), *((value,) if isinstance(value, str) else value))
-            facts.update(_principal_facts(self.principal))
+            facts = Facts()
+            context = self.context
+            if callable(context):
+                context(facts)
+            else:
+                facts.add(context)
+                for key in _ITS_OWN:
+                    facts.known.pop(key, None)
+            _add_principal(self.principal, self.action, facts)
             self._facts = facts
         return self._facts
 
 
-def _principal_facts(principal: Principal) -> dict[str, tuple[str, ...]]:
-    facts: dict[str, tuple[str, ...]] = {
-        "aws:principaltype": (_PRINCIPAL_TYPES[principal.kind],),
-        "aws:principalisawsservice": ("true" if principal.kind == "service" else "false",),
-    }
-    if principal.kind != "service":
-        facts["aws:userid"] = (principal.id,)
-    if principal.kind in ("root", "user", "role"):
-        facts["aws:principalarn"] = (principal.role_arn or principal.arn,)
-        facts["aws:principalaccount"] = facts["kms:calleraccount"] = (principal.account,)
+def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
+    """Add what follows from who asks; AWS: "AWS global condition context keys", "Properties of the principal"."""
+    known = facts.known
+    known["aws:principaltype"] = (_PRINCIPAL_TYPES[principal.kind],)
+    if principal.kind == "anonymous":
+        known["aws:userid"] = known["aws:principalaccount"] = ("anonymous",)
+        return
+    if principal.kind == "service":
+        known["aws:principalisawsservice"] = ("true",)
+        known["aws:principalservicename"] = known["aws:principalservicenameslist"] = (principal.arn,)
+        return
+    known["aws:principalisawsservice"] = ("false",)
+    known["aws:userid"] = (principal.id,)
+    known["aws:principalarn"] = (principal.role_arn or principal.arn,)
+    known["aws:principalaccount"] = (principal.account,)
+    if action.startswith("kms:") and action not in _WITHOUT_CALLER:
+        known["kms:calleraccount"] = (principal.account,)
     if principal.kind == "user":
-        facts["aws:username"] = (principal.name,)
+        known["aws:username"] = (principal.name,)
     for name, value in principal.tags:
-        facts[f"aws:principaltag/{name.lower()}"] = (value,)
-    return facts
+        known[f"aws:principaltag/{name.lower()}"] = (value,)

@@ -64,7 +64,7 @@ def _unknown_call(services: Services, request: Request) -> Call:
     agent = request.header(b"user-agent") or ""
     return Call(
         services, request.id, "s3", "Unknown", ANONYMOUS, "", services.settings.region, request.now, request.source_ip,
-        request.secure, agent[:256],
+        request.secure, agent[:256], referer=request.header(b"referer") or "",
     )  # fmt: skip
 
 
