@@ -88,8 +88,18 @@ def root_arn(account: str) -> str:
 
 
 def user_arn(account: str, name: str) -> str:
-    """Return the ARN of a user."""
+    """Return the ARN of a user without a path."""
     return f"arn:aws:iam::{account}:user/{name}"
+
+
+def iam_arn(account: str, kind: str, path: str, name: str) -> str:
+    """Return the ARN of a user, group, role or policy (`kind`); a path begins and ends with a slash."""
+    return f"arn:aws:iam::{account}:{kind}{path}{name}"
+
+
+def session_arn(account: str, role: str, session: str) -> str:
+    """Return the ARN of a role's session; the role's path is not in it."""
+    return f"arn:aws:sts::{account}:assumed-role/{role}/{session}"
 
 
 def _unique(prefix: str) -> str:
@@ -101,6 +111,26 @@ def new_access_key_id() -> str:
     return _unique("AKIA")
 
 
+def new_session_key_id() -> str:
+    """Return a fresh access key id of temporary credentials: ASIA and 16 base-32 characters."""
+    return _unique("ASIA")
+
+
 def new_user_id() -> str:
     """Return a fresh unique id of a user: AIDA and 16 base-32 characters."""
     return _unique("AIDA")
+
+
+def new_group_id() -> str:
+    """Return a fresh unique id of a group: AGPA and 16 base-32 characters."""
+    return _unique("AGPA")
+
+
+def new_role_id() -> str:
+    """Return a fresh unique id of a role: AROA and 16 base-32 characters."""
+    return _unique("AROA")
+
+
+def new_policy_id() -> str:
+    """Return a fresh unique id of a managed policy: ANPA and 16 base-32 characters."""
+    return _unique("ANPA")

@@ -37,7 +37,7 @@ from fuin.keyholder.sockets import bind_unix
 from fuin.kms import app
 from fuin.request import Receive, Request, Scope, Send
 from fuin.settings import Settings
-from fuin.store import identities
+from fuin.store import access_keys, accounts, users
 from fuin.store.store import Store
 from tests.support.processes import free_port
 from tests.support.server import User, new_user
@@ -122,8 +122,8 @@ class Place:
         sealed = await self.services.keyholder.seal_secret(root.access_key_id, root.secret_access_key)
 
         def insert(conn: Connection) -> None:
-            identities.insert_account(conn, account, time.time())
-            identities.insert_access_key(conn, root.access_key_id, account, None, sealed, time.time())
+            accounts.insert_account(conn, account, time.time())
+            access_keys.insert_access_key(conn, root.access_key_id, account, None, sealed, time.time())
 
         await self.services.store.change(insert)
 
@@ -176,8 +176,8 @@ class Place:
         now = time.time()
 
         def insert(conn: Connection) -> None:
-            identities.insert_user(conn, identities.User(account, user.name, ids.new_user_id(), now))
-            identities.insert_access_key(conn, user.access_key_id, account, user.name, sealed, now)
+            users.insert_user(conn, users.User(account, user.name, ids.new_user_id(), now))
+            access_keys.insert_access_key(conn, user.access_key_id, account, user.name, sealed, now)
 
         await self.services.store.change(insert)
 
@@ -185,7 +185,7 @@ class Place:
         """Replace a user's inline policy."""
         document = json.dumps(policy)
         change = self.services.store.change
-        self.run(wait(change(identities.put_user_policy, account, user.name, document)))
+        self.run(wait(change(users.put_user_policy, account, user.name, document)))
 
     def sql(self, statement: str, **parameters: Any) -> None:
         """Change the database behind the service's back, with its epoch, as another process would."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuin.settings import Settings
-from fuin.store import buckets, identities
+from fuin.store import accounts, buckets
 from fuin.store.store import Store
 from tests.store import values
 
@@ -22,7 +22,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated database with the test account and an empty bucket, to be copied."""
     settings = Settings(data=tmp_path_factory.mktemp("template"))
     store = Store.open(settings)
-    store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+    store.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
     store.change_sync(buckets.insert_bucket, values.bucket())
     store.close()
     return settings.database

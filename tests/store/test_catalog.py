@@ -11,10 +11,10 @@ import pytest
 
 from fuin.access.principal import ANONYMOUS, account_root
 from fuin.settings import Settings
-from fuin.store import aliases, buckets, catalog, identities, keys, materials
+from fuin.store import access_keys, aliases, buckets, catalog, keys, materials, users
 from fuin.store.aliases import Alias
-from fuin.store.identities import User
 from fuin.store.store import Store
+from fuin.store.users import User
 from tests.store import values
 
 
@@ -24,9 +24,9 @@ def test_catalog_shows_what_is_there(store: Store) -> None:
     user = User(values.ACCOUNT, "writer", "AIDAWRITER", 1.0)
     store.change_sync(keys.insert_key, key, material)
     store.change_sync(aliases.insert_alias, Alias(values.ACCOUNT, values.REGION, "alias/a", key.key_id, 1.0, 1.0))
-    store.change_sync(identities.insert_user, user)
-    store.change_sync(identities.put_user_policy, values.ACCOUNT, "writer", "{policy}")
-    store.change_sync(identities.insert_access_key, "AKIA1", values.ACCOUNT, "writer", b"sealed", 1.0)
+    store.change_sync(users.insert_user, user)
+    store.change_sync(users.put_user_policy, values.ACCOUNT, "writer", "{policy}")
+    store.change_sync(access_keys.insert_access_key, "AKIA1", values.ACCOUNT, "writer", b"sealed", 1.0)
     found = store.catalog()
     access_key = found.access_key("AKIA1")
     assert access_key is not None

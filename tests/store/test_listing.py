@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from fuin.settings import Settings
-from fuin.store import buckets, connect, identities, listing, objects
+from fuin.store import accounts, buckets, connect, listing, objects
 from fuin.store.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
@@ -24,7 +24,7 @@ _numbers = itertools.count()
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Give one store for all examples; each has a bucket of its own, beside those of the others."""
     store = Store.open(Settings(data=tmp_path_factory.mktemp("listing")))
-    store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+    store.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
     yield store
     store.close()
 

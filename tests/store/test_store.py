@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from fuin.errors import StoreUnavailable
 from fuin.settings import Settings
-from fuin.store import connect, identities, meta
+from fuin.store import accounts, connect, meta
 from fuin.store.errors import NoDatabase, SchemaTooNew
 from fuin.store.store import Store
 from tests.store import values
@@ -27,7 +27,7 @@ def test_files_are_readable_by_the_owner_only(settings: Settings) -> None:
     before = os.umask(0)
     try:
         store = Store.open(settings)
-        store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+        store.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
         modes = {path.name: _mode(path) for path in settings.data.iterdir()}
         store.close()
     finally:
@@ -106,12 +106,12 @@ def test_queries_of_one_read_see_one_state(settings: Settings) -> None:
     store, other = Store.open(settings), Store.open(settings)
 
     def twice(conn: Connection) -> tuple[list[str], list[str]]:
-        first = identities.list_accounts(conn)
-        other.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
-        return first, identities.list_accounts(conn)
+        first = accounts.list_accounts(conn)
+        other.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
+        return first, accounts.list_accounts(conn)
 
     assert store.read(twice) == ([], [])
-    assert store.read(identities.list_accounts) == [values.ACCOUNT]
+    assert store.read(accounts.list_accounts) == [values.ACCOUNT]
     store.close()
     other.close()
 
@@ -120,11 +120,11 @@ def test_read_within_a_read_is_refused(store: Store) -> None:
     """Catalog entries read from an older state than the catalog's epoch would be stale, so it is an error."""
 
     def nested(_: Connection) -> None:
-        store.read(identities.list_accounts)
+        store.read(accounts.list_accounts)
 
     with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
         store.read(nested)
-    assert store.read(identities.list_accounts) == [values.ACCOUNT]
+    assert store.read(accounts.list_accounts) == [values.ACCOUNT]
 
 
 def test_reads_cannot_leave_writes_behind(store: Store) -> None:
@@ -138,4 +138,4 @@ def test_closed_store_refuses_writes(settings: Settings) -> None:
     store = Store.open(settings)
     store.close()
     with pytest.raises(StoreUnavailable):
-        store.write_sync(identities.insert_account, values.ACCOUNT, 1.0)
+        store.write_sync(accounts.insert_account, values.ACCOUNT, 1.0)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.settings import Settings
-from fuin.store import buckets, connect, identities, meta
+from fuin.store import accounts, buckets, connect, meta
 from fuin.store.buckets import Bucket
 from fuin.store.errors import AlreadyExists
 from fuin.store.store import Store
@@ -106,7 +106,7 @@ def test_close_finishes_what_is_queued(settings: Settings) -> None:
 
     async def story() -> None:
         store = Store.open(settings)
-        store.change_sync(identities.insert_account, values.ACCOUNT, 1.0)
+        store.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
         slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
         jobs = [asyncio.ensure_future(store.write(buckets.insert_bucket, _name(n))) for n in range(600)]
         await asyncio.sleep(0)
@@ -155,10 +155,10 @@ def test_turn_that_never_comes_is_unavailable(settings: Settings, monkeypatch: p
     assert hanging.take()
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="another process"):
-            store.write_sync(identities.insert_account, values.ACCOUNT, 1.0)
+            store.write_sync(accounts.insert_account, values.ACCOUNT, 1.0)
     hanging.give()
     time.sleep(0.1)
-    store.write_sync(identities.insert_account, values.ACCOUNT, 1.0)
+    store.write_sync(accounts.insert_account, values.ACCOUNT, 1.0)
     hanging.close()
     store.close()
 
@@ -215,16 +215,16 @@ _COMMITS_WITHOUT_SYNC = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
     from fuin.settings import Settings
-    from fuin.store import identities
+    from fuin.store import accounts
     from fuin.store.store import Store
 
     store = Store.open(Settings(data=Path(sys.argv[1])))
-    store.write_sync(identities.insert_account, "111111111111", 1.0)
+    store.write_sync(accounts.insert_account, "111111111111", 1.0)
     Path(os.environ["SYNC_FAILS"]).touch()
     try:
-        store.write_sync(identities.insert_account, "222222222222", 1.0)
+        store.write_sync(accounts.insert_account, "222222222222", 1.0)
     except Exception as error:
-        print(type(error).__name__, store.read(identities.list_accounts), flush=True)
+        print(type(error).__name__, store.read(accounts.list_accounts), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """)
 
@@ -242,7 +242,7 @@ def test_commit_that_fails_in_fsync_may_come_back(tmp_path: Path, settings: Sett
     )  # fmt: skip
     assert done.stdout.strip() == f"{OutcomeUnknown.__name__} ['111111111111']"
     store = Store.open(settings)
-    assert store.read(identities.list_accounts) == ["111111111111", "222222222222"]
+    assert store.read(accounts.list_accounts) == ["111111111111", "222222222222"]
     store.close()
 
 
@@ -258,7 +258,7 @@ _FULL_DISK = textwrap.dedent("""
     from pathlib import Path
     from fuin.errors import StoreUnavailable
     from fuin.settings import Settings
-    from fuin.store import buckets, connect, identities
+    from fuin.store import accounts, buckets, connect
     from fuin.store.store import Store
     from tests.store import values
 
@@ -273,7 +273,7 @@ _FULL_DISK = textwrap.dedent("""
 
     async def main() -> None:
         store = Store.open(Settings(data=Path(sys.argv[1])))
-        await store.change(identities.insert_account, values.ACCOUNT, 1.0)
+        await store.change(accounts.insert_account, values.ACCOUNT, 1.0)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         size = (store.path.parent / "fuin.db-wal").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))

@@ -77,8 +77,7 @@ def add_user(
         user, key = await administration.add_user(
             store, keyholder, account or first, name, access_key_id, secret_access_key
         )
-        arn = f"arn:aws:iam::{user.account}:user/{user.name}"
-        return {"UserName": user.name, "UserId": user.user_id, "Arn": arn, **_shown_once(key)}
+        return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_shown_once(key)}
 
     _print(with_server(data, passphrase_file, act), json_output)
 

@@ -17,7 +17,7 @@ from fuin import ids
 from fuin.access.policy import PolicyKind, parse_policy
 from fuin.errors import FuinError
 from fuin.secret import Secret
-from fuin.store import identities
+from fuin.store import access_keys, accounts, users
 from fuin.store.errors import AlreadyExists, NotFound
 
 if TYPE_CHECKING:
@@ -59,19 +59,19 @@ async def prepare_access_key(keyholder: Keyholder, access_key_id: str | None, se
 
 async def add_user(
     store: Store, keyholder: Keyholder, account: str, name: str, access_key_id: str | None, secret: str | None
-) -> tuple[identities.User, PreparedKey]:
+) -> tuple[users.User, PreparedKey]:
     """Add a user with one access key; raises FuinError, AlreadyExists or NotFound (the account)."""
     if not _NAME.fullmatch(name):
         raise FuinError("a user's name has 1 to 64 letters, digits and +=,.@_-")
-    if store.read(identities.find_user, account, name) is not None:
+    if store.read(users.find_user, account, name) is not None:
         raise AlreadyExists(f"user {name}")
-    user = identities.User(account, name, ids.new_user_id(), time.time())
+    user = users.User(account, name, ids.new_user_id(), time.time())
     key = await prepare_access_key(keyholder, access_key_id, secret)
     await keyholder.record(draft("CreateUser", account, user=name, accessKeyCreated=key.access_key_id))
 
     def insert(conn: Connection) -> None:
-        identities.insert_user(conn, user)
-        identities.insert_access_key(conn, key.access_key_id, account, name, key.sealed, user.created)
+        users.insert_user(conn, user)
+        access_keys.insert_access_key(conn, key.access_key_id, account, name, key.sealed, user.created)
 
     store.change_sync(insert)
     return user, key
@@ -80,10 +80,10 @@ async def add_user(
 async def put_user_policy(store: Store, keyholder: Keyholder, account: str, name: str, document: str) -> None:
     """Replace a user's inline policy; raises MalformedPolicy or NotFound. It holds as soon as this returns."""
     parse_policy(document, PolicyKind.IDENTITY)
-    if store.read(identities.find_user, account, name) is None:
+    if store.read(users.find_user, account, name) is None:
         raise NotFound(f"user {name}")
     await keyholder.record(draft("PutUserPolicy", account, user=name, policy=msgspec.json.decode(document)))
-    store.change_sync(identities.put_user_policy, account, name, document)
+    store.change_sync(users.put_user_policy, account, name, document)
 
 
 async def add_account(
@@ -92,15 +92,15 @@ async def add_account(
     """Add an account with a root access key; raises FuinError or AlreadyExists."""
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
         raise FuinError("an account's number has twelve digits")
-    if store.read(identities.account_exists, account):
+    if store.read(accounts.account_exists, account):
         raise AlreadyExists(f"account {account}")
     key = await prepare_access_key(keyholder, access_key_id, secret)
     await keyholder.record(draft("CreateAccount", account, accessKeyCreated=key.access_key_id))
 
     def insert(conn: Connection) -> None:
         now = time.time()
-        identities.insert_account(conn, account, now)
-        identities.insert_access_key(conn, key.access_key_id, account, None, key.sealed, now)
+        accounts.insert_account(conn, account, now)
+        access_keys.insert_access_key(conn, key.access_key_id, account, None, key.sealed, now)
 
     store.change_sync(insert)
     return key

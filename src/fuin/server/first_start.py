@@ -11,7 +11,7 @@ from fuin.audit.segments import segments
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.client import Keyholder
-from fuin.store import identities, meta
+from fuin.store import access_keys, accounts, meta
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -73,6 +73,6 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
 
 
 def _insert(conn: Connection, settings: Settings, key: administration.PreparedKey, now: float) -> None:
-    identities.insert_account(conn, settings.account, now)
-    identities.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
+    accounts.insert_account(conn, settings.account, now)
+    access_keys.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
     meta.insert_meta(conn, meta.Meta(settings.account, settings.region, now))

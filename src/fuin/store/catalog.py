@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fuin.store import aliases, buckets, grants, identities, keys, materials
+from fuin.store import (
+    access_keys,
+    aliases,
+    buckets,
+    grants,
+    identities,
+    keys,
+    managed_policies,
+    materials,
+    roles,
+    users,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -15,9 +26,11 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
     from fuin.access.principal import Principal
     from fuin.formats.wrapped import Material
+    from fuin.store.access_keys import AccessKey
     from fuin.store.buckets import Bucket
-    from fuin.store.identities import AccessKey
+    from fuin.store.identities import Identity
     from fuin.store.keys import Key
+    from fuin.store.roles import Role
 
     class Read(Protocol):
         """How a catalog reads: `Store.read`."""
@@ -86,6 +99,22 @@ def _alias_target(conn: Connection, account: str, region: str, name: str) -> str
     return None if alias is None else alias.key_id
 
 
+def _identity_with(conn: Connection, identity_id: str) -> Identity | None:
+    """Return a user, or else a role; ids begin with what they are of (IAM user guide, "Unique identifiers")."""
+    kind: type[Identity] = roles.Role if identity_id.startswith("AROA") else users.User
+    return identities.find_by_id(conn, kind, identity_id)
+
+
+def _managed_document(conn: Connection, account: str, arn: str) -> str | None:
+    policy = managed_policies.find_policy(conn, account, arn)
+    return None if policy is None else managed_policies.document_of(conn, policy.id)
+
+
+def _identity_of(principal: Principal) -> str:
+    """Return the unique id of a user, or of the role of a session: AROA…:SESSION."""
+    return principal.id.partition(":")[0]
+
+
 class Catalog:
     """A read-through cache, valid for one epoch; `Store.catalog()` empties it when the epoch moves.
 
@@ -94,14 +123,19 @@ class Catalog:
     """
 
     __slots__ = (
-        "_access_keys", "_aliases", "_buckets", "_grants", "_grants_to", "_keys", "_materials", "_policies",
-        "_service_keys", "conclusions",
+        "_access_keys", "_aliases", "_boundaries", "_buckets", "_grants", "_grants_to", "_identities", "_keys",
+        "_managed", "_materials", "_policies", "_role_policies", "_roles", "_service_keys", "conclusions",
     )  # fmt: skip
 
     def __init__(self, read: Read) -> None:
         """Make an empty catalog that fills itself through `read`."""
-        self._access_keys = _Shelf(read, identities.find_access_key, lambda _: 1)
-        self._policies = _Shelf(read, identities.user_policies, lambda documents: sum(map(len, documents)))
+        self._access_keys = _Shelf(read, access_keys.find_access_key, lambda _: 1)
+        self._policies = _Shelf(read, users.policies_of, lambda documents: sum(map(len, documents)))
+        self._role_policies = _Shelf(read, roles.policies_of, lambda documents: sum(map(len, documents)))
+        self._boundaries = _Shelf(read, managed_policies.boundary_of, len)
+        self._roles = _Shelf(read, roles.find_role, lambda role: len(role.trust_policy))
+        self._identities = _Shelf(read, _identity_with, lambda _: 1)
+        self._managed = _Shelf(read, _managed_document, len)
         self._keys = _Shelf(read, keys.find_key, lambda key: len(key.policy))
         self._aliases = _Shelf(read, _alias_target, lambda _: 1)
         self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
@@ -123,10 +157,39 @@ class Catalog:
         return entry
 
     def user_policies(self, principal: Principal) -> tuple[str, ...]:
-        """Return the policy documents of a user; nobody else has any."""
+        """Return every policy document that gives a user rights: inline and attached, its own and its groups'."""
         if principal.kind != "user":
             return ()
-        entry: tuple[str, ...] = self._policies.get(principal.account, principal.name)
+        entry: tuple[str, ...] = self._policies.get(principal.id)
+        return entry
+
+    def role_policies(self, principal: Principal) -> tuple[str, ...]:
+        """Return every policy document that gives a role's session rights: the role's, inline and attached."""
+        if principal.kind != "role":
+            return ()
+        entry: tuple[str, ...] = self._role_policies.get(_identity_of(principal))
+        return entry
+
+    def boundary(self, principal: Principal) -> str | None:
+        """Return the document that bounds what a user or a role's session may do, if there is one."""
+        if principal.kind not in {"user", "role"}:
+            return None
+        entry: str | None = self._boundaries.get(_identity_of(principal))
+        return entry
+
+    def role(self, account: str, name: str) -> Role | None:
+        """Return a role; a session whose role is another one by now (its id differs) is a session of nothing."""
+        entry: Role | None = self._roles.get(account, name)
+        return entry
+
+    def identity(self, identity_id: str) -> Identity | None:
+        """Return a user or role by its unique id, of which a role's session knows: it ends with that role."""
+        entry: Identity | None = self._identities.get(identity_id)
+        return entry
+
+    def managed_document(self, account: str, arn: str) -> str | None:
+        """Return the document of an account's managed policy, in its default version."""
+        entry: str | None = self._managed.get(account, arn)
         return entry
 
     def key(self, key_id: str, region: str) -> Key | None:

@@ -55,6 +55,22 @@ class TooManyTags(StoreRefusal):
     """The key would have more tags than it may have."""
 
 
+class TooMany(StoreRefusal):
+    """There are as many of `what` as there may be: `at_most`."""
+
+    def __init__(self, what: str, at_most: int) -> None:
+        super().__init__(f"there are {at_most} {what} already")
+        self.what, self.at_most = what, at_most
+
+
+class StillUsed(StoreRefusal):
+    """What is to be deleted still has something, or is used: `what`."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"it still has {what}")
+        self.what = what
+
+
 class PreconditionFailed(StoreRefusal):
     """A condition of a write does not hold; `condition` is the header's name, such as If-None-Match."""
 

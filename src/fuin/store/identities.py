@@ -1,186 +1,195 @@
-"""Accounts, users, their access keys and inline policies."""
+"""Users, groups, roles and managed policies as far as they are alike: an id, a name, a path, tags, a boundary.
 
+What each kind has beside that is in `users.py`, `groups.py`, `roles.py` and `managed_policies.py`.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
-from fuin.access.principal import Principal, account_root
-from fuin.store import schema
-from fuin.store.errors import AlreadyExists, NotFound
+from fuin.store import accounts, schema
+from fuin.store.errors import AlreadyExists, NotFound, TooMany, TooManyTags
 
-INLINE = "inline"  # the name of the one policy that `fuin user policy` replaces
+USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
 
-_accounts, _users, _keys, _policies = schema.accounts, schema.users, schema.access_keys, schema.user_policies
-_ACCOUNT = schema.parameter("p_account")
-_USER = schema.parameter("p_user")
-_KEY = schema.parameter("p_key")
-_IS_USER = and_(_users.c.account == _ACCOUNT, _users.c.name == _USER)
-_OF_USER = and_(_policies.c.account == _ACCOUNT, _policies.c.user == _USER)
+Tags = tuple[tuple[str, str], ...]
 
-_FIND_ACCOUNT = select(_accounts.c.created).where(_accounts.c.account == _ACCOUNT)
-_LIST_ACCOUNTS = select(_accounts.c.account).order_by(_accounts.c.account)
-_FIND_USER = select(_users.c.account, _users.c.name, _users.c.user_id, _users.c.created).where(_IS_USER)
-_LIST_USERS = (
-    select(_users.c.account, _users.c.name, _users.c.user_id, _users.c.created)
-    .where(_users.c.account == _ACCOUNT)
-    .order_by(_users.c.name)
+_i, _t = schema.identities, schema.identity_tags
+_b = _i.alias("boundaries")
+_ID, _ACCOUNT, _KIND = schema.parameter("p_id"), schema.parameter("p_account"), schema.parameter("p_kind")
+_LIMIT = schema.parameter("p_limit", schema.LONG)
+_IN_ACCOUNT = and_(_i.c.account == _ACCOUNT, _i.c.kind == _KIND)
+_ALL = select(
+    _i.c.account, _i.c.name, _i.c.id, _i.c.created, _i.c.path,
+    _b.c.account.label("b_account"), _b.c.path.label("b_path"), _b.c.name.label("b_name"),
+).select_from(_i.outerjoin(_b, _b.c.id == _i.c.boundary))  # fmt: skip
+_BY_ID = _ALL.where(_i.c.id == _ID)
+_BY_NAME = _ALL.where(_IN_ACCOUNT, _i.c.name == schema.parameter("p_name"))
+_PREFIX = schema.parameter("p_prefix")
+_PAGE = (
+    _ALL.where(_IN_ACCOUNT, _i.c.name > schema.parameter("p_after"))
+    .where(func.substr(_i.c.path, 1, func.length(_PREFIX)) == _PREFIX)
+    .order_by(_i.c.name)
+    .limit(_LIMIT)
 )
-_DELETE_USER = delete(_users).where(_IS_USER)
-_ACCESS_KEYS = select(
-    _keys.c.access_key_id, _keys.c.account, _keys.c.user, _keys.c.active, _keys.c.sealed_secret, _keys.c.created,
-    _users.c.user_id,
-).select_from(
-    _keys.outerjoin(_users, and_(_users.c.account == _keys.c.account, _users.c.name == _keys.c.user))
-)  # fmt: skip
-_FIND_ACCESS_KEY = _ACCESS_KEYS.where(_keys.c.access_key_id == _KEY)
-_LIST_ACCESS_KEYS = _ACCESS_KEYS.where(_keys.c.account == _ACCOUNT).order_by(_keys.c.access_key_id)
-_SET_ACTIVE = (
-    update(_keys).where(_keys.c.access_key_id == _KEY).values(active=schema.parameter("p_active", schema.FLAG))
+_FOLDED = select(_i.c.id).where(_IN_ACCOUNT, _i.c.folded == schema.parameter("p_folded"))
+_COUNT = select(func.count()).select_from(_i).where(_IN_ACCOUNT)
+_RENAME = (
+    update(_i)
+    .where(_i.c.id == _ID)
+    .values(name=schema.parameter("p_name"), folded=schema.parameter("p_folded"), path=schema.parameter("p_path"))
 )
-_DELETE_ACCESS_KEY = delete(_keys).where(_keys.c.access_key_id == _KEY)
-_FIND_POLICIES = select(_policies.c.document).where(_OF_USER).order_by(_policies.c.name)
-_DELETE_POLICIES = delete(_policies).where(_OF_USER)
+_SET_BOUNDARY = update(_i).where(_i.c.id == _ID).values(boundary=schema.parameter("p_boundary"))
+_DELETE = delete(_i).where(_i.c.id == _ID)
+_TAGS = select(_t.c.name, _t.c.value).where(_t.c.id == _ID).order_by(_t.c.folded)
+_DELETE_TAG = delete(_t).where(_t.c.id == _ID, _t.c.folded == schema.parameter("p_folded"))
+_BOUNDED = select(func.count()).select_from(_i).where(_i.c.boundary == bindparam("p_id", type_=schema.TEXT))
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """A user of an account; `user_id` is the AIDA… id that outlives no deletion."""
+class Identity:
+    """What has a name in an account; `boundary` is the ARN of a managed policy. `id` outlives no deletion.
+
+    Lists give no tags.
+    """
+
+    kind: ClassVar[str]
 
     account: str
     name: str
-    user_id: str
+    id: str
     created: float
+    path: str = "/"
+    boundary: str | None = None
+    tags: Tags = ()
+
+    @property
+    def arn(self) -> str:
+        """Return its ARN, which has the path in it."""
+        return ids.iam_arn(self.account, self.kind, self.path, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessKey:
-    """An access key; the secret is sealed, only the keyholder opens it. `user` is None for the account's root."""
-
-    access_key_id: str
-    account: str
-    user: str | None
-    active: bool
-    sealed_secret: bytes
-    principal: Principal
-    created: float
+T = TypeVar("T", bound=Identity)
 
 
-def user_principal(user: User) -> Principal:
-    """Return the principal that a user's requests come from."""
-    return Principal("user", ids.user_arn(user.account, user.name), user.account, user.user_id, user.name)
-
-
-def insert_account(conn: Connection, account: str, created: float) -> None:
-    """Add an account of twelve digits; raises AlreadyExists."""
-    try:
-        conn.execute(_accounts.insert(), {"account": account, "created": created})
-    except IntegrityError:
-        raise AlreadyExists(f"account {account}") from None
-
-
-def account_exists(conn: Connection, account: str) -> bool:
-    """Tell whether the account is one of this server's."""
-    return conn.execute(_FIND_ACCOUNT, {"p_account": account}).first() is not None
-
-
-def list_accounts(conn: Connection) -> list[str]:
-    """Return the numbers of all accounts."""
-    return list(conn.execute(_LIST_ACCOUNTS).scalars())
-
-
-def insert_user(conn: Connection, user: User) -> None:
-    """Add a user; raises NotFound (the account) or AlreadyExists."""
-    if not account_exists(conn, user.account):
-        raise NotFound(f"account {user.account}")
-    try:
-        conn.execute(
-            _users.insert(),
-            {"account": user.account, "name": user.name, "user_id": user.user_id, "created": user.created},
-        )
-    except IntegrityError:
-        raise AlreadyExists(f"user {user.name}") from None
-
-
-def find_user(conn: Connection, account: str, name: str) -> User | None:
-    """Return a user by name."""
-    row = conn.execute(_FIND_USER, {"p_account": account, "p_user": name}).first()
-    return None if row is None else User(*row)
-
-
-def list_users(conn: Connection, account: str) -> list[User]:
-    """Return an account's users by name."""
-    return [User(*row) for row in conn.execute(_LIST_USERS, {"p_account": account})]
-
-
-def delete_user(conn: Connection, account: str, name: str) -> None:
-    """Remove a user with its access keys and policies; raises NotFound."""
-    if conn.execute(_DELETE_USER, {"p_account": account, "p_user": name}).rowcount == 0:
-        raise NotFound(f"user {name}")
-
-
-def insert_access_key(
-    conn: Connection, access_key_id: str, account: str, user: str | None, sealed_secret: bytes, created: float
-) -> None:
-    """Add an active access key of a user or of the account's root; raises NotFound (account, user) or AlreadyExists."""
-    if not account_exists(conn, account):
-        raise NotFound(f"account {account}")
-    if user is not None and find_user(conn, account, user) is None:
-        raise NotFound(f"user {user}")
+def insert(conn: Connection, identity: Identity, at_most: int | None = None) -> None:
+    """Add one, with its tags and boundary; raises NotFound (account, boundary), AlreadyExists or TooMany."""
+    accounts.check_account(conn, identity.account)
+    if at_most is not None and count(conn, identity.account, identity.kind) >= at_most:
+        raise TooMany(identity.kind, at_most)
+    check_free(conn, identity.account, identity.kind, identity.name)
     row = {
-        "access_key_id": access_key_id, "account": account, "user": user, "active": 1,
-        "sealed_secret": sealed_secret, "created": created,
+        "id": identity.id, "account": identity.account, "kind": identity.kind, "name": identity.name,
+        "folded": identity.name.lower(), "path": identity.path, "created": identity.created,
     }  # fmt: skip
     try:
-        conn.execute(_keys.insert(), row)
+        conn.execute(_i.insert(), row)
     except IntegrityError:
-        raise AlreadyExists(f"access key {access_key_id}") from None
+        raise AlreadyExists(f"{identity.kind} {identity.name}") from None
+    put_tags(conn, identity.id, identity.tags)
+    if identity.boundary is not None:
+        set_boundary(conn, identity, identity.boundary)
 
 
-def _access_key(row: Any) -> AccessKey:
-    access_key_id, account, user, active, sealed, created, user_id = row
-    principal = account_root(account) if user is None else user_principal(User(account, user, user_id, created))
-    return AccessKey(access_key_id, account, user, bool(active), sealed, principal, created)
+def check_free(conn: Connection, account: str, kind: str, name: str, but: str | None = None) -> None:
+    """Raise AlreadyExists when another one (not `but`, an id) has the name, in whatever case."""
+    named = {"p_account": account, "p_kind": kind, "p_folded": name.lower()}
+    if any(found != but for found in conn.execute(_FOLDED, named).scalars()):
+        raise AlreadyExists(f"{kind} {name}")
 
 
-def find_access_key(conn: Connection, access_key_id: str) -> AccessKey | None:
-    """Return an access key with the principal that it stands for."""
-    row = conn.execute(_FIND_ACCESS_KEY, {"p_key": access_key_id}).first()
-    return None if row is None else _access_key(row)
+def find(conn: Connection, cls: type[T], account: str, name: str) -> T | None:
+    """Return one by name, in its exact case."""
+    row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": cls.kind, "p_name": name}).first()
+    return None if row is None else of_row(cls, row, tags_of(conn, row.id))
 
 
-def list_access_keys(conn: Connection, account: str) -> list[AccessKey]:
-    """Return all access keys of an account: the root's and the users'."""
-    return [_access_key(row) for row in conn.execute(_LIST_ACCESS_KEYS, {"p_account": account})]
+def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
+    """Tell whether there is one of that name, in its exact case."""
+    return conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": name}).first() is not None
 
 
-def set_access_key_active(conn: Connection, access_key_id: str, active: bool) -> None:
-    """Switch an access key on or off; raises NotFound."""
-    if conn.execute(_SET_ACTIVE, {"p_key": access_key_id, "p_active": int(active)}).rowcount == 0:
-        raise NotFound(f"access key {access_key_id}")
+def find_by_id(conn: Connection, cls: type[T], identity_id: str) -> T | None:
+    """Return one by id."""
+    row = conn.execute(_BY_ID, {"p_id": identity_id}).first()
+    return None if row is None else of_row(cls, row, tags_of(conn, row.id))
 
 
-def delete_access_key(conn: Connection, access_key_id: str) -> None:
-    """Remove an access key; raises NotFound."""
-    if conn.execute(_DELETE_ACCESS_KEY, {"p_key": access_key_id}).rowcount == 0:
-        raise NotFound(f"access key {access_key_id}")
+def found(conn: Connection, cls: type[T], account: str, name: str) -> T:
+    """Return one by name; raises NotFound."""
+    one = find(conn, cls, account, name)
+    if one is None:
+        raise NotFound(f"{cls.kind} {name}")
+    return one
 
 
-def put_user_policy(conn: Connection, account: str, name: str, document: str) -> None:
-    """Replace a user's inline policy; raises NotFound (the user)."""
-    if find_user(conn, account, name) is None:
-        raise NotFound(f"user {name}")
-    delete_user_policy(conn, account, name)
-    conn.execute(_policies.insert(), {"account": account, "user": name, "name": INLINE, "document": document})
+def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[T]:
+    """Return up to `limit` (all: -1) by name, greater than `after`, whose paths start with `prefix`; without tags."""
+    given = {"p_account": account, "p_kind": cls.kind, "p_prefix": prefix, "p_after": after, "p_limit": limit}
+    return [of_row(cls, row) for row in conn.execute(_PAGE, given)]
 
 
-def delete_user_policy(conn: Connection, account: str, name: str) -> None:
-    """Remove a user's inline policy, if there is one."""
-    conn.execute(_DELETE_POLICIES, {"p_account": account, "p_user": name})
+def count(conn: Connection, account: str, kind: str) -> int:
+    """Return how many of a kind an account has."""
+    return int(conn.execute(_COUNT, {"p_account": account, "p_kind": kind}).scalar_one())
 
 
-def user_policies(conn: Connection, account: str, name: str) -> tuple[str, ...]:
-    """Return a user's policy documents."""
-    return tuple(conn.execute(_FIND_POLICIES, {"p_account": account, "p_user": name}).scalars())
+def of_row(cls: type[T], row: Any, tags: Tags = ()) -> T:
+    """Return a value of a row with this module's columns."""
+    boundary = None if row.b_name is None else ids.iam_arn(row.b_account, POLICY, row.b_path, row.b_name)
+    return cls(row.account, row.name, row.id, row.created, row.path, boundary, tags)
+
+
+def rename(conn: Connection, identity: Identity, name: str, path: str) -> None:
+    """Give another name and path; raises AlreadyExists."""
+    check_free(conn, identity.account, identity.kind, name, but=identity.id)
+    conn.execute(_RENAME, {"p_id": identity.id, "p_name": name, "p_folded": name.lower(), "p_path": path})
+
+
+def delete_identity(conn: Connection, identity_id: str) -> None:
+    """Remove the row and what goes with it; whether it may go is for the caller to ask."""
+    conn.execute(_DELETE, {"p_id": identity_id})
+
+
+def set_boundary(conn: Connection, identity: Identity, policy_arn: str | None) -> None:
+    """Set the permissions boundary, or take it away; raises NotFound (the policy)."""
+    policy = None if policy_arn is None else id_of(conn, identity.account, POLICY, policy_arn)
+    conn.execute(_SET_BOUNDARY, {"p_id": identity.id, "p_boundary": policy})
+
+
+def id_of(conn: Connection, account: str, kind: str, arn: str) -> str:
+    """Return the id of what an ARN names in an account; raises NotFound."""
+    row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": arn.rpartition("/")[2]}).first()
+    if row is None or ids.iam_arn(account, kind, row.path, row.name) != arn:
+        raise NotFound(arn)
+    return str(row.id)
+
+
+def count_bounded(conn: Connection, policy_id: str) -> int:
+    """Return how many users and roles have a policy as their boundary."""
+    return int(conn.execute(_BOUNDED, {"p_id": policy_id}).scalar_one())
+
+
+def tags_of(conn: Connection, identity_id: str) -> Tags:
+    """Return the tags by name."""
+    return tuple((name, value) for name, value in conn.execute(_TAGS, {"p_id": identity_id}))
+
+
+def put_tags(conn: Connection, identity_id: str, tags: Iterable[tuple[str, str]], at_most: int = 50) -> None:
+    """Add tags, or replace those of the same name in whatever case; raises TooManyTags."""
+    for name, value in tags:
+        folded = {"p_id": identity_id, "p_folded": name.lower()}
+        conn.execute(_DELETE_TAG, folded)
+        conn.execute(_t.insert(), {"id": identity_id, "folded": name.lower(), "name": name, "value": value})
+    if len(tags_of(conn, identity_id)) > at_most:
+        raise TooManyTags(identity_id)
+
+
+def remove_tags(conn: Connection, identity_id: str, names: Iterable[str]) -> None:
+    """Remove tags; names that there are not do not matter."""
+    for name in names:
+        conn.execute(_DELETE_TAG, {"p_id": identity_id, "p_folded": name.lower()})

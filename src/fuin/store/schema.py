@@ -40,34 +40,100 @@ meta = _table("meta", sa.Column("name", TEXT, primary_key=True), _column("value"
 
 accounts = _table("accounts", sa.Column("account", TEXT, primary_key=True), _column("created", TIME))
 
-users = _table(
-    "users",
-    sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    _column("user_id", TEXT),
+# Users, groups, roles and managed policies: what has a path, a name that is one of its kind in the account, and an id
+# that no other ever has (AIDA…, AGPA…, AROA…, ANPA…).
+identities = _table(
+    "identities",
+    sa.Column("id", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("kind", TEXT),  # user, group, role or policy
+    _column("name", TEXT),
+    _column("folded", TEXT),  # the name in lower case: AWS takes no two names that differ in case only
+    _column("path", TEXT),
     _column("created", TIME),
-    sa.UniqueConstraint("user_id", name="users_by_id"),
+    _column("boundary", TEXT, sa.ForeignKey("identities.id"), null=True),  # a managed policy
+    sa.UniqueConstraint("account", "kind", "name", name="identities_by_name"),
+    sa.Index("identities_by_folded_name", "account", "kind", "folded"),
+    sa.Index("identities_by_boundary", "boundary", sqlite_where=sa.text("boundary IS NOT NULL")),
+)
+
+
+def _of_identity() -> sa.Column[Any]:
+    return sa.Column("id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True)
+
+
+identity_tags = _table(
+    "identity_tags",
+    _of_identity(),
+    sa.Column("folded", TEXT, primary_key=True),  # Department and department are one tag
+    _column("name", TEXT),
+    _column("value", TEXT),
+)
+
+roles = _table(
+    "roles",
+    _of_identity(),
+    _column("trust_policy", TEXT),
+    _column("description", TEXT, null=True),
+    _column("max_session_duration", sa.Integer()),  # seconds
+)
+
+managed_policies = _table(
+    "managed_policies",
+    _of_identity(),
+    _column("description", TEXT, null=True),
+    _column("updated", TIME),
+    _column("default_version", sa.Integer()),
+    _column("last_version", sa.Integer()),  # numbers are never given twice
+)
+
+policy_versions = _table(
+    "policy_versions",
+    sa.Column("id", TEXT, sa.ForeignKey("managed_policies.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("version", sa.Integer(), primary_key=True),
+    _column("document", TEXT),
+    _column("created", TIME),
+)
+
+inline_policies = _table(
+    "inline_policies",
+    _of_identity(),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("document", TEXT),
+)
+
+attachments = _table(
+    "attachments",
+    _of_identity(),
+    sa.Column("policy", TEXT, sa.ForeignKey("managed_policies.id"), primary_key=True),
+    sa.Index("attachments_of_policy", "policy", "id"),
+)
+
+memberships = _table(
+    "memberships",
+    sa.Column("user_id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("group_id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
+    sa.Index("members_of_group", "group_id", "user_id"),
 )
 
 access_keys = _table(
     "access_keys",
     sa.Column("access_key_id", TEXT, primary_key=True),
     _column("account", TEXT, sa.ForeignKey("accounts.account")),
-    _column("user", TEXT, null=True),  # NULL is the account's root
+    _column("user_id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), null=True),  # NULL: the account's root
     _column("active", FLAG),
     _column("sealed_secret", BYTES),
     _column("created", TIME),
-    sa.ForeignKeyConstraint(["account", "user"], ["users.account", "users.name"], ondelete="CASCADE"),
-    sa.Index("access_keys_by_user", "account", "user"),
+    sa.Index("access_keys_by_user", "account", "user_id"),
 )
 
-user_policies = _table(
-    "user_policies",
-    sa.Column("account", TEXT, primary_key=True),
-    sa.Column("user", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    _column("document", TEXT),
-    sa.ForeignKeyConstraint(["account", "user"], ["users.account", "users.name"], ondelete="CASCADE"),
+# Apart from the keys themselves: it is written often, and nothing that is in memory depends on it.
+access_key_uses = _table(
+    "access_key_uses",
+    sa.Column("access_key_id", TEXT, sa.ForeignKey("access_keys.access_key_id", ondelete="CASCADE"), primary_key=True),
+    _column("used", TIME),
+    _column("service", TEXT),
+    _column("region", TEXT),
 )
 
 _ONE_SERVICE_KEY = ("account", "region", "manager", "service")

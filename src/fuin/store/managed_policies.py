@@ -1,0 +1,198 @@
+"""Managed policies: documents with versions, attached to users, groups and roles, or set as boundaries."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, and_, delete, func, select, update
+
+from fuin.store import identities, schema
+from fuin.store.errors import NotFound, StillUsed, TooMany
+from fuin.store.identities import Identity
+
+VERSIONS_AT_MOST = 5
+
+_i, _m, _v, _a = schema.identities, schema.managed_policies, schema.policy_versions, schema.attachments
+_ID, _VERSION = schema.parameter("p_id"), schema.parameter("p_version", schema.LONG)
+_POLICY = schema.parameter("p_policy")
+_FIND = select(_m.c.description, _m.c.updated, _m.c.default_version, _m.c.last_version).where(_m.c.id == _ID)
+_SET = (
+    update(_m)
+    .where(_m.c.id == _ID)
+    .values(
+        updated=schema.parameter("p_updated", schema.TIME),
+        default_version=_VERSION,
+        last_version=schema.parameter("p_last", schema.LONG),
+    )
+)
+_VERSIONS = (
+    select(_v.c.version, _v.c.document, _v.c.created).where(_v.c.id == _ID).order_by(_v.c.version.desc())
+)  # fmt: skip
+_DELETE_VERSION = delete(_v).where(_v.c.id == _ID, _v.c.version == _VERSION)
+_DEFAULT = select(_v.c.document).join(_m, and_(_m.c.id == _v.c.id, _m.c.default_version == _v.c.version))
+_DOCUMENTS = _DEFAULT.join(_a, _a.c.policy == _m.c.id).where(_a.c.id == _ID).order_by(_m.c.id)
+_DOCUMENT = _DEFAULT.where(_m.c.id == _ID)
+_BOUNDARY = _DEFAULT.join(_i, _i.c.boundary == _m.c.id).where(_i.c.id == _ID)
+_ATTACHED = select(_a.c.policy).join(_i, _i.c.id == _a.c.policy).where(_a.c.id == _ID).order_by(_i.c.name)
+_HOLDERS = select(_a.c.id).join(_i, _i.c.id == _a.c.id).where(_a.c.policy == _ID).order_by(_i.c.name)
+_COUNT = select(func.count()).select_from(_a).where(_a.c.policy == _ID)
+_BOUNDED = select(_i.c.id).where(_i.c.boundary == _ID).order_by(_i.c.name)
+_DETACH = delete(_a).where(_a.c.id == _ID, _a.c.policy == _POLICY)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicy(Identity):
+    """A managed policy; `attachments` and `boundaries` count who has it."""
+
+    kind: ClassVar[str] = identities.POLICY
+
+    description: str | None = None
+    updated: float = 0.0
+    default_version: int = 1
+    last_version: int = 1
+    attachments: int = 0
+    boundaries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a managed policy."""
+
+    number: int
+    document: str
+    created: float
+
+
+def insert_policy(conn: Connection, policy: ManagedPolicy, document: str, at_most: int | None = None) -> None:
+    """Add a policy with its first version; raises NotFound (the account), AlreadyExists or TooMany."""
+    identities.insert(conn, policy, at_most)
+    conn.execute(
+        _m.insert(),
+        {
+            "id": policy.id, "description": policy.description, "updated": policy.created, "default_version": 1,
+            "last_version": 1,
+        },
+    )  # fmt: skip
+    conn.execute(_v.insert(), {"id": policy.id, "version": 1, "document": document, "created": policy.created})
+
+
+def find_policy(conn: Connection, account: str, arn: str) -> ManagedPolicy | None:
+    """Return a policy of an account by its ARN."""
+    found = identities.find(conn, ManagedPolicy, account, arn.rpartition("/")[2])
+    return None if found is None or found.arn != arn else _whole(conn, found)
+
+
+def policy_by_id(conn: Connection, policy_id: str) -> ManagedPolicy:
+    """Return a policy by its id; raises NotFound."""
+    found = identities.find_by_id(conn, ManagedPolicy, policy_id)
+    if found is None:
+        raise NotFound(policy_id)
+    return _whole(conn, found)
+
+
+def page_policies(
+    conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = -1
+) -> list[ManagedPolicy]:
+    """Return a page of policies by name; without tags."""
+    return [_whole(conn, policy) for policy in identities.page(conn, ManagedPolicy, account, prefix, after, limit)]
+
+
+def _whole(conn: Connection, policy: ManagedPolicy) -> ManagedPolicy:
+    description, updated, default, last = conn.execute(_FIND, {"p_id": policy.id}).one()
+    return replace(
+        policy, description=description, updated=updated, default_version=default, last_version=last,
+        attachments=int(conn.execute(_COUNT, {"p_id": policy.id}).scalar_one()),
+        boundaries=identities.count_bounded(conn, policy.id),
+    )  # fmt: skip
+
+
+def delete_policy(conn: Connection, policy: ManagedPolicy) -> None:
+    """Remove a policy that nobody has and that has one version left; raises StillUsed (which of the two)."""
+    if policy.attachments or policy.boundaries:
+        raise StillUsed("attached")
+    if len(versions(conn, policy.id)) > 1:
+        raise StillUsed("versions")
+    identities.delete_identity(conn, policy.id)
+
+
+def versions(conn: Connection, policy_id: str) -> list[Version]:
+    """Return the versions of a policy, the newest first."""
+    return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": policy_id})]
+
+
+def add_version(conn: Connection, policy: ManagedPolicy, document: str, *, default: bool, now: float) -> int:
+    """Add a version and return its number; raises TooMany when there are five."""
+    if len(versions(conn, policy.id)) >= VERSIONS_AT_MOST:
+        raise TooMany("versions", VERSIONS_AT_MOST)
+    number = policy.last_version + 1
+    conn.execute(_v.insert(), {"id": policy.id, "version": number, "document": document, "created": now})
+    _set(conn, policy.id, number if default else policy.default_version, number, now)
+    return number
+
+
+def set_default(conn: Connection, policy: ManagedPolicy, number: int, now: float) -> None:
+    """Make a version the one that holds; raises NotFound."""
+    if all(version.number != number for version in versions(conn, policy.id)):
+        raise NotFound(f"version {number}")
+    _set(conn, policy.id, number, policy.last_version, now)
+
+
+def _set(conn: Connection, policy_id: str, default: int, last: int, now: float) -> None:
+    conn.execute(_SET, {"p_id": policy_id, "p_version": default, "p_last": last, "p_updated": now})
+
+
+def delete_version(conn: Connection, policy: ManagedPolicy, number: int) -> None:
+    """Remove a version that is not the default one; raises StillUsed or NotFound."""
+    if number == policy.default_version:
+        raise StillUsed("default version")
+    if conn.execute(_DELETE_VERSION, {"p_id": policy.id, "p_version": number}).rowcount == 0:
+        raise NotFound(f"version {number}")
+
+
+def attach(conn: Connection, owner: str, policy_id: str, at_most: int) -> None:
+    """Attach a policy to a user, group or role (an id), which may have it already; raises TooMany."""
+    have = attached(conn, owner)
+    if policy_id in have:
+        return
+    if len(have) >= at_most:
+        raise TooMany("attached policies", at_most)
+    conn.execute(_a.insert(), {"id": owner, "policy": policy_id})
+
+
+def detach(conn: Connection, owner: str, policy_id: str) -> None:
+    """Take a policy away from a user, group or role; raises NotFound."""
+    if conn.execute(_DETACH, {"p_id": owner, "p_policy": policy_id}).rowcount == 0:
+        raise NotFound(policy_id)
+
+
+def attached(conn: Connection, owner: str) -> list[str]:
+    """Return the ids of the policies that a user, group or role has, by name."""
+    return list(conn.execute(_ATTACHED, {"p_id": owner}).scalars())
+
+
+def holders(conn: Connection, policy_id: str) -> list[str]:
+    """Return the ids of the users, groups and roles that have a policy, by name."""
+    return list(conn.execute(_HOLDERS, {"p_id": policy_id}).scalars())
+
+
+def bounded(conn: Connection, policy_id: str) -> list[str]:
+    """Return the ids of the users and roles whose boundary a policy is, by name."""
+    return list(conn.execute(_BOUNDED, {"p_id": policy_id}).scalars())
+
+
+def documents(conn: Connection, owner: str) -> list[str]:
+    """Return the documents of the policies attached to a user, group or role, each in its default version."""
+    return list(conn.execute(_DOCUMENTS, {"p_id": owner}).scalars())
+
+
+def document_of(conn: Connection, policy_id: str) -> str:
+    """Return a policy's document in its default version; raises NotFound."""
+    document: Any = conn.execute(_DOCUMENT, {"p_id": policy_id}).scalar()
+    if document is None:
+        raise NotFound(policy_id)
+    return str(document)
+
+
+def boundary_of(conn: Connection, identity_id: str) -> str | None:
+    """Return the document of a user's or role's permissions boundary, in its default version."""
+    document: str | None = conn.execute(_BOUNDARY, {"p_id": identity_id}).scalar()
+    return document
