@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin import sessions
 from fuin.access import sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fuin.access.principal import Principal
     from fuin.gate import Services
     from fuin.request import Request
-    from fuin.store.identities import AccessKey
+    from fuin.store.access_keys import AccessKey
 
 _DAY_KEYS_AT_MOST = 4096
 
@@ -28,6 +31,7 @@ class Caller(msgspec.Struct, frozen=True):
     service: str
     signed: sigv4.Signed
     day_key: bytes
+    session: Mapping[str, str] | None = None  # what the record says of temporary credentials
 
     def __repr__(self) -> str:
         return f"Caller({self.principal.arn})"  # the day key signs for a whole day
@@ -41,6 +45,7 @@ class DayKeys:
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[bytes, str, str, str], sigv4.SigningKey] = OrderedDict()
+        self.sessions = sessions.SessionKeys()  # the same of temporary credentials, with what their tokens say
 
     def cached(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
         """Return the signing key of one secret, day, region and service, if it is at hand."""
@@ -58,6 +63,8 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
 
     `signed` comes from `sigv4.parse`. The clock limit depends on the service: 15 minutes for S3, else 5.
     """
+    if signed.token:
+        return await _of_session(services, day_keys, request, signed)
     record = _record(services, request, signed)
     credential = signed.credential
     key = day_keys.cached(record.sealed_secret, credential)
@@ -68,13 +75,17 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
             record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
         )
     )
+    sealed, record = record.sealed_secret, _record(services, request, signed)  # it may have changed meanwhile
     known = _proven(record, signed, key)
-    day_keys.keep(record.sealed_secret, credential, key)
+    day_keys.keep(sealed, credential, key)
     return known
 
 
 def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
     """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
+    if signed.token:
+        session = day_keys.sessions.cached(signed)
+        return None if session is None else _of(services, request, signed, session)
     record = _record(services, request, signed)
     key = day_keys.cached(record.sealed_secret, signed.credential)
     return None if key is None else _proven(record, signed, key)
@@ -82,13 +93,38 @@ def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sig
 
 def _record(services: Services, request: Request, signed: sigv4.Signed) -> AccessKey:
     """Return the access key that a request, signed at an acceptable time, claims to be signed with."""
-    settings = services.settings
-    skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
-    sigv4.check_time(signed, request.now, skew)
+    _check_time(services, request, signed)
     record = services.store.catalog().access_key(signed.credential.access_key_id)
     if record is None or not record.active:
         raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
     return record
+
+
+async def _of_session(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller:
+    """Return the caller of a request with a session token."""
+    session = day_keys.sessions.cached(signed)
+    if session is not None:
+        return _of(services, request, signed, session)
+    _check_time(services, request, signed)
+    session = await sessions.opened(services.keyholder, signed)
+    known = _of(services, request, signed, session)
+    day_keys.sessions.keep(signed, session)
+    return known
+
+
+def _of(services: Services, request: Request, signed: sigv4.Signed, session: sessions.Session) -> Caller:
+    """Return the caller of an opened session, whose end, role or user, and signature are checked."""
+    _check_time(services, request, signed)
+    principal, facts = session.known(services.store.catalog(), request.now)
+    sigv4.verify(signed, session.key)
+    named, raw = signed.credential, session.key.raw
+    return Caller(principal, named.access_key_id, named.region, named.service, signed, raw, facts)
+
+
+def _check_time(services: Services, request: Request, signed: sigv4.Signed) -> None:
+    settings = services.settings
+    skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
+    sigv4.check_time(signed, request.now, skew)
 
 
 def _proven(record: AccessKey, signed: sigv4.Signed, key: sigv4.SigningKey) -> Caller:

@@ -51,6 +51,7 @@ def test_vector(path: Path) -> None:
         signed = sigv4.parse(request, vector["payload_hash"])
         sigv4.check_time(signed, _moment(vector["now"]), 900)
         sigv4.verify(signed, sigv4.SigningKey(day_key(signed.credential, vector["secret"])))
+        assert signed.token == vector.get("token", "")
 
     if vector["expect"] == "ok":
         run()

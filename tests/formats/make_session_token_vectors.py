@@ -13,14 +13,14 @@ SESSION_KEY_ID = "ASIAIOSFODNN7EXAMPLE"
 NOW, EXPIRY = 1_700_000_000, 1_700_003_600
 ROLE = Claims(
     kind="role", account="123456789012", id="AROAIOSFODNN7EXAMPLE", issued=NOW,
-    issuer="arn:aws:iam::123456789012:user/alice", issuer_key="AKIAIOSFODNN7EXAMPLE", name="reader", session="night",
+    issuer="arn:aws:iam::123456789012:user/alice", issuer_key="AKIAIOSFODNN7EXAMPLE", session="night",
     policy='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}]}',
     policy_arns=("arn:aws:iam::123456789012:policy/only-reading",), tags=(("team", "blue"),), transitive=("team",),
     source_identity="alice@example.com",
 )  # fmt: skip
 USER = Claims(
     kind="user", account="123456789012", id="AIDAIOSFODNN7EXAMPLE", issued=NOW,
-    issuer="arn:aws:iam::123456789012:user/alice", issuer_key="AKIAIOSFODNN7EXAMPLE", name="alice",
+    issuer="arn:aws:iam::123456789012:user/alice", issuer_key="AKIAIOSFODNN7EXAMPLE",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ ERRORS: dict[str, type[FuinError]] = {"tampered": TamperedError, "expired": Sess
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 CLAIMS = st.builds(
     Claims, kind=st.sampled_from(["root", "user", "role"]), account=TEXTS, id=TEXTS, issued=st.integers(0, 1 << 40),
-    issuer=TEXTS, issuer_key=TEXTS, name=TEXTS, session=TEXTS, policy=TEXTS,
+    issuer=TEXTS, issuer_key=TEXTS, session=TEXTS, policy=TEXTS,
     policy_arns=st.lists(TEXTS, max_size=3).map(tuple), tags=st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
     transitive=st.lists(TEXTS, max_size=3).map(tuple), source_identity=TEXTS,
 )  # fmt: skip

@@ -29,7 +29,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "xks": ("access", "keyholder.client", *LOW),
     "throttle": LOW,
     "gate": ("access", "throttle", "audit", "store", "keyholder.client", "xks.client", "formats", *LOW),
-    "caller": ("access", "gate", "request", "store", "keyholder.client", *LOW),
+    "sessions": ("access", "store", "keyholder.client", "formats", *LOW),
+    "caller": ("access", "gate", "request", "sessions", "store", "keyholder.client", *LOW),
     "kms": (*ANY_CALL, "access", "audit", "store", "keyholder.client", "xks", "formats", *LOW),
     "s3": (
         *ANY_CALL, "access", "audit", "store", "keyholder.client", "formats", *LOW,

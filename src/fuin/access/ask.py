@@ -82,3 +82,5 @@ def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
         known["aws:username"] = (principal.name,)
     for name, value in principal.tags:
         known[f"aws:principaltag/{name.lower()}"] = (value,)
+    for name, value in principal.session_facts:
+        known[name.lower()] = (value,)

@@ -24,13 +24,14 @@ class Claim(NamedTuple):
     amz_date: str
     expires: int
     payload_hash: bytes | None
+    token: str  # the security token of temporary credentials, or empty
 
 
 def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
     """Return the claim in a query's canonically encoded parameters.
 
     Raises AuthenticationFailed: MISSING when there is no Signature V4 parameter at all, INCOMPLETE when some are
-    absent, UNKNOWN_KEY for a session token, else MALFORMED, WRONG_SCOPE or UNSIGNED_HEADER.
+    absent, else MALFORMED, WRONG_SCOPE or UNSIGNED_HEADER.
     """
     fields = _fields(pairs)
     if not fields:
@@ -44,8 +45,6 @@ def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
         )
     if fields["X-Amz-Algorithm"] != ALGORITHM:
         raise AuthenticationFailed(AuthReason.MALFORMED, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    if fields.get("X-Amz-Security-Token"):
-        raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, "The security token included in the request is invalid.")
     declared = fields.get("X-Amz-Content-Sha256")
     return Claim(
         make_prefix(fields["X-Amz-Credential"], fields["X-Amz-SignedHeaders"]),
@@ -53,6 +52,7 @@ def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
         fields["X-Amz-Date"],
         _life(fields["X-Amz-Expires"]),
         declared.encode("latin-1") if declared else None,
+        fields.get("X-Amz-Security-Token", ""),
     )
 
 

@@ -25,6 +25,7 @@ class Principal:
     tags: tuple[tuple[str, str], ...] = ()  # aws:PrincipalTag/…
     session_policies: tuple[str, ...] = ()
     session: str = ""  # a session's name; empty for long-lived access keys
+    session_facts: tuple[tuple[str, str], ...] = ()  # condition keys that temporary credentials bring
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="", id="anonymous")

@@ -35,7 +35,6 @@ _ONE_MECHANISM = (
     "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
     "the Authorization header should be specified"
 )
-_BAD_TOKEN = "The security token included in the request is invalid."  # noqa: S105
 
 
 class SignedRequest(Protocol):
@@ -59,6 +58,7 @@ class Signed(msgspec.Struct, frozen=True):
     payload_hash: str  # hex, UNSIGNED-PAYLOAD or STREAMING-…
     presigned: bool
     expires: int | None  # seconds, of presigned requests only
+    token: str = ""  # the security token of temporary credentials
 
     @property
     def scope(self) -> str:
@@ -82,13 +82,15 @@ def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
     headers = request.headers
     amz_date = _date_of(headers)
     timestamp = _timestamp(amz_date, prefix.credential.date)
-    _check_coverage(headers, prefix)
+    token = _check_coverage(headers, prefix)
     if payload_hash is None:
         _check_s3(prefix.credential)
         payload_hash = _declared_hash(headers)
     query = canonical.join_parameters(_parameters(request.query)) if request.query else b""
     text = _string_to_sign(request, prefix, amz_date, query, payload_hash)
-    return Signed(prefix.credential, amz_date, timestamp, signature, prefix.names, text, payload_hash, False, None)
+    return Signed(
+        prefix.credential, amz_date, timestamp, signature, prefix.names, text, payload_hash, False, None, token
+    )  # fmt: skip
 
 
 def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
@@ -96,7 +98,9 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
     pairs = _parameters(request.query)
     claim = presigned.read(pairs)
     timestamp = _timestamp(claim.amz_date, claim.prefix.credential.date)
-    _check_coverage(request.headers, claim.prefix)
+    token = _check_coverage(request.headers, claim.prefix)
+    if token and claim.token:
+        raise AuthenticationFailed(AuthReason.MALFORMED, "X-Amz-Security-Token may be given only once.")
     if payload_hash is None:
         _check_s3(claim.prefix.credential)
         declared = claim.payload_hash or request.headers.get(b"x-amz-content-sha256")
@@ -105,7 +109,7 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
     text = _string_to_sign(request, claim.prefix, claim.amz_date, query, payload_hash)
     return Signed(
         claim.prefix.credential, claim.amz_date, timestamp, claim.signature, claim.prefix.names, text, payload_hash,
-        True, claim.expires,
+        True, claim.expires, token or claim.token,
     )  # fmt: skip
 
 
@@ -229,16 +233,16 @@ def _timestamp(amz_date: str, scope_date: str) -> float:
     return timestamp
 
 
-def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> None:
-    """Refuse x-amz-* headers outside the signature, and session tokens, none of which this server has issued."""
+def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> str:
+    """Refuse x-amz-* headers outside the signature; return the security token, empty when there is none."""
     covered = prefix.covered
     for name in headers:
         if name not in covered and name[:6] == b"x-amz-":
             raise AuthenticationFailed(
                 AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
             )
-    if headers.get(b"x-amz-security-token"):
-        raise AuthenticationFailed(AuthReason.UNKNOWN_KEY, _BAD_TOKEN)
+    token = headers.get(b"x-amz-security-token")
+    return token.decode("latin-1") if token else ""
 
 
 def _check_s3(credential: Credential) -> None:

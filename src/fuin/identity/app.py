@@ -75,6 +75,8 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     call.principal = known.principal
     call.access_key_id = known.access_key_id
     call.region = known.region
+    if known.session is not None:
+        call.facts["session"] = known.session
     return service
 
 

@@ -27,6 +27,8 @@ AUTH_CODES: dict[AuthReason, tuple[int, str]] = {
     AuthReason.MALFORMED: (400, "IncompleteSignature"),
     AuthReason.INCOMPLETE: (400, "IncompleteSignature"),
     AuthReason.UNKNOWN_KEY: (403, "InvalidClientTokenId"),
+    AuthReason.BAD_SESSION: (403, "InvalidClientTokenId"),
+    AuthReason.SESSION_EXPIRED: (403, "ExpiredToken"),
     AuthReason.EXPIRED: (403, "SignatureDoesNotMatch"),
 }
 _OTHER_AUTH = (403, "SignatureDoesNotMatch")

@@ -53,7 +53,8 @@ def _stranger(services: Services, request: Request) -> Call:
     """Return the call before anybody is known to make it."""
     return Call(
         services, request.id, "kms", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
-        request.source_ip, request.secure, request.header(b"user-agent") or "", referer=request.header(b"referer") or "",
+        request.source_ip, request.secure, request.header(b"user-agent") or "",
+        referer=request.header(b"referer") or "",
     )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     call.principal = known.principal
     call.access_key_id = known.access_key_id
     call.region = known.region
+    if known.session is not None:
+        call.facts["session"] = known.session
 
 
 async def _failed(call: Call, error: Exception) -> Answer:

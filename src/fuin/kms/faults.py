@@ -364,6 +364,8 @@ _AUTHENTICATION: Mapping[AuthReason, str] = {
     AuthReason.MALFORMED: "IncompleteSignatureException",
     AuthReason.INCOMPLETE: "IncompleteSignatureException",
     AuthReason.UNKNOWN_KEY: "UnrecognizedClientException",
+    AuthReason.BAD_SESSION: "UnrecognizedClientException",
+    AuthReason.SESSION_EXPIRED: "ExpiredTokenException",
 }
 _RETRY = "The request could not be completed; it can be tried again."
 

@@ -87,6 +87,8 @@ async def _identify(services: Services, day_keys: DayKeys, request: Request, cal
     except AuthenticationFailed as error:
         raise authentication.fault(error, request, signed) from None
     call.principal, call.region = caller.principal, caller.region
+    if caller.session is not None:
+        call.facts["session"] = caller.session
     return caller
 
 

@@ -21,8 +21,6 @@ def fault(error: AuthenticationFailed, request: Request, signed: Signed | None =
     authorization = request.headers.get(b"authorization")
     code, text = AUTHENTICATION[error.reason]
     message = error.detail if text is None else text
-    if error.reason is AuthReason.UNKNOWN_KEY and _has_token(request):
-        return S3Fault("InvalidToken", "The provided token is malformed or otherwise invalid.")
     if error.reason is AuthReason.UNKNOWN_KEY and signed is not None:
         return S3Fault(code, message, AWSAccessKeyId=signed.credential.access_key_id)
     if error.reason is AuthReason.BAD_SIGNATURE and signed is not None:
@@ -34,10 +32,6 @@ def fault(error: AuthenticationFailed, request: Request, signed: Signed | None =
     if message.startswith("x-amz-content-sha256"):
         return S3Fault("InvalidArgument", message, ArgumentName="x-amz-content-sha256")
     return S3Fault(code if authorization is not None else "AuthorizationQueryParametersError", message)
-
-
-def _has_token(request: Request) -> bool:
-    return b"x-amz-security-token" in request.headers or b"X-Amz-Security-Token" in request.query
 
 
 def _mismatch(signed: Signed) -> S3Fault:

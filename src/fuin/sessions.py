@@ -1,0 +1,166 @@
+"""Temporary credentials: from a session token that the keyholder has opened to the principal of a request.
+
+A token says whose session it is and what limits it. Everything else, what the role or user is called, how it is tagged
+and what it may do, is read from the store with each request: so a session ends with its role or user.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from fuin import ids
+from fuin.access.principal import Principal, account_root
+from fuin.access.sigv4 import SigningKey
+from fuin.errors import AuthenticationFailed, AuthReason, FormatError, SessionExpired, TamperedError
+from fuin.formats import session_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.access.sigv4 import Signed
+    from fuin.formats.session_token import Claims
+    from fuin.keyholder.client import Keyholder
+    from fuin.store.catalog import Catalog
+    from fuin.store.identities import Identity
+
+# A session policy that is no more gives nothing: without it the session would have no limit at all.
+_NOTHING = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:Nothing","Resource":"*"}}'
+_AT_MOST = 2048
+_EXPIRED = "The security token included in the request is expired"
+_INVALID = "The security token included in the request is invalid."
+
+_Name = tuple[str, str, str, str, str]
+
+
+class Known(NamedTuple):
+    """Who a session's requests come from, and what the record says of the session."""
+
+    principal: Principal
+    facts: Mapping[str, str]
+
+
+class Session:
+    """An opened token: the signing key of one day, region and service, the claims, and the end (seconds since 1970)."""
+
+    __slots__ = ("_known", "_seen", "claims", "expiry", "key")
+
+    def __init__(self, key: SigningKey, claims: Claims, expiry: int) -> None:
+        self.key, self.claims, self.expiry = key, claims, expiry
+        self._seen: tuple[object, ...] = ()
+        self._known: Known | None = None
+
+    def known(self, catalog: Catalog, now: float) -> Known:
+        """Return whose session it is; raises AuthenticationFailed when it, or its role or user, is no more.
+
+        What is put together of the claims and the catalog's entries is remembered as long as those are the same.
+        """
+        if now >= self.expiry:
+            raise AuthenticationFailed(AuthReason.SESSION_EXPIRED, _EXPIRED)
+        claims = self.claims
+        identity = _identity(catalog, claims)
+        seen = (identity, *[catalog.managed_document(claims.account, arn) for arn in claims.policy_arns])
+        if self._known is None or seen != self._seen:
+            self._known, self._seen = _put_together(claims, identity, seen[1:]), seen
+        return self._known
+
+
+class SessionKeys:
+    """A bounded cache of opened tokens; its names hold the whole token, so a changed one never meets an old key."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[_Name, Session] = OrderedDict()
+
+    def cached(self, signed: Signed) -> Session | None:
+        """Return the session of a request, if it is at hand."""
+        return self._sessions.get(_name(signed))
+
+    def keep(self, signed: Signed, session: Session) -> None:
+        """Keep a session that a signature has matched, as day keys are kept."""
+        self._sessions[_name(signed)] = session
+        if len(self._sessions) > _AT_MOST:
+            self._sessions.popitem(last=False)
+
+
+async def opened(keyholder: Keyholder, signed: Signed) -> Session:
+    """Return the session whose token a request has brought; raises AuthenticationFailed, KeyholderUnavailable."""
+    credential = signed.credential
+    try:
+        key, packed, expiry = await keyholder.session_signing_key(
+            session_token.from_text(signed.token), credential.access_key_id, credential.date, credential.region,
+            credential.service,
+        )  # fmt: skip
+        return Session(SigningKey(key), session_token.parse_claims(packed), expiry)
+    except SessionExpired:
+        raise AuthenticationFailed(AuthReason.SESSION_EXPIRED, _EXPIRED) from None
+    except (FormatError, TamperedError):
+        raise AuthenticationFailed(AuthReason.BAD_SESSION, _INVALID) from None
+
+
+def _name(signed: Signed) -> _Name:
+    credential = signed.credential
+    return signed.token, credential.access_key_id, credential.date, credential.region, credential.service
+
+
+def _identity(catalog: Catalog, claims: Claims) -> Identity | None:
+    """Return the role or user of a session, None for root; raises AuthenticationFailed when it is no more."""
+    if claims.kind == "root":
+        return None
+    found = catalog.identity(claims.id)
+    if found is None or (found.kind, found.account) != (claims.kind, claims.account):
+        raise AuthenticationFailed(AuthReason.BAD_SESSION, _INVALID)
+    return found
+
+
+def _put_together(claims: Claims, identity: Identity | None, documents: tuple[object, ...]) -> Known:
+    managed = [str(document) if document is not None else _NOTHING for document in documents]
+    principal = replace(
+        _principal(claims, identity),
+        session_policies=(*([claims.policy] if claims.policy else []), *managed),
+        session_facts=_condition_keys(claims),
+    )
+    return Known(principal, _record(claims, principal.role_arn or principal.arn))
+
+
+def _principal(claims: Claims, identity: Identity | None) -> Principal:
+    """Return the principal without the session's limits."""
+    if identity is None:
+        return account_root(claims.account)
+    if claims.kind == "user":
+        return Principal("user", identity.arn, identity.account, identity.id, identity.name, tags=identity.tags)
+    arn = ids.session_arn(identity.account, identity.name, claims.session)
+    unique = f"{identity.id}:{claims.session}"
+    tags = overlaid(identity.tags, claims.tags)
+    return Principal("role", arn, identity.account, unique, identity.name, identity.arn, tags, session=claims.session)
+
+
+def overlaid(
+    tags: tuple[tuple[str, str], ...], over: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:  # fmt: skip
+    """Return tags with others laid over them; keys are compared without case, as those of identities are."""
+    hidden = {name.lower() for name, _ in over}
+    return (*[tag for tag in tags if tag[0].lower() not in hidden], *over)
+
+
+def _condition_keys(claims: Claims) -> tuple[tuple[str, str], ...]:
+    """Return the condition keys that temporary credentials bring. There is no MFA here, which they say of themselves.
+
+    AWS: "AWS global condition context keys", aws:TokenIssueTime, aws:MultiFactorAuthPresent, aws:SourceIdentity.
+    """
+    issued = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(claims.issued))
+    keys = (("aws:TokenIssueTime", issued), ("aws:MultiFactorAuthPresent", "false"))
+    return (*keys, ("aws:SourceIdentity", claims.source_identity)) if claims.source_identity else keys
+
+
+def _record(claims: Claims, arn: str) -> Mapping[str, str]:
+    """Return what the audit record says of a session."""
+    said = {
+        "of": arn,
+        "name": claims.session,
+        "sourceIdentity": claims.source_identity,
+        "issuer": claims.issuer,
+        "issuerAccessKey": claims.issuer_key,
+    }
+    return {name: value for name, value in said.items() if value}
