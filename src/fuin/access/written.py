@@ -1,0 +1,114 @@
+"""A policy as it is written: its statements' elements as lists, for checks that look at the text and decide nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fuin.access.policy import PolicyKind, statement_name
+from fuin.access.wildcard import compile_any
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One condition as it is written: operator, key and values."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    @property
+    def folded(self) -> str:
+        """Return the key in lower case."""
+        return self.key.lower()
+
+    @property
+    def comparison(self) -> str:
+        """Return the operator without its set and without IfExists."""
+        return self.operator.rpartition(":")[2].removesuffix("IfExists")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement; `action_element` is Action or NotAction, `resource_element` Resource or NotResource."""
+
+    name: str
+    effect: str
+    raw: dict[str, Any]
+    action_element: str
+    actions: tuple[str, ...]
+    resource_element: str
+    resources: tuple[str, ...]
+    conditions: tuple[Wanted, ...]
+
+    @property
+    def allows(self) -> bool:
+        """Tell whether it is an Allow."""
+        return self.effect == "Allow"
+
+    def covers(self, action: str) -> bool:
+        """Tell whether the statement is on an action."""
+        matches = compile_any(written.lower() for written in self.actions)(action.lower())
+        return matches is (self.action_element == "Action")
+
+    def names(self, action: str) -> bool:
+        """Tell whether the action is written out, without a wildcard."""
+        return self.action_element == "Action" and action.lower() in [written.lower() for written in self.actions]
+
+    def services(self) -> set[str]:
+        """Return the services whose actions are named; * for all."""
+        return {action.partition(":")[0].lower() for action in self.actions}
+
+    @property
+    def everyone(self) -> bool:
+        """Tell whether the Principal is everyone."""
+        whom = self.raw.get("Principal")
+        return whom == "*" or (isinstance(whom, dict) and "*" in listed_values(whom.get("AWS", [])))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A policy document and its kind."""
+
+    kind: PolicyKind
+    version: str
+    statements: tuple[Statement, ...]
+
+    def allows(self, action: str) -> bool:
+        """Tell whether some Allow is on the action, whatever its resource and conditions."""
+        return any(statement.allows and statement.covers(action) for statement in self.statements)
+
+
+def read(text: str, kind: PolicyKind) -> Document:
+    """Return a document that `parse_policy` takes, as it is written."""
+    raw = json.loads(text)
+    statements = raw["Statement"] if isinstance(raw["Statement"], list) else [raw["Statement"]]
+    return Document(
+        kind,
+        raw.get("Version", "2008-10-17"),
+        tuple(_statement(statement, index) for index, statement in enumerate(statements, 1)),
+    )
+
+
+def listed_values(value: object) -> tuple[str, ...]:
+    """Return one value or a list of them as texts; true and false as JSON writes them."""
+    items = value if isinstance(value, list) else [value]
+    return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
+
+
+def _statement(raw: dict[str, Any], index: int) -> Statement:
+    action = "NotAction" if "NotAction" in raw else "Action"
+    resource = "NotResource" if "NotResource" in raw else "Resource"
+    return Statement(
+        statement_name(raw.get("Sid", ""), index), raw["Effect"], raw,
+        action, listed_values(raw.get(action, [])), resource, listed_values(raw.get(resource, [])),
+        tuple(_conditions(raw.get("Condition", {}))),
+    )  # fmt: skip
+
+
+def _conditions(block: dict[str, dict[str, object]]) -> Iterator[Wanted]:
+    for operator, keys in block.items():
+        for key, values in keys.items():
+            yield Wanted(operator, key, listed_values(values))

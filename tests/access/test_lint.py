@@ -1,0 +1,147 @@
+"""Warnings about policies: each mistake is found, what is near it is not, and what this project recommends is clean."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuin.access import actions, lint
+from fuin.access.policy import PolicyKind
+from fuin.errors import MalformedPolicy
+from fuin.kms.operations import OPERATIONS
+from tests.access.builders import KEY, ROOT_ARN, statement
+
+IDENTITY, KEYS, BUCKET = PolicyKind.IDENTITY, PolicyKind.KEY, PolicyKind.BUCKET
+OBJECTS = "arn:aws:s3:::papers/*"
+ACCOUNT = {"AWS": ROOT_ARN}
+KEEPER = statement("kms:*", Principal=ACCOUNT, Sid="Keeper")
+CONTEXT = "kms:EncryptionContext:aws:s3:arn"
+
+
+def names(kind: PolicyKind, *statements: dict[str, Any], version: str = "2012-10-17") -> list[str]:
+    """Return the names of the checks that find something."""
+    document = {"Version": version, "Statement": list(statements)}
+    return [found.check for found in lint.lint(json.dumps(document), kind)]
+
+
+def given(operator: str, key: str, *values: str) -> dict[str, Any]:
+    """Return a Condition of one operator."""
+    return {operator: {key: list(values)}}
+
+
+MISTAKES: list[tuple[str, PolicyKind, list[dict[str, Any]]]] = [
+    ("encrypt-is-not-for-objects", IDENTITY, [statement(["kms:Encrypt", "kms:Decrypt"], KEY)]),
+    (
+        "encrypt-is-not-for-objects",
+        KEYS,
+        [KEEPER | {"Action": "kms:PutKeyPolicy"}, statement("kms:encrypt", Principal=ACCOUNT)],
+    ),
+    ("multipart-needs-decrypt", IDENTITY, [statement("s3:Put*", OBJECTS), statement("kms:GenerateDataKey", KEY)]),
+    ("key-policy-locks-out", KEYS, [statement("kms:Decrypt", Principal=ACCOUNT)]),
+    ("key-policy-locks-out", KEYS, [KEEPER | {"Condition": given("Bool", "aws:SecureTransport", "true")}]),
+    ("key-policy-locks-out", KEYS, [KEEPER, statement("kms:Put*", "*", "Deny", Principal="*")]),
+    ("key-policy-resource", KEYS, [KEEPER, statement("kms:Decrypt", KEY, Principal=ACCOUNT)]),
+    ("for-everyone", KEYS, [KEEPER, statement("kms:Decrypt", Principal="*")]),
+    ("for-everyone", BUCKET, [statement("s3:GetObject", OBJECTS, Principal={"AWS": "*"})]),
+    ("retire-grant-in-key-policy", KEYS, [KEEPER, statement("kms:RetireGrant", Principal=ACCOUNT)]),
+    ("bucket-key-context", IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("StringLike", CONTEXT, OBJECTS))]),
+    (
+        "bucket-key-context",
+        IDENTITY,
+        [statement("kms:Decrypt", KEY, Condition=given("StringEquals", CONTEXT, "arn:aws:s3:::papers"))],
+    ),
+    (
+        "wildcard-that-is-text",
+        IDENTITY,
+        [statement("kms:Decrypt", KEY, Condition=given("StringEquals", CONTEXT, OBJECTS))],
+    ),
+    (
+        "via-service-form",
+        IDENTITY,
+        [statement("kms:Decrypt", KEY, Condition=given("StringEquals", "kms:ViaService", "s3"))],
+    ),
+    ("unknown-action", IDENTITY, [statement("kms:ReEncrypt", KEY)]),
+    ("unknown-action", IDENTITY, [statement("kms:Decrpyt*", KEY)]),
+    ("unknown-action", IDENTITY, [statement("s3:HeadObject", OBJECTS)]),
+    ("other-service", IDENTITY, [statement("kms:Decrypt", OBJECTS)]),
+    ("other-service", IDENTITY, [statement(["s3:GetObject"], KEY)]),
+    ("bucket-or-object", IDENTITY, [statement("s3:GetObject", "arn:aws:s3:::papers")]),
+    ("bucket-or-object", IDENTITY, [statement(["s3:ListBucket", "s3:GetObject"], OBJECTS)]),
+    ("alias-as-resource", IDENTITY, [statement("kms:Decrypt", KEY.rpartition(":")[0] + ":alias/papers")]),
+    ("action-without-key", IDENTITY, [statement("kms:ListKeys", KEY)]),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "statements"), MISTAKES)
+def test_a_mistake_is_found(name: str, kind: PolicyKind, statements: list[dict[str, Any]]) -> None:
+    """The check names it."""
+    assert name in names(kind, *statements)
+
+
+RIGHT: list[tuple[PolicyKind, list[dict[str, Any]]]] = [
+    (IDENTITY, [statement("s3:PutObject", OBJECTS), statement(["kms:GenerateDataKey", "kms:Decrypt"], KEY)]),
+    (IDENTITY, [statement(["kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"], KEY)]),
+    (IDENTITY, [statement("s3:ListBucket", "arn:aws:s3:::papers"), statement("kms:ListKeys")]),
+    (IDENTITY, [statement(["s3:ListBucket", "s3:GetObject"], ["arn:aws:s3:::papers", OBJECTS])]),
+    (IDENTITY, [statement("kms:CreateAlias", [KEY, KEY.rpartition(":")[0] + ":alias/papers"])]),
+    (IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("StringLike", "kms:ViaService", "s3.*.amazonaws.com"))]),
+    (IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("StringLike", CONTEXT, "arn:aws:s3:::papers*"))]),
+    (KEYS, [KEEPER]),
+    (KEYS, [KEEPER, statement("kms:Decrypt", "*", "Deny", Principal="*")]),
+    (BUCKET, [statement("s3:GetObject", OBJECTS, Principal=ACCOUNT)]),
+    (IDENTITY, [statement("*", "*")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "statements"), RIGHT)
+def test_what_is_right_is_not_warned_of(kind: PolicyKind, statements: list[dict[str, Any]]) -> None:
+    """A warning about something good would teach people to overlook warnings."""
+    assert names(kind, *statements) == []
+
+
+def test_every_check_has_a_mistake_here() -> None:
+    """No check stands in the table that nothing shows to work."""
+    elsewhere = {
+        "not-principal-with-allow", "not-action-with-allow", "for-all-values-without-null", "variable-that-is-text",
+    }  # fmt: skip
+    assert {name for name, _, _ in MISTAKES} | elsewhere == set(lint.CHECKS)
+
+
+def test_a_finding_says_where_what_and_why() -> None:
+    """The statement's name, the action that is needed, and a page of AWS."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement("kms:Encrypt", KEY, Sid="Keys")]})
+    (found,) = lint.lint(document, IDENTITY)
+    assert found.statement == 'statement "Keys"'
+    assert "kms:GenerateDataKey" in found.text
+    assert found.line.endswith("[encrypt-is-not-for-objects]")
+    assert all(link.startswith("https://docs.aws.amazon.com/") for _, link in lint.CHECKS.values())
+
+
+def test_what_is_no_policy_is_an_error() -> None:
+    """Findings are about policies that could be put."""
+    with pytest.raises(MalformedPolicy):
+        lint.lint("{}", IDENTITY)
+
+
+def test_a_large_policy_has_a_bounded_number_of_findings() -> None:
+    """Whoever puts policies writes the record with them."""
+    many = [statement("kms:Wrong", KEY) for _ in range(200)]
+    assert len(names(IDENTITY, *many)) == 50
+
+
+def test_the_actions_are_those_of_the_operations() -> None:
+    """Every action that an operation of KMS asks for is a known one."""
+    asked = {action.lower() for operation in OPERATIONS.values() for action in operation.actions}
+    assert asked <= actions.KMS
+    assert actions.KMS - asked == {"kms:synchronizemultiregionkey"}  # AWS asks it of itself
+
+
+def test_the_recommended_policies_are_clean() -> None:
+    """What the how-to tells people to write has no findings but the one about AWS's bucket keys."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "add-users-and-policies.md"
+    policies = re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(policies) >= 3
+    found = {finding.check for text in policies for finding in lint.lint(text.replace('"KEY"', f'"{KEY}"'), IDENTITY)}
+    assert found <= {"bucket-key-context"}
