@@ -1,6 +1,7 @@
-"""`python -m tests.fuzz COUNT [SEED]`: the long form, in rounds on fresh data; prints what it found; exits 1 if so.
+"""`python -m tests.fuzz REQUESTS [PARSED] [SEED]`: the long form; prints what it found, exits 1 if there was anything.
 
-Each round has a seed of its own, so a finding's round can be run again.
+REQUESTS go through the whole edge to a real keyholder, in rounds on fresh data, each with a seed of its own, so that a
+finding's round can be run again; PARSED go to the parsers alone.
 """
 
 import shutil
@@ -10,13 +11,37 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.fuzz.parsers import Parsers
 from tests.fuzz.test_fuzz import GROWTH_AT_MOST, run
 
 ROUND = 256_000
 
 
-def main(count: int, seed: int) -> int:
-    """Run the rounds and report each."""
+def main(requests: int, parsed: int, seed: int) -> int:
+    """Run both parts and report."""
+    bad = parse(parsed, seed) + ask(requests, seed)
+    print(f"{requests:,} requests and {parsed:,} inputs of parsers, {bad} findings")
+    return 1 if bad else 0
+
+
+def parse(count: int, seed: int) -> int:
+    """Give inputs to the parsers and return how many findings there were."""
+    began = time.monotonic()
+    seen = Parsers(seed).run(count) if count else None
+    if seen is None:
+        return 0
+    for name, data, what in seen.findings[:20]:
+        print(f"FINDING {name} {data[:2000]!r} -> {what}")
+    print(
+        f"parsers: {seen.count:,} inputs, {seen.taken:,} taken, slowest {1000 * seen.slowest:.0f} ms, "
+        f"{time.monotonic() - began:.0f} s",
+        flush=True,
+    )
+    return len(seen.findings)
+
+
+def ask(count: int, seed: int) -> int:
+    """Send requests in rounds and return how many findings there were."""
     answers: Counter[str] = Counter()
     bad = 0
     began = time.monotonic()
@@ -39,9 +64,9 @@ def main(count: int, seed: int) -> int:
             f"{time.monotonic() - began:.0f} s",
             flush=True,
         )
-    print(f"{sum(answers.values()):,} requests, {bad} findings")
-    return 1 if bad else 0
+    return bad
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(main(*given, *(2_000_000, 8_000_000, 1)[len(given) :]))

@@ -104,7 +104,7 @@ class Inputs:
             return self._random.choice(self._pool.grant_ids)
         if "GrantToken" in name and self._pool.grant_tokens and chance < 0.9:
             token = self._random.choice(self._pool.grant_tokens)
-            return token if chance < 0.3 else self._changed(token.encode()).decode("latin-1")
+            return token if chance < 0.3 else self.changed(token.encode()).decode("latin-1")
         return self._text()
 
     def _text(self) -> str:
@@ -120,13 +120,14 @@ class Inputs:
         if known and chance < 0.2:
             raw = self._random.choice(known)
         elif known and chance < 0.8:
-            raw = self._changed(self._random.choice(known))
+            raw = self.changed(self._random.choice(known))
         else:
             raw = self._random.randbytes(self._random.choice(LENGTHS))
         text = base64.b64encode(raw).decode()
         return text if chance < 0.97 else text[:-1] + "\n"
 
-    def _changed(self, raw: bytes) -> bytes:
+    def changed(self, raw: bytes) -> bytes:
+        """Return bytes that are a few changes away from `raw`."""
         data = bytearray(raw)
         for _ in range(1 + self._few()):
             place = self._random.randrange(len(data) + 1)
@@ -160,4 +161,4 @@ class Inputs:
             case 4:
                 return body.decode().encode("utf-16")
             case _:
-                return self._changed(body)
+                return self.changed(body)

@@ -7,10 +7,12 @@ import pytest
 from fuin.kms.operations import OPERATIONS
 from tests.fuzz.driver import Driver, Findings
 from tests.fuzz.inputs import Inputs
+from tests.fuzz.parsers import Parsers
 from tests.fuzz.scene import furnish
 from tests.kms.place import Place
 
 COUNT = 12_800
+PARSED = 40_000
 GROWTH_AT_MOST = 48 * 1024 * 1024  # bytes
 
 
@@ -51,3 +53,10 @@ def test_inputs_reach_the_work(findings: Findings) -> None:
     refused = {operation for operation, status in findings.answers if status == "400"}
     assert refused == set(OPERATIONS)
     assert len(succeeded) > len(OPERATIONS) // 2
+
+
+def test_parsers_take_or_refuse() -> None:
+    """JSON, blobs and tokens are parsed or refused with the one error of their parser, each at once."""
+    seen = Parsers(seed=1).run(PARSED)
+    assert seen.findings == []
+    assert 0 < seen.taken < seen.count

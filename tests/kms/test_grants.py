@@ -230,7 +230,7 @@ def test_grants_have_a_quota(place: Place, kms: Any, new_key: NewKey) -> None:
         tail=secrets.token_hex(4), key=key_id, region=REGION, account=ACCOUNT,
     )  # fmt: skip
     ask = {"KeyId": key_id, "GranteePrincipal": ann.arn, "Operations": ["Encrypt", "Decrypt"]}
-    assert refusal(kms.create_grant, **ask) == ("LimitExceededException", "A key has at most 50000 grants.")
+    assert refusal(kms.create_grant, **ask) == ("LimitExceededException", "A key has at most 50,000 grants.")
     assert kms.create_grant(**ask, Name="first")["GrantId"] == named
     ann.kms.encrypt(KeyId=key_id, Plaintext=b"x")
 

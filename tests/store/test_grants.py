@@ -41,7 +41,7 @@ def grant(key_id: str, number: int = 1, **changes: Any) -> Grant:
 
 def add(store: Store, given: Grant) -> str:
     """Insert a grant of an enabled key and return its id."""
-    return store.change_sync(grants.insert_grant, given, ENABLED, 10)
+    return store.change_sync(grants.insert_grant, given, ENABLED, 10, 10)
 
 
 def test_grants_are_read_as_they_were_written(store: Store, key_id: str) -> None:
@@ -113,6 +113,15 @@ def test_a_key_has_so_many_grants(store: Store, key_id: str) -> None:
     with pytest.raises(grants.TooManyGrants):
         add(store, grant(key_id, 11))
     assert add(store, grant(key_id, 11, name="n3")) == f"{3:064x}"
+
+
+def test_a_principal_has_so_many_grants_of_a_key(store: Store, key_id: str) -> None:
+    """The quota of one grantee does not count the grants to others."""
+    for number in range(3):
+        store.change_sync(grants.insert_grant, grant(key_id, number), ENABLED, 10, 3)
+    with pytest.raises(grants.TooManyGrants):
+        store.change_sync(grants.insert_grant, grant(key_id, 4), ENABLED, 10, 3)
+    store.change_sync(grants.insert_grant, grant(key_id, 5, grantee="arn:aws:iam::1:user/b"), ENABLED, 10, 3)
 
 
 def test_the_key_is_looked_at_again(store: Store, key_id: str) -> None:

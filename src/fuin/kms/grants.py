@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.access.grants import Grant
@@ -24,12 +25,13 @@ from fuin.kms.faults import (
 from fuin.kms.grant_lists import GrantConstraints
 from fuin.kms.key import found, reach
 from fuin.kms.naming import Named, find
-from fuin.kms.quotas import GRANTS_PER_KEY
+from fuin.kms.quotas import GRANTS_PER_GRANTEE, GRANTS_PER_KEY
 from fuin.kms.shapes import Input, Output
 from fuin.store import grants
 from fuin.store.errors import NotFound, WrongState
 
 if TYPE_CHECKING:
+    from fuin.access.facts import Late, Values
     from fuin.gate import Call
     from fuin.store.keys import Key
 
@@ -122,22 +124,32 @@ def _check_service_grant(p: CreateGrantInput, given: GrantConstraints) -> None:
         )
 
 
-def _conditions(call: Call, grant: Grant) -> dict[str, str]:
-    """Return the condition keys of CreateGrant; those of the encryption context are the constraint's pairs."""
-    pairs = grant.equals or grant.subset or ()
-    kind = "EncryptionContextEquals" if grant.equals is not None else "EncryptionContextSubset"
-    constrained = grant.equals is not None or grant.subset is not None
+def _conditions(call: Call, grant: Grant) -> dict[str, str | Values | Late]:
+    """Return the condition keys of CreateGrant."""
     keys = {
         "kms:GranteePrincipal": grant.grantee,
         "kms:GranteeServicePrincipal": grant.grantee_service,
         "kms:RetiringPrincipal": grant.retiring,
         "kms:RetiringServicePrincipal": grant.retiring_service,
-        "kms:GrantConstraintType": kind if constrained else None,
         "kms:GrantConstraintSourceArn": grant.source_arn,
         **grant_rules.for_resource(call),
     }
-    keys.update({f"kms:EncryptionContext:{name}": value for name, value in pairs})
-    return {name: value for name, value in keys.items() if value is not None}
+    said = {name: value for name, value in keys.items() if value is not None}
+    return {**said, "kms:GrantOperations": grant.operations, **_of_constraint(grant)}
+
+
+def _of_constraint(grant: Grant) -> dict[str, str | Values]:
+    """Return the condition keys of a grant's constraint: its type, and those of an encryption context of its pairs."""
+    pairs = grant.equals if grant.equals is not None else grant.subset
+    if pairs is None:
+        return {}
+    return {
+        "kms:GrantConstraintType": (
+            "EncryptionContextEquals" if grant.equals is not None else "EncryptionContextSubset"
+        ),
+        **{f"kms:EncryptionContext:{name}": value for name, value in pairs},
+        "kms:EncryptionContextKeys": tuple(name for name, _ in pairs),
+    }
 
 
 def _grantee(grant: Grant) -> str:
@@ -150,9 +162,9 @@ async def _insert(call: Call, named: Named, key: Key, grant: Grant) -> str:
     if key.state == states.UNAVAILABLE:  # which its key store makes of a disabled key as well
         allowed |= {states.DISABLED}
     try:
-        return await call.change(grants.insert_grant, grant, allowed, GRANTS_PER_KEY)
-    except grants.TooManyGrants:
-        raise LimitExceededException(f"A key has at most {GRANTS_PER_KEY} grants.") from None
+        return await call.change(grants.insert_grant, grant, allowed, GRANTS_PER_KEY, GRANTS_PER_GRANTEE)
+    except grants.TooManyGrants as error:
+        raise LimitExceededException(f"A key has {error}.") from None
     except WrongState as error:
         raise states.refusal(error.state, _CREATE, named.arn) from None
     except NotFound:
@@ -193,7 +205,7 @@ def _key_of(call: Call, grant: Grant) -> Named:
 
 def _permit_retirement(call: Call, named: Named, grant: Grant | None) -> None:
     """Check the right; it comes before existence."""
-    conditions = rights.of_key(named)
+    conditions = partial(rights.add_key, call, named, {} if grant is None else _of_constraint(grant))
     try:
         if named.key is None:
             permit_identity(call, _RETIRE, named.arn, named.account, conditions)

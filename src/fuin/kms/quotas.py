@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KEYS = 100_000
 ALIASES_PER_KEY = 50
 GRANTS_PER_KEY = 50_000
+GRANTS_PER_GRANTEE = 5_000  # of a key; AWS has no such limit any more, but a decision reads all that a principal has
 KEY_POLICY_BYTES = 32_768  # the model's 131,072 characters are more than AWS takes
 CUSTOM_KEY_STORES = 10
 TAGS_PER_KEY = 50

@@ -29,6 +29,7 @@ _TO_PRINCIPAL = _ALL.where(_OF_KEY, _g.c.grantee.in_([_ARN, schema.parameter("p_
 # By grantee as well, which has an index and a name has not.
 _NAMED = _ALL.where(_OF_KEY, _g.c.grantee.is_not_distinct_from(_ARN), _g.c.name == schema.parameter("p_name"))
 _COUNT = select(func.count()).select_from(_g).where(_OF_KEY)
+_COUNT_TO = select(func.count()).select_from(_g).where(_OF_KEY, _g.c.grantee.is_not_distinct_from(_ARN))
 _DELETE = delete(_g).where(_IS_GRANT)
 
 
@@ -43,10 +44,10 @@ _LIST_RETIRABLE = _page(_g.c.retiring == _ARN, _IN_REGION)
 
 
 class TooManyGrants(StoreRefusal):
-    """The key would have more grants than it may have."""
+    """The key would have more grants, in all or to one principal, than it may have."""
 
 
-def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_most: int) -> str:
+def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_most: int, at_most_to_one: int) -> str:
     """Add a grant and return its id; one with the same name, to the same effect, is there already: then its id.
 
     Raises NotFound when the key has gone, WrongState when it is in none of `states`, and TooManyGrants.
@@ -63,7 +64,9 @@ def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_mos
             if _effect(found) == _effect(grant):
                 return found.grant_id
     if conn.execute(_COUNT, of_key).scalar_one() >= at_most:
-        raise TooManyGrants(f"key {grant.key_id}")
+        raise TooManyGrants(f"at most {at_most:,} grants")
+    if conn.execute(_COUNT_TO, {**of_key, "p_arn": grant.grantee}).scalar_one() >= at_most_to_one:
+        raise TooManyGrants(f"at most {at_most_to_one:,} grants to one principal")
     conn.execute(_g.insert(), _row(grant))
     return grant.grant_id
 
