@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuin.access.ask import Ask
-from fuin.access.conditions import OPERATORS, parse_conditions
+from fuin.access.conditions import parse_conditions
 from fuin.access.decide import decide_identity
+from fuin.access.operators import OPERATORS
 from fuin.access.principal import ANONYMOUS, Principal
 from tests.access.builders import ACCOUNT, ANN, EVE, KEY, ROOT, SERVICE, ask, identity, statement
 
@@ -63,7 +64,7 @@ def test_operator(operator: str, wanted: object, found: str | None, expected: bo
 @given(st.sampled_from(sorted(OPERATORS)), st.sampled_from(["true", "false"]), st.none() | st.sampled_from(["true"]))
 def test_negated_operator_is_the_opposite(operator: str, wanted: str, found: str | None) -> None:
     """StringNot… is true exactly where String… is false, absent keys included."""
-    if operator == "Bool":
+    if not operator.startswith("String"):
         return
     base = operator.replace("Not", "")
     negated = base.replace("String", "StringNot")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.policy import SIZE_LIMITS, PolicyKind, parse_policy
+from fuin.access.kinds import RULES
+from fuin.access.policy import SIZE_LIMITS, PolicyKind, PolicyTooLong, check_policy, parse_policy, size_of
 from fuin.errors import MalformedPolicy
 from tests.access.builders import identity, statement
 
@@ -28,6 +29,10 @@ _JSON = st.recursive(
 )
 
 
+_OTHER_ELEMENTS = {"Sid", "Condition", "Principal", "NotPrincipal", "NotAction", "NotResource"}
+_WHOM: dict[bool, dict[str, str]] = {True: {"Principal": "*"}, False: {}}
+
+
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_vector(path: Path) -> None:
     """A document is taken, or refused with a text that says what is wrong."""
@@ -36,10 +41,10 @@ def test_vector(path: Path) -> None:
     text = document if isinstance(document, str) else json.dumps(document)
     kind = PolicyKind[vector["kind"]]
     if vector["refused"] is None:
-        assert parse_policy(text, kind).statements
+        assert check_policy(text, kind).statements
         return
     with pytest.raises(MalformedPolicy, match=r"^[^\n]{1,400}$") as caught:
-        parse_policy(text, kind)
+        check_policy(text, kind)
     assert vector["refused"] in str(caught.value)
 
 
@@ -51,12 +56,28 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("kind", PolicyKind)
 def test_size_limit_is_exact(kind: PolicyKind) -> None:
-    """White space counts; the limit itself is still taken."""
-    principal = {} if kind is PolicyKind.IDENTITY else {"Principal": "*"}
-    text = json.dumps({"Statement": statement("*", **principal)})
-    parse_policy(text.ljust(SIZE_LIMITS[kind]), kind)
-    with pytest.raises(MalformedPolicy, match="longer than"):
-        parse_policy(text.ljust(SIZE_LIMITS[kind] + 1), kind)
+    """The limit itself is still taken; white space counts for some kinds only."""
+    rules = RULES[kind]
+    item = statement("sts:AssumeRole" if kind is PolicyKind.TRUST else "s3:*", **_WHOM[rules.has_principal])
+    if not rules.has_resource:
+        del item["Resource"]
+    text = json.dumps({"Id": "", "Statement": item})
+    text = text.replace('"Id": ""', f'"Id": "{"x" * (SIZE_LIMITS[kind] - size_of(text, kind))}"')
+    check_policy(text, kind)
+    with pytest.raises(PolicyTooLong, match=r"^(Maximum policy size|Policy exceeds)"):
+        check_policy(text.replace('"Id": "', '"Id": "x'), kind)
+    if rules.counts_space:
+        with pytest.raises(PolicyTooLong):
+            check_policy(text + " ", kind)
+    else:
+        check_policy(text.replace(": ", ":\n\t   "), kind)
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_no_kind_takes_more_than_a_bound(kind: PolicyKind) -> None:
+    """Also what was stored under older limits is bounded."""
+    with pytest.raises(MalformedPolicy, match="longer than 131072"):
+        parse_policy("{}".ljust(131_073), kind)
 
 
 @given(_JSON, st.sampled_from(PolicyKind))
@@ -73,7 +94,7 @@ def test_any_text_is_refused(text: str, kind: PolicyKind) -> None:
         parse_policy(text, kind)
 
 
-@given(st.text(min_size=1, max_size=12).filter(lambda name: name not in {"Sid", "Condition", "Principal"}))
+@given(st.text(min_size=1, max_size=12).filter(lambda name: name not in _OTHER_ELEMENTS))
 def test_unknown_element_is_refused(name: str) -> None:
     """An element that the language does not have may change the meaning, so it is refused."""
     item = {**statement("*"), name: "x"}

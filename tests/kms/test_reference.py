@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fuin.access.conditions import KEYS
+from fuin.access.condition_keys import KEYS
 from fuin.kms import reference
 from fuin.kms.operations import OPERATIONS
 

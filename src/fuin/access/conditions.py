@@ -1,65 +1,42 @@
-"""The Condition element: which operators and keys there are, and whether a request meets them.
+"""The Condition element: whether a request meets it.
 
-AWS: "IAM JSON policy elements: Condition operators". Several operators and keys must all hold; of several values one is
-enough. A key that the request lacks makes a positive operator false, a negated one true, and any …IfExists true.
+AWS: "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued context keys". Several operators
+and keys must all hold; of several values one is enough. A key that the request lacks makes a positive operator false, a
+negated one true, any …IfExists true, ForAllValues true and ForAnyValue false.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from __future__ import annotations
 
-from fuin.access.wildcard import Matcher, compile_any
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from fuin.access.operators import OPERATORS, Operator
+from fuin.access.variables import Ambiguous, Template, parse_template
+from fuin.access.wildcard import Matcher
 from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
-Facts = Mapping[str, tuple[str, ...]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
+    from fuin.access.wildcard import Piece
 
-def _equal(values: tuple[str, ...]) -> Matcher:
-    return frozenset(values).__contains__
+    Facts = Mapping[str, tuple[str, ...]]
 
-
-def _equal_ignoring_case(values: tuple[str, ...]) -> Matcher:
-    wanted = frozenset(value.lower() for value in values)
-    return lambda text: text.lower() in wanted
-
-
-# operator: (how its values are compared, whether it is negated)
-OPERATORS: dict[str, tuple[Callable[[tuple[str, ...]], Matcher], bool]] = {
-    "StringEquals": (_equal, False),
-    "StringNotEquals": (_equal, True),
-    "StringEqualsIgnoreCase": (_equal_ignoring_case, False),
-    "StringNotEqualsIgnoreCase": (_equal_ignoring_case, True),
-    "StringLike": (compile_any, False),
-    "StringNotLike": (compile_any, True),
-    "Bool": (_equal_ignoring_case, False),
-}
 _IF_EXISTS = "IfExists"
-
-# Keys that a request brings here, and keys that AWS would leave out as well for callers like ours (no organization,
-# no session, no VPC, no principal tags). Any other key is refused: a Deny on a key that never comes would never deny.
-KEYS = frozenset({
-    "aws:calledviafirst", "aws:calledvialast", "aws:federatedprovider", "aws:multifactorauthpresent",
-    "aws:principalaccount", "aws:principalarn", "aws:principalisawsservice", "aws:principalorgid",
-    "aws:principalservicename", "aws:principaltype", "aws:requestedregion", "aws:securetransport", "aws:sourceaccount",
-    "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourcevpc", "aws:sourcevpce", "aws:useragent",
-    "aws:userid", "aws:username", "aws:viaawsservice", "aws:vpcsourceip",
-    "kms:bypasspolicylockoutsafetycheck", "kms:calleraccount", "kms:datakeypairspec", "kms:encapsulationalgorithm",
-    "kms:encryptionalgorithm", "kms:expirationmodel", "kms:grantconstraintsourcearn", "kms:grantconstrainttype",
-    "kms:granteeprincipal", "kms:granteeserviceprincipal", "kms:grantisforawsresource", "kms:keyagreementalgorithm",
-    "kms:keyorigin", "kms:keyspec", "kms:keyusage", "kms:macalgorithm", "kms:messagetype", "kms:multiregion",
-    "kms:multiregionkeytype", "kms:policyname", "kms:primaryregion", "kms:reencryptonsamekey", "kms:replicaregion",
-    "kms:requestalias", "kms:retiringprincipal", "kms:retiringserviceprincipal", "kms:signingalgorithm",
-    "kms:viaservice", "kms:wrappingalgorithm", "kms:wrappingkeyspec",
-    "s3:authtype", "s3:delimiter", "s3:max-keys", "s3:prefix", "s3:signatureversion", "s3:x-amz-acl",
-    "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-metadata-directive", "s3:x-amz-server-side-encryption",
-    "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-storage-class",
-})  # fmt: skip
-KEY_FAMILIES = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext:")
+_ALL, _ANY = "ForAllValues:", "ForAnyValue:"
+_NULL = "Null"
+_NOTHING = ("",)  # AWS: a null dataset, such as an empty string
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator on one key; `key` is in lower case, `written` as in the policy."""
+    """One operator on one key; `key` is in lower case, `operator` and `written` are as in the policy.
+
+    `matches` takes one value of the request and tells whether it fits one of the policy's values that hold no variable;
+    `templates` are those that do. `absent` is the result for a request without the key; `null` marks the Null operator.
+    """
 
     operator: str
     written: str
@@ -68,41 +45,115 @@ class Condition:
     matches: Matcher
     negated: bool
     if_exists: bool
+    absent: bool
+    quantifier: str = ""  # or ForAllValues: or ForAnyValue:
+    null: bool = False
+    templates: tuple[Template, ...] = ()
+    of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
-        """Tell whether the request's values meet it; `every` asks it of all values, else one is enough."""
+        """Tell whether the request's values meet it.
+
+        Of several values that no set operator is for, `every` asks it of all, else one is enough: an Allow wants every
+        reading, a Deny only one. So it is with a variable whose key has several values.
+        """
         found = facts.get(self.key)
-        if found is None:
-            return self.if_exists or self.negated
-        results = [self.matches(value) is not self.negated for value in found]
-        return all(results) if every else any(results)
+        if not found:
+            return self.absent
+        if self.null:
+            return not every if found == _NOTHING else "false" in self.values
+        try:
+            matches = self._with_variables(facts) if self.templates else self.matches
+        except Ambiguous:
+            return not every
+        negated = self.negated
+        if len(found) == 1:
+            return (found == _NOTHING and self.quantifier == _ALL) or matches(found[0]) is not negated
+        if self.quantifier == _ALL or (every and not self.quantifier):
+            return all(matches(value) is not negated for value in found)
+        return any(matches(value) is not negated for value in found)
+
+    def _with_variables(self, facts: Facts) -> Matcher:
+        """Return the matcher of all values; one whose variable has no value matches nothing (AWS: it is null)."""
+        matchers = [self.matches]
+        for template in self.templates:
+            pieces = template.resolved(facts)
+            if pieces is not None and self.of_pieces is not None:
+                matchers.append(self.of_pieces(pieces))
+        return lambda text: any(matches(text) for matches in matchers)
 
 
-def parse_conditions(block: object, where: str) -> tuple[Condition, ...]:
-    """Return the conditions of a Condition element; raises MalformedPolicy, with `where` naming the statement."""
+def parse_conditions(block: object, where: str, *, variables: bool = True) -> tuple[Condition, ...]:
+    """Return the conditions of a Condition element; raises MalformedPolicy, with `where` naming the statement.
+
+    `variables` tells whether the policy's version has policy variables.
+    """
     if not isinstance(block, dict):
         raise MalformedPolicy(f"{where}: Condition must be an object")
     conditions: list[Condition] = []
     for operator, keys in block.items():
         if not isinstance(keys, dict) or not keys:
             raise MalformedPolicy(f"{where}: Condition {short(operator)} must be an object of condition keys")
-        conditions.extend(_condition(operator, key, values, where) for key, values in keys.items())
+        conditions.extend(_condition(operator, key, raw, where, variables=variables) for key, raw in keys.items())
     return tuple(conditions)
 
 
-def _condition(operator: str, written: str, raw: object, where: str) -> Condition:
-    base = operator.removesuffix(_IF_EXISTS)
-    if base not in OPERATORS:
+def _condition(operator: str, written: str, raw: object, where: str, *, variables: bool) -> Condition:
+    quantifier = next((prefix for prefix in (_ALL, _ANY) if operator.startswith(prefix)), "")
+    base = operator.removeprefix(quantifier)
+    if base == _NULL and not quantifier:
+        return _null(operator, written, raw, where)
+    known = OPERATORS.get(base.removesuffix(_IF_EXISTS))
+    if known is None:
         raise MalformedPolicy(f"{where}: condition operator {short(operator)} is not supported")
-    key = written.lower()
-    if key not in KEYS and not any(key.startswith(family) and key != family for family in KEY_FAMILIES):
-        raise MalformedPolicy(f"{where}: condition key {short(written)} is not supported")
-    values = _values(raw, f"{where}: condition {operator} {written}")
-    if base == "Bool" and any(value.lower() not in ("true", "false") for value in values):
-        raise MalformedPolicy(f"{where}: condition {operator} {written} takes true or false")
-    compile_values, negated = OPERATORS[base]
-    matches = compile_values(values)
-    return Condition(operator, written, key, values, matches, negated, operator.endswith(_IF_EXISTS))
+    if_exists = base.endswith(_IF_EXISTS)
+    here = f"{where}: condition {operator} {short(written)}"
+    values = _values(raw, here)
+    plain, templates = _sorted(values, here, known, variables=variables)
+    try:
+        matches = known.of_values(plain)
+    except ValueError as error:
+        raise MalformedPolicy(f"{here} {error}") from None
+    fixed = [known.of_pieces(pieces) for template in templates if (pieces := template.constant) and known.of_pieces]
+    absent = quantifier == _ALL or (quantifier != _ANY and (if_exists or known.negated))
+    return Condition(
+        operator, written, _key(written, here), values, _either(matches, fixed), known.negated, if_exists, absent,
+        quantifier, False, tuple(template for template in templates if template.constant is None), known.of_pieces,
+    )  # fmt: skip
+
+
+def _null(operator: str, written: str, raw: object, where: str) -> Condition:
+    here = f"{where}: condition {operator} {short(written)}"
+    values = tuple(value.lower() for value in _values(raw, here))
+    if any(value not in ("true", "false") for value in values):
+        raise MalformedPolicy(f"{here} takes true or false")
+    absent = "true" in values
+    return Condition(operator, written, _key(written, here), values, _never, False, False, absent, null=True)
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def _either(matches: Matcher, more: Sequence[Matcher]) -> Matcher:
+    return (lambda text: matches(text) or any(other(text) for other in more)) if more else matches
+
+
+def _sorted(
+    values: tuple[str, ...], where: str, operator: Operator, *, variables: bool
+) -> tuple[tuple[str, ...], list[Template]]:
+    """Return the plain values and those with variables; only text and ARNs may have such."""
+    if not variables or operator.of_pieces is None:
+        return values, []
+    templates = [template for value in values if (template := parse_template(value, where))]
+    written = {template.written for template in templates}
+    return tuple(value for value in values if value not in written), templates
+
+
+def _key(written: str, where: str) -> str:
+    if ":" not in written:  # AWS's text
+        raise MalformedPolicy(f"{where}: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+    return written.lower()
 
 
 def _values(raw: object, where: str) -> tuple[str, ...]:
@@ -115,10 +166,8 @@ def _values(raw: object, where: str) -> tuple[str, ...]:
 def _value(item: object, where: str) -> str:
     if isinstance(item, bool):
         return "true" if item else "false"
-    if isinstance(item, int):
+    if isinstance(item, int | Decimal):
         return str(item)
     if not isinstance(item, str):
         raise MalformedPolicy(f"{where}: values must be strings")
-    if "${" in item:
-        raise MalformedPolicy(f"{where}: policy variables are not supported: {short(item)}")
     return item

@@ -109,7 +109,7 @@ def trace_statement(statement: Statement, ask: Ask) -> StatementTrace:
     """Return what one statement makes of a question."""
     return StatementTrace(
         statement.index, statement.name, statement.effect, statement.names(ask.principal),
-        statement.actions(ask.action.lower()), statement.resources(ask.resource),
+        statement.actions(ask.action.lower()), statement.covers(ask),
         tuple(_condition(condition, statement, ask) for condition in statement.conditions),
     )  # fmt: skip
 

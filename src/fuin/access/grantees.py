@@ -13,8 +13,24 @@ from fuin.errors import MalformedPolicy
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ROOT = re.compile(r"arn:aws:iam::([0-9]{12}):root")
-_USER = re.compile(r"arn:aws:iam::[0-9]{12}:user/[\w+=,.@/-]{1,576}", re.ASCII)
-_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com")
+_IDENTITY = re.compile(r"arn:aws:iam::[0-9]{12}:(?:user|role)/[\w+=,.@/-]{1,576}", re.ASCII)
+_SESSION = re.compile(
+    r"arn:aws:sts::[0-9]{12}:(?:assumed-role/[\w+=,.@-]{1,64}|federated-user)/[\w+=,.@-]{2,64}", re.ASCII
+)
+_ENDED = re.compile(r"(?:AIDA|AROA)[A-Z0-9]{16,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)  # store/principals.py writes it
+_SERVICE_LABELS = re.compile(r"[a-z0-9.-]{1,100}\.amazonaws\.com")
+_CANONICAL = re.compile(r"[0-9a-f]{64}")
+_PROVIDER = re.compile(r"[\w.-]{1,255}|arn:aws:iam::[0-9]{12}:(?:oidc|saml)-provider/[\w.:/-]{1,255}", re.ASCII)
+_ELEMENT = {True: "NotPrincipal", False: "Principal"}
+_ACCEPTED = {
+    "key policy": ("AWS", "Service"), "bucket policy": ("AWS", "Service", "CanonicalUser"),
+    "trust policy": ("AWS", "Service", "Federated"),
+}  # fmt: skip
+# AWS's own texts.
+_INVALID = {
+    "key policy": "Policy contains a statement with one or more invalid principals.",
+    "bucket policy": "Invalid principal in policy.", "trust policy": "Invalid principal in policy.",
+}  # fmt: skip
 
 
 class Standing(enum.IntEnum):
@@ -28,23 +44,31 @@ class Standing(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grantees:
-    """The principals that a statement names."""
+    """The principals that a statement names or, with NotPrincipal (`negated`), those that it leaves out.
+
+    `others` are principals that exist in AWS but not here: identity providers and canonical users of others, and the
+    unique ids of users and roles that are no more.
+    """
 
     everyone: bool
     accounts: frozenset[str]
     arns: frozenset[str]
     services: frozenset[str]
+    others: frozenset[str] = frozenset()
+    negated: bool = False
 
     @property
     def text(self) -> str:
         """Return whom it names, for reasons."""
-        if self.everyone:
-            return "everyone"
         accounts = [f"account {account}" for account in sorted(self.accounts)]
-        return listed([*accounts, *sorted(self.arns), *sorted(self.services)])
+        named = [*accounts, *sorted(self.arns), *sorted(self.services), *sorted(self.others)]
+        text = "everyone" if self.everyone else listed(named)
+        return f"everyone but {text}" if self.negated else text
 
     def standing(self, principal: Principal) -> Standing:
         """Return how these principals name `principal`."""
+        if self.negated:
+            return Standing.NONE if self._leaves_out(principal) else Standing.DIRECT
         if self.everyone:
             return Standing.DIRECT
         if principal.kind == "service":
@@ -55,43 +79,95 @@ class Grantees:
             return Standing.IDENTITY
         return Standing.ACCOUNT if principal.account in self.accounts else Standing.NONE
 
+    def _leaves_out(self, principal: Principal) -> bool:
+        """Tell whether a Deny with NotPrincipal spares `principal`.
 
-def parse_grantees(element: object, where: str) -> Grantees:
-    """Return the meaning of a Principal element; raises MalformedPolicy, with `where` naming the statement."""
+        AWS looks at the account, then the role, then the session: each of them must stand in the list. "AWS JSON policy
+        elements: NotPrincipal".
+        """
+        if self.everyone or principal.kind == "service":
+            return self.everyone or principal.arn in self.services
+        if principal.account not in self.accounts:
+            return False
+        names = {principal.arn, principal.role_arn} - {""} if principal.kind != "root" else set()
+        return names <= self.arns
+
+
+def parse_grantees(element: object, where: str, kind: str = "key policy", *, negated: bool = False) -> Grantees:
+    """Return the meaning of a Principal or (`negated`) NotPrincipal element of a `kind` of policy.
+
+    Raises MalformedPolicy, with `where` naming the statement.
+    """
     if element == "*":
-        return Grantees(True, frozenset(), frozenset(), frozenset())
+        return Grantees(True, frozenset(), frozenset(), frozenset(), negated=negated)
     if not isinstance(element, dict) or not element:
-        raise MalformedPolicy(f'{where}: Principal must be "*" or an object')
-    if unknown := element.keys() - {"AWS", "Service"}:
-        raise MalformedPolicy(f"{where}: Principal {short(min(unknown))} is not supported")
-    names = _names(element["AWS"], where) if "AWS" in element else []
-    services = _names(element["Service"], where) if "Service" in element else []
-    accounts: set[str] = set()
-    arns: set[str] = set()
+        raise MalformedPolicy(f'{_INVALID[kind]} {where}: {_ELEMENT[negated]} must be "*" or an object')
+    if unknown := element.keys() - set(_ACCEPTED[kind]):
+        raise MalformedPolicy(f"{_INVALID[kind]} {where}: Principal {short(min(unknown))} is not supported")
+    named = _Named(where, _INVALID[kind], set(), set(), set(), set())
+    names = named.listed(element, "AWS")
     for name in names:
         if name != "*":
-            _sort(name, accounts, arns, where)
-    for service in services:
-        if not _SERVICE.fullmatch(service):
-            raise MalformedPolicy(f"{where}: invalid service principal: {short(service)}")
-    return Grantees("*" in names, frozenset(accounts), frozenset(arns), frozenset(services))
+            named.add(name)
+    for service in named.listed(element, "Service"):
+        named.check(_SERVICE_LABELS, service, "service principal")
+        named.services.add(service)
+    for provider in named.listed(element, "Federated"):
+        named.check(_PROVIDER, provider, "identity provider")
+        named.others.add(provider)
+    for user in named.listed(element, "CanonicalUser"):
+        named.add_canonical(user)
+    return Grantees(
+        "*" in names, frozenset(named.accounts), frozenset(named.arns), frozenset(named.services),
+        frozenset(named.others), negated,
+    )  # fmt: skip
 
 
-def _names(value: object, where: str) -> list[str]:
-    items = value if isinstance(value, list) else [value]
-    names = [item for item in items if isinstance(item, str)]
-    if not names or len(names) != len(items):
-        raise MalformedPolicy(f"{where}: Principal must name at least one principal, as strings")
-    return names
+@dataclass(slots=True)
+class _Named:
+    """What a Principal element names, as it is gathered."""
 
+    where: str
+    invalid: str  # AWS's text for what is wrong
+    accounts: set[str]
+    arns: set[str]
+    services: set[str]
+    others: set[str]
 
-def _sort(name: str, accounts: set[str], arns: set[str], where: str) -> None:
-    root = _ROOT.fullmatch(name)
-    if root:
-        accounts.add(root[1])
-    elif _ACCOUNT.fullmatch(name):
-        accounts.add(name)
-    elif _USER.fullmatch(name):
-        arns.add(name)
-    else:
-        raise MalformedPolicy(f"{where}: invalid principal: {short(name)}")
+    def listed(self, element: dict[str, object], member: str) -> list[str]:
+        if member not in element:
+            return []
+        value = element[member]
+        items = value if isinstance(value, list) else [value]
+        names = [item for item in items if isinstance(item, str)]
+        if not names or len(names) != len(items):
+            raise MalformedPolicy(
+                f"{self.invalid} {self.where}: Principal must name at least one principal, as strings"
+            )
+        return names
+
+    def check(self, form: re.Pattern[str], name: str, what: str) -> None:
+        if not form.fullmatch(name):
+            raise MalformedPolicy(f"{self.invalid} {self.where}: invalid {what}: {short(name)}")
+
+    def add(self, name: str) -> None:
+        root = _ROOT.fullmatch(name)
+        if root:
+            self.accounts.add(root[1])
+        elif _ACCOUNT.fullmatch(name):
+            self.accounts.add(name)
+        elif _IDENTITY.fullmatch(name):
+            self.arns.add(name)
+        elif _ENDED.fullmatch(name):
+            self.others.add(name)
+        else:
+            self.check(_SESSION, name, "principal")
+            self.arns.add(name)
+
+    def add_canonical(self, user: str) -> None:
+        """Add a canonical user; an account's canonical id is its number here."""
+        if _ACCOUNT.fullmatch(user):
+            self.accounts.add(user)
+        else:
+            self.check(_CANONICAL, user, "canonical user")
+            self.others.add(user)

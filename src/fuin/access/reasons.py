@@ -83,8 +83,9 @@ def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int,
     here = f"{policy.name}, {statement.name}"
     if not statement.actions(ask.action.lower()):
         service = ask.action.partition(":")[0] + ":"
-        same_service = [action for action in statement.action_names if action.lower().startswith(service)]
-        if same_service and statement.names(ask.principal) and statement.resources(ask.resource):
+        granted = () if statement.not_actions else statement.action_names
+        same_service = [action for action in granted if action.lower().startswith(service)]
+        if same_service and statement.names(ask.principal) and statement.covers(ask):
             verb = "is" if len(same_service) == 1 else "are"
             text = f"{here}: {listed(same_service)} {verb} granted, but this needs {ask.action}"
             yield 1, Reason(text, policy.name, statement.name, "")
@@ -98,8 +99,9 @@ def _causes(ask: Ask, statement: Statement) -> Iterator[str]:
     standing = statement.names(ask.principal)
     if standing is Standing.NONE:
         yield f"does not name {ask.principal.arn}"
-    if not statement.resources(ask.resource):
-        yield f"its Resource is {listed(statement.resource_names)}, not {ask.resource}"
+    if not statement.covers(ask):
+        element, names = "NotResource" if statement.not_resources else "Resource", listed(statement.resource_names)
+        yield f"its {element} is {names}, {'which leaves out' if statement.not_resources else 'not'} {ask.resource}"
     facts = ask.facts()
     for condition in statement.conditions:
         if not condition.holds(facts, every=True):

@@ -60,7 +60,7 @@ def resource_side(ask: Ask, policy: Policy) -> Resource:
         standing = statement.names(ask.principal)
         if standing is Standing.NONE or (statement.effect == "Allow" and standing <= best):
             continue
-        if statement.resources(ask.resource) and (not statement.conditions or statement.meets_conditions(ask)):
+        if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
             if statement.effect == "Deny":
                 return Resource(Cause(statement.reason, (RESOURCE, 0)), None, Standing.NONE)
             allowed, best = Cause(statement.reason, (RESOURCE, 0)), standing
@@ -92,7 +92,7 @@ def _scan(ask: Ask, kind: str, policies: tuple[Policy, ...]) -> tuple[Cause | No
     allowed = None
     for index, policy in enumerate(policies):
         for statement in policy.on_action(ask.action):
-            if statement.resources(ask.resource) and (not statement.conditions or statement.meets_conditions(ask)):
+            if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
                 if statement.effect == "Deny":
                     return Cause(statement.reason, (kind, index)), None
                 if allowed is None:

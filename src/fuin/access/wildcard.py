@@ -4,9 +4,18 @@ A pattern is compiled once into a function over `str` methods. Backtracking is n
 part between two stars is always good enough, so the time is bounded by the lengths of pattern and text.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 Matcher = Callable[[str], bool]
+_Part = tuple[str | None, ...]  # None is the wildcard for one character
+
+
+class Piece(NamedTuple):
+    """A piece of a pattern; in a literal one `*` and `?` are characters like any other."""
+
+    text: str
+    literal: bool
 
 
 def compile_pattern(pattern: str) -> Matcher:
@@ -16,10 +25,26 @@ def compile_pattern(pattern: str) -> Matcher:
     head, *middle, tail = pattern.split("*")
     middle = [part for part in middle if part]
     if "?" in pattern:
-        return _general(head, middle, tail)
+        return _general(_part(head), [_part(part) for part in middle], _part(tail))
     if not middle and not tail:
         return _anything if not head else lambda text: text.startswith(head)
     return _stars(head, middle, tail)
+
+
+def compile_pieces(pieces: Sequence[Piece]) -> Matcher:
+    """Return the same for a pattern in pieces, some of which are literal."""
+    parts: list[list[str | None]] = [[]]
+    for text, literal in pieces:
+        runs = [text] if literal else text.split("*")
+        for index, run in enumerate(runs):
+            if index:
+                parts.append([])
+            parts[-1].extend(run if literal else _part(run))
+    if len(parts) == 1:
+        whole = tuple(parts[0])
+        return lambda text: len(text) == len(whole) and _stands_at(whole, text, 0)
+    head, *middle, tail = (tuple(part) for part in parts)
+    return _general(head, [part for part in middle if part], tail)
 
 
 def compile_any(patterns: Iterable[str]) -> Matcher:
@@ -39,6 +64,10 @@ def is_pattern(text: str) -> bool:
     return "*" in text or "?" in text
 
 
+def _part(text: str) -> _Part:
+    return tuple(None if character == "?" else character for character in text)
+
+
 def _anything(_: str) -> bool:
     return True
 
@@ -46,7 +75,8 @@ def _anything(_: str) -> bool:
 def _fixed(pattern: str) -> Matcher:
     if "?" not in pattern:
         return lambda text: text == pattern
-    return lambda text: len(text) == len(pattern) and _stands_at(pattern, text, 0)
+    part = _part(pattern)
+    return lambda text: len(text) == len(part) and _stands_at(part, text, 0)
 
 
 def _stars(head: str, middle: list[str], tail: str) -> Matcher:
@@ -66,7 +96,7 @@ def _stars(head: str, middle: list[str], tail: str) -> Matcher:
     return matches
 
 
-def _general(head: str, middle: list[str], tail: str) -> Matcher:
+def _general(head: _Part, middle: list[_Part], tail: _Part) -> Matcher:
     least = len(head) + len(tail)
 
     def matches(text: str) -> bool:
@@ -82,7 +112,7 @@ def _general(head: str, middle: list[str], tail: str) -> Matcher:
     return matches
 
 
-def _end_of(part: str, text: str, start: int, end: int) -> int:
+def _end_of(part: _Part, text: str, start: int, end: int) -> int:
     """Return where the leftmost place of `part` in `text[start:end]` ends, or -1.
 
     Shift-and (Baeza-Yates and Gonnet 1992): bit n tells that the first n + 1 characters end here. Trying place after
@@ -90,11 +120,10 @@ def _end_of(part: str, text: str, start: int, end: int) -> int:
     """
     if len(part) > end - start:
         return -1
-    anything = sum([1 << place for place, want in enumerate(part) if want == "?"])
+    anything = sum([1 << place for place, want in enumerate(part) if want is None])
     masks = dict.fromkeys(part, anything)
     for place, want in enumerate(part):
         masks[want] |= 1 << place
-    masks["?"] = anything  # in a text it is a character like any other
     state, whole = 0, 1 << (len(part) - 1)
     for at in range(start, end):
         state = (state << 1 | 1) & masks.get(text[at], anything)
@@ -103,5 +132,6 @@ def _end_of(part: str, text: str, start: int, end: int) -> int:
     return -1
 
 
-def _stands_at(part: str, text: str, start: int) -> bool:
-    return all(want in ("?", have) for want, have in zip(part, text[start : start + len(part)], strict=True))
+def _stands_at(part: _Part, text: str, start: int) -> bool:
+    there = text[start : start + len(part)]
+    return all(want is None or want == have for want, have in zip(part, there, strict=True))

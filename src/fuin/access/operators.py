@@ -1,0 +1,256 @@
+"""Condition operators: how the values of a policy are compared with one value of a request.
+
+AWS: "IAM JSON policy elements: Condition operators". Each maker takes the values of the policy, of which one is enough,
+and returns a function of the request's value. A request's value that is not of the operator's type (a number, a date,
+an address …) matches nothing. Makers raise ValueError, which says what the operator takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import ipaddress
+import operator
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from fuin.access.wildcard import Matcher, Piece, compile_any, compile_pattern, compile_pieces, is_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_LONGEST_SCALAR = 64  # of a number, a date or an address
+_ARN_PARTS = 6
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_EPOCH = re.compile(r"[0-9]{1,3}|[0-9]{5,12}")  # four digits are a year
+_DATE = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?)?)?)?", re.ASCII
+)
+_RANGE = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?")
+_EPOCH_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator; `of_pieces` is there for those whose values may hold variables."""
+
+    of_values: Callable[[tuple[str, ...]], Matcher]
+    negated: bool = False
+    of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
+
+
+def _equal(values: tuple[str, ...]) -> Matcher:
+    return frozenset(values).__contains__
+
+
+def _equal_pieces(pieces: Sequence[Piece]) -> Matcher:
+    return _text(pieces).__eq__
+
+
+def _equal_ignoring_case(values: tuple[str, ...]) -> Matcher:
+    wanted = frozenset(value.lower() for value in values)
+    return lambda text: text.lower() in wanted
+
+
+def _equal_pieces_ignoring_case(pieces: Sequence[Piece]) -> Matcher:
+    return _equal_ignoring_case((_text(pieces),))
+
+
+def _text(pieces: Sequence[Piece]) -> str:
+    return "".join([piece.text for piece in pieces])
+
+
+def _truth(values: tuple[str, ...]) -> Matcher:
+    if any(value.lower() not in ("true", "false") for value in values):
+        raise ValueError("takes true or false")
+    return _equal_ignoring_case(values)
+
+
+def _binary(values: tuple[str, ...]) -> Matcher:
+    wanted = frozenset(_bytes(value) for value in values)
+    if None in wanted:
+        raise ValueError("takes base64")
+    return lambda text: _bytes(text) in wanted
+
+
+def _bytes(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def number(text: str) -> Decimal | None:
+    """Return the number that a text is, or None."""
+    if len(text) > _LONGEST_SCALAR or not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def moment(text: str) -> int | None:
+    """Return the microseconds since 1970 of a date (ISO 8601 as W3C profiles it, or seconds since 1970), or None."""
+    if len(text) > _LONGEST_SCALAR:
+        return None
+    if _EPOCH.fullmatch(text):
+        return int(text) * _MICROSECONDS
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        when = dt.datetime(
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
+            int((fraction or "0").ljust(6, "0")[:6]), dt.UTC,
+        )  # fmt: skip
+    except ValueError:
+        return None
+    return (when - _EPOCH_START) // dt.timedelta(microseconds=1) - _offset(zone) * _MICROSECONDS
+
+
+def _offset(zone: str | None) -> int:
+    """Return the seconds that a zone such as +09:00 is before UTC."""
+    if zone is None or zone in "Zz":
+        return 0
+    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def _in(value: Any, wanted: frozenset[Any]) -> bool:
+    return value in wanted
+
+
+def _compared(
+    read: Callable[[str], Any], kind: str, choose: Callable[[list[Any]], Any], test: Callable[[Any, Any], bool]
+) -> Callable[[tuple[str, ...]], Matcher]:
+    """Return the maker of a comparison; `choose` makes of the policy's values the one that decides."""
+
+    def of_values(values: tuple[str, ...]) -> Matcher:
+        read_values = [read(value) for value in values]
+        if None in read_values:
+            raise ValueError(f"takes {kind}")
+        bound = choose(read_values)
+
+        def matches(text: str) -> bool:
+            value = read(text)
+            return value is not None and test(value, bound)
+
+        return matches
+
+    return of_values
+
+
+def _comparisons(prefix: str, read: Callable[[str], Any], kind: str) -> dict[str, Operator]:
+    equals = _compared(read, kind, frozenset, _in)
+    return {
+        f"{prefix}Equals": Operator(equals),
+        f"{prefix}NotEquals": Operator(equals, negated=True),
+        f"{prefix}LessThan": Operator(_compared(read, kind, max, operator.lt)),
+        f"{prefix}LessThanEquals": Operator(_compared(read, kind, max, operator.le)),
+        f"{prefix}GreaterThan": Operator(_compared(read, kind, min, operator.gt)),
+        f"{prefix}GreaterThanEquals": Operator(_compared(read, kind, min, operator.ge)),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> tuple[int, int] | None:
+    """Return the version and the number of an IP address; an IPv4 address that IPv6 carries is that IPv4 address."""
+    if len(text) > _LONGEST_SCALAR or "%" in text:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.version, int(address)
+
+
+def _networks(values: tuple[str, ...]) -> Matcher:
+    """Match addresses in ranges, which are kept by their length: the time does not grow with their number."""
+    ranges: dict[tuple[int, int], set[int]] = {}
+    for value in values:
+        if not _RANGE.fullmatch(value):
+            raise ValueError("takes IP addresses and CIDR ranges")
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError("takes IP addresses and CIDR ranges") from None
+        shift = network.max_prefixlen - network.prefixlen
+        ranges.setdefault((network.version, shift), set()).add(int(network.network_address) >> shift)
+
+    def matches(text: str) -> bool:
+        found = _address(text)
+        if found is None:
+            return False
+        return any(found[0] == version and found[1] >> shift in known for (version, shift), known in ranges.items())
+
+    return matches
+
+
+def _arns(values: tuple[str, ...]) -> Matcher:
+    """Match ARNs, each of the six parts for itself: a `*` does not reach beyond its part."""
+    for value in values:
+        if value != "*" and (not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1):
+            raise ValueError("takes ARNs")
+    exact = frozenset(value for value in values if not is_pattern(value))
+    patterns = [_arn_pieces((Piece(value, False),)) for value in values if is_pattern(value)]
+    return lambda text: text in exact or any(matches(text) for matches in patterns)
+
+
+def _arn_pieces(pieces: Sequence[Piece]) -> Matcher:
+    parts: list[list[Piece]] = [[]]
+    for text, literal in pieces:
+        first, *rest = text.split(":", _ARN_PARTS - len(parts))
+        parts[-1].append(Piece(first, literal))
+        parts.extend([Piece(run, literal)] for run in rest)
+    if parts == [[Piece("*", False)]]:
+        return lambda text: text.count(":") >= _ARN_PARTS - 1
+    if len(parts) < _ARN_PARTS:
+        return lambda _: False
+    matchers = [_of_pieces(part) for part in parts]
+
+    def matches(text: str) -> bool:
+        found = text.split(":", _ARN_PARTS - 1)
+        return len(found) == _ARN_PARTS and all(map(_apply, matchers, found))
+
+    return matches
+
+
+def _apply(matches: Matcher, text: str) -> bool:
+    return matches(text)
+
+
+def _of_pieces(pieces: Sequence[Piece]) -> Matcher:
+    if len(pieces) == 1 and not pieces[0].literal:
+        return compile_pattern(pieces[0].text)
+    return compile_pieces(pieces)
+
+
+# "Null" is not here: it looks at whether the key is there, and at no value of it.
+OPERATORS: dict[str, Operator] = {
+    "StringEquals": Operator(_equal, of_pieces=_equal_pieces),
+    "StringNotEquals": Operator(_equal, negated=True, of_pieces=_equal_pieces),
+    "StringEqualsIgnoreCase": Operator(_equal_ignoring_case, of_pieces=_equal_pieces_ignoring_case),
+    "StringNotEqualsIgnoreCase": Operator(_equal_ignoring_case, negated=True, of_pieces=_equal_pieces_ignoring_case),
+    "StringLike": Operator(compile_any, of_pieces=compile_pieces),
+    "StringNotLike": Operator(compile_any, negated=True, of_pieces=compile_pieces),
+    **_comparisons("Numeric", number, "numbers"),
+    **_comparisons("Date", moment, "dates such as 2025-01-31T09:30:00Z or seconds since 1970"),
+    "Bool": Operator(_truth),
+    "BinaryEquals": Operator(_binary),
+    "IpAddress": Operator(_networks),
+    "NotIpAddress": Operator(_networks, negated=True),
+    "ArnEquals": Operator(_arns, of_pieces=_arn_pieces),
+    "ArnLike": Operator(_arns, of_pieces=_arn_pieces),
+    "ArnNotEquals": Operator(_arns, negated=True, of_pieces=_arn_pieces),
+    "ArnNotLike": Operator(_arns, negated=True, of_pieces=_arn_pieces),
+}

@@ -1,0 +1,236 @@
+"""Statements of a policy, compiled: whom, what and which resources each names, and under which conditions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access.conditions import Condition, parse_conditions
+from fuin.access.grantees import Grantees, Standing, parse_grantees
+from fuin.access.kinds import RULES, PolicyKind
+from fuin.access.reasons import Reason
+from fuin.access.variables import Ambiguous, Template, parse_template
+from fuin.access.wildcard import Matcher, compile_any, compile_pieces
+from fuin.access.words import listed, short
+from fuin.errors import MalformedPolicy
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.principal import Principal
+
+_ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+_VENDOR = re.compile(r"[A-Za-z0-9-]+")
+_ELEMENTS = {
+    "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+}  # fmt: skip
+_ARN_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One compiled statement; `actions` takes a lower-case action, `covers` says which resources it is on.
+
+    `action_names` and `resource_names` are those of Action and Resource, or of NotAction and NotResource where
+    `not_actions` and `not_resources` say so.
+    """
+
+    sid: str
+    index: int  # from 1
+    effect: str  # Allow or Deny
+    grantees: Grantees | None  # None in identity policies: whoever has the policy
+    actions: Matcher
+    conditions: tuple[Condition, ...]
+    action_names: tuple[str, ...]
+    resource_names: tuple[str, ...]
+    reason: Reason  # made once, so that a decision costs no text
+    constant_resources: Matcher  # those without variables; with NotResource, none of them
+    templates: tuple[Template, ...] = ()  # resources with variables
+    not_actions: bool = False
+    not_resources: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what reasons call it: its Sid, or else its number."""
+        return statement_name(self.sid, self.index)
+
+    def names(self, principal: Principal) -> Standing:
+        """Return how the statement names `principal`."""
+        return Standing.DIRECT if self.grantees is None else self.grantees.standing(principal)
+
+    def covers(self, ask: Ask) -> bool:
+        """Tell whether the statement is on the resource of a question.
+
+        A resource with a variable that has no value is none. Where a variable's key has several values, a Deny is on
+        the resource and an Allow is not.
+        """
+        matched = self.constant_resources(ask.resource)
+        if not self.templates or matched is self.not_resources:
+            return matched
+        try:
+            pieces = [template.resolved(ask.facts()) for template in self.templates]
+        except Ambiguous:
+            return self.effect == "Deny"
+        found = any(compile_pieces(resolved)(ask.resource) for resolved in pieces if resolved is not None)
+        return found is not self.not_resources
+
+    def meets_conditions(self, ask: Ask) -> bool:
+        """Tell whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
+        facts = ask.facts()
+        every = self.effect == "Allow"
+        return all(condition.holds(facts, every=every) for condition in self.conditions)
+
+
+def statement_name(sid: str, index: int) -> str:
+    """Return what reasons and errors call a statement."""
+    return f'statement "{short(sid)}"' if sid else f"statement {index}"
+
+
+def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, variables: bool) -> Statement:
+    """Return a compiled statement, number `index` of `policy`; raises MalformedPolicy.
+
+    `variables` tells whether the policy's version has policy variables.
+    """
+    if not isinstance(item, dict):
+        raise MalformedPolicy(f"statement {index} must be an object")
+    sid = item.get("Sid", "")
+    if not isinstance(sid, str):
+        raise MalformedPolicy(f"statement {index}: Sid must be a string")
+    where = statement_name(sid, index)
+    if unknown := item.keys() - _ELEMENTS:
+        raise MalformedPolicy(f"{where}: {short(min(unknown))} is not supported")
+    effect = item.get("Effect")
+    if effect not in ("Allow", "Deny"):
+        raise MalformedPolicy(f"{where}: Effect must be Allow or Deny")
+    grantees = _grantees(item, kind, effect, where)
+    actions, not_actions = _one_of(item, "Action", where)
+    for action in actions:
+        _check_action(action, kind, where)
+    resources, not_resources = _resources(item, kind, where)
+    constant, templates = _compiled(resources, kind, where, variables=variables)
+    conditions = parse_conditions(item.get("Condition", {}), where, variables=variables)
+    text = _told(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
+    return Statement(
+        sid, index, effect, grantees,
+        _unless(compile_any(action.lower() for action in actions), negated=not_actions), conditions, actions, resources,
+        Reason(f"{policy}, {where}, {text}", policy, where, effect), _unless(constant, negated=not_resources),
+        templates, not_actions, not_resources,
+    )  # fmt: skip
+
+
+def _told(
+    effect: str,
+    actions: tuple[str, ...],
+    resources: tuple[str, ...],
+    grantees: Grantees | None,
+    *,
+    not_actions: bool,
+    not_resources: bool,
+) -> str:
+    verb = "allows" if effect == "Allow" else "denies"
+    what = f"all but {listed(actions)}" if not_actions else listed(actions)
+    if resources:
+        what += f" on {'all but ' if not_resources else ''}{listed(resources)}"
+    return f"{verb} {what}{f' to {grantees.text}' if grantees else ''}"
+
+
+def _unless(matches: Matcher, *, negated: bool) -> Matcher:
+    return (lambda text: not matches(text)) if negated else matches
+
+
+def _grantees(item: dict[str, object], kind: PolicyKind, effect: str, where: str) -> Grantees | None:
+    named = [element for element in ("Principal", "NotPrincipal") if element in item]
+    if not RULES[kind].has_principal:
+        if named:
+            raise MalformedPolicy(
+                f"Policy document should not specify a principal. {where}: {_article(kind)} has no {named[0]}"
+            )
+        return None
+    if not named:
+        raise MalformedPolicy(f"Missing required field Principal. {where}: Principal is missing")
+    if len(named) > 1:
+        raise MalformedPolicy(f"{where}: Principal and NotPrincipal exclude each other")
+    if named == ["Principal"]:
+        return parse_grantees(item["Principal"], where, kind.value)
+    if kind is PolicyKind.TRUST:
+        raise MalformedPolicy(f"{where}: NotPrincipal is not supported in a trust policy")
+    if effect == "Allow":  # AWS: "Using it with Effect: Allow is not supported": it would let everybody else in
+        raise MalformedPolicy(f"{where}: NotPrincipal is not supported with Allow")
+    return parse_grantees(item["NotPrincipal"], where, kind.value, negated=True)
+
+
+def _article(kind: PolicyKind) -> str:
+    return f"an {kind.value}" if kind.value[0] in "aeiou" else f"a {kind.value}"
+
+
+def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[str, ...], bool]:
+    """Return the texts of an element or of its negation, and whether it was that."""
+    negation = f"Not{element}"
+    if element in item and negation in item:
+        raise MalformedPolicy(f"{where}: {element} and {negation} exclude each other")
+    if element not in item and negation not in item:
+        raise MalformedPolicy(f"Policy statement must contain {element.lower()}s. {where}: {element} is missing")
+    written = negation if negation in item else element
+    value = item[written]
+    strings = value if isinstance(value, list) else [value]
+    if not strings or not all(isinstance(text, str) for text in strings):
+        raise MalformedPolicy(f"{where}: {written} must be a string or a list of strings")
+    return tuple(strings), written == negation
+
+
+def _check_action(action: str, kind: PolicyKind, where: str) -> None:
+    """Refuse an action that is not written as AWS takes it, in its own words."""
+    if not _ACTION.fullmatch(action):
+        vendor, colon, name = action.partition(":")
+        if not colon:
+            text = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+        elif ":" in name:
+            text = "Actions/Condition can contain only one colon."
+        elif not _VENDOR.fullmatch(vendor):
+            text = f"Vendor {short(vendor)} is not valid."
+        else:
+            text = "Policy has invalid action."
+        raise MalformedPolicy(f"{text} {where}: invalid Action: {short(action)}")
+    if kind is PolicyKind.TRUST and not action.lower().startswith("sts:"):
+        raise MalformedPolicy(
+            f"AssumeRole policy may only specify STS AssumeRole actions. {where}: invalid Action: {short(action)}"
+        )
+
+
+def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[tuple[str, ...], bool]:
+    if RULES[kind].has_resource:
+        return _one_of(item, "Resource", where)
+    for element in ("Resource", "NotResource"):
+        if element in item:
+            raise MalformedPolicy(f"Has prohibited field {element}. {where}: {_article(kind)} has no {element}")
+    return (), False
+
+
+def _compiled(
+    resources: tuple[str, ...], kind: PolicyKind, where: str, *, variables: bool
+) -> tuple[Matcher, tuple[Template, ...]]:
+    """Return the matcher of resources without variables, and the others."""
+    if not RULES[kind].has_resource:
+        return compile_any(("*",)), ()
+    plain: list[str] = []
+    templates: list[Template] = []
+    for resource in resources:
+        if resource != "*" and not resource.startswith("arn:"):
+            raise MalformedPolicy(f'{where}: Resource {short(resource)} must be in ARN format or "*".')
+        template = parse_template(resource, where) if variables else None
+        if template is None:
+            plain.append(_completed(resource, kind))
+            continue
+        if resource.partition("${")[0].count(":") < _ARN_PARTS - 1:
+            raise MalformedPolicy(
+                f"{where}: a policy variable stands in the last part of an ARN only, after the fifth colon: "
+                f"{short(resource)}"
+            )
+        templates.append(template)
+    return compile_any(plain), tuple(templates)
+
+
+def _completed(resource: str, kind: PolicyKind) -> str:
+    """Return an ARN whose last parts are missing with `*` for each, as AWS does in policies of identities."""
+    missing = _ARN_PARTS - 1 - resource.count(":")
+    return resource if RULES[kind].has_principal or resource == "*" else resource + ":*" * missing

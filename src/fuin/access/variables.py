@@ -1,0 +1,114 @@
+"""Policy variables: text of a policy that takes values from the request, such as ${aws:username}.
+
+AWS: "IAM policy elements: Variables and tags". What a variable brings is literal: a `*` in a user's tag widens nothing.
+`${*}`, `${?}` and `${$}` stand for these characters themselves. Variables exist in version 2012-10-17 only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from fuin.access.wildcard import Piece
+from fuin.access.words import short
+from fuin.errors import MalformedPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Facts = Mapping[str, tuple[str, ...]]
+
+_OPEN = "${"
+_ESCAPES = ("*", "?", "$")
+
+
+class Ambiguous(Exception):
+    """A variable's key has several values, so that what its text becomes is not decided."""
+
+
+class Variable(NamedTuple):
+    """One variable: its condition key in lower case, and what stands for it when the request lacks the key."""
+
+    key: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with variables."""
+
+    written: str
+    pieces: tuple[Piece | Variable, ...]
+
+    @property
+    def constant(self) -> tuple[Piece, ...] | None:
+        """Return the pieces if there is no variable among them, only characters that were written as `${*}`."""
+        pieces = tuple(piece for piece in self.pieces if isinstance(piece, Piece))
+        return pieces if len(pieces) == len(self.pieces) else None
+
+    def resolved(self, facts: Facts) -> tuple[Piece, ...] | None:
+        """Return the pieces with the request's values, or None if a variable has no value, so that nothing matches.
+
+        Raises Ambiguous where a key has several values: AWS takes single-valued keys only.
+        """
+        pieces: list[Piece] = []
+        for piece in self.pieces:
+            if isinstance(piece, Piece):
+                pieces.append(piece)
+                continue
+            found = facts.get(piece.key) or (() if piece.default is None else (piece.default,))
+            if not found:
+                return None
+            if len(found) > 1:
+                raise Ambiguous
+            pieces.append(Piece(found[0], True))
+        return tuple(pieces)
+
+
+def parse_template(text: str, where: str) -> Template | None:
+    """Return the template that a text is, or None for plain text; raises MalformedPolicy, `where` names its place."""
+    start = text.find(_OPEN)
+    if start < 0:
+        return None
+    pieces: list[Piece | Variable] = []
+    at = 0
+    while start >= 0:
+        if start > at:
+            pieces.append(Piece(text[at:start], False))
+        piece, at = _variable(text, start, where)
+        pieces.append(piece)
+        start = text.find(_OPEN, at)
+    if at < len(text):
+        pieces.append(Piece(text[at:], False))
+    return Template(text, tuple(pieces))
+
+
+def _variable(text: str, start: int, where: str) -> tuple[Piece | Variable, int]:
+    """Return what stands at `start`, and the place after it: ${key}, ${key, 'default'} or an escaped character."""
+    begin = start + len(_OPEN)
+    if text[begin : begin + 1] in _ESCAPES and text[begin + 1 : begin + 2] == "}":
+        return Piece(text[begin], True), begin + 2
+    end = text.find("}", begin)
+    comma = text.find(",", begin, end)
+    if end >= 0 and comma >= 0:
+        quote = comma + 1
+        while text[quote : quote + 1] == " ":
+            quote += 1
+        last = text.find("'", quote + 1)
+        if text[quote : quote + 1] == "'" and last >= 0:
+            end = last + 1
+            while text[end : end + 1] == " ":
+                end += 1
+            if text[end : end + 1] == "}":
+                return Variable(_key(text[begin:comma], text, where), text[quote + 1 : last]), end + 1
+    elif end >= 0:
+        return Variable(_key(text[begin:end], text, where), None), end + 1
+    raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+
+
+def _key(key: str, text: str, where: str) -> str:
+    name = key.strip().lower()
+    service, colon, rest = name.partition(":")
+    if not (service and colon and rest) or "$" in name or "{" in name or "'" in name:
+        raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+    return name
