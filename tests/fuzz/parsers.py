@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import Fault, FormatError, FuinError, TamperedError
 from fuin.formats import blob, context, grant_token, wrapped
-from fuin.keyholder.importing import Importer
+from fuin.keyholder.importing import Importer, new_wrapping_key
 from fuin.keyholder.rootkey import RootKey
 from fuin.keyholder.software import Software
 from fuin.kms.operations import OPERATIONS
@@ -47,19 +47,13 @@ class Parsers:
         material = backend.material(backend.seal_material(KEY_ID, "SYMMETRIC_DEFAULT", bytearray(32)).encoded)
         inner = material.encrypt(context.EMPTY, b"plain")
         outer = blob.encode_external(blob.ExternalBlob(KEY_ID, material.material_id, b"m", bytes(12), bytes(16), inner))
-        private = bytearray(os.urandom(1200))
-        tokens = [self._importer.token(SCOPE, 2**40, private)]
+        tokens = [self._importer.token(SCOPE, 2**40, new_wrapping_key("RSA_2048").private)]
         grants = [grant_token.encode(os.urandom(32), os.urandom(grant_token.UNIQUE_LENGTH))]
         pool = Pool([KEY_ID], [KEY_ID], [inner, outer], tokens, grants, ["0" * 64])
         self._inputs = Inputs(pool, seed, sorted(OPERATIONS))
         self._random = Random(seed)
-        genuine = (
-            *pool.blobs,
-            *tokens,
-            grants[0].encode(),
-            wrapped.Material(KEY_ID, bytes(32), "S", bytes(130)).encoded,
-        )
-        self._genuine = genuine
+        material_of = wrapped.Material(KEY_ID, bytes(32), "S", bytes(130))
+        self._genuine = (*pool.blobs, *tokens, grants[0].encode(), material_of.encoded)
         self._parsers: tuple[Callable[[bytes], object], ...] = (
             blob.whose, blob.parse, blob.parse_external, wrapped.parse_material, wrapped.parse, context.decode,
             lambda data: grant_token.decode(data.decode("latin-1")),
