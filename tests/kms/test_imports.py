@@ -335,7 +335,8 @@ def test_condition_keys(place: Place, kms: Any, new_key: NewKey) -> None:
     assert refusal(brought, kms=client, key_id=key_id, material=fresh())[0] == "AccessDeniedException"
     given = brought(client, key_id, fresh(), KEY_WRAP)
     assert refusal(client.import_key_material, **given, **FOR_EVER)[0] == "AccessDeniedException"
-    client.import_key_material(**given, **soon())
+    assert refusal(client.import_key_material, **given, **soon())[0] == "AccessDeniedException"  # it is not said
+    client.import_key_material(**given, **soon(), ExpirationModel="KEY_MATERIAL_EXPIRES")
     assert refusal(client.delete_imported_key_material, KeyId=key_id)[0] == "AccessDeniedException"
 
 

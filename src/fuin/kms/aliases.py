@@ -5,11 +5,12 @@ Each changes two things, so each needs two rights: on the alias (the caller's ow
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.gate import permit_identity, permit_key
-from fuin.kms import paging
+from fuin.kms import paging, rights
 from fuin.kms.faults import (
     AlreadyExistsException,
     InvalidAliasNameException,
@@ -91,7 +92,7 @@ async def create_alias(call: Call, p: CreateAliasInput) -> None:
     if name == _PREFIX:  # the others find no such alias
         raise InvalidAliasNameException("The alias name is empty.")
     arn = _permit_alias(call, "kms:CreateAlias", name)
-    target = _target(call, p.TargetKeyId or "", "kms:CreateAlias", name)
+    target = _target(call, p.TargetKeyId or "", "kms:CreateAlias")
     key = found(target)
     now = round(call.now, 3)
     alias = Alias(call.account, call.region, name, key.key_id, now, now)
@@ -108,7 +109,7 @@ async def update_alias(call: Call, p: UpdateAliasInput) -> None:
     name = _check_name(p.AliasName or "")
     arn = _permit_alias(call, "kms:UpdateAlias", name)
     current = _permit_current(call, "kms:UpdateAlias", name, arn)
-    target = found(_target(call, p.TargetKeyId or "", "kms:UpdateAlias", name))
+    target = found(_target(call, p.TargetKeyId or "", "kms:UpdateAlias"))
     if _type(current) != _type(target):
         raise ValidationException("The current and the new key must be of the same type and have the same key usage.")
     key_id = target.key_id
@@ -178,11 +179,11 @@ def _permit_alias(call: Call, action: str, name: str) -> str:
     return arn
 
 
-def _target(call: Call, identifier: str, action: str, name: str) -> Named:
+def _target(call: Call, identifier: str, action: str) -> Named:
     """Return the key that an alias is to name; the caller may do the action on it, and it is in a fit state."""
     if identifier.startswith(_PREFIX) or ":alias/" in identifier:
         raise ValidationException("Aliases must refer to keys. Not aliases")
-    return reach(call, identifier, action, extra={"kms:RequestAlias": name})
+    return reach(call, identifier, action)
 
 
 def _type(key: Key) -> tuple[str, bool]:
@@ -192,11 +193,15 @@ def _type(key: Key) -> tuple[str, bool]:
 
 def _permit_current(call: Call, action: str, name: str, arn: str) -> Key:
     """Return the key that an alias names now, in whatever state; raises AccessDenied unless the action is allowed."""
-    named = find(call, call.services.store.catalog(), name, aliases=True)
+    catalog = call.services.store.catalog()
+    named = find(call, catalog, name, aliases=True)
     if named.key is None:
         raise NotFoundException(f"Alias {arn} is not found.")
-    permit_key(call, action, named.arn, named.account, named.key.policy, {"kms:RequestAlias": name})
-    return named.key
+    key = named.key
+    # AWS: kms:RequestAlias does not control operations on aliases.
+    of_key = partial(rights.add_key, call, named._replace(alias=""), None)
+    permit_key(call, action, named.arn, named.account, key.policy, of_key, catalog)
+    return key
 
 
 def _insert(conn: Connection, alias: Alias) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fuin.gate import Call
 
 _USES = {
-    (action, spec.name): Use(action, more=(("kms:DataKeyPairSpec", spec.name),))
+    (action, spec.name): Use(action, more=(("kms:datakeypairspec", spec.name),))
     for action in ("kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext")
     for spec in SPECS.values()
     if spec.pair

@@ -33,7 +33,7 @@ _DECRYPT = {algorithm: Use("kms:Decrypt", ENCRYPT_DECRYPT, algorithm) for algori
 _FROM, _TO = (
     {
         (algorithm, same): Use(
-            action, ENCRYPT_DECRYPT, algorithm, (("kms:ReEncryptOnSameKey", "true" if same else "false"),)
+            action, ENCRYPT_DECRYPT, algorithm, (("kms:reencryptonsamekey", "true" if same else "false"),)
         )
         for algorithm in _ALGORITHMS
         for same in (False, True)

@@ -120,13 +120,13 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
     _check_dates(call, model, p.ValidTo)
     if p.ImportType == _NEW and p.KeyMaterialId is not None:
         raise ValidationException(f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
-    key, arn = _reach(call, p.KeyId, "kms:ImportKeyMaterial", {"kms:ExpirationModel": model})
+    key, arn = _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
     _check_several(key, p)
     if call.services.store.read(imports.expired, call.now):
         await expire_due(call.services, call.now)  # whose time is over is gone, whether the job has come by or not
     material = await _unwrapped(call, key, arn, p)
     crash.point("import_material.after_material")
-    _reach(call, p.KeyId, "kms:ImportKeyMaterial", {"kms:ExpirationModel": model})  # again: it may have waited long
+    _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))  # again: it may have waited long
     brought = Brought(
         material,
         round(call.now, 3),
@@ -203,6 +203,16 @@ def _check_wrapping(key: Key, algorithm: str, spec: str) -> None:
         raise UnsupportedOperationException(
             f"{algorithm} with {spec} cannot wrap {key.spec} key material. Use an RSA_AES_KEY_WRAP algorithm."
         )
+
+
+def _conditions(p: ImportKeyMaterialInput) -> dict[str, str]:
+    """Return the condition keys; AWS: kms:ExpirationModel is absent from a request that leaves it to the default."""
+    conditions = {}
+    if p.ExpirationModel is not None:
+        conditions["kms:ExpirationModel"] = p.ExpirationModel
+    if p.ValidTo is not None:
+        conditions["kms:ValidTo"] = f"{p.ValidTo:.15g}"  # seconds since 1970
+    return conditions
 
 
 def _check_dates(call: Call, model: str, valid_to: float | None) -> None:

@@ -7,6 +7,7 @@ allowed the action on keys of the account learns nothing of which keys exist.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -31,6 +32,7 @@ from fuin.store.keys import SERVICE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuin.access.facts import Given
     from fuin.access.grants import Grant
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
@@ -76,7 +78,8 @@ class Use(NamedTuple):
     """What a key is wanted for: the IAM action, and what the key and its policy must allow for it.
 
     `usage` and `algorithm` are None for an action of keys of every kind; `algorithm` alone is None where the
-    request does not name one. `more` holds further condition keys, as pairs so that a use can be looked up.
+    request does not name one. `more` holds further condition keys, in lower case, as pairs so that a use can be looked
+    up.
     """
 
     action: str
@@ -92,7 +95,7 @@ def reach(
     *,
     aliases: bool = False,
     foreign: bool = False,
-    extra: Mapping[str, str] | None = None,
+    extra: Given | None = None,
     proposed: Grant | None = None,
 ) -> Named:
     """Return the key for an action that does not use its material, after asking for the right and the state allows it.
@@ -103,8 +106,7 @@ def reach(
     catalog = call.services.store.catalog()
     named = find(call, catalog, identifier, aliases=aliases)
     call.facts["kmsKey"] = named.arn
-    conditions = rights.of_key(named)
-    conditions.update(extra or {})
+    conditions = partial(rights.add_key, call, named, extra)
     try:
         if named.key is None:
             permit_identity(call, action, named.arn, named.account, conditions)
@@ -230,9 +232,7 @@ def _open(
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
     try:
-        conditions = rights.of_key(named)
-        conditions.update(rights.of_use(use.usage, use.algorithm, pairs))
-        conditions.update(use.more)
+        conditions = partial(rights.add_use, call, named, use, pairs)
         key = named.key
         if key is None:
             permit_identity(call, use.action, named.arn, named.account, conditions)

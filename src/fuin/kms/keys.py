@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import crash, ids
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
-from fuin.kms import external_keys, managed, paging, quotas, shapes, throttling
+from fuin.kms import external_keys, managed, paging, quotas, rights, shapes, throttling
 from fuin.kms.faults import (
     NotFoundException,
     UnsupportedOperationException,
@@ -19,15 +19,14 @@ from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, Output, Tag, metadata
 from fuin.kms.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
 from fuin.kms.states import is_gone
-from fuin.kms.tags import check_tags, request_conditions
+from fuin.kms.tags import check_tags
 from fuin.store import keys
 from fuin.store.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
+    from fuin.access.facts import Given
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
     from fuin.kms.naming import Named
@@ -109,7 +108,8 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     kind = wanted_kind(p)
     tags = check_tags(p.Tags)
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    conditions = _create_conditions(kind, bypass=bypass) | request_conditions(tags)
+    of_key = rights.of_new_key(kind.spec, kind.usage, kind.origin, False if kind.multi_region else None, tags)
+    conditions = {**of_key, **rights.of_tags(tags), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
     permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
     if tags:
         permit_tags(call, conditions)
@@ -121,7 +121,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
     if p.Policy is not None:
-        check_key_policy(call, arn, call.account, policy, bypass=bypass)
+        check_key_policy(call, arn, call.account, policy, of_key, bypass=bypass)
     call.facts["kmsKey"] = arn
     material = await _material(call, kind, key_id, arn)
     key = managed.new_key(
@@ -153,7 +153,7 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
     return material
 
 
-def permit_tags(call: Call, conditions: Mapping[str, str]) -> None:
+def permit_tags(call: Call, conditions: Given) -> None:
     """Check the right to give the new key tags; AWS has a sentence of its own for it."""
     try:
         permit_identity(call, "kms:TagResource", "*", call.account, conditions)
@@ -195,17 +195,6 @@ def wanted_kind(p: CreateKeyInput) -> Kind:
     if origin in {AWS_CLOUDHSM, EXTERNAL_KEY_STORE} and p.CustomKeyStoreId is None:
         raise ValidationException(f"CustomKeyStoreId is required for keys with an Origin of {origin}.")
     return Kind(spec, usage, origin, bool(p.MultiRegion))
-
-
-def _create_conditions(kind: Kind, *, bypass: bool) -> dict[str, str]:
-    return {
-        "kms:KeySpec": kind.spec,
-        "kms:KeyUsage": kind.usage,
-        "kms:KeyOrigin": kind.origin,
-        "kms:MultiRegion": "true" if kind.multi_region else "false",
-        "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false",
-        **({"kms:MultiRegionKeyType": "PRIMARY"} if kind.multi_region else {}),
-    }
 
 
 async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:

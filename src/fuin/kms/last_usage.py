@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING
 
 from fuin.formats.record import TRACKED_OPERATIONS
 from fuin.kms.key import found, reach
+from fuin.kms.naming import find
 from fuin.kms.shapes import KeyInput, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.access.facts import Values
     from fuin.gate import Call
     from fuin.keyholder.client import LastUse
+    from fuin.kms.naming import Named
 
 # There is no CloudTrail; the event id is made of the request id, by which `fuin log` finds the records of the use.
+_DAY = 86400.0
 _EVENTS = uuid.UUID("8f4a5a0e-2f0b-5d0e-9c3b-6f75696e6b6d")
+
+
+_UNUSED = "kms:TrailingDaysWithoutKeyUsage"
+
+
+class _UsageWanted(Exception):
+    """A condition asks when the key was last used, which only the keyholder knows: so it is waited for only then."""
 
 
 class KeyLastUsageData(Output, frozen=True):
@@ -46,6 +59,26 @@ async def get_key_last_usage(call: Call, p: KeyInput) -> GetKeyLastUsageOutput:
         TrackingStartDate=max(last.tracking_start, key.created),
         KeyCreationDate=key.created,
     )
+
+
+async def reach_with_usage(call: Call, identifier: str, action: str, extra: Mapping[str, str] | None = None) -> Named:
+    """Return what `reach` returns, with the condition key kms:TrailingDaysWithoutKeyUsage as well.
+
+    Its value is the days, rounded down, since the key was last used, or else since it was made or uses are known.
+    """
+    given = extra or {}
+    try:
+        return reach(call, identifier, action, extra={**given, _UNUSED: _want})
+    except _UsageWanted:
+        key = found(find(call, call.services.store.catalog(), identifier, aliases=False))
+    last = await call.services.keyholder.last_use(key.key_id, key.region)
+    since = max(last.tracking_start, key.created) if last.time is None else last.time
+    days = max(0, int((call.now - since) // _DAY))
+    return reach(call, identifier, action, extra={**given, _UNUSED: str(days)})
+
+
+def _want() -> Values:
+    raise _UsageWanted
 
 
 def _use(last: LastUse) -> KeyLastUsageData:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fuin.kms import states
 from fuin.kms.faults import NotFoundException, ValidationException
 from fuin.kms.key import found, reach
+from fuin.kms.last_usage import reach_with_usage
 from fuin.kms.shapes import Input, KeyInput, KeyOutput, Output
 from fuin.store import keys
 from fuin.store.errors import NotFound, WrongState
@@ -47,7 +48,7 @@ async def enable_key(call: Call, p: KeyInput) -> None:
 
 async def disable_key(call: Call, p: KeyInput) -> None:
     """Let the key not be used until it is enabled; holds in every worker when this returns."""
-    named = reach(call, p.KeyId or "", "kms:DisableKey")
+    named = await reach_with_usage(call, p.KeyId or "", "kms:DisableKey")
     await _change(call, "kms:DisableKey", named, keys.set_state, states.DISABLED)
 
 
@@ -58,7 +59,8 @@ async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> Sche
     """
     days = _LONGEST if p.PendingWindowInDays is None else p.PendingWindowInDays
     _check_window(days)
-    named = reach(call, p.KeyId or "", "kms:ScheduleKeyDeletion")
+    extra = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
+    named = await reach_with_usage(call, p.KeyId or "", "kms:ScheduleKeyDeletion", extra)
     date = round(call.now + days * DAY, 3)
     stands = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, call.now)
     return ScheduleKeyDeletionOutput(

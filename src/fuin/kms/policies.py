@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,7 @@ from fuin import crash
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
 from fuin.gate import compiled, permit_key
-from fuin.kms import quotas
+from fuin.kms import quotas, rights
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
@@ -19,6 +20,7 @@ from fuin.store import keys
 from fuin.store.errors import NotFound
 
 if TYPE_CHECKING:
+    from fuin.access.facts import Facts, Fill, Given
     from fuin.gate import Call
 
 _NAME = "default"  # the only name that a key policy has here
@@ -75,14 +77,14 @@ async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput
 async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
     """Replace the key policy; holds in every worker when this returns."""
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    extra = {_POLICY_NAME: p.PolicyName or _NAME, "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false"}
+    extra = {_POLICY_NAME: (p.PolicyName or _NAME,), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
     named = reach(call, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
     key = found(named)
     if p.PolicyName == _OF_SHARES:
         raise ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
     _check_name(p.PolicyName)
     policy = p.Policy or ""
-    check_key_policy(call, named.arn, key.account, policy, bypass=bypass)
+    check_key_policy(call, named.arn, key.account, policy, partial(rights.add_key, call, named, None), bypass=bypass)
     call.facts["policySha256"] = hashlib.sha256(policy.encode()).hexdigest()
     crash.point("put_key_policy.before_store")
     try:
@@ -105,11 +107,21 @@ def _check_name(name: str | None) -> None:
         raise NotFoundException("No such policy exists")
 
 
-def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass: bool) -> None:
+def _add_conditions(of_key: Given | Fill, facts: Facts) -> None:
+    """Put the condition keys of a later PutKeyPolicy into the facts."""
+    facts.add({_POLICY_NAME: _NAME})
+    if callable(of_key):
+        of_key(facts)
+    else:
+        facts.add(of_key)
+
+
+def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Given | Fill, *, bypass: bool) -> None:
     """Refuse a policy that is malformed, or under which the caller could not replace it again.
 
     AWS: "the key policy must allow the calling principal to make a subsequent PutKeyPolicy request". Raises
-    LimitExceededException, MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException.
+    LimitExceededException, MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException. `of_key`
+    holds the condition keys of the key.
     """
     quotas.check_policy(policy)
     compiled(policy, PolicyKind.KEY)
@@ -117,7 +129,7 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, *, bypass:
         return
     trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
     try:
-        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, {_POLICY_NAME: _NAME})
+        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, partial(_add_conditions, of_key))
     except AccessDenied:
         raise MalformedPolicyDocumentException(
             "The new key policy will not allow you to update the key policy in the future."

@@ -16,13 +16,13 @@ from botocore.loaders import Loader
 
 from fuin import crash
 from fuin.gate import permit_identity
-from fuin.kms import managed, quotas, states
+from fuin.kms import managed, quotas, rights, states
 from fuin.kms.faults import AlreadyExistsException, NotFoundException, UnsupportedOperationException
 from fuin.kms.key import found, reach
 from fuin.kms.keys import permit_tags
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, KeyMetadata, Output, Tag, metadata
-from fuin.kms.tags import check_tags, request_conditions
+from fuin.kms.tags import check_tags
 from fuin.store import regions
 from fuin.store.errors import AlreadyExists, NotFound, NotPrimary, WrongState
 from fuin.store.keys import Key
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.access.facts import Values
     from fuin.gate import Call
 
 
@@ -72,10 +73,10 @@ async def replicate_key(call: Call, p: ReplicateKeyInput) -> ReplicateKeyOutput:
     _check_region(call, region)
     there = _elsewhere(call, region)
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    _permit_creation(there, primary, tags, bypass=bypass)
+    _permit_creation(there, primary, p, tags)
     replica = _replica_of(there, primary, p, tags)
     if p.Policy is not None:
-        check_key_policy(there, replica.arn, replica.account, p.Policy, bypass=bypass)
+        check_key_policy(there, replica.arn, replica.account, p.Policy, _conditions(primary, tags), bypass=bypass)
     call.facts["replicaKey"] = replica.arn
     try:
         made = await call.change(_insert, replica)
@@ -138,20 +139,19 @@ def kms_regions() -> frozenset[str]:
     return frozenset(partition["regions"]) & frozenset(partition["services"]["kms"]["endpoints"])
 
 
-def _permit_creation(there: Call, primary: Key, tags: Mapping[str, str], *, bypass: bool) -> None:
+def _permit_creation(there: Call, primary: Key, p: ReplicateKeyInput, tags: Mapping[str, str]) -> None:
     """Check the right to create the replica in its Region, where only the caller's own policies can give it."""
     conditions = {
-        "kms:KeySpec": primary.spec,
-        "kms:KeyUsage": primary.usage,
-        "kms:KeyOrigin": primary.origin,
-        "kms:MultiRegion": "true",
-        "kms:MultiRegionKeyType": "REPLICA",
-        "kms:BypassPolicyLockoutSafetyCheck": "true" if bypass else "false",
-        **request_conditions(tags),
-    }
+        **_conditions(primary, tags), **rights.of_tags(tags), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck),
+    }  # fmt: skip
     permit_identity(there, "kms:CreateKey", "*", there.account, conditions)
     if tags:
         permit_tags(there, conditions)
+
+
+def _conditions(primary: Key, tags: Mapping[str, str]) -> dict[str, Values]:
+    """Return the condition keys of the replica that is to be made."""
+    return rights.of_new_key(primary.spec, primary.usage, primary.origin, True, tags)
 
 
 def _replica_of(there: Call, primary: Key, p: ReplicateKeyInput, tags: Mapping[str, str]) -> Key:

@@ -5,22 +5,29 @@ Source: AWS KMS developer guide, "AWS KMS condition keys".
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.errors import AccessDenied
+from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
     GENERATE_VERIFY_MAC,
     KEY_AGREEMENT,
     SIGN_VERIFY,
+    SYMMETRIC_DEFAULT,
 )
+from fuin.store import aliases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuin.access.facts import Facts, Given, Values
     from fuin.gate import Call
+    from fuin.kms.key import Use
     from fuin.kms.naming import Named
+    from fuin.store.keys import Key
 
 # What AWS says of a key that is not of the caller's account: the same whether it exists or not.
 _UNSEEN = (
@@ -29,40 +36,92 @@ _UNSEEN = (
 )
 THIS_RESOURCE, OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
-# The condition key that names the algorithm, by the key's usage.
+# The condition key that names the algorithm, as facts have it, by the key's usage.
 ALGORITHM_KEY = {
-    ENCRYPT_DECRYPT: "kms:EncryptionAlgorithm",
-    SIGN_VERIFY: "kms:SigningAlgorithm",
-    GENERATE_VERIFY_MAC: "kms:MacAlgorithm",
-    KEY_AGREEMENT: "kms:KeyAgreementAlgorithm",
-    ENCAPSULATE_DECAPSULATE: "kms:EncapsulationAlgorithm",
+    ENCRYPT_DECRYPT: "kms:encryptionalgorithm",
+    SIGN_VERIFY: "kms:signingalgorithm",
+    GENERATE_VERIFY_MAC: "kms:macalgorithm",
+    KEY_AGREEMENT: "kms:keyagreementalgorithm",
+    ENCAPSULATE_DECAPSULATE: "kms:encapsulationalgorithm",
 }
 
 
-def of_key(named: Named) -> dict[str, str]:
-    """Return the condition keys of a key that policies may ask for."""
-    conditions: dict[str, str] = {}
-    key = named.key
+def add_key(call: Call, named: Named, extra: Given | None, facts: Facts) -> None:
+    """Put the condition keys of the key that was named, and of the operation, into the facts."""
+    key, known = named.key, facts.known
     if key is not None:
-        conditions["kms:KeySpec"] = key.spec
-        conditions["kms:KeyUsage"] = key.usage
-        conditions["kms:KeyOrigin"] = key.origin
-        conditions["kms:MultiRegion"] = "true" if key.multi_region else "false"
+        known["kms:keyspec"] = known["kms:customermasterkeyspec"] = (key.spec,)
+        known["kms:keyusage"] = known["kms:customermasterkeyusage"] = (key.usage,)
+        known["kms:keyorigin"] = (key.origin,)
+        known["kms:multiregion"] = ("true",) if key.multi_region else ("false",)
         if key.primary_region is not None:
-            conditions["kms:MultiRegionKeyType"] = "PRIMARY" if key.primary_region == key.region else "REPLICA"
+            known["kms:multiregionkeytype"] = ("PRIMARY",) if key.primary_region == key.region else ("REPLICA",)
         for name, value in key.tags:
-            conditions[f"aws:ResourceTag/{name}"] = value
+            facts.also(f"aws:resourcetag/{name}", value)
+        facts.later("kms:resourcealiases", partial(_aliases, call, key))
     if named.alias:
-        conditions["kms:RequestAlias"] = named.alias
-    return conditions
+        known["kms:requestalias"] = (named.alias,)
+    if extra:
+        facts.add(extra)
 
 
-def of_use(usage: str | None, algorithm: str | None, pairs: Mapping[str, str]) -> dict[str, str]:
-    """Return the condition keys of a use of the key: the algorithm and each pair of the encryption context."""
-    conditions = {f"kms:EncryptionContext:{name}": value for name, value in pairs.items()}
-    if usage is not None and algorithm is not None:
-        conditions[ALGORITHM_KEY[usage]] = algorithm
-    return conditions
+def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
+    """Put the condition keys of the key and of its use into the facts: the algorithm and the encryption context."""
+    add_key(call, named, None, facts)
+    if use.usage is not None and use.algorithm is not None:
+        facts.known[ALGORITHM_KEY[use.usage]] = (use.algorithm,)
+    if pairs and use.algorithm == SYMMETRIC_DEFAULT:  # nothing else has an encryption context
+        add_context(pairs, facts)
+    for key, value in use.more:
+        facts.known[key] = (value,)
+
+
+def add_context(pairs: Mapping[str, str], facts: Facts) -> None:
+    """Put the condition keys of an encryption context that is not empty into the facts."""
+    facts.known["kms:encryptioncontextkeys"] = tuple(pairs)
+    for name, value in pairs.items():
+        facts.also(f"kms:encryptioncontext:{name}", value)
+
+
+def of_new_key(spec: str, usage: str, origin: str, replica: bool | None, tags: Mapping[str, str]) -> dict[str, Values]:
+    """Return the condition keys of a key that is to be made; `replica` is None for a single-Region key.
+
+    AWS: aws:ResourceTag/NAME is there "in requests that create a resource with an attached tag" as well.
+    """
+    keys: dict[str, Values] = {
+        "kms:KeySpec": (spec,),
+        "kms:CustomerMasterKeySpec": (spec,),
+        "kms:KeyUsage": (usage,),
+        "kms:CustomerMasterKeyUsage": (usage,),
+        "kms:KeyOrigin": (origin,),
+        "kms:MultiRegion": ("false",) if replica is None else ("true",),
+    }
+    if replica is not None:
+        keys["kms:MultiRegionKeyType"] = ("REPLICA",) if replica else ("PRIMARY",)
+    return keys | {f"aws:ResourceTag/{name}": (value,) for name, value in tags.items()}
+
+
+def of_tags(tags: Mapping[str, str]) -> dict[str, Values]:
+    """Return the condition keys of tags in a request: aws:RequestTag/NAME and aws:TagKeys."""
+    keys: dict[str, Values] = {f"aws:RequestTag/{name}": (value,) for name, value in tags.items()}
+    return keys | {"aws:TagKeys": tuple(tags)}
+
+
+def of_bypass(given: bool | None) -> dict[str, Values]:
+    """Return kms:BypassPolicyLockoutSafetyCheck; AWS: absent, not false, from a request that does not say it."""
+    return {} if given is None else {"kms:BypassPolicyLockoutSafetyCheck": ("true",) if given else ("false",)}
+
+
+def _aliases(call: Call, key: Key) -> Values:
+    """Return the names of all aliases of a key (kms:ResourceAliases), remembered until anything changes."""
+    store = call.services.store
+    index, conclusions = ("aliases", key.account, key.region, key.key_id), store.catalog().conclusions
+    names: Values | None = conclusions.get(index)
+    if names is None:
+        listed = store.read(aliases.list_aliases, key.account, key.region, key.key_id, "", ALIASES_PER_KEY)
+        names = tuple(alias.name for alias in listed)
+        conclusions.keep(index, names)
+    return names
 
 
 def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> AccessDenied:

@@ -100,12 +100,13 @@ class ListKeyRotationsOutput(Output, frozen=True):
 
 async def enable_key_rotation(call: Call, p: EnableKeyRotationInput) -> None:
     """Let the key rotate by itself from now on, or change its period, which then counts from now on."""
-    named = reach(call, p.KeyId or "", "kms:EnableKeyRotation")
+    days = p.RotationPeriodInDays or _PERIOD
+    named = reach(call, p.KeyId or "", "kms:EnableKeyRotation", extra={"kms:RotationPeriodInDays": str(days)})
     key = found(named)
     if not _rotates(key):
         raise UnsupportedOperationException  # AWS sends no message
     _check_primary(key, named.arn)
-    await _set_schedule(call, named, "kms:EnableKeyRotation", p.RotationPeriodInDays or _PERIOD)
+    await _set_schedule(call, named, "kms:EnableKeyRotation", days)
 
 
 async def disable_key_rotation(call: Call, p: KeyInput) -> None:

@@ -44,7 +44,7 @@ _MESSAGES: Mapping[str, Mapping[str, int]] = {
 }
 _ONE_TYPE_ONLY = frozenset({"ED25519_SHA_512", "ED25519_PH_SHA_512"})  # two algorithms of one key spec
 _USES = {
-    (action, algorithm, kind): Use(action, SIGN_VERIFY, algorithm, (("kms:MessageType", kind),))
+    (action, algorithm, kind): Use(action, SIGN_VERIFY, algorithm, (("kms:messagetype", kind),))
     for action in ("kms:Sign", "kms:Verify")
     for algorithm in _MESSAGES
     for kind in (RAW, DIGEST, EXTERNAL_MU)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms import paging
+from fuin.kms import paging, rights
 from fuin.kms.faults import LimitExceededException, NotFoundException, TagException
 from fuin.kms.key import found, reach
 from fuin.kms.quotas import TAGS_PER_KEY
@@ -13,8 +13,6 @@ from fuin.store import tags
 from fuin.store.errors import NotFound, TooManyTags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fuin.gate import Call
 
 MOST = TAGS_PER_KEY
@@ -54,7 +52,7 @@ class ListResourceTagsOutput(Output, frozen=True):
 async def tag_resource(call: Call, p: TagResourceInput) -> None:
     """Add tags to a key, or give those it has new values."""
     given = check_tags(p.Tags)
-    named = reach(call, p.KeyId or "", "kms:TagResource", extra=request_conditions(given))
+    named = reach(call, p.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
     key = found(named)
     try:
         await call.change(tags.set_tags, key.key_id, key.region, given, MOST)
@@ -68,7 +66,7 @@ async def untag_resource(call: Call, p: UntagResourceInput) -> None:
     """Remove tags from a key; names that it does not have are ignored."""
     names = p.TagKeys or []
     _check_names(names)
-    key = found(reach(call, p.KeyId or "", "kms:UntagResource"))
+    key = found(reach(call, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
     await call.change(tags.remove_tags, key.key_id, key.region, names)
 
 
@@ -97,8 +95,3 @@ def check_tags(given: list[Tag] | None) -> dict[str, str]:
 def _check_names(names: list[str]) -> None:
     if any(name[:4].lower() == "aws:" for name in names):
         raise TagException("Tags beginning with aws: are reserved")
-
-
-def request_conditions(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the condition keys of tags in a request (aws:RequestTag/NAME)."""
-    return {f"aws:RequestTag/{name}": value for name, value in given.items()}
