@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import ids
-from fuin.access.policy import PolicyKind
+from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
-from fuin.gate import compiled
 from fuin.request import Answer
 from fuin.s3 import documents, rights, xml
 from fuin.s3.encryption import AES256, DSSE, KMS, Default
@@ -114,7 +113,7 @@ async def put_bucket_policy(x: Exchange) -> Answer:
         text = (await documents.read(x, checked=True)).decode()
     except UnicodeDecodeError:
         raise S3Fault("MalformedPolicy") from None
-    policy = compiled(text, PolicyKind.BUCKET)
+    policy = check_policy(text, PolicyKind.BUCKET)
     own = ids.bucket_arn(x.bucket)
     for statement in policy.statements:
         for resource in statement.resource_names:
