@@ -142,7 +142,7 @@ def test_another_account_needs_both_sides() -> None:
     """The key's policy and the user's own."""
     foreign = Case("key", ACCOUNT, "user eve", sheet("key policy", PolicyKind.KEY, DELEGATION), ())
     (way,) = smallest_changes(foreign, ask(EVE))
-    assert {change.policy for change in way} == {"policy of user eve", "key policy"}
+    assert {change.policy for change in way} == {"new policy of user eve", "key policy"}
 
 
 def test_who_has_no_policies_is_named_by_the_resource() -> None:

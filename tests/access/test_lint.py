@@ -70,6 +70,14 @@ MISTAKES: list[tuple[str, PolicyKind, list[dict[str, Any]]]] = [
     ("bucket-or-object", IDENTITY, [statement("s3:GetObject", "arn:aws:s3:::papers")]),
     ("bucket-or-object", IDENTITY, [statement(["s3:ListBucket", "s3:GetObject"], OBJECTS)]),
     ("alias-as-resource", IDENTITY, [statement("kms:Decrypt", KEY.rpartition(":")[0] + ":alias/papers")]),
+    ("unknown-condition-key", IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("Bool", "kms:Secure", "true"))]),
+    ("not-action-with-allow", IDENTITY, [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}]),
+    ("not-action-with-allow", IDENTITY, [{"Effect": "Allow", "Action": "kms:*", "NotResource": KEY}]),
+    (
+        "for-all-values-without-null",
+        IDENTITY,
+        [statement("kms:Decrypt", KEY, Condition=given("ForAllValues:StringEquals", "aws:RequestTag/a", "a"))],
+    ),
     ("action-without-key", IDENTITY, [statement("kms:ListKeys", KEY)]),
 ]
 
@@ -89,6 +97,20 @@ RIGHT: list[tuple[PolicyKind, list[dict[str, Any]]]] = [
     (IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("StringLike", "kms:ViaService", "s3.*.amazonaws.com"))]),
     (IDENTITY, [statement("kms:Decrypt", KEY, Condition=given("StringLike", CONTEXT, "arn:aws:s3:::papers*"))]),
     (KEYS, [KEEPER]),
+    (
+        IDENTITY,
+        [
+            statement(
+                "kms:Decrypt",
+                KEY,
+                Condition={
+                    **given("ForAllValues:StringEquals", "aws:RequestTag/a", "a"),
+                    "Null": {"aws:RequestTag/a": "false"},
+                },
+            )
+        ],
+    ),
+    (IDENTITY, [{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"}]),
     (KEYS, [KEEPER, statement("kms:Decrypt", "*", "Deny", Principal="*")]),
     (BUCKET, [statement("s3:GetObject", OBJECTS, Principal=ACCOUNT)]),
     (IDENTITY, [statement("*", "*")]),
@@ -103,10 +125,14 @@ def test_what_is_right_is_not_warned_of(kind: PolicyKind, statements: list[dict[
 
 def test_every_check_has_a_mistake_here() -> None:
     """No check stands in the table that nothing shows to work."""
-    elsewhere = {
-        "not-principal-with-allow", "not-action-with-allow", "for-all-values-without-null", "variable-that-is-text",
-    }  # fmt: skip
-    assert {name for name, _, _ in MISTAKES} | elsewhere == set(lint.CHECKS)
+    assert {name for name, _, _ in MISTAKES} | {"variable-that-is-text"} == set(lint.CHECKS)
+
+
+def test_variables_of_an_old_version_are_text() -> None:
+    """AWS has policy variables since 2012-10-17, and a document without Version is of 2008."""
+    own = statement("s3:GetObject", "arn:aws:s3:::papers/${aws:username}/*")
+    assert names(IDENTITY, own, version="2008-10-17") == ["variable-that-is-text"]
+    assert names(IDENTITY, own) == []
 
 
 def test_a_finding_says_where_what_and_why() -> None:

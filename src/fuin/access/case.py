@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from fuin.access import decide
-from fuin.access.policy import Policy, PolicyKind, parse_policy
+from fuin.access.kinds import RULES, PolicyKind
+from fuin.access.policy import Policy, parse_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 Rule = Literal["key", "bucket", "role", "identity"]
 _COMPILED_AT_MOST = 4096
-# Stands where a statement was: it matches no request, and policies must have one statement at least.
+# Stand where a statement was: they match no request, and policies must have one statement at least.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
+_INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
 
 
 @lru_cache(maxsize=_COMPILED_AT_MOST)
@@ -63,7 +65,9 @@ class Sheet:
 
     def without_statement(self, index: int) -> Sheet:
         """Return the policy without its statement number `index` (from 1)."""
-        whom = {} if self.kind is PolicyKind.IDENTITY else {"Principal": "*"}
+        if self.kind is PolicyKind.TRUST:
+            return self.with_statement(_INERT_TRUST, index)
+        whom = {"Principal": "*"} if RULES[self.kind].has_principal else {}
         return self.with_statement({**_INERT, **whom}, index)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from fuin.access.case import Sheet
 from fuin.access.explain import ConditionTrace, PolicyTrace, StatementTrace, explain, trace_policy
 from fuin.access.grantees import Standing
-from fuin.access.policy import PolicyKind
+from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.words import listed
+from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
@@ -73,7 +74,10 @@ def _enough(case: Case, ask: Ask, edits: Sequence[_Edit]) -> bool:
         return False
     for edit in edits:
         case = edit.applied(case)
-    return case.decide(ask).allowed
+    try:
+        return case.decide(ask).allowed
+    except MalformedPolicy:  # it would be too long
+        return False
 
 
 def _without_denials(case: Case, ask: Ask) -> tuple[Case, tuple[Change, ...]]:
@@ -169,7 +173,7 @@ def _widened(policy: PolicyTrace, ask: Ask) -> Iterator[_Edit]:
     sheet, found = policy.sheet, []
     for statement in policy.statements:
         raw = sheet.statements()[statement.index - 1]
-        if statement.effect != "Allow" or statement.failed or statement.standing is not Standing.DIRECT:
+        if statement.effect != "Allow" or statement.failed or statement.standing < Standing.IDENTITY:
             continue
         if statement.resource and not statement.action and _same_service(raw.get("Action"), ask.action):
             found.append((statement, raw, "Action", ask.action))
@@ -195,13 +199,18 @@ def _statement(ask: Ask) -> dict[str, Any]:
 def _own(case: Case, ask: Ask) -> _Edit:
     """Return a statement more in the caller's own policy, or its first policy."""
     statement = _statement(ask)
-    own = next((sheet for sheet in case.identity if not sheet.assumed), None)
+    fits = (sheet for sheet in case.identity if not sheet.assumed and _has_room(sheet.with_statement(statement)))
+    own = next(fits, None)
     if own is not None:
         return _edit(f"add this to the {own.label}", own, own.with_statement(statement), statement)
-    label = f"policy of {case.owner}"
+    label = f"new policy of {case.owner}"
     sheet = _sheet(label, PolicyKind.IDENTITY, statement)
     change = Change(f"give {case.owner} a policy with this", label, statement)
     return _Edit(change, lambda case: replace(case, identity=(*case.identity, sheet)))
+
+
+def _has_room(sheet: Sheet) -> bool:
+    return size_of(sheet.document, sheet.kind) <= SIZE_LIMITS[sheet.kind]
 
 
 def _limited(sheet: Sheet, ask: Ask) -> _Edit:
@@ -215,6 +224,8 @@ def _named(sheet: Sheet, ask: Ask) -> _Edit:
     statement = {**_statement(ask), "Principal": named(ask.principal)}
     if sheet.kind is PolicyKind.KEY:
         statement["Resource"] = "*"
+    if sheet.kind is PolicyKind.TRUST:
+        del statement["Resource"]
     return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
 
 

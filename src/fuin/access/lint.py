@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fuin.access import mistakes, never, written
-from fuin.access.policy import PolicyKind, parse_policy
+from fuin.access.kinds import PolicyKind
+from fuin.access.policy import parse_policy
 
 Check = Callable[[written.Document], Iterator[tuple[str, str]]]  # yields (statement or "", what is wrong)
 
@@ -30,12 +31,12 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "for-everyone": (mistakes.policy_for_everyone, _KMS + "key-policy-overview.html"),
     "retire-grant-in-key-policy": (mistakes.retire_grant_in_key_policy, _KMS + "grant-delete.html"),
     "bucket-key-context": (mistakes.bucket_key_context, _S3 + "bucket-key.html"),
-    "not-principal-with-allow": (mistakes.not_principal_with_allow, _ELEMENTS + "notprincipal.html"),
     "not-action-with-allow": (mistakes.not_action_with_allow, _ELEMENTS + "notaction.html"),
     "for-all-values-without-null": (mistakes.for_all_values_without_null, _ANALYZER),
     "wildcard-that-is-text": (mistakes.wildcard_that_is_text, _ELEMENTS + "condition_operators.html"),
     "variable-that-is-text": (mistakes.variable_that_is_text, _IAM + "reference_policies_variables.html"),
     "via-service-form": (mistakes.via_service_form, _KMS + "conditions-kms.html#conditions-kms-via-service"),
+    "unknown-condition-key": (never.unknown_condition_key, _KMS + "policy-conditions.html"),
     "unknown-action": (never.unknown_action, "https://docs.aws.amazon.com/service-authorization/latest/reference/"),
     "other-service": (never.other_service, _ELEMENTS + "resource.html"),
     "bucket-or-object": (never.bucket_or_object, _S3 + "security_iam_service-with-iam.html"),

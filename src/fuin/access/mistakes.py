@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fuin.access.policy import PolicyKind
+from fuin.access.kinds import PolicyKind
 from fuin.access.wildcard import compile_pattern
 from fuin.access.words import listed
-from fuin.access.written import Document
+from fuin.access.written import GIVING, Document
 
 Found = Iterator[tuple[str, str]]
 
@@ -20,7 +20,7 @@ _EXACT = ("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNo
 
 def encrypt_is_not_for_objects(document: Document) -> Found:
     """Find kms:Encrypt without kms:GenerateDataKey: whoever stores objects needs the latter and never the former."""
-    if document.kind is PolicyKind.BUCKET or document.allows("kms:GenerateDataKey"):
+    if document.kind not in {*GIVING, PolicyKind.KEY} or document.allows("kms:GenerateDataKey"):
         return
     for statement in document.statements:
         if statement.allows and statement.names("kms:Encrypt"):
@@ -33,7 +33,7 @@ def encrypt_is_not_for_objects(document: Document) -> Found:
 
 def multipart_needs_decrypt(document: Document) -> Found:
     """Find writers under a KMS key who cannot write the parts of a multipart upload."""
-    if document.kind is not PolicyKind.IDENTITY or document.allows("kms:Decrypt"):
+    if document.kind not in GIVING or document.allows("kms:Decrypt"):
         return
     if document.allows("s3:PutObject") and document.allows("kms:GenerateDataKey"):
         text = (
@@ -74,7 +74,7 @@ def key_policy_resource(document: Document) -> Found:
 
 def policy_for_everyone(document: Document) -> Found:
     """Find a key or bucket policy that allows everyone without a condition."""
-    if document.kind is PolicyKind.IDENTITY:
+    if document.kind not in {PolicyKind.KEY, PolicyKind.BUCKET}:
         return
     for statement in document.statements:
         if statement.allows and statement.everyone and not statement.conditions:
@@ -124,13 +124,6 @@ def _meets(value: str, *, objects: bool) -> bool:
     if objects:
         return bool(slash) or bucket.endswith("*")
     return not slash or compile_pattern(value)(value.partition("/")[0])
-
-
-def not_principal_with_allow(document: Document) -> Found:
-    """Find NotPrincipal in an Allow, which allows everyone else in the world."""
-    for statement in document.statements:
-        if statement.allows and "NotPrincipal" in statement.raw:
-            yield statement.name, "Allow with NotPrincipal allows everyone who is not listed, also of other accounts"
 
 
 def not_action_with_allow(document: Document) -> Found:

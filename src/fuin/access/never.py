@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
-from fuin.access.policy import PolicyKind
+from fuin.access.condition_keys import is_known
 from fuin.access.wildcard import compile_pattern, is_pattern
 from fuin.access.words import listed
-from fuin.access.written import Document
+from fuin.access.written import GIVING, Document
 
 Found = Iterator[tuple[str, str]]
 
@@ -29,6 +29,14 @@ def unknown_action(document: Document) -> Found:
                 yield statement.name, f"there is no action {action}{hint}"
             if service.lower() == "s3" and folded in S3_OPERATIONS:
                 yield statement.name, f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}"
+
+
+def unknown_condition_key(document: Document) -> Found:
+    """Find condition keys that no request has: the condition is as if the key were absent."""
+    for statement in document.statements:
+        for condition in statement.conditions:
+            if not is_known(condition.key):
+                yield statement.name, f"no request has the condition key {condition.key}: it is always absent"
 
 
 def other_service(document: Document) -> Found:
@@ -84,7 +92,7 @@ def alias_as_resource(document: Document) -> Found:
 
 def action_without_key(document: Document) -> Found:
     """Find actions on no particular resource that are allowed on particular ones only."""
-    if document.kind is not PolicyKind.IDENTITY:
+    if document.kind not in GIVING:
         return
     for statement in document.statements:
         if not statement.allows or statement.resource_element != "Resource" or "*" in statement.resources:

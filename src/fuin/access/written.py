@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fuin.access.policy import PolicyKind, statement_name
+from fuin.access.kinds import PolicyKind
+from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_any
+
+# What gives rights to whoever has it; boundaries and session policies only limit.
+GIVING = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
 
 
 @dataclass(frozen=True, slots=True)
