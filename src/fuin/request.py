@@ -12,6 +12,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+_TLS = {0x0303: "1.2", 0x0304: "1.3"}  # RFC 8446 appendix D
+
+
 class BodyTooLarge(FuinError):
     """The body is longer than the operation takes."""
 
@@ -27,7 +30,8 @@ class Request:
     names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
     """
 
-    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip", "started")
+    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip", "started",
+                 "tls_version")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.id = ids.request_id()
@@ -41,6 +45,7 @@ class Request:
         client = scope.get("client")
         self.source_ip: str = client[0] if client else ""
         self.secure: bool = scope.get("scheme") == "https"
+        self.tls_version = _tls_version(scope) if self.secure else ""  # 1.3
         self._receive = receive
         self.started = False  # whether the body was asked for; until then a client that expects 100 has not sent it
 
@@ -86,6 +91,12 @@ class Request:
         if len(whole) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
         return whole
+
+
+def _tls_version(scope: Scope) -> str:
+    """Return the version as ASGI's TLS extension tells it, or nothing."""
+    number: int = scope.get("extensions", {}).get("tls", {}).get("tls_version") or 0
+    return _TLS.get(number, "")
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

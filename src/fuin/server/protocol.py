@@ -25,6 +25,7 @@ PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobyte
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
 SWEEP_EVERY = 2.5
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+_TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert when the server ends
 
 
@@ -56,12 +57,16 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
     _began = 0.0  # the connection, and then each request
+    _extensions: Any = {}  # ASGI's TLS extension: set once, never changed
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch the time."""
         super().connection_made(transport)
         self._began = self._last_sign = self.loop.time()
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._extensions = {"tls": {"tls_version": _TLS.get(tls.version())}}
 
     def data_received(self, data: bytes) -> None:
         """Note the sign of life, feed the parser, and refuse headers that have no end."""
@@ -115,7 +120,7 @@ class BoundedProtocol(HttpToolsProtocol):
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
             "scheme": self.scheme, "root_path": "", "headers": self.headers, "state": {},
             "method": self.parser.get_method().decode("ascii"), "path": decoded(path), "raw_path": path,
-            "query_string": query,
+            "query_string": query, "extensions": self._extensions,
         }  # fmt: skip
         earlier = self.cycle
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
