@@ -63,6 +63,10 @@ def cases() -> Cases:
     return {
         "role": good("A session of a role, with everything that there is.", ROLE),
         "user": good("A session of a user, with what must be there.", USER),
+        "padded": {
+            **good("A session of a user, made longer.", USER),
+            "token": token_with(session_token.pack_claims(USER, at_least=1000)),
+        },
         "expired": bad("At the second at which it ends.", token, "expired", now=EXPIRY),
         "end-changed": bad("Its end an hour later.", later),
         "expired-and-changed": bad("A later end, seen after the real one.", later, now=EXPIRY + 1),
@@ -86,7 +90,9 @@ def cases() -> Cases:
         "too-long": bad("Longer than any token.", token + bytes(session_token.TOKEN_LIMIT)),
         "not-deflated": bad("Claims that are not deflated.", token_with(plain), "claims"),
         "deflate-cut": bad("Claims that end early.", token_with(session_token.pack_claims(ROLE)[:-3]), "claims"),
-        "deflate-after": bad("A byte after the claims.", token_with(session_token.pack_claims(ROLE) + b"\0"), "claims"),
+        "byte-after-claims": bad(
+            "A byte after the claims.", token_with(session_token.pack_claims(ROLE) + b"\0\1"), "claims"
+        ),
         "bomb": bad("Claims of a megabyte of spaces.", _raw(plain + b" " * 1_000_000), "claims"),
         "not-json": bad("No JSON.", _raw(b"claims"), "claims"),
         "unknown-claim": bad("A claim that is not known, and may be a limit.", _raw(plain[:-1] + b',"x":1}'), "claims"),

@@ -53,7 +53,7 @@ def test_vector(path: Path) -> None:
 def test_failures_outnumber_successes() -> None:
     """The vectors say more about what is refused, and are those that the maker makes."""
     failed, succeeded = vectors.failures("session-token")
-    assert failed > 10 * succeeded > 0
+    assert failed > 8 * succeeded > 0
     assert {path.stem for path in vectors.paths("session-token")} == make_session_token_vectors.cases().keys()
 
 
@@ -83,7 +83,7 @@ def test_text_round_trip(data: bytes) -> None:
     assert session_token.from_text(text) == token
 
 
-@given(st.text(max_size=400) | st.binary(min_size=60, max_size=400).map(session_token.to_text))
+@given(st.text(max_size=400) | st.binary(min_size=80, max_size=400).map(session_token.to_text))
 def test_any_other_text_is_refused(text: str) -> None:
     """What is not the text of a token raises FormatError and nothing else."""
     with pytest.raises(FormatError):
@@ -92,7 +92,7 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 def test_a_token_that_was_written_otherwise_is_refused() -> None:
     """Padding, the other alphabet, white space and bits behind the end are no other ways to write a token."""
-    text = session_token.to_text(session_token.prefix(EXPIRY) + b"\xff" * 90)
+    text = session_token.to_text(session_token.prefix(EXPIRY) + b"\xff" * 150)
     assert len(text) % 4 == 2, "the last letter must have spare bits for this test"
     assert session_token.from_text(text)
     last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -108,6 +108,16 @@ def test_a_token_that_was_written_otherwise_is_refused() -> None:
     ):
         with pytest.raises(FormatError):
             session_token.from_text(wrong)
+
+
+@given(CLAIMS, st.integers(0, session_token.TEXT_LIMIT))
+def test_a_token_is_as_long_as_was_asked(claims: Claims, at_least: int) -> None:
+    """Zeros make a token as long as it was asked for, hardly longer, and mean nothing."""
+    packed = session_token.pack_claims(claims, at_least)
+    text = session_token.to_text(make_session_token_vectors.token_with(packed))
+    short = session_token.to_text(make_session_token_vectors.token_of(claims))
+    assert max(at_least, len(short)) <= len(text) <= max(at_least + 2, len(short))
+    assert session_token.parse_claims(packed) == claims
 
 
 def test_claims_that_do_not_fit_are_refused() -> None:

@@ -15,16 +15,16 @@ import msgspec
 from fuin.errors import FormatError
 from fuin.formats.wrapped import VERSION, Kind
 
-CLAIMS_LIMIT = 6144  # bytes of packed claims
+TEXT_LIMIT = 4096  # characters; AWS: MinimumSessionTokenSize cannot ask for more
+TOKEN_LIMIT = TEXT_LIMIT * 3 // 4  # bytes
 LIFE_LIMIT = 129_600  # seconds; AWS: GetSessionToken gives credentials for at most 36 hours
 
 _PREFIX = struct.Struct(">BBQ")  # version, kind, expiry in seconds since 1970
 _FRAME = 32 + 32 + 16  # salt, commitment, tag
-_SECRET_LIMIT = 128
+SECRET_LENGTH = 40  # characters of a secret access key
 PREFIX_LENGTH = _PREFIX.size
-_SHORTEST = PREFIX_LENGTH + _FRAME + 1
-TOKEN_LIMIT = PREFIX_LENGTH + _FRAME + 1 + _SECRET_LIMIT + CLAIMS_LIMIT
-TEXT_LIMIT = (TOKEN_LIMIT + 2) // 3 * 4
+_SHORTEST = PREFIX_LENGTH + _FRAME + SECRET_LENGTH + 1
+CLAIMS_LIMIT = TOKEN_LIMIT - _SHORTEST + 1  # bytes of packed claims
 _UNPACKED_LIMIT = 64 * 1024
 
 
@@ -50,9 +50,13 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     source_identity: str = ""
 
 
-def pack_claims(claims: Claims) -> bytes:
-    """Return claims as sorted JSON under DEFLATE (RFC 1951); raises FormatError when that is too long."""
+def pack_claims(claims: Claims, at_least: int = 0) -> bytes:
+    """Return claims as sorted JSON under DEFLATE (RFC 1951); raises FormatError when that is too long.
+
+    Zeros are added until the token's text has `at_least` characters.
+    """
     packed = _deflated(msgspec.json.encode(claims, order="sorted"))
+    packed = packed.ljust(-(-at_least * 3 // 4) - _SHORTEST + 1, b"\0")
     if len(packed) > CLAIMS_LIMIT:
         raise FormatError("the session's policies and tags are too long together")
     return packed
@@ -63,7 +67,7 @@ def parse_claims(packed: bytes) -> Claims:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         text = inflater.decompress(packed, _UNPACKED_LIMIT)
-        if not inflater.eof or inflater.unused_data or inflater.unconsumed_tail:
+        if not inflater.eof or inflater.unused_data.strip(b"\0"):
             raise FormatError("not the claims of a session")
         return msgspec.json.decode(text, type=Claims)
     except (zlib.error, msgspec.DecodeError, UnicodeDecodeError):
@@ -107,17 +111,16 @@ def binding(access_key_id: str) -> bytes:
 
 def sealed_parts(secret: bytes | bytearray, claims: bytes) -> bytearray:
     """Return what a token holds inside, in a buffer to wipe; raises FormatError."""
-    if not 1 <= len(secret) <= _SECRET_LIMIT or not 1 <= len(claims) <= CLAIMS_LIMIT:
+    if len(secret) != SECRET_LENGTH or not 1 <= len(claims) <= CLAIMS_LIMIT:
         raise FormatError("a part of the session has a wrong length")
-    return bytearray((len(secret),)) + secret + claims
+    return bytearray(secret) + claims
 
 
 def split_parts(inside: bytearray) -> tuple[bytearray, bytes]:
     """Return secret and claims of `sealed_parts`; raises FormatError."""
-    end = 1 + inside[0] if inside else 1
-    if not 1 < end < len(inside):
+    if len(inside) <= SECRET_LENGTH:
         raise FormatError("not a session token")
-    return inside[1:end], bytes(inside[end:])
+    return inside[:SECRET_LENGTH], bytes(inside[SECRET_LENGTH:])
 
 
 def to_text(token: bytes) -> str:
