@@ -36,6 +36,8 @@ class Condition:
 
     `matches` takes one value of the request and tells whether it fits one of the policy's values that hold no variable;
     `templates` are those that do. `absent` is the result for a request without the key; `null` marks the Null operator.
+    `exact` holds the only values with which it can be met, if that is a list of texts, so that statements are found by
+    them.
     """
 
     operator: str
@@ -50,6 +52,7 @@ class Condition:
     null: bool = False
     templates: tuple[Template, ...] = ()
     of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
+    exact: tuple[str, ...] = ()
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
         """Tell whether the request's values meet it.
@@ -75,12 +78,10 @@ class Condition:
 
     def _with_variables(self, facts: Facts) -> Matcher:
         """Return the matcher of all values; one whose variable has no value matches nothing (AWS: it is null)."""
-        matchers = [self.matches]
-        for template in self.templates:
-            pieces = template.resolved(facts)
-            if pieces is not None and self.of_pieces is not None:
-                matchers.append(self.of_pieces(pieces))
-        return lambda text: any(matches(text) for matches in matchers)
+        make = self.of_pieces
+        resolved = [template.resolved(facts) for template in self.templates]
+        matchers = [make(pieces) for pieces in resolved if pieces is not None and make is not None]
+        return _either(self.matches, matchers)
 
 
 def parse_conditions(block: object, where: str, *, variables: bool = True) -> tuple[Condition, ...]:
@@ -116,9 +117,11 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
         raise MalformedPolicy(f"{here} {error}") from None
     fixed = [known.of_pieces(pieces) for template in templates if (pieces := template.constant) and known.of_pieces]
     absent = quantifier == _ALL or (quantifier != _ANY and (if_exists or known.negated))
+    exact = values if base == "StringEquals" and quantifier != _ALL and not templates else ()
     return Condition(
         operator, written, _key(written, here), values, _either(matches, fixed), known.negated, if_exists, absent,
         quantifier, False, tuple(template for template in templates if template.constant is None), known.of_pieces,
+        exact,
     )  # fmt: skip
 
 

@@ -187,11 +187,16 @@ def _networks(values: tuple[str, ...]) -> Matcher:
         shift = network.max_prefixlen - network.prefixlen
         ranges.setdefault((network.version, shift), set()).add(int(network.network_address) >> shift)
 
+    by_length = tuple((version, shift, frozenset(known)) for (version, shift), known in ranges.items())
+
     def matches(text: str) -> bool:
         found = _address(text)
         if found is None:
             return False
-        return any(found[0] == version and found[1] >> shift in known for (version, shift), known in ranges.items())
+        for version, shift, known in by_length:  # noqa: SIM110 - a generator costs as much as a range
+            if found[0] == version and found[1] >> shift in known:
+                return True
+        return False
 
     return matches
 

@@ -4,14 +4,26 @@ AWS: "Grammar of the IAM JSON policy language". A policy that this version canno
 stored, since evaluating the rest of it could allow what its author denied. See docs/reference/policies.md.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.statement import Statement, parse_statement, statement_name
 from fuin.access.words import short
 from fuin.errors import MalformedPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fuin.access.ask import Ask
+    from fuin.access.grantees import Standing
+    from fuin.access.principal import Principal
+
+    Naming = tuple[Statement, Standing]
 
 __all__ = [
     "SIZE_LIMITS", "Policy", "PolicyKind", "PolicyTooLong", "Statement", "check_policy", "check_size", "parse_policy",
@@ -21,10 +33,22 @@ __all__ = [
 _VERSIONS = ("2008-10-17", "2012-10-17")
 _PLAIN_SID = re.compile(r"[0-9A-Za-z]*")
 _ACTIONS_REMEMBERED = 512
+_FEW = 8  # statements that are looked at faster than found
+_PAIRS_REMEMBERED = 20_000  # of a statement and a principal
 
 
 class PolicyTooLong(MalformedPolicy):
     """A policy document that is longer than AWS takes for its kind."""
+
+
+class _Scope(NamedTuple):
+    """The statements on an action that name a principal, each with how it does.
+
+    Where they are many, those that hold for certain values of one key only are kept by key and value.
+    """
+
+    pairs: tuple[Naming, ...]
+    by_value: dict[str, dict[str, list[Naming]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,7 @@ class Policy:
     name: str  # for reasons
     statements: tuple[Statement, ...]
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _scopes: dict[object, _Scope] = field(default_factory=dict, repr=False, compare=False)
 
     def on_action(self, action: str) -> tuple[Statement, ...]:
         """Return the statements on an action; remembered, since there are few actions and many requests."""
@@ -46,6 +71,54 @@ class Policy:
                 self._by_action.clear()
             self._by_action[action] = found
         return found
+
+    def naming(self, ask: Ask) -> Sequence[Naming]:
+        """Return the statements on a question's action that name its principal, each with how it does.
+
+        All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
+        """
+        statements = self.on_action(ask.action)
+        key: object = ask.action
+        if RULES[self.kind].has_principal:
+            if len(statements) <= _FEW:
+                return [(one, standing) for one in statements if (standing := one.names(ask.principal))]
+            key = (key, ask.principal)
+        scope = self._scopes.get(key)
+        if scope is None:
+            if len(self._scopes) * len(self.statements) >= _PAIRS_REMEMBERED:
+                self._scopes.clear()
+            scope = self._scopes[key] = _scope(statements, ask.principal)
+        return _found(scope, ask) if scope.by_value else scope.pairs
+
+
+def _scope(statements: Sequence[Statement], principal: Principal) -> _Scope:
+    pairs = [(one, standing) for one in statements if (standing := one.names(principal))]
+    if len(pairs) <= _FEW:
+        return _Scope(tuple(pairs), {})
+    others: list[Naming] = []
+    by_value: dict[str, dict[str, list[Naming]]] = {}
+    for pair in pairs:
+        condition = next((condition for condition in pair[0].conditions if condition.exact), None)
+        if condition is None:
+            others.append(pair)
+            continue
+        values = by_value.setdefault(condition.key, {})
+        for value in condition.exact:
+            values.setdefault(value, []).append(pair)
+    return _Scope(tuple(others), by_value)
+
+
+def _found(scope: _Scope, ask: Ask) -> Sequence[Naming]:
+    facts = ask.facts()
+    found = list(scope.pairs)
+    for key, values in scope.by_value.items():
+        for value in facts.get(key) or ():
+            found.extend(values.get(value, ()))
+    return sorted(found, key=_place)
+
+
+def _place(pair: Naming) -> int:
+    return pair[0].index
 
 
 def check_policy(document: str, kind: PolicyKind) -> Policy:

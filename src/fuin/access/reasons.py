@@ -70,29 +70,36 @@ def no_policy_allows(ask: Ask, kind: str) -> str:
 
 def near_misses(ask: Ask, policies: Sequence[tuple[Origin, Policy]]) -> tuple[Cause, ...]:
     """Return what came near to allowing `ask`: first statements on the same action, then other actions granted."""
-    found: list[tuple[int, Cause]] = []
-    for origin, policy in policies:
-        for statement in policy.statements:
-            if statement.effect == "Allow":
-                found.extend((rank, Cause(reason, origin)) for rank, reason in _near(ask, policy, statement))
-    found.sort(key=lambda item: item[0])
-    return tuple(cause for _, cause in found[:_NEAR_MISSES_AT_MOST])
+    found = itertools.chain(
+        (Cause(reason, origin) for origin, policy in policies for reason in _on_action(ask, policy)),
+        (Cause(reason, origin) for origin, policy in policies for reason in _on_others(ask, policy)),
+    )
+    return tuple(itertools.islice(found, _NEAR_MISSES_AT_MOST))
 
 
-def _near(ask: Ask, policy: Policy, statement: Statement) -> Iterator[tuple[int, Reason]]:
-    here = f"{policy.name}, {statement.name}"
-    if not statement.actions(ask.action.lower()):
-        service = ask.action.partition(":")[0] + ":"
-        granted = () if statement.not_actions else statement.action_names
-        same_service = [action for action in granted if action.lower().startswith(service)]
+def _on_action(ask: Ask, policy: Policy) -> Iterator[Reason]:
+    for statement in policy.on_action(ask.action):
+        if statement.effect != "Allow":
+            continue
+        causes = list(itertools.islice(_causes(ask, statement), _CAUSES_AT_MOST))
+        if causes:
+            here = f"{policy.name}, {statement.name}"
+            yield Reason(f"{here} is on {ask.action}, but {'; '.join(causes)}", policy.name, statement.name, "")
+
+
+def _on_others(ask: Ask, policy: Policy) -> Iterator[Reason]:
+    service = ask.action.partition(":")[0] + ":"
+    this = {statement.index for statement in policy.on_action(ask.action)}
+    for statement in policy.statements:
+        if statement.effect != "Allow" or statement.not_actions or statement.index in this:
+            continue
+        same_service = [action for action in statement.action_names if action.lower().startswith(service)]
         if same_service and statement.names(ask.principal) and statement.covers(ask):
             verb = "is" if len(same_service) == 1 else "are"
-            text = f"{here}: {listed(same_service)} {verb} granted, but this needs {ask.action}"
-            yield 1, Reason(text, policy.name, statement.name, "")
-        return
-    causes = list(itertools.islice(_causes(ask, statement), _CAUSES_AT_MOST))
-    if causes:
-        yield 0, Reason(f"{here} is on {ask.action}, but {'; '.join(causes)}", policy.name, statement.name, "")
+            text = (
+                f"{policy.name}, {statement.name}: {listed(same_service)} {verb} granted, but this needs {ask.action}"
+            )
+            yield Reason(text, policy.name, statement.name, "")
 
 
 def _causes(ask: Ask, statement: Statement) -> Iterator[str]:

@@ -56,9 +56,8 @@ def resource_side(ask: Ask, policy: Policy) -> Resource:
     """Return what a key's, bucket's or role's policy says of the caller."""
     allowed: Cause | None = None
     best = Standing.NONE
-    for statement in policy.on_action(ask.action):
-        standing = statement.names(ask.principal)
-        if standing is Standing.NONE or (statement.effect == "Allow" and standing <= best):
+    for statement, standing in policy.naming(ask):
+        if statement.effect == "Allow" and standing <= best:
             continue
         if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
             if statement.effect == "Deny":
@@ -91,7 +90,7 @@ def _scan(ask: Ask, kind: str, policies: tuple[Policy, ...]) -> tuple[Cause | No
     """Return a deny of these policies, or else the first allow."""
     allowed = None
     for index, policy in enumerate(policies):
-        for statement in policy.on_action(ask.action):
+        for statement, _ in policy.naming(ask):
             if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
                 if statement.effect == "Deny":
                     return Cause(statement.reason, (kind, index)), None

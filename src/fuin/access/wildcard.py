@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 Matcher = Callable[[str], bool]
+_FEW = 8  # patterns that are faster tried one by one
 _Part = tuple[str | None, ...]  # None is the wildcard for one character
 
 
@@ -51,12 +52,46 @@ def compile_any(patterns: Iterable[str]) -> Matcher:
     """Return a function that tells whether a text matches at least one of `patterns`."""
     patterns = tuple(patterns)
     exact = frozenset(pattern for pattern in patterns if not is_pattern(pattern))
-    matchers = tuple(compile_pattern(pattern) for pattern in patterns if is_pattern(pattern))
-    if not matchers:
+    wild = tuple(dict.fromkeys(pattern for pattern in patterns if is_pattern(pattern)))
+    if not wild:
         return exact.__contains__
-    if len(matchers) == 1 and not exact:
-        return matchers[0]
-    return lambda text: text in exact or any(matches(text) for matches in matchers)
+    if len(wild) == 1 and not exact:
+        return compile_pattern(wild[0])
+    return _indexed(exact, wild) if len(wild) > _FEW else _in_turn(exact, wild)
+
+
+def _in_turn(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
+    matchers = tuple(compile_pattern(pattern) for pattern in wild)
+
+    def matches(text: str) -> bool:
+        if text in exact:
+            return True
+        for matcher in matchers:  # noqa: SIM110 - a generator costs as much as a pattern
+            if matcher(text):
+                return True
+        return False
+
+    return matches
+
+
+def _indexed(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
+    """Find patterns by what stands before their first wildcard: lists of thousands cost as little as their lengths."""
+    by_head: dict[int, dict[str, list[Matcher]]] = {}
+    for pattern in wild:
+        head = pattern[: min(place for place in (pattern.find("*"), pattern.find("?")) if place >= 0)]
+        by_head.setdefault(len(head), {}).setdefault(head, []).append(compile_pattern(pattern))
+    heads = tuple(by_head.items())
+
+    def matches(text: str) -> bool:
+        if text in exact:
+            return True
+        for length, known in heads:
+            for matcher in known.get(text[:length], ()):
+                if matcher(text):
+                    return True
+        return False
+
+    return matches
 
 
 def is_pattern(text: str) -> bool:
