@@ -14,7 +14,9 @@ import msgspec
 
 from fuin.access import circumstances, decide
 from fuin.access.policy import Policy, PolicyKind, parse_policy
-from fuin.errors import AccessDenied
+from fuin.errors import AccessDenied, StoreUnavailable
+from fuin.store.errors import RightsMoved
+from fuin.store.writer import Effect
 from fuin.throttle import Shares, Throttle
 from fuin.xks.client import Proxies
 
@@ -37,6 +39,10 @@ T = TypeVar("T")
 # Keys that take long, such as RSA keys, which an account may have made at once by one worker. The keyholder makes them
 # one after the other, and keeps 256 waiting.
 SLOW_AT_MOST = 32
+
+# How often a change asks for its rights again. Each time somebody has taken a right from somebody within the few
+# milliseconds between the question and the commit.
+_TRIES = 8
 
 _encode = msgspec.json.Encoder().encode
 
@@ -99,6 +105,9 @@ class Call(msgspec.Struct):
     decisions: list[dict[str, Any]] = []
     recorded: bool = False  # a durable record of this request's outcome exists
     referer: str = ""
+    proof: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and what it takes
+    asked: list[Callable[[], object]] = []  # what asks once more for the rights of a change
+    epoch: int | None = None  # of rights, when the caller was authenticated or the first right asked for
 
     @property
     def account(self) -> str:
@@ -119,10 +128,63 @@ class Call(msgspec.Struct):
         """
         await self.services.keyholder.record(self.draft(about=about))
 
+    def prove_by(self, *proof: Any) -> None:
+        """Say how the caller is authenticated, before that is done: `proof` is a function and what it takes.
+
+        It is called again with the services first, and returns what has the `principal`; raises AuthenticationFailed.
+        """
+        self.proof, self.epoch = proof, self.services.store.rights_epoch
+
+    def remember(self, ask: Callable[[], object]) -> None:
+        """Remember how a right was asked for that has just been given: a change asks again if rights have moved."""
+        if self.epoch is None:
+            self.epoch = self.services.store.rights_epoch
+        self.asked.append(ask)
+
     async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change keys, policies, identities or buckets, announced first."""
         await self.announce("change")
-        return await self.services.store.change(fn, *args, **kwargs)
+        return await self.commit(fn, *args, **kwargs)
+
+    async def commit(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change that stands on the record already, such as one with material that the keyholder made."""
+        return await self._commit(lambda conn: fn(conn, *args, **kwargs), Effect.TAKES)
+
+    async def add(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change that stands on the record already and takes no right from anybody, such as a new key."""
+        return await self._commit(lambda conn: fn(conn, *args, **kwargs), Effect.GIVES)
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what no catalog holds, such as the index of objects."""
+        return await self._commit(lambda conn: fn(conn, *args, **kwargs), Effect.NONE)
+
+    async def _commit(self, fn: Callable[[Connection], T], effect: Effect) -> T:
+        """Commit, by rights that the caller still has then: docs/decisions/0007.
+
+        Raises AccessDenied or AuthenticationFailed when they were taken meanwhile, StoreUnavailable when they keep
+        moving.
+        """
+        if not self.asked:
+            raise RuntimeError(f"{self.operation} has asked for no right to make this change")
+        for _ in range(_TRIES):
+            try:
+                return await self.services.store.commit(fn, effect, self.epoch)
+            except RightsMoved:
+                await self._ask_again()
+        raise StoreUnavailable("rights have kept moving while a change was made")
+
+    async def _ask_again(self) -> None:
+        """Ask for everything once more, by what the store says now: who the caller is, and each right."""
+        if self.proof:
+            authenticate, *given = self.proof
+            if (await authenticate(self.services, *given)).principal != self.principal:
+                raise StoreUnavailable("the caller's tags or session policies have changed while it was asking")
+        self.services.store.catalog()
+        self.epoch = self.services.store.rights_epoch
+        asked = tuple(self.asked)
+        for ask in asked:
+            ask()
+        self.asked[:] = asked  # which they have remembered again
 
     def draft(
         self,
@@ -174,11 +236,21 @@ class _Policies:
 compiled = _Policies().compiled
 
 
-def _identity_policies(call: Call, catalog: Catalog | None = None) -> tuple[Policy, ...]:
-    if call.principal.kind != "user":
-        return ()  # nobody else has policies of their own
-    documents = (catalog or call.services.store.catalog()).user_policies(call.principal)
-    return tuple(compiled(document, PolicyKind.IDENTITY) for document in documents)
+def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:
+    """Return the policies that give the caller rights, and what limits them; only users and roles have any."""
+    principal = call.principal
+    if principal.kind not in ("user", "role"):
+        return (), decide.UNLIMITED
+    catalog = catalog or call.services.store.catalog()
+    documents = catalog.user_policies(principal) if principal.kind == "user" else catalog.role_policies(principal)
+    identity = tuple([compiled(document, PolicyKind.IDENTITY) for document in documents])
+    boundary = catalog.boundary(principal)
+    if boundary is None and not principal.session_policies:
+        return identity, decide.UNLIMITED
+    return identity, decide.Limits(
+        None if boundary is None else compiled(boundary, PolicyKind.IDENTITY),
+        tuple([compiled(document, PolicyKind.IDENTITY) for document in principal.session_policies]),
+    )
 
 
 def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> bool:
@@ -219,14 +291,10 @@ def permit_key(
     for it again. `proposed` is the grant that kms:CreateGrant is to create.
     """
     ask = _ask(call, action, arn, key_account, context, proposed)
-    decision = decide.decide_key(
-        ask,
-        key_account,
-        compiled(key_policy, PolicyKind.KEY),
-        _identity_policies(call, catalog),
-        partial(_grants, call, arn, catalog),
-    )
-    return _conclude(call, ask, decision)
+    policy = compiled(key_policy, PolicyKind.KEY)
+    identity, limits = _own(call, catalog)
+    grants = partial(_grants, call, arn, catalog)
+    return _conclude(call, ask, decide.decide_key(ask, key_account, policy, identity, grants, limits))
 
 
 def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
@@ -248,7 +316,7 @@ def permit_retirement(
     """Check kms:RetireGrant for a grant (None: one that does not exist) of the key; raises AccessDenied."""
     ask = _ask(call, "kms:RetireGrant", arn, key_account, context)
     policy = compiled(key_policy, PolicyKind.KEY)
-    _conclude(call, ask, decide.decide_retirement(ask, grant, key_account, policy, _identity_policies(call)))
+    _conclude(call, ask, decide.decide_retirement(ask, grant, key_account, policy, *_own(call)))
 
 
 def permit_bucket(
@@ -262,7 +330,7 @@ def permit_bucket(
     """Check an S3 action on a bucket or object against the caller's policies and the bucket policy."""
     ask = _ask(call, action, arn, bucket_account, context)
     policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
-    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, _identity_policies(call)))
+    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, *_own(call)))
 
 
 def permit_identity(call: Call, action: str, resource: str, account: str, context: Given | Fill | None = None) -> None:
@@ -271,4 +339,5 @@ def permit_identity(call: Call, action: str, resource: str, account: str, contex
     Also the check for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
     """
     ask = _ask(call, action, resource, account, context)
-    _conclude(call, ask, decide.decide_identity(ask, account, _identity_policies(call)))
+    _conclude(call, ask, decide.decide_identity(ask, account, *_own(call)))
+    call.remember(partial(permit_identity, call, action, resource, account, context))

@@ -215,7 +215,7 @@ def test_no_store_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -
     async def full(*_: object) -> None:
         raise StoreUnavailable("the disk is full")
 
-    monkeypatch.setattr(own_place.services.store, "change", full)
+    monkeypatch.setattr(own_place.services.store, "commit", full)
     assert refusal(kms.create_key)[0] == "KMSInternalException"
     assert refusal(kms.disable_key, KeyId=key_id)[0] == "KMSInternalException"
     monkeypatch.undo()

@@ -203,18 +203,18 @@ def test_of_two_who_end_it_one_does(place: Place, kms: Any, new_key: NewKey) -> 
     """A grant that somebody else ends between the look and the change is not there."""
     key_id = new_key()
     grant_id = give(kms, key_id, ROOT, "Encrypt")
-    store, change = place.services.store, place.services.store.change
+    store, commit = place.services.store, place.services.store.commit
 
     async def late(fn: Any, *args: Any) -> Any:
-        await change(fn, *args)
+        await commit(fn, *args)
         await asyncio.sleep(0)
-        return await change(fn, *args)
+        return await commit(fn, *args)
 
     try:
-        store.change = late  # type: ignore[method-assign,assignment]
+        store.commit = late  # type: ignore[method-assign,assignment]
         assert refusal(kms.revoke_grant, KeyId=key_id, GrantId=grant_id) == missing(grant_id)
     finally:
-        store.change = change  # type: ignore[method-assign]
+        store.commit = commit  # type: ignore[method-assign]
 
 
 def test_key_policy_can_deny_retiring(kms: Any, new_key: NewKey, place: Place) -> None:

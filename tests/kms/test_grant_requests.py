@@ -143,30 +143,30 @@ def test_create_grant_needs_its_right(place: Place, new_key: NewKey) -> None:
 
 def test_key_that_ends_meanwhile(place: Place, kms: Any, new_key: NewKey) -> None:
     """The key's state is looked at again when the grant is written: another worker may have changed it."""
-    key_id, change = new_key(), place.services.store.change
+    key_id, commit = new_key(), place.services.store.commit
     ask = {"KeyId": key_id, "GranteePrincipal": ROOT, "Operations": ["Decrypt"]}
 
     def meanwhile(statement: str) -> Any:
-        async def changed(fn: Any, *args: Any) -> Any:
+        async def changed(fn: Any, *how: Any) -> Any:
             def both(conn: Any) -> Any:
                 conn.exec_driver_sql(statement, (key_id,))
-                return fn(conn, *args)
+                return fn(conn)
 
-            return await change(both)
+            return await commit(both, *how)
 
         return changed
 
     store: Store = place.services.store
     try:
-        store.change = meanwhile("UPDATE keys SET state = 'PendingDeletion' WHERE key_id = ?")  # type: ignore[method-assign]
+        store.commit = meanwhile("UPDATE keys SET state = 'PendingDeletion' WHERE key_id = ?")  # type: ignore[method-assign]
         assert refusal(kms.create_grant, **ask) == (
             "KMSInvalidStateException",
             f"{arn_of(key_id)} is pending deletion.",
         )
-        store.change = meanwhile("DELETE FROM keys WHERE key_id = ?")  # type: ignore[method-assign]
+        store.commit = meanwhile("DELETE FROM keys WHERE key_id = ?")  # type: ignore[method-assign]
         assert refusal(kms.create_grant, **ask)[0] == "NotFoundException"
     finally:
-        store.change = change  # type: ignore[method-assign]
+        store.commit = commit  # type: ignore[method-assign]
 
 
 def test_key_of_a_store_that_is_away(place: Place, kms: Any, new_key: NewKey) -> None:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,19 @@ from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.settings import Settings
 from fuin.store import accounts, buckets, connect, meta
 from fuin.store.buckets import Bucket
-from fuin.store.errors import AlreadyExists
+from fuin.store.errors import AlreadyExists, RightsMoved
 from fuin.store.store import Store
 from fuin.store.turns import Turns
+from fuin.store.writer import Effect
 from tests.store import values
 
 
 def _name(number: int) -> Bucket:
     return values.bucket(f"bucket-{number:04}")
+
+
+def _insertion(number: int) -> Callable[[Connection], None]:
+    return lambda conn: buckets.insert_bucket(conn, _name(number))
 
 
 def test_waiting_jobs_share_one_commit(store: Store) -> None:
@@ -93,10 +99,53 @@ def test_changes_bump_the_epoch_with_what_they_change(store: Store) -> None:
         await store.write(buckets.insert_bucket, values.bucket("written"))
         assert store.read(meta.epoch) == before
         await store.change(buckets.insert_bucket, values.bucket("changed"))
-        assert store.read(meta.epoch) == before + 1
+        changed = store.read(meta.epoch)
+        assert changed > before
         with pytest.raises(AlreadyExists):
             await store.change(buckets.insert_bucket, values.bucket("changed"))
-        assert store.read(meta.epoch) == before + 1
+        assert store.read(meta.epoch) == changed
+
+    asyncio.run(story())
+
+
+def test_only_what_may_take_a_right_moves_the_epoch_of_rights(store: Store) -> None:
+    """What adds something moves the epoch, for the catalogs, and leaves the rights of others' changes alone."""
+
+    async def story() -> None:
+        store.catalog()
+        before = store.rights_epoch
+        for number in range(3):
+            await store.commit(_insertion(number), Effect.GIVES, before)
+        assert store.read(meta.epoch) & 0xFFFFFFFF == 3
+        await store.commit(_insertion(3), Effect.TAKES, before)
+        assert meta.rights_of(store.read(meta.epoch)) == before + 1
+        for effect in Effect:
+            with pytest.raises(RightsMoved):
+                await store.commit(_insertion(4), effect, before)
+        await asyncio.sleep(0)
+        store.catalog()
+        assert store.rights_epoch == before + 1
+        await store.commit(_insertion(4), Effect.NONE, store.rights_epoch)
+
+    asyncio.run(story())
+
+
+def test_rights_move_within_a_transaction(store: Store) -> None:
+    """Of two changes in one transaction the later one knows of the earlier one, though nobody else does yet."""
+
+    async def story() -> None:
+        store.catalog()
+        since = store.rights_epoch
+        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
+        await asyncio.sleep(0.02)
+        outcomes = await asyncio.gather(
+            store.commit(_insertion(1), Effect.TAKES, since),
+            store.commit(_insertion(2), Effect.TAKES, since),
+            return_exceptions=True,
+        )
+        await slow
+        assert [type(outcome) for outcome in outcomes] == [type(None), RightsMoved]
+        assert [one.name for one in store.read(buckets.list_buckets, values.ACCOUNT)] == ["bucket", "bucket-0001"]
 
     asyncio.run(story())
 

@@ -201,6 +201,7 @@ def _permit_current(call: Call, action: str, name: str, arn: str) -> Key:
     # AWS: kms:RequestAlias does not control operations on aliases.
     of_key = partial(rights.add_key, call, named._replace(alias=""), None)
     permit_key(call, action, named.arn, named.account, key.policy, of_key, catalog)
+    call.remember(partial(_permit_current, call, action, name, arn))
     return key
 
 

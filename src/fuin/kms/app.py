@@ -66,6 +66,7 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
         detail = "Credential should be scoped to correct service: 'kms'. "
         raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
     services = call.services
+    call.prove_by(caller.authenticate, day_keys, request, signed)
     known = caller.at_hand(services, day_keys, request, signed)
     if known is None:
         known = await caller.authenticate(services, day_keys, request, signed)

@@ -62,7 +62,7 @@ async def insert(call: Call, key: Key, material: Material, store_id: str, extern
     """Add the key with its own material, the first of its two encryptions; returns it as it stands in the store."""
     whole = replace(key, custom_key_store=store_id, xks_key_id=external_key, store_state=CONNECTED)
     try:
-        await call.services.store.change(_insert, whole, material)
+        await call.add(_insert, whole, material)
     except NotFound:
         raise CustomKeyStoreNotFoundException(f"Custom key store {store_id} does not exist.") from None
     except WrongState:

@@ -162,7 +162,8 @@ async def _insert(call: Call, named: Named, key: Key, grant: Grant) -> str:
     if key.state == states.UNAVAILABLE:  # which its key store makes of a disabled key as well
         allowed |= {states.DISABLED}
     try:
-        return await call.change(grants.insert_grant, grant, allowed, GRANTS_PER_KEY, GRANTS_PER_GRANTEE)
+        await call.announce("change")
+        return await call.add(grants.insert_grant, grant, allowed, GRANTS_PER_KEY, GRANTS_PER_GRANTEE)
     except grants.TooManyGrants as error:
         raise LimitExceededException(f"A key has {error}.") from None
     except WrongState as error:
@@ -173,15 +174,22 @@ async def _insert(call: Call, named: Named, key: Key, grant: Grant) -> str:
 
 async def retire_grant(call: Call, p: RetireGrantInput) -> None:
     """End a grant, as one whom the grant itself allows to, or its account; named by a token, or by key and id."""
+    grant = _permitted_to_retire(call, p)
+    if p.DryRun:
+        raise DryRunOperationException
+    await _end(call, grant)
+
+
+def _permitted_to_retire(call: Call, p: RetireGrantInput) -> Grant:
+    """Return the grant that the caller may retire."""
     named, grant_id, grant = _retired(call, p)
     call.facts["kmsKey"] = named.arn
     call.facts["kmsGrant"] = {"id": grant_id}
     _permit_retirement(call, named, grant)
     if grant is None:
         raise _no_grant(grant_id)
-    if p.DryRun:
-        raise DryRunOperationException
-    await _end(call, grant)
+    call.remember(partial(_permitted_to_retire, call, p))
+    return grant
 
 
 def _retired(call: Call, p: RetireGrantInput) -> tuple[Named, str, Grant | None]:

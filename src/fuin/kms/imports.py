@@ -137,7 +137,7 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
         p.ValidTo,
     )
     try:
-        await call.services.store.change(imports.import_material, key.region, brought)
+        await call.commit(imports.import_material, key.region, brought)
     except StoreRefusal as error:
         raise _refused(error, arn) from None
     return ImportKeyMaterialOutput(KeyId=arn, KeyMaterialId=_shown(key, material.material_id))

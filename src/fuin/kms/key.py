@@ -117,6 +117,8 @@ def reach(
     if not foreign and named.account != call.account:
         raise rights.unseen(call, action, rights.THIS_RESOURCE)
     states.check_state(named.key, action, named.arn)
+    again = partial(reach, call, identifier, action, aliases=aliases, foreign=foreign, extra=extra, proposed=proposed)
+    call.remember(again)
     return named
 
 
@@ -135,7 +137,7 @@ def open_key(
     Of a symmetric `ciphertext` the key must be the maker.
     """
     catalog = call.services.store.catalog()
-    index = (call.principal.arn, call.region, call.via, identifier, use)
+    index = (call.principal.arn, call.principal.session_policies, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
@@ -169,7 +171,7 @@ def open_ciphertext(
         return msgspec.structs.replace(opened, material=material)
     key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
-    index = (call.principal.arn, call.region, call.via, key_id, material_id, use)
+    index = (call.principal.arn, call.principal.session_policies, call.region, call.via, key_id, material_id, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)

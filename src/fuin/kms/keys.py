@@ -129,7 +129,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
         description=p.Description or "", policy=policy, tags=tuple(tags.items()),
     )  # fmt: skip
     if p.CustomKeyStoreId is None or material is None:
-        await call.services.store.change(_insert, key, material)
+        await call.add(_insert, key, material)
     else:
         key = await external_keys.insert(call, key, material, p.CustomKeyStoreId, p.XksKeyId or "")
     crash.point("create_key.after_store")

@@ -188,7 +188,7 @@ async def rotate_key_on_demand(call: Call, p: KeyInput) -> KeyOutput:
     draft = call.draft(use=action, key=named.arn)
     material = await call.services.keyholder.create_material(key.key_id, key.spec, draft)
     crash.point("rotate_key.after_material")
-    change = call.services.store.change(rotations.rotate_on_demand, key.region, material, key.current_material, now)
+    change = call.commit(rotations.rotate_on_demand, key.region, material, key.current_material, now)
     await _checked(named, action, change)
     return KeyOutput(KeyId=named.arn)
 

@@ -82,14 +82,19 @@ async def _identify(services: Services, day_keys: DayKeys, request: Request, cal
             return None
         raise authentication.fault(error, request) from None
     call.access_key_id = signed.credential.access_key_id
-    try:
-        caller = await authenticate(services, day_keys, request, signed)
-    except AuthenticationFailed as error:
-        raise authentication.fault(error, request, signed) from None
+    call.prove_by(_authenticated, day_keys, request, signed)
+    caller = await _authenticated(services, day_keys, request, signed)
     call.principal, call.region = caller.principal, caller.region
     if caller.session is not None:
         call.facts["session"] = caller.session
     return caller
+
+
+async def _authenticated(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller:
+    try:
+        return await authenticate(services, day_keys, request, signed)
+    except AuthenticationFailed as error:
+        raise authentication.fault(error, request, signed) from None
 
 
 async def _refusal(call: Call, request: Request, error: Exception) -> Answer:

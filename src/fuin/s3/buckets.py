@@ -63,7 +63,8 @@ async def create_bucket(x: Exchange) -> Answer:
     region = _region(await documents.read(x, checked=False)) or x.call.region
     bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
     try:
-        await x.call.change(rows.insert_bucket, bucket)
+        await x.call.announce("change")
+        await x.call.add(rows.insert_bucket, bucket)
     except AlreadyExists:
         _check_own(x, region)
     x.call.facts["bucketRegion"] = region

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from fuin.errors import OutcomeUnknown, StoreUnavailable
+from fuin.errors import FuinError, OutcomeUnknown
 from fuin.s3 import blobs, pool
 from fuin.s3.checksums import Checksum
 from fuin.store import buckets, objects
-from fuin.store.errors import StoreRefusal
 from fuin.store.parts import Part
 
 if TYPE_CHECKING:
@@ -70,12 +69,12 @@ async def commit(
     A cancelled caller waits for the outcome: a blob that the index names is never removed. Nor is one that it may name
     again after a crash (OutcomeUnknown); those are the start sweep's.
     """
-    writing: asyncio.Future[T] = asyncio.ensure_future(x.services.store.write(fn, *args, **kwargs))
+    writing: asyncio.Future[T] = asyncio.ensure_future(x.call.write(fn, *args, **kwargs))
     try:
         return await pool.settled(writing)
     except OutcomeUnknown:
         raise
-    except (StoreRefusal, StoreUnavailable):
+    except FuinError:
         await pool.run(blobs.remove, x.services.settings.blobs, list(new))
         raise
 

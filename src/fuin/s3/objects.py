@@ -117,7 +117,7 @@ async def delete_object(x: Exchange) -> Answer:
             raise not_implemented(name.decode(), "Deleting by size or time")
     condition = conditions.of_write(x.header)
     await x.call.announce("delete")
-    replaced = await x.services.store.write(_delete, bucket, x.key, condition.if_match)
+    replaced = await x.call.write(_delete, bucket, x.key, condition.if_match)
     index.drop(x, replaced)
     x.call.facts["deleted"] = bool(replaced)
     return empty(204)
@@ -143,7 +143,7 @@ async def delete_objects(x: Exchange) -> Answer:
     del x.call.decisions[_DECISIONS_KEPT:]
     x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
     await x.call.announce("delete")
-    replaced = await x.services.store.write(_delete_all, bucket, allowed)
+    replaced = await x.call.write(_delete_all, bucket, allowed)
     index.drop(x, replaced)
     if not quiet:
         results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
@@ -56,7 +57,16 @@ def _reach(
         raise S3Fault("NoSuchBucket", BucketName=name)
     permit_bucket(x.call, action, arn, bucket.account, bucket.policy, conditions)
     check_owner(x, bucket, owner_header)
+    x.call.remember(partial(_reach_again, x, action, bucket, arn, conditions))
     return bucket
+
+
+def _reach_again(x: Exchange, action: str, bucket: Bucket, arn: str, conditions: dict[str, str]) -> None:
+    """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
+    now = x.services.store.catalog().bucket(bucket.name)
+    if now is None or (now.account, now.created) != (bucket.account, bucket.created):
+        raise S3Fault("NoSuchBucket", BucketName=bucket.name)
+    permit_bucket(x.call, action, arn, now.account, now.policy, conditions)
 
 
 def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:

@@ -63,7 +63,7 @@ async def create_multipart_upload(x: Exchange) -> Answer:
         secrets.token_urlsafe(48), x.bucket, x.key, x.call.now, x.call.principal.arn, kept.blob, kept.column(), meta,
         headers, algorithm, kind,
     )  # fmt: skip
-    await x.services.store.write(_insert, bucket, upload)
+    await x.call.write(_insert, bucket, upload)
     x.call.facts["uploadId"] = upload.upload_id
     answer = encryption.answer_headers(kept, context=True)
     if algorithm is not None and kind is not None:
@@ -97,7 +97,7 @@ async def abort_multipart_upload(x: Exchange) -> Answer:
     """End an upload without an object and remove its parts."""
     rights.bucket_of_object(x, "s3:AbortMultipartUpload")
     upload = find(x)
-    left = await x.services.store.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
+    left = await x.call.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
     index.drop(x, left)
     return empty(204)
 

@@ -99,6 +99,10 @@ class InvalidPart(StoreRefusal):
         self.number = number
 
 
+class RightsMoved(FuinError):
+    """Somebody has taken a right from somebody since the rights to a change were asked for; nothing was changed."""
+
+
 class NoDatabase(FuinError):
     """There is no database to open; the server has not been started here yet."""
 

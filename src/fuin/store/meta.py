@@ -7,7 +7,10 @@ from sqlalchemy import Connection, select, update
 from fuin.store import schema
 
 _EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
-_BUMP = update(schema.epoch).where(schema.epoch.c.id == 1).values(value=schema.epoch.c.value + 1)
+_LOWER = 0xFFFFFFFF
+_HERE = update(schema.epoch).where(schema.epoch.c.id == 1)
+_BUMP = _HERE.values(value=schema.epoch.c.value + 1)
+_BUMP_RIGHTS = _HERE.values(value=schema.epoch.c.value.bitwise_or(_LOWER) + 1)
 _ALL = select(schema.meta.c.name, schema.meta.c.value)
 _INSERT = schema.meta.insert().values(name=schema.parameter("p_name"), value=schema.parameter("p_value"))
 
@@ -26,9 +29,17 @@ def epoch(conn: Connection) -> int:
     return int(conn.execute(_EPOCH).scalar_one())
 
 
-def bump_epoch(conn: Connection) -> None:
-    """Make every cached catalog stale; part of the transaction that changes something."""
-    conn.execute(_BUMP)
+def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:
+    """Make every cached catalog stale; part of the transaction that changes something.
+
+    The upper half of the 64 bits counts the changes that can take a right from somebody: `rights_of`.
+    """
+    conn.execute(_BUMP_RIGHTS if takes_rights else _BUMP)
+
+
+def rights_of(epoch: int) -> int:
+    """Return the part of an epoch that moves only when somebody may have lost a right."""
+    return epoch >> 32
 
 
 def find_meta(conn: Connection) -> Meta | None:

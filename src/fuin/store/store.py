@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from fuin.errors import StoreUnavailable
-from fuin.store import connect, erase, keys, migrate
+from fuin.store import connect, erase, keys, meta, migrate
 from fuin.store.catalog import Catalog
-from fuin.store.writer import Job, Writer
+from fuin.store.writer import Effect, Job, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,11 @@ class Store:
                 self._asked = True
         return self._catalog
 
+    @property
+    def rights_epoch(self) -> int:
+        """Return the epoch of rights of the catalog as it was last asked for."""
+        return meta.rights_of(self._epoch)
+
     def _turn_ends(self) -> None:
         """Run at the beginning of the next turn, before anything that is received until then."""
         self._asked = False
@@ -123,19 +128,23 @@ class Store:
         An exception of `fn` undoes its own changes only and is raised here. Raises StoreUnavailable when the
         transaction cannot be committed. When the waiting task is cancelled the write may still happen.
         """
-        return await self._submit(fn, args, kwargs, changes=False)
+        return await self._submit(fn, args, kwargs)
 
     async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Write what catalogs hold: when it returns, the next `catalog()` of every process shows it."""
-        return await self._submit(fn, args, kwargs, changes=True)
+        return await self._submit(fn, args, kwargs, Effect.TAKES)
+
+    async def commit(self, fn: Callable[[Connection], T], effect: Effect, since: int | None) -> T:
+        """Write by rights that were asked for at an epoch of rights (`since`); raises RightsMoved if that has moved."""
+        return await self._submit(fn, (), {}, effect, since=since)
 
     def write_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Write from a thread without an event loop, such as a command's."""
-        return self._wait(fn, args, kwargs, False)
+        return self._wait(fn, args, kwargs, Effect.NONE)
 
     def change_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change from a thread without an event loop, such as a command's."""
-        return self._wait(fn, args, kwargs, True)
+        return self._wait(fn, args, kwargs, Effect.TAKES)
 
     async def purge(self, now: float) -> list[str]:
         """End the keys whose deletion date has come, and clear their material from the database's files.
@@ -170,18 +179,19 @@ class Store:
         fn: Callable[Concatenate[Connection, P], T],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        effect: Effect = Effect.NONE,
         *,
-        changes: bool = False,
         alone: bool = False,
+        since: int | None = None,
     ) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, changes, future, loop, alone))
+        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, effect, future, loop, alone, since))
         return future
 
     def _wait(
-        self, fn: Callable[Concatenate[Connection, P], T], args: tuple[Any, ...], kwargs: dict[str, Any], changes: bool
+        self, fn: Callable[Concatenate[Connection, P], T], args: tuple[Any, ...], kwargs: dict[str, Any], effect: Effect
     ) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, changes, future, None))
+        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, effect, future, None))
         return future.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import enum
 import queue
 import sqlite3
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.store import connect, meta
+from fuin.store.errors import RightsMoved
 from fuin.store.turns import Turns
 
 if TYPE_CHECKING:
@@ -26,16 +28,28 @@ _BATCH_AT_MOST = 256
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 
 
+class Effect(enum.Enum):
+    """What a write does to the catalogs of all processes, and to rights."""
+
+    NONE = 0  # nothing that catalogs hold
+    GIVES = 1  # adds to what catalogs hold, and takes no right from anybody
+    TAKES = 2  # may take a right from somebody
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """One call of `fn(conn, *args)` and where its outcome goes: to an event loop's future, or to a waiting thread."""
+    """One call of `fn(conn, *args)` and where its outcome goes: to an event loop's future, or to a waiting thread.
+
+    `since` is the epoch of rights by which it is right: later it is RightsMoved. None asks for nothing.
+    """
 
     fn: Callable[..., Any]
     args: tuple[Any, ...]
-    changes: bool  # bumps the epoch
+    effect: Effect
     future: AnyFuture
     loop: asyncio.AbstractEventLoop | None
     alone: bool = False  # runs outside any transaction, for checkpoints
+    since: int | None = None
     result: Any = field(default=None)
     error: BaseException | None = field(default=None)
 
@@ -158,8 +172,9 @@ def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) ->
         raw.execute("BEGIN IMMEDIATE")
         for job in jobs:
             _run_one(conn, raw, job)
-        if any(job.changes and job.error is None for job in jobs):
-            meta.bump_epoch(conn)
+            if job.effect is not Effect.NONE and job.error is None:
+                # At once: those behind it in this transaction are as much later as those in the next.
+                meta.bump_epoch(conn, takes_rights=job.effect is Effect.TAKES)
         failure = OutcomeUnknown
         raw.execute("COMMIT")
     except BaseException as error:  # whatever it is, the thread goes on and the callers are told
@@ -176,6 +191,8 @@ def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnav
 def _run_one(conn: Connection, raw: sqlite3.Connection, job: Job) -> None:
     raw.execute("SAVEPOINT job")
     try:
+        if job.since is not None and meta.rights_of(meta.epoch(conn)) != job.since:
+            raise RightsMoved  # noqa: TRY301 - it goes the way of all refusals
         job.result = job.fn(conn, *job.args)
     except BaseException as error:
         if connect.is_environment(error) or not raw.in_transaction:
