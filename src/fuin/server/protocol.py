@@ -57,16 +57,14 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
     _began = 0.0  # the connection, and then each request
-    _extensions: Any = {}  # ASGI's TLS extension: set once, never changed
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch the time."""
         super().connection_made(transport)
         self._began = self._last_sign = self.loop.time()
-        tls = transport.get_extra_info("ssl_object")
-        if tls is not None:
-            self._extensions = {"tls": {"tls_version": _TLS.get(tls.version())}}
+        tls = transport.get_extra_info("ssl_object")  # told as ASGI's TLS extension does
+        self._extensions = {} if tls is None else {"tls": {"tls_version": _TLS.get(tls.version())}}
 
     def data_received(self, data: bytes) -> None:
         """Note the sign of life, feed the parser, and refuse headers that have no end."""
