@@ -18,6 +18,9 @@ from fuin.errors import (
     StoreUnavailable,
 )
 from fuin.request import BodyTooLarge
+from fuin.store.errors import AlreadyExists, NotFound, StillUsed, StoreRefusal, TooMany, TooManyTags
+from fuin.store.inline_policies import TooLong
+from fuin.store.principals import NoSuchPrincipal
 from fuin.throttle import Throttled
 
 _log = logging.getLogger("fuin.identity")
@@ -90,6 +93,64 @@ class MalformedPolicyDocument(QueryFault):
 
     def __init__(self, message: str) -> None:
         super().__init__(400, "MalformedPolicyDocument", message)
+
+
+# AWS's names of what there may be only so many of.
+_QUOTAS = {
+    "user": "UsersPerAccount", "group": "GroupsPerAccount", "role": "RolesPerAccount", "policy": "PoliciesPerAccount",
+    "access keys": "AccessKeysPerUser", "groups": "GroupsPerUser",
+}  # fmt: skip
+_CONFLICTS = {
+    "access keys": "Cannot delete entity, must delete access keys first.",
+    "groups": "Cannot delete entity, must remove users from group first.",
+    "members": "Cannot delete entity, must remove users from group first.",
+    "policies": "Cannot delete entity, must delete policies first.",
+    "attached policies": "Cannot delete entity, must detach all policies first.",
+    "attached": "Cannot delete a policy attached to entities.",
+    "versions": (
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "
+        "The default version is deleted with the policy."
+    ),
+    "default version": "Cannot delete the default version of a policy.",
+}
+
+
+def missing(kind: str, name: str) -> NoSuchEntity:
+    """Return the fault of a user, group or role that does not exist, or of a policy by its ARN."""
+    if kind == "policy":
+        return NoSuchEntity(f"Policy {name} was not found.")
+    return NoSuchEntity(f"The {kind} with name {name} cannot be found.")
+
+
+def refusal(error: StoreRefusal, kind: str, name: str) -> QueryFault:
+    """Return the fault for what the store refuses to do with the user, group, role or policy of a name."""
+    match error:
+        case NotFound() if str(error).startswith("arn:"):  # a policy that was to be attached
+            return NoSuchEntity(f"Policy {error} does not exist or is not attachable.")
+        case NotFound():
+            return missing(kind, name)
+        case AlreadyExists() if kind == "policy":
+            return EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+        case AlreadyExists():
+            return EntityAlreadyExists(f"{kind.capitalize()} with name {name} already exists.")
+        case TooLong():
+            return LimitExceeded(f"Maximum policy size of {error.at_most} bytes exceeded for {kind} {name}")
+        case TooMany(what="versions"):
+            return LimitExceeded(
+                f"A managed policy can have up to {error.at_most} versions. Before you create a new version, you must "
+                "delete an existing version."
+            )
+        case TooMany(what="attached policies"):
+            return LimitExceeded(f"Cannot exceed quota for PoliciesPer{kind.capitalize()}: {error.at_most}")
+        case TooMany():
+            return LimitExceeded(f"Cannot exceed quota for {_QUOTAS[error.what]}: {error.at_most}")
+        case TooManyTags():
+            return LimitExceeded(f"Cannot exceed quota for TagsPer{kind.capitalize()}: 50")
+        case StillUsed():
+            return DeleteConflict(_CONFLICTS[error.what])
+        case NoSuchPrincipal():
+            return MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{error.name}"')
+    raise error
 
 
 def wire(error: Exception) -> QueryFault:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.identity import sts
+from fuin.identity import iam, sts
 from fuin.identity.model import Given, Model, Output
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ STS = Service(
 
 IAM = Service(
     Model("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
-    _table(),
+    _table(*(Operation(name, f"iam:{name}", run) for name, run in iam.ROWS)),
+    "us-east-1",  # AWS's one Region of IAM
 )
 
 SERVICES = {"sts": STS, "iam": IAM}

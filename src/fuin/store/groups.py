@@ -6,8 +6,8 @@ from typing import ClassVar
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import IntegrityError
 
-from fuin.store import identities, schema
-from fuin.store.errors import NotFound, TooMany
+from fuin.store import identities, inline_policies, managed_policies, schema
+from fuin.store.errors import NotFound, StillUsed, TooMany
 from fuin.store.identities import Identity
 
 _i, _m = schema.identities, schema.memberships
@@ -51,3 +51,20 @@ def groups_of(conn: Connection, user_id: str) -> list[Group]:
     """Return a user's groups by name."""
     found = [identities.find_by_id(conn, Group, group) for group in conn.execute(_GROUPS, {"p_id": user_id}).scalars()]
     return [group for group in found if group is not None]
+
+
+def delete_group(conn: Connection, account: str, name: str) -> None:
+    """Remove a group without members and policies; raises NotFound or StillUsed."""
+    group = identities.found(conn, Group, account, name)
+    if members(conn, group.id):
+        raise StillUsed("members")
+    check_without_policies(conn, group)
+    identities.delete_identity(conn, group.id)
+
+
+def check_without_policies(conn: Connection, identity: Identity) -> None:
+    """Raise StillUsed when a user, group or role has inline or attached policies."""
+    if inline_policies.names(conn, identity.id):
+        raise StillUsed("policies")
+    if managed_policies.attached(conn, identity.id):
+        raise StillUsed("attached policies")

@@ -3,9 +3,9 @@
 What each kind has beside that is in `users.py`, `groups.py`, `roles.py` and `managed_policies.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -27,7 +27,7 @@ _ALL = select(
     _i.c.account, _i.c.name, _i.c.id, _i.c.created, _i.c.path,
     _b.c.account.label("b_account"), _b.c.path.label("b_path"), _b.c.name.label("b_name"),
 ).select_from(_i.outerjoin(_b, _b.c.id == _i.c.boundary))  # fmt: skip
-_BY_ID = _ALL.where(_i.c.id == _ID)
+_BY_ID = _ALL.where(_i.c.id == _ID, _i.c.kind == _KIND)
 _BY_NAME = _ALL.where(_IN_ACCOUNT, _i.c.name == schema.parameter("p_name"))
 _PREFIX = schema.parameter("p_prefix")
 _PAGE = (
@@ -74,6 +74,8 @@ class Identity:
 
 
 T = TypeVar("T", bound=Identity)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def insert(conn: Connection, identity: Identity, at_most: int | None = None) -> None:
@@ -114,8 +116,8 @@ def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
 
 
 def find_by_id(conn: Connection, cls: type[T], identity_id: str) -> T | None:
-    """Return one by id."""
-    row = conn.execute(_BY_ID, {"p_id": identity_id}).first()
+    """Return one by id; None also for what is of another kind."""
+    row = conn.execute(_BY_ID, {"p_id": identity_id, "p_kind": cls.kind}).first()
     return None if row is None else of_row(cls, row, tags_of(conn, row.id))
 
 
@@ -125,6 +127,19 @@ def found(conn: Connection, cls: type[T], account: str, name: str) -> T:
     if one is None:
         raise NotFound(f"{cls.kind} {name}")
     return one
+
+
+def on(
+    conn: Connection,
+    identity: Identity,
+    fn: Callable[Concatenate[Connection, str, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Return `fn(conn, id, …)` for one that still exists; raises NotFound when it has gone since it was looked at."""
+    if find_by_id(conn, type(identity), identity.id) is None:
+        raise NotFound(f"{identity.kind} {identity.name}")
+    return fn(conn, identity.id, *args, **kwargs)
 
 
 def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[T]:

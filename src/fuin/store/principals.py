@@ -8,12 +8,13 @@ into everything that names it: key policies, bucket policies, trust policies, gr
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Column, Connection, and_, func, literal, or_, select, update
 
 from fuin.store import accounts, identities, schema
-from fuin.store.errors import NotFound
+from fuin.store.errors import NotFound, StoreRefusal
 from fuin.store.identities import Identity
 
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
@@ -47,6 +48,24 @@ def exists(conn: Connection, name: str) -> bool:
     if found := _SESSION.fullmatch(name):
         return identities.is_taken(conn, found[1], identities.ROLE, found[2])
     return False
+
+
+class NoSuchPrincipal(StoreRefusal):
+    """A policy or grant names a principal that does not exist: `name`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no principal {name}")
+        self.name = name
+
+
+def check(conn: Connection, names: Iterable[str]) -> None:
+    """Raise NoSuchPrincipal for the first of the names that does not exist.
+
+    Ask inside the change that stores the names: what ends a moment later finds them there.
+    """
+    for name in names:
+        if not exists(conn, name):
+            raise NoSuchPrincipal(name)
 
 
 def ended(conn: Connection, identity: Identity) -> None:

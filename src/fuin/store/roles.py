@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from sqlalchemy import Connection, select, update
 
-from fuin.store import identities, inline_policies, managed_policies, principals, schema, users
+from fuin.store import groups, identities, inline_policies, managed_policies, principals, schema
+from fuin.store.errors import NotFound
 from fuin.store.identities import Identity
 
 _r = schema.roles
@@ -57,6 +58,14 @@ def find_role_by_id(conn: Connection, role_id: str) -> Role | None:
     return None if found is None else _whole(conn, found)
 
 
+def found_role(conn: Connection, role: Role) -> Role:
+    """Return a role as it is by now; raises NotFound when it has gone."""
+    now = find_role_by_id(conn, role.id)
+    if now is None:
+        raise NotFound(f"role {role.name}")
+    return now
+
+
 def page_roles(conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[Role]:
     """Return a page of roles by name; without tags."""
     return [_whole(conn, role) for role in identities.page(conn, Role, account, prefix, after, limit)]
@@ -81,7 +90,7 @@ def set_role(conn: Connection, role: Role) -> None:
 def delete_role(conn: Connection, account: str, name: str) -> None:
     """Remove a role without policies; raises NotFound or StillUsed. What names it names its id from now on."""
     role = identities.found(conn, Role, account, name)
-    users.check_without_policies(conn, role)
+    groups.check_without_policies(conn, role)
     identities.delete_identity(conn, role.id)
     principals.ended(conn, role)
 

@@ -60,17 +60,9 @@ def delete_user(conn: Connection, account: str, name: str) -> None:
         raise StillUsed("access keys")
     if groups.groups_of(conn, user.id):
         raise StillUsed("groups")
-    check_without_policies(conn, user)
+    groups.check_without_policies(conn, user)
     identities.delete_identity(conn, user.id)
     principals.ended(conn, user)
-
-
-def check_without_policies(conn: Connection, identity: Identity) -> None:
-    """Raise StillUsed when a user, group or role has inline or attached policies."""
-    if inline_policies.names(conn, identity.id):
-        raise StillUsed("policies")
-    if managed_policies.attached(conn, identity.id):
-        raise StillUsed("attached policies")
 
 
 def policies_of(conn: Connection, user_id: str) -> tuple[str, ...]:

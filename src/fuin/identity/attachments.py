@@ -1,0 +1,118 @@
+"""Who has which managed policy: attached to users, groups and roles, and set as the boundary of users and roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.identity import entities, managed_policies, paging, quotas
+from fuin.identity.faults import NoSuchEntity
+from fuin.store import identities
+from fuin.store import managed_policies as rows
+from fuin.store.errors import NotFound
+from fuin.store.groups import Group
+from fuin.store.roles import Role
+from fuin.store.users import User
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+    from fuin.store.identities import Identity
+    from fuin.store.managed_policies import ManagedPolicy
+
+
+async def attach_policy(kind: str, call: Call, given: Given) -> None:
+    """Attach a policy, which may be attached already; it holds in every worker when this returns."""
+    owner = _owner(call, kind, given)
+    await entities.change(
+        call, owner, identities.on, owner, _attach, call.account, given["PolicyArn"], quotas.ATTACHED[kind]
+    )  # fmt: skip
+
+
+def _attach(conn: Connection, owner: str, account: str, arn: str, at_most: int) -> None:
+    rows.attach(conn, owner, identities.id_of(conn, account, identities.POLICY, arn), at_most)
+
+
+async def detach_policy(kind: str, call: Call, given: Given) -> None:
+    """Take a policy away; it allows nothing any more when this returns."""
+    owner = _owner(call, kind, given)
+    try:
+        await call.change(_detach, owner.id, call.account, given["PolicyArn"])
+    except NotFound:
+        raise NoSuchEntity(f"Policy {given['PolicyArn']} was not found.") from None
+
+
+def _detach(conn: Connection, owner: str, account: str, arn: str) -> None:
+    rows.detach(conn, owner, identities.id_of(conn, account, identities.POLICY, arn))
+
+
+def _owner(call: Call, kind: str, given: Given) -> User | Group | Role:
+    managed_policies.check_arn(given["PolicyArn"])
+    return entities.of_kind(call, kind, given, {"iam:PolicyARN": given["PolicyArn"]})
+
+
+async def list_attached(kind: str, call: Call, given: Given) -> Output:
+    """Return a page of the policies that a user, group or role has."""
+    owner = entities.of_kind(call, kind, given)
+    prefix = given.get("PathPrefix", "/")
+    found = [policy for policy in call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
+    return paging.page_of_all(given, "AttachedPolicies", found, lambda policy: policy.name, shown)
+
+
+def shown(policy: ManagedPolicy) -> Output:
+    """Return a policy as lists of attached policies have it."""
+    return {"PolicyName": policy.name, "PolicyArn": policy.arn}
+
+
+def _attached(conn: Connection, owner: str) -> list[ManagedPolicy]:
+    return [rows.policy_by_id(conn, policy) for policy in rows.attached(conn, owner)]
+
+
+async def list_entities_for_policy(call: Call, given: Given) -> Output:
+    """Return a page of the users, groups and roles that have a policy, or whose boundary it is."""
+    policy = managed_policies.policy_of(call, given)
+    usage, wanted = given.get("PolicyUsageFilter"), given.get("EntityFilter")
+    prefix = given.get("PathPrefix", "/")
+    found = [
+        one
+        for one in call.services.store.read(_holders, policy.id, usage)
+        if one.path.startswith(prefix) and wanted in {None, one.kind.capitalize()}
+    ]
+    page = paging.page_of_all(given, "found", found, lambda one: f"{one.kind}/{one.name}", lambda one: one)
+    shown: list[Identity] = page.pop("found")
+    for kind, name in entities.NAME_OF.items():
+        label = kind.capitalize()
+        page[f"Policy{label}s"] = [{name: one.name, f"{label}Id": one.id} for one in shown if one.kind == kind]
+    return page
+
+
+def _holders(conn: Connection, policy_id: str, usage: str | None) -> list[Identity]:
+    owners = [] if usage == "PermissionsBoundary" else rows.holders(conn, policy_id)
+    if usage != "PermissionsPolicy":
+        owners += rows.bounded(conn, policy_id)
+    return [
+        one
+        for owner in dict.fromkeys(owners)
+        for cls in (User, Group, Role)
+        if (one := identities.find_by_id(conn, cls, owner)) is not None
+    ]
+
+
+async def put_boundary(kind: str, call: Call, given: Given) -> None:
+    """Set a permissions boundary; it limits in every worker when this returns."""
+    managed_policies.check_arn(given["PermissionsBoundary"])
+    owner = entities.of_kind(call, kind, given, entities.requested(given))
+    await entities.change(call, owner, _bound, owner, given["PermissionsBoundary"])
+
+
+async def delete_boundary(kind: str, call: Call, given: Given) -> None:
+    """Take a permissions boundary away."""
+    owner = entities.of_kind(call, kind, given)
+    if owner.boundary is None:
+        raise NoSuchEntity(f"The {kind} with name {owner.name} has no permissions boundary.")
+    await entities.change(call, owner, _bound, owner, None)
+
+
+def _bound(conn: Connection, owner: Identity, arn: str | None) -> None:
+    identities.on(conn, owner, lambda conn, _: identities.set_boundary(conn, owner, arn))

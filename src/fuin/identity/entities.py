@@ -1,0 +1,150 @@
+"""What the operations of IAM share: finding users, groups and roles by name, rights, refusals, documents, tags.
+
+Rights come before existence: whoever may not ask learns nothing. The action is always iam: and the operation's name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
+
+from fuin import ids
+from fuin.gate import permit_identity
+from fuin.identity import faults
+from fuin.identity.faults import InvalidInput, ValidationError
+from fuin.store import identities
+from fuin.store.errors import StoreRefusal
+from fuin.store.groups import Group
+from fuin.store.identities import Identity
+from fuin.store.roles import Role, find_role
+from fuin.store.users import User, find_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+T = TypeVar("T", bound=Identity)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Conditions = dict[str, str | tuple[str, ...]]
+
+NAME_OF = {"user": "UserName", "group": "GroupName", "role": "RoleName"}
+
+
+def permit(call: Call, arn: str, more: Mapping[str, Any] | None = None, *, action: str | None = None) -> None:
+    """Check the right to the operation (or another action of IAM) on a resource of the caller's account."""
+    permit_identity(call, f"iam:{action or call.operation}", arn, call.account, more)
+
+
+def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:
+    """Return a user on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
+    return _allowed(call, User, name, call.services.store.read(find_user, call.account, name), more)
+
+
+def group(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Group:
+    """Return a group on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
+    return _allowed(call, Group, name, call.services.store.read(_find_group, call.account, name), more)
+
+
+def role(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Role:
+    """Return a role on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
+    return _allowed(call, Role, name, call.services.store.read(find_role, call.account, name), more)
+
+
+def of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
+    """Return the user, group or role that an operation names."""
+    name = given[NAME_OF[kind]]
+    if kind == identities.USER:
+        return user(call, name, more)
+    return group(call, name, more) if kind == identities.GROUP else role(call, name, more)
+
+
+def _find_group(conn: Connection, account: str, name: str) -> Group | None:
+    return identities.find(conn, Group, account, name)
+
+
+def _allowed(call: Call, cls: type[T], name: str, found: T | None, more: Mapping[str, Any] | None) -> T:
+    arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
+    permit(call, arn, {**of(found), **(more or {})})
+    if found is None:
+        raise faults.missing(cls.kind, name)
+    return found
+
+
+def of(identity: Identity | None) -> Conditions:
+    """Return the condition keys that an identity as a resource brings: its tags and its boundary."""
+    if identity is None:
+        return {}
+    keys: Conditions = {f"aws:ResourceTag/{name}": value for name, value in identity.tags}
+    keys.update({f"iam:ResourceTag/{name}": value for name, value in identity.tags})
+    if identity.boundary is not None:
+        keys["iam:PermissionsBoundary"] = identity.boundary
+    return keys
+
+
+def requested(given: Given) -> Conditions:
+    """Return the condition keys of what a request says: tags, and a boundary."""
+    pairs = tags_of(given)
+    keys: Conditions = {f"aws:RequestTag/{name}": value for name, value in pairs}
+    names = given.get("TagKeys") or [name for name, _ in pairs]
+    if names:
+        keys["aws:TagKeys"] = tuple(names)
+    if "PermissionsBoundary" in given:
+        keys["iam:PermissionsBoundary"] = given["PermissionsBoundary"]
+    return keys
+
+
+def tags_of(given: Given) -> identities.Tags:
+    """Return a request's tags; raises InvalidInput for a name twice (in whatever case) or one that is AWS's."""
+    pairs = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
+    folded = [name.lower() for name, _ in pairs]
+    if len(set(folded)) != len(folded):
+        raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(name.startswith("aws:") for name in folded):
+        raise InvalidInput("Tag keys that begin with aws: are reserved for AWS use.")
+    return pairs
+
+
+async def change(
+    call: Call,
+    subject: Identity,
+    fn: Callable[Concatenate[Connection, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Change the store, announced first; what it refuses is told as IAM does, about `subject`."""
+    try:
+        return await call.change(fn, *args, **kwargs)
+    except StoreRefusal as error:
+        raise faults.refusal(error, subject.kind, subject.name) from None
+
+
+def own_name(call: Call) -> str | None:
+    """Return the user that is meant where none is named: the caller; None is the account's root."""
+    if call.principal.kind == "root":
+        return None
+    if call.principal.kind != "user":
+        raise ValidationError("Must specify userName when calling with non-User credentials")
+    return call.principal.name
+
+
+def encoded(document: str) -> str:
+    """Return a policy document as IAM gives it: URL-encoded (RFC 3986)."""
+    return quote(document, safe="")
+
+
+def shown_tags(identity: Identity) -> list[Output] | None:
+    """Return the tags of an identity as outputs have them; None where there are none."""
+    return [{"Key": name, "Value": value} for name, value in identity.tags] or None
+
+
+def shown_boundary(identity: Identity) -> Output | None:
+    """Return the boundary of an identity as outputs have it."""
+    if identity.boundary is None:
+        return None
+    return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": identity.boundary}

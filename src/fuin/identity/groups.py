@@ -1,0 +1,105 @@
+"""Groups: create, get, list, update, delete, and who is in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.identity import entities, paging, quotas, users
+from fuin.identity.faults import NoSuchEntity
+from fuin.store import groups, identities
+from fuin.store.errors import NotFound
+from fuin.store.groups import Group
+from fuin.store.users import User
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+
+async def create_group(call: Call, given: Given) -> Output:
+    """Add a group without members and policies."""
+    group = Group(call.account, given["GroupName"], ids.new_group_id(), call.now, given.get("Path", "/"))
+    entities.permit(call, group.arn)
+    await entities.change(call, group, identities.insert, group, quotas.GROUPS)
+    return {"Group": shown(group)}
+
+
+async def get_group(call: Call, given: Given) -> Output:
+    """Return a group and a page of its users."""
+    group = entities.group(call, given["GroupName"])
+    members = call.services.store.read(_members, group.id)
+    page = paging.page_of_all(given, "Users", members, lambda user: user.name, users.listed)
+    return {"Group": shown(group), **page}
+
+
+def _members(conn: Connection, group_id: str) -> list[User]:
+    found = [identities.find_by_id(conn, User, user) for user in groups.members(conn, group_id)]
+    return [user for user in found if user is not None]
+
+
+async def list_groups(call: Call, given: Given) -> Output:
+    """Return a page of the account's groups."""
+    prefix = given.get("PathPrefix", "/")
+    entities.permit(call, f"arn:aws:iam::{call.account}:group{prefix}")
+    after, limit = paging.bounds(given)
+    found = call.services.store.read(identities.page, Group, call.account, prefix, after, limit + 1)
+    return paging.page(given, "Groups", found, lambda group: group.name, shown)
+
+
+async def update_group(call: Call, given: Given) -> None:
+    """Give a group another name or path."""
+    group = entities.group(call, given["GroupName"])
+    name, path = given.get("NewGroupName", group.name), given.get("NewPath", group.path)
+    entities.permit(call, ids.iam_arn(call.account, Group.kind, path, name))
+    renamed = Group(group.account, name, group.id, group.created)
+    await entities.change(call, renamed, identities.rename, group, name, path)
+
+
+async def delete_group(call: Call, given: Given) -> None:
+    """Remove a group without members and policies."""
+    group = entities.group(call, given["GroupName"])
+    await entities.change(call, group, groups.delete_group, call.account, group.name)
+
+
+async def add_user_to_group(call: Call, given: Given) -> None:
+    """Put a user into a group; its policies hold for the user when this returns."""
+    group, user = _both(call, given)
+    await entities.change(
+        call, user, identities.on, user, groups.add_member, group.id, quotas.GROUPS_OF_USER
+    )  # fmt: skip
+
+
+async def remove_user_from_group(call: Call, given: Given) -> None:
+    """Take a user out of a group; its policies do not hold for the user any more when this returns."""
+    group, user = _both(call, given)
+    try:
+        await call.change(groups.remove_member, user.id, group.id)
+    except NotFound:
+        raise NoSuchEntity(f"The user with name {user.name} is not in the group {group.name}.") from None
+
+
+def _both(call: Call, given: Given) -> tuple[Group, User]:
+    """Return group and user; the right is one on the group."""
+    group = entities.group(call, given["GroupName"])
+    user = call.services.store.read(identities.find, User, call.account, given["UserName"])
+    if user is None:
+        raise NoSuchEntity(f"The user with name {given['UserName']} cannot be found.")
+    return group, user
+
+
+async def list_groups_for_user(call: Call, given: Given) -> Output:
+    """Return a page of the groups that a user is in."""
+    user = entities.user(call, given["UserName"])
+    found = call.services.store.read(groups.groups_of, user.id)
+    return paging.page_of_all(given, "Groups", found, lambda group: group.name, shown)
+
+
+def shown(group: Group) -> Output:
+    """Return a group as outputs have it."""
+    return {
+        "Path": group.path, "GroupName": group.name, "GroupId": group.id, "Arn": group.arn,
+        "CreateDate": group.created,
+    }  # fmt: skip

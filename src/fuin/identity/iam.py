@@ -1,0 +1,107 @@
+"""The operations of IAM that are built, and their functions. Each needs the IAM action of its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fuin.identity import (
+    access_keys,
+    account,
+    attachments,
+    groups,
+    inline_policies,
+    managed_policies,
+    roles,
+    tags,
+    users,
+)
+from fuin.store.identities import GROUP, POLICY, ROLE, USER
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+Function = Callable[["Call", "Given"], "Awaitable[Output | None]"]
+
+ROWS: tuple[tuple[str, Function], ...] = (
+    ("CreateUser", users.create_user),
+    ("GetUser", users.get_user),
+    ("ListUsers", users.list_users),
+    ("UpdateUser", users.update_user),
+    ("DeleteUser", users.delete_user),
+    ("TagUser", partial(tags.tag, USER)),
+    ("UntagUser", partial(tags.untag, USER)),
+    ("ListUserTags", partial(tags.list_tags, USER)),
+    ("PutUserPermissionsBoundary", partial(attachments.put_boundary, USER)),
+    ("DeleteUserPermissionsBoundary", partial(attachments.delete_boundary, USER)),
+    ("PutUserPolicy", partial(inline_policies.put_policy, USER)),
+    ("GetUserPolicy", partial(inline_policies.get_policy, USER)),
+    ("ListUserPolicies", partial(inline_policies.list_policies, USER)),
+    ("DeleteUserPolicy", partial(inline_policies.delete_policy, USER)),
+    ("AttachUserPolicy", partial(attachments.attach_policy, USER)),
+    ("DetachUserPolicy", partial(attachments.detach_policy, USER)),
+    ("ListAttachedUserPolicies", partial(attachments.list_attached, USER)),
+    ("CreateAccessKey", access_keys.create_access_key),
+    ("ListAccessKeys", access_keys.list_access_keys),
+    ("UpdateAccessKey", access_keys.update_access_key),
+    ("DeleteAccessKey", access_keys.delete_access_key),
+    ("GetAccessKeyLastUsed", access_keys.get_access_key_last_used),
+    ("CreateGroup", groups.create_group),
+    ("GetGroup", groups.get_group),
+    ("ListGroups", groups.list_groups),
+    ("UpdateGroup", groups.update_group),
+    ("DeleteGroup", groups.delete_group),
+    ("AddUserToGroup", groups.add_user_to_group),
+    ("RemoveUserFromGroup", groups.remove_user_from_group),
+    ("ListGroupsForUser", groups.list_groups_for_user),
+    ("PutGroupPolicy", partial(inline_policies.put_policy, GROUP)),
+    ("GetGroupPolicy", partial(inline_policies.get_policy, GROUP)),
+    ("ListGroupPolicies", partial(inline_policies.list_policies, GROUP)),
+    ("DeleteGroupPolicy", partial(inline_policies.delete_policy, GROUP)),
+    ("AttachGroupPolicy", partial(attachments.attach_policy, GROUP)),
+    ("DetachGroupPolicy", partial(attachments.detach_policy, GROUP)),
+    ("ListAttachedGroupPolicies", partial(attachments.list_attached, GROUP)),
+    ("CreateRole", roles.create_role),
+    ("GetRole", roles.get_role),
+    ("ListRoles", roles.list_roles),
+    ("UpdateRole", roles.update_role),
+    ("UpdateRoleDescription", roles.update_role_description),
+    ("UpdateAssumeRolePolicy", roles.update_assume_role_policy),
+    ("DeleteRole", roles.delete_role),
+    ("TagRole", partial(tags.tag, ROLE)),
+    ("UntagRole", partial(tags.untag, ROLE)),
+    ("ListRoleTags", partial(tags.list_tags, ROLE)),
+    ("PutRolePermissionsBoundary", partial(attachments.put_boundary, ROLE)),
+    ("DeleteRolePermissionsBoundary", partial(attachments.delete_boundary, ROLE)),
+    ("PutRolePolicy", partial(inline_policies.put_policy, ROLE)),
+    ("GetRolePolicy", partial(inline_policies.get_policy, ROLE)),
+    ("ListRolePolicies", partial(inline_policies.list_policies, ROLE)),
+    ("DeleteRolePolicy", partial(inline_policies.delete_policy, ROLE)),
+    ("AttachRolePolicy", partial(attachments.attach_policy, ROLE)),
+    ("DetachRolePolicy", partial(attachments.detach_policy, ROLE)),
+    ("ListAttachedRolePolicies", partial(attachments.list_attached, ROLE)),
+    ("CreatePolicy", managed_policies.create_policy),
+    ("GetPolicy", managed_policies.get_policy),
+    ("ListPolicies", managed_policies.list_policies),
+    ("DeletePolicy", managed_policies.delete_policy),
+    ("CreatePolicyVersion", managed_policies.create_policy_version),
+    ("GetPolicyVersion", managed_policies.get_policy_version),
+    ("ListPolicyVersions", managed_policies.list_policy_versions),
+    ("SetDefaultPolicyVersion", managed_policies.set_default_policy_version),
+    ("DeletePolicyVersion", managed_policies.delete_policy_version),
+    ("TagPolicy", partial(tags.tag, POLICY)),
+    ("UntagPolicy", partial(tags.untag, POLICY)),
+    ("ListPolicyTags", partial(tags.list_tags, POLICY)),
+    ("ListEntitiesForPolicy", attachments.list_entities_for_policy),
+    ("GetAccountSummary", account.get_account_summary),
+    ("ListAccountAliases", account.list_account_aliases),
+    ("ListInstanceProfilesForRole", partial(account.nothing_of, ROLE, "InstanceProfiles")),
+    ("ListMFADevices", partial(account.nothing_of, USER, "MFADevices")),
+    ("ListSSHPublicKeys", partial(account.nothing_of, USER, "SSHPublicKeys")),
+    ("ListSigningCertificates", partial(account.nothing_of, USER, "Certificates")),
+    ("ListServiceSpecificCredentials", partial(account.nothing_of, USER, "ServiceSpecificCredentials")),
+    ("GetLoginProfile", account.no_login_profile),
+    ("DeleteLoginProfile", account.no_login_profile),
+)

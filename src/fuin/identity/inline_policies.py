@@ -1,0 +1,60 @@
+"""Inline policies of users, groups and roles: the same four operations for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.access.policy import PolicyKind
+from fuin.gate import compiled
+from fuin.identity import entities, paging, quotas
+from fuin.identity.faults import LimitExceeded, NoSuchEntity
+from fuin.store import identities, inline_policies
+from fuin.store.errors import NotFound
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+_KINDS = {"user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": PolicyKind.ROLE}
+
+
+async def put_policy(kind: str, call: Call, given: Given) -> None:
+    """Add or replace an inline policy; it holds in every worker when this returns."""
+    owner = entities.of_kind(call, kind, given)
+    document = given["PolicyDocument"]
+    if inline_policies.length(document) > quotas.INLINE[kind]:
+        raise LimitExceeded(f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}")
+    compiled(document, _KINDS[kind])
+    await entities.change(
+        call, owner, identities.on, owner, inline_policies.put, given["PolicyName"], document, quotas.INLINE[kind]
+    )
+
+
+async def get_policy(kind: str, call: Call, given: Given) -> Output:
+    """Return an inline policy as it was put."""
+    owner = entities.of_kind(call, kind, given)
+    document = call.services.store.read(inline_policies.find, owner.id, given["PolicyName"])
+    if document is None:
+        raise _missing(kind, given["PolicyName"])
+    named = {entities.NAME_OF[kind]: owner.name, "PolicyName": given["PolicyName"]}
+    return {**named, "PolicyDocument": entities.encoded(document)}
+
+
+async def list_policies(kind: str, call: Call, given: Given) -> Output:
+    """Return a page of the names of inline policies."""
+    owner = entities.of_kind(call, kind, given)
+    names = call.services.store.read(inline_policies.names, owner.id)
+    return paging.page_of_all(given, "PolicyNames", names, str, str)
+
+
+async def delete_policy(kind: str, call: Call, given: Given) -> None:
+    """Remove an inline policy; it allows nothing any more when this returns."""
+    owner = entities.of_kind(call, kind, given)
+    try:
+        await call.change(inline_policies.remove, owner.id, given["PolicyName"])
+    except NotFound:
+        raise _missing(kind, given["PolicyName"]) from None
+
+
+def _missing(kind: str, name: str) -> NoSuchEntity:
+    return NoSuchEntity(f"The {kind} policy with name {name} cannot be found.")

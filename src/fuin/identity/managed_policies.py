@@ -1,0 +1,189 @@
+"""Managed policies and their versions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.policy import PolicyKind
+from fuin.gate import compiled
+from fuin.identity import entities, paging, quotas
+from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
+from fuin.store import managed_policies as rows
+from fuin.store.inline_policies import length
+from fuin.store.managed_policies import ManagedPolicy, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+_ARN = re.compile(r"arn:aws:iam::([0-9]{12}|aws):policy(/(?:[\x21-\x7e]+/)?)([\w+=,.@-]{1,128})", re.ASCII)
+
+
+async def create_policy(call: Call, given: Given) -> Output:
+    """Add a managed policy; nobody has it yet."""
+    policy = ManagedPolicy(
+        call.account, given["PolicyName"], ids.new_policy_id(), call.now, given.get("Path", "/"), None,
+        entities.tags_of(given), given.get("Description"), call.now,
+    )  # fmt: skip
+    entities.permit(call, policy.arn, entities.requested(given))
+    if policy.tags:
+        entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
+    _check(given["PolicyDocument"])
+    await entities.change(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
+    return {"Policy": shown(policy)}
+
+
+def _check(document: str) -> None:
+    if length(document) > quotas.POLICY_SIZE:
+        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
+    compiled(document, PolicyKind.MANAGED)
+
+
+def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> ManagedPolicy:
+    """Return the policy that an operation names, if the operation on it is allowed."""
+    arn = given["PolicyArn"]
+    check_arn(arn)
+    found = call.services.store.read(rows.find_policy, call.account, arn)
+    entities.permit(call, arn, {**entities.of(found), **(more or {})})
+    if found is None:
+        raise missing("policy", arn)
+    return found
+
+
+def check_arn(arn: str) -> None:
+    """Raise InvalidInput for what is no policy's ARN."""
+    if not _ARN.fullmatch(arn):
+        raise InvalidInput(f"ARN {arn} is not valid.")
+
+
+async def get_policy(call: Call, given: Given) -> Output:
+    """Return a policy without its document."""
+    return {"Policy": shown(policy_of(call, given))}
+
+
+async def list_policies(call: Call, given: Given) -> Output:
+    """Return a page of the account's policies; AWS's own do not exist here."""
+    prefix = given.get("PathPrefix", "/")
+    entities.permit(call, f"arn:aws:iam::{call.account}:policy{prefix}")
+    found = call.services.store.read(rows.page_policies, call.account, prefix)
+    kept = [policy for policy in found if _is_asked_for(policy, given)]
+    return paging.page_of_all(given, "Policies", kept, lambda policy: policy.name, _listed)
+
+
+def _is_asked_for(policy: ManagedPolicy, given: Given) -> bool:
+    if given.get("Scope") == "AWS":
+        return False
+    usage = given.get("PolicyUsageFilter")
+    if usage is not None and not (policy.boundaries if usage == "PermissionsBoundary" else policy.attachments):
+        return False
+    return not given.get("OnlyAttached") or policy.attachments > 0
+
+
+async def delete_policy(call: Call, given: Given) -> None:
+    """Remove a policy that nobody has and that has only its default version."""
+    policy = policy_of(call, given)
+    await entities.change(call, policy, _delete, policy.id)
+
+
+def _delete(conn: Connection, policy_id: str) -> None:
+    rows.delete_policy(conn, rows.policy_by_id(conn, policy_id))
+
+
+async def create_policy_version(call: Call, given: Given) -> Output:
+    """Add a version; with SetAsDefault it holds for all who have the policy when this returns."""
+    policy = policy_of(call, given)
+    document, default = given["PolicyDocument"], given.get("SetAsDefault", False)
+    _check(document)
+    number = await entities.change(call, policy, _add_version, policy.id, document, default, call.now)
+    return {"PolicyVersion": {"VersionId": f"v{number}", "IsDefaultVersion": default, "CreateDate": call.now}}
+
+
+def _add_version(conn: Connection, policy_id: str, document: str, default: bool, now: float) -> int:
+    return rows.add_version(conn, rows.policy_by_id(conn, policy_id), document, default=default, now=now)
+
+
+async def get_policy_version(call: Call, given: Given) -> Output:
+    """Return a version with its document."""
+    policy = policy_of(call, given)
+    number = _number(policy, given)
+    for version in call.services.store.read(rows.versions, policy.id):
+        if version.number == number:
+            return {"PolicyVersion": _shown_version(policy, version, entities.encoded(version.document))}
+    raise _no_version(policy, given)
+
+
+async def list_policy_versions(call: Call, given: Given) -> Output:
+    """Return the versions of a policy, the newest first, without documents."""
+    policy = policy_of(call, given)
+    found = call.services.store.read(rows.versions, policy.id)
+    order = {version.number: f"{index:03}" for index, version in enumerate(found)}
+    return paging.page_of_all(
+        given, "Versions", found, lambda version: order[version.number], lambda version: _shown_version(policy, version)
+    )
+
+
+async def set_default_policy_version(call: Call, given: Given) -> None:
+    """Let another version hold, for all who have the policy, when this returns."""
+    policy = policy_of(call, given)
+    number = _number(policy, given)
+    if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
+        raise _no_version(policy, given)
+    await entities.change(call, policy, _set_default, policy.id, number, call.now)
+
+
+def _set_default(conn: Connection, policy_id: str, number: int, now: float) -> None:
+    rows.set_default(conn, rows.policy_by_id(conn, policy_id), number, now)
+
+
+async def delete_policy_version(call: Call, given: Given) -> None:
+    """Remove a version that is not the default one."""
+    policy = policy_of(call, given)
+    number = _number(policy, given)
+    if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
+        raise _no_version(policy, given)
+    await entities.change(call, policy, _delete_version, policy.id, number)
+
+
+def _delete_version(conn: Connection, policy_id: str, number: int) -> None:
+    rows.delete_version(conn, rows.policy_by_id(conn, policy_id), number)
+
+
+def _number(policy: ManagedPolicy, given: Given) -> int:
+    number = given["VersionId"].removeprefix("v")
+    if not number.isdigit() or len(number) > 9:  # v2.draft, which the model allows
+        raise _no_version(policy, given)
+    return int(number)
+
+
+def _no_version(policy: ManagedPolicy, given: Given) -> NoSuchEntity:
+    return NoSuchEntity(
+        f"Policy {policy.arn} version {given['VersionId']} does not exist or is not attachable."
+    )  # fmt: skip
+
+
+def shown(policy: ManagedPolicy) -> Output:
+    """Return a policy as outputs have it."""
+    return {**_listed(policy), "Description": policy.description, "Tags": entities.shown_tags(policy)}
+
+
+def _listed(policy: ManagedPolicy) -> Output:
+    return {
+        "PolicyName": policy.name, "PolicyId": policy.id, "Arn": policy.arn, "Path": policy.path,
+        "DefaultVersionId": f"v{policy.default_version}", "AttachmentCount": policy.attachments,
+        "PermissionsBoundaryUsageCount": policy.boundaries, "IsAttachable": True, "CreateDate": policy.created,
+        "UpdateDate": policy.updated,
+    }  # fmt: skip
+
+
+def _shown_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
+    return {
+        "Document": document, "VersionId": f"v{version.number}",
+        "IsDefaultVersion": version.number == policy.default_version, "CreateDate": version.created,
+    }  # fmt: skip

@@ -1,0 +1,117 @@
+"""Roles: create, get, list, update, delete, and their trust policies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access import named
+from fuin.access.policy import PolicyKind
+from fuin.gate import compiled
+from fuin.identity import entities, paging, quotas
+from fuin.identity.faults import LimitExceeded
+from fuin.store import principals, roles
+from fuin.store.inline_policies import length
+from fuin.store.roles import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+
+async def create_role(call: Call, given: Given) -> Output:
+    """Add a role that those may assume whom its trust policy names."""
+    role = Role(
+        call.account, given["RoleName"], ids.new_role_id(), call.now, given.get("Path", "/"),
+        given.get("PermissionsBoundary"), entities.tags_of(given), given["AssumeRolePolicyDocument"],
+        given.get("Description"), given.get("MaxSessionDuration", 3600),
+    )  # fmt: skip
+    entities.permit(call, role.arn, entities.requested(given))
+    if role.tags:
+        entities.permit(call, role.arn, entities.requested(given), action="TagRole")
+    await entities.change(call, role, _insert, role, _trusted(role.trust_policy))
+    return {"Role": shown(role)}
+
+
+def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
+    principals.check(conn, trusted)
+    roles.insert_role(conn, role, quotas.ROLES)
+
+
+def _trusted(document: str) -> list[str]:
+    """Return whom a trust policy names; raises MalformedPolicy or LimitExceeded."""
+    if length(document) > quotas.TRUST_POLICY_SIZE:
+        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
+    return list(named.principals(compiled(document, PolicyKind.TRUST)))
+
+
+async def get_role(call: Call, given: Given) -> Output:
+    """Return a role."""
+    return {"Role": shown(entities.role(call, given["RoleName"]))}
+
+
+async def list_roles(call: Call, given: Given) -> Output:
+    """Return a page of the account's roles, without tags and boundaries as in AWS."""
+    prefix = given.get("PathPrefix", "/")
+    entities.permit(call, f"arn:aws:iam::{call.account}:role{prefix}")
+    after, limit = paging.bounds(given)
+    found = call.services.store.read(roles.page_roles, call.account, prefix, after, limit + 1)
+    return paging.page(given, "Roles", found, lambda role: role.name, _listed)
+
+
+async def update_role(call: Call, given: Given) -> Output:
+    """Set a role's description and how long its sessions may last; what is not given stays."""
+    role = entities.role(call, given["RoleName"])
+    duration = given.get("MaxSessionDuration", role.max_session_duration)
+    changed = {"description": given.get("Description", role.description), "max_session_duration": duration}
+    await entities.change(call, role, _update, role, changed)
+    return {}
+
+
+async def update_role_description(call: Call, given: Given) -> Output:
+    """Set a role's description; UpdateRole does the same."""
+    role = entities.role(call, given["RoleName"])
+    await entities.change(call, role, _update, role, {"description": given["Description"]})
+    return {"Role": shown(replace(role, description=given["Description"]))}
+
+
+async def update_assume_role_policy(call: Call, given: Given) -> None:
+    """Replace a role's trust policy; sessions that there are go on."""
+    role = entities.role(call, given["RoleName"])
+    document = given["PolicyDocument"]
+    trusted = _trusted(document)
+    await entities.change(call, role, _update, role, {"trust_policy": document}, trusted)
+
+
+def _update(conn: Connection, role: Role, changed: dict[str, str | int | None], trusted: Sequence[str] = ()) -> None:
+    """Change some of what a role has, as it is by now."""
+    principals.check(conn, trusted)
+    now = roles.found_role(conn, role)
+    roles.set_role(conn, replace(now, **changed))  # type: ignore[arg-type]
+
+
+async def delete_role(call: Call, given: Given) -> None:
+    """Remove a role without policies; its sessions end with it."""
+    role = entities.role(call, given["RoleName"])
+    await entities.change(call, role, roles.delete_role, call.account, role.name)
+
+
+def shown(role: Role) -> Output:
+    """Return a role as outputs have it."""
+    return {
+        **_listed(role), "PermissionsBoundary": entities.shown_boundary(role), "Tags": entities.shown_tags(role),
+        "RoleLastUsed": {},
+    }  # fmt: skip
+
+
+def _listed(role: Role) -> Output:
+    return {
+        "Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn, "CreateDate": role.created,
+        "AssumeRolePolicyDocument": entities.encoded(role.trust_policy), "Description": role.description,
+        "MaxSessionDuration": role.max_session_duration,
+    }  # fmt: skip

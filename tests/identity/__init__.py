@@ -1,0 +1,1 @@
+"""IAM and STS in this process, and their clients."""
