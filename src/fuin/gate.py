@@ -341,3 +341,11 @@ def permit_identity(call: Call, action: str, resource: str, account: str, contex
     ask = _ask(call, action, resource, account, context)
     _conclude(call, ask, decide.decide_identity(ask, account, *_own(call)))
     call.remember(partial(permit_identity, call, action, resource, account, context))
+
+
+def permit_role(
+    call: Call, action: str, arn: str, account: str, trust_policy: str, context: Given | Fill | None = None
+) -> None:
+    """Check sts:AssumeRole, or what goes with it, on a role against its trust policy and the caller's own policies."""
+    ask = _ask(call, action, arn, account, context)
+    _conclude(call, ask, decide.decide_role(ask, account, compiled(trust_policy, PolicyKind.TRUST), *_own(call)))

@@ -6,7 +6,6 @@ and what it may do, is read from the store with each request: so a session ends 
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -120,6 +119,7 @@ def _put_together(claims: Claims, identity: Identity | None, documents: tuple[ob
         _principal(claims, identity),
         session_policies=(*([claims.policy] if claims.policy else []), *managed),
         session_facts=_condition_keys(claims),
+        transitive=claims.transitive,
     )
     return Known(principal, _record(claims, principal.role_arn or principal.arn))
 
@@ -149,8 +149,7 @@ def _condition_keys(claims: Claims) -> tuple[tuple[str, str], ...]:
 
     AWS: "AWS global condition context keys", aws:TokenIssueTime, aws:MultiFactorAuthPresent, aws:SourceIdentity.
     """
-    issued = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(claims.issued))
-    keys = (("aws:TokenIssueTime", issued), ("aws:MultiFactorAuthPresent", "false"))
+    keys = (("aws:TokenIssueTime", session_token.iso(claims.issued)), ("aws:MultiFactorAuthPresent", "false"))
     return (*keys, ("aws:SourceIdentity", claims.source_identity)) if claims.source_identity else keys
 
 

@@ -26,6 +26,7 @@ class Principal:
     session_policies: tuple[str, ...] = ()
     session: str = ""  # a session's name; empty for long-lived access keys
     session_facts: tuple[tuple[str, str], ...] = ()  # condition keys that temporary credentials bring
+    transitive: tuple[str, ...] = ()  # keys of the session tags that the next session of a chain inherits
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="", id="anonymous")

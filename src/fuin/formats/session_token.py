@@ -7,6 +7,7 @@ is bytes that the keyholder opens: it gives back the claims, which say whose ses
 import base64
 import binascii
 import struct
+import time
 import zlib
 from typing import Literal
 
@@ -140,6 +141,11 @@ def from_text(text: str) -> bytes:
     if to_text(token) != text:  # the other alphabet, padding, bits behind the end
         raise FormatError("not a session token")
     return token
+
+
+def iso(moment: float) -> str:
+    """Return a time, seconds since 1970, as condition keys and records write it (ISO 8601, UTC)."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _deflated(data: bytes) -> bytes:

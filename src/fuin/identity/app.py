@@ -13,7 +13,7 @@ from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
 from fuin.gate import Call
-from fuin.identity import faults, query
+from fuin.identity import faults, query, sts
 from fuin.identity.faults import QueryFault
 from fuin.identity.operations import SERVICES, STS, Operation, Service
 from fuin.request import Answer, ClientGone
@@ -62,7 +62,12 @@ def _stranger(services: Services, request: Request) -> Call:
 
 async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> Service:
     """Put the caller into the call and return the service that was signed for; raises AuthenticationFailed."""
-    signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
+    try:
+        signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
+    except AuthenticationFailed as error:
+        if error.reason is AuthReason.MISSING:
+            _refuse_unsigned(call, query.parse(request.query, body))
+        raise
     credential = signed.credential
     service = SERVICES.get(credential.service)
     if service is None:
@@ -78,7 +83,17 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     call.region = known.region
     if known.session is not None:
         call.facts["session"] = known.session
+    sts.check_session(known.principal, credential.service)
     return service
+
+
+def _refuse_unsigned(call: Call, form: Tree) -> None:
+    """Tell clients that sign nothing, because they bring the word of an identity provider, that there is none."""
+    action = query.text_of(form, "Action")
+    if action in sts.UNSIGNED:
+        call.operation = action
+        text = f"The operation {action} is not built in this server: it knows no identity providers."
+        raise QueryFault(400, "InvalidAction", text)
 
 
 def _named(call: Call, service: Service, form: Tree) -> Operation:
@@ -92,6 +107,7 @@ def _named(call: Call, service: Service, form: Tree) -> Operation:
     operation = service.operations.get(action)
     if operation is None:
         raise QueryFault(400, "InvalidAction", f"The operation {action} is not built in this server.")
+    sts.check_session(call.principal, call.service, action)
     return operation
 
 

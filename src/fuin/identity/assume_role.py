@@ -1,0 +1,171 @@
+"""AssumeRole: who may, and what the session may then do.
+
+AWS: "AssumeRole" in the STS API reference; "Role trust policies", "Session policies", "Source identity" in the IAM user
+guide. Rights come before all else: whoever may not assume a role learns nothing of it, not even whether there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.policy import PolicyKind, parse_policy
+from fuin.errors import AccessDenied
+from fuin.formats.session_token import Claims
+from fuin.gate import permit_role
+from fuin.identity import credentials, session_tags
+from fuin.identity.faults import QueryFault, ValidationError
+
+if TYPE_CHECKING:
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+    from fuin.identity.session_tags import SessionTags
+    from fuin.store.roles import Role
+
+_ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", re.ASCII)
+_USUAL, _OF_CHAINS, _POLICIES_AT_MOST = 3600, 3600, 10  # seconds, seconds
+# The trust policy of a role that there is not: it names nobody, so the answer is that of one which does not name you.
+_OF_NONE = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, once it is well-formed."""
+
+    arn: str
+    account: str
+    role: str
+    session: str
+    tags: SessionTags
+    source_identity: str  # passed, or inherited in a chain
+    external_id: str | None
+
+
+async def assume_role(call: Call, given: Given) -> Output:
+    """Return temporary credentials of a role, for whom its trust policy names and, where needed, the own policies let.
+
+    The right is asked for again when the credentials have been made: what was taken away meanwhile gives none.
+    """
+    if call.principal.kind == "root":
+        raise AccessDenied("Roles may not be assumed by root accounts.")
+    _check_unsupported(given)
+    wanted = _wanted(call, given)
+    role = _permitted(call, wanted)
+    duration = _duration(call, given, role)
+    claims = _claims(call, given, wanted, role)
+    packed = credentials.packed_percent(claims.policy, claims.policy_arns, wanted.tags.passed)
+    issued = await credentials.issue(call, given, claims, duration)
+    noted = len(call.decisions)
+    if _permitted(call, wanted).id != role.id:
+        raise AccessDenied("The role has been replaced while it was being assumed.")
+    del call.decisions[noted:]
+    return {
+        **issued,
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"{role.id}:{wanted.session}",
+            "Arn": ids.session_arn(role.account, role.name, wanted.session),
+        },
+        "PackedPolicySize": packed,
+        "SourceIdentity": wanted.source_identity or None,
+    }
+
+
+def _check_unsupported(given: Given) -> None:
+    """Refuse what this server does not have: no MFA device is known, so no code is right; no context providers."""
+    if "SerialNumber" in given or "TokenCode" in given:
+        raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+    if "ProvidedContexts" in given:
+        raise ValidationError("ProvidedContexts are not supported: this server knows no context providers.")
+
+
+def _wanted(call: Call, given: Given) -> Wanted:
+    found = _ARN.fullmatch(given["RoleArn"])
+    if found is None:
+        raise ValidationError("Request ARN is invalid")
+    held = dict(call.principal.session_facts).get("aws:SourceIdentity", "")
+    passed = given.get("SourceIdentity", "")
+    if passed.lower().startswith("aws:"):
+        raise ValidationError("A source identity may not begin with aws:")
+    if held and passed and passed != held:
+        raise AccessDenied("The source identity of a session cannot be changed.")
+    tags = session_tags.of(given, call.principal)
+    return Wanted(
+        given["RoleArn"], found[1], found[2], given["RoleSessionName"], tags, held or passed, given.get("ExternalId")
+    )
+
+
+def _permitted(call: Call, wanted: Wanted) -> Role:
+    """Return the role, if the caller may assume it with such tags and such a source identity; raises AccessDenied."""
+    role = call.services.store.catalog().role(wanted.account, wanted.role)
+    if role is not None and role.arn != wanted.arn:
+        role = None
+    trust_policy = _OF_NONE if role is None else role.trust_policy
+    context = _conditions(wanted, role)
+    needed = ["sts:AssumeRole"]
+    if wanted.tags.all:
+        needed.append("sts:TagSession")
+    if wanted.source_identity:
+        needed.append("sts:SetSourceIdentity")
+    for action in needed:
+        permit_role(call, action, wanted.arn, wanted.account, trust_policy, context)
+    if role is None:  # its trust policy names nobody, so this is not reached
+        raise AccessDenied("There is no such role.")
+    return role
+
+
+def _conditions(wanted: Wanted, role: Role | None) -> dict[str, str | tuple[str, ...]]:
+    """Return the condition keys; AWS: "Actions, resources, and condition keys for AWS Security Token Service"."""
+    keys: dict[str, str | tuple[str, ...]] = {"sts:RoleSessionName": wanted.session}
+    if wanted.external_id is not None:
+        keys["sts:ExternalId"] = wanted.external_id
+    if wanted.source_identity:
+        keys["sts:SourceIdentity"] = wanted.source_identity
+    if wanted.tags.passed:
+        keys["aws:TagKeys"] = tuple(name for name, _ in wanted.tags.passed)
+        keys.update({f"aws:RequestTag/{name}": value for name, value in wanted.tags.passed})
+    if wanted.tags.transitive:
+        keys["sts:TransitiveTagKeys"] = wanted.tags.transitive
+    for name, value in () if role is None else role.tags:
+        keys[f"aws:ResourceTag/{name}"] = keys[f"iam:ResourceTag/{name}"] = value
+    return keys
+
+
+def _duration(call: Call, given: Given, role: Role) -> int:
+    """Return how long the session lasts, in seconds; raises ValidationError."""
+    duration: int = given.get("DurationSeconds", _USUAL)
+    if call.principal.kind == "role" and duration > _OF_CHAINS:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        )
+    if duration > role.max_session_duration:
+        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    return duration
+
+
+def _claims(call: Call, given: Given, wanted: Wanted, role: Role) -> Claims:
+    policy: str = given.get("Policy", "")
+    if policy:
+        parse_policy(policy, PolicyKind.SESSION)
+    return Claims(
+        kind="role", account=role.account, id=role.id, issued=int(call.now), issuer=call.principal.arn,
+        issuer_key=call.access_key_id, session=wanted.session, policy=policy,
+        policy_arns=_managed(call, given, role.account), tags=wanted.tags.all, transitive=wanted.tags.transitive,
+        source_identity=wanted.source_identity,
+    )  # fmt: skip
+
+
+def _managed(call: Call, given: Given, account: str) -> tuple[str, ...]:
+    """Return the managed session policies, which must be there, in the role's account; raises QueryFault."""
+    arns = tuple(item.get("arn", "") for item in given.get("PolicyArns", []))
+    if len(arns) > _POLICIES_AT_MOST:
+        raise ValidationError(f"A session has at most {_POLICIES_AT_MOST} managed session policies.")
+    catalog = call.services.store.catalog()
+    for arn in arns:
+        if catalog.managed_document(account, arn) is None:
+            raise QueryFault(400, "InvalidParameterValue", f"Policy {arn} does not exist or is not attachable.")
+    return arns
