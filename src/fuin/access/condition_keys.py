@@ -1,28 +1,42 @@
-"""Condition keys that are known, for warnings: a policy may name any, and one that no request brings is absent."""
+"""The table of all condition keys: what each holds, which actions bring it, and when it is absent.
 
-# Keys that a request brings here, and keys that AWS would leave out as well for callers like ours (no organization, no
-# VPC, no federation).
-KEYS = frozenset({
-    "aws:calledviafirst", "aws:calledvialast", "aws:federatedprovider", "aws:multifactorauthpresent",
-    "aws:principalaccount", "aws:principalarn", "aws:principalisawsservice", "aws:principalorgid",
-    "aws:principalservicename", "aws:principaltype", "aws:requestedregion", "aws:securetransport", "aws:sourceaccount",
-    "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourcevpc", "aws:sourcevpce", "aws:useragent",
-    "aws:userid", "aws:username", "aws:viaawsservice", "aws:vpcsourceip",
-    "kms:bypasspolicylockoutsafetycheck", "kms:calleraccount", "kms:datakeypairspec", "kms:encapsulationalgorithm",
-    "kms:encryptionalgorithm", "kms:expirationmodel", "kms:grantconstraintsourcearn", "kms:grantconstrainttype",
-    "kms:granteeprincipal", "kms:granteeserviceprincipal", "kms:grantisforawsresource", "kms:keyagreementalgorithm",
-    "kms:keyorigin", "kms:keyspec", "kms:keyusage", "kms:macalgorithm", "kms:messagetype", "kms:multiregion",
-    "kms:multiregionkeytype", "kms:policyname", "kms:primaryregion", "kms:reencryptonsamekey", "kms:replicaregion",
-    "kms:requestalias", "kms:retiringprincipal", "kms:retiringserviceprincipal", "kms:signingalgorithm",
-    "kms:viaservice", "kms:wrappingalgorithm", "kms:wrappingkeyspec",
-    "s3:authtype", "s3:delimiter", "s3:max-keys", "s3:prefix", "s3:signatureversion", "s3:x-amz-acl",
-    "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-metadata-directive", "s3:x-amz-server-side-encryption",
-    "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-storage-class",
-})  # fmt: skip
-KEY_FAMILIES = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext:")
+Sources: AWS KMS developer guide, "AWS KMS condition keys" and "AWS KMS permissions"; Service Authorization Reference,
+"AWS Key Management Service" and "Amazon S3"; IAM user guide, "AWS global condition context keys". The page
+docs/reference/condition-keys.md is made of it, the operations' pages name its keys, and tests hold what requests bring
+and this equal. A policy may name any key: one that is not here never comes, which is worth a warning.
+"""
+
+from __future__ import annotations
+
+from fuin.access.global_keys import ROWS as OF_ALL
+from fuin.access.identity_keys import ROWS as OF_IDENTITIES
+from fuin.access.key_row import FAMILY, ConditionKey
+from fuin.access.kms_keys import ROWS as OF_KMS
+from fuin.access.s3_keys import ROWS as OF_S3
+
+TABLE: tuple[ConditionKey, ...] = (*OF_ALL, *OF_KMS, *OF_S3, *OF_IDENTITIES)
+
+_BY_NAME = {key.name.lower(): key for key in TABLE if not key.family}
+_FAMILIES = {key.name.removesuffix(FAMILY).lower(): key for key in TABLE if key.family}
 
 
-def is_known(key: str) -> bool:
-    """Tell whether a condition key, in any case, is one that some request may bring."""
-    folded = key.lower()
-    return folded in KEYS or any(folded.startswith(family) and folded != family for family in KEY_FAMILIES)
+def find(name: str) -> ConditionKey | None:
+    """Return the row of a condition key, written in any case, or None if nobody knows it."""
+    folded = name.lower()
+    key = _BY_NAME.get(folded)
+    if key is not None:
+        return key
+    for start, family in _FAMILIES.items():
+        if folded.startswith(start) and folded != start:
+            return family
+    return None
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a condition key, in any case, is one that some request may bring, here or at AWS."""
+    return find(name) is not None
+
+
+def of_action(action: str) -> list[ConditionKey]:
+    """Return the keys that requests for an action bring, as far as they have values."""
+    return [key for key in TABLE if key.brought and key.belongs(action)]
