@@ -53,7 +53,8 @@ def _looks_like_address(name: str) -> bool:
 
 async def create_bucket(x: Exchange) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
-    permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account)
+    facts = rights.conditions(x, "s3:CreateBucket")
+    permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account, facts)
     check_name(x.bucket)
     metadata.check_supported(x.request.headers, "InvalidBucketAclWithObjectOwnership")
     if x.header(b"x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
@@ -106,7 +107,7 @@ async def head_bucket(x: Exchange) -> Answer:
 
 async def list_buckets(x: Exchange) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
-    permit_identity(x.call, "s3:ListAllMyBuckets", "*", x.call.account)
+    permit_identity(x.call, "s3:ListAllMyBuckets", "*", x.call.account, rights.conditions(x, "s3:ListAllMyBuckets"))
     limit, after = _limit(x.query.get("max-buckets")), x.query.get("continuation-token", "")
     prefix, region = x.query.get("prefix", ""), x.query.get("bucket-region")
     found = [

@@ -153,7 +153,8 @@ async def delete_objects(x: Exchange) -> Answer:
 def _existing(x: Exchange) -> Bucket:
     bucket = x.services.store.catalog().bucket(x.bucket)
     if bucket is None:
-        permit_identity(x.call, "s3:DeleteObject", ids.object_arn(x.bucket, "*"), x.call.account)
+        facts = rights.conditions(x, "s3:DeleteObject")
+        permit_identity(x.call, "s3:DeleteObject", ids.object_arn(x.bucket, "*"), x.call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=x.bucket)
     if x.caller is None and bucket.policy is None:
         raise S3Fault("AccessDenied")  # before the body is read; no policy could allow any of it

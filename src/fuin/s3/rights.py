@@ -10,26 +10,63 @@ from fuin.gate import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
+    from fuin.access.facts import Facts, Fill
     from fuin.s3.exchange import Exchange
     from fuin.store.buckets import Bucket
 
-# Request headers that policies can speak of as s3:HEADER (Service Authorization Reference, "Condition keys for S3").
-_CONDITION_HEADERS = (
-    b"x-amz-acl", b"x-amz-content-sha256", b"x-amz-copy-source", b"x-amz-metadata-directive",
-    b"x-amz-server-side-encryption", b"x-amz-server-side-encryption-aws-kms-key-id", b"x-amz-storage-class",
-)  # fmt: skip
+_GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp"))
+_SSE = b"x-amz-server-side-encryption"
+# Request headers that policies can speak of as s3:HEADER, by action (Service Authorization Reference, "Amazon S3").
+HEADERS: dict[str, tuple[bytes, ...]] = {
+    "s3:CreateBucket": (b"x-amz-acl", b"x-amz-bucket-namespace", b"x-amz-object-ownership", *_GRANTS),
+    "s3:DeleteObject": (b"if-match",),
+    "s3:PutObject": (
+        b"if-match", b"if-none-match", b"x-amz-acl", b"x-amz-copy-source", b"x-amz-metadata-directive", _SSE,
+        _SSE + b"-aws-kms-key-id", _SSE + b"-customer-algorithm", b"x-amz-storage-class",
+        b"x-amz-website-redirect-location", *_GRANTS,
+    ),
+}  # fmt: skip
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
+_CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
-def _conditions(x: Exchange) -> dict[str, str]:
-    """Return the condition keys that a request gives values to."""
-    found = {f"s3:{name.decode()}": x.header(name) or "" for name in _CONDITION_HEADERS if name in x.request.headers}
-    if x.caller is not None:
-        found["s3:authType"] = "REST-QUERY-STRING" if x.caller.signed.presigned else "REST-HEADER"
-        found["s3:signatureversion"] = "AWS4-HMAC-SHA256"
-    if not x.key:
-        found |= {f"s3:{name}": x.query[name] for name in _LISTING_KEYS if name in x.query}
-    return found
+def conditions(x: Exchange, action: str) -> Fill:
+    """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks."""
+    return partial(_add, x, action)
+
+
+def _add(x: Exchange, action: str, facts: Facts) -> None:
+    known = facts.known
+    if owner := known.get("aws:resourceaccount"):
+        known["s3:resourceaccount"] = owner
+    if x.request.tls_version:
+        known["s3:tlsversion"] = (x.request.tls_version,)
+    _add_signature(x, facts)
+    for name in HEADERS.get(action, ()):
+        value = x.header(name)
+        if value is not None:
+            known[f"s3:{name.decode()}"] = (value,)
+    if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
+        known["s3:objectcreationoperation"] = ("true",) if x.call.operation in _CREATING else ("false",)
+    if action == "s3:ListBucket" and not x.key:
+        for parameter in _LISTING_KEYS:
+            if parameter in x.query:
+                known[f"s3:{parameter}"] = (x.query[parameter],)
+
+
+def _add_signature(x: Exchange, facts: Facts) -> None:
+    """Add how and when the request was signed, and the hash of the payload or what stands for it."""
+    known = facts.known
+    if x.caller is None:
+        declared = x.header(b"x-amz-content-sha256")
+        if declared is not None:
+            known["s3:x-amz-content-sha256"] = (declared,)
+        return
+    signed = x.caller.signed
+    known["s3:authtype"] = ("REST-QUERY-STRING",) if signed.presigned else ("REST-HEADER",)
+    known["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
+    known["s3:signatureage"] = (str(max(0, int((x.call.now - signed.timestamp) * 1000))),)  # milliseconds
+    known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
 
 
 def bucket_for(x: Exchange, action: str) -> Bucket:
@@ -50,23 +87,23 @@ def bucket_of_other(x: Exchange, action: str, bucket: str, key: str) -> Bucket:
 def _reach(
     x: Exchange, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
-    conditions = _conditions(x)
+    facts = conditions(x, action)
     bucket = x.services.store.catalog().bucket(name)
     if bucket is None:
-        permit_identity(x.call, action, arn, x.call.account, conditions)
+        permit_identity(x.call, action, arn, x.call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
-    permit_bucket(x.call, action, arn, bucket.account, bucket.policy, conditions)
+    permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts)
     check_owner(x, bucket, owner_header)
-    x.call.remember(partial(_reach_again, x, action, bucket, arn, conditions))
+    x.call.remember(partial(_reach_again, x, action, bucket, arn, facts))
     return bucket
 
 
-def _reach_again(x: Exchange, action: str, bucket: Bucket, arn: str, conditions: dict[str, str]) -> None:
+def _reach_again(x: Exchange, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
     """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
     now = x.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
         raise S3Fault("NoSuchBucket", BucketName=bucket.name)
-    permit_bucket(x.call, action, arn, now.account, now.policy, conditions)
+    permit_bucket(x.call, action, arn, now.account, now.policy, facts)
 
 
 def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
@@ -78,5 +115,6 @@ def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bu
 
 def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    permit_bucket(x.call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket.account, bucket.policy, _conditions(x))
+    facts = conditions(x, "s3:ListBucket")
+    permit_bucket(x.call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket.account, bucket.policy, facts)
     return S3Fault("NoSuchKey", Key=key)
