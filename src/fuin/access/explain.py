@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access import grants as granting
 from fuin.access.grantees import Standing
+from fuin.access.reasons import BOUNDARY, IDENTITY, RESOURCE, SESSION
 
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fuin.access.decide import Decision
     from fuin.access.grants import Grant
     from fuin.access.policy import Statement
+    from fuin.access.reasons import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +125,17 @@ def _condition(condition: Condition, statement: Statement, ask: Ask) -> Conditio
 def _grant(grant: Grant, ask: Ask) -> GrantTrace:
     operation = ask.action.removeprefix("kms:") in grant.operations
     return GrantTrace(grant, grant.standing(ask.principal), operation, tuple(granting.unmet(grant, ask)))
+
+
+def reason_text(case: Case, cause: Cause) -> str:
+    """Return a reason with the policy that it comes from called by its name."""
+    reason, (kind, index) = cause
+    sheets = {
+        RESOURCE: (case.resource,) if case.resource else (),
+        IDENTITY: case.identity,
+        BOUNDARY: (case.boundary,) if case.boundary else (),
+        SESSION: case.session,
+    }.get(kind, ())
+    if index >= len(sheets) or not reason.policy or not reason.text.startswith(reason.policy):
+        return reason.text
+    return sheets[index].label + reason.text.removeprefix(reason.policy)

@@ -1,0 +1,129 @@
+"""`fuin who-can ACTION TARGET`: everybody who may do something now, by which statement, and under which conditions."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from fuin.access.decide import Decision
+from fuin.access.explain import reason_text
+from fuin.access.prospects import Prospect, Term
+from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.plain import plain
+from fuin.cli.reading import reading
+from fuin.identity import targets
+from fuin.identity.who_can import Outcome, Row, who_can
+
+Action = Annotated[str, typer.Argument(help="An action, such as kms:Decrypt or s3:GetObject.")]
+Target = Annotated[
+    str, typer.Argument(help="A key (id, ARN or alias), s3://bucket/key, a bucket's or object's ARN, or * for none.")
+]
+All = Annotated[bool, typer.Option("--all", help="Also those who cannot, with the reason.")]
+
+
+def who_can_command(
+    action: Action, target: Target, data: Data = DEFAULT_DATA, everybody: All = False, json_output: Json = False
+) -> None:
+    """Tell who can do something now, by which statement or grant, and if what.
+
+    Every user, role and root of the server is asked for, and whoever else a policy or grant names. For an object under
+    SSE-KMS both rights are needed: on the object, and on its key through S3. It works while the server runs, and while
+    it does not.
+
+    **Example**: `fuin who-can s3:GetObject s3://papers/2026/a.txt --data ./fuin-data`
+    """
+    with reading(data) as store:
+        rights = store.read(targets.rights, action, target)
+        rows = store.read(who_can, rights)
+    shown = rows if everybody else [row for row in rows if row.verdict != "cannot"]
+    if json_output:
+        asked = [{"action": right.action, "resource": right.resource} for right in rights]
+        typer.echo(json.dumps({"rights": asked, "principals": [_object(row) for row in shown]}, indent=1))
+        return
+    for right in rights:
+        typer.echo(plain(f"{right.action} on {right.resource}" + (f" ({right.note})" if right.note else "")))
+    for row in shown:
+        typer.echo("")
+        for line in _lines(row):
+            typer.echo(line)
+    left = len(rows) - len(shown)
+    if left or not shown:
+        others = f"{left} other{'s' if left > 1 else ''} cannot" if shown else f"Nobody can, of {left}"
+        typer.echo(f"\n{others}; --all lists them with the reason." if left else "\nNobody can.")
+
+
+def _lines(row: Row) -> Iterator[str]:
+    yield plain(f"{row.holder.principal.role_arn or row.holder.principal.arn}  {row.verdict.upper()}")
+    several = len(row.outcomes) > 1
+    for outcome in row.outcomes:
+        if several:
+            yield f"  {plain(outcome.right.action)}"
+        for text in _told(outcome):
+            first = "    " if several else "  "
+            yield textwrap.fill(
+                plain(text), 118, initial_indent=first, subsequent_indent=first + "    ", break_on_hyphens=False
+            )  # fmt: skip
+
+
+def _told(outcome: Outcome) -> Iterator[str]:
+    """Yield what comes of one right: by what it is given, if what, and unless what."""
+    found = outcome.prospect
+    for reason in _reasons(outcome, found.refusal) if found.refusal else ():
+        yield f"no: {_short(reason, outcome)}"
+    for number, way in enumerate(found.ways):
+        for place, reason in enumerate(_reasons(outcome, way.decision)):
+            word = "and" if place else "or by" if number else "by"
+            yield f"{word} {_short(reason, outcome)}"
+        for term in way.terms:
+            yield f"if {' and '.join(term.conditions)}" + _where(term, _reasons(outcome, way.decision))
+    for term in found.unless:
+        yield f"unless {' and '.join(term.conditions)} ({term.where})"
+
+
+def _short(reason: str, outcome: Outcome) -> str:
+    """Return a reason that calls the resource `it`: its ARN stands above."""
+    resource = outcome.right.resource
+    tail = f" on {resource}"
+    return f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
+
+
+def _where(term: Term, reasons: list[str]) -> str:
+    """Return where a condition stands, unless the only reason says so."""
+    return "" if len(reasons) == 1 and reasons[0].startswith(term.where) else f" ({term.where})"
+
+
+def _object(row: Row) -> dict[str, Any]:
+    principal = row.holder.principal
+    return {
+        "principal": principal.role_arn or principal.arn,
+        "verdict": row.verdict,
+        "rights": [_right(outcome) for outcome in row.outcomes],
+    }
+
+
+def _right(outcome: Outcome) -> dict[str, Any]:
+    found: Prospect = outcome.prospect
+    ways = [
+        {
+            "by": [reason_text(outcome.case, cause) for cause in way.decision.causes],
+            "if": [_as_object(t) for t in way.terms],
+        }
+        for way in found.ways
+    ]
+    refused = [reason_text(outcome.case, cause) for cause in found.refusal.causes] if found.refusal else []
+    return {
+        "action": outcome.right.action, "ways": ways, "unless": [_as_object(term) for term in found.unless],
+        **({"because": refused} if refused else {}),
+    }  # fmt: skip
+
+
+def _reasons(outcome: Outcome, decision: Decision) -> list[str]:
+    return [reason_text(outcome.case, cause) for cause in decision.causes]
+
+
+def _as_object(term: Term) -> dict[str, Any]:
+    return {"statement": term.where, "conditions": list(term.conditions)}

@@ -1,0 +1,150 @@
+"""Who can: the real decision asked for every principal that there is or that a policy or grant names."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.case import Sheet
+from fuin.access.kinds import PolicyKind
+from fuin.access.principal import ANONYMOUS, Principal, account_root
+from fuin.access.prospects import Prospect, prospect
+from fuin.access.written import listed_values
+from fuin.identity import in_force
+from fuin.identity.in_force import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from fuin.access.case import Case
+    from fuin.identity.targets import Right
+
+_ROOT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
+_NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/(.+)")
+_ELSEWHERE = "000000000000"  # stands for any account that no policy names
+_EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+# Of a session of a role, what its request brings; of somebody in an account that is not here, everything about them.
+_OF_SESSION = ("aws:userid", "aws:principaltag/")
+_OF_STRANGER = (
+    "aws:userid",
+    "aws:username",
+    "aws:principaltag/",
+    "aws:principalarn",
+    "aws:principaltype",
+    "aws:principalorg",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of one right for one principal: the case that was asked, and the prospect."""
+
+    right: Right
+    case: Case
+    prospect: Prospect
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One principal and what comes of every right that the question takes; all are needed."""
+
+    holder: Holder
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Return can, can if, or cannot."""
+        if any(outcome.prospect.never for outcome in self.outcomes):
+            return "cannot"
+        return "can" if all(outcome.prospect.always for outcome in self.outcomes) else "can if"
+
+
+def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
+    """Return a row for each principal of this server and for whoever else is named; those that can come first."""
+    known = list(in_force.holders(conn))
+    arns = {holder.principal.role_arn or holder.principal.arn for holder in known}
+    strangers = list(_strangers(conn, known, rights, arns))
+    rows = [_row(holder, rights, stranger=holder in strangers) for holder in (*known, *strangers)]
+    return sorted(rows, key=lambda row: ("can", "can if", "cannot").index(row.verdict))
+
+
+def _row(holder: Holder, rights: tuple[Right, ...], *, stranger: bool) -> Row:
+    doubtful = _OF_STRANGER if stranger else _OF_SESSION if holder.principal.kind == "role" else ()
+
+    def outcome(right: Right) -> Outcome:
+        case = right.case(holder)
+        known = lambda key: right.knows(key) and not key.startswith(doubtful or ("\0",))  # noqa: E731
+        return Outcome(right, case, prospect(case, right.ask(holder), known))
+
+    return Row(holder, tuple(outcome(right) for right in rights))
+
+
+def _strangers(conn: Connection, known: list[Holder], rights: tuple[Right, ...], arns: set[str]) -> Iterator[Holder]:
+    """Yield whom policies and grants name beside the users, roles and roots of this server: once each."""
+    cases = [right.case(known[0]) for right in rights] if known else []
+    named = set(itertools.chain.from_iterable(map(_named, cases)))
+    for name in sorted(named - arns):
+        holder = in_force.find(conn, name) or _stranger(name)
+        if holder is not None and holder.principal.arn not in arns:
+            yield holder
+    if "*" in named:
+        yield Holder(ANONYMOUS, "whoever signs nothing")
+        anybody = Principal("user", f"arn:aws:iam::{_ELSEWHERE}:user/*", _ELSEWHERE, "AIDA*", "*")
+        yield _elsewhere(anybody, "any other account")
+
+
+def _named(case: Case) -> Iterator[str]:
+    """Yield the principals that the resource's policy allows something, and the grantees."""
+    for raw in case.resource.statements() if case.resource else ():
+        whom = raw.get("Principal", {})
+        if raw["Effect"] != "Allow":
+            continue
+        if whom == "*":
+            yield "*"
+            continue
+        yield from listed_values(whom.get("AWS", []))
+        yield from (f"service:{name}" for name in listed_values(whom.get("Service", [])))
+    for grant in case.grants:
+        if grant.grantee:
+            yield grant.grantee
+        if grant.grantee_service:
+            yield f"service:{grant.grantee_service}"
+
+
+def _stranger(name: str) -> Holder | None:
+    """Return somebody that a policy names and this server does not know; None for what names nobody."""
+    if name.startswith("service:"):
+        service = name.removeprefix("service:")
+        return Holder(Principal("service", service, "", service), f"service {service}")
+    if found := _ROOT.fullmatch(name):
+        return Holder(account_root(found[1]), f"the root of account {found[1]}")
+    found = _NAMED.fullmatch(name)
+    if found is None:
+        return None
+    account, kind, path = found.groups()
+    if kind == "user":
+        principal = Principal("user", name, account, "AIDA*", path.rpartition("/")[2])
+    elif kind == "role":
+        role = path.rpartition("/")[2]
+        principal = _session(account, role, ids.session_arn(account, role, in_force.ANY_SESSION), name)
+    else:
+        role = path.partition("/")[0]
+        principal = _session(account, role, name, ids.iam_arn(account, "role", "/", role))
+    return _elsewhere(principal, f"account {account}")
+
+
+def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
+    return Principal("role", arn, account, "AROA*:*", role, role_arn=role_arn)
+
+
+def _elsewhere(principal: Principal, where: str) -> Holder:
+    """Return a principal that is not of this server: nobody here knows what its own policies allow."""
+    assumed = "the principal is there and its own policies, which are not on this server, allow it"
+    sheet = Sheet(f"policies of {where}", PolicyKind.MANAGED, _EVERYTHING, assumed)
+    return Holder(principal, where, (sheet,))
