@@ -66,7 +66,7 @@ class Condition:
         if self.null:
             return not every if found == _NOTHING else "false" in self.values
         try:
-            matches = self._with_variables(facts) if self.templates else self.matches
+            matches = self._with_variables(facts, 2 * max(map(len, found))) if self.templates else self.matches
         except Ambiguous:
             return not every
         negated = self.negated
@@ -76,10 +76,13 @@ class Condition:
             return all(matches(value) is not negated for value in found)
         return any(matches(value) is not negated for value in found)
 
-    def _with_variables(self, facts: Facts) -> Matcher:
-        """Return the matcher of all values; one whose variable has no value matches nothing (AWS: it is null)."""
+    def _with_variables(self, facts: Facts, longest: int) -> Matcher:
+        """Return the matcher of all values; one whose variable has no value matches nothing (AWS: it is null).
+
+        `longest` is twice the length of the longest value: lower case may be longer than upper case.
+        """
         make = self.of_pieces
-        resolved = [template.resolved(facts) for template in self.templates]
+        resolved = [template.resolved(facts, longest) for template in self.templates]
         matchers = [make(pieces) for pieces in resolved if pieces is not None and make is not None]
         return _either(self.matches, matchers)
 

@@ -207,27 +207,36 @@ def _arns(values: tuple[str, ...]) -> Matcher:
         if value != "*" and (not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1):
             raise ValueError("takes ARNs")
     exact = frozenset(value for value in values if not is_pattern(value))
-    patterns = [_arn_pieces((Piece(value, False),)) for value in values if is_pattern(value)]
-    return lambda text: text in exact or any(matches(text) for matches in patterns)
+    patterns = [_arn_parts((Piece(value, False),)) for value in values if is_pattern(value) and value != "*"]
+    every = "*" in values
+
+    def matches(text: str) -> bool:
+        parts = text.split(":", _ARN_PARTS - 1)
+        if len(parts) < _ARN_PARTS:
+            return False
+        return every or text in exact or any(all(map(_apply, wanted, parts)) for wanted in patterns)
+
+    return matches
 
 
 def _arn_pieces(pieces: Sequence[Piece]) -> Matcher:
+    wanted = _arn_parts(pieces)
+
+    def matches(text: str) -> bool:
+        parts = text.split(":", _ARN_PARTS - 1)
+        return len(parts) == len(wanted) == _ARN_PARTS and all(map(_apply, wanted, parts))
+
+    return matches
+
+
+def _arn_parts(pieces: Sequence[Piece]) -> list[Matcher]:
+    """Return a matcher for each part of an ARN; less than six if it is none."""
     parts: list[list[Piece]] = [[]]
     for text, literal in pieces:
         first, *rest = text.split(":", _ARN_PARTS - len(parts))
         parts[-1].append(Piece(first, literal))
         parts.extend([Piece(run, literal)] for run in rest)
-    if parts == [[Piece("*", False)]]:
-        return lambda text: text.count(":") >= _ARN_PARTS - 1
-    if len(parts) < _ARN_PARTS:
-        return lambda _: False
-    matchers = [_of_pieces(part) for part in parts]
-
-    def matches(text: str) -> bool:
-        found = text.split(":", _ARN_PARTS - 1)
-        return len(found) == _ARN_PARTS and all(map(_apply, matchers, found))
-
-    return matches
+    return [_of_pieces(part) for part in parts]
 
 
 def _apply(matches: Matcher, text: str) -> bool:

@@ -34,7 +34,7 @@ _VERSIONS = ("2008-10-17", "2012-10-17")
 _PLAIN_SID = re.compile(r"[0-9A-Za-z]*")
 _ACTIONS_REMEMBERED = 512
 _FEW = 8  # statements that are looked at faster than found
-_PAIRS_REMEMBERED = 20_000  # of a statement and a principal
+_PAIRS_REMEMBERED = 4096  # of a statement and a principal
 
 
 class PolicyTooLong(MalformedPolicy):
@@ -82,7 +82,8 @@ class Policy:
         if RULES[self.kind].has_principal:
             if len(statements) <= _FEW:
                 return [(one, standing) for one in statements if (standing := one.names(ask.principal))]
-            key = (key, ask.principal)
+            principal = ask.principal
+            key = (key, principal.kind, principal.arn, principal.account, principal.role_arn)  # what `names` looks at
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) * len(self.statements) >= _PAIRS_REMEMBERED:

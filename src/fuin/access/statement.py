@@ -68,7 +68,7 @@ class Statement:
         if not self.templates or matched is self.not_resources:
             return matched
         try:
-            pieces = [template.resolved(ask.facts()) for template in self.templates]
+            pieces = [template.resolved(ask.facts(), len(ask.resource)) for template in self.templates]
         except Ambiguous:
             return self.effect == "Deny"
         found = any(compile_pieces(resolved)(ask.resource) for resolved in pieces if resolved is not None)

@@ -46,12 +46,15 @@ class Template:
         pieces = tuple(piece for piece in self.pieces if isinstance(piece, Piece))
         return pieces if len(pieces) == len(self.pieces) else None
 
-    def resolved(self, facts: Facts) -> tuple[Piece, ...] | None:
-        """Return the pieces with the request's values, or None if a variable has no value, so that nothing matches.
+    def resolved(self, facts: Facts, longest: int) -> tuple[Piece, ...] | None:
+        """Return the pieces with the request's values, or None if nothing can match them.
 
-        Raises Ambiguous where a key has several values: AWS takes single-valued keys only.
+        That is so where a variable has no value, and where its values are longer than `longest`, the longest text that
+        is to be matched: a policy that repeats a variable must not make much of little. Raises Ambiguous where a key
+        has several values: AWS takes single-valued keys only.
         """
         pieces: list[Piece] = []
+        length = 0
         for piece in self.pieces:
             if isinstance(piece, Piece):
                 pieces.append(piece)
@@ -61,6 +64,9 @@ class Template:
                 return None
             if len(found) > 1:
                 raise Ambiguous
+            length += len(found[0])
+            if length > longest:
+                return None
             pieces.append(Piece(found[0], True))
         return tuple(pieces)
 

@@ -1,13 +1,15 @@
 """Wildcards of policies: `*` stands for any characters, also none, and `?` for exactly one. AWS: "Resource" element.
 
 A pattern is compiled once into a function over `str` methods. Backtracking is never needed: the leftmost place of each
-part between two stars is always good enough, so the time is bounded by the lengths of pattern and text.
+part between two stars is always good enough, so the time is bounded by the product of the lengths of pattern and text.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 Matcher = Callable[[str], bool]
+_SHORT = 48  # characters of a part that may be tried place by place
 _FEW = 8  # patterns that are faster tried one by one
 _Part = tuple[str | None, ...]  # None is the wildcard for one character
 
@@ -34,18 +36,29 @@ def compile_pattern(pattern: str) -> Matcher:
 
 def compile_pieces(pieces: Sequence[Piece]) -> Matcher:
     """Return the same for a pattern in pieces, some of which are literal."""
+    if any("?" in piece.text and not piece.literal for piece in pieces):
+        return _compile_parts(pieces)
+    parts = [""]
+    for text, literal in pieces:
+        first, *rest = (text,) if literal else text.split("*")
+        parts[-1] += first
+        parts.extend(rest)
+    if len(parts) == 1:
+        return parts[0].__eq__
+    return _stars(parts[0], [part for part in parts[1:-1] if part], parts[-1])
+
+
+def _compile_parts(pieces: Sequence[Piece]) -> Matcher:
     parts: list[list[str | None]] = [[]]
     for text, literal in pieces:
-        runs = [text] if literal else text.split("*")
-        for index, run in enumerate(runs):
-            if index:
-                parts.append([])
-            parts[-1].extend(run if literal else _part(run))
+        first, *rest = (text,) if literal else text.split("*")
+        parts[-1].extend(first if literal else _part(first))
+        parts.extend(list(_part(run)) for run in rest)
     if len(parts) == 1:
         whole = tuple(parts[0])
         return lambda text: len(text) == len(whole) and _stands_at(whole, text, 0)
     head, *middle, tail = (tuple(part) for part in parts)
-    return _general(head, [part for part in middle if part], tail)
+    return _general(head, middle, tail)
 
 
 def compile_any(patterns: Iterable[str]) -> Matcher:
@@ -131,15 +144,16 @@ def _stars(head: str, middle: list[str], tail: str) -> Matcher:
     return matches
 
 
-def _general(head: _Part, middle: list[_Part], tail: _Part) -> Matcher:
+def _general(head: _Part, middle: Iterable[_Part], tail: _Part) -> Matcher:
     least = len(head) + len(tail)
+    runs = [_Run(part) for part in middle if part]
 
     def matches(text: str) -> bool:
         at, end = len(head), len(text) - len(tail)
         if len(text) < least or not _stands_at(head, text, 0) or not _stands_at(tail, text, end):
             return False
-        for part in middle:
-            at = _end_of(part, text, at, end)
+        for run in runs:
+            at = run.end_in(text, at, end)
             if at < 0:
                 return False
         return True
@@ -147,14 +161,33 @@ def _general(head: _Part, middle: list[_Part], tail: _Part) -> Matcher:
     return matches
 
 
-def _end_of(part: _Part, text: str, start: int, end: int) -> int:
-    """Return where the leftmost place of `part` in `text[start:end]` ends, or -1.
+class _Run:
+    """A part between two stars, which may hold wildcards for one character."""
 
-    Shift-and (Baeza-Yates and Gonnet 1992): bit n tells that the first n + 1 characters end here. Trying place after
-    place would let a policy that was written for it hold up the server for seconds.
+    __slots__ = ("_form", "_part")
+
+    def __init__(self, part: _Part) -> None:
+        self._part = part
+        self._form: re.Pattern[str] | None = None
+
+    def end_in(self, text: str, start: int, end: int) -> int:
+        """Return where the leftmost place of the part in `text[start:end]` ends, or -1."""
+        if len(self._part) > end - start:
+            return -1
+        if len(self._part) > _SHORT:
+            return _end_of(self._part, text, start, end)
+        if self._form is None:  # made when it is needed first: most are not; without repetitions nothing backtracks
+            form = "".join("." if want is None else re.escape(want) for want in self._part)
+            self._form = re.compile(form, re.DOTALL)
+        found = self._form.search(text, start, end)
+        return found.end() if found else -1
+
+
+def _end_of(part: _Part, text: str, start: int, end: int) -> int:
+    """Return the same for a long part, of which each place would take long to try.
+
+    Shift-and (Baeza-Yates and Gonnet 1992): bit n tells that the first n + 1 characters end here.
     """
-    if len(part) > end - start:
-        return -1
     anything = sum([1 << place for place, want in enumerate(part) if want is None])
     masks = dict.fromkeys(part, anything)
     for place, want in enumerate(part):
