@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fuin.access.key_row import ConditionKey, never
+from fuin.access.kms_keys import ON_KEYS
 
 _ALL = ("*",)
 _TAGGING = ("kms:CreateKey", "kms:TagResource")
@@ -34,7 +35,7 @@ ROWS = (
     ConditionKey("aws:SourceIp", "IP address", _ALL, "the client's IPv4 or IPv6 address, also when S3 asks KMS"),
     # the resource
     ConditionKey("aws:ResourceAccount", "String", _ALL, "the account that owns the resource, else the caller's"),
-    ConditionKey("aws:ResourceTag/NAME", "String", ("kms:*", "iam:*", "sts:*"),
+    ConditionKey("aws:ResourceTag/NAME", "String", (*ON_KEYS, "kms:CreateKey", "iam:*", "sts:*"),
                  "the value of the resource's tag; of CreateKey the tags that the key is to have", "without the tag"),
     # the request
     ConditionKey("aws:CurrentTime", "Date", _ALL, "the time of the request, as 2026-01-31T12:00:00Z"),

@@ -109,10 +109,11 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     tags = check_tags(p.Tags)
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
     of_key = rights.of_new_key(kind.spec, kind.usage, kind.origin, False if kind.multi_region else None, tags)
-    conditions = {**of_key, **rights.of_tags(tags), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
+    of_tags = {**of_key, **rights.of_tags(tags)}
+    conditions = {**of_tags, **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
     permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
     if tags:
-        permit_tags(call, conditions)
+        permit_tags(call, of_tags)
     if p.CustomKeyStoreId is not None:
         await external_keys.check(
             call, p.CustomKeyStoreId, p.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region

@@ -8,65 +8,34 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore import xform_name
 
+from fuin.access.condition_keys import TABLE
+from fuin.access.kms_keys import ON_KEYS
 from fuin.kms import model
 from fuin.kms.operations import OPERATIONS, Operation
 
-_EVERY = "`aws:SourceIp`, `aws:SecureTransport`, `aws:PrincipalArn` and the other keys of the principal"
-_KEY = (
-    "`kms:CallerAccount`, `kms:KeySpec`, `kms:KeyUsage`, `kms:KeyOrigin`, `kms:MultiRegion`, `kms:ViaService`, "
-    "`aws:ResourceTag/NAME`"
-)
-_ALIAS = "kms:RequestAlias"
-_CONTEXT = "kms:EncryptionContext:NAME"
-_TAGS = "aws:RequestTag/NAME"
-_BYPASS = "kms:BypassPolicyLockoutSafetyCheck"
-_NEW_KEY = ("kms:KeySpec", "kms:KeyUsage", "kms:KeyOrigin", "kms:MultiRegion")
-_ENCRYPTING = (_CONTEXT, "kms:EncryptionAlgorithm", _ALIAS)
-_SIGNING = ("kms:SigningAlgorithm", "kms:MessageType", _ALIAS)
-_MAC = ("kms:MacAlgorithm", _ALIAS)
-_ENCAPSULATING = ("kms:EncapsulationAlgorithm", _ALIAS)
-_FOR_RESOURCE = "kms:GrantIsForAWSResource"
-_GRANTS = (
-    _FOR_RESOURCE, "kms:GrantConstraintType", "kms:GrantConstraintSourceArn", "kms:GranteePrincipal",
-    "kms:GranteeServicePrincipal", "kms:RetiringPrincipal", "kms:RetiringServicePrincipal", _CONTEXT,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-# Condition keys of single operations, beyond those that every operation on a key has.
-CONDITIONS: dict[str, tuple[str, ...]] = {
-    "CreateAlias": (_ALIAS,),
-    "CreateGrant": _GRANTS,
-    "CreateKey": (*_NEW_KEY, _BYPASS, _TAGS),
-    "Decapsulate": _ENCAPSULATING,
-    "Decrypt": _ENCRYPTING,
-    "DeleteAlias": (_ALIAS,),
-    "DeriveSharedSecret": ("kms:KeyAgreementAlgorithm", _ALIAS),
-    "DescribeKey": (_ALIAS,),
-    "Encapsulate": _ENCAPSULATING,
-    "Encrypt": _ENCRYPTING,
-    "GenerateDataKey": _ENCRYPTING,
-    "GenerateDataKeyPair": ("kms:DataKeyPairSpec", *_ENCRYPTING),
-    "GenerateDataKeyPairWithoutPlaintext": ("kms:DataKeyPairSpec", *_ENCRYPTING),
-    "GenerateDataKeyWithoutPlaintext": _ENCRYPTING,
-    "GenerateMac": _MAC,
-    "GetParametersForImport": ("kms:WrappingAlgorithm", "kms:WrappingKeySpec"),
-    "GetPublicKey": (_ALIAS,),
-    "GetKeyPolicy": ("kms:PolicyName",),
-    "ImportKeyMaterial": ("kms:ExpirationModel",),
-    "ListGrants": (_FOR_RESOURCE,),
-    "PutKeyPolicy": ("kms:PolicyName", _BYPASS),
-    "ReEncrypt": (*_ENCRYPTING, "kms:ReEncryptOnSameKey"),
-    "ReplicateKey": ("kms:ReplicaRegion", _BYPASS, _TAGS),
-    "RevokeGrant": (_FOR_RESOURCE,),
-    "Sign": _SIGNING,
-    "TagResource": (_TAGS,),
-    "UpdateAlias": (_ALIAS,),
-    "UpdatePrimaryRegion": ("kms:PrimaryRegion",),
-    "Verify": _SIGNING,
-    "VerifyMac": _MAC,
-}
+_OF_EVERY_KEY = tuple(key for key in TABLE if key.brought and set(ON_KEYS) <= set(key.actions))
+
+
+def conditions(operation: Operation) -> list[str]:
+    """Return the condition keys of an operation, beyond those that every request and every operation on a key has."""
+    first, *others = operation.actions
+    keys = [key for key in TABLE if key.brought and "*" not in key.actions]
+    mine = {key.name for key in keys if key.belongs(first) and not (first in ON_KEYS and key in _OF_EVERY_KEY)}
+    theirs = {key.name for key in keys if key not in _OF_EVERY_KEY and any(map(key.belongs, others))}
+    return sorted(mine | theirs)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 TESTS = Path(__file__).resolve().parents[3] / "tests" / "kms"
 
 _HEAD = f"""# KMS operations
@@ -76,7 +45,8 @@ Made by `python -m fuin.kms.reference` of the operations table (`src/fuin/kms/op
 All {{all}} operations are built. The kinds of keys, and what is left out of them, are in
 [the compatibility table](kms-compatibility.md). The tests named are files of `tests/kms`.
 
-Policies may ask for these condition keys in every operation: {_EVERY}; on a key also {_KEY}.
+Policies may ask for the [global condition keys](condition-keys.md) in every operation, and in operations on a key for
+{_listed(key.name for key in _OF_EVERY_KEY)}.
 
 Besides the errors below, every operation may answer with `AccessDeniedException`, `ValidationException`,
 `SerializationException`, `InternalFailure` (500) and the errors of Signature V4 (`MissingAuthenticationTokenException`,
@@ -112,14 +82,10 @@ def _section(operation: Operation, tested: dict[str, list[str]]) -> str:
         f"IAM: {_listed(operation.actions)}\n",
         f"Errors of the model: {_listed(sorted(shape.name for shape in modelled))}\n",
     ]
-    if operation.name in CONDITIONS:
-        lines.append(f"More condition keys: {_listed(CONDITIONS[operation.name])}\n")
+    if more := conditions(operation):
+        lines.append(f"More condition keys: {_listed(more)}\n")
     lines.append(f"Tests: {_listed(tested[operation.name])}\n")
     return "\n".join(lines)
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 if __name__ == "__main__":

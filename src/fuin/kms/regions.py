@@ -141,12 +141,11 @@ def kms_regions() -> frozenset[str]:
 
 def _permit_creation(there: Call, primary: Key, p: ReplicateKeyInput, tags: Mapping[str, str]) -> None:
     """Check the right to create the replica in its Region, where only the caller's own policies can give it."""
-    conditions = {
-        **_conditions(primary, tags), **rights.of_tags(tags), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck),
-    }  # fmt: skip
+    of_tags = {**_conditions(primary, tags), **rights.of_tags(tags)}
+    conditions = {**of_tags, **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
     permit_identity(there, "kms:CreateKey", "*", there.account, conditions)
     if tags:
-        permit_tags(there, conditions)
+        permit_tags(there, of_tags)
 
 
 def _conditions(primary: Key, tags: Mapping[str, str]) -> dict[str, Values]:
