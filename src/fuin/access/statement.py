@@ -65,7 +65,7 @@ class Statement:
         the resource and an Allow is not.
         """
         matched = self.constant_resources(ask.resource)
-        if not self.templates or matched is self.not_resources:
+        if not self.templates or matched is not self.not_resources:
             return matched
         try:
             pieces = [template.resolved(ask.facts(), len(ask.resource)) for template in self.templates]
