@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.identity import iam, sts
+from fuin.identity import assume_role, iam, sts
 from fuin.identity.model import Given, Model, Output
 
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ def _table(*rows: Operation) -> dict[str, Operation]:
 STS = Service(
     Model("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
     _table(
+        Operation("AssumeRole", "sts:AssumeRole", assume_role.assume_role),
+        Operation("DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message),
+        Operation("GetAccessKeyInfo", "sts:GetAccessKeyInfo", sts.get_access_key_info),
         Operation("GetCallerIdentity", "", sts.get_caller_identity),
+        Operation("GetSessionToken", "", sts.get_session_token),
     ),
 )
 
