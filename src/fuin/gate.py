@@ -133,6 +133,7 @@ class Call(msgspec.Struct):
 
         It is called again with the services first, and returns what has the `principal`; raises AuthenticationFailed.
         """
+        self.services.store.catalog()
         self.proof, self.epoch = proof, self.services.store.rights_epoch
 
     def remember(self, ask: Callable[[], object]) -> None:

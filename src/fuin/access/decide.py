@@ -97,7 +97,7 @@ def decide_key(
     `grants` returns those of the key, at least all that name the caller or its account; it is called only where the
     policies leave the matter open.
     """
-    said, own = resource_side(ask, key_policy), own_side(ask, identity, limits)
+    said, own = resource_side(ask, key_policy, limits), own_side(ask, identity, limits)
     if said.denied or own.denied:
         return _denied(ask, said.denied, own.denied)
     allowed = said.allowed if ask.principal.kind != "anonymous" else None  # KMS has no anonymous requests
@@ -155,7 +155,7 @@ def decide_retirement(
 
     `grant` is None for one that does not exist. AWS: "Retiring and revoking grants"; a key policy allows it to nobody.
     """
-    said, own = resource_side(ask, key_policy), own_side(ask, identity, limits)
+    said, own = resource_side(ask, key_policy, limits), own_side(ask, identity, limits)
     if said.denied or own.denied:
         return _denied(ask, said.denied, own.denied)
     found = [] if grant is None else granting.retirers(grant, ask.principal)
@@ -179,7 +179,7 @@ def decide_role(
 
     AWS: "Policy evaluation for requests within a single account" puts role trust policies beside key policies.
     """
-    said, own = resource_side(ask, trust_policy), own_side(ask, identity, limits)
+    said, own = resource_side(ask, trust_policy, limits), own_side(ask, identity, limits)
     if said.denied or own.denied:
         return _denied(ask, said.denied, own.denied, TRUST)
     if said.allowed is None or ask.principal.kind == "anonymous":
@@ -198,7 +198,7 @@ def decide_bucket(
     limits: Limits = UNLIMITED,
 ) -> Decision:
     """Decide about a bucket or object: inside the account one side is enough, from another account both must allow."""
-    said = resource_side(ask, bucket_policy) if bucket_policy else SILENT
+    said = resource_side(ask, bucket_policy, limits) if bucket_policy else SILENT
     own = own_side(ask, identity, limits)
     if said.denied or own.denied:
         return _denied(ask, said.denied, own.denied)

@@ -12,8 +12,11 @@ from fuin.access.grantees import Standing
 from fuin.access.reasons import BOUNDARY, IDENTITY, RESOURCE, SESSION, Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fuin.access.ask import Ask
     from fuin.access.policy import Policy
+    from fuin.access.statement import Statement
 
 
 class Limits(NamedTuple):
@@ -52,11 +55,11 @@ class Own(NamedTuple):
 SILENT = Resource(None, None, Standing.NONE)
 
 
-def resource_side(ask: Ask, policy: Policy) -> Resource:
+def resource_side(ask: Ask, policy: Policy, limits: Limits = UNLIMITED) -> Resource:
     """Return what a key's, bucket's or role's policy says of the caller."""
     allowed: Cause | None = None
     best = Standing.NONE
-    for statement, standing in policy.naming(ask):
+    for statement, standing in policy.naming(ask) if limits.boundary is None else _naming_bounded(ask, policy):
         if statement.effect == "Allow" and standing <= best:
             continue
         if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
@@ -64,6 +67,17 @@ def resource_side(ask: Ask, policy: Policy) -> Resource:
                 return Resource(Cause(statement.reason, (RESOURCE, 0)), None, Standing.NONE)
             allowed, best = Cause(statement.reason, (RESOURCE, 0)), standing
     return Resource(None, allowed, best)
+
+
+def _naming_bounded(ask: Ask, policy: Policy) -> Iterator[tuple[Statement, Standing]]:
+    """Yield what names a principal that has a boundary: every Deny with NotPrincipal does, whomever it leaves out.
+
+    AWS: "Permissions boundaries for IAM entities", which advises against such statements.
+    """
+    yield from policy.naming(ask)
+    for statement in policy.on_action(ask.action):
+        if statement.effect == "Deny" and statement.grantees is not None and statement.grantees.negated:
+            yield statement, Standing.DIRECT
 
 
 def own_side(ask: Ask, identity: tuple[Policy, ...], limits: Limits = UNLIMITED) -> Own:
