@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from fuin.access import circumstances, decide
+from fuin.access import circumstances, decide, evidence
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.errors import AccessDenied, StoreUnavailable
 from fuin.store.errors import RightsMoved
@@ -216,6 +216,7 @@ class _Policies:
 
     def __init__(self) -> None:
         self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
+        self._evidence: dict[int, evidence.Evidence] = {}  # by id() of the policies above
         self._characters = 0
 
     def compiled(self, document: str, kind: PolicyKind) -> Policy:
@@ -229,12 +230,20 @@ class _Policies:
         if self._characters > self.CHARACTERS_AT_MOST:
             for known in self._known.values():
                 known.clear()
+            self._evidence.clear()
             self._characters = len(document)
         self._known[kind][document] = policy
+        self._evidence[id(policy)] = evidence.of(policy, document)
         return policy
 
+    def evidence(self, policy: Policy) -> evidence.Evidence:
+        """Return what a decision's record notes of a compiled policy."""
+        return self._evidence.get(id(policy), evidence.NOTHING)
 
-compiled = _Policies().compiled
+
+_policies = _Policies()
+compiled = _policies.compiled
+_evidence = _policies.evidence
 
 
 def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:
@@ -254,17 +263,29 @@ def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...]
     )
 
 
-def _conclude(call: Call, ask: decide.Ask, decision: decide.Decision) -> bool:
-    """Note the decision; raises AccessDenied, and returns whether it holds in whatever circumstances."""
-    call.decisions.append({
-        "action": ask.action,
-        "resource": ask.resource,
-        "allowed": decision.allowed,
-        "because": [reason.text for reason in decision.reasons],
-    })  # fmt: skip
+def _conclude(
+    call: Call,
+    ask: decide.Ask,
+    decision: decide.Decision,
+    rule: str,
+    resource: Policy | None,
+    own: tuple[tuple[Policy, ...], decide.Limits],
+) -> bool:
+    """Note the decision; raises AccessDenied, and returns whether it holds in whatever circumstances.
+
+    `resource` and `own` are the policies that decided.
+    """
+    stands = not ask.circumstances_mattered
+    identity, limits = own
+    consulted = [*identity, *limits.session] if limits.session else [*identity]
+    if resource is not None:
+        consulted.append(resource)
+    if limits.boundary is not None:
+        consulted.append(limits.boundary)
+    call.decisions.append(evidence.noted(ask, decision, rule, [_evidence(policy) for policy in consulted]))
     if not decision.allowed:
         raise AccessDenied(decision.sentence)
-    return not ask.circumstances_mattered
+    return stands
 
 
 def _ask(
@@ -293,9 +314,10 @@ def permit_key(
     """
     ask = _ask(call, action, arn, key_account, context, proposed)
     policy = compiled(key_policy, PolicyKind.KEY)
-    identity, limits = _own(call, catalog)
+    own = _own(call, catalog)
     grants = partial(_grants, call, arn, catalog)
-    return _conclude(call, ask, decide.decide_key(ask, key_account, policy, identity, grants, limits))
+    decision = decide.decide_key(ask, key_account, policy, own[0], grants, own[1])
+    return _conclude(call, ask, decision, "key", policy, own)
 
 
 def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
@@ -317,7 +339,9 @@ def permit_retirement(
     """Check kms:RetireGrant for a grant (None: one that does not exist) of the key; raises AccessDenied."""
     ask = _ask(call, "kms:RetireGrant", arn, key_account, context)
     policy = compiled(key_policy, PolicyKind.KEY)
-    _conclude(call, ask, decide.decide_retirement(ask, grant, key_account, policy, *_own(call)))
+    own = _own(call)
+    decision = decide.decide_retirement(ask, grant, key_account, policy, *own)
+    _conclude(call, ask, decision, "retirement", policy, own)
 
 
 def permit_bucket(
@@ -331,7 +355,8 @@ def permit_bucket(
     """Check an S3 action on a bucket or object against the caller's policies and the bucket policy."""
     ask = _ask(call, action, arn, bucket_account, context)
     policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
-    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, *_own(call)))
+    own = _own(call)
+    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, *own), "bucket", policy, own)
 
 
 def permit_identity(call: Call, action: str, resource: str, account: str, context: Given | Fill | None = None) -> None:
@@ -340,7 +365,8 @@ def permit_identity(call: Call, action: str, resource: str, account: str, contex
     Also the check for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
     """
     ask = _ask(call, action, resource, account, context)
-    _conclude(call, ask, decide.decide_identity(ask, account, *_own(call)))
+    own = _own(call)
+    _conclude(call, ask, decide.decide_identity(ask, account, *own), "identity", None, own)
     call.remember(partial(permit_identity, call, action, resource, account, context))
 
 
@@ -349,4 +375,5 @@ def permit_role(
 ) -> None:
     """Check sts:AssumeRole, or what goes with it, on a role against its trust policy and the caller's own policies."""
     ask = _ask(call, action, arn, account, context)
-    _conclude(call, ask, decide.decide_role(ask, account, compiled(trust_policy, PolicyKind.TRUST), *_own(call)))
+    policy, own = compiled(trust_policy, PolicyKind.TRUST), _own(call)
+    _conclude(call, ask, decide.decide_role(ask, account, policy, *own), "role", policy, own)

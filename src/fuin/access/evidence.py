@@ -1,0 +1,72 @@
+"""What a decision's record holds, so that it can be evaluated anew later: which policies decided, and by which values.
+
+The texts of policies are not in the log; their SHA-256 is, and tells whether a policy is still the one of that time.
+Of the request's condition keys those are kept that the policies name: no others could have mattered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fuin.access.variables import Variable
+
+if TYPE_CHECKING:
+    from fuin.access.ask import Ask
+    from fuin.access.decide import Decision
+    from fuin.access.policy import Policy
+
+DIGEST_LENGTH = 32  # hex digits of the SHA-256: enough that nobody makes two policies with the same
+
+
+class Evidence(NamedTuple):
+    """What is noted of one policy: the start of its text's SHA-256, and the condition keys it names, in lower case."""
+
+    digest: str
+    keys: frozenset[str]
+
+
+NOTHING = Evidence("", frozenset())
+
+
+def of(policy: Policy, document: str) -> Evidence:
+    """Return what is noted of a policy; made once, when it is compiled."""
+    return Evidence(digest(document), frozenset(_keys(policy)))
+
+
+def digest(document: str) -> str:
+    """Return the start of a document's SHA-256, in hex."""
+    return hashlib.sha256(document.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LENGTH]
+
+
+def _keys(policy: Policy) -> Iterator[str]:
+    """Yield the condition keys that a policy's conditions and variables name."""
+    for statement in policy.statements:
+        templates = list(statement.templates)
+        for condition in statement.conditions:
+            yield condition.key
+            templates += condition.templates
+        for template in templates:
+            yield from (piece.key for piece in template.pieces if isinstance(piece, Variable))
+
+
+def noted(ask: Ask, decision: Decision, rule: str, consulted: Iterable[Evidence]) -> dict[str, Any]:
+    """Return a decision's part of the audit record; `rule` names the function that decided.
+
+    The request's values are in it where they were looked at, and for every refusal.
+    """
+    found = tuple(consulted)
+    record: dict[str, Any] = {
+        "action": ask.action, "resource": ask.resource, "allowed": decision.allowed,
+        "because": [cause.reason.text for cause in decision.causes],
+        "rule": rule, "policies": [one.digest for one in found],
+    }  # fmt: skip
+    if ask.circumstances_mattered or not decision.allowed:
+        named = frozenset[str]().union(*(one.keys for one in found))
+        if named:
+            facts = ask.facts()
+            record["keys"] = {key: values for key in sorted(named) if (values := facts.get(key))}
+    if not decision.allowed and ask.principal.session_policies:
+        record["sessionPolicies"] = ask.principal.session_policies  # no table holds them
+    return record
