@@ -12,6 +12,7 @@ from tests.kms.place import Place
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Give a key service with two accounts; tests share it and make keys of their own."""
     made = Place(tmp_path_factory.mktemp("kms") / "data")
+    made.add_names("ann", "bob", "nobody", "pages")
     yield made
     made.close()
 

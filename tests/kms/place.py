@@ -37,7 +37,7 @@ from fuin.keyholder.sockets import bind_unix
 from fuin.kms import app
 from fuin.request import Receive, Request, Scope, Send
 from fuin.settings import Settings
-from fuin.store import access_keys, accounts, users
+from fuin.store import access_keys, accounts, roles, users
 from fuin.store.store import Store
 from tests.support.processes import free_port
 from tests.support.server import User, new_user
@@ -162,6 +162,20 @@ class Place:
                 aws_secret_access_key=who.secret_access_key,
             )
         return self._clients[index]
+
+    def add_names(self, *names: str) -> None:
+        """Add users to the first account that grants and policies can name; they have no access keys."""
+
+        def insert(conn: Connection) -> None:
+            for name in names:
+                users.insert_user(conn, users.User(ACCOUNT, name, ids.new_user_id(), time.time()))
+
+        self.run(wait(self.services.store.change(insert)))
+
+    def add_role(self, name: str, path: str = "/") -> None:
+        """Add a role to the first account that grants and policies can name."""
+        role = roles.Role(ACCOUNT, name, ids.new_role_id(), time.time(), path)
+        self.run(wait(self.services.store.change(roles.insert_role, role)))
 
     def add_user(self, policy: Mapping[str, Any] | None = None, account: str = ACCOUNT) -> User:
         """Add a user with an access key and an inline policy."""

@@ -73,18 +73,42 @@ def test_grants_that_are_none(kms: Any, new_key: NewKey, change: dict[str, Any],
 @pytest.mark.parametrize(
     "principal",
     [
-        f"arn:aws:iam::{ACCOUNT}:role/path/to/role",
+        f"arn:aws:iam::{ACCOUNT}:role/path/to/pathed",
         f"arn:aws:sts::{ACCOUNT}:assumed-role/role/session",
         f"arn:aws:sts::{ACCOUNT}:federated-user/ann",
-        "arn:aws:iam::999999999999:user/of-another-server",
     ],
 )
-def test_principals_by_name(kms: Any, new_key: NewKey, principal: str) -> None:
-    """Roles, sessions and principals of elsewhere are accepted as names."""
+def test_principals_by_name(granting_roles: Any, new_key: NewKey, principal: str) -> None:
+    """Roles and sessions are accepted as names."""
     key_id = new_key()
-    give(kms, key_id, principal, RetiringPrincipal=principal)
-    (entry,) = kms.list_grants(KeyId=key_id)["Grants"]
+    give(granting_roles, key_id, principal, RetiringPrincipal=principal)
+    (entry,) = granting_roles.list_grants(KeyId=key_id)["Grants"]
     assert entry["GranteePrincipal"] == entry["RetiringPrincipal"] == principal
+
+
+@pytest.fixture(scope="module")
+def granting_roles(place: Place) -> Any:
+    """Give the root's client; there are roles to grant to."""
+    place.add_role("role")
+    place.add_role("pathed", "/path/to/")
+    return place.client()
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        f"arn:aws:iam::{ACCOUNT}:user/not-there",
+        f"arn:aws:iam::{ACCOUNT}:user/path/ann",
+        f"arn:aws:iam::{ACCOUNT}:role/ann",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/not-there/session",
+        "arn:aws:iam::999999999999:root",
+    ],
+)
+def test_principals_that_do_not_exist(kms: Any, new_key: NewKey, principal: str) -> None:
+    """A grant to or for nobody is refused: somebody could come to have the name later."""
+    for ask in ({"GranteePrincipal": principal}, {"GranteePrincipal": ROOT, "RetiringPrincipal": principal}):
+        found = refusal(kms.create_grant, KeyId=new_key(), Operations=["Decrypt"], **ask)
+        assert found == ("InvalidArnException", f"ARN does not refer to a valid principal: {principal}")
 
 
 @pytest.mark.parametrize(

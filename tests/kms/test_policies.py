@@ -182,3 +182,21 @@ def test_policies_need_their_rights(place: Place, new_key: NewKey) -> None:
     assert "kms:GetKeyPolicy" in refusal(client.get_key_policy, KeyId=key_id)[1]
     assert "kms:ListKeyPolicies" in refusal(client.list_key_policies, KeyId=key_id)[1]
     assert "kms:PutKeyPolicy" in refusal(client.put_key_policy, KeyId=key_id, Policy=policy_for(ROOT, "kms:*"))[1]
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        f"arn:aws:iam::{ACCOUNT}:user/not-there",
+        f"arn:aws:iam::{ACCOUNT}:role/not-there",
+        "999999999999",
+        "AIDA" + "A" * 16,
+    ],
+)
+def test_policy_that_names_nobody(kms: Any, new_key: NewKey, principal: str) -> None:
+    """A principal that does not exist is refused: somebody could come to have the name later."""
+    document = policy_for(principal, "kms:*")
+    found = refusal(kms.put_key_policy, KeyId=new_key(), Policy=document, BypassPolicyLockoutSafetyCheck=True)
+    text = "Policy contains a statement with one or more invalid principals."
+    assert found == ("MalformedPolicyDocumentException", text)
+    assert refusal(kms.create_key, Policy=document, BypassPolicyLockoutSafetyCheck=True) == found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fuin.access.policy import Policy
 
 
-def principals(policy: Policy) -> Iterator[str]:
+def principals_of(policy: Policy) -> Iterator[str]:
     """Yield the AWS principals that a policy's statements name: accounts' numbers, ARNs, ids of what has ended."""
     for statement in policy.statements:
         grantees = statement.grantees

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fuin import ids
-from fuin.access.policy import PolicyKind, parse_policy
+from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import FuinError
 from fuin.secret import Secret
 from fuin.store import access_keys, accounts, users
@@ -79,7 +79,7 @@ async def add_user(
 
 async def put_user_policy(store: Store, keyholder: Keyholder, account: str, name: str, document: str) -> None:
     """Replace a user's inline policy; raises MalformedPolicy or NotFound. It holds as soon as this returns."""
-    parse_policy(document, PolicyKind.IDENTITY)
+    check_policy(document, PolicyKind.IDENTITY)
     if store.read(users.find_user, account, name) is None:
         raise NotFound(f"user {name}")
     await keyholder.record(draft("PutUserPolicy", account, user=name, policy=msgspec.json.decode(document)))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.access.policy import PolicyKind
-from fuin.gate import compiled
+from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import LimitExceeded, NoSuchEntity
 from fuin.store import identities, inline_policies
@@ -24,7 +23,7 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
     document = given["PolicyDocument"]
     if inline_policies.length(document) > quotas.INLINE[kind]:
         raise LimitExceeded(f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}")
-    compiled(document, _KINDS[kind])
+    check_policy(document, _KINDS[kind])
     await entities.change(
         call, owner, identities.on, owner, inline_policies.put, given["PolicyName"], document, quotas.INLINE[kind]
     )

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.policy import PolicyKind
-from fuin.gate import compiled
+from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
 from fuin.store import managed_policies as rows
@@ -43,7 +42,7 @@ async def create_policy(call: Call, given: Given) -> Output:
 def _check(document: str) -> None:
     if length(document) > quotas.POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
-    compiled(document, PolicyKind.MANAGED)
+    check_policy(document, PolicyKind.MANAGED)
 
 
 def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> ManagedPolicy:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access import named
-from fuin.access.policy import PolicyKind
-from fuin.gate import compiled
+from fuin.access.named import principals_of
+from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import LimitExceeded
 from fuin.store import principals, roles
@@ -47,7 +46,7 @@ def _trusted(document: str) -> list[str]:
     """Return whom a trust policy names; raises MalformedPolicy or LimitExceeded."""
     if length(document) > quotas.TRUST_POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
-    return list(named.principals(compiled(document, PolicyKind.TRUST)))
+    return list(principals_of(check_policy(document, PolicyKind.TRUST)))
 
 
 async def get_role(call: Call, given: Given) -> Output:

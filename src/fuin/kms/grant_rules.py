@@ -69,7 +69,7 @@ def check_grant_id(grant_id: str) -> str:
 def check_principal(arn: str | None) -> str | None:
     """Return a principal's ARN; raises InvalidArnException unless it is an account's, a user's or a role's.
 
-    Whether it exists is not asked: grants may name principals of other servers' accounts, and roles.
+    Whether it exists is asked later: after the caller's right to the key.
     """
     if arn is not None and not _PRINCIPAL.fullmatch(arn):
         raise InvalidArnException(f"Invalid arn {arn}")

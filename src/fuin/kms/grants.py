@@ -17,6 +17,7 @@ from fuin.gate import permit_identity, permit_retirement
 from fuin.kms import grant_lists, grant_rules, grant_tokens, rights, states
 from fuin.kms.faults import (
     DryRunOperationException,
+    InvalidArnException,
     InvalidGrantTokenException,
     LimitExceededException,
     NotFoundException,
@@ -27,8 +28,9 @@ from fuin.kms.key import found, reach
 from fuin.kms.naming import Named, find
 from fuin.kms.quotas import GRANTS_PER_GRANTEE, GRANTS_PER_KEY
 from fuin.kms.shapes import Input, Output
-from fuin.store import grants
+from fuin.store import grants, principals
 from fuin.store.errors import NotFound, WrongState
+from fuin.store.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
     from fuin.access.facts import Late, Values
@@ -84,6 +86,7 @@ async def create_grant(call: Call, p: CreateGrantInput) -> CreateGrantOutput:
     named = reach(call, p.KeyId or "", _CREATE, foreign=True, extra=_conditions(call, wanted), proposed=wanted)
     key = found(named)
     grant_rules.check_fits(wanted, key)
+    _check_principals(call, wanted)
     if p.DryRun:
         raise DryRunOperationException
     grant = replace(wanted, key_id=key.key_id)
@@ -111,6 +114,20 @@ def _wanted(call: Call, p: CreateGrantInput) -> Grant:
         grant_rules.check_principal(p.RetiringPrincipal), p.RetiringServicePrincipal,
         operations, equals, subset, given.SourceArn, round(call.now, 3),
     )  # fmt: skip
+
+
+def _check_principals(call: Call, grant: Grant) -> None:
+    """Refuse a grant that names a principal that does not exist, also by the time that it is stored."""
+    names = [name for name in (grant.grantee, grant.retiring) if name is not None]
+
+    def check() -> None:
+        try:
+            call.services.store.read(principals.check, names)
+        except NoSuchPrincipal as error:
+            raise InvalidArnException(f"ARN does not refer to a valid principal: {error.name}") from None
+
+    check()
+    call.remember(check)
 
 
 def _check_service_grant(p: CreateGrantInput, given: GrantConstraints) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import crash
+from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
 from fuin.gate import compiled, permit_key
@@ -16,8 +17,9 @@ from fuin.kms import quotas, rights
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
-from fuin.store import keys
+from fuin.store import keys, principals
 from fuin.store.errors import NotFound
+from fuin.store.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts, Fill, Given
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _NAME = "default"  # the only name that a key policy has here
 _OF_SHARES = "AWS_RAM"  # AWS: the key policy that RAM manages, of a key that is shared through it
 _POLICY_NAME = "kms:PolicyName"
+_INVALID_PRINCIPALS = "Policy contains a statement with one or more invalid principals."
 
 
 class GetKeyPolicyInput(Input, frozen=True):
@@ -124,7 +127,7 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Gi
     holds the condition keys of the key.
     """
     quotas.check_policy(policy)
-    compiled(policy, PolicyKind.KEY)
+    _check_principals(call, list(principals_of(compiled(policy, PolicyKind.KEY))))
     if bypass:
         return
     trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
@@ -134,3 +137,16 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Gi
         raise MalformedPolicyDocumentException(
             "The new key policy will not allow you to update the key policy in the future."
         ) from None
+
+
+def _check_principals(call: Call, names: list[str]) -> None:
+    """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
+
+    def check() -> None:
+        try:
+            call.services.store.read(principals.check, names)
+        except NoSuchPrincipal:
+            raise MalformedPolicyDocumentException(_INVALID_PRINCIPALS) from None
+
+    check()
+    call.remember(check)

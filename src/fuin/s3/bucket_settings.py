@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import ids
+from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
 from fuin.request import Answer
@@ -15,6 +16,8 @@ from fuin.s3.encryption import AES256, DSSE, KMS, Default
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault
 from fuin.store import buckets as rows
+from fuin.store import principals
+from fuin.store.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -120,8 +123,22 @@ async def put_bucket_policy(x: Exchange) -> Answer:
             if resource != own and not resource.startswith(f"{own}/"):
                 raise MalformedPolicy("Policy has invalid resource")
     bucket = rights.bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
+    _check_principals(x, list(principals_of(policy)))
     await x.call.change(_set_policy, bucket, text)
     return empty(204)
+
+
+def _check_principals(x: Exchange, names: list[str]) -> None:
+    """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
+
+    def check() -> None:
+        try:
+            x.call.services.store.read(principals.check, names)
+        except NoSuchPrincipal:
+            raise MalformedPolicy("Invalid principal in policy") from None
+
+    check()
+    x.call.remember(check)
 
 
 async def delete_bucket_policy(x: Exchange) -> Answer:
