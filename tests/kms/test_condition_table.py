@@ -1,0 +1,84 @@
+"""The table of condition keys and what requests to KMS bring: the same, for every action."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuin import gate
+from fuin.access import reference
+from fuin.access.ask import Ask
+from fuin.access.condition_keys import TABLE, find, is_known, of_action
+from fuin.kms import on_behalf
+from fuin.kms.operations import OPERATIONS
+from tests.kms.operations import CONTEXT, ask_all, keep
+from tests.kms.place import Place
+from tests.kms.test_on_behalf import call_of
+from tests.support.policies import allow
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "condition-keys.md"
+_ACTIONS = {action for operation in OPERATIONS.values() for action in operation.actions}
+
+
+@pytest.fixture(scope="module")
+def brought(place: Place) -> dict[str, set[str]]:
+    """Give the condition keys that requests have brought, by action, after every operation was asked for."""
+    asked: list[Ask] = []
+    real = gate._ask
+
+    def spy(*arguments: Any) -> Ask:
+        asked.append(real(*arguments))
+        return asked[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "_ask", spy)
+        kms = place.client()
+        ask_all(kms)
+        user = call_of(place, place.add_user(allow("kms:*")))
+        made = place.run(on_behalf.data_key(user, keep(kms).alias, CONTEXT))
+        place.run(on_behalf.open_data_key(user, made.blob, CONTEXT))
+    found: dict[str, set[str]] = defaultdict(set)
+    for ask in asked:
+        found[ask.action] |= set(_everything(place, ask))
+    return found
+
+
+def _everything(place: Place, ask: Ask) -> list[str]:
+    """Return the names of all keys; finding out how long a key was not used means to ask the keyholder first."""
+
+    async def gather() -> list[str]:
+        facts = ask.facts()
+        unused = facts._late.pop("kms:trailingdayswithoutkeyusage", None)
+        return [*facts.everything(), *(["kms:trailingdayswithoutkeyusage"] if unused else [])]
+
+    return place.run(gather())
+
+
+def test_every_action_was_asked_for(brought: dict[str, set[str]]) -> None:
+    """So what follows speaks of all of KMS."""
+    assert set(brought) == _ACTIONS
+
+
+@pytest.mark.parametrize("action", sorted(_ACTIONS))
+def test_an_action_brings_what_the_table_says(brought: dict[str, set[str]], action: str) -> None:
+    """No key comes to an action that is not its own, and each of its own comes in some request."""
+    names = {name: find(name) for name in brought[action]}
+    assert [name for name, key in names.items() if key is None or not key.belongs(action) or not key.brought] == []
+    came = {key.name for key in names.values() if key is not None and "*" not in key.actions}
+    assert came == {key.name for key in of_action(action) if "*" not in key.actions}
+
+
+def test_the_page_is_current() -> None:
+    """The committed page is what `python -m fuin.access.reference` makes now."""
+    assert PAGE.read_text(encoding="utf-8") == reference.page()
+
+
+def test_names_of_the_table() -> None:
+    """Every key stands in the table once, in whatever case it is asked for."""
+    names = [key.name.lower() for key in TABLE]
+    assert len(names) == len(set(names))
+    assert is_known("KMS:viaSERVICE")
+    assert is_known("kms:EncryptionContext:aws:s3:arn")
+    assert not is_known("kms:EncryptionContext:")
+    assert not is_known("kms:ViaServices")
