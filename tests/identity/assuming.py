@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.formats import session_token
 from tests.identity.place import ACCOUNT, Place, failure
 from tests.support.server import User
 
@@ -83,3 +84,10 @@ def refused(call: Any, *args: Any, **more: Any) -> tuple[int, str, str]:
     with pytest.raises(ClientError) as caught:
         call(*args, **more)
     return failure(caught.value)
+
+
+def flipped(token: str, at: int) -> str:
+    """Return a token with one bit changed."""
+    raw = bytearray(session_token.from_text(token))
+    raw[at] ^= 1
+    return session_token.to_text(bytes(raw))

@@ -1,7 +1,6 @@
 """Temporary credentials in use: what a session may do, what it is refused with, and when it ends."""
 
 import base64
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -9,14 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import urllib3
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from fuin import ids
-from fuin.access import streaming
 from fuin.formats import session_token
 from fuin.formats.session_token import Claims
 from tests.identity.assuming import (
@@ -25,6 +19,7 @@ from tests.identity.assuming import (
     Session,
     allow,
     assume,
+    flipped,
     new_role,
     refused,
     session_of,
@@ -32,7 +27,6 @@ from tests.identity.assuming import (
     user_arn,
 )
 from tests.identity.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place
-from tests.s3 import chunks
 from tests.support.server import User
 
 INVALID = "The security token included in the request is invalid."
@@ -227,13 +221,6 @@ def test_durations_of_users_and_root(place: Place, alice: User) -> None:
     assert known["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
 
 
-def flipped(token: str, at: int) -> str:
-    """Return a token with one bit changed."""
-    raw = bytearray(session_token.from_text(token))
-    raw[at] ^= 1
-    return session_token.to_text(bytes(raw))
-
-
 def broken(session: Session, other: Session) -> list[Session]:
     """Return sessions that are none: changed, exchanged, shortened, foreign, empty or not a token at all."""
     token = session.token
@@ -386,75 +373,3 @@ def test_boundary_limits_sessions(place: Place, alice: User, role: Role, key: st
     assert encrypts(place, session, key)
     iam.put_role_permissions_boundary(RoleName=role.name, PermissionsBoundary=arn)
     assert not encrypts(place, session, key)
-
-
-def test_objects_with_sessions(place: Place, alice: User, key: str, unique: Names) -> None:
-    """Buckets and objects under SSE-KMS: written in one piece and in signed chunks, presigned, read, and refused."""
-    bucket = unique("night")
-    place.service("s3").create_bucket(Bucket=bucket)
-    role = new_role(
-        place, trust(user_arn(alice)),
-        allow(["s3:PutObject", "s3:GetObject", "kms:GenerateDataKey", "kms:Decrypt"]),
-    )  # fmt: skip
-    session = assume(place, role, alice)
-    s3 = session.client(place, "s3")
-    body = hashlib.sha256(b"seed").digest() * 40_000
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
-    for name, more in (("whole", {}), ("checked", {"ChecksumAlgorithm": "CRC32"})):
-        s3.put_object(Bucket=bucket, Key=name, Body=body, **encryption, **more)
-        assert s3.get_object(Bucket=bucket, Key=name)["Body"].read() == body
-    assert streamed(place, session, f"/{bucket}/streamed", [body, b"tail"]) == 200
-    assert s3.get_object(Bucket=bucket, Key="streamed")["Body"].read() == body + b"tail"
-    assert streamed(place, replace(session, token=flipped(session.token, -1)), f"/{bucket}/streamed", [b"x"]) == 400
-    url = presigned(session, f"{place.url}/{bucket}/whole")
-    assert urllib3.request("GET", url).data == body
-    for wrong in (url.replace("X-Amz-Security-Token=", "X-Amz-Security-Token=A"), cut(url, "X-Amz-Security-Token")):
-        answer = urllib3.request("GET", wrong)
-        assert answer.status in {400, 403}
-        assert body not in answer.data
-    assert refused(s3.delete_object, Bucket=bucket, Key="whole")[1] == "AccessDenied"
-    place.service("iam").put_role_policy(
-        RoleName=role.name, PolicyName="own", PolicyDocument=json.dumps(allow(["s3:GetObject"]))
-    )
-    answer = urllib3.request("GET", url)  # the right to the key is the caller's own
-    assert (answer.status, b"kms:Decrypt" in answer.data) == (403, True)
-    place.service("iam").delete_role_policy(RoleName=role.name, PolicyName="own")
-    assert urllib3.request("GET", url).status == 403
-
-
-class _Streaming(S3SigV4Auth):  # type: ignore[misc]
-    """Signs a request whose body comes in signed chunks."""
-
-    def payload(self, request: AWSRequest) -> str:
-        """Return what stands for the body's hash."""
-        return streaming.SIGNED
-
-
-def streamed(place: Place, session: Session, target: str, pieces: list[bytes]) -> int:
-    """Put an object in signed chunks; return the status."""
-    length = {"X-Amz-Decoded-Content-Length": str(sum(map(len, pieces)))}
-    request = AWSRequest("PUT", place.url + target, headers=length)
-    _Streaming(credentials(session), "s3", "us-east-1").add_auth(request)
-    headers = dict(request.headers.items())
-    body = chunks.signed(session.user, headers, pieces)
-    return urllib3.request("PUT", place.url + target, headers=headers, body=body, retries=False).status
-
-
-def credentials(session: Session) -> Credentials:
-    """Return a session's credentials for a signer."""
-    return Credentials(session.user.access_key_id, session.user.secret_access_key, session.token)
-
-
-def presigned(session: Session, url: str) -> str:
-    """Return a presigned URL of a session."""
-    request = AWSRequest("GET", url)
-    S3SigV4QueryAuth(credentials(session), "s3", "us-east-1", expires=600).add_auth(request)
-    made: str = request.url
-    assert "X-Amz-Security-Token" in made
-    return made
-
-
-def cut(url: str, name: str) -> str:
-    """Return a URL without one parameter."""
-    path, _, query = url.partition("?")
-    return path + "?" + "&".join(pair for pair in query.split("&") if not pair.startswith(f"{name}="))

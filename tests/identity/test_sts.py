@@ -134,6 +134,15 @@ def test_a_role_that_there_is_not_looks_like_one_that_does_not_trust(place: Plac
     assert answers.pop()[:2] == DENIED
 
 
+def test_a_role_is_named_by_its_whole_arn(place: Place, alice: User) -> None:
+    """The path belongs to the ARN: who leaves it out, or makes one up, has named no role."""
+    trusting = trust(user_arn(alice))
+    with_path, without = new_role(place, trusting, Path="/team/"), new_role(place, trusting)
+    for wrong in (with_path.arn.replace("/team/", "/"), without.arn.replace("role/", "role/team/")):
+        call = place.service("sts", alice).assume_role
+        assert refused(call, RoleArn=wrong, RoleSessionName="night")[:2] == DENIED
+
+
 def test_root_assumes_no_roles(place: Place) -> None:
     """AWS: roles may not be assumed by root accounts."""
     role = new_role(place, trust(ACCOUNT))

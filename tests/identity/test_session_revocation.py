@@ -1,0 +1,78 @@
+"""Revocation on the real server: what a role loses its sessions lose in all workers, with their next request."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.identity.assuming import allow, trust
+from tests.support.server import ACCOUNT, REGION, Server
+
+CLIENTS, ROUNDS = 12, 6
+
+
+@pytest.fixture
+def role(server: Server, unique: Callable[[str], str]) -> str:
+    """Give the name of a role that everybody of the account may assume."""
+    name = unique("night")
+    server.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust(ACCOUNT)))
+    return name
+
+
+@pytest.fixture
+def clients(server: Server, role: str, unique: Callable[[str], str]) -> Iterator[list[Any]]:
+    """Give clients of KMS with one session, each with a connection of its own, which workers take in turn."""
+    user = server.add_user(unique("assumer"), allow("sts:AssumeRole"))
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    keys = server.client("sts", user).assume_role(RoleArn=arn, RoleSessionName="night")["Credentials"]
+    session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+    config = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
+    made = [session.client("kms", endpoint_url=server.url, config=config) for _ in range(CLIENTS)]
+    yield made
+    for client in made:
+        client.close()
+
+
+def outcome(client: Any) -> str:
+    """Return what comes of listing keys: nothing, or the code of the error."""
+    try:
+        client.list_keys()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+def test_a_lost_policy_and_a_deleted_role(server: Server, role: str, clients: list[Any]) -> None:
+    """Twelve connections over two workers, many times: none is allowed after the change has returned."""
+    iam = server.client("iam")
+    document = json.dumps(allow("kms:ListKeys"))
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS):
+            iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=document)
+            assert set(pool.map(outcome, clients)) == {""}
+            iam.delete_role_policy(RoleName=role, PolicyName="own")
+            assert set(pool.map(outcome, clients)) == {"AccessDeniedException"}
+        iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=document)
+        assert set(pool.map(outcome, clients)) == {""}
+        iam.delete_role_policy(RoleName=role, PolicyName="own")
+        iam.delete_role(RoleName=role)
+        assert set(pool.map(outcome, clients)) == {"UnrecognizedClientException"}
+
+
+def test_sessions_survive_a_restart(new_server: Callable[..., Server]) -> None:
+    """Nothing of a session is kept in a process: after kill -9 of everything it goes on."""
+    server = new_server()
+    server.start()
+    user = server.add_user("alice", allow(["kms:ListKeys"]))
+    keys = server.client("sts", user).get_session_token()["Credentials"]
+    session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+    server.kill()
+    server.start()
+    client = session.client("kms", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 1}))
+    assert outcome(client) == ""
+    client.close()
