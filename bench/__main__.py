@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import measure, primitives, targets
+from bench import decisions, measure, primitives, targets
 from bench.measure import MIB, Row
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SIGNING = {"ECC_NIST_P256": "ECDSA_SHA_256", "RSA_2048": "RSASSA_PSS_SHA_256", "
 
 def main() -> None:
     """Measure both servers in one run."""
-    rows: list[Row] = []
+    rows: list[Row] = [show(row) for row in decisions.rows()]
     with tempfile.TemporaryDirectory(prefix="fuin-bench-") as folder, targets.fuin(Path(folder) / "data") as server:
         rows += kms(server) + kinds(server) + bulk(server)
         rows += large(server)

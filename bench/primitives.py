@@ -20,7 +20,7 @@ SECONDS = 0.2  # each run
 
 def bare() -> dict[str, float]:
     """Return the CPU microseconds of one call of each primitive, the median of five runs."""
-    return {name: _median(call) for name, call in _calls().items()}
+    return {name: median(call) for name, call in _calls().items()}
 
 
 def _calls() -> dict[str, Callable[[], object]]:
@@ -46,7 +46,8 @@ def _calls() -> dict[str, Callable[[], object]]:
     }
 
 
-def _median(call: Callable[[], object]) -> float:
+def median(call: Callable[[], object]) -> float:
+    """Return the CPU microseconds of one call, the median of five runs."""
     runs = []
     for _ in range(RUNS):
         count, before, end = 0, time.process_time(), time.perf_counter() + SECONDS

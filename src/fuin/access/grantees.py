@@ -42,6 +42,10 @@ class Standing(enum.IntEnum):
     DIRECT = 3  # itself (a user, one session of a role) or everyone
 
 
+# Each is looked up for every statement of every decision, which members of an enumeration are slow at.
+_NONE, _ACCOUNT_OF, _IDENTITY_OF, _DIRECT = Standing
+
+
 @dataclass(frozen=True, slots=True)
 class Grantees:
     """The principals that a statement names or, with NotPrincipal (`negated`), those that it leaves out.
@@ -68,16 +72,16 @@ class Grantees:
     def standing(self, principal: Principal) -> Standing:
         """Return how these principals name `principal`."""
         if self.negated:
-            return Standing.NONE if self._leaves_out(principal) else Standing.DIRECT
+            return _NONE if self._leaves_out(principal) else _DIRECT
         if self.everyone:
-            return Standing.DIRECT
+            return _DIRECT
         if principal.kind == "service":
-            return Standing.DIRECT if principal.arn in self.services else Standing.NONE
+            return _DIRECT if principal.arn in self.services else _NONE
         if principal.arn in self.arns:
-            return Standing.DIRECT
+            return _DIRECT
         if principal.role_arn in self.arns:
-            return Standing.IDENTITY
-        return Standing.ACCOUNT if principal.account in self.accounts else Standing.NONE
+            return _IDENTITY_OF
+        return _ACCOUNT_OF if principal.account in self.accounts else _NONE
 
     def _leaves_out(self, principal: Principal) -> bool:
         """Tell whether a Deny with NotPrincipal spares `principal`.

@@ -58,6 +58,7 @@ class Policy:
     kind: PolicyKind
     name: str  # for reasons
     statements: tuple[Statement, ...]
+    names_principals: bool  # not so policies of identities
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, _Scope] = field(default_factory=dict, repr=False, compare=False)
 
@@ -77,13 +78,22 @@ class Policy:
 
         All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
         """
-        statements = self.on_action(ask.action)
-        key: object = ask.action
-        if RULES[self.kind].has_principal:
-            if len(statements) <= _FEW:
-                return [(one, standing) for one in statements if (standing := one.names(ask.principal))]
+        action = ask.action
+        statements = self._by_action.get(action)
+        if statements is None:
+            statements = self.on_action(action)
+        key: object = action
+        if self.names_principals:
             principal = ask.principal
-            key = (key, principal.kind, principal.arn, principal.account, principal.role_arn)  # what `names` looks at
+            if len(statements) <= _FEW:
+                return [(one, standing) for one in statements if (standing := one.names(principal))]
+            key = (
+                action,
+                principal.kind,
+                principal.arn,
+                principal.account,
+                principal.role_arn,
+            )  # `names` looks at them
         scope = self._scopes.get(key)
         if scope is None:
             if len(self._scopes) * len(self.statements) >= _PAIRS_REMEMBERED:
@@ -174,4 +184,4 @@ def parse_policy(document: str, kind: PolicyKind) -> Policy:
     sids = [statement.sid for statement in compiled if statement.sid]
     if len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
-    return Policy(kind, name, compiled)
+    return Policy(kind, name, compiled, RULES[kind].has_principal)

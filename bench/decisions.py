@@ -1,0 +1,95 @@
+"""What a decision about a key costs: policies compiled, the question asked anew each time, as a request does."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bench.measure import Row
+from bench.primitives import median
+from fuin.access.ask import Ask
+from fuin.access.decide import decide_key
+from fuin.access.kinds import SIZE_LIMITS
+from fuin.access.policy import Policy, PolicyKind, parse_policy
+from fuin.access.principal import Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+USER = f"arn:aws:iam::{ACCOUNT}:user/"
+ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+ANN = Principal("user", f"{USER}ann", ACCOUNT, "AIDAANN", "ann")
+CONTEXT = {
+    "aws:SourceIp": "203.0.113.9", "aws:SecureTransport": "true", "aws:RequestedRegion": "us-east-1",
+    "kms:ViaService": "s3.us-east-1.amazonaws.com", "kms:EncryptionContext:App": "shop",
+}  # fmt: skip
+APP = "kms:EncryptionContext:App"
+USE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
+
+
+def rows() -> list[Row]:
+    """Return a row for each shape of key policy."""
+    own = policy(PolicyKind.IDENTITY, [{"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*"}])
+    return [
+        Row(
+            "fuin",
+            f"decision, {what}, {len(key.statements)} statements",
+            cpu_us=median(partial(decide, key, own)),
+        )
+        for what, key in policies().items()
+    ]
+
+
+def decide(key_policy: Policy, own: Policy) -> bool:
+    """Decide about one request of Ann's."""
+    return decide_key(Ask(ANN, "kms:Decrypt", KEY, CONTEXT), ACCOUNT, key_policy, (own,)).allowed
+
+
+def policies() -> dict[str, Policy]:
+    """Return a typical key policy, with and without conditions that matter, and some as long as AWS takes."""
+    typical = [
+        allow("kms:*", ROOT, Sid="Enable IAM User Permissions"),
+        allow(["kms:Create*", "kms:Describe*", "kms:Put*"], {"AWS": f"{USER}admin"}),
+        allow(USE, {"AWS": [f"{USER}bob", f"{USER}ann"]}),
+        allow("kms:CreateGrant", {"AWS": f"{USER}ann"}, Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]
+    insecure = allow("kms:*", "*", Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "false"}})
+    return {
+        "typical key policy": policy(PolicyKind.KEY, [*typical, allow("kms:*", {"AWS": "111122223333"})]),
+        "typical, one condition": policy(PolicyKind.KEY, [*typical, insecure]),
+        "longest: a statement a team": longest(
+            lambda n: allow(
+                USE, {"AWS": [f"{USER}team{n}/bob", f"{USER}team{n}/eve"]}, Condition={"StringEquals": {APP: f"{n}"}}
+            )
+        ),
+        "longest: a statement an application": longest(
+            lambda n: allow(USE, "*", Condition={"StringEquals": {APP: f"{n}"}})
+        ),
+        "longest: a Deny an account": longest(lambda n: allow("kms:*", {"AWS": f"{111122220000 + n}"}, Effect="Deny")),
+        "longest: one statement of patterns": policy(
+            PolicyKind.KEY, [allow(USE, "*", Condition={"StringLike": {APP: [f"app{n}*" for n in range(2500)]}})]
+        ),
+    }
+
+
+def allow(action: str | list[str], whom: Any, **members: Any) -> dict[str, Any]:
+    """Return a statement of a key policy."""
+    return {"Effect": "Allow", "Principal": whom, "Action": action, "Resource": "*", **members}
+
+
+def longest(make: Callable[[int], dict[str, Any]]) -> Policy:
+    """Return the key policy of as many statements as AWS takes, and one that lets Ann in."""
+    statements = [allow("kms:*", ROOT)]
+    size = 400
+    while size < SIZE_LIMITS[PolicyKind.KEY]:
+        statements.append(make(len(statements)))
+        size += len(json.dumps(statements[-1])) + 2
+    return policy(PolicyKind.KEY, statements[:-1])
+
+
+def policy(kind: PolicyKind, statements: list[dict[str, Any]]) -> Policy:
+    """Return a compiled policy."""
+    return parse_policy(json.dumps({"Version": "2012-10-17", "Statement": statements}), kind)
