@@ -258,8 +258,8 @@ def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...]
     if boundary is None and not principal.session_policies:
         return identity, decide.UNLIMITED
     return identity, decide.Limits(
-        None if boundary is None else compiled(boundary, PolicyKind.IDENTITY),
-        tuple([compiled(document, PolicyKind.IDENTITY) for document in principal.session_policies]),
+        None if boundary is None else compiled(boundary, PolicyKind.BOUNDARY),
+        tuple([compiled(document, PolicyKind.SESSION) for document in principal.session_policies]),
     )
 
 
@@ -282,7 +282,10 @@ def _conclude(
         consulted.append(resource)
     if limits.boundary is not None:
         consulted.append(limits.boundary)
-    call.decisions.append(evidence.noted(ask, decision, rule, [_evidence(policy) for policy in consulted]))
+    noted = evidence.noted(ask, decision, rule, [_evidence(policy) for policy in consulted])
+    if call.via:
+        noted["via"] = call.via
+    call.decisions.append(noted)
     if not decision.allowed:
         raise AccessDenied(decision.sentence)
     return stands

@@ -64,7 +64,11 @@ def smallest_changes(case: Case, ask: Ask) -> tuple[tuple[Change, ...], ...]:
     for count in range(1, _CHANGES_AT_MOST + 1):
         found = [chosen for chosen in itertools.combinations(edits, count) if _enough(lifted, ask, chosen)]
         if found:
-            return tuple((*lifts, *(edit.change for edit in chosen)) for chosen in found[:_ALTERNATIVES_AT_MOST])
+            places = {
+                tuple(edit.change.policy for edit in chosen): chosen for chosen in reversed(found)
+            }  # the likeliest
+            kept = [chosen for chosen in found if chosen in places.values()][:_ALTERNATIVES_AT_MOST]
+            return tuple((*lifts, *(edit.change for edit in chosen)) for chosen in kept)
     return ()
 
 
@@ -193,7 +197,12 @@ def _same_service(written: object, action: str) -> bool:
 
 
 def _statement(ask: Ask) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": ask.action, "Resource": ask.resource}
+    """Return the least statement that is on a question: through a service, it allows it through that service only."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": ask.action, "Resource": ask.resource}
+    via = ask.facts().get("kms:viaservice")
+    if via:
+        statement["Condition"] = {"StringEquals": {"kms:ViaService": via[0]}}
+    return statement
 
 
 def _own(case: Case, ask: Ask) -> _Edit:

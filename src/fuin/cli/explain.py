@@ -1,20 +1,29 @@
-"""`fuin explain REQUEST-ID`: what happened behind a request, as numbered steps."""
+"""`fuin explain REQUEST-ID`: what happened behind a request, as numbered steps, and every decision's evaluation."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fuin.audit import reader
+from fuin.cli import evaluation
 from fuin.cli.audit import as_json
 from fuin.cli.options import DEFAULT_DATA, Data, Json
 from fuin.cli.plain import plain
+from fuin.cli.reading import reading
 from fuin.cli.story import tell
 from fuin.errors import FuinError
+from fuin.identity.retrace import CannotRetrace, retrace
 from fuin.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fuin.audit.reader import Entry
+    from fuin.store.store import Store
 
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-request-id or x-amzn-RequestId.")]
 
@@ -22,15 +31,29 @@ RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-requ
 def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
     """Tell what happened behind a request: who asked, which key, why it was allowed or refused, what was stored.
 
-    The id stands in every answer; `fuin audit show` lists it too.
+    Then follows the evaluation of each decision: every policy and statement, which condition failed with its values,
+    and for a refusal the smallest change that would allow it. Only who may read the data folder sees this. The id
+    stands in every answer; `fuin audit show` lists it too.
 
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
-    entries = reader.find(Settings(data=data.absolute()).audit, request_id)
+    settings = Settings(data=data.absolute())
+    entries = reader.find(settings.audit, request_id)
     if not entries:
         raise FuinError(f"no record of a request {request_id}")
-    if json_output:
-        typer.echo(json.dumps([as_json(entry) for entry in entries], indent=1))
+    if not settings.database.exists():  # a copy of the log alone tells what happened as well
+        _show(entries, [], as_objects=json_output)
+        return
+    with reading(data) as store:
+        _show(entries, list(_evaluated(store, entries, as_objects=json_output)), as_objects=json_output)
+
+
+def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: bool) -> None:
+    if as_objects:
+        told = [as_json(entry) for entry in entries]
+        if evaluated:
+            told[-1]["evaluations"] = evaluated
+        typer.echo(json.dumps(told, indent=1))
         return
     for number, step in enumerate(tell(entries), 1):
         typer.echo(
@@ -38,3 +61,33 @@ def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json 
                 plain(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
             )
         )
+    for line in evaluated:
+        typer.echo(line)
+
+
+def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
+    """Yield each decision's evaluation once: records repeat what was known before."""
+    seen: list[Mapping[str, Any]] = []
+    for entry in reversed(entries):  # the last one knows most
+        for decision in entry.draft.get("decisions", ()):
+            if decision in seen:
+                continue
+            seen.append(decision)
+            yield from _one(store, entry, decision, as_objects=as_objects)
+
+
+def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
+    head = {name: decision[name] for name in ("action", "resource", "allowed")}
+    verdict = "ALLOWED" if decision["allowed"] else "REFUSED"
+    if not as_objects:
+        yield ""
+        yield plain(f"{decision['action']} on {decision['resource']}: {verdict}")
+    try:
+        retraced = store.read(retrace, entry.draft, decision)
+    except CannotRetrace as reason:
+        yield {**head, "cannotEvaluate": str(reason)} if as_objects else f"  It cannot be evaluated anew: {reason}."
+        return
+    if as_objects:
+        yield {**head, **evaluation.as_object(retraced)}
+    else:
+        yield from evaluation.lines(retraced)

@@ -1,0 +1,136 @@
+"""The evaluation of a decision as lines for people: every policy and statement, and the smallest change that helps."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fuin.access.changes import Change, said
+from fuin.access.grantees import Standing
+from fuin.access.words import listed
+from fuin.cli.plain import plain
+
+if TYPE_CHECKING:
+    from fuin.access.explain import ConditionTrace, GrantTrace, PolicyTrace, StatementTrace
+    from fuin.identity.retrace import Retraced
+
+_WIDTH = 118
+_NAMED = {
+    Standing.ACCOUNT: "names the account, whose own policies decide the rest",
+    Standing.IDENTITY: "names the role of the caller's session",
+    Standing.DIRECT: "names the caller",
+}
+_STATEMENTS_AT_MOST = 100
+
+
+def lines(retraced: Retraced) -> Iterator[str]:
+    """Yield an evaluation, indented by two."""
+    yield _when(retraced)
+    for policy in retraced.evaluation.policies:
+        note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
+        yield f"  {plain(policy.sheet.label)}{note}"
+        yield from _statements(policy, retraced.evaluation.ask.action)
+    for grant in retraced.evaluation.grants:
+        yield _wrapped(f"{grant.grant.label}: {_grant(grant)}", 2)
+    yield from _changes(retraced.changes)
+
+
+def _when(retraced: Retraced) -> str:
+    verdict = "allowed" if retraced.evaluation.decision.allowed else "refused"
+    if retraced.same_policies:
+        return f"  With the policies of that time, which are in force still, it is {verdict}:"
+    gone = f", and {retraced.gone} of that time are not in force any more" if retraced.gone else ""
+    return f"  Policies have changed since{gone}. With those in force now, it is {verdict}:"
+
+
+def _statements(policy: PolicyTrace, action: str) -> Iterator[str]:
+    shown = [statement for statement in policy.statements if statement.action]
+    for statement in shown[:_STATEMENTS_AT_MOST]:
+        yield _wrapped(f"{statement.name}, {statement.effect}: {_statement(policy, statement)}", 4)
+    others = len(policy.statements) - len(shown)
+    if others:
+        yield f"    {others} statement{'s are' if others > 1 else ' is'} not on {plain(action)}"
+
+
+def _statement(policy: PolicyTrace, statement: StatementTrace) -> str:
+    """Return what of a statement on the action matches, and what does not."""
+    causes: list[str] = []
+    named = policy.sheet.policy.statements[statement.index - 1]
+    if statement.standing is Standing.NONE:
+        causes.append(f"it names {named.grantees.text if named.grantees else 'nobody'}")
+    if not statement.resource:
+        word = "everything but " if named.not_resources else ""
+        causes.append(f"it is on {word}{listed(named.resource_names)}")
+    causes += [f"{said(item)} fails: {_found(item)}" for item in statement.failed]
+    met = [f"{said(item)} holds: {_found(item)}" for item in statement.conditions if item.holds]
+    if causes:
+        return "does not match: " + "; ".join([*causes, *met])
+    who = f", {_NAMED[statement.standing]}" if named.grantees else ""
+    return "; ".join([f"MATCHES{who}", *met])
+
+
+def _found(condition: ConditionTrace) -> str:
+    if condition.found is None:
+        return f"the request has no {condition.key}"
+    return f"{condition.key} was {listed(condition.found) or 'empty'}"
+
+
+def _grant(trace: GrantTrace) -> str:
+    if not trace.operation:
+        return f"does not match: it allows {listed(trace.grant.operations)}"
+    if trace.unmet:
+        return "does not match: " + "; ".join(trace.unmet)
+    return f"MATCHES, {_NAMED[trace.standing]}" if trace.standing else "does not name the caller"
+
+
+def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
+    """Yield the changes that would allow it, an alternative after the other."""
+    for number, way in enumerate(ways):
+        yield "  Smallest change that would allow it:" if number == 0 else "  or:"
+        for change in way:
+            yield _wrapped(f"- {change.text}" + (":" if change.statement else ""), 4)
+            if change.statement:
+                yield _wrapped(json.dumps(change.statement), 6)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(
+        plain(text), _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4),
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip
+
+
+def as_object(retraced: Retraced) -> dict[str, Any]:
+    """Return an evaluation for --json."""
+    return {
+        "allowedNow": retraced.evaluation.decision.allowed,
+        "samePolicies": retraced.same_policies,
+        "policies": [_policy_object(policy, retraced) for policy in retraced.evaluation.policies],
+        "grants": [
+            {"grant": trace.grant.grant_id, "matches": trace.matches, "unmet": list(trace.unmet)}
+            for trace in retraced.evaluation.grants
+        ],
+        "changes": [
+            [{"text": change.text, "policy": change.policy, "statement": change.statement} for change in way]
+            for way in retraced.changes
+        ],
+    }
+
+
+def _policy_object(policy: PolicyTrace, retraced: Retraced) -> dict[str, Any]:
+    return {
+        "policy": policy.sheet.label,
+        "inForceThen": policy.sheet.label not in retraced.since,
+        "statements": [
+            {
+                "statement": item.name, "effect": item.effect, "matches": item.matches, "action": item.action,
+                "resource": item.resource, "principal": item.standing.name.lower(),
+                "conditions": [
+                    {"condition": said(one), "found": one.found, "holds": one.holds} for one in item.conditions
+                ],
+            }
+            for item in policy.statements
+        ],
+    }  # fmt: skip
