@@ -14,6 +14,7 @@ from fuin.kms import on_behalf
 from fuin.kms.operations import OPERATIONS
 from tests.kms.operations import CONTEXT, ask_all, keep
 from tests.kms.place import Place
+from tests.kms.test_condition_keys import REQUESTS, VALUES
 from tests.kms.test_on_behalf import call_of
 from tests.support.policies import allow
 
@@ -82,3 +83,10 @@ def test_names_of_the_table() -> None:
     assert is_known("kms:EncryptionContext:aws:s3:arn")
     assert not is_known("kms:EncryptionContext:")
     assert not is_known("kms:ViaServices")
+
+
+def test_every_key_of_kms_is_tried_in_a_policy() -> None:
+    """Each key of KMS stands in a case of `test_condition_keys.py`, or in one of the tests named here."""
+    tried = {find(case[1]) for case in (*REQUESTS, *VALUES)}
+    elsewhere = {find(f"kms:{name}") for name in ("PolicyName", "RequestAlias", "ResourceAliases", "ViaService")}
+    assert [key.name for key in TABLE if key.name.startswith("kms:") and key not in tried | elsewhere] == []
