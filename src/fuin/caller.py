@@ -10,6 +10,7 @@ import msgspec
 from fuin import sessions
 from fuin.access import sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
+from fuin.store.access_key_uses import AccessKeyUses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ class DayKeys:
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[bytes, str, str, str], sigv4.SigningKey] = OrderedDict()
+        self.uses = AccessKeyUses()
         self.sessions = sessions.SessionKeys()  # the same of temporary credentials, with what their tokens say
 
     def cached(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
@@ -69,7 +71,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     credential = signed.credential
     key = day_keys.cached(record.sealed_secret, credential)
     if key is not None:
-        return _proven(record, signed, key)
+        return _used(services, day_keys, request, _proven(record, signed, key))
     key = sigv4.SigningKey(
         await services.keyholder.signing_key(
             record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
@@ -78,7 +80,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     sealed, record = record.sealed_secret, _record(services, request, signed)  # it may have changed meanwhile
     known = _proven(record, signed, key)
     day_keys.keep(sealed, credential, key)
-    return known
+    return _used(services, day_keys, request, known)
 
 
 def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
@@ -88,7 +90,13 @@ def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sig
         return None if session is None else _of(services, request, signed, session)
     record = _record(services, request, signed)
     key = day_keys.cached(record.sealed_secret, signed.credential)
-    return None if key is None else _proven(record, signed, key)
+    return None if key is None else _used(services, day_keys, request, _proven(record, signed, key))
+
+
+def _used(services: Services, day_keys: DayKeys, request: Request, known: Caller) -> Caller:
+    """Note the use of an access key whose signature was good, and return its caller."""
+    day_keys.uses.note(services.store, known.access_key_id, known.service, known.region, request.now)
+    return known
 
 
 def _record(services: Services, request: Request, signed: sigv4.Signed) -> AccessKey:

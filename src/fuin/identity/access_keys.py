@@ -39,9 +39,7 @@ async def list_access_keys(call: Call, given: Given) -> Output:
     """Return the access keys of a user, by default the caller; without secrets."""
     user = _owner(call, given)
     found = _keys_of(call, user)
-    return {"UserName": user.name if user else None} | paging.page_of_all(
-        given, "AccessKeyMetadata", found, lambda key: key.access_key_id, _shown
-    )
+    return paging.page_of_all(given, "AccessKeyMetadata", found, lambda key: key.access_key_id, _shown)
 
 
 async def update_access_key(call: Call, given: Given) -> None:

@@ -73,8 +73,6 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     if service is None:
         detail = "Credential should be scoped to correct service: 'sts'. "
         raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
-    if service.region not in {None, credential.region}:
-        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, "Credential should be scoped to a valid region. ")
     call.service = credential.service
     call.prove_by(caller.authenticate, day_keys, request, signed)
     known = await caller.authenticate(call.services, day_keys, request, signed)

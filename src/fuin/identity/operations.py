@@ -29,11 +29,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service of the query protocol: its model, its operations, and the Region that its scope must name."""
+    """A service of the query protocol: its model and its operations.
+
+    Any Region may be signed for, for IAM too: AWS's is us-east-1 only, but clients with an endpoint URL sign for their
+    own Region (boto3 does).
+    """
 
     model: Model
     operations: dict[str, Operation]
-    region: str | None = None  # None: any
 
 
 def _table(*rows: Operation) -> dict[str, Operation]:
@@ -54,7 +57,6 @@ STS = Service(
 IAM = Service(
     Model("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
     _table(*(Operation(name, f"iam:{name}", run) for name, run in iam.ROWS)),
-    "us-east-1",  # AWS's one Region of IAM
 )
 
 SERVICES = {"sts": STS, "iam": IAM}

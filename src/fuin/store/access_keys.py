@@ -10,6 +10,8 @@ from fuin.access.principal import Principal, account_root
 from fuin.store import accounts, identities, schema, users
 from fuin.store.errors import AlreadyExists, NotFound, TooMany
 
+USES_EVERY = 60.0  # seconds between two uses of a key that are noted
+
 _k, _u, _i = schema.access_keys, schema.access_key_uses, schema.identities
 _KEY, _USER = schema.parameter("p_key"), schema.parameter("p_user")
 _ACCOUNT = schema.parameter("p_account")
@@ -121,9 +123,9 @@ def delete_access_key(conn: Connection, access_key_id: str) -> None:
 
 
 def note_use(conn: Connection, access_key_id: str, use: LastUse) -> None:
-    """Remember the last use of a key, unless a later one is known; of a key that has gone, nothing."""
+    """Remember the last use of a key, unless one of the last minute or later is known; of a key that has gone, none."""
     known = last_use(conn, access_key_id)
-    if known is not None and known.used >= use.used:
+    if known is not None and use.used - known.used < USES_EVERY:
         return
     if conn.execute(_FIND, {"p_key": access_key_id}).first() is None:
         return
