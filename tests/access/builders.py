@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from fuin.access.ask import Ask
+from fuin.access.decide import Limits
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal, account_root
 
@@ -19,6 +20,12 @@ ROOT = account_root(ACCOUNT)
 OTHER_ROOT = account_root(OTHER)
 ANN = Principal("user", ANN_ARN, ACCOUNT, "AIDAANN", "ann")
 EVE = Principal("user", EVE_ARN, OTHER, "AIDAEVE", "eve")  # a user of another account
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/app"
+SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/night"
+APP = Principal("role", SESSION_ARN, ACCOUNT, "AROAAPP:night", "app", ROLE_ARN, session="night")
+BOT_ARN = f"arn:aws:iam::{OTHER}:role/bot"
+BOT_SESSION_ARN = f"arn:aws:sts::{OTHER}:assumed-role/bot/day"
+BOT = Principal("role", BOT_SESSION_ARN, OTHER, "AROABOT:day", "bot", BOT_ARN, session="day")  # of another account
 SERVICE = Principal("service", "s3.amazonaws.com", "", "s3.amazonaws.com")
 
 
@@ -35,6 +42,19 @@ def policy(kind: PolicyKind, *statements: dict[str, Any]) -> Policy:
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     """Return a user's only policy, as the deciders take it."""
     return (policy(PolicyKind.IDENTITY, *statements),)
+
+
+def limits(boundary: dict[str, Any] | None = None, *session: dict[str, Any]) -> Limits:
+    """Return the limits of a boundary of one statement, and of one session policy of these."""
+    return Limits(
+        None if boundary is None else policy(PolicyKind.BOUNDARY, boundary),
+        (policy(PolicyKind.SESSION, *session),) if session else (),
+    )
+
+
+def trust_policy(*statements: dict[str, Any]) -> Policy:
+    """Return a role's trust policy; its statements have no Resource."""
+    return policy(PolicyKind.TRUST, *({k: v for k, v in one.items() if k != "Resource"} for one in statements))
 
 
 def key_policy(*statements: dict[str, Any]) -> Policy:
