@@ -1,11 +1,12 @@
 """Warnings about policies that are well-formed and likely a mistake; they never refuse anything.
 
-Each check is a function of `mistakes.py` or `never.py` with a name and a page that explains it. Whoever puts a policy
-finds the warnings in the server's log and in the request's record; `fuin policy lint` prints them.
+Each check is a function of `mistakes.py` or `never.py` with a name and a page that explains it. When a policy is put,
+`remarks.py` writes them to the server's log and the request's record; `fuin policy lint` prints them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -60,13 +61,13 @@ class Finding:
         return f"{self.statement}: {self.text} [{self.check}]" if self.statement else f"{self.text} [{self.check}]"
 
 
-def lint(text: str, kind: PolicyKind) -> tuple[Finding, ...]:
+def lint(text: str, kind: PolicyKind, at_most: int = _AT_MOST) -> tuple[Finding, ...]:
     """Return what is likely a mistake in a policy document; raises MalformedPolicy for what is none."""
     parse_policy(text, kind)
     document = written.read(text, kind)
-    found = [
+    found = (
         Finding(name, statement, wrong, link)
         for name, (check, link) in CHECKS.items()
         for statement, wrong in check(document)
-    ]
-    return tuple(found[:_AT_MOST])
+    )
+    return tuple(itertools.islice(found, at_most))

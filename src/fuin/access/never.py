@@ -22,13 +22,17 @@ def unknown_action(document: Document) -> Found:
         for action in statement.actions:
             service, _, name = action.partition(":")
             folded = action.lower()
-            if service.lower() == "kms" and not any(map(compile_pattern(folded), KMS)):
+            if service.lower() == "kms" and not _is_of_kms(folded):
                 hint = (
                     "; re-encrypting needs kms:ReEncryptFrom and kms:ReEncryptTo" if name.lower() == "reencrypt" else ""
                 )
                 yield statement.name, f"there is no action {action}{hint}"
             if service.lower() == "s3" and folded in S3_OPERATIONS:
                 yield statement.name, f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}"
+
+
+def _is_of_kms(action: str) -> bool:
+    return action in KMS or (is_pattern(action) and any(map(compile_pattern(action), KMS)))
 
 
 def unknown_condition_key(document: Document) -> Found:

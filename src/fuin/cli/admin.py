@@ -10,8 +10,11 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from fuin.access.kinds import PolicyKind
+from fuin.access.lint import lint
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
+from fuin.cli.plain import plain
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
@@ -92,6 +95,8 @@ def put_policy(
 ) -> None:
     """Replace a user's inline policy; it holds, in all workers, when the command returns.
 
+    What is likely a mistake in it is warned of, as by `fuin policy lint`.
+
     **Example**: `fuin user policy alice writer.json --data ./fuin-data`
     """
     document = file.read_text(encoding="utf-8")
@@ -100,6 +105,8 @@ def put_policy(
         await administration.put_user_policy(store, keyholder, account or first, name, document)
 
     with_server(data, passphrase_file, act)
+    for finding in lint(document, PolicyKind.IDENTITY):
+        typer.echo(plain(f"warning: {finding.line}"), err=True)
 
 
 @account_app.command("add")

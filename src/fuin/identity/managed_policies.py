@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fuin import ids
+from fuin import ids, remarks
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
@@ -34,15 +34,16 @@ async def create_policy(call: Call, given: Given) -> Output:
     entities.permit(call, policy.arn, entities.requested(given))
     if policy.tags:
         entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
-    _check(given["PolicyDocument"])
+    _check(call, policy, given["PolicyDocument"])
     await entities.change(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
     return {"Policy": shown(policy)}
 
 
-def _check(document: str) -> None:
+def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
     if length(document) > quotas.POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
     check_policy(document, PolicyKind.MANAGED)
+    remarks.note(call, document, PolicyKind.MANAGED, policy.arn)
 
 
 def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> ManagedPolicy:
@@ -99,7 +100,7 @@ async def create_policy_version(call: Call, given: Given) -> Output:
     """Add a version; with SetAsDefault it holds for all who have the policy when this returns."""
     policy = policy_of(call, given)
     document, default = given["PolicyDocument"], given.get("SetAsDefault", False)
-    _check(document)
+    _check(call, policy, document)
     number = await entities.change(call, policy, _add_version, policy.id, document, default, call.now)
     return {"PolicyVersion": {"VersionId": f"v{number}", "IsDefaultVersion": default, "CreateDate": call.now}}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import crash
+from fuin import crash, remarks
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
@@ -128,8 +128,12 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Gi
     """
     quotas.check_policy(policy)
     _check_principals(call, list(principals_of(compiled(policy, PolicyKind.KEY))))
-    if bypass:
-        return
+    if not bypass:
+        _check_lockout(call, arn, account, policy, of_key)
+    remarks.note(call, policy, PolicyKind.KEY, arn)
+
+
+def _check_lockout(call: Call, arn: str, account: str, policy: str, of_key: Given | Fill) -> None:
     trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
     try:
         permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, partial(_add_conditions, of_key))

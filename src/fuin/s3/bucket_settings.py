@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import ids
+from fuin import ids, remarks
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
@@ -124,6 +124,7 @@ async def put_bucket_policy(x: Exchange) -> Answer:
                 raise MalformedPolicy("Policy has invalid resource")
     bucket = rights.bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
     _check_principals(x, list(principals_of(policy)))
+    remarks.note(x.call, text, PolicyKind.BUCKET, own)
     await x.call.change(_set_policy, bucket, text)
     return empty(204)
 

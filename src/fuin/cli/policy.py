@@ -1,0 +1,74 @@
+"""`fuin policy`: look at a policy before it is put."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fuin.access.kinds import PolicyKind
+from fuin.access.lint import lint
+from fuin.access.policy import parse_policy
+from fuin.cli.options import Json
+from fuin.cli.plain import plain
+from fuin.errors import FuinError, MalformedPolicy
+
+app = typer.Typer(help="Policies: what is likely a mistake, and the least that is needed.", no_args_is_help=True)
+
+KINDS = {
+    "user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": PolicyKind.ROLE, "managed": PolicyKind.MANAGED,
+    "boundary": PolicyKind.BOUNDARY, "session": PolicyKind.SESSION, "trust": PolicyKind.TRUST, "key": PolicyKind.KEY,
+    "bucket": PolicyKind.BUCKET,
+}  # fmt: skip
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE.json", help="The policy document.", exists=True, dir_okay=False)
+]  # fmt: skip
+Kind = Annotated[
+    str | None, typer.Option(help=f"What it is attached to: {', '.join(KINDS)}. By default what it looks like.")
+]  # fmt: skip
+
+
+@app.command("lint")
+def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
+    """Warn of what is likely a mistake in a policy; exit status 1 when there is something.
+
+    The same warnings stand in the server's log and in the request's record when a policy is put, and refuse nothing.
+
+    **Example**: `fuin policy lint writer.json`
+    """
+    document = file.read_text(encoding="utf-8")
+    chosen = guess(document) if kind is None else kind
+    if chosen not in KINDS:
+        raise FuinError(f"--kind takes one of {', '.join(KINDS)}")
+    findings = lint(document, KINDS[chosen])
+    if json_output:
+        found = [{"check": f.check, "statement": f.statement, "text": f.text, "link": f.link} for f in findings]
+        typer.echo(json.dumps({"kind": chosen, "findings": found}, indent=1))
+    else:
+        for finding in findings:
+            typer.echo(plain(finding.line))
+            typer.echo(f"  {finding.link}")
+        typer.echo("" if findings else f"no likely mistakes in this {KINDS[chosen].value}", nl=not findings)
+    if findings:
+        raise typer.Exit(1)
+
+
+def guess(document: str) -> str:
+    """Return the kind of policy that a document looks like: one with principals is a key's, bucket's or role's."""
+    for kind in ("user", "trust", "key"):
+        try:
+            parse_policy(document, KINDS[kind])
+        except MalformedPolicy:
+            continue
+        return kind if kind != "key" or not _is_on_buckets(json.loads(document)) else "bucket"
+    return "user"  # whose reading then says what is wrong
+
+
+def _is_on_buckets(policy: dict[str, Any]) -> bool:
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    actions = [statement.get("Action", "") for statement in statements]
+    named = [name for action in actions for name in (action if isinstance(action, list) else [action])]
+    return any(name.lower().startswith("s3:") for name in named)

@@ -1,0 +1,28 @@
+"""Remarks on a policy that is put: into the server's log and the request's record, never an error.
+
+The policy has been checked before; what is remarked on is well-formed, and likely not what its author means.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fuin.access import lint
+
+if TYPE_CHECKING:
+    from fuin.access.kinds import PolicyKind
+    from fuin.gate import Call
+
+_log = logging.getLogger("fuin.policies")
+_NOTED_AT_MOST = 8  # in the record, which must stay small
+
+
+def note(call: Call, document: str, kind: PolicyKind, owner: str) -> None:
+    """Remark on a policy of `owner`, a key's ARN or whatever has it, that a request puts."""
+    found = lint.lint(document, kind, _NOTED_AT_MOST)
+    if not found:
+        return
+    call.facts["policyWarnings"] = [finding.line for finding in found]
+    for finding in found:  # names of statements are chosen by whoever puts policies: no line breaks
+        _log.warning("%s of %s, put by request %s: %s", kind.value, ascii(owner), call.request_id, ascii(finding.line))
