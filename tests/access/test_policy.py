@@ -73,6 +73,15 @@ def test_size_limit_is_exact(kind: PolicyKind) -> None:
         check_policy(text.replace(": ", ":\n\t   "), kind)
 
 
+def test_sizes_are_those_of_aws() -> None:
+    """AWS: quotas of IAM and STS, of KMS, and of S3."""
+    assert SIZE_LIMITS == {
+        PolicyKind.IDENTITY: 2048, PolicyKind.GROUP: 5120, PolicyKind.ROLE: 10_240, PolicyKind.MANAGED: 6144,
+        PolicyKind.BOUNDARY: 6144, PolicyKind.SESSION: 2048, PolicyKind.TRUST: 4096, PolicyKind.KEY: 32_768,
+        PolicyKind.BUCKET: 20_480,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", PolicyKind)
 def test_no_kind_takes_more_than_a_bound(kind: PolicyKind) -> None:
     """Also what was stored under older limits is bounded."""

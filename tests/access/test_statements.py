@@ -1,5 +1,6 @@
 """Statements: whom, what and which resources they name, also by leaving out; and that finding them loses none."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from tests.access.builders import (
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/team/reader"
 SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/ann"
 SESSION = Principal("role", SESSION_ARN, ACCOUNT, "AROAREADER:ann", "ann", role_arn=ROLE_ARN)
+OTHER_SESSION = replace(SESSION, role_arn=f"arn:aws:iam::{ACCOUNT}:role/reader")  # as named, another role
 GOOGLE = "accounts.google.com"
 
 
@@ -197,19 +199,42 @@ _CONTEXTS = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(_STATEMENTS, min_size=9, max_size=24), _CONTEXTS, st.sampled_from([ANN, ROOT, SESSION, EVE]))
+_CALLERS = [ANN, ROOT, SESSION, OTHER_SESSION, EVE, OTHER_ROOT, SERVICE]
+
+
+@given(st.lists(_STATEMENTS, min_size=9, max_size=24), _CONTEXTS, st.permutations(_CALLERS))
 def test_many_statements_decide_as_each_for_itself(
-    items: list[dict[str, Any]], context: dict[str, Any], principal: Principal
+    items: list[dict[str, Any]], context: dict[str, Any], callers: list[Principal]
 ) -> None:
     """A policy of many statements, which are found by principal and value, decides as if all were looked at."""
     many = key_policy(*items)
-    asked = Ask(principal, "kms:Decrypt", KEY, context)
-    found = {one.index for one, _ in many.naming(asked)}
-    for one in many.statements:
-        applies = bool(one.names(principal)) and one.actions("kms:decrypt") and one.meets_conditions(asked)
-        assert one.index in found or not applies
-    allowed = decide_key(asked, ACCOUNT, many, identity(statement("kms:*"))).allowed
-    assert allowed is _naively(many, asked)
+    for principal in callers:
+        asked = Ask(principal, "kms:Decrypt", KEY, context)
+        found = {one.index: standing for one, standing in many.naming(asked)}
+        for one in many.statements:
+            applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
+            assert found.get(one.index, Standing.NONE) == one.names(principal) or not applies
+        if principal is not SERVICE:  # it has no policies of its own
+            assert decide_key(asked, ACCOUNT, many, identity(statement("kms:*"))).allowed is _naively(many, asked)
+
+
+@pytest.mark.parametrize("twin", [
+    replace(ANN, arn=f"{ANN_ARN}2"),
+    replace(ANN, account=OTHER),
+    replace(SESSION, arn=ANN_ARN, role_arn=""),
+    replace(SESSION, arn=ANN_ARN),
+    Principal("service", ANN_ARN, ACCOUNT, ANN_ARN),
+])  # fmt: skip
+def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> None:
+    """Callers who differ in anything that a Principal looks at are told apart."""
+    whom = [{"AWS": ROOT_ARN}, {"AWS": ANN_ARN}, {"AWS": ROLE_ARN}, {"AWS": OTHER}, {"Service": "s3.amazonaws.com"}]
+    items = [statement("kms:*", Principal=one) for one in whom * 2]
+    for first, second in ((ANN, twin), (twin, ANN), (SESSION, twin), (twin, SESSION)):
+        many = key_policy(*items)
+        many.naming(ask(first))
+        assert list(many.naming(ask(second))) == [
+            (one, standing) for one in many.statements if (standing := one.names(second))
+        ]
 
 
 def _naively(many: Policy, asked: Ask) -> bool:

@@ -24,7 +24,7 @@ def test_pattern_matches_what_the_reference_matches(pattern: str, text: str) -> 
     assert compile_pattern(pattern)(text) is _reference(pattern, text)
 
 
-@given(st.lists(_PATTERNS, max_size=4), _LETTERS)
+@given(st.lists(_PATTERNS, max_size=4) | st.lists(_PATTERNS, min_size=12, max_size=20), _LETTERS)
 def test_any_of_several_patterns_is_enough(patterns: list[str], text: str) -> None:
     """Several patterns match when one of them does."""
     assert compile_any(patterns)(text) is any(_reference(pattern, text) for pattern in patterns)
@@ -50,6 +50,23 @@ def test_any_of_several_patterns_is_enough(patterns: list[str], text: str) -> No
 def test_pattern_corner(pattern: str, text: str, expected: bool) -> None:
     """Corners: nothing between stars, overlapping ends, line ends, and no other special characters."""
     assert compile_pattern(pattern)(text) is expected
+
+
+def test_one_of_many_patterns_is_found() -> None:
+    """Lists of patterns are found by what stands before the first wildcard, however long that is."""
+    heads = ["", "a", "ab", "abc", "b", "bc", "bcd", "c", "cd", "cde", "d", "de"]
+    matches = compile_any([f"{head}-?*" for head in heads])
+    assert all(matches(f"{head}-x") for head in heads)
+    assert not any(matches(f"{head}-") or matches(f"x{head}-x") for head in heads)
+
+
+@given(st.integers(0, 3), st.integers(1, 30), st.text(alphabet="ab", max_size=40))
+def test_a_long_part_agrees_with_the_reference(before: int, wanted: int, rest: str) -> None:
+    """Parts too long to be tried place by place are found as well."""
+    part = "a?" * wanted + "b" * 30
+    text = "b" * before + "ab" * wanted + "b" * 30 + rest
+    assert compile_pattern(f"*{part}*")(text)
+    assert compile_pattern(f"*{part}a*")(text) is _reference(f"*{part}a*", text)
 
 
 def test_hostile_pattern_takes_no_time() -> None:
