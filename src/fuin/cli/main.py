@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fuin import __version__
-from fuin.cli import admin, audit, encrypt, explain, policy, serve, who_can
+from fuin.cli import admin, audit, encrypt, explain, policy, serve, suggest, who_can
 from fuin.errors import FuinError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.account_app, name="account")
 app.add_typer(audit.app, name="audit")
 app.command("explain")(explain.explain)
+policy.app.command("suggest")(suggest.suggest_policy)
 app.add_typer(policy.app, name="policy")
 app.command("who-can")(who_can.who_can_command)
 app.command("encrypt")(encrypt.encrypt)

@@ -1,0 +1,94 @@
+"""The least policy that covers what was done: from actions and resources of the log to statements people can read."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+_OBJECTS = "arn:aws:s3:::"
+_NAMED_AT_MOST = 5  # objects of a bucket that are listed one by one; of more, their folder is
+
+
+class Need(NamedTuple):
+    """One right that was used: `via` is the service that asked on the caller's behalf, empty for none."""
+
+    action: str
+    resource: str
+    via: str = ""
+
+
+def suggest(needs: Iterable[Need]) -> dict[str, Any]:
+    """Return an identity policy that allows these needs; many objects of a bucket become their common folder."""
+    wanted = set(needs)
+    direct = {(need.action, need.resource) for need in wanted if not need.via}
+    by_action: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for need in wanted:
+        if not need.via or (need.action, need.resource) not in direct:
+            by_action[need.action, need.via].add(need.resource)
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (action, via), resources in sorted(by_action.items()):
+        for patterns in _patterns(resources):
+            groups[via, patterns].append(action)
+    statements: list[dict[str, Any]] = []
+    for (via, patterns), actions in sorted(groups.items(), key=lambda item: (item[0][0], item[1])):
+        statements.append(_statement(_sid(via, patterns, statements), actions, patterns, via))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _statement(sid: str, actions: list[str], resources: tuple[str, ...], via: str) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": sid, "Effect": "Allow", "Action": _one(tuple(actions)), "Resource": _one(resources),
+    }  # fmt: skip
+    if via:
+        statement["Condition"] = {"StringEquals": {"kms:ViaService": via}}
+    return statement
+
+
+def _one(values: tuple[str, ...]) -> str | list[str]:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _patterns(resources: set[str]) -> list[tuple[str, ...]]:
+    """Return the Resource elements for an action: one for each bucket's objects, and one for all the rest."""
+    by_bucket: dict[str, set[str]] = defaultdict(set)
+    rest: set[str] = set()
+    for resource in resources:
+        bucket, slash, key = resource.removeprefix(_OBJECTS).partition("/")
+        if resource.startswith(_OBJECTS) and slash:
+            by_bucket[bucket].add(key)
+        else:
+            rest.add(resource)
+    found = [_of_bucket(bucket, keys) for bucket, keys in sorted(by_bucket.items())]
+    return [*found, *([tuple(sorted(rest))] if rest else [])]
+
+
+def _of_bucket(bucket: str, keys: set[str]) -> tuple[str, ...]:
+    """Return the ARNs of a few objects, or the pattern of the folder that holds all of them."""
+    special = any(character in key for key in keys for character in "*?$")  # wildcards and variables in a policy
+    if len(keys) <= _NAMED_AT_MOST and not special:
+        return tuple(f"{_OBJECTS}{bucket}/{key}" for key in sorted(keys))
+    folder = _common(min(keys), max(keys)).rpartition("/")[0]
+    plain = folder if not any(character in folder for character in "*?$") else ""
+    return (f"{_OBJECTS}{bucket}/{plain}/*" if plain else f"{_OBJECTS}{bucket}/*",)
+
+
+def _common(first: str, last: str) -> str:
+    """Return the text that two texts begin with, and so do all that are sorted between them."""
+    return "".join(
+        one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    )
+
+
+def _sid(via: str, patterns: tuple[str, ...], statements: list[dict[str, Any]]) -> str:
+    """Return a name that says what a statement is on, and a number where there is one already."""
+    first = patterns[0]
+    if first.startswith(_OBJECTS):
+        name = "Objects" if "/" in first else "Buckets"
+    elif first.startswith("arn:aws:kms:"):
+        name = f"Through{via.partition('.')[0].capitalize()}Keys" if via else "Keys"
+    else:
+        name = "General" if first == "*" else "Others"
+    count = sum(statement["Sid"].rstrip("0123456789") == name for statement in statements)
+    return f"{name}{count + 1}" if count else name

@@ -1,0 +1,109 @@
+"""`fuin policy suggest`: the least policy that covers what the audit log shows of a principal."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
+from fuin.access.suggest import Need, suggest
+from fuin.audit import reader
+from fuin.audit.reader import Entry
+from fuin.cli.options import DEFAULT_DATA, Data
+from fuin.cli.plain import plain
+from fuin.errors import FuinError
+from fuin.settings import Settings
+
+_AGO = re.compile(r"([0-9]{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([^/]+)/.*")
+
+Who = Annotated[str, typer.Option("--principal", help="The ARN of a user or role, or its end, such as user/alice.")]
+Since = Annotated[str, typer.Option(help="Only what was done since: 30d, 12h, 45m ago, or a date as 2026-11-23.")]
+WithRefused = Annotated[bool, typer.Option("--with-refused", help="Allow also what was refused.")]
+
+
+def suggest_policy(
+    principal: Who, since: Since = "30d", with_refused: WithRefused = False, data: Data = DEFAULT_DATA
+) -> None:
+    """Print the least policy that covers what the audit log shows of a user or role; standard error has the remarks.
+
+    Rights on keys that the object store asked for on the caller's behalf are for S3 only. More than five objects of a
+    bucket become the folder that holds all of them. A right that was not used within the time is not in it.
+
+    **Example**: `fuin policy suggest --principal user/alice --since 7d --data ./fuin-data > alice.json`
+    """
+    begin = moment_of(since, time.time())
+    used, refused = _needs(reader.entries(_folder(data)), principal, begin)
+    chosen = used | refused if with_refused else used
+    if not chosen:
+        raise FuinError(f"the log shows nothing of {principal} since {since}")
+    policy = suggest(chosen)
+    typer.echo(json.dumps(policy, indent=2))
+    for remark in _remarks(policy, refused - used, with_refused=with_refused):
+        typer.echo(plain(remark), err=True)
+
+
+def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[Need], set[Need]]:
+    """Return what was allowed to a principal, and what was refused."""
+    used: set[Need] = set()
+    refused: set[Need] = set()
+    for entry in entries:
+        if entry.time < begin or not _is(str(entry.draft.get("principal", "")), principal):
+            continue
+        for decision in entry.draft.get("decisions", ()):
+            need = Need(decision["action"], decision["resource"], _via(decision, entry.draft))
+            (used if decision["allowed"] else refused).add(need)
+    return used, refused
+
+
+def _via(decision: dict[str, Any], draft: dict[str, Any]) -> str:
+    """Return the service that asked; records of an earlier version say it of a whole request only."""
+    return str(decision.get("via") or (draft.get("via") or "" if decision["action"].startswith("kms:") else ""))
+
+
+def _is(arn: str, wanted: str) -> bool:
+    """Tell whether a record's principal is the one that is meant: itself, or a session of the role."""
+    if arn.endswith(wanted) and arn[: -len(wanted)][-1:] in {"", ":", "/"}:
+        return True
+    session = _SESSION.fullmatch(arn)
+    return session is not None and wanted.rpartition("/")[2] == session[2] and "role/" in wanted
+
+
+def moment_of(text: str, now: float) -> float:
+    """Return the moment, in seconds since 1970, that is so long ago or that a date in UTC names; raises FuinError."""
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        when = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise FuinError("--since takes 30d, 12h, 45m or a date such as 2026-11-23") from None
+    return (when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp()
+
+
+def _remarks(policy: dict[str, Any], refused: set[Need], *, with_refused: bool) -> list[str]:
+    """Return what people should know about the policy that they have got."""
+    remarks = []
+    if refused and not with_refused:
+        named = sorted({f"{need.action} on {need.resource}" for need in refused})
+        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+        remarks.append(f"refused in this time, and not in it (--with-refused): {', '.join(named[:3])}{more}")
+    size, limit = size_of(json.dumps(policy), PolicyKind.IDENTITY), SIZE_LIMITS[PolicyKind.IDENTITY]
+    if size > limit:
+        remarks.append(f"it has {size} characters; an inline policy of a user takes {limit}, a managed one more")
+    return remarks
+
+
+def _folder(data: Path) -> Path:
+    folder = Settings(data=data.absolute()).audit
+    if not folder.is_dir():
+        raise FuinError(f"{data} holds no audit log")
+    return folder

@@ -1,0 +1,83 @@
+"""`fuin policy suggest`: whoever gets only what it suggests can do again what was done, and nothing else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from fuin.cli.suggest import moment_of
+from fuin.errors import FuinError
+from tests.cli.test_who_can import arn_of, made
+from tests.support.policies import EVERYTHING
+from tests.support.server import REGION, Server
+
+
+def suggested(server: Server, *arguments: str) -> tuple[dict[str, Any], str]:
+    """Return the policy and what is said beside it."""
+    done = server.fuin("policy", "suggest", "--data", str(server.data), *arguments)
+    policy: dict[str, Any] = json.loads(done.stdout)
+    return policy, done.stderr
+
+
+def test_the_suggested_policy_is_enough_and_little(server: Server, unique: Callable[[str], str]) -> None:
+    """A user with all rights works; with the suggestion alone the same work succeeds, and other work does not."""
+    s3, bucket = server.client("s3"), unique("least")
+    key = server.client("kms").create_key()["KeyMetadata"]["Arn"]
+    s3.create_bucket(Bucket=bucket)
+    user = made(server, unique("least"), EVERYTHING)
+
+    def work() -> None:
+        own = server.client("s3", user, retry=False)
+        for number in range(6):
+            own.put_object(
+                Bucket=bucket, Key=f"in/{number}", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+            )
+        assert own.get_object(Bucket=bucket, Key="in/1")["Body"].read() == b"x"
+
+    work()
+    policy, _ = suggested(server, "--principal", arn_of(user), "--since", "1h")
+    by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
+    assert by_sid["ThroughS3Keys"]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert by_sid["ThroughS3Keys"]["Condition"] == {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
+    resources = {statement["Action"]: statement["Resource"] for sid, statement in by_sid.items() if sid.startswith("O")}
+    assert resources == {
+        "s3:GetObject": f"arn:aws:s3:::{bucket}/in/1",
+        "s3:PutObject": f"arn:aws:s3:::{bucket}/in/*",
+    }
+    server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=json.dumps(policy))
+    work()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        server.client("s3", user, retry=False).get_object(Bucket=bucket, Key="in/2")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        server.client("kms", user, retry=False).generate_data_key(KeyId=key, KeySpec="AES_256")
+    _, said = suggested(server, "--principal", f"user/{user.name}")
+    assert f"refused in this time, and not in it (--with-refused): kms:GenerateDataKey on {key}" in said
+    wider, _ = suggested(server, "--principal", f"user/{user.name}", "--with-refused")
+    assert f"arn:aws:s3:::{bucket}/in/2" in json.dumps(wider)
+
+
+def test_nothing_is_suggested_of_nothing(server: Server, unique: Callable[[str], str]) -> None:
+    """A principal without a record, or whose name only ends alike, gets no policy."""
+    user = made(server, unique("x-quiet"), EVERYTHING)
+    server.client("kms", user).list_keys()
+    for name in ("nobody", user.name[2:]):
+        done = server.fuin("policy", "suggest", "--principal", name, "--data", str(server.data), check=False)
+        assert (done.returncode, "the log shows nothing of" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [("10s", 990.0), ("2m", 880.0), ("1970-01-01T00:00:30", 30.0), ("1970-01-01T01:00:00+01:00", 0.0)],
+)
+def test_since_takes_times_and_dates(text: str, moment: float) -> None:
+    """So long ago, or a date of UTC unless it says otherwise."""
+    assert moment_of(text, 1000.0) == moment
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "10", "5y", "-5d"])
+def test_other_times_are_refused(text: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(FuinError, match="--since takes"):
+        moment_of(text, 1000.0)
