@@ -1,11 +1,15 @@
 """The self-signed certificate of `fuin serve --tls-self-signed`."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from cryptography import x509
 
 from fuin.server import tls
+from tests.support.server import Server
 
 
 def test_certificate_is_no_authority(tmp_path: Path) -> None:
@@ -27,3 +31,20 @@ def test_the_certificate_is_kept_while_it_serves(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     (tmp_path / "cert.pem").write_bytes(first)  # as a crash in the middle of a renewal leaves it
     assert tls.self_signed(tmp_path, "127.0.0.1")[0].read_bytes() not in (first, second)
+
+
+def test_the_version_is_a_condition_key(tls_server: Server, unique: Callable[[str], str]) -> None:
+    """s3:TlsVersion is that of the connection, and aws:SecureTransport is true."""
+    s3, bucket = tls_server.client("s3"), unique("tls")
+    s3.create_bucket(Bucket=bucket)
+    for at_least, allowed in (("1.3", True), ("1.4", False)):
+        statement = {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}",
+            "Condition": {"NumericLessThan": {"s3:TlsVersion": at_least}, "Bool": {"aws:SecureTransport": "true"}},
+        }  # fmt: skip
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+        if allowed:
+            s3.list_objects_v2(Bucket=bucket)
+        else:
+            with pytest.raises(ClientError, match="explicit deny"):
+                s3.list_objects_v2(Bucket=bucket)
