@@ -263,3 +263,19 @@ def test_a_command_is_recorded_before_it_is_done() -> None:
     assert tell([entry("fuin:PutUserPolicy", access_key="")])[-1] == (
         "This was put on the record before it was done; the command says whether it was."
     )
+
+
+def test_temporary_credentials_are_named() -> None:
+    """Who signs with a session's access key is told with its role and with who asked for it; so is what is given."""
+    role, alice = "arn:aws:iam::123456789012:role/reader", "arn:aws:iam::123456789012:user/alice"
+    session = {"of": role, "name": "night", "issuer": alice, "issuerAccessKey": "AKIAALICE", "sourceIdentity": "al"}
+    issued = {"accessKey": "ASIANEXT", "until": "2026-01-31T12:00:00Z"}
+    facts = {"session": session, "issued": issued}
+    told = tell([entry("sts:AssumeRole", access_key="ASIAONE", facts=facts)])
+    assert told[1] == (
+        f"These are temporary credentials of {role}, given to {alice}, who signed with access key AKIAALICE; "
+        "the source identity is al."
+    )
+    assert told[-2] == "Temporary credentials were given: access key ASIANEXT, until 2026-01-31T12:00:00Z."
+    refused = tell([entry("sts:AssumeRole", facts=facts, error="AccessDenied")])
+    assert not any("were given" in step for step in refused)

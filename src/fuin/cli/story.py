@@ -55,7 +55,7 @@ def tell(entries: Sequence[Entry]) -> list[str]:
     """Return the steps of one request, in the order of its records; empty when there are none."""
     if not entries:
         return []
-    steps = [_asked(entries[0], entries[-1])]
+    steps = [_asked(entries[0], entries[-1]), *_session(entries[-1])]
     for entry in entries:
         steps += _decided(entry, of_keys=False)
         steps += _chosen(entry)
@@ -65,6 +65,7 @@ def tell(entries: Sequence[Entry]) -> list[str]:
     steps += _outside(entries[-1])
     steps += _refused(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
+        steps += _issued(_facts(entries[-1]))
         steps += _stored(_facts(entries[-1]))
         steps += _composed(entries[-1])
         steps += _kept(entries[-1])
@@ -95,6 +96,24 @@ def _signed(draft: dict[str, Any]) -> str:
     if draft.get("accessKey"):
         return f", signed with access key {draft['accessKey']}"
     return " on the server's own machine" if str(draft.get("operation", "")).startswith("fuin:") else ", unsigned"
+
+
+def _session(entry: Entry) -> Iterator[str]:
+    """Yield whose temporary credentials signed."""
+    session = _facts(entry).get("session")
+    if isinstance(session, dict):
+        source = f"; the source identity is {session['sourceIdentity']}" if "sourceIdentity" in session else ""
+        yield (
+            f"These are temporary credentials of {session.get('of', '?')}, given to {session.get('issuer', '?')}, who "
+            f"signed with access key {session.get('issuerAccessKey', '?')}{source}."
+        )
+
+
+def _issued(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield which temporary credentials were given."""
+    issued = facts.get("issued")
+    if isinstance(issued, dict):
+        yield f"Temporary credentials were given: access key {issued.get('accessKey')}, until {issued.get('until')}."
 
 
 def _chosen(entry: Entry) -> Iterator[str]:

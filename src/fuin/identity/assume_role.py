@@ -28,7 +28,8 @@ _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{
 _USUAL, _OF_CHAINS, _POLICIES_AT_MOST = 3600, 3600, 10  # seconds, seconds
 # The trust policy of a role that there is not: it names nobody, so the answer is that of one which does not name you.
 _OF_NONE = (
-    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
+    '{"Version":"2012-10-17","Id":"of a role that there is not",'
+    '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
     '"Action":"sts:AssumeRole"}}'
 )
 
