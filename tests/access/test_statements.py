@@ -162,10 +162,15 @@ def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
 
 def test_reasons_say_what_is_left_out() -> None:
     """The words of a statement tell NotAction, NotResource and NotPrincipal from their opposites."""
-    item = {"Effect": "Deny", "NotPrincipal": {"AWS": ACCOUNT}, "NotAction": "kms:List*", "NotResource": KEY}
-    text = key_policy(item).statements[0].reason.text
-    assert text == (
-        f"key policy, statement 1, denies all but kms:List* on all but {KEY} to everyone but account {ACCOUNT}"
+    item = {
+        "Effect": "Deny",
+        "NotPrincipal": {"AWS": ACCOUNT},
+        "NotAction": "s3:List*",
+        "NotResource": "arn:aws:s3:::b",
+    }
+    assert bucket_policy(item).statements[0].reason.text == (
+        "bucket policy, statement 1, denies all but s3:List* on all but arn:aws:s3:::b "
+        f"to everyone but account {ACCOUNT}"
     )
 
 

@@ -201,6 +201,8 @@ def _check_action(action: str, kind: PolicyKind, where: str) -> None:
 
 
 def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[tuple[str, ...], bool]:
+    if kind is PolicyKind.KEY and "NotResource" in item:  # AWS: the only Resource of a key policy is "*"
+        raise MalformedPolicy(f"{where}: {_article(kind)} has no NotResource")
     if RULES[kind].has_resource:
         return _one_of(item, "Resource", where)
     for element in ("Resource", "NotResource"):
