@@ -94,9 +94,9 @@ def test_forms_that_are_none(place: Place, form: bytes, status: int, text: str) 
             ask("TagUser", **{"UserName": "", "Tags.member.1.Value": "x"}),
             (
                 "3 validation errors detected: Value '' at 'userName' failed to satisfy constraint: Member must "
-                "have length greater than or equal to 1; Value '' at 'userName' failed to satisfy constraint: Member must "
-                "satisfy regular expression pattern: [\\w+=,.@-]+; Value null at 'tags.1.member.key' failed to satisfy "
-                "constraint: Member must not be null"
+                "have length greater than or equal to 1; Value '' at 'userName' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: [\\w+=,.@-]+; Value null at 'tags.1.member.key' "
+                "failed to satisfy constraint: Member must not be null"
             ),
         ),
     ],

@@ -115,7 +115,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
     number = _number(policy, given)
     for version in call.services.store.read(rows.versions, policy.id):
         if version.number == number:
-            return {"PolicyVersion": _shown_version(policy, version, entities.encoded(version.document))}
+            return {"PolicyVersion": shown_version(policy, version, entities.encoded(version.document))}
     raise _no_version(policy, given)
 
 
@@ -125,7 +125,7 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
     found = call.services.store.read(rows.versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
-        given, "Versions", found, lambda version: order[version.number], lambda version: _shown_version(policy, version)
+        given, "Versions", found, lambda version: order[version.number], lambda version: shown_version(policy, version)
     )
 
 
@@ -182,7 +182,8 @@ def _listed(policy: ManagedPolicy) -> Output:
     }  # fmt: skip
 
 
-def _shown_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
+def shown_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
+    """Return a version as outputs have it."""
     return {
         "Document": document, "VersionId": f"v{version.number}",
         "IsDefaultVersion": version.number == policy.default_version, "CreateDate": version.created,

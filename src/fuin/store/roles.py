@@ -58,7 +58,7 @@ def find_role_by_id(conn: Connection, role_id: str) -> Role | None:
     return None if found is None else _whole(conn, found)
 
 
-def found_role(conn: Connection, role: Role) -> Role:
+def found_role(conn: Connection, role: Identity) -> Role:
     """Return a role as it is by now; raises NotFound when it has gone."""
     now = find_role_by_id(conn, role.id)
     if now is None:

@@ -1,0 +1,92 @@
+"""GetAccountAuthorizationDetails: every user, group, role and policy with what it has, in pages over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.identity import attachments, entities, groups, managed_policies, paging, roles, users
+from fuin.store import groups as memberships
+from fuin.store import identities, inline_policies
+from fuin.store import managed_policies as rows
+from fuin.store.groups import Group
+from fuin.store.managed_policies import ManagedPolicy
+from fuin.store.roles import Role, found_role
+from fuin.store.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+    from fuin.store.identities import Identity
+
+_KINDS: dict[str, type[Identity]] = {
+    "Group": Group, "LocalManagedPolicy": ManagedPolicy, "Role": Role, "User": User,
+}  # fmt: skip
+
+
+async def get_account_authorization_details(call: Call, given: Given) -> Output:
+    """Return a page of everything in the account, with all policy documents."""
+    entities.permit(call, "*")
+    wanted = given.get("Filter") or list(_KINDS)
+    kinds = [kind for name, kind in _KINDS.items() if name in wanted]
+    return call.services.store.read(_page, call.account, given, kinds)
+
+
+def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Identity]]) -> Output:
+    every = [identity for kind in kinds for identity in identities.page(conn, kind, account)]
+    page = paging.page_of_all(given, "shown", every, lambda one: f"{one.kind}/{one.name}", lambda one: one)
+    shown: list[Identity] = page.pop("shown")
+    for member, kind, detail in _DETAILS:
+        page[member] = [detail(conn, one) for one in shown if isinstance(one, kind)]
+    return page
+
+
+def _policies_of(conn: Connection, owner: Identity) -> Output:
+    inline = [
+        {"PolicyName": name, "PolicyDocument": entities.encoded(document)}
+        for name, document in zip(
+            inline_policies.names(conn, owner.id), inline_policies.documents(conn, owner.id), strict=True
+        )
+    ]
+    attached = [attachments.shown(rows.policy_by_id(conn, policy)) for policy in rows.attached(conn, owner.id)]
+    return {f"{owner.kind.capitalize()}PolicyList": inline, "AttachedManagedPolicies": attached}
+
+
+def _user(conn: Connection, light: Identity) -> Output:
+    user = identities.found(conn, User, light.account, light.name)
+    names = [group.name for group in memberships.groups_of(conn, user.id)]
+    return {**users.shown(user), **_policies_of(conn, user), "GroupList": names}
+
+
+def _group(conn: Connection, group: Group) -> Output:
+    return {**groups.shown(group), **_policies_of(conn, group)}
+
+
+def _role(conn: Connection, light: Identity) -> Output:
+    shown = roles.shown(found_role(conn, light))
+    for name in ("Description", "MaxSessionDuration"):  # which the details have not
+        del shown[name]
+    return {**shown, **_policies_of(conn, light), "InstanceProfileList": []}
+
+
+def _policy(conn: Connection, light: Identity) -> Output:
+    policy = rows.policy_by_id(conn, light.id)
+    shown = managed_policies.shown(policy)
+    del shown["Tags"]
+    versions = [
+        managed_policies.shown_version(policy, version, entities.encoded(version.document))
+        for version in rows.versions(conn, policy.id)
+    ]
+    return {**shown, "PolicyVersionList": versions}
+
+
+_DETAILS: tuple[tuple[str, type[Identity], Callable[[Connection, Any], Output]], ...] = (
+    ("UserDetailList", User, _user),
+    ("GroupDetailList", Group, _group),
+    ("RoleDetailList", Role, _role),
+    ("Policies", ManagedPolicy, _policy),
+)
