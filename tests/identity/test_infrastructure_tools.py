@@ -21,9 +21,8 @@ def test_role_with_policies_from_plan_to_destroy(iam: Any, unique: Names) -> Non
     assert failure(refused.value)[:2] == (404, "NoSuchEntity")
     tags = [{"Key": "managed-by", "Value": "terraform"}]
     iam.create_role(RoleName=role, Path="/", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=3600, Tags=tags)
-    policy = iam.create_policy(PolicyName=name, Path="/", PolicyDocument=json.dumps(ANYTHING), Tags=tags)["Policy"][
-        "Arn"
-    ]
+    made = iam.create_policy(PolicyName=name, Path="/", PolicyDocument=json.dumps(ANYTHING), Tags=tags)
+    policy = made["Policy"]["Arn"]
     iam.put_role_policy(RoleName=role, PolicyName="inline", PolicyDocument=json.dumps(ANYTHING))
     iam.attach_role_policy(RoleName=role, PolicyArn=policy)
     # refresh
@@ -101,7 +100,7 @@ def test_account_authorization_details(iam: Any, unique: Names) -> None:
     iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(ANYTHING))
     for kind, name in (("user", user), ("group", group), ("role", role)):
         getattr(iam, f"attach_{kind}_policy")(**{f"{kind.capitalize()}Name": name}, PolicyArn=arn)
-    pages = list(iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 7}))
+    pages = list(iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 2}))
     assert len(pages) > 1
 
     def found(member: str, key: str, name: str) -> dict[str, Any]:
