@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from fuin.access.key_row import ConditionKey, never
 
-_IAM, _STS, _ASSUME = ("iam:*",), ("sts:*",), ("sts:AssumeRole",)
+_IAM, _STS = ("iam:*",), ("sts:*",)
+_ASSUME = ("sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession")  # all asked for by AssumeRole
 _ATTACHING = tuple(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("Group", "Role", "User"))
-_BOUNDED = (
-    *(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach", "Put", "Delete") for kind in ("Role", "User")),
-    *(f"iam:{verb}{kind}PermissionsBoundary" for verb in ("Put", "Delete") for kind in ("Role", "User")),
-    "iam:CreateRole", "iam:CreateUser",
-)  # fmt: skip
 _NOT_SAID = "when the request does not say it"
 
 ROWS = (
-    ConditionKey("iam:PermissionsBoundary", "ARN", _BOUNDED, "the boundary that the identity has or is to have",
+    ConditionKey("iam:PermissionsBoundary", "ARN", _IAM, "the boundary that the identity has or is to have",
                  "without one"),
     ConditionKey("iam:PolicyARN", "ARN", _ATTACHING, "the managed policy"),
-    ConditionKey("iam:ResourceTag/NAME", "String", _IAM, "the value of the user's or role's tag", "without the tag"),
+    ConditionKey("iam:ResourceTag/NAME", "String", (*_IAM, *_ASSUME), "the value of the user's or role's tag", "without the tag"),
     ConditionKey("sts:ExternalId", "String", _ASSUME, "the parameter", _NOT_SAID),
     ConditionKey("sts:RoleSessionName", "String", _ASSUME, "the parameter"),
-    ConditionKey("sts:SourceIdentity", "String", ("sts:AssumeRole", "sts:SetSourceIdentity"), "the parameter",
-                 _NOT_SAID),
-    ConditionKey("sts:TransitiveTagKeys", "String", ("sts:AssumeRole", "sts:TagSession"), "the parameter", _NOT_SAID,
-                 many=True),
+    ConditionKey("sts:SourceIdentity", "String", _ASSUME, "the parameter", _NOT_SAID),
+    ConditionKey("sts:TransitiveTagKeys", "String", _ASSUME, "the parameter", _NOT_SAID, many=True),
     never("iam:AssociatedResourceArn", "ARN", "of roles that are passed to services", actions=_IAM),
     never("iam:AWSServiceName", "String", "of service-linked roles", actions=_IAM),
     never("iam:OrganizationsPolicyId", "String", "there are no organizations", actions=_IAM),

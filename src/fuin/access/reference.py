@@ -25,7 +25,7 @@ what requests bring equal, for every operation of KMS and S3 (`tests/kms/test_co
 
 What conditions are, and what their operators make of an absent key, is in [the policy language](policies.md). Names of
 condition keys are not case-sensitive. A key with *several* values wants `ForAllValues:` or `ForAnyValue:`. A policy may
-name any key; one that is not on this page never comes, and the lint of policies warns of it.
+name any key; one that is not on this page never comes, and `fuin policy lint` warns of it.
 
 A request gathers these facts only if a condition asks for one; what is costly to find (all aliases of a key, when it
 was last used) only if a condition asks for just that.
