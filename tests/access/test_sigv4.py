@@ -279,13 +279,18 @@ def test_damaged_requests_are_refused_cleanly(data: st.DataObject) -> None:
     piece = data.draw(st.binary(min_size=1, max_size=4).filter(lambda value: value != good[at : at + len(value)]))
     bad = good[:at] + piece + good[at + len(piece) :]
     request.headers[b"authorization"] = bad
-    if bad.translate(None, b" ,") == good.translate(None, b" ,"):
+    if _letters(bad) == _letters(good):
         return
     try:
         signed = _check(request, time.time(), body_hash)
     except AuthenticationFailed:
         return
     assert signed.credential.access_key_id != ACCESS_KEY_ID
+
+
+def _letters(header: bytes) -> str:
+    """Return a header without the commas and the white space between its fields, of whatever kind."""
+    return "".join(header.decode("latin-1").replace(",", " ").split())
 
 
 def test_cache_is_bounded() -> None:

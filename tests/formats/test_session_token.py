@@ -151,3 +151,10 @@ def test_each_session_has_a_secret_of_its_own() -> None:
     assert first != second
     assert holder.open(second, SESSION_KEY_ID, NOW) == (bytearray(two), b"claims", EXPIRY)
     assert len(one) == 40
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=300).map(session_token._deflated))
+def test_any_other_claims_are_refused(data: bytes) -> None:
+    """Bytes that are no claims raise FormatError and nothing else."""
+    with pytest.raises(FormatError):
+        session_token.parse_claims(data)

@@ -65,12 +65,14 @@ def test_a_lost_policy_and_a_deleted_role(server: Server, role: str, clients: li
 
 
 def test_sessions_survive_a_restart(new_server: Callable[..., Server]) -> None:
-    """Nothing of a session is kept in a process: after kill -9 of everything it goes on."""
+    """Nothing of a session is kept, in no process and no file: after kill -9 of everything it goes on."""
     server = new_server()
     server.start()
     user = server.add_user("alice", allow(["kms:ListKeys"]))
     keys = server.client("sts", user).get_session_token()["Credentials"]
     session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+    for secret in (keys["SecretAccessKey"], keys["SessionToken"]):
+        assert not [path for path in server.data.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     server.kill()
     server.start()
     client = session.client("kms", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 1}))
