@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 import fuin.store
 from fuin.settings import Settings
-from fuin.store import connect, keys, materials, migrate
+from fuin.store import connect, identities, keys, materials, migrate
 from fuin.store.store import Store
+from fuin.store.users import User
 from tests.store import values
 
 KEY = {
@@ -71,5 +72,34 @@ def test_a_key_of_the_first_version_is_as_it_was(old: Settings) -> None:
         found = store.read(materials.find_material, key.key_id, key.region, key.current_material)
         assert found is not None
         assert found.wrapped == b"w" * 114
+    finally:
+        store.close()
+
+
+def test_users_of_an_earlier_version_are_as_they_were(settings: Settings) -> None:
+    """Users, their access keys and policies are found after the change that made them identities."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0002")
+    engine = connect.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        for statement in (
+            "INSERT INTO accounts VALUES ('123456789012', 1.0)",
+            "INSERT INTO users VALUES ('123456789012', 'Ann', 'AIDAANN', 2.0), ('123456789012', 'ann', 'AIDA2', 3.0)",
+            "INSERT INTO user_policies VALUES ('123456789012', 'Ann', 'inline', '{policy}')",
+            "INSERT INTO access_keys VALUES ('AKIAROOT', '123456789012', NULL, 1, X'00ff', 4.0)",
+            "INSERT INTO access_keys VALUES ('AKIAANN', '123456789012', 'Ann', 0, X'01fe', 5.0)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        ann = User(values.ACCOUNT, "Ann", "AIDAANN", 2.0)
+        assert store.read(identities.page, User, values.ACCOUNT) == [ann, User(values.ACCOUNT, "ann", "AIDA2", 3.0)]
+        key, root = store.catalog().access_key("AKIAANN"), store.catalog().access_key("AKIAROOT")
+        assert key is not None
+        assert root is not None
+        assert (key.principal.id, key.active, key.sealed_secret, key.created) == (ann.id, False, b"\x01\xfe", 5.0)
+        assert (root.user, root.active, root.sealed_secret) == (None, True, b"\x00\xff")
+        assert store.catalog().user_policies(key.principal) == ("{policy}",)
     finally:
         store.close()

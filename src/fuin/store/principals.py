@@ -17,7 +17,7 @@ from fuin.store import accounts, identities, schema
 from fuin.store.errors import NotFound, StoreRefusal
 from fuin.store.identities import Identity
 
-_ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
+_ACCOUNT, _ROOT = re.compile(r"([0-9]{12})"), re.compile(r"arn:aws:iam::([0-9]{12}):root")
 _IDENTITY = re.compile(r"arn:aws:iam::([0-9]{12}):(user|role)/.+")
 _SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _FEDERATED = re.compile(r"arn:aws:sts::([0-9]{12}):federated-user/.+")
@@ -37,7 +37,7 @@ def exists(conn: Connection, name: str) -> bool:
     """
     if name == "*":
         return True
-    if found := _ACCOUNT.fullmatch(name) or _FEDERATED.fullmatch(name):
+    if found := _ACCOUNT.fullmatch(name) or _ROOT.fullmatch(name) or _FEDERATED.fullmatch(name):
         return accounts.account_exists(conn, found[1])
     if found := _IDENTITY.fullmatch(name):
         try:

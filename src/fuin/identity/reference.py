@@ -1,0 +1,108 @@
+"""The reference page of the IAM operations, made of the operations table and the service model.
+
+`python -m fuin.identity.reference docs/reference/iam-operations.md` writes it; a test holds the file and this equal.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from botocore import xform_name
+
+from fuin.access.condition_keys import TABLE
+from fuin.identity import quotas
+from fuin.identity.operations import IAM
+
+TESTS = Path(__file__).resolve().parents[3] / "tests" / "identity"
+
+_HEAD = """# IAM operations
+
+Made by `python -m fuin.identity.reference` of the operations table (`src/fuin/identity/iam.py`) and the service model.
+
+{built} of the {all} operations of IAM are built: what administers users, access keys, groups, roles and policies. The
+others are answered with `InvalidAction`, "The operation … is not built in this server.". STS has
+[a page of its own](sts.md).
+
+Each operation needs the IAM action of its own name, such as `iam:CreateUser`, on the ARN of the user, group, role or
+policy; lists need it on `arn:aws:iam::ACCOUNT:user/` with the path that is asked for, `GetAccountSummary` and the like
+on `*`. Tags that are given when something is created need `iam:TagUser`, `iam:TagRole` or `iam:TagPolicy` as well, and
+`UpdateUser` and `UpdateGroup` need the right on the new name too. The right comes before existence: who may not ask
+learns nothing. The condition keys are in [their reference](condition-keys.md).
+
+Signatures of any Region are taken: AWS's are for `us-east-1` only, but clients with an endpoint URL sign for their own.
+
+Besides the errors below, every operation may answer with `AccessDenied` (403), `ValidationError` (400),
+`ServiceFailure` (500), `ServiceUnavailable` (503: the keyholder or the store is away) and the errors of Signature V4
+(`MissingAuthenticationToken`, `IncompleteSignature`, `InvalidClientTokenId`, `SignatureDoesNotMatch`).
+
+## Quotas
+
+{quotas}
+
+## What differs from AWS
+
+* There are no AWS managed policies (`arn:aws:iam::aws:policy/…`): attaching one is `NoSuchEntity`.
+* There are no passwords, MFA devices, certificates, SSH keys, instance profiles, identity providers and account
+  aliases. Lists of them are empty where infrastructure tools ask for them, and a login profile is `NoSuchEntity`.
+* Names are found in their exact case only. As in AWS two names must differ in more than case.
+* A policy is refused when it is put for whatever would not be understood, see [the policy language](policies.md).
+* `RoleLastUsed` is always empty.
+"""
+_QUOTAS = (
+    ("users, groups, roles, managed policies in an account",
+     f"{quotas.USERS:,}, {quotas.GROUPS:,}, {quotas.ROLES:,}, {quotas.POLICIES:,}"),
+    ("access keys of a user (of the root, too)", str(quotas.ACCESS_KEYS)),
+    ("groups that a user is in", str(quotas.GROUPS_OF_USER)),
+    ("managed policies attached to a user, group, role", ", ".join(str(most) for most in quotas.ATTACHED.values())),
+    ("characters of all inline policies of a user, group, role",
+     ", ".join(f"{most:,}" for most in quotas.INLINE.values())),
+    ("characters of a managed policy, of a trust policy", f"{quotas.POLICY_SIZE:,}, {quotas.TRUST_POLICY_SIZE:,}"),
+    ("versions of a managed policy", str(quotas.VERSIONS)),
+    ("tags of a user, role, policy", "50"),
+)  # fmt: skip
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    rows = "\n".join(f"| {what} | {most} |" for what, most in _QUOTAS)
+    table = f"| | at most |\n|---|---|\n{rows}\n\nWhite space in policies does not count."
+    names = IAM.model.load().operation_names
+    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table)
+    tested = _tested()
+    sections = [_section(name, tested[name]) for name in sorted(IAM.operations)]
+    return "\n".join([head, "## Operations\n", *sections]).rstrip("\n") + "\n"
+
+
+def _tested() -> dict[str, list[str]]:
+    """Return the test files that call each operation, by boto3's name of it."""
+    calls = {
+        path.name: set(re.findall(r"\.([a-z_]+)\b|get_paginator\(\"([a-z_]+)\"\)", path.read_text(encoding="utf-8")))
+        for path in sorted(TESTS.glob("test_*.py"))
+    }
+    named = {file: {name for pair in found for name in pair} for file, found in calls.items()}
+    return {
+        operation: [file for file, found in named.items() if xform_name(operation) in found]
+        for operation in IAM.operations
+    }
+
+
+def _section(name: str, tested: list[str]) -> str:
+    modelled = IAM.model.load().operation_model(name).error_shapes
+    errors = sorted(shape.metadata.get("error", {}).get("code", shape.name) for shape in modelled)
+    keys = sorted({key.name for key in TABLE if key.brought and f"iam:{name}" in key.actions})
+    lines = [f"### {name}\n", f"Errors of the model: {_listed(errors)}\n"]
+    if keys:
+        lines.append(f"More condition keys: {_listed(keys)}\n")
+    if tested:
+        lines.append(f"Tests: {_listed(tested)}\n")
+    return "\n".join(lines)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
