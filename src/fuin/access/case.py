@@ -36,13 +36,15 @@ def _compiled(document: str, kind: PolicyKind) -> Policy:
 class Sheet:
     """One policy in play: what people call it, its kind and its document.
 
-    `assumed` says why it is not certain that such a policy exists; empty for those that do.
+    `assumed` says why it is not certain that such a policy exists; empty for those that do. `source` is what IAM's
+    simulator calls it.
     """
 
     label: str
     kind: PolicyKind
     document: str
     assumed: str = ""
+    source: str = ""
 
     @property
     def policy(self) -> Policy:

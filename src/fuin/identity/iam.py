@@ -15,6 +15,7 @@ from fuin.identity import (
     inline_policies,
     managed_policies,
     roles,
+    simulation,
     tags,
     users,
 )
@@ -96,6 +97,10 @@ ROWS: tuple[tuple[str, Function], ...] = (
     ("UntagPolicy", partial(tags.untag, POLICY)),
     ("ListPolicyTags", partial(tags.list_tags, POLICY)),
     ("ListEntitiesForPolicy", attachments.list_entities_for_policy),
+    ("SimulatePrincipalPolicy", simulation.simulate_principal_policy),
+    ("SimulateCustomPolicy", simulation.simulate_custom_policy),
+    ("GetContextKeysForPrincipalPolicy", simulation.get_context_keys_for_principal_policy),
+    ("GetContextKeysForCustomPolicy", simulation.get_context_keys_for_custom_policy),
     ("GetAccountSummary", account.get_account_summary),
     ("GetAccountAuthorizationDetails", authorization_details.get_account_authorization_details),
     ("ListAccountAliases", account.list_account_aliases),

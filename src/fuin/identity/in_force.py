@@ -97,7 +97,8 @@ def of_identity(conn: Connection, identity: Identity) -> Holder:
     document = managed_policies.boundary_of(conn, identity.id)
     boundary = None
     if document is not None:
-        boundary = Sheet(f"permissions boundary {identity.boundary} of {owner}", PolicyKind.BOUNDARY, document)
+        label, name = f"permissions boundary {identity.boundary} of {owner}", str(identity.boundary).rpartition("/")[2]
+        boundary = Sheet(label, PolicyKind.BOUNDARY, document, source=name)
     return Holder(principal, owner, tuple(policies), boundary)
 
 
@@ -129,16 +130,23 @@ def find(conn: Connection, arn: str) -> Holder | None:
     return replace(found, principal=role_session(role, session)) if session else found
 
 
+def group_policies(conn: Connection, group: Identity) -> tuple[Sheet, ...]:
+    """Return the policies of a group, which is no principal."""
+    return tuple(_of_one(conn, group))
+
+
 def _of_one(conn: Connection, identity: Identity) -> Iterator[Sheet]:
     """Yield what a user, group or role has itself."""
     owner = f"{identity.kind} {identity.name}"
     for name in inline_policies.names(conn, identity.id):
         document = inline_policies.find(conn, identity.id, name) or ""
-        yield Sheet(f'policy "{name}" of {owner}', _INLINE[identity.kind], document)
+        source = f"{identity.kind}_{identity.name}_{name}"
+        yield Sheet(f'policy "{name}" of {owner}', _INLINE[identity.kind], document, source=source)
     for policy_id in managed_policies.attached(conn, identity.id):
         policy = managed_policies.policy_by_id(conn, policy_id)
         document = managed_policies.document_of(conn, policy_id)
-        yield Sheet(f"policy {policy.arn} attached to {owner}", PolicyKind.MANAGED, document)
+        label = f"policy {policy.arn} attached to {owner}"
+        yield Sheet(label, PolicyKind.MANAGED, document, source=policy.name)
 
 
 def all_grants(conn: Connection, key: Key) -> tuple[Grant, ...]:

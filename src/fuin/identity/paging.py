@@ -32,8 +32,12 @@ def page(given: Given, member: str, found: Sequence[T], name: Callable[[T], str]
     shown = [show(item) for item in found[:limit]]
     if len(found) <= limit:
         return {member: shown, "IsTruncated": False}
-    marker = base64.urlsafe_b64encode(name(found[limit - 1]).encode()).decode()
-    return {member: shown, "IsTruncated": True, "Marker": marker}
+    return {member: shown, "IsTruncated": True, "Marker": marker_of(name(found[limit - 1]))}
+
+
+def marker_of(name: str) -> str:
+    """Return the marker after whose name the next page begins."""
+    return base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def page_of_all(
