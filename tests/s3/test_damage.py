@@ -186,7 +186,7 @@ def test_index_that_cannot_commit(place: Place, bucket: str, stored: Path, monke
         raise StoreUnavailable("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(place.services.store), "write", failing)
+        patch.setattr(type(place.services.store), "commit", failing)
         reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     assert set(place.blobs()) == before
@@ -203,7 +203,7 @@ def test_commit_of_unknown_outcome_keeps_its_blob(
         raise OutcomeUnknown("fsync")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(place.services.store), "write", failing)
+        patch.setattr(type(place.services.store), "commit", failing)
         reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     (left,) = set(place.blobs()) - before
