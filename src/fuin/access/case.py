@@ -6,8 +6,7 @@ Requests are decided by `decide` directly; a case asks the same functions for `f
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from fuin.access import decide
@@ -21,15 +20,9 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
 
 Rule = Literal["key", "bucket", "role", "identity"]
-_COMPILED_AT_MOST = 4096
 # Stand where a statement was: they match no request, and policies must have one statement at least.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
 _INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
-
-
-@lru_cache(maxsize=_COMPILED_AT_MOST)
-def _compiled(document: str, kind: PolicyKind) -> Policy:
-    return parse_policy(document, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +38,14 @@ class Sheet:
     document: str
     assumed: str = ""
     source: str = ""
+    _compiled: list[Policy] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def policy(self) -> Policy:
-        """Return the compiled form; raises MalformedPolicy."""
-        return _compiled(self.document, self.kind)
+        """Return the compiled form, made when it is first asked for; raises MalformedPolicy."""
+        if not self._compiled:
+            self._compiled.append(parse_policy(self.document, self.kind))
+        return self._compiled[0]
 
     def statements(self) -> list[dict[str, Any]]:
         """Return the statements as they are written, in their order."""

@@ -26,8 +26,13 @@ _STATEMENTS_AT_MOST = 100
 
 
 def lines(retraced: Retraced) -> Iterator[str]:
-    """Yield an evaluation, indented by two."""
+    """Yield a recorded decision's evaluation, indented by two."""
     yield _when(retraced)
+    yield from body(retraced)
+
+
+def body(retraced: Retraced) -> Iterator[str]:
+    """Yield every policy and grant that is looked at, and the change that would allow a refusal, indented by two."""
     for policy in retraced.evaluation.policies:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
         yield f"  {plain(policy.sheet.label)}{note}"

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fuin import __version__
-from fuin.cli import admin, audit, encrypt, explain, policy, serve, suggest, who_can
+from fuin.cli import admin, audit, encrypt, explain, policy, serve, simulate, suggest, who_can
 from fuin.errors import FuinError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("explain")(explain.explain)
 policy.app.command("suggest")(suggest.suggest_policy)
 app.add_typer(policy.app, name="policy")
 app.command("who-can")(who_can.who_can_command)
+app.command("simulate")(simulate.simulate)
 app.command("encrypt")(encrypt.encrypt)
 app.command("decrypt")(encrypt.decrypt)
 

@@ -96,7 +96,7 @@ def _template(action: str, resources: Sequence[str]) -> str:
 def _specific(simulation: Simulation, action: str, resource: str) -> dict[str, Any]:
     """Return the result for one resource."""
     evaluation = simulation.evaluation(action, resource)
-    decision = decided(evaluation)
+    decision = _decided(evaluation)
     result: dict[str, Any] = {
         "EvalResourceName": resource, "EvalResourceDecision": decision,
         "MatchedStatements": _matched(simulation, evaluation, decision),
@@ -109,7 +109,7 @@ def _specific(simulation: Simulation, action: str, resource: str) -> dict[str, A
     return result
 
 
-def decided(evaluation: Evaluation) -> str:
+def _decided(evaluation: Evaluation) -> str:
     if evaluation.decision.allowed:
         return ALLOWED
     return EXPLICIT if any(cause.reason.effect == "Deny" for cause in evaluation.decision.causes) else IMPLICIT

@@ -20,7 +20,7 @@ from fuin.identity.simulated import Simulation, Values, is_key, result, unique
 from fuin.store import groups, identities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -42,7 +42,7 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
     found = call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
-    holder = replace(found, policies=(*found.policies, *_given(given, "PolicyInputList", PolicyKind.MANAGED)))
+    holder = replace(found, policies=(*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))
     if given.get("CallerArn", arn) != arn:
         holder = replace(holder, principal=_principal(call, given["CallerArn"]))
     return await _simulated(given, holder)
@@ -51,7 +51,7 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
 async def simulate_custom_policy(call: Call, given: Given) -> Output:
     """Answer what policies that are given would decide."""
     entities.permit(call, "*")
-    policies = _given(given, "PolicyInputList", PolicyKind.MANAGED)
+    policies = await _given(given, "PolicyInputList", PolicyKind.MANAGED)
     caller = given.get("CallerArn")
     principal = _principal(call, caller) if caller else _anybody(call.account, _facts(given))
     return await _simulated(given, in_force.Holder(principal, "the caller", policies))
@@ -60,7 +60,7 @@ async def simulate_custom_policy(call: Call, given: Given) -> Output:
 async def get_context_keys_for_custom_policy(call: Call, given: Given) -> Output:
     """Return the condition keys that policies name, as they are written there."""
     entities.permit(call, "*")
-    return {"ContextKeyNames": _keys(_given(given, "PolicyInputList", PolicyKind.MANAGED))}
+    return {"ContextKeyNames": _keys(await _given(given, "PolicyInputList", PolicyKind.MANAGED))}
 
 
 async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Output:
@@ -70,7 +70,7 @@ async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Out
     found = call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
-    return {"ContextKeyNames": _keys((*found.policies, *_given(given, "PolicyInputList", PolicyKind.MANAGED)))}
+    return {"ContextKeyNames": _keys((*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))}
 
 
 def _source(conn: Connection, account: str, arn: str) -> in_force.Holder | None:
@@ -109,18 +109,20 @@ def _anybody(account: str, facts: Values) -> Principal:
     return Principal("user", arn, account, named.get("aws:userid", ""), name)
 
 
-def _given(given: Given, member: str, kind: PolicyKind) -> tuple[Sheet, ...]:
+async def _given(given: Given, member: str, kind: PolicyKind) -> tuple[Sheet, ...]:
+    """Return policies that a request holds, compiled beside the event loop: they may be long; raises InvalidInput."""
     found = enumerate(given.get(member, ()), 1)
-    return tuple(_sheet(f"{member}.{number}", kind, document) for number, document in found)
+    sheets = tuple(Sheet(f"{member}.{number}", kind, text, source=f"{member}.{number}") for number, text in found)
+    await asyncio.to_thread(_compile, sheets)
+    return sheets
 
 
-def _sheet(name: str, kind: PolicyKind, document: str) -> Sheet:
-    sheet = Sheet(name, kind, document, source=name)
-    try:
-        sheet.policy  # noqa: B018 - compiled, and remembered
-    except MalformedPolicy as error:
-        raise InvalidInput(f"Error parsing the policy. {name}: {error}") from None
-    return sheet
+def _compile(sheets: Sequence[Sheet]) -> None:
+    for sheet in sheets:
+        try:
+            sheet.policy  # noqa: B018 - the sheet remembers it
+        except MalformedPolicy as error:
+            raise InvalidInput(f"Error parsing the policy. {sheet.label}: {error}") from None
 
 
 def _facts(given: Given) -> Values:
@@ -138,11 +140,11 @@ async def _simulated(given: Given, holder: in_force.Holder) -> Output:
     facts = _facts(given)
     tags = {key[len(_TAG) :]: str(value) for key, value in facts.items() if key.lower().startswith(_TAG)}
     principal = replace(holder.principal, tags=tuple({**dict(holder.principal.tags), **tags}.items()))
-    boundaries = _given(given, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
+    boundaries = await _given(given, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
     if len(boundaries) > 1:
         raise InvalidInput("Only one permissions boundary can be simulated.")
     simulation = Simulation(
-        principal, holder.policies, boundaries[0] if boundaries else holder.boundary, _resource_policy(given),
+        principal, holder.policies, boundaries[0] if boundaries else holder.boundary, await _resource_policy(given),
         given["ResourceOwner"].removeprefix("arn:aws:iam::").partition(":")[0] if "ResourceOwner" in given else None,
         facts,
     )  # fmt: skip
@@ -178,12 +180,14 @@ def _actions_per_page(simulation: Simulation, resources: int) -> int:
     return max(1, min(_BUDGET // work, _RESULTS_AT_MOST // resources))
 
 
-def _resource_policy(given: Given) -> Sheet | None:
+async def _resource_policy(given: Given) -> Sheet | None:
     document = given.get("ResourcePolicy")
     if document is None:
         return None
-    on_keys = any(map(is_key, given.get("ResourceArns", ())))
-    return _sheet("ResourcePolicy", PolicyKind.KEY if on_keys else PolicyKind.BUCKET, document)
+    kind = PolicyKind.KEY if any(map(is_key, given.get("ResourceArns", ()))) else PolicyKind.BUCKET
+    sheet = Sheet("ResourcePolicy", kind, document, source="ResourcePolicy")
+    await asyncio.to_thread(_compile, (sheet,))
+    return sheet
 
 
 def _keys(sheets: Iterable[Sheet]) -> list[str]:

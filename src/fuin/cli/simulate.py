@@ -1,0 +1,138 @@
+"""`fuin simulate`: ask beforehand what would be decided, with the policies and grants that are really there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fuin.access.ask import Ask
+from fuin.access.case import Sheet
+from fuin.access.changes import smallest_changes
+from fuin.access.explain import explain
+from fuin.access.kinds import PolicyKind
+from fuin.access.policy import parse_policy
+from fuin.cli import evaluation
+from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.plain import plain
+from fuin.cli.reading import reading
+from fuin.errors import FuinError
+from fuin.identity import in_force, targets
+from fuin.identity.retrace import Retraced
+from fuin.store import meta
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.access.case import Case
+    from fuin.identity.in_force import Holder
+    from fuin.identity.targets import Right, Values
+
+Who = Annotated[str, typer.Option("--principal", help="A user's or role's ARN, user/NAME, role/NAME, or root.")]
+Actions = Annotated[list[str], typer.Option("--action", help="An action; may be given several times.")]
+Target = Annotated[
+    str, typer.Option("--resource", help="A key (id, ARN or alias), s3://bucket/key, a bucket's ARN, or * for none.")
+]
+Context = Annotated[
+    list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="A condition key; again for more values.")
+]
+With = Annotated[
+    Path | None,
+    typer.Option("--with-policy", exists=True, dir_okay=False, help="As if the principal had this as well."),
+]
+Instead = Annotated[
+    Path | None, typer.Option("--resource-policy", exists=True, dir_okay=False, help="As if the resource had this one.")
+]
+
+
+def simulate(
+    principal: Who,
+    action: Actions,
+    resource: Target = "*",
+    context: Context = None,
+    with_policy: With = None,
+    resource_policy: Instead = None,
+    data: Data = DEFAULT_DATA,
+    json_output: Json = False,
+) -> None:
+    """Tell what would be decided, and why, without doing anything; exit status 1 if anything is refused.
+
+    The principal's policies, groups, boundary, the resource's policy and the grants are those that are in force. For an
+    object under SSE-KMS both rights are asked for. What a condition needs and --context does not give is absent.
+
+    **Example**: `fuin simulate --principal user/alice --action s3:GetObject --resource s3://papers/a.txt`
+    """
+    facts = _facts(context or [])
+    extra = None if with_policy is None else with_policy.read_text(encoding="utf-8")
+    instead = None if resource_policy is None else resource_policy.read_text(encoding="utf-8")
+    with reading(data) as store:
+        holder = store.read(_holder, principal)
+        if extra is not None:
+            parse_policy(extra, PolicyKind.MANAGED)
+            sheet = Sheet(f"policy {with_policy}", PolicyKind.MANAGED, extra)
+            holder = replace(holder, policies=(*holder.policies, sheet))
+        rights = [right for one in action for right in store.read(targets.rights, one, resource)]
+        found = [(right, _retraced(right, holder, facts, instead)) for right in rights]
+    if json_output:
+        typer.echo(json.dumps([_object(right, one) for right, one in found], indent=1))
+    else:
+        for right, one in found:
+            for line in _lines(right, one):
+                typer.echo(line)
+    if not all(one.evaluation.decision.allowed for _, one in found):
+        raise typer.Exit(1)
+
+
+def _holder(conn: Connection, text: str) -> Holder:
+    """Return the principal that is meant; raises FuinError."""
+    known = meta.find_meta(conn)
+    account = known.account if known else ""
+    arn = text if text.startswith("arn:") else f"arn:aws:iam::{account}:{text}"
+    holder = in_force.find(conn, arn)
+    if holder is None:
+        raise FuinError(f"there is no principal {text}")
+    return holder
+
+
+def _facts(pairs: list[str]) -> Values:
+    """Return condition keys of KEY=VALUE; one that is given several times has several values. Raises FuinError."""
+    facts: Values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise FuinError(f"--context takes KEY=VALUE, not {pair}")
+        before = facts.get(key)
+        facts[key] = value if before is None else (*((before,) if isinstance(before, str) else before), value)
+    return facts
+
+
+def _retraced(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
+    case = right.case(holder)
+    if instead is not None:
+        case = _with_resource_policy(case, right, instead)
+    ask = Ask(holder.principal, right.action, right.resource, {**right.facts, **facts})
+    return Retraced(case, explain(case, ask), smallest_changes(case, ask), frozenset(), 0)
+
+
+def _with_resource_policy(case: Case, right: Right, document: str) -> Case:
+    """Return the case with another policy of the resource: that of --resource, not of an object's key."""
+    kind = {"key": PolicyKind.KEY, "bucket": PolicyKind.BUCKET}.get(case.rule)
+    if kind is None or (kind is PolicyKind.KEY and "kms:ViaService" in right.facts):
+        return case
+    parse_policy(document, kind)
+    return replace(case, resource=Sheet(kind.value, kind, document))
+
+
+def _lines(right: Right, found: Retraced) -> list[str]:
+    verdict = "ALLOWED" if found.evaluation.decision.allowed else "REFUSED"
+    note = f" ({right.note})" if right.note else ""
+    return [plain(f"{right.action} on {right.resource}: {verdict}{note}"), *evaluation.body(found), ""]
+
+
+def _object(right: Right, found: Retraced) -> dict[str, Any]:
+    told = evaluation.as_object(found)
+    told.pop("samePolicies")
+    return {"action": right.action, "resource": right.resource, "allowed": told.pop("allowedNow"), **told}
