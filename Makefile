@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript)
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript evaluator)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
 .PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
@@ -29,6 +29,13 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  mkdir -p $(@D) && cp tests/interop/javascript/package*.json $(@D) && \
 	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
 	  else echo "npm could not install the JavaScript client: the tests that need it are skipped"; fi; fi
+
+# The independent evaluator of policies that the differential test asks; without npm it stays away as well.
+.venv-evaluator/.done: tests/differential/javascript/package-lock.json | system-packages
+	@if command -v npm >/dev/null; then \
+	  mkdir -p $(@D) && cp tests/differential/javascript/package*.json $(@D) && \
+	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
+	  else echo "npm could not install the evaluator of policies: the differential test is skipped"; fi; fi
 
 system-packages:
 	@bash tests/system-packages.sh
@@ -63,7 +70,8 @@ format: venv
 lock: ## make the lock files anew (needs uv)
 	@for f in runtime dev aws s3fs tink esdk-cli bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
-	cd tests/interop/javascript && npm install --package-lock-only --omit-lockfile-registry-resolved=true
+	for f in interop differential; do (cd tests/$$f/javascript && \
+	  npm install --package-lock-only --omit-lockfile-registry-resolved=true); done
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

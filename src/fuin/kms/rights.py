@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fuin.access.reasons import BOUNDARY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.specs import (
@@ -34,6 +35,7 @@ _UNSEEN = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
 )
+_OF_CALLER = (IDENTITY, BOUNDARY, SESSION)  # the policies that are the caller's own
 THIS_RESOURCE, OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
 # The condition key that names the algorithm, as facts have it, by the key's usage.
@@ -132,7 +134,7 @@ def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: st
     """
     if named.account == call.account:
         return error
-    if "identity-based policy" not in error.sentence:
+    if not any(kind in error.sentence for kind in _OF_CALLER):
         return unseen(call, action, noun)
     if noun is THIS_RESOURCE and not named.alias:
         return error
