@@ -171,3 +171,9 @@ def test_the_recommended_policies_are_clean() -> None:
     assert len(policies) >= 3
     found = {finding.check for text in policies for finding in lint.lint(text.replace('"KEY"', f'"{KEY}"'), IDENTITY)}
     assert found <= {"bucket-key-context"}
+
+
+def test_every_check_is_on_the_page() -> None:
+    """The reference lists each warning by its name, and no other."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "policy-warnings.md"
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)) == set(lint.CHECKS)
