@@ -6,6 +6,7 @@ needs. What it decides is kept in the call and stands in the audit record, which
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -42,7 +43,7 @@ SLOW_AT_MOST = 32
 
 # How often a change asks for its rights again. Each time somebody has taken a right from somebody within the few
 # milliseconds between the question and the commit.
-_TRIES = 8
+_TRIES = 16
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,6 +58,7 @@ class Services:
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
     slow: Shares = field(init=False)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whoever takes rights, see Call._commit
 
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)
@@ -167,11 +169,17 @@ class Call(msgspec.Struct):
         """
         if not self.asked:
             raise RuntimeError(f"{self.operation} has asked for no right to make this change")
-        for _ in range(_TRIES):
+        if effect is not Effect.TAKES:
             try:
                 return await self.services.store.commit(fn, effect, self.epoch)
             except RightsMoved:
                 await self._ask_again()
+        async with self.services.changing:  # so that a worker's own changes do not move each other's rights for ever
+            for _ in range(_TRIES):
+                try:
+                    return await self.services.store.commit(fn, effect, self.epoch)
+                except RightsMoved:
+                    await self._ask_again()
         raise StoreUnavailable("rights have kept moving while a change was made")
 
     async def _ask_again(self) -> None:
