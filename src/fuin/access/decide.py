@@ -66,7 +66,7 @@ _OWNER = Cause(Reason("the key's account may retire its grants", "", "", "Allow"
 _Consulted = list[tuple["Origin", "Policy"]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost as much as a condition
 class Decision:
     """Whether a request is allowed, by which causes, and AWS's sentence about a refusal (empty when allowed)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fuin.access.grantees import Standing
 from fuin.access.words import listed
@@ -40,7 +40,8 @@ class Reason:
     effect: str
 
 
-class Cause(NamedTuple):
+@dataclass(slots=True)
+class Cause:
     """A reason, and the policy that it comes from."""
 
     reason: Reason

@@ -6,6 +6,7 @@ either side wins; what allows, and how a resource's policy names the caller, is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.access.grantees import Standing
@@ -32,7 +33,8 @@ class Limits(NamedTuple):
 UNLIMITED = Limits()
 
 
-class Resource(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would cost as much as a condition
+class Resource:
     """What a resource's policy says: a deny, or the best allow and how that names the caller."""
 
     denied: Cause | None
@@ -40,7 +42,8 @@ class Resource(NamedTuple):
     standing: Standing
 
 
-class Own(NamedTuple):
+@dataclass(slots=True)
+class Own:
     """What the caller's policies say: a deny, or an identity policy's allow, and what the limits say of that.
 
     `within` is what allows in each limit that there is; `missing` the kind of the first limit that does not allow.
@@ -52,6 +55,7 @@ class Own(NamedTuple):
     missing: str | None = None
 
 
+_HERE = (RESOURCE, 0)
 SILENT = Resource(None, None, Standing.NONE)
 
 
@@ -64,8 +68,8 @@ def resource_side(ask: Ask, policy: Policy, limits: Limits = UNLIMITED) -> Resou
             continue
         if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
             if statement.effect == "Deny":
-                return Resource(Cause(statement.reason, (RESOURCE, 0)), None, Standing.NONE)
-            allowed, best = Cause(statement.reason, (RESOURCE, 0)), standing
+                return Resource(Cause(statement.reason, _HERE), None, Standing.NONE)
+            allowed, best = Cause(statement.reason, _HERE), standing
     return Resource(None, allowed, best)
 
 
@@ -105,9 +109,10 @@ def _scan(ask: Ask, kind: str, policies: tuple[Policy, ...]) -> tuple[Cause | No
     allowed = None
     for index, policy in enumerate(policies):
         for statement, _ in policy.naming(ask):
+            if allowed is not None and statement.effect == "Allow":
+                continue
             if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
                 if statement.effect == "Deny":
                     return Cause(statement.reason, (kind, index)), None
-                if allowed is None:
-                    allowed = Cause(statement.reason, (kind, index))
+                allowed = Cause(statement.reason, (kind, index))
     return None, allowed
