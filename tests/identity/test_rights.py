@@ -18,7 +18,8 @@ MEMBERS: dict[str, Any] = {
     "UserName": "somebody", "GroupName": "some", "RoleName": "some", "PolicyName": "some", "PolicyArn": POLICY,
     "PolicyDocument": json.dumps(ANYTHING), "AssumeRolePolicyDocument": TRUST, "AccessKeyId": "AKIA" + "X" * 16,
     "Status": "Active", "Tags": [{"Key": "a", "Value": "1"}], "TagKeys": ["a"], "PermissionsBoundary": POLICY,
-    "VersionId": "v1", "Description": "x",
+    "VersionId": "v1", "Description": "x", "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/somebody",
+    "PolicyInputList": [json.dumps(ANYTHING)], "ActionNames": ["kms:Decrypt"],
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ async def create_access_key(call: Call, given: Given) -> Output:
     secret, sealed = await call.services.keyholder.new_secret(access_key_id)
     call.facts["accessKeyCreated"] = access_key_id
     name = None if user is None else user.name
-    await entities.change(
+    await entities.add(
         call, user or _root(call), access_keys.insert_access_key,
         access_key_id, call.account, name, sealed, call.now, quotas.ACCESS_KEYS,
     )  # fmt: skip

@@ -110,6 +110,21 @@ def tags_of(given: Given) -> identities.Tags:
     return pairs
 
 
+async def add(
+    call: Call,
+    subject: Identity,
+    fn: Callable[Concatenate[Connection, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Add what takes no right from anybody, announced first; refusals as in `change`."""
+    await call.announce("change")
+    try:
+        return await call.add(fn, *args, **kwargs)
+    except StoreRefusal as error:
+        raise faults.refusal(error, subject.kind, subject.name) from None
+
+
 async def change(
     call: Call,
     subject: Identity,

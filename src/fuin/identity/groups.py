@@ -23,7 +23,7 @@ async def create_group(call: Call, given: Given) -> Output:
     """Add a group without members and policies."""
     group = Group(call.account, given["GroupName"], ids.new_group_id(), call.now, given.get("Path", "/"))
     entities.permit(call, group.arn)
-    await entities.change(call, group, identities.insert, group, quotas.GROUPS)
+    await entities.add(call, group, identities.insert, group, quotas.GROUPS)
     return {"Group": shown(group)}
 
 

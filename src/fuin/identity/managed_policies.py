@@ -35,7 +35,7 @@ async def create_policy(call: Call, given: Given) -> Output:
     if policy.tags:
         entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
     _check(call, policy, given["PolicyDocument"])
-    await entities.change(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
+    await entities.add(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
     return {"Policy": shown(policy)}
 
 

@@ -33,7 +33,7 @@ async def create_role(call: Call, given: Given) -> Output:
     entities.permit(call, role.arn, entities.requested(given))
     if role.tags:
         entities.permit(call, role.arn, entities.requested(given), action="TagRole")
-    await entities.change(call, role, _insert, role, _trusted(role.trust_policy))
+    await entities.add(call, role, _insert, role, _trusted(role.trust_policy))
     return {"Role": shown(role)}
 
 

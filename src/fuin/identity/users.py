@@ -23,7 +23,7 @@ async def create_user(call: Call, given: Given) -> Output:
     entities.permit(call, user.arn, entities.requested(given))
     if user.tags:
         entities.permit(call, user.arn, entities.requested(given), action="TagUser")
-    await entities.change(call, user, users.insert_user, user, quotas.USERS)
+    await entities.add(call, user, users.insert_user, user, quotas.USERS)
     return {"User": shown(user)}
 
 
