@@ -129,7 +129,7 @@ def _grant(grant: Grant, ask: Ask) -> GrantTrace:
 
 def reason_text(case: Case, cause: Cause) -> str:
     """Return a reason with the policy that it comes from called by its name."""
-    reason, (kind, index) = cause
+    reason, (kind, index) = cause.reason, cause.origin
     sheets = {
         RESOURCE: (case.resource,) if case.resource else (),
         IDENTITY: case.identity,
