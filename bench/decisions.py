@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 USER = f"arn:aws:iam::{ACCOUNT}:user/"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 ANN = Principal("user", f"{USER}ann", ACCOUNT, "AIDAANN", "ann")
 CONTEXT = {
@@ -71,9 +72,7 @@ def policies() -> dict[str, Policy]:
             lambda n: allow(USE, "*", Condition={"StringEquals": {APP: f"{n}"}})
         ),
         "longest: a pattern a role": longest(
-            lambda n: allow(
-                USE, "*", Condition={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/r{n}-*"}}
-            )
+            lambda n: allow(USE, "*", Condition={"ArnLike": {"aws:PrincipalArn": f"{ROLE}r{n}-*"}})
         ),
         "longest: a Deny an account": longest(lambda n: allow("kms:*", {"AWS": f"{111122220000 + n}"}, Effect="Deny")),
         "longest: one statement of patterns": policy(

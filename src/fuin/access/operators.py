@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LONGEST_SCALAR = 64  # of a number, a date or an address
 _ARN_PARTS = 6
+_WILDCARD = re.compile(r"[*?]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH = re.compile(r"[0-9]{1,3}|[0-9]{5,12}")  # four digits are a year
 _DATE = re.compile(
@@ -208,9 +209,12 @@ def _arns(values: tuple[str, ...]) -> Matcher:
             raise ValueError("takes ARNs")
     exact = frozenset(value for value in values if not is_pattern(value))
     patterns = [_arn_parts((Piece(value, False),)) for value in values if is_pattern(value) and value != "*"]
+    heads = tuple(_WILDCARD.split(value, maxsplit=1)[0] for value in values if is_pattern(value))  # "" for "*"
     every = "*" in values
 
     def matches(text: str) -> bool:
+        if not text.startswith(heads):  # most patterns are about other ARNs
+            return text in exact
         parts = text.split(":", _ARN_PARTS - 1)
         if len(parts) < _ARN_PARTS:
             return False
