@@ -63,6 +63,8 @@ def test_a_condition_on_what_is_known_is_decided() -> None:
     assert prospect(case(mine), DECRYPT, unknown).always
     others = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN + "a"}})
     assert prospect(case(others), DECRYPT, unknown).never
+    others["Condition"]["StringEquals"] |= VIA["StringEquals"]  # one that fails for certain, and an open one
+    assert prospect(case(others), DECRYPT, unknown).never
 
 
 def test_a_denial_that_may_hold_is_an_unless() -> None:

@@ -100,6 +100,7 @@ def test_a_users_policies_groups_and_boundary(server: Server, unique: Callable[[
     iam.put_user_permissions_boundary(UserName=user, PermissionsBoundary=limit["Arn"])
     bounded = simulated()
     assert [bounded[action]["EvalDecision"] for action in actions] == ["implicitDeny", "allowed", "implicitDeny"]
+    assert [one["SourcePolicyId"] for one in bounded["kms:ListKeys"]["MatchedStatements"]] == [f"user_{user}_own"]
     assert bounded["kms:GenerateRandom"]["PermissionsBoundaryDecisionDetail"] == {"AllowedByPermissionsBoundary": False}
     wider = simulated(
         PermissionsBoundaryPolicyInputList=[json.dumps(allow("kms:*"))],
