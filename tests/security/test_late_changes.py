@@ -270,7 +270,7 @@ def test_rights_that_never_rest(place: Place, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(place.services.store, "commit", moved)
     with pytest.raises(ClientError, match="KMSInternalException"):
         place.client().create_key()
-    assert 2 <= len(tries) <= 16
+    assert 2 <= len(tries) <= 32
 
 
 def test_change_that_nobody_was_asked_for(place: Place) -> None:
