@@ -58,7 +58,7 @@ class Services:
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
     slow: Shares = field(init=False)
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whoever takes rights, see Call._commit
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a change that was overtaken, see Call
 
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)
@@ -169,7 +169,7 @@ class Call(msgspec.Struct):
         """
         if not self.asked:
             raise RuntimeError(f"{self.operation} has asked for no right to make this change")
-        if effect is not Effect.TAKES:
+        if effect is not Effect.TAKES or not self.services.changing.locked():
             try:
                 return await self.services.store.commit(fn, effect, self.epoch)
             except RightsMoved:
