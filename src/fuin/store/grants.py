@@ -25,7 +25,9 @@ _ALL = select(
 _FIND = _ALL.where(_IS_GRANT)
 _TO_SERVICE = _ALL.where(_OF_KEY, _g.c.grantee_service == _ARN)
 # Without an order: with one, SQLite would go through all grants of the key by the index that has it.
-_TO_PRINCIPAL = _ALL.where(_OF_KEY, _g.c.grantee.in_([_ARN, schema.parameter("p_root")]))
+_TO_PRINCIPAL = _ALL.where(
+    _OF_KEY, _g.c.grantee.in_([_ARN, schema.parameter("p_role"), schema.parameter("p_root")])
+)  # fmt: skip
 # By grantee as well, which has an index and a name has not.
 _NAMED = _ALL.where(_OF_KEY, _g.c.grantee.is_not_distinct_from(_ARN), _g.c.name == schema.parameter("p_name"))
 _COUNT = select(func.count()).select_from(_g).where(_OF_KEY)
@@ -86,12 +88,13 @@ def find_grant(conn: Connection, grant_id: str) -> Grant | None:
 
 
 def list_grants_to(conn: Connection, key_id: str, region: str, principal: Principal) -> tuple[Grant, ...]:
-    """Return a key's grants whose grantee is `principal` or its account, by id."""
+    """Return a key's grants whose grantee is `principal`, the role of its session, or its account, by id."""
     named = {"p_key": key_id, "p_region": region, "p_arn": principal.arn}
     if principal.kind == "service":
         rows = conn.execute(_TO_SERVICE, named)
     else:
-        rows = conn.execute(_TO_PRINCIPAL, {**named, "p_root": ids.root_arn(principal.account)})
+        named |= {"p_role": principal.role_arn or principal.arn, "p_root": ids.root_arn(principal.account)}
+        rows = conn.execute(_TO_PRINCIPAL, named)
     return tuple(sorted((_grant(row) for row in rows), key=attrgetter("grant_id")))
 
 
