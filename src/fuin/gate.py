@@ -257,10 +257,10 @@ _evidence = _policies.evidence
 def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:
     """Return the policies that give the caller rights, and what limits them; only users and roles have any."""
     principal = call.principal
-    if principal.kind not in ("user", "role"):
+    if principal.kind not in ("user", "role", "federated"):
         return (), decide.UNLIMITED
     catalog = catalog or call.services.store.catalog()
-    documents = catalog.user_policies(principal) if principal.kind == "user" else catalog.role_policies(principal)
+    documents = catalog.role_policies(principal) if principal.kind == "role" else catalog.user_policies(principal)
     identity = tuple([compiled(document, PolicyKind.IDENTITY) for document in documents])
     boundary = catalog.boundary(principal)
     if boundary is None and not principal.session_policies:

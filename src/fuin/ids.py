@@ -102,6 +102,11 @@ def session_arn(account: str, role: str, session: str) -> str:
     return f"arn:aws:sts::{account}:assumed-role/{role}/{session}"
 
 
+def federated_arn(account: str, name: str) -> str:
+    """Return the ARN of a federated user."""
+    return f"arn:aws:sts::{account}:federated-user/{name}"
+
+
 def _unique(prefix: str) -> str:
     return prefix + base64.b32encode(os.urandom(10)).decode("ascii")
 

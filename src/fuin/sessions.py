@@ -105,27 +105,34 @@ def _name(signed: Signed) -> _Name:
 
 def _identity(catalog: Catalog, claims: Claims) -> Identity | None:
     """Return the role or user of a session, None for root; raises AuthenticationFailed when it is no more."""
-    if claims.kind == "root":
+    if claims.kind == "root" or (claims.kind == "federated" and claims.id == claims.account):
         return None
     found = catalog.identity(claims.id)
-    if found is None or (found.kind, found.account) != (claims.kind, claims.account):
+    kind = "user" if claims.kind == "federated" else claims.kind
+    if found is None or (found.kind, found.account) != (kind, claims.account):
         raise AuthenticationFailed(AuthReason.BAD_SESSION, _INVALID)
     return found
 
 
 def _put_together(claims: Claims, identity: Identity | None, documents: tuple[object, ...]) -> Known:
     managed = [str(document) if document is not None else _NOTHING for document in documents]
+    limits = (*([claims.policy] if claims.policy else []), *managed)
+    if claims.kind == "federated" and not limits:
+        limits = (_NOTHING,)  # AWS: without a session policy it has no rights but those that resources give it by name
     principal = replace(
         _principal(claims, identity),
-        session_policies=(*([claims.policy] if claims.policy else []), *managed),
+        session_policies=limits,
         session_facts=_condition_keys(claims),
         transitive=claims.transitive,
     )
-    return Known(principal, _record(claims, principal.role_arn or principal.arn))
+    whose = account_root(claims.account).arn if identity is None else identity.arn
+    return Known(principal, _record(claims, whose))
 
 
 def _principal(claims: Claims, identity: Identity | None) -> Principal:
     """Return the principal without the session's limits."""
+    if claims.kind == "federated":
+        return _federated(claims, identity)
     if identity is None:
         return account_root(claims.account)
     if claims.kind == "user":
@@ -134,6 +141,16 @@ def _principal(claims: Claims, identity: Identity | None) -> Principal:
     unique = f"{identity.id}:{claims.session}"
     tags = overlaid(identity.tags, claims.tags)
     return Principal("role", arn, identity.account, unique, identity.name, identity.arn, tags, session=claims.session)
+
+
+def _federated(claims: Claims, identity: Identity | None) -> Principal:
+    """Return a federated user, with the tags of its user under its own; AWS: GetFederationToken."""
+    of, under = ("", ()) if identity is None else (identity.arn, identity.tags)
+    arn, unique = ids.federated_arn(claims.account, claims.session), f"{claims.account}:{claims.session}"
+    return Principal(
+        "federated", arn, claims.account, unique, claims.session, of, overlaid(under, claims.tags),
+        session=claims.session, issuer=claims.id,
+    )  # fmt: skip
 
 
 def overlaid(

@@ -27,7 +27,10 @@ def test_an_unknown_access_key_is_refused(server: Server) -> None:
 def test_what_is_not_built_is_refused_at_once(server: Server) -> None:
     """An action that Fuin does not have is a 400, which no client sends again."""
     sts, iam = server.new_client("sts", retry=False), server.new_client("iam", retry=False)
-    for refused in (lambda: sts.get_federation_token(Name="guest"), iam.list_virtual_mfa_devices):
+    for refused in (
+        lambda: sts.get_web_identity_token(Audience=["a"], SigningAlgorithm="RS256"),
+        iam.list_virtual_mfa_devices,
+    ):
         with pytest.raises(ClientError) as error:
             refused()
         assert error.value.response["Error"]["Code"] == "InvalidAction"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
 
 _PRINCIPAL_TYPES = {
-    "root": "Account", "user": "User", "role": "AssumedRole", "anonymous": "Anonymous", "service": "Service",
+    "root": "Account", "user": "User", "role": "AssumedRole", "federated": "FederatedUser", "anonymous": "Anonymous",
+    "service": "Service",
 }  # fmt: skip
 # What is not there for every principal, and so has to be taken away from a request that claims it.
 _ITS_OWN = (
@@ -74,7 +75,7 @@ def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
         return
     known["aws:principalisawsservice"] = ("false",)
     known["aws:userid"] = (principal.id,)
-    known["aws:principalarn"] = (principal.role_arn or principal.arn,)
+    known["aws:principalarn"] = (principal.role_arn if principal.kind == "role" else principal.arn,)
     known["aws:principalaccount"] = (principal.account,)
     if action.startswith("kms:") and action not in _WITHOUT_CALLER:
         known["kms:calleraccount"] = (principal.account,)

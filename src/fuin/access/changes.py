@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's, its boundary and its session's
 _ALTERNATIVES_AT_MOST = 3
-_HAS_OWN_POLICIES = ("user", "role")
+_HAS_OWN_POLICIES = ("user", "role", "federated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +250,9 @@ def _sheet(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> Sheet:
 
 
 def named(principal: Principal) -> object:
-    """Return the Principal element that names a caller: the role of a session, a user, a service, or everyone."""
+    """Return the Principal element that names a caller: a session's role, a user, a service, or everyone."""
     if principal.kind == "anonymous":
         return "*"
     if principal.kind == "service":
         return {"Service": principal.arn}
-    return {"AWS": principal.role_arn or principal.arn}
+    return {"AWS": principal.role_arn if principal.kind == "role" else principal.arn}

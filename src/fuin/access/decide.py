@@ -14,8 +14,8 @@ resource's policy (or a grant) gives is limited by them or not, by how it names 
 
 | named                                     | own policies needed | boundary and session policies limit it |
 |-------------------------------------------|---------------------|----------------------------------------|
-| the user, one session of a role, everyone | no                  | no                                     |
-| the role whose session it is              | no                  | yes                                    |
+| the user, the session itself, everyone    | no                  | no                                     |
+| the role or user whose session it is      | no                  | yes                                    |
 | the account                               | yes                 | yes                                    |
 
 For a caller of another account, whatever is named, its own policies must allow within the limits: "Cross-account
@@ -206,7 +206,7 @@ def decide_bucket(
     consulted = _of(IDENTITY, identity, limits)
     if bucket_policy:
         consulted.append(((RESOURCE, 0), bucket_policy))
-    if principal.account == bucket_account and principal.kind in ("root", "user", "role"):
+    if principal.account == bucket_account and principal.kind in ("root", "user", "role", "federated"):
         if principal.kind == "root":
             return Decision(True, (_ROOT,))
         if own.allowed and not own.missing:
@@ -232,7 +232,7 @@ def decide_identity(
     if ask.principal.kind == "root":
         return Decision(True, (_ROOT,))
     missing = IDENTITY
-    if own.allowed and ask.principal.kind in ("user", "role"):
+    if own.allowed and ask.principal.kind in ("user", "role", "federated"):
         if not own.missing:
             return Decision(True, (own.allowed, *own.within))
         missing = own.missing

@@ -33,17 +33,17 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """Whose session it is, who asked for it, and what limits it.
 
     `id` is the unique id of the role or user (AROA…, AIDA…), so that a session ends with it; the account's number for
-    root. Its name and what it may do are read from the store with each request. A claim that is not known here makes
-    the whole token invalid: it may be a limit.
+    root. A federated user has the id of the user (or root) that asked for it. Its name and what it may do are read from
+    the store with each request. A claim that is not known here makes the whole token invalid: it may be a limit.
     """
 
-    kind: Literal["root", "user", "role"]
+    kind: Literal["root", "user", "role", "federated"]
     account: str
     id: str
     issued: int  # seconds since 1970
     issuer: str  # the ARN of the principal that asked
     issuer_key: str  # the id of the access key it asked with
-    session: str = ""  # RoleSessionName
+    session: str = ""  # RoleSessionName; a federated user's name
     policy: str = ""  # the session policy's document
     policy_arns: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.policy import PolicyKind, parse_policy
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_role
-from fuin.identity import credentials, session_tags
-from fuin.identity.faults import QueryFault, ValidationError
+from fuin.identity import credentials, session_policies, session_tags
+from fuin.identity.faults import ValidationError
 
 if TYPE_CHECKING:
     from fuin.gate import Call
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from fuin.store.roles import Role
 
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", re.ASCII)
-_USUAL, _OF_CHAINS, _POLICIES_AT_MOST = 3600, 3600, 10  # seconds, seconds
+_USUAL, _OF_CHAINS = 3600, 3600  # seconds
 # The trust policy of a role that there is not: it names nobody, so the answer is that of one which does not name you.
 _OF_NONE = (
     '{"Version":"2012-10-17","Id":"of a role that there is not",'
@@ -149,24 +148,10 @@ def _duration(call: Call, given: Given, role: Role) -> int:
 
 
 def _claims(call: Call, given: Given, wanted: Wanted, role: Role) -> Claims:
-    policy: str = given.get("Policy", "")
-    if policy:
-        parse_policy(policy, PolicyKind.SESSION)
+    policy, arns = session_policies.of(call, given, role.account)
     return Claims(
         kind="role", account=role.account, id=role.id, issued=int(call.now), issuer=call.principal.arn,
         issuer_key=call.access_key_id, session=wanted.session, policy=policy,
-        policy_arns=_managed(call, given, role.account), tags=wanted.tags.all, transitive=wanted.tags.transitive,
+        policy_arns=arns, tags=wanted.tags.all, transitive=wanted.tags.transitive,
         source_identity=wanted.source_identity,
     )  # fmt: skip
-
-
-def _managed(call: Call, given: Given, account: str) -> tuple[str, ...]:
-    """Return the managed session policies, which must be there, in the role's account; raises QueryFault."""
-    arns = tuple(item.get("arn", "") for item in given.get("PolicyArns", []))
-    if len(arns) > _POLICIES_AT_MOST:
-        raise ValidationError(f"A session has at most {_POLICIES_AT_MOST} managed session policies.")
-    catalog = call.services.store.catalog()
-    for arn in arns:
-        if catalog.managed_document(account, arn) is None:
-            raise QueryFault(400, "InvalidParameterValue", f"Policy {arn} does not exist or is not attachable.")
-    return arns

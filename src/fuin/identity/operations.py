@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.identity import assume_role, iam, sts
+from fuin.identity import assume_role, federation, iam, sts
 from fuin.identity.model import Given, Model, Output
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ STS = Service(
         Operation("DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message),
         Operation("GetAccessKeyInfo", "sts:GetAccessKeyInfo", sts.get_access_key_info),
         Operation("GetCallerIdentity", "", sts.get_caller_identity),
+        Operation("GetFederationToken", "sts:GetFederationToken", federation.get_federation_token),
         Operation("GetSessionToken", "", sts.get_session_token),
     ),
 )

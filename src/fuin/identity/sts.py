@@ -1,7 +1,7 @@
 """AWS STS: who a caller is, temporary credentials of one's own, and what can be said of access keys.
 
-AssumeRole is in `assume_role.py`. What is signed by nobody, AssumeRoleWithSAML and AssumeRoleWithWebIdentity, would
-need identity providers, which this server does not know.
+AssumeRole is in `assume_role.py`, GetFederationToken in `federation.py`. What is signed by nobody, AssumeRoleWithSAML
+and AssumeRoleWithWebIdentity, would need identity providers, which this server does not know.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ if TYPE_CHECKING:
 
 UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 _USUAL, _OF_ROOT = 43_200, 3600  # seconds
-_OF_USERS_SESSIONS = frozenset({"AssumeRole", "GetCallerIdentity"})
+_OF_SESSIONS = {
+    "user": frozenset({"AssumeRole", "GetCallerIdentity"}), "root": frozenset({"AssumeRole", "GetCallerIdentity"}),
+    "federated": frozenset({"GetCallerIdentity"}),
+}  # fmt: skip
 
 
 def check_session(principal: Principal, service: str, operation: str = "") -> None:
-    """Refuse what AWS refuses to a session of GetSessionToken without MFA, which no session here has.
+    """Refuse what AWS refuses to federated users and to sessions of GetSessionToken without MFA, which none here has.
 
-    AWS: "You cannot call any IAM API operations", and of STS "any API except AssumeRole or GetCallerIdentity". With an
-    empty `operation` only the service is judged.
+    AWS: "You cannot call any IAM API operations", and of STS "any API except AssumeRole or GetCallerIdentity"; to
+    federated users AssumeRole neither. With an empty `operation` only the service is judged.
     """
     if not principal.session_facts or principal.kind == "role":
         return
     if service == "iam":
         detail = "The security token included in the request is invalid"
         raise AuthenticationFailed(AuthReason.BAD_SESSION, detail)
-    if operation and operation not in _OF_USERS_SESSIONS:
+    if operation and operation not in _OF_SESSIONS[principal.kind]:
         raise AccessDenied(f"Cannot call {operation} with session credentials")
 
 

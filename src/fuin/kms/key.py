@@ -137,7 +137,8 @@ def open_key(
     Of a symmetric `ciphertext` the key must be the maker.
     """
     catalog = call.services.store.catalog()
-    index = (call.principal.arn, call.principal.session_policies, call.region, call.via, identifier, use)
+    who = call.principal
+    index = (who.arn, who.issuer, who.session_policies, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
@@ -171,7 +172,8 @@ def open_ciphertext(
         return msgspec.structs.replace(opened, material=material)
     key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
-    index = (call.principal.arn, call.principal.session_policies, call.region, call.via, key_id, material_id, use)
+    who = call.principal
+    index = (who.arn, who.issuer, who.session_policies, call.region, call.via, key_id, material_id, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)

@@ -44,6 +44,8 @@ T = TypeVar("T")
 ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
 WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
 _GRANT_WEIGHT = 1024  # about what a grant takes
+# The rights of a root as a policy, which root itself does not need: its federated users have them within their limits.
+ROOTS = ('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',)
 MISSING_NAME_AT_MOST = 512  # characters; strangers choose what is not found, so long names are not worth remembering
 
 
@@ -111,8 +113,8 @@ def _managed_document(conn: Connection, account: str, arn: str) -> str | None:
 
 
 def _identity_of(principal: Principal) -> str:
-    """Return the unique id of a user, or of the role of a session: AROA…:SESSION."""
-    return principal.id.partition(":")[0]
+    """Return the unique id of a user, of whom a federated user is, or of the role of a session: AROA…:SESSION."""
+    return principal.issuer or principal.id.partition(":")[0]
 
 
 class Catalog:
@@ -157,11 +159,16 @@ class Catalog:
         return entry
 
     def user_policies(self, principal: Principal) -> tuple[str, ...]:
-        """Return every policy document that gives a user rights: inline and attached, its own and its groups'."""
-        if principal.kind != "user":
+        """Return every policy document that gives a user rights: inline and attached, its own and its groups'.
+
+        A federated user has those of the user that asked for it, within its session's policies; root's has them all.
+        """
+        if principal.kind == "user":
+            entry: tuple[str, ...] = self._policies.get(principal.id)
+            return entry
+        if principal.kind != "federated":
             return ()
-        entry: tuple[str, ...] = self._policies.get(principal.id)
-        return entry
+        return ROOTS if principal.issuer == principal.account else self._policies.get(principal.issuer)
 
     def role_policies(self, principal: Principal) -> tuple[str, ...]:
         """Return every policy document that gives a role's session rights: the role's, inline and attached."""
@@ -172,7 +179,7 @@ class Catalog:
 
     def boundary(self, principal: Principal) -> str | None:
         """Return the document that bounds what a user or a role's session may do, if there is one."""
-        if principal.kind not in {"user", "role"}:
+        if principal.kind not in {"user", "role", "federated"}:
             return None
         entry: str | None = self._boundaries.get(_identity_of(principal))
         return entry
