@@ -20,7 +20,6 @@ _DEPTH_LIMIT = 12
 
 Tree = dict[str, "str | Tree"]  # the form's names, taken apart at their dots
 
-_BAD = QueryFault(400, "MalformedQueryString", "The query string contains a syntax error.")
 # What XML 1.0 cannot say at all (https://www.w3.org/TR/xml/#charsets); strangers' values come back in errors.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#xD;"})
@@ -37,22 +36,27 @@ def parse(*forms: bytes) -> Tree:
             for name, value in fields:
                 _put(tree, name.split("."), value)
     except ValueError:  # not ASCII, not UTF-8 behind its percent signs, too many fields
-        raise _BAD from None
+        raise _malformed() from None
     return tree
+
+
+def _malformed() -> QueryFault:
+    """Return the refusal of a form: each time another, since one that is raised keeps hold of what was read."""
+    return QueryFault(400, "MalformedQueryString", "The query string contains a syntax error.")
 
 
 def _put(tree: Tree, path: list[str], value: str) -> None:
     if len(path) > _DEPTH_LIMIT:
-        raise _BAD
+        raise _malformed()
     for step in path[:-1]:
         below = tree.setdefault(step, {})
         if isinstance(below, str):
             if below:  # both a value and members
-                raise _BAD
+                raise _malformed()
             below = tree[step] = {}
         tree = below
     if path[-1] in tree:
-        raise _BAD
+        raise _malformed()
     tree[path[-1]] = value
 
 
