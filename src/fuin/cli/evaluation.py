@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WIDTH = 118
 _NAMED = {
     Standing.ACCOUNT: "names the account, whose own policies decide the rest",
-    Standing.IDENTITY: "names the role of the caller's session",
+    Standing.IDENTITY: "names the role or user whose session it is",
     Standing.DIRECT: "names the caller",
 }
 _STATEMENTS_AT_MOST = 100

@@ -14,6 +14,7 @@ from fuin.access.case import Case, Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal, account_root
 from fuin.store import accounts, aliases, grants, groups, identities, inline_policies, managed_policies, roles, users
+from fuin.store.catalog import ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +111,25 @@ def role_session(role: Identity, session: str) -> Principal:
     )  # fmt: skip
 
 
+def federated_user(account: str, name: str, whose: Holder | None = None) -> Holder:
+    """Return a federated user with the policies of the user or root whose it is; without those, it has none."""
+    arn, unique, owner = ids.federated_arn(account, name), f"{account}:{name}", f"federated user {name}"
+    if whose is None:
+        return Holder(Principal("federated", arn, account, unique, name, session=name), owner)
+    user = whose.principal
+    of = "" if user.kind == "root" else user.arn
+    principal = Principal(
+        "federated", arn, account, unique, name, of, user.tags, session=name, issuer=user.id
+    )  # fmt: skip
+    roots = (Sheet(f"rights of {whose.owner}", PolicyKind.MANAGED, ROOTS[0]),)
+    return replace(whose, principal=principal, owner=owner, policies=roots if user.kind == "root" else whose.policies)
+
+
 def find(conn: Connection, arn: str) -> Holder | None:
-    """Return the principal of an ARN: an account's root, a user, a role or one of its sessions."""
+    """Return the principal of an ARN: an account's root, a user, a role or one of its sessions, a federated user.
+
+    A federated user comes without policies: whose it is, only its session knows.
+    """
     parts = arn.split(":", 5)
     if len(parts) != 6:
         return None
@@ -119,6 +137,8 @@ def find(conn: Connection, arn: str) -> Holder | None:
     name = name.rpartition("/")[2] if kind != "assumed-role" else name
     if kind == "root":
         return root(account) if accounts.account_exists(conn, account) else None
+    if kind == "federated-user":
+        return federated_user(account, name) if accounts.account_exists(conn, account) else None
     if kind == "user":
         user = identities.find(conn, users.User, account, name)
         return None if user is None or user.arn != arn else of_identity(conn, user)

@@ -72,6 +72,10 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
 def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Holder:
     arn = str(draft.get("principal", ""))
     holder = in_force.Holder(ANONYMOUS, "whoever signs nothing") if arn == ANONYMOUS.arn else in_force.find(conn, arn)
+    if holder is not None and holder.principal.kind == "federated":
+        whose = str(draft.get("facts", {}).get("session", {}).get("of", ""))
+        user, federated = in_force.find(conn, whose), holder.principal
+        holder = None if user is None else in_force.federated_user(federated.account, federated.name, user)
     if holder is None:
         raise CannotRetrace(f"{arn} is not there any more")
     tags = {

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from fuin.identity.targets import Right
 
 _ROOT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
-_NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role)/(.+)")
+_NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role|federated-user)/(.+)")
 _ELSEWHERE = "000000000000"  # stands for any account that no policy names
 _EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+_ASSUMED = "the principal is there and its own policies, which are not on this server, allow it"
+_VOUCHED = "whoever asks for the federated user may do it, and passes a session policy that allows it"
 # Of a session of a role, what its request brings; of somebody in an account that is not here, everything about them.
 _OF_SESSION = ("aws:userid", "aws:principaltag/")
 _OF_STRANGER = (
@@ -75,7 +77,7 @@ def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
 
 
 def _row(holder: Holder, rights: tuple[Right, ...], *, stranger: bool) -> Row:
-    doubtful = _OF_STRANGER if stranger else _OF_SESSION if holder.principal.kind == "role" else ()
+    doubtful = _OF_STRANGER if stranger else _OF_SESSION if holder.principal.kind in ("role", "federated") else ()
 
     def outcome(right: Right) -> Outcome:
         case = right.case(holder)
@@ -90,7 +92,7 @@ def _strangers(conn: Connection, known: list[Holder], rights: tuple[Right, ...],
     cases = [right.case(known[0]) for right in rights] if known else []
     named = set(itertools.chain.from_iterable(map(_named, cases)))
     for name in sorted(named - arns):
-        holder = in_force.find(conn, name) or _stranger(name)
+        holder = _federated(name) or in_force.find(conn, name) or _stranger(name)
         if holder is not None and holder.principal.arn not in arns:
             yield holder
     if "*" in named:
@@ -139,12 +141,20 @@ def _stranger(name: str) -> Holder | None:
     return _elsewhere(principal, f"account {account}")
 
 
+def _federated(name: str) -> Holder | None:
+    """Return a federated user that a policy names: nobody knows yet who will vouch for it; None for other names."""
+    found = _NAMED.fullmatch(name)
+    if found is None or found[2] != "federated-user":
+        return None
+    holder = in_force.federated_user(found[1], found[3])
+    return _elsewhere(holder.principal, holder.owner, _VOUCHED)
+
+
 def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
     return Principal("role", arn, account, "AROA*:*", role, role_arn=role_arn)
 
 
-def _elsewhere(principal: Principal, where: str) -> Holder:
+def _elsewhere(principal: Principal, where: str, assumed: str = _ASSUMED) -> Holder:
     """Return a principal that is not of this server: nobody here knows what its own policies allow."""
-    assumed = "the principal is there and its own policies, which are not on this server, allow it"
     sheet = Sheet(f"policies of {where}", PolicyKind.MANAGED, _EVERYTHING, assumed)
     return Holder(principal, where, (sheet,))
