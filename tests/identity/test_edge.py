@@ -114,10 +114,14 @@ def test_constraints_of_the_model(place: Place, form: bytes, message: str) -> No
         ask("ListUsers", MaxItems="many"),
         ask("ListPolicies", OnlyAttached="perhaps"),
         ask("TagUser", **{"UserName": "a", "Tags.member.first.Key": "x"}),
+        ask("TagUser", **{"UserName": "a", "Tags.1.Key": "x", "Tags.1.Value": "y"}),
+        ask("CreateUser", **{"UserName": "a", "Tags.Member.1.Key": "x", "Tags.Member.1.Value": "y"}),
+        ask("CreateUser", **{"UserName": "a", "Tags.member": "x"}),
+        ask("CreateUser", UserName="a", Tags="x"),
     ],
 )
 def test_wrong_types(place: Place, form: bytes) -> None:
-    """A number that is none, a boolean that is none, a list without numbers."""
+    """A number that is none, a boolean that is none, a list without numbers or under other names."""
     status, text = place.form(form)
     assert (status, "<Code>ValidationError</Code>" in text) == (400, True)
 

@@ -138,6 +138,20 @@ def test_accounts_are_apart(place: Place, iam: Any, unique: Names) -> None:
     iam.get_user(UserName=name)
 
 
+def test_region_of_iam_is_nobodys_choice(place: Place, unique: Names) -> None:
+    """Who may do anything in one Region does not get IAM by signing for that Region: IAM's is us-east-1, as on AWS."""
+    for region, allowed in (("eu-west-1", False), ("us-east-1", True)):
+        user = place.new_user(may("*", Condition={"StringEquals": {"aws:RequestedRegion": region}}))
+        for signed_for in ("eu-west-1", "us-east-1"):
+            client = place.service("iam", user, region=signed_for)
+            if allowed:
+                client.create_user(UserName=unique("made"))
+                continue
+            with pytest.raises(ClientError) as refused:
+                client.create_user(UserName=unique("made"))
+            assert failure(refused.value)[1] == "AccessDenied"
+
+
 def test_right_that_was_taken_away_is_gone_at_once(place: Place, iam: Any, unique: Names) -> None:
     """An administrator whose policy was deleted makes nobody any more."""
     admin = place.new_user(ANYTHING)

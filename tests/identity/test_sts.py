@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -197,6 +198,16 @@ def test_wrong_requests(place: Place, alice: User, given: dict[str, Any], code: 
     """What is not well-formed is refused with AWS's codes, also by those who may assume the role."""
     role = new_role(place, trust(user_arn(alice), ALL_OF_STS))
     assert refused(assume, place, role, alice, **given)[1] == code
+
+
+@pytest.mark.parametrize("name", ["PolicyArns", "PolicyArns.1.arn", "PolicyArns.member", "PolicyArns.Member.1.arn"])
+def test_limits_under_a_wrong_name_are_refused(place: Place, alice: User, name: str) -> None:
+    """Session policies that nobody would read are an error: a session without them would have no limit."""
+    role = new_role(place, trust(user_arn(alice)))
+    given = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role.arn, "RoleSessionName": "night"}
+    form = urlencode({**given, name: f"arn:aws:iam::{ACCOUNT}:policy/limit"}).encode()
+    status, text = place.form(form, user=alice, service="sts")
+    assert (status, "<Code>ValidationError</Code>" in text) == (400, True)
 
 
 def test_policies_and_tags_that_do_not_fit(place: Place, alice: User) -> None:

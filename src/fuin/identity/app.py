@@ -78,7 +78,7 @@ async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: b
     known = await caller.authenticate(call.services, day_keys, request, signed)
     call.principal = known.principal
     call.access_key_id = known.access_key_id
-    call.region = known.region
+    call.region = service.region or known.region
     if known.session is not None:
         call.facts["session"] = known.session
     sts.check_session(known.principal, credential.service)

@@ -32,11 +32,13 @@ class Service:
     """A service of the query protocol: its model and its operations.
 
     Any Region may be signed for, for IAM too: AWS's is us-east-1 only, but clients with an endpoint URL sign for their
-    own Region (boto3 does).
+    own Region (boto3 does). `region` is the one in which the service is, whatever was signed for: conditions see that,
+    so that nobody chooses it. Empty where there is one of the service in every Region.
     """
 
     model: Model
     operations: dict[str, Operation]
+    region: str = ""
 
 
 def _table(*rows: Operation) -> dict[str, Operation]:
@@ -58,6 +60,7 @@ STS = Service(
 IAM = Service(
     Model("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
     _table(*(Operation(name, f"iam:{name}", run) for name, run in iam.ROWS)),
+    region="us-east-1",  # AWS: "AWS global condition context keys", aws:RequestedRegion
 )
 
 SERVICES = {"sts": STS, "iam": IAM}

@@ -68,8 +68,7 @@ def _list(shape: Any) -> Reader:
     read_member = _value(shape.member)
 
     def read(field: Field, path: str, errors: list[str]) -> list[Any]:
-        members = field.get("member", {}) if isinstance(field, dict) else {}
-        found = _in_order(members) if isinstance(members, dict) else []
+        found = _in_order(_members(field, path))
         text = limits(len(found))
         if text:
             errors.append(_failed(f"Value '{_shown(found)}'", path, text))
@@ -77,6 +76,19 @@ def _list(shape: Any) -> Reader:
         return [read_member(item, f"{path}.{index}.member", errors) for index, item in enumerate(found, 1)]
 
     return read
+
+
+def _members(field: Field, path: str) -> Tree:
+    """Return what stands under Name.member; raises ValidationError for a list that is written in another way.
+
+    It is not taken for an empty list: one of session policies that nobody reads would limit nothing.
+    """
+    if field == "":  # how a client writes an empty one
+        return {}
+    members = field["member"] if isinstance(field, dict) and field.keys() == {"member"} else ""
+    if not isinstance(members, dict):
+        raise ValidationError(f"The members of the list '{path}' must be named {path}.member.1 and so on.")
+    return members
 
 
 def _in_order(members: Tree) -> list[Field]:
