@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -45,6 +46,22 @@ def test_key_policy_shows_the_id_of_who_has_ended(place: Place, iam: Any) -> Non
     with pytest.raises(ClientError) as refused:  # as in AWS, what is shown is not taken back
         kms.put_key_policy(KeyId=key, Policy=kms.get_key_policy(KeyId=key)["Policy"])
     assert failure(refused.value)[1] == "MalformedPolicyDocumentException"
+
+
+@pytest.mark.parametrize("number", ["1e400", "-0", "1.10", "123456789012345678901234567890.5", "9" * 40])
+def test_the_rest_of_a_policy_stays_as_it_is(place: Place, iam: Any, number: str) -> None:
+    """Numbers that no machine's arithmetic holds survive the end of a user beside them, and the key can be used."""
+    kms, user = place.service("kms"), place.new_user()
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    condition = {"StringEquals": {"aws:PrincipalTag/limit": "NUMBER"}}
+    policy = json.loads(naming(f"arn:aws:iam::{ACCOUNT}:user/{user.name}"))
+    policy["Statement"].append({**deny, "Condition": condition})
+    key = kms.create_key(Policy=json.dumps(policy).replace('"NUMBER"', number))["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    again(place, iam, user)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    kept = json.loads(kms.get_key_policy(KeyId=key)["Policy"], parse_float=Decimal, parse_int=Decimal)
+    assert str(kept["Statement"][2]["Condition"]["StringEquals"]["aws:PrincipalTag/limit"]) == str(Decimal(number))
 
 
 def test_escapes_hide_nobody(place: Place, iam: Any) -> None:

@@ -9,8 +9,10 @@ into everything that names it: key policies, bucket policies, trust policies, gr
 import json
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import Column, Connection, and_, func, literal, or_, select, update
 
 from fuin.store import accounts, identities, schema
@@ -21,6 +23,9 @@ _ACCOUNT, _ROOT = re.compile(r"([0-9]{12})"), re.compile(r"arn:aws:iam::([0-9]{1
 _IDENTITY = re.compile(r"arn:aws:iam::([0-9]{12}):(user|role)/.+")
 _SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _FEDERATED = re.compile(r"arn:aws:sts::([0-9]{12}):federated-user/.+")
+
+# Without white space, so that a document is not longer than it was, and with each number as it was written.
+_written = msgspec.json.Encoder(decimal_format="number").encode
 
 # Where documents stand that name principals: their table's key, and the column.
 _DOCUMENTS: tuple[tuple[tuple[Column[Any], ...], Column[Any]], ...] = (
@@ -100,7 +105,7 @@ def _replace(conn: Connection, old: str, new: str, *, starts: bool = False) -> N
 
 def _rewritten(document: str, old: str, new: str, *, starts: bool) -> str | None:
     """Return a policy with another name in its principals, or None when it does not name the old one."""
-    policy = json.loads(document)
+    policy = json.loads(document, parse_float=Decimal, parse_int=Decimal)  # numbers of any size and precision
     statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
     changed = False
 
@@ -117,5 +122,4 @@ def _rewritten(document: str, old: str, new: str, *, starts: bool) -> str | None
             if isinstance(named, dict) and "AWS" in named:
                 aws = named["AWS"]
                 named["AWS"] = [name(text) for text in aws] if isinstance(aws, list) else name(aws)
-    # Without white space, so that it is not longer than it was, whatever its limit.
-    return json.dumps(policy, ensure_ascii=False, separators=(",", ":")) if changed else None
+    return _written(policy).decode() if changed else None
