@@ -1,5 +1,6 @@
 """A database of an earlier Fuin is brought up to date with everything that is in it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 import fuin.store
 from fuin.settings import Settings
-from fuin.store import connect, identities, keys, materials, migrate
+from fuin.store import accounts, connect, identities, keys, managed_policies, materials, migrate
 from fuin.store.store import Store
 from fuin.store.users import User
 from tests.store import values
@@ -101,5 +102,26 @@ def test_users_of_an_earlier_version_are_as_they_were(settings: Settings) -> Non
         assert (key.principal.id, key.active, key.sealed_secret, key.created) == (ann.id, False, b"\x01\xfe", 5.0)
         assert (root.user, root.active, root.sealed_secret) == (None, True, b"\x00\xff")
         assert store.catalog().user_policies(key.principal) == ("{policy}",)
+    finally:
+        store.close()
+
+
+def test_the_policies_of_aws_come_with_an_upgrade(settings: Settings) -> None:
+    """A database of the version before has them afterwards, and no account more."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0003")
+    engine = connect.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("INSERT INTO accounts VALUES (:account, 1.0)"), {"account": values.ACCOUNT})
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        assert store.read(accounts.list_accounts) == [values.ACCOUNT]
+        assert not store.read(accounts.account_exists, accounts.AWS)
+        found = store.read(managed_policies.policies_of_aws, values.ACCOUNT)
+        assert [policy.name for policy in found if policy.path != "/"] == ["ViewOnlyAccess"]
+        document = store.catalog().managed_document(values.ACCOUNT, "arn:aws:iam::aws:policy/AdministratorAccess")
+        assert document is not None
+        assert json.loads(document)["Statement"] == [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
     finally:
         store.close()

@@ -76,7 +76,7 @@ async def list_entities_for_policy(call: Call, given: Given) -> Output:
     prefix = given.get("PathPrefix", "/")
     found = [
         one
-        for one in call.services.store.read(_holders, policy.id, usage)
+        for one in call.services.store.read(_holders, policy.id, call.account, usage)
         if one.path.startswith(prefix) and wanted in {None, one.kind.capitalize()}
     ]
     page = paging.page_of_all(given, "found", found, lambda one: f"{one.kind}/{one.name}", lambda one: one)
@@ -87,10 +87,10 @@ async def list_entities_for_policy(call: Call, given: Given) -> Output:
     return page
 
 
-def _holders(conn: Connection, policy_id: str, usage: str | None) -> list[Identity]:
-    owners = [] if usage == "PermissionsBoundary" else rows.holders(conn, policy_id)
+def _holders(conn: Connection, policy_id: str, account: str, usage: str | None) -> list[Identity]:
+    owners = [] if usage == "PermissionsBoundary" else rows.holders(conn, policy_id, account)
     if usage != "PermissionsPolicy":
-        owners += rows.bounded(conn, policy_id)
+        owners += rows.bounded(conn, policy_id, account)
     return [
         one
         for owner in dict.fromkeys(owners)

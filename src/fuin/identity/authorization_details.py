@@ -31,17 +31,22 @@ _KINDS: dict[str, type[Identity]] = {
 async def get_account_authorization_details(call: Call, given: Given) -> Output:
     """Return a page of everything in the account, with all policy documents."""
     entities.permit(call, "*")
-    wanted = given.get("Filter") or list(_KINDS)
+    wanted = given.get("Filter") or [*_KINDS, "AWSManagedPolicy"]
     kinds = [kind for name, kind in _KINDS.items() if name in wanted]
-    return call.services.store.read(_page, call.account, given, kinds)
+    return call.services.store.read(_page, call.account, given, kinds, "AWSManagedPolicy" in wanted)
 
 
-def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Identity]]) -> Output:
+def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Identity]], aws: bool) -> Output:
+    """Return a page; of the policies of AWS those that somebody in the account has."""
     every = [identity for kind in kinds for identity in identities.page(conn, kind, account)]
-    page = paging.page_of_all(given, "shown", every, lambda one: f"{one.kind}/{one.name}", lambda one: one)
+    used = rows.policies_of_aws(conn, account) if aws else []
+    every += [policy for policy in used if policy.attachments or policy.boundaries]
+    page = paging.page_of_all(
+        given, "shown", every, lambda one: f"{one.kind}/{one.name} {one.account}", lambda one: one
+    )
     shown: list[Identity] = page.pop("shown")
     for member, kind, detail in _DETAILS:
-        page[member] = [detail(conn, one) for one in shown if isinstance(one, kind)]
+        page[member] = [detail(conn, one, account) for one in shown if isinstance(one, kind)]
     return page
 
 
@@ -56,25 +61,25 @@ def _policies_of(conn: Connection, owner: Identity) -> Output:
     return {f"{owner.kind.capitalize()}PolicyList": inline, "AttachedManagedPolicies": attached}
 
 
-def _user(conn: Connection, light: Identity) -> Output:
+def _user(conn: Connection, light: Identity, _account: str) -> Output:
     user = identities.found(conn, User, light.account, light.name)
     names = [group.name for group in memberships.groups_of(conn, user.id)]
     return {**users.shown(user), **_policies_of(conn, user), "GroupList": names}
 
 
-def _group(conn: Connection, group: Group) -> Output:
+def _group(conn: Connection, group: Group, _account: str) -> Output:
     return {**groups.shown(group), **_policies_of(conn, group)}
 
 
-def _role(conn: Connection, light: Identity) -> Output:
+def _role(conn: Connection, light: Identity, _account: str) -> Output:
     shown = roles.shown(found_role(conn, light))
     for name in ("Description", "MaxSessionDuration"):  # which the details have not
         del shown[name]
     return {**shown, **_policies_of(conn, light), "InstanceProfileList": []}
 
 
-def _policy(conn: Connection, light: Identity) -> Output:
-    policy = rows.policy_by_id(conn, light.id)
+def _policy(conn: Connection, light: Identity, account: str) -> Output:
+    policy = rows.policy_by_id(conn, light.id, account)
     shown = managed_policies.shown(policy)
     del shown["Tags"]
     versions = [
@@ -84,7 +89,7 @@ def _policy(conn: Connection, light: Identity) -> Output:
     return {**shown, "PolicyVersionList": versions}
 
 
-_DETAILS: tuple[tuple[str, type[Identity], Callable[[Connection, Any], Output]], ...] = (
+_DETAILS: tuple[tuple[str, type[Identity], Callable[[Connection, Any, str], Output]], ...] = (
     ("UserDetailList", User, _user),
     ("GroupDetailList", Group, _group),
     ("RoleDetailList", Role, _role),

@@ -36,9 +36,16 @@ Conditions = dict[str, str | tuple[str, ...]]
 NAME_OF = {"user": "UserName", "group": "GroupName", "role": "RoleName"}
 
 
-def permit(call: Call, arn: str, more: Mapping[str, Any] | None = None, *, action: str | None = None) -> None:
-    """Check the right to the operation (or another action of IAM) on a resource of the caller's account."""
-    permit_identity(call, f"iam:{action or call.operation}", arn, call.account, more)
+def permit(
+    call: Call,
+    arn: str,
+    more: Mapping[str, Any] | None = None,
+    *,
+    action: str | None = None,
+    account: str | None = None,
+) -> None:
+    """Check the right to the operation (or another action) on a resource of the caller's account (or another)."""
+    permit_identity(call, f"iam:{action or call.operation}", arn, account or call.account, more)
 
 
 def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:

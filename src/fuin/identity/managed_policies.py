@@ -1,4 +1,4 @@
-"""Managed policies and their versions."""
+"""Managed policies and their versions: the account's own, and AWS's, which nobody changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fuin import ids, remarks
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
+from fuin.store import identities
 from fuin.store import managed_policies as rows
 from fuin.store.inline_policies import length
 from fuin.store.managed_policies import ManagedPolicy, Version
@@ -46,12 +47,17 @@ def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
     remarks.note(call, document, PolicyKind.MANAGED, policy.arn)
 
 
-def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> ManagedPolicy:
-    """Return the policy that an operation names, if the operation on it is allowed."""
+def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *, owned: bool = False) -> ManagedPolicy:
+    """Return the policy that an operation names, if the operation on it is allowed.
+
+    With `owned` it is one that changes the policy: those of AWS are of another account then, where nobody here has any
+    right. Reading and attaching them takes rights of the caller's own alone.
+    """
     arn = given["PolicyArn"]
     check_arn(arn)
     found = call.services.store.read(rows.find_policy, call.account, arn)
-    entities.permit(call, arn, {**entities.of(found), **(more or {})})
+    account = identities.owner_of(call.account, arn) if owned else call.account
+    entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
     if found is None:
         raise missing("policy", arn)
     return found
@@ -69,17 +75,17 @@ async def get_policy(call: Call, given: Given) -> Output:
 
 
 async def list_policies(call: Call, given: Given) -> Output:
-    """Return a page of the account's policies; AWS's own do not exist here."""
+    """Return a page of the account's policies and AWS's."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:policy{prefix}")
-    found = call.services.store.read(rows.page_policies, call.account, prefix)
+    scope, read = given.get("Scope", "All"), call.services.store.read
+    found = [] if scope == "AWS" else read(rows.page_policies, call.account, prefix)
+    found += [] if scope == "Local" else read(rows.policies_of_aws, call.account, prefix)
     kept = [policy for policy in found if _is_asked_for(policy, given)]
-    return paging.page_of_all(given, "Policies", kept, lambda policy: policy.name, _listed)
+    return paging.page_of_all(given, "Policies", kept, lambda policy: f"{policy.name} {policy.account}", _listed)
 
 
 def _is_asked_for(policy: ManagedPolicy, given: Given) -> bool:
-    if given.get("Scope") == "AWS":
-        return False
     usage = given.get("PolicyUsageFilter")
     if usage is not None and not (policy.boundaries if usage == "PermissionsBoundary" else policy.attachments):
         return False
@@ -88,7 +94,7 @@ def _is_asked_for(policy: ManagedPolicy, given: Given) -> bool:
 
 async def delete_policy(call: Call, given: Given) -> None:
     """Remove a policy that nobody has and that has only its default version."""
-    policy = policy_of(call, given)
+    policy = policy_of(call, given, owned=True)
     await entities.change(call, policy, _delete, policy.id)
 
 
@@ -98,7 +104,7 @@ def _delete(conn: Connection, policy_id: str) -> None:
 
 async def create_policy_version(call: Call, given: Given) -> Output:
     """Add a version; with SetAsDefault it holds for all who have the policy when this returns."""
-    policy = policy_of(call, given)
+    policy = policy_of(call, given, owned=True)
     document, default = given["PolicyDocument"], given.get("SetAsDefault", False)
     _check(call, policy, document)
     number = await entities.change(call, policy, _add_version, policy.id, document, default, call.now)
@@ -131,7 +137,7 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
 
 async def set_default_policy_version(call: Call, given: Given) -> None:
     """Let another version hold, for all who have the policy, when this returns."""
-    policy = policy_of(call, given)
+    policy = policy_of(call, given, owned=True)
     number = _number(policy, given)
     if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)
@@ -144,7 +150,7 @@ def _set_default(conn: Connection, policy_id: str, number: int, now: float) -> N
 
 async def delete_policy_version(call: Call, given: Given) -> None:
     """Remove a version that is not the default one."""
-    policy = policy_of(call, given)
+    policy = policy_of(call, given, owned=True)
     number = _number(policy, given)
     if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)

@@ -39,5 +39,5 @@ async def list_tags(kind: str, call: Call, given: Given) -> Output:
 
 def _tagged(kind: str, call: Call, given: Given, more: Mapping[str, Any] | None = None) -> Identity:
     if kind == identities.POLICY:
-        return managed_policies.policy_of(call, given, more)
+        return managed_policies.policy_of(call, given, more, owned=more is not None)
     return entities.of_kind(call, kind, given, more)

@@ -7,8 +7,9 @@ from fuin.store import schema
 from fuin.store.errors import AlreadyExists, NotFound
 
 _a = schema.accounts
-_FIND = select(_a.c.created).where(_a.c.account == schema.parameter("p_account"))
-_LIST = select(_a.c.account).order_by(_a.c.account)
+AWS = "aws"  # whose the managed policies of AWS are; nobody acts in it, and it is none of this server's
+_FIND = select(_a.c.created).where(_a.c.account == schema.parameter("p_account"), _a.c.account != AWS)
+_LIST = select(_a.c.account).where(_a.c.account != AWS).order_by(_a.c.account)
 
 
 def insert_account(conn: Connection, account: str, created: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
@@ -15,6 +15,7 @@ from fuin.store import accounts, schema
 from fuin.store.errors import AlreadyExists, NotFound, TooMany, TooManyTags
 
 USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
+_OF_AWS = "arn:aws:iam::aws:policy/"
 
 Tags = tuple[tuple[str, str], ...]
 
@@ -47,7 +48,7 @@ _SET_BOUNDARY = update(_i).where(_i.c.id == _ID).values(boundary=schema.paramete
 _DELETE = delete(_i).where(_i.c.id == _ID)
 _TAGS = select(_t.c.name, _t.c.value).where(_t.c.id == _ID).order_by(_t.c.folded)
 _DELETE_TAG = delete(_t).where(_t.c.id == _ID, _t.c.folded == schema.parameter("p_folded"))
-_BOUNDED = select(func.count()).select_from(_i).where(_i.c.boundary == bindparam("p_id", type_=schema.TEXT))
+_BOUNDED = select(func.count()).select_from(_i).where(_i.c.boundary == _ID, _i.c.account == _ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +177,23 @@ def set_boundary(conn: Connection, identity: Identity, policy_arn: str | None) -
     conn.execute(_SET_BOUNDARY, {"p_id": identity.id, "p_boundary": policy})
 
 
+def owner_of(account: str, arn: str) -> str:
+    """Return whose a policy would be that is named in an account: the account's, or AWS's."""
+    return accounts.AWS if arn.startswith(_OF_AWS) else account
+
+
 def id_of(conn: Connection, account: str, kind: str, arn: str) -> str:
-    """Return the id of what an ARN names in an account; raises NotFound."""
+    """Return the id of what an ARN names in an account, or of a policy of AWS; raises NotFound."""
+    account = owner_of(account, arn) if kind == POLICY else account
     row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": arn.rpartition("/")[2]}).first()
     if row is None or ids.iam_arn(account, kind, row.path, row.name) != arn:
         raise NotFound(arn)
     return str(row.id)
 
 
-def count_bounded(conn: Connection, policy_id: str) -> int:
-    """Return how many users and roles have a policy as their boundary."""
-    return int(conn.execute(_BOUNDED, {"p_id": policy_id}).scalar_one())
+def count_bounded(conn: Connection, policy_id: str, account: str) -> int:
+    """Return how many users and roles of an account have a policy as their boundary."""
+    return int(conn.execute(_BOUNDED, {"p_id": policy_id, "p_account": account}).scalar_one())
 
 
 def tags_of(conn: Connection, identity_id: str) -> Tags:

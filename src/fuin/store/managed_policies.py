@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, and_, delete, func, select, update
 
-from fuin.store import identities, schema
+from fuin.store import accounts, identities, schema
 from fuin.store.errors import NotFound, StillUsed, TooMany
 from fuin.store.identities import Identity
 
@@ -33,15 +33,18 @@ _DOCUMENTS = _DEFAULT.join(_a, _a.c.policy == _m.c.id).where(_a.c.id == _ID).ord
 _DOCUMENT = _DEFAULT.where(_m.c.id == _ID)
 _BOUNDARY = _DEFAULT.join(_i, _i.c.boundary == _m.c.id).where(_i.c.id == _ID)
 _ATTACHED = select(_a.c.policy).join(_i, _i.c.id == _a.c.policy).where(_a.c.id == _ID).order_by(_i.c.name)
-_HOLDERS = select(_a.c.id).join(_i, _i.c.id == _a.c.id).where(_a.c.policy == _ID).order_by(_i.c.name)
-_COUNT = select(func.count()).select_from(_a).where(_a.c.policy == _ID)
-_BOUNDED = select(_i.c.id).where(_i.c.boundary == _ID).order_by(_i.c.name)
+# Policies of AWS are attached in several accounts; each sees its own.
+_IN_ACCOUNT = _i.c.account == schema.parameter("p_account")
+_ATTACHED_TO = and_(_a.c.policy == _ID, _IN_ACCOUNT)
+_HOLDERS = select(_a.c.id).join(_i, _i.c.id == _a.c.id).where(_ATTACHED_TO).order_by(_i.c.name)
+_COUNT = select(func.count()).select_from(_a.join(_i, _i.c.id == _a.c.id)).where(_ATTACHED_TO)
+_BOUNDED = select(_i.c.id).where(_i.c.boundary == _ID, _IN_ACCOUNT).order_by(_i.c.name)
 _DETACH = delete(_a).where(_a.c.id == _ID, _a.c.policy == _POLICY)
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicy(Identity):
-    """A managed policy; `attachments` and `boundaries` count who has it."""
+    """A managed policy; `attachments` and `boundaries` count who has it in the account that asks."""
 
     kind: ClassVar[str] = identities.POLICY
 
@@ -76,32 +79,39 @@ def insert_policy(conn: Connection, policy: ManagedPolicy, document: str, at_mos
 
 
 def find_policy(conn: Connection, account: str, arn: str) -> ManagedPolicy | None:
-    """Return a policy of an account by its ARN."""
-    found = identities.find(conn, ManagedPolicy, account, arn.rpartition("/")[2])
-    return None if found is None or found.arn != arn else _whole(conn, found)
+    """Return a policy of an account, or of AWS as the account sees it, by its ARN."""
+    found = identities.find(conn, ManagedPolicy, identities.owner_of(account, arn), arn.rpartition("/")[2])
+    return None if found is None or found.arn != arn else _whole(conn, found, account)
 
 
-def policy_by_id(conn: Connection, policy_id: str) -> ManagedPolicy:
-    """Return a policy by its id; raises NotFound."""
+def policy_by_id(conn: Connection, policy_id: str, account: str | None = None) -> ManagedPolicy:
+    """Return a policy by its id as an account, by default its own, sees it; raises NotFound."""
     found = identities.find_by_id(conn, ManagedPolicy, policy_id)
     if found is None:
         raise NotFound(policy_id)
-    return _whole(conn, found)
+    return _whole(conn, found, account or found.account)
 
 
 def page_policies(
     conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = -1
 ) -> list[ManagedPolicy]:
     """Return a page of policies by name; without tags."""
-    return [_whole(conn, policy) for policy in identities.page(conn, ManagedPolicy, account, prefix, after, limit)]
+    found = identities.page(conn, ManagedPolicy, account, prefix, after, limit)
+    return [_whole(conn, policy, account) for policy in found]
 
 
-def _whole(conn: Connection, policy: ManagedPolicy) -> ManagedPolicy:
+def policies_of_aws(conn: Connection, account: str, prefix: str = "/") -> list[ManagedPolicy]:
+    """Return the policies of AWS by name, as an account sees them."""
+    return [_whole(conn, policy, account) for policy in identities.page(conn, ManagedPolicy, accounts.AWS, prefix)]
+
+
+def _whole(conn: Connection, policy: ManagedPolicy, account: str) -> ManagedPolicy:
+    counted = {"p_id": policy.id, "p_account": account}
     description, updated, default, last = conn.execute(_FIND, {"p_id": policy.id}).one()
     return replace(
         policy, description=description, updated=updated, default_version=default, last_version=last,
-        attachments=int(conn.execute(_COUNT, {"p_id": policy.id}).scalar_one()),
-        boundaries=identities.count_bounded(conn, policy.id),
+        attachments=int(conn.execute(_COUNT, counted).scalar_one()),
+        boundaries=identities.count_bounded(conn, policy.id, account),
     )  # fmt: skip
 
 
@@ -169,14 +179,14 @@ def attached(conn: Connection, owner: str) -> list[str]:
     return list(conn.execute(_ATTACHED, {"p_id": owner}).scalars())
 
 
-def holders(conn: Connection, policy_id: str) -> list[str]:
-    """Return the ids of the users, groups and roles that have a policy, by name."""
-    return list(conn.execute(_HOLDERS, {"p_id": policy_id}).scalars())
+def holders(conn: Connection, policy_id: str, account: str) -> list[str]:
+    """Return the ids of an account's users, groups and roles that have a policy, by name."""
+    return list(conn.execute(_HOLDERS, {"p_id": policy_id, "p_account": account}).scalars())
 
 
-def bounded(conn: Connection, policy_id: str) -> list[str]:
-    """Return the ids of the users and roles whose boundary a policy is, by name."""
-    return list(conn.execute(_BOUNDED, {"p_id": policy_id}).scalars())
+def bounded(conn: Connection, policy_id: str, account: str) -> list[str]:
+    """Return the ids of an account's users and roles whose boundary a policy is, by name."""
+    return list(conn.execute(_BOUNDED, {"p_id": policy_id, "p_account": account}).scalars())
 
 
 def documents(conn: Connection, owner: str) -> list[str]:

@@ -38,7 +38,15 @@ epoch = _table("epoch", sa.Column("id", sa.Integer, primary_key=True), _column("
 
 meta = _table("meta", sa.Column("name", TEXT, primary_key=True), _column("value", TEXT))
 
+# Beside those of this server there is "aws", whose the managed policies of AWS are.
 accounts = _table("accounts", sa.Column("account", TEXT, primary_key=True), _column("created", TIME))
+
+account_aliases = _table(
+    "account_aliases",
+    sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True),
+    _column("alias", TEXT),
+    sa.UniqueConstraint("alias", name="account_aliases_by_alias"),
+)
 
 # Users, groups, roles and managed policies: what has a path, a name that is one of its kind in the account, and an id
 # that no other ever has (AIDA…, AGPA…, AROA…, ANPA…).
@@ -77,6 +85,9 @@ roles = _table(
     _column("description", TEXT, null=True),
     _column("max_session_duration", sa.Integer()),  # seconds
 )
+
+# Apart from the roles themselves, as the uses of access keys are.
+role_uses = _table("role_uses", _of_identity(), _column("used", TIME), _column("region", TEXT))
 
 managed_policies = _table(
     "managed_policies",
