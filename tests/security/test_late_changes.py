@@ -22,6 +22,7 @@ from fuin.store.errors import RightsMoved
 from fuin.store.writer import Effect, Job
 from tests.kms.granting import give
 from tests.kms.place import REGION, wait
+from tests.kms.place import Place as KeyService
 from tests.s3.place import ACCOUNT, Place
 from tests.support.policies import allow
 from tests.support.server import User
@@ -47,7 +48,7 @@ def _key_policy(*users: User) -> str:
 class _Queue:
     """What waits for the writer, as far as it changes rights or is made by rights."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: KeyService) -> None:
         self._writer = place.services.store._writer
         self._submit = self._writer.submit
         self.changes = 0
@@ -72,7 +73,7 @@ class _Queue:
 
 
 @contextmanager
-def _held_writer(place: Place) -> Iterator[None]:
+def _held_writer(place: KeyService) -> Iterator[None]:
     """Hold the writer in a transaction of its own."""
     begun, done = threading.Event(), threading.Event()
 
@@ -90,7 +91,7 @@ def _held_writer(place: Place) -> Iterator[None]:
             holding.result(20)
 
 
-def _late(place: Place, revoke: _Change, change: _Change) -> Future[Any]:
+def _late(place: KeyService, revoke: _Change, change: _Change) -> Future[Any]:
     """Let `change` be allowed before `revoke` is committed, and be committed after it; return what came of it."""
     with ThreadPoolExecutor(2) as pool:
         with _held_writer(place), _Queue(place) as queue:

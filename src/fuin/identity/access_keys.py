@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import NoSuchEntity, ValidationError
 from fuin.store import access_keys
@@ -63,10 +64,14 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
     """Return when, for which service and in which Region a key was last used, to the minute."""
     read = call.services.store.read
     key = read(access_keys.find_access_key, given["AccessKeyId"])
+    anybody = f"arn:aws:iam::{call.account}:user/*"
     if key is None or key.account != call.account:
-        entities.permit(call, f"arn:aws:iam::{call.account}:user/*")
+        entities.permit(call, anybody)
         raise _no_key(given["AccessKeyId"])
-    entities.permit(call, key.principal.arn)
+    try:
+        entities.permit(call, key.principal.arn)
+    except AccessDenied as error:
+        raise entities.unplaced(error, key.principal.arn, anybody) from None
     last = read(access_keys.last_use, key.access_key_id)
     used = {"ServiceName": "N/A", "Region": "N/A"}
     shown = used if last is None else {"LastUsedDate": last.used, "ServiceName": last.service, "Region": last.region}

@@ -31,6 +31,7 @@ _OF_NONE = (
     '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
     '"Action":"sts:AssumeRole"}}'
 )
+_DENIED = " with an explicit deny in "  # in AWS's sentences of refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,30 @@ def _permitted(call: Call, wanted: Wanted) -> Role:
     if wanted.source_identity:
         needed.append("sts:SetSourceIdentity")
     for action in needed:
-        permit_role(call, action, wanted.arn, wanted.account, trust_policy, context)
+        try:
+            permit_role(call, action, wanted.arn, wanted.account, trust_policy, context)
+        except AccessDenied as error:
+            raise _told(call, action, wanted, error) from None
     if role is None:  # its trust policy names nobody, so this is not reached
         raise AccessDenied("There is no such role.")
     return role
+
+
+def _told(call: Call, action: str, wanted: Wanted, error: AccessDenied) -> AccessDenied:
+    """Return a refusal as the caller hears it: a Deny at a role of another account sounds as if there were no role.
+
+    Else a Deny of the caller's own that depends on the role's tags would try out whether it is there and has them. The
+    record keeps what has decided.
+    """
+    if wanted.account == call.account or _DENIED not in error.sentence:
+        return error
+    noted = len(call.decisions)
+    try:
+        permit_role(call, action, wanted.arn, wanted.account, _OF_NONE, _conditions(wanted, None))
+    except AccessDenied as of_none:
+        error = of_none
+    del call.decisions[noted:]
+    return error
 
 
 def _conditions(wanted: Wanted, role: Role | None) -> dict[str, str | tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.errors import FormatError
+from fuin.errors import FormatError, StoreUnavailable
 from fuin.formats import session_token
 from fuin.identity.faults import QueryFault
 
@@ -21,7 +21,8 @@ PLAIN_LIMIT = 2048  # characters; AWS: the policies of a session as they are pas
 async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Output:
     """Return the members of an answer that brings credentials for `duration` seconds from now.
 
-    The access key's id and its end are noted for the record. Raises QueryFault (PackedPolicyTooLarge).
+    The access key's id and its end are noted for the record. Raises QueryFault (PackedPolicyTooLarge), and
+    AuthenticationFailed when the caller is no more by the time that they have been made.
     """
     key_id = ids.new_session_key_id()
     expiry = claims.issued + duration
@@ -30,6 +31,7 @@ async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Outp
     except FormatError:
         raise too_large(101) from None
     secret, token = await call.services.keyholder.new_session(key_id, expiry, packed)
+    await _authenticate_again(call)
     text = session_token.to_text(token)
     call.facts["issued"] = {"accessKey": key_id, "until": session_token.iso(expiry)}
     return {
@@ -39,6 +41,16 @@ async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Outp
         "SessionTokenSize": len(text),
         "SessionTokenUtilization": _percent(len(text), session_token.TEXT_LIMIT),
     }  # fmt: skip
+
+
+async def _authenticate_again(call: Call) -> None:
+    """Raise AuthenticationFailed when what signed the request signs nothing any more.
+
+    Who is given credentials keeps them for hours: an access key that has been switched off meanwhile must get none.
+    """
+    authenticate, *given = call.proof
+    if (await authenticate(call.services, *given)).principal != call.principal:
+        raise StoreUnavailable("the caller's name, tags or session policies have changed while it was asking")
 
 
 def packed_percent(policy: str, arns: tuple[str, ...], tags: tuple[tuple[str, str], ...]) -> int | None:

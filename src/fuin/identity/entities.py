@@ -5,10 +5,12 @@ Rights come before existence: whoever may not ask learns nothing. The action is 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from fuin import ids
+from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
 from fuin.identity import faults
 from fuin.identity.faults import InvalidInput, ValidationError
@@ -50,17 +52,17 @@ def permit(
 
 def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:
     """Return a user on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, User, name, call.services.store.read(find_user, call.account, name), more)
+    return _allowed(call, User, name, find_user, more)
 
 
 def group(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Group:
     """Return a group on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, Group, name, call.services.store.read(_find_group, call.account, name), more)
+    return _allowed(call, Group, name, _find_group, more)
 
 
 def role(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Role:
     """Return a role on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, Role, name, call.services.store.read(find_role, call.account, name), more)
+    return _allowed(call, Role, name, find_role, more)
 
 
 def of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
@@ -75,12 +77,32 @@ def _find_group(conn: Connection, account: str, name: str) -> Group | None:
     return identities.find(conn, Group, account, name)
 
 
-def _allowed(call: Call, cls: type[T], name: str, found: T | None, more: Mapping[str, Any] | None) -> T:
+def _allowed(
+    call: Call,
+    cls: type[T],
+    name: str,
+    find: Callable[[Connection, str, str], T | None],
+    more: Mapping[str, Any] | None,
+) -> T:
+    found = call.services.store.read(find, call.account, name)
     arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
-    permit(call, arn, {**of(found), **(more or {})})
+    try:
+        permit(call, arn, {**of(found), **(more or {})})
+    except AccessDenied as error:
+        raise unplaced(error, arn, f"{cls.kind} {name}") from None
+    # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
+    call.asked[-1] = partial(_allowed, call, cls, name, find, more)
     if found is None:
         raise faults.missing(cls.kind, name)
     return found
+
+
+def unplaced(error: AccessDenied, arn: str, named: str) -> AccessDenied:
+    """Return a refusal that calls the resource what the caller has called it, as AWS's do ("user bob").
+
+    Its ARN has a path, by which strangers would learn that there is such a user.
+    """
+    return AccessDenied(error.sentence.replace(f" on resource: {arn} ", f" on resource: {named} "))
 
 
 def of(identity: Identity | None) -> Conditions:

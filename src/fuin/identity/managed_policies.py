@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids, remarks
@@ -58,6 +59,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     found = call.services.store.read(rows.find_policy, call.account, arn)
     account = identities.owner_of(call.account, arn) if owned else call.account
     entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
+    call.asked[-1] = partial(policy_of, call, given, more, owned=owned)  # whose tags may have changed by then
     if found is None:
         raise missing("policy", arn)
     return found
