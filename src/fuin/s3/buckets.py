@@ -62,6 +62,7 @@ async def create_bucket(x: Exchange) -> Answer:
     if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
     region = _region(await documents.read(x, checked=False)) or x.call.region
+    _check_place(x, region)
     bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
     try:
         await x.call.announce("change")
@@ -70,6 +71,13 @@ async def create_bucket(x: Exchange) -> Answer:
         _check_own(x, region)
     x.call.facts["bucketRegion"] = region
     return empty(200, [(b"location", f"/{x.bucket}".encode())])
+
+
+def _check_place(x: Exchange, region: str) -> None:
+    """Refuse what AWS does: but in us-east-1 a Region makes its own buckets only. Rights were asked for in that one."""
+    if x.call.region not in {region, _NO_CONSTRAINT_REGION}:
+        text = f"The {region} location constraint is incompatible for the region specific endpoint this request was"
+        raise S3Fault("IllegalLocationConstraintException", f"{text} sent to.")
 
 
 def _region(raw: bytes) -> str | None:

@@ -142,9 +142,9 @@ async def delete_objects(x: Exchange) -> Answer:
             results[key] = refusal
     del x.call.decisions[_DECISIONS_KEPT:]
     x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
-    await x.call.announce("delete")
-    replaced = await x.call.write(_delete_all, bucket, allowed)
-    index.drop(x, replaced)
+    if allowed:
+        await x.call.announce("delete")
+        index.drop(x, await x.call.write(_delete_all, bucket, allowed))
     if not quiet:
         results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}
     return document("DeleteResult", *(results[key] for key in wanted if key in results))

@@ -84,8 +84,9 @@ _NOTES = """## What is different from AWS, or not built
 * **Making one's own bucket again** answers 200, as in us-east-1, if the region is the same.
 * **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
 * **Plain http** is taken for SSE-KMS; AWS demands TLS. Fuin listens on loopback unless told otherwise.
-* **Any region** may stand in the signature. A bucket keeps the region it was made for: that of its location
-  constraint, else that of the signature. Its keys are looked for there.
+* **Any region** may stand in the signature, where AWS takes the bucket's only. A bucket keeps the region it was made
+  for: that of its location constraint (another than the signature's only where us-east-1 was signed for, as in AWS),
+  else that of the signature. Its keys are looked for there, and that is its `aws:RequestedRegion`.
 * **Keys** hold at most 1,024 bytes of UTF-8; metadata 2 KB; one PUT, part or copy 5 GiB; documents 2 MiB.
 """
 

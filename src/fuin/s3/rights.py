@@ -30,13 +30,18 @@ _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 _CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
-def conditions(x: Exchange, action: str) -> Fill:
-    """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks."""
-    return partial(_add, x, action)
+def conditions(x: Exchange, action: str, bucket: Bucket | None = None) -> Fill:
+    """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
+
+    A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
+    """
+    return partial(_add, x, action, bucket)
 
 
-def _add(x: Exchange, action: str, facts: Facts) -> None:
+def _add(x: Exchange, action: str, bucket: Bucket | None, facts: Facts) -> None:
     known = facts.known
+    if bucket is not None:
+        known["aws:requestedregion"] = (bucket.region,)
     if owner := known.get("aws:resourceaccount"):
         known["s3:resourceaccount"] = owner
     if x.request.tls_version:
@@ -74,6 +79,17 @@ def bucket_for(x: Exchange, action: str) -> Bucket:
     return _reach(x, action, x.bucket, ids.bucket_arn(x.bucket))
 
 
+def own_bucket_for(x: Exchange, action: str) -> Bucket:
+    """Return the request's bucket for what concerns its policy; whoever may, but is of another account, gets a 405.
+
+    So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
+    """
+    bucket = bucket_for(x, action)
+    if x.call.account != bucket.account:
+        raise S3Fault("MethodNotAllowed", Method=x.request.method, ResourceType="BUCKETPOLICY")
+    return bucket
+
+
 def bucket_of_object(x: Exchange, action: str) -> Bucket:
     """Return the request's bucket once the caller may do `action` to the request's object."""
     return _reach(x, action, x.bucket, ids.object_arn(x.bucket, x.key))
@@ -87,8 +103,8 @@ def bucket_of_other(x: Exchange, action: str, bucket: str, key: str) -> Bucket:
 def _reach(
     x: Exchange, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
-    facts = conditions(x, action)
     bucket = x.services.store.catalog().bucket(name)
+    facts = conditions(x, action, bucket)
     if bucket is None:
         permit_identity(x.call, action, arn, x.call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
@@ -115,6 +131,6 @@ def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bu
 
 def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = conditions(x, "s3:ListBucket")
+    facts = conditions(x, "s3:ListBucket", bucket)
     permit_bucket(x.call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket.account, bucket.policy, facts)
     return S3Fault("NoSuchKey", Key=key)
