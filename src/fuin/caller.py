@@ -87,7 +87,7 @@ def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sig
     """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
     if signed.token:
         session = day_keys.sessions.cached(signed)
-        return None if session is None else _of(services, request, signed, session)
+        return None if session is None else _of(services, day_keys, request, signed, session)
     record = _record(services, request, signed)
     key = day_keys.cached(record.sealed_secret, signed.credential)
     return None if key is None else _used(services, day_keys, request, _proven(record, signed, key))
@@ -112,20 +112,24 @@ async def _of_session(services: Services, day_keys: DayKeys, request: Request, s
     """Return the caller of a request with a session token."""
     session = day_keys.sessions.cached(signed)
     if session is not None:
-        return _of(services, request, signed, session)
+        return _of(services, day_keys, request, signed, session)
     _check_time(services, request, signed)
     session = await sessions.opened(services.keyholder, signed)
-    known = _of(services, request, signed, session)
+    known = _of(services, day_keys, request, signed, session)
     day_keys.sessions.keep(signed, session)
     return known
 
 
-def _of(services: Services, request: Request, signed: sigv4.Signed, session: sessions.Session) -> Caller:
+def _of(
+    services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed, session: sessions.Session
+) -> Caller:
     """Return the caller of an opened session, whose end, role or user, and signature are checked."""
     _check_time(services, request, signed)
     principal, facts = session.known(services.store.catalog(), request.now)
     sigv4.verify(signed, session.key)
     named, raw = signed.credential, session.key.raw
+    if principal.kind == "role":
+        day_keys.uses.note_role(services.store, session.claims.id, named.region, request.now)
     return Caller(principal, named.access_key_id, named.region, named.service, signed, raw, facts)
 
 

@@ -168,3 +168,19 @@ def test_uses_are_noted_once_a_minute(full: Store) -> None:
     full.change_sync(access_keys.delete_access_key, "AKIA1")
     full.write_sync(access_keys.note_use, "AKIA1", LastUse(2000.0, "s3", "b"))
     assert full.read(access_keys.last_use, "AKIA1") is None
+
+
+def test_a_role_s_uses_are_kept_to_the_minute(full: Store) -> None:
+    """Whoever notes them: within a minute of the known one none is written; they end with the role."""
+    for used, region, expected in (
+        (1000.0, "a", (1000.0, "a")),
+        (1059.9, "b", (1000.0, "a")),
+        (1060.0, "c", (1060.0, "c")),
+        (900.0, "d", (1060.0, "c")),
+    ):
+        full.write_sync(roles.note_use, ROLE.id, used, region)
+        assert full.read(roles.last_use, ROLE.id) == expected
+    full.write_sync(roles.note_use, "AROAGONE", 1000.0, "a")
+    assert full.read(roles.last_use, "AROAGONE") is None
+    full.change_sync(roles.delete_role, ROLE.account, ROLE.name)
+    assert full.read(roles.last_use, ROLE.id) is None

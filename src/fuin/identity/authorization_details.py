@@ -10,7 +10,7 @@ from fuin.store import identities, inline_policies
 from fuin.store import managed_policies as rows
 from fuin.store.groups import Group
 from fuin.store.managed_policies import ManagedPolicy
-from fuin.store.roles import Role, found_role
+from fuin.store.roles import Role, found_role, last_use
 from fuin.store.users import User
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _group(conn: Connection, group: Group, _account: str) -> Output:
 
 
 def _role(conn: Connection, light: Identity, _account: str) -> Output:
-    shown = roles.shown(found_role(conn, light))
+    shown = roles.shown(found_role(conn, light), last_use(conn, light.id))
     for name in ("Description", "MaxSessionDuration"):  # which the details have not
         del shown[name]
     return {**shown, **_policies_of(conn, light), "InstanceProfileList": []}

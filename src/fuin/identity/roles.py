@@ -51,7 +51,8 @@ def _trusted(document: str) -> list[str]:
 
 async def get_role(call: Call, given: Given) -> Output:
     """Return a role."""
-    return {"Role": shown(entities.role(call, given["RoleName"]))}
+    role = entities.role(call, given["RoleName"])
+    return {"Role": shown(role, call.services.store.read(roles.last_use, role.id))}
 
 
 async def list_roles(call: Call, given: Given) -> Output:
@@ -100,11 +101,11 @@ async def delete_role(call: Call, given: Given) -> None:
     await entities.change(call, role, roles.delete_role, call.account, role.name)
 
 
-def shown(role: Role) -> Output:
-    """Return a role as outputs have it."""
+def shown(role: Role, used: tuple[float, str] | None = None) -> Output:
+    """Return a role as outputs have it; `used` is when and in which Region it was last used."""
     return {
         **_listed(role), "PermissionsBoundary": entities.shown_boundary(role), "Tags": entities.shown_tags(role),
-        "RoleLastUsed": {},
+        "RoleLastUsed": {} if used is None else {"LastUsedDate": used[0], "Region": used[1]},
     }  # fmt: skip
 
 

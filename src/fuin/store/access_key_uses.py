@@ -1,4 +1,4 @@
-"""Noting that access keys are used: at most once a minute for each, beside the requests that use them."""
+"""Noting that access keys and roles are used: at most once a minute for each, beside the requests that use them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,57 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fuin.errors import StoreUnavailable
-from fuin.store import access_keys
+from fuin.store import access_keys, roles
 from fuin.store.access_keys import LastUse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from fuin.store.store import Store
 
-_KEYS_AT_MOST = 10_000  # then all are forgotten, and noted once more
+_AT_MOST = 10_000  # keys and roles; then all are forgotten, and noted once more
 
 
 class AccessKeyUses:
-    """What this worker has noted of late; the store keeps the last use of each key, from all workers."""
+    """What this worker has noted of late; the store keeps the last use of each key and role, from all workers.
+
+    Sessions have no access keys that are stored anywhere; what is noted of a role's session is the use of its role.
+    """
 
     __slots__ = ("_noted", "_writes")
 
     def __init__(self) -> None:
-        self._noted: dict[str, float] = {}
+        self._noted: dict[str, float] = {}  # by ids of access keys and of roles
         self._writes: set[asyncio.Task[None]] = set()
 
     def note(self, store: Store, access_key_id: str, service: str, region: str, now: float) -> None:
         """Note a use at `now` (seconds since 1970), which is written down if none was for a minute. Nobody waits."""
-        noted = self._noted.get(access_key_id)
+        if self._is_new(access_key_id, now):
+            self._write(store, access_keys.note_use, access_key_id, LastUse(now, service, region))
+
+    def note_role(self, store: Store, role_id: str, region: str, now: float) -> None:
+        """Note the use of a role by one of its sessions, in the same way."""
+        if self._is_new(role_id, now):
+            self._write(store, roles.note_use, role_id, now, region)
+
+    def _is_new(self, name: str, now: float) -> bool:
+        noted = self._noted.get(name)
         if noted is not None and now - noted < access_keys.USES_EVERY:
-            return
-        if len(self._noted) >= _KEYS_AT_MOST:
+            return False
+        if len(self._noted) >= _AT_MOST:
             self._noted.clear()
-        self._noted[access_key_id] = now
-        task = asyncio.ensure_future(_write(store, access_key_id, LastUse(now, service, region)))
+        self._noted[name] = now
+        return True
+
+    def _write(self, store: Store, fn: Callable[..., None], *given: Any) -> None:
+        task = asyncio.ensure_future(_written(store, fn, *given))
         self._writes.add(task)  # the loop itself would not keep it
         task.add_done_callback(self._writes.discard)
 
 
-async def _write(store: Store, access_key_id: str, use: LastUse) -> None:
+async def _written(store: Store, fn: Callable[..., None], *given: Any) -> None:
     try:
-        await store.write(access_keys.note_use, access_key_id, use)
+        await store.write(fn, *given)
     except StoreUnavailable:
         return  # a full disk: the request that was authenticated has its own answer

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from fuin.store import groups, identities, inline_policies, managed_policies, principals, schema
+from fuin.store import access_keys, groups, identities, inline_policies, managed_policies, principals, schema
 from fuin.store.errors import NotFound
 from fuin.store.identities import Identity
 
-_r = schema.roles
+_r, _u = schema.roles, schema.role_uses
 _ID = schema.parameter("p_id")
 _FIND = select(_r.c.trust_policy, _r.c.description, _r.c.max_session_duration).where(_r.c.id == _ID)
 _SET = (
@@ -21,6 +21,10 @@ _SET = (
         max_session_duration=schema.parameter("p_duration", schema.LONG),
     )
 )
+
+
+_LAST_USE = select(_u.c.used, _u.c.region).where(_u.c.id == _ID)
+_DELETE_USE = delete(_u).where(_u.c.id == _ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +102,20 @@ def delete_role(conn: Connection, account: str, name: str) -> None:
 def policies_of(conn: Connection, role_id: str) -> tuple[str, ...]:
     """Return every document that gives a role rights: inline and attached."""
     return (*inline_policies.documents(conn, role_id), *managed_policies.documents(conn, role_id))
+
+
+def note_use(conn: Connection, role_id: str, used: float, region: str) -> None:
+    """Remember when a role was last used, unless that is known to the minute; of a role that has gone, nothing."""
+    known = last_use(conn, role_id)
+    if known is not None and used - known[0] < access_keys.USES_EVERY:
+        return
+    if identities.find_by_id(conn, Role, role_id) is None:
+        return
+    conn.execute(_DELETE_USE, {"p_id": role_id})
+    conn.execute(_u.insert(), {"id": role_id, "used": used, "region": region})
+
+
+def last_use(conn: Connection, role_id: str) -> tuple[float, str] | None:
+    """Return when a role was last used, in seconds since 1970, and in which Region; None if never."""
+    row = conn.execute(_LAST_USE, {"p_id": role_id}).first()
+    return None if row is None else (row.used, row.region)
