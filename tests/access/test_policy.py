@@ -71,6 +71,9 @@ def test_size_limit_is_exact(kind: PolicyKind) -> None:
             check_policy(text + " ", kind)
     else:
         check_policy(text.replace(": ", ":\n\t   "), kind)
+    if rules.normalized:  # white space within a text counts
+        with pytest.raises(PolicyTooLong):
+            check_policy(text.replace('"Id": "', '"Id": " '), kind)
 
 
 def test_sizes_are_those_of_aws() -> None:

@@ -25,16 +25,65 @@ KEYLESS = frozenset({
 })  # fmt: skip
 S3_KEYLESS = frozenset({"s3:listallmybuckets"})
 
-S3_OBJECT = frozenset({
-    "s3:abortmultipartupload", "s3:deleteobject", "s3:deleteobjecttagging", "s3:deleteobjectversion", "s3:getobject",
-    "s3:getobjectacl", "s3:getobjectattributes", "s3:getobjecttagging", "s3:getobjectversion",
-    "s3:listmultipartuploadparts", "s3:putobject", "s3:putobjectacl", "s3:putobjecttagging", "s3:restoreobject",
-})  # fmt: skip
-S3_BUCKET = frozenset({
-    "s3:createbucket", "s3:deletebucket", "s3:deletebucketpolicy", "s3:getbucketlocation", "s3:getbucketpolicy",
-    "s3:getbucketversioning", "s3:getencryptionconfiguration", "s3:listbucket", "s3:listbucketmultipartuploads",
-    "s3:listbucketversions", "s3:putbucketpolicy", "s3:putbucketversioning", "s3:putencryptionconfiguration",
-})  # fmt: skip
+
+def _of_s3(names: str) -> frozenset[str]:
+    return frozenset(f"s3:{name}" for name in names.split())
+
+
+# All of S3's actions, by what they are on; those that Fuin has no operation for stand in policies all the same.
+S3_OBJECT = _of_s3("""
+    abortmultipartupload bypassgovernanceretention deleteobject deleteobjectannotation deleteobjecttagging
+    deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging getobject getobjectacl
+    getobjectannotation getobjectattributes getobjectlegalhold getobjectretention getobjecttagging getobjecttorrent
+    getobjectversion getobjectversionacl getobjectversionannotation getobjectversionannotationforreplication
+    getobjectversionattributes getobjectversionforreplication getobjectversiontagging getobjectversiontorrent
+    initiatereplication listmultipartuploadparts listobjectannotations listobjectversionannotations
+    objectowneroverridetobucketowner putobject putobjectacl putobjectannotation putobjectlegalhold
+    putobjectretention putobjecttagging putobjectversionacl putobjectversionannotation putobjectversiontagging
+    replicatedelete replicateobject replicateobjectannotation replicatetags restoreobject updateobjectencryption
+""")
+S3_BUCKET = _of_s3("""
+    allowvendedlogdeliveryforresource createbucket createbucketmetadatatableconfiguration deletebucket
+    deletebucketmetadatatableconfiguration deletebucketpolicy deletebucketwebsite getaccelerateconfiguration
+    getanalyticsconfiguration getbucketabac getbucketacl getbucketcors getbucketlocation getbucketlogging
+    getbucketmetadatatableconfiguration getbucketnotification getbucketobjectlockconfiguration
+    getbucketownershipcontrols getbucketpolicy getbucketpolicystatus getbucketpublicaccessblock
+    getbucketrequestpayment getbuckettagging getbucketversioning getbucketwebsite getencryptionconfiguration
+    getintelligenttieringconfiguration getinventoryconfiguration getlifecycleconfiguration getmetricsconfiguration
+    getreplicationconfiguration listbucket listbucketmultipartuploads listbucketversions listtagsforresource
+    pausereplication putaccelerateconfiguration putanalyticsconfiguration putbucketabac putbucketacl putbucketcors
+    putbucketlogging putbucketnotification putbucketobjectlockconfiguration putbucketownershipcontrols
+    putbucketpolicy putbucketpublicaccessblock putbucketrequestpayment putbuckettagging putbucketversioning
+    putbucketwebsite putencryptionconfiguration putintelligenttieringconfiguration putinventoryconfiguration
+    putlifecycleconfiguration putmetricsconfiguration putreplicationconfiguration tagresource untagresource
+    updatebucketmetadataannotationtableconfiguration updatebucketmetadatainventorytableconfiguration
+    updatebucketmetadatajournaltableconfiguration
+""")
+# On access points, jobs, the account and other things that are neither buckets nor objects.
+S3_ELSEWHERE = _of_s3("""
+    associateaccessgrantsidentitycenter createaccessgrant createaccessgrantsinstance createaccessgrantslocation
+    createaccesspoint createaccesspointforobjectlambda createjob createmultiregionaccesspoint createstoragelensgroup
+    deleteaccessgrant deleteaccessgrantsinstance deleteaccessgrantsinstanceresourcepolicy deleteaccessgrantslocation
+    deleteaccesspoint deleteaccesspointforobjectlambda deleteaccesspointpolicy
+    deleteaccesspointpolicyforobjectlambda deletejobtagging deletemultiregionaccesspoint
+    deletestoragelensconfiguration deletestoragelensconfigurationtagging deletestoragelensgroup describejob
+    describemultiregionaccesspointoperation dissociateaccessgrantsidentitycenter getaccessgrant
+    getaccessgrantsinstance getaccessgrantsinstanceforprefix getaccessgrantsinstanceresourcepolicy
+    getaccessgrantslocation getaccesspoint getaccesspointconfigurationforobjectlambda getaccesspointforobjectlambda
+    getaccesspointpolicy getaccesspointpolicyforobjectlambda getaccesspointpolicystatus
+    getaccesspointpolicystatusforobjectlambda getaccountpublicaccessblock getdataaccess getjobtagging
+    getmultiregionaccesspoint getmultiregionaccesspointpolicy getmultiregionaccesspointpolicystatus
+    getmultiregionaccesspointroutes getstoragelensconfiguration getstoragelensconfigurationtagging
+    getstoragelensdashboard getstoragelensgroup listaccessgrants listaccessgrantsinstances listaccessgrantslocations
+    listaccesspoints listaccesspointsforobjectlambda listallmybuckets listcalleraccessgrants listjobs
+    listmultiregionaccesspoints liststoragelensconfigurations liststoragelensgroups
+    putaccessgrantsinstanceresourcepolicy putaccesspointconfigurationforobjectlambda putaccesspointpolicy
+    putaccesspointpolicyforobjectlambda putaccesspointpublicaccessblock putaccountpublicaccessblock putjobtagging
+    putmultiregionaccesspointpolicy putstoragelensconfiguration putstoragelensconfigurationtagging
+    submitmultiregionaccesspointroutes updateaccessgrantslocation updatejobpriority updatejobstatus
+    updatestoragelensgroup
+""")
+S3 = S3_OBJECT | S3_BUCKET | S3_ELSEWHERE
 
 # Operations whose action has another name: what people write, and what the operation needs.
 S3_OPERATIONS = {

@@ -20,8 +20,8 @@ _ITS_OWN = (
     "aws:principalarn", "aws:principalisawsservice", "aws:principalservicename", "aws:principalservicenameslist",
     "aws:username", "kms:calleraccount",
 )  # fmt: skip
-# AWS: kms:CallerAccount belongs to all of KMS but these (Service Authorization Reference).
-_WITHOUT_CALLER = frozenset({"kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys", "kms:ListRetirableGrants"})
+# AWS: kms:CallerAccount belongs to all of KMS but this (Service Authorization Reference).
+_WITHOUT_CALLER = frozenset({"kms:ListRetirableGrants"})
 
 
 @dataclass(slots=True)

@@ -5,7 +5,10 @@ KMS and S3.
 """
 
 import enum
+import re
 from dataclasses import dataclass
+
+_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)  # of JSON, but not within its texts
 
 
 class PolicyKind(enum.StrEnum):
@@ -24,10 +27,14 @@ class PolicyKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is particular to a kind; `size` is in characters, without white space where `counts_space` is False."""
+    """What is particular to a kind; `size` is in characters, without white space where `counts_space` is False.
+
+    Where `normalized`, it is in bytes of the document as S3 has it: without white space between its JSON's parts.
+    """
 
     size: int
     counts_space: bool = False
+    normalized: bool = False
     has_principal: bool = False
     has_resource: bool = True
     plain_sids: bool = True  # letters and digits only
@@ -42,11 +49,16 @@ RULES = {
     PolicyKind.SESSION: Rules(2048, counts_space=True),
     PolicyKind.TRUST: Rules(4096, has_principal=True, has_resource=False),  # 2048, which AWS raises to this on request
     PolicyKind.KEY: Rules(32768, counts_space=True, has_principal=True, plain_sids=False),
-    PolicyKind.BUCKET: Rules(20480, counts_space=True, has_principal=True, plain_sids=False),
+    PolicyKind.BUCKET: Rules(20480, normalized=True, has_principal=True, plain_sids=False),
 }
 SIZE_LIMITS = {kind: rules.size for kind, rules in RULES.items()}
 
 
 def size_of(document: str, kind: PolicyKind) -> int:
     """Return how much of `SIZE_LIMITS` a document takes."""
-    return len(document.encode(errors="replace")) if RULES[kind].counts_space else sum(map(len, document.split()))
+    rules = RULES[kind]
+    if rules.normalized:
+        document = _SPACE.sub(r"\1", document)
+    if rules.normalized or rules.counts_space:
+        return len(document.encode(errors="replace"))
+    return sum(map(len, document.split()))

@@ -9,7 +9,8 @@ _PUT, _LIST, _NEW = ("s3:PutObject",), ("s3:ListBucket",), ("s3:CreateBucket",)
 _NO_HEADER, _NO_PARAMETER = "when the header was not sent", "when the parameter was not sent"
 _UNSIGNED = "in anonymous requests"
 _NO_TAGS, _NO_LOCK, _NO_POINTS = "objects have no tags", "there is no Object Lock", "there are no access points"
-_NO_JOBS = "there is no batch operation"
+_NO_JOBS, _NO_NOTES = "there is no batch operation", "objects have no annotations"
+_NO_LOGS = "no logs are delivered"
 _GRANTS = ("full-control", "read", "read-acp", "write", "write-acp")
 
 
@@ -51,6 +52,8 @@ ROWS = (
     never("s3:ExistingObjectTag/NAME", "String", _NO_TAGS, actions=_ALL),
     never("s3:RequestObjectTag/NAME", "String", _NO_TAGS, actions=_ALL),
     never("s3:RequestObjectTagKeys", "String", _NO_TAGS, actions=_ALL, many=True),
+    never("s3:object-lock-event-hold", "String", _NO_LOCK, actions=_ALL),
+    never("s3:object-lock-event-hold-duration-days", "String", _NO_LOCK, actions=_ALL),
     never("s3:object-lock-legal-hold", "String", _NO_LOCK, actions=_ALL),
     never("s3:object-lock-mode", "String", _NO_LOCK, actions=_ALL),
     never("s3:object-lock-remaining-retention-days", "Numeric", _NO_LOCK, actions=_ALL),
@@ -68,6 +71,13 @@ ROWS = (
     never("s3:RequestJobOperation", "String", _NO_JOBS, actions=_ALL),
     never("s3:RequestJobPriority", "Numeric", _NO_JOBS, actions=_ALL),
     never("s3:InventoryAccessibleOptionalFields", "String", "there is no inventory", actions=_ALL, many=True),
+    never("s3:annotation-prefix", "String", _NO_NOTES, actions=_ALL),
+    never("s3:max-annotation-results", "Numeric", _NO_NOTES, actions=_ALL),
+    never("s3:x-amz-object-annotation-directive", "String", _NO_NOTES, actions=_ALL),
+    never("s3:x-amz-object-if-match", "String", _NO_NOTES, actions=_ALL),
+    never("s3:deliverySourceArn", "ARN", _NO_LOGS, actions=_ALL),
+    never("s3:logType", "String", _NO_LOGS, actions=_ALL),
+    never("s3:resourceArnBeingAuthorized", "ARN", _NO_LOGS, actions=_ALL),
     never("s3:destinationRegion", "String", "there is no replication", actions=_ALL),
     never("s3:isReplicationPauseRequest", "Bool", "there is no replication", actions=_ALL),
 )  # fmt: skip

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import ids, remarks
+from fuin.access.bucket_policy import Refused, check_bucket_policy
+from fuin.access.kinds import PolicyKind
 from fuin.access.named import principals_of
-from fuin.access.policy import PolicyKind, check_policy
-from fuin.errors import MalformedPolicy
 from fuin.request import Answer
 from fuin.s3 import documents, rights, xml
 from fuin.s3.encryption import AES256, DSSE, KMS, Default
@@ -103,26 +103,22 @@ def _check_blocked(node: Node | None) -> None:
 
 async def get_bucket_policy(x: Exchange) -> Answer:
     """Give the bucket policy as it was put."""
-    bucket = rights.bucket_for(x, "s3:GetBucketPolicy")
+    bucket = rights.own_bucket_for(x, "s3:GetBucketPolicy")
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
     return Answer(200, [(b"content-type", b"application/json")], bucket.policy.encode())
 
 
 async def put_bucket_policy(x: Exchange) -> Answer:
-    """Set the bucket policy; one with anything unknown, or about another bucket, is refused."""
-    rights.bucket_for(x, "s3:PutBucketPolicy")
+    """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
+    rights.own_bucket_for(x, "s3:PutBucketPolicy")
     try:
         text = (await documents.read(x, checked=True)).decode()
     except UnicodeDecodeError:
-        raise S3Fault("MalformedPolicy") from None
-    policy = check_policy(text, PolicyKind.BUCKET)
+        raise Refused("This policy contains invalid Json") from None
     own = ids.bucket_arn(x.bucket)
-    for statement in policy.statements:
-        for resource in statement.resource_names:
-            if resource != own and not resource.startswith(f"{own}/"):
-                raise MalformedPolicy("Policy has invalid resource")
-    bucket = rights.bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
+    policy = check_bucket_policy(text, own)
+    bucket = rights.own_bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
     _check_principals(x, list(principals_of(policy)))
     remarks.note(x.call, text, PolicyKind.BUCKET, own)
     await x.call.change(_set_policy, bucket, text)
@@ -135,8 +131,8 @@ def _check_principals(x: Exchange, names: list[str]) -> None:
     def check() -> None:
         try:
             x.call.services.store.read(principals.check, names)
-        except NoSuchPrincipal:
-            raise MalformedPolicy("Invalid principal in policy") from None
+        except NoSuchPrincipal as error:
+            raise Refused("Invalid principal in policy", f'"AWS" : "{error.name}"') from None
 
     check()
     x.call.remember(check)
@@ -144,7 +140,7 @@ def _check_principals(x: Exchange, names: list[str]) -> None:
 
 async def delete_bucket_policy(x: Exchange) -> Answer:
     """Remove the bucket policy; there may be none."""
-    bucket = rights.bucket_for(x, "s3:DeleteBucketPolicy")
+    bucket = rights.own_bucket_for(x, "s3:DeleteBucketPolicy")
     await x.call.change(_set_policy, bucket, None)
     return empty(204)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from fuin.access.bucket_policy import Refused
 from fuin.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -203,6 +204,8 @@ def of(error: Exception, request_id: str) -> S3Fault:
             return _of_store(error)
         case xml.MalformedDocument():
             return S3Fault("MalformedXML")
+        case Refused():
+            return S3Fault("MalformedPolicy", str(error), **({"Detail": error.detail} if error.detail else {}))
         case MalformedPolicy():
             return S3Fault("MalformedPolicy", str(error))
         case BodyTooLarge():
