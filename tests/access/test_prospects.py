@@ -1,5 +1,7 @@
 """Who could: the decision where the circumstances are not known, checked against decisions where they are."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from fuin.access.ask import Ask
 from fuin.access.case import Case, Sheet
 from fuin.access.policy import PolicyKind
 from fuin.access.prospects import prospect
-from tests.access.builders import ANN, ANN_ARN, KEY, ask, statement
+from tests.access.builders import ANN, ANN_ARN, KEY, ROOT_ARN, ask, statement
 from tests.access.test_explain import DELEGATION, VIA, case, grant
 
 S3 = "s3.us-east-1.amazonaws.com"
@@ -116,3 +118,37 @@ def test_no_circumstance_contradicts_a_prospect(
     allowed = mine.decide(Ask(ANN, "kms:Decrypt", KEY, {**via, **secure})).allowed
     assert not (allowed and found.never)
     assert allowed or not found.always
+
+
+def test_a_variable_that_is_not_known_is_an_if() -> None:
+    """Tags of a role's session come with its request: neither a condition nor a resource with them is decided."""
+
+    def of_session(key: str) -> bool:
+        return not key.startswith("aws:principaltag/")
+
+    team = {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}
+    asked = Ask(ANN, "kms:Decrypt", KEY, {"aws:ResourceTag/team": "blue"})
+    for one in (statement("kms:Decrypt", KEY, Condition=team), statement("kms:Decrypt", _OF_TEAM)):
+        found = prospect(case(one), asked, of_session)
+        assert (found.never, found.always) == (False, False), one
+        ((term,),) = [way.terms for way in found.ways]
+        assert "${aws:PrincipalTag/team}" in term.conditions[0]
+        denied = prospect(case(statement("kms:*"), one | {"Effect": "Deny"}), asked, of_session)
+        assert (denied.never, denied.always, len(denied.unless)) == (False, False, 1)
+
+
+_OF_TEAM = f"{KEY.rpartition('/')[0]}/${{aws:PrincipalTag/team}}"
+
+
+def test_not_principal_and_a_boundary() -> None:
+    """A Deny that spares the principal by its name denies it all the same, if its condition holds."""
+    spares = {**statement("kms:*", effect="Deny", Condition=VIA), "NotPrincipal": {"AWS": [ANN_ARN, ROOT_ARN]}}
+    keys = Sheet("key policy", PolicyKind.KEY, _document(DELEGATION, spares))
+    mine = replace(case(statement("kms:*")), resource=keys)
+    assert prospect(mine, DECRYPT, unknown).always
+    bounded = replace(mine, boundary=Sheet("boundary", PolicyKind.BOUNDARY, _document(statement("kms:*"))))
+    assert len(prospect(bounded, DECRYPT, unknown).unless) == 1
+
+
+def _document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

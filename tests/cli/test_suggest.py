@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.cli.suggest import moment_of
+from fuin.access.suggest import Need
+from fuin.audit.reader import Entry
+from fuin.cli.suggest import _needs, moment_of
 from fuin.errors import FuinError
 from tests.cli.test_who_can import arn_of, made
 from tests.support.policies import EVERYTHING
@@ -81,3 +83,25 @@ def test_other_times_are_refused(text: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(FuinError, match="--since takes"):
         moment_of(text, 1000.0)
+
+
+def test_two_of_one_name_are_not_mixed_up() -> None:
+    """Users and roles of two accounts may be called alike; whoever says only the name is asked which one."""
+    with pytest.raises(FuinError, match="user/ann is several: arn:aws:iam::111122223333:user/ann and "):
+        _needs([_entry("111122223333", "user/ann"), _entry("444455556666", "user/ann")], "user/ann", 0)
+    entries = [_entry("111122223333", "assumed-role/app/night"), _entry("444455556666", "assumed-role/app/day")]
+    with pytest.raises(FuinError, match="role/app is several"):
+        _needs(entries, "role/app", 0)
+    for account in ("111122223333", "444455556666"):
+        for path in ("", "team/"):
+            used, _ = _needs(entries, f"arn:aws:iam::{account}:role/{path}app", 0)
+            assert used == {Need("kms:Decrypt", account)}
+    both, _ = _needs([*entries[:1], _entry("111122223333", "assumed-role/app/day")], "role/app", 0)
+    assert both == {Need("kms:Decrypt", "111122223333")}
+
+
+def _entry(account: str, name: str) -> Entry:
+    service = "sts" if name.startswith("assumed-role") else "iam"
+    decision = {"action": "kms:Decrypt", "resource": account, "allowed": True}
+    draft = {"principal": f"arn:aws:{service}::{account}:{name}", "decisions": [decision]}
+    return Entry(1, 1.0, "record", "ok", "", "", draft)

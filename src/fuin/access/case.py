@@ -6,6 +6,7 @@ Requests are decided by `decide` directly; a case asks the same functions for `f
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from fuin.access.ask import Ask
     from fuin.access.grants import Grant
 
-Rule = Literal["key", "bucket", "role", "identity"]
+Rule = Literal["key", "bucket", "role", "identity", "retirement"]
+Known = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
 # Stand where a statement was: they match no request, and policies must have one statement at least.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
 _INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
@@ -47,6 +49,11 @@ class Sheet:
             self._compiled.append(parse_policy(self.document, self.kind))
         return self._compiled[0]
 
+    @property
+    def has_variables(self) -> bool:
+        """Tell whether ${…} in the policy is a variable, and not text."""
+        return bool(json.loads(self.document).get("Version") == "2012-10-17")
+
     def statements(self) -> list[dict[str, Any]]:
         """Return the statements as they are written, in their order."""
         raw = json.loads(self.document)["Statement"]
@@ -69,11 +76,18 @@ class Sheet:
         return self.with_statement({**_INERT, **whom}, index)
 
 
+def _everything(key: str) -> bool:
+    """Tell that the facts are certain about a condition key: what they do not have is absent."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that decides about one resource for one principal; `account` owns the resource.
 
     `owner` is what people call the principal, whose own policies are `identity`; `boundary` and `session` limit those.
+    Where a grant is to be retired, `grants` is that one. `knows` tells which keys' absence is certain, for those who
+    tell of the case: it decides nothing.
     """
 
     rule: Rule
@@ -84,6 +98,7 @@ class Case:
     boundary: Sheet | None = None
     session: tuple[Sheet, ...] = ()
     grants: tuple[Grant, ...] = ()
+    knows: Known = _everything
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
@@ -110,6 +125,9 @@ class Case:
         )
         if self.rule == "key" and policy is not None:
             return decide.decide_key(ask, self.account, policy, own, lambda: self.grants, limits)
+        if self.rule == "retirement" and policy is not None:
+            grant = self.grants[0] if self.grants else None
+            return decide.decide_retirement(ask, grant, self.account, policy, own, limits)
         if self.rule == "role" and policy is not None:
             return decide.decide_role(ask, self.account, policy, own, limits)
         if self.rule == "bucket":

@@ -1,4 +1,8 @@
-"""The smallest change that would allow what was refused; each is tried, and `decide` itself says that it is enough."""
+"""The smallest change that would allow what was refused; each is tried, and `decide` itself says that it is enough.
+
+None gives more than was asked for: a statement is put where it is the caller's alone, and is on this action and this
+resource, through a service on what that service asks. A condition that failed is for the request to meet.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.access.case import Sheet
 from fuin.access.explain import ConditionTrace, PolicyTrace, StatementTrace, explain, trace_policy
-from fuin.access.grantees import Standing
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
+from fuin.access.variables import escaped
 from fuin.access.words import listed
 from fuin.errors import MalformedPolicy
 
@@ -24,15 +28,20 @@ if TYPE_CHECKING:
 _CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's, its boundary and its session's
 _ALTERNATIVES_AT_MOST = 3
 _HAS_OWN_POLICIES = ("user", "role", "federated")
+_OWN = (PolicyKind.IDENTITY, PolicyKind.ROLE)  # a group's policy, and a managed one, are others' as well
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change, in a sentence; `statement` is what is to stand in `policy` then, None where nothing is to be put."""
+    """One change, in a sentence; `statement` is what is to stand in `policy` then, None where nothing is to be put.
+
+    `index` is the number, from 1, of the statement that it stands instead of, or that is to go; 0 for one more.
+    """
 
     text: str
     policy: str
     statement: Mapping[str, Any] | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,11 @@ class _Edit:
     applied: Callable[[Case], Case]
 
 
-def _edit(text: str, old: Sheet, new: Sheet, statement: Mapping[str, Any]) -> _Edit:
+def _edit(text: str, old: Sheet, new: Sheet, statement: Mapping[str, Any] | None, index: int = 0) -> _Edit:
     def applied(case: Case) -> Case:
         return case.with_sheet(next(sheet for sheet in case.sheets if sheet.label == old.label), new)
 
-    return _Edit(Change(text, old.label, statement), applied)
+    return _Edit(Change(text, old.label, statement, index), applied)
 
 
 def smallest_changes(case: Case, ask: Ask) -> tuple[tuple[Change, ...], ...]:
@@ -89,10 +98,10 @@ def _without_denials(case: Case, ask: Ask) -> tuple[Case, tuple[Change, ...]]:
     changes: list[Change] = []
     for sheet in case.sheets:
         current = sheet
-        for statement in trace_policy(sheet, ask).statements:
+        for statement in trace_policy(case, sheet, ask).statements:
             if statement.effect == "Deny" and statement.matches:
                 current = current.without_statement(statement.index)
-                changes.append(Change(_lift(sheet, statement), sheet.label))
+                changes.append(Change(_lift(sheet, statement), sheet.label, None, statement.index))
         if current is not sheet:
             case = case.with_sheet(sheet, current)
     return case, tuple(changes)
@@ -112,6 +121,8 @@ def _held(conditions: Sequence[ConditionTrace]) -> str:
 
 
 def _has(condition: ConditionTrace) -> str:
+    if not condition.known:
+        return "is what the record does not tell"
     return "is absent" if condition.found is None else f"is {listed(condition.found)}"
 
 
@@ -125,13 +136,13 @@ def _edits(case: Case, ask: Ask) -> list[_Edit]:
     evaluation = explain(case, ask)
     edits: list[_Edit] = [edit for policy in evaluation.policies for edit in _relaxed(policy)]
     edits += [_met(trace) for trace in evaluation.grants if trace.operation and trace.standing and trace.unmet]
-    own = [policy for policy in evaluation.policies if policy.sheet is not case.resource and not policy.sheet.assumed]
     if ask.principal.kind in _HAS_OWN_POLICIES:
-        edits += [edit for policy in own for edit in _widened(policy, ask)]
+        own = [policy for policy in evaluation.policies if policy.sheet in case.identity and policy.sheet.kind in _OWN]
+        edits += [edit for policy in own if not policy.sheet.assumed for edit in _widened(policy, ask)]
         edits.append(_own(case, ask))
         edits += [_limited(sheet, ask) for sheet in (case.boundary, *case.session[:1]) if sheet is not None]
     if case.resource is not None:
-        edits += _widened(trace_policy(case.resource, ask), ask)
+        edits += _widened(trace_policy(case, case.resource, ask), ask)
         edits.append(_named(case.resource, ask))
     elif case.rule == "bucket":
         edits.append(_new_bucket_policy(ask))
@@ -150,15 +161,14 @@ def _met(trace: GrantTrace) -> _Edit:
 
 
 def _relaxed(policy: PolicyTrace) -> Iterator[_Edit]:
-    """Yield statements that would allow but for their conditions."""
+    """Yield statements that would allow but for their conditions, which the request then has to meet."""
     sheet = policy.sheet
     for statement in policy.statements:
         if statement.effect == "Allow" and statement.near and statement.failed:
             raw = without_conditions(sheet.statements()[statement.index - 1], statement.failed)
             needs = " and ".join(f"{said(item)} (in the request it {_has(item)})" for item in statement.failed)
-            what = f"{statement.name} of the {sheet.label}"
-            text = f"let the request meet {needs}, as {what} wants, or remove that condition"
-            yield _edit(text, sheet, sheet.with_statement(raw, statement.index), raw)
+            text = f"let the request meet {needs}, as {statement.name} of the {sheet.label} wants"
+            yield _edit(text, sheet, sheet.with_statement(raw, statement.index), None)
 
 
 def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
@@ -173,32 +183,61 @@ def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace])
 
 
 def _widened(policy: PolicyTrace, ask: Ask) -> Iterator[_Edit]:
-    """Yield statements that would allow with this action, or this resource, beside those that they list."""
-    sheet, found = policy.sheet, []
+    """Yield a statement that would allow with this action, or this resource, beside those that it lists.
+
+    Only one that gives nothing else by that: it is on this resource alone, or on this action alone, and for this
+    caller alone.
+    """
+    sheet = policy.sheet
     for statement in policy.statements:
         raw = sheet.statements()[statement.index - 1]
-        if statement.effect != "Allow" or statement.failed or statement.standing < Standing.IDENTITY:
+        if statement.effect != "Allow" or statement.failed or not _is_for(ask, statement, raw):
             continue
-        if statement.resource and not statement.action and _same_service(raw.get("Action"), ask.action):
-            found.append((statement, raw, "Action", ask.action))
-        elif statement.action and not statement.resource and "Resource" in raw:
-            found.append((statement, raw, "Resource", ask.resource))
-    for statement, raw, element, value in found[:1]:
-        written = raw[element] if isinstance(raw[element], list) else [raw[element]]
-        wider = {**raw, element: [*written, value]}
-        text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
-        yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider)
+        resource = resource_of(ask)
+        here = sheet.kind is PolicyKind.KEY or _listed(raw.get("Resource")) in ([ask.resource], [resource])
+        if not statement.action and here and _same_service(raw.get("Action"), ask.action):
+            element, value = "Action", ask.action
+        elif not statement.resource and [name.lower() for name in _listed(raw.get("Action"))] == [ask.action.lower()]:
+            element, value = "Resource", resource
+        else:
+            continue
+        if element in raw:
+            wider = {**raw, element: [*_listed(raw[element]), value]}
+            text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
+            yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider, statement.index)
+            return
+
+
+def _is_for(ask: Ask, statement: StatementTrace, raw: Mapping[str, Any]) -> bool:
+    """Tell whether a statement is for the caller alone, and, through a service, for that service's requests alone."""
+    principal, whom = ask.principal, raw.get("Principal")
+    through = [item for item in statement.conditions if item.operator == "StringEquals"]
+    if ask.facts().get("kms:viaservice") and not any(item.key.lower() == "kms:viaservice" for item in through):
+        return False
+    if whom is None:
+        return True
+    alone = [_listed(names) for names in whom.values()] if isinstance(whom, dict) else []
+    return principal.kind != "root" and alone in ([[principal.arn]], [[principal.role_arn]])
+
+
+def _listed(written: object) -> list[str]:
+    names = written if isinstance(written, list) else [written]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _same_service(written: object, action: str) -> bool:
-    names = written if isinstance(written, list) else [written]
     service = action.partition(":")[0].lower() + ":"
-    return any(isinstance(name, str) and name.lower().startswith(service) for name in names)
+    return any(name.lower().startswith(service) for name in _listed(written))
+
+
+def resource_of(ask: Ask) -> str:
+    """Return the Resource that is the question's and no other; * where it is on no particular one."""
+    return ask.resource if ask.resource == "*" else escaped(ask.resource)
 
 
 def _statement(ask: Ask) -> dict[str, Any]:
     """Return the least statement that is on a question: through a service, it allows it through that service only."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Action": ask.action, "Resource": ask.resource}
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": ask.action, "Resource": resource_of(ask)}
     via = ask.facts().get("kms:viaservice")
     if via:
         statement["Condition"] = {"StringEquals": {"kms:ViaService": via[0]}}
@@ -206,10 +245,12 @@ def _statement(ask: Ask) -> dict[str, Any]:
 
 
 def _own(case: Case, ask: Ask) -> _Edit:
-    """Return a statement more in the caller's own policy, or its first policy."""
+    """Return a statement more in a policy that is the caller's alone, or a policy more."""
     statement = _statement(ask)
-    fits = (sheet for sheet in case.identity if not sheet.assumed and _has_room(sheet.with_statement(statement)))
-    own = next(fits, None)
+    plain = statement["Resource"] == ask.resource
+    alone = (sheet for sheet in case.identity if sheet.kind in _OWN and not sheet.assumed)
+    alone = (sheet for sheet in alone if plain or sheet.has_variables)
+    own = next((sheet for sheet in alone if _has_room(sheet.with_statement(statement))), None)
     if own is not None:
         return _edit(f"add this to the {own.label}", own, own.with_statement(statement), statement)
     label = f"new policy of {case.owner}"
@@ -230,7 +271,7 @@ def _limited(sheet: Sheet, ask: Ask) -> _Edit:
 
 def _named(sheet: Sheet, ask: Ask) -> _Edit:
     """Return a statement more in the resource's policy, that names the caller."""
-    statement = {**_statement(ask), "Principal": named(ask.principal)}
+    statement = _naming(ask)
     if sheet.kind is PolicyKind.KEY:
         statement["Resource"] = "*"
     if sheet.kind is PolicyKind.TRUST:
@@ -238,8 +279,17 @@ def _named(sheet: Sheet, ask: Ask) -> _Edit:
     return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
 
 
-def _new_bucket_policy(ask: Ask) -> _Edit:
+def _naming(ask: Ask) -> dict[str, Any]:
+    """Return the least statement for a resource's policy; an account's root is not named without its whole account."""
     statement = {**_statement(ask), "Principal": named(ask.principal)}
+    if ask.principal.kind == "root":
+        condition = statement.get("Condition", {})
+        statement["Condition"] = {**condition, "ArnEquals": {"aws:PrincipalArn": ask.principal.arn}}
+    return statement
+
+
+def _new_bucket_policy(ask: Ask) -> _Edit:
+    statement = _naming(ask)
     sheet = _sheet("bucket policy", PolicyKind.BUCKET, statement)
     change = Change("give the bucket a policy with this", sheet.label, statement)
     return _Edit(change, lambda case: replace(case, resource=sheet))
@@ -250,7 +300,7 @@ def _sheet(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> Sheet:
 
 
 def named(principal: Principal) -> object:
-    """Return the Principal element that names a caller: a session's role, a user, a service, or everyone."""
+    """Return the Principal element that names a caller: a session's role, a user, a service, an account, everyone."""
     if principal.kind == "anonymous":
         return "*"
     if principal.kind == "service":

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 from fuin.access import grants as granting
 from fuin.access.grantees import Standing
 from fuin.access.reasons import BOUNDARY, IDENTITY, RESOURCE, SESSION
+from fuin.access.variables import Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fuin.access.ask import Ask
     from fuin.access.case import Case, Sheet
     from fuin.access.conditions import Condition
@@ -20,17 +23,29 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
     from fuin.access.policy import Statement
     from fuin.access.reasons import Cause
+    from fuin.access.variables import Template
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionTrace:
-    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds."""
+    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds.
+
+    `known` is False where nobody knows any more whether the request had the key: then neither is `holds`. `variables`
+    are the keys, in lower case, that the condition's values name.
+    """
 
     operator: str
     key: str
     values: tuple[str, ...]
     found: tuple[str, ...] | None
     holds: bool
+    known: bool = True
+    variables: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return every key, in lower case, that the condition looks at."""
+        return (self.key.lower(), *self.variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class StatementTrace:
     action: bool
     resource: bool
     conditions: tuple[ConditionTrace, ...]
+    variables: tuple[str, ...] = ()  # the keys, in lower case, that its resources name
 
     @property
     def matches(self) -> bool:
@@ -96,35 +112,55 @@ class Evaluation:
 
 def explain(case: Case, ask: Ask) -> Evaluation:
     """Return the evaluation of a question; raises MalformedPolicy for a policy that cannot be evaluated."""
+    traces = _retired if case.rule == "retirement" else _grant
     return Evaluation(
-        ask, case.decide(ask), tuple(trace_policy(sheet, ask) for sheet in case.sheets),
-        tuple(_grant(grant, ask) for grant in case.grants),
+        ask, case.decide(ask), tuple(trace_policy(case, sheet, ask) for sheet in case.sheets),
+        tuple(traces(grant, ask) for grant in case.grants),
     )  # fmt: skip
 
 
-def trace_policy(sheet: Sheet, ask: Ask) -> PolicyTrace:
-    """Return what each statement of a policy makes of a question."""
-    return PolicyTrace(sheet, tuple(trace_statement(statement, ask) for statement in sheet.policy.statements))
+def trace_policy(case: Case, sheet: Sheet, ask: Ask) -> PolicyTrace:
+    """Return what each statement of one of a case's policies makes of a question."""
+    bounded = case.boundary is not None and sheet is case.resource
+    return PolicyTrace(
+        sheet, tuple(_statement(case, statement, ask, bounded=bounded) for statement in sheet.policy.statements)
+    )
 
 
-def trace_statement(statement: Statement, ask: Ask) -> StatementTrace:
-    """Return what one statement makes of a question."""
+def _statement(case: Case, statement: Statement, ask: Ask, *, bounded: bool) -> StatementTrace:
+    """Return what one statement makes of a question; a Deny with NotPrincipal spares nobody who has a boundary."""
+    spares_nobody = bounded and statement.effect == "Deny" and statement.grantees and statement.grantees.negated
     return StatementTrace(
-        statement.index, statement.name, statement.effect, statement.names(ask.principal),
+        statement.index, statement.name, statement.effect,
+        Standing.DIRECT if spares_nobody else statement.names(ask.principal),
         statement.actions(ask.action.lower()), statement.covers(ask),
-        tuple(_condition(condition, statement, ask) for condition in statement.conditions),
+        tuple(_condition(case, condition, statement, ask) for condition in statement.conditions),
+        _variables(statement.templates),
     )  # fmt: skip
 
 
-def _condition(condition: Condition, statement: Statement, ask: Ask) -> ConditionTrace:
+def _condition(case: Case, condition: Condition, statement: Statement, ask: Ask) -> ConditionTrace:
     facts = ask.facts()
     holds = condition.holds(facts, every=statement.effect == "Allow")
-    return ConditionTrace(condition.operator, condition.written, condition.values, facts.get(condition.key), holds)
+    variables = _variables(condition.templates)
+    known = all(key in facts or case.knows(key) for key in (condition.key, *variables))
+    found = facts.get(condition.key)
+    return ConditionTrace(condition.operator, condition.written, condition.values, found, holds, known, variables)
+
+
+def _variables(templates: Iterable[Template]) -> tuple[str, ...]:
+    return tuple(piece.key for template in templates for piece in template.pieces if isinstance(piece, Variable))
 
 
 def _grant(grant: Grant, ask: Ask) -> GrantTrace:
     operation = ask.action.removeprefix("kms:") in grant.operations
     return GrantTrace(grant, grant.standing(ask.principal), operation, tuple(granting.unmet(grant, ask)))
+
+
+def _retired(grant: Grant, ask: Ask) -> GrantTrace:
+    """Return how the grant that is to be retired lets the caller do that."""
+    ways = [standing for standing, _ in granting.retirers(grant, ask.principal)]
+    return GrantTrace(grant, max(ways, default=Standing.NONE), True, ())
 
 
 def reason_text(case: Case, cause: Cause) -> str:

@@ -7,24 +7,24 @@ answer is yes, no, or yes if certain statements' conditions are met and certain 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fuin.access.changes import said, without_conditions
+from fuin.access.changes import resource_of, said, without_conditions
 from fuin.access.explain import ConditionTrace, trace_policy
 from fuin.access.grantees import Standing
 from fuin.access.grants import unmet
+from fuin.access.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fuin.access.ask import Ask
-    from fuin.access.case import Case, Sheet
+    from fuin.access.case import Case, Known, Sheet
     from fuin.access.decide import Decision
     from fuin.access.grants import Grant
 
-Known = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
 _TOGETHER_AT_MOST = 4  # one statement of each: the resource's policy, the caller's, its boundary, its session's
 _WAYS_AT_MOST = 8
 _OPEN_AT_MOST = 24
@@ -104,15 +104,19 @@ def _certain(case: Case, ask: Ask, known: Known) -> tuple[Case, list[_Open], lis
     denials: list[_Open] = []
     for sheet in case.sheets:
         reduced = sheet
-        for statement in trace_policy(sheet, ask).statements:
-            doubts = tuple(item for item in statement.conditions if not known(item.key.lower()))
-            fails = any(known(item.key.lower()) and not item.holds for item in statement.conditions)
-            if not statement.near or fails or not (doubts or sheet.assumed):
+        for statement in trace_policy(case, sheet, ask).statements:
+            doubts = tuple(item for item in statement.conditions if not all(map(known, item.keys)))
+            fails = any(all(map(known, item.keys)) and not item.holds for item in statement.conditions)
+            where_to = not all(map(known, statement.variables))
+            on_it = statement.action and (statement.resource or where_to) and statement.standing is not Standing.NONE
+            if not on_it or fails or not (doubts or where_to or sheet.assumed):
                 continue
             reduced = reduced.without_statement(statement.index)
-            conditions = (*((sheet.assumed,) if sheet.assumed else ()), *map(said, doubts))
+            raw = sheet.statements()[statement.index - 1]
+            resource = [_resource(raw)] if where_to else []
+            conditions = (*((sheet.assumed,) if sheet.assumed else ()), *resource, *map(said, doubts))
             where = sheet.label if sheet.assumed else f"{sheet.label}, {statement.name}"
-            held = _held(sheet, statement.index, doubts)
+            held = _held(sheet, statement.index, _assumed(raw, ask, doubts, resource=where_to))
             (allows if statement.effect == "Allow" else denials).append(_Open(Term(where, conditions), held))
         if reduced is not sheet:
             case = case.with_sheet(sheet, reduced)
@@ -120,13 +124,30 @@ def _certain(case: Case, ask: Ask, known: Known) -> tuple[Case, list[_Open], lis
     return case, [*allows, *granted], denials
 
 
-def _held(sheet: Sheet, index: int, doubts: Sequence[ConditionTrace]) -> Callable[[Case], Case]:
-    """Return what puts a statement back, without the conditions that are in doubt."""
-    raw = without_conditions(sheet.statements()[index - 1], doubts)
+def _resource(raw: Mapping[str, Any]) -> str:
+    """Return in words that a statement's resources, which have variables, are this one."""
+    element = "NotResource" if "NotResource" in raw else "Resource"
+    names = raw[element] if isinstance(raw[element], list) else [raw[element]]
+    return f"{element} {listed(names)} {'leaves it in' if element == 'NotResource' else 'is it'}"
+
+
+def _assumed(
+    raw: Mapping[str, Any], ask: Ask, doubts: Sequence[ConditionTrace], *, resource: bool
+) -> Mapping[str, Any]:
+    """Return a statement without the conditions that are in doubt, on this resource if it is not certain."""
+    certain = without_conditions(raw, doubts)
+    if not resource:
+        return certain
+    kept = {name: value for name, value in certain.items() if name not in ("Resource", "NotResource")}
+    return {**kept, "Resource": resource_of(ask)}
+
+
+def _held(sheet: Sheet, index: int, statement: Mapping[str, Any]) -> Callable[[Case], Case]:
+    """Return what puts a statement back, as it is assumed to be."""
 
     def assume(case: Case) -> Case:
         current = next(other for other in case.sheets if other.label == sheet.label)
-        return case.with_sheet(current, current.with_statement(raw, index))
+        return case.with_sheet(current, current.with_statement(statement, index))
 
     return assume
 

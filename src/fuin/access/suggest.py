@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from fuin.access.variables import escaped
+
 _OBJECTS = "arn:aws:s3:::"
 _NAMED_AT_MOST = 5  # objects of a bucket that are listed one by one; of more, their folder is
 
@@ -66,12 +68,10 @@ def _patterns(resources: set[str]) -> list[tuple[str, ...]]:
 
 def _of_bucket(bucket: str, keys: set[str]) -> tuple[str, ...]:
     """Return the ARNs of a few objects, or the pattern of the folder that holds all of them."""
-    special = any(character in key for key in keys for character in "*?$")  # wildcards and variables in a policy
-    if len(keys) <= _NAMED_AT_MOST and not special:
-        return tuple(f"{_OBJECTS}{bucket}/{key}" for key in sorted(keys))
-    folder = _common(min(keys), max(keys)).rpartition("/")[0]
-    plain = folder if not any(character in folder for character in "*?$") else ""
-    return (f"{_OBJECTS}{bucket}/{plain}/*" if plain else f"{_OBJECTS}{bucket}/*",)
+    if len(keys) <= _NAMED_AT_MOST:
+        return tuple(f"{_OBJECTS}{bucket}/{escaped(key)}" for key in sorted(keys))
+    folder, slash, _ = _common(min(keys), max(keys)).rpartition("/")
+    return (f"{_OBJECTS}{bucket}/{escaped(folder)}{slash}*",)
 
 
 def _common(first: str, last: str) -> str:

@@ -71,6 +71,11 @@ class Template:
         return tuple(pieces)
 
 
+def escaped(text: str) -> str:
+    """Return text as a resource of a policy of version 2012-10-17 has it, so that it stands for itself alone."""
+    return "".join(f"{_OPEN}{character}}}" if character in _ESCAPES else character for character in text)
+
+
 def parse_template(text: str, where: str) -> Template | None:
     """Return the template that a text is, or None for plain text; raises MalformedPolicy, `where` names its place."""
     start = text.find(_OPEN)

@@ -52,12 +52,17 @@ def suggest_policy(
 
 
 def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[Need], set[Need]]:
-    """Return what was allowed to a principal, and what was refused."""
+    """Return what was allowed to a principal, and what was refused; raises FuinError where several are called so."""
     used: set[Need] = set()
     refused: set[Need] = set()
+    meant: set[str] = set()
     for entry in entries:
-        if entry.time < begin or not _is(str(entry.draft.get("principal", "")), principal):
+        who = _identity(str(entry.draft.get("principal", "")), principal) if entry.time >= begin else None
+        if who is None:
             continue
+        meant.add(who)
+        if len(meant) > 1:
+            raise FuinError(f"{principal} is several: {' and '.join(sorted(meant))}; give the whole ARN")
         for decision in entry.draft.get("decisions", ()):
             need = Need(decision["action"], decision["resource"], _via(decision, entry.draft))
             (used if decision["allowed"] else refused).add(need)
@@ -69,12 +74,21 @@ def _via(decision: dict[str, Any], draft: dict[str, Any]) -> str:
     return str(decision.get("via") or (draft.get("via") or "" if decision["action"].startswith("kms:") else ""))
 
 
-def _is(arn: str, wanted: str) -> bool:
-    """Tell whether a record's principal is the one that is meant: itself, or a session of the role."""
-    if arn.endswith(wanted) and arn[: -len(wanted)][-1:] in {"", ":", "/"}:
-        return True
+def _identity(arn: str, wanted: str) -> str | None:
+    """Return the user or role whose record it is, if it is the one that is meant: of a session, the session's role."""
     session = _SESSION.fullmatch(arn)
-    return session is not None and wanted.rpartition("/")[2] == session[2] and "role/" in wanted
+    if session is None:
+        return arn if _ends(arn, wanted) else None
+    role = f"arn:aws:iam::{session[1]}:role/{session[2]}"
+    if _ends(arn, wanted):
+        return arn
+    whose, _, path = wanted.rpartition("role/")  # a session's ARN does not have the role's path
+    return role if _ends(role, f"{whose}role/{path.rpartition('/')[2]}") and "role/" in wanted else None
+
+
+def _ends(arn: str, wanted: str) -> bool:
+    """Tell whether an ARN is the one that is wanted, or ends with it as a whole."""
+    return arn.endswith(wanted) and arn[: -len(wanted)][-1:] in {"", ":", "/"}
 
 
 def moment_of(text: str, now: float) -> float:
