@@ -8,21 +8,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities, quotas
-from fuin.identity.faults import NoSuchEntity
-from fuin.store import identities
+from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
+from fuin.store import access_keys, account_aliases, identities, managed_policies
+from fuin.store.errors import AlreadyExists, NotFound
 
 if TYPE_CHECKING:
     from fuin.gate import Call
     from fuin.identity.model import Given, Output
 
 
+_NONE_OF = (
+    "AccountPasswordPresent", "AccountSigningCertificatesPresent", "InstanceProfiles", "MFADevicesInUse", "Providers",
+    "ServerCertificates",
+)  # fmt: skip
+
+
 async def get_account_summary(call: Call, _given: Given) -> Output:
     """Return how many of everything there are, and the quotas."""
     entities.permit(call, "*")
+    read = call.services.store.read
     have = {
-        kind: call.services.store.read(identities.count, call.account, kind)
+        kind: read(identities.count, call.account, kind)
         for kind in (identities.USER, identities.GROUP, identities.ROLE, identities.POLICY)
     }
+    roots = read(access_keys.list_of_user, call.account, None)
     summary = {
         "Users": have["user"], "UsersQuota": quotas.USERS, "Groups": have["group"], "GroupsQuota": quotas.GROUPS,
         "Roles": have["role"], "RolesQuota": quotas.ROLES, "Policies": have["policy"],
@@ -33,14 +42,44 @@ async def get_account_summary(call: Call, _given: Given) -> Output:
         "GroupPolicySizeQuota": quotas.INLINE["group"], "RolePolicySizeQuota": quotas.INLINE["role"],
         "PolicySizeQuota": quotas.POLICY_SIZE, "VersionsPerPolicyQuota": quotas.VERSIONS,
         "AssumeRolePolicySizeQuota": quotas.TRUST_POLICY_SIZE, "MFADevices": 0, "AccountMFAEnabled": 0,
+        "AccountAccessKeysPresent": int(bool(roots)),
+        "PolicyVersionsInUse": read(managed_policies.count_versions, call.account),
+        **dict.fromkeys(_NONE_OF, 0),
     }  # fmt: skip
     return {"SummaryMap": summary}
 
 
 async def list_account_aliases(call: Call, _given: Given) -> Output:
-    """Return no alias: accounts have none here."""
+    """Return the account's alias, if it has one."""
     entities.permit(call, "*")
-    return {"AccountAliases": [], "IsTruncated": False}
+    alias = call.services.store.read(account_aliases.find_alias, call.account)
+    return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}
+
+
+async def create_account_alias(call: Call, given: Given) -> None:
+    """Give the account an alias; AWS: it takes the place of the one that there is."""
+    entities.permit(call, "*")
+    await call.announce("change")
+    try:
+        await call.write(account_aliases.put_alias, call.account, given["AccountAlias"])
+    except AlreadyExists:
+        raise EntityAlreadyExists(f"The account alias {given['AccountAlias']} already exists.") from None
+
+
+async def delete_account_alias(call: Call, given: Given) -> None:
+    """Take the account's alias away, which must be named."""
+    entities.permit(call, "*")
+    await call.announce("change")
+    try:
+        await call.write(account_aliases.delete_alias, call.account, given["AccountAlias"])
+    except NotFound:
+        raise NoSuchEntity(f"The account alias {given['AccountAlias']} does not exist.") from None
+
+
+async def no_password_policy(call: Call, _given: Given) -> None:
+    """Tell that the account has no password policy, as AWS does of one with the default policy: no user has one."""
+    entities.permit(call, "*")
+    raise NoSuchEntity(f"The Password Policy with domain name {call.account} cannot be found.")
 
 
 async def nothing_of(kind: str, member: str, call: Call, given: Given) -> Output:

@@ -39,6 +39,7 @@ _ATTACHED_TO = and_(_a.c.policy == _ID, _IN_ACCOUNT)
 _HOLDERS = select(_a.c.id).join(_i, _i.c.id == _a.c.id).where(_ATTACHED_TO).order_by(_i.c.name)
 _COUNT = select(func.count()).select_from(_a.join(_i, _i.c.id == _a.c.id)).where(_ATTACHED_TO)
 _BOUNDED = select(_i.c.id).where(_i.c.boundary == _ID, _IN_ACCOUNT).order_by(_i.c.name)
+_COUNT_VERSIONS = select(func.count()).select_from(_v.join(_i, _i.c.id == _v.c.id)).where(_IN_ACCOUNT)
 _DETACH = delete(_a).where(_a.c.id == _ID, _a.c.policy == _POLICY)
 
 
@@ -122,6 +123,11 @@ def delete_policy(conn: Connection, policy: ManagedPolicy) -> None:
     if len(versions(conn, policy.id)) > 1:
         raise StillUsed("versions")
     identities.delete_identity(conn, policy.id)
+
+
+def count_versions(conn: Connection, account: str) -> int:
+    """Return how many versions an account's own policies have, all together."""
+    return int(conn.execute(_COUNT_VERSIONS, {"p_account": account}).scalar_one())
 
 
 def versions(conn: Connection, policy_id: str) -> list[Version]:
