@@ -1,11 +1,12 @@
 """What those learn who may not ask: nothing, neither what there is nor where, in one account and from another."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.identity.assuming import new_role, refused, trust
+from tests.identity.assuming import allow, new_role, refused, trust
 from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.server import User
 
@@ -41,6 +42,20 @@ def test_owner_of_an_access_key_is_not_told(place: Place, nobody: User, iam: Any
     answers = {refused(find, AccessKeyId=key) for key in (root, user, "AKIA" + "X" * 16)}
     assert len(answers) == 1
     assert f"on resource: arn:aws:iam::{ACCOUNT}:user/* because" in answers.pop()[2]
+
+
+def test_tags_are_not_told_by_simulations(place: Place, iam: Any) -> None:
+    """Who may simulate policies of its own invention learns no tags of those in whose name it does so."""
+    user = place.new_user()
+    iam.tag_user(UserName=user.name, Tags=[{"Key": "team", "Value": "blue"}])
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{user.name}"
+    policy = json.dumps(allow("kms:Decrypt", Condition={"StringLike": {"aws:PrincipalTag/team": "b*"}}))
+    for action, expected in (("iam:SimulateCustomPolicy", "implicitDeny"), ("iam:Simulate*", "allowed")):
+        client = place.service("iam", place.new_user(allow(action)))
+        answer = client.simulate_custom_policy(
+            PolicyInputList=[policy], ActionNames=["kms:Decrypt"], CallerArn=arn
+        )  # fmt: skip
+        assert [one["EvalDecision"] for one in answer["EvaluationResults"]] == [expected]
 
 
 def test_own_denials_ask_nothing_of_other_accounts_roles(place: Place) -> None:

@@ -271,3 +271,17 @@ def test_policies_of_other_accounts_are_out_of_reach(place: Place, policy: str) 
     assert failure(refused.value)[1] == "NoSuchEntity"
     other.delete_user(UserName="stranger")
     assert OTHER_ACCOUNT not in policy
+
+
+def test_policies_of_one_name_are_all_listed(iam: Any, unique: Names) -> None:
+    """A policy of the account may be called as one of AWS's; a list that is read by pages leaves neither out."""
+    user, aws = unique("u"), iam.list_policies(Scope="AWS")["Policies"][0]
+    made = iam.create_policy(PolicyName=aws["PolicyName"], PolicyDocument=json.dumps(ANYTHING))["Policy"]
+    iam.create_user(UserName=user)
+    both = {aws["Arn"], made["Arn"]}
+    for arn in both:
+        iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    pages = iam.get_paginator("list_attached_user_policies").paginate(UserName=user, PaginationConfig={"PageSize": 1})
+    assert {one["PolicyArn"] for page in pages for one in page["AttachedPolicies"]} == both
+    iam.detach_user_policy(UserName=user, PolicyArn=made["Arn"])
+    iam.delete_policy(PolicyArn=made["Arn"])

@@ -57,7 +57,8 @@ async def list_attached(kind: str, call: Call, given: Given) -> Output:
     owner = entities.of_kind(call, kind, given)
     prefix = given.get("PathPrefix", "/")
     found = [policy for policy in call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
-    return paging.page_of_all(given, "AttachedPolicies", found, lambda policy: policy.name, shown)
+    # AWS has policies of its own, one of which may have the same name.
+    return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", shown)
 
 
 def shown(policy: ManagedPolicy) -> Output:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access.case import Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal
-from fuin.errors import MalformedPolicy
+from fuin.errors import AccessDenied, MalformedPolicy
 from fuin.identity import entities, faults, in_force, paging
 from fuin.identity.faults import InvalidInput
 from fuin.identity.simulated import Simulation, Values, is_key, result, unique
@@ -92,13 +92,26 @@ def _principal(call: Call, arn: str) -> Principal:
     parts = _ARN.fullmatch(arn)
     if parts is None:
         raise InvalidInput(f"Invalid Caller ARN: {arn}")
-    found = call.services.store.read(_source, parts[2], arn) if parts[2] == call.account else None
-    if found is not None:
-        return found.principal
+    if parts[2] == call.account and _may_simulate(call, arn):
+        found = call.services.store.read(_source, call.account, arn)
+        if found is not None:
+            return found.principal
     account, kind, name = parts[2], parts[3], parts[4].rpartition("/")[2]
     if kind in ("role", "assumed-role"):
         return Principal("role", arn, account, f"AROA:{name}", name, role_arn=arn if kind == "role" else "")
     return Principal("user", arn, account, "AIDA", name)
+
+
+def _may_simulate(call: Call, arn: str) -> bool:
+    """Tell whether the caller may learn by simulations what a principal is: of others it has the ARN, not the tags."""
+    noted = len(call.decisions)
+    try:
+        entities.permit(call, arn, action="SimulatePrincipalPolicy")
+    except AccessDenied:
+        return False
+    finally:
+        del call.decisions[noted:]  # it decides what is simulated, not whether
+    return True
 
 
 def _anybody(account: str, facts: Values) -> Principal:
