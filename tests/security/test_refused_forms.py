@@ -2,13 +2,23 @@
 
 import gc
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
 from fuin.identity import query
 from fuin.identity.faults import QueryFault
+from tests.identity.place import Place
 
 _MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give all services."""
+    made = Place(tmp_path_factory.mktemp("forms") / "data")
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("begin", [b"Action=%ff&x=", b"Action=a&Action=b&x=", "Action=ü&x=".encode(), b"a&" * 5000])
@@ -29,3 +39,21 @@ def test_refused_forms_are_forgotten(begin: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert kept < _MEBIBYTE
+
+
+def test_unsigned_forms_are_not_taken_apart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What costs work, such as a megabyte of percent signs, is done for those who have signed only."""
+    parsed: list[bytes] = []
+    parse = query.parse
+
+    def noted(*forms: bytes) -> query.Tree:
+        parsed.extend(forms)
+        return parse(*forms)
+
+    monkeypatch.setattr(query, "parse", noted)
+    form = b"Action=GetCallerIdentity&Version=2011-06-15&x=" + b"%41" * 300_000
+    status, text = place.form(form, signed=False)
+    assert (status, "<Code>MissingAuthenticationToken</Code>" in text) == (403, True)
+    assert parsed == []
+    status, _ = place.form(form, service="sts")
+    assert (status, parsed) == (200, [b"", form])

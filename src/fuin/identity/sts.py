@@ -6,6 +6,7 @@ and AssumeRoleWithWebIdentity, would need identity providers, which this server 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fuin.errors import AccessDenied, AuthenticationFailed, AuthReason
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fuin.gate import Call
     from fuin.identity.model import Given, Output
 
-UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
+UNSIGNED = re.compile(rb"(?:^|&)Action=(AssumeRoleWithSAML|AssumeRoleWithWebIdentity)(?:&|$)")  # in a form
 _USUAL, _OF_ROOT = 43_200, 3600  # seconds
 _OF_SESSIONS = {
     "user": frozenset({"AssumeRole", "GetCallerIdentity"}), "root": frozenset({"AssumeRole", "GetCallerIdentity"}),
