@@ -21,8 +21,11 @@ _HEADERS = {
     and key.name.startswith("s3:")
     and ("s3:PutObject" in key.actions or "s3:CreateBucket" in key.actions)
     for name in [key.name.removeprefix("s3:")]
-    if name != "ObjectCreationOperation"
+    if name not in {"LocationConstraint", "ObjectCreationOperation"}
 }
+_CONSTRAINT = (
+    b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"
+)
 # What is asked for, of a bucket and an object k; answers do not matter.
 _REQUESTS = (
     ("PUT", "/new-bucket-of-this-test"), ("GET", "/"), ("HEAD", "/BUCKET"),
@@ -62,7 +65,8 @@ def brought(place: Place) -> dict[str, set[str]]:
                 "DELETE": {"if-match": '"x"'},
                 "GET": {"x-amz-object-attributes": "ETag"},
             }
-            place.send(method, target.replace("BUCKET", bucket), more.get(method, {}))
+            body = _CONSTRAINT if target.startswith("/new-bucket") else b""
+            place.send(method, target.replace("BUCKET", bucket), more.get(method, {}), body)
     found: dict[str, set[str]] = defaultdict(set)
     for ask in asked:
         found[ask.action] |= set(ask.facts())

@@ -10,8 +10,10 @@ from tests.support.server import User
 IRELAND = "eu-west-1"
 
 
-def _only_in(region: str, effect: str = "Allow", operator: str = "StringEquals") -> dict[str, Any]:
-    condition = {operator: {"aws:RequestedRegion": region}}
+def _only_in(
+    region: str, effect: str = "Allow", operator: str = "StringEquals", key: str = "aws:RequestedRegion"
+) -> dict[str, Any]:
+    condition = {operator: {key: region}}
     statement = {"Effect": effect, "Action": "s3:*", "Resource": "*", "Condition": condition}
     allowed = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}] if effect == "Deny" else []
     return {"Version": "2012-10-17", "Statement": [statement, *allowed]}
@@ -72,16 +74,17 @@ def test_keys_to_delete_together_are_in_the_buckets_region(place: Place, user: U
     assert place.send("GET", f"/{bucket}/k").status == 200
 
 
+def constraint(region: str) -> bytes:
+    """Return the body of a CreateBucket for a Region."""
+    return (
+        b"<CreateBucketConfiguration><LocationConstraint>%b</LocationConstraint></CreateBucketConfiguration>"
+        % region.encode()
+    )
+
+
 def test_a_bucket_is_made_where_was_signed_for(place: Place, user: User) -> None:
     """AWS: but for us-east-1, a Region's endpoint makes buckets of that Region only."""
     place.set_policy(user, _only_in(IRELAND))
-
-    def constraint(region: str) -> bytes:
-        return (
-            b"<CreateBucketConfiguration><LocationConstraint>%b</LocationConstraint></CreateBucketConfiguration>"
-            % region.encode()
-        )
-
     reply = place.send("PUT", "/not-in-tokyo", {}, constraint("ap-northeast-1"), user=user, region=IRELAND)
     assert (reply.status, reply.code) == (400, "IllegalLocationConstraintException")
     assert reply.message == (
@@ -93,3 +96,15 @@ def test_a_bucket_is_made_where_was_signed_for(place: Place, user: User) -> None
     assert place.send("PUT", "/in-ireland-too", user=user, region=IRELAND).status == 200
     assert place.s3().head_bucket(Bucket="in-ireland-too")["BucketRegion"] == IRELAND
     assert place.send("PUT", "/not-there", {}, constraint(IRELAND), user=user, region=REGION).status == 403
+
+
+def test_the_location_constraint_is_a_condition_of_making_a_bucket(place: Place, user: User) -> None:
+    """s3:LocationConstraint is what the body says; what is wrong with a body is told to who may make buckets only."""
+    broken = b"<CreateBucketConfiguration>"
+    place.set_policy(user, _only_in(IRELAND, key="s3:LocationConstraint"))
+    for body, status in ((b"", 403), (constraint("eu-west-2"), 403), (broken, 403), (constraint("EU"), 200)):
+        assert place.send("PUT", "/constrained-1", {}, body, user=user).status == status
+    place.set_policy(user, _only_in(IRELAND, "Deny", key="s3:LocationConstraint"))
+    for body, status in ((constraint(IRELAND), 403), (constraint("EU"), 403), (broken, 400), (b"", 200)):
+        assert place.send("PUT", "/constrained-2", {}, body, user=user).status == status
+    assert place.raw("PUT", "/constrained-3", {}, constraint("eu-west-2")).status == 403

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.errors import FuinError
 from fuin.gate import permit_identity
 from fuin.s3 import documents, index, metadata, rights, xml
 from fuin.s3.conditions import iso_date
@@ -20,6 +22,7 @@ from fuin.store.errors import AlreadyExists
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from fuin.access.facts import Facts
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
 
@@ -53,15 +56,18 @@ def _looks_like_address(name: str) -> bool:
 
 async def create_bucket(x: Exchange) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
-    facts = rights.conditions(x, "s3:CreateBucket")
+    constraint, fault = await _constraint(x)
+    facts = partial(_add_constraint, x, constraint)
     permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account, facts)
+    if fault is not None:
+        raise fault
     check_name(x.bucket)
     metadata.check_supported(x.request.headers, "InvalidBucketAclWithObjectOwnership")
     if x.header(b"x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
         raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
     if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
-    region = _region(await documents.read(x, checked=False)) or x.call.region
+    region = constraint or x.call.region
     _check_place(x, region)
     bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
     try:
@@ -71,6 +77,23 @@ async def create_bucket(x: Exchange) -> Answer:
         _check_own(x, region)
     x.call.facts["bucketRegion"] = region
     return empty(200, [(b"location", f"/{x.bucket}".encode())])
+
+
+async def _constraint(x: Exchange) -> tuple[str | None, Exception | None]:
+    """Return the location constraint, which the right depends on, or what is wrong with the body: told once allowed."""
+    if x.caller is None:  # nobody's request makes no bucket, so its body is not read
+        return None, None
+    try:
+        return _region(await documents.read(x, checked=False)), None
+    except (FuinError, xml.MalformedDocument) as fault:
+        return None, fault
+
+
+def _add_constraint(x: Exchange, constraint: str | None, facts: Facts) -> None:
+    """Put the condition keys of CreateBucket into the facts."""
+    rights.conditions(x, "s3:CreateBucket")(facts)
+    if constraint is not None:
+        facts.known["s3:locationconstraint"] = (constraint,)
 
 
 def _check_place(x: Exchange, region: str) -> None:
