@@ -171,6 +171,34 @@ def test_session_token_by_hand(scene: Scene) -> None:
     assert "UnrecognizedClientException" in scene.refused("kms", "list-keys", **_variables(broken))
 
 
+def test_federated_user_by_hand(scene: Scene) -> None:
+    """`aws sts get-federation-token` with a session policy and tags; what it may, and what it may not."""
+    rights = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["sts:GetFederationToken", "sts:TagSession"],
+         "Resource": f"arn:aws:sts::{ACCOUNT}:federated-user/bob"},
+        {"Effect": "Allow", "Action": ["kms:*", "s3:*"], "Resource": "*"},
+    ]})  # fmt: skip
+    scene.server.client("iam").put_user_policy(UserName=scene.user.name, PolicyName="own", PolicyDocument=rights)
+    (scene.folder / "reader.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": ["kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt", "s3:*"], "Resource": "*",
+    }}))  # fmt: skip
+    call = ["sts", "get-federation-token", "--profile", "user", "--policy", f"file://{scene.folder / 'reader.json'}"]
+    assert "sts:GetFederationToken" in scene.refused(*call, "--name", "eve")
+    tags = ["--tags", "Key=team,Value=blue", "--duration-seconds", "900"]
+    answer = scene.aws(*call, "--name", "bob", *tags)
+    variables = _variables(answer["Credentials"])
+    who = scene.aws("sts", "get-caller-identity", **variables)
+    assert who["Arn"] == answer["FederatedUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
+    assert who["UserId"] == answer["FederatedUser"]["FederatedUserId"] == f"{ACCOUNT}:bob"
+    scene.aws("kms", "describe-key", "--key-id", scene.key, **variables)
+    assert "no session policy allows" in scene.refused("kms", "list-keys", **variables)
+    (scene.folder / "letter").write_bytes(b"letter")
+    scene.aws("s3", "cp", str(scene.folder / "letter"), f"s3://{scene.bucket}/letter", **variables)
+    scene.aws("s3", "cp", f"s3://{scene.bucket}/letter", str(scene.folder / "back"), **variables)
+    assert (scene.folder / "back").read_bytes() == b"letter"
+    assert "InvalidClientTokenId" in scene.refused("iam", "list-users", **variables)
+
+
 def _session_arn(role: str, session: str) -> str:
     return role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + f"/{session}"
 

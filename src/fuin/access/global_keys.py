@@ -16,15 +16,17 @@ _SERVICES_ONLY = "of requests that a service makes for itself, which there are n
 
 ROWS = (
     # the principal
-    ConditionKey("aws:PrincipalArn", "ARN", _ALL, "the ARN of the user, the root or the role (not of its session)",
-                 "in anonymous requests"),
+    ConditionKey("aws:PrincipalArn", "ARN", _ALL, "the ARN of the user, the root, the federated user or the role (not "
+                 "of its session)", "in anonymous requests"),
     ConditionKey("aws:PrincipalAccount", "String", _ALL, "the caller's account, or `anonymous`"),
-    ConditionKey("aws:PrincipalType", "String", _ALL, "`Account` (root), `User`, `AssumedRole` or `Anonymous`"),
+    ConditionKey("aws:PrincipalType", "String", _ALL, "`Account` (root), `User`, `AssumedRole`, `FederatedUser` or "
+                 "`Anonymous`"),
     ConditionKey("aws:PrincipalIsAWSService", "Bool", _ALL, "`false`", "in anonymous requests"),
     ConditionKey("aws:PrincipalTag/NAME", "String", _ALL, "the value of the user's, role's or session's tag",
                  "without the tag"),
-    ConditionKey("aws:userid", "String", _ALL, "AIDA…, the account's number for its root, AROA…:SESSION, `anonymous`"),
-    ConditionKey("aws:username", "String", _ALL, "the user's name", "unless a user asks"),
+    ConditionKey("aws:userid", "String", _ALL, "AIDA…, the account's number for its root, AROA…:SESSION, ACCOUNT:NAME "
+                 "of a federated user, `anonymous`"),
+    ConditionKey("aws:username", "String", _ALL, "the user's name", "unless a user asks; federated users are none"),
     # the session
     ConditionKey("aws:TokenIssueTime", "Date", _ALL, "when the temporary credentials were made", _LONG_LIVED),
     ConditionKey("aws:MultiFactorAuthPresent", "Bool", _ALL, "`false`: there is no MFA",
@@ -72,7 +74,7 @@ ROWS = (
     never("aws:VpceOrgID", "String", _NO_VPC),
     never("aws:VpceOrgPaths", "String", _NO_VPC, many=True),
     never("aws:VpcSourceIp", "IP address", _NO_VPC),
-    never("aws:FederatedProvider", "String", "there is no federation"),
+    never("aws:FederatedProvider", "String", "there are no identity providers"),
     never("aws:MultiFactorAuthAge", "Numeric", "there is no MFA"),
     never("aws:AssumedRoot", "Bool", "there is no AssumeRoot"),
     never("aws:ChatbotSourceArn", "ARN", "of Amazon Q in chat applications"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -43,13 +44,31 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 
 ## What differs from AWS
 
-* There are no AWS managed policies (`arn:aws:iam::aws:policy/…`): attaching one is `NoSuchEntity`.
-* There are no passwords, MFA devices, certificates, SSH keys, instance profiles, identity providers and account
-  aliases. Lists of them are empty where infrastructure tools ask for them, and a login profile is `NoSuchEntity`.
+* Of the managed policies of AWS there are [a few](#managed-policies-of-aws); another one is `NoSuchEntity`.
+* There are no passwords, MFA devices, certificates, SSH keys, instance profiles and identity providers. Lists of them
+  are empty where infrastructure tools ask for them; a login profile and a password policy are `NoSuchEntity`.
+* An account's alias is one that no other account of the server has. It names the account to people; nothing else here
+  takes it.
 * Names are found in their exact case only. As in AWS two names must differ in more than case.
 * A policy is refused when it is put for whatever would not be understood, see [the policy language](policies.md).
-* `RoleLastUsed` is always empty.
+* `RoleLastUsed` is exact to the minute and has no end after 400 days. What counts is a request that a session of the
+  role has signed, also one that is refused.
+
+## Managed policies of AWS
+
+Readable and attachable in every account, as boundaries and as session policies too, under the ARN that they have in
+AWS, `arn:aws:iam::aws:policy/…`. Nobody can change them, not even a root: they are of another account. Counts and
+`ListEntitiesForPolicy` tell of the caller's account only. These are those that matter for KMS, S3, IAM and STS, each in
+the one version that was AWS's default in March 2026 (`src/fuin/store/aws_policies/`); they stay as they are until
+another version of Fuin brings others.
+
+{policies}
+
+Those that are cut have, in AWS, the actions of some hundred services more; here those of `iam`, `kms`, `s3` and `sts`
+are left, word for word.
 """
+_TEXTS = Path(__file__).resolve().parents[1] / "store" / "aws_policies"
+_CUT = ("ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess")
 _QUOTAS = (
     ("users, groups, roles, managed policies in an account",
      f"{quotas.USERS:,}, {quotas.GROUPS:,}, {quotas.ROLES:,}, {quotas.POLICIES:,}"),
@@ -69,10 +88,20 @@ def page() -> str:
     rows = "\n".join(f"| {what} | {most} |" for what, most in _QUOTAS)
     table = f"| | at most |\n|---|---|\n{rows}\n\nWhite space in policies does not count."
     names = IAM.model.load().operation_names
-    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table)
+    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table, policies=_policies())
     tested = _tested()
     sections = [_section(name, tested[name]) for name in sorted(IAM.operations)]
     return "\n".join([head, "## Operations\n", *sections]).rstrip("\n") + "\n"
+
+
+def _policies() -> str:
+    """Return the table of AWS's managed policies."""
+    lines = ["| policy | version | |", "|---|---|---|"]
+    for path in sorted(_TEXTS.glob("*.json"), key=lambda path: path.name.lower()):
+        policy = json.loads(path.read_text(encoding="utf-8"))
+        name, cut = policy["Path"].lstrip("/") + policy["PolicyName"], policy["PolicyName"] in _CUT
+        lines.append(f"| `{name}` | `{policy['VersionId']}` | {'cut' if cut else 'whole'} |")
+    return "\n".join(lines)
 
 
 def _tested() -> dict[str, list[str]]:
