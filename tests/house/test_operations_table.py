@@ -16,9 +16,9 @@ TYPES = {"string": str, "blob": bytes, "integer": int, "boolean": bool, "timesta
 
 def output_of(operation: Operation) -> type[msgspec.Struct] | None:
     """Return what an operation's function says that it returns."""
-    module = inspect.getmodule(operation.run)
+    module = inspect.getmodule(operation.function)
     assert module is not None
-    annotation = operation.run.__annotations__["return"]
+    annotation = operation.function.__annotations__["return"]
     found: type[msgspec.Struct] | None = eval(annotation, vars(module))
     return found
 

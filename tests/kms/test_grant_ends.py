@@ -193,6 +193,7 @@ def test_what_the_record_says(place: Place, kms: Any, new_key: NewKey) -> None:
     facts = place.last_record().draft["facts"]
     assert facts == {
         "kmsKey": arn_of(key_id), "kmsGrant": {"id": grant_id, "to": ROOT, "operations": ["Encrypt"]},
+        "parameters": {"KeyId": key_id, "GranteePrincipal": ROOT, "Operations": ["Encrypt"]},
     }  # fmt: skip
     kms.revoke_grant(KeyId=key_id, GrantId=grant_id)
     draft = place.last_record().draft

@@ -1,5 +1,6 @@
 """PutBucketPolicy over HTTP: S3's sentences with their details, and who may look after a bucket's policy."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_white_space_does_not_count(place: Place, bucket: str) -> None:
     document = of(bucket).replace("{", "{" + " " * 10_000)
     place.s3().put_bucket_policy(Bucket=bucket, Policy=document)
     assert place.s3().get_bucket_policy(Bucket=bucket)["Policy"] == document
+
+
+def test_the_policy_is_on_the_record(place: Place, bucket: str) -> None:
+    """The audit record holds what was put, or the hash of what is long."""
+    for document, shown in (
+        (of(bucket), of(bucket)),
+        (long := of(bucket, Sid="x" * 9_000), "sha256:" + hashlib.sha256(long.encode()).hexdigest()),
+    ):
+        put = place.s3().put_bucket_policy(Bucket=bucket, Policy=document)
+        records = place.drafts(put["ResponseMetadata"]["RequestId"])
+        assert {record["facts"]["policy"] for record in records} == {shown}
 
 
 def test_another_account_never_handles_the_policy(place: Place, bucket: str) -> None:

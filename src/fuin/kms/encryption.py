@@ -120,6 +120,8 @@ class ReEncryptOutput(Output, frozen=True):
 async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
     """Return up to 4096 bytes encrypted under a KMS key."""
     algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
+    if algorithm != SYMMETRIC_DEFAULT:
+        call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
     check_grant_tokens(call, p.GrantTokens)
     opened = open_key(call, p.KeyId or "", _ENCRYPT[algorithm], p.EncryptionContext)
     _check_context(algorithm, p.EncryptionContext)
@@ -133,6 +135,8 @@ async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
 async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
     """Return what a ciphertext holds; a symmetric blob names its key, RSA ciphertext needs its KeyId."""
     algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
+    if algorithm != SYMMETRIC_DEFAULT:
+        call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
     check_recipient(p.Recipient)
     check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
@@ -150,6 +154,8 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
 async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
     """Return a ciphertext encrypted anew under another key or context; the plaintext stays in the keyholder."""
     old, new = p.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT, p.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
+    if old != SYMMETRIC_DEFAULT or new != SYMMETRIC_DEFAULT:
+        call.facts["parameters"] = {"SourceEncryptionAlgorithm": old, "DestinationEncryptionAlgorithm": new}
     check_grant_tokens(call, p.GrantTokens)
     trial = _trial(p)
     same = _is_same_key(call, p)

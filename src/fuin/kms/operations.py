@@ -28,6 +28,7 @@ from fuin.kms import (
     lifecycle,
     macs,
     model,
+    parameters,
     policies,
     public_keys,
     regions,
@@ -46,12 +47,13 @@ Function = Callable[["Call", Any], Awaitable[msgspec.Struct | None]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: `decode` makes its checked input of a body, `run` does it."""
+    """One operation: `decode` makes its checked input of a body, `run` does it and lets the record show `noted`."""
 
     name: str
     actions: tuple[str, ...]  # IAM actions, all needed
-    run: Function
+    function: Function
     input: type[msgspec.Struct]
+    noted: tuple[str, ...]  # members of the input
     _decode: Callable[[bytes], msgspec.Struct]
     _check: Callable[[msgspec.Struct], None]
 
@@ -64,9 +66,16 @@ class Operation:
         self._check(given)
         return given
 
+    def run(self, call: Call, given: msgspec.Struct) -> Awaitable[msgspec.Struct | None]:
+        """Do the operation, and return its output; what was asked for is then in the call's facts."""
+        if self.noted:
+            call.facts["parameters"] = parameters.shown(given, self.noted)
+        return self.function(call, given)
+
 
 def _row(name: str, run: Function, given: type[msgspec.Struct], *actions: str) -> Operation:
-    return Operation(name, actions, run, given, msgspec.json.Decoder(given).decode, model.compile_checks(name))
+    noted = parameters.noted_of(name, given)
+    return Operation(name, actions, run, given, noted, msgspec.json.Decoder(given).decode, model.compile_checks(name))
 
 
 _ROWS = (

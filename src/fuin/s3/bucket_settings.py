@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import ids, remarks
+from fuin import ids, remarks, shown
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
 from fuin.access.named import principals_of
@@ -121,6 +121,7 @@ async def put_bucket_policy(x: Exchange) -> Answer:
     bucket = rights.own_bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
     _check_principals(x, list(principals_of(policy)))
     remarks.note(x.call, text, PolicyKind.BUCKET, own)
+    x.call.facts["policy"] = shown.text(text)
     await x.call.change(_set_policy, bucket, text)
     return empty(204)
 

@@ -1,0 +1,49 @@
+"""What the audit record says of a request's parameters, as CloudTrail's requestParameters do.
+
+Only members that are listed here are ever recorded: no message, digest, MAC, signature, plaintext, ciphertext, token or
+credential is. The encryption context has a member of the record for itself, and paging tells nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fuin.shown import text
+
+NOTED = frozenset({
+    "AliasName", "BypassPolicyLockoutSafetyCheck", "CloudHsmClusterId", "Constraints", "CustomKeyStoreId",
+    "CustomKeyStoreName", "CustomKeyStoreType", "CustomerMasterKeySpec", "Description", "EncapsulationAlgorithm",
+    "ExpirationModel", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "ImportType", "KeyAgreementAlgorithm",
+    "KeyId", "KeyMaterialDescription", "KeyMaterialId", "KeyPairSpec", "KeySpec", "KeyUsage", "MacAlgorithm",
+    "MessageType", "MultiRegion", "Name", "NewCustomKeyStoreName", "Operations", "Origin", "PendingWindowInDays",
+    "Policy", "PolicyName", "PrimaryRegion", "ReplicaRegion", "RetiringPrincipal", "RetiringServicePrincipal",
+    "RotationPeriodInDays", "SigningAlgorithm", "TagKeys", "Tags", "TargetKeyId", "ValidTo", "WrappingAlgorithm",
+    "WrappingKeySpec", "XksKeyId", "XksProxyConnectivity", "XksProxyUriEndpoint", "XksProxyUriPath",
+    "XksProxyVpcEndpointServiceName", "XksProxyVpcEndpointServiceOwner",
+})  # fmt: skip
+# These are too frequent for it; `encryption.py` notes algorithms other than SYMMETRIC_DEFAULT.
+_FREQUENT = frozenset({
+    "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateRandom", "ReEncrypt",
+})  # fmt: skip
+
+
+def noted_of(operation: str, given: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the members of an operation's input that its record shows."""
+    return () if operation in _FREQUENT else tuple(name for name in given.__struct_fields__ if name in NOTED)
+
+
+def shown(given: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the members that a request has set, for its record."""
+    return {name: _plain(value) for name in names if (value := getattr(given, name)) is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, msgspec.Struct):
+        return shown(value, value.__struct_fields__)
+    if isinstance(value, dict):
+        return {name: _plain(below) for name, below in value.items()}
+    return [_plain(below) for below in value] if isinstance(value, list) else value
