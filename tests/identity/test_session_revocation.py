@@ -64,6 +64,31 @@ def test_a_lost_policy_and_a_deleted_role(server: Server, role: str, clients: li
         assert set(pool.map(outcome, clients)) == {"UnrecognizedClientException"}
 
 
+def test_a_federated_user_ends_with_its_user(server: Server, unique: Callable[[str], str]) -> None:
+    """What the user loses its federated users lose, and they end with it, in all workers with the next request."""
+    iam, name = server.client("iam"), unique("voucher")
+    user = server.add_user(name, allow("sts:GetFederationToken"))
+    document = json.dumps(allow("kms:ListKeys"))
+    keys = server.client("sts", user).get_federation_token(Name="bob", Policy=document)["Credentials"]
+    session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+    config = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
+    made = [session.client("kms", endpoint_url=server.url, config=config) for _ in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for _ in range(ROUNDS // 2):
+            iam.put_user_policy(UserName=name, PolicyName="lists", PolicyDocument=document)
+            assert set(pool.map(outcome, made)) == {""}
+            iam.delete_user_policy(UserName=name, PolicyName="lists")
+            assert set(pool.map(outcome, made)) == {"AccessDeniedException"}
+        for policy in iam.list_user_policies(UserName=name)["PolicyNames"]:
+            iam.delete_user_policy(UserName=name, PolicyName=policy)
+        iam.delete_access_key(UserName=name, AccessKeyId=user.access_key_id)
+        assert set(pool.map(outcome, made)) == {"AccessDeniedException"}
+        iam.delete_user(UserName=name)
+        assert set(pool.map(outcome, made)) == {"UnrecognizedClientException"}
+    for client in made:
+        client.close()
+
+
 def test_sessions_survive_a_restart(new_server: Callable[..., Server]) -> None:
     """Nothing of a session is kept, in no process and no file: after kill -9 of everything it goes on."""
     server = new_server()
