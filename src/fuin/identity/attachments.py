@@ -92,12 +92,8 @@ def _holders(conn: Connection, policy_id: str, account: str, usage: str | None) 
     owners = [] if usage == "PermissionsBoundary" else rows.holders(conn, policy_id, account)
     if usage != "PermissionsPolicy":
         owners += rows.bounded(conn, policy_id, account)
-    return [
-        one
-        for owner in dict.fromkeys(owners)
-        for cls in (User, Group, Role)
-        if (one := identities.find_by_id(conn, cls, owner)) is not None
-    ]
+    have = frozenset(owners)  # as many as there are users and roles, so that they are not looked up one by one
+    return [one for cls in (User, Group, Role) for one in identities.page(conn, cls, account) if one.id in have]
 
 
 async def put_boundary(kind: str, call: Call, given: Given) -> None:

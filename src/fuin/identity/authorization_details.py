@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, type[Identity]] = {
     "Group": Group, "LocalManagedPolicy": ManagedPolicy, "Role": Role, "User": User,
 }  # fmt: skip
+_AT_MOST = 100  # on a page; AWS: "IAM might return fewer than the MaxItems number of results". Each has much to read.
 
 
 async def get_account_authorization_details(call: Call, given: Given) -> Output:
@@ -41,8 +42,9 @@ def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Ide
     every = [identity for kind in kinds for identity in identities.page(conn, kind, account)]
     used = rows.policies_of_aws(conn, account) if aws else []
     every += [policy for policy in used if policy.attachments or policy.boundaries]
+    fewer = {**given, "MaxItems": min(given.get("MaxItems", _AT_MOST), _AT_MOST)}
     page = paging.page_of_all(
-        given, "shown", every, lambda one: f"{one.kind}/{one.name} {one.account}", lambda one: one
+        fewer, "shown", every, lambda one: f"{one.kind}/{one.name} {one.account}", lambda one: one
     )
     shown: list[Identity] = page.pop("shown")
     for member, kind, detail in _DETAILS:

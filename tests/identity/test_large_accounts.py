@@ -1,0 +1,90 @@
+"""Lists of a full account: what one request reads at once is bounded, since nobody else is served meanwhile."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from fuin import ids
+from fuin.identity import attachments, authorization_details
+from fuin.settings import Settings
+from fuin.store import accounts, identities, managed_policies, users
+from fuin.store.managed_policies import ManagedPolicy
+from fuin.store.store import Store
+from fuin.store.users import User
+from tests.identity.place import ACCOUNT, ANYTHING
+
+_MANY = 250
+
+
+def _fill(conn: Connection) -> None:
+    """Make many policies, and as many users, who all have the first policy, and some of them the second as boundary."""
+    accounts.insert_account(conn, ACCOUNT, 0.0)
+    policies = [ManagedPolicy(ACCOUNT, f"p{n:04}", ids.new_policy_id(), 0.0) for n in range(_MANY)]
+    for policy in policies:
+        managed_policies.insert_policy(conn, policy, json.dumps(ANYTHING))
+    for number in range(_MANY):
+        user = User(ACCOUNT, f"u{number:04}", ids.new_user_id(), 0.0, "/", policies[1].arn if number < 7 else None)
+        users.insert_user(conn, user)
+        managed_policies.attach(conn, user.id, policies[0].id, 10)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Give the store of a full account."""
+    folder: Path = tmp_path_factory.mktemp("large") / "data"
+    settings = Settings(data=folder)
+    settings.prepare()
+    opened = Store.open(settings)
+    opened.change_sync(_fill)
+    yield opened
+    opened.close()
+
+
+def _counted(store: Store, fn: Callable[..., Any], *args: Any) -> tuple[Any, int]:
+    """Return what a read gives, and how many statements it takes."""
+    statements: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    try:
+        return store.read(fn, *args), len(statements)
+    finally:
+        event.remove(store._engine, "before_cursor_execute", note)
+
+
+def test_policies_are_counted_together(store: Store) -> None:
+    """ListPolicies takes a few statements, however many policies there are."""
+    found, statements = _counted(store, managed_policies.page_policies, ACCOUNT)
+    assert len(found) == _MANY
+    assert statements <= 4
+    assert [(one.attachments, one.boundaries) for one in found[:3]] == [(_MANY, 0), (0, 7), (0, 0)]
+    assert found[0] == store.read(managed_policies.policy_by_id, found[0].id)
+
+
+@pytest.mark.parametrize(("usage", "count"), [(None, _MANY), ("PermissionsPolicy", _MANY), ("PermissionsBoundary", 0)])
+def test_holders_are_found_together(store: Store, usage: str | None, count: int) -> None:
+    """ListEntitiesForPolicy as well, however many users have the policy."""
+    policy = store.read(identities.page, ManagedPolicy, ACCOUNT)[0]
+    found, statements = _counted(store, attachments._holders, policy.id, ACCOUNT, usage)
+    assert (len(found), len({one.id for one in found})) == (count, count)
+    assert statements <= 5
+
+
+def test_details_come_in_small_pages(store: Store) -> None:
+    """GetAccountAuthorizationDetails reads much of each: a page has a hundred at most, whatever is asked for."""
+    found: list[str] = []
+    given: dict[str, Any] = {"MaxItems": 1000}
+    while True:
+        page = store.read(authorization_details._page, ACCOUNT, given, [User], False)
+        assert len(page["UserDetailList"]) <= 100
+        found += [one["UserName"] for one in page["UserDetailList"]]
+        if not page["IsTruncated"]:
+            break
+        given = {**given, "Marker": page["Marker"]}
+    assert found == [f"u{number:04}" for number in range(_MANY)]
