@@ -19,7 +19,7 @@ MEMBERS: dict[str, Any] = {
     "PolicyDocument": json.dumps(ANYTHING), "AssumeRolePolicyDocument": TRUST, "AccessKeyId": "AKIA" + "X" * 16,
     "Status": "Active", "Tags": [{"Key": "a", "Value": "1"}], "TagKeys": ["a"], "PermissionsBoundary": POLICY,
     "VersionId": "v1", "Description": "x", "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/somebody",
-    "PolicyInputList": [json.dumps(ANYTHING)], "ActionNames": ["kms:Decrypt"],
+    "PolicyInputList": [json.dumps(ANYTHING)], "ActionNames": ["kms:Decrypt"], "AccountAlias": "some",
 }  # fmt: skip
 
 
