@@ -151,10 +151,12 @@ def test_how_a_key_policy_names_it(place: Place, bob: str) -> None:
 
 
 def test_bucket_policies_name_it(place: Place, alice: User, bob: str, unique: Names) -> None:
-    """A bucket policy gives a federated user, and denies to it, by its ARN."""
+    """Its user's policies are enough in the account; a bucket policy gives to it, and denies, by its ARN."""
     s3, bucket = place.service("s3"), unique("night")
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    own = federate(place, alice, bob, allow("s3:GetObject"))
+    assert own.client(place, "s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
     session = federate(place, alice, bob)
     assert refused(session.client(place, "s3").get_object, Bucket=bucket, Key="a")[1] == "AccessDenied"
     for effect, who, expected in (("Allow", session, True), ("Deny", federate(place, alice, bob, ANYTHING), False)):

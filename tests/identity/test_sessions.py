@@ -285,6 +285,7 @@ def test_a_known_session_ends_too(place: Place, role: Role) -> None:
         {"id": "AROAAAAAAAAAAAAAAAAA"},
         {"id": "AIDAAAAAAAAAAAAAAAAA"},
         {"kind": "user"},
+        {"kind": "federated"},
         {"account": OTHER_ACCOUNT},
     ],
 )
