@@ -87,6 +87,21 @@ def test_boundary_is_a_condition_of_creation(place: Place, unique: Names, iam: A
         admin.put_user_policy(UserName=free, PolicyName="p", PolicyDocument=json.dumps(ANYTHING))
 
 
+def test_boundary_is_no_condition_of_deletion(place: Place, unique: Names, iam: Any) -> None:
+    """AWS brings iam:PermissionsBoundary to some actions only: DeleteUser and CreateAccessKey are none of them."""
+    boundary = iam.create_policy(PolicyName=unique("b"), PolicyDocument=json.dumps(ANYTHING))["Policy"]["Arn"]
+    bounded = unique("bounded")
+    iam.create_user(UserName=bounded, PermissionsBoundary=boundary)
+    admin = place.service(
+        "iam", place.new_user(may("iam:*", Condition={"ArnLike": {"iam:PermissionsBoundary": boundary}}))
+    )
+    admin.put_user_permissions_boundary(UserName=bounded, PermissionsBoundary=boundary)
+    for call in (admin.delete_user, admin.create_access_key, admin.get_user):
+        with pytest.raises(ClientError) as refused:
+            call(UserName=bounded)
+        assert failure(refused.value)[1] == "AccessDenied"
+
+
 def test_policy_is_a_condition_of_attaching(place: Place, iam: Any, unique: Names) -> None:
     """iam:PolicyARN limits which policies somebody may hand out."""
     arns = [

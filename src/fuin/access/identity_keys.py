@@ -7,12 +7,19 @@ from fuin.access.key_row import ConditionKey, never
 _IAM, _STS = ("iam:*",), ("sts:*",)
 _ASSUME = ("sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession")  # all asked for by AssumeRole
 _ATTACHING = tuple(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("Group", "Role", "User"))
+# AWS: of no other action, so that whoever may do all under a condition on the boundary may not delete users by it.
+BOUNDED = (
+    *(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Delete", "Detach", "Put") for kind in ("Role", "User")),
+    *(f"iam:{verb}{kind}PermissionsBoundary" for verb in ("Delete", "Put") for kind in ("Role", "User")),
+    "iam:CreateRole", "iam:CreateUser", "iam:DeleteRole", "iam:GetRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+    "iam:UpdateRoleDescription",
+)  # fmt: skip
 _NOT_SAID = "when the request does not say it"
 _NO_DELEGATION, _NO_DEVICES = "there are no requests for delegation", "there is no MFA"
 _NO_PROVIDERS = "there are no identity providers"
 
 ROWS = (
-    ConditionKey("iam:PermissionsBoundary", "ARN", _IAM, "the boundary that the identity has or is to have",
+    ConditionKey("iam:PermissionsBoundary", "ARN", BOUNDED, "the boundary that the identity has or is to have",
                  "without one"),
     ConditionKey("iam:PolicyARN", "ARN", _ATTACHING, "the managed policy"),
     ConditionKey("iam:ResourceTag/NAME", "String", (*_IAM, *_ASSUME), "the tag of the user or role",

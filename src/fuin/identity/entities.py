@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from fuin import ids
+from fuin.access.identity_keys import BOUNDED
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
 from fuin.identity import faults
@@ -35,6 +36,7 @@ R = TypeVar("R")
 
 Conditions = dict[str, str | tuple[str, ...]]
 
+_BOUNDARY = "iam:PermissionsBoundary"
 NAME_OF = {"user": "UserName", "group": "GroupName", "role": "RoleName"}
 
 
@@ -47,7 +49,10 @@ def permit(
     account: str | None = None,
 ) -> None:
     """Check the right to the operation (or another action) on a resource of the caller's account (or another)."""
-    permit_identity(call, f"iam:{action or call.operation}", arn, account or call.account, more)
+    name = f"iam:{action or call.operation}"
+    if more and _BOUNDARY in more and name not in BOUNDED:
+        more = {key: value for key, value in more.items() if key != _BOUNDARY}
+    permit_identity(call, name, arn, account or call.account, more)
 
 
 def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:
@@ -112,7 +117,7 @@ def of(identity: Identity | None) -> Conditions:
     keys: Conditions = {f"aws:ResourceTag/{name}": value for name, value in identity.tags}
     keys.update({f"iam:ResourceTag/{name}": value for name, value in identity.tags})
     if identity.boundary is not None:
-        keys["iam:PermissionsBoundary"] = identity.boundary
+        keys[_BOUNDARY] = identity.boundary
     return keys
 
 
@@ -124,7 +129,7 @@ def requested(given: Given) -> Conditions:
     if names:
         keys["aws:TagKeys"] = tuple(names)
     if "PermissionsBoundary" in given:
-        keys["iam:PermissionsBoundary"] = given["PermissionsBoundary"]
+        keys[_BOUNDARY] = given["PermissionsBoundary"]
     return keys
 
 
