@@ -11,9 +11,9 @@ from fuin.access import actions, lint
 from fuin.access.policy import PolicyKind
 from fuin.errors import MalformedPolicy
 from fuin.kms.operations import OPERATIONS
-from tests.access.builders import KEY, ROOT_ARN, statement
+from tests.access.builders import KEY, ROLE_ARN, ROOT_ARN, statement
 
-IDENTITY, KEYS, BUCKET = PolicyKind.IDENTITY, PolicyKind.KEY, PolicyKind.BUCKET
+IDENTITY, KEYS, BUCKET, TRUST = PolicyKind.IDENTITY, PolicyKind.KEY, PolicyKind.BUCKET, PolicyKind.TRUST
 OBJECTS = "arn:aws:s3:::papers/*"
 ACCOUNT = {"AWS": ROOT_ARN}
 KEEPER = statement("kms:*", Principal=ACCOUNT, Sid="Keeper")
@@ -29,6 +29,11 @@ def names(kind: PolicyKind, *statements: dict[str, Any], version: str = "2012-10
 def given(operator: str, key: str, *values: str) -> dict[str, Any]:
     """Return a Condition of one operator."""
     return {operator: {key: list(values)}}
+
+
+def trusting(whom: object, action: str = "sts:AssumeRole", **more: Any) -> dict[str, Any]:
+    """Return a statement of a trust policy."""
+    return {"Effect": "Allow", "Principal": whom, "Action": action, **more}
 
 
 MISTAKES: list[tuple[str, PolicyKind, list[dict[str, Any]]]] = [
@@ -79,6 +84,12 @@ MISTAKES: list[tuple[str, PolicyKind, list[dict[str, Any]]]] = [
         [statement("kms:Decrypt", KEY, Condition=given("ForAllValues:StringEquals", "aws:RequestTag/a", "a"))],
     ),
     ("action-without-key", IDENTITY, [statement("kms:ListKeys", KEY)]),
+    ("action-without-key", IDENTITY, [statement(["kms:ListKeys", "s3:ListAllMyBuckets"], "arn:aws:s3:::*")]),
+    ("for-everyone", TRUST, [trusting("*")]),
+    ("for-everyone", TRUST, [trusting({"AWS": "*"})]),
+    ("unknown-action", TRUST, [trusting(ACCOUNT, "sts:AssumeRoles")]),
+    ("unknown-action", IDENTITY, [statement("sts:Assume", ROLE_ARN)]),
+    ("unknown-condition-key", TRUST, [trusting(ACCOUNT, Condition=given("StringEquals", "sts:External", "x"))]),
 ]
 
 
@@ -114,6 +125,12 @@ RIGHT: list[tuple[PolicyKind, list[dict[str, Any]]]] = [
     (KEYS, [KEEPER, statement("kms:Decrypt", "*", "Deny", Principal="*")]),
     (BUCKET, [statement("s3:GetObject", OBJECTS, Principal=ACCOUNT)]),
     (IDENTITY, [statement("*", "*")]),
+    (IDENTITY, [statement("sts:AssumeRole", ROLE_ARN)]),
+    (IDENTITY, [statement(["s3:ListAllMyBuckets", "s3:GetBucketLocation"], "arn:aws:s3:::*")]),
+    (TRUST, [trusting(ACCOUNT)]),
+    (TRUST, [trusting(ACCOUNT, "sts:*"), trusting({"Service": "ec2.amazonaws.com"})]),
+    (TRUST, [trusting("*", Condition=given("StringEquals", "aws:PrincipalOrgID", "o-1"))]),
+    (TRUST, [trusting(ACCOUNT, "sts:TagSession", Condition=given("StringEquals", "sts:ExternalId", "x"))]),
 ]  # fmt: skip
 
 

@@ -128,7 +128,7 @@ MAY = identity(statement("sts:AssumeRole", ROLE_ARN))
         ("... with its own policy", EVE, TRUSTING, MAY, Limits(), ""),
         ("another account's role, chained", BOT, TRUSTING, MAY, Limits(), ""),
         ("... beyond its session policy", BOT, TRUSTING, MAY, limits(None, ELSE), "no session policy"),
-        ("a deny in the trust policy", ANN, TRUSTING | {"Effect": "Deny"}, MAY, Limits(), "deny in a role trust"),
+        ("a deny in the trust policy", ANN, TRUSTING | {"Effect": "Deny"}, MAY, Limits(), "deny in the role trust"),
         ("the root of the role's account", ROOT, DELEGATING, NOTHING, Limits(), ""),
         ("... that nobody trusts: it is no root of a role", ROOT, TRUSTING, NOTHING, Limits(), "no role trust policy"),
     ],

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.cli.test_who_can import VIA_S3, arn_of, made
 from tests.support.policies import allow
-from tests.support.server import ACCOUNT, Server
+from tests.support.server import ACCOUNT, REGION, Server
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
@@ -124,3 +125,102 @@ def test_the_caller_learns_nothing_of_this(server: Server, unique: Callable[[str
         texts.append(error.value.response["Error"]["Message"].replace(arn, "KEY"))
     assert texts[0] == texts[1]
     assert "statement" not in texts[0]
+
+
+def test_who_may_retire_a_grant_is_evaluated(server: Server, unique: Callable[[str], str]) -> None:
+    """By what the record holds of the grant, which is gone; and what whoever was refused would need."""
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    ann, bob = made(server, unique("retires")), made(server, unique("stays"))
+    grant = kms.create_grant(
+        KeyId=key, GranteePrincipal=arn_of(bob), RetiringPrincipal=arn_of(ann), Operations=["Decrypt"], Name="hers"
+    )
+    given = {"KeyId": key, "GrantId": grant["GrantId"]}
+    request = refused(server.client("kms", bob, retry=False).retire_grant, **given)
+    (found,) = evaluations(server, request)
+    assert (found["allowed"], found["allowedNow"], found["samePolicies"]) == (False, False, True)
+    ((change,),) = found["changes"]
+    least = {"Effect": "Allow", "Action": "kms:RetireGrant", "Resource": key}
+    assert (change["policy"], change["statement"]) == (f"new policy of user {bob.name}", least)
+    text = explained(server, request)
+    assert f'grant {grant["GrantId"]} "hers": MATCHES, may be retired by the caller\'s account' in text
+    request = server.client("kms", ann).retire_grant(**given)["ResponseMetadata"]["RequestId"]
+    (found,) = evaluations(server, request)
+    assert (found["allowed"], found["allowedNow"]) == (True, True)
+    assert f'grant {grant["GrantId"]} "hers": MATCHES, may be retired by the caller' in explained(server, request)
+    document = json.dumps({"Version": "2012-10-17", "Statement": least})
+    server.client("iam").put_user_policy(UserName=bob.name, PolicyName="p", PolicyDocument=document)
+    with pytest.raises(ClientError, match="NotFoundException"):  # it is gone, but the right is there
+        server.client("kms", bob, retry=False).retire_grant(**given)
+
+
+def test_a_bucket_that_was_not_there(server: Server, unique: Callable[[str], str]) -> None:
+    """The right was there, the bucket was not, and so it is told."""
+    user = made(server, unique("nowhere"), allow("s3:GetObject"))
+    request = refused(server.client("s3", user, retry=False).get_object, Bucket=unique("nowhere"), Key="a")
+    (found,) = evaluations(server, request)
+    assert (found["allowed"], found["allowedNow"], found["samePolicies"]) == (True, True, True)
+
+
+def test_what_was_not_looked_at_is_not_told_as_absent(server: Server, unique: Callable[[str], str]) -> None:
+    """The record has no address, since nobody asked for it: so nobody says that the request had none."""
+    policy = allow("kms:ListKeys")
+    local = {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*", "Sid": "Local"}
+    policy["Statement"].append(local | {"Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}})
+    user = made(server, unique("open"), policy)
+    request = server.client("kms", user).list_keys()["ResponseMetadata"]["RequestId"]
+    text = explained(server, request)
+    assert 'statement "Local", Allow: was not looked at, or not known then; IpAddress aws:SourceIp 127.0.0.0/8' in text
+    assert "the request has no" not in text
+    (found,) = evaluations(server, request)
+    assert [item["matches"] for item in found["policies"][0]["statements"]] == [True, None]
+    del policy["Statement"][0]
+    server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=json.dumps(policy))
+    assert "With those in force now, as far as the record tells what the request had, it is" in explained(
+        server, request
+    )
+
+
+def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> None:
+    """The policies are the same, and yet it is refused now: that is said."""
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    user = made(server, unique("granted"))
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=arn_of(user), Operations=["Encrypt"])["GrantId"]
+    answer = server.client("kms", user).encrypt(KeyId=key, Plaintext=b"x")
+    kms.revoke_grant(KeyId=key, GrantId=grant)
+    text = explained(server, answer["ResponseMetadata"]["RequestId"])
+    assert "The policies of that time are in force still, but something else has changed, as a grant" in text
+    assert "Now it is refused:" in text
+
+
+def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callable[[str], str]) -> None:
+    """The record holds no texts of them, but knows that they were there: no policy is told as gone."""
+    user, name = made(server, unique("session"), allow("sts:GetFederationToken", "kms:ListKeys")), unique("bob")
+    policy = json.dumps(allow("kms:ListKeys"))
+    keys = server.client("sts", user).get_federation_token(Name=name, Policy=policy)["Credentials"]
+    session = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION)
+    kms = session.client("kms", endpoint_url=server.url)
+    text = explained(server, kms.list_keys()["ResponseMetadata"]["RequestId"])
+    kms.close()
+    assert "With the policies of that time, which are in force still, it is allowed:" in text
+    assert "the session's policies, which allowed it: the record does not hold their texts" in text
+
+
+def test_each_use_has_its_own_context(server: Server, unique: Callable[[str], str]) -> None:
+    """Re-encrypting has two, and a grant's constraint on one is not held against the other."""
+    kms = server.client("kms")
+    key, other = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    user = made(server, unique("twice"))
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"of": "a"})["CiphertextBlob"]
+    for one, operation, context in ((key, "ReEncryptFrom", {"of": "a"}), (other, "ReEncryptTo", {"of": "b"})):
+        kms.create_grant(
+            KeyId=one, GranteePrincipal=arn_of(user), Operations=[operation],
+            Constraints={"EncryptionContextEquals": context},
+        )  # fmt: skip
+    answer = server.client("kms", user).re_encrypt(
+        CiphertextBlob=blob, SourceEncryptionContext={"of": "a"}, DestinationKeyId=other,
+        DestinationEncryptionContext={"of": "b"},
+    )  # fmt: skip
+    found = evaluations(server, answer["ResponseMetadata"]["RequestId"])
+    assert {one["action"]: one["allowedNow"] for one in found} == {"kms:ReEncryptFrom": True, "kms:ReEncryptTo": True}

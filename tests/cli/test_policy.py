@@ -46,6 +46,12 @@ def test_lint_knows_a_key_policy_by_its_principals(server: Server, tmp_path: Pat
     assert (done.returncode, "should not specify a principal" in done.stderr) == (1, True)
 
 
+def trusting(action: str, whom: object = None) -> dict[str, Any]:
+    """Return a trust policy."""
+    statement = {"Effect": "Allow", "Principal": whom or {"AWS": ROOT}, "Action": action}
+    return {"Version": "2012-10-17", "Statement": statement}
+
+
 def test_putting_a_policy_leaves_the_warnings(server: Server, unique: Callable[[str], str]) -> None:
     """In the server's log and in the record of the request, which succeeds all the same."""
     kms, iam, s3 = server.client("kms"), server.client("iam"), server.client("s3")
@@ -55,6 +61,16 @@ def test_putting_a_policy_leaves_the_warnings(server: Server, unique: Callable[[
     assert any("[encrypt-is-not-for-objects]" in line for line in record_of(server, put)["policyWarnings"])
     put = iam.create_policy(PolicyName=unique("warned"), PolicyDocument=encrypts)
     assert "policyWarnings" in record_of(server, put)
+    trust = json.dumps(trusting("sts:AssumeRole"))
+    role = unique("warned")
+    put = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trusting("sts:AssumeRole", whom="*")))
+    assert any("[for-everyone]" in line for line in record_of(server, put)["policyWarnings"])
+    put = iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trusting("sts:AsumeRole")))
+    assert any("there is no action sts:AsumeRole" in line for line in record_of(server, put)["policyWarnings"])
+    put = iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust)
+    assert "policyWarnings" not in record_of(server, put)
+    put = iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=encrypts)
+    assert any("[encrypt-is-not-for-objects]" in line for line in record_of(server, put)["policyWarnings"])
     owner = {"Sid": "Owner", "Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
     wrong = {**owner, "Sid": "Wrong", "Action": "kms:ReEncrypt"}
     made_key = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [owner, wrong]}))

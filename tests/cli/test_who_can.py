@@ -181,3 +181,35 @@ def test_what_is_not_there_is_an_error(server: Server, target: str, says: str) -
     done = server.fuin("who-can", "kms:Decrypt", target, "--data", str(server.data), check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert says in done.stderr
+
+
+def test_one_session_of_a_role(server: Server, unique: Callable[[str], str]) -> None:
+    """A session that a key policy names, or spares from a Deny, has a row of its own, beside the role's."""
+    name, iam = unique("app"), server.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(allow("kms:Decrypt")))
+    night, day = (f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}" for session in ("night", "day"))
+    everything = {"Action": "kms:*", "Resource": "*"}
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": ROOT}, **everything},
+        {"Effect": "Deny", "NotPrincipal": {"AWS": [ROOT, role, night]}, "Action": "kms:Decrypt", "Resource": "*"},
+        {"Effect": "Allow", "Principal": {"AWS": day}, "Action": "kms:Encrypt", "Resource": "*"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    key = server.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    decrypt, encrypt = (asked(server, action, key) for action in ("kms:Decrypt", "kms:Encrypt"))
+    assert [decrypt[arn]["verdict"] for arn in (role, night, day)] == ["cannot", "can", "cannot"]
+    assert [encrypt[arn]["verdict"] for arn in (role, night, day)] == ["cannot", "cannot", "can"]
+
+
+def test_all_buckets_by_the_policy_of_aws_s_guide(server: Server, unique: Callable[[str], str]) -> None:
+    """S3 user guide, "Controlling access to a bucket with user policies": buckets are listed by arn:aws:s3:::*."""
+    policy = allow("s3:ListAllMyBuckets", "s3:GetBucketLocation", resource="arn:aws:s3:::*")
+    user, other = made(server, unique("lists"), policy), made(server, unique("none"), allow("kms:*"))
+    server.client("s3", user, retry=False).list_buckets()
+    with pytest.raises(ClientError, match="is not authorized to perform: s3:ListAllMyBuckets because no identity"):
+        server.client("s3", other, retry=False).list_buckets()
+    verdicts = asked(server, "s3:ListAllMyBuckets", "*")
+    assert [verdicts[arn_of(one)]["verdict"] for one in (user, other)] == ["can", "cannot"]

@@ -122,7 +122,7 @@ def _held(conditions: Sequence[ConditionTrace]) -> str:
 
 def _has(condition: ConditionTrace) -> str:
     if not condition.known:
-        return "is what the record does not tell"
+        return "is not in the record"
     return "is absent" if condition.found is None else f"is {listed(condition.found)}"
 
 
@@ -231,8 +231,8 @@ def _same_service(written: object, action: str) -> bool:
 
 
 def resource_of(ask: Ask) -> str:
-    """Return the Resource that is the question's and no other; * where it is on no particular one."""
-    return ask.resource if ask.resource == "*" else escaped(ask.resource)
+    """Return the Resource that is the question's and no other, or what stands for no particular one."""
+    return ask.resource if ask.resource in ("*", "arn:aws:s3:::*") else escaped(ask.resource)
 
 
 def _statement(ask: Ask) -> dict[str, Any]:

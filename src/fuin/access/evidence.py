@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fuin.access.variables import Variable
@@ -67,6 +68,14 @@ def noted(ask: Ask, decision: Decision, rule: str, consulted: Iterable[Evidence]
         if named:
             facts = ask.facts()
             record["keys"] = {key: values for key in sorted(named) if (values := facts.get(key))}
-    if not decision.allowed and ask.principal.session_policies:
-        record["sessionPolicies"] = ask.principal.session_policies  # no table holds them
+    if ask.principal.session_policies:  # no table holds them, and they are long: their texts are kept of refusals
+        if decision.allowed:
+            record["sessionDigests"] = _digests(ask.principal.session_policies)
+        else:
+            record["sessionPolicies"] = ask.principal.session_policies
     return record
+
+
+@lru_cache(maxsize=1024)
+def _digests(documents: tuple[str, ...]) -> list[str]:
+    return [digest(document) for document in documents]

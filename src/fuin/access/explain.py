@@ -72,6 +72,12 @@ class StatementTrace:
         return self.action and self.resource and self.standing is not Standing.NONE
 
     @property
+    def certain(self) -> bool:
+        """Tell whether it is known that the statement takes effect, or that it does not."""
+        decided = not self.near or any(condition.known and not condition.holds for condition in self.conditions)
+        return decided or all(condition.known for condition in self.conditions)
+
+    @property
     def failed(self) -> tuple[ConditionTrace, ...]:
         """Return the conditions that do not hold."""
         return tuple(condition for condition in self.conditions if not condition.holds)

@@ -72,14 +72,20 @@ def key_policy_resource(document: Document) -> Found:
             yield statement.name, text
 
 
+_FOR_EVERYONE = {
+    PolicyKind.KEY: ("this key", "every principal of every account"),
+    PolicyKind.BUCKET: ("this bucket", "everyone, also unsigned,"),
+    PolicyKind.TRUST: ("this role", "every principal of every account that its own policies allow it,"),
+}
+
+
 def policy_for_everyone(document: Document) -> Found:
-    """Find a key or bucket policy that allows everyone without a condition."""
-    if document.kind not in {PolicyKind.KEY, PolicyKind.BUCKET}:
+    """Find a key, bucket or trust policy that allows everyone without a condition."""
+    if document.kind not in _FOR_EVERYONE:
         return
+    what, whom = _FOR_EVERYONE[document.kind]
     for statement in document.statements:
         if statement.allows and statement.everyone and not statement.conditions:
-            what = "this key" if document.kind is PolicyKind.KEY else "this bucket"
-            whom = "every principal of every account" if document.kind is PolicyKind.KEY else "everyone, also unsigned,"
             yield statement.name, f"allows {listed(statement.actions)} on {what} to {whom} without a condition"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
 from fuin.access.condition_keys import is_known
@@ -14,6 +14,13 @@ Found = Iterator[tuple[str, str]]
 
 _ALIASES = ("kms:createalias", "kms:updatealias", "kms:deletealias")
 _OF_KEYS = "arn:aws:kms:"
+_ALL_BUCKETS = "arn:aws:s3:::*"  # AWS's own policies list buckets by it
+# Service Authorization Reference, "AWS Security Token Service".
+_STS = frozenset({
+    "sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity", "sts:assumeroot",
+    "sts:decodeauthorizationmessage", "sts:getaccesskeyinfo", "sts:getcalleridentity", "sts:getfederationtoken",
+    "sts:getservicebearertoken", "sts:getsessiontoken", "sts:setcontext", "sts:setsourceidentity", "sts:tagsession",
+})  # fmt: skip
 
 
 def unknown_action(document: Document) -> Found:
@@ -22,7 +29,9 @@ def unknown_action(document: Document) -> Found:
         for action in statement.actions:
             service, _, name = action.partition(":")
             folded = action.lower()
-            if service.lower() == "kms" and not _is_of_kms(folded):
+            if service.lower() == "sts" and not _is_one(folded, _STS):
+                yield statement.name, f"there is no action {action}"
+            if service.lower() == "kms" and not _is_one(folded, KMS):
                 hint = (
                     "; re-encrypting needs kms:ReEncryptFrom and kms:ReEncryptTo" if name.lower() == "reencrypt" else ""
                 )
@@ -31,8 +40,8 @@ def unknown_action(document: Document) -> Found:
                 yield statement.name, f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}"
 
 
-def _is_of_kms(action: str) -> bool:
-    return action in KMS or (is_pattern(action) and any(map(compile_pattern(action), KMS)))
+def _is_one(action: str, known: Collection[str]) -> bool:
+    return action in known or (is_pattern(action) and any(map(compile_pattern(action), known)))
 
 
 def unknown_condition_key(document: Document) -> Found:
@@ -46,9 +55,10 @@ def unknown_condition_key(document: Document) -> Found:
 def other_service(document: Document) -> Found:
     """Find statements whose actions and resources belong to different services."""
     for statement in document.statements:
-        if statement.action_element != "Action" or statement.resource_element != "Resource":
-            continue
+        if statement.action_element != "Action" or statement.resource_element != "Resource" or not statement.resources:
+            continue  # trust policies have no resources
         services, resources = statement.services(), statement.resources
+        services |= {"iam"} if "sts" in services else set()  # it is asked about roles and users
         of_resources = {_service(resource) for resource in resources}
         if "*" in services or "*" in of_resources or services & of_resources:
             continue
@@ -101,6 +111,7 @@ def action_without_key(document: Document) -> Found:
     for statement in document.statements:
         if not statement.allows or statement.resource_element != "Resource" or "*" in statement.resources:
             continue
-        found = [action for action in statement.actions if action.lower() in (KEYLESS | S3_KEYLESS)]
+        keyless = KEYLESS if _ALL_BUCKETS in statement.resources else KEYLESS | S3_KEYLESS
+        found = [action for action in statement.actions if action.lower() in keyless]
         if found:
             yield statement.name, f'{listed(found)} is on no particular resource: its Resource must be "*"'

@@ -24,6 +24,9 @@ IDENTITY, RESOURCE, TRUST = "identity-based policy", "resource-based policy", "r
 BOUNDARY, SESSION = "permissions boundary", "session policy"
 GRANT, NOWHERE = "grant", ""  # where else a reason can come from; no sentence names them
 
+_ARTICLES = {IDENTITY: "an", TRUST: "the"}
+_OF_NO_BUCKET = ("*", "arn:aws:s3:::*")
+
 Origin = tuple[str, int]  # the kind of a policy, and which of those that were given
 
 
@@ -49,19 +52,22 @@ class Cause:
 
 
 def sentence(ask: Ask, cause: str) -> str:
-    """Return AWS's sentence for a refusal; S3 puts the resource in quotes and leaves "*" out."""
+    """Return AWS's sentence for a refusal; S3 puts the resource in quotes and leaves out that it is on none."""
     who = f"User: {ask.principal.arn if ask.principal.kind != 'anonymous' else 'anonymous'}"
     what = f"is not authorized to perform: {ask.action}"
     if ask.action.startswith("s3:"):
-        where = f'on resource: "{ask.resource}" ' if ask.resource != "*" else ""
+        where = f'on resource: "{ask.resource}" ' if ask.resource not in _OF_NO_BUCKET else ""
     else:
         where = f"on resource: {ask.resource} "
     return f"{who} {what} {where}{cause}"
 
 
 def denied_by(kind: str) -> str:
-    """Return the cause of a refusal by a Deny in a policy of this kind."""
-    return f"with an explicit deny in {'an' if kind == IDENTITY else 'a'} {kind}"
+    """Return the cause of a refusal by a Deny in a policy of this kind.
+
+    AWS: IAM user guide, "Troubleshoot access denied error messages".
+    """
+    return f"with an explicit deny in {_ARTICLES.get(kind, 'a')} {kind}"
 
 
 def no_policy_allows(ask: Ask, kind: str) -> str:

@@ -14,6 +14,7 @@ from fuin.cli.plain import plain
 
 if TYPE_CHECKING:
     from fuin.access.explain import ConditionTrace, GrantTrace, PolicyTrace, StatementTrace
+    from fuin.access.statement import Statement
     from fuin.identity.retrace import Retraced
 
 _WIDTH = 118
@@ -37,17 +38,36 @@ def body(retraced: Retraced) -> Iterator[str]:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
         yield f"  {plain(policy.sheet.label)}{note}"
         yield from _statements(policy, retraced.evaluation.ask.action)
+    if retraced.untold:
+        yield "  the session's policies, which allowed it: the record does not hold their texts"
+    told = _retired if retraced.case.rule == "retirement" else _grant
     for grant in retraced.evaluation.grants:
-        yield _wrapped(f"{grant.grant.label}: {_grant(grant)}", 2)
+        yield _wrapped(f"{grant.grant.label}: {told(grant)}", 2)
     yield from _changes(retraced.changes)
 
 
 def _when(retraced: Retraced) -> str:
-    verdict = "allowed" if retraced.evaluation.decision.allowed else "refused"
-    if retraced.same_policies:
-        return f"  With the policies of that time, which are in force still, it is {verdict}:"
-    gone = f", and {retraced.gone} of that time are not in force any more" if retraced.gone else ""
-    return f"  Policies have changed since{gone}. With those in force now, it is {verdict}:"
+    allowed = retraced.evaluation.decision.allowed
+    verdict = "allowed" if allowed else "refused"
+    if not retraced.same_policies:
+        gone = f", and {retraced.gone} of that time are not in force any more" if retraced.gone else ""
+        told = ", as far as the record tells what the request had," if _open(retraced) else ","
+        return f"  Policies have changed since{gone}. With those in force now{told} it is {verdict}:"
+    if allowed is not retraced.then:
+        same = "The policies of that time are in force still, but something else has changed, as a grant or a tag"
+        return f"  {same}. Now it is {verdict}:"
+    return f"  With the policies of that time, which are in force still, it is {verdict}:"
+
+
+def _open(retraced: Retraced) -> bool:
+    """Tell whether a condition could matter of which nobody knows any more whether it held."""
+    return any(
+        not condition.known
+        for policy in retraced.evaluation.policies
+        for statement in policy.statements
+        if statement.near
+        for condition in statement.conditions
+    )
 
 
 def _statements(policy: PolicyTrace, action: str) -> Iterator[str]:
@@ -68,12 +88,21 @@ def _statement(policy: PolicyTrace, statement: StatementTrace) -> str:
     if not statement.resource:
         word = "everything but " if named.not_resources else ""
         causes.append(f"it is on {word}{listed(named.resource_names)}")
-    causes += [f"{said(item)} fails: {_found(item)}" for item in statement.failed]
-    met = [f"{said(item)} holds: {_found(item)}" for item in statement.conditions if item.holds]
+    known = [item for item in statement.conditions if item.known]
+    causes += [f"{said(item)} fails: {_found(item)}" for item in known if not item.holds]
+    met = [f"{said(item)} holds: {_found(item)}" for item in known if item.holds]
     if causes:
         return "does not match: " + "; ".join([*causes, *met])
-    who = f", {_NAMED[statement.standing]}" if named.grantees else ""
+    if not statement.certain:
+        open_ = [f"{said(item)}: the record does not tell" for item in statement.conditions if not item.known]
+        return "; ".join(["was not looked at, or not known then", *open_, *met])
+    who = f", {_whom(statement, named)}" if named.grantees else ""
     return "; ".join([f"MATCHES{who}", *met])
+
+
+def _whom(statement: StatementTrace, named: Statement) -> str:
+    spares = named.grantees is not None and named.grantees.negated
+    return "does not spare the caller" if spares else _NAMED[statement.standing]
 
 
 def _found(condition: ConditionTrace) -> str:
@@ -88,6 +117,13 @@ def _grant(trace: GrantTrace) -> str:
     if trace.unmet:
         return "does not match: " + "; ".join(trace.unmet)
     return f"MATCHES, {_NAMED[trace.standing]}" if trace.standing else "does not name the caller"
+
+
+def _retired(trace: GrantTrace) -> str:
+    if trace.standing is Standing.NONE:
+        return "lets neither the caller nor its account retire it"
+    whom = "the caller's account, whose own policies decide the rest"
+    return f"MATCHES, may be retired by {whom if trace.standing is Standing.ACCOUNT else 'the caller'}"
 
 
 def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
@@ -118,7 +154,10 @@ def as_object(retraced: Retraced) -> dict[str, Any]:
             for trace in retraced.evaluation.grants
         ],
         "changes": [
-            [{"text": change.text, "policy": change.policy, "statement": change.statement} for change in way]
+            [
+                {"text": one.text, "policy": one.policy, "statement": one.statement, "replaces": one.index or None}
+                for one in way
+            ]
             for way in retraced.changes
         ],
     }
@@ -130,10 +169,12 @@ def _policy_object(policy: PolicyTrace, retraced: Retraced) -> dict[str, Any]:
         "inForceThen": policy.sheet.label not in retraced.since,
         "statements": [
             {
-                "statement": item.name, "effect": item.effect, "matches": item.matches, "action": item.action,
+                "statement": item.name, "effect": item.effect, "matches": item.matches if item.certain else None,
+                "action": item.action,
                 "resource": item.resource, "principal": item.standing.name.lower(),
                 "conditions": [
-                    {"condition": said(one), "found": one.found, "holds": one.holds} for one in item.conditions
+                    {"condition": said(one), "found": one.found, "holds": one.holds if one.known else None}
+                    for one in item.conditions
                 ],
             }
             for item in policy.statements

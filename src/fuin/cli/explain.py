@@ -73,7 +73,13 @@ def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> I
             if decision in seen:
                 continue
             seen.append(decision)
-            yield from _one(store, entry, decision, as_objects=as_objects)
+            yield from _one(store, _of_use(entries, decision) or entry, decision, as_objects=as_objects)
+
+
+def _of_use(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
+    """Return the record of the use of the key that a decision was about: it has that use's encryption context."""
+    about = (decision["action"], decision["resource"])
+    return next((entry for entry in entries if (entry.draft.get("use"), entry.draft.get("key")) == about), None)
 
 
 def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:

@@ -114,7 +114,8 @@ def _retraced(right: Right, holder: Holder, facts: Values, instead: str | None) 
     if instead is not None:
         case = _with_resource_policy(case, right, instead)
     ask = Ask(holder.principal, right.action, right.resource, {**right.facts, **facts})
-    return Retraced(case, explain(case, ask), smallest_changes(case, ask), frozenset(), 0)
+    found = explain(case, ask)
+    return Retraced(case, found, smallest_changes(case, ask), frozenset(), 0, found.decision.allowed)
 
 
 def _with_resource_policy(case: Case, right: Right, document: str) -> Case:

@@ -57,7 +57,7 @@ def who_can_command(
 
 
 def _lines(row: Row) -> Iterator[str]:
-    yield plain(f"{row.holder.principal.role_arn or row.holder.principal.arn}  {row.verdict.upper()}")
+    yield plain(f"{row.name}  {row.verdict.upper()}")
     several = len(row.outcomes) > 1
     for outcome in row.outcomes:
         if several:
@@ -97,9 +97,8 @@ def _where(term: Term, reasons: list[str]) -> str:
 
 
 def _object(row: Row) -> dict[str, Any]:
-    principal = row.holder.principal
     return {
-        "principal": principal.role_arn or principal.arn,
+        "principal": row.name,
         "verdict": row.verdict,
         "rights": [_right(outcome) for outcome in row.outcomes],
     }

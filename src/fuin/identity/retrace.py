@@ -15,6 +15,7 @@ from fuin.access.ask import Ask
 from fuin.access.case import Case, Sheet
 from fuin.access.changes import Change, smallest_changes
 from fuin.access.explain import Evaluation, explain
+from fuin.access.grants import Grant
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import FuinError
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.access.case import Known
     from fuin.identity.in_force import Holder
+    from fuin.store.keys import Key
 
+# What follows from the principal, the key and the resource, whatever the request was.
+_STANDING = ("aws:principal", "aws:userid", "aws:username", "kms:calleraccount", "kms:viaservice", "aws:viaawsservice")
+_CONTEXT = "kms:encryptioncontext"
 _TAG = "aws:principaltag/"
 
 
@@ -39,7 +45,8 @@ class CannotRetrace(FuinError):
 class Retraced:
     """A recorded decision evaluated anew.
 
-    `since` are the labels of policies that were not in force then; `gone` counts those that are not any more.
+    `since` are the labels of policies that were not in force then; `gone` counts those that are not any more. `then` is
+    what was decided; `untold` says that a session's policies allowed it whose texts the record does not hold.
     """
 
     case: Case
@@ -47,6 +54,8 @@ class Retraced:
     changes: tuple[tuple[Change, ...], ...]
     since: frozenset[str]
     gone: int
+    then: bool
+    untold: bool = False
 
     @property
     def same_policies(self) -> bool:
@@ -59,14 +68,35 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     if "rule" not in decision:
         raise CannotRetrace("the record is of an earlier version, which did not note what decides")
     holder = _holder(conn, draft, decision)
-    case = _case(conn, holder, decision)
-    ask = Ask(holder.principal, decision["action"], decision["resource"], _facts(draft, decision))
-    then = frozenset(decision["policies"])
+    case = _case(conn, holder, draft, decision)
+    then, of_session = frozenset(decision["policies"]), frozenset(decision.get("sessionDigests", ()))
     now = {sheet.label: evidence.digest(sheet.document) for sheet in case.sheets}
+    case = replace(case, knows=_known(case, draft, decision))
+    ask = Ask(holder.principal, decision["action"], decision["resource"], _facts(draft, decision))
     return Retraced(
         case, explain(case, ask), smallest_changes(case, ask),
-        frozenset(label for label, digest in now.items() if digest not in then), len(then - set(now.values())),
+        frozenset(label for label, digest in now.items() if digest not in then),
+        len(then - set(now.values()) - of_session), bool(decision["allowed"]), bool(of_session),
     )  # fmt: skip
+
+
+def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Known:
+    """Return what tells of a condition key that is not among the facts whether the request did not have it.
+
+    The record holds the keys that the policies of that time name, once a condition had been looked at.
+    """
+    then = frozenset(decision["policies"])
+    noted = [evidence.of(sheet.policy, sheet.document) for sheet in case.sheets]
+    named = frozenset[str]().union(*(one.keys for one in noted if one.digest in then))
+    looked_at = not decision["allowed"] or "keys" in decision
+    context = _context(draft, decision) is not None
+
+    def known(key: str) -> bool:
+        if key.startswith(_STANDING) or (context and key.startswith(_CONTEXT)):
+            return True
+        return looked_at and (key in named or key in decision.get("keys", {}))
+
+    return known
 
 
 def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Holder:
@@ -87,16 +117,17 @@ def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     return replace(holder, principal=replace(principal, tags=tuple(kept.items()), session_policies=policies))
 
 
-def _case(conn: Connection, holder: Holder, decision: Mapping[str, Any]) -> Case:
+def _case(conn: Connection, holder: Holder, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Case:
     """Return the case of what the decision was about, as it is now."""
     rule, resource = decision["rule"], decision["resource"]
     if rule == "identity":
-        return holder.of_own(resource.split(":")[4] if resource.count(":") > 4 else holder.principal.account)
+        owner = resource.split(":")[4] if resource.count(":") > 4 else ""
+        return holder.of_own(owner or holder.principal.account)  # ARNs of buckets and objects name no account
+    if rule == "retirement":
+        key, retired = _key(conn, resource), _retired(draft)
+        return replace(holder.of_key(key, retired), rule="retirement")
     if rule == "key":
-        try:
-            key = targets.find_key(conn, resource, "", "")
-        except FuinError:
-            raise CannotRetrace(f"{resource} is not there any more") from None
+        key = _key(conn, resource)
         return holder.of_key(key, grants.list_grants_to(conn, key.key_id, key.region, holder.principal))
     if rule == "bucket":
         bucket = buckets.find_bucket(conn, resource.removeprefix(ids.bucket_arn("")).partition("/")[0])
@@ -112,13 +143,40 @@ def _case(conn: Connection, holder: Holder, decision: Mapping[str, Any]) -> Case
             rule="role",
             resource=Sheet("trust policy", PolicyKind.TRUST, role.trust_policy),
         )
-    raise CannotRetrace("who may retire a grant is decided by the very grant, which the record does not hold")
+    raise CannotRetrace(f"it was decided by a rule that this version does not know: {rule}")
+
+
+def _key(conn: Connection, arn: str) -> Key:
+    try:
+        return targets.find_key(conn, arn, "", "")
+    except FuinError:
+        raise CannotRetrace(f"{arn} is not there any more") from None
+
+
+def _retired(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
+    """Return the grant that was to be retired, as the record has it: who may do that; none if there was none."""
+    noted = draft.get("facts", {}).get("kmsGrant", {})
+    if "account" not in noted:
+        return ()
+    one = Grant(
+        noted["id"], "", "", noted["account"], noted.get("name"), noted.get("to"), noted.get("toService"),
+        noted.get("retiring"), noted.get("retiringService"), tuple(noted["operations"]), None, None, None, 0.0,
+    )  # fmt: skip
+    return (one,)
+
+
+def _context(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the encryption context of the very use that was decided about; None where the record is of another."""
+    refused = draft.get("facts", {}).get("refusedUse", {})
+    about = (decision["action"], decision["resource"])
+    if about == (draft.get("use"), draft.get("key")):
+        return draft.get("context") or {}
+    return (refused.get("context") or {}) if about == (refused.get("use"), refused.get("key")) else None
 
 
 def _facts(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> targets.Values:
     """Return the request's condition keys, as far as the policies of that time named them."""
-    refused = draft.get("facts", {}).get("refusedUse", {})
-    pairs = draft.get("context") or refused.get("context") or {}
+    pairs = _context(draft, decision) or {}
     facts: targets.Values = {f"kms:encryptioncontext:{name.lower()}": value for name, value in pairs.items()}
     if decision.get("via"):
         facts |= {"kms:viaservice": decision["via"], "aws:viaawsservice": "true"}

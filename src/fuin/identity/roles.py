@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fuin import ids
+from fuin import ids, remarks
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.identity import entities, paging, quotas
@@ -33,7 +33,9 @@ async def create_role(call: Call, given: Given) -> Output:
     entities.permit(call, role.arn, entities.requested(given))
     if role.tags:
         entities.permit(call, role.arn, entities.requested(given), action="TagRole")
-    await entities.add(call, role, _insert, role, _trusted(role.trust_policy))
+    trusted = _trusted(role.trust_policy)
+    remarks.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
+    await entities.add(call, role, _insert, role, trusted)
     return {"Role": shown(role)}
 
 
@@ -85,6 +87,7 @@ async def update_assume_role_policy(call: Call, given: Given) -> None:
     role = entities.role(call, given["RoleName"])
     document = given["PolicyDocument"]
     trusted = _trusted(document)
+    remarks.note(call, document, PolicyKind.TRUST, role.arn)
     await entities.change(call, role, _update, role, {"trust_policy": document}, trusted)
 
 

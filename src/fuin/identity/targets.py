@@ -33,6 +33,7 @@ _ON_BUCKETS = "arn:aws:s3:::"
 ON_THE_KEY = {
     "s3:getobject": "kms:Decrypt", "s3:getobjectattributes": "kms:Decrypt", "s3:putobject": "kms:GenerateDataKey",
 }  # fmt: skip
+_LISTS_BUCKETS = "s3:listallmybuckets"
 _MAKES = "s3:putobject"  # a new object's encryption is the bucket's default, whatever stands there now
 
 
@@ -81,7 +82,8 @@ def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
     if known is None:
         raise FuinError("the server has not finished its first start")
     if target == "*":
-        return (Right(action, "*", lambda holder: holder.of_own(holder.principal.account), {}, _OF_PRINCIPAL),)
+        named = ids.bucket_arn("*") if action.lower() == _LISTS_BUCKETS else "*"
+        return (Right(action, named, lambda holder: holder.of_own(holder.principal.account), {}, _OF_PRINCIPAL),)
     if target.startswith(("s3://", _ON_BUCKETS)):
         return _of_bucket(conn, action, target.removeprefix("s3://").removeprefix(_ON_BUCKETS))
     return (of_key(conn, action, find_key(conn, target, known.account, known.region)),)

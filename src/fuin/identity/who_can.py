@@ -60,6 +60,13 @@ class Row:
     outcomes: tuple[Outcome, ...]
 
     @property
+    def name(self) -> str:
+        """Return the ARN that people know: of any session of a role, the role's."""
+        principal = self.holder.principal
+        any_session = principal.kind == "role" and principal.arn.endswith(f"/{in_force.ANY_SESSION}")
+        return principal.role_arn if any_session else principal.arn
+
+    @property
     def verdict(self) -> str:
         """Return can, can if, or cannot."""
         if any(outcome.prospect.never for outcome in self.outcomes):
@@ -102,11 +109,9 @@ def _strangers(conn: Connection, known: list[Holder], rights: tuple[Right, ...],
 
 
 def _named(case: Case) -> Iterator[str]:
-    """Yield the principals that the resource's policy allows something, and the grantees."""
+    """Yield the principals that the resource's policy allows something or spares from a Deny, and the grantees."""
     for raw in case.resource.statements() if case.resource else ():
-        whom = raw.get("Principal", {})
-        if raw["Effect"] != "Allow":
-            continue
+        whom = raw.get("NotPrincipal", {}) if raw["Effect"] == "Deny" else raw["Principal"]
         if whom == "*":
             yield "*"
             continue

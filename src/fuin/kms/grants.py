@@ -201,12 +201,21 @@ def _permitted_to_retire(call: Call, p: RetireGrantInput) -> Grant:
     """Return the grant that the caller may retire."""
     named, grant_id, grant = _retired(call, p)
     call.facts["kmsKey"] = named.arn
-    call.facts["kmsGrant"] = {"id": grant_id}
+    call.facts["kmsGrant"] = {"id": grant_id, **({} if grant is None else _deciding(grant))}
     _permit_retirement(call, named, grant)
     if grant is None:
         raise _no_grant(grant_id)
     call.remember(partial(_permitted_to_retire, call, p))
     return grant
+
+
+def _deciding(grant: Grant) -> dict[str, object]:
+    """Return what of a grant says who may retire it, for the record: the grant itself will be gone."""
+    said = {
+        "account": grant.account, "name": grant.name, "to": grant.grantee, "toService": grant.grantee_service,
+        "operations": grant.operations, "retiring": grant.retiring, "retiringService": grant.retiring_service,
+    }  # fmt: skip
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _retired(call: Call, p: RetireGrantInput) -> tuple[Named, str, Grant | None]:

@@ -138,7 +138,8 @@ async def head_bucket(x: Exchange) -> Answer:
 
 async def list_buckets(x: Exchange) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
-    permit_identity(x.call, "s3:ListAllMyBuckets", "*", x.call.account, rights.conditions(x, "s3:ListAllMyBuckets"))
+    action, every = "s3:ListAllMyBuckets", ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
+    permit_identity(x.call, action, every, x.call.account, rights.conditions(x, action))
     limit, after = _limit(x.query.get("max-buckets")), x.query.get("continuation-token", "")
     prefix, region = x.query.get("prefix", ""), x.query.get("bucket-region")
     found = [
