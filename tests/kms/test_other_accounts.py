@@ -97,3 +97,31 @@ def test_users_need_their_own_account_too(place: Place, kms: Any, shared: str) -
             f"resource: {arn_of(shared)} because no identity-based policy allows the kms:DescribeKey action"
         ),
     )
+
+
+def test_own_denials_ask_nothing_of_a_key(place: Place, kms: Any, new_key: NewKey) -> None:
+    """A Deny that depends on a key's tags, aliases or ARN does not tell the stranger who has it what they are."""
+    key_id, name = new_key(), f"alias/{uuid.uuid4()}"
+    kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    kms.create_alias(AliasName=name, TargetKeyId=key_id)
+    blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    prefix = f"arn:aws:kms:{REGION}:{ACCOUNT}:"
+    conditions = (
+        {"StringEquals": {"aws:ResourceTag/team": "blue"}}, {"StringEquals": {"kms:KeySpec": "SYMMETRIC_DEFAULT"}},
+        {"ForAnyValue:StringEquals": {"kms:ResourceAliases": name}},
+    )  # fmt: skip
+    for condition in conditions:
+        client = place.client(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
+        texts = {refusal(client.describe_key, KeyId=arn) for arn in (arn_of(key_id), arn_of(str(uuid.uuid4())))}
+        assert len(texts) == 1
+        assert UNSEEN in texts.pop()[1]
+    client = place.client(place.add_user(_denying(Resource=arn_of(key_id)), OTHER_ACCOUNT))
+    assert UNSEEN in refusal(client.describe_key, KeyId=prefix + name)[1]
+    assert UNSEEN in refusal(client.decrypt, CiphertextBlob=blob)[1]
+    known = refusal(client.describe_key, KeyId=arn_of(key_id))[1]  # and what it has itself written, it may know
+    assert known.endswith(f"on resource: {arn_of(key_id)} with an explicit deny in an identity-based policy")
+
+
+def _denying(**more: Any) -> dict[str, Any]:
+    statements = [{"Effect": effect, "Action": "kms:*", "Resource": "*"} for effect in ("Allow", "Deny")]
+    return {"Version": "2012-10-17", "Statement": [statements[0], statements[1] | more]}

@@ -8,8 +8,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fuin.access.reasons import BOUNDARY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
+from fuin.gate import permit_identity
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.specs import (
     ENCAPSULATE_DECAPSULATE,
@@ -35,6 +38,7 @@ _UNSEEN = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
 )
+_DENY = "with an explicit deny"
 _OF_CALLER = (IDENTITY, BOUNDARY, SESSION)  # the policies that are the caller's own
 THIS_RESOURCE, OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
@@ -134,11 +138,30 @@ def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: st
     """
     if named.account == call.account:
         return error
-    if not any(kind in error.sentence for kind in _OF_CALLER):
+    if not any(kind in error.sentence for kind in _OF_CALLER) or not _is_apart(call, named, action, error, noun):
         return unseen(call, action, noun)
     if noun is THIS_RESOURCE and not named.alias:
         return error
     return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
+
+
+def _is_apart(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> bool:
+    """Tell whether a refusal by the caller's own policies would be the same if there were no such key.
+
+    One that is not so tells of a key of another account: a Deny may depend on its tags, aliases or spec, and on its ARN
+    where an alias or a ciphertext names it. Where an Allow is missing, the key's policy has let the caller know of it.
+    """
+    if _DENY not in error.sentence:
+        return True
+    if noun is not THIS_RESOURCE or named.alias:
+        return False
+    trial = msgspec.structs.replace(call, facts={}, decisions=[], asked=[])
+    nothing = partial(add_key, call, named._replace(key=None), None)
+    try:
+        permit_identity(trial, action, named.arn, named.account, nothing)
+    except AccessDenied as other:
+        return other.sentence == error.sentence
+    return False
 
 
 def unseen(call: Call, action: str, noun: str) -> AccessDenied:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.errors import AccessDenied
 from fuin.gate import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
 
@@ -108,7 +109,7 @@ def _reach(
     if bucket is None:
         permit_identity(x.call, action, arn, x.call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
-    permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts)
+    _permit(x, action, arn, bucket, facts)
     check_owner(x, bucket, owner_header)
     x.call.remember(partial(_reach_again, x, action, bucket, arn, facts))
     return bucket
@@ -119,7 +120,19 @@ def _reach_again(x: Exchange, action: str, bucket: Bucket, arn: str, facts: Fill
     now = x.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
         raise S3Fault("NoSuchBucket", BucketName=bucket.name)
-    permit_bucket(x.call, action, arn, now.account, now.policy, facts)
+    _permit(x, action, arn, now, facts)
+
+
+def _permit(x: Exchange, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
+    """Check a right to a bucket or an object; whose account has not the bucket is told nothing of why not.
+
+    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Else those of other accounts would learn by
+    denials of their own, that depend on it, whose bucket it is.
+    """
+    try:
+        permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts)
+    except AccessDenied as error:
+        raise (error if x.call.account == bucket.account else AccessDenied("Access Denied")) from None
 
 
 def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
@@ -132,5 +145,5 @@ def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bu
 def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
     facts = conditions(x, "s3:ListBucket", bucket)
-    permit_bucket(x.call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket.account, bucket.policy, facts)
+    _permit(x, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)
