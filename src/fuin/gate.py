@@ -77,7 +77,7 @@ class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):
     source_ip: str
     via: str | None = None
     facts: dict[str, Any] = {}
-    decisions: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any] | msgspec.Raw] = []
     about: str | None = None
     error: str | None = None  # a code
     message: str | None = None
@@ -101,15 +101,24 @@ class Call(msgspec.Struct):
     now: float  # seconds since 1970
     source_ip: str = ""
     secure: bool = False  # came over TLS
-    user_agent: str = ""
+    headers: Mapping[bytes, bytes] = {}  # of the request, by names in lower case
     via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
     facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
-    decisions: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any] | msgspec.Raw] = []  # encoded where it is the same again
     recorded: bool = False  # a durable record of this request's outcome exists
-    referer: str = ""
     proof: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and what it takes
     asked: list[Callable[[], object]] = []  # what asks once more for the rights of a change
     epoch: int | None = None  # of rights, when the caller was authenticated or the first right asked for
+
+    @property
+    def user_agent(self) -> str:
+        """Return the User-Agent header, empty if there is none."""
+        return self.headers.get(b"user-agent", b"").decode("latin-1")
+
+    @property
+    def referer(self) -> str:
+        """Return the Referer header, empty if there is none or a service asks: it does not travel on."""
+        return "" if self.via else self.headers.get(b"referer", b"").decode("latin-1")
 
     @property
     def account(self) -> str:
@@ -120,7 +129,7 @@ class Call(msgspec.Struct):
         """Return the same call as one that a service makes on the caller's behalf; both share facts and decisions."""
         return Call(
             self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id,
-            self.region, self.now, self.source_ip, self.secure, self.user_agent, via, self.facts, self.decisions,
+            self.region, self.now, self.source_ip, self.secure, self.headers, via, self.facts, self.decisions,
         )  # fmt: skip
 
     async def announce(self, about: str) -> None:
@@ -135,8 +144,9 @@ class Call(msgspec.Struct):
 
         It is called again with the services first, and returns what has the `principal`; raises AuthenticationFailed.
         """
-        self.services.store.catalog()
-        self.proof, self.epoch = proof, self.services.store.rights_epoch
+        store = self.services.store
+        store.catalog()
+        self.proof, self.epoch = proof, store.rights_epoch
 
     def remember(self, ask: Callable[[], object]) -> None:
         """Remember how a right was asked for that has just been given: a change asks again if rights have moved."""

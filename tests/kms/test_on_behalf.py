@@ -61,7 +61,9 @@ def test_the_callers_own_right(place: Place, kms: Any, new_key: NewKey) -> None:
         place.run(on_behalf.open_data_key(writer, made.blob, CONTEXT))
     assert "kms:Decrypt" in caught.value.sentence
     assert writer.facts["refusedUse"]["use"] == "kms:Decrypt"
-    assert writer.decisions[-1]["allowed"] is False
+    refused = writer.decisions[-1]
+    assert isinstance(refused, dict)
+    assert refused["allowed"] is False
     kms.disable_key(KeyId=key_id)
     with pytest.raises(DisabledException):
         place.run(on_behalf.open_data_key(reader, made.blob, CONTEXT))

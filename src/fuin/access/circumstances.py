@@ -25,9 +25,15 @@ class Call(Protocol):
     now: float
     source_ip: str
     secure: bool
-    user_agent: str
-    referer: str
     via: str | None
+
+    @property
+    def user_agent(self) -> str:
+        """Return the User-Agent header, empty if there is none."""
+
+    @property
+    def referer(self) -> str:
+        """Return the Referer header, empty if there is none."""
 
 
 def add(call: Call, account: str, more: Given | Fill | None, facts: Facts) -> None:

@@ -105,15 +105,13 @@ class Log:
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
             sequence += 1
-            data = record.encode_parts(sequence, now, use, outcome, key_id, material_id, draft)
-            head = record.link(head, data)
-            parts += record.entry_parts(data, head)
+            entry = record.chained(head, sequence, now, use, outcome, key_id, material_id, draft)
+            head = entry[2]
+            parts += entry
         signature = self._sign(record.signed_bytes(sequence, head))
         signed = record.encode_checkpoint(record.Checkpoint(sequence, head, signature))
-        data = record.encode_parts(sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
-        head = record.link(head, data)
-        parts += record.entry_parts(data, head)
-        return b"".join(parts), Position(sequence + 1, head)
+        last = record.chained(head, sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
+        return b"".join((*parts, *last)), Position(sequence + 1, last[2])
 
     def _write(self, batch: bytes) -> None:
         crash.point("audit.before_write")

@@ -150,6 +150,17 @@ def parse(data: bytes) -> Record:
     return Record(sequence, time, use, outcome, text, material_id, data[at + 4 :])
 
 
+def chained(
+    previous: bytes, sequence: int, time: int, use: int, outcome: int, key_id: str, material_id: bytes, draft: bytes
+) -> tuple[bytes, bytes, bytes]:
+    """Return the parts of the entry of a record after the one whose hash is `previous`: length, record, chain hash.
+
+    It is `encode_parts`, `link` and `entry` in one, for the log, which does it for every use of a key and joins many.
+    """
+    data = encode_parts(sequence, time, use, outcome, key_id, material_id, draft)
+    return _U32.pack(len(data)), data, hashlib.sha256(_CHAIN_LABEL + previous + data).digest()
+
+
 def link(previous: bytes, data: bytes) -> bytes:
     """Return the chain hash of a record's bytes after the record whose hash is `previous`."""
     return hashlib.sha256(_CHAIN_LABEL + previous + data).digest()
@@ -157,12 +168,7 @@ def link(previous: bytes, data: bytes) -> bytes:
 
 def entry(data: bytes, chain_hash: bytes) -> bytes:
     """Return a record as it stands in a segment."""
-    return b"".join(entry_parts(data, chain_hash))
-
-
-def entry_parts(data: bytes, chain_hash: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return what `entry` puts together, for the log, which joins many."""
-    return _U32.pack(len(data)), data, chain_hash
+    return _U32.pack(len(data)) + data + chain_hash
 
 
 def signed_bytes(sequence: int, head: bytes) -> bytes:

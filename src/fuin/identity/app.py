@@ -56,7 +56,7 @@ def _stranger(services: Services, request: Request) -> Call:
     """Return the call before anybody is known to make it."""
     return Call(
         services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
-        request.source_ip, request.secure, request.header(b"user-agent") or "",
+        request.source_ip, request.secure, request.headers,
     )  # fmt: skip
 
 

@@ -14,16 +14,16 @@ from fuin.keyholder.opcodes import Opcode
 TIME_OF_A_TURN = 0.004  # seconds
 QUEUE_LIMIT = 1024  # beyond it they are done at once: what waits in the sockets takes no memory here
 
-_CODES = frozenset({Opcode.SIGN, Opcode.DECRYPT, Opcode.RE_ENCRYPT})
+CODES = frozenset(map(int, (Opcode.SIGN, Opcode.DECRYPT, Opcode.RE_ENCRYPT)))
 _SPECS = (b"RSA_", b"ML_DSA")
 _SPEC_AT = 1 + 36 + 1 + 32 + 1  # in encoded material: key id and material id, each with its length before it, a length
 
 Item = TypeVar("Item")
 
 
-def is_costly(code: int, fields: list[bytes]) -> bool:
-    """Tell whether a request is one of those; whatever else it is, the operation itself finds out."""
-    return code in _CODES and bool(fields) and fields[0].startswith(_SPECS, _SPEC_AT)
+def is_costly(fields: list[bytes]) -> bool:
+    """Tell whether a request of one of `CODES` is one; whatever else it is, the operation itself finds out."""
+    return bool(fields) and fields[0].startswith(_SPECS, _SPEC_AT)
 
 
 class Costly(Generic[Item]):

@@ -20,7 +20,7 @@ from types import FrameType
 from fuin.audit.log import Log, Use
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
-from fuin.keyholder.costly import Costly, is_costly
+from fuin.keyholder.costly import CODES, Costly, is_costly
 from fuin.keyholder.maker import Maker, Task
 from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
@@ -130,7 +130,7 @@ class Server:
         at_once: list[Answer] = []
         later: list[Answer] = []
         for correlation, code, fields in received:
-            if is_costly(code, fields) and not self._costly.full:
+            if code in CODES and is_costly(fields) and not self._costly.full:
                 self._costly.add((peer, correlation, code, fields))
                 continue
             reply = handle(code, fields)

@@ -53,8 +53,7 @@ def _stranger(services: Services, request: Request) -> Call:
     """Return the call before anybody is known to make it."""
     return Call(
         services, request.id, "kms", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
-        request.source_ip, request.secure, request.header(b"user-agent") or "",
-        referer=request.header(b"referer") or "",
+        request.source_ip, request.secure, request.headers,
     )  # fmt: skip
 
 

@@ -95,6 +95,7 @@ async def generate_data_key(call: Call, p: GenerateDataKeyInput) -> GenerateData
     if p.DryRun:
         raise DryRunOperationException
     plaintext, blob = await ciphers.data_key(call, opened, length)
+    call.recorded = True
     return GenerateDataKeyOutput(
         CiphertextBlob=blob, Plaintext=plaintext, KeyId=opened.arn, KeyMaterialId=opened.material_id
     )

@@ -212,7 +212,7 @@ class _Right(NamedTuple):
     material: Material
     parameter: bytes
     use: str
-    decision: dict[str, object]
+    decision: msgspec.Raw  # JSON, for every request's record
 
 
 def _again(call: Call, right: _Right, pairs: Mapping[str, str] | None) -> OpenKey:
@@ -256,9 +256,13 @@ def _open(
         encoded = empty = use.algorithm.encode()
         pairs = {}
     if stands and key.valid_to is None:  # material that expires is looked at each time
-        right = _Right(named.arn, key, material, empty, use.action, call.decisions[-1])
+        right = _Right(named.arn, key, material, empty, use.action, _encoded(call.decisions[-1]))
         catalog.conclusions.keep(index, right)
     return OpenKey(named.arn, key, material, encoded, use.action, pairs or None)
+
+
+def _encoded(decision: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(decision))
 
 
 def _check_usage(key: Key, use: Use, arn: str) -> None:

@@ -47,8 +47,10 @@ LISTED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Values that AWS takes beside the listed ones, to say later that the key's spec does not have them.
 _TAKEN = {"SigningAlgorithmSpec": ("SYMMETRIC_DEFAULT",)}
-# Patterns that AWS has and its model lacks, as AWS shows them and as Python reads them.
-_PATTERNS = {"KeyIdType": (r"^\p{ASCII}+$", r"[\x00-\x7f]+")}
+# Patterns that AWS has and its model lacks, as AWS shows them, and what they ask of a text.
+_PATTERNS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "KeyIdType": (r"^\p{ASCII}+$", lambda text: text.isascii() and text),
+}
 
 
 @cache
@@ -180,8 +182,8 @@ def _scalar_texts(shape: Shape) -> Texts | None:
     if shape.type_name == "integer":
         return _limits(shape, "value", int) if "min" in metadata or "max" in metadata else None
     if "pattern" in metadata or shape.name in _PATTERNS:
-        shown, pattern = _PATTERNS.get(shape.name) or (metadata["pattern"], metadata["pattern"])
-        return _pattern(shown, pattern, _limits(shape, "length", len))
+        shown, matches = _PATTERNS.get(shape.name) or (metadata["pattern"], _whole(metadata["pattern"]))
+        return _pattern(shown, matches, _limits(shape, "length", len))
     return _limits(shape, "length", len) if "min" in metadata or "max" in metadata else None
 
 
@@ -208,8 +210,11 @@ def _limits(shape: Shape, noun: str, measure: Callable[[Any], int]) -> Texts:
     return texts
 
 
-def _pattern(shown: str, pattern: str, limits: Texts) -> Texts:
-    # The model's patterns are of the whole value, whether they say ^ and $ or not.
-    matches = re.compile(pattern, re.ASCII).fullmatch
+def _whole(pattern: str) -> Callable[[str], object]:
+    """Return what tells whether all of a text matches: so the model means it, whether it writes ^ and $ or not."""
+    return re.compile(pattern, re.ASCII).fullmatch
+
+
+def _pattern(shown: str, matches: Callable[[str], object], limits: Texts) -> Texts:
     text = f"Member must satisfy regular expression pattern: {shown}"
     return lambda value: limits(value) if matches(value) else (*limits(value), text)

@@ -100,4 +100,5 @@ async def open_service_data_key(
 
 async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
     plaintext, blob = await ciphers.data_key(asked, opened, DATA_KEY_LENGTH)
+    asked.recorded = True
     return DataKey(plaintext, blob, opened.arn)

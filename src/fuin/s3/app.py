@@ -61,10 +61,9 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
 
 def _unknown_call(services: Services, request: Request) -> Call:
     """Return the call as it is before anything is known of it: so refusals are recorded as well."""
-    agent = request.header(b"user-agent") or ""
     return Call(
         services, request.id, "s3", "Unknown", ANONYMOUS, "", services.settings.region, request.now, request.source_ip,
-        request.secure, agent[:256], referer=request.header(b"referer") or "",
+        request.secure, request.headers,
     )  # fmt: skip
 
 

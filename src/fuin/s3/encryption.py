@@ -205,7 +205,8 @@ def check_signed(x: Exchange) -> None:
 
 def _hint(x: Exchange) -> str:
     """Say what people get wrong most: kms:Encrypt is not what storing an object needs."""
-    reasons = [reason for decision in x.call.decisions[-1:] for reason in decision.get("because", ())]
+    last = x.call.decisions[-1] if x.call.decisions else {}
+    reasons = last.get("because", ()) if isinstance(last, dict) else ()
     if any("kms:Encrypt" in reason and "granted, but this needs" in reason for reason in reasons):
         return ". kms:Encrypt, which is allowed, does not help: storing an object needs kms:GenerateDataKey."
     return ""

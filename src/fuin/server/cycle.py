@@ -12,15 +12,17 @@ import http
 import logging
 from typing import TYPE_CHECKING, Any
 
+from fuin.request import WHOLE
 from fuin.settings import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
     from fuin.server.protocol import BoundedProtocol
 
+    Headers = Sequence[tuple[bytes, bytes]]
     Message = MutableMapping[str, Any]
     Asgi = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
@@ -29,6 +31,7 @@ _SMALL = 16 * KIB  # bytes of body that are cheaper to copy behind the head than
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _WITHOUT_BODY = frozenset({204, 304})
+_CLOSE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = b"Internal Server Error"
 _log = logging.getLogger("fuin.http")
@@ -45,20 +48,21 @@ class Cycle:
     """
 
     __slots__ = (
-        "_ended", "_head", "_is_head", "_left", "_pieces", "_protocol", "_size", "_waiter", "disconnected",
-        "expects", "flow", "keep_alive", "more_body", "response_complete", "response_started", "scope",
-        "transport",
+        "_asked", "_ended", "_head", "_is_head", "_left", "_pieces", "_protocol", "_size", "_waiter", "disconnected",
+        "flow", "keep_alive", "more_body", "response_complete", "response_started", "scope",
+        "task", "transport",
     )  # fmt: skip
 
-    def __init__(self, protocol: BoundedProtocol, scope: Any, expects: bool, keep_alive: bool) -> None:
+    def __init__(self, protocol: BoundedProtocol, scope: Any, keep_alive: bool) -> None:
         self._protocol = protocol
         self.scope = scope
         self.transport: asyncio.Transport = protocol.transport
         self.flow: FlowControl = protocol.flow
-        self.expects = expects  # the client waits for 100 Continue before it sends the body
+        self.task: asyncio.Task[None] | None = None  # that runs `run_asgi`
         self.keep_alive = keep_alive
         self.disconnected = self.response_started = self.response_complete = False
         self.more_body = True  # is still to arrive
+        self._asked = False  # for the body, or answered without it
         self._ended = False  # the application has been given the last of the body
         self._pieces: list[bytes] = []
         self._size = 0
@@ -69,6 +73,7 @@ class Cycle:
 
     async def run_asgi(self, app: Asgi) -> None:
         """Run the application for this request; whatever it does, the client gets an answer or a closed connection."""
+        # The task leaves uvicorn's set by itself: a callback for that would cost the loop another round.
         try:
             await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
@@ -81,6 +86,9 @@ class Cycle:
             if not (self.response_complete or self.disconnected or self.transport.is_closing()):
                 _log.error("a request was left without a whole answer")
                 await self._fail()
+        finally:
+            if self.task is not None:
+                self._protocol.tasks.discard(self.task)
 
     async def _fail(self) -> None:
         if self.response_started or self.disconnected or self.transport.is_closing():
@@ -104,12 +112,14 @@ class Cycle:
         self._size += len(piece)
         if self._size > HIGH_WATER:
             self.flow.pause_reading()
-        self.set()
+        if self._waiter is not None:
+            self.set()
 
     def end(self) -> None:
         """Note that the body is whole."""
         self.more_body = False
-        self.set()
+        if self._waiter is not None:
+            self.set()
 
     def set(self) -> None:
         """Wake the application, if it waits."""
@@ -119,9 +129,10 @@ class Cycle:
 
     async def receive(self) -> Message:
         """Return what has arrived of the body, or wait for it; ASGI's http.request or http.disconnect."""
-        if self.expects and not self.transport.is_closing():
-            self.transport.write(_CONTINUE)
-            self.expects = False
+        if not self._asked:
+            self._asked = True
+            if not self._pieces and self._waits_to_be_told() and not self.transport.is_closing():
+                self.transport.write(_CONTINUE)
         while not (self._pieces or self.disconnected or self.response_complete) and (self.more_body or self._ended):
             self.flow.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
@@ -135,6 +146,10 @@ class Cycle:
         self.flow.resume_reading()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
+    def _waits_to_be_told(self) -> bool:
+        """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1)."""
+        return any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.scope["headers"])
+
     # The answer
 
     async def send(self, message: Message) -> None:
@@ -144,20 +159,32 @@ class Cycle:
         if self.disconnected or self.transport.is_closing():  # also when a later, pipelined request was told of it
             return
         if not self.response_started:
-            self._start(message)
+            if message["type"] == WHOLE:
+                self._whole(message["status"], message["headers"], message["body"])
+            else:
+                self._start(message)
         elif not self.response_complete and message["type"] == "http.response.body":
             self._continue(message.get("body", b""), message.get("more_body", False))
         else:
             raise RuntimeError(f"unexpected ASGI message {message['type']}")
 
+    def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer that is there at once; `headers` hold neither its length nor `connection`."""
+        close = b"" if self.keep_alive else _CLOSE
+        self.response_started = self._asked = self.response_complete = True
+        self.transport.write(
+            b"%b%b%b%bcontent-length: %d\r\n\r\n%b"
+            % (_STATUS_LINES[status], self._protocol.default_lines(), _lines(headers), close, len(body),
+               b"" if self._is_head else body)
+        )  # fmt: skip
+        self._finish()
+
     def _start(self, message: Message) -> None:
         if message["type"] != "http.response.start":
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
         status, headers = message["status"], [*self._protocol.server_state.default_headers, *message["headers"]]
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
-            raise HeaderInjection
-        length, close = None, b"" if self.keep_alive else b"connection: close\r\n"
+        lines = _lines(headers)
+        length, close = None, b"" if self.keep_alive else _CLOSE
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
@@ -168,7 +195,7 @@ class Cycle:
         self._head = b"%b%b%b\r\n" % (_STATUS_LINES[status], lines, close)
         self._left = 0 if length is None or self._is_head else length
         self.response_started = True
-        self.expects = False
+        self._asked = True
 
     def _continue(self, body: Any, more: bool) -> None:
         if self._is_head:
@@ -186,7 +213,18 @@ class Cycle:
             self.transport.write(body)
         if not more:
             self.response_complete = True
-            self.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self._protocol.on_response_complete()
+            self._finish()
+
+    def _finish(self) -> None:
+        self.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self._protocol.on_response_complete()
+
+
+def _lines(headers: Headers) -> bytes:
+    """Return headers as they stand on the wire; raises HeaderInjection."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
+        raise HeaderInjection
+    return lines

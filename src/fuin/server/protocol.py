@@ -56,6 +56,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _header_bytes = 0  # received since the piece in which the request at hand began, at least its head's size
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
+    _defaults: Any = None  # the default headers of `_default_lines`
+    _default_lines = b""
     _began = 0.0  # the connection, and then each request
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
 
@@ -95,15 +97,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = self._receiving = True
         self._began = self._last_sign
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header, under its name in lower case."""
-        name = name.lower()
-        if name == b"expect":  # the client waits to be told to go on (RFC 9110 section 10.1.1)
-            self.expect_100_continue = value.lower() == b"100-continue"
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Start the request's task, if its headers are within bounds; an exception makes the parser answer 400."""
@@ -122,7 +120,7 @@ class BoundedProtocol(HttpToolsProtocol):
         }  # fmt: skip
         earlier = self.cycle
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
-        self.cycle = cycle = Cycle(self, scope, self.expect_100_continue, keep_alive)  # type: ignore[assignment]
+        self.cycle = cycle = Cycle(self, scope, keep_alive)  # type: ignore[assignment]
         if earlier is None or earlier.response_complete:
             self._start(cycle)
         else:
@@ -131,10 +129,16 @@ class BoundedProtocol(HttpToolsProtocol):
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
 
+    def default_lines(self) -> bytes:
+        """Return the headers that all answers have, as they stand on the wire; uvicorn renews them each second."""
+        headers = self.server_state.default_headers
+        if headers is not self._defaults:
+            self._defaults, self._default_lines = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._default_lines
+
     def _start(self, cycle: Cycle) -> None:
-        task = self.loop.create_task(cycle.run_asgi(self.app))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
+        self.tasks.add(task)  # where it is until its end, of which uvicorn waits for when the server ends
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of the body; what comes after the answer is dropped."""

@@ -44,6 +44,7 @@ class Store:
         self._raw = connect.raw_of(self._conn)
         self._version = -1
         self._epoch = -1
+        self.rights_epoch = -1  # that of rights, of the catalog as it was last asked for
         self._asked = False  # in this turn of the event loop
         self._catalog = Catalog(self.read)
         self._to_erase = True
@@ -79,11 +80,6 @@ class Store:
                 self._asked = True
         return self._catalog
 
-    @property
-    def rights_epoch(self) -> int:
-        """Return the epoch of rights of the catalog as it was last asked for."""
-        return meta.rights_of(self._epoch)
-
     def _turn_ends(self) -> None:
         """Run at the beginning of the next turn, before anything that is received until then."""
         self._asked = False
@@ -100,11 +96,11 @@ class Store:
                 epoch = self._cursor.execute("SELECT value FROM epoch").fetchone()[0]
                 if epoch != self._epoch:
                     self._catalog.clear()
-                    self._epoch = epoch
+                    self._epoch, self.rights_epoch = epoch, meta.rights_of(epoch)
                 self._version = version
         except Exception as error:
             self._catalog.clear()
-            self._version = self._epoch = -1
+            self._version = self._epoch = self.rights_epoch = -1
             if connect.is_environment(error):
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
