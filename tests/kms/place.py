@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
-import httptools  # noqa: F401 - uvicorn must find it, as in the server
 import urllib3
 import uvicorn
 from botocore.auth import SigV4Auth
@@ -36,6 +35,7 @@ from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
 from fuin.kms import app
 from fuin.request import Receive, Request, Scope, Send
+from fuin.server.protocol import BoundedProtocol
 from fuin.settings import Settings
 from fuin.store import access_keys, accounts, roles, users
 from fuin.store.store import Store
@@ -99,7 +99,7 @@ class Place:
             await self._add_account(account, root)
         config = uvicorn.Config(
             self._serve,
-            http="httptools",
+            http=BoundedProtocol,
             lifespan="off",
             interface="asgi3",
             proxy_headers=False,
