@@ -31,6 +31,7 @@ _EPOCH = re.compile(r"[0-9]{1,3}|[0-9]{5,12}")  # four digits are a year
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?)?)?)?", re.ASCII
 )
+_MAPPED_BITS = 96  # of ::ffff:0:0/96, in which IPv6 carries IPv4 (RFC 4291 section 2.5.5.2)
 _RANGE = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?")
 _EPOCH_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECONDS = 1_000_000
@@ -186,7 +187,10 @@ def _networks(values: tuple[str, ...]) -> Matcher:
         except ValueError:
             raise ValueError("takes IP addresses and CIDR ranges") from None
         shift = network.max_prefixlen - network.prefixlen
-        ranges.setdefault((network.version, shift), set()).add(int(network.network_address) >> shift)
+        first = network.network_address
+        if first.version == 6 and shift <= first.max_prefixlen - _MAPPED_BITS and first.ipv4_mapped is not None:
+            first = first.ipv4_mapped  # requests' addresses are told so as well, which leaves the shift as it is
+        ranges.setdefault((first.version, shift), set()).add(int(first) >> shift)
 
     by_length = tuple((version, shift, frozenset(known)) for (version, shift), known in ranges.items())
 

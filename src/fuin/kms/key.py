@@ -138,7 +138,7 @@ def open_key(
     """
     catalog = call.services.store.catalog()
     who = call.principal
-    index = (who.arn, who.issuer, who.session_policies, call.region, call.via, identifier, use)
+    index = (who.id, who.arn, who.issuer, who.session_policies, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
@@ -173,7 +173,7 @@ def open_ciphertext(
     key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
     who = call.principal
-    index = (who.arn, who.issuer, who.session_policies, call.region, call.via, key_id, material_id, use)
+    index = (who.id, who.arn, who.issuer, who.session_policies, call.region, call.via, key_id, material_id, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
