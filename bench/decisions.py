@@ -1,21 +1,32 @@
-"""What a decision about a key costs: policies compiled, the question asked anew each time, as a request does."""
+"""What a decision about a key costs: policies compiled, the question asked anew each time, as a request does it.
+
+The condition keys are put together by the product's own functions, of a user's request that S3 forwards.
+"""
 
 from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bench.measure import Row
 from bench.primitives import median
+from fuin.access import circumstances
 from fuin.access.ask import Ask
 from fuin.access.decide import decide_key
 from fuin.access.kinds import SIZE_LIMITS
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal
+from fuin.gate import Call
+from fuin.kms import rights
+from fuin.kms.key import Use
+from fuin.kms.naming import Named
+from fuin.store.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fuin.gate import Services
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -23,10 +34,17 @@ USER = f"arn:aws:iam::{ACCOUNT}:user/"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 ANN = Principal("user", f"{USER}ann", ACCOUNT, "AIDAANN", "ann")
-CONTEXT = {
-    "aws:SourceIp": "203.0.113.9", "aws:SecureTransport": "true", "aws:RequestedRegion": "us-east-1",
-    "kms:ViaService": "s3.us-east-1.amazonaws.com", "kms:EncryptionContext:App": "shop",
-}  # fmt: skip
+KEY_ROW = Key(
+    KEY[-36:], ACCOUNT, "us-east-1", "Enabled", "", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS", "CUSTOMER", "",
+    multi_region=False, created=0.0, deletion_date=None, policy="", current_material=bytes(32),
+    tags=(("team", "shop"),),
+)  # fmt: skip
+CALL = Call(
+    cast("Services", None), "", "s3", "GetObject", ANN, "AKIDANN", "us-east-1", 1.8e9, "203.0.113.9", secure=True,
+    headers={b"user-agent": b"Boto3/1.44.5"}, via="s3.us-east-1.amazonaws.com",
+)  # fmt: skip
+FACTS = partial(rights.add_use, CALL, Named(KEY, ACCOUNT, KEY_ROW), Use("kms:Decrypt"), {"App": "shop", "tenant": "1"})
+CONTEXT = partial(circumstances.add, CALL, ACCOUNT, FACTS)
 APP = "kms:EncryptionContext:App"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.access.facts import Facts, Fill, Given
+from fuin.access.facts import Facts, Fill, Given, Table, Values
 from fuin.access.principal import Principal
 
 if TYPE_CHECKING:
@@ -15,11 +16,7 @@ _PRINCIPAL_TYPES = {
     "root": "Account", "user": "User", "role": "AssumedRole", "federated": "FederatedUser", "anonymous": "Anonymous",
     "service": "Service",
 }  # fmt: skip
-# What is not there for every principal, and so has to be taken away from a request that claims it.
-_ITS_OWN = (
-    "aws:principalarn", "aws:principalisawsservice", "aws:principalservicename", "aws:principalservicenameslist",
-    "aws:username", "kms:calleraccount",
-)  # fmt: skip
+_TAG = "aws:principaltag/"
 # AWS: kms:CallerAccount belongs to all of KMS but this (Service Authorization Reference).
 _WITHOUT_CALLER = frozenset({"kms:ListRetirableGrants"})
 
@@ -48,40 +45,67 @@ class Ask:
 
     def facts(self) -> Facts:
         """Return the condition keys with their values; made once, and only if a condition asks."""
-        if self._facts is None:
+        facts = self._facts
+        if facts is None:
             facts = Facts()
             context = self.context
-            if callable(context):
+            if callable(context):  # the server's own, which gives nothing of what follows from the principal
                 context(facts)
+                _add_principal(self.principal, self.action, facts)
             else:
                 facts.add(context)
-                for key in _ITS_OWN:
-                    facts.known.pop(key, None)
-            _add_principal(self.principal, self.action, facts)
+                _put_principal(self.principal, self.action, facts)
             self._facts = facts
-        return self._facts
+        return facts
+
+
+def _calling_account(principal: Principal, action: str) -> Values | None:
+    return (principal.account,) if action.startswith("kms:") and action not in _WITHOUT_CALLER else None
+
+
+# What follows from who asks; AWS: "AWS global condition context keys", "Properties of the principal".
+_PRINCIPAL: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:principalisawsservice": lambda who, _: ("false",),
+    "aws:userid": lambda who, _: (who.id,),
+    "aws:principalarn": lambda who, _: (who.role_arn if who.kind == "role" else who.arn,),
+    "aws:principalaccount": lambda who, _: (who.account,),
+    "kms:calleraccount": _calling_account,
+    "aws:username": lambda who, _: (who.name,) if who.kind == "user" else None,
+}
+_ANONYMOUS: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:userid": lambda who, _: ("anonymous",),
+    "aws:principalaccount": lambda who, _: ("anonymous",),
+}
+_SERVICE: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:principalisawsservice": lambda who, _: ("true",),
+    "aws:principalservicename": lambda who, _: (who.arn,),
+    "aws:principalservicenameslist": lambda who, _: (who.arn,),
+}
+_TABLES = {"anonymous": _ANONYMOUS, "service": _SERVICE}
+# What is not there for every principal, and so has to be taken away from a request that claims it.
+_ITS_OWN = frozenset(_PRINCIPAL) | frozenset(_SERVICE)
 
 
 def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
-    """Add what follows from who asks; AWS: "AWS global condition context keys", "Properties of the principal"."""
-    known = facts.known
-    known["aws:principaltype"] = (_PRINCIPAL_TYPES[principal.kind],)
-    if principal.kind == "anonymous":
-        known["aws:userid"] = known["aws:principalaccount"] = ("anonymous",)
-        return
-    if principal.kind == "service":
-        known["aws:principalisawsservice"] = ("true",)
-        known["aws:principalservicename"] = known["aws:principalservicenameslist"] = (principal.arn,)
-        return
-    known["aws:principalisawsservice"] = ("false",)
-    known["aws:userid"] = (principal.id,)
-    known["aws:principalarn"] = (principal.role_arn if principal.kind == "role" else principal.arn,)
-    known["aws:principalaccount"] = (principal.account,)
-    if action.startswith("kms:") and action not in _WITHOUT_CALLER:
-        known["kms:calleraccount"] = (principal.account,)
-    if principal.kind == "user":
-        known["aws:username"] = (principal.name,)
-    for name, value in principal.tags:
-        known[f"aws:principaltag/{name.lower()}"] = (value,)
+    """Add what follows from the principal, to be found when a condition asks."""
+    facts.by_table(_TABLES.get(principal.kind, _PRINCIPAL), principal, action)
+    if principal.tags:
+        facts.by_family(_TAG, partial(_add_tags, principal))
     for name, value in principal.session_facts:
-        known[name.lower()] = (value,)
+        facts.known[name.lower()] = (value,)
+
+
+def _put_principal(principal: Principal, action: str, facts: Facts) -> None:
+    """Put what follows from the principal in the place of what is known, which may claim otherwise."""
+    for key in _ITS_OWN:
+        facts.known.pop(key, None)
+    _add_principal(principal, action, facts)
+    _add_tags(principal, facts)
+
+
+def _add_tags(principal: Principal, facts: Facts) -> None:
+    for name, value in principal.tags:
+        facts.known[_TAG + name.lower()] = (value,)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fuin.access.facts import Facts, Fill, Given
+    from fuin.access.facts import Facts, Fill, Given, Table, Values
     from fuin.access.principal import Principal
 
 _MAPPED = "::ffff:"  # RFC 4291 section 2.5.5.2: how a socket for both families shows an IPv4 address
@@ -36,43 +36,45 @@ class Call(Protocol):
         """Return the Referer header, empty if there is none."""
 
 
+_REQUEST: Table = {
+    "aws:sourceip": lambda call, _: (address(call.source_ip),) if call.source_ip else None,
+    "aws:securetransport": lambda call, _: _YES if call.secure else _NO,
+    "aws:requestedregion": lambda call, _: (call.region,),
+    "aws:resourceaccount": lambda _, account: (account,) if account else None,
+    "aws:currenttime": lambda call, _: (time.strftime(_ISO_8601, time.gmtime(call.now)),),
+    "aws:epochtime": lambda call, _: (str(int(call.now)),),
+    "aws:useragent": lambda call, _: (call.user_agent,) if call.user_agent else None,
+    "aws:referer": lambda call, _: (call.referer,) if call.referer else None,
+}
+
+
+def _service(call: Call, _: str) -> Values | None:
+    return (f"{(call.via or '').partition('.')[0]}.amazonaws.com",)
+
+
+# What tells that a service asks on the caller's behalf: AWS, "Forward access sessions". The address stays the
+# caller's. A user's long-lived key counts as temporary credentials without MFA there.
+_FORWARDED: Table = {
+    "aws:viaawsservice": lambda *_: _YES,
+    "kms:viaservice": lambda call, _: (call.via or "",),
+    "aws:calledvia": _service,
+    "aws:calledviafirst": _service,
+    "aws:calledvialast": _service,
+    "aws:multifactorauthpresent": lambda call, _: (
+        _NO if call.principal.kind == "user" and not call.principal.session else None
+    ),
+}
+_OF_DIRECT: Table = {**_REQUEST, "aws:viaawsservice": lambda *_: _NO}
+_OF_FORWARDED: Table = {**_REQUEST, **_FORWARDED}
+
+
 def add(call: Call, account: str, more: Given | Fill | None, facts: Facts) -> None:
     """Put the request's condition keys, and what the service adds, into the facts; `account` owns the resource."""
-    known = facts.known
-    if call.source_ip:
-        known["aws:sourceip"] = (address(call.source_ip),)
-    known["aws:securetransport"] = _YES if call.secure else _NO
-    known["aws:requestedregion"] = (call.region,)
-    if account:
-        known["aws:resourceaccount"] = (account,)
-    facts.later("aws:currenttime", lambda: (time.strftime(_ISO_8601, time.gmtime(call.now)),))
-    facts.later("aws:epochtime", lambda: (str(int(call.now)),))
-    if call.user_agent:
-        known["aws:useragent"] = (call.user_agent,)
-    if call.referer:
-        known["aws:referer"] = (call.referer,)
-    if call.via:
-        _add_forwarded(call, call.via, facts)
-    else:
-        known["aws:viaawsservice"] = _NO
+    facts.by_table(_OF_FORWARDED if call.via else _OF_DIRECT, call, account)
     if callable(more):
         more(facts)
     elif more:
         facts.add(more)
-
-
-def _add_forwarded(call: Call, via: str, facts: Facts) -> None:
-    """Add what tells that a service asks on the caller's behalf: AWS, "Forward access sessions".
-
-    The address stays the caller's. A user's long-lived key counts as temporary credentials without MFA there.
-    """
-    known = facts.known
-    known["aws:viaawsservice"] = _YES
-    known["kms:viaservice"] = (via,)
-    service = (f"{via.partition('.')[0]}.amazonaws.com",)
-    known["aws:calledvia"] = known["aws:calledviafirst"] = known["aws:calledvialast"] = service
-    if call.principal.kind == "user" and not call.principal.session:
-        known["aws:multifactorauthpresent"] = _NO
 
 
 def address(text: str) -> str:

@@ -7,6 +7,7 @@ negated one true, any …IfExists true, ForAllValues true and ForAnyValue false.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _IF_EXISTS = "IfExists"
 _ALL, _ANY = "ForAllValues:", "ForAnyValue:"
 _NULL = "Null"
+_LIKE = ("StringLike", "ArnLike", "ArnEquals")  # whose values are patterns
+_WILDCARD = re.compile(r"[*?]")
 _NOTHING = ("",)  # AWS: a null dataset, such as an empty string
 
 
@@ -36,8 +39,8 @@ class Condition:
 
     `matches` takes one value of the request and tells whether it fits one of the policy's values that hold no variable;
     `templates` are those that do. `absent` is the result for a request without the key; `null` marks the Null operator.
-    `exact` holds the only values with which it can be met, if that is a list of texts, so that statements are found by
-    them.
+    `exact` holds the only values with which it can be met, if that is a list of texts, and `heads` how such values
+    begin, if all of them do, so that statements are found by them.
     """
 
     operator: str
@@ -53,6 +56,7 @@ class Condition:
     templates: tuple[Template, ...] = ()
     of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
     exact: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
         """Tell whether the request's values meet it.
@@ -120,12 +124,20 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
         raise MalformedPolicy(f"{here} {error}") from None
     fixed = [known.of_pieces(pieces) for template in templates if (pieces := template.constant) and known.of_pieces]
     absent = quantifier == _ALL or (quantifier != _ANY and (if_exists or known.negated))
-    exact = values if base == "StringEquals" and quantifier != _ALL and not templates else ()
+    by_value = quantifier != _ALL and not templates
+    exact = values if base == "StringEquals" and by_value else ()
+    heads = _heads(values) if base in _LIKE and by_value else ()
     return Condition(
         operator, written, _key(written, here), values, _either(matches, fixed), known.negated, if_exists, absent,
         quantifier, False, tuple(template for template in templates if template.constant is None), known.of_pieces,
-        exact,
+        exact, heads,
     )  # fmt: skip
+
+
+def _heads(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what stands before the first wildcard of each pattern; nothing if one begins with it."""
+    heads = tuple(dict.fromkeys(_WILDCARD.split(pattern, maxsplit=1)[0] for pattern in patterns))
+    return () if "" in heads else heads
 
 
 def _null(operator: str, written: str, raw: object, where: str) -> Condition:

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 Values = tuple[str, ...]
 Late = Callable[[], Values]
 Given = Mapping[str, str | Values | Late]  # names as AWS writes them
 Fill = Callable[["Facts"], None]  # puts condition keys into the facts
+Table = Mapping[str, Callable[..., Values | None]]  # condition keys in lower case, and what finds the values of each
 
 
 class Facts(Mapping[str, Values]):
     """Condition keys in lower case with their values; a key without values is absent.
 
+    Most policies ask for one or two of thirty keys, so most keys wait to be asked for: in tables, in families of keys
+    that begin alike, or each for itself. What is put into `known` comes before all of these.
+
     A single-valued key has several values only when the request named it in several cases (the encryption context may
     hold both `App` and `app`); conditions then take the reading that grants less.
     """
 
-    __slots__ = ("_late", "known")
+    __slots__ = ("_families", "_late", "_tables", "known")
 
     def __init__(self) -> None:
         """Begin with no facts."""
         self.known: dict[str, Values] = {}
         self._late: dict[str, Late] = {}
+        self._tables: list[tuple[Table, tuple[Any, ...]]] = []
+        self._families: dict[str, Fill] = {}
 
     def later(self, key: str, find: Late) -> None:
         """Put a key, in lower case, whose values are found when they are first asked for."""
         self._late[key] = find
+
+    def by_table(self, table: Table, *given: Any) -> None:
+        """Put the keys of a table, whose functions take what is given; an earlier table comes before a later one."""
+        self._tables.append((table, given))
+
+    def by_family(self, beginning: str, fill: Fill) -> None:
+        """Put all keys with a beginning, in lower case, which `fill` adds when the first of them is asked for."""
+        self._families[beginning] = fill
 
     def also(self, key: str, value: str) -> None:
         """Put one more value to a key, in whatever case it is written."""
@@ -47,16 +62,34 @@ class Facts(Mapping[str, Values]):
     def get(self, key: str, default: Values | None = None) -> Values | None:  # type: ignore[override]
         """Return a key's values, or `default` if it is absent."""
         values = self.known.get(key)
-        if values is None and key in self._late:
+        if values is None:
             values = self._find(key)
         return default if values is None else values
 
     def _find(self, key: str) -> Values | None:
-        values = self._late[key]()  # what it raises ends the decision
-        del self._late[key]
-        if values:
-            self.known[key] = values
-        return values or None
+        """Find a key that is not known yet; what its function raises ends the decision."""
+        for table, given in self._tables:
+            find = table.get(key)
+            if find is not None and (values := find(*given)):
+                self.known[key] = values
+                return values
+        if key in self._late:
+            values = self._late[key]()
+            del self._late[key]
+            if values:
+                self.known[key] = values
+            return values or None
+        for beginning in self._families:
+            if key.startswith(beginning):
+                self._families.pop(beginning)(self)
+                return self.known.get(key)
+        return None
+
+    def beginning(self, text: str) -> set[str]:
+        """Return all keys that begin with a text, in lower case, which is no shorter than its family's."""
+        for family in [family for family in self._families if text.startswith(family)]:
+            self._families.pop(family)(self)
+        return {key for key in self.known if key.startswith(text)}
 
     def __getitem__(self, key: str) -> Values:
         values = self.get(key)
@@ -65,14 +98,17 @@ class Facts(Mapping[str, Values]):
         return values
 
     def __iter__(self) -> Iterator[str]:
-        """Go over the keys that are known by now; `everything` knows all."""
-        return iter(self.known)
+        """Go over all keys."""
+        return iter(self.everything())
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self.everything())
 
     def everything(self) -> Mapping[str, Values]:
         """Return all keys with their values, after finding those that nobody has asked for."""
-        for key in list(self._late):
-            self._find(key)
+        waiting = [*self._late, *(key for table, _ in self._tables for key in table)]
+        for key in waiting:
+            self.get(key)
+        for family in list(self._families):
+            self._families.pop(family)(self)
         return self.known

@@ -18,6 +18,7 @@ from fuin.access.words import listed
 
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
+    from fuin.access.facts import Facts
     from fuin.access.principal import Principal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -109,9 +110,8 @@ def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
     return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
 
 
-def _equals(pairs: Pairs, facts: Mapping[str, tuple[str, ...]]) -> bool:
-    given = {name for name in facts if name.startswith(_CONTEXT)}
-    return given == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
+def _equals(pairs: Pairs, facts: Facts) -> bool:
+    return facts.beginning(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
 
 
 def narrower(child: Grant, parent: Grant) -> bool:

@@ -44,11 +44,13 @@ class PolicyTooLong(MalformedPolicy):
 class _Scope(NamedTuple):
     """The statements on an action that name a principal, each with how it does.
 
-    Where they are many, those that hold for certain values of one key only are kept by key and value.
+    Where they are many, those that hold only for certain values of a key, or for values that begin in certain ways,
+    are kept by key and value, and by key, length and beginning.
     """
 
     pairs: tuple[Naming, ...]
     by_value: dict[str, dict[str, list[Naming]]]
+    by_head: dict[str, dict[int, dict[str, list[Naming]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,9 @@ class Policy:
         key: object = action
         if self.names_principals:
             principal = ask.principal
-            if len(statements) <= _FEW:
-                return [(one, standing) for one in statements if (standing := one.names(principal))]
+            if len(statements) == 1:
+                standing = statements[0].names(principal)
+                return ((statements[0], standing),) if standing else ()
             key = (
                 action,
                 principal.kind,
@@ -99,24 +102,33 @@ class Policy:
             if len(self._scopes) * len(self.statements) >= _PAIRS_REMEMBERED:
                 self._scopes.clear()
             scope = self._scopes[key] = _scope(statements, ask.principal)
-        return _found(scope, ask) if scope.by_value else scope.pairs
+        return _found(scope, ask) if scope.by_value or scope.by_head else scope.pairs
 
 
 def _scope(statements: Sequence[Statement], principal: Principal) -> _Scope:
     pairs = [(one, standing) for one in statements if (standing := one.names(principal))]
     if len(pairs) <= _FEW:
-        return _Scope(tuple(pairs), {})
-    others: list[Naming] = []
-    by_value: dict[str, dict[str, list[Naming]]] = {}
-    for pair in pairs:
-        condition = next((condition for condition in pair[0].conditions if condition.exact), None)
-        if condition is None:
-            others.append(pair)
-            continue
-        values = by_value.setdefault(condition.key, {})
+        return _Scope(tuple(pairs), {}, {})
+    scope = _Scope((), {}, {})
+    others = [pair for pair in pairs if not _is_indexed(scope, pair)]
+    return scope._replace(pairs=tuple(others))
+
+
+def _is_indexed(scope: _Scope, pair: Naming) -> bool:
+    """Put a statement into a scope by the first condition that allows it, exact values before beginnings."""
+    conditions = pair[0].conditions
+    for condition in conditions:
         for value in condition.exact:
-            values.setdefault(value, []).append(pair)
-    return _Scope(tuple(others), by_value)
+            scope.by_value.setdefault(condition.key, {}).setdefault(value, []).append(pair)
+        if condition.exact:
+            return True
+    for condition in conditions:
+        for head in condition.heads:
+            lengths = scope.by_head.setdefault(condition.key, {})
+            lengths.setdefault(len(head), {}).setdefault(head, []).append(pair)
+        if condition.heads:
+            return True
+    return False
 
 
 def _found(scope: _Scope, ask: Ask) -> Sequence[Naming]:
@@ -125,6 +137,10 @@ def _found(scope: _Scope, ask: Ask) -> Sequence[Naming]:
     for key, values in scope.by_value.items():
         for value in facts.get(key) or ():
             found.extend(values.get(value, ()))
+    for key, lengths in scope.by_head.items():
+        for value in facts.get(key) or ():
+            for length, heads in lengths.items():
+                found.extend(heads.get(value[:length], ()))
     return sorted(found, key=_place)
 
 

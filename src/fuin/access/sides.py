@@ -61,16 +61,18 @@ SILENT = Resource(None, None, Standing.NONE)
 
 def resource_side(ask: Ask, policy: Policy, limits: Limits = UNLIMITED) -> Resource:
     """Return what a key's, bucket's or role's policy says of the caller."""
-    allowed: Cause | None = None
+    allowed: Statement | None = None
     best = Standing.NONE
     for statement, standing in policy.naming(ask) if limits.boundary is None else _naming_bounded(ask, policy):
         if statement.effect == "Allow" and standing <= best:
             continue
-        if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
+        if (statement.on_everything or statement.covers(ask)) and (
+            not statement.conditions or statement.meets_conditions(ask)
+        ):
             if statement.effect == "Deny":
                 return Resource(Cause(statement.reason, _HERE), None, Standing.NONE)
-            allowed, best = Cause(statement.reason, _HERE), standing
-    return Resource(None, allowed, best)
+            allowed, best = statement, standing
+    return Resource(None, None if allowed is None else Cause(allowed.reason, _HERE), best)
 
 
 def _naming_bounded(ask: Ask, policy: Policy) -> Iterator[tuple[Statement, Standing]]:
@@ -111,7 +113,9 @@ def _scan(ask: Ask, kind: str, policies: tuple[Policy, ...]) -> tuple[Cause | No
         for statement, _ in policy.naming(ask):
             if allowed is not None and statement.effect == "Allow":
                 continue
-            if statement.covers(ask) and (not statement.conditions or statement.meets_conditions(ask)):
+            if (statement.on_everything or statement.covers(ask)) and (
+                not statement.conditions or statement.meets_conditions(ask)
+            ):
                 if statement.effect == "Deny":
                     return Cause(statement.reason, (kind, index)), None
                 allowed = Cause(statement.reason, (kind, index))

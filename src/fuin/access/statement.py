@@ -48,6 +48,7 @@ class Statement:
     templates: tuple[Template, ...] = ()  # resources with variables
     not_actions: bool = False
     not_resources: bool = False
+    on_everything: bool = False  # which spares the question of what it covers
 
     @property
     def name(self) -> str:
@@ -117,7 +118,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
         sid, index, effect, grantees,
         _unless(compile_any(action.lower() for action in actions), negated=not_actions), conditions, actions, resources,
         Reason(f"{policy}, {where}, {text}", policy, where, effect), _unless(constant, negated=not_resources),
-        templates, not_actions, not_resources,
+        templates, not_actions, not_resources, not not_resources and ("*" in resources or not RULES[kind].has_resource),
     )  # fmt: skip
 
 

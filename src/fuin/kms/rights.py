@@ -27,7 +27,7 @@ from fuin.store import aliases
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.access.facts import Facts, Given, Values
+    from fuin.access.facts import Facts, Given, Table, Values
     from fuin.gate import Call
     from fuin.kms.key import Use
     from fuin.kms.naming import Named
@@ -52,23 +52,52 @@ ALGORITHM_KEY = {
 }
 
 
+def _multi_region_type(_: Call, key: Key) -> Values | None:
+    if key.primary_region is None:
+        return None
+    return ("PRIMARY",) if key.primary_region == key.region else ("REPLICA",)
+
+
+def _aliases(call: Call, key: Key) -> Values:
+    """Return the names of all aliases of a key (kms:ResourceAliases), remembered until anything changes."""
+    store = call.services.store
+    index, conclusions = ("aliases", key.account, key.region, key.key_id), store.catalog().conclusions
+    names: Values | None = conclusions.get(index)
+    if names is None:
+        listed = store.read(aliases.list_aliases, key.account, key.region, key.key_id, "", ALIASES_PER_KEY)
+        names = tuple(alias.name for alias in listed)
+        conclusions.keep(index, names)
+    return names
+
+
+_KEY: Table = {
+    "kms:keyspec": lambda _, key: (key.spec,),
+    "kms:customermasterkeyspec": lambda _, key: (key.spec,),
+    "kms:keyusage": lambda _, key: (key.usage,),
+    "kms:customermasterkeyusage": lambda _, key: (key.usage,),
+    "kms:keyorigin": lambda _, key: (key.origin,),
+    "kms:multiregion": lambda _, key: ("true",) if key.multi_region else ("false",),
+    "kms:multiregionkeytype": _multi_region_type,
+    "kms:resourcealiases": _aliases,
+}
+
+
 def add_key(call: Call, named: Named, extra: Given | None, facts: Facts) -> None:
     """Put the condition keys of the key that was named, and of the operation, into the facts."""
-    key, known = named.key, facts.known
+    key = named.key
     if key is not None:
-        known["kms:keyspec"] = known["kms:customermasterkeyspec"] = (key.spec,)
-        known["kms:keyusage"] = known["kms:customermasterkeyusage"] = (key.usage,)
-        known["kms:keyorigin"] = (key.origin,)
-        known["kms:multiregion"] = ("true",) if key.multi_region else ("false",)
-        if key.primary_region is not None:
-            known["kms:multiregionkeytype"] = ("PRIMARY",) if key.primary_region == key.region else ("REPLICA",)
-        for name, value in key.tags:
-            facts.also(f"aws:resourcetag/{name}", value)
-        facts.later("kms:resourcealiases", partial(_aliases, call, key))
+        facts.by_table(_KEY, call, key)
+        if key.tags:
+            facts.by_family("aws:resourcetag/", partial(_add_tags, key))
     if named.alias:
-        known["kms:requestalias"] = (named.alias,)
+        facts.known["kms:requestalias"] = (named.alias,)
     if extra:
         facts.add(extra)
+
+
+def _add_tags(key: Key, facts: Facts) -> None:
+    for name, value in key.tags:
+        facts.also(f"aws:resourcetag/{name}", value)
 
 
 def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
@@ -77,12 +106,12 @@ def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts:
     if use.usage is not None and use.algorithm is not None:
         facts.known[ALGORITHM_KEY[use.usage]] = (use.algorithm,)
     if pairs and use.algorithm == SYMMETRIC_DEFAULT:  # nothing else has an encryption context
-        add_context(pairs, facts)
+        facts.by_family("kms:encryptioncontext", partial(_add_context, pairs))
     for key, value in use.more:
         facts.known[key] = (value,)
 
 
-def add_context(pairs: Mapping[str, str], facts: Facts) -> None:
+def _add_context(pairs: Mapping[str, str], facts: Facts) -> None:
     """Put the condition keys of an encryption context that is not empty into the facts."""
     facts.known["kms:encryptioncontextkeys"] = tuple(pairs)
     for name, value in pairs.items():
@@ -116,18 +145,6 @@ def of_tags(tags: Mapping[str, str]) -> dict[str, Values]:
 def of_bypass(given: bool | None) -> dict[str, Values]:
     """Return kms:BypassPolicyLockoutSafetyCheck; AWS: absent, not false, from a request that does not say it."""
     return {} if given is None else {"kms:BypassPolicyLockoutSafetyCheck": ("true",) if given else ("false",)}
-
-
-def _aliases(call: Call, key: Key) -> Values:
-    """Return the names of all aliases of a key (kms:ResourceAliases), remembered until anything changes."""
-    store = call.services.store
-    index, conclusions = ("aliases", key.account, key.region, key.key_id), store.catalog().conclusions
-    names: Values | None = conclusions.get(index)
-    if names is None:
-        listed = store.read(aliases.list_aliases, key.account, key.region, key.key_id, "", ALIASES_PER_KEY)
-        names = tuple(alias.name for alias in listed)
-        conclusions.keep(index, names)
-    return names
 
 
 def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> AccessDenied:

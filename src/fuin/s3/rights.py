@@ -43,7 +43,7 @@ def _add(x: Exchange, action: str, bucket: Bucket | None, facts: Facts) -> None:
     known = facts.known
     if bucket is not None:
         known["aws:requestedregion"] = (bucket.region,)
-    if owner := known.get("aws:resourceaccount"):
+    if owner := facts.get("aws:resourceaccount"):
         known["s3:resourceaccount"] = owner
     if x.request.tls_version:
         known["s3:tlsversion"] = (x.request.tls_version,)
