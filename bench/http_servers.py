@@ -17,7 +17,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -25,12 +25,13 @@ from bench import measure, processes, targets
 from bench.__main__ import BUCKET, BULK, SECONDS, show
 from bench.measure import MIB, Row
 from bench.targets import Target
+from fuin.request import WHOLE, Receive, Scope, Send
 from fuin.server.application import Application
 from fuin.server.worker import open_services
 from fuin.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,23 @@ class Both(Target):
         return [*processes.tree(self.pid), self.keyholder]
 
 
-def application() -> Application:
-    """Return the application that granian loads; its data folder is in the environment."""
+def application() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Return the application that granian loads, in plain ASGI; its data folder is in the environment."""
     settings = Settings(data=Path(os.environ["BENCH_DATA"]))
-    return Application(lambda: open_services(settings), None)
+    fuin = Application(lambda: open_services(settings), None)
+
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] != WHOLE:
+                await send(message)
+                return
+            headers = [*message["headers"], (b"content-length", b"%d" % len(message["body"]))]
+            await send({"type": "http.response.start", "status": message["status"], "headers": headers})
+            await send({"type": "http.response.body", "body": message["body"]})
+
+        await fuin(scope, receive, sent)
+
+    return plain
 
 
 @contextlib.contextmanager

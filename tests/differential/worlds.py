@@ -74,6 +74,8 @@ KEYS: dict[str, tuple[str, bool]] = {
     "s3:x-amz-server-side-encryption": ("text", False), "s3:prefix": ("text", False), "s3:max-keys": ("number", False),
     "sts:ExternalId": ("text", False), "sts:RoleSessionName": ("text", False),
 }  # fmt: skip
+# The other evaluator's table is older than AWS's reference, which has kms:CallerAccount for these as well.
+_WITHOUT_CALLER = frozenset({"kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys"})
 _GLOBAL = tuple(key for key in KEYS if key.startswith("aws:") and key not in {"aws:TagKeys", "aws:RequestTag/dept"})
 _VALUES: dict[str, tuple[str, ...]] = {
     "text": _TEXTS, "number": _NUMBERS, "date": _DATES, "address": _ADDRESSES, "arn": _ARNS, "flag": _FLAGS,
@@ -185,8 +187,10 @@ def _compiled(document: dict[str, Any], kind: PolicyKind) -> Policy:
 def _told(asked: Ask) -> dict[str, str | list[str]]:
     """Return the facts as the other evaluator takes them; it finds none of the principal by itself."""
     several = {key.lower() for key, (_, many) in KEYS.items() if many}
-    facts = asked.facts().items()
-    return {key: list(values) if key in several else values[0] for key, values in facts if values}
+    facts = dict(asked.facts())
+    if asked.action in _WITHOUT_CALLER:
+        facts.pop("kms:calleraccount", None)
+    return {key: list(values) if key in several else values[0] for key, values in facts.items() if values}
 
 
 class Maker:

@@ -102,3 +102,18 @@ def test_another_account_never_handles_the_policy(place: Place, bucket: str) -> 
     with pytest.raises(ClientError) as error:
         theirs.get_bucket_policy(Bucket=bucket)
     assert refused(error.value)[:2] == (403, "AccessDenied")
+
+
+def test_the_owners_root_is_never_locked_out(place: Place, bucket: str) -> None:
+    """A policy that denies everybody everything is still read, replaced and removed by the root of the account."""
+    denial = of(bucket, Effect="Deny", Action="s3:*", Resource=EVERYTHING)
+    place.s3().put_bucket_policy(Bucket=bucket, Policy=denial)
+    user = place.add_user(allow("s3:*"))
+    with pytest.raises(ClientError):
+        place.s3(user).delete_bucket_policy(Bucket=bucket)
+    with pytest.raises(ClientError):
+        place.s3().list_objects_v2(Bucket=bucket)
+    assert place.s3().get_bucket_policy(Bucket=bucket)["Policy"] == denial
+    place.s3().put_bucket_policy(Bucket=bucket, Policy=denial)
+    place.s3().delete_bucket_policy(Bucket=bucket)
+    assert place.s3().list_objects_v2(Bucket=bucket)["KeyCount"] == 0

@@ -62,6 +62,9 @@ __all__ = [
 ]  # fmt: skip
 
 _ROOT = Cause(Reason("the root of an account may do everything that its account may", "", "", "Allow"), (NOWHERE, 0))
+# The owner's root may do these whatever the bucket policy denies, so that nobody is locked out for good (S3 API
+# Reference, PutBucketPolicy).
+_OF_POLICY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
 _OWNER = Cause(Reason("the key's account may retire its grants", "", "", "Allow"), (NOWHERE, 0))
 _Consulted = list[tuple["Origin", "Policy"]]
 
@@ -198,11 +201,14 @@ def decide_bucket(
     limits: Limits = UNLIMITED,
 ) -> Decision:
     """Decide about a bucket or object: inside the account one side is enough, from another account both must allow."""
+    principal = ask.principal
+    if principal.kind == "root" and principal.account == bucket_account and ask.action in _OF_POLICY:
+        return Decision(True, (_ROOT,))
     said = resource_side(ask, bucket_policy, limits) if bucket_policy else SILENT
     own = own_side(ask, identity, limits)
     if said.denied or own.denied:
         return _denied(ask, said.denied, own.denied)
-    principal, allowed = ask.principal, said.allowed
+    allowed = said.allowed
     consulted = _of(IDENTITY, identity, limits)
     if bucket_policy:
         consulted.append(((RESOURCE, 0), bucket_policy))
