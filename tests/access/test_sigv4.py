@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fuin.access import authorization, sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
-from tests.access.signing import ACCESS_KEY_ID, HOST, REGION, Sent, day_key, signed_by
+from tests.access.signing import ACCESS_KEY_ID, CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "sigv4").glob("*.json"))
 KEYS = st.text(
@@ -320,3 +320,21 @@ def test_signing_key_of_another_length_is_refused(length: int) -> None:
     """Signing keys are what HMAC-SHA256 gives; the hashed blocks would be wrong for longer ones."""
     with pytest.raises(ValueError, match="32 bytes"):
         sigv4.SigningKey(bytes(length))
+
+
+@pytest.mark.parametrize(("service", "age", "taken"), [
+    ("sts", 899, True), ("sts", 901, False), ("kms", 901, False), ("s3", 901, True), ("s3", 3601, False),
+])  # fmt: skip
+def test_presigned_requests_to_other_services(service: str, age: int, taken: bool) -> None:
+    """Whatever it says of its end, one to another service than S3 is good for a quarter of an hour, as in AWS."""
+    auth = S3SigV4QueryAuth if service == "s3" else SigV4QueryAuth
+    request = AWSRequest("GET", f"http://{HOST}/?Action=GetCallerIdentity&Version=2011-06-15")
+    auth(CREDENTIALS, service, REGION, expires=3600).add_auth(request)
+    arrived = sent(request)
+    payload_hash = None if service == "s3" else hashlib.sha256(b"").hexdigest()
+    if taken:
+        _check(arrived, time.time() + age, payload_hash)
+        return
+    with pytest.raises(AuthenticationFailed) as caught:
+        _check(arrived, time.time() + age, payload_hash)
+    assert caught.value.reason is AuthReason.EXPIRED

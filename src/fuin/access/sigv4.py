@@ -28,6 +28,10 @@ __all__ = ["UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "Signing
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
+# Seconds that a presigned request to another service than S3 is good for, whatever it says: AWS documents it of STS's
+# GetCallerIdentity, which others take for a proof of identity.
+PRESIGNED_AT_MOST = 900
+
 _ALGORITHM = ALGORITHM.encode()
 _HEX = b"0123456789abcdef"
 _SPACE, _TAB = b" \t"
@@ -119,7 +123,10 @@ def check_time(signed: Signed, now: float, skew: int) -> None:
     Raises AuthenticationFailed: SKEWED, or EXPIRED for presigned requests outside their time.
     """
     if signed.presigned:
-        if signed.expires is not None and now > signed.timestamp + signed.expires:
+        expires = signed.expires
+        if expires is not None and signed.credential.service != "s3":
+            expires = min(expires, PRESIGNED_AT_MOST)
+        if expires is not None and now > signed.timestamp + expires:
             raise AuthenticationFailed(AuthReason.EXPIRED, "Request has expired")
         if signed.timestamp > now + skew:
             raise AuthenticationFailed(AuthReason.EXPIRED, "Request is not yet valid")

@@ -19,7 +19,7 @@ from fuin.kms import faults, operations, throttling
 from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
-    from fuin.caller import DayKeys
+    from fuin.caller import Caller, DayKeys
     from fuin.gate import Services
     from fuin.request import Request, Send
 
@@ -34,7 +34,9 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         body = await request.body(services.settings.kms_body_limit)  # 1. the whole body, bounded
         operation = operations.named(request.method, request.headers.get(b"x-amz-target"))  # 2. what is asked
         call.operation = operation.name
-        await _authenticate(call, day_keys, request, body)  # 3. who asks
+        signed = _signed(call, day_keys, request, body)  # 3. who asks
+        known = caller.at_hand(services, day_keys, request, signed)
+        _identify(call, known or await caller.authenticate(services, day_keys, request, signed))
         given = operation.decode(body)  # 4. JSON, types, the model's constraints
         if services.throttle.rates:
             throttling.admit(call, given)
@@ -57,18 +59,19 @@ def _stranger(services: Services, request: Request) -> Call:
     )  # fmt: skip
 
 
-async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> None:
-    """Put the caller into the call; raises AuthenticationFailed."""
+def _signed(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> sigv4.Signed:
+    """Return what the request claims to have signed; raises AuthenticationFailed."""
     signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
     service = signed.credential.service
     if service != "kms":
         detail = "Credential should be scoped to correct service: 'kms'. "
         raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
-    services = call.services
     call.prove_by(caller.authenticate, day_keys, request, signed)
-    known = caller.at_hand(services, day_keys, request, signed)
-    if known is None:
-        known = await caller.authenticate(services, day_keys, request, signed)
+    return signed
+
+
+def _identify(call: Call, known: Caller) -> None:
+    """Put the caller into the call."""
     call.principal = known.principal
     call.access_key_id = known.access_key_id
     call.region = known.region
