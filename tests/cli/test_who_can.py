@@ -178,7 +178,8 @@ def test_it_works_without_the_server(new_server: ServerFactory) -> None:
 )
 def test_what_is_not_there_is_an_error(server: Server, target: str, says: str) -> None:
     """One line, and status 1."""
-    done = server.fuin("who-can", "kms:Decrypt", target, "--data", str(server.data), check=False)
+    action = "s3:GetObject" if target.startswith("s3:") else "kms:Decrypt"
+    done = server.fuin("who-can", action, target, "--data", str(server.data), check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert says in done.stderr
 
@@ -213,3 +214,27 @@ def test_all_buckets_by_the_policy_of_aws_s_guide(server: Server, unique: Callab
         server.client("s3", other, retry=False).list_buckets()
     verdicts = asked(server, "s3:ListAllMyBuckets", "*")
     assert [verdicts[arn_of(one)]["verdict"] for one in (user, other)] == ["can", "cannot"]
+
+
+def test_actions_that_nobody_asks_for_are_refused(server: Server, unique: Callable[[str], str]) -> None:
+    """A typo would be answered by kms:*, and a key's right without a key by half of what decides."""
+    key, bucket = server.client("kms").create_key()["KeyMetadata"]["Arn"], unique("named")
+    server.client("s3").create_bucket(Bucket=bucket)
+    for action, target, why in (
+        ("kms:Decrpyt", key, "there is no action kms:Decrpyt"),
+        ("s3:HeadObject", f"s3://{bucket}/a", "that operation needs s3:GetObject"),
+        ("kms:Decrypt", f"s3://{bucket}/a", "kms:Decrypt is not asked for of s3://"),
+        ("s3:GetObject", key, "s3:GetObject is not asked for of arn:aws:kms:"),
+        ("kms:Decrypt", "*", "kms:Decrypt is asked for of a key"),
+        ("kms:ListKeys", key, "kms:ListKeys is on no particular resource"),
+    ):
+        done = server.fuin("who-can", action, target, "--data", str(server.data), check=False)
+        assert (done.returncode, why in done.stderr) == (1, True), done
+
+
+def test_an_action_may_be_written_in_any_case(server: Server, unique: Callable[[str], str]) -> None:
+    """As in policies; a grant's operations are found all the same."""
+    kms, user = server.client("kms"), made(server, unique("granted"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.create_grant(KeyId=key, GranteePrincipal=arn_of(user), Operations=["Decrypt"])
+    assert asked(server, "KMS:decrypt", key)[arn_of(user)]["verdict"] == "can"

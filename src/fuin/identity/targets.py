@@ -6,11 +6,12 @@ An object under SSE-KMS takes two: one on the object, and one on the key, which 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
 from fuin.access.ask import Ask
 from fuin.errors import FuinError
 from fuin.identity import in_force
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.access.case import Case
+    from fuin.access.grants import Grant
     from fuin.identity.in_force import Holder
     from fuin.store.buckets import Bucket
     from fuin.store.keys import Key
@@ -74,13 +76,15 @@ _THROUGH_S3 = (
 
 
 def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
-    """Return the rights that an action on a target takes; raises FuinError for a target that is not there.
+    """Return the rights that an action on a target takes.
 
-    `target` is a key (id, ARN, alias), an object or bucket (s3://bucket/key, ARN), or * for no particular one.
+    Raises FuinError for a target that is not there, and an action that nobody can ask for of such a one. `target` is a
+    key (id, ARN, alias), an object or bucket (s3://bucket/key, ARN), or * for no particular one.
     """
     known = meta.find_meta(conn)
     if known is None:
         raise FuinError("the server has not finished its first start")
+    _check_action(action, target)
     if target == "*":
         named = ids.bucket_arn("*") if action.lower() == _LISTS_BUCKETS else "*"
         return (Right(action, named, lambda holder: holder.of_own(holder.principal.account), {}, _OF_PRINCIPAL),)
@@ -89,12 +93,35 @@ def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
     return (of_key(conn, action, find_key(conn, target, known.account, known.region)),)
 
 
+def _check_action(action: str, target: str) -> None:
+    """Refuse what would be answered and never be asked: a misspelled action, or another service's, or one on a key."""
+    folded = action.lower()
+    if folded in S3_OPERATIONS:
+        raise FuinError(f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}")
+    of_s3 = target.startswith(("s3://", _ON_BUCKETS))
+    if folded.startswith("kms:") and folded not in KMS:
+        raise FuinError(f"there is no action {action}")
+    if target != "*" and not folded.startswith("s3:" if of_s3 else "kms:"):
+        raise FuinError(f"{action} is not asked for of {target}")
+    if target == "*" and folded in (KMS - KEYLESS) | S3_BUCKET | S3_OBJECT:
+        raise FuinError(f"{action} is asked for of a key, bucket or object: name one")
+    if target != "*" and folded in KEYLESS | S3_KEYLESS:
+        raise FuinError(f'{action} is on no particular resource: ask for "*"')
+
+
+def _cased(action: str, given: Sequence[Grant]) -> str:
+    """Return an action as its grants write it: policies do not look at the case, grants do."""
+    names = {f"kms:{name}" for grant in given for name in grant.operations}
+    return next((name for name in names if name.lower() == action.lower()), action)
+
+
 def of_key(conn: Connection, action: str, key: Key) -> Right:
     """Return the right to a key, asked for directly or through whatever service."""
     given = in_force.all_grants(conn, key)
     facts: Values = {**in_force.key_facts(conn, key), "aws:ResourceAccount": key.account}
     note = "" if key.enabled else f"the key is {key.state}: nobody can use it now"
-    return Right(action, key.arn, lambda holder: holder.of_key(key, given), facts, _OF_PRINCIPAL, note)
+    case = lambda holder: holder.of_key(key, given)  # noqa: E731
+    return Right(_cased(action, given), key.arn, case, facts, _OF_PRINCIPAL, note)
 
 
 def find_key(conn: Connection, text: str, account: str, region: str) -> Key:
