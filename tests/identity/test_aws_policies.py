@@ -100,7 +100,7 @@ def test_nobody_changes_them(place: Place, iam: Any) -> None:
         ):
             status, code, text = refused(call, PolicyArn=arn, **given)
             assert (status, code) == DENIED
-            assert f"on resource: {arn}" in text
+            assert f"on resource: policy {arn}" in text
     assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v178"
 
 

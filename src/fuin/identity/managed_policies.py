@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids, remarks
 from fuin.access.policy import PolicyKind, check_policy
+from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
 from fuin.store import identities
@@ -33,9 +34,12 @@ async def create_policy(call: Call, given: Given) -> Output:
         call.account, given["PolicyName"], ids.new_policy_id(), call.now, given.get("Path", "/"), None,
         entities.tags_of(given), given.get("Description"), call.now,
     )  # fmt: skip
-    entities.permit(call, policy.arn, entities.requested(given))
-    if policy.tags:
-        entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
+    try:
+        entities.permit(call, policy.arn, entities.requested(given))
+        if policy.tags:
+            entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
+    except AccessDenied as error:
+        raise entities.unplaced(error, policy.arn, f"policy {policy.name}") from None
     _check(call, policy, given["PolicyDocument"])
     await entities.add(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
     return {"Policy": shown(policy)}
@@ -58,7 +62,10 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     check_arn(arn)
     found = call.services.store.read(rows.find_policy, call.account, arn)
     account = identities.owner_of(call.account, arn) if owned else call.account
-    entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
+    try:
+        entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
+    except AccessDenied as error:
+        raise entities.unplaced(error, arn, f"policy {arn}") from None
     call.asked[-1] = partial(policy_of, call, given, more, owned=owned)  # whose tags may have changed by then
     if found is None:
         raise missing("policy", arn)
