@@ -15,7 +15,7 @@ from fuin.access.principal import ANONYMOUS, Principal
 from tests.access.builders import ACCOUNT, ANN, ANN_ARN, APP, KEY, OBJECT, ROLE_ARN, ROOT, ROOT_ARN, SERVICE
 
 FEDERATED_ARN = f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
-FEDERATED = Principal("federated", FEDERATED_ARN, ACCOUNT, f"{ACCOUNT}:bob", "bob", role_arn=ANN_ARN, session="bob")
+FEDERATED = Principal("federated", FEDERATED_ARN, ACCOUNT, f"{ACCOUNT}:bob", "bob", identity_arn=ANN_ARN, session="bob")
 
 
 @dataclass

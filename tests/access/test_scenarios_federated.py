@@ -28,7 +28,7 @@ from tests.access.builders import (
 )
 
 BOB_ARN = f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
-BOB = Principal("federated", BOB_ARN, ACCOUNT, f"{ACCOUNT}:bob", "bob", role_arn=ANN_ARN, session="bob")
+BOB = Principal("federated", BOB_ARN, ACCOUNT, f"{ACCOUNT}:bob", "bob", identity_arn=ANN_ARN, session="bob")
 NOTHING: tuple[Policy, ...] = ()
 ALLOW, ELSE, DENY = statement("*"), statement("sqs:*"), statement("*", effect="Deny")
 

@@ -35,8 +35,8 @@ from tests.access.builders import (
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/team/reader"
 SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/ann"
-SESSION = Principal("role", SESSION_ARN, ACCOUNT, "AROAREADER:ann", "ann", role_arn=ROLE_ARN)
-OTHER_SESSION = replace(SESSION, role_arn=f"arn:aws:iam::{ACCOUNT}:role/reader")  # as named, another role
+SESSION = Principal("role", SESSION_ARN, ACCOUNT, "AROAREADER:ann", "ann", identity_arn=ROLE_ARN)
+OTHER_SESSION = replace(SESSION, identity_arn=f"arn:aws:iam::{ACCOUNT}:role/reader")  # as named, another role
 GOOGLE = "accounts.google.com"
 
 
@@ -226,7 +226,7 @@ def test_many_statements_decide_as_each_for_itself(
 @pytest.mark.parametrize("twin", [
     replace(ANN, arn=f"{ANN_ARN}2"),
     replace(ANN, account=OTHER),
-    replace(SESSION, arn=ANN_ARN, role_arn=""),
+    replace(SESSION, arn=ANN_ARN, identity_arn=""),
     replace(SESSION, arn=ANN_ARN),
     Principal("service", ANN_ARN, ACCOUNT, ANN_ARN),
 ])  # fmt: skip

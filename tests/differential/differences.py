@@ -100,7 +100,7 @@ def _is_spared(spared: dict[str, Any], principal: Principal) -> bool:
         return principal.arn in _listed(spared.get("Service", []))
     names = _listed(spared.get("AWS", []))
     account = {principal.account, f"arn:aws:iam::{principal.account}:root"}
-    itself = {name for name in (principal.arn, principal.role_arn) if name} - account
+    itself = {name for name in (principal.arn, principal.identity_arn) if name} - account
     return bool(account & set(names)) and itself <= set(names)
 
 

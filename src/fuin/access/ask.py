@@ -68,7 +68,7 @@ _PRINCIPAL: Table = {
     "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
     "aws:principalisawsservice": lambda who, _: ("false",),
     "aws:userid": lambda who, _: (who.id,),
-    "aws:principalarn": lambda who, _: (who.role_arn if who.kind == "role" else who.arn,),
+    "aws:principalarn": lambda who, _: (who.identity_arn if who.kind == "role" else who.arn,),
     "aws:principalaccount": lambda who, _: (who.account,),
     "kms:calleraccount": _calling_account,
     "aws:username": lambda who, _: (who.name,) if who.kind == "user" else None,

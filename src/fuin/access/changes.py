@@ -217,7 +217,7 @@ def _is_for(ask: Ask, statement: StatementTrace, raw: Mapping[str, Any]) -> bool
     if whom is None:
         return True
     alone = [_listed(names) for names in whom.values()] if isinstance(whom, dict) else []
-    return principal.kind != "root" and alone in ([[principal.arn]], [[principal.role_arn]])
+    return principal.kind != "root" and alone in ([[principal.arn]], [[principal.identity_arn]])
 
 
 def _listed(written: object) -> list[str]:
@@ -305,4 +305,4 @@ def named(principal: Principal) -> object:
         return "*"
     if principal.kind == "service":
         return {"Service": principal.arn}
-    return {"AWS": principal.role_arn if principal.kind == "role" else principal.arn}
+    return {"AWS": principal.identity_arn if principal.kind == "role" else principal.arn}

@@ -79,7 +79,7 @@ class Grantees:
             return _DIRECT if principal.arn in self.services else _NONE
         if principal.arn in self.arns:
             return _DIRECT
-        if principal.role_arn in self.arns:
+        if principal.identity_arn in self.arns:
             return _IDENTITY_OF
         return _ACCOUNT_OF if principal.account in self.accounts else _NONE
 
@@ -93,7 +93,7 @@ class Grantees:
             return self.everyone or principal.arn in self.services
         if principal.account not in self.accounts:
             return False
-        names = {principal.arn, principal.role_arn} - {""} if principal.kind != "root" else set()
+        names = {principal.arn, principal.identity_arn} - {""} if principal.kind != "root" else set()
         return names <= self.arns
 
 

@@ -82,7 +82,7 @@ def standing(arn: str | None, service: str | None, principal: Principal) -> Stan
         return Standing.NONE
     if arn == principal.arn:
         return Standing.DIRECT
-    if arn == principal.role_arn:
+    if arn == principal.identity_arn:
         return Standing.IDENTITY
     return Standing.ACCOUNT if arn == ids.root_arn(principal.account) else Standing.NONE
 

@@ -95,7 +95,7 @@ class Policy:
                 principal.kind,
                 principal.arn,
                 principal.account,
-                principal.role_arn,
+                principal.identity_arn,
             )  # `names` looks at them
         scope = self._scopes.get(key)
         if scope is None:

@@ -23,7 +23,7 @@ class Principal:
     account: str  # twelve digits; empty for nobody
     id: str  # the account's number for root, AIDA… for users, AROA…:SESSION for sessions of a role, ACCOUNT:NAME
     name: str = ""  # a user's or role's name, a federated user's
-    role_arn: str = ""  # arn:aws:iam::…:role/NAME of a role's session; …:user/NAME of whom a federated user is
+    identity_arn: str = ""  # arn:aws:iam::…:role/NAME of a role's session; …:user/NAME of whom a federated user is
     tags: tuple[tuple[str, str], ...] = ()  # aws:PrincipalTag/…
     session_policies: tuple[str, ...] = ()
     session: str = ""  # a session's name; empty for long-lived access keys

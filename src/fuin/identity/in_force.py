@@ -107,7 +107,7 @@ def role_session(role: Identity, session: str) -> Principal:
     """Return the principal of a role's session without policies and tags of its own."""
     return Principal(
         "role", ids.session_arn(role.account, role.name, session), role.account, f"{role.id}:{session}", role.name,
-        role_arn=role.arn, tags=role.tags, session=session,
+        identity_arn=role.arn, tags=role.tags, session=session,
     )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def _principal(call: Call, arn: str) -> Principal:
             return found.principal
     account, kind, name = parts[2], parts[3], parts[4].rpartition("/")[2]
     if kind in ("role", "assumed-role"):
-        return Principal("role", arn, account, f"AROA:{name}", name, role_arn=arn if kind == "role" else "")
+        return Principal("role", arn, account, f"AROA:{name}", name, identity_arn=arn if kind == "role" else "")
     return Principal("user", arn, account, "AIDA", name)
 
 

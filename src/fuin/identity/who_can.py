@@ -64,7 +64,7 @@ class Row:
         """Return the ARN that people know: of any session of a role, the role's."""
         principal = self.holder.principal
         any_session = principal.kind == "role" and principal.arn.endswith(f"/{in_force.ANY_SESSION}")
-        return principal.role_arn if any_session else principal.arn
+        return principal.identity_arn if any_session else principal.arn
 
     @property
     def verdict(self) -> str:
@@ -77,7 +77,7 @@ class Row:
 def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
     """Return a row for each principal of this server and for whoever else is named; those that can come first."""
     known = list(in_force.holders(conn))
-    arns = {holder.principal.role_arn or holder.principal.arn for holder in known}
+    arns = {holder.principal.identity_arn or holder.principal.arn for holder in known}
     strangers = list(_strangers(conn, known, rights, arns))
     rows = [_row(holder, rights, stranger=holder in strangers) for holder in (*known, *strangers)]
     return sorted(rows, key=lambda row: ("can", "can if", "cannot").index(row.verdict))
@@ -156,7 +156,7 @@ def _federated(name: str) -> Holder | None:
 
 
 def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
-    return Principal("role", arn, account, "AROA*:*", role, role_arn=role_arn)
+    return Principal("role", arn, account, "AROA*:*", role, identity_arn=role_arn)
 
 
 def _elsewhere(principal: Principal, where: str, assumed: str = _ASSUMED) -> Holder:

@@ -93,7 +93,7 @@ def list_grants_to(conn: Connection, key_id: str, region: str, principal: Princi
     if principal.kind == "service":
         rows = conn.execute(_TO_SERVICE, named)
     else:
-        named |= {"p_role": principal.role_arn or principal.arn, "p_root": ids.root_arn(principal.account)}
+        named |= {"p_role": principal.identity_arn or principal.arn, "p_root": ids.root_arn(principal.account)}
         rows = conn.execute(_TO_PRINCIPAL, named)
     return tuple(sorted((_grant(row) for row in rows), key=attrgetter("grant_id")))
 
