@@ -94,10 +94,21 @@ def test_two_of_one_name_are_not_mixed_up() -> None:
         _needs(entries, "role/app", 0)
     for account in ("111122223333", "444455556666"):
         for path in ("", "team/"):
-            used, _ = _needs(entries, f"arn:aws:iam::{account}:role/{path}app", 0)
+            used, *_ = _needs(entries, f"arn:aws:iam::{account}:role/{path}app", 0)
             assert used == {Need("kms:Decrypt", account)}
-    both, _ = _needs([*entries[:1], _entry("111122223333", "assumed-role/app/day")], "role/app", 0)
+    both, *_ = _needs([*entries[:1], _entry("111122223333", "assumed-role/app/day")], "role/app", 0)
     assert both == {Need("kms:Decrypt", "111122223333")}
+
+
+def test_objects_that_the_log_leaves_out(server: Server, unique: Callable[[str], str]) -> None:
+    """Of many deletions at once the record has some: that the policy may lack the others is said."""
+    bucket, user = unique("many"), made(server, unique("deletes"), EVERYTHING)
+    server.client("s3").create_bucket(Bucket=bucket)
+    keys = [{"Key": f"{number % 2}/{number}"} for number in range(60)]
+    server.client("s3", user).delete_objects(Bucket=bucket, Delete={"Objects": keys})
+    policy, said = suggested(server, "--principal", arn_of(user))
+    assert "10 objects were deleted many at once and do not stand in the log one by one" in said
+    assert policy["Statement"][0]["Resource"] == f"arn:aws:s3:::{bucket}/*"
 
 
 def _entry(account: str, name: str) -> Entry:

@@ -23,6 +23,7 @@ from fuin.settings import Settings
 
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DELETES = "s3:DeleteObjects"  # up to a thousand, of which the record has some
 _SESSION = re.compile(r"arn:aws:sts::([0-9]{12}):assumed-role/([^/]+)/.*")
 
 Who = Annotated[str, typer.Option("--principal", help="The ARN of a user or role, or its end, such as user/alice.")]
@@ -41,7 +42,7 @@ def suggest_policy(
     **Example**: `fuin policy suggest --principal user/alice --since 7d --data ./fuin-data > alice.json`
     """
     begin = moment_of(since, time.time())
-    used, refused = _needs(reader.entries(_folder(data)), principal, begin)
+    used, refused, hidden = _needs(reader.entries(_folder(data)), principal, begin)
     chosen = used | refused if with_refused else used
     if not chosen:
         raise FuinError(f"the log shows nothing of {principal} since {since}")
@@ -49,10 +50,16 @@ def suggest_policy(
     typer.echo(json.dumps(policy, indent=2))
     for remark in _remarks(policy, refused - used, with_refused=with_refused):
         typer.echo(plain(remark), err=True)
+    if hidden:
+        typer.echo(f"{hidden} objects were deleted many at once and do not stand in the log one by one", err=True)
 
 
-def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[Need], set[Need]]:
-    """Return what was allowed to a principal, and what was refused; raises FuinError where several are called so."""
+def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[Need], set[Need], int]:
+    """Return what was allowed to a principal, what was refused, and how many decisions are in no record.
+
+    Raises FuinError where several are called so.
+    """
+    hidden: dict[str, int] = {}
     used: set[Need] = set()
     refused: set[Need] = set()
     meant: set[str] = set()
@@ -63,10 +70,13 @@ def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[
         meant.add(who)
         if len(meant) > 1:
             raise FuinError(f"{principal} is several: {' and '.join(sorted(meant))}; give the whole ARN")
-        for decision in entry.draft.get("decisions", ()):
+        decisions, facts = entry.draft.get("decisions", ()), entry.draft.get("facts", {})
+        if entry.draft.get("operation") == _DELETES:
+            hidden[str(entry.draft.get("request"))] = max(0, facts.get("objects", 0) - len(decisions))
+        for decision in decisions:
             need = Need(decision["action"], decision["resource"], _via(decision, entry.draft))
             (used if decision["allowed"] else refused).add(need)
-    return used, refused
+    return used, refused, sum(hidden.values())
 
 
 def _via(decision: dict[str, Any], draft: dict[str, Any]) -> str:
