@@ -31,7 +31,10 @@ _SIGNED = "content-type;host;x-amz-date;x-amz-target"
 
 @dataclass
 class Findings:
-    """What a run has seen; `failures` and `slow` hold the operation and the body of each bad answer."""
+    """What a run has seen; `failures` and `slow` hold the operation and the body of each bad answer.
+
+    An answer is slow if it is so again when nothing else is asked: a pause of the machine makes all at hand wait.
+    """
 
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[tuple[str, bytes, bytes]] = field(default_factory=list)
@@ -66,6 +69,9 @@ class Driver:
                 start = process.memory_info().rss
             await asyncio.gather(*(self._one(findings, *inputs.next()) for _ in range(AT_ONCE)))
         findings.grown = process.memory_info().rss - start
+        suspects, findings.slow = findings.slow, []
+        for operation, body, _ in suspects:
+            await self._one(findings, operation, body)
         return findings
 
     async def _one(self, findings: Findings, operation: str, body: bytes) -> None:
