@@ -75,6 +75,21 @@ def test_own_denials_ask_nothing_of_other_accounts_roles(place: Place) -> None:
     assert answers.pop()[2].endswith("because no role trust policy allows the sts:AssumeRole action")
 
 
+def test_a_denial_that_holds_without_a_role_is_told_with_one(place: Place) -> None:
+    """A Deny of one's own that a role's tags spare sounds the same at a role that has them, unless that lets one in."""
+    role = new_role(place, trust(ACCOUNT), Tags=[{"Key": "team", "Value": "blue"}])
+    sparing = {"StringNotEquals": {"aws:ResourceTag/team": "blue"}}
+    deny = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*", "Condition": sparing}
+    stranger = place.add_user({"Version": "2012-10-17", "Statement": deny}, OTHER_ACCOUNT)
+    call = place.service("sts", stranger).assume_role
+    one, other = (refused(call, RoleArn=arn, RoleSessionName="night") for arn in (role.arn, f"{role.arn}x"))
+    assert one[2].replace(role.arn, f"{role.arn}x") == other[2]
+    assert other[2].endswith("with an explicit deny in an identity-based policy")
+    open_ = new_role(place, trust(OTHER_ACCOUNT), Tags=[{"Key": "team", "Value": "blue"}])
+    answer = refused(call, RoleArn=open_.arn, RoleSessionName="night")
+    assert answer[2].endswith("because no identity-based policy allows the sts:AssumeRole action")
+
+
 def test_a_denial_in_a_trust_policy_is_not_told_to_other_accounts(place: Place) -> None:
     """Nor that a role is there which denies: in another account it looks like none."""
     deny = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

@@ -122,6 +122,28 @@ def test_own_denials_ask_nothing_of_a_key(place: Place, kms: Any, new_key: NewKe
     assert known.endswith(f"on resource: {arn_of(key_id)} with an explicit deny in an identity-based policy")
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [{}, {"StringNotEquals": {"aws:ResourceTag/team": "blue"}}, {"Null": {"kms:KeySpec": "true"}}],
+)
+def test_a_denial_that_holds_without_a_key_is_told_with_one(
+    place: Place, kms: Any, new_key: NewKey, condition: dict[str, Any]
+) -> None:
+    """A Deny of the stranger's own sounds the same at any key, also where that denies, or its tags spare."""
+    key_id, other = new_key(), new_key()
+    kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    policy = json.loads(kms.get_key_policy(KeyId=other)["Policy"])
+    foreign = {"StringNotEquals": {"kms:CallerAccount": ACCOUNT}}
+    denial = {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": foreign}
+    policy["Statement"].append(denial)
+    kms.put_key_policy(KeyId=other, Policy=json.dumps(policy))
+    client = place.client(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
+    names = (key_id, other, str(uuid.uuid4()))
+    texts = {refusal(client.describe_key, KeyId=arn_of(name))[1].replace(name, "") for name in names}
+    assert len(texts) == 1
+    assert texts.pop().endswith("with an explicit deny in an identity-based policy")
+
+
 def _denying(**more: Any) -> dict[str, Any]:
     statements = [{"Effect": effect, "Action": "kms:*", "Resource": "*"} for effect in ("Allow", "Deny")]
     return {"Version": "2012-10-17", "Statement": [statements[0], statements[1] | more]}

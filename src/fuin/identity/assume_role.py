@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access.reasons import BOUNDARY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_role
@@ -123,12 +124,15 @@ def _permitted(call: Call, wanted: Wanted) -> Role:
 
 
 def _told(call: Call, action: str, wanted: Wanted, error: AccessDenied) -> AccessDenied:
-    """Return a refusal as the caller hears it: a Deny at a role of another account sounds as if there were no role.
+    """Return a refusal as the caller hears it: a role of another account sounds as if there were none.
 
-    Else a Deny of the caller's own that depends on the role's tags would try out whether it is there and has them. The
-    record keeps what has decided.
+    Else a Deny of the caller's own that depends on the role's tags, or on there being none, would try out whether it is
+    there and has them. Where only an Allow of the caller's own is missing, the role's trust policy has let the caller
+    know of it. The record keeps what has decided.
     """
-    if wanted.account == call.account or _DENIED not in error.sentence:
+    if wanted.account == call.account:
+        return error
+    if _DENIED not in error.sentence and any(kind in error.sentence for kind in (IDENTITY, BOUNDARY, SESSION)):
         return error
     noted = len(call.decisions)
     try:

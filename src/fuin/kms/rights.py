@@ -150,35 +150,31 @@ def of_bypass(given: bool | None) -> dict[str, Values]:
 def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> AccessDenied:
     """Return the refusal as AWS words it: it tells a caller of another account nothing of the key or its policy.
 
-    `noun` is what the caller asked for. A refusal by the caller's own policies is told in any case, with the key's ARN
-    if the caller knows it already.
+    `noun` is what the caller asked for. Where only an Allow of the caller's own is missing, the key's policy has let
+    the caller know of the key. All else is told as if there were no such key, with an ARN that the caller has named.
     """
     if named.account == call.account:
         return error
-    if not any(kind in error.sentence for kind in _OF_CALLER) or not _is_apart(call, named, action, error, noun):
-        return unseen(call, action, noun)
-    if noun is THIS_RESOURCE and not named.alias:
-        return error
-    return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
+    if _DENY not in error.sentence and any(kind in error.sentence for kind in _OF_CALLER):
+        if noun is THIS_RESOURCE and not named.alias:
+            return error
+        return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
+    of_none = _of_no_key(call, named, action) if noun is THIS_RESOURCE and not named.alias else None
+    return of_none if of_none is not None and _DENY in of_none.sentence else unseen(call, action, noun)
 
 
-def _is_apart(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> bool:
-    """Tell whether a refusal by the caller's own policies would be the same if there were no such key.
+def _of_no_key(call: Call, named: Named, action: str) -> AccessDenied | None:
+    """Return how the caller's own policies refuse a key that does not exist.
 
-    One that is not so tells of a key of another account: a Deny may depend on its tags, aliases or spec, and on its ARN
-    where an alias or a ciphertext names it. Where an Allow is missing, the key's policy has let the caller know of it.
+    A Deny of the caller's own may depend on the key's tags, aliases or spec, or on there being none, and one of the
+    key's policy goes before it: whatever differs from this would tell of a key of another account.
     """
-    if _DENY not in error.sentence:
-        return True
-    if noun is not THIS_RESOURCE or named.alias:
-        return False
     trial = msgspec.structs.replace(call, facts={}, decisions=[], asked=[])
-    nothing = partial(add_key, call, named._replace(key=None), None)
     try:
-        permit_identity(trial, action, named.arn, named.account, nothing)
-    except AccessDenied as other:
-        return other.sentence == error.sentence
-    return False
+        permit_identity(trial, action, named.arn, named.account, partial(add_key, call, named._replace(key=None), None))
+    except AccessDenied as error:
+        return error
+    return None
 
 
 def unseen(call: Call, action: str, noun: str) -> AccessDenied:
