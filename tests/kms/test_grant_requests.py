@@ -41,6 +41,7 @@ MANY = {str(number): "" for number in range(9)}
         ({"Constraints": BOTH_MAPS}, "ValidationException", "More than one constraint supplied"),
         ({"Constraints": {"EncryptionContextEquals": MANY}}, "LimitExceededException", "at most 8"),
         ({"Constraints": {"EncryptionContextSubset": {"a": "x" * 385}}}, "LimitExceededException", "at most 384"),
+        ({"Constraints": {"EncryptionContextSubset": {"a" * 8193: "x"}}}, "LimitExceededException", "at most 8192"),
         (
             {"Constraints": {"SourceArn": "arn:aws:s3:::bucket-of-mine"}},
             "ValidationException",

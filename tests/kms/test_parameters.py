@@ -128,3 +128,27 @@ def test_a_long_policy_is_known_by_its_hash(place: Place) -> None:
     with pytest.raises(ClientError, match="MalformedPolicyDocument") as error:
         kms.put_key_policy(KeyId=key_id, Policy="{}")
     assert parameters(place, error.value.response) == {"KeyId": key_id, "Policy": "{}"}
+
+
+def test_a_megabyte_of_parameters_fits_the_record(place: Place) -> None:
+    """Who may nothing cannot fill the log, nor ask for so much that the refusal has no record at all."""
+    user, room = place.add_user(), place.settings.kms_body_limit - 400
+    tag = {"TagKey": "k" * 128, "TagValue": "v" * 256}
+    many = [tag] * (room // (len(json.dumps(tag, separators=(",", ":"))) + 1))
+    lists: dict[str, Any] = {
+        "CreateKey": {"Tags": many, "Description": "d" * 300},
+        "TagResource": {"KeyId": "alias/a", "Tags": many},
+        "UntagResource": {"KeyId": "alias/a", "TagKeys": ["k" * 128] * 7900},
+        "CreateGrant": {"KeyId": "a", "GranteePrincipal": "b", "Operations": ["Decrypt"] * 100_000},
+    }
+    for operation, given in lists.items():
+        body = json.dumps(given, separators=(",", ":")).encode()
+        status, answer, headers = place.post(f"TrentService.{operation}", body, user=user)
+        assert (status, answer["__type"] != "InternalFailure") == (400, True)
+        draft = place.record(headers["x-amzn-requestid"])[-1].draft
+        assert draft["error"] == answer["__type"]
+        assert len(json.dumps(draft)) < 4096
+        if operation == "CreateKey":
+            listed = json.dumps(many, separators=(",", ":")).encode()
+            expected = {"Description": "d" * 300, "Tags": "sha256:" + hashlib.sha256(listed).hexdigest()}
+            assert draft["facts"]["parameters"] == expected

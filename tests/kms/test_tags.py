@@ -52,8 +52,10 @@ def test_tags_that_are_none(kms: Any, new_key: NewKey, given: list[dict[str, str
 
 
 def test_reserved_names_are_not_removed(kms: Any, new_key: NewKey) -> None:
-    """UntagResource refuses AWS's names as well."""
+    """UntagResource refuses AWS's names as well, and more than a key has."""
     assert refusal(kms.untag_resource, KeyId=new_key(), TagKeys=["aws:own"])[0] == "TagException"
+    names = [str(number) for number in range(51)]
+    assert refusal(kms.untag_resource, KeyId=new_key(), TagKeys=names) == ("TagException", "Too many tags")
 
 
 def test_a_key_has_at_most_50_tags(kms: Any, new_key: NewKey) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from fuin.audit import reader
 from fuin.identity import query
 from fuin.identity.faults import QueryFault
-from tests.identity.place import Place
+from tests.identity.place import ACCOUNT, Place
 
 _MEBIBYTE = 1024 * 1024
 
@@ -57,3 +58,15 @@ def test_unsigned_forms_are_not_taken_apart(place: Place, monkeypatch: pytest.Mo
     assert parsed == []
     status, _ = place.form(form, service="sts")
     assert (status, parsed) == (200, [b"", form])
+
+
+def test_a_megabyte_of_parameters_fits_the_record(place: Place) -> None:
+    """Who may nothing cannot ask for so much that the refusal has no record: quotation marks are escaped there."""
+    user = place.add_user(None, ACCOUNT)
+    policies = b"".join(b"&PolicyInputList.member.%d=%b" % (number, b'"' * 8000) for number in range(1, 128))
+    form = b"Action=SimulateCustomPolicy&Version=2010-05-08&ActionNames.member.1=kms:Decrypt" + policies
+    status, text = place.form(form, user=user)
+    assert (status, "<Code>AccessDenied</Code>" in text) == (403, True)
+    draft = reader.last(place.settings.audit, 1)[0].draft
+    assert (draft["operation"], draft["error"]) == ("iam:SimulateCustomPolicy", "AccessDenied")
+    assert draft["facts"]["parameters"]["PolicyInputList"].startswith("sha256:")

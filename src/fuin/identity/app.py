@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from fuin import caller
+from fuin import caller, shown
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fuin.request import Request, Send
 
 BODY_LIMIT = 1024 * 1024
-_SHOWN_AT_MOST = 8192  # characters of a text in the record; longer ones are known by their SHA-256
 _SECRET = frozenset({"TokenCode", "WebIdentityToken", "SAMLAssertion", "Password"})  # never in a record
 
 
@@ -40,7 +39,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         await service.model.ready()
         operation = _named(call, service, form)  # 4. what is asked
         given = service.model.read(operation.name, form)  # 5. types and the model's constraints
-        call.facts["parameters"] = _shown(given)
+        call.facts["parameters"] = shown.members(_shown(given))
         output = await operation.run(call, given)  # 6. rights, state, work
         result = service.model.write(operation.name, output)
         answer = _answer(call, 200, query.response(operation.name, service.model.namespace, result, request.id))
@@ -118,9 +117,7 @@ def _shown(value: Any) -> Any:
         return {name: _shown(below) for name, below in value.items() if name not in _SECRET}
     if isinstance(value, list):
         return [_shown(below) for below in value]
-    if isinstance(value, str) and len(value) > _SHOWN_AT_MOST:
-        return "sha256:" + hashlib.sha256(value.encode()).hexdigest()
-    return value
+    return shown.text(value) if isinstance(value, str) else value
 
 
 async def _failed(call: Call, service: Service, error: Exception) -> Answer:

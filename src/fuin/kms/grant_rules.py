@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fuin.store.keys import Key
 
 _PAIRS_AT_MOST, _VALUE_AT_MOST = 8, 384  # of a constraint's encryption context; characters
+_NAME_AT_MOST = 8192  # characters: no encryption context is longer
 _GRANT_ID = re.compile(r"[0-9a-f]{64}")
 _PRINCIPAL = re.compile(
     r"arn:aws:(?:iam::[0-9]{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)"
@@ -101,6 +102,8 @@ def check_pairs(
         raise LimitExceededException(f"A grant constraint has at most {_PAIRS_AT_MOST} encryption context pairs.")
     if any(len(value) > _VALUE_AT_MOST for value in chosen.values()):
         raise LimitExceededException(f"A value in a grant constraint has at most {_VALUE_AT_MOST} characters.")
+    if any(len(name) > _NAME_AT_MOST for name in chosen):
+        raise LimitExceededException(f"A name in a grant constraint has at most {_NAME_AT_MOST} characters.")
     pairs = tuple(sorted(chosen.items()))
     if equals is not None and not subset and (equals or subset is None):
         return pairs, None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fuin.shown import text
+from fuin.shown import members, text
 
 NOTED = frozenset({
     "AliasName", "BypassPolicyLockoutSafetyCheck", "CloudHsmClusterId", "Constraints", "CustomKeyStoreId",
@@ -36,6 +36,10 @@ def noted_of(operation: str, given: type[msgspec.Struct]) -> tuple[str, ...]:
 
 def shown(given: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the members that a request has set, for its record."""
+    return members(_set(given, names))
+
+
+def _set(given: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: _plain(value) for name in names if (value := getattr(given, name)) is not None}
 
 
@@ -43,7 +47,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, msgspec.Struct):
-        return shown(value, value.__struct_fields__)
+        return _set(value, value.__struct_fields__)
     if isinstance(value, dict):
         return {name: _plain(below) for name, below in value.items()}
     return [_plain(below) for below in value] if isinstance(value, list) else value

@@ -64,8 +64,9 @@ async def tag_resource(call: Call, p: TagResourceInput) -> None:
 
 async def untag_resource(call: Call, p: UntagResourceInput) -> None:
     """Remove tags from a key; names that it does not have are ignored."""
-    names = p.TagKeys or []
+    names = list(dict.fromkeys(p.TagKeys or []))
     _check_names(names)
+    _check_count(names)  # a condition may ask for them, so they are to fit a record
     key = found(reach(call, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
     await call.change(tags.remove_tags, key.key_id, key.region, names)
 
@@ -87,11 +88,15 @@ def check_tags(given: list[Tag] | None) -> dict[str, str]:
     _check_names(names)
     if len(set(names)) != len(names):
         raise TagException("Duplicate tag keys")
-    if len(names) > MOST:
-        raise TagException("Too many tags")
+    _check_count(names)
     return {tag.TagKey or "": tag.TagValue or "" for tag in sorted(tags_given, key=lambda tag: tag.TagKey or "")}
 
 
 def _check_names(names: list[str]) -> None:
     if any(name[:4].lower() == "aws:" for name in names):
         raise TagException("Tags beginning with aws: are reserved")
+
+
+def _check_count(names: list[str]) -> None:
+    if len(names) > MOST:
+        raise TagException("Too many tags")
