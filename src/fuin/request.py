@@ -84,6 +84,7 @@ class Request:
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
+        self.started = True
         message = await self._receive()  # nearly always all of it
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")

@@ -130,9 +130,9 @@ class Cycle:
     async def receive(self) -> Message:
         """Return what has arrived of the body, or wait for it; ASGI's http.request or http.disconnect."""
         if not self._asked:
-            self._asked = True
-            if not self._pieces and self._waits_to_be_told() and not self.transport.is_closing():
+            if self._waits_to_be_told() and not self.transport.is_closing():
                 self.transport.write(_CONTINUE)
+            self._asked = True
         while not (self._pieces or self.disconnected or self.response_complete) and (self.more_body or self._ended):
             self.flow.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
@@ -147,7 +147,12 @@ class Cycle:
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     def _waits_to_be_told(self) -> bool:
-        """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1)."""
+        """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1).
+
+        With another answer it may not send the body at all, so its next request could not be told from one.
+        """
+        if self._asked or not self.more_body or self._pieces or self.scope["http_version"] == "1.0":
+            return False
         return any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.scope["headers"])
 
     # The answer
@@ -170,13 +175,15 @@ class Cycle:
 
     def _whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer that is there at once; `headers` hold neither its length nor `connection`."""
+        if self._waits_to_be_told():
+            self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
-        self.response_started = self._asked = self.response_complete = True
-        self.transport.write(
-            b"%b%b%b%bcontent-length: %d\r\n\r\n%b"
-            % (_STATUS_LINES[status], self._protocol.default_lines(), _lines(headers), close, len(body),
-               b"" if self._is_head else body)
+        answer = b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
+            _STATUS_LINES[status], self._protocol.default_lines(), _lines(headers), close, len(body),
+            b"" if self._is_head else body,
         )  # fmt: skip
+        self.response_started = self._asked = self.response_complete = True
+        self.transport.write(answer)
         self._finish()
 
     def _start(self, message: Message) -> None:
@@ -184,6 +191,8 @@ class Cycle:
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
         status, headers = message["status"], [*self._protocol.server_state.default_headers, *message["headers"]]
         lines = _lines(headers)
+        if self._waits_to_be_told():
+            self.keep_alive = False
         length, close = None, b"" if self.keep_alive else _CLOSE
         for name, value in headers:
             if name == b"content-length":

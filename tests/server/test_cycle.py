@@ -1,0 +1,171 @@
+"""A request's cycle on a connection: whole answers, what fails in them, clients that wait to be told to go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from fuin.request import WHOLE, Answer, Receive, Request, Scope, Send
+from fuin.server.protocol import BoundedProtocol
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+_OK = b"HTTP/1.1 200 OK\r\n"
+
+
+async def _serving(app: Asgi) -> tuple[asyncio.Server, ServerState]:
+    """Return a server of an application on a port of its own, and its state."""
+    config = uvicorn.Config(app, http=BoundedProtocol, lifespan="off", interface="asgi3", log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: BoundedProtocol(config, state, {}), "127.0.0.1", 0), state
+
+
+async def _talk(app: Asgi, *pieces: bytes) -> bytes:
+    """Return all that a server of `app` sends to a client that sends these pieces, a tenth of a second apart."""
+    server, state = await _serving(app)
+    state.default_headers = [(b"date", b"today")]
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    received = b""
+    for piece in pieces:
+        writer.write(piece)
+        received += await _at_hand(reader)
+    writer.close()
+    server.close()
+    await asyncio.sleep(0)
+    assert not state.tasks
+    return received
+
+
+async def _at_hand(reader: asyncio.StreamReader) -> bytes:
+    received = b""
+    try:
+        while more := await asyncio.wait_for(reader.read(65536), 0.1):
+            received += more
+    except TimeoutError:
+        return received
+    return received + b"<end>"
+
+
+def talk(app: Asgi, *pieces: bytes) -> bytes:
+    """Do so in a loop of its own."""
+    return asyncio.run(_talk(app, *pieces))
+
+
+async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer without asking for the body."""
+    await Answer(200, [(b"x-kind", b"whole")], b"hello").send(send)
+
+
+async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer so by ASGI's own messages."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the body."""
+    await Answer(200, [], await Request(scope, receive).body(1000)).send(send)
+
+
+def test_a_whole_answer() -> None:
+    """Head and body in one; HEAD gets the head alone, with the length that GET would tell."""
+    head = _OK + b"date: today\r\nx-kind: whole\r\ncontent-length: 5\r\n\r\n"
+    assert talk(hello, b"GET / HTTP/1.1\r\n\r\n") == head + b"hello"
+    assert talk(hello, b"HEAD / HTTP/1.1\r\n\r\n") == head
+    both = talk(hello, b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    assert both == head + head + b"hello"
+
+
+def test_a_connection_that_is_to_end() -> None:
+    """HTTP/1.0 and `connection: close` end it, and the answer says so."""
+    for text in (b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n"):
+        answer = talk(hello, text)
+        assert b"\r\nconnection: close\r\n" in answer
+        assert answer.endswith(b"\r\n\r\nhello<end>")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\nb", b"a\rb", b"a\0b"])
+def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
+    """Nothing of such an answer leaves: the client is told that the server has failed."""
+
+    async def whole(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await Answer(200, [(b"x-name", value)], b"hello").send(send)
+
+    async def parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-name", value)]})
+
+    for app in (whole, parts):
+        answer = talk(app, b"GET / HTTP/1.1\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert b"x-name" not in answer
+        assert answer.endswith(b"Internal Server Error<end>")
+
+
+def test_a_second_answer_is_an_error() -> None:
+    """Whatever is sent after a whole answer ends the connection, and nothing of it leaves."""
+
+    async def twice(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for _ in range(2):
+            await send({"type": WHOLE, "status": 200, "headers": [], "body": b"hello"})
+
+    assert talk(twice, b"GET / HTTP/1.1\r\n\r\n").count(b"HTTP/1.1") == 1
+
+
+def test_who_waits_to_be_told_is_told() -> None:
+    """100 Continue comes once the body is asked for, and then the answer."""
+    head = b"POST / HTTP/1.1\r\nexpect: 100-Continue\r\ncontent-length: 4\r\n\r\n"
+    answer = talk(echo, head, b"body")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n" + _OK)
+    assert answer.endswith(b"\r\n\r\nbody")
+
+
+def test_who_does_not_wait_is_not_told() -> None:
+    """A body that has come already, none at all, and HTTP/1.0, which has no 100, need no 100 Continue."""
+    expect = b"expect: 100-continue\r\ncontent-length: "
+    for text in (
+        b"POST / HTTP/1.1\r\n" + expect + b"4\r\n\r\nbody",
+        b"POST / HTTP/1.1\r\n" + expect + b"0\r\n\r\n",
+        b"POST / HTTP/1.0\r\n" + expect + b"4\r\n\r\nbody",
+    ):
+        assert talk(echo, text).startswith(_OK)
+    assert talk(echo, b"POST / HTTP/1.0\r\n" + expect + b"4\r\n\r\n", b"body").startswith(_OK)
+
+
+@pytest.mark.parametrize("app", [hello, in_parts])
+def test_who_is_answered_without_being_told_is_alone(app: Any) -> None:
+    """The client may not send the body, so the connection ends: a proxy's next request must not be taken for it."""
+    head = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 40\r\n\r\n"
+    answer = talk(app, head)
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"hello<end>")
+    without = talk(app, b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n", b"body", b"GET / HTTP/1.1\r\n\r\n")
+    assert (without.count(_OK), b"connection" in without) == (2, False)
+
+
+def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
+    """The application is told, whatever it still says is dropped, and its task ends."""
+    told: list[str] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        told.append((await receive())["type"])
+        told.append((await receive())["type"])
+        await Answer(200, [], b"hello").send(send)
+        told.append("end")
+
+    async def leave() -> None:
+        server, state = await _serving(app)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nbody")
+        await asyncio.sleep(0.1)
+        assert len(state.tasks) == 1
+        writer.close()
+        await asyncio.sleep(0.1)
+        server.close()
+        assert not state.tasks
+
+    asyncio.run(leave())
+    assert told == ["http.request", "http.disconnect", "end"]
