@@ -1,6 +1,7 @@
 """Statements of long policies, which are found by their conditions: none that could hold is ever left out."""
 
 import json
+import tracemalloc
 from typing import Any
 
 from hypothesis import given
@@ -64,3 +65,23 @@ def test_none_that_holds_is_left_out(policy: Policy, facts: dict[str, tuple[str,
     ask = Ask(ANN, "kms:Decrypt", KEY, facts)
     found = list(dict.fromkeys(statement for statement, _ in policy.naming(ask)))
     assert _holding(found, ask) == _holding(list(policy.statements), ask)
+
+
+def test_sessions_do_not_fill_the_memory() -> None:
+    """Each session of a role is another principal: a thousand policies times ten thousand jobs is not remembered."""
+    statements = [{"Effect": "Allow", "Principal": {"AWS": ANN.account}, "Action": "kms:*", "Resource": "*"}] * 2
+    policy = parse_policy(json.dumps({"Version": "2012-10-17", "Statement": statements}), PolicyKind.KEY)
+
+    def ask(job: int) -> None:
+        arn = f"arn:aws:sts::123456789012:assumed-role/app/job-{job:08}"
+        session = Principal("role", arn, ANN.account, f"AROA:{job}", "app", "arn:aws:iam::123456789012:role/app")
+        assert len(policy.naming(Ask(session, "kms:Decrypt", KEY, {}))) == 2
+
+    tracemalloc.start()
+    try:
+        for job in range(2000):
+            ask(job)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 256 * 1024

@@ -35,6 +35,7 @@ _PLAIN_SID = re.compile(r"[0-9A-Za-z]*")
 _ACTIONS_REMEMBERED = 512
 _FEW = 8  # statements that are looked at faster than found
 _PAIRS_REMEMBERED = 4096  # of a statement and a principal
+_SCOPES_REMEMBERED = 128  # of a policy: about 50 KB, and each session of a role has a scope of its own
 
 
 class PolicyTooLong(MalformedPolicy):
@@ -99,10 +100,14 @@ class Policy:
             )  # `names` looks at them
         scope = self._scopes.get(key)
         if scope is None:
-            if len(self._scopes) * len(self.statements) >= _PAIRS_REMEMBERED:
-                self._scopes.clear()
+            self._make_room()
             scope = self._scopes[key] = _scope(statements, ask.principal)
         return _found(scope, ask) if scope.by_value or scope.by_head else scope.pairs
+
+    def _make_room(self) -> None:
+        known = len(self._scopes)
+        if known >= _SCOPES_REMEMBERED or known * len(self.statements) >= _PAIRS_REMEMBERED:
+            self._scopes.clear()
 
 
 def _scope(statements: Sequence[Statement], principal: Principal) -> _Scope:
