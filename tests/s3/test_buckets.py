@@ -260,6 +260,8 @@ def test_expected_owner(place: Place, bucket: str) -> None:
     """x-amz-expected-bucket-owner must be the owner."""
     assert place.send("HEAD", f"/{bucket}", {"x-amz-expected-bucket-owner": "123456789012"}).status == 200
     assert place.send("HEAD", f"/{bucket}", {"x-amz-expected-bucket-owner": "999999999999"}).status == 403
+    answer = place.send("GET", f"/{bucket}", {"x-amz-expected-bucket-owner": "me"})
+    assert (answer.status, answer.code) == (400, "InvalidBucketOwnerAWSAccountID")
     place.s3().put_object(Bucket=bucket, Key="kept", Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
         place.s3().delete_objects(

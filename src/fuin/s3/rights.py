@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ HEADERS: dict[str, tuple[bytes, ...]] = {
         b"x-amz-website-redirect-location", *_GRANTS,
     ),
 }  # fmt: skip
+_ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 _CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
@@ -136,8 +138,10 @@ def _permit(x: Exchange, action: str, arn: str, bucket: Bucket, facts: Fill) -> 
 
 
 def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
-    """Raise AccessDenied when the request expects the bucket to be another account's."""
+    """Raise AccessDenied when the request expects the bucket to be another account's, or what is none's (400)."""
     expected = x.header(header)
+    if expected is not None and not _ACCOUNT.fullmatch(expected):
+        raise S3Fault("InvalidBucketOwnerAWSAccountID")
     if expected is not None and expected != bucket.account:
         raise S3Fault("AccessDenied")
 
