@@ -107,3 +107,30 @@ def test_what_there_is_nothing_of(place: Place, iam: Any, unique: Names) -> None
         assert (status, code) == (400, "InvalidAction"), name
         assert text.endswith("is not built in this server.")
         assert "secret" not in json.dumps(place.last_record().draft)
+
+
+def test_empty_lists(place: Place, iam: Any) -> None:
+    """What audits of accounts ask for is empty here, page by page too; it takes the right to the list."""
+    user = place.new_user(allow("iam:GetUser"))
+    asking = place.service("iam", user)
+    for name, member, resource in (
+        ("list_instance_profiles", "InstanceProfiles", "instance-profile/"),
+        ("list_virtual_mfa_devices", "VirtualMFADevices", "mfa/"),
+        ("list_server_certificates", "ServerCertificateMetadataList", "server-certificate/"),
+        ("list_saml_providers", "SAMLProviderList", "saml-provider/*"),
+        ("list_open_id_connect_providers", "OpenIDConnectProviderList", "oidc-provider/*"),
+    ):
+        assert getattr(iam, name)()[member] == []
+        if iam.can_paginate(name):
+            assert iam.get_paginator(name).paginate().build_full_result()[member] == []
+        text = refused(getattr(asking, name))[2]
+        assert f" on resource: arn:aws:iam::{ACCOUNT}:{resource} because no identity-based policy" in text
+
+
+def test_root_is_meant_where_nobody_is_named(place: Place, iam: Any) -> None:
+    """The root has no MFA devices and no password either; a user without a name of its own is not looked for."""
+    assert iam.list_mfa_devices()["MFADevices"] == []
+    text = f"Login Profile for User {ACCOUNT} cannot be found."
+    assert refused(iam.get_login_profile) == (404, "NoSuchEntity", text)
+    user = place.new_user(allow("iam:ListMFADevices"))
+    assert place.service("iam", user).list_mfa_devices()["MFADevices"] == []

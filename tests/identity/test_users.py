@@ -93,7 +93,9 @@ def test_get_user_is_the_caller_by_default(place: Place) -> None:
     """Without a name: the user who asks; for the root what there is of it."""
     user = place.new_user(ANYTHING)
     assert place.service("iam", user).get_user()["User"]["UserName"] == user.name
-    assert place.service("iam").get_user()["User"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    root = place.service("iam").get_user()["User"]
+    assert root["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert root["CreateDate"].year > 2000  # when the account was made
 
 
 def test_tags_are_put_replaced_and_removed(iam: Any, unique: Names) -> None:
@@ -156,4 +158,4 @@ def test_boundary_is_set_shown_and_taken_away(iam: Any, unique: Names) -> None:
     iam.delete_policy(PolicyArn=policy)
     with pytest.raises(ClientError) as refused:
         iam.create_user(UserName=name, PermissionsBoundary=policy)
-    assert failure(refused.value)[:2] == (404, "NoSuchEntity")
+    assert failure(refused.value) == (404, "NoSuchEntity", f"Scope ARN: {policy} does not exist or is not attachable.")

@@ -6,6 +6,7 @@ Every client gets its temporary credentials as it does from AWS, and uses them f
 import base64
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,23 @@ def test_profiles_with_roles(scene: Scene) -> None:
     plain = scene.aws("kms", "decrypt", "--ciphertext-blob", f"fileb://{sealed}", "--profile", "second")
     assert base64.b64decode(plain["Plaintext"]) == b"seal"
     assert "AccessDenied" in scene.refused("kms", "list-keys", "--profile", "first")
+
+
+def test_the_profile_of_the_page(server: Server, tmp_path: Path, unique: Names) -> None:
+    """The configuration that stands in the how-to works as it stands, with a user's key and a role's ARN filled in."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "assume-roles.md").read_text()
+    (block,) = re.findall(r"^```ini\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    user, name = server.add_user(unique("alice")), unique("reader")
+    arn = _role(server, name, f"arn:aws:iam::{ACCOUNT}:user/{user.name}", ["kms:*"], "*")
+    for field, value in (
+        ("aws_access_key_id", user.access_key_id),
+        ("aws_secret_access_key", user.secret_access_key),
+        ("role_arn", arn),
+    ):
+        block = re.sub(rf"^{field} = .*", f"{field} = {value}", block, flags=re.MULTILINE)
+    (tmp_path / "config").write_text(block)
+    who = Scene(server, user, arn, "", "", "", tmp_path).aws("sts", "get-caller-identity", "--profile", "reader")
+    assert who["Arn"] == _session_arn(arn, "alice-at-night")
 
 
 def test_objects_through_a_role(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuin import ids
 from fuin.identity import entities, quotas
 from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
 from fuin.store import access_keys, account_aliases, identities, managed_policies
@@ -84,14 +85,34 @@ async def no_password_policy(call: Call, _given: Given) -> None:
 
 async def nothing_of(kind: str, member: str, call: Call, given: Given) -> Output:
     """Return an empty list of what a user or role cannot have here: MFA devices, instance profiles, certificates …"""
-    if entities.NAME_OF[kind] in given or kind == identities.ROLE:
+    if kind == identities.ROLE:
         entities.of_kind(call, kind, given)
     else:
-        entities.user(call, entities.own_name(call) or "")
+        _user_or_root(call, given)
     return {member: [], "IsTruncated": False}
+
+
+def _user_or_root(call: Call, given: Given) -> str:
+    """Return who is meant, by default the caller: a user's name, or the account of a root."""
+    name = given.get("UserName") or entities.own_name(call)
+    if name is not None:
+        return entities.user(call, name).name
+    entities.permit(call, ids.root_arn(call.account))
+    return call.account
+
+
+async def nothing_at_all(member: str, resource: str, call: Call, _given: Given) -> Output:
+    """Return an empty list of what no account has here: instance profiles, virtual MFA devices, certificates."""
+    entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
+    return {member: [], "IsTruncated": False}
+
+
+async def no_providers(member: str, resource: str, call: Call, _given: Given) -> Output:
+    """Return an empty list of identity providers, which has no pages."""
+    entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
+    return {member: []}
 
 
 async def no_login_profile(call: Call, given: Given) -> None:
     """Tell that a user has no password for a console: there is none."""
-    user = entities.user(call, given.get("UserName") or entities.own_name(call) or "")
-    raise NoSuchEntity(f"Login Profile for User {user.name} cannot be found.")
+    raise NoSuchEntity(f"Login Profile for User {_user_or_root(call, given)} cannot be found.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities, managed_policies, paging, quotas
@@ -100,7 +101,8 @@ async def put_boundary(kind: str, call: Call, given: Given) -> None:
     """Set a permissions boundary; it limits in every worker when this returns."""
     managed_policies.check_arn(given["PermissionsBoundary"])
     owner = entities.of_kind(call, kind, given, entities.requested(given))
-    await entities.change(call, owner, _bound, owner, given["PermissionsBoundary"])
+    bounded = replace(owner, boundary=given["PermissionsBoundary"])
+    await entities.change(call, bounded, _bound, owner, bounded.boundary)
 
 
 async def delete_boundary(kind: str, call: Call, given: Given) -> None:

@@ -156,7 +156,7 @@ async def add(
     try:
         return await call.add(fn, *args, **kwargs)
     except StoreRefusal as error:
-        raise faults.refusal(error, subject.kind, subject.name) from None
+        raise faults.refusal(error, subject.kind, subject.name, subject.boundary) from None
 
 
 async def change(
@@ -170,7 +170,7 @@ async def change(
     try:
         return await call.change(fn, *args, **kwargs)
     except StoreRefusal as error:
-        raise faults.refusal(error, subject.kind, subject.name) from None
+        raise faults.refusal(error, subject.kind, subject.name, subject.boundary) from None
 
 
 def own_name(call: Call) -> str | None:

@@ -6,6 +6,7 @@ Codes and statuses are those of the service models; the texts are AWS's, as clie
 from __future__ import annotations
 
 import logging
+import re
 
 from fuin.errors import (
     AccessDenied,
@@ -115,6 +116,18 @@ _CONFLICTS = {
 }
 
 
+# Refusals of documents that are in Fuin's words; AWS's sentences begin in another way, or stand behind the statement.
+_OWN_WORDS = re.compile(r"(?!.*(?:must be in ARN format|must be prefaced by a vendor))(?:[a-z]|Version )", re.DOTALL)
+
+
+def malformed(error: MalformedPolicy, *, trusting: bool = False) -> MalformedPolicyDocument:
+    """Return the fault for a document; AWS's sentence comes first, which for no JSON is another in trust policies."""
+    text = str(error)
+    if trusting and "is not valid JSON" in text:
+        return MalformedPolicyDocument(f"This policy contains invalid Json: {text}")
+    return MalformedPolicyDocument(f"Syntax errors in policy. {text}" if _OWN_WORDS.match(text) else text)
+
+
 def missing(kind: str, name: str) -> NoSuchEntity:
     """Return the fault of a user, group or role that does not exist, or of a policy by its ARN."""
     if kind == "policy":
@@ -122,9 +135,14 @@ def missing(kind: str, name: str) -> NoSuchEntity:
     return NoSuchEntity(f"The {kind} with name {name} cannot be found.")
 
 
-def refusal(error: StoreRefusal, kind: str, name: str) -> QueryFault:
-    """Return the fault for what the store refuses to do with the user, group, role or policy of a name."""
+def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = None) -> QueryFault:
+    """Return the fault for what the store refuses to do with the user, group, role or policy of a name.
+
+    `boundary` is the ARN of the permissions boundary that it has, or was to have.
+    """
     match error:
+        case NotFound() if str(error) == boundary:
+            return NoSuchEntity(f"Scope ARN: {boundary} does not exist or is not attachable.")
         case NotFound() if str(error).startswith("arn:"):  # a policy that was to be attached
             return NoSuchEntity(f"Policy {error} does not exist or is not attachable.")
         case NotFound():
@@ -164,7 +182,7 @@ def wire(error: Exception) -> QueryFault:
             status, code = AUTH_CODES.get(error.reason, _OTHER_AUTH)
             return QueryFault(status, code, error.detail)
         case MalformedPolicy():
-            return MalformedPolicyDocument(str(error))
+            return malformed(error)
         case BodyTooLarge():
             return QueryFault(413, "RequestEntityTooLarge", "The request is too large.")
         case KeyholderUnavailable() | StoreUnavailable():

@@ -72,9 +72,9 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     return found
 
 
-def check_arn(arn: str) -> None:
-    """Raise InvalidInput for what is no policy's ARN."""
-    if not _ARN.fullmatch(arn):
+def check_arn(arn: str | None) -> None:
+    """Raise InvalidInput for what is no policy's ARN; None is none at all."""
+    if arn is not None and not _ARN.fullmatch(arn):
         raise InvalidInput(f"ARN {arn} is not valid.")
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from fuin import ids, remarks
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
-from fuin.identity import entities, paging, quotas
-from fuin.identity.faults import LimitExceeded
+from fuin.errors import MalformedPolicy
+from fuin.identity import entities, managed_policies, paging, quotas
+from fuin.identity.faults import LimitExceeded, malformed
 from fuin.store import principals, roles
 from fuin.store.inline_policies import length
 from fuin.store.roles import Role
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 async def create_role(call: Call, given: Given) -> Output:
     """Add a role that those may assume whom its trust policy names."""
+    managed_policies.check_arn(given.get("PermissionsBoundary"))
     role = Role(
         call.account, given["RoleName"], ids.new_role_id(), call.now, given.get("Path", "/"),
         given.get("PermissionsBoundary"), entities.tags_of(given), given["AssumeRolePolicyDocument"],
@@ -45,10 +47,14 @@ def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
 
 
 def _trusted(document: str) -> list[str]:
-    """Return whom a trust policy names; raises MalformedPolicy or LimitExceeded."""
+    """Return whom a trust policy names, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
     if length(document) > quotas.TRUST_POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
-    return list(principals_of(check_policy(document, PolicyKind.TRUST)))
+    try:
+        named = list(principals_of(check_policy(document, PolicyKind.TRUST)))
+    except MalformedPolicy as error:
+        raise malformed(error, trusting=True) from None
+    return [ids.root_arn(name) if ids.root_arn(name) in document else name for name in named]
 
 
 async def get_role(call: Call, given: Given) -> Output:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.identity import entities, paging, quotas
-from fuin.store import identities, users
+from fuin.identity import entities, managed_policies, paging, quotas
+from fuin.store import accounts, identities, users
 from fuin.store.users import User
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 async def create_user(call: Call, given: Given) -> Output:
     """Add a user, who may do nothing yet and has no access key."""
+    managed_policies.check_arn(given.get("PermissionsBoundary"))
     user = User(
         call.account, given["UserName"], ids.new_user_id(), call.now, given.get("Path", "/"),
         given.get("PermissionsBoundary"), entities.tags_of(given),
@@ -31,7 +32,8 @@ async def get_user(call: Call, given: Given) -> Output:
     """Return a user, by default the caller; of the root only what there is of it."""
     name = given.get("UserName") or entities.own_name(call)
     if name is None:
-        return {"User": {"UserId": call.account, "Arn": ids.root_arn(call.account), "CreateDate": 0}}
+        created = call.services.store.read(accounts.created, call.account)
+        return {"User": {"UserId": call.account, "Arn": ids.root_arn(call.account), "CreateDate": created}}
     return {"User": shown(entities.user(call, name))}
 
 

@@ -25,6 +25,11 @@ def account_exists(conn: Connection, account: str) -> bool:
     return conn.execute(_FIND, {"p_account": account}).first() is not None
 
 
+def created(conn: Connection, account: str) -> float:
+    """Return when an account of this server's was added, in seconds since 1970."""
+    return float(conn.execute(_FIND, {"p_account": account}).scalar_one())
+
+
 def check_account(conn: Connection, account: str) -> None:
     """Raise NotFound unless the account is one of this server's."""
     if not account_exists(conn, account):
