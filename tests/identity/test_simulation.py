@@ -118,6 +118,18 @@ def test_a_users_policies_groups_and_boundary(server: Server, unique: Callable[[
     assert keys["ContextKeyNames"] == ["kms:ViaService"]
 
 
+def test_context_keys_of_variables(server: Server) -> None:
+    """The keys of policy variables are told beside those of conditions: the example of AWS's CLI reference."""
+    policy = document(
+        statement(
+            "s3:*", "arn:aws:s3:::bucket/${aws:username}/${aws:PrincipalTag/dept, 'none'}",
+            Condition={"DateGreaterThan": {"aws:CurrentTime": "2015-08-16T12:00:00Z"}},
+        )
+    )  # fmt: skip
+    told = server.client("iam").get_context_keys_for_custom_policy(PolicyInputList=[policy])
+    assert told["ContextKeyNames"] == ["aws:username", "aws:PrincipalTag/dept", "aws:CurrentTime"]
+
+
 def test_a_resource_policy_and_another_account(server: Server) -> None:
     """Both sides have to allow, and each is told what it decided."""
     eve, owner = "arn:aws:iam::111122223333:user/eve", f"arn:aws:iam::{ACCOUNT}:root"

@@ -27,10 +27,11 @@ class Ambiguous(Exception):
 
 
 class Variable(NamedTuple):
-    """One variable: its condition key in lower case, and what stands for it when the request lacks the key."""
+    """One variable: its condition key in lower case and as written, and what stands for it if the request lacks it."""
 
     key: str
     default: str | None
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,15 @@ def _variable(text: str, start: int, where: str) -> tuple[Piece | Variable, int]
             while text[end : end + 1] == " ":
                 end += 1
             if text[end : end + 1] == "}":
-                return Variable(_key(text[begin:comma], text, where), text[quote + 1 : last]), end + 1
+                return _named(text[begin:comma], text[quote + 1 : last], text, where), end + 1
     elif end >= 0:
-        return Variable(_key(text[begin:end], text, where), None), end + 1
+        return _named(text[begin:end], None, text, where), end + 1
     raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
 
 
-def _key(key: str, text: str, where: str) -> str:
+def _named(key: str, default: str | None, text: str, where: str) -> Variable:
     name = key.strip().lower()
     service, colon, rest = name.partition(":")
     if not (service and colon and rest) or "$" in name or "{" in name or "'" in name:
         raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
-    return name
+    return Variable(name, default, key.strip())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access.case import Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal
+from fuin.access.variables import Variable
 from fuin.errors import AccessDenied, MalformedPolicy
 from fuin.identity import entities, faults, in_force, paging
 from fuin.identity.faults import InvalidInput
@@ -204,5 +205,8 @@ async def _resource_policy(given: Given) -> Sheet | None:
 
 
 def _keys(sheets: Iterable[Sheet]) -> list[str]:
-    statements = (statement for sheet in sheets for statement in sheet.policy.statements)
-    return unique(condition.written for statement in statements for condition in statement.conditions)
+    statements = [statement for sheet in sheets for statement in sheet.policy.statements]
+    conditions = [condition for statement in statements for condition in statement.conditions]
+    templates = [template for holder in (*statements, *conditions) for template in holder.templates]
+    variables = [piece.written for one in templates for piece in one.pieces if isinstance(piece, Variable)]
+    return unique([*variables, *(condition.written for condition in conditions)])
