@@ -167,8 +167,12 @@ def open_ciphertext(
     """
     if identifier is not None:
         opened = open_key(call, identifier, use, context, ciphertext)
-        material_id = _check_maker(opened.key, ciphertext)
-        material = _material(call.services.store.catalog(), opened.key, material_id)
+        try:  # also here, where the right was concluded before
+            material_id = _check_maker(opened.key, ciphertext)
+            material = _material(call.services.store.catalog(), opened.key, material_id)
+        except FuinError:
+            _note_refused(call, use, opened.arn, context)
+            raise
         return msgspec.structs.replace(opened, material=material)
     key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
@@ -249,7 +253,7 @@ def _open(
         _check_algorithm(key, use)
         material = _material(catalog, key, material_id)
     except FuinError:
-        call.facts["refusedUse"] = {"use": use.action, "key": named.arn, **({"context": pairs} if pairs else {})}
+        _note_refused(call, use, named.arn, pairs)
         raise
     empty = context.EMPTY
     if use.algorithm not in {SYMMETRIC_DEFAULT, None}:  # nothing but symmetric ciphertext has a context
@@ -259,6 +263,10 @@ def _open(
         right = _Right(named.arn, key, material, empty, use.action, _encoded(call.decisions[-1]))
         catalog.conclusions.keep(index, right)
     return OpenKey(named.arn, key, material, encoded, use.action, pairs or None)
+
+
+def _note_refused(call: Call, use: Use, arn: str, pairs: Mapping[str, str] | None) -> None:
+    call.facts["refusedUse"] = {"use": use.action, "key": arn, **({"context": pairs} if pairs else {})}
 
 
 def _encoded(decision: object) -> msgspec.Raw:
