@@ -105,6 +105,17 @@ def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
         assert answer.endswith(b"Internal Server Error<end>")
 
 
+def test_an_upgrade_is_not_taken() -> None:
+    """The request is answered as it stands, and nothing behind it is taken for another one, not even its body."""
+    head = b"POST / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 18\r\n\r\n"
+    get = b"GET / HTTP/1.1\r\n\r\n"
+    for pieces in ((head, get), (head + get, get), (get + head, get)):
+        answer = talk(hello, *pieces)
+        assert answer.count(_OK) == (2 if pieces[0].startswith(b"GET") else 1)
+        assert b"\r\nconnection: close\r\n" in answer
+        assert answer.count(b"hello<end>") == 1
+
+
 def test_a_second_answer_is_an_error() -> None:
     """Whatever is sent after a whole answer ends the connection, and nothing of it leaves."""
 

@@ -7,7 +7,7 @@ one sweep over all connections every few seconds, so that a request pays for a c
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -49,6 +49,13 @@ class TooManyPipelined(Exception):
     """Ends the parsing: more requests than PIPELINED_AT_MOST wait for the one at hand."""
 
 
+class _Deaf:
+    """A parser that hears nothing more."""
+
+    def feed_data(self, data: bytes) -> None:
+        """Drop what comes."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection with bounded headers, bounded silence and bounded slowness."""
 
@@ -82,6 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.send_400_response("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade:  # offered, not taken: the request is answered as it stands
+            # Its body, which the parser leaves out, and whatever follows must not be taken for more requests.
+            self.parser = _Deaf()
+            cast("Cycle", self.cycle).keep_alive = False
             return
         if self._in_headers and self._header_bytes > HEADER_LIMIT and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
