@@ -225,6 +225,8 @@ def test_actions_that_nobody_asks_for_are_refused(server: Server, unique: Callab
         ("s3:HeadObject", f"s3://{bucket}/a", "that operation needs s3:GetObject"),
         ("kms:Decrypt", f"s3://{bucket}/a", "kms:Decrypt is not asked for of s3://"),
         ("s3:GetObject", key, "s3:GetObject is not asked for of arn:aws:kms:"),
+        ("s3:GetObject", f"{bucket}/a", f"not asked for of {bucket}/a: name s3://BUCKET or s3://BUCKET/KEY"),
+        ("Decrypt", key, "Decrypt is no action of a key or bucket"),
         ("kms:Decrypt", "*", "kms:Decrypt is asked for of a key"),
         ("kms:ListKeys", key, "kms:ListKeys is on no particular resource"),
     ):

@@ -21,7 +21,10 @@ WRONG = (
     ('{"Version": "2012-10-17"}', SYNTAX + "the policy must have at least one Statement"),
     (json.dumps(allow("s3:*") | {"Version": "2012-10-18"}), SYNTAX + "Version must be"),
     (json.dumps(allow("s3:*", Effect="allow")), SYNTAX + "statement 1: Effect must be"),
-    (json.dumps(allow("s3:*", Condition={"StringEqual": {"aws:username": "x"}})), SYNTAX + "statement 1: condition operator StringEqual"),
+    (
+        json.dumps(allow("s3:*", Condition={"StringEqual": {"aws:username": "x"}})),
+        SYNTAX + "statement 1: condition operator StringEqual",
+    ),
     (json.dumps(allow("s3:*", "papers/*")), 'statement 1: Resource papers/* must be in ARN format or "*".'),
     (json.dumps(allow("GetObject")), "Actions/Conditions must be prefaced by a vendor"),
     (json.dumps(allow("s3:*", Principal="*")), "Policy document should not specify a principal."),

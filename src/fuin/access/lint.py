@@ -38,9 +38,12 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "variable-that-is-text": (mistakes.variable_that_is_text, _IAM + "reference_policies_variables.html"),
     "via-service-form": (mistakes.via_service_form, _KMS + "conditions-kms.html#conditions-kms-via-service"),
     "unknown-condition-key": (never.unknown_condition_key, _KMS + "policy-conditions.html"),
+    "key-never-here": (never.key_never_here, _IAM + "reference_policies_condition-keys.html"),
+    "range-as-text": (never.range_as_text, _ELEMENTS + "condition_operators.html"),
     "unknown-action": (never.unknown_action, "https://docs.aws.amazon.com/service-authorization/latest/reference/"),
     "other-service": (never.other_service, _ELEMENTS + "resource.html"),
     "bucket-or-object": (never.bucket_or_object, _S3 + "security_iam_service-with-iam.html"),
+    "arn-form": (never.arn_form, _IAM + "reference-arns.html"),
     "alias-as-resource": (never.alias_as_resource, _KMS + "alias-authorization.html"),
     "action-without-key": (never.action_without_key, _KMS + "kms-api-permissions-reference.html"),
 }  # fmt: skip

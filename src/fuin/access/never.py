@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
-from fuin.access.condition_keys import is_known
+from fuin.access.condition_keys import find, is_known
 from fuin.access.wildcard import compile_pattern, is_pattern
-from fuin.access.words import listed
+from fuin.access.words import listed, short
 from fuin.access.written import GIVING, Document
 
 Found = Iterator[tuple[str, str]]
 
 _ALIASES = ("kms:createalias", "kms:updatealias", "kms:deletealias")
+_MFA = "aws:multifactorauthpresent"
 _OF_KEYS = "arn:aws:kms:"
 _ALL_BUCKETS = "arn:aws:s3:::*"  # AWS's own policies list buckets by it
 # Service Authorization Reference, "AWS Security Token Service".
@@ -52,6 +54,37 @@ def unknown_condition_key(document: Document) -> Found:
                 yield statement.name, f"no request has the condition key {condition.key}: it is always absent"
 
 
+def key_never_here(document: Document) -> Found:
+    """Find conditions on keys that AWS has and no request to this server brings, where that decides the statement."""
+    for statement in document.statements:
+        for condition in statement.conditions:
+            comparison, negated = condition.comparison, "Not" in condition.comparison
+            if comparison == "Null" or condition.operator.startswith("ForAllValues:"):
+                continue
+            if condition.operator.endswith("IfExists") or statement.allows is negated:
+                continue
+            key = find(condition.key)
+            if key is not None and not key.brought:
+                effect = "the statement allows nothing" if statement.allows else "that condition of a Deny always holds"
+                yield statement.name, f"no request to this server has {condition.key}, so {effect}"
+            elif condition.folded == _MFA and comparison == "Bool" and condition.values == ("true",):
+                yield statement.name, "there are no MFA devices here, so the statement allows nothing"
+
+
+def range_as_text(document: Document) -> Found:
+    """Find ranges of addresses under an operator that compares text: no address is equal to one."""
+    for statement in document.statements:
+        for condition in statement.conditions:
+            key = find(condition.key)
+            if key is None or key.kind != "IP address" or not condition.comparison.startswith("String"):
+                continue
+            ranges = [value for value in condition.values if "/" in value]
+            if ranges:
+                proper = "NotIpAddress" if "Not" in condition.comparison else "IpAddress"
+                text = f"{condition.operator} takes {listed(ranges)} for a text that no address is; use {proper}"
+                yield statement.name, text
+
+
 def other_service(document: Document) -> Found:
     """Find statements whose actions and resources belong to different services."""
     for statement in document.statements:
@@ -88,6 +121,36 @@ def bucket_or_object(document: Document) -> Found:
         if buckets and all("/" in item for item in resources):
             bucket = resources[0].partition("/")[0]
             yield statement.name, f"{listed(buckets)} needs the ARN of the bucket itself, as {bucket}"
+
+
+def arn_form(document: Document) -> Found:
+    """Find ARNs of a form that no key, bucket, object, user or role has: the statement is about nothing by them."""
+    for statement in document.statements:
+        for resource in statement.resources:
+            wrong = _wrong_form(resource)
+            if wrong:
+                yield statement.name, f"nothing has the ARN {short(resource)}: {wrong}"
+
+
+def _wrong_form(arn: str) -> str:
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return ""  # "*", or what is completed with it
+    _, partition, service, region, account, rest = parts
+    if not compile_pattern(partition)("aws"):
+        return "the partition is aws here"
+    if service in {"s3", "iam"} and not compile_pattern(region)(""):
+        return f"ARNs of {service} have no Region"
+    if service == "s3" and not compile_pattern(account)(""):
+        return "those of buckets and objects have no account, as arn:aws:s3:::bucket/key"
+    start = re.split(r"[*?$]", rest, maxsplit=1)[0]
+    if service == "kms" and not (region and account):
+        return "those of keys have a Region and an account; * stands for any"
+    if service == "kms" and not any(word.startswith(start) or start.startswith(word) for word in ("key/", "alias/")):
+        return "those of keys go on with key/ after the account"
+    if service == "sts" and start.startswith("role/"):
+        return "those of roles begin with arn:aws:iam:"
+    return ""
 
 
 def alias_as_resource(document: Document) -> Found:

@@ -38,6 +38,8 @@ def body(retraced: Retraced) -> Iterator[str]:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
         yield f"  {plain(policy.sheet.label)}{note}"
         yield from _statements(policy, retraced.evaluation.ask.action)
+    if not retraced.evaluation.policies and not retraced.untold:
+        yield "  there is no policy that could allow or deny it"
     if retraced.untold:
         yield "  the session's policies, which allowed it: the record does not hold their texts"
     told = _retired if retraced.case.rule == "retirement" else _grant

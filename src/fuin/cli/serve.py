@@ -71,7 +71,7 @@ def serve(
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
 ) -> None:
-    """Serve KMS, S3 and STS on one port until SIGTERM.
+    """Serve KMS, S3, IAM and STS on one port until SIGTERM.
 
     The first start makes the account and prints its root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
     FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file at the first start the root key is sealed by that
@@ -110,7 +110,7 @@ def check(account: str, proxy_hosts: list[str]) -> None:
 def announce(settings: Settings, url: str, access: RootAccess | None) -> None:
     """Print how to reach the server; the line `ready URL` comes last, for scripts."""
     lines = [
-        f"Fuin serves KMS, S3 and STS at {url}",
+        f"Fuin serves KMS, S3, IAM and STS at {url}",
         f"  region {settings.region}   account {settings.account}   data {settings.data}",
         f"  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={settings.region}",
     ]

@@ -207,6 +207,7 @@ async def _resource_policy(given: Given) -> Sheet | None:
 def _keys(sheets: Iterable[Sheet]) -> list[str]:
     statements = [statement for sheet in sheets for statement in sheet.policy.statements]
     conditions = [condition for statement in statements for condition in statement.conditions]
-    templates = [template for holder in (*statements, *conditions) for template in holder.templates]
+    templates = [template for statement in statements for template in statement.templates]
+    templates += [template for condition in conditions for template in condition.templates]
     variables = [piece.written for one in templates for piece in one.pieces if isinstance(piece, Variable)]
     return unique([*variables, *(condition.written for condition in conditions)])

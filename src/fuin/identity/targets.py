@@ -102,7 +102,11 @@ def _check_action(action: str, target: str) -> None:
     if folded.startswith("kms:") and folded not in KMS:
         raise FuinError(f"there is no action {action}")
     if target != "*" and not folded.startswith("s3:" if of_s3 else "kms:"):
-        raise FuinError(f"{action} is not asked for of {target}")
+        if not folded.startswith(("s3:", "kms:")):
+            raise FuinError(f"{action} is no action of a key or bucket: these are kms:… and s3:…")
+        if folded.startswith("s3:"):
+            raise FuinError(f"{action} is not asked for of {target}: name s3://BUCKET or s3://BUCKET/KEY")
+        raise FuinError(f"{action} is not asked for of {target}: name a key, by its id, ARN or alias")
     if target == "*" and folded in (KMS - KEYLESS) | S3_BUCKET | S3_OBJECT:
         raise FuinError(f"{action} is asked for of a key, bucket or object: name one")
     if target != "*" and folded in KEYLESS | S3_KEYLESS:
