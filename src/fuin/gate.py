@@ -234,7 +234,6 @@ class _Policies:
 
     def __init__(self) -> None:
         self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
-        self._evidence: dict[int, evidence.Evidence] = {}  # by id() of the policies above
         self._characters = 0
 
     def compiled(self, document: str, kind: PolicyKind) -> Policy:
@@ -248,20 +247,13 @@ class _Policies:
         if self._characters > self.CHARACTERS_AT_MOST:
             for known in self._known.values():
                 known.clear()
-            self._evidence.clear()
             self._characters = len(document)
         self._known[kind][document] = policy
-        self._evidence[id(policy)] = evidence.of(policy, document)
         return policy
-
-    def evidence(self, policy: Policy) -> evidence.Evidence:
-        """Return what a decision's record notes of a compiled policy."""
-        return self._evidence.get(id(policy), evidence.NOTHING)
 
 
 _policies = _Policies()
 compiled = _policies.compiled
-_evidence = _policies.evidence
 
 
 def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:
@@ -300,7 +292,7 @@ def _conclude(
         consulted.append(resource)
     if limits.boundary is not None:
         consulted.append(limits.boundary)
-    noted = evidence.noted(ask, decision, rule, [_evidence(policy) for policy in consulted])
+    noted = evidence.noted(ask, decision, rule, [policy.evidence for policy in consulted])
     if call.via:
         noted["via"] = call.via
     call.decisions.append(noted)

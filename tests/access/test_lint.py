@@ -157,7 +157,7 @@ RIGHT: list[tuple[PolicyKind, list[dict[str, Any]]]] = [
     (IDENTITY, [statement(["s3:ListAllMyBuckets", "s3:GetBucketLocation"], "arn:aws:s3:::*")]),
     (TRUST, [trusting(ACCOUNT)]),
     (TRUST, [trusting(ACCOUNT, "sts:*"), trusting({"Service": "ec2.amazonaws.com"})]),
-    (TRUST, [trusting("*", Condition=given("StringEquals", "aws:PrincipalOrgID", "o-1"))]),
+    (TRUST, [trusting("*", Condition=given("StringEquals", "aws:PrincipalAccount", "111122223333"))]),
     (TRUST, [trusting(ACCOUNT, "sts:TagSession", Condition=given("StringEquals", "sts:ExternalId", "x"))]),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ Of the request's condition keys those are kept that the policies name: no others
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from fuin.access.variables import Variable
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
     from fuin.access.decide import Decision
-    from fuin.access.policy import Policy
+    from fuin.access.statement import Statement
 
 DIGEST_LENGTH = 32  # hex digits of the SHA-256: enough that nobody makes two policies with the same
 
@@ -28,12 +28,9 @@ class Evidence(NamedTuple):
     keys: frozenset[str]
 
 
-NOTHING = Evidence("", frozenset())
-
-
-def of(policy: Policy, document: str) -> Evidence:
+def of(statements: Sequence[Statement], document: str) -> Evidence:
     """Return what is noted of a policy; made once, when it is compiled."""
-    return Evidence(digest(document), frozenset(_keys(policy)))
+    return Evidence(digest(document), frozenset(_keys(statements)))
 
 
 def digest(document: str) -> str:
@@ -41,9 +38,9 @@ def digest(document: str) -> str:
     return hashlib.sha256(document.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LENGTH]
 
 
-def _keys(policy: Policy) -> Iterator[str]:
+def _keys(statements: Sequence[Statement]) -> Iterator[str]:
     """Yield the condition keys that a policy's conditions and variables name."""
-    for statement in policy.statements:
+    for statement in statements:
         templates = list(statement.templates)
         for condition in statement.conditions:
             yield condition.key

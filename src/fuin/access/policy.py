@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from fuin.access import evidence
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.statement import Statement, parse_statement, statement_name
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fuin.access.ask import Ask
+    from fuin.access.evidence import Evidence
     from fuin.access.grantees import Standing
     from fuin.access.principal import Principal
 
@@ -62,6 +64,7 @@ class Policy:
     name: str  # for reasons
     statements: tuple[Statement, ...]
     names_principals: bool  # not so policies of identities
+    evidence: Evidence  # what records note of it
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, _Scope] = field(default_factory=dict, repr=False, compare=False)
 
@@ -205,4 +208,4 @@ def parse_policy(document: str, kind: PolicyKind) -> Policy:
     sids = [statement.sid for statement in compiled if statement.sid]
     if len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
-    return Policy(kind, name, compiled, RULES[kind].has_principal)
+    return Policy(kind, name, compiled, RULES[kind].has_principal, evidence.of(compiled, document))

@@ -86,7 +86,7 @@ def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) ->
     The record holds the keys that the policies of that time name, once a condition had been looked at.
     """
     then = frozenset(decision["policies"])
-    noted = [evidence.of(sheet.policy, sheet.document) for sheet in case.sheets]
+    noted = [sheet.policy.evidence for sheet in case.sheets]
     named = frozenset[str]().union(*(one.keys for one in noted if one.digest in then))
     looked_at = not decision["allowed"] or "keys" in decision
     context = _context(draft, decision) is not None
