@@ -29,7 +29,7 @@ def test_what_is_not_built_is_refused_at_once(server: Server) -> None:
     sts, iam = server.new_client("sts", retry=False), server.new_client("iam", retry=False)
     for refused in (
         lambda: sts.get_web_identity_token(Audience=["a"], SigningAlgorithm="RS256"),
-        iam.list_virtual_mfa_devices,
+        iam.generate_credential_report,
     ):
         with pytest.raises(ClientError) as error:
             refused()
