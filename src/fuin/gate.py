@@ -154,6 +154,13 @@ class Call(msgspec.Struct):
             self.epoch = self.services.store.rights_epoch
         self.asked.append(ask)
 
+    def end(self) -> None:
+        """Let go of what asks again, when the work is done.
+
+        It refers to the call, so each request would wait for the garbage collector, which costs 20 µs.
+        """
+        self.asked.clear()
+
     async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change keys, policies, identities or buckets, announced first."""
         await self.announce("change")

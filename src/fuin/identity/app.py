@@ -48,6 +48,8 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         raise
     except Exception as error:
         answer = await _failed(call, service, error)
+    finally:
+        call.end()
     await answer.send(send)  # 8. the answer leaves
 
 

@@ -52,6 +52,8 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         raise
     except Exception as error:  # the one place where any error becomes an answer
         answer = await _refusal(call, request, error)
+    finally:
+        call.end()
     # 5. the answer
     if isinstance(answer, Stream):
         await answers.stream(answer, request, send)
