@@ -299,7 +299,7 @@ def _conclude(
         consulted.append(resource)
     if limits.boundary is not None:
         consulted.append(limits.boundary)
-    noted = evidence.noted(ask, decision, rule, [policy.evidence for policy in consulted])
+    noted = evidence.noted(ask, decision, rule, consulted)
     if call.via:
         noted["via"] = call.via
     call.decisions.append(noted)

@@ -7,7 +7,7 @@ Of the request's condition keys those are kept that the policies name: no others
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,7 @@ from fuin.access.variables import Variable
 if TYPE_CHECKING:
     from fuin.access.ask import Ask
     from fuin.access.decide import Decision
+    from fuin.access.policy import Policy
     from fuin.access.statement import Statement
 
 DIGEST_LENGTH = 32  # hex digits of the SHA-256: enough that nobody makes two policies with the same
@@ -49,19 +50,18 @@ def _keys(statements: Sequence[Statement]) -> Iterator[str]:
             yield from (piece.key for piece in template.pieces if isinstance(piece, Variable))
 
 
-def noted(ask: Ask, decision: Decision, rule: str, consulted: Iterable[Evidence]) -> dict[str, Any]:
+def noted(ask: Ask, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
     """Return a decision's part of the audit record; `rule` names the function that decided.
 
     The request's values are in it where they were looked at, and for every refusal.
     """
-    found = tuple(consulted)
     record: dict[str, Any] = {
         "action": ask.action, "resource": ask.resource, "allowed": decision.allowed,
         "because": [cause.reason.text for cause in decision.causes],
-        "rule": rule, "policies": [one.digest for one in found],
+        "rule": rule, "policies": [policy.evidence.digest for policy in consulted],
     }  # fmt: skip
     if ask.circumstances_mattered or not decision.allowed:
-        named = frozenset[str]().union(*(one.keys for one in found))
+        named = frozenset[str]().union(*(policy.evidence.keys for policy in consulted))
         if named:
             facts = ask.facts()
             record["keys"] = {key: values for key in sorted(named) if (values := facts.get(key))}

@@ -227,9 +227,11 @@ def _is_same_key(call: Call, p: ReEncryptInput) -> bool:
 
 
 def _key_id(call: Call, identifier: str | None) -> str | None:
-    """Return the id of the key that an identifier names, or None if it names none."""
+    """Return the id of the key that an identifier names, or None if an alias names none."""
     if identifier is None:
         return None
+    if "alias/" not in identifier:  # a key id or key ARN, which needs no looking up to be compared
+        return identifier.rpartition("/")[2]
     try:
         key = find(call, call.services.store.catalog(), identifier, aliases=True).key
     except Fault:

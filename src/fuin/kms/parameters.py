@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fuin.shown import members, text
+from fuin.shown import AT_MOST, members, text
 
 NOTED = frozenset({
     "AliasName", "BypassPolicyLockoutSafetyCheck", "CloudHsmClusterId", "Constraints", "CustomKeyStoreId",
@@ -45,7 +45,7 @@ def _set(given: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return text(value)
+        return value if len(value) <= AT_MOST else text(value)
     if isinstance(value, msgspec.Struct):
         return _set(value, value.__struct_fields__)
     if isinstance(value, dict):
