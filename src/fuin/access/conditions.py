@@ -57,6 +57,7 @@ class Condition:
     of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
     exact: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
+    plain: bool = False  # one value of the request is only to be compared, as nearly always
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
         """Tell whether the request's values meet it.
@@ -67,6 +68,8 @@ class Condition:
         found = facts.get(self.key)
         if not found:
             return self.absent
+        if self.plain and len(found) == 1:
+            return self.matches(found[0]) is not self.negated
         if self.null:
             return not every if found == _NOTHING else "false" in self.values
         try:
@@ -130,7 +133,7 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
     return Condition(
         operator, written, _key(written, here), values, _either(matches, fixed), known.negated, if_exists, absent,
         quantifier, False, tuple(template for template in templates if template.constant is None), known.of_pieces,
-        exact, heads,
+        exact, heads, not any(template.constant is None for template in templates) and quantifier != _ALL,
     )  # fmt: skip
 
 

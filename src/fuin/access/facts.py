@@ -16,13 +16,13 @@ class Facts(Mapping[str, Values]):
     """Condition keys in lower case with their values; a key without values is absent.
 
     Most policies ask for one or two of thirty keys, so most keys wait to be asked for: in tables, in families of keys
-    that begin alike, or each for itself. What is put into `known` comes before all of these.
+    that begin alike, each for itself, or until nothing else has them. What is put into `known` comes before all.
 
     A single-valued key has several values only when the request named it in several cases (the encryption context may
     hold both `App` and `app`); conditions then take the reading that grants less.
     """
 
-    __slots__ = ("_families", "_late", "_tables", "known")
+    __slots__ = ("_families", "_fills", "_late", "_tables", "known")
 
     def __init__(self) -> None:
         """Begin with no facts."""
@@ -30,6 +30,7 @@ class Facts(Mapping[str, Values]):
         self._late: dict[str, Late] = {}
         self._tables: list[tuple[Table, tuple[Any, ...]]] = []
         self._families: dict[str, Fill] = {}
+        self._fills: tuple[Fill, ...] = ()
 
     def later(self, key: str, find: Late) -> None:
         """Put a key, in lower case, whose values are found when they are first asked for."""
@@ -42,6 +43,10 @@ class Facts(Mapping[str, Values]):
     def by_family(self, beginning: str, fill: Fill) -> None:
         """Put all keys with a beginning, in lower case, which `fill` adds when the first of them is asked for."""
         self._families[beginning] = fill
+
+    def then(self, fill: Fill) -> None:
+        """Put what `fill` adds, when a key is asked for that is not known and in no table until then."""
+        self._fills = (*self._fills, fill)
 
     def also(self, key: str, value: str) -> None:
         """Put one more value to a key, in whatever case it is written."""
@@ -68,6 +73,18 @@ class Facts(Mapping[str, Values]):
 
     def _find(self, key: str) -> Values | None:
         """Find a key that is not known yet; what its function raises ends the decision."""
+        values = self._waiting(key)
+        if values is None and self._fills:
+            self._fill()
+            values = self.known.get(key) or self._waiting(key)
+        return values
+
+    def _fill(self) -> None:
+        fills, self._fills = self._fills, ()
+        for fill in fills:
+            fill(self)
+
+    def _waiting(self, key: str) -> Values | None:
         for table, given in self._tables:
             find = table.get(key)
             if find is not None and (values := find(*given)):
@@ -87,6 +104,7 @@ class Facts(Mapping[str, Values]):
 
     def beginning(self, text: str) -> set[str]:
         """Return all keys that begin with a text, in lower case, which is no shorter than its family's."""
+        self._fill()
         for family in [family for family in self._families if text.startswith(family)]:
             self._families.pop(family)(self)
         return {key for key in self.known if key.startswith(text)}
@@ -106,6 +124,7 @@ class Facts(Mapping[str, Values]):
 
     def everything(self) -> Mapping[str, Values]:
         """Return all keys with their values, after finding those that nobody has asked for."""
+        self._fill()
         waiting = [*self._late, *(key for table, _ in self._tables for key in table)]
         for key in waiting:
             self.get(key)

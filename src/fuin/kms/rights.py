@@ -101,7 +101,14 @@ def _add_tags(key: Key, facts: Facts) -> None:
 
 
 def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
-    """Put the condition keys of the key and of its use into the facts: the algorithm and the encryption context."""
+    """Put the condition keys of the key and of its use into the facts: the algorithm and the encryption context.
+
+    Not before one is asked for that the request itself does not have: this is for every use of a key.
+    """
+    facts.then(partial(_add_use, call, named, use, pairs))
+
+
+def _add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
     add_key(call, named, None, facts)
     if use.usage is not None and use.algorithm is not None:
         facts.known[ALGORITHM_KEY[use.usage]] = (use.algorithm,)
