@@ -27,14 +27,14 @@ class Facts(Mapping[str, Values]):
     def __init__(self) -> None:
         """Begin with no facts."""
         self.known: dict[str, Values] = {}
-        self._late: dict[str, Late] = {}
         self._tables: list[tuple[Table, tuple[Any, ...]]] = []
-        self._families: dict[str, Fill] = {}
+        self._late: dict[str, Late] | None = None  # made when there are some: most decisions need few of these
+        self._families: dict[str, Fill] | None = None
         self._fills: tuple[Fill, ...] = ()
 
     def later(self, key: str, find: Late) -> None:
         """Put a key, in lower case, whose values are found when they are first asked for."""
-        self._late[key] = find
+        self._late = {**(self._late or {}), key: find}
 
     def by_table(self, table: Table, *given: Any) -> None:
         """Put the keys of a table, whose functions take what is given; an earlier table comes before a later one."""
@@ -42,7 +42,7 @@ class Facts(Mapping[str, Values]):
 
     def by_family(self, beginning: str, fill: Fill) -> None:
         """Put all keys with a beginning, in lower case, which `fill` adds when the first of them is asked for."""
-        self._families[beginning] = fill
+        self._families = {**(self._families or {}), beginning: fill}
 
     def then(self, fill: Fill) -> None:
         """Put what `fill` adds, when a key is asked for that is not known and in no table until then."""
@@ -60,7 +60,7 @@ class Facts(Mapping[str, Values]):
             if isinstance(value, str):
                 self.known[folded] = (*self.known.get(folded, ()), value)
             elif callable(value):
-                self._late[folded] = value
+                self.later(folded, value)
             elif value:
                 self.known[folded] = (*self.known.get(folded, ()), *value)
 
@@ -90,23 +90,27 @@ class Facts(Mapping[str, Values]):
             if find is not None and (values := find(*given)):
                 self.known[key] = values
                 return values
-        if key in self._late:
+        if self._late and key in self._late:
             values = self._late[key]()
             del self._late[key]
             if values:
                 self.known[key] = values
             return values or None
-        for beginning in self._families:
+        for beginning in self._families or ():
             if key.startswith(beginning):
-                self._families.pop(beginning)(self)
+                self._add_family(beginning)
                 return self.known.get(key)
         return None
+
+    def _add_family(self, beginning: str) -> None:
+        if self._families:
+            self._families.pop(beginning)(self)
 
     def beginning(self, text: str) -> set[str]:
         """Return all keys that begin with a text, in lower case, which is no shorter than its family's."""
         self._fill()
-        for family in [family for family in self._families if text.startswith(family)]:
-            self._families.pop(family)(self)
+        for family in [family for family in self._families or () if text.startswith(family)]:
+            self._add_family(family)
         return {key for key in self.known if key.startswith(text)}
 
     def __getitem__(self, key: str) -> Values:
@@ -125,9 +129,9 @@ class Facts(Mapping[str, Values]):
     def everything(self) -> Mapping[str, Values]:
         """Return all keys with their values, after finding those that nobody has asked for."""
         self._fill()
-        waiting = [*self._late, *(key for table, _ in self._tables for key in table)]
+        waiting = [*(self._late or ()), *(key for table, _ in self._tables for key in table)]
         for key in waiting:
             self.get(key)
-        for family in list(self._families):
-            self._families.pop(family)(self)
+        for family in list(self._families or ()):
+            self._add_family(family)
         return self.known

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fuin.access import evidence
 from fuin.access.document import load
@@ -44,14 +44,15 @@ class PolicyTooLong(MalformedPolicy):
     """A policy document that is longer than AWS takes for its kind."""
 
 
-class _Scope(NamedTuple):
-    """The statements on an action that name a principal, each with how it does.
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The many statements on an action that name a principal, each with how it does.
 
-    Where they are many, those that hold only for certain values of a key, or for values that begin in certain ways,
-    are kept by key and value, and by key, length and beginning.
+    Those that hold only for certain values of a key, or for values that begin in certain ways, are kept by key and
+    value, and by key, length and beginning.
     """
 
-    pairs: tuple[Naming, ...]
+    others: list[Naming]
     by_value: dict[str, dict[str, list[Naming]]]
     by_head: dict[str, dict[int, dict[str, list[Naming]]]]
 
@@ -66,7 +67,7 @@ class Policy:
     names_principals: bool  # not so policies of identities
     evidence: Evidence  # what records note of it
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
-    _scopes: dict[object, _Scope] = field(default_factory=dict, repr=False, compare=False)
+    _scopes: dict[object, tuple[Naming, ...] | _Scope] = field(default_factory=dict, repr=False, compare=False)
 
     def on_action(self, action: str) -> tuple[Statement, ...]:
         """Return the statements on an action; remembered, since there are few actions and many requests."""
@@ -94,18 +95,12 @@ class Policy:
             if len(statements) == 1:
                 standing = statements[0].names(principal)
                 return ((statements[0], standing),) if standing else ()
-            key = (
-                action,
-                principal.kind,
-                principal.arn,
-                principal.account,
-                principal.identity_arn,
-            )  # `names` looks at them
+            key = (action, principal.arn, principal.identity_arn)  # which tell the kind and the account, too
         scope = self._scopes.get(key)
         if scope is None:
             self._make_room()
             scope = self._scopes[key] = _scope(statements, ask.principal)
-        return _found(scope, ask) if scope.by_value or scope.by_head else scope.pairs
+        return scope if isinstance(scope, tuple) else _found(scope, ask)
 
     def _make_room(self) -> None:
         known = len(self._scopes)
@@ -113,13 +108,13 @@ class Policy:
             self._scopes.clear()
 
 
-def _scope(statements: Sequence[Statement], principal: Principal) -> _Scope:
+def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Naming, ...] | _Scope:
     pairs = [(one, standing) for one in statements if (standing := one.names(principal))]
     if len(pairs) <= _FEW:
-        return _Scope(tuple(pairs), {}, {})
-    scope = _Scope((), {}, {})
-    others = [pair for pair in pairs if not _is_indexed(scope, pair)]
-    return scope._replace(pairs=tuple(others))
+        return tuple(pairs)
+    scope = _Scope([], {}, {})
+    scope.others.extend(pair for pair in pairs if not _is_indexed(scope, pair))
+    return scope
 
 
 def _is_indexed(scope: _Scope, pair: Naming) -> bool:
@@ -141,7 +136,7 @@ def _is_indexed(scope: _Scope, pair: Naming) -> bool:
 
 def _found(scope: _Scope, ask: Ask) -> Sequence[Naming]:
     facts = ask.facts()
-    found = list(scope.pairs)
+    found = list(scope.others)
     for key, values in scope.by_value.items():
         for value in facts.get(key) or ():
             found.extend(values.get(value, ()))
