@@ -50,7 +50,7 @@ def _everything(place: Place, ask: Ask) -> list[str]:
 
     async def gather() -> list[str]:
         facts = ask.facts()
-        unused = facts._late.pop("kms:trailingdayswithoutkeyusage", None)
+        unused = (facts._late or {}).pop("kms:trailingdayswithoutkeyusage", None)
         return [*facts.everything(), *(["kms:trailingdayswithoutkeyusage"] if unused else [])]
 
     return place.run(gather())

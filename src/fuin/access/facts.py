@@ -68,15 +68,20 @@ class Facts(Mapping[str, Values]):
         """Return a key's values, or `default` if it is absent."""
         values = self.known.get(key)
         if values is None:
+            for table, given in self._tables:  # what its function raises ends the decision
+                find = table.get(key)
+                if find is not None and (values := find(*given)):
+                    self.known[key] = values
+                    return values
             values = self._find(key)
         return default if values is None else values
 
     def _find(self, key: str) -> Values | None:
-        """Find a key that is not known yet; what its function raises ends the decision."""
+        """Find a key that is neither known nor in a table."""
         values = self._waiting(key)
         if values is None and self._fills:
             self._fill()
-            values = self.known.get(key) or self._waiting(key)
+            values = self.get(key)
         return values
 
     def _fill(self) -> None:
@@ -85,11 +90,6 @@ class Facts(Mapping[str, Values]):
             fill(self)
 
     def _waiting(self, key: str) -> Values | None:
-        for table, given in self._tables:
-            find = table.get(key)
-            if find is not None and (values := find(*given)):
-                self.known[key] = values
-                return values
         if self._late and key in self._late:
             values = self._late[key]()
             del self._late[key]
