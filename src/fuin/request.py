@@ -34,7 +34,7 @@ class Request:
     names to values; when a name came more than once, the values are joined by a comma, as RFC 9110 allows.
     """
 
-    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip", "started",
+    __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip",
                  "tls_version")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -51,7 +51,6 @@ class Request:
         self.secure: bool = scope.get("scheme") == "https"
         self.tls_version = _tls_version(scope) if self.secure else ""  # 1.3
         self._receive = receive
-        self.started = False  # whether the body was asked for; until then a client that expects 100 has not sent it
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value as Latin-1 text, or None."""
@@ -73,7 +72,6 @@ class Request:
 
     async def piece(self) -> tuple[bytes, bool]:
         """Return the next piece of the body and whether more may follow; raises ClientGone."""
-        self.started = True
         message = await self._receive()
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")
@@ -84,7 +82,6 @@ class Request:
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
-        self.started = True
         message = await self._receive()  # nearly always all of it
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")

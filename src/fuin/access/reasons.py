@@ -22,6 +22,7 @@ _CAUSES_AT_MOST = 8  # of one statement, which may have thousands of conditions;
 # The kinds of policies, as AWS's sentences tell them apart; the value is what they are called there.
 IDENTITY, RESOURCE, TRUST = "identity-based policy", "resource-based policy", "role trust policy"
 BOUNDARY, SESSION = "permissions boundary", "session policy"
+EXPLICITLY = "with an explicit deny in"  # how sentences of denials go on
 GRANT, NOWHERE = "grant", ""  # where else a reason can come from; no sentence names them
 
 _ARTICLES = {IDENTITY: "an", TRUST: "the"}
@@ -67,7 +68,7 @@ def denied_by(kind: str) -> str:
 
     AWS: IAM user guide, "Troubleshoot access denied error messages".
     """
-    return f"with an explicit deny in {_ARTICLES.get(kind, 'a')} {kind}"
+    return f"{EXPLICITLY} {_ARTICLES.get(kind, 'a')} {kind}"
 
 
 def no_policy_allows(ask: Ask, kind: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.reasons import BOUNDARY, IDENTITY, SESSION
+from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_role
@@ -32,7 +32,6 @@ _OF_NONE = (
     '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
     '"Action":"sts:AssumeRole"}}'
 )
-_DENIED = " with an explicit deny in "  # in AWS's sentences of refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def _told(call: Call, action: str, wanted: Wanted, error: AccessDenied) -> Acces
     """
     if wanted.account == call.account:
         return error
-    if _DENIED not in error.sentence and any(kind in error.sentence for kind in (IDENTITY, BOUNDARY, SESSION)):
+    if EXPLICITLY not in error.sentence and any(kind in error.sentence for kind in (IDENTITY, BOUNDARY, SESSION)):
         return error
     noted = len(call.decisions)
     try:

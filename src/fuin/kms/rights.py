@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.access.reasons import BOUNDARY, IDENTITY, SESSION
+from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
 from fuin.kms.quotas import ALIASES_PER_KEY
@@ -38,7 +38,6 @@ _UNSEEN = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
 )
-_DENY = "with an explicit deny"
 _OF_CALLER = (IDENTITY, BOUNDARY, SESSION)  # the policies that are the caller's own
 THIS_RESOURCE, OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
@@ -162,12 +161,12 @@ def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: st
     """
     if named.account == call.account:
         return error
-    if _DENY not in error.sentence and any(kind in error.sentence for kind in _OF_CALLER):
+    if EXPLICITLY not in error.sentence and any(kind in error.sentence for kind in _OF_CALLER):
         if noun is THIS_RESOURCE and not named.alias:
             return error
         return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
     of_none = _of_no_key(call, named, action) if noun is THIS_RESOURCE and not named.alias else None
-    return of_none if of_none is not None and _DENY in of_none.sentence else unseen(call, action, noun)
+    return of_none if of_none is not None and EXPLICITLY in of_none.sentence else unseen(call, action, noun)
 
 
 def _of_no_key(call: Call, named: Named, action: str) -> AccessDenied | None:

@@ -24,12 +24,7 @@ def host_id(request_id: str) -> str:
 
 
 def _common(request: Request) -> Headers:
-    headers = [(b"x-amz-request-id", request.id.encode()), (b"x-amz-id-2", host_id(request.id).encode())]
-    if b"expect" in request.headers and not request.started:
-        # The client waits for 100 or a final answer. With the latter it may not send the body, so the next request
-        # could not be told from it on this connection (RFC 9110 10.1.1).
-        headers.append((b"connection", b"close"))
-    return headers
+    return [(b"x-amz-request-id", request.id.encode()), (b"x-amz-id-2", host_id(request.id).encode())]
 
 
 async def whole(answer: Answer, request: Request, send: Send) -> None:
