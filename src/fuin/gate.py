@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 
 from fuin.access import circumstances, decide, evidence
-from fuin.access.policy import Policy, PolicyKind, parse_policy
+from fuin.access.compiled import compiled
+from fuin.access.kinds import PolicyKind
 from fuin.errors import AccessDenied, StoreUnavailable
 from fuin.store.errors import RightsMoved
 from fuin.store.writer import Effect
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from fuin.access.facts import Fill, Given
     from fuin.access.grants import Grant
+    from fuin.access.policy import Policy
     from fuin.access.principal import Principal
     from fuin.keyholder.client import Keyholder
     from fuin.settings import Settings
@@ -199,12 +201,16 @@ class Call(msgspec.Struct):
                     await self._ask_again()
         raise StoreUnavailable("rights have kept moving while a change was made")
 
-    async def _ask_again(self) -> None:
-        """Ask for everything once more, by what the store says now: who the caller is, and each right."""
+    async def authenticate_again(self) -> None:
+        """Raise AuthenticationFailed when what signed the request, if anything, signs nothing any more."""
         if self.proof:
             authenticate, *given = self.proof
             if (await authenticate(self.services, *given)).principal != self.principal:
-                raise StoreUnavailable("the caller's tags or session policies have changed while it was asking")
+                raise StoreUnavailable("the caller's name, tags or session policies have changed while it was asking")
+
+    async def _ask_again(self) -> None:
+        """Ask for everything once more, by what the store says now: who the caller is, and each right."""
+        await self.authenticate_again()
         self.services.store.catalog()
         self.epoch = self.services.store.rights_epoch
         asked = tuple(self.asked)
@@ -232,35 +238,6 @@ class Call(msgspec.Struct):
                 about, error, message, use, key, manager, context, dry_run,
             )
         )  # fmt: skip
-
-
-class _Policies:
-    """Compiled policies by their text, as long as the texts are not too long together: who makes keys makes many."""
-
-    CHARACTERS_AT_MOST = 8 * 1024 * 1024  # a compiled policy takes about 25 bytes for each
-
-    def __init__(self) -> None:
-        self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
-        self._characters = 0
-
-    def compiled(self, document: str, kind: PolicyKind) -> Policy:
-        """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
-        policy = self._known[kind].get(document)
-        return policy if policy is not None else self._compile(document, kind)
-
-    def _compile(self, document: str, kind: PolicyKind) -> Policy:
-        policy = parse_policy(document, kind)
-        self._characters += len(document)
-        if self._characters > self.CHARACTERS_AT_MOST:
-            for known in self._known.values():
-                known.clear()
-            self._characters = len(document)
-        self._known[kind][document] = policy
-        return policy
-
-
-_policies = _Policies()
-compiled = _policies.compiled
 
 
 def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:

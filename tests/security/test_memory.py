@@ -4,14 +4,14 @@ import json
 
 import pytest
 
+from fuin.access.compiled import Policies
 from fuin.access.policy import PolicyKind
-from fuin.gate import _Policies
 
 
 def test_compiled_policies_are_bounded_by_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each policy may be long, and whoever may make keys may make thousands of policies."""
-    monkeypatch.setattr(_Policies, "CHARACTERS_AT_MOST", 2_000)
-    policies = _Policies()
+    monkeypatch.setattr(Policies, "CHARACTERS_AT_MOST", 2_000)
+    policies = Policies()
 
     def document(number: int) -> str:
         statement = {"Sid": f"S{number}", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.errors import FormatError, StoreUnavailable
+from fuin.errors import FormatError
 from fuin.formats import session_token
 from fuin.identity.faults import QueryFault
 
@@ -31,7 +31,7 @@ async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Outp
     except FormatError:
         raise too_large(101) from None
     secret, token = await call.services.keyholder.new_session(key_id, expiry, packed)
-    await _authenticate_again(call)
+    await call.authenticate_again()  # who is given credentials keeps them for hours
     text = session_token.to_text(token)
     call.facts["issued"] = {"accessKey": key_id, "until": session_token.iso(expiry)}
     return {
@@ -41,16 +41,6 @@ async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Outp
         "SessionTokenSize": len(text),
         "SessionTokenUtilization": _percent(len(text), session_token.TEXT_LIMIT),
     }  # fmt: skip
-
-
-async def _authenticate_again(call: Call) -> None:
-    """Raise AuthenticationFailed when what signed the request signs nothing any more.
-
-    Who is given credentials keeps them for hours: an access key that has been switched off meanwhile must get none.
-    """
-    authenticate, *given = call.proof
-    if (await authenticate(call.services, *given)).principal != call.principal:
-        raise StoreUnavailable("the caller's name, tags or session policies have changed while it was asking")
 
 
 def packed_percent(policy: str, arns: tuple[str, ...], tags: tuple[tuple[str, str], ...]) -> int | None:

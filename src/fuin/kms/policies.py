@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import crash, remarks
+from fuin.access.compiled import compiled
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
-from fuin.gate import compiled, permit_key
+from fuin.gate import permit_key
 from fuin.kms import quotas, rights
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
