@@ -348,12 +348,18 @@ def permit_bucket(
     bucket_account: str,
     bucket_policy: str | None,
     context: Given | Fill | None = None,
+    *,
+    restricted: bool = False,
 ) -> None:
-    """Check an S3 action on a bucket or object against the caller's policies and the bucket policy."""
+    """Check an S3 action on a bucket or object against the caller's policies and the bucket policy.
+
+    `restricted` tells that the policy is public, and that RestrictPublicBuckets keeps it from other accounts.
+    """
     ask = _ask(call, action, arn, bucket_account, context)
     policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
     own = _own(call)
-    _conclude(call, ask, decide.decide_bucket(ask, bucket_account, policy, *own), "bucket", policy, own)
+    decision = decide.decide_bucket(ask, bucket_account, policy, *own, restricted=restricted)
+    _conclude(call, ask, decision, "bucket", policy, own)
 
 
 def permit_identity(call: Call, action: str, resource: str, account: str, context: Given | Fill | None = None) -> None:

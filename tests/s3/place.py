@@ -200,8 +200,9 @@ class Place(KeyService):
         return arn
 
     def put_policy(self, bucket: str, *statements: Mapping[str, Any]) -> None:
-        """Put a bucket policy of these statements."""
+        """Put a bucket policy of these statements; it may be public, which new buckets block otherwise."""
         document = {"Version": "2012-10-17", "Statement": list(statements)}
+        self.s3().delete_public_access_block(Bucket=bucket)
         self.s3().put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
 
 

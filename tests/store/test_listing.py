@@ -119,7 +119,7 @@ def test_summaries_tell_the_objects(store: Store) -> None:
     """A listing gives each object's ETag, size, time and checksum."""
     store.write_sync(objects.put_object, values.obj("k"))
     page = store.read(list_objects, "bucket")
-    assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None),)
+    assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None, None),)
     assert (page.prefixes, page.truncated, page.last) == ((), False, "k")
 
 

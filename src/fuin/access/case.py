@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from fuin.access import decide
+from fuin.access import decide, public_access
 from fuin.access.kinds import RULES, PolicyKind
 from fuin.access.policy import Policy, parse_policy
+from fuin.access.public_access import NOTHING_BLOCKED, PublicAccessBlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +100,7 @@ class Case:
     session: tuple[Sheet, ...] = ()
     grants: tuple[Grant, ...] = ()
     knows: Known = _everything
+    block: PublicAccessBlock = NOTHING_BLOCKED  # of a bucket
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
@@ -131,5 +133,7 @@ class Case:
         if self.rule == "role" and policy is not None:
             return decide.decide_role(ask, self.account, policy, own, limits)
         if self.rule == "bucket":
-            return decide.decide_bucket(ask, self.account, policy, own, limits)
+            document = self.resource.document if self.resource else None
+            restricted = public_access.is_restricted(self.block, document)
+            return decide.decide_bucket(ask, self.account, policy, own, limits, restricted=restricted)
         return decide.decide_identity(ask, self.account, own, limits)

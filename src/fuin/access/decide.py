@@ -65,6 +65,11 @@ _ROOT = Cause(Reason("the root of an account may do everything that its account 
 # The owner's root may do these whatever the bucket policy denies, so that nobody is locked out for good (S3 API
 # Reference, PutBucketPolicy).
 _OF_POLICY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
+_RESTRICTED = Cause(
+    Reason("the bucket's RestrictPublicBuckets setting keeps its public policy from other accounts", "", "", ""),
+    (NOWHERE, 0),
+)
+_BY_RESTRICTION = "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
 _OWNER = Cause(Reason("the key's account may retire its grants", "", "", "Allow"), (NOWHERE, 0))
 _Consulted = list[tuple["Origin", "Policy"]]
 
@@ -199,8 +204,13 @@ def decide_bucket(
     bucket_policy: Policy | None,
     identity: tuple[Policy, ...],
     limits: Limits = UNLIMITED,
+    *,
+    restricted: bool = False,
 ) -> Decision:
-    """Decide about a bucket or object: inside the account one side is enough, from another account both must allow."""
+    """Decide about a bucket or object: inside the account one side is enough, from another account both must allow.
+
+    What a `restricted` bucket's policy allows is for its own account and AWS's services only (public_access.py).
+    """
     principal = ask.principal
     if principal.kind == "root" and principal.account == bucket_account and ask.action in _OF_POLICY:
         return Decision(True, (_ROOT,))
@@ -222,6 +232,8 @@ def decide_bucket(
             return _refused(ask, missing, consulted if missing is IDENTITY else _of(missing, identity, limits))
     if allowed is None:
         return _refused(ask, RESOURCE, consulted)
+    if restricted and principal.account != bucket_account and principal.kind != "service":
+        return Decision(False, (allowed, _RESTRICTED), sentence(ask, _BY_RESTRICTION))
     causes, missing = _together(principal, bucket_account, allowed, said.standing, own)
     return Decision(True, causes) if causes else _refused(ask, missing, _of(missing, identity, limits), (allowed,))
 

@@ -6,6 +6,7 @@ from fuin.access.key_row import ConditionKey, never
 
 _ALL = ("s3:*",)
 _PUT, _LIST, _NEW = ("s3:PutObject",), ("s3:ListBucket",), ("s3:CreateBucket",)
+_ACLS = ("s3:PutBucketAcl", "s3:PutObjectAcl")
 _NO_HEADER, _NO_PARAMETER = "when the header was not sent", "when the parameter was not sent"
 _UNSIGNED = "in anonymous requests"
 _NO_TAGS, _NO_LOCK, _NO_POINTS = "objects have no tags", "there is no Object Lock", "there are no access points"
@@ -33,19 +34,19 @@ ROWS = (
     ConditionKey("s3:signatureAge", "Numeric", _ALL, "milliseconds since the signature's date", _UNSIGNED),
     ConditionKey("s3:signatureversion", "String", _ALL, "`AWS4-HMAC-SHA256`", _UNSIGNED),
     ConditionKey("s3:TlsVersion", "Numeric", _ALL, "`1.2` or `1.3`", "without TLS"),
-    _header("x-amz-acl", (*_NEW, *_PUT)),
+    _header("x-amz-acl", (*_NEW, *_ACLS, *_PUT)),
     _header("x-amz-bucket-namespace", _NEW),
     _header("x-amz-content-sha256", _ALL, "what the signature says of the payload: its hash, `UNSIGNED-PAYLOAD` …",
             "in anonymous requests without the header"),
     _header("x-amz-copy-source", _PUT, "the header, as it was sent"),
-    *(_header(f"x-amz-grant-{name}", (*_NEW, *_PUT)) for name in _GRANTS),
+    *(_header(f"x-amz-grant-{name}", (*_NEW, *_ACLS, *_PUT)) for name in _GRANTS),
     _header("x-amz-metadata-directive", _PUT),
     _header("x-amz-object-ownership", _NEW),
     _header("x-amz-server-side-encryption", _PUT, absent="when the header was not sent, also if the bucket encrypts"),
     ConditionKey("s3:x-amz-server-side-encryption-aws-kms-key-id", "ARN", _PUT, "the header, as it was sent",
                  "when the header was not sent, also if the bucket has a key"),
     _header("x-amz-server-side-encryption-customer-algorithm", _PUT),
-    _header("x-amz-storage-class", _PUT),
+    _header("x-amz-storage-class", (*_PUT, "s3:PutObjectAcl")),
     _header("x-amz-website-redirect-location", _PUT),
     never("s3:VersionId", "String", "buckets are not versioned", actions=_ALL),
     never("s3:BucketTag/NAME", "String", "buckets have no tags", actions=_ALL),

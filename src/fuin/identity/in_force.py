@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access import public_access
 from fuin.access.case import Case, Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal, account_root
@@ -58,7 +59,8 @@ class Holder:
     def of_bucket(self, bucket: Bucket) -> Case:
         """Return the case of a bucket or of an object in it."""
         sheet = None if bucket.policy is None else Sheet("bucket policy", PolicyKind.BUCKET, bucket.policy)
-        return self._case("bucket", bucket.account, sheet)
+        block = public_access.of_setting(bucket.setting(public_access.SETTING))
+        return replace(self._case("bucket", bucket.account, sheet), block=block)
 
     def of_own(self, account: str) -> Case:
         """Return the case of what only the principal's own policies govern."""

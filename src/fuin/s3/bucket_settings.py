@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import ids, remarks, shown
+from fuin.access import public_access
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
 from fuin.access.named import principals_of
+from fuin.errors import AccessDenied
 from fuin.request import Answer
 from fuin.s3 import documents, rights, xml
 from fuin.s3.encryption import AES256, DSSE, KMS, Default
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _ARGUMENT = "ApplyServerSideEncryptionByDefault"
 _KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
 _KEY_LIMIT = 2048
+_BLOCKED = "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 
 
 async def get_bucket_encryption(x: Exchange) -> Answer:
@@ -109,6 +112,14 @@ async def get_bucket_policy(x: Exchange) -> Answer:
     return Answer(200, [(b"content-type", b"application/json")], bucket.policy.encode())
 
 
+async def get_bucket_policy_status(x: Exchange) -> Answer:
+    """Tell whether the bucket policy is public."""
+    bucket = rights.bucket_for(x, "s3:GetBucketPolicyStatus")
+    if bucket.policy is None:
+        raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
+    return document("PolicyStatus", xml.text("IsPublic", public_access.is_public(bucket.policy)))
+
+
 async def put_bucket_policy(x: Exchange) -> Answer:
     """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
     rights.own_bucket_for(x, "s3:PutBucketPolicy")
@@ -119,6 +130,7 @@ async def put_bucket_policy(x: Exchange) -> Answer:
     own = ids.bucket_arn(x.bucket)
     policy = check_bucket_policy(text, own)
     bucket = rights.own_bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
+    _check_not_blocked(x, text)
     _check_principals(x, list(principals_of(policy)))
     remarks.note(x.call, text, PolicyKind.BUCKET, own)
     x.call.facts["policy"] = shown.text(text)
@@ -134,6 +146,22 @@ def _check_principals(x: Exchange, names: list[str]) -> None:
             x.call.services.store.read(principals.check, names)
         except NoSuchPrincipal as error:
             raise Refused("Invalid principal in policy", f'"AWS" : "{error.name}"') from None
+
+    check()
+    x.call.remember(check)
+
+
+def _check_not_blocked(x: Exchange, policy: str) -> None:
+    """Refuse a public policy where the bucket blocks those, also by the time that it is stored."""
+    if not public_access.is_public(policy):
+        return
+
+    def check() -> None:
+        bucket = x.services.store.catalog().bucket(x.bucket)
+        kept = None if bucket is None else bucket.setting(public_access.SETTING)
+        if public_access.of_setting(kept).block_public_policy:
+            who = f"User: {x.call.principal.arn} is not authorized to perform: s3:PutBucketPolicy"
+            raise AccessDenied(f'{who} on resource: "{ids.bucket_arn(x.bucket)}" {_BLOCKED}')
 
     check()
     x.call.remember(check)

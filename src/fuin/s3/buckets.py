@@ -1,4 +1,4 @@
-"""Buckets: CreateBucket, HeadBucket, ListBuckets, DeleteBucket, GetBucketLocation, GetBucketVersioning."""
+"""Buckets: CreateBucket, HeadBucket, ListBuckets, DeleteBucket, GetBucketLocation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.errors import FuinError
 from fuin.gate import permit_identity
-from fuin.s3 import documents, index, metadata, rights, xml
+from fuin.s3 import documents, index, kept_settings, metadata, owner_acls, rights, xml
 from fuin.s3.conditions import iso_date
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault, not_implemented
@@ -62,14 +62,15 @@ async def create_bucket(x: Exchange) -> Answer:
     if fault is not None:
         raise fault
     check_name(x.bucket)
-    metadata.check_supported(x.request.headers, "InvalidBucketAclWithObjectOwnership")
+    metadata.check_supported(x.request.headers)
+    owner_acls.check_headers(x.request.headers, x.call.account, owner_acls.NEW_BUCKET)
     if x.header(b"x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
         raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
     if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
     region = constraint or x.call.region
     _check_place(x, region)
-    bucket = Bucket(x.bucket, x.call.account, region, x.call.now)
+    bucket = Bucket(x.bucket, x.call.account, region, x.call.now, settings=kept_settings.OF_NEW_BUCKETS)
     try:
         await x.call.announce("change")
         await x.call.add(rows.insert_bucket, bucket)
@@ -202,9 +203,3 @@ async def get_bucket_location(x: Exchange) -> Answer:
     """Give the bucket's region, as an empty constraint for us-east-1."""
     bucket = rights.bucket_for(x, "s3:GetBucketLocation")
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))
-
-
-async def get_bucket_versioning(x: Exchange) -> Answer:
-    """Tell that versioning was never enabled, which is true of every bucket here."""
-    rights.bucket_for(x, "s3:GetBucketVersioning")
-    return document("VersioningConfiguration")

@@ -54,7 +54,7 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     checksum = _checksum(x, upload, chosen)
     obj = Object(
         x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
-        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen,
+        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
     )  # fmt: skip
     done = await x.call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.s3 import addressing, body, checksums, conditions, encryption, index, metadata, reads, rights, xml
+from fuin.s3 import (
+    addressing,
+    body,
+    checksums,
+    conditions,
+    encryption,
+    index,
+    metadata,
+    owner_acls,
+    reads,
+    rights,
+    storage_classes,
+    xml,
+)
 from fuin.s3.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
@@ -28,6 +41,7 @@ _SAME = (
     "metadata, storage class, website redirect location or encryption attributes."
 )
 _TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: "
+_CHANGING = (b"x-amz-server-side-encryption", storage_classes.HEADER)
 _FORM = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
 
 
@@ -80,6 +94,8 @@ async def copy_object(x: Exchange) -> Answer:
     """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
     metadata.check_supported(x.request.headers)
+    owner_acls.check_headers(x.request.headers, bucket.account)
+    storage_class = storage_classes.of_request(x.request.headers)  # S3: STANDARD unless named, whatever the source's
     choice = encryption.wanted(x, bucket)
     condition = conditions.of_write(x.header)
     source = find_source(x)
@@ -100,7 +116,7 @@ async def copy_object(x: Exchange) -> Answer:
     finally:
         await batches.close()
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    obj = stored_whole(x, kept, stored, checksum, columns)
+    obj = stored_whole(x, kept, stored, checksum, columns, storage_class)
     await index.put(x, bucket, obj, condition)
     x.call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
@@ -123,7 +139,7 @@ def _columns(x: Exchange, source: Source) -> tuple[str, str]:
     if directive == "REPLACE":
         return metadata.of_request(x.request.headers).columns()
     same = (source.obj.bucket, source.obj.key) == (x.bucket, x.key)
-    if same and not any(name.startswith(b"x-amz-server-side-encryption") for name in x.request.headers):
+    if same and not any(name.startswith(_CHANGING) for name in x.request.headers):
         raise S3Fault("InvalidRequest", _SAME)
     return source.obj.headers, source.obj.metadata
 

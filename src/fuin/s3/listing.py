@@ -7,7 +7,7 @@ import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fuin.s3 import index, rights, xml
+from fuin.s3 import index, rights, storage_classes, xml
 from fuin.s3.buckets import owner
 from fuin.s3.conditions import iso_date
 from fuin.s3.exchange import document
@@ -79,7 +79,7 @@ def _entry(names: Names, item: Summary, owned: str) -> str:
         kept,
         xml.text("Size", item.size),
         owned,
-        "<StorageClass>STANDARD</StorageClass>",
+        storage_classes.element(item.storage_class),
     )
 
 

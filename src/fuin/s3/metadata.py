@@ -32,11 +32,6 @@ _REFUSED = {
     b"x-amz-write-offset-bytes": "Appending to objects",
     b"x-amz-object-annotation-directive": "Object annotations",
 }
-_ACLS = {"private", "bucket-owner-full-control", "bucket-owner-read"}  # what the owner may do anyway
-_CLASSES = {
-    "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "OUTPOSTS",
-    "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP",
-}  # fmt: skip
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -80,22 +75,11 @@ def of_object(obj: Object) -> Metadata:
     return Metadata(_decode(obj.headers), _decode(obj.metadata))
 
 
-def check_supported(headers: Mapping[bytes, bytes], acl_code: str = "AccessControlListNotSupported") -> None:
-    """Refuse headers of a write whose meaning is not built, rather than pretend: ACLs, tags, locks, storage classes.
-
-    `acl_code` is what AWS calls an ACL here.
-    """
+def check_supported(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse headers of a write whose meaning is not built, rather than pretend: tags, locks, redirects."""
     for name, what in _REFUSED.items():
         if name in headers:
             raise not_implemented(name.decode(), what)
-    acl = headers.get(b"x-amz-acl")
-    if (acl is not None and acl.decode("latin-1") not in _ACLS) or any(n.startswith(b"x-amz-grant-") for n in headers):
-        raise S3Fault(acl_code)
-    chosen = headers.get(b"x-amz-storage-class", b"STANDARD").decode("latin-1")
-    if chosen in _CLASSES:
-        raise not_implemented("x-amz-storage-class", f"The storage class {chosen}")
-    if chosen != "STANDARD":
-        raise S3Fault("InvalidStorageClass", StorageClassRequested=chosen)
 
 
 def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -9,7 +9,20 @@ from fuin import crash, ids
 from fuin.envelope.stream import Sealer
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
-from fuin.s3 import body, checksums, conditions, documents, encryption, index, metadata, payload, rights, xml
+from fuin.s3 import (
+    body,
+    checksums,
+    conditions,
+    documents,
+    encryption,
+    index,
+    metadata,
+    owner_acls,
+    payload,
+    rights,
+    storage_classes,
+    xml,
+)
 from fuin.s3.addressing import check_key
 from fuin.s3.checksums import ALGORITHMS, Checksum
 from fuin.s3.digests import Digests
@@ -50,6 +63,8 @@ async def put_object(x: Exchange) -> Answer:
     """Store a body of up to 5 GiB, encrypted under a data key of its own; it appears whole or not at all."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
     metadata.check_supported(x.request.headers)
+    owner_acls.check_headers(x.request.headers, bucket.account)
+    storage_class = storage_classes.of_request(x.request.headers)
     choice = encryption.wanted(x, bucket)
     promise = payload.of_request(x, x.services.settings.object_limit)
     columns = metadata.of_request(x.request.headers).columns()
@@ -68,7 +83,7 @@ async def put_object(x: Exchange) -> Answer:
     crash.point("put_object.after_blob")
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    obj = stored_whole(x, kept, stored, checksum, columns)
+    obj = stored_whole(x, kept, stored, checksum, columns, storage_class)
     await index.put(x, bucket, obj, condition)
     crash.point("put_object.after_index")
     x.call.facts.update(index.written_facts(obj))
@@ -77,12 +92,19 @@ async def put_object(x: Exchange) -> Answer:
     )
 
 
-def stored_whole(x: Exchange, kept: Encryption, stored: Stored, checksum: Checksum, columns: tuple[str, str]) -> Object:
+def stored_whole(
+    x: Exchange,
+    kept: Encryption,
+    stored: Stored,
+    checksum: Checksum,
+    columns: tuple[str, str],
+    storage_class: str | None,
+) -> Object:
     """Return the row of the request's object, which is one message; `columns` are its headers and metadata."""
     etag = etag_of(kept, stored.md5)
     return Object(
         x.bucket, x.key, etag, stored.size, x.call.now, *columns, kept.column(), index.checksum_column(checksum),
-        parts=(index.part_of(stored, 1, etag, x.call.now),),
+        parts=(index.part_of(stored, 1, etag, x.call.now),), storage_class=storage_class,
     )  # fmt: skip
 
 

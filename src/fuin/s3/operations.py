@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.s3 import bucket_settings, buckets, complete, copying, listing, objects, parts, reads, uploads
+from fuin.s3 import (
+    acls,
+    bucket_settings,
+    buckets,
+    complete,
+    copying,
+    listing,
+    objects,
+    parts,
+    reads,
+    subresources,
+    uploads,
+)
 from fuin.s3.faults import S3Fault
+from fuin.s3.subresource_table import NOT_BUILT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,6 +29,7 @@ if TYPE_CHECKING:
     Operation = Callable[[Exchange], Awaitable[Answer | Stream]]
 
 BUILT: dict[str, Operation] = {
+    **subresources.operations(),
     "AbortMultipartUpload": uploads.abort_multipart_upload,
     "CompleteMultipartUpload": complete.complete_multipart_upload,
     "CopyObject": copying.copy_object,
@@ -26,11 +40,13 @@ BUILT: dict[str, Operation] = {
     "DeleteBucketPolicy": bucket_settings.delete_bucket_policy,
     "DeleteObject": objects.delete_object,
     "DeleteObjects": objects.delete_objects,
+    "GetBucketAcl": acls.get_bucket_acl,
     "GetBucketEncryption": bucket_settings.get_bucket_encryption,
     "GetBucketLocation": buckets.get_bucket_location,
     "GetBucketPolicy": bucket_settings.get_bucket_policy,
-    "GetBucketVersioning": buckets.get_bucket_versioning,
+    "GetBucketPolicyStatus": bucket_settings.get_bucket_policy_status,
     "GetObject": reads.get_object,
+    "GetObjectAcl": acls.get_object_acl,
     "GetObjectAttributes": reads.get_object_attributes,
     "HeadBucket": buckets.head_bucket,
     "HeadObject": reads.head_object,
@@ -39,9 +55,11 @@ BUILT: dict[str, Operation] = {
     "ListObjects": listing.list_objects,
     "ListObjectsV2": listing.list_objects_v2,
     "ListParts": uploads.list_parts,
+    "PutBucketAcl": acls.put_bucket_acl,
     "PutBucketEncryption": bucket_settings.put_bucket_encryption,
     "PutBucketPolicy": bucket_settings.put_bucket_policy,
     "PutObject": objects.put_object,
+    "PutObjectAcl": acls.put_object_acl,
     "UploadPart": parts.upload_part,
     "UploadPartCopy": parts.upload_part_copy,
 }
@@ -51,5 +69,6 @@ async def run(x: Exchange) -> Answer | Stream:
     """Run the request's operation; raises NotImplemented for those that are not built."""
     operation = BUILT.get(x.call.operation)
     if operation is None:
-        raise S3Fault("NotImplemented", f"{x.call.operation} is not implemented by this server.")
+        what = NOT_BUILT.get(x.call.operation, f"{x.call.operation} is")
+        raise S3Fault("NotImplemented", f"{what} not implemented by this server.")
     return await operation(x)

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.errors import TamperedError
-from fuin.s3 import attributes, conditions, encryption, index, metadata, pool, ranges, reading, rights, xml
+from fuin.s3 import (
+    attributes,
+    conditions,
+    encryption,
+    index,
+    metadata,
+    pool,
+    ranges,
+    reading,
+    rights,
+    storage_classes,
+    xml,
+)
 from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
 from fuin.s3.encryption import Encryption
@@ -60,6 +72,7 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
     span, partial, more = _span(x, obj)
     kept = Encryption.from_column(obj.encryption)
     headers = [*validators, (b"accept-ranges", b"bytes"), (b"content-length", str(span.length).encode()), *more]
+    headers += storage_classes.answer_headers(obj.storage_class)
     headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), x.query)
     if partial:
         headers.append((b"content-range", span.content_range.encode()))
@@ -183,7 +196,7 @@ async def get_object_attributes(x: Exchange) -> Answer:
     checksum = index.checksum_of(obj.checksum)
     if kept.algorithm == encryption.KMS and "Checksum" in asked:
         await encryption.open_data_key(x, bucket, kept, x.key)
-    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": xml.text("StorageClass", "STANDARD")}
+    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
     found["ObjectSize"] = xml.text("ObjectSize", obj.size)
     if checksum is not None:
         value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)

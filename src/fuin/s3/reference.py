@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fuin.s3 import subresources
 from fuin.s3.operations import BUILT
 from fuin.s3.routes import BUCKET, OBJECT, ROUTES, Route
 
 # The IAM actions that each built operation asks for.
 ACTIONS: dict[str, tuple[str, ...]] = {
+    **{operation: (action,) for operation, action in subresources.actions().items()},
     "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
     "CompleteMultipartUpload": ("s3:PutObject",),
     "CopyObject": ("s3:PutObject", "s3:GetObject of the source"),
@@ -23,11 +25,13 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "DeleteBucketPolicy": ("s3:DeleteBucketPolicy",),
     "DeleteObject": ("s3:DeleteObject",),
     "DeleteObjects": ("s3:DeleteObject of each object",),
+    "GetBucketAcl": ("s3:GetBucketAcl",),
     "GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
     "GetBucketLocation": ("s3:GetBucketLocation",),
     "GetBucketPolicy": ("s3:GetBucketPolicy",),
-    "GetBucketVersioning": ("s3:GetBucketVersioning",),
+    "GetBucketPolicyStatus": ("s3:GetBucketPolicyStatus",),
     "GetObject": ("s3:GetObject",),
+    "GetObjectAcl": ("s3:GetObjectAcl",),
     "GetObjectAttributes": ("s3:GetObject", "s3:GetObjectAttributes"),
     "HeadBucket": ("s3:ListBucket",),
     "HeadObject": ("s3:GetObject",),
@@ -36,9 +40,11 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "ListObjects": ("s3:ListBucket",),
     "ListObjectsV2": ("s3:ListBucket",),
     "ListParts": ("s3:ListMultipartUploadParts",),
+    "PutBucketAcl": ("s3:PutBucketAcl",),
     "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     "PutBucketPolicy": ("s3:PutBucketPolicy",),
     "PutObject": ("s3:PutObject",),
+    "PutObjectAcl": ("s3:PutObjectAcl",),
     "UploadPart": ("s3:PutObject",),
     "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),
 }

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access import public_access
 from fuin.errors import AccessDenied
 from fuin.gate import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
@@ -20,6 +21,8 @@ _GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"
 _SSE = b"x-amz-server-side-encryption"
 # Request headers that policies can speak of as s3:HEADER, by action (Service Authorization Reference, "Amazon S3").
 HEADERS: dict[str, tuple[bytes, ...]] = {
+    "s3:PutBucketAcl": (b"x-amz-acl", *_GRANTS),
+    "s3:PutObjectAcl": (b"x-amz-acl", b"x-amz-storage-class", *_GRANTS),
     "s3:CreateBucket": (b"x-amz-acl", b"x-amz-bucket-namespace", b"x-amz-object-ownership", *_GRANTS),
     "s3:DeleteObject": (b"if-match",),
     "s3:PutObject": (
@@ -131,10 +134,16 @@ def _permit(x: Exchange, action: str, arn: str, bucket: Bucket, facts: Fill) -> 
     AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Else those of other accounts would learn by
     denials of their own, that depend on it, whose bucket it is.
     """
+    restricted = x.call.account != bucket.account and _is_restricted(bucket)
     try:
-        permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts)
+        permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts, restricted=restricted)
     except AccessDenied as error:
         raise (error if x.call.account == bucket.account else AccessDenied("Access Denied")) from None
+
+
+def _is_restricted(bucket: Bucket) -> bool:
+    block = public_access.of_setting(bucket.setting(public_access.SETTING))
+    return public_access.is_restricted(block, bucket.policy)
 
 
 def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:

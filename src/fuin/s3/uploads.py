@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from fuin.s3 import checksums, encryption, index, metadata, rights, xml
+from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.conditions import iso_date
 from fuin.s3.encryption import Encryption
@@ -53,6 +53,8 @@ async def create_multipart_upload(x: Exchange) -> Answer:
     """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
     metadata.check_supported(x.request.headers)
+    owner_acls.check_headers(x.request.headers, bucket.account)
+    storage_class = storage_classes.of_request(x.request.headers)
     choice = encryption.wanted(x, bucket)
     algorithm, kind = _checksum(x)
     headers, meta = metadata.of_request(x.request.headers).columns()
@@ -61,7 +63,7 @@ async def create_multipart_upload(x: Exchange) -> Answer:
     del fresh  # nothing is encrypted yet; the parts have the data key opened again
     upload = Upload(
         secrets.token_urlsafe(48), x.bucket, x.key, x.call.now, x.call.principal.arn, kept.blob, kept.column(), meta,
-        headers, algorithm, kind,
+        headers, algorithm, kind, storage_class,
     )  # fmt: skip
     await x.call.write(_insert, bucket, upload)
     x.call.facts["uploadId"] = upload.upload_id
@@ -116,7 +118,8 @@ async def list_parts(x: Exchange) -> Answer:
     declared = upload.checksum_algorithm
     content = [
         xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id),
-        _who("Initiator", upload.initiator), _who("Owner", bucket.account), xml.text("StorageClass", "STANDARD"),
+        _who("Initiator", upload.initiator), _who("Owner", bucket.account),
+        storage_classes.element(upload.storage_class),
         xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", shown[-1].number if shown else 0),
         xml.text("MaxParts", limit), xml.text("IsTruncated", len(found) > limit > 0),
     ]  # fmt: skip
@@ -161,7 +164,7 @@ async def list_multipart_uploads(x: Exchange) -> Answer:
             xml.tag(
                 "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
                 _who("Initiator", upload.initiator), _who("Owner", bucket.account),
-                xml.text("StorageClass", "STANDARD"), xml.text("Initiated", iso_date(upload.created)),
+                storage_classes.element(upload.storage_class), xml.text("Initiated", iso_date(upload.created)),
             )
         )  # fmt: skip
     content += [xml.tag("CommonPrefixes", names.element("Prefix", common)) for common in page.prefixes]

@@ -15,6 +15,10 @@ _FIND = _ALL.where(_b.c.name == _NAME)
 _LIST = _ALL.where(_b.c.account == schema.parameter("p_account")).order_by(_b.c.name)
 _SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=schema.parameter("p_value", schema.TEXT))
 _SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
+_s = schema.bucket_settings
+_SETTINGS = select(_s.c.name, _s.c.document).where(_s.c.bucket == _NAME).order_by(_s.c.name)
+_SETTING = schema.parameter("p_setting")
+_DROP_SETTING = delete(_s).where(_s.c.bucket == _NAME, _s.c.name == _SETTING)
 _DELETE = delete(_b).where(_b.c.name == _NAME)
 _HOLDS_OBJECT = select(schema.objects.c.id).where(schema.objects.c.bucket == _NAME).limit(1)
 _HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket == _NAME).limit(1)
@@ -22,7 +26,10 @@ _HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket; `encryption` is JSON {"algorithm", "key", "bucket_key"}, None means SSE-S3, as for a new bucket."""
+    """A bucket; `encryption` is JSON {"algorithm", "key", "bucket_key"}, None means SSE-S3, as for a new bucket.
+
+    `settings` are what else is set: pairs of a name and a JSON document. `list_buckets` leaves them out.
+    """
 
     name: str
     account: str
@@ -30,6 +37,11 @@ class Bucket:
     created: float
     encryption: str | None = None
     policy: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def setting(self, name: str) -> str | None:
+        """Return the document of a setting, or None while it is not set."""
+        return next((document for found, document in self.settings if found == name), None)
 
 
 def insert_bucket(conn: Connection, bucket: Bucket) -> None:
@@ -44,16 +56,21 @@ def insert_bucket(conn: Connection, bucket: Bucket) -> None:
         if "FOREIGN KEY" in str(error.orig):
             raise NotFound(f"account {bucket.account}") from None
         raise AlreadyExists(bucket.name) from None
+    for name, document in bucket.settings:
+        set_setting(conn, bucket.name, name, document)
 
 
 def find_bucket(conn: Connection, name: str) -> Bucket | None:
-    """Return a bucket by name."""
+    """Return a bucket by name, with its settings."""
     row = conn.execute(_FIND, {"p_name": name}).first()
-    return None if row is None else Bucket(*row)
+    if row is None:
+        return None
+    settings = conn.execute(_SETTINGS, {"p_name": name})
+    return Bucket(*row, settings=tuple((found, document) for found, document in settings))
 
 
 def list_buckets(conn: Connection, account: str) -> list[Bucket]:
-    """Return an account's buckets by name."""
+    """Return an account's buckets by name, without their settings."""
     return [Bucket(*row) for row in conn.execute(_LIST, {"p_account": account})]
 
 
@@ -63,7 +80,7 @@ def check_same(conn: Connection, bucket: Bucket) -> None:
     Rights are checked before a body is read, and a client takes what time it likes for its body: meanwhile the bucket
     may have been deleted, and made again by another account.
     """
-    found = find_bucket(conn, bucket.name)
+    found = conn.execute(_FIND, {"p_name": bucket.name}).first()
     if found is None or (found.account, found.created) != (bucket.account, bucket.created):
         raise NoSuchBucket(bucket.name)
 
@@ -78,6 +95,13 @@ def set_policy(conn: Connection, name: str, policy: str | None) -> None:
     """Set or remove the bucket policy; raises NoSuchBucket."""
     if conn.execute(_SET_POLICY, {"p_name": name, "p_value": policy}).rowcount == 0:
         raise NoSuchBucket(name)
+
+
+def set_setting(conn: Connection, name: str, setting: str, document: str | None) -> None:
+    """Set one of a bucket's other settings to a JSON document, or remove it (None); the bucket must exist."""
+    conn.execute(_DROP_SETTING, {"p_name": name, "p_setting": setting})
+    if document is not None:
+        conn.execute(_s.insert(), {"bucket": name, "name": setting, "document": document})
 
 
 def delete_bucket(conn: Connection, name: str) -> None:

@@ -112,6 +112,10 @@ def _managed_document(conn: Connection, account: str, arn: str) -> str | None:
     return None if policy is None else managed_policies.document_of(conn, policy.id)
 
 
+def _weight_of(bucket: Bucket) -> int:
+    return len(bucket.policy or "") + sum(len(document) for _, document in bucket.settings)
+
+
 def _identity_of(principal: Principal) -> str:
     """Return the unique id of a user, of whom a federated user is, or of the role of a session: AROA…:SESSION."""
     return principal.issuer or principal.id.partition(":")[0]
@@ -142,7 +146,7 @@ class Catalog:
         self._aliases = _Shelf(read, _alias_target, lambda _: 1)
         self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
         self._materials = _Shelf(read, materials.find_material, lambda material: len(material.wrapped))
-        self._buckets = _Shelf(read, buckets.find_bucket, lambda bucket: len(bucket.policy or ""))
+        self._buckets = _Shelf(read, buckets.find_bucket, _weight_of)
         self._grants = _Shelf(read, grants.find_grant, lambda _: _GRANT_WEIGHT)
         self._grants_to = _Shelf(read, grants.list_grants_to, lambda found: 1 + _GRANT_WEIGHT * len(found))
         # What a service has concluded from entries alone, such as a decision without conditions; it goes with them.

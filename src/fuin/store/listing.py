@@ -10,7 +10,7 @@ from fuin.store import schema
 _o = schema.objects
 _START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
 _ROWS = (
-    select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum)
+    select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum, _o.c.storage_class)
     .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END)
     .order_by(_o.c.key)
     .limit(schema.parameter("p_limit", schema.LONG))
@@ -21,13 +21,14 @@ _BEYOND = b"\xff"  # greater than any UTF-8 text
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a listing tells of an object; `checksum` is JSON."""
+    """What a listing tells of an object; `checksum` is JSON, a `storage_class` of None is STANDARD."""
 
     key: str
     etag: str
     size: int
     modified: float
     checksum: str | None
+    storage_class: str | None
 
 
 @dataclass(frozen=True, slots=True)

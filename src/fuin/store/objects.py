@@ -14,7 +14,7 @@ _ID = schema.parameter("p_id", schema.LONG)
 _IS_OBJECT = and_(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key == schema.parameter("p_key", schema.BYTES))
 _FIND = select(
     _o.c.id, _o.c.etag, _o.c.size, _o.c.modified, _o.c.headers, _o.c.metadata, _o.c.encryption, _o.c.checksum,
-    _o.c.upload_id, _o.c.part_count,
+    _o.c.upload_id, _o.c.part_count, _o.c.storage_class,
 ).where(_IS_OBJECT)  # fmt: skip
 _FIELDS = tuple(column.name for column in _FIND.selected_columns)[1:]
 _IDENTITY = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
@@ -28,7 +28,8 @@ _BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.pa
 class Object:
     """An object's row. `etag` has no quotes; `headers` (content-type …), `metadata`, `encryption`, `checksum` are JSON.
 
-    `parts` are in the order of the object's bytes. `upload_id` names the multipart upload that made it.
+    `parts` are in the order of the object's bytes. `upload_id` names the multipart upload that made it. A
+    `storage_class` of None is STANDARD.
     """
 
     bucket: str
@@ -43,6 +44,7 @@ class Object:
     upload_id: str | None = None
     part_count: int = 1
     parts: tuple[Part, ...] = field(default=())
+    storage_class: str | None = None
 
 
 def _object(bucket: str, key: str, row: Any, found: tuple[Part, ...]) -> Object:
@@ -102,7 +104,7 @@ def put_object(
     row = {
         "bucket": obj.bucket, "key": obj.key.encode(), "etag": obj.etag, "size": obj.size, "modified": obj.modified,
         "headers": obj.headers, "metadata": obj.metadata, "encryption": obj.encryption, "checksum": obj.checksum,
-        "upload_id": obj.upload_id, "part_count": len(obj.parts),
+        "upload_id": obj.upload_id, "part_count": len(obj.parts), "storage_class": obj.storage_class,
     }  # fmt: skip
     owner = conn.execute(_o.insert(), row).lastrowid
     if obj.parts:

@@ -288,6 +288,14 @@ buckets = _table(
     sa.Index("buckets_by_account", "account", "name"),
 )
 
+# What else is set on a bucket, each under the name of its sub-resource; what is not set has no row.
+bucket_settings = _table(
+    "bucket_settings",
+    sa.Column("bucket", TEXT, sa.ForeignKey("buckets.name", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    _column("document", TEXT),
+)
+
 objects = _table(
     "objects",
     sa.Column("id", sa.Integer, primary_key=True),
@@ -302,6 +310,7 @@ objects = _table(
     _column("checksum", TEXT, null=True),
     _column("upload_id", TEXT, null=True),  # of the multipart upload it was made by
     _column("part_count", sa.Integer()),
+    _column("storage_class", TEXT, null=True),  # NULL: STANDARD
     sa.UniqueConstraint("bucket", "key", name="objects_by_key"),
     rowid=True,
 )
@@ -340,6 +349,7 @@ uploads = _table(
     _column("headers", TEXT),
     _column("checksum_algorithm", TEXT, null=True),
     _column("checksum_type", TEXT, null=True),
+    _column("storage_class", TEXT, null=True),  # of the object to be; NULL: STANDARD
     sa.Index("uploads_by_key", "bucket", "key", "upload_id"),
 )
 

@@ -15,7 +15,7 @@ _u, _p = schema.uploads, schema.upload_parts
 _ID = schema.parameter("p_id")
 _ALL = select(
     _u.c.upload_id, _u.c.bucket, _u.c.key, _u.c.created, _u.c.initiator, _u.c.data_key, _u.c.encryption, _u.c.metadata,
-    _u.c.headers, _u.c.checksum_algorithm, _u.c.checksum_type,
+    _u.c.headers, _u.c.checksum_algorithm, _u.c.checksum_type, _u.c.storage_class,
 )  # fmt: skip
 _FIND = _ALL.where(
     _u.c.upload_id == _ID,
@@ -52,7 +52,8 @@ PARTS_AT_MOST = 10_000  # AWS's limit for one upload
 class Upload:
     """A multipart upload; all its parts are encrypted under one data key, kept here as encrypted by its KMS key.
 
-    `encryption`, `metadata` and `headers` are JSON and go into the object. `initiator` is the principal's ARN.
+    `encryption`, `metadata` and `headers` are JSON and go into the object, as `storage_class` does (None: STANDARD).
+    `initiator` is the principal's ARN.
     """
 
     upload_id: str
@@ -66,6 +67,7 @@ class Upload:
     headers: str
     checksum_algorithm: str | None = None
     checksum_type: str | None = None
+    storage_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def insert_upload(conn: Connection, upload: Upload) -> None:
         "upload_id": upload.upload_id, "bucket": upload.bucket, "key": upload.key.encode(), "created": upload.created,
         "initiator": upload.initiator, "data_key": upload.data_key, "encryption": upload.encryption,
         "metadata": upload.metadata, "headers": upload.headers, "checksum_algorithm": upload.checksum_algorithm,
-        "checksum_type": upload.checksum_type,
+        "checksum_type": upload.checksum_type, "storage_class": upload.storage_class,
     }  # fmt: skip
     try:
         conn.execute(_u.insert(), row)

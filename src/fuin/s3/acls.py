@@ -1,0 +1,59 @@
+"""GetBucketAcl, GetObjectAcl, PutBucketAcl, PutObjectAcl: ACLs are off, and `owner_acls.py` says what that leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.s3 import documents, owner_acls, reads, rights, xml
+from fuin.s3.exchange import document, empty
+from fuin.s3.faults import S3Fault
+from fuin.s3.objects import check_version
+
+if TYPE_CHECKING:
+    from fuin.request import Answer
+    from fuin.s3.exchange import Exchange
+
+_ROOT = "AccessControlPolicy"
+
+
+async def get_bucket_acl(x: Exchange) -> Answer:
+    """Give the bucket's ACL: full control for its owner."""
+    return document(_ROOT, *owner_acls.content(rights.bucket_for(x, "s3:GetBucketAcl").account))
+
+
+async def get_object_acl(x: Exchange) -> Answer:
+    """Give the object's ACL: full control for the bucket's owner."""
+    bucket = rights.bucket_of_object(x, "s3:GetObjectAcl")
+    check_version(x.query.get("versionId"))
+    reads.find(x, bucket, x.key)
+    return document(_ROOT, *owner_acls.content(bucket.account))
+
+
+async def put_bucket_acl(x: Exchange) -> Answer:
+    """Take an ACL that gives the owner full control and nobody anything else."""
+    rights.bucket_for(x, "s3:PutBucketAcl")
+    raw = await documents.read(x, checked=False)
+    bucket = rights.bucket_for(x, "s3:PutBucketAcl")  # again: its sender chose how long the body took
+    _check_put(x, raw, bucket.account)
+    return empty(200)
+
+
+async def put_object_acl(x: Exchange) -> Answer:
+    """Take an ACL that gives the bucket's owner full control and nobody anything else."""
+    rights.bucket_of_object(x, "s3:PutObjectAcl")
+    check_version(x.query.get("versionId"))
+    raw = await documents.read(x, checked=False)
+    bucket = rights.bucket_of_object(x, "s3:PutObjectAcl")
+    reads.find(x, bucket, x.key)
+    _check_put(x, raw, bucket.account)
+    return empty(200)
+
+
+def _check_put(x: Exchange, raw: bytes, owner: str) -> None:
+    in_headers = owner_acls.check_headers(x.request.headers, owner)
+    if raw and in_headers:
+        raise S3Fault("UnexpectedContent")
+    if raw:
+        owner_acls.check_document(xml.parse(raw, _ROOT), owner)
+    elif not in_headers:
+        raise S3Fault("MissingSecurityHeader")

@@ -1,0 +1,147 @@
+"""What is taken of settings that are put: what this server keeps to. The rest is refused, saying what is not built.
+
+Each function takes the document's root and returns what is kept, as JSON; None where nothing need be kept, since it is
+so of every bucket. It raises MalformedXML for what is no such document, and NotImplemented.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin.access import public_access
+from fuin.access.public_access import PublicAccessBlock
+from fuin.s3 import xml
+from fuin.s3.faults import S3Fault
+
+if TYPE_CHECKING:
+    from fuin.s3.xml import Node
+
+_ENFORCED = "BucketOwnerEnforced"
+_WITH_ACLS = ("BucketOwnerPreferred", "ObjectWriter")
+_FLAGS = {"true": True, "false": False}
+OWNERSHIP = "ownershipControls"
+
+
+def _json(members: dict[str, str]) -> str:
+    return msgspec.json.encode(members).decode()
+
+
+# As on AWS since April 2023: no ACLs, and no public policy without a word of its own.
+OF_NEW_BUCKETS = (
+    (OWNERSHIP, _json({"ObjectOwnership": _ENFORCED})),
+    (public_access.SETTING, public_access.ALL_BLOCKED.column()),
+)
+
+
+def _not_built(what: str) -> S3Fault:
+    return S3Fault("NotImplemented", f"{what} not implemented by this server.")
+
+
+def _choice(root: Node, name: str, taken: str, others: tuple[str, ...], what: str) -> str:
+    """Return the text of an element if it is what is taken; `others` are those of S3 that are not built."""
+    value = (root.get(name) or "").strip()
+    if value in others:
+        raise _not_built(what)
+    if value != taken:
+        raise S3Fault("MalformedXML")
+    return value
+
+
+def versioning(root: Node) -> str:
+    """Take Suspended: no version is made either way."""
+    root.only("Status", "MfaDelete")
+    if root.one("Status") is None:
+        raise S3Fault("IllegalVersioningConfigurationException")
+    kept = {"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Versions of objects are")}
+    if root.one("MfaDelete") is not None:
+        kept["MfaDelete"] = _choice(root, "MfaDelete", "Disabled", ("Enabled",), "MFA delete is")
+    return _json(kept)
+
+
+def acceleration(root: Node) -> str:
+    """Take Suspended: there is nothing that could accelerate."""
+    root.only("Status")
+    return _json({"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Transfer acceleration is")})
+
+
+def ownership(root: Node) -> str:
+    """Take BucketOwnerEnforced: ACLs are always off."""
+    root.only("Rule")
+    rule = root.one("Rule")
+    if rule is None:
+        raise S3Fault("MalformedXML")
+    rule.only("ObjectOwnership")
+    what = f"ACLs, and so any ObjectOwnership but {_ENFORCED}, are"
+    return _json({"ObjectOwnership": _choice(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, what)})
+
+
+def public_access_block(root: Node) -> str:
+    """Take all four settings: those on policies are enforced, those on ACLs hold since there are none."""
+    names = dict(zip(PublicAccessBlock.__struct_encode_fields__, PublicAccessBlock.__struct_fields__, strict=True))
+    root.only(*names)
+    chosen: dict[str, bool] = {}
+    for element, member in names.items():
+        value = root.get(element)
+        flag = False if value is None else _FLAGS.get(value.strip().lower())
+        if flag is None:
+            raise S3Fault("MalformedXML")
+        chosen[member] = flag
+    return PublicAccessBlock(**chosen).column()
+
+
+def payer(root: Node) -> None:
+    """Take BucketOwner: nobody pays."""
+    root.only("Payer")
+    _choice(root, "Payer", "BucketOwner", ("Requester",), "Requester Pays is")
+
+
+def attribute_based(root: Node) -> None:
+    """Take Disabled: buckets have no tags that policies could ask for."""
+    root.only("Status")
+    _choice(root, "Status", "Disabled", ("Enabled",), "Attribute-based access control of buckets is")
+
+
+def logging(root: Node) -> None:
+    """Take the status without a target, which ends logging."""
+    root.only("LoggingEnabled")
+    if root.children:
+        raise _not_built("Server access logging is")
+
+
+def notifications(root: Node) -> None:
+    """Take the empty configuration, which ends notifications."""
+    if root.children:
+        raise _not_built("Event notifications are")
+
+
+def bucket_tags(root: Node) -> None:
+    """Take the empty set."""
+    _no_tags(root, "Bucket tags are")
+
+
+def object_tags(root: Node) -> None:
+    """Take the empty set."""
+    _no_tags(root, "Object tags are")
+
+
+def _no_tags(root: Node, what: str) -> None:
+    root.only("TagSet")
+    found = root.one("TagSet")
+    if found is None:
+        raise S3Fault("MalformedXML")
+    found.only("Tag")
+    if found.children:
+        raise _not_built(what)
+
+
+def elements(document: str) -> str:
+    """Return a kept document as it is given back: an element for each member."""
+    members: dict[str, str | bool] = msgspec.json.decode(document)
+    return "".join(xml.text(name, value) for name, value in members.items())
+
+
+def rule_of_elements(document: str) -> str:
+    """Return a kept document as it is given back, in a Rule."""
+    return xml.tag("Rule", elements(document))
