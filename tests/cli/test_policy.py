@@ -76,6 +76,7 @@ def test_putting_a_policy_leaves_the_warnings(server: Server, unique: Callable[[
     made_key = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [owner, wrong]}))
     assert any('"Wrong"' in line for line in record_of(server, made_key)["policyWarnings"])
     s3.create_bucket(Bucket=bucket)
+    s3.delete_public_access_block(Bucket=bucket)
     public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
     put = s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": public}))
     assert any("[for-everyone]" in line for line in record_of(server, put)["policyWarnings"])

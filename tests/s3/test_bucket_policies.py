@@ -65,16 +65,17 @@ def test_a_policy_about_ipv6(place: Place, bucket: str) -> None:
 
 def test_white_space_does_not_count(place: Place, bucket: str) -> None:
     """A policy that is long because it is laid out nicely is taken, and given back as it was put."""
-    document = of(bucket).replace("{", "{" + " " * 10_000)
+    document = of(bucket, Principal={"AWS": OTHER_ACCOUNT}).replace("{", "{" + " " * 10_000)
     place.s3().put_bucket_policy(Bucket=bucket, Policy=document)
     assert place.s3().get_bucket_policy(Bucket=bucket)["Policy"] == document
 
 
 def test_the_policy_is_on_the_record(place: Place, bucket: str) -> None:
     """The audit record holds what was put, or the hash of what is long."""
+    other = {"AWS": OTHER_ACCOUNT}
     for document, shown in (
-        (of(bucket), of(bucket)),
-        (long := of(bucket, Sid="x" * 9_000), "sha256:" + hashlib.sha256(long.encode()).hexdigest()),
+        (of(bucket, Principal=other), of(bucket, Principal=other)),
+        (long := of(bucket, Principal=other, Sid="x" * 9_000), "sha256:" + hashlib.sha256(long.encode()).hexdigest()),
     ):
         put = place.s3().put_bucket_policy(Bucket=bucket, Policy=document)
         records = place.drafts(put["ResponseMetadata"]["RequestId"])

@@ -7,31 +7,42 @@ import pytest
 
 from fuin import gate
 from fuin.access.ask import Ask
-from fuin.access.condition_keys import TABLE, find, of_action
+from fuin.access.condition_keys import TABLE as KEYS
+from fuin.access.condition_keys import find, of_action
 from fuin.request import Receive, Request, Scope
 from fuin.s3 import reference
+from fuin.s3.routes import OBJECT
+from fuin.s3.subresource_table import TABLE, Subresource
 from tests.s3 import place as places
 from tests.s3.place import Place
 
 _ACTIONS = {text.split(" ")[0] for actions in reference.ACTIONS.values() for text in actions}
 _HEADERS = {
     name: "x"
-    for key in TABLE
+    for key in KEYS
     if key.brought
     and key.name.startswith("s3:")
     and ("s3:PutObject" in key.actions or "s3:CreateBucket" in key.actions)
     for name in [key.name.removeprefix("s3:")]
-    if name not in {"LocationConstraint", "ObjectCreationOperation"}
+    if name not in {"LocationConstraint", "ObjectCreationOperation", "x-amz-copy-source"}
 }
 _CONSTRAINT = (
     b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"
 )
+
+
+def _target(row: Subresource) -> str:
+    return f"/BUCKET{'/k' if row.level == OBJECT else ''}?{row.name}"
+
+
 # What is asked for, of a bucket and an object k; answers do not matter.
 _REQUESTS = (
     ("PUT", "/new-bucket-of-this-test"), ("GET", "/"), ("HEAD", "/BUCKET"),
     ("GET", "/BUCKET?prefix=p&delimiter=d&max-keys=1"), ("GET", "/BUCKET?list-type=2"), ("GET", "/BUCKET?uploads"),
-    *(("GET", f"/BUCKET?{name}") for name in ("location", "versioning", "policy", "encryption")),
-    *(("PUT", f"/BUCKET?{name}") for name in ("policy", "encryption")),
+    *(("GET", f"/BUCKET?{name}") for name in ("location", "policy", "policyStatus", "encryption", "acl")),
+    *(("PUT", f"/BUCKET?{name}") for name in ("policy", "encryption", "acl")),
+    *(("GET", _target(row)) for row in TABLE), *(("PUT", _target(row)) for row in TABLE if row.put),
+    *(("DELETE", _target(row)) for row in TABLE if row.delete), ("GET", "/BUCKET/k?acl"), ("PUT", "/BUCKET/k?acl"),
     *(("DELETE", f"/BUCKET?{name}") for name in ("policy", "encryption")),
     ("PUT", "/BUCKET/k"), ("GET", "/BUCKET/k"), ("HEAD", "/BUCKET/k"), ("GET", "/BUCKET/k?attributes"),
     ("POST", "/BUCKET/k?uploads"), ("GET", "/BUCKET/k?uploadId=u"), ("DELETE", "/BUCKET/k?uploadId=u"),
@@ -61,7 +72,7 @@ def brought(place: Place) -> dict[str, set[str]]:
         bucket = place.bucket()
         for method, target in _REQUESTS:
             more = {
-                "PUT": {**_HEADERS, "x-amz-copy-source": f"/{bucket}/k"},
+                "PUT": _HEADERS if "?" in target else {**_HEADERS, "x-amz-copy-source": f"/{bucket}/k"},
                 "DELETE": {"if-match": '"x"'},
                 "GET": {"x-amz-object-attributes": "ETag"},
             }

@@ -26,6 +26,7 @@ _KNOWN = frozenset({
     "aws:sourceowner", "aws:sourcevpc", "aws:sourcevpce", "aws:userid", "s3:dataaccesspointaccount",
     "s3:dataaccesspointarn", "s3:x-amz-server-side-encryption-aws-kms-key-id",
 })  # fmt: skip
+_ANYBODY = "anonymous"  # aws:PrincipalAccount and aws:userid of requests without a signature
 _BROADEST = {4: 8, 6: 32}  # prefix lengths; whatever is broader is the public
 
 
@@ -92,7 +93,9 @@ def _confines(operator: str, key: str, values: list[str]) -> bool:
 
 
 def _is_fixed(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and not any(mark in value for mark in ("*", "?", "${"))
+    if not isinstance(value, str) or value.lower() in ("", _ANYBODY):
+        return False
+    return not any(mark in value for mark in ("*", "?", "${"))
 
 
 def _is_network(value: object) -> bool:

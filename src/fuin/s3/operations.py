@@ -69,6 +69,7 @@ async def run(x: Exchange) -> Answer | Stream:
     """Run the request's operation; raises NotImplemented for those that are not built."""
     operation = BUILT.get(x.call.operation)
     if operation is None:
-        what = NOT_BUILT.get(x.call.operation, f"{x.call.operation} is")
-        raise S3Fault("NotImplemented", f"{what} not implemented by this server.")
+        what = NOT_BUILT.get(x.call.operation)
+        more = "" if what is None else f" {what} not built."
+        raise S3Fault("NotImplemented", f"{x.call.operation} is not implemented by this server.{more}")
     return await operation(x)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fuin.s3 import subresources
 from fuin.s3.operations import BUILT
-from fuin.s3.routes import BUCKET, OBJECT, ROUTES, Route
+from fuin.s3.routes import BUCKET, OBJECT, ROUTES, TWINS, Route
+from fuin.s3.subresource_table import NOT_BUILT
 
 # The IAM actions that each built operation asks for.
 ACTIONS: dict[str, tuple[str, ...]] = {
@@ -63,6 +64,8 @@ KEY_ACTIONS: dict[str, str] = {
     "UploadPartCopy": "kms:Decrypt, for the source and for the upload",
 }
 
+_DIRECTORY = "ListDirectoryBuckets"  # asks for buckets of a kind that is not here, by the request of ListBuckets
+
 _HEAD = """# S3 operations
 
 Made by `python -m fuin.s3.reference` of the routes (`src/fuin/s3/routes.py`) and the table of what is built
@@ -78,13 +81,27 @@ _NOTES = """## What is different from AWS, or not built
 * **Every object has a data key of its own.** `BucketKeyEnabled` is kept and given back, since clients and Terraform
   send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
 * **SSE-C** (customer-provided keys) and **aws:kms:dsse** answer `NotImplemented` and store nothing.
-* **ACLs are off**, as on every new bucket of AWS: `private`, `bucket-owner-read` and `bucket-owner-full-control` are
-  taken; all others, and grants, answer `AccessControlListNotSupported`, and for a new bucket
-  `InvalidBucketAclWithObjectOwnership`.
+* **Settings that are not set** are answered as AWS answers them, and removing one that is not set succeeds as it does
+  there: tags, CORS, lifecycle, website, replication, Object Lock, logging, notifications, metrics and the like. Setting
+  what is not built answers `NotImplemented` and names it. What holds here anyway is taken: no tags, no logging, no
+  notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control; and kept and given back:
+  `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, the public access block.
+* **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version have
+  none. `BlockPublicPolicy` refuses a public bucket policy, `RestrictPublicBuckets` keeps what one allows from other
+  accounts and anonymous callers; what public means is in AWS's user guide, "The meaning of 'public'", and a policy in
+  doubt is public. The two on ACLs hold either way, since there are none. There is no block of a whole account.
+* **ACLs are off**, as on every new bucket of AWS. Reading one gives the owner's full control. `private`,
+  `bucket-owner-read`, `bucket-owner-full-control` and full control for the owner alone are taken (AWS refuses `private`
+  in PutBucketAcl and PutObjectAcl, though it would change nothing); all others answer `AccessControlListNotSupported`,
+  and for a new bucket `InvalidBucketAclWithObjectOwnership`. The canonical id of an account is its number. Removing the
+  ownership controls is kept and given back, and turns no ACL on.
+* **Storage classes are labels**: kept with an object and given back, also by lists. The bytes lie in one place whatever
+  the class, and reading GLACIER and DEEP_ARCHIVE needs no restore. (`aws s3 cp` passes over objects with these two
+  classes unless it is given `--force-glacier-transfer`.)
 * **Conditions**: `If-Match` on a delete of one object; on DeleteObjects, and by size or time, `NotImplemented`.
-* **Versions**: buckets are never versioned; only `versionId=null` is taken.
-* **Tags, Object Lock, storage classes but STANDARD, website redirection, appending and HTML form uploads** answer
-  `NotImplemented`.
+* **Versions**: buckets are never versioned; only `versionId=null` is taken. A bucket with `Suspended` keeps no delete
+  markers, as a bucket of AWS would: a deleted object is gone, as there, but leaves no trace in the bucket.
+* **Tags, Object Lock, website redirection, appending and HTML form uploads** answer `NotImplemented`.
 * **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, as header or trailer; SHA512, MD5 and XXHASH answer
   `NotImplemented`. A write without any keeps CRC64NVME, as in AWS.
 * **Making one's own bucket again** answers 200, as in us-east-1, if the region is the same.
@@ -100,15 +117,23 @@ _NOTES = """## What is different from AWS, or not built
 def page() -> str:
     """Return the page as Markdown."""
     built = [route for route in ROUTES if route.operation in BUILT]
-    later = [route for route in ROUTES if route.operation not in BUILT]
+    later = [route for route in ROUTES if _is_missing(route.operation)]
     lines = [_HEAD.format(built=len(built), all=len(ROUTES)) + "## Built\n"]
     lines += ["| operation | request | rights | right to the key, under SSE-KMS |", "| --- | --- | --- | --- |"]
     for route in built:
         rights = ", ".join(ACTIONS[route.operation])
         lines.append(f"| {route.operation} | `{_shown(route)}` | {rights} | {KEY_ACTIONS.get(route.operation, '')} |")
-    lines += ["", _NOTES + "\n## Not built\n", "| operation | request |", "| --- | --- |"]
-    lines += [f"| {route.operation} | `{_shown(route)}` |" for route in later]
+    lines += ["", _NOTES + "\n## Not built\n", "| operation | request | |", "| --- | --- | --- |"]
+    for route in later:
+        what = NOT_BUILT.get(route.operation)
+        lines.append(f"| {route.operation} | `{_shown(route)}` | {f'{what} not built' if what else ''} |")
     return "\n".join(lines) + "\n"
+
+
+def _is_missing(operation: str) -> bool:
+    """Tell whether nothing answers the operation's request; older names of a request are answered by the newer one."""
+    same_request = operation in TWINS and operation != _DIRECTORY
+    return operation not in BUILT and not (same_request and TWINS[operation] in BUILT)
 
 
 def _shown(route: Route) -> str:
