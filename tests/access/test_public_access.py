@@ -28,7 +28,7 @@ def condition(operator: str, key: str, value: Any) -> dict[str, Any]:
     return {"Condition": {operator: {key: value}}}
 
 
-NOT_PUBLIC = [
+NOT_PUBLIC: list[dict[str, Any]] = [
     {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}},
     {"Principal": {"AWS": [ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann"]}},
     {"Principal": {"Service": "logging.s3.amazonaws.com"}},
@@ -44,7 +44,7 @@ NOT_PUBLIC = [
     condition("IpAddress", "aws:SourceIp", ["10.0.0.0/8", "2001:db8::/32", "203.0.113.7"]),
     {"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "Bool": {"aws:SecureTransport": "true"}}},
 ]
-PUBLIC = [
+PUBLIC: list[dict[str, Any]] = [
     {},
     {"Principal": {"AWS": "*"}},
     {"Principal": {"AWS": [ACCOUNT, "*"]}},

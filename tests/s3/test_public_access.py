@@ -7,6 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.access import public_access
+from fuin.access.ask import Ask
+from fuin.access.explain import Evaluation, explain
+from fuin.access.principal import account_root
+from fuin.identity import in_force
 from fuin.store import buckets
 from tests.s3.place import Place, refused
 from tests.support.policies import allow
@@ -126,3 +130,20 @@ def test_a_block_that_comes_while_a_policy_is_stored_holds(
     assert refused(error.value)[0] == 403
     monkeypatch.undo()
     assert place.send("GET", f"/{bucket}?policy").code == "NoSuchBucketPolicy"
+
+
+def test_who_can_and_explain_know_of_the_block(place: Place, bucket: str) -> None:
+    """What is told of principals beforehand, and of a refusal afterwards, is what requests meet."""
+    place.put_policy(bucket, json.loads(_policy(bucket, "*"))["Statement"][0])
+    asked = Ask(account_root(OTHER), "s3:GetObject", f"arn:aws:s3:::{bucket}/k", {})
+
+    async def told() -> Evaluation:
+        found = place.services.store.read(buckets.find_bucket, bucket)
+        assert found is not None
+        return explain(in_force.root(OTHER).of_bucket(found), asked)
+
+    assert place.run(told()).decision.allowed
+    _block(place, bucket, RestrictPublicBuckets=True)
+    evaluation: Evaluation = place.run(told())
+    assert not evaluation.decision.allowed
+    assert any("RestrictPublicBuckets" in reason.text for reason in evaluation.decision.reasons)

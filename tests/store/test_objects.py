@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from fuin.store import buckets, objects, parts, uploads
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
+from fuin.store.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
 
@@ -143,3 +145,38 @@ def test_known_blobs_of_many(store: Store) -> None:
     known = {part.blob for part in found.parts} | {extra.blob}
     assert store.read(parts.known_blobs, [*known, *(f"orphan-{n}" for n in range(700))]) == known
     assert store.read(parts.known_blobs, []) == set()
+
+
+def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
+    """Each has a row of its own: set, set anew, removed; a bucket that is made again has none of the old."""
+    store.change_sync(buckets.set_setting, "bucket", "versioning", '{"Status":"Suspended"}')
+    store.change_sync(buckets.set_setting, "bucket", "accelerate", "{}")
+    store.change_sync(buckets.set_setting, "bucket", "accelerate", '{"Status":"Suspended"}')
+    found = store.catalog().bucket("bucket")
+    assert found is not None
+    assert [name for name, _ in found.settings] == ["accelerate", "versioning"]
+    assert found.setting("accelerate") == found.setting("versioning") == '{"Status":"Suspended"}'
+    store.change_sync(buckets.set_setting, "bucket", "accelerate", None)
+    found = store.catalog().bucket("bucket")
+    assert found is not None
+    assert found.setting("accelerate") is None
+    store.change_sync(buckets.delete_bucket, "bucket")
+    store.change_sync(buckets.insert_bucket, replace(values.bucket(), settings=(("tagging", "[]"),)))
+    assert store.read(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
+    with pytest.raises(IntegrityError):
+        store.change_sync(buckets.set_setting, "none", "versioning", "{}")
+
+
+def test_a_storage_class_goes_from_the_upload_to_the_object_and_the_list(store: Store) -> None:
+    """None stands for STANDARD, in rows of before as well."""
+    store.write_sync(uploads.insert_upload, replace(values.upload(), storage_class="GLACIER"))
+    found = store.read(uploads.find_upload, "upload", "bucket", "key")
+    assert found is not None
+    assert found.storage_class == "GLACIER"
+    store.write_sync(objects.put_object, replace(values.obj("cold"), storage_class="GLACIER"))
+    store.write_sync(objects.put_object, values.obj("plain"))
+    listed = store.read(list_objects, "bucket").objects
+    assert [(item.key, item.storage_class) for item in listed] == [("cold", "GLACIER"), ("plain", None)]
+    cold = store.read(objects.head_object, "bucket", "cold")
+    assert cold is not None
+    assert cold.storage_class == "GLACIER"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 import fuin.store
 from fuin.settings import Settings
-from fuin.store import accounts, connect, identities, keys, managed_policies, materials, migrate
+from fuin.store import accounts, connect, identities, keys, managed_policies, materials, migrate, objects
 from fuin.store.store import Store
 from fuin.store.users import User
 from tests.store import values
@@ -123,5 +123,31 @@ def test_the_policies_of_aws_come_with_an_upgrade(settings: Settings) -> None:
         document = store.catalog().managed_document(values.ACCOUNT, "arn:aws:iam::aws:policy/AdministratorAccess")
         assert document is not None
         assert json.loads(document)["Statement"] == [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    finally:
+        store.close()
+
+
+def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> None:
+    """Their public policies stay as they were; that there are no ACLs has always been so. Objects are STANDARD."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0004")
+    engine = connect.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        for statement in (
+            "INSERT INTO accounts VALUES ('123456789012', 1.0)",
+            "INSERT INTO buckets VALUES ('old', '123456789012', 'us-east-1', 2.0, NULL, '{}')",
+            "INSERT INTO objects VALUES (1, 'old', X'6b', 'etag', 3, 4.0, '{}', '{}', '{}', NULL, NULL, 0)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        bucket = store.catalog().bucket("old")
+        assert bucket is not None
+        assert bucket.policy == "{}"
+        assert bucket.settings == (("ownershipControls", '{"ObjectOwnership":"BucketOwnerEnforced"}'),)
+        found = store.read(objects.get_object, "old", "k")
+        assert found is not None
+        assert (found.etag, found.storage_class) == ("etag", None)
     finally:
         store.close()
