@@ -231,6 +231,18 @@ def test_a_buckets_default_is_told() -> None:
     assert steps[1] == f"The bucket's default encryption is now aws:kms, with the key {KEY}."
 
 
+def test_a_buckets_setting_is_told() -> None:
+    """What was put, or that it was removed; not where the request was refused."""
+    facts = {"bucket": "papers", "settings": {"versioning": {"Status": "Suspended"}}}
+    steps = tell([entry("s3:PutBucketVersioning", facts=facts)])
+    assert steps[1] == """The bucket's versioning is now {"Status": "Suspended"}."""
+    facts = {"bucket": "papers", "settings": {"publicAccessBlock": None}}
+    assert (
+        tell([entry("s3:DeletePublicAccessBlock", facts=facts)])[1] == "The bucket's publicAccessBlock is now not set."
+    )
+    assert len(tell([entry("s3:DeletePublicAccessBlock", facts=facts, error="AccessDenied", message="No.")])) == 2
+
+
 @pytest.mark.parametrize(
     ("operation", "said"), [("fuin:PutUserPolicy", "on the server's own machine"), ("s3:GetObject", ", unsigned")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def tell(entries: Sequence[Entry]) -> list[str]:
     steps += _refused(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
         steps += _issued(_facts(entries[-1]))
+        steps += _set(_facts(entries[-1]))
         steps += _stored(_facts(entries[-1]))
         steps += _composed(entries[-1])
         steps += _kept(entries[-1])
@@ -114,6 +116,13 @@ def _issued(facts: dict[str, Any]) -> Iterator[str]:
     issued = facts.get("issued")
     if isinstance(issued, dict):
         yield f"Temporary credentials were given: access key {issued.get('accessKey')}, until {issued.get('until')}."
+
+
+def _set(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield which setting of a bucket was put or removed."""
+    settings = facts.get("settings")
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        yield f"The bucket's {name} is now {'not set' if value is None else json.dumps(value)}."
 
 
 def _chosen(entry: Entry) -> Iterator[str]:

@@ -29,14 +29,14 @@ _ONE_ID = re.compile(r'id="?([^",]+)"?')
 def check_headers(headers: Mapping[bytes, bytes], owner: str, code: str = _NOT_SUPPORTED) -> bool:
     """Refuse an ACL in headers that gives anybody but `owner` anything; returns whether there is one at all."""
     canned = headers.get(_CANNED)
-    granting = {name: value.decode("latin-1") for name, value in headers.items() if name.startswith(_GRANT)}
+    granting = [name for name in headers if name.startswith(_GRANT) and headers[name]]
     if canned and canned.decode("latin-1") not in _OF_OWNER:
         raise S3Fault(code)
-    for name, grantee in granting.items():
-        one = _ONE_ID.fullmatch(grantee.strip())
-        if grantee and (name != _GRANT + b"full-control" or one is None or one[1] != owner):
+    for name in granting:
+        one = _ONE_ID.fullmatch(headers[name].decode("latin-1").strip())
+        if name != _GRANT + b"full-control" or one is None or one[1] != owner:
             raise S3Fault(code)
-    return bool(canned or any(granting.values()))
+    return bool(canned or granting)
 
 
 def content(account: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fuin.s3 import documents, reads, rights, xml
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault
@@ -56,7 +58,7 @@ async def put(row: Subresource, asked: Put, x: Exchange) -> Answer:
         reads.find(x, bucket, x.key)
     kept = asked.take(xml.parse(raw, row.root))
     if kept is not None:
-        x.call.facts["setting"] = kept
+        x.call.facts["settings"] = {row.name: msgspec.Raw(kept.encode())}
         await x.call.change(_set, bucket, row.name, kept)
     return empty(asked.status)
 
@@ -69,6 +71,7 @@ async def delete(row: Subresource, asked: Delete, x: Exchange) -> Answer:
     if row.level == OBJECT:
         reads.find(x, bucket, x.key)
     if row.show is not None:
+        x.call.facts["settings"] = {row.name: None}
         await x.call.change(_set, bucket, row.name, None)
     return empty(204)
 
