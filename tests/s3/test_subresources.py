@@ -12,6 +12,7 @@ from fuin.s3.routes import OBJECT, ROUTES
 from fuin.s3.subresource_table import NOT_BUILT, TABLE, Subresource
 from tests.s3.place import Place, refused
 from tests.support.policies import allow
+from tests.support.server import User
 
 MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")
 ALL_BLOCKED = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
@@ -60,16 +61,23 @@ def _asked(place: Place, name: str, bucket: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_what_is_not_set_is_answered_as_aws_does(place: Place, bucket: str, name: str) -> None:
-    """Each setting of a new bucket and object, read by boto3."""
+@pytest.fixture(scope="module")
+def untouched(place: Place) -> str:
+    """Give a new bucket with one object, which tests only read."""
+    bucket = place.bucket()
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    return bucket
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_is_not_set_is_answered_as_aws_does(place: Place, untouched: str, name: str) -> None:
+    """Each setting of a new bucket and object, read by boto3."""
     expected = ANSWERS[name]
     if isinstance(expected, dict):
-        assert _asked(place, name, bucket) == expected
+        assert _asked(place, name, untouched) == expected
         return
     with pytest.raises(ClientError) as error:
-        _asked(place, name, bucket)
+        _asked(place, name, untouched)
     assert refused(error.value)[:2] == expected
     with pytest.raises(ClientError) as error:
         _asked(place, name, "no-such-bucket-of-this-test")
@@ -102,13 +110,23 @@ def _target(row: Subresource) -> str:
     return f"{'/k' if row.level == OBJECT else ''}?{row.name}"
 
 
+@pytest.fixture(scope="module")
+def guarded(place: Place) -> tuple[User, str]:
+    """Give a user whose rights tests choose, and a bucket with one object."""
+    bucket = place.bucket()
+    place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    return place.add_user(), bucket
+
+
 @pytest.mark.parametrize(("method", "target", "action"), _requests())
-def test_each_needs_its_right_before_anything_else(place: Place, method: str, target: str, action: str) -> None:
+def test_each_needs_its_right_before_anything_else(
+    place: Place, guarded: tuple[User, str], method: str, target: str, action: str
+) -> None:
     """Without the one action it is 403, whether there is such a bucket or not; with it alone it is answered."""
+    user, bucket = guarded
     policy = allow("s3:*")
     policy["Statement"].append({"Effect": "Deny", "Action": action, "Resource": "*"})
-    user, bucket = place.add_user(policy), place.bucket()
-    place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    place.set_policy(user, policy)
     for name in (bucket, "no-such-bucket-of-this-test"):
         assert place.send(method, f"/{name}{target}", user=user).status == 403
     assert place.raw(method, f"/{bucket}{target}", {}).status == 403

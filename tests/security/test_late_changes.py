@@ -150,7 +150,7 @@ _BY_USER: dict[str, Callable[[Place, User, str], Any]] = {
         Bucket="kept", Delete={"Objects": [{"Key": "old"}]}
     ),
     "PutBucketPolicy": lambda place, user, _: place.s3(user).put_bucket_policy(
-        Bucket="kept", Policy=_policy(_naming("*", "s3:*", resource="arn:aws:s3:::kept/*"))
+        Bucket="kept", Policy=_policy(_naming(_ROOT, "s3:*", resource="arn:aws:s3:::kept/*"))
     ),
     "CreateMultipartUpload": lambda place, user, _: place.s3(user).create_multipart_upload(Bucket="kept", Key="late"),
 }
