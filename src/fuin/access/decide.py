@@ -66,7 +66,12 @@ _ROOT = Cause(Reason("the root of an account may do everything that its account 
 # Reference, PutBucketPolicy).
 _OF_POLICY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
 _RESTRICTED = Cause(
-    Reason("the bucket's RestrictPublicBuckets setting keeps its public policy from other accounts", "", "", ""),
+    Reason(
+        "the bucket's RestrictPublicBuckets setting keeps a public policy from anonymous callers and other accounts",
+        "",
+        "",
+        "",
+    ),
     (NOWHERE, 0),
 )
 _BY_RESTRICTION = "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
