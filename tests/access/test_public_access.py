@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from fuin.access.ask import Ask
+from fuin.access.decide import decide_bucket
+from fuin.access.kinds import PolicyKind
+from fuin.access.policy import parse_policy
+from fuin.access.principal import ANONYMOUS, Principal, account_root
 from fuin.access.public_access import (
     ALL_BLOCKED,
     NOTHING_BLOCKED,
@@ -103,3 +108,23 @@ def test_only_public_policies_are_restricted() -> None:
     assert not is_restricted(restricting, policy(NOT_PUBLIC[0]))
     assert not is_restricted(restricting, None)
     assert not is_restricted(PublicAccessBlock(True, True, True, False), policy({}))
+
+
+@pytest.mark.parametrize(
+    ("principal", "allowed"),
+    [
+        (Principal("service", "logging.s3.amazonaws.com", "", "logging.s3.amazonaws.com"), True),
+        (account_root("123456789012"), True),
+        (account_root(ACCOUNT), False),
+        (ANONYMOUS, False),
+    ],
+)
+def test_a_restricted_policy_is_for_the_own_account_and_services(principal: Principal, allowed: bool) -> None:
+    """AWS: RestrictPublicBuckets leaves only service principals and authorized users of the bucket's account in."""
+    document = policy({}, {"Principal": {"Service": "logging.s3.amazonaws.com"}})
+    ask = Ask(principal, "s3:GetObject", "arn:aws:s3:::b/k", {})
+    compiled = parse_policy(document, PolicyKind.BUCKET)
+    assert decide_bucket(ask, "123456789012", compiled, ()).allowed
+    decision = decide_bucket(ask, "123456789012", compiled, (), restricted=True)
+    assert decision.allowed == allowed
+    assert allowed or decision.sentence.endswith("the RestrictPublicBuckets setting in S3 Block Public Access")
