@@ -7,17 +7,17 @@ one sweep over all connections every few seconds, so that a request pays for a c
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fuin.errors import FuinError
+from fuin.server import heads, target
 from fuin.server.cycle import Cycle
-from fuin.settings import KIB
+from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
 
-HEADER_LIMIT = 32 * KIB  # request line and headers together; AWS takes 8 KiB of headers, presigned URLs are long
-HEADER_COUNT = 256
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
 PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
@@ -37,64 +37,119 @@ def decoded(path: bytes) -> str:
     return unquote(text) if "%" in text else text
 
 
-class HeadersTooLarge(Exception):
-    """Ends the parsing."""
-
-
-class NotOriginForm(Exception):
-    """Ends the parsing: a target that is no path (RFC 9112 section 3.2.1), such as a proxy would be sent."""
-
-
-class TooManyPipelined(Exception):
+class TooManyPipelined(FuinError):
     """Ends the parsing: more requests than PIPELINED_AT_MOST wait for the one at hand."""
 
 
-class _Deaf:
-    """A parser that hears nothing more."""
+class NotUnderstood(FuinError):
+    """Ends the parsing: a request for a tunnel, or a head that reads otherwise when it is read again."""
 
-    def feed_data(self, data: bytes) -> None:
-        """Drop what comes."""
+
+class _Answered:
+    """Stands for the cycle of a request that has had its answer.
+
+    A connection that kept the cycle itself would keep the request's headers and the rest of its body while it is idle,
+    and the two would refer to each other: only the garbage collector would ever give back their memory.
+    """
+
+    response_complete = True
+    more_body = False
+
+    @property
+    def message_event(self) -> _Answered:
+        """Return what uvicorn's protocol calls `set` of when the connection is lost."""
+        return self
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_ANSWERED: Any = _Answered()
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection with bounded headers, bounded silence and bounded slowness."""
 
     _received = 0  # bytes of the piece at hand
-    _header_bytes = 0  # received since the piece in which the request at hand began, at least its head's size
+    _request_bytes = 0  # received since the piece in which the request at hand began
+    _framing = 0  # bytes of the request at hand that were no body, since its begin or since the last piece of its body
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
     _defaults: Any = None  # the default headers of `_default_lines`
     _default_lines = b""
     _began = 0.0  # the connection, and then each request
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
+    _answered = 0.0  # the last request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch the time."""
         super().connection_made(transport)
-        self._began = self._last_sign = self.loop.time()
+        self._began = self._last_sign = self._answered = self.loop.time()
+        self.url, self.headers, self.cycle = b"", [], _ANSWERED
         tls = transport.get_extra_info("ssl_object")  # told as ASGI's TLS extension does
         self._extensions = {} if tls is None else {"tls": {"tls_version": _TLS.get(tls.version())}}
 
     def data_received(self, data: bytes) -> None:
-        """Note the sign of life, feed the parser, and refuse headers that have no end."""
+        """Note the sign of life, feed the parser, and refuse headers and trailers that have no end."""
         self._last_sign = self.loop.time()
-        self._received = len(data)
-        self._header_bytes += self._received
+        self._received = received = len(data)
+        self._request_bytes += received
+        self._framing += received
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:  # also what a callback raised
-            if self.pipeline:
-                self.transport.abort()  # an answer now would be taken for that of an earlier request
-            else:
-                self.send_400_response("Invalid HTTP request received.")
+            self._refuse("Invalid HTTP request received.")
             return
-        except httptools.HttpParserUpgrade:  # offered, not taken: the request is answered as it stands
-            # Its body, which the parser leaves out, and whatever follows must not be taken for more requests.
-            self.parser = _Deaf()
-            cast("Cycle", self.cycle).keep_alive = False
-            return
-        if self._in_headers and self._header_bytes > HEADER_LIMIT and not self.transport.is_closing():
-            self.send_400_response("The request's headers are too large.")
+        except httptools.HttpParserUpgrade as offer:
+            if not self._has_declined(offer, data):
+                return
+        if self._in_headers or self._framing > HEADER_LIMIT:
+            self._check_framing()
+
+    def _check_framing(self) -> None:
+        """Refuse what is not the body, when there is more of it than anybody sends: it may be kept until its end."""
+        if (self._framing > HEADER_LIMIT or len(self.headers) > HEADER_COUNT) and not self.transport.is_closing():
+            self._refuse("The request's headers are too large.")
+
+    def _refuse(self, text: str) -> None:
+        """Answer 400 and close; with requests before it, an answer now would be taken for that of one of them."""
+        if self.pipeline:
+            self.transport.abort()
+        else:
+            self.send_400_response(text)
+
+    def _has_declined(self, offer: Exception, data: bytes) -> bool:
+        """Read on as if the request had not offered another protocol, which is not taken (RFC 9110 section 7.8).
+
+        The parser leaves out the body of a request that offers. So a new one is told the same head without the offer,
+        and it finds the body and what follows by the same rules as any other. Returns False when they are broken.
+        """
+        rest = data[offer.args[0] :]
+        try:
+            while True:
+                self._begin_anew()
+                try:
+                    self.parser.feed_data(rest)
+                    return True
+                except httptools.HttpParserUpgrade as another:  # a request behind this one offers as well
+                    rest = rest[another.args[0] :]
+        except (httptools.HttpParserError, NotUnderstood):
+            self._refuse("Invalid HTTP request received.")
+            return False
+
+    def _begin_anew(self) -> None:
+        """Let a new parser begin the request that offered; a signature may cover the offer, so its header stays."""
+        headers = self.headers
+        kept = heads.without_offer(headers)
+        head = heads.written(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.url, self.headers = b"", []
+        begun = self.headers
+        self.parser.feed_data(head)
+        if begun != kept or self.parser.should_upgrade():
+            raise NotUnderstood
+        begun[:] = headers  # in the request's scope; its task has not begun yet
 
     def resume_writing(self) -> None:
         """Note that the client read enough for the next piece."""
@@ -103,41 +158,59 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._header_bytes = self._received
+        self._request_bytes = self._received
         self._in_headers = self._receiving = True
         self._began = self._last_sign
-        self.url = b""
-        self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, under its name in lower case."""
-        self.headers.append((name.lower(), value))
+        """Keep a header, under its name in lower case; the parser tells of trailers in the same way."""
+        if self._in_headers:
+            self.headers.append((name.lower(), value))
+        else:
+            self._on_trailer(name, value)
+
+    def _on_trailer(self, name: bytes, value: bytes) -> None:
+        if not isinstance(self.headers, Trailers):
+            self.headers = Trailers(self.url, self.headers)  # type: ignore[assignment]
+        self.headers.count(name, value)
 
     def on_headers_complete(self) -> None:
         """Start the request's task, if its headers are within bounds; an exception makes the parser answer 400."""
         self._in_headers = False
-        if len(self.headers) > HEADER_COUNT or (self._header_bytes > HEADER_LIMIT and self._size() > HEADER_LIMIT):
+        headers = self.headers
+        if len(headers) > HEADER_COUNT or (
+            self._framing > HEADER_LIMIT and heads.size(self.url, headers) > HEADER_LIMIT
+        ):
             raise HeadersTooLarge
+        if self.parser.should_upgrade():
+            self._expect_anew()
+            return
         path, _, query = self.url.partition(b"?")
         if not path.startswith(b"/"):
-            raise NotOriginForm
+            path, _, query = target.origin_form(self.url, headers).partition(b"?")
         version = self.parser.get_http_version()
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
-            "scheme": self.scheme, "root_path": "", "headers": self.headers, "state": {},
+            "scheme": self.scheme, "root_path": "", "headers": headers, "state": {},
             "method": self.parser.get_method().decode("ascii"), "path": decoded(path), "raw_path": path,
             "query_string": query, "extensions": self._extensions,
         }  # fmt: skip
         earlier = self.cycle
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
         self.cycle = cycle = Cycle(self, scope, keep_alive)  # type: ignore[assignment]
-        if earlier is None or earlier.response_complete:
+        if earlier.response_complete:
             self._start(cycle)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
+
+    def _expect_anew(self) -> None:
+        """Leave a request that offers another protocol until it is begun without the offer."""
+        if self.parser.get_method() == b"CONNECT":
+            raise NotUnderstood
+        self._receiving = False
 
     def default_lines(self) -> bytes:
         """Return the headers that all answers have, as they stand on the wire; uvicorn renews them each second."""
@@ -152,13 +225,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of the body; what comes after the answer is dropped."""
+        self._framing = 0
         cycle: Any = self.cycle
         if not cycle.response_complete:
             cycle.add(body)
 
     def on_message_complete(self) -> None:
-        """Tell the request's task that its body is whole."""
+        """Tell the request's task that its body is whole, and keep nothing for the next one."""
+        if not self._receiving:
+            return
         self._receiving = False
+        self._framing = 0
+        self.url = b""
+        self.headers = []
         cycle: Any = self.cycle
         if not cycle.response_complete:
             cycle.end()
@@ -167,15 +246,23 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
+            self._let_go()
             return
-        self._last_sign = self.loop.time()
+        self._last_sign = self._answered = self.loop.time()
         self.flow.resume_reading()
         if self.pipeline:
             self._start(self.pipeline.pop()[0])  # type: ignore[arg-type]
+        else:
+            self.cycle = _ANSWERED
 
-    def _size(self) -> int:
-        """Return the exact size of a request's head; needed only when much was received at once."""
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request at hand, and let go of all of them."""
+        super().connection_lost(exc)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.cycle = _ANSWERED
+        self.pipeline.clear()
 
     def shutdown(self) -> None:
         """Close as soon as the response is out; uvloop alone would wait 30 s for a silent client's closing alert."""
@@ -198,14 +285,14 @@ class BoundedProtocol(HttpToolsProtocol):
             return True
         silence = now - self._last_sign
         cycle = self.cycle
-        if cycle is None or cycle.response_complete:
-            return silence > KEEP_ALIVE
+        if cycle.response_complete:  # empty lines between requests are no sign of life: parsers have to skip them
+            return (silence if self._receiving else now - self._answered) > KEEP_ALIVE
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
 
     def _too_slow(self, now: float) -> bool:
         """Tell whether the request comes drop by drop: whoever holds back a body holds memory, and old rights."""
-        return self._header_bytes < (now - self._began - IDLE_TIME) * PACE
+        return self._request_bytes < (now - self._began - IDLE_TIME) * PACE
 
 
 async def sweep(connections: set[Any]) -> None:

@@ -1,0 +1,57 @@
+"""The head of a request and the fields behind its body: how much of them there may be, and a head said again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.settings import KIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Headers = list[tuple[bytes, bytes]]
+
+HEADER_LIMIT = 32 * KIB  # request line, headers and trailers together; AWS takes 8 KiB, presigned URLs are long
+HEADER_COUNT = 256  # headers and trailers
+
+
+class HeadersTooLarge(FuinError):
+    """Ends the parsing: there are more headers or trailers, or longer ones, than anybody sends."""
+
+
+class Trailers:
+    """Counts the fields behind a body together with those before it, and keeps none of them.
+
+    RFC 9110 section 6.5.1: a trailer is not to be merged into the headers unless it is known that it may be, which no
+    operation needs. The trailers of `aws-chunked` stand within the body and are read by its decoder.
+    """
+
+    __slots__ = ("_bytes", "_lines")
+
+    def __init__(self, url: bytes, headers: Headers) -> None:
+        """Begin with what the head has used up."""
+        self._lines, self._bytes = len(headers), size(url, headers)
+
+    def count(self, name: bytes, value: bytes) -> None:
+        """Count a trailer; raises HeadersTooLarge."""
+        self._lines += 1
+        self._bytes += len(name) + len(value) + 4
+        if self._lines > HEADER_COUNT or self._bytes > HEADER_LIMIT:
+            raise HeadersTooLarge
+
+
+def size(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the bytes of a request's target and headers."""
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def without_offer(headers: Headers) -> Headers:
+    """Return the headers without those that offer another protocol."""
+    return [header for header in headers if header[0] != b"upgrade"]
+
+
+def written(method: bytes, url: bytes, version: str, headers: Headers) -> bytes:
+    """Return a head as it stands on the wire; what the parser has taken has no line break in it."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)
