@@ -16,6 +16,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # microseconds (docs/decisions/0004).
 WHOLE = "fuin.response"
 
+# In a message with a part of a body: a function that is told how many bytes of it are kept until the rest has come. The
+# server bounds what all requests keep together (server/held.py).
+HOLD = "fuin.hold"
+
 _TLS = {0x0303: "1.2", 0x0304: "1.3"}  # RFC 8446 appendix D
 
 
@@ -86,13 +90,21 @@ class Request:
         if message["type"] != "http.request":
             raise ClientGone("the client closed the connection")
         whole: bytes = message.get("body", b"")
-        more: bool = message.get("more_body", False)
-        while more and len(whole) <= limit:
-            body, more = await self.piece()
-            whole += body
+        if message.get("more_body", False) and len(whole) <= limit:
+            whole = await self._gathered(whole, limit, message.get(HOLD))
         if len(whole) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
         return whole
+
+    async def _gathered(self, begun: bytes, limit: int, hold: Callable[[int], None] | None) -> bytes:
+        """Return a body that comes in pieces; it ends early when it is longer than `limit`."""
+        whole, more = bytearray(begun), True  # joined at once: a thousand pieces take more room than their bytes
+        while more and len(whole) <= limit:
+            if hold is not None:
+                hold(len(whole))
+            body, more = await self.piece()
+            whole += body
+        return bytes(whole)
 
 
 def _tls_version(scope: Scope) -> str:

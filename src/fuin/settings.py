@@ -19,6 +19,7 @@ class Settings:
     account: str = "123456789012"
     region: str = "us-east-1"
     workers: int = 1
+    connections: int = 4096  # of one worker; more are turned away
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_self_signed: bool = False

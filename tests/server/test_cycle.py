@@ -1,63 +1,12 @@
 """A request's cycle on a connection: whole answers, what fails in them, clients that wait to be told to go on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
-from fuin.request import WHOLE, Answer, Receive, Request, Scope, Send
-from fuin.server.protocol import BoundedProtocol
-
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-_OK = b"HTTP/1.1 200 OK\r\n"
-
-
-async def _serving(app: Asgi) -> tuple[asyncio.Server, ServerState]:
-    """Return a server of an application on a port of its own, and its state."""
-    config = uvicorn.Config(app, http=BoundedProtocol, lifespan="off", interface="asgi3", log_config=None)
-    config.load()
-    state = ServerState()
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: BoundedProtocol(config, state, {}), "127.0.0.1", 0), state
-
-
-async def _talk(app: Asgi, *pieces: bytes) -> bytes:
-    """Return all that a server of `app` sends to a client that sends these pieces, a tenth of a second apart."""
-    server, state = await _serving(app)
-    state.default_headers = [(b"date", b"today")]
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    received = b""
-    for piece in pieces:
-        writer.write(piece)
-        received += await _at_hand(reader)
-    writer.close()
-    server.close()
-    await asyncio.sleep(0)
-    assert not state.tasks
-    return received
-
-
-async def _at_hand(reader: asyncio.StreamReader) -> bytes:
-    received = b""
-    try:
-        while more := await asyncio.wait_for(reader.read(65536), 0.1):
-            received += more
-    except TimeoutError:
-        return received
-    return received + b"<end>"
-
-
-def talk(app: Asgi, *pieces: bytes) -> bytes:
-    """Do so in a loop of its own."""
-    return asyncio.run(_talk(app, *pieces))
-
-
-async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer without asking for the body."""
-    await Answer(200, [(b"x-kind", b"whole")], b"hello").send(send)
+from fuin.request import WHOLE, Answer, Receive, Scope, Send
+from tests.server.place import OK, echo, hello, serving, talk
 
 
 async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -66,14 +15,9 @@ async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the body."""
-    await Answer(200, [], await Request(scope, receive).body(1000)).send(send)
-
-
 def test_a_whole_answer() -> None:
     """Head and body in one; HEAD gets the head alone, with the length that GET would tell."""
-    head = _OK + b"date: today\r\nx-kind: whole\r\ncontent-length: 5\r\n\r\n"
+    head = OK + b"date: today\r\nx-kind: whole\r\ncontent-length: 5\r\n\r\n"
     assert talk(hello, b"GET / HTTP/1.1\r\n\r\n") == head + b"hello"
     assert talk(hello, b"HEAD / HTTP/1.1\r\n\r\n") == head
     both = talk(hello, b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
@@ -105,17 +49,6 @@ def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
         assert answer.endswith(b"Internal Server Error<end>")
 
 
-def test_an_upgrade_is_not_taken() -> None:
-    """The request is answered as it stands, and nothing behind it is taken for another one, not even its body."""
-    head = b"POST / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 18\r\n\r\n"
-    get = b"GET / HTTP/1.1\r\n\r\n"
-    for pieces in ((head, get), (head + get, get), (get + head, get)):
-        answer = talk(hello, *pieces)
-        assert answer.count(_OK) == (2 if pieces[0].startswith(b"GET") else 1)
-        assert b"\r\nconnection: close\r\n" in answer
-        assert answer.count(b"hello<end>") == 1
-
-
 def test_a_second_answer_is_an_error() -> None:
     """Whatever is sent after a whole answer ends the connection, and nothing of it leaves."""
 
@@ -130,7 +63,7 @@ def test_who_waits_to_be_told_is_told() -> None:
     """100 Continue comes once the body is asked for, and then the answer."""
     head = b"POST / HTTP/1.1\r\nexpect: 100-Continue\r\ncontent-length: 4\r\n\r\n"
     answer = talk(echo, head, b"body")
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n" + _OK)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
     assert answer.endswith(b"\r\n\r\nbody")
 
 
@@ -142,8 +75,8 @@ def test_who_does_not_wait_is_not_told() -> None:
         b"POST / HTTP/1.1\r\n" + expect + b"0\r\n\r\n",
         b"POST / HTTP/1.0\r\n" + expect + b"4\r\n\r\nbody",
     ):
-        assert talk(echo, text).startswith(_OK)
-    assert talk(echo, b"POST / HTTP/1.0\r\n" + expect + b"4\r\n\r\n", b"body").startswith(_OK)
+        assert talk(echo, text).startswith(OK)
+    assert talk(echo, b"POST / HTTP/1.0\r\n" + expect + b"4\r\n\r\n", b"body").startswith(OK)
 
 
 @pytest.mark.parametrize("app", [hello, in_parts])
@@ -154,7 +87,7 @@ def test_who_is_answered_without_being_told_is_alone(app: Any) -> None:
     assert b"\r\nconnection: close\r\n" in answer
     assert answer.endswith(b"hello<end>")
     without = talk(app, b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n", b"body", b"GET / HTTP/1.1\r\n\r\n")
-    assert (without.count(_OK), b"connection" in without) == (2, False)
+    assert (without.count(OK), b"connection" in without) == (2, False)
 
 
 def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
@@ -168,7 +101,7 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
         told.append("end")
 
     async def leave() -> None:
-        server, state = await _serving(app)
+        server, state = await serving(app)
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nbody")
         await asyncio.sleep(0.1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fuin.server import protocol
+from fuin.server import heads, protocol
 from tests.support.server import Server
 
 
@@ -48,13 +48,13 @@ def test_one_endless_header_is_refused(server: Server) -> None:
 def test_too_large_headers_in_one_piece_are_refused(server: Server) -> None:
     """The bound holds also when the whole head arrives at once."""
     with connected(server) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * protocol.HEADER_LIMIT + b"\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * heads.HEADER_LIMIT + b"\r\n\r\n")
         assert answer(connection).startswith(b"HTTP/1.1 400 ")
 
 
 def test_too_many_headers_are_refused(server: Server) -> None:
     """Many small headers are bounded in number."""
-    many = b"".join(b"x-%d: 1\r\n" % number for number in range(protocol.HEADER_COUNT + 1))
+    many = b"".join(b"x-%d: 1\r\n" % number for number in range(heads.HEADER_COUNT + 1))
     with connected(server) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + many + b"\r\n")
         assert answer(connection).startswith(b"HTTP/1.1 400 ")
@@ -114,7 +114,7 @@ class Silent(protocol.BoundedProtocol):
         self, *, in_headers: bool, cycle: object, read_paused: bool = False, write_paused: bool = False
     ) -> None:
         self._in_headers = in_headers
-        self._began = self._last_sign = 1000.0
+        self._began = self._last_sign = self._answered = 1000.0
         self.cycle = cycle  # type: ignore[assignment]
         self.flow = type("Flow", (), {"read_paused": read_paused, "write_paused": write_paused})()
 
@@ -151,8 +151,8 @@ def test_who_counts_as_slow() -> None:
     for received, slow in ((30_000, True), (60_000, False)):
         now = 1000.0 + protocol.IDLE_TIME + 100
         body = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=False))
-        body._receiving, body._last_sign, body._header_bytes = True, now, received
+        body._receiving, body._last_sign, body._request_bytes = True, now, received
         assert body.silent_too_long(now) is slow
         answered = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=True))
-        answered._receiving, answered._last_sign, answered._header_bytes = True, now, received
+        answered._receiving, answered._last_sign, answered._request_bytes = True, now, received
         assert answered.silent_too_long(now) is slow

@@ -26,6 +26,9 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a f
 Account = Annotated[str, typer.Option(help="The first account's number, twelve digits; used at the first start.")]
 Region = Annotated[str, typer.Option(help="The region of requests that name none.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
+Connections = Annotated[
+    int, typer.Option(min=1, max=60_000, help="Connections of one worker; whoever comes when all are taken gets a 503.")
+]
 Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.", exists=True, dir_okay=False)]
 Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
 ProxyHosts = Annotated[
@@ -62,6 +65,7 @@ def serve(
     account: Account = "123456789012",
     region: Region = "us-east-1",
     workers: Workers = None,
+    connections: Connections = 4096,
     tls_cert: Certificate = None,
     tls_key: Key = None,
     tls_self_signed: SelfSigned = False,
@@ -88,7 +92,7 @@ def serve(
     check(account, xks_host or [])
     settings = Settings(
         data=data.absolute(), host=host, port=port, account=account, region=region,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or os.cpu_count() or 1, connections=connections,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
         tls_self_signed=tls_self_signed, new_audit_log=new_audit_log, request_quotas=read_quotas(request_quota or ()),
         xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),

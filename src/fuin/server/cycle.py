@@ -12,7 +12,8 @@ import http
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fuin.request import WHOLE
+from fuin.request import HOLD, WHOLE
+from fuin.server import heads
 from fuin.settings import KIB
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Asgi = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 HIGH_WATER = 256 * KIB  # bytes of a body that wait for the application before no more are read from the client
+_PIECE = 64  # bytes that each piece takes beside its own
 _SMALL = 16 * KIB  # bytes of body that are cheaper to copy behind the head than to write apart
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
@@ -109,11 +111,16 @@ class Cycle:
     def add(self, piece: bytes) -> None:
         """Take a piece of the body from the parser."""
         self._pieces.append(piece)
-        self._size += len(piece)
+        self._size += len(piece) + _PIECE
         if self._size > HIGH_WATER:
             self.flow.pause_reading()
         if self._waiter is not None:
             self.set()
+
+    @property
+    def held(self) -> int:
+        """Return about how many bytes this request takes while it waits for its turn."""
+        return heads.weight(b"", self.scope["headers"]) + self._size
 
     def end(self) -> None:
         """Note that the body is whole."""
@@ -142,9 +149,11 @@ class Cycle:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._pieces, self._size = [], 0
-        self._ended = not self.more_body
-        self.flow.resume_reading()
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
+        if self.more_body:
+            self.flow.resume_reading()
+            return {"type": "http.request", "body": body, "more_body": True, HOLD: self._protocol.hold}
+        self._ended = True  # no more is read before the answer: it would be requests that wait
+        return {"type": "http.request", "body": body, "more_body": False}
 
     def _waits_to_be_told(self) -> bool:
         """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1).

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER_LIMIT = 32 * KIB  # request line, headers and trailers together; AWS takes 8 KiB, presigned URLs are long
 HEADER_COUNT = 256  # headers and trailers
+_OBJECTS = 160  # bytes that a header takes beside its own: a tuple, two objects
 
 
 class HeadersTooLarge(FuinError):
@@ -44,6 +45,11 @@ class Trailers:
 def size(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
     """Return the bytes of a request's target and headers."""
     return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def weight(url: bytes, headers: Headers) -> int:
+    """Return about how many bytes a target and headers take in memory."""
+    return size(url, headers) + _OBJECTS * len(headers)
 
 
 def without_offer(headers: Headers) -> Headers:

@@ -16,17 +16,23 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fuin.errors import FuinError
 from fuin.server import heads, target
 from fuin.server.cycle import Cycle
+from fuin.server.handshake import CLOSE_TIME
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
+from fuin.server.held import Bounds
 
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
 PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
 PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobytes, and no AWS client pipelines at all
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
+CROWDED_KEEP_ALIVE = 5.0  # the same while most places are taken
 SWEEP_EVERY = 2.5
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
-CLOSE_TIME = 2.0  # seconds that a TLS client gets to answer the closing alert when the server ends
+_NO_PLACE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+    b"content-length: 24\r\n\r\nToo many are connected.\n"
+)
 
 
 def decoded(path: bytes) -> str:
@@ -52,7 +58,7 @@ class _Answered:
     and the two would refer to each other: only the garbage collector would ever give back their memory.
     """
 
-    response_complete = True
+    response_started = response_complete = True
     more_body = False
 
     @property
@@ -75,19 +81,29 @@ class BoundedProtocol(HttpToolsProtocol):
     _framing = 0  # bytes of the request at hand that were no body, since its begin or since the last piece of its body
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
+    _holds = False  # something that is counted in the worker's bounds
+    _body_held = 0  # bytes of an unfinished body that its request keeps
     _defaults: Any = None  # the default headers of `_default_lines`
     _default_lines = b""
     _began = 0.0  # the connection, and then each request
     _last_sign = 0.0  # of life: bytes received, or room made by the client's reading
     _answered = 0.0  # the last request
 
+    def __init__(self, *given: Any, bounds: Bounds | None = None, **named: Any) -> None:
+        """Take what uvicorn gives, and the bounds of the worker; without any, this connection has bounds of its own."""
+        super().__init__(*given, **named)
+        self._bounds = bounds or Bounds()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to watch the time."""
+        """Begin to watch the time, or turn away whom there is no place for."""
         super().connection_made(transport)
         self._began = self._last_sign = self._answered = self.loop.time()
         self.url, self.headers, self.cycle = b"", [], _ANSWERED
         tls = transport.get_extra_info("ssl_object")  # told as ASGI's TLS extension does
         self._extensions = {} if tls is None else {"tls": {"tls_version": _TLS.get(tls.version())}}
+        if len(self.connections) > self._bounds.connections:
+            transport.write(_NO_PLACE)
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Note the sign of life, feed the parser, and refuse headers and trailers that have no end."""
@@ -110,10 +126,35 @@ class BoundedProtocol(HttpToolsProtocol):
         """Refuse what is not the body, when there is more of it than anybody sends: it may be kept until its end."""
         if (self._framing > HEADER_LIMIT or len(self.headers) > HEADER_COUNT) and not self.transport.is_closing():
             self._refuse("The request's headers are too large.")
+        elif self._in_headers:
+            self._note_held()
+
+    def hold(self, size: int) -> None:
+        """Note how many bytes of an unfinished body the request at hand keeps."""
+        self._body_held = size
+        self._note_held()
+
+    def drop(self) -> None:
+        """End at once, without an answer: others need the room."""
+        self._holds = False
+        self.transport.abort()
+
+    def _note_held(self) -> None:
+        """Count what is kept of unfinished and waiting requests; called only when there is something, or was."""
+        size = self._body_held + sum(waiting[0].held for waiting in self.pipeline)  # type: ignore[attr-defined]
+        if self._in_headers:
+            size += heads.weight(self.url, self.headers) + self._framing
+        self._holds = size > 0
+        if size:
+            self._bounds.held.note(self, size)
+        else:
+            self._bounds.held.forget(self)
 
     def _refuse(self, text: str) -> None:
-        """Answer 400 and close; with requests before it, an answer now would be taken for that of one of them."""
-        if self.pipeline:
+        """Answer 400 and close; without an answer where it would be taken for another one's, or a part of one."""
+        cycle: Any = self.cycle
+        in_body = self._receiving and not self._in_headers
+        if self.pipeline or (cycle.response_started if in_body else not cycle.response_complete):
             self.transport.abort()
         else:
             self.send_400_response(text)
@@ -124,18 +165,23 @@ class BoundedProtocol(HttpToolsProtocol):
         The parser leaves out the body of a request that offers. So a new one is told the same head without the offer,
         and it finds the body and what follows by the same rules as any other. Returns False when they are broken.
         """
-        rest = data[offer.args[0] :]
+        rest: bytes | None = data[offer.args[0] :]
         try:
-            while True:
+            while rest is not None:
                 self._begin_anew()
-                try:
-                    self.parser.feed_data(rest)
-                    return True
-                except httptools.HttpParserUpgrade as another:  # a request behind this one offers as well
-                    rest = rest[another.args[0] :]
+                rest = self._fed(rest)
         except (httptools.HttpParserError, NotUnderstood):
             self._refuse("Invalid HTTP request received.")
             return False
+        return True
+
+    def _fed(self, data: bytes) -> bytes | None:
+        """Feed the parser; returns what is behind a request that offers another protocol, if there is one."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return data[offer.args[0] :]
+        return None
 
     def _begin_anew(self) -> None:
         """Let a new parser begin the request that offered; a signature may cover the offer, so its header stays."""
@@ -170,13 +216,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._on_trailer(name, value)
 
     def _on_trailer(self, name: bytes, value: bytes) -> None:
-        if not isinstance(self.headers, Trailers):
-            self.headers = Trailers(self.url, self.headers)  # type: ignore[assignment]
-        self.headers.count(name, value)
+        fields: Any = self.headers
+        if not isinstance(fields, Trailers):
+            fields = Trailers(self.url, fields)
+            self.headers = fields
+        fields.count(name, value)
 
     def on_headers_complete(self) -> None:
         """Start the request's task, if its headers are within bounds; an exception makes the parser answer 400."""
-        self._in_headers = False
         headers = self.headers
         if len(headers) > HEADER_COUNT or (
             self._framing > HEADER_LIMIT and heads.size(self.url, headers) > HEADER_LIMIT
@@ -188,6 +235,9 @@ class BoundedProtocol(HttpToolsProtocol):
         path, _, query = self.url.partition(b"?")
         if not path.startswith(b"/"):
             path, _, query = target.origin_form(self.url, headers).partition(b"?")
+        self._in_headers = False
+        if self._holds:
+            self._note_held()
         version = self.parser.get_http_version()
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
@@ -203,6 +253,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+            self._note_held()
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
 
@@ -210,7 +261,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Leave a request that offers another protocol until it is begun without the offer."""
         if self.parser.get_method() == b"CONNECT":
             raise NotUnderstood
-        self._receiving = False
+        self._receiving = self._in_headers = False
 
     def default_lines(self) -> bytes:
         """Return the headers that all answers have, as they stand on the wire; uvicorn renews them each second."""
@@ -249,11 +300,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._let_go()
             return
         self._last_sign = self._answered = self.loop.time()
-        self.flow.resume_reading()
-        if self.pipeline:
+        if self.pipeline:  # and nothing more is read before it is empty
             self._start(self.pipeline.pop()[0])  # type: ignore[arg-type]
         else:
+            self.flow.resume_reading()
             self.cycle = _ANSWERED
+        if self._holds:
+            self._body_held = 0
+            self._note_held()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request at hand, and let go of all of them."""
@@ -263,6 +317,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _let_go(self) -> None:
         self.cycle = _ANSWERED
         self.pipeline.clear()
+        if self._holds:
+            self._holds = False
+            self._bounds.held.forget(self)
 
     def shutdown(self) -> None:
         """Close as soon as the response is out; uvloop alone would wait 30 s for a silent client's closing alert."""
@@ -277,7 +334,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.loop.call_later(CLOSE_TIME, self._end_closing)
 
-    def silent_too_long(self, now: float) -> bool:
+    def silent_too_long(self, now: float, keep_alive: float = KEEP_ALIVE) -> bool:
         """Tell whether this connection makes no progress, or hardly any, through the client's silence or slowness."""
         if self._in_headers:
             return now - self._began > HEADER_TIME
@@ -286,7 +343,7 @@ class BoundedProtocol(HttpToolsProtocol):
         silence = now - self._last_sign
         cycle = self.cycle
         if cycle.response_complete:  # empty lines between requests are no sign of life: parsers have to skip them
-            return (silence if self._receiving else now - self._answered) > KEEP_ALIVE
+            return (silence if self._receiving else now - self._answered) > keep_alive
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
 
@@ -295,12 +352,13 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._request_bytes < (now - self._began - IDLE_TIME) * PACE
 
 
-async def sweep(connections: set[Any]) -> None:
-    """Close silent connections, for ever."""
+async def sweep(connections: set[Any], bounds: Bounds) -> None:
+    """Close silent connections, for ever; idle ones sooner when places become few."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         now = loop.time()
+        keep_alive = CROWDED_KEEP_ALIVE if bounds.is_crowded(len(connections)) else KEEP_ALIVE
         for connection in list(connections):
-            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now):
+            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now, keep_alive):
                 connection.transport.abort()

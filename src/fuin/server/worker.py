@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -19,7 +20,9 @@ from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process
 from fuin.server.application import Application
 from fuin.server.config import WorkerConfig
-from fuin.server.protocol import BoundedProtocol, sweep
+from fuin.server.handshake import Handshakes, Waiting
+from fuin.server.held import Bounds, places
+from fuin.server.protocol import HEADER_TIME, BoundedProtocol, sweep
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -38,9 +41,28 @@ async def open_services(settings: Settings) -> Services:
 class WorkerServer(uvicorn.Server):
     """uvicorn's server, which reports when it answers and watches for silent clients."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, ready: int, bounds: Bounds) -> None:
         super().__init__(config)
         self._ready = ready
+        self._bounds = bounds
+        self._handshakes: Handshakes | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen; under TLS the handshakes are made here, where they are counted."""
+        config = self.config
+        if config.ssl is not None:
+            context, config.ssl = config.ssl, None
+            handshakes = Handshakes(context, self._bounds, self.server_state.connections, HEADER_TIME)
+            make = config.http_protocol_class
+            config.http_protocol_class = lambda **given: Waiting(handshakes, lambda: make(**given))  # type: ignore
+            self._handshakes = handshakes
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is under way, and end."""
+        if self._handshakes is not None:
+            self._handshakes.end()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         """Report readiness, then run until told to stop."""
@@ -49,7 +71,7 @@ class WorkerServer(uvicorn.Server):
         gc.set_threshold(20_000, 20, 50)
         os.write(self._ready, b"r")
         os.close(self._ready)
-        watch = asyncio.create_task(sweep(self.server_state.connections))
+        watch = asyncio.create_task(sweep(self.server_state.connections, self._bounds))
         try:
             await super().main_loop()
         finally:
@@ -62,10 +84,12 @@ def serve(config: WorkerConfig) -> None:
     started = config.server_started
     job = (lambda services: jobs.run(services, started)) if config.jobs else None
     application = Application(lambda: open_services(settings), job)
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    bounds = Bounds(places(settings.connections, descriptors))
     server = WorkerServer(
         uvicorn.Config(
             application,
-            http=BoundedProtocol,
+            http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # it is called, no more
             loop="uvloop",
             ws="none",
             lifespan="on",
@@ -79,6 +103,7 @@ def serve(config: WorkerConfig) -> None:
             ssl_keyfile=settings.tls_key,
         ),
         config.ready,
+        bounds,
     )
     server.run(sockets=[socket.socket(fileno=config.listener)])
 

@@ -1,0 +1,76 @@
+"""What clients may make a worker hold before anything of them is proven: places for connections, and memory.
+
+A client without credentials can begin a request and hold back the rest: its head, a body whose hash has to be known
+before the signature can be checked, or requests behind an answer that it does not read. Each is bounded for a
+connection; here is the bound on all of them together. What arrives whole, as nearly everything does, is never counted.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fuin.settings import MIB
+
+HELD_AT_MOST = 64 * MIB  # bytes of unfinished requests in one worker
+ROOM = 0.75  # of that is left when connections had to be closed, so that this is done seldom
+CONNECTIONS = 4096  # of one worker, unless `--connections` says otherwise
+CROWDED = 0.75  # of the places are taken: idle connections have to go sooner
+DESCRIPTORS = 256  # that are kept for files, the store and the keyholder
+
+
+class Holder(Protocol):
+    """A connection that holds something."""
+
+    def drop(self) -> None:
+        """End at once, without an answer."""
+
+
+class Held:
+    """The bytes that connections hold; when they are too many, those that hold most are closed.
+
+    So whoever sends small requests, as clients of key services do, is not refused because others hold back large ones.
+    """
+
+    __slots__ = ("_at_most", "_sizes", "total")
+
+    def __init__(self, at_most: int = HELD_AT_MOST) -> None:
+        self._at_most = at_most
+        self._sizes: dict[Holder, int] = {}
+        self.total = 0
+
+    def note(self, holder: Holder, size: int) -> None:
+        """Note how much one connection holds by now, and make room if that is too much for all."""
+        self.total += size - self._sizes.get(holder, 0)
+        self._sizes[holder] = size
+        if self.total > self._at_most:
+            self._make_room()
+
+    def forget(self, holder: Holder) -> None:
+        """Note that a connection holds nothing any more."""
+        self.total -= self._sizes.pop(holder, 0)
+
+    def _make_room(self) -> None:
+        for holder in sorted(self._sizes, key=self._sizes.__getitem__, reverse=True):
+            if self.total <= self._at_most * ROOM:
+                return
+            self.forget(holder)
+            holder.drop()
+
+
+class Bounds:
+    """The bounds of one worker."""
+
+    __slots__ = ("connections", "held")
+
+    def __init__(self, connections: int = CONNECTIONS, held_at_most: int = HELD_AT_MOST) -> None:
+        self.connections = connections
+        self.held = Held(held_at_most)
+
+    def is_crowded(self, connections: int) -> bool:
+        """Tell whether most places are taken."""
+        return connections > self.connections * CROWDED
+
+
+def places(wanted: int, descriptors: int) -> int:
+    """Return how many connections a worker may have that can open so many files; half of them where they are few."""
+    return min(wanted, max(descriptors - DESCRIPTORS, descriptors // 2))
