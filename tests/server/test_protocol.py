@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fuin.server import heads, protocol
+from fuin.server import heads, protocol, sweep
 from tests.support.server import Server
 
 
@@ -85,7 +85,7 @@ def test_bytes_that_are_no_http_are_refused(server: Server) -> None:
 def test_a_silent_client_is_dropped(server: Server) -> None:
     """A client that begins a request and falls silent loses its place."""
     with connected(server) as connection:
-        connection.settimeout(protocol.HEADER_TIME + 3 * protocol.SWEEP_EVERY)
+        connection.settimeout(protocol.HEADER_TIME + 3 * sweep.SWEEP_EVERY)
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
         started = time.monotonic()
         assert answer(connection) == b""

@@ -1,11 +1,13 @@
-"""A connection until its TLS handshake is done: it has a place and a bounded time like any other connection.
+"""Connections under TLS until their handshake is done: they have places and a bounded time like all others.
 
-The event loop's own TLS server would tell nobody of a connection before its handshake is done, and give it a minute.
+The event loop's own TLS server tells nobody of a connection before its handshake is done, and gives it a minute. So
+connections are accepted here, and handed on when they can be read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -13,60 +15,85 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
     from fuin.server.held import Bounds
+    from fuin.server.protocol import BoundedProtocol
 
 CLOSE_TIME = 2.0  # seconds that a client gets to answer the closing alert
+AT_ONCE = 64  # connections that are accepted in one turn of the loop
+PAUSE = 0.2  # seconds without accepting, when the process or the machine has no descriptor left
 
 
 class Handshakes:
-    """The handshakes under way in one worker, at most one for each free place."""
+    """The handshakes under way in one worker; with the connections that have made theirs, they keep to the places."""
 
-    def __init__(self, context: ssl.SSLContext, bounds: Bounds, connections: Sized, limit: float) -> None:
-        """`connections` are those that have made theirs; `limit` is the seconds that one may take."""
-        self._context, self._bounds, self._connections, self._limit = context, bounds, connections, limit
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        bounds: Bounds,
+        connections: Sized,
+        make: Callable[[], BoundedProtocol],
+        limit: float,
+    ) -> None:
+        """Count `connections`, which have made theirs, in; `limit` is the seconds that one may take."""
+        self._context, self._bounds, self._connections = context, bounds, connections
+        self._make, self._limit = make, limit
         self._under_way: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._listener: socket.socket | None = None
 
     def __len__(self) -> int:
         """Return how many are under way."""
         return len(self._under_way)
 
-    def begin(self, transport: asyncio.Transport, make: Callable[[], asyncio.Protocol]) -> None:
-        """Begin the handshake of a new connection, or close it when there is no place for it."""
-        if len(self._connections) + len(self._under_way) >= self._bounds.connections:
-            transport.abort()
-            return
-        transport.pause_reading()
-        task = asyncio.get_running_loop().create_task(self._shake_hands(transport, make))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+    def listen(self, listener: socket.socket) -> None:
+        """Accept the connections of a listening socket."""
+        listener.setblocking(False)
+        self._listener = listener
+        self._loop.add_reader(listener, self._accept)
 
     def end(self) -> None:
-        """End those that are under way; the server stops."""
+        """Accept no more, and end what is under way."""
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener = None
         for task in self._under_way:
             task.cancel()
 
-    async def _shake_hands(self, transport: asyncio.Transport, make: Callable[[], asyncio.Protocol]) -> None:
-        protocol = make()
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            listener = self._listener
+            if listener is None:
+                return
+            try:
+                client, _address = listener.accept()
+            except BlockingIOError:
+                return  # another worker was faster
+            except ConnectionError:
+                continue
+            except OSError:  # no descriptor is left: the client waits, and the loop must not ask again and again
+                self._loop.remove_reader(listener)
+                self._loop.call_later(PAUSE, self._accept_again)
+                return
+            self._begin(client)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _begin(self, client: socket.socket) -> None:
+        if len(self._connections) + len(self._under_way) >= self._bounds.connections:
+            client.close()
+            return
+        client.setblocking(False)
+        task = self._loop.create_task(self._shake_hands(client))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _shake_hands(self, client: socket.socket) -> None:
+        protocol = self._make()
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport, protocol, self._context,
-                server_side=True, ssl_handshake_timeout=self._limit, ssl_shutdown_timeout=CLOSE_TIME,
+            await self._loop.connect_accepted_socket(
+                lambda: protocol, client, ssl=self._context,
+                ssl_handshake_timeout=self._limit, ssl_shutdown_timeout=CLOSE_TIME,
             )  # fmt: skip
-        except (OSError, ssl.CertificateError):  # also SSLError, and the time limit: scanners, not accidents
-            transport.abort()
-        except asyncio.CancelledError:
-            transport.abort()
-            raise
-        else:
-            if secured is not None:
-                protocol.connection_made(secured)
-
-
-class Waiting(asyncio.Protocol):
-    """What the listening socket makes for each connection under TLS."""
-
-    def __init__(self, handshakes: Handshakes, make: Callable[[], asyncio.Protocol]) -> None:
-        self._handshakes, self._make = handshakes, make
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the handshake."""
-        self._handshakes.begin(transport, self._make)  # type: ignore[arg-type]  # a stream's
+        except OSError:  # also SSLError and the time limit: scanners, not accidents
+            protocol.abandon()

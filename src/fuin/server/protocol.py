@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with bounds: on the size of headers and on the time that a silent client may hold a place.
 
 uvicorn bounds neither when httptools parses. Size is counted where bytes arrive; time is watched by
-one sweep over all connections every few seconds, so that a request pays for a clock reading and for no timer.
+one sweep over all connections every few seconds (sweep.py), so that a request pays for a clock reading and for no timer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ IDLE_TIME = 60.0  # seconds without a byte in either direction while a request i
 PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
 PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobytes, and no AWS client pipelines at all
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
-CROWDED_KEEP_ALIVE = 5.0  # the same while most places are taken
-SWEEP_EVERY = 2.5
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _NO_PLACE = (
@@ -104,6 +102,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             transport.write(_NO_PLACE)
             transport.close()
+
+    def abandon(self) -> None:
+        """Let go of the parser, which refers back: a handshake has failed, so that no connection is made, or lost."""
+        self.parser = None
 
     def data_received(self, data: bytes) -> None:
         """Note the sign of life, feed the parser, and refuse headers and trailers that have no end."""
@@ -350,15 +352,3 @@ class BoundedProtocol(HttpToolsProtocol):
     def _too_slow(self, now: float) -> bool:
         """Tell whether the request comes drop by drop: whoever holds back a body holds memory, and old rights."""
         return self._request_bytes < (now - self._began - IDLE_TIME) * PACE
-
-
-async def sweep(connections: set[Any], bounds: Bounds) -> None:
-    """Close silent connections, for ever; idle ones sooner when places become few."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(SWEEP_EVERY)
-        now = loop.time()
-        keep_alive = CROWDED_KEEP_ALIVE if bounds.is_crowded(len(connections)) else KEEP_ALIVE
-        for connection in list(connections):
-            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now, keep_alive):
-                connection.transport.abort()

@@ -20,9 +20,10 @@ from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process
 from fuin.server.application import Application
 from fuin.server.config import WorkerConfig
-from fuin.server.handshake import Handshakes, Waiting
+from fuin.server.handshake import Handshakes
 from fuin.server.held import Bounds, places
-from fuin.server.protocol import HEADER_TIME, BoundedProtocol, sweep
+from fuin.server.protocol import HEADER_TIME, BoundedProtocol
+from fuin.server.sweep import sweep
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -48,15 +49,19 @@ class WorkerServer(uvicorn.Server):
         self._handshakes: Handshakes | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen; under TLS the handshakes are made here, where they are counted."""
-        config = self.config
-        if config.ssl is not None:
-            context, config.ssl = config.ssl, None
-            handshakes = Handshakes(context, self._bounds, self.server_state.connections, HEADER_TIME)
-            make = config.http_protocol_class
-            config.http_protocol_class = lambda **given: Waiting(handshakes, lambda: make(**given))  # type: ignore
-            self._handshakes = handshakes
-        await super().startup(sockets)
+        """Begin to listen; under TLS the connections are accepted here, where their handshakes are counted."""
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        self._handshakes = Handshakes(
+            self.config.ssl, self._bounds, self.server_state.connections, self._protocol, HEADER_TIME
+        )
+        for listener in sockets or ():
+            self._handshakes.listen(listener)
+
+    def _protocol(self) -> BoundedProtocol:
+        return BoundedProtocol(self.config, self.server_state, self.lifespan.state, bounds=self._bounds)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is under way, and end."""
@@ -71,7 +76,7 @@ class WorkerServer(uvicorn.Server):
         gc.set_threshold(20_000, 20, 50)
         os.write(self._ready, b"r")
         os.close(self._ready)
-        watch = asyncio.create_task(sweep(self.server_state.connections, self._bounds))
+        watch = asyncio.create_task(sweep(self.server_state, self._bounds))
         try:
             await super().main_loop()
         finally:

@@ -1,0 +1,264 @@
+"""What all clients together make a worker hold is bounded: each bound is exceeded here, and others are still served."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from fuin.request import Answer, Receive, Request, Scope, Send
+from fuin.server import held, protocol, sweep
+from fuin.server.held import Bounds, Held
+from fuin.settings import KIB, MIB
+from tests.server.place import OK, Asgi, hello, serving
+
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Holder:
+    """A connection of which only its end is of interest."""
+
+    def __init__(self) -> None:
+        self.dropped = False
+
+    def drop(self) -> None:
+        """Note it."""
+        self.dropped = True
+
+
+def test_who_holds_most_has_to_go() -> None:
+    """Room is made by as few connections as possible; those that hold little stay."""
+    bound, small, large = Held(1000), [Holder() for _ in range(9)], [Holder() for _ in range(3)]
+    for holder in small:
+        bound.note(holder, 10)
+    for number, holder in enumerate(large):
+        bound.note(holder, 100)
+        bound.note(holder, 300 + number)
+    assert bound.total == 993
+    bound.note(small[0], 17)
+    assert not any(holder.dropped for holder in (*small, *large))
+    bound.note(small[1], 11)
+    assert [holder.dropped for holder in large] == [False, False, True]
+    assert not any(holder.dropped for holder in small)
+    assert bound.total == 699
+    for holder in (*small, *large):
+        bound.forget(holder)
+    assert bound.total == 0
+
+
+def test_one_alone_may_be_too_much() -> None:
+    """Nobody is served by who holds more than there is."""
+    bound, holder = Held(1000), Holder()
+    bound.note(holder, 1001)
+    assert (holder.dropped, bound.total) == (True, 0)
+
+
+def test_places_leave_room_for_files() -> None:
+    """Connections never take the descriptors that the store and the blobs need."""
+    assert held.places(4096, 65_536) == 4096
+    assert held.places(4096, 1024) == 768
+    assert held.places(4096, 110) == 55
+
+
+async def gathers(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a body of up to a megabyte with its length, as the key service takes it before it knows who asks."""
+    body = await Request(scope, receive).body(MIB)
+    await Answer(200, [], b"%d" % len(body)).send(send)
+
+
+async def stuck(_scope: Scope, receive: Receive, _send: Send) -> None:
+    """Never answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextlib.asynccontextmanager
+async def _clients(app: Asgi, bounds: Bounds) -> Any:
+    """Give a maker of clients that have sent something, and the server's state."""
+    server, state = await serving(app, bounds)
+    made: list[Client] = []
+
+    async def client(*sent: bytes) -> Client:
+        one = await asyncio.open_connection(*server.sockets[0].getsockname())
+        made.append(one)
+        for piece in sent:
+            one[1].write(piece)
+            await asyncio.sleep(0.002)
+        return one
+
+    yield client, state
+    for _, writer in made:
+        writer.transport.abort()
+    for connection in list(state.connections):  # one that is not read from notices no end
+        connection.transport.abort()
+    await asyncio.sleep(0.02)
+    server.close()
+    assert bounds.held.total == 0, "nothing is counted of connections that have ended"
+    assert not state.connections
+
+
+async def _answer(client: Client) -> bytes:
+    with contextlib.suppress(ConnectionError):
+        return await asyncio.wait_for(client[0].read(65536), 5)
+    return b""
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test in a loop of its own, without words about applications that gave no answer."""
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("app", "sent"),
+    [
+        (hello, (b"GET / HTTP/1.1\r\nx: " + b"v" * 30_000,)),
+        (hello, (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 250,)),
+        (gathers, (b"PUT / HTTP/1.1\r\ncontent-length: 900000\r\n\r\n", b"x" * 60_000, b"x" * 60_000, b"x")),
+        (gathers, (b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", b"ffff\r\n" + b"x" * 0xFFFF, b"\r\n1\r\n")),
+        (stuck, (GET + (b"GET / HTTP/1.1\r\nx: " + b"v" * 9_000 + b"\r\n\r\n") * 5,)),
+    ],
+    ids=["long heads", "many headers", "bodies", "chunked bodies", "waiting requests"],
+)
+def test_what_is_unfinished_is_bounded_in_sum(app: Asgi, sent: tuple[bytes, ...]) -> None:
+    """Each of these holds some 40 to 120 kB for as long as it likes; twenty of them hold no more than 400 kB."""
+
+    async def test() -> None:
+        bounds = Bounds(held_at_most=400 * KIB)
+        async with _clients(app, bounds) as (client, state):
+            await client(GET[:-2])  # which holds little
+            await asyncio.sleep(0.01)
+            least = next(iter(state.connections))
+            for _ in range(20):
+                await client(*sent)
+                assert bounds.held.total <= 400 * KIB
+            await asyncio.sleep(0.02)
+            assert 2 <= len(state.connections) < 15
+            assert least in state.connections
+            assert bounds.held.total >= 100 * KIB, "it is counted at all"
+
+    run(test)
+
+
+def test_who_is_done_is_not_counted() -> None:
+    """Whole requests are never counted; an unfinished one is until it is answered."""
+
+    async def test() -> None:
+        bounds = Bounds()
+        async with _clients(gathers, bounds) as (client, _):
+            head = b"PUT / HTTP/1.1\r\ncontent-length: 100000\r\n\r\n"
+            one = await client(head[:9], head[9:] + b"x" * 60_000)
+            await asyncio.sleep(0.02)
+            assert bounds.held.total == 60_000
+            one[1].write(b"x" * 40_000)
+            assert (await _answer(one)).endswith(b"100000")
+            assert bounds.held.total == 0
+            two = await client(GET[:20])
+            await asyncio.sleep(0.02)
+            assert bounds.held.total > 0
+            two[1].write(GET[20:])
+            assert (await _answer(two)).startswith(OK)
+            assert bounds.held.total == 0
+
+    run(test)
+
+
+def test_waiting_requests_stop_the_reading() -> None:
+    """Behind a request that takes its time no more is read than has come with it, whatever the client sends."""
+
+    async def test() -> None:
+        bounds = Bounds()
+        async with _clients(stuck, bounds) as (client, state):
+            _, writer = await client(GET + GET)
+            writer.write((b"PUT / HTTP/1.1\r\ncontent-length: 200000\r\n\r\n" + b"x" * 200_000) * 100)
+            await asyncio.sleep(0.05)
+            connection: Any = next(iter(state.connections))
+            assert len(connection.pipeline) <= 2
+            assert bounds.held.total < 600 * KIB
+
+    run(test)
+
+
+def test_a_body_in_small_pieces_takes_no_more_than_its_bytes() -> None:
+    """Two bytes at a time, each an object of its own, would take twenty times as much: pieces are counted as well."""
+
+    async def test() -> None:
+        async with _clients(stuck_before_its_body, Bounds()) as (client, state):
+            await client(b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", *[b"2\r\nab\r\n" * 2000] * 50)
+            await asyncio.sleep(0.05)
+            connection: Any = next(iter(state.connections))
+            assert connection.flow.read_paused
+            assert len(connection.cycle._pieces) < 50_000
+
+    run(test)
+
+
+async def stuck_before_its_body(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Ask for nothing until the test ends."""
+    await asyncio.sleep(60)
+
+
+def test_connections_have_places() -> None:
+    """Whoever comes when all places are taken is told so at once; a place that becomes free is given to the next."""
+
+    async def test() -> None:
+        bounds = Bounds(connections=3)
+        async with _clients(hello, bounds) as (client, state):
+            clients = [await client() for _ in range(3)]
+            await asyncio.sleep(0.01)
+            for _ in range(5):
+                answer = await _answer(await client())
+                assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+                assert answer.endswith(b"\r\n\r\nToo many are connected.\n")
+            assert len(state.connections) == 3
+            clients[0][1].write(GET)
+            assert (await _answer(clients[0])).startswith(OK)
+            clients[1][1].close()
+            await asyncio.sleep(0.02)
+            assert (await _answer(await client(GET))).startswith(OK)
+
+    run(test)
+
+
+@pytest.fixture
+def _swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sweep look often, and idle connections stay a moment only where it is crowded."""
+    monkeypatch.setattr(sweep, "SWEEP_EVERY", 0.02)
+    monkeypatch.setattr(sweep, "CROWDED_KEEP_ALIVE", 0.05)
+
+
+@pytest.mark.usefixtures("_swift")
+@pytest.mark.parametrize(("connections", "left"), [(4, (0, 3)), (100, (4, 4))], ids=["crowded", "not crowded"])
+def test_idle_connections_make_room_where_it_is_crowded(connections: int, left: tuple[int, int]) -> None:
+    """When most places are taken, connections that are idle are closed; else they stay as long as clients keep them."""
+
+    async def test() -> None:
+        bounds = Bounds(connections=connections)
+        async with _clients(hello, bounds) as (client, state):
+            watch = asyncio.create_task(sweep.sweep(state, bounds))
+            for _ in range(4):
+                await _answer(await client(GET))
+            await asyncio.sleep(0.2)
+            watch.cancel()
+            assert left[0] <= len(state.connections) <= left[1]
+
+    run(test)
+
+
+def test_empty_lines_are_no_sign_of_life() -> None:
+    """A client that sends an empty line now and then, which parsers skip, is as idle as one that sends nothing."""
+
+    async def test() -> None:
+        async with _clients(hello, Bounds()) as (client, state):
+            one = await client(GET)
+            await _answer(one)
+            one[1].write(b"\r\n")
+            await asyncio.sleep(0.02)
+            connection: Any = next(iter(state.connections))
+            answered = connection._answered
+            assert connection._last_sign > answered
+            assert not connection.silent_too_long(answered + protocol.KEEP_ALIVE)
+            assert connection.silent_too_long(answered + protocol.KEEP_ALIVE + 0.001)
+
+    run(test)
