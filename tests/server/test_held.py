@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -78,6 +79,7 @@ async def stuck(_scope: Scope, receive: Receive, _send: Send) -> None:
 async def _clients(app: Asgi, bounds: Bounds) -> Any:
     """Give a maker of clients that have sent something, and the server's state."""
     server, state = await serving(app, bounds)
+    server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * KIB)  # the kernel holds megabytes else
     made: list[Client] = []
 
     async def client(*sent: bytes) -> Client:
@@ -176,6 +178,31 @@ def test_waiting_requests_stop_the_reading() -> None:
             connection: Any = next(iter(state.connections))
             assert len(connection.pipeline) <= 2
             assert bounds.held.total < 600 * KIB
+
+    run(test)
+
+
+def test_answers_that_nobody_reads_are_bounded() -> None:
+    """Long answers wait for a client that only asks: one of them in memory, and in sum what is bounded for all."""
+
+    async def long(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await Answer(403, [], b"x" * 150_000).send(send)
+
+    async def test() -> None:
+        bounds = Bounds(held_at_most=MIB)
+        async with _clients(long, bounds) as (client, state):
+            for _ in range(12):
+                _, writer = await client()
+                writer.transport.pause_reading()
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * KIB)
+                for _ in range(60):
+                    writer.write(GET)
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
+                assert bounds.held.total <= MIB
+            for connection in state.connections:
+                assert connection.transport.get_write_buffer_size() < 2 * 150_000 + 64 * KIB
+            assert 2 <= len(state.connections) <= 7
 
     run(test)
 

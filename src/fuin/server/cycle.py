@@ -193,6 +193,8 @@ class Cycle:
         )  # fmt: skip
         self.response_started = self._asked = self.response_complete = True
         self.transport.write(answer)
+        if self.flow.write_paused:
+            self._protocol.note_unread()
         self._finish()
 
     def _start(self, message: Message) -> None:

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with bounds: on the size of headers and on the time that a silent client may hold a place.
 
 uvicorn bounds neither when httptools parses. Size is counted where bytes arrive; time is watched by
-one sweep over all connections every few seconds (sweep.py), so that a request pays for a clock reading and for no timer.
+one sweep over all connections every few seconds (sweep.py), so that a request pays for a clock reading, not a timer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from fuin.server.cycle import Cycle
 from fuin.server.handshake import CLOSE_TIME
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
 from fuin.server.held import Bounds
+from fuin.settings import KIB
 
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
 PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
 PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobytes, and no AWS client pipelines at all
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
+TLS_UNSENT = 256 * KIB  # bytes of answers that wait for the client before the application has to; else it is 512
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _NO_PLACE = (
@@ -80,6 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
     _holds = False  # something that is counted in the worker's bounds
+    _unread = False  # whole answers wait for the client to read
     _body_held = 0  # bytes of an unfinished body that its request keeps
     _defaults: Any = None  # the default headers of `_default_lines`
     _default_lines = b""
@@ -99,6 +102,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.url, self.headers, self.cycle = b"", [], _ANSWERED
         tls = transport.get_extra_info("ssl_object")  # told as ASGI's TLS extension does
         self._extensions = {} if tls is None else {"tls": {"tls_version": _TLS.get(tls.version())}}
+        if tls is not None:
+            transport.set_write_buffer_limits(TLS_UNSENT)
         if len(self.connections) > self._bounds.connections:
             transport.write(_NO_PLACE)
             transport.close()
@@ -146,6 +151,8 @@ class BoundedProtocol(HttpToolsProtocol):
         size = self._body_held + sum(waiting[0].held for waiting in self.pipeline)  # type: ignore[attr-defined]
         if self._in_headers:
             size += heads.weight(self.url, self.headers) + self._framing
+        if self._unread:
+            size += self.transport.get_write_buffer_size()
         self._holds = size > 0
         if size:
             self._bounds.held.note(self, size)
@@ -203,6 +210,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that the client read enough for the next piece."""
         self._last_sign = self.loop.time()
         super().resume_writing()
+        if self._unread:
+            self._unread = False
+            self._note_held()
+
+    def note_unread(self) -> None:
+        """Note that the client does not read its answers as fast as it asks; a stream waits for it by itself."""
+        self._unread = True
+        self._note_held()
 
     def on_message_begin(self) -> None:
         """Begin a request."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import gc
-import logging
 import os
 import resource
 import socket
@@ -22,6 +21,7 @@ from fuin.server.application import Application
 from fuin.server.config import WorkerConfig
 from fuin.server.handshake import Handshakes
 from fuin.server.held import Bounds, places
+from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
 from fuin.store.store import Store
@@ -120,7 +120,7 @@ def main() -> None:
     process.forbid_core_dumps()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536, hard))
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    log_to_standard_error()
     with contextlib.suppress(KeyboardInterrupt):
         serve(config)
 
