@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -60,8 +60,8 @@ def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
     """Give a maker of servers of this test's own, not started; whatever still runs at its end is killed."""
     made: list[Server] = []
 
-    def make(name: str = "own", *, workers: int = 2, tls: bool = False) -> Server:
-        made.append(Server(tmp_path / name, workers=workers, tls=tls))
+    def make(name: str = "own", *, workers: int = 2, tls: bool = False, options: Sequence[str] = ()) -> Server:
+        made.append(Server(tmp_path / name, workers=workers, tls=tls, options=options))
         return made[-1]
 
     yield make

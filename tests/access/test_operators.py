@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuin.access import operators
 from fuin.access.ask import Ask
 from fuin.access.conditions import parse_conditions
 from fuin.access.operators import OPERATORS, moment, number
@@ -266,3 +267,12 @@ def test_what_python_takes_for_a_number_is_none_here(text: str) -> None:
 def test_dates_that_are_none(text: str) -> None:
     """Only W3C's profile of ISO 8601 and plain seconds are dates; eight digits are seconds."""
     assert moment(text) == (20250131 * 1_000_000 if text == "20250131" else None)
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """Strangers choose what requests bring: what is too long for a date or an address takes no place in a cache."""
+    for text in ("9" * 65, "1.2.3.4" + "0" * 30_000):
+        known = operators._moment.cache_info().currsize, operators._address.cache_info().currsize
+        assert moment(text) is None
+        assert not holds("IpAddress", "0.0.0.0/0", text)
+        assert (operators._moment.cache_info().currsize, operators._address.cache_info().currsize) == known

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,24 @@ def test_full_disk_gives_errors_and_no_use(own: Holder) -> None:
     assert len(reader.find(own.audit, "r-2")) == 1
     assert "the audit log cannot be written" in own.end()[1]
     verify(own.audit, audit_checker(own.audit), None)
+
+
+def test_a_full_disk_is_told_once_a_second(own: Holder) -> None:
+    """A flood of requests meanwhile must not fill whatever is behind standard error with the same line."""
+    own.start()
+    started = time.monotonic()
+
+    async def story(client: Keyholder) -> None:
+        length = (own.audit / "0000000000000001.log").stat().st_size
+        resource.prlimit(own.pid, resource.RLIMIT_FSIZE, (length + 100, -1))
+        for _ in range(30):
+            with pytest.raises(KeyholderUnavailable):
+                await client.record(draft(1))
+        resource.prlimit(own.pid, resource.RLIMIT_FSIZE, (-1, -1))
+
+    play(own, story)
+    told = own.end()[1].count("the audit log cannot be written")
+    assert 1 <= told <= 1 + (time.monotonic() - started)
 
 
 @pytest.mark.skipif(not ROOT, reason="only root may mount a small disk")

@@ -177,6 +177,7 @@ def test_waiting_requests_stop_the_reading() -> None:
             await asyncio.sleep(0.05)
             connection: Any = next(iter(state.connections))
             assert len(connection.pipeline) <= 2
+            assert len(state.tasks) == 1, "one request of a connection is at work, and one waits for the keyholder"
             assert bounds.held.total < 600 * KIB
 
     run(test)

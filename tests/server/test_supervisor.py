@@ -1,12 +1,17 @@
 """`fuin serve`: its children are kept running, one server has one folder, and the root key is opened first."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.conftest import ServerFactory
 from tests.support import environment
@@ -158,3 +163,27 @@ def test_a_missing_audit_log_is_noticed(new_server: ServerFactory) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_a_worker_has_so_many_places_and_no_more(new_server: ServerFactory) -> None:
+    """`--connections` bounds the connections of a worker under TLS too, and a free place is there for the next."""
+    server = new_server(workers=1, tls=True, options=("--connections", "3"))
+    server.start()
+    context = ssl.create_default_context(cafile=str(server.certificate))
+
+    def connected() -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", server.port), 10)
+        client = context.wrap_socket(plain, server_hostname="localhost")
+        client.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        return client
+
+    with contextlib.ExitStack() as held:
+        clients = [held.enter_context(connected()) for _ in range(2)]
+        held.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))  # and no handshake
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            connected()
+        clients[0].close()
+        time.sleep(0.2)
+        held.enter_context(connected())
+    server.stop()

@@ -57,7 +57,7 @@ class Server:
     `certificate` (None over http), `output` and `errors` (the files of standard output and standard error).
     """
 
-    def __init__(self, folder: Path, *, workers: int = 2, tls: bool = False) -> None:
+    def __init__(self, folder: Path, *, workers: int = 2, tls: bool = False, options: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
         self.home = folder / "home"
@@ -68,6 +68,7 @@ class Server:
         self.tls = tls
         self.port = free_port()
         self._workers = workers
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[tuple[str, str, bool], Any] = {}
 
@@ -91,6 +92,7 @@ class Server:
         """Start it and wait for its line `ready URL`; `variables` join the server's environment."""
         arguments = [str(FUIN), "serve", "--data", str(self.data), "--port", str(self.port)]
         arguments += ["--workers", str(self._workers)] + (["--tls-self-signed"] if self.tls else [])
+        arguments += self._options
         keys = {
             "FUIN_ROOT_ACCESS_KEY_ID": self.root.access_key_id,
             "FUIN_ROOT_SECRET_ACCESS_KEY": self.root.secret_access_key,

@@ -97,11 +97,13 @@ def number(text: str) -> Decimal | None:
         return None
 
 
-@lru_cache(maxsize=1024)
 def moment(text: str) -> int | None:
     """Return the microseconds since 1970 of a date (ISO 8601 as W3C profiles it, or seconds since 1970), or None."""
-    if len(text) > _LONGEST_SCALAR:
-        return None
+    return _moment(text) if len(text) <= _LONGEST_SCALAR else None  # long texts are not even remembered
+
+
+@lru_cache(maxsize=1024)
+def _moment(text: str) -> int | None:
     if _EPOCH.fullmatch(text):
         return int(text) * _MICROSECONDS
     found = _DATE.fullmatch(text)
@@ -165,7 +167,7 @@ def _comparisons(prefix: str, read: Callable[[str], Any], kind: str) -> dict[str
 @lru_cache(maxsize=1024)
 def _address(text: str) -> tuple[int, int] | None:
     """Return the version and the number of an IP address; an IPv4 address that IPv6 carries is that IPv4 address."""
-    if len(text) > _LONGEST_SCALAR or "%" in text:
+    if "%" in text:
         return None
     try:
         address = ipaddress.ip_address(text)
@@ -195,7 +197,7 @@ def _networks(values: tuple[str, ...]) -> Matcher:
     by_length = tuple((version, shift, frozenset(known)) for (version, shift), known in ranges.items())
 
     def matches(text: str) -> bool:
-        found = _address(text)
+        found = _address(text) if len(text) <= _LONGEST_SCALAR else None
         if found is None:
             return False
         for version, shift, known in by_length:  # noqa: SIM110 - a generator costs as much as a range

@@ -87,9 +87,7 @@ def serve(
 
     `fuin serve --data ./fuin-data --tls-self-signed --passphrase-file -`
     """
-    if (tls_cert is None) != (tls_key is None):
-        raise FuinError("--tls-cert and --tls-key go together")
-    check(account, xks_host or [])
+    check(account, xks_host or [], (tls_cert, tls_key))
     settings = Settings(
         data=data.absolute(), host=host, port=port, account=account, region=region,
         workers=workers or os.cpu_count() or 1, connections=connections,
@@ -101,8 +99,10 @@ def serve(
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
 
 
-def check(account: str, proxy_hosts: list[str]) -> None:
-    """Raise FuinError for an --account or --xks-host that is none, before a worker stumbles over it."""
+def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | None]) -> None:
+    """Raise FuinError for an option that a worker would stumble over; `tls` is the certificate and its key."""
+    if (tls[0] is None) != (tls[1] is None):
+        raise FuinError("--tls-cert and --tls-key go together")
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
         raise FuinError("--account takes twelve digits")
     try:

@@ -14,6 +14,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 
@@ -29,6 +30,7 @@ from fuin.keyholder.sockets import peer_uid
 
 PEERS_AT_MOST = 512
 TURN_LIMIT = 4 * 1024 * 1024  # bytes read in one turn, over all peers
+COMPLAIN_EVERY = 1.0  # seconds; each turn may fail, and there are thousands in a second
 
 Answer = tuple[int, int, Sequence[bytes]]  # correlation, status, fields
 Waiting = list[tuple[Peer, list[Answer]]]  # the answers of a turn that leave when their records are durable
@@ -46,6 +48,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
         self._ending = False
+        self._complained = -COMPLAIN_EVERY  # when; in seconds of the machine's uptime
         self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._maker = Maker(self._rouse)
         self._costly: Costly[tuple[Peer, int, int, list[bytes]]] = Costly()
@@ -180,9 +183,15 @@ class Server:
         try:
             self._log.append(uses)
         except OSError as error:
-            say(f"the audit log cannot be written: {error.strerror}")
+            self._complain(f"the audit log cannot be written: {error.strerror}")
             return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
         return waiting
+
+    def _complain(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._complained >= COMPLAIN_EVERY:
+            self._complained = now
+            say(text)
 
     def _answer(self, peer: Peer, answers: list[Answer]) -> None:
         if peer in self._peers:
