@@ -43,6 +43,7 @@ def test_the_target_stands_for_a_host_that_is_not_named() -> None:
         (b"https://x/a", [b"x:80"]),
         (b"http:///a", [b""]),
         (b"http://x@y/a", [b"y"]),
+        (b"http://x@y/a", [b"x@y"]),
         (b"ftp://x/a", [b"x"]),
         (b"x:443", [b"x:443"]),
         (b"*", [b"x"]),

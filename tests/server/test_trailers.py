@@ -53,6 +53,12 @@ def test_too_many_trailers_are_refused() -> None:
     assert talk(echo, many + b"0\r\n" + lines(100) + b"\r\n").startswith(REFUSED)
 
 
+def test_too_many_lines_are_refused_before_they_end() -> None:
+    """A head, or trailers, without an end may not take a thousand objects until it has enough bytes to be refused."""
+    for start in (b"GET / HTTP/1.1\r\n", HEAD + b"0\r\n"):
+        assert talk(echo, start + lines(heads.HEADER_COUNT + 2)).startswith(REFUSED)
+
+
 def test_too_long_trailers_are_refused() -> None:
     """Their bytes count together with those of the head, in one packet and in many."""
     long = HEAD[:-2] + lines(15, 1000) + b"\r\n"
