@@ -1,9 +1,12 @@
 """What one tenant can make the server keep in memory is bounded."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from fuin import caller, sessions
 from fuin.access.compiled import Policies
 from fuin.access.policy import PolicyKind
 
@@ -23,3 +26,16 @@ def test_compiled_policies_are_bounded_by_their_length(monkeypatch: pytest.Monke
         policies.compiled(document(number), PolicyKind.KEY)
         assert sum(len(text) for known in policies._known.values() for text in known) <= 2_000
     assert policies.compiled(document(0), PolicyKind.KEY) is not kept
+
+
+def test_signing_keys_and_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has one access key may sign for any day, Region and service, and have any number of sessions."""
+    monkeypatch.setattr(caller, "_DAY_KEYS_AT_MOST", 10)
+    monkeypatch.setattr(sessions, "_AT_MOST", 10)
+    keys: Any = caller.DayKeys()
+    for number in range(30):
+        credential = SimpleNamespace(access_key_id="A", date="20261129", region=f"r-{number}", service="s3")
+        keys.keep(b"sealed", credential, b"key")
+        keys.sessions.keep(SimpleNamespace(token=f"{number}", credential=credential), object())
+    assert (len(keys._keys), len(keys.sessions._sessions)) == (10, 10)
+    assert keys.cached(b"sealed", credential) == b"key"
