@@ -9,6 +9,7 @@ import msgspec
 
 from fuin import sessions
 from fuin.access import sigv4
+from fuin.clock import CLOCK
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.store.access_key_uses import AccessKeyUses
 
@@ -136,7 +137,7 @@ def _of(
 def _check_time(services: Services, request: Request, signed: sigv4.Signed) -> None:
     settings = services.settings
     skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
-    sigv4.check_time(signed, request.now, skew)
+    sigv4.check_time(signed, CLOCK.of_signatures(request.wall, request.now), skew)
 
 
 def _proven(record: AccessKey, signed: sigv4.Signed, key: sigv4.SigningKey) -> Caller:

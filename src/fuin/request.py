@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mutabl
 from typing import Any
 
 from fuin import ids
+from fuin.clock import CLOCK
 from fuin.errors import FuinError
 
 Scope = MutableMapping[str, Any]
@@ -39,11 +40,12 @@ class Request:
     """
 
     __slots__ = ("_receive", "headers", "id", "method", "now", "path", "query", "secure", "source_ip",
-                 "tls_version")  # fmt: skip
+                 "tls_version", "wall")  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.id = ids.request_id()
-        self.now = time.time()
+        self.wall = wall = time.time()
+        self.now = wall if wall > CLOCK.floor else CLOCK.now(wall)  # so that what has ended stays ended
         self.method: str = scope["method"]
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fuin.clock import JUMP_LIMIT
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -33,6 +35,7 @@ class Settings:
     request_quotas: dict[str, float] = field(default_factory=dict)  # requests per second; kms/throttling.py has names
     xks_hosts: tuple[str, ...] = ()  # external key store proxies: name, or name=address:port; none listed: public ones
     xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
+    clock_jump_limit: float = JUMP_LIMIT  # by more the wall clock has jumped: see clock.py
     xks_timeout: float = 0.25  # AWS: each request to a proxy
 
     @property

@@ -34,7 +34,10 @@ class Throttle:
         self._buckets: dict[tuple[str, tuple[str, ...]], tuple[float, float]] = {}
 
     def take(self, name: str, who: tuple[str, ...], now: float, tokens: float = 1.0) -> None:
-        """Take tokens out of `who`'s bucket at `now` (seconds); raises Throttled. A name without a rate is free."""
+        """Take tokens out of `who`'s bucket at `now`; raises Throttled. A name without a rate is free.
+
+        `now` is in seconds of a clock that only counts: one that is set back would keep everybody waiting.
+        """
         rate = self.rates.get(name)
         if rate is None:
             return

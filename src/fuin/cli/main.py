@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fuin import __version__
-from fuin.cli import admin, audit, encrypt, explain, policy, serve, simulate, suggest, who_can
+from fuin.cli import admin, audit, clock, encrypt, explain, policy, serve, simulate, suggest, who_can
 from fuin.errors import FuinError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("serve")(serve.serve)
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.account_app, name="account")
 app.add_typer(audit.app, name="audit")
+app.add_typer(clock.app, name="clock")
 app.command("explain")(explain.explain)
 policy.app.command("suggest")(suggest.suggest_policy)
 app.add_typer(policy.app, name="policy")

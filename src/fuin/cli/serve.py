@@ -11,6 +11,7 @@ import typer
 
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, Data, PassphraseFile
+from fuin.clock import JUMP_LIMIT
 from fuin.errors import FuinError
 from fuin.server import keyholding
 from fuin.server.quotas import read_quotas
@@ -56,6 +57,15 @@ Quotas = Annotated[
     ),
 ]
 NewLog = Annotated[bool, typer.Option("--new-audit-log", help="Begin a new audit log for data whose log is lost.")]
+JumpLimit = Annotated[
+    float,
+    typer.Option(
+        "--clock-jump-limit",
+        metavar="SECONDS",
+        min=1.0,
+        help="By more than this the wall clock has jumped; what destroys waits then. See `fuin clock`.",
+    ),
+]
 
 
 def serve(
@@ -74,6 +84,7 @@ def serve(
     request_quota: Quotas = None,
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
+    clock_jump_limit: JumpLimit = JUMP_LIMIT,
 ) -> None:
     """Serve KMS, S3, IAM and STS on one port until SIGTERM.
 
@@ -94,6 +105,7 @@ def serve(
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
         tls_self_signed=tls_self_signed, new_audit_log=new_audit_log, request_quotas=read_quotas(request_quota or ()),
         xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
+        clock_jump_limit=clock_jump_limit,
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))

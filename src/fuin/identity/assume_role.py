@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
+from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_role
@@ -174,7 +175,7 @@ def _duration(call: Call, given: Given, role: Role) -> int:
 def _claims(call: Call, given: Given, wanted: Wanted, role: Role) -> Claims:
     policy, arns = session_policies.of(call, given, role.account)
     return Claims(
-        kind="role", account=role.account, id=role.id, issued=int(call.now), issuer=call.principal.arn,
+        kind="role", account=role.account, id=role.id, issued=int(CLOCK.of_issue(call.now)), issuer=call.principal.arn,
         issuer_key=call.access_key_id, session=wanted.session, policy=policy,
         policy_arns=arns, tags=wanted.tags.all, transitive=wanted.tags.transitive,
         source_identity=wanted.source_identity,

@@ -25,7 +25,7 @@ async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Outp
     AuthenticationFailed when the caller is no more by the time that they have been made.
     """
     key_id = ids.new_session_key_id()
-    expiry = claims.issued + duration
+    expiry = int(call.now) + duration
     try:
         packed = session_token.pack_claims(claims, given.get("MinimumSessionTokenSize", 0))
     except FormatError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_identity
@@ -36,7 +37,7 @@ async def get_federation_token(call: Call, given: Given) -> Output:
     duration: int = given.get("DurationSeconds", _USUAL)
     document, arns = session_policies.of(call, given, who.account)
     claims = Claims(
-        kind="federated", account=who.account, id=who.id, issued=int(call.now), issuer=who.arn,
+        kind="federated", account=who.account, id=who.id, issued=int(CLOCK.of_issue(call.now)), issuer=who.arn,
         issuer_key=call.access_key_id, session=given["Name"], policy=document, policy_arns=arns, tags=tags,
     )  # fmt: skip
     packed = credentials.packed_percent(document, arns, tags)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fuin.clock import CLOCK
 from fuin.errors import AccessDenied, AuthenticationFailed, AuthReason
 from fuin.formats.session_token import Claims
 from fuin.gate import permit_identity
@@ -58,8 +59,8 @@ async def get_session_token(call: Call, given: Given) -> Output:
         raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
     duration: int = given.get("DurationSeconds", _USUAL)
     claims = Claims(
-        kind="root" if who.kind == "root" else "user", account=who.account, id=who.id, issued=int(call.now),
-        issuer=who.arn, issuer_key=call.access_key_id,
+        kind="root" if who.kind == "root" else "user", account=who.account, id=who.id,
+        issued=int(CLOCK.of_issue(call.now)), issuer=who.arn, issuer_key=call.access_key_id,
     )  # fmt: skip
     return await credentials.issue(call, given, claims, min(duration, _OF_ROOT) if who.kind == "root" else duration)
 

@@ -129,7 +129,7 @@ def _of_living_keys(call: Call, shown: Sequence[Grant]) -> list[GrantListEntry]:
     entries = []
     for grant in shown:
         key = catalog.key(grant.key_id, grant.region)
-        if key is not None and not states.is_gone(key, call.now):
+        if key is not None and not states.is_gone(key):
             entries.append(_entry(grant, key.account))
     return entries
 

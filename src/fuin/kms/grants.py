@@ -232,7 +232,7 @@ def _retired(call: Call, p: RetireGrantInput) -> tuple[Named, str, Grant | None]
 
 def _key_of(call: Call, grant: Grant) -> Named:
     key = call.services.store.catalog().key(grant.key_id, grant.region)
-    if key is None or states.is_gone(key, call.now):
+    if key is None or states.is_gone(key):
         raise InvalidGrantTokenException("The grant token is not valid.")
     return Named(key.arn, key.account, key)
 

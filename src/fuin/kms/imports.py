@@ -8,9 +8,11 @@ in the keyholder only. AWS KMS developer guide, "Importing key material".
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
+from fuin.clock import CLOCK
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.kms import janitor, states, throttling
 from fuin.kms.faults import (
@@ -47,7 +49,7 @@ _NEW = "NEW_KEY_MATERIAL"
 _ALGORITHMS = ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256")
 _WITHOUT_AES = frozenset(_ALGORITHMS[:2])
 _OF_CHINA, _TAKEN_AWAY = frozenset({"SM2", "SM2PKE"}), "RSAES_PKCS1_V1_5"
-_U16 = struct.Struct(">H")
+_U16, _U64 = struct.Struct(">H"), struct.Struct(">Q")
 
 
 class GetParametersForImportInput(Input, frozen=True):
@@ -122,8 +124,9 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
         raise ValidationException(f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
     key, arn = _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
     _check_several(key, p)
-    if call.services.store.read(imports.expired, call.now):
-        await expire_due(call.services, call.now)  # whose time is over is gone, whether the job has come by or not
+    due = CLOCK.settled()
+    if call.services.store.read(imports.expired, due):
+        await expire_due(call.services, due)  # whose time is over is gone, whether the job has come by or not
     material = await _unwrapped(call, key, arn, p)
     crash.point("import_material.after_material")
     _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))  # again: it may have waited long
@@ -162,23 +165,25 @@ async def delete_imported_key_material(
     return DeleteImportedKeyMaterialOutput(KeyId=arn, KeyMaterialId=_shown(key, deleted))
 
 
-async def expire_due(services: Services, now: float) -> list[str]:
-    """Destroy imported material whose date is not after `now`; return the ARNs of its keys.
+async def expire_due(services: Services, due: float) -> list[str]:
+    """Destroy imported material whose date is not after `due`, the time that both clocks agree on; return its keys.
 
-    For every request it is gone from that date on, whenever this runs. Each end stands in the audit log before it
+    For every request it is gone as soon as one of the clocks says so, whenever this runs; if that was wrong, it is
+    there again. Returns ARNs. Each end stands in the audit log before it
     happens. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
     """
-    due = services.store.read(imports.expired, now)
-    if not due:
+    expired = services.store.read(imports.expired, due)
+    if not expired:
         return []
-    arns = [ids.key_arn(each.account, each.region, each.key_id) for each in due]
-    for each, arn in zip(due, arns, strict=True):
+    now = CLOCK.now(time.time())
+    arns = [ids.key_arn(each.account, each.region, each.key_id) for each in expired]
+    for each, arn in zip(expired, arns, strict=True):
         facts = {"kmsKey": arn, "keyMaterial": each.material_id.hex()}
         await services.keyholder.record(
             janitor.own_call(services, "DeleteExpiredKeyMaterial", each.region, now, facts).draft()
         )
-    await services.store.change(imports.destroy_expired, now)
-    for key_id in {each.key_id for each in due}:
+    await services.store.change(imports.destroy_expired, due)
+    for key_id in {each.key_id for each in expired}:
         await services.keyholder.forget(key_id)
     await services.store.erase()
     return arns
@@ -240,6 +245,8 @@ async def _unwrapped(call: Call, key: Key, arn: str, p: ImportKeyMaterialInput) 
     token = p.ImportToken or b""
     if token[0] >= len(_ALGORITHMS):
         raise InvalidImportTokenException
+    if len(token) > _U64.size and call.now >= _U64.unpack_from(token, 1)[0]:
+        raise ExpiredImportTokenException  # the keyholder, who looks as well, has the wall clock only
     algorithm = _ALGORITHMS[token[0]]
     draft = call.draft(use="kms:ImportKeyMaterial", key=arn)
     scope, encrypted = _scope(arn, algorithm), p.EncryptedKeyMaterial or b""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from fuin import ids
 from fuin.access.principal import Principal
+from fuin.clock import CLOCK
 from fuin.gate import Call
 from fuin.store import keys
 
@@ -20,18 +22,19 @@ def own_call(services: Services, operation: str, region: str, now: float, facts:
     return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, facts=facts)
 
 
-async def purge(services: Services, now: float) -> list[str]:
-    """Destroy the keys whose deletion date is not after `now`; return their ids.
+async def purge(services: Services, due: float) -> list[str]:
+    """Destroy the keys whose deletion date is not after `due`, the time that both clocks agree on; return their ids.
 
     Each end stands in the audit log before it happens; after a crash in between it is recorded once more. For every
     request the keys are gone from their deletion date on, whenever this runs. Raises StoreUnavailable or
     KeyholderUnavailable; the next run goes on.
     """
-    expired = services.store.read(keys.expired_keys, now)
+    now = CLOCK.now(time.time())
+    expired = services.store.read(keys.expired_keys, due)
     for key in expired:
         facts = {"kmsKey": ids.key_arn(key.account, key.region, key.key_id), "deletedKey": key.key_id}
         await services.keyholder.record(own_call(services, "DeleteKey", key.region, now, facts).draft())
-    await services.store.purge(now)
+    await services.store.purge(due, now)
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

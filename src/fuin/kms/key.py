@@ -182,7 +182,7 @@ def open_ciphertext(
     if right is not None:
         return _again(call, right, context)
     key = catalog.key(key_id, call.region)
-    if key is None or key.manager == SERVICE or states.is_gone(key, call.now):
+    if key is None or key.manager == SERVICE or states.is_gone(key):
         raise rights.unseen(call, use.action, rights.OF_CIPHERTEXT)
     key = states.seen(key, call.now)
     named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)

@@ -235,7 +235,7 @@ async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
 def _is_gone(call: Call, key_id: str) -> bool:
     """Tell whether a key in the list has passed its deletion date and only waits for the janitor."""
     key = call.services.store.catalog().key(key_id, call.region)
-    return key is None or is_gone(key, call.now)
+    return key is None or is_gone(key)
 
 
 async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from fuin.clock import CLOCK
 from fuin.kms import states
 from fuin.kms.faults import NotFoundException, ValidationException
 from fuin.kms.key import found, reach
@@ -62,7 +63,8 @@ async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> Sche
     extra = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
     named = await reach_with_usage(call, p.KeyId or "", "kms:ScheduleKeyDeletion", extra)
     date = round(call.now + days * DAY, 3)
-    stands = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, call.now)
+    there = CLOCK.settled()  # by which replicas that have ended are gone
+    stands = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, there)
     return ScheduleKeyDeletionOutput(
         KeyId=named.arn,
         DeletionDate=date if stands else None,

@@ -50,7 +50,7 @@ def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Nam
             return _no_alias(call.region, account, alias)
         key_id, arn = target, ids.key_arn(account, call.region, target)
     key = catalog.key(key_id, call.region)
-    if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key, call.now):
+    if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key):
         return Named(arn, account, states.seen(key, call.now), "", alias)
     if alias:
         return _no_alias(call.region, account, alias)

@@ -6,10 +6,12 @@ material, and the older ones stay for decryption as long as the key. AWS KMS dev
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
+from fuin.clock import CLOCK
 from fuin.gate import Call
 from fuin.kms import janitor, paging, states
 from fuin.kms.faults import (
@@ -198,28 +200,30 @@ async def _count(call: Call, key: Key) -> None:
     call.services.store.read(rotations.check_on_demand, key.key_id, key.region)
 
 
-async def rotate_due(services: Services, now: float) -> list[str]:
-    """Rotate the keys whose date is not after `now`, each once however long that is ago; return their ARNs.
+async def rotate_due(services: Services, moment: float) -> list[str]:
+    """Rotate the keys whose date is not after `moment`, each once however long that is ago; return their ARNs.
 
-    Each rotation stands in the audit log before it happens. After a crash in between the next run rotates again: the
-    first material is in no database then. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
+    `moment` is the time that both clocks agree on. Each rotation stands in the audit log before it happens. After a
+    crash in between the next run rotates again: the first material is in no database then. Raises StoreUnavailable or
+    KeyholderUnavailable; the next run goes on.
     """
     rotated: list[str] = []
-    for due in services.store.read(rotations.due_keys, now):
+    now = CLOCK.now(time.time())
+    for due in services.store.read(rotations.due_keys, moment):
         arn = ids.key_arn(due.account, due.region, due.key_id)
         call = janitor.own_call(services, "RotateKey", due.region, now, {"kmsKey": arn, "rotationType": "AUTOMATIC"})
         with suppress(StoreRefusal):  # somebody else was faster, or has changed the key
-            await _rotate(call, due, arn)
+            await _rotate(call, due, arn, moment)
             rotated.append(arn)
     return rotated
 
 
-async def _rotate(call: Call, due: Due, arn: str) -> None:
+async def _rotate(call: Call, due: Due, arn: str, moment: float) -> None:
     draft = call.draft(use="kms:RotateKey", key=arn, manager=None if due.manager == "CUSTOMER" else due.manager)
     material = await call.services.keyholder.create_material(due.key_id, due.spec, draft)
     crash.point("rotate_key.after_material")
     await call.services.store.change(
-        rotations.rotate_by_schedule, due.region, material, due.current_material, round(call.now, 3)
+        rotations.rotate_by_schedule, due.region, material, due.current_material, moment, round(call.now, 3)
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fuin.clock import CLOCK
 from fuin.kms.faults import DisabledException, KMSInvalidStateException, UnsupportedOperationException
 from fuin.xks.failure import TEXTS, Why
 
@@ -130,6 +131,9 @@ def seen(key: Key, now: float) -> Key:
     return replace(key, state=PENDING_IMPORT)
 
 
-def is_gone(key: Key, now: float) -> bool:
-    """Tell whether the key's deletion date has passed: it is gone from then on, whether purged yet or not."""
-    return key.deletion_date is not None and key.deletion_date <= now
+def is_gone(key: Key) -> bool:
+    """Tell whether the key's deletion date has passed: it is gone from then on, whether purged yet or not.
+
+    By both clocks: a key that only the wall clock ends waits for its deletion still, which can be cancelled.
+    """
+    return key.deletion_date is not None and key.deletion_date <= CLOCK.settled()

@@ -7,6 +7,7 @@ that has the key; what S3 asks for it counts as well, the use of service-owned k
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -128,7 +129,7 @@ def _take(call: Call, charges: Iterable[_Charge]) -> None:
         for charge in charges:
             # Callers may name any Region: those that AWS does not have count as one, or each would bring new tokens.
             region = charge.region if charge.region in kms_regions() else ""
-            throttle.take(charge.name, (call.account, region, charge.store), call.now, charge.tokens)
+            throttle.take(charge.name, (call.account, region, charge.store), time.monotonic(), charge.tokens)
     except Throttled:
         raise ThrottlingException from None
 

@@ -11,6 +11,7 @@ from fuin.audit.segments import segments
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.client import Keyholder
+from fuin.server import timekeeper
 from fuin.store import access_keys, accounts, meta
 from fuin.store.store import Store
 
@@ -76,3 +77,4 @@ def _insert(conn: Connection, settings: Settings, key: administration.PreparedKe
     accounts.insert_account(conn, settings.account, now)
     access_keys.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
     meta.insert_meta(conn, meta.Meta(settings.account, settings.region, now))
+    timekeeper.begin_first(conn, settings.clock_jump_limit)

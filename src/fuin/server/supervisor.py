@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.server import children, first_start, keyholding, process, tls
+from fuin.server import children, first_start, keyholding, process, timekeeper, tls
 from fuin.server.config import WorkerConfig
 from fuin.server.exclusive import exclusive
 
@@ -39,6 +39,7 @@ async def supervise(
     with exclusive(settings), listen(settings) as listener, keyholding.listen(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
+        timekeeper.start(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
         start = keyholding.starter(settings, holder_listener.fileno(), passphrase)

@@ -42,7 +42,8 @@ def _serve(certificate: Path, key: Path) -> bool:
     except (OSError, ValueError):
         return False
     ends = made.not_valid_after_utc - datetime.timedelta(days=RENEWED)
-    return made.public_key() == private.public_key() and datetime.datetime.now(datetime.UTC) < ends
+    begins = made.not_valid_before_utc  # after now, when it was made by a clock that was ahead
+    return made.public_key() == private.public_key() and begins <= datetime.datetime.now(datetime.UTC) < ends
 
 
 def _certificate(private: ec.EllipticCurvePrivateKey, host: str) -> x509.Certificate:

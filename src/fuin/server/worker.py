@@ -16,7 +16,7 @@ import uvicorn
 
 from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
-from fuin.server import jobs, process
+from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
 from fuin.server.config import WorkerConfig
 from fuin.server.handshake import Handshakes
@@ -36,7 +36,9 @@ async def open_services(settings: Settings) -> Services:
     """Open this worker's store and its connection to the keyholder."""
     keyholder = Keyholder(settings.keyholder_socket)
     await keyholder.connect()
-    return Services(settings, Store.open(settings), keyholder)
+    store = Store.open(settings)
+    timekeeper.look(store)
+    return Services(settings, store, keyholder)
 
 
 class WorkerServer(uvicorn.Server):

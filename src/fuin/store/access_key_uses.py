@@ -42,7 +42,7 @@ class AccessKeyUses:
 
     def _is_new(self, name: str, now: float) -> bool:
         noted = self._noted.get(name)
-        if noted is not None and now - noted < access_keys.USES_EVERY:
+        if noted is not None and abs(now - noted) < access_keys.USES_EVERY:
             return False
         if len(self._noted) >= _AT_MOST:
             self._noted.clear()

@@ -123,9 +123,12 @@ def delete_access_key(conn: Connection, access_key_id: str) -> None:
 
 
 def note_use(conn: Connection, access_key_id: str, use: LastUse) -> None:
-    """Remember the last use of a key, unless one of the last minute or later is known; of a key that has gone, none."""
+    """Remember the last use of a key, unless one is known to the minute; of a key that has gone, none.
+
+    The last is whose transaction is the last: a time that a wrong clock gave, ahead of all others, does not stay.
+    """
     known = last_use(conn, access_key_id)
-    if known is not None and use.used - known.used < USES_EVERY:
+    if known is not None and abs(use.used - known.used) < USES_EVERY:
         return
     if conn.execute(_FIND, {"p_key": access_key_id}).first() is None:
         return

@@ -280,15 +280,15 @@ def has_expired(conn: Connection, now: float) -> bool:
     return conn.execute(_EXPIRED, {"p_now": now}).first() is not None
 
 
-def purge_expired(conn: Connection, now: float) -> list[str]:
-    """Remove the keys whose window has ended, with materials, aliases and tags; returns their ids.
+def purge_expired(conn: Connection, due: float, now: float | None = None) -> list[str]:
+    """Remove the keys whose window has ended at `due`, with materials, aliases and tags; returns their ids.
 
-    For a primary key that waited for its last replica's end, the window of its own begins. Part of `Store.purge`,
-    which then also clears the removed bytes from the database's files.
+    For a primary key that waited for its last replica's end, the window of its own begins, at `now` (by default at
+    `due`). Part of `Store.purge`, which then also clears the removed bytes from the database's files.
     """
-    ended = expired_keys(conn, now)
+    ended = expired_keys(conn, due)
     for key_id, region, _ in ended:
         materials.destroy_materials(conn, key_id, region)
         conn.execute(_DELETE, {"p_id": key_id, "p_region": region})  # the rest goes by ON DELETE CASCADE
-        conn.execute(_LAST_REPLICA_ENDED, {"p_id": key_id, "p_now": now})
+        conn.execute(_LAST_REPLICA_ENDED, {"p_id": key_id, "p_now": due if now is None else now})
     return [key.key_id for key in ended]

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.formats.wrapped import Material
@@ -55,7 +55,9 @@ _VERSIONS = (
         _m.c.valid_to, _m.c.rotated, _m.c.rotation_type,
     )
     .where(_OF_KEY)
-    .order_by(_m.c.created, _m.c.id)
+    # Material that was made here goes by its row, whatever the clock said. Imported material gets a new row with each
+    # import, so it goes by the time at which it became the key's.
+    .order_by(case((_m.c.import_state.is_(None), 0.0), else_=_m.c.created), _m.c.id)
 )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def policies_of(conn: Connection, role_id: str) -> tuple[str, ...]:
 def note_use(conn: Connection, role_id: str, used: float, region: str) -> None:
     """Remember when a role was last used, unless that is known to the minute; of a role that has gone, nothing."""
     known = last_use(conn, role_id)
-    if known is not None and used - known[0] < access_keys.USES_EVERY:
+    if known is not None and abs(used - known[0]) < access_keys.USES_EVERY:
         return
     if identities.find_by_id(conn, Role, role_id) is None:
         return

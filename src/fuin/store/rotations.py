@@ -98,18 +98,21 @@ def rotate_on_demand(conn: Connection, region: str, material: Material, replaces
     _add_current(conn, material, now, ON_DEMAND)
 
 
-def rotate_by_schedule(conn: Connection, region: str, material: Material, replaces: bytes, now: float) -> None:
-    """Let new material be the current one, and set the next date: the first of the schedule that is after `now`.
+def rotate_by_schedule(
+    conn: Connection, region: str, material: Material, replaces: bytes, moment: float, now: float | None = None
+) -> None:
+    """Let new material be the current one, and set the next date: the first of the schedule that is after `moment`.
 
-    Raises NotFound, NotPrimary, WrongState, or Overtaken when the key is not due any more.
+    `now` is the date that it gets, by default `moment`. Raises NotFound, NotPrimary, WrongState, or Overtaken when the
+    key is not due any more.
     """
     row = primary(conn, material.key_id, region)
     period, due = row.rotation_period, row.rotation_due
-    if row.current_material != replaces or period is None or due is None or due > now:
+    if row.current_material != replaces or period is None or due is None or due > moment:
         raise Overtaken(f"key {material.key_id}")
-    _add_current(conn, material, now, AUTOMATIC)
+    _add_current(conn, material, moment if now is None else now, AUTOMATIC)
     step = period * DAY
-    due += step * (math.floor((now - due) / step) + 1)
+    due += step * (math.floor((moment - due) / step) + 1)
     conn.execute(_SCHEDULE, {"p_id": material.key_id, "p_period": period, "p_due": due})
 
 

@@ -38,6 +38,21 @@ epoch = _table("epoch", sa.Column("id", sa.Integer, primary_key=True), _column("
 
 meta = _table("meta", sa.Column("name", TEXT, primary_key=True), _column("value", TEXT))
 
+# How much time has passed, whatever the wall clock says: see fuin/clock.py. One row.
+clock = _table(
+    "clock",
+    sa.Column("id", sa.Integer, primary_key=True),
+    _column("wall", TIME),
+    _column("steady", TIME),
+    _column("boot", TEXT),  # names the start of the machine
+    _column("uptime", TIME),  # seconds since then, as are boottime's
+    _column("boottime", TIME),
+    _column("counted", TIME),
+    _column("jump_limit", TIME),
+    _column("held", TEXT, null=True),  # ahead or behind, while the wall clock has jumped
+    _column("since", TIME, null=True),
+)
+
 # Beside those of this server there is "aws", whose the managed policies of AWS are.
 accounts = _table("accounts", sa.Column("account", TEXT, primary_key=True), _column("created", TIME))
 

@@ -142,17 +142,18 @@ class Store:
         """Change from a thread without an event loop, such as a command's."""
         return self._wait(fn, args, kwargs, Effect.TAKES)
 
-    async def purge(self, now: float) -> list[str]:
-        """End the keys whose deletion date has come, and clear their material from the database's files.
+    async def purge(self, due: float, now: float | None = None) -> list[str]:
+        """End the keys whose deletion date is not after `due`, and clear their material from the database's files.
 
+        The window of a primary key whose last replica ends begins at `now`, by default at `due`.
         Returns their ids. Raises StoreUnavailable when readers of other processes kept the files from being cleared;
         the keys have ended all the same, and the next call clears. The first call after a start always does, for
         the case that the last one was cut short.
         """
         ended: list[str] = []
-        if self.read(keys.has_expired, now):
+        if self.read(keys.has_expired, due):
             self._to_erase = True
-            ended = await self.change(keys.purge_expired, now)
+            ended = await self.change(keys.purge_expired, due, now)
         if self._to_erase:
             await self._erase()
         return ended

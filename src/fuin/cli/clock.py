@@ -1,0 +1,96 @@
+"""`fuin clock`: what the wall clock and the counted time say, what waits for them to agree, and a person's word."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fuin import clock
+from fuin.cli.admin import with_server
+from fuin.cli.options import DEFAULT_DATA, Data, Json, PassphraseFile
+from fuin.cli.reading import reading
+from fuin.errors import FuinError
+from fuin.server import timekeeper
+from fuin.server.timekeeper import Waiting, find_waiting, iso, tell
+from fuin.store import clock as rows
+
+if TYPE_CHECKING:
+    from fuin.clock import Kept
+    from fuin.keyholder.client import Keyholder
+    from fuin.store.store import Store
+
+app = typer.Typer(help="The wall clock, the time that was counted, and what waits for them to agree.")
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_KINDS = {
+    "keys": "keys whose deletion is due",
+    "materials": "keys whose imported material has expired",
+    "rotations": "keys whose rotation is due",
+}
+
+
+@app.callback(invoke_without_command=True)
+def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
+    """Show what the wall clock and the counted time say, and what waits.
+
+    Works while the server runs, and while it does not.
+
+    **Example**: `fuin clock --data ./fuin-data`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with reading(data) as store:
+        kept, waiting = _looked(store)
+    if json_output:
+        typer.echo(json.dumps(_values(kept, waiting)))
+    else:
+        _print(kept, waiting)
+
+
+@app.command("confirm")
+def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, yes: Yes = False) -> None:
+    """Confirm that the wall clock of this machine is right: what is due by it is carried out, for good.
+
+    Look at the time that it shows, and at what waits. With a running server it holds within 15 seconds.
+
+    **Example**: `fuin clock confirm --data ./fuin-data`
+    """
+    with reading(data) as store:
+        _print(*_looked(store))
+    if not yes and not typer.confirm("Is the wall clock right, and may this be carried out?"):
+        raise FuinError("nothing was confirmed")
+
+    async def act(store: Store, keyholder: Keyholder, first: str) -> None:
+        await timekeeper.confirm(store, keyholder, first)
+
+    with_server(data, passphrase_file, act)
+    typer.echo("confirmed")
+
+
+def _looked(store: Store) -> tuple[Kept, Waiting]:
+    kept = store.read(rows.find)
+    if kept is None:
+        raise FuinError("no time has been counted yet; the next start of the server begins with it")
+    kept = clock.advance(kept, clock.read())
+    return kept, find_waiting(store, kept)
+
+
+def _values(kept: Kept, waiting: Waiting) -> dict[str, Any]:
+    since = None if kept.since is None else iso(kept.since)
+    return {
+        "Wall": iso(kept.wall), "Counted": iso(kept.steady), "LimitSeconds": kept.limit, "Held": kept.held,
+        "HeldSince": since, "Waiting": waiting._asdict(),
+    }  # fmt: skip
+
+
+def _print(kept: Kept, waiting: Waiting) -> None:
+    typer.echo(f"wall clock:    {iso(kept.wall)}\ncounted time:  {iso(kept.steady)}")
+    since = "" if kept.since is None else f" (since {iso(kept.since)} of the counted time)"
+    sentence = tell(kept)
+    typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
+    for kind, arns in waiting._asdict().items():
+        if arns:
+            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock and not by the counted time:")
+            typer.echo("\n".join(f"  {arn}" for arn in arns))

@@ -1,0 +1,170 @@
+"""Two clocks: the wall clock, which anybody may set, and the steady time, which only counts.
+
+The steady time is what was known at the last save, and what has been counted since by something that is not the wall
+clock. It never runs ahead by itself. What destroys waits for both; what has ended for one has ended. The reasons and
+the figures: docs/decisions/0009.
+"""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+JUMP_LIMIT = 3600.0  # seconds by which the two may differ before the wall clock is held to have jumped
+PULL = 0.01  # of the seconds counted: so much the steady time follows the wall clock, within the limit
+YOUNG = 3600.0  # seconds counted since the first start; nothing can have ended in them
+AHEAD, BEHIND = "ahead", "behind"  # where the wall clock stands when it has jumped
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_UPTIME = Path("/proc/uptime")
+
+
+class Reading(NamedTuple):
+    """One look at all clocks, in seconds; `boot` names the start of the machine, empty where nothing tells.
+
+    Two clocks count from that start, since each may be shifted alone: by a container, or by a library like libfaketime.
+    """
+
+    wall: float  # since 1970
+    boot: str
+    uptime: float  # /proc/uptime
+    boottime: float  # CLOCK_BOOTTIME
+    monotonic: float  # of this process
+
+
+class Kept(NamedTuple):
+    """What the database keeps: the clocks as they were at a save, the steady time of then, and whether they agreed."""
+
+    wall: float
+    steady: float  # since 1970
+    boot: str
+    uptime: float
+    boottime: float
+    counted: float  # since the first start
+    limit: float
+    held: str | None = None  # AHEAD, BEHIND, or None while they agree
+    since: float | None = None  # when that began, by the steady time
+
+
+class State(NamedTuple):
+    """What health and metrics say: both times (seconds since 1970), and which way the wall clock has jumped, if so."""
+
+    wall: float
+    steady: float | None  # None in a process that knows none, such as a command
+    held: str | None
+    since: float | None
+
+
+def read() -> Reading:
+    """Return what the clocks say now."""
+    try:
+        boot = _BOOT.read_text("ascii").strip()
+        uptime = float(_UPTIME.read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        boot, uptime = "", 0.0
+    return Reading(time.time(), boot, uptime, time.clock_gettime(time.CLOCK_BOOTTIME), time.monotonic())
+
+
+def begin(seen: Reading, steady: float, limit: float, counted: float = 0.0) -> Kept:
+    """Return the first thing to keep, when nothing was kept before: `steady` is what the evidence supports."""
+    return Kept(seen.wall, steady, seen.boot, seen.uptime, seen.boottime, counted, limit)
+
+
+def advance(kept: Kept, seen: Reading) -> Kept:
+    """Return what is to be kept after a look at the clocks.
+
+    Within the limit the steady time follows the wall clock slowly, which makes up for short stops of the machine and
+    for drift. Beyond it nothing but counting moves it, until a person confirms.
+    """
+    elapsed = _elapsed(kept, seen)
+    steady, counted = kept.steady + elapsed, kept.counted + elapsed
+    if seen.wall < steady - kept.limit and counted < YOUNG:
+        steady = seen.wall  # a wrong clock at the very first start, set right: all that was known came from it
+    ahead = seen.wall - steady
+    held = None
+    if abs(ahead) <= kept.limit:
+        most = elapsed * PULL
+        steady += min(max(ahead, -most), most)
+    else:
+        held = AHEAD if ahead > 0 else BEHIND
+    since = None if held is None else kept.since if kept.held == held else steady
+    return Kept(seen.wall, steady, seen.boot, seen.uptime, seen.boottime, counted, kept.limit, held, since)
+
+
+def confirm(kept: Kept, seen: Reading) -> Kept:
+    """Return what is to be kept when a person has said that the wall clock is right."""
+    return begin(seen, seen.wall, kept.limit, max(kept.counted, YOUNG))
+
+
+def _elapsed(kept: Kept, seen: Reading) -> float:
+    """Return the seconds that have certainly passed: of two counts the smaller one, and none if the machine restarted.
+
+    An uptime that is less than before is another start, whatever its name: a container, or a machine that was put back.
+    """
+    if not seen.boot or seen.boot != kept.boot:
+        return 0.0
+    return max(0.0, min(seen.uptime - kept.uptime, seen.boottime - kept.boottime))
+
+
+class Clock:
+    """The two clocks of one process: the steady time as it was told last, and what it has counted since.
+
+    Until it is told of a steady time it knows the wall clock only: a command, or the keyholder, ends nothing by itself.
+    """
+
+    __slots__ = ("_held", "_limit", "_since", "_start", "floor")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know the wall clock only."""
+        self._start = float("-inf")  # the steady time when the monotonic clock stood at zero
+        self.floor = float("-inf")  # the steady time of the last look; while the wall clock is later, it is `now`
+        self._limit = JUMP_LIMIT
+        self._held: str | None = None
+        self._since: float | None = None
+
+    def believe(self, kept: Kept, seen: Reading) -> None:
+        """Take over the steady time of a look at the clocks."""
+        self.floor, self._start = kept.steady, kept.steady - seen.monotonic
+        self._limit, self._held, self._since = kept.limit, kept.held, kept.since
+
+    def now(self, wall: float) -> float:
+        """Return the later one of the two times: what has ended by it stays ended when the wall clock steps back."""
+        steady = self._start + time.monotonic()
+        return wall if wall > steady else steady
+
+    def settled(self) -> float:
+        """Return the time by which something may be destroyed: the earlier one, and 0 if the wall clock is behind."""
+        if self._start == float("-inf"):
+            return time.time()
+        wall, steady = time.time(), self._start + time.monotonic()
+        return 0.0 if wall < steady - self._limit else min(wall, steady)
+
+    def earliest(self) -> float:
+        """Return the earlier one of the two times: at least so much time has passed."""
+        wall, steady = time.time(), self._start + time.monotonic()
+        return wall if self._start == float("-inf") else min(wall, steady)
+
+    def of_signatures(self, wall: float, now: float) -> float:
+        """Return the time that signatures are compared with: the wall clock, unless it is behind by a jump.
+
+        `now` is what `now(wall)` has returned.
+        """
+        return now if now - wall > self._limit else wall
+
+    def of_issue(self, now: float) -> float:
+        """Return the time of issue for credentials: `now`, or the steady time while the wall clock is ahead by a jump.
+
+        Else sessions of that time would be younger than the policy that ends all sessions from before today.
+        """
+        steady = self._start + time.monotonic()
+        return now if steady == float("-inf") or now - steady <= self._limit else steady
+
+    def state(self) -> State:
+        """Return what health and metrics say of the clocks."""
+        known = self._start != float("-inf")
+        return State(time.time(), self._start + time.monotonic() if known else None, self._held, self._since)
+
+
+CLOCK = Clock()  # of this process

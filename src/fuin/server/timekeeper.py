@@ -1,0 +1,187 @@
+"""The server's part of the steady time: begun at the start, saved by the timed jobs, told when the clock has jumped.
+
+`fuin.clock` has the rules; here are the database, the audit log and the warnings. See docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from fuin import clock, ids
+from fuin.audit import reader
+from fuin.clock import AHEAD, CLOCK
+from fuin.errors import FuinError
+from fuin.identity import administration
+from fuin.store import clock as rows
+from fuin.store import imports, keys, meta, rotations
+from fuin.store.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.clock import Kept, Reading
+    from fuin.gate import Services
+    from fuin.keyholder.client import Keyholder
+    from fuin.settings import Settings
+
+LOOK_EVERY = 15.0  # seconds
+REMIND_EVERY = 6 * 3600.0  # seconds between two warnings of one jump
+
+_log = logging.getLogger("fuin.clock")
+
+
+class Waiting(NamedTuple):
+    """What is due by the wall clock and waits: ARNs of keys to destroy, of imported material to destroy, to rotate."""
+
+    keys: list[str]
+    materials: list[str]
+    rotations: list[str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many wait of each kind."""
+        return {name: len(arns) for name, arns in self._asdict().items()}
+
+
+def start(settings: Settings) -> None:
+    """Begin the steady time of a database that has none, with the time of the log's last record.
+
+    To be called before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds
+    no account here: it begins with the wall clock, since there is nothing else, and nothing that could end.
+    """
+    if not settings.database.exists():
+        return
+    store = Store.open(settings)
+    try:
+        first = store.read(meta.find_meta)
+        if first is None or store.read(rows.find) is not None:
+            return
+        last = reader.last(settings.audit, 1)
+        known = last[0].time if last else first.created
+        store.write_sync(rows.keep, clock.begin(clock.read(), known, settings.clock_jump_limit, clock.YOUNG))
+    finally:
+        store.close()
+
+
+def begin_first(conn: Connection, limit: float) -> None:
+    """Begin the steady time at the first start, by the wall clock; part of the transaction that makes the account."""
+    seen = clock.read()
+    rows.keep(conn, clock.begin(seen, seen.wall, limit))
+
+
+def look(store: Store) -> Kept:
+    """Take over the steady time from the database into this process, and return it. Raises NotFound."""
+    seen = clock.read()
+    kept = clock.advance(store.read(rows.found), seen)
+    CLOCK.believe(kept, seen)
+    return kept
+
+
+async def follow(services: Services) -> None:
+    """Look again and again, for ever, so that a confirmation reaches every worker."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            look(services.store)
+        except FuinError as error:
+            _log.warning("the steady time could not be read, and is counted on: %s", error)
+
+
+class Timekeeper:
+    """Saves the steady time, and says when the wall clock jumps and when the two agree again."""
+
+    def __init__(self) -> None:
+        self._said = float("-inf")  # when a jump was last warned of, by the monotonic clock
+
+    async def save(self, services: Services) -> None:
+        """Look at the clocks and save what they say; raises StoreUnavailable, KeyholderUnavailable or NotFound.
+
+        That a hold begins or ends stands in the audit log before it is saved.
+        """
+        seen = clock.read()
+        limit = services.settings.clock_jump_limit
+        before = services.store.read(rows.found)
+        after = clock.advance(before._replace(limit=limit), seen)
+        if after.held != before.held:
+            await services.keyholder.record(_draft(services.store, before, after))
+            self._said = float("-inf")
+        CLOCK.believe(await services.store.write(rows.advance, seen, limit), seen)
+        self._say(services.store, before, after, seen)
+
+    def _say(self, store: Store, before: Kept, after: Kept, seen: Reading) -> None:
+        if after.held is None:
+            if before.held is not None:
+                _log.warning("the wall clock and the time that was counted agree again: nothing waits any more")
+            return
+        if seen.monotonic - self._said < REMIND_EVERY:
+            return
+        self._said = seen.monotonic
+        waiting = find_waiting(store, after)
+        _log.warning(
+            "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock. "
+            "See `fuin clock`; if the wall clock is right, `fuin clock confirm` lets them be carried out.",
+            tell(after), *waiting.counts.values(),
+        )  # fmt: skip
+
+
+def find_waiting(store: Store, kept: Kept) -> Waiting:
+    """Return what is due by the wall clock, but not by what has been counted."""
+    settled = 0.0 if kept.held == clock.BEHIND else min(kept.wall, kept.steady)
+
+    def between(conn: Connection) -> Waiting:
+        found = []
+        for due in (keys.expired_keys, imports.expired, rotations.due_keys):
+            now = {ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, settled)}
+            then = [ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, kept.wall)]
+            found.append(sorted({arn for arn in then if arn not in now}))
+        return Waiting(*found)
+
+    return store.read(between)
+
+
+def tell(kept: Kept) -> str:
+    """Return in one sentence how the two clocks stand to each other, without a full stop."""
+    apart = timedelta(seconds=round(abs(kept.wall - kept.steady)))
+    if kept.held is None:
+        return "the wall clock and the time that was counted agree"
+    if kept.held == AHEAD:
+        return f"the wall clock is {apart} ahead of the time that was counted: it was set, or the machine was off"
+    return f"the wall clock is {apart} behind the time that was counted: it is wrong now, or was before"
+
+
+async def confirm(store: Store, keyholder: Keyholder, account: str) -> None:
+    """Take the wall clock for right, as the operator says, on the record first. Raises NotFound, FuinError."""
+    seen = clock.read()
+    before = clock.advance(store.read(rows.found), seen)
+    facts = {**_facts(before), "waiting": find_waiting(store, before).counts}
+    await keyholder.record(administration.draft("ConfirmClock", account, clock=facts))
+    store.write_sync(rows.confirm, seen)
+
+
+def _draft(store: Store, before: Kept, after: Kept) -> bytes:
+    """Return the audit record of a hold that begins, or ends by itself."""
+    began = after.held is not None
+    facts = {**_facts(after if began else before), "waiting": find_waiting(store, after).counts}
+    return msgspec.json.encode({
+        "request": ids.request_id(),
+        "operation": "fuin:HoldClock" if began else "fuin:ReleaseClock",
+        "principal": "fuin",
+        "facts": {"clock": facts},
+    })  # fmt: skip
+
+
+def _facts(kept: Kept) -> dict[str, Any]:
+    return {"wall": iso(kept.wall), "steady": iso(kept.steady), "held": kept.held}
+
+
+def iso(moment: float) -> str:
+    """Return a time as people and records read it, to the second, in UTC; a year that there is not becomes a number."""
+    try:
+        return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(int(moment))
