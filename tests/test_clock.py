@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -229,8 +230,7 @@ class Turned:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.wall, self.monotonic = NOON, 50.0
-        patch.setattr("fuin.clock.time.time", lambda: self.wall)
-        patch.setattr("fuin.clock.time.monotonic", lambda: self.monotonic)
+        patch.setattr("fuin.clock.time", SimpleNamespace(time=lambda: self.wall, monotonic=lambda: self.monotonic))
         self.clock = Clock()
 
     def believe(self, steady: float) -> None:

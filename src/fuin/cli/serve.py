@@ -101,11 +101,10 @@ def serve(
     check(account, xks_host or [], (tls_cert, tls_key))
     settings = Settings(
         data=data.absolute(), host=host, port=port, account=account, region=region,
-        workers=workers or os.cpu_count() or 1, connections=connections,
+        workers=workers or os.cpu_count() or 1, connections=connections, clock_jump_limit=clock_jump_limit,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
         tls_self_signed=tls_self_signed, new_audit_log=new_audit_log, request_quotas=read_quotas(request_quota or ()),
         xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
-        clock_jump_limit=clock_jump_limit,
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))

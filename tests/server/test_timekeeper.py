@@ -1,0 +1,189 @@
+"""The steady time in the database, on the record and in the log, with a clock that the test turns."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuin import clock
+from fuin.audit import reader
+from fuin.clock import CLOCK, Kept
+from fuin.server import jobs, timekeeper
+from fuin.server.timekeeper import Timekeeper
+from fuin.store import clock as rows
+from fuin.store import meta
+from fuin.store.errors import NotFound
+from fuin.store.meta import Meta
+from tests.kms.place import ACCOUNT, REGION, Place, wait
+from tests.support.clocks import TurnedTime
+
+DAY = 86400.0
+
+
+class Timed:
+    """A key service with a timekeeper, and clocks that the test turns."""
+
+    def __init__(self, place: Place, patch: pytest.MonkeyPatch) -> None:
+        self.place, self.keeper, self.clocks = place, Timekeeper(), TurnedTime(patch)
+        self.keep(None)
+
+    def keep(self, kept: Kept | None) -> None:
+        """Put a row in the place of what was saved, by default a fresh one of a server that has run for long."""
+        if kept is None:
+            seen = clock.read()
+            kept = clock.begin(seen, seen.wall, clock.JUMP_LIMIT, DAY)
+        self.place.run(wait(self.place.services.store.write(rows.keep, kept)))
+
+    def save(self) -> Kept:
+        """Let the job look once; return what it has saved."""
+        self.place.run(self.keeper.save(self.place.services))
+        return self.row()
+
+    def row(self) -> Kept:
+        """Return what was saved."""
+        return self.place.run(self._row())
+
+    async def _row(self) -> Kept:
+        return self.place.services.store.read(rows.found)
+
+    def confirm(self) -> None:
+        """Say that the wall clock is right."""
+        services = self.place.services
+        self.place.run(timekeeper.confirm(services.store, services.keyholder, ACCOUNT))
+
+    def said(self) -> list[str]:
+        """Return the operations on the record that are about the clock."""
+        drafts = [entry.draft for entry in reader.entries(self.place.settings.audit)]
+        return [draft["operation"] for draft in drafts if "clock" in draft.get("facts", {})]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a key service of this file's own: its clock is turned."""
+    made = Place(tmp_path_factory.mktemp("time") / "data")
+    made.run(wait(made.services.store.write(meta.insert_meta, Meta(ACCOUNT, REGION, time.time()))))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Timed]:
+    """Give the timekeeper, with a right clock."""
+    yield Timed(place, monkeypatch)
+    CLOCK.forget()
+
+
+def test_a_hold_begins_and_ends_on_the_record(kept: Timed, caplog: pytest.LogCaptureFixture) -> None:
+    """A jump is recorded and warned of once, and so is its end; what goes as it should is not."""
+    caplog.set_level(logging.WARNING)
+    before = len(kept.said())
+    assert kept.save().held is None
+    assert not caplog.messages
+    kept.clocks.ahead = 8 * DAY
+    for _ in range(3):
+        assert kept.save().held == "ahead"
+    [said] = caplog.messages
+    assert said.startswith("the wall clock is 8 days, 0:00:00 ahead of the time that was counted")
+    assert "`fuin clock confirm`" in said
+    kept.clocks.ahead = 0.0
+    for _ in range(2):
+        assert kept.save().held is None
+    assert caplog.messages[1:] == ["the wall clock and the time that was counted agree again: nothing waits any more"]
+    assert kept.said()[before:] == ["fuin:HoldClock", "fuin:ReleaseClock"]
+
+
+def test_a_lasting_hold_is_warned_of_rarely(kept: Timed, caplog: pytest.LogCaptureFixture) -> None:
+    """A hold that lasts is warned of again after six hours, by a clock that only counts, and recorded once."""
+    before = len(kept.said())
+    kept.clocks.ahead = -8 * DAY
+    kept.save()
+    for hours, times in ((5.9, 1), (6.1, 2), (11.9, 2), (12.2, 3)):
+        kept.clocks.later = hours * 3600
+        assert kept.save().held == "behind"
+        assert len(caplog.messages) == times
+    assert kept.said()[before:] == ["fuin:HoldClock"]
+
+
+def test_a_confirmation_reaches_a_running_server(kept: Timed) -> None:
+    """What a person says beside the running server holds with the next look, in the worker with the jobs and others."""
+    kept.clocks.ahead = 8 * DAY
+    began = kept.save()
+    assert CLOCK.settled() == pytest.approx(began.steady, abs=5)
+    kept.confirm()
+    assert kept.said()[-1] == "fuin:ConfirmClock"
+    CLOCK.forget()
+    assert kept.place.run(_looked(kept.place)).held is None  # another worker
+    assert CLOCK.settled() == pytest.approx(began.wall, abs=5)
+    assert kept.save().held is None
+    assert kept.row().steady == pytest.approx(began.wall, abs=5)
+
+
+async def _looked(place: Place) -> Kept:
+    return timekeeper.look(place.services.store)
+
+
+def test_the_limit_is_a_setting(kept: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By how much the wall clock may differ is the server's setting, which the commands read from the database."""
+    services = kept.place.services
+    monkeypatch.setattr(services, "settings", replace(services.settings, clock_jump_limit=10 * DAY))
+    kept.clocks.ahead = 8 * DAY
+    saved = kept.save()
+    assert (saved.held, saved.limit) == (None, 10 * DAY)
+    assert CLOCK.settled() == pytest.approx(saved.steady, abs=5)
+
+
+def test_a_lost_row_lets_nothing_end(kept: Timed, caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:
+    """Without the row nobody knows how much time has passed: the job fails, and what was known is counted on."""
+    kept.save()
+    settled = CLOCK.settled()
+    kept.place.sql("DELETE FROM clock")
+    kept.clocks.ahead = 8 * DAY
+    with pytest.raises(NotFound):
+        kept.place.run(kept.keeper.save(kept.place.services))
+    kept.place.run(jobs._guarded("saving the steady time", kept.keeper.save(kept.place.services)))
+    assert "start the server again" in caplog.text
+    assert CLOCK.settled() == pytest.approx(settled, abs=5)
+
+
+def test_a_start_begins_with_the_log(kept: Timed) -> None:
+    """A database without the row begins at the log's last record, not with a clock that is wrong by then."""
+    kept.place.sql("DELETE FROM clock")
+    kept.place.client().create_key()  # the log's last record
+    last = reader.last(kept.place.settings.audit, 1)[0].time
+    kept.clocks.ahead = 8 * DAY
+    timekeeper.start(kept.place.settings)
+    row = kept.row()
+    assert row.steady == pytest.approx(last)
+    assert row.wall == pytest.approx(last + 8 * DAY, abs=30)
+    assert kept.save().held == "ahead"
+    kept.clocks.ahead = 0.0
+    timekeeper.start(kept.place.settings)  # there is a row: it stays
+    assert kept.row().held == "ahead"
+
+
+def test_a_log_without_records_begins_with_the_account(kept: Timed, tmp_path: Path) -> None:
+    """Without a log there is one more witness, the time of the first start; all that came due since waits."""
+    kept.place.sql("DELETE FROM clock")
+    made = kept.place.run(_made(kept.place))
+    settings = replace(kept.place.settings, data=tmp_path)
+    settings.prepare()
+    settings.database.symlink_to(kept.place.settings.database)
+    timekeeper.start(settings)
+    assert kept.row().steady == made
+
+
+async def _made(place: Place) -> float:
+    found = place.services.store.read(meta.find_meta)
+    assert found is not None
+    return found.created
+
+
+def test_a_first_start_has_nothing_to_begin(tmp_path: Path, kept: Timed) -> None:
+    """Before there is an account nothing is begun, and no database is made."""
+    settings = replace(kept.place.settings, data=tmp_path / "new")
+    timekeeper.start(settings)
+    assert not settings.data.exists()
