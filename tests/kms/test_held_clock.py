@@ -8,15 +8,14 @@ import pytest
 from fuin.clock import CLOCK
 from fuin.kms import imports, janitor, rotation
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.held import DAY, counted
 from tests.kms.importing import FOR_EVER, bring, brought, fresh, soon
 from tests.kms.place import Place
 from tests.kms.rotating import let_be_due, materials_of
 from tests.kms.test_imported_material import let_expire, sealed
+from tests.support.clocks import DAY, SOON, counted
 from tests.support.policies import allow
 
 ELSEWHERE = "eu-west-1"
-SOON = 48 / (24 * 60)  # days; less than a jump, so that requests are compared with the wall clock
 
 
 def purge(place: Place) -> list[str]:

@@ -1,6 +1,7 @@
 """Quotas: how much an account may have, and how often it may ask."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from fuin.throttle import Throttle
 from tests.kms.asking import NewKey, refusal
 from tests.kms.place import ACCOUNT, Place
 from tests.kms.test_on_behalf import call_of
+from tests.support.clocks import SOON, counted
 
 THROTTLED = (
     "ThrottlingException",
@@ -63,6 +65,15 @@ def test_throttled_request(place: Place, kms: Any, limit: Limit) -> None:
     assert (status, body["__type"]) == (400, "ThrottlingException")
     assert place.last_record().draft["error"] == "ThrottlingException"
     kms.list_aliases()
+
+
+def test_a_clock_that_steps_back_keeps_nobody_out(kms: Any, limit: Limit) -> None:
+    """Tokens come back by a clock that only counts: after a step back of the wall clock nobody waits for it."""
+    limit("kms:ListKeys=20")
+    with counted(SOON):
+        assert admitted(kms.list_keys, 200) < 200
+    time.sleep(0.1)
+    kms.list_keys()
 
 
 def test_strangers_take_nothing(place: Place, kms: Any, limit: Limit) -> None:

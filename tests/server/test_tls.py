@@ -1,8 +1,10 @@
 """The self-signed certificate of `fuin serve --tls-self-signed`."""
 
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -31,6 +33,25 @@ def test_the_certificate_is_kept_while_it_serves(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     (tmp_path / "cert.pem").write_bytes(first)  # as a crash in the middle of a renewal leaves it
     assert tls.self_signed(tmp_path, "127.0.0.1")[0].read_bytes() not in (first, second)
+
+
+def test_a_certificate_of_a_wrong_clock_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that a clock far ahead has made is not valid yet: with the right clock no client would take it."""
+
+    class Ahead(datetime.datetime):
+        """A year later."""
+
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> "Ahead":
+            """Return the time a year from now."""
+            return cls.fromtimestamp(datetime.datetime.now(tz).timestamp() + 365 * 86400, tz)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tls, "datetime", SimpleNamespace(datetime=Ahead, UTC=datetime.UTC, timedelta=datetime.timedelta))
+        wrong = tls.self_signed(tmp_path, "127.0.0.1")[0].read_bytes()
+        assert tls.self_signed(tmp_path, "127.0.0.1")[0].read_bytes() == wrong
+    made = x509.load_pem_x509_certificate(tls.self_signed(tmp_path, "127.0.0.1")[0].read_bytes())
+    assert made.not_valid_before_utc < datetime.datetime.now(datetime.UTC)
 
 
 def test_the_version_is_a_condition_key(tls_server: Server, unique: Callable[[str], str]) -> None:

@@ -1,8 +1,16 @@
 """Clocks that a test turns, for `fuin.clock` alone: the loop, the clients and the test itself keep the true ones."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 import pytest
+
+from fuin import clock
+from fuin.clock import CLOCK
+
+DAY = 86400.0
+SOON = 48 / (24 * 60)  # days; less than a jump, so that requests are compared with the wall clock
 
 
 class TurnedTime:
@@ -25,3 +33,17 @@ class TurnedTime:
     def clock_gettime(self, which: int) -> float:
         """Return what counts since the machine's start."""
         return time.clock_gettime(which)
+
+
+@contextlib.contextmanager
+def counted(days: float) -> Iterator[float]:
+    """Let the counted time be so many days after the wall clock (before it, if negative); gives what is settled.
+
+    It is the other clock that is turned: clients sign by the wall clock, and must go on being understood.
+    """
+    seen = clock.read()
+    CLOCK.believe(clock.begin(seen, seen.wall + days * DAY, clock.JUMP_LIMIT), seen)
+    try:
+        yield CLOCK.settled()
+    finally:
+        CLOCK.forget()
