@@ -129,7 +129,11 @@ def test_replica_that_waits_counts_as_there(place: Place, kms: Any, new_key: New
     key_id = new_key(MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
     place.client(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
-    place.expire(key_id)
+    past = CLOCK.settled() - 1
+    place.sql(
+        "UPDATE keys SET deletion_date = :past WHERE key_id = :id AND region = :region",
+        past=past, id=key_id, region=ELSEWHERE,
+    )  # fmt: skip
     with counted(-8):
         related = kms.describe_key(KeyId=key_id)["KeyMetadata"]["MultiRegionConfiguration"]["ReplicaKeys"]
         assert [each["Region"] for each in related] == [ELSEWHERE]

@@ -1,5 +1,6 @@
 """The steady time in the database, on the record and in the log, with a clock that the test turns."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK, Kept
 from fuin.server import jobs, timekeeper
+from fuin.server.config import WorkerConfig
 from fuin.server.timekeeper import Timekeeper
+from fuin.server.worker import job_of
 from fuin.store import clock as rows
 from fuin.store import meta
 from fuin.store.errors import NotFound
 from fuin.store.meta import Meta
 from tests.kms.place import ACCOUNT, REGION, Place, wait
 from tests.support.clocks import TurnedTime
+from tests.support.processes import wait_until
 
 DAY = 86400.0
 
@@ -122,6 +126,22 @@ def test_a_confirmation_reaches_a_running_server(kept: Timed) -> None:
     assert kept.row().steady == pytest.approx(began.wall, abs=5)
 
 
+def test_workers_without_jobs_follow(kept: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has no jobs looks again and again, also after a look that failed."""
+    config = WorkerConfig(kept.place.settings, 0, 0, 0, 0.0, jobs=False)
+    assert job_of(config) is timekeeper.follow
+    assert job_of(replace(config, jobs=True)) is not timekeeper.follow
+    monkeypatch.setattr(timekeeper, "LOOK_EVERY", 0.02)
+    row = kept.row()
+    kept.place.sql("DELETE FROM clock")
+    following = asyncio.run_coroutine_threadsafe(timekeeper.follow(kept.place.services), kept.place._loop)
+    time.sleep(0.1)
+    assert CLOCK.state().steady is None
+    kept.keep(row)
+    wait_until(lambda: CLOCK.state().steady is not None, 5, "a look")
+    following.cancel()
+
+
 async def _looked(place: Place) -> Kept:
     return timekeeper.look(place.services.store)
 
@@ -157,7 +177,7 @@ def test_a_start_begins_with_the_log(kept: Timed) -> None:
     kept.clocks.ahead = 8 * DAY
     timekeeper.start(kept.place.settings)
     row = kept.row()
-    assert row.steady == pytest.approx(last)
+    assert row.steady == pytest.approx(last, abs=0.001)
     assert row.wall == pytest.approx(last + 8 * DAY, abs=30)
     assert kept.save().held == "ahead"
     kept.clocks.ahead = 0.0

@@ -54,8 +54,8 @@ def start(settings: Settings) -> None:
     To be called before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds
     no account here: it begins with the wall clock, since there is nothing else, and nothing that could end.
     """
-    if not settings.database.exists():
-        return
+    if not settings.database.exists() or not settings.database.stat().st_size:
+        return  # an empty one is not this function's to make
     store = Store.open(settings)
     try:
         first = store.read(meta.find_meta)

@@ -27,6 +27,8 @@ from fuin.server.sweep import sweep
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from fuin.settings import Settings
 
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
@@ -85,12 +87,17 @@ class WorkerServer(uvicorn.Server):
             watch.cancel()
 
 
+def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
+    """Return what this worker does beside requests: the timed jobs, or only to follow the time that they save."""
+    if config.jobs:
+        return lambda services: jobs.run(services, config.server_started)
+    return timekeeper.follow
+
+
 def serve(config: WorkerConfig) -> None:
     """Serve until SIGTERM, then drain."""
     settings = config.settings
-    started = config.server_started
-    job = (lambda services: jobs.run(services, started)) if config.jobs else None
-    application = Application(lambda: open_services(settings), job)
+    application = Application(lambda: open_services(settings), job_of(config))
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     bounds = Bounds(places(settings.connections, descriptors))
     server = WorkerServer(
