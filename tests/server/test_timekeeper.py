@@ -13,10 +13,11 @@ import pytest
 from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK, Kept
+from fuin.gate import Services
 from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
 from fuin.server.timekeeper import Timekeeper
-from fuin.server.worker import job_of
+from fuin.server.worker import job_of, open_services
 from fuin.store import clock as rows
 from fuin.store import meta
 from fuin.store.errors import NotFound
@@ -121,7 +122,7 @@ def test_a_confirmation_reaches_a_running_server(kept: Timed) -> None:
     assert kept.said()[-1] == "fuin:ConfirmClock"
     CLOCK.forget()
     assert kept.place.run(_looked(kept.place)).held is None  # another worker
-    assert CLOCK.settled() == pytest.approx(began.wall, abs=5)
+    assert CLOCK.state().steady == pytest.approx(began.wall, abs=5)
     assert kept.save().held is None
     assert kept.row().steady == pytest.approx(began.wall, abs=5)
 
@@ -140,6 +141,19 @@ def test_workers_without_jobs_follow(kept: Timed, monkeypatch: pytest.MonkeyPatc
     kept.keep(row)
     wait_until(lambda: CLOCK.state().steady is not None, 5, "a look")
     following.cancel()
+
+
+def test_workers_look_before_they_serve(kept: Timed) -> None:
+    """A worker that was just started knows the steady time before its first request."""
+    kept.clocks.ahead = 8 * DAY
+    services = kept.place.run(open_services(kept.place.settings))
+    assert CLOCK.state().held == "ahead"
+    kept.place.run(services.keyholder.close())
+    kept.place.run(_closed(services))
+
+
+async def _closed(services: Services) -> None:
+    services.store.close()
 
 
 async def _looked(place: Place) -> Kept:
