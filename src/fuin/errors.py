@@ -71,6 +71,10 @@ class KeyholderUnavailable(FuinError):
     """The keyholder cannot be reached or cannot write its record; the request may be tried again."""
 
 
+class KeyholderFailed(KeyholderUnavailable):
+    """The keyholder has answered that it cannot do this now; it may still be able to record that."""
+
+
 class StoreUnavailable(FuinError):
     """The database or the blob store failed (full disk, lost connection); nothing was acknowledged."""
 

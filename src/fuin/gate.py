@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
+from fuin import drafts
 from fuin.access import circumstances, decide, evidence
 from fuin.access.compiled import compiled
 from fuin.access.kinds import PolicyKind
@@ -23,7 +24,7 @@ from fuin.throttle import Shares, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -47,8 +48,6 @@ SLOW_AT_MOST = 32
 # milliseconds between the question and the commit.
 _TRIES = 16
 
-_encode = msgspec.json.Encoder().encode
-
 
 @dataclass(slots=True)
 class Services:
@@ -68,28 +67,6 @@ class Services:
         self.slow = Shares(SLOW_AT_MOST)
 
 
-class _Record(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """The members of an audit record's draft, in their order; those that are not said are left out."""
-
-    request: str
-    operation: str
-    principal: str
-    access_key: str
-    region: str
-    source_ip: str
-    via: str | None = None
-    facts: dict[str, Any] = {}
-    decisions: list[dict[str, Any] | msgspec.Raw] = []
-    about: str | None = None
-    error: str | None = None  # a code
-    message: str | None = None
-    use: str | None = None  # the KMS action of a key use
-    key: str | None = None  # its ARN
-    manager: str | None = None
-    context: Mapping[str, str] | None = None
-    dry_run: bool | None = None
-
-
 class Call(msgspec.Struct):
     """One request after authentication: who, what, when, and the draft of its audit record."""
 
@@ -107,7 +84,9 @@ class Call(msgspec.Struct):
     via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
     facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
     decisions: list[dict[str, Any] | msgspec.Raw] = []  # encoded where it is the same again
-    recorded: bool = False  # a durable record of this request's outcome exists
+    recorded: bool = False  # a durable record of this request's success exists
+    refused: bool = False  # a durable record of its refusal exists: the keyholder refused the use of a key
+    pieces: int = 0  # records of this request that hold its long lists
     proof: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and what it takes
     asked: list[Callable[[], object]] = []  # what asks once more for the rights of a change
     epoch: int | None = None  # of rights, when the caller was authenticated or the first right asked for
@@ -139,7 +118,40 @@ class Call(msgspec.Struct):
 
         So neither can be without a record, also when the keyholder ends before the request's closing record.
         """
+        await self._spill(about)
         await self.services.keyholder.record(self.draft(about=about))
+
+    async def conclude(self, *, error: str | None = None, message: str | None = None) -> None:
+        """Write the closing record, which says how the request was answered: a code, if it was refused."""
+        await self._spill(None)
+        await self.services.keyholder.record(self.draft(error=error, message=message))
+
+    async def name(self, fact: str, names: Sequence[Any]) -> None:
+        """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
+        await self._write_pieces([drafts.Record(*self._who(), facts={fact: one}) for one in drafts.portions(names)])
+
+    async def _spill(self, about: str | None) -> None:
+        """Put decisions on the record that are too many to stand in each record of the request."""
+        stranger = about is None and self.principal.kind == "anonymous"
+        if len(self.decisions) > (drafts.DECISIONS_OF_STRANGERS if stranger else drafts.DECISIONS_REPEATED):
+            portions = drafts.pieces(self.decisions, stranger=stranger)
+            session = {name: self.facts[name] for name in ("session",) if name in self.facts}
+            records = [drafts.Record(*self._who(), None, session, one, about) for one in portions]
+            self.decisions.clear()  # before anything is awaited, so that none is lost that comes meanwhile
+            await self._write_pieces(records, stranger=stranger)
+
+    async def _write_pieces(self, records: Sequence[drafts.Record], *, stranger: bool = False) -> None:
+        first = self.pieces + 1
+        self.pieces += len(records)
+        for number, record in enumerate(records, first):
+            record.piece = number
+        encoded = [drafts.encode(one, stranger=stranger) for one in records]
+        await asyncio.gather(*map(self.services.keyholder.record, encoded))
+
+    def _who(self) -> tuple[str, str, str, str, str, str]:
+        """Return the members that begin every record of the request."""
+        operation = f"{self.service}:{self.operation}"
+        return self.request_id, operation, self.principal.arn, self.access_key_id, self.region, self.source_ip
 
     def prove_by(self, *proof: Any) -> None:
         """Say how the caller is authenticated, before that is done: `proof` is a function and what it takes.
@@ -231,12 +243,13 @@ class Call(msgspec.Struct):
         dry_run: bool | None = None,
     ) -> bytes:
         """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did."""
-        return _encode(
-            _Record(
+        return drafts.encode(
+            drafts.Record(
                 self.request_id, f"{self.service}:{self.operation}", self.principal.arn, self.access_key_id,
                 self.region, self.source_ip, self.via, self.facts, self.decisions,
-                about, error, message, use, key, manager, context, dry_run,
-            )
+                about, error, message, use, key, manager, context, dry_run, None, self.pieces or None,
+            ),
+            stranger=error is not None and self.principal.kind == "anonymous",
         )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """What the audit records of KMS requests show of their parameters, and what they never show."""
 
-import hashlib
 import json
 import secrets
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.formats import notes
 from fuin.kms import model
 from fuin.kms.operations import OPERATIONS
 from fuin.kms.parameters import NOTED
@@ -118,13 +118,13 @@ def test_policies_and_grants(place: Place) -> None:
 
 
 def test_a_long_policy_is_known_by_its_hash(place: Place) -> None:
-    """A text of more than 8,192 characters is on the record as its SHA-256; refused requests have theirs as well."""
+    """A text of more than 8,192 characters is on the record as its note; refused requests have theirs as well."""
     kms = place.client()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     document = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
     policy = json.dumps(document | {"Id": "x" * 8192})
     put = kms.put_key_policy(KeyId=key_id, Policy=policy)
-    assert parameters(place, put)["Policy"] == "sha256:" + hashlib.sha256(policy.encode()).hexdigest()
+    assert parameters(place, put)["Policy"] == notes.of_text(policy)
     with pytest.raises(ClientError, match="MalformedPolicyDocument") as error:
         kms.put_key_policy(KeyId=key_id, Policy="{}")
     assert parameters(place, error.value.response) == {"KeyId": key_id, "Policy": "{}"}
@@ -150,5 +150,5 @@ def test_a_megabyte_of_parameters_fits_the_record(place: Place) -> None:
         assert len(json.dumps(draft)) < 4096
         if operation == "CreateKey":
             listed = json.dumps(many, separators=(",", ":")).encode()
-            expected = {"Description": "d" * 300, "Tags": "sha256:" + hashlib.sha256(listed).hexdigest()}
+            expected = {"Description": "d" * 300, "Tags": notes.of_json(json.loads(listed))}
             assert draft["facts"]["parameters"] == expected

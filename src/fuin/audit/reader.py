@@ -6,7 +6,7 @@ Nothing is verified here, and a record may be seen a moment before it is durable
 import json
 import mmap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from fuin.audit import segments
 from fuin.audit.chain import use_of
 from fuin.errors import FormatError
-from fuin.formats import record
+from fuin.formats import notes, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,16 @@ class Entry:
     key_id: str
     material_id: str
     draft: dict[str, Any]
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return the decisions that stand in this record."""
+        return list(notes.held(self.draft.get("decisions") or ()))
+
+
+def resources_of(decision: Mapping[str, Any]) -> list[Any]:
+    """Return all resources that a decision is about; a name that was too long is a note (`formats/notes.py`)."""
+    return list(decision.get("resources") or [decision["resource"]])
 
 
 def entries(folder: Path, after: int = 0, *, checkpoints: bool = False) -> Iterator[Entry]:

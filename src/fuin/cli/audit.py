@@ -121,7 +121,7 @@ def as_line(entry: Entry) -> str:
         draft.get("operation", "-"),
         draft.get("use", "-"),
         draft.get("principal", "-"),
-        draft.get("error", entry.outcome),
+        draft.get("error", f"piece {draft['piece']}" if "piece" in draft else entry.outcome),
         draft.get("request", "-"),
     )
     return plain("  ".join(str(word) for word in words))

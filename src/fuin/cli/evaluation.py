@@ -41,7 +41,7 @@ def body(retraced: Retraced) -> Iterator[str]:
     if not retraced.evaluation.policies and not retraced.untold:
         yield "  there is no policy that could allow or deny it"
     if retraced.untold:
-        yield "  the session's policies, which allowed it: the record does not hold their texts"
+        yield "  the session's policies: the record does not hold their texts"
     told = _retired if retraced.case.rule == "retirement" else _grant
     for grant in retraced.evaluation.grants:
         yield _wrapped(f"{grant.grant.label}: {told(grant)}", 2)

@@ -16,6 +16,7 @@ from fuin.cli.plain import plain
 from fuin.cli.reading import reading
 from fuin.cli.story import tell
 from fuin.errors import FuinError
+from fuin.formats import notes
 from fuin.identity.retrace import CannotRetrace, retrace
 from fuin.settings import Settings
 
@@ -67,12 +68,13 @@ def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: boo
 
 def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
     """Yield each decision's evaluation once: records repeat what was known before."""
-    seen: list[Mapping[str, Any]] = []
+    seen: set[str] = set()
     for entry in reversed(entries):  # the last one knows most
-        for decision in entry.draft.get("decisions", ()):
-            if decision in seen:
+        for decision in entry.decisions:
+            text = json.dumps(decision, sort_keys=True)
+            if text in seen:
                 continue
-            seen.append(decision)
+            seen.add(text)
             yield from _one(store, _of_use(entries, decision) or entry, decision, as_objects=as_objects)
 
 
@@ -83,11 +85,13 @@ def _of_use(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | No
 
 
 def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
-    head = {name: decision[name] for name in ("action", "resource", "allowed")}
+    head = {name: decision[name] for name in ("action", "resource", "resources", "allowed") if name in decision}
+    more = len(reader.resources_of(decision)) - 1
+    others = f", and the same on {more:,} more" if more else ""
     verdict = "ALLOWED" if decision["allowed"] else "REFUSED"
     if not as_objects:
         yield ""
-        yield plain(f"{decision['action']} on {decision['resource']}: {verdict}")
+        yield plain(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
     try:
         retraced = store.read(retrace, entry.draft, decision)
     except CannotRetrace as reason:

@@ -6,8 +6,11 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
+from fuin.audit import reader
+from fuin.formats import notes
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from fuin.audit.reader import Entry
 
@@ -49,6 +52,7 @@ UNFINISHED_BY_USE = {  # the use of the key is not their end: a record of the ou
     "s3:CompleteMultipartUpload",
 }  # fmt: skip
 UNDER_KMS = "aws:kms"
+_OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"
 
 
@@ -83,11 +87,11 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 def _asked(entry: Entry, last: Entry) -> str:
     draft, facts = entry.draft, _facts(entry)
-    path = "/".join(str(facts[name]) for name in ("bucket", "key") if name in facts)
+    path = "/".join(notes.said(facts[name]) for name in ("bucket", "key") if name in facts)
     where = f" on s3://{path}" if path else ""
     part = _facts(last).get("part")
     which = f", part {part} of an upload" if part is not None else ""
-    source = f", a copy of s3://{facts['copySource']}" if "copySource" in facts else ""
+    source = f", a copy of s3://{notes.said(facts['copySource'])}" if "copySource" in facts else ""
     return (
         f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}{_signed(draft)}, "
         f"at {moment(entry)}."
@@ -96,7 +100,7 @@ def _asked(entry: Entry, last: Entry) -> str:
 
 def _signed(draft: dict[str, Any]) -> str:
     if draft.get("accessKey"):
-        return f", signed with access key {draft['accessKey']}"
+        return f", signed with access key {notes.said(draft['accessKey'])}"
     return " on the server's own machine" if str(draft.get("operation", "")).startswith("fuin:") else ", unsigned"
 
 
@@ -151,22 +155,36 @@ def _key_arn(entry: Entry) -> str:
 def _decided(entry: Entry, *, of_keys: bool) -> Iterator[str]:
     """Yield the decisions about keys, or those about everything else."""
     by_store = str(entry.draft.get("operation", "")).startswith("s3:")
-    for decision in entry.draft.get("decisions", ()):
-        action, resource = decision["action"], decision["resource"]
+    for decision in entry.decisions:
+        action, resource = decision["action"], notes.said(decision["resource"])
         if action.startswith("kms:") != of_keys:
             continue
         asked = ", asked for by the object store as this caller" if of_keys and by_store else ""
         verdict = "allowed" if decision["allowed"] else "REFUSED"
-        yield f"{action} on {resource}{asked}: {verdict}, because {_because(decision['because'], resource)}."
+        because = _because(decision["because"], resource)
+        yield f"{action} on {resource}{_others(decision)}{asked}: {verdict}, because {because}."
 
 
-def _because(reasons: Iterable[str], resource: str) -> str:
+def _others(decision: dict[str, Any]) -> str:
+    """Return for which other resources the same was decided: a few of them, since there may be a thousand."""
+    others = [notes.said(one) for one in reader.resources_of(decision)[1:]]
+    if not others:
+        return ""
+    more = len(others) - _OTHERS_SAID
+    rest = f" and {more:,} more (--json names them all)" if more > 0 else ""
+    return f", and the same on {', '.join(others[:_OTHERS_SAID])}{rest}"
+
+
+def _because(reasons: Any, resource: str) -> str:
     """Join reasons; one that ends with the resource itself says `it`, since an ARN said thrice hides the rest."""
     tail = f" on {resource}"
-    short = (
+    told = [notes.said(reason) for reason in notes.held(reasons)]
+    short = [
         f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
-        for reason in reasons
-    )  # fmt: skip
+        for reason in told
+    ]  # fmt: skip
+    if notes.is_note(reasons):
+        short.append(f"all of the reasons: {notes.said(reasons)}")
     return "; ".join(short) or "no policy says anything about it"
 
 
@@ -185,13 +203,19 @@ def _used(entry: Entry) -> Iterator[str]:
     yield f"{draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
 
 
-def _bound(context: dict[str, str] | None) -> str:
-    return f", bound to the encryption context {pairs(context)}" if context else ""
+def _bound(context: Any) -> str:
+    if not context:
+        return ""
+    short = pairs(dict(notes.held(context)))
+    if not notes.is_note(context):
+        return f", bound to the encryption context {short}"
+    many = context.get("pairs", "?")
+    return f", bound to an encryption context of {many} pairs {notes.said(context)}, among them {short}"
 
 
 def _announced(entry: Entry) -> Iterator[str]:
     about = entry.draft.get("about")
-    if about:
+    if about and "piece" not in entry.draft:
         what = {"delete": "deletion"}.get(about, about)
         yield f"The {what} was put on the record before it was done: audit record {entry.sequence}."
 
@@ -276,10 +300,11 @@ def _ended(entry: Entry) -> str:
     error = entry.draft.get("error")
     if error:
         message = entry.draft.get("message")
-        return f"Answered with the error {error}" + (f": {message}" if message else ".")
+        return f"Answered with the error {error}" + (f": {notes.said(message)}" if message else ".")
     if entry.outcome != "ok":
         return f"Answered with an error: {entry.outcome}."
-    if "about" in entry.draft or (entry.use != "record" and entry.draft.get("operation") in UNFINISHED_BY_USE):
+    used_only = entry.use != "record" and entry.draft.get("operation") in UNFINISHED_BY_USE
+    if used_only or "about" in entry.draft or "piece" in entry.draft:
         return "There is no record of the outcome: the request is under way, or a process ended before it was over."
     if str(entry.draft.get("operation", "")).startswith("fuin:"):
         return "This was put on the record before it was done; the command says whether it was."

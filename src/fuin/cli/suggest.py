@@ -70,13 +70,24 @@ def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[
         meant.add(who)
         if len(meant) > 1:
             raise FuinError(f"{principal} is several: {' and '.join(sorted(meant))}; give the whole ARN")
-        decisions, facts = entry.draft.get("decisions", ()), entry.draft.get("facts", {})
         if entry.draft.get("operation") == _DELETES:
-            hidden[str(entry.draft.get("request"))] = max(0, facts.get("objects", 0) - len(decisions))
-        for decision in decisions:
-            need = Need(decision["action"], decision["resource"], _via(decision, entry.draft))
-            (used if decision["allowed"] else refused).add(need)
+            hidden[str(entry.draft.get("request"))] = _hidden(entry)
+        for decision in entry.decisions:
+            of = used if decision["allowed"] else refused
+            of |= {
+                Need(decision["action"], resource, _via(decision, entry.draft))
+                for resource in reader.resources_of(decision)
+                if isinstance(resource, str)
+            }
     return used, refused, sum(hidden.values())
+
+
+def _hidden(entry: Entry) -> int:
+    """Return how many objects a record of DeleteObjects has no decision of, as in logs of an earlier version."""
+    if "piece" in entry.draft or "pieces" in entry.draft:
+        return 0
+    named = sum(len(reader.resources_of(decision)) for decision in entry.decisions)
+    return max(0, int(entry.draft.get("facts", {}).get("objects", 0)) - named)
 
 
 def _via(decision: dict[str, Any], draft: dict[str, Any]) -> str:

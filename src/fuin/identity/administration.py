@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fuin import ids
+from fuin import ids, shown
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import FuinError
 from fuin.secret import Secret
@@ -112,5 +112,5 @@ def draft(operation: str, account: str, **facts: Any) -> bytes:
         "request": ids.request_id(),
         "operation": f"fuin:{operation}",
         "principal": f"operator:uid/{os.getuid()}",
-        "facts": {"account": account, **facts},
+        "facts": {"account": account, **shown.members(facts)},
     })  # fmt: skip

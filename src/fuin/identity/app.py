@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from fuin import caller, shown
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
-from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.closing import refuse
+from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import Call
 from fuin.identity import faults, query, sts
 from fuin.identity.faults import QueryFault
@@ -43,7 +44,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         output = await operation.run(call, given)  # 6. rights, state, work
         result = service.model.write(operation.name, output)
         answer = _answer(call, 200, query.response(operation.name, service.model.namespace, result, request.id))
-        await services.keyholder.record(call.draft())  # 7. the record
+        await call.conclude()  # 7. the record
     except ClientGone:
         raise
     except Exception as error:
@@ -123,13 +124,8 @@ def _shown(value: Any) -> Any:
 
 
 async def _failed(call: Call, service: Service, error: Exception) -> Answer:
-    """Return the answer to an error, recorded; without a record there is only an error that says to try again."""
-    fault = faults.wire(error)
-    if not isinstance(error, KeyholderUnavailable):  # which could not record either: wait once
-        try:
-            await call.services.keyholder.record(call.draft(error=fault.code))
-        except KeyholderUnavailable as unavailable:
-            fault = faults.wire(unavailable)
+    """Return the answer to an error, recorded."""
+    fault = await refuse(call, error, faults.wire, lambda _: None)
     return _answer(call, fault.status, query.failure(fault, service.model.namespace, call.request_id))
 
 

@@ -19,6 +19,7 @@ from fuin.access.grants import Grant
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import FuinError
+from fuin.formats import notes
 from fuin.identity import in_force, targets
 from fuin.store import buckets, grants, roles
 
@@ -67,9 +68,11 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     """Return the evaluation of one of a record's decisions; raises CannotRetrace."""
     if "rule" not in decision:
         raise CannotRetrace("the record is of an earlier version, which did not note what decides")
+    if notes.is_note(decision["resource"]):
+        raise CannotRetrace("the record knows what it is about by its hash only")
     holder = _holder(conn, draft, decision)
     case = _case(conn, holder, draft, decision)
-    then, of_session = frozenset(decision["policies"]), frozenset(decision.get("sessionDigests", ()))
+    then, of_session = frozenset(decision["policies"]), _session_digests(decision)
     now = {sheet.label: evidence.digest(sheet.document) for sheet in case.sheets}
     case = replace(case, knows=_known(case, draft, decision))
     ask = Ask(holder.principal, decision["action"], decision["resource"], _facts(draft, decision))
@@ -89,12 +92,18 @@ def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) ->
     noted = [sheet.policy.evidence for sheet in case.sheets]
     named = frozenset[str]().union(*(one.keys for one in noted if one.digest in then))
     looked_at = not decision["allowed"] or "keys" in decision
-    context = _context(draft, decision) is not None
+    context = _context(draft, decision)
+    whole = context is not None and not notes.is_note(context)
+    recorded = _keys(decision)
+    lost = notes.is_note(decision.get("keys"))  # of some keys the record has the hash alone
+    unsure = {key for key, values in recorded.items() if not _is_whole(values)}
 
     def known(key: str) -> bool:
-        if key.startswith(_STANDING) or (context and key.startswith(_CONTEXT)):
+        if key in unsure:
+            return False
+        if key.startswith(_STANDING) or (whole and key.startswith(_CONTEXT)):
             return True
-        return looked_at and (key in named or key in decision.get("keys", {}))
+        return looked_at and (key in recorded or (key in named and not lost))
 
     return known
 
@@ -109,11 +118,13 @@ def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     if holder is None:
         raise CannotRetrace(f"{arn} is not there any more")
     tags = {
-        key.removeprefix(_TAG): values[0] for key, values in decision.get("keys", {}).items() if key.startswith(_TAG)
+        key.removeprefix(_TAG): values[0]
+        for key, values in _keys(decision).items()
+        if key.startswith(_TAG) and _is_whole(values)
     }
     principal = holder.principal
     kept = {name.lower(): value for name, value in principal.tags} | tags
-    policies = tuple(decision.get("sessionPolicies", ()))
+    policies = tuple(text for text in notes.held(decision.get("sessionPolicies", ())) if isinstance(text, str))
     return replace(holder, principal=replace(principal, tags=tuple(kept.items()), session_policies=policies))
 
 
@@ -174,10 +185,26 @@ def _context(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Mapping[s
     return (refused.get("context") or {}) if about == (refused.get("use"), refused.get("key")) else None
 
 
+def _session_digests(decision: Mapping[str, Any]) -> frozenset[str]:
+    """Return the digests of the session's policies whose texts are not on the record."""
+    long = [text for text in notes.held(decision.get("sessionPolicies", ())) if notes.is_note(text)]
+    return frozenset([*decision.get("sessionDigests", ()), *(one["sha256"][: evidence.DIGEST_LENGTH] for one in long)])
+
+
+def _keys(decision: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the condition keys that a record has with their values."""
+    return dict(notes.held(decision.get("keys", {})))
+
+
+def _is_whole(values: Any) -> bool:
+    """Return whether a record has all values of a condition key, each as the request brought it."""
+    return isinstance(values, list) and not any(notes.is_note(value) for value in values)
+
+
 def _facts(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> targets.Values:
     """Return the request's condition keys, as far as the policies of that time named them."""
-    pairs = _context(draft, decision) or {}
+    pairs = dict(notes.held(_context(draft, decision) or {}))
     facts: targets.Values = {f"kms:encryptioncontext:{name.lower()}": value for name, value in pairs.items()}
     if decision.get("via"):
         facts |= {"kms:viaservice": decision["via"], "aws:viaawsservice": "true"}
-    return facts | {key: tuple(values) for key, values in decision.get("keys", {}).items()}
+    return facts | {key: tuple(values) for key, values in _keys(decision).items() if _is_whole(values)}

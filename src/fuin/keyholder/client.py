@@ -13,6 +13,7 @@ from fuin.errors import (
     FormatError,
     FuinError,
     ImportTokenExpired,
+    KeyholderFailed,
     KeyholderUnavailable,
     MaterialDamaged,
     SessionExpired,
@@ -35,7 +36,7 @@ _ERRORS: dict[int, type[FuinError]] = {
     Status.INVALID: FormatError,
     Status.TAMPERED: TamperedError,
     Status.DAMAGED: MaterialDamaged,
-    Status.UNAVAILABLE: KeyholderUnavailable,
+    Status.UNAVAILABLE: KeyholderFailed,
     Status.EXPIRED: ImportTokenExpired,
     Status.SESSION_EXPIRED: SessionExpired,
 }

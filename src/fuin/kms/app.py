@@ -13,7 +13,8 @@ import msgspec
 from fuin import caller
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
-from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.closing import refuse
+from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import Call
 from fuin.kms import faults, operations, throttling
 from fuin.request import Answer, ClientGone
@@ -43,7 +44,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         output = await operation.run(call, given)  # 5. rights, state, work
         answer = _answer(call, 200, b"{}" if output is None else _encode(output))
         if not call.recorded:  # 6. uses of keys are recorded by the keyholder, all else here
-            await services.keyholder.record(call.draft())
+            await call.conclude()
     except ClientGone:
         raise
     except Exception as error:
@@ -82,13 +83,8 @@ def _identify(call: Call, known: Caller) -> None:
 
 
 async def _failed(call: Call, error: Exception) -> Answer:
-    """Return the answer to an error, recorded; without a record there is only an error that says to try again."""
-    wire = faults.wire(error, call.request_id)
-    if not call.recorded and not isinstance(error, KeyholderUnavailable):  # which could not record either: wait once
-        try:
-            await call.services.keyholder.record(call.draft(error=wire.code))
-        except KeyholderUnavailable as unavailable:
-            wire = faults.wire(unavailable, call.request_id)
+    """Return the answer to an error, recorded."""
+    wire = await refuse(call, error, lambda error: faults.wire(error, call.request_id), lambda _: None)
     body = {"__type": wire.code} if not wire.message else {"__type": wire.code, "message": wire.message}
     answer = _answer(call, wire.status, _encode(body))
     answer.headers.append((b"x-amzn-errortype", wire.code.encode()))

@@ -99,7 +99,7 @@ async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: Ope
 
 def _unopened(call: Call, opened: OpenKey) -> Fault:
     """Return the error for what the keyholder could not open; of an external key it came from the proxy."""
-    call.recorded = True
+    call.refused = True
     if opened.key.custom_key_store is not None:
         return external.refusal(call, Failure(Why.WRONG_CIPHERTEXT))
     return InvalidCiphertextException()

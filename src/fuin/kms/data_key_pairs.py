@@ -138,6 +138,4 @@ def _open_still(
 
     An RSA pair may have waited for minutes, behind what others let the keyholder make.
     """
-    call.recorded = False
     _opened(call, action, p)
-    call.recorded = True

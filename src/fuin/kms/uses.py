@@ -29,7 +29,7 @@ async def used(
     except TamperedError as error:
         if tampered is None or isinstance(error, MaterialDamaged):
             raise
-        call.recorded = True
+        call.refused = True
         raise tampered from None
     except FormatError:
         raise invalid or ValidationException("The request is not valid for this key.") from None

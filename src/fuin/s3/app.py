@@ -5,13 +5,13 @@ Rights are checked before a body is read, so a client that sends `Expect: 100-co
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.caller import authenticate
-from fuin.errors import AuthenticationFailed, AuthReason, KeyholderUnavailable
+from fuin.closing import refuse
+from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import Call
 from fuin.request import Answer, ClientGone
 from fuin.s3 import addressing, answers, authentication, faults, operations, routes
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from fuin.caller import Caller, DayKeys
     from fuin.gate import Services
     from fuin.request import Request, Send
-
-_MESSAGE_LIMIT = 1024  # characters of an error text in the audit record
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -45,10 +43,9 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         answer = await operations.run(x)
         # 4. the record, durable before the answer leaves; a use of a key has made it already
         if not call.recorded:
-            await services.keyholder.record(call.draft())
+            await call.conclude()
     except ClientGone:
-        with contextlib.suppress(KeyholderUnavailable):
-            await _record_refusal(call, S3Fault("ClientGone", "The client closed the connection."))
+        await _recorded(call, S3Fault("ClientGone", "The client closed the connection."))
         raise
     except Exception as error:  # the one place where any error becomes an answer
         answer = await _refusal(call, request, error)
@@ -100,12 +97,7 @@ async def _authenticated(services: Services, day_keys: DayKeys, request: Request
 
 async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     """Return the error answer, after its record."""
-    fault = faults.of(error, request.id)
-    if not isinstance(error, KeyholderUnavailable):  # which writes the record; the client will not wait for it twice
-        try:
-            await _record_refusal(call, fault)
-        except KeyholderUnavailable as unavailable:
-            fault = faults.of(unavailable, request.id)
+    fault = await _recorded(call, error)
     answer = Answer(fault.status, list(fault.headers))
     if request.method != "HEAD" and fault.status != 304:
         resource = request.path.decode("latin-1")
@@ -114,6 +106,5 @@ async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     return answer
 
 
-async def _record_refusal(call: Call, fault: S3Fault) -> None:
-    message = (fault.message or "")[:_MESSAGE_LIMIT]
-    await call.services.keyholder.record(call.draft(error=fault.code, message=message))
+async def _recorded(call: Call, error: Exception) -> S3Fault:
+    return await refuse(call, error, lambda error: faults.of(error, call.request_id), lambda fault: fault.message)

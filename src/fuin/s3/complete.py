@@ -56,6 +56,8 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
         x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
         index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
     )  # fmt: skip
+    await x.call.name("blobs", [part.blob for part in chosen])
+    await x.call.announce("change")
     done = await x.call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )

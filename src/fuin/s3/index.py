@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
 
-_BLOBS_NAMED = 20  # in an audit record; a multipart object has up to 10,000
+# In each record of a request. A multipart object has up to 10,000: the record that completed its upload names them all,
+# and the ETag, which is its own, tells which record that is.
+_BLOBS_NAMED = 20
 P = ParamSpec("P")
 T = TypeVar("T")
 

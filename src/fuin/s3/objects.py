@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from fuin.store.buckets import Bucket
 
 DELETES_AT_MOST = 1000
-_DECISIONS_KEPT = 50  # of many keys' decisions in one audit record
 
 
 def new_sealer(x: Exchange, fresh: FreshKey, key: str) -> Sealer:
@@ -151,7 +150,10 @@ def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) ->
 
 
 async def delete_objects(x: Exchange) -> Answer:
-    """Remove up to 1,000 objects, each with the caller's right to that one; the answer tells of each."""
+    """Remove up to 1,000 objects, each with the caller's right to that one; the answer tells of each.
+
+    The record names them all, by the decision about each, before any is removed.
+    """
     bucket = _existing(x)
     wanted, quiet = _wanted(xml.parse(await documents.read(x, checked=True), "Delete"))
     allowed: list[str] = []
@@ -162,8 +164,7 @@ async def delete_objects(x: Exchange) -> Answer:
             allowed.append(key)
         else:
             results[key] = refusal
-    del x.call.decisions[_DECISIONS_KEPT:]
-    x.call.facts.update(keys=wanted[:20], objects=len(wanted), refused=len(results))
+    x.call.facts.update(objects=len(wanted), refused=len(results))
     if allowed:
         await x.call.announce("delete")
         index.drop(x, await x.call.write(_delete_all, bucket, allowed))

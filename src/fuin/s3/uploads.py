@@ -99,6 +99,7 @@ async def abort_multipart_upload(x: Exchange) -> Answer:
     """End an upload without an object and remove its parts."""
     rights.bucket_of_object(x, "s3:AbortMultipartUpload")
     upload = find(x)
+    await x.call.announce("delete")
     left = await x.call.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
     index.drop(x, left)
     return empty(204)

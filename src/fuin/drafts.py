@@ -1,0 +1,277 @@
+"""Drafts of audit records: their members, and the bounds that let a record of any request be made.
+
+Page: docs/formats/audit-record.md. What a client chooses has no bound of its own here: names, contexts, headers and
+policies may be long, and a control character takes six bytes of JSON. So each draft is bounded as a whole, in one
+place, whatever stands in it:
+
+1. A draft that is short is taken as it is. That is nearly every one, and costs a comparison.
+2. Otherwise long values become notes (`formats/notes.py`) level by level, until the draft fits. What a request acts
+   on (`_NAMES`) stays whole, unless a stranger's request was refused.
+3. Decisions and names are never cut by count: what is too much for one record goes into further ones, `pieces`, which
+   are on the disk before (`gate.Call`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from fuin.errors import FormatError
+from fuin.formats import notes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+AT_MOST = 128 * 1024  # bytes of a draft; ReEncrypt puts two, beside two contexts, into one frame of 1 MiB
+OF_STRANGERS = 1920  # of refusals that anybody on the network can cause: 2,048 with what the log adds to a record
+SHORT = OF_STRANGERS  # so short a draft is within every bound
+DECISIONS_REPEATED = 8  # as many stand in each record of a request; more of them stand in pieces, once
+DECISIONS_OF_STRANGERS = 2  # the same in a stranger's refusal
+PIECE = 24 * 1024  # bytes of decisions or names in one piece
+
+Draft = dict[str, Any]
+
+
+class Level(NamedTuple):
+    """How long a text and a list or map may be, in bytes of JSON, and a name; and what is shown of longer ones."""
+
+    text: int
+    together: int
+    name: int
+    begins: int
+
+
+_LEVELS = (
+    Level(8192, 32 * 1024, 8192, notes.BEGINS), Level(1024, 4096, 8192, notes.BEGINS),
+    Level(256, 1024, 8192, notes.BEGINS), Level(64, 256, 8192, 32),
+)  # fmt: skip
+_LEVELS_OF_STRANGERS = (
+    Level(1024, 1024, 1024, notes.BEGINS), Level(256, 512, 256, notes.BEGINS), Level(128, 256, 128, 32),
+    Level(64, 64, 64, 16),
+)  # fmt: skip
+
+# Who asks and what a request acts on: it stays whole, since a hash names nothing to whoever has not the original.
+_NAMES = frozenset({
+    "accessKey", "bucket", "copySource", "key", "policies", "principal", "region", "resource", "resources",
+    "sessionDigests", "via",
+})  # fmt: skip
+# What readers of a record rely on; all of it is short and the server's own.
+_PLAIN = frozenset({"about", "error", "operation", "request", "sourceIp", "use"})
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Record(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """The members of an audit record's draft, in their order; those that are not said are left out."""
+
+    request: str
+    operation: str
+    principal: str
+    access_key: str
+    region: str
+    source_ip: str
+    via: str | None = None
+    facts: dict[str, Any] = {}
+    decisions: Sequence[dict[str, Any] | msgspec.Raw] = []
+    about: str | None = None
+    error: str | None = None  # a code
+    message: str | None = None
+    use: str | None = None  # the KMS action of a key use
+    key: str | None = None  # its ARN
+    manager: str | None = None
+    context: Mapping[str, str] | None = None
+    dry_run: bool | None = None
+    piece: int | None = None  # the number of this record among those that hold a request's long lists
+    pieces: int | None = None  # how many such records there are before this one
+
+
+def encode(record: Record, *, stranger: bool) -> bytes:
+    """Return the JSON of a record, within the bound for what somebody does who is known, or a stranger's refusal."""
+    try:
+        data = _encode(record)
+    except UnicodeEncodeError:
+        names = record.__struct_fields__
+        data = _encode(Record(*[_unicode_only(getattr(record, name)) for name in names]))
+    if len(data) <= SHORT or (len(data) <= _LEVELS[0].text and not stranger):  # nothing in it can be too long
+        return data
+    return _bounded(_decode(data), stranger=stranger)
+
+
+def _bounded(draft: Draft, *, stranger: bool) -> bytes:
+    """Return the JSON of a draft with as much of it whole as its bound allows."""
+    limit, levels = (OF_STRANGERS, _LEVELS_OF_STRANGERS) if stranger else (AT_MOST, _LEVELS)
+    for level in levels:
+        data = _encode(_shortened(draft, level))
+        if len(data) <= limit:
+            return data
+    return _encode(_least(draft, levels[-1]))
+
+
+def _least(draft: Draft, level: Level) -> Draft:
+    """Return a draft in which lists and maps are known by their hash alone."""
+    kept = {name: _short(value, level) for name, value in draft.items() if not isinstance(value, list | dict)}
+    return kept | {name: notes.of_json(value) for name, value in draft.items() if isinstance(value, list | dict)}
+
+
+def _shortened(draft: Draft, level: Level) -> Draft:
+    """Return a draft whose long values are notes."""
+    short: Draft = {}
+    for name, value in draft.items():
+        if name in _PLAIN:
+            short[name] = value
+        elif name == "decisions":
+            short[name] = [_short_members(decision, level) for decision in value]
+        elif name == "facts":
+            short[name] = _short_members(value, level)
+        else:
+            short |= _short_members({name: value}, level)
+    return short
+
+
+def _short_members(given: Draft, level: Level) -> Draft:
+    """Return a decision or the facts, each member by itself."""
+    short: Draft = {}
+    for name, value in given.items():
+        if name in _NAMES:
+            short[name] = _short_name(value, level)
+        elif name == "context":
+            short[name] = _short_context(value, level)
+        elif name == "refusedUse":
+            short[name] = _short_members(value, level)
+        else:
+            short[name] = _short(value, level)
+    return short
+
+
+def _short_name(value: Any, level: Level) -> Any:
+    """Return a name, or names, however many there are: pieces bound their number."""
+    if isinstance(value, list):
+        return [_short_name(one, level) for one in value]
+    return _short_text(value, level.name, level.begins) if isinstance(value, str) else _short(value, level)
+
+
+def _short(value: Any, level: Level) -> Any:
+    if isinstance(value, str):
+        return _short_text(value, level.text, level.begins)
+    if isinstance(value, list):
+        return _short_list(value, level)
+    return _short_map(value, level) if isinstance(value, dict) and not notes.is_note(value) else value
+
+
+def _short_text(value: str, limit: int, begins: int) -> str | notes.Note:
+    if len(value) * 6 <= limit or notes.size(value) <= limit:
+        return value
+    return notes.of_text(value, begins)
+
+
+def _short_list(items: list[Any], level: Level) -> Any:
+    """Return a list whole, or the note of it with the first items, as many as fit."""
+    held: list[Any] = []
+    room = level.together
+    for item in items:
+        short = _short(item, level)
+        room -= notes.size(short) + 1
+        if room < 0:
+            return notes.of_json(items, items=len(items), holds=held)
+        held.append(short)
+    return held
+
+
+def _short_map(given: Draft, level: Level) -> Draft:
+    """Return a map whole, or the note of it with those members that fit."""
+    held: Draft = {}
+    room = level.together
+    for name, value in given.items():
+        short = _short(value, level)
+        size = notes.size(name) + notes.size(short) + 2
+        if size <= room and notes.size(name) <= level.text:
+            held[name] = short
+            room -= size
+    return held if len(held) == len(given) else notes.of_json(given, members=len(given), holds=held)
+
+
+def _short_context(pairs: Any, level: Level) -> Any:
+    """Return an encryption context whole, or the note of its canonical bytes with the pairs that are short."""
+    if notes.is_note(pairs) or notes.size(pairs) <= level.text:
+        return pairs
+    held, room = {}, level.text // 2
+    for name, value in pairs.items():
+        size = notes.size(name) + notes.size(value) + 2
+        if size <= min(room, level.text // 16):
+            held[name] = value
+            room -= size
+    try:
+        return notes.of_context(pairs, held)
+    except FormatError:  # too long for a context, which the request is refused for
+        return notes.of_json(pairs, members=len(pairs), holds=held)
+
+
+def pieces(decisions: Sequence[Draft | msgspec.Raw], *, stranger: bool) -> Iterator[list[Draft]]:
+    """Yield all decisions in portions that fit a record each.
+
+    Those that are the same but for the resource become one, whose `resources` are all of them: of 1,000 keys that one
+    statement lets somebody delete, the names are what differs.
+    """
+    level = _LEVELS_OF_STRANGERS[2] if stranger else _LEVELS[0]
+    room = OF_STRANGERS - 600 if stranger else PIECE
+    groups: dict[bytes, Draft] = {}
+    size = 0
+    for given in decisions:
+        data = given if isinstance(given, msgspec.Raw) else _encode_any(given)
+        decision = _decode(data)
+        name = _short_name(decision["resource"], level)
+        same = bytes(data).replace(_encode(decision["resource"])[1:-1], b"\0")  # JSON has no such byte of its own
+        group, length = groups.get(same), notes.size(name) + 1
+        if group is not None and size + length <= room:
+            group["resources"].append(name)
+            size += length
+            continue
+        new = _short_members(decision, level)
+        length += notes.size(new) + 16
+        if groups and (group is not None or size + length > room):
+            yield _without_lone(groups)
+            groups, size = {}, 0
+        groups[same] = new | {"resources": [name]}
+        size += length
+    if groups:
+        yield _without_lone(groups)
+
+
+def _without_lone(groups: Mapping[bytes, Draft]) -> list[Draft]:
+    """Return grouped decisions; one about a single resource says it once."""
+    for group in groups.values():
+        if len(group["resources"]) == 1:
+            del group["resources"]
+    return list(groups.values())
+
+
+def _encode_any(value: Draft) -> bytes:
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(_unicode_only(value))
+
+
+def portions(names: Sequence[Any]) -> Iterator[list[Any]]:
+    """Yield a long list in portions that fit a record each."""
+    portion: list[Any] = []
+    size = 0
+    for name in names:
+        size += notes.size(name) + 1
+        if portion and size > PIECE:
+            yield portion
+            portion, size = [], notes.size(name) + 1
+        portion.append(name)
+    if portion:
+        yield portion
+
+
+def _unicode_only(value: Any) -> Any:
+    """Return a value in whose texts no halves of surrogate pairs are left."""
+    if isinstance(value, str):
+        return notes.unicode_only(value)
+    if isinstance(value, dict):
+        return {_unicode_only(name): _unicode_only(below) for name, below in value.items()}
+    return [_unicode_only(below) for below in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,83 @@
+"""What stands in an audit record for a value that is too long for it: its SHA-256, its length, and what fits.
+
+Page: docs/formats/audit-record.md, "Long values". Whoever has the original can check it against the note. A note is an
+object whose `bytes` is a number, so no text, list or map of a client can pass for one: where maps of a client's texts
+stand, their values are texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fuin.formats import context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BEGINS = 64  # bytes of JSON that a text's note shows of it
+
+Note = dict[str, Any]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def of_text(value: str, begins: int = BEGINS) -> Note:
+    """Return the note of a text: the SHA-256 and length of its UTF-8, and its first characters."""
+    whole = value.encode("utf-8", "surrogatepass")
+    return {**_digest(whole), "begins": _beginning(unicode_only(value[:begins]), begins)}
+
+
+def of_json(value: Any, **more: Any) -> Note:
+    """Return the note of a list or map: the SHA-256 and length of its JSON without spaces, and what `more` says."""
+    return {**_digest(_encode(value)), **more}
+
+
+def of_context(pairs: Mapping[str, str], holds: Mapping[str, str]) -> Note:
+    """Return the note of an encryption context, of which it `holds` some pairs; the hash is of its canonical bytes.
+
+    Raises FormatError when it has none, see `formats/context.py`.
+    """
+    return {**_digest(context.encode(pairs)), "pairs": len(pairs), "holds": dict(holds)}
+
+
+def is_note(value: Any) -> bool:
+    """Return whether a value of a record is a note."""
+    return isinstance(value, dict) and isinstance(value.get("sha256"), str) and type(value.get("bytes")) is int
+
+
+def held(value: Any) -> Any:
+    """Return a list or map of a record, or what its note holds of it: nothing, if it does not say."""
+    return value.get("holds", ()) if is_note(value) else value
+
+
+def said(value: Any) -> str:
+    """Return a value of a record as text for people."""
+    if not is_note(value):
+        return str(value)
+    begins = f"{value['begins']}… " if value.get("begins") else ""
+    return f"{begins}({value['bytes']:,} bytes, SHA-256 {value['sha256']})"
+
+
+def size(value: Any) -> int:
+    """Return how many bytes the JSON of a value takes; a control character takes six."""
+    return len(_encode(value))
+
+
+def unicode_only(value: str) -> str:
+    """Return a text in which halves of surrogate pairs, which JSON in UTF-8 cannot hold, are written as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _digest(data: bytes) -> Note:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _beginning(value: str, limit: int) -> str:
+    """Return as many first characters as take no more than `limit` bytes of JSON, without its quotation marks."""
+    shown = value[:limit]
+    while (over := size(shown) - 2 - limit) > 0:
+        shown = shown[: -max(1, over // 6)]
+    return shown
