@@ -59,6 +59,8 @@ _NAMES = frozenset({
 # What readers of a record rely on; all of it is short and the server's own.
 _PLAIN = frozenset({"about", "error", "operation", "request", "sourceIp", "use"})
 
+_NOTE = 160  # bytes of a note that holds something, without that
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -186,6 +188,9 @@ def _short_map(given: Draft, level: Level) -> Draft:
     for name, value in given.items():
         short = _short(value, level)
         size = notes.size(name) + notes.size(short) + 2
+        if size > room and isinstance(value, list | dict):
+            short = _short(value, level._replace(together=room - _NOTE - notes.size(name)))
+            size = notes.size(name) + notes.size(short) + 2
         if size <= room and notes.size(name) <= level.text:
             held[name] = short
             room -= size

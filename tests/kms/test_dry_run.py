@@ -46,7 +46,7 @@ def test_dry_run_without_ciphertext(kms: Any, new_key: NewKey) -> None:
 
 
 def test_dry_run_opens_the_ciphertext(place: Place, kms: Any, new_key: NewKey) -> None:
-    """Without IGNORE_CIPHERTEXT a wrong context is found out, and the use of the key is recorded as a dry run."""
+    """Without IGNORE_CIPHERTEXT a wrong context is found out; the dry use of the key is recorded, and then the answer."""
     key_id = new_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
     wrong = ("InvalidCiphertextException", "")
@@ -55,4 +55,5 @@ def test_dry_run_opens_the_ciphertext(place: Place, kms: Any, new_key: NewKey) -
     source = {"SourceEncryptionContext": {"a": "b"}, "DestinationKeyId": key_id}
     assert refusal(kms.re_encrypt, CiphertextBlob=blob, **source, DryRun=True) == DRY_RUN
     assert refusal(kms.decrypt, CiphertextBlob=blob, EncryptionContext={"a": "b"}, DryRun=True) == DRY_RUN
-    assert place.last_record().draft["dryRun"] is True
+    use, closing = place.record(place.last_record().draft["request"])
+    assert (use.draft["dryRun"], closing.draft["error"]) == (True, DRY_RUN[0])
