@@ -101,6 +101,13 @@ def encode(record: Record, *, stranger: bool) -> bytes:
     return _bounded(_decode(data), stranger=stranger)
 
 
+def numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[bytes]:
+    """Return the JSON of the records that hold a request's long lists, numbered from `first`."""
+    for number, record in enumerate(records, first):
+        record.piece = number
+    return [encode(record, stranger=stranger) for record in records]
+
+
 def _bounded(draft: Draft, *, stranger: bool) -> bytes:
     """Return the JSON of a draft with as much of it whole as its bound allows."""
     limit, levels = (OF_STRANGERS, _LEVELS_OF_STRANGERS) if stranger else (AT_MOST, _LEVELS)

@@ -48,6 +48,9 @@ SLOW_AT_MOST = 32
 # milliseconds between the question and the commit.
 _TRIES = 16
 
+_Record, _SHORT = drafts.Record, drafts.SHORT
+_encode = msgspec.json.Encoder().encode
+
 
 @dataclass(slots=True)
 class Services:
@@ -128,24 +131,20 @@ class Call(msgspec.Struct):
 
     async def name(self, fact: str, names: Sequence[Any]) -> None:
         """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
-        await self._write_pieces([drafts.Record(*self._who(), facts={fact: one}) for one in drafts.portions(names)])
+        await self._write([drafts.Record(*self._who(), facts={fact: one}) for one in drafts.portions(names)])
 
     async def _spill(self, about: str | None) -> None:
         """Put decisions on the record that are too many to stand in each record of the request."""
         stranger = about is None and self.principal.kind == "anonymous"
         if len(self.decisions) > (drafts.DECISIONS_OF_STRANGERS if stranger else drafts.DECISIONS_REPEATED):
-            portions = drafts.pieces(self.decisions, stranger=stranger)
             session = {name: self.facts[name] for name in ("session",) if name in self.facts}
-            records = [drafts.Record(*self._who(), None, session, one, about) for one in portions]
+            portions = list(drafts.pieces(self.decisions, stranger=stranger))
             self.decisions.clear()  # before anything is awaited, so that none is lost that comes meanwhile
-            await self._write_pieces(records, stranger=stranger)
+            await self._write([drafts.Record(*self._who(), None, session, one, about) for one in portions], stranger)
 
-    async def _write_pieces(self, records: Sequence[drafts.Record], *, stranger: bool = False) -> None:
-        first = self.pieces + 1
-        self.pieces += len(records)
-        for number, record in enumerate(records, first):
-            record.piece = number
-        encoded = [drafts.encode(one, stranger=stranger) for one in records]
+    async def _write(self, records: Sequence[drafts.Record], stranger: bool = False) -> None:
+        encoded = drafts.numbered(records, self.pieces + 1, stranger=stranger)
+        self.pieces += len(encoded)
         await asyncio.gather(*map(self.services.keyholder.record, encoded))
 
     def _who(self) -> tuple[str, str, str, str, str, str]:
@@ -243,14 +242,19 @@ class Call(msgspec.Struct):
         dry_run: bool | None = None,
     ) -> bytes:
         """Return the JSON of this call's audit record; the keyholder adds time, sequence and what it did."""
-        return drafts.encode(
-            drafts.Record(
-                self.request_id, f"{self.service}:{self.operation}", self.principal.arn, self.access_key_id,
-                self.region, self.source_ip, self.via, self.facts, self.decisions,
-                about, error, message, use, key, manager, context, dry_run, None, self.pieces or None,
-            ),
-            stranger=error is not None and self.principal.kind == "anonymous",
+        record = _Record(
+            self.request_id, f"{self.service}:{self.operation}", self.principal.arn, self.access_key_id,
+            self.region, self.source_ip, self.via, self.facts, self.decisions,
+            about, error, message, use, key, manager, context, dry_run,
         )  # fmt: skip
+        try:
+            data = _encode(record)
+            if len(data) <= _SHORT and not self.pieces:  # nearly every record: nothing in it can be too long
+                return data
+        except UnicodeEncodeError:
+            pass  # `drafts.encode` writes what is no Unicode as escapes
+        record.pieces = self.pieces or None
+        return drafts.encode(record, stranger=error is not None and self.principal.kind == "anonymous")
 
 
 def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:

@@ -291,3 +291,37 @@ def test_temporary_credentials_are_named() -> None:
     assert told[-2] == "Temporary credentials were given: access key ASIANEXT, until 2026-01-31T12:00:00Z."
     refused = tell([entry("sts:AssumeRole", facts=facts, error="AccessDenied")])
     assert not any("were given" in step for step in refused)
+
+
+def test_a_request_in_pieces_is_told_once() -> None:
+    """Of a long list some names are told, with the decision about them; without a closing record that is said."""
+    many = {**decision("s3:DeleteObject", f"{OBJECT}/0", f"statement 1, allows it on {OBJECT}/0"),
+            "resources": [f"{OBJECT}/{number}" for number in range(40)]}  # fmt: skip
+    more: dict[str, Any] = {"pieces": 1, "facts": {"bucket": "papers", "objects": 40}}
+    piece = entry("s3:DeleteObjects", decisions=[many], about="delete", piece=1)
+    announced = entry("s3:DeleteObjects", about="delete", sequence=8, **more)
+    told = tell([piece, announced, entry("s3:DeleteObjects", sequence=9, **more)])
+    others = ", ".join(f"{OBJECT}/{number}" for number in range(1, 11))
+    assert told[1] == (
+        f"s3:DeleteObject on {OBJECT}/0, and the same on {others} and 29 more (--json names them all): allowed, "
+        "because statement 1, allows it on it."
+    )
+    assert told[2] == "The deletion was put on the record before it was done: audit record 8."
+    assert told[3:] == ["Answered with success; this record was on the disk before the answer left."]
+    assert tell([piece])[-1].startswith("There is no record of the outcome")
+
+
+def test_long_values_are_told_by_what_is_known_of_them() -> None:
+    """A note is told by its beginning, its length and its hash, wherever it stands."""
+    note = {"sha256": "0" * 64, "bytes": 1024, "begins": "abc"}
+    known = f"abc… (1,024 bytes, SHA-256 {'0' * 64})"
+    reasons = {"sha256": "1" * 64, "bytes": 9000, "items": 2, "holds": ["one", note]}
+    refused = {"action": "s3:GetObject", "resource": note, "allowed": False, "because": reasons}
+    told = tell(
+        [entry("s3:GetObject", facts={"bucket": "b", "key": note}, decisions=[refused], error="X", message=note)]
+    )
+    assert f"on s3://b/{known}, signed with" in told[0]
+    assert told[1].startswith(
+        f"s3:GetObject on {known}: REFUSED, because one; {known}; all of the reasons: (9,000 bytes"
+    )
+    assert told[-1] == f"Answered with the error X: {known}"

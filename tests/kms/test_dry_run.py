@@ -46,7 +46,7 @@ def test_dry_run_without_ciphertext(kms: Any, new_key: NewKey) -> None:
 
 
 def test_dry_run_opens_the_ciphertext(place: Place, kms: Any, new_key: NewKey) -> None:
-    """Without IGNORE_CIPHERTEXT a wrong context is found out; the dry use of the key is recorded, and then the answer."""
+    """Without IGNORE_CIPHERTEXT a wrong context is found out; the dry use is recorded, and then the answer."""
     key_id = new_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
     wrong = ("InvalidCiphertextException", "")

@@ -14,7 +14,9 @@ from fuin.audit import reader
 from fuin.cli.story import tell
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import context, notes
+from fuin.gate import Call
 from fuin.identity import app as identity
+from fuin.identity.retrace import CannotRetrace, retrace
 from fuin.kms import parameters
 from fuin.s3 import app as s3
 from fuin.s3 import complete
@@ -249,6 +251,7 @@ def test_without_any_record_there_is_only_an_error(
         raise FormatError("no record")
 
     monkeypatch.setattr(drafts, "encode", broken)
+    monkeypatch.setattr(Call, "draft", broken)
     told = place.ask(service, *ASKED[service], place.root)
     assert (told.status, bool(told.code), bool(told.request_id)) == (500, True, True)
     assert place.record(told.request_id) == []
@@ -308,7 +311,6 @@ def test_a_strangers_refusal_leaves_a_small_record(place: Edges) -> None:
         sizes[number] = max(found)
         assert sum(found) <= 2048 or "?delete" in asked[2], (number, asked[:3], found)
     assert max(sizes.values()) <= 2048, sizes
-    print(sizes)
     assert place.post("TrentService.ListKeys", b"{}", user=new_user("nobody"))[0] == 400
 
 
@@ -325,3 +327,19 @@ def test_a_stranger_who_asks_for_many_deletions_is_named_each_refusal(place: Edg
 def allow_reading(bucket: str) -> dict[str, Any]:
     """Return a statement that lets everybody read a bucket's objects."""
     return {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+
+
+def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edges) -> None:
+    """`fuin explain` does not take what the record does not hold for absent, nor a hash for a resource's name."""
+    source, target = key(place), key(place, denying("kms:ReEncryptTo", "StringLike", "*"))
+    kms = place.client()
+    blob = kms.encrypt(KeyId=source, Plaintext=b"x")["CiphertextBlob"]
+    for given, certain in ((LONG, False), ({"a": "b"}, True)):
+        with pytest.raises(ClientError, match="AccessDenied") as error:
+            kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=target, DestinationEncryptionContext=given)
+        draft = closing(place.record(request_of(refused(error)))).draft
+        retraced = place.services.store.read(retrace, draft, draft["decisions"][-1])
+        found = [item for policy in retraced.evaluation.policies for item in policy.statements if item.effect == "Deny"]
+        assert [item.certain for item in found] == [certain]
+    with pytest.raises(CannotRetrace, match="by its hash only"):
+        place.services.store.read(retrace, draft, {**draft["decisions"][-1], "resource": notes.of_text("x")})
