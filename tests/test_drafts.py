@@ -46,7 +46,7 @@ def test_a_short_draft_is_taken_as_it_is() -> None:
         assert drafts.encode(record, stranger=stranger) == msgspec.json.encode(record)
 
 
-@settings(max_examples=1000 if _LONG else 20, deadline=None)
+@settings(max_examples=1000 if _LONG else 8, deadline=None)
 @given(
     facts=st.dictionaries(st.sampled_from(["bucket", "key", "parameters", "session", "policy", "range"]), VALUE),
     decisions=st.lists(DECISION, max_size=8),

@@ -17,7 +17,7 @@ from tests.security.edges import Edges, closing
 from tests.support.policies import allow
 from tests.support.server import User, new_user
 
-_EXAMPLES = 1500 if os.environ.get("FUIN_LONG") == "1" else 12  # of each service
+_EXAMPLES = 300 if os.environ.get("FUIN_LONG") == "1" else 12  # of each service
 # At the limits of a name, a condition's value, a key, a description, a policy, a context; and beyond them.
 LENGTHS = (0, 1, 63, 64, 128, 256, 1024, 1025, 2048, 8191, 8192, 8193, 32_767, 60_000)
 TEXT = st.builds(

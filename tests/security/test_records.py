@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from fuin import drafts
 from fuin.audit import reader
 from fuin.cli.story import tell
-from fuin.errors import FormatError, KeyholderUnavailable
+from fuin.errors import FormatError, KeyholderFailed, KeyholderUnavailable
 from fuin.formats import context, notes
 from fuin.gate import Call
 from fuin.identity import app as identity
-from fuin.identity.retrace import CannotRetrace, retrace
+from fuin.identity.retrace import CannotRetrace, Retraced, retrace
 from fuin.kms import parameters
 from fuin.s3 import app as s3
 from fuin.s3 import complete
@@ -257,6 +257,21 @@ def test_without_any_record_there_is_only_an_error(
     assert place.record(told.request_id) == []
 
 
+def test_what_the_keyholder_says_it_cannot_do_is_on_the_record(
+    place: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """A keyholder that answers can record, too: only one that cannot be reached leaves an error without a record."""
+    target = place.new_key()
+
+    def failing(*_: Any) -> Any:
+        raise KeyholderFailed("the keyholder failed")
+
+    monkeypatch.setattr(place.services.keyholder, "encrypt", failing)
+    with pytest.raises(ClientError, match="KMSInternalException") as error:
+        place.client().encrypt(KeyId=target, Plaintext=b"x")
+    assert closing(place.record(request_of(refused(error)))).draft["error"] == "KMSInternalException"
+
+
 def strangers(bucket: str, known: User) -> Iterator[tuple[str, str, str, dict[str, str], bytes, User | None]]:
     """Yield requests of strangers that are as long as the server takes them."""
     path = f"/{bucket}/" + "%01" * 1024
@@ -329,6 +344,11 @@ def allow_reading(bucket: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
 
 
+async def evaluated(place: Edges, draft: dict[str, Any], decision: dict[str, Any]) -> Retraced:
+    """Evaluate a decision anew, in the thread that has the store."""
+    return place.services.store.read(retrace, draft, decision)
+
+
 def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edges) -> None:
     """`fuin explain` does not take what the record does not hold for absent, nor a hash for a resource's name."""
     source, target = key(place), key(place, denying("kms:ReEncryptTo", "StringLike", "*"))
@@ -338,8 +358,12 @@ def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edg
         with pytest.raises(ClientError, match="AccessDenied") as error:
             kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=target, DestinationEncryptionContext=given)
         draft = closing(place.record(request_of(refused(error)))).draft
-        retraced = place.services.store.read(retrace, draft, draft["decisions"][-1])
+        retraced = place.run(evaluated(place, draft, draft["decisions"][-1]))
+        found = [item for policy in retraced.evaluation.policies for item in policy.statements if item.effect == "Deny"]
+        assert [item.certain for item in found] == [certain]
+        unnamed = {**draft["decisions"][-1], "policies": [], "keys": {}}  # a policy names the pair since
+        retraced = place.run(evaluated(place, draft, unnamed))
         found = [item for policy in retraced.evaluation.policies for item in policy.statements if item.effect == "Deny"]
         assert [item.certain for item in found] == [certain]
     with pytest.raises(CannotRetrace, match="by its hash only"):
-        place.services.store.read(retrace, draft, {**draft["decisions"][-1], "resource": notes.of_text("x")})
+        place.run(evaluated(place, draft, {**draft["decisions"][-1], "resource": notes.of_text("x")}))
