@@ -60,6 +60,7 @@ _NAMES = frozenset({
 _PLAIN = frozenset({"about", "error", "operation", "request", "sourceIp", "use"})
 
 _NOTE = 160  # bytes of a note that holds something, without that
+_PAIR = 16  # bytes below which no member is looked at any more: a context may have 16,000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -193,6 +194,8 @@ def _short_map(given: Draft, level: Level) -> Draft:
     held: Draft = {}
     room = level.together
     for name, value in given.items():
+        if room < _PAIR:
+            break
         short = _short(value, level)
         size = notes.size(name) + notes.size(short) + 2
         if size > room and isinstance(value, list | dict):
@@ -210,6 +213,8 @@ def _short_context(pairs: Any, level: Level) -> Any:
         return pairs
     held, room = {}, level.text // 2
     for name, value in pairs.items():
+        if room < _PAIR:
+            break
         size = notes.size(name) + notes.size(value) + 2
         if size <= min(room, level.text // 16):
             held[name] = value
