@@ -87,6 +87,7 @@ def furnish(made: Edges) -> None:
         "wrong": User("root", made.root.access_key_id, "wrong" * 8), "unknown": new_user("unknown"),
     }  # fmt: skip
     made.s3().create_bucket(Bucket="bucket")
+    made.s3().delete_public_access_block(Bucket="bucket")
     resources = ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]
     everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}
     made.put_policy("bucket", {**everybody, "Condition": {"StringNotLike": headers}})

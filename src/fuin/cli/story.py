@@ -124,9 +124,10 @@ def _issued(facts: dict[str, Any]) -> Iterator[str]:
 
 def _set(facts: dict[str, Any]) -> Iterator[str]:
     """Yield which setting of a bucket was put or removed."""
-    settings = facts.get("settings")
+    settings = notes.held(facts.get("settings"))
     for name, value in settings.items() if isinstance(settings, dict) else ():
-        yield f"The bucket's {name} is now {'not set' if value is None else json.dumps(value)}."
+        said = notes.said(value) if notes.is_note(value) else json.dumps(value)
+        yield f"The bucket's {name} is now {'not set' if value is None else said}."
 
 
 def _chosen(entry: Entry) -> Iterator[str]:
