@@ -54,6 +54,22 @@ def test_objects_with_sessions(place: Place, unique: Names) -> None:
     assert urllib3.request("GET", url).status == 403
 
 
+def test_missing_objects_with_session_policies(place: Place, unique: Names) -> None:
+    """A session policy that lets list under a prefix lets its session hear that an object under it is missing."""
+    alice = place.new_user(ANYTHING)
+    bucket = unique("iceberg")
+    place.service("s3").create_bucket(Bucket=bucket)
+    role = new_role(place, trust(user_arn(alice)), allow(["s3:GetObject", "s3:ListBucket"]))
+    policy = allow(["s3:GetObject"])
+    policy["Statement"] = [
+        policy["Statement"],
+        allow(["s3:ListBucket"], Condition={"StringLike": {"s3:prefix": "table/*"}})["Statement"],
+    ]
+    s3 = assume(place, role, alice, Policy=json.dumps(policy)).client(place, "s3")
+    assert refused(s3.get_object, Bucket=bucket, Key="table/metadata")[1] == "NoSuchKey"
+    assert refused(s3.get_object, Bucket=bucket, Key="other/metadata")[1] == "AccessDenied"
+
+
 class _Streaming(S3SigV4Auth):  # type: ignore[misc]
     """Signs a request whose body comes in signed chunks."""
 

@@ -22,14 +22,15 @@ def _header(name: str, actions: tuple[str, ...], holds: str = "the header", abse
 ROWS = (
     ConditionKey("s3:authType", "String", _ALL, "`REST-HEADER`, or `REST-QUERY-STRING` of presigned URLs", _UNSIGNED),
     ConditionKey("s3:delimiter", "String", _LIST, "the parameter", _NO_PARAMETER),
-    _header("if-match", ("s3:DeleteObject", "s3:PutObject")),
+    _header("if-match", ("s3:DeleteObject", "s3:PutObject"), absent=f"{_NO_HEADER}, and in DeleteObjects"),
     _header("if-none-match", _PUT),
     ConditionKey("s3:LocationConstraint", "String", _NEW, "the Region in the body, `eu-west-1` for `EU`",
                  "when the body names none"),
     ConditionKey("s3:max-keys", "Numeric", _LIST, "the parameter", _NO_PARAMETER),
     ConditionKey("s3:ObjectCreationOperation", "Bool", _PUT,
                  "`true` of PutObject, CopyObject and CompleteMultipartUpload, `false` of an upload's other steps"),
-    ConditionKey("s3:prefix", "String", _LIST, "the parameter", _NO_PARAMETER),
+    ConditionKey("s3:prefix", "String", _LIST, "the parameter; the key of an object that is missing, where the right "
+                 "to list decides between 404 and 403", _NO_PARAMETER),
     ConditionKey("s3:ResourceAccount", "String", _ALL, "the account that owns the bucket"),
     ConditionKey("s3:signatureAge", "Numeric", _ALL, "milliseconds since the signature's date", _UNSIGNED),
     ConditionKey("s3:signatureversion", "String", _ALL, "`AWS4-HMAC-SHA256`", _UNSIGNED),

@@ -33,18 +33,22 @@ HEADERS: dict[str, tuple[bytes, ...]] = {
 }  # fmt: skip
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
+# The operations whose parameters these are: with another they change nothing, so no policy may go by them.
+_LISTING = frozenset({"ListObjects", "ListObjectsV2"})
+_HEADERLESS = frozenset({"DeleteObjects"})  # which says If-Match in its body, of each object, and of none by a header
 _CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
-def conditions(x: Exchange, action: str, bucket: Bucket | None = None) -> Fill:
+def conditions(x: Exchange, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
     """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
 
     A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
+    `missing` is the object's key where the right to list decides whether the caller hears that there is no such object.
     """
-    return partial(_add, x, action, bucket)
+    return partial(_add, x, action, bucket, missing)
 
 
-def _add(x: Exchange, action: str, bucket: Bucket | None, facts: Facts) -> None:
+def _add(x: Exchange, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
     known = facts.known
     if bucket is not None:
         known["aws:requestedregion"] = (bucket.region,)
@@ -53,13 +57,15 @@ def _add(x: Exchange, action: str, bucket: Bucket | None, facts: Facts) -> None:
     if x.request.tls_version:
         known["s3:tlsversion"] = (x.request.tls_version,)
     _add_signature(x, facts)
-    for name in HEADERS.get(action, ()):
+    for name in () if x.call.operation in _HEADERLESS else HEADERS.get(action, ()):
         value = x.header(name)
         if value is not None:
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
         known["s3:objectcreationoperation"] = ("true",) if x.call.operation in _CREATING else ("false",)
-    if action == "s3:ListBucket" and not x.key:
+    if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
+        known["s3:prefix"] = (missing,)
+    elif x.call.operation in _LISTING:
         for parameter in _LISTING_KEYS:
             if parameter in x.query:
                 known[f"s3:{parameter}"] = (x.query[parameter],)
@@ -157,6 +163,6 @@ def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bu
 
 def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = conditions(x, "s3:ListBucket", bucket)
+    facts = conditions(x, "s3:ListBucket", bucket, missing=key)
     _permit(x, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)
