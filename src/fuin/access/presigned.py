@@ -1,19 +1,19 @@
 """Presigned requests: Signature V4 in the query string.
 
-Amazon S3 API Reference: "Authenticating requests: using query parameters (AWS Signature Version 4)".
+Amazon S3 API Reference: "Authenticating requests: using query parameters (AWS Signature Version 4)". Not every service
+looks at X-Amz-Expires (`service_rules.py`); where it is, the signature covers it all the same.
 """
 
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from fuin.access.authorization import ALGORITHM, Prefix, checked_signature, make_prefix
+from fuin.access.service_rules import LONGEST_LIFE, Rules, rules_of
 from fuin.errors import AuthenticationFailed, AuthReason
 
-LONGEST_LIFE = 604800  # seconds: seven days
-
-_REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders",
-             "X-Amz-Expires")  # fmt: skip
-_KNOWN = frozenset(name.encode() for name in (*_REQUIRED, "X-Amz-Security-Token", "X-Amz-Content-Sha256"))
+_REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
+_EXPIRES = "X-Amz-Expires"
+_KNOWN = frozenset(name.encode() for name in (*_REQUIRED, _EXPIRES, "X-Amz-Security-Token", "X-Amz-Content-Sha256"))
 
 
 class Claim(NamedTuple):
@@ -22,7 +22,7 @@ class Claim(NamedTuple):
     prefix: Prefix
     signature: str
     amz_date: str
-    expires: int
+    expires: int  # seconds that the request is good for
     payload_hash: bytes | None
     token: str  # the security token of temporary credentials, or empty
 
@@ -37,7 +37,8 @@ def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
     if not fields:
         _refuse_version_2(pairs)
         raise AuthenticationFailed(AuthReason.MISSING, "Missing Authentication Token")
-    if any(not fields.get(name) for name in _REQUIRED):
+    rules = rules_of(_service(fields.get("X-Amz-Credential", "")))
+    if any(not fields.get(name) for name in (_REQUIRED if rules.life else (*_REQUIRED, _EXPIRES))):
         raise AuthenticationFailed(
             AuthReason.INCOMPLETE,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
@@ -50,7 +51,7 @@ def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
         make_prefix(fields["X-Amz-Credential"], fields["X-Amz-SignedHeaders"]),
         checked_signature(fields["X-Amz-Signature"]),
         fields["X-Amz-Date"],
-        _life(fields["X-Amz-Expires"]),
+        _life(fields, rules),
         declared.encode("latin-1") if declared else None,
         fields.get("X-Amz-Security-Token", ""),
     )
@@ -67,7 +68,17 @@ def _fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return fields
 
 
-def _life(text: str) -> int:
+def _service(credential: str) -> str:
+    """Return the service that a credential names, which is read in full only once all parameters are there."""
+    parts = credential.split("/")
+    return parts[3] if len(parts) == 5 else ""
+
+
+def _life(fields: dict[str, str], rules: Rules) -> int:
+    return rules.life or min(_seconds(fields[_EXPIRES]), rules.longest)
+
+
+def _seconds(text: str) -> int:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
         raise AuthenticationFailed(AuthReason.MALFORMED, "X-Amz-Expires should be a number")

@@ -19,6 +19,7 @@ import msgspec
 
 from fuin.access import canonical, presigned
 from fuin.access.authorization import ALGORITHM, MISMATCH, Credential, Prefix, read_header
+from fuin.access.service_rules import rules_of
 from fuin.errors import AuthenticationFailed, AuthReason
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "SigningKey", "check_time", "parse", "verify"]
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-
-# Seconds that a presigned request to another service than S3 is good for, whatever it says: AWS documents it of STS's
-# GetCallerIdentity, which others take for a proof of identity.
-PRESIGNED_AT_MOST = 900
 
 _ALGORITHM = ALGORITHM.encode()
 _HEX = b"0123456789abcdef"
@@ -61,7 +58,7 @@ class Signed(msgspec.Struct, frozen=True):
     string_to_sign: bytes
     payload_hash: str  # hex, UNSIGNED-PAYLOAD or STREAMING-…
     presigned: bool
-    expires: int | None  # seconds, of presigned requests only
+    expires: int | None  # seconds that it is good for, of presigned requests only
     token: str = ""  # the security token of temporary credentials
 
     @property
@@ -124,10 +121,10 @@ def check_time(signed: Signed, now: float, skew: int) -> None:
     """
     if signed.presigned:
         expires = signed.expires
-        if expires is not None and signed.credential.service != "s3":
-            expires = min(expires, PRESIGNED_AT_MOST)
         if expires is not None and now > signed.timestamp + expires:
-            raise AuthenticationFailed(AuthReason.EXPIRED, "Request has expired")
+            of_s3 = signed.credential.service == "s3"
+            text = "Request has expired" if of_s3 else _expired_text(signed, now, expires)
+            raise AuthenticationFailed(AuthReason.EXPIRED, text)
         if signed.timestamp > now + skew:
             raise AuthenticationFailed(AuthReason.EXPIRED, "Request is not yet valid")
         return
@@ -166,14 +163,17 @@ def verify(signed: Signed, key: SigningKey) -> None:
 def _skew_text(signed: Signed, now: float, skew: int) -> str:
     if signed.credential.service == "s3":
         return "The difference between the request time and the current time is too large."
-    server, minutes = _amz(now), skew // 60
     if now > signed.timestamp:
-        limit = f"{_amz(now - skew)} ({server} - {minutes} min.)"
-        return f"Signature expired: {signed.amz_date} is now earlier than {limit}"
+        return _expired_text(signed, now, skew)
     return (
         f"Signature not yet current: {signed.amz_date} is still later than "
-        f"{_amz(now + skew)} ({server} + {minutes} min.)"
+        f"{_amz(now + skew)} ({_amz(now)} + {skew // 60} min.)"
     )
+
+
+def _expired_text(signed: Signed, now: float, life: int) -> str:
+    limit = f"{_amz(now - life)} ({_amz(now)} - {life // 60} min.)"
+    return f"Signature expired: {signed.amz_date} is now earlier than {limit}"
 
 
 def _amz(moment: float) -> str:
@@ -241,10 +241,11 @@ def _timestamp(amz_date: str, scope_date: str) -> float:
 
 
 def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> str:
-    """Refuse x-amz-* headers outside the signature; return the security token, empty when there is none."""
+    """Refuse headers outside the signature that the service wants in it; return the security token, or nothing."""
     covered = prefix.covered
-    for name in headers:
-        if name not in covered and name[:6] == b"x-amz-":
+    wanted = rules_of(prefix.credential.service).covered
+    for name in headers if wanted is None else wanted:
+        if name not in covered and name[:6] == b"x-amz-" and name in headers:
             raise AuthenticationFailed(
                 AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"
             )
