@@ -81,7 +81,7 @@ def refused_status(ask: Callable[[], Any]) -> int:
 
 
 def test_query_of_another_operation_is_no_fact(place: Place, user: User, bucket: str) -> None:
-    """Parameters of a listing in the query of a GetObject or a HeadBucket change nothing, so policies do not see them."""
+    """Parameters of a listing change nothing in a GetObject or a HeadBucket, so policies do not see them there."""
     objects = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     place.set_policy(
         user, {"Version": "2012-10-17", "Statement": [objects, _listing("Allow", "StringEquals", "chosen")]}

@@ -1,8 +1,8 @@
 """What each service asks of signatures: which headers they must cover, and how long presigned requests are good for.
 
 S3 is stricter than the others, and some of its rules are no rules of Signature V4. Sources: Amazon S3 API Reference,
-"Authenticating requests"; AWS STS API Reference, GetCallerIdentity (15 minutes), as tokens for EKS rely on it; a security
-token outside the signature is what clients of STS send that sign `host` and `x-amz-date` alone.
+"Authenticating requests"; what tokens for EKS rely on (15 minutes, whatever they say) and what clients of STS send that
+sign `host` and `x-amz-date` alone (a security token outside the signature).
 """
 
 from __future__ import annotations

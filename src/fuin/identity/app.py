@@ -1,4 +1,4 @@
-"""The HTTP edge of IAM and STS: AWS Query in, XML out, and a durable record before any answer leaves.
+"""The HTTP edge of IAM and STS: AWS Query in, XML or JSON out, and a durable record before any answer leaves.
 
 `handle` shows the steps of a request in their order. What is raised anywhere becomes an answer in `faults.wire`, once.
 """
@@ -8,33 +8,37 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from fuin import caller, shown
+from fuin import caller, cors, shown
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.closing import refuse
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import Call
-from fuin.identity import faults, query, sts
+from fuin.identity import faults, notation, query, sts
 from fuin.identity.faults import QueryFault
-from fuin.identity.operations import SERVICES, STS, Operation, Service
+from fuin.identity.operations import IAM, SERVICES, STS, Operation, Service
 from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
     from fuin.caller import DayKeys
     from fuin.gate import Services
+    from fuin.identity.notation import Notation
     from fuin.identity.query import Tree
     from fuin.request import Request, Send
 
 BODY_LIMIT = 1024 * 1024
+_OF_IAM = f"Version={IAM.model.version}".encode()
 _SECRET = frozenset({"TokenCode", "WebIdentityToken", "SAMLAssertion", "Password"})  # never in a record
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
     """Answer one request to IAM or STS. Raises ClientGone when nobody is left to be answered."""
     call = _stranger(services, request)
-    service = STS
+    service, answers = STS, notation.asked(request.headers, request.query)
     try:
         body = await request.body(BODY_LIMIT)  # 1. the whole body, bounded
+        answers = notation.asked(request.headers, request.query, body)
+        service = _meant(call, request.query, body)
         service = await _authenticate(call, day_keys, request, body)  # 2. who asks, and which service
         form = query.parse(request.query, body)  # 3. the form
         await service.model.ready()
@@ -42,13 +46,12 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         given = service.model.read(operation.name, form)  # 5. types and the model's constraints
         call.facts["parameters"] = shown.members(_shown(given))
         output = await operation.run(call, given)  # 6. rights, state, work
-        result = service.model.write(operation.name, output)
-        answer = _answer(call, 200, query.response(operation.name, service.model.namespace, result, request.id))
+        answer = _answer(call, 200, answers, answers.response(service.model, operation.name, output, request.id))
         await call.conclude()  # 7. the record
     except ClientGone:
         raise
     except Exception as error:
-        answer = await _failed(call, service, error)
+        answer = await _failed(call, service, answers, error)
     finally:
         call.end()
     await answer.send(send)  # 8. the answer leaves
@@ -60,6 +63,14 @@ def _stranger(services: Services, request: Request) -> Call:
         services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
         request.source_ip, request.secure, request.headers,
     )  # fmt: skip
+
+
+def _meant(call: Call, *forms: bytes) -> Service:
+    """Return the service that is likely meant, which tells what is wrong until a signature says which it is."""
+    if any(_OF_IAM in form for form in forms):
+        call.service = "iam"
+        return IAM
+    return STS
 
 
 async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> Service:
@@ -123,11 +134,14 @@ def _shown(value: Any) -> Any:
     return shown.text(value) if isinstance(value, str) else value
 
 
-async def _failed(call: Call, service: Service, error: Exception) -> Answer:
+async def _failed(call: Call, service: Service, answers: Notation, error: Exception) -> Answer:
     """Return the answer to an error, recorded."""
     fault = await refuse(call, error, faults.wire, lambda _: None)
-    return _answer(call, fault.status, query.failure(fault, service.model.namespace, call.request_id))
+    return _answer(call, fault.status, answers, answers.failure(service.model, fault, call.request_id))
 
 
-def _answer(call: Call, status: int, body: bytes) -> Answer:
-    return Answer(status, [(b"content-type", b"text/xml"), (b"x-amzn-requestid", call.request_id.encode())], body)
+def _answer(call: Call, status: int, answers: Notation, body: bytes) -> Answer:
+    headers = [(b"x-amzn-RequestId", call.request_id.encode()), (b"Content-Type", answers.content_type)]
+    if call.service == "sts":  # AWS: pages of other origins reach STS, and not IAM
+        headers.extend(cors.of_answer(call.headers))
+    return Answer(status, headers, body)

@@ -29,6 +29,7 @@ class Model:
         self._loaded: Any = None
         self._readers: dict[str, Callable[[Tree], Given]] = {}
         self._writers: dict[str, Callable[[Output], str] | None] = {}
+        self._plainers: dict[str, Callable[[Output], Output] | None] = {}
 
     async def ready(self) -> None:
         """Load the model, beside the event loop; only the first request waits for it."""
@@ -60,6 +61,14 @@ class Model:
             self._writers[operation] = writing.structure(shape) if shape is not None else None
         writer = self._writers[operation]
         return None if writer is None else writer(output or {})
+
+    def plain(self, operation: str, output: Output | None) -> Output | None:
+        """Return an answer's result as JSON takes it; raises KeyError for a member that the model does not have."""
+        if operation not in self._plainers:
+            shape = self.load().operation_model(operation).output_shape
+            self._plainers[operation] = writing.plain(shape) if shape is not None else None
+        plainer = self._plainers[operation]
+        return None if plainer is None else plainer(output or {})
 
 
 def _reader(shape: Any) -> Callable[[Tree], Given]:

@@ -1,7 +1,7 @@
 """The wire of AWS Query: a form of dotted names in, XML out. It knows no service; `model.py` does.
 
 AWS: "Making query requests" in the IAM user guide; Smithy's "AWS Query protocol". A list's member stands as
-Name.member.N, a structure's as Name.Member, an empty list as Name without a value.
+Name.member.N, a structure's as Name.Member, an empty list as Name without a value. Answers in JSON: `notation.py`.
 """
 
 from __future__ import annotations
@@ -91,10 +91,14 @@ def response(operation: str, namespace: str, result: str | None, request_id: str
     ).encode()
 
 
+def side_of(fault: QueryFault) -> str:
+    """Return on which side of the wire the fault is."""
+    return "Sender" if fault.status < 500 else "Receiver"
+
+
 def failure(fault: QueryFault, namespace: str, request_id: str) -> bytes:
     """Return a whole error answer."""
-    kind = "Sender" if fault.status < 500 else "Receiver"
     return (
-        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type>{leaf("Code", fault.code)}'
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{side_of(fault)}</Type>{leaf("Code", fault.code)}'
         f"{leaf('Message', fault.message or '')}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode()

@@ -1,4 +1,4 @@
-"""From an operation's output to XML, by the shapes of the service model."""
+"""From an operation's output to XML, or to what JSON takes, by the shapes of the service model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from fuin.identity.query import element, leaf
 
 Writer = Callable[[str, Any], str]  # the element's name and the value
+Plainer = Callable[[Any], Any]  # from a value to one that JSON takes
 
 
 def structure(shape: Any) -> Callable[[dict[str, Any]], str]:
@@ -47,3 +48,32 @@ def _value(shape: Any) -> Writer:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain(shape: Any) -> Plainer:
+    """Return what makes a value of a shape one that JSON takes: lists are arrays, dates seconds since 1970."""
+    match shape.type_name:
+        case "structure":
+            return _plain_members(shape)
+        case "list":
+            member = plain(shape.member)
+            return lambda values: [member(value) for value in values]
+        case "map":
+            entry = plain(shape.value)
+            return lambda values: {name: entry(value) for name, value in values.items()}
+        case "timestamp" | "integer" | "long":
+            return int
+        case "boolean":
+            return bool
+    return str
+
+
+def _plain_members(shape: Any) -> Plainer:
+    plainers = {name: plain(member) for name, member in shape.members.items()}
+
+    def make(value: dict[str, Any]) -> dict[str, Any]:
+        for name in value.keys() - plainers.keys():
+            raise KeyError(f"{shape.name} has no member {name}")
+        return {name: one(value[name]) for name, one in plainers.items() if value.get(name) is not None}
+
+    return make

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import caller
+from fuin import caller, cors
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.closing import refuse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fuin.request import Request, Send
 
 _encode = msgspec.json.Encoder().encode
-_TYPE = (b"content-type", b"application/x-amz-json-1.1")
+_TYPE = (b"Content-Type", b"application/x-amz-json-1.1")
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -87,9 +87,9 @@ async def _failed(call: Call, error: Exception) -> Answer:
     wire = await refuse(call, error, lambda error: faults.wire(error, call.request_id), lambda _: None)
     body = {"__type": wire.code} if not wire.message else {"__type": wire.code, "message": wire.message}
     answer = _answer(call, wire.status, _encode(body))
-    answer.headers.append((b"x-amzn-errortype", wire.code.encode()))
+    answer.headers.append((b"x-amzn-ErrorType", wire.code.encode()))
     return answer
 
 
 def _answer(call: Call, status: int, body: bytes) -> Answer:
-    return Answer(status, [(b"x-amzn-requestid", call.request_id.encode()), _TYPE], body)
+    return Answer(status, [(b"x-amzn-RequestId", call.request_id.encode()), _TYPE, *cors.of_answer(call.headers)], body)

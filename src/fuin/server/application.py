@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fuin import cors
 from fuin.caller import DayKeys
 from fuin.identity import app as identity
 from fuin.kms import app as kms
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
 
+_HMAC = b"AWS4-HMAC-SHA256"
+_PREFLIGHT = b"/"  # no scope names such a service
+
+
+async def _answer_preflight(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
+    await cors.answer_preflight(send)
+
+
 HANDLERS: dict[bytes, Handler] = {
     b"kms": kms.handle,
     b"s3": s3.handle,
     b"sts": identity.handle,
     b"iam": identity.handle,
+    _PREFLIGHT: _answer_preflight,
 }
 
 
@@ -98,18 +108,32 @@ def service_of(request: Request) -> bytes:
     """Return the service named by the credential scope, without trusting it: the handler verifies the signature.
 
     A target header means KMS whatever the scope, since only KMS has targets: it answers a wrong scope as its clients
-    expect. Requests without a scope go by their form: one posted to / means STS, all else S3.
+    expect. Requests without a scope, unsigned or signed in another way, go by their form.
     """
     if b"x-amz-target" in request.headers:
         return b"kms"
     header = request.headers.get(b"authorization")
     if header is not None:  # AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, …
-        parts = header.split(b"/", 4)
-        return parts[3] if len(parts) == 5 else b"s3"
-    if b"X-Amz-Credential=" in request.query:
+        parts = header.split(b"/", 4) if header.startswith(_HMAC) else ()
+    elif b"X-Amz-Credential=" in request.query:
         credential = request.query.split(b"X-Amz-Credential=", 1)[1].split(b"&", 1)[0]
         parts = credential.replace(b"%2F", b"/").replace(b"%2f", b"/").split(b"/")
-        return parts[3] if len(parts) == 5 else b"s3"
-    if request.method == "POST" and request.path == b"/":
+    else:
+        parts = ()
+    return parts[3] if len(parts) == 5 else _service_by_form(request)
+
+
+def _service_by_form(request: Request) -> bytes:
+    """Return the service of a request without a scope, so that each answers in its own way what it does not take.
+
+    The Query protocol of STS and IAM has a form posted to /, or an Action in the query; KMS has JSON. To S3's buckets
+    with a host of their own forms of another type are posted, and documents, which a query tells.
+    """
+    if request.path != b"/":
+        return b"s3"
+    if b"Action=" in request.query:
         return b"sts"
-    return b"s3"
+    kind = request.headers.get(b"content-type", b"")
+    if request.method == "POST" and not request.query and not kind.startswith(b"multipart/form-data"):
+        return b"kms" if kind.startswith(b"application/x-amz-json") else b"sts"
+    return _PREFLIGHT if cors.is_preflight(request) else b"s3"

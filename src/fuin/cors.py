@@ -1,0 +1,54 @@
+"""Cross-origin requests to KMS and STS, as AWS takes them: pages of every origin may ask, and read what is answered.
+
+That gives nobody a right: each request is signed, with keys that the page must have, and there are no cookies. A
+preflight (WHATWG, "Fetch", CORS protocol) is unsigned and names no service, so here it is told from S3's by its form.
+S3 has its own rules, and AWS's IAM answers no other origin's pages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.request import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.request import Request, Send
+
+_ANY = (b"Access-Control-Allow-Origin", b"*")
+# What a page may read of an answer: besides what browsers let it, how the request is called, and the error.
+ANSWERED = (_ANY, (b"Access-Control-Expose-Headers", b"x-amzn-RequestId,x-amzn-ErrorType,Date"))
+_PREFLIGHT = (
+    *ANSWERED,
+    (b"Access-Control-Allow-Methods", b"POST,GET,OPTIONS"),
+    (
+        b"Access-Control-Allow-Headers",
+        (
+            b"Authorization,Content-Type,Accept,X-Amz-Date,X-Amz-Security-Token,X-Amz-Target,X-Amz-User-Agent,"
+            b"X-Amz-Content-Sha256,amz-sdk-invocation-id,amz-sdk-request"
+        ),
+    ),
+    (b"Access-Control-Max-Age", b"172800"),  # seconds: two days, as AWS
+)
+# What clients of AWS's send that a page of S3's, which posts a form, does not.
+_OF_CLIENTS = (b"authorization", b"x-amz-", b"amz-sdk-")
+
+
+def of_answer(headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what the answer to a request with these headers needs for pages of another origin to read it."""
+    return ANSWERED if b"origin" in headers else ()
+
+
+def is_preflight(request: Request) -> bool:
+    """Tell whether a request asks for a page whether it may post to / what clients of KMS and STS post."""
+    headers = request.headers
+    if request.method != "OPTIONS" or request.path != b"/" or request.query or b"origin" not in headers:
+        return False
+    asked = headers.get(b"access-control-request-headers", b"").lower()
+    return headers.get(b"access-control-request-method") == b"POST" and any(name in asked for name in _OF_CLIENTS)
+
+
+async def answer_preflight(send: Send) -> None:
+    """Tell that it may. It is no use of anything, and strangers may ask: so there is no record, which would grow."""
+    await Answer(200, list(_PREFLIGHT)).send(send)
