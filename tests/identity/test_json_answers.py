@@ -81,7 +81,7 @@ def test_lists_dates_and_numbers(place: Place) -> None:
         "Tags.member.1.Key": "a", "Tags.member.1.Value": 'b é',
     }))["CreateUserResponse"]["CreateUserResult"]["User"]  # fmt: skip
     assert began <= made["CreateDate"] <= time.time()
-    assert made["Tags"] == [{"Key": "a", "Value": 'b é'}]
+    assert made["Tags"] == [{"Key": "a", "Value": "b é"}]
     assert "PermissionsBoundary" not in made
     listed = read(ask(place, "iam", "ListAccessKeys", ACCEPT, UserName="json"))["ListAccessKeysResponse"]
     assert listed["ListAccessKeysResult"] == {"AccessKeyMetadata": [], "IsTruncated": False}

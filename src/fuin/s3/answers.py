@@ -30,8 +30,8 @@ def _common(request: Request) -> Headers:
 async def whole(answer: Answer, request: Request, send: Send) -> None:
     """Send a whole answer."""
     headers = [*_common(request), *answer.headers]
-    if answer.status not in _NO_LENGTH and all(name != b"content-length" for name, _ in headers):
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+    if answer.status not in _NO_LENGTH and all(name != b"Content-Length" for name, _ in headers):
+        headers.append((b"Content-Length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 

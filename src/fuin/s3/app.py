@@ -101,7 +101,7 @@ async def _refusal(call: Call, request: Request, error: Exception) -> Answer:
     answer = Answer(fault.status, list(fault.headers))
     if request.method != "HEAD" and fault.status != 304:
         resource = request.path.decode("latin-1")
-        answer.headers.append((b"content-type", b"application/xml"))
+        answer.headers.append((b"Content-Type", b"application/xml"))
         answer.body = faults.document(fault, resource, request.id, answers.host_id(request.id))
     return answer
 

@@ -109,7 +109,7 @@ async def get_bucket_policy(x: Exchange) -> Answer:
     bucket = rights.own_bucket_for(x, "s3:GetBucketPolicy")
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
-    return Answer(200, [(b"content-type", b"application/json")], bucket.policy.encode())
+    return Answer(200, [(b"Content-Type", b"application/json")], bucket.policy.encode())
 
 
 async def get_bucket_policy_status(x: Exchange) -> Answer:

@@ -77,7 +77,7 @@ async def create_bucket(x: Exchange) -> Answer:
     except AlreadyExists:
         _check_own(x, region)
     x.call.facts["bucketRegion"] = region
-    return empty(200, [(b"location", f"/{x.bucket}".encode())])
+    return empty(200, [(b"Location", f"/{x.bucket}".encode())])
 
 
 async def _constraint(x: Exchange) -> tuple[str | None, Exception | None]:

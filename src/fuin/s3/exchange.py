@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fuin.s3.reading import Reading
 
 Headers = list[tuple[bytes, bytes]]
-XML_TYPE = (b"content-type", b"application/xml")
+XML_TYPE = (b"Content-Type", b"application/xml")
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ DEFAULT_TYPE = "binary/octet-stream"
 STANDARD = (
     b"content-type", b"cache-control", b"content-disposition", b"content-encoding", b"content-language", b"expires",
 )  # fmt: skip
+_SPELLED = {name.decode(): name.title() for name in STANDARD}  # as answers have it: Content-Type
 _REFUSED = {
     b"x-amz-tagging": "Object tagging",
     b"x-amz-object-lock-mode": "Object Lock",
@@ -90,7 +91,7 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
         override = query.get(f"response-{text}")
         if override is not None:
             headers[text] = _one_line(override)
-    found = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    found = [(_SPELLED[name], value.encode("latin-1")) for name, value in headers.items()]
     return found + [(META + name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.meta.items()]
 
 

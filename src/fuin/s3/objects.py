@@ -108,7 +108,7 @@ def stored_whole(
 
 
 def _written(etag: str) -> Headers:
-    return [(b"etag", f'"{etag}"'.encode())]
+    return [(b"ETag", f'"{etag}"'.encode())]
 
 
 def checksum_headers(checksum: Checksum | None) -> Headers:

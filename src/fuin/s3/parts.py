@@ -41,7 +41,7 @@ async def upload_part(x: Exchange) -> Answer:
     stored = await body.receive(x, promise, sealer, digests, etag=is_md5)
     part = await _put(x, upload, kept, number, stored)
 
-    headers = [(b"etag", f'"{part.etag}"'.encode()), *encryption.answer_headers(kept)]
+    headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.answer_headers(kept)]
     told = promise.checksum.name if promise.checksum is not None else upload.checksum_algorithm
     if told is not None:
         headers.append((ALGORITHMS[told].header, stored.checksums[told].encode()))

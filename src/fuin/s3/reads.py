@@ -62,7 +62,7 @@ def find(x: Exchange, bucket: Bucket, key: str) -> Object:
 def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
     """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
     obj = find(x, bucket, x.key)
-    validators: Headers = [(b"last-modified", http_date(obj.modified).encode()), (b"etag", f'"{obj.etag}"'.encode())]
+    validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
         conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
     except S3Fault as fault:
@@ -71,11 +71,11 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
         raise
     span, partial, more = _span(x, obj)
     kept = Encryption.from_column(obj.encryption)
-    headers = [*validators, (b"accept-ranges", b"bytes"), (b"content-length", str(span.length).encode()), *more]
+    headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
     headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), x.query)
     if partial:
-        headers.append((b"content-range", span.content_range.encode()))
+        headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(x):
         headers += checksum_headers(_checksum(obj, x.query.get("partNumber"), partial=partial))
     x.call.facts.update(index.object_facts(obj))
@@ -203,6 +203,6 @@ async def get_object_attributes(x: Exchange) -> Answer:
         found["Checksum"] = xml.tag("Checksum", value, xml.text("ChecksumType", checksum.kind))
     if obj.upload_id:
         found["ObjectParts"] = attributes.object_parts(x, obj, checksum)
-    modified: Headers = [(b"last-modified", http_date(obj.modified).encode())]
+    modified: Headers = [(b"Last-Modified", http_date(obj.modified).encode())]
     content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
     return document("GetObjectAttributesResponse", *content, headers=modified)

@@ -57,9 +57,9 @@ class Application:
         request = Request(scope, receive)
         services = self._services
         if services is None:
-            await Answer(503, [(b"retry-after", b"1")]).send(send)
+            await Answer(503, [(b"Retry-After", b"1")]).send(send)
         elif is_health(request):
-            await Answer(200, [(b"content-type", b"application/json")], b'{"status":"ok"}').send(send)
+            await Answer(200, [(b"Content-Type", b"application/json")], b'{"status":"ok"}').send(send)
         else:
             try:
                 await HANDLERS.get(service_of(request), s3.handle)(services, self._day_keys, request, send)

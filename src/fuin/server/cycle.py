@@ -33,7 +33,7 @@ _SMALL = 16 * KIB  # bytes of body that are cheaper to copy behind the head than
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _WITHOUT_BODY = frozenset({204, 304})
-_CLOSE = b"connection: close\r\n"
+_CLOSE = b"Connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = b"Internal Server Error"
 _log = logging.getLogger("fuin.http")
@@ -97,7 +97,7 @@ class Cycle:
             self.transport.close()
             return
         self.keep_alive = False
-        length = (b"content-length", b"%d" % len(_FAILED))
+        length = (b"Content-Length", b"%d" % len(_FAILED))
         await self.send({"type": "http.response.start", "status": 500, "headers": [length]})
         await self.send({"type": "http.response.body", "body": _FAILED})
 
@@ -187,7 +187,7 @@ class Cycle:
         if self._waits_to_be_told():
             self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
-        answer = b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
+        answer = b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
             _STATUS_LINES[status], self._protocol.default_lines(), _lines(headers), close, len(body),
             b"" if self._is_head else body,
         )  # fmt: skip
@@ -200,19 +200,19 @@ class Cycle:
     def _start(self, message: Message) -> None:
         if message["type"] != "http.response.start":
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
-        status, headers = message["status"], [*self._protocol.server_state.default_headers, *message["headers"]]
+        status, headers = message["status"], message["headers"]
         lines = _lines(headers)
         if self._waits_to_be_told():
             self.keep_alive = False
         length, close = None, b"" if self.keep_alive else _CLOSE
         for name, value in headers:
-            if name == b"content-length":
+            if name == b"Content-Length":
                 length = int(value)
-            elif name == b"connection" and value == b"close":
+            elif name == b"Connection" and value == b"close":
                 self.keep_alive, close = False, b""
         if length is None and status not in _WITHOUT_BODY and not self._is_head:
             raise RuntimeError("a response needs its content-length")
-        self._head = b"%b%b%b\r\n" % (_STATUS_LINES[status], lines, close)
+        self._head = b"%b%b%b%b\r\n" % (_STATUS_LINES[status], self._protocol.default_lines(), lines, close)
         self._left = 0 if length is None or self._is_head else length
         self.response_started = True
         self._asked = True

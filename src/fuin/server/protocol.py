@@ -30,8 +30,12 @@ TLS_UNSENT = 256 * KIB  # bytes of answers that wait for the client before the a
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _NO_PLACE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: text/plain\r\n"
-    b"content-length: 24\r\n\r\nToo many are connected.\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 24\r\n\r\nToo many are connected.\n"
+)
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\n%bContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\n\r\n%b"
 )
 
 
@@ -284,8 +288,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Return the headers that all answers have, as they stand on the wire; uvicorn renews them each second."""
         headers = self.server_state.default_headers
         if headers is not self._defaults:
-            self._defaults, self._default_lines = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+            lines = [b"%b: %b\r\n" % (name.title(), value) for name, value in headers]
+            self._defaults, self._default_lines = headers, b"".join(lines)
         return self._default_lines
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, and close; the names of headers are spelled as in all answers."""
+        self.transport.write(_BAD_REQUEST % (self.default_lines(), len(msg), msg.encode("ascii")))
+        self.transport.close()
 
     def _start(self, cycle: Cycle) -> None:
         cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
