@@ -61,7 +61,7 @@ def test_size_limit_is_exact(kind: PolicyKind) -> None:
     item = statement("sts:AssumeRole" if kind is PolicyKind.TRUST else "s3:*", **_WHOM[rules.has_principal])
     if not rules.has_resource:
         del item["Resource"]
-    text = json.dumps({"Id": "", "Statement": item})
+    text = json.dumps({"Version": "2012-10-17", "Id": "", "Statement": item})
     text = text.replace('"Id": ""', f'"Id": "{"x" * (SIZE_LIMITS[kind] - size_of(text, kind))}"')
     check_policy(text, kind)
     with pytest.raises(PolicyTooLong, match=r"^(Maximum policy size|Policy exceeds)"):

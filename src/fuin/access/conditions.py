@@ -173,7 +173,7 @@ def _sorted(
 
 def _key(written: str, where: str) -> str:
     if ":" not in written:  # AWS's text
-        raise MalformedPolicy(f"{where}: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+        raise MalformedPolicy(f"Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc. {where}")
     return written.lower()
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fuin.access import evidence
+from fuin.access import evidence, identity_policy
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.statement import Statement, parse_statement, statement_name
@@ -155,9 +155,11 @@ def _place(pair: Naming) -> int:
 def check_policy(document: str, kind: PolicyKind) -> Policy:
     """Return the compiled form of a policy that is put; raises MalformedPolicy, of which PolicyTooLong is one.
 
-    It refuses more than `parse_policy`, which must read what was put under older rules: AWS's sizes, and characters in
-    the Sids of IAM's policies.
+    It refuses more than `parse_policy`, which must read what was put under older rules: AWS's sizes, characters in the
+    Sids of IAM's policies, and what IAM does not take of policies of identities.
     """
+    if kind in identity_policy.KINDS:
+        identity_policy.check(document, kind)
     policy = parse_policy(document, kind)
     check_size(document, kind)
     for statement in policy.statements:

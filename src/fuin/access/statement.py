@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 _VENDOR = re.compile(r"[A-Za-z0-9-]+")
-_ELEMENTS = {
+ELEMENTS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
 _ARN_PARTS = 6
@@ -101,7 +101,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     if not isinstance(sid, str):
         raise MalformedPolicy(f"statement {index}: Sid must be a string")
     where = statement_name(sid, index)
-    if unknown := item.keys() - _ELEMENTS:
+    if unknown := item.keys() - ELEMENTS:
         raise MalformedPolicy(f"{where}: {short(min(unknown))} is not supported")
     effect = item.get("Effect")
     if effect not in ("Allow", "Deny"):
@@ -177,7 +177,9 @@ def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[st
     written = negation if negation in item else element
     value = item[written]
     strings = value if isinstance(value, list) else [value]
-    if not strings or not all(isinstance(text, str) for text in strings):
+    if not strings:
+        raise MalformedPolicy(f"Policy statement must contain {element.lower()}s. {where}: {written} is empty")
+    if not all(isinstance(text, str) for text in strings):
         raise MalformedPolicy(f"{where}: {written} must be a string or a list of strings")
     return tuple(strings), written == negation
 

@@ -116,8 +116,8 @@ _CONFLICTS = {
 }
 
 
-# Refusals of documents that are in Fuin's words; AWS's sentences begin in another way, or stand behind the statement.
-_OWN_WORDS = re.compile(r"(?!.*(?:must be in ARN format|must be prefaced by a vendor))(?:[a-z]|Version )", re.DOTALL)
+# Refusals of documents that are in Fuin's words; AWS's sentences begin in another way.
+_OWN_WORDS = re.compile(r"[a-z]|(?:Version|Id) must ")
 
 
 def malformed(error: MalformedPolicy, *, trusting: bool = False) -> MalformedPolicyDocument:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuin.access import identity_policy
 from fuin.access.policy import PolicyKind, parse_policy
 from fuin.identity.faults import QueryFault, ValidationError
 
@@ -24,6 +25,7 @@ def of(call: Call, given: Given, account: str) -> tuple[str, tuple[str, ...]]:
     """
     document: str = given.get("Policy", "")
     if document:
+        identity_policy.check(document, PolicyKind.SESSION)
         parse_policy(document, PolicyKind.SESSION)
     arns = tuple(item.get("arn", "") for item in given.get("PolicyArns", []))
     if len(arns) > _AT_MOST:
