@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 from fuin.request import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fuin.request import Request, Send
 
 _ANY = (b"Access-Control-Allow-Origin", b"*")
-# What a page may read of an answer: besides what browsers let it, how the request is called, and the error.
+# What an answer to a request with `Origin` needs for the page to read it, and the request's id and error with it.
 ANSWERED = (_ANY, (b"Access-Control-Expose-Headers", b"x-amzn-RequestId,x-amzn-ErrorType,Date"))
 _PREFLIGHT = (
     *ANSWERED,
@@ -33,11 +31,6 @@ _PREFLIGHT = (
 )
 # What clients of AWS's send that a page of S3's, which posts a form, does not.
 _OF_CLIENTS = (b"authorization", b"x-amz-", b"amz-sdk-")
-
-
-def of_answer(headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return what the answer to a request with these headers needs for pages of another origin to read it."""
-    return ANSWERED if b"origin" in headers else ()
 
 
 def is_preflight(request: Request) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
+from fuin.access.service_rules import rules_of
 from fuin.errors import AuthenticationFailed, AuthReason
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -56,6 +57,7 @@ class Prefix:
     values: Callable[[Mapping[bytes, bytes]], Any]  # of the signed headers; raises KeyError when one is missing
     template: bytes  # takes the values: the canonical request from the first header to the list of their names
     scope: bytes
+    wanted: tuple[bytes, ...] | None  # the headers that the service wants signed, `service_rules.py`
 
 
 def read_header(header: bytes) -> tuple[Prefix, str]:
@@ -131,7 +133,10 @@ def make_prefix(credential_text: str, names_text: str) -> Prefix:
         raise AuthenticationFailed(
             AuthReason.UNSIGNED_HEADER, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    return Prefix(credential, names, covered, itemgetter(*names), _template(names), credential.scope.encode())
+    return Prefix(
+        credential, names, covered, itemgetter(*names), _template(names), credential.scope.encode(),
+        rules_of(credential.service).covered,
+    )  # fmt: skip
 
 
 def _template(names: tuple[bytes, ...]) -> bytes:

@@ -19,7 +19,6 @@ import msgspec
 
 from fuin.access import canonical, presigned
 from fuin.access.authorization import ALGORITHM, MISMATCH, Credential, Prefix, read_header
-from fuin.access.service_rules import rules_of
 from fuin.errors import AuthenticationFailed, AuthReason
 
 if TYPE_CHECKING:
@@ -243,8 +242,7 @@ def _timestamp(amz_date: str, scope_date: str) -> float:
 def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> str:
     """Refuse headers outside the signature that the service wants in it; return the security token, or nothing."""
     covered = prefix.covered
-    wanted = rules_of(prefix.credential.service).covered
-    for name in headers if wanted is None else wanted:
+    for name in headers if prefix.wanted is None else prefix.wanted:
         if name not in covered and name[:6] == b"x-amz-" and name in headers:
             raise AuthenticationFailed(
                 AuthReason.UNSIGNED_HEADER, "There were headers present in the request which were not signed"

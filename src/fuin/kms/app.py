@@ -92,4 +92,7 @@ async def _failed(call: Call, error: Exception) -> Answer:
 
 
 def _answer(call: Call, status: int, body: bytes) -> Answer:
-    return Answer(status, [(b"x-amzn-RequestId", call.request_id.encode()), _TYPE, *cors.of_answer(call.headers)], body)
+    headers = [(b"x-amzn-RequestId", call.request_id.encode()), _TYPE]
+    if b"origin" in call.headers:  # of a page, which may read it
+        headers.extend(cors.ANSWERED)
+    return Answer(status, headers, body)

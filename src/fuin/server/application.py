@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
 
-_HMAC = b"AWS4-HMAC-SHA256"
+_HMAC = b"AWS4-HMAC-SHA256"  # 16 bytes
 _PREFLIGHT = b"/"  # no scope names such a service
 
 
@@ -114,7 +114,7 @@ def service_of(request: Request) -> bytes:
         return b"kms"
     header = request.headers.get(b"authorization")
     if header is not None:  # AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, …
-        parts = header.split(b"/", 4) if header.startswith(_HMAC) else ()
+        parts = header.split(b"/", 4) if header[:16] == _HMAC else ()
     elif b"X-Amz-Credential=" in request.query:
         credential = request.query.split(b"X-Amz-Credential=", 1)[1].split(b"&", 1)[0]
         parts = credential.replace(b"%2F", b"/").replace(b"%2f", b"/").split(b"/")
