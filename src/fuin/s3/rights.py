@@ -65,7 +65,7 @@ def _add(x: Exchange, action: str, bucket: Bucket | None, missing: str | None, f
         known["s3:objectcreationoperation"] = ("true",) if x.call.operation in _CREATING else ("false",)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
-    elif x.call.operation in _LISTING:
+    elif action == "s3:ListBucket" and x.call.operation in _LISTING:
         for parameter in _LISTING_KEYS:
             if parameter in x.query:
                 known[f"s3:{parameter}"] = (x.query[parameter],)
