@@ -77,14 +77,17 @@ class Holder:
         if secret_end is not None:
             os.close(secret_end)
         with os.fdopen(read_end, "rb") as ready:
-            self.ready = ready.read() == b"ready\n"
+            self.told = ready.read().decode()
+        self.ready = self.told == "ready\n"
         return self.process
 
     def start(self) -> "Holder":
         """Start the process; it must become ready."""
         process = self.spawn()
         if not self.ready:
-            raise AssertionError(f"the keyholder did not start: {process.communicate(timeout=10)[1].decode()}")
+            raise AssertionError(
+                f"the keyholder did not start: {self.told}{process.communicate(timeout=10)[1].decode()}"
+            )
         return self
 
     def refusal(self) -> tuple[int, str]:
@@ -93,7 +96,7 @@ class Holder:
         said = process.communicate(timeout=20)[1].decode()
         self.process = None
         assert not self.ready
-        return process.returncode, said
+        return process.returncode, self.told + said
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """End the process by a signal; returns its exit status and what it said."""

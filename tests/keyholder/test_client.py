@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from fuin.errors import KeyholderUnavailable
-from fuin.keyholder import connection
+from fuin.keyholder import connection, line
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sockets import bind_unix
 from tests.keyholder.process import DRAFT, Holder, play
@@ -57,8 +57,9 @@ def test_cancelled_call_harms_nobody(holder: Holder) -> None:
     play(holder, story)
 
 
-def test_absent_keyholder_fails_in_time(tmp_path: Path) -> None:
-    """Without a keyholder a call fails after about two seconds of trying."""
+def test_absent_keyholder_fails_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a keyholder a call fails after some time of trying."""
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 0.5)
     started = time.monotonic()
 
     async def story() -> None:
@@ -66,12 +67,65 @@ def test_absent_keyholder_fails_in_time(tmp_path: Path) -> None:
             await Keyholder(tmp_path / "nobody.sock").status()
 
     asyncio.run(story())
-    assert 1 < time.monotonic() - started < 4
+    assert 0.2 < time.monotonic() - started < 3
+
+
+def test_keyholder_that_is_away_is_not_waited_for_by_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its socket takes connections while it is away: all wait the same short time, later ones fail at once."""
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 1.0)
+    monkeypatch.setattr(line, "AWAY_PATIENCE", 0.1)
+
+    async def story(holder: Holder) -> None:
+        client = holder.client()
+        started = time.monotonic()
+        early = [asyncio.create_task(client.status()) for _ in range(50)]
+        await asyncio.sleep(0.6)
+        late = [asyncio.create_task(client.status()) for _ in range(50)]
+        refused = await asyncio.gather(*early, *late, return_exceptions=True)
+        assert {type(answer) for answer in refused} == {KeyholderUnavailable}
+        assert time.monotonic() - started < 1.9, "they waited one after the other"
+        started = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(KeyholderUnavailable):
+                await client.status()
+        assert time.monotonic() - started < 0.9
+        await asyncio.to_thread(holder.start)
+        await client.status()  # found at once, not only at the next try
+        await client.close()
+
+    with Holder(tmp_path) as holder:
+        holder.end(signal.SIGKILL)
+        asyncio.run(story(holder))
+
+
+def test_waiting_requests_are_bounded(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyholder that does not read gets only so many requests, and so many bytes of them; the rest fail at once."""
+    monkeypatch.setattr(connection, "IN_FLIGHT_AT_MOST", 500)
+    monkeypatch.setattr(connection, "BYTES_AT_MOST", 100_000)
+
+    async def refused(client: Keyholder, count: int, size: int) -> tuple[int, int]:
+        asked = [asyncio.create_task(client.record(bytes(size))) for _ in range(count)]
+        await asyncio.sleep(0.1)
+        at_once = sum(task.done() for task in asked)
+        os.kill(holder.pid, signal.SIGCONT)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return at_once, sum(answer is None for answer in answers)
+
+    async def story(client: Keyholder) -> None:
+        for count, size in ((600, 10), (200, 30_000)):
+            await client.status()
+            os.kill(holder.pid, signal.SIGSTOP)
+            failed, taken = await refused(client, count, size)
+            assert failed >= 100
+            assert failed + taken == count
+        await client.record(DRAFT)
+
+    play(holder, story)
 
 
 def test_silent_keyholder_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When somebody listens and never answers, calls in flight fail after the limit."""
-    monkeypatch.setattr("fuin.keyholder.connection.SILENCE_LIMIT", 0.3)
+    """When somebody listens and never answers, calls fail after the limit."""
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 0.3)
 
     async def story() -> None:
         with pytest.raises(KeyholderUnavailable):
@@ -81,10 +135,26 @@ def test_silent_keyholder_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
         asyncio.run(story())
 
 
-def test_answers_that_are_no_frames_end_the_connection(tmp_path: Path) -> None:
+def test_keyholder_that_falls_silent_is_given_up(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a keyholder hangs, the calls in flight fail after the limit."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.3)
+
+    async def story(client: Keyholder) -> None:
+        await client.status()
+        os.kill(own.pid, signal.SIGSTOP)
+        with pytest.raises(KeyholderUnavailable):
+            await client.record(DRAFT)
+
+    with own:
+        play(own, story)
+
+
+def test_answers_that_are_no_frames_end_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever answers rubbish at the socket gives errors, not values."""
 
     async def story() -> None:
+        monkeypatch.setattr(line, "CONNECT_LIMIT", 0.2)
+
         async def rubbish(reader_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader_.read(10)
             writer.write(b"\xff" * 100)

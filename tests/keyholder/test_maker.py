@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
 from fuin.keyholder import connection, maker
 from fuin.keyholder.client import Keyholder
-from fuin.keyholder.connection import Connection, Line
+from fuin.keyholder.connection import Connection
 from fuin.keyholder.maker import Maker, Task
 from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.sockets import connect_unix
@@ -109,16 +110,46 @@ def test_killed_keyholder_fails_what_is_made(own: Holder) -> None:
     assert play(own, story).spec == "RSA_2048"
 
 
-def test_slow_keys_are_no_silence(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit after which a silent keyholder is given up does not hold for those who wait for slow keys."""
-    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.05)
+def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for slow keys is not given up while the keyholder lives, although no key is ready for long."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.4)
 
-    async def story(client: Keyholder) -> int:
-        slow = [client.create_material(KEY_ID, "RSA_4096", DRAFT) for _ in range(2)]
-        return len(await asyncio.gather(*slow))
+    async def keyholder(incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        """Answer the status at once, and all else after three times the limit."""
+        splitter, loop = frames.Splitter(), asyncio.get_running_loop()
+        while data := await incoming.read(65_536):
+            for correlation, code, _ in splitter.feed(data):
+                answer = frames.encode(correlation, Status.OK, ())
+                loop.call_later(0 if code == Opcode.STATUS else 1.2, outgoing.write, answer)
+        outgoing.close()
+
+    async def story() -> list[bytes]:
+        path = tmp_path / "s"
+        async with await asyncio.start_unix_server(keyholder, path):
+            loop = asyncio.get_running_loop()
+            made = Connection(loop, lambda status, fields: ValueError(), gathers=False)
+            await loop.create_unix_connection(lambda: made, str(path))
+            answer = await made.ask(Opcode.CREATE_MATERIAL, ())
+            made.close()
+            return answer
+
+    assert asyncio.run(story()) == []
+
+
+def test_slow_requests_end_when_the_keyholder_hangs(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyholder that gives no sign of life is given up by those who wait for slow keys as soon as by all others."""
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.4)
+
+    async def story(client: Keyholder) -> float:
+        await client.import_parameters(b"scope", "RSA_2048", 2_000_000_000)  # connects
+        os.kill(own.pid, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(KeyholderUnavailable):
+            await client.create_material(KEY_ID, "RSA_2048", DRAFT)
+        return time.monotonic() - started
 
     with own:
-        assert play(own, story) == 2
+        assert 0.3 < play(own, story) < 3
 
 
 def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
@@ -136,13 +167,14 @@ def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
 
         path = tmp_path / f"s-{gathers}"
         async with await asyncio.start_unix_server(count, path):
-            line = Line(path, lambda loop: Connection(loop, lambda status, fields: ValueError(), gathers=gathers))
-            await line.connect()
-            first = asyncio.ensure_future(line.ask(Opcode.STATUS))
+            loop = asyncio.get_running_loop()
+            made = Connection(loop, lambda status, fields: ValueError(), gathers=gathers)
+            await loop.create_unix_connection(lambda: made, str(path))
+            first = made.ask(Opcode.STATUS, ())
             await asyncio.sleep(0.05)
-            second = asyncio.ensure_future(line.ask(Opcode.STATUS))
+            second = made.ask(Opcode.STATUS, ())
             await asyncio.sleep(0.05)
-            line.close()
+            made.close()
             await asyncio.gather(first, second, return_exceptions=True)
         return seen
 

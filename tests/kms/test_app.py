@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuin.errors import KeyholderUnavailable, StoreUnavailable
-from fuin.keyholder import connection
+from fuin.keyholder import line
 from fuin.kms.operations import OPERATIONS
 from tests.kms.asking import NewKey, refusal
 from tests.kms.place import Place
@@ -187,7 +187,7 @@ def own_place(tmp_path: Path) -> Any:
 
 def test_no_keyholder_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the keyholder every request is an error that clients try again, until it is back."""
-    monkeypatch.setattr(connection, "CONNECT_LIMIT", 0.1)
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 0.1)
     kms = own_place.client()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     path = own_place.settings.keyholder_socket

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
-from fuin.keyholder import connection
+from fuin.keyholder import line
 from fuin.s3 import index, sweep
 from tests.s3.place import Place
 from tests.support.policies import allow
@@ -165,7 +165,7 @@ def test_object_replaced_while_it_is_read(place: Place, bucket: str, stored: Pat
 
 def test_keyholder_away(place: Place, bucket: str, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the keyholder nothing is read or written: 503, which SDKs retry; with it, everything is there."""
-    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.5)
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 0.5)
     before = set(place.blobs())
     place.stop_keyholder()
     try:

@@ -3,13 +3,14 @@
 An answer leaves only after the checkpoint of its record is durable, so what stands behind the last checkpoint was never
 acknowledged. It is cut off; but only one flush can be torn. When more than one checkpoint with a valid signature stands
 behind the place where the chain breaks, acknowledged records would go with it, and the keyholder must not start.
+
+What is read here may stand in the kernel's cache alone, so nothing of it counts before it is written anew (`log.py`).
 """
 
-import mmap
 from dataclasses import dataclass
 
 from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, signed_after, use_of
-from fuin.audit.segments import Segment, entries, read
+from fuin.audit.segments import Segment, entries, read_whole
 from fuin.errors import FormatError, FuinError, TamperedError
 from fuin.formats import record
 
@@ -20,9 +21,9 @@ class AuditDamaged(FuinError):
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """The good part of a segment: its length in bytes, the position after it, and the bytes behind it."""
+    """The good part of a segment, the position after it, and the bytes behind it."""
 
-    length: int
+    data: bytes
     position: Position
     torn: bytes
 
@@ -30,7 +31,7 @@ class Good:
 def recover(found: list[Segment], check: Check) -> Good:
     """Return the good part of the last segment; `check` takes a message and its signature. Raises AuditDamaged."""
     last = found[-1]
-    data = read(last.path)
+    data = read_whole(last.path)
     try:
         first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])
     except FormatError:
@@ -40,7 +41,7 @@ def recover(found: list[Segment], check: Check) -> Good:
         raise AuditDamaged(f"{last.path.name} starts with record {first}")
     good = _good_part(data, start, check)
     if good.position == start:  # nothing signed in it yet: its header must follow from the segment before
-        before = recover(found[:-1], check) if len(found) > 1 else Good(0, START, b"")
+        before = recover(found[:-1], check) if len(found) > 1 else Good(b"", START, b"")
         if before.torn or before.position != start:
             raise AuditDamaged(f"{last.path.name} does not follow from the segment before it")
     if signed_after(good.position.sequence, good.torn, check) > 1:
@@ -48,7 +49,20 @@ def recover(found: list[Segment], check: Check) -> Good:
     return good
 
 
-def _good_part(data: bytes | mmap.mmap, start: Position, check: Check) -> Good:
+def check_whole(data: bytes, end: Position) -> None:
+    """Raise AuditDamaged unless a segment's bytes are a whole chain that ends exactly at a position."""
+    try:
+        first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])
+        position, length = Position(first - 1, previous), record.SEGMENT_HEADER_LENGTH
+        for entry in entries(data):
+            position, length = advance(position, entry.data, entry.hash), entry.end
+    except (FormatError, TamperedError) as error:
+        raise AuditDamaged(f"records that were written cannot be read back: {error}") from None
+    if position != end or length != len(data):
+        raise AuditDamaged(f"records that were written cannot be read back: it ends after record {position.sequence}")
+
+
+def _good_part(data: bytes, start: Position, check: Check) -> Good:
     length, good, signed = record.SEGMENT_HEADER_LENGTH, start, None
     position = start
     for entry in entries(data):
@@ -64,4 +78,4 @@ def _good_part(data: bytes | mmap.mmap, start: Position, check: Check) -> Good:
             check_checkpoint(*signed, check)
         except TamperedError as error:
             raise AuditDamaged(f"the last checkpoint (record {good.sequence}) does not hold: {error}") from None
-    return Good(length, good, data[length:])
+    return Good(data[:length], good, data[length:])

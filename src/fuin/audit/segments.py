@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuin import crash
 from fuin.errors import FormatError
 from fuin.formats import record
 
@@ -52,6 +53,14 @@ def read(path: Path) -> bytes | mmap.mmap:
         return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
 
 
+def read_whole(path: Path) -> bytes:
+    """Return a segment's bytes, all of them in memory.
+
+    Raises OSError when the disk fails; to touch a mapped file would end the process then (SIGBUS).
+    """
+    return path.read_bytes()
+
+
 def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) -> Iterator[Entry]:
     """Yield the entries from an entry's start on, by their lengths alone, up to the first that is not whole.
 
@@ -83,19 +92,30 @@ def entry_start(data: bytes | mmap.mmap, offset: int, start: int = record.SEGMEN
     return None
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Make a file that appears whole or not at all, even after a crash; raises OSError."""
+def write_durably(path: Path, *parts: bytes) -> None:
+    """Make a file of parts that appears whole or not at all, even after a crash; raises OSError."""
     draft = path.with_name(f".{path.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            file.write(data)
+        try:
+            for part in parts:
+                write_all(descriptor, part)
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        crash.point("audit.before_rename")
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data; raises OSError when the disk takes only a part, which one call alone would not."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def sync_folder(folder: Path) -> None:

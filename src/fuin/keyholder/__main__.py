@@ -7,7 +7,8 @@ import socket
 import sys
 
 from fuin import crash
-from fuin.audit.log import Log, LogBroken
+from fuin.audit.folder import LogInUse
+from fuin.audit.log import Log
 from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import segments
 from fuin.keyholder import command
@@ -24,6 +25,41 @@ from fuin.keyholder.usage import LastUses
 _PASSPHRASE_LIMIT = 4096
 
 
+# What ends a keyholder that it has words for, and the status that it ends with. The first that fits counts.
+_FAILURES: tuple[tuple[type[Exception], int], ...] = (
+    (PassphraseError, command.EXIT_PASSPHRASE),
+    (RootKeyError, command.EXIT_ROOT_KEY),
+    (AuditDamaged, command.EXIT_AUDIT),
+    (LogInUse, command.EXIT_FAILED),
+    (OSError, command.EXIT_FAILED),
+)
+
+
+class Start:
+    """What the supervisor is told of this start: one line on the descriptor that it gave, ready or why not."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def ready(self) -> None:
+        """Tell that everything is open."""
+        self._tell(command.READY)
+
+    def failed(self, why: str) -> None:
+        """Tell why it did not come to that; later failures go to standard error, the server's log."""
+        if self._descriptor is None:
+            say(why)
+        else:
+            self._tell(f"{why}\n".encode())
+
+    def _tell(self, line: bytes) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(descriptor, line)
+            os.close(descriptor)
+
+
 def main() -> int:
     """Harden, open the root key and the log, say ready, serve until SIGTERM; returns the exit status."""
     wanted = command.parse(sys.argv[1:])
@@ -32,27 +68,22 @@ def main() -> int:
     warning = harden(wanted.parent)
     if warning:
         say(warning)
+    start = Start(wanted.ready)
     try:
-        serve(wanted)
-    except PassphraseError as error:
-        say(str(error))
-        return command.EXIT_PASSPHRASE
-    except RootKeyError as error:
-        say(str(error))
-        return command.EXIT_ROOT_KEY
-    except AuditDamaged as error:
-        say(str(error))
-        return command.EXIT_AUDIT
-    except LogBroken as error:
-        say(str(error))
-        return command.EXIT_FAILED
-    except OSError as error:
-        say(f"{error.strerror}: {error.filename or 'the audit log'}")
-        return command.EXIT_FAILED
+        serve(wanted, start)
+    except tuple(kind for kind, _ in _FAILURES) as error:
+        start.failed(_sentence(error))
+        return next(status for kind, status in _FAILURES if isinstance(error, kind))
     return 0
 
 
-def serve(wanted: command.Command) -> None:
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename or 'the audit log'}"
+    return str(error)
+
+
+def serve(wanted: command.Command, start: Start) -> None:
     """Open everything, and serve; what was open is wiped at the end."""
     root = _root_key(wanted)
     backend = Software(root)
@@ -63,7 +94,7 @@ def serve(wanted: command.Command) -> None:
             last_uses = LastUses.open(root, wanted.audit, log)
             service = Service(backend, Importer(root), Sessions(root), last_uses, log, signer.public_key)
             server = Server(listener, service, log)
-            _say_ready(wanted.ready)
+            start.ready()
             try:
                 server.run()
                 last_uses.finished(log.position)
@@ -77,7 +108,11 @@ def _root_key(wanted: command.Command) -> RootKey:
     passphrase = None if wanted.passphrase is None else _read_passphrase(wanted.passphrase)
     if not wanted.root_key.exists():
         if segments(wanted.audit):
-            raise RootKeyError(f"{wanted.root_key} is missing beside an audit log: a new one could open nothing")
+            raise RootKeyError(
+                f"{wanted.root_key} is missing beside an audit log: a new one could open nothing. "
+                "Put back the root.key that belongs to this data, from where its copy is kept; "
+                "without it nothing here opens any more"
+            )
         create_root_key(wanted.root_key, passphrase)
         crash.point("keyholder.after_root_key")
     return open_root_key(wanted.root_key, passphrase)
@@ -91,13 +126,6 @@ def _read_passphrase(descriptor: int) -> bytes:
     if len(passphrase) > _PASSPHRASE_LIMIT:
         raise PassphraseError("the passphrase is too long")
     return passphrase
-
-
-def _say_ready(descriptor: int | None) -> None:
-    if descriptor is not None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(descriptor, b"ready\n")
-        os.close(descriptor)
 
 
 if __name__ == "__main__":

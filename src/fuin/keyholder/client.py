@@ -20,7 +20,8 @@ from fuin.errors import (
     TamperedError,
 )
 from fuin.formats.wrapped import Material, parse_material
-from fuin.keyholder.connection import Connection, Line
+from fuin.keyholder.connection import Connection
+from fuin.keyholder.line import Line
 from fuin.keyholder.opcodes import Opcode, Status
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOW = frozenset(("RSA_2048", "RSA_3072", "RSA_4096"))  # specs of keys that take up to seconds to make
-SLOW_SILENCE_LIMIT = 300.0  # seconds; a whole queue of other workers' keys may come first
 
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
@@ -44,11 +44,15 @@ _ERRORS: dict[int, type[FuinError]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeyholderStatus:
-    """Where the audit log stands: number and chain hash of its last durable record, and the key that signs it."""
+    """Where the audit log stands: number and chain hash of its last durable record, and the key that signs it.
+
+    `taking` tells whether the disk took the last records that it was given.
+    """
 
     sequence: int
     head: bytes
     public_key: bytes
+    taking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,11 @@ class Keyholder:
     def __init__(self, path: Path) -> None:
         self._line = Line(path, lambda loop: Connection(loop, _failure))
         # What takes long has a connection of its own, since the first one holds requests back while any is under way.
-        self._slow_line = Line(
-            path, lambda loop: Connection(loop, _failure, gathers=False, silence=SLOW_SILENCE_LIMIT)
-        )  # fmt: skip
+        self._slow_line = Line(path, lambda loop: Connection(loop, _failure, gathers=False))
         self._ask = self._line.ask
 
     async def connect(self) -> None:
-        """Connect now, not at the first request; raises KeyholderUnavailable after two seconds of trying."""
+        """Connect now, not at the first request; raises KeyholderUnavailable after some seconds of trying."""
         await self._line.connect()
 
     async def close(self) -> None:
@@ -283,8 +285,8 @@ class Keyholder:
 
     async def status(self) -> KeyholderStatus:
         """Return where the audit log stands."""
-        sequence, head, public_key = await self._ask(Opcode.STATUS)
-        return KeyholderStatus(_U64.unpack(sequence)[0], head, public_key)
+        sequence, head, public_key, taking = await self._ask(Opcode.STATUS)
+        return KeyholderStatus(_U64.unpack(sequence)[0], head, public_key, taking == b"\1")
 
     def _line_of(self, spec: str) -> Callable[..., Awaitable[list[bytes]]]:
         return self._slow_line.ask if spec in SLOW else self._ask

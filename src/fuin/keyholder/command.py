@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODULE = "fuin.keyholder"
+READY = b"ready\n"  # what is told when everything is open; any other line says why it is not
 
-EXIT_FAILED = 1  # the log or the disk gave up while serving; a restart recovers
+EXIT_FAILED = 1  # something cannot be opened or read now; a later start may
 EXIT_PASSPHRASE = 3  # the passphrase is wrong, missing, or given for a key file
 EXIT_ROOT_KEY = 4  # root.key is unsafe, missing beside existing data, or no root key
 EXIT_AUDIT = 5  # the audit log is damaged, or belongs to another root key
@@ -23,7 +24,8 @@ class Command:
     """What a keyholder is told at its start; descriptors are numbers that it inherits.
 
     `passphrase` is a descriptor from which the passphrase is read to its end (at most 4096 bytes). `ready` gets one
-    line when the keyholder has opened everything. `parent` is the process whose end ends the keyholder.
+    line: READY when the keyholder has opened everything, or why it could not. `parent` is the process whose end ends
+    the keyholder.
     """
 
     listener: int

@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING, cast
 
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import frames
-from fuin.keyholder.opcodes import Status
-from fuin.keyholder.sockets import connect_unix
+from fuin.keyholder.opcodes import Opcode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
 Answer = list[bytes]  # the fields
 Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK means
 
 _OK = int(Status.OK)
-IN_FLIGHT_AT_MOST = 16_384
+IN_FLIGHT_AT_MOST = 4_096  # of one worker; more would only wait longer, each with a request's memory
+BYTES_AT_MOST = 8 * 1024 * 1024  # of requests that the keyholder has not read; it reads all of them when it lives
 GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
-CONNECT_LIMIT = 2.0  # seconds in which a restarted keyholder must be reachable again
-_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between attempts; the last one repeats
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 
 
 class Connection(asyncio.Protocol):
     """One connection; when it is lost, every request in flight fails with KeyholderUnavailable."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, failure: Failure, *, gathers: bool = True, silence: float | None = None
-    ) -> None:
-        """Hold requests back while others are under way if it `gathers`; `silence` stands in for SILENCE_LIMIT."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, failure: Failure, *, gathers: bool = True) -> None:
+        """Hold requests back while others are under way if it `gathers`.
+
+        One that does not gather is for what takes long. There a missing answer says nothing: before the connection is
+        given up, the keyholder is asked for its status, which it answers at once as long as it takes turns.
+        """
         self._loop = loop
         self._gathers = gathers
-        self._silence = SILENCE_LIMIT if silence is None else silence
+        self._silence = SILENCE_LIMIT
+        self._probed = False  # since the last sign of life
         self._failure = failure
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._heard = loop.time()
         self._watch: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
+        self._congested = False
         self.lost = False
 
     def ask(self, code: int, fields: Sequence[bytes]) -> asyncio.Future[Answer]:
@@ -58,8 +59,8 @@ class Connection(asyncio.Protocol):
 
         Raises FormatError when it does not fit a frame, KeyholderUnavailable when too many wait already.
         """
-        if self.lost or len(self._waiting) >= IN_FLIGHT_AT_MOST:
-            raise KeyholderUnavailable("the keyholder cannot be reached")
+        if self.lost or self._congested or len(self._waiting) >= IN_FLIGHT_AT_MOST:
+            raise KeyholderUnavailable("the keyholder cannot be reached, or too many wait for it")
         self._last = correlation = self._last + 1
         frame = frames.encode(correlation, code, fields)
         self._waiting[correlation] = future = self._loop.create_future()
@@ -70,7 +71,7 @@ class Connection(asyncio.Protocol):
             if not self._sent:
                 self._heard = self._loop.time()  # silence counts from here: nobody was asked anything before
             if self._watch is None:
-                self._watch = self._loop.call_later(self._silence, self._check_silence)
+                self._watch = self._loop.call_later(self._patience(), self._check_silence)
         elif len(unsent) == GATHERED_AT_MOST:
             self._flush()
         return future
@@ -81,16 +82,32 @@ class Connection(asyncio.Protocol):
         if unsent and self._transport is not None and not self._transport.is_closing():
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
+    def _patience(self) -> float:
+        """Return how long to listen before something is done: ask what it is about, or give up."""
+        return self._silence if self._gathers else self._silence / 2
+
     def _check_silence(self) -> None:
         """Give up on a keyholder that hangs, so that requests end with an error and not with the client's patience."""
         self._watch = None
         if not self._waiting:
             return
-        left = self._heard + self._silence - self._loop.time()
+        left = self._heard + self._patience() - self._loop.time()
         if left > 0:
-            self._watch = self._loop.call_later(left, self._check_silence)
-        else:
+            self._probed = False
+        elif self._gathers or self._probed:
             self.close()
+            return
+        else:
+            self._probe()
+            left = self._patience()
+        self._watch = self._loop.call_later(left, self._check_silence)
+
+    def _probe(self) -> None:
+        """Ask for a sign of life; whatever comes is one, so nobody waits for this answer itself."""
+        self._probed = True
+        self._last += 1
+        self._unsent.append(frames.encode(self._last, Opcode.STATUS, ()))
+        self._flush()
 
     def close(self) -> None:
         """Drop the connection at once; what is in flight fails."""
@@ -101,6 +118,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it once."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
+        self._transport.set_write_buffer_limits(high=BYTES_AT_MOST)
+
+    def pause_writing(self) -> None:
+        """Take no more requests; asyncio calls it when too many bytes wait to be read."""
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        """Take requests again."""
+        self._congested = False
 
     def data_received(self, data: bytes) -> None:
         """Hand answers to their futures; bytes that are no frames end the connection."""
@@ -135,60 +161,3 @@ class Connection(asyncio.Protocol):
         for future in waiting.values():
             if not future.done():
                 future.set_exception(KeyholderUnavailable("the connection to the keyholder was lost"))
-
-
-class Line:
-    """A connection that is made on demand, and made again after it was lost."""
-
-    def __init__(self, path: Path, connection: Callable[[asyncio.AbstractEventLoop], Connection]) -> None:
-        self._path = path
-        self._new = connection
-        self._connection: Connection | None = None
-        self._connecting = asyncio.Lock()
-
-    async def connect(self) -> None:
-        """Connect now, not at the first request; raises KeyholderUnavailable after two seconds of trying."""
-        async with self._connecting:
-            if self._connection is None or self._connection.lost:
-                self._connection = await self._connected()
-
-    def close(self) -> None:
-        """Drop the connection; requests in flight fail."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def ask(self, code: int, *fields: bytes) -> Awaitable[Answer]:
-        """Send a request, over a new connection if need be; see `Connection.ask`."""
-        connection = self._connection
-        if connection is None or connection.lost:
-            return self._ask_anew(code, fields)
-        return connection.ask(code, fields)
-
-    async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
-        await self.connect()
-        if self._connection is None:
-            raise KeyholderUnavailable("the keyholder's connection was closed")
-        return await self._connection.ask(code, fields)
-
-    async def _connected(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + CONNECT_LIMIT
-        attempt = 0
-        while True:
-            try:
-                return await self._try(loop)
-            except OSError as error:
-                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-                if loop.time() + pause > deadline:
-                    raise KeyholderUnavailable(f"the keyholder cannot be reached: {error.strerror}") from None
-                attempt += 1
-                await asyncio.sleep(pause)
-
-    async def _try(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        peer = connect_unix(self._path)
-        try:
-            return (await loop.create_unix_connection(lambda: self._new(loop), sock=peer))[1]
-        except BaseException:
-            peer.close()
-            raise

@@ -25,7 +25,7 @@ class Opcode(IntEnum):
     SEAL_SECRET = 17  # access key id, secret access key -> its sealed form
     SIGNING_KEY = 18  # sealed form, access key id, date, region, service -> Signature V4 signing key
     FORGET = 19  # key id ->
-    STATUS = 20  # -> u64 sequence, head hash, audit public key
+    STATUS = 20  # -> u64 sequence, head hash, audit public key, u8 whether the log takes records
     SIGN = 24  # material, algorithm, message type, message, draft -> signature
     VERIFY = 25  # material, algorithm, message type, message, signature, draft ->
     GENERATE_MAC = 26  # material, algorithm, message, draft -> mac

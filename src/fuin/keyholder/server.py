@@ -29,8 +29,8 @@ from fuin.keyholder.service import Deferred, Reply, Service
 from fuin.keyholder.sockets import peer_uid
 
 PEERS_AT_MOST = 512
+REFUSAL_SAID_EVERY = 10.0  # seconds
 TURN_LIMIT = 4 * 1024 * 1024  # bytes read in one turn, over all peers
-COMPLAIN_EVERY = 1.0  # seconds; each turn may fail, and there are thousands in a second
 
 Answer = tuple[int, int, Sequence[bytes]]  # correlation, status, fields
 Waiting = list[tuple[Peer, list[Answer]]]  # the answers of a turn that leave when their records are durable
@@ -39,7 +39,7 @@ _REFUSAL = (b"the audit log cannot be written",)
 
 
 class Server:
-    """Serves the peers of one listening socket until SIGTERM; `run` raises LogBroken when the log gives up."""
+    """Serves the peers of one listening socket until SIGTERM; a log that the disk does not take ends nothing."""
 
     def __init__(self, listener: socket.socket, service: Service, log: Log) -> None:
         self._listener = listener
@@ -48,11 +48,11 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
         self._ending = False
-        self._complained = -COMPLAIN_EVERY  # when; in seconds of the machine's uptime
         self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._maker = Maker(self._rouse)
         self._costly: Costly[tuple[Peer, int, int, list[bytes]]] = Costly()
         self._made: list[tuple[Peer, int, Reply]] = []  # deferred replies that are finished; they leave in this turn
+        self._say_refusal = Seldom(REFUSAL_SAID_EVERY)
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._end)
 
@@ -74,7 +74,7 @@ class Server:
         waiting: Waiting = []
         uses: list[Use] = []
         taken = 0
-        for key, events in self._selector.select(0 if self._costly else None):
+        for key, events in self._selector.select(0 if self._costly else self._log.pause()):
             peer = key.data
             if peer is None:
                 self._accept() if key.fileobj is self._listener else self._drain()
@@ -90,6 +90,13 @@ class Server:
         if uses:
             for peer, answers in self._recorded(waiting, uses):
                 self._answer(peer, answers)
+        elif self._log.pause() == 0:
+            self._try_log_again()
+
+    def _try_log_again(self) -> None:
+        """Go on with a log that a disk did not take, when nobody asks: who looks at our health must see it."""
+        if self._log.try_again():
+            say("the audit log takes records again")
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -180,18 +187,15 @@ class Server:
 
     def _recorded(self, waiting: Waiting, uses: list[Use]) -> Waiting:
         """Append the records of a turn; when the disk does not take them, nobody gets an answer but this."""
+        refusing = self._log.refusing
         try:
             self._log.append(uses)
         except OSError as error:
-            self._complain(f"the audit log cannot be written: {error.strerror}")
+            self._say_refusal(f"the audit log cannot be written: {error.strerror}; no key is used until it can")
             return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
+        if refusing:
+            say("the audit log takes records again")
         return waiting
-
-    def _complain(self, text: str) -> None:
-        now = time.monotonic()
-        if now - self._complained >= COMPLAIN_EVERY:
-            self._complained = now
-            say(text)
 
     def _answer(self, peer: Peer, answers: list[Answer]) -> None:
         if peer in self._peers:
@@ -199,6 +203,21 @@ class Server:
                 peer.send([frames.encode(*answer) for answer in answers])
             except PeerGone:
                 self._drop(peer)
+
+
+class Seldom:
+    """Says what would else be said with every request of an outage, once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def __call__(self, text: str) -> None:
+        """Say it, unless something was said a moment ago."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._seconds
+            say(text)
 
 
 def say(text: str) -> None:

@@ -268,7 +268,8 @@ class Service:
 
     def _status(self, fields: list[bytes]) -> Reply:
         position = self._log.position
-        return Reply(Status.OK, [position.sequence.to_bytes(8, "big"), position.head, self._public_key], _NOTHING)
+        taking = b"\0" if self._log.refusing else b"\1"
+        return Reply(Status.OK, [_U64.pack(position.sequence), position.head, self._public_key, taking], _NOTHING)
 
 
 def _now_or_later(

@@ -52,7 +52,7 @@ class LastUses:
         """Return what the log of `folder` says, and follow it from here on."""
         uses = cls(root, folder)
         found = segments.segments(folder)
-        if not uses._catch_up(found) and len(found) > 1:
+        if not uses._catch_up(found, log.position.sequence) and len(found) > 1:
             uses.finished(log.position)  # reading all of a long log is for once
         log.follower = uses
         return uses
@@ -95,8 +95,8 @@ class LastUses:
     def _code(self, data: bytes) -> bytes:
         return hmac.digest(self._key, data, "sha256")
 
-    def _catch_up(self, found: list[Segment]) -> bool:
-        """Read the snapshot and the records after it, or all records; tells whether there was a snapshot."""
+    def _catch_up(self, found: list[Segment], last: int) -> bool:
+        """Read the snapshot and the records after it, or all up to the `last`; tells whether there was a snapshot."""
         snapshot = self._snapshot(found)
         if snapshot is not None:
             self._last = {name: _kept(used) for name, used in snapshot.last.items()}
@@ -105,7 +105,7 @@ class LastUses:
         for number, segment in enumerate(found):
             if number + 1 == len(found) or found[number + 1].first > after + 1:
                 with contextlib.suppress(OSError, FormatError):  # a damaged old segment is the verifier's matter
-                    self._replay(segment, after)
+                    self._replay(segment, after, last)
         return snapshot is not None
 
     def _snapshot(self, found: list[Segment]) -> Snapshot | None:
@@ -119,12 +119,17 @@ class LastUses:
         except (OSError, FormatError):
             return None
 
-    def _replay(self, segment: Segment, after: int) -> None:
-        """Note the uses of a segment's records above `after`; raises OSError or FormatError."""
-        for entry in segments.entries(segments.read(segment.path)):
+    def _replay(self, segment: Segment, after: int, last: int) -> None:
+        """Note the uses of a segment's records above `after` and up to `last`; raises OSError or FormatError.
+
+        What stands behind the log's last record is a torn tail, which a disk that fails has not let go yet.
+        """
+        for entry in segments.entries(segments.read_whole(segment.path)):
             data = entry.data
             if sequence_of(data) <= after:
                 continue
+            if sequence_of(data) > last:
+                return
             if not self.begun:
                 self.begun = record.parse(data).time
             if use_of(data) in _TRACKED and data[_OUTCOME_AT] == record.DONE:
@@ -174,7 +179,7 @@ def _head(found: list[Segment], sequence: int) -> bytes | None:
     before = [segment for segment in found if segment.first <= sequence + 1]
     if not before:
         return None
-    data = segments.read(before[-1].path)
+    data = segments.read_whole(before[-1].path)
     first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])
     if first == sequence + 1:
         return previous

@@ -1,0 +1,129 @@
+"""A worker's line to the keyholder: a connection that is made on demand, and made again after it was lost.
+
+A connection counts when the keyholder has answered on it: its socket takes connections also while it is being replaced.
+Who asks meanwhile waits, for a bounded time from the first attempt. When that is over the keyholder is away: requests
+fail at once then, so that they do not pile up, and each starts an attempt that finds out when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fuin.errors import KeyholderUnavailable
+from fuin.keyholder.connection import IN_FLIGHT_AT_MOST, Answer, Connection
+from fuin.keyholder.opcodes import Opcode
+from fuin.keyholder.sockets import connect_unix
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+    from pathlib import Path
+
+CONNECT_LIMIT = 5.0  # seconds in which a restarted keyholder must answer again; it starts in about one
+AWAY_PATIENCE = 0.25  # seconds that a request waits when the keyholder was away the last time; it may be back
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between attempts; the last one repeats
+
+MakeConnection = Callable[[asyncio.AbstractEventLoop], Connection]
+
+
+class Line:
+    """Sends requests over one connection at a time."""
+
+    def __init__(self, path: Path, connection: MakeConnection) -> None:
+        self._path = path
+        self._new = connection
+        self._connection: Connection | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._waiting = 0  # for an attempt
+        self._away = False
+
+    async def connect(self) -> None:
+        """Connect now, not at the first request; raises KeyholderUnavailable after CONNECT_LIMIT seconds of trying."""
+        if self._connected() is not None:
+            return
+        if self._waiting >= IN_FLIGHT_AT_MOST:
+            raise KeyholderUnavailable("too many wait for the keyholder")
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.ensure_future(self._try_to_connect())
+            self._attempt.add_done_callback(_take_note)
+        attempt = self._attempt
+        self._waiting += 1
+        try:
+            await asyncio.wait({attempt}, timeout=AWAY_PATIENCE if self._away else None)
+        finally:
+            self._waiting -= 1
+        if self._connected() is None:
+            raise KeyholderUnavailable("the keyholder does not answer")
+
+    def close(self) -> None:
+        """Drop the connection; requests in flight fail."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            self._attempt = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def ask(self, code: int, *fields: bytes) -> Awaitable[Answer]:
+        """Send a request, over a new connection if need be; see `Connection.ask`."""
+        connection = self._connection
+        if connection is None or connection.lost:
+            return self._ask_anew(code, fields)
+        return connection.ask(code, fields)
+
+    async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
+        await self.connect()
+        connection = self._connected()
+        if connection is None:
+            raise KeyholderUnavailable("the keyholder's connection was closed")
+        return await connection.ask(code, fields)
+
+    def _connected(self) -> Connection | None:
+        connection = self._connection
+        return None if connection is None or connection.lost else connection
+
+    async def _try_to_connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CONNECT_LIMIT
+        attempt = 0
+        while not await self._greeted(loop, deadline):
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+            if loop.time() + pause > deadline:
+                self._away = True
+                return
+            attempt += 1
+            await asyncio.sleep(pause)
+        self._away = False
+
+    async def _greeted(self, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:
+        """Connect and wait for an answer; returns whether it came."""
+        connection = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                connection = await self._open(loop)
+                await connection.ask(Opcode.STATUS, ())
+        except (OSError, KeyholderUnavailable):  # TimeoutError is an OSError
+            if connection is not None:
+                connection.close()
+            return False
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        self._connection = connection
+        return True
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        peer = connect_unix(self._path)
+        try:
+            return (await loop.create_unix_connection(lambda: self._new(loop), sock=peer))[1]
+        except BaseException:
+            peer.close()
+            raise
+
+
+def _take_note(attempt: asyncio.Task[None]) -> None:
+    """Look at what ended an attempt that nobody waits for any more, so that asyncio does not complain."""
+    if not attempt.cancelled():
+        attempt.exception()
