@@ -1,5 +1,6 @@
 """`fuin serve`: its children are kept running, one server has one folder, and the root key is opened first."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -7,16 +8,23 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+import uvicorn
+from botocore.exceptions import ClientError
 
+from fuin.server.held import Bounds
+from fuin.server.worker import WorkerServer
 from tests.conftest import ServerFactory
 from tests.support import environment
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import alive, free_port, wait_until
 from tests.support.server import FUIN, Server, run
+
+LONG = os.environ.get("FUIN_LONG") == "1"
 
 
 def test_a_killed_keyholder_is_replaced_and_workers_recover(new_server: ServerFactory) -> None:
@@ -32,6 +40,36 @@ def test_a_killed_keyholder_is_replaced_and_workers_recover(new_server: ServerFa
     assert server.keyholder().pid != old
     assert {worker.pid for worker in server.workers()} == workers
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"before"
+    server.stop()
+
+
+def test_a_stopped_keyholder_is_replaced(new_server: ServerFactory) -> None:
+    """A keyholder that is there and does nothing is killed; requests to it end in a 5xx soon, and retries succeed."""
+    server = new_server(workers=1).start()
+    kms, before = server.client("kms", retry=False), server.keyholder()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    before.suspend()
+    started = time.monotonic()
+    with pytest.raises(ClientError) as caught:
+        kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+    assert time.monotonic() - started < 10
+    server.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert server.keyholder().pid != before.pid
+    assert "the keyholder has been stopped for 3 s; starting again" in server.errors.read_text()
+    server.stop()
+
+
+@pytest.mark.skipif(not LONG, reason="takes twelve seconds: only in the long form")
+def test_a_stopped_worker_is_replaced(new_server: ServerFactory) -> None:
+    """The connections that a stopped worker has taken do not hang for ever; other workers are not touched."""
+    server = new_server().start()
+    stopped, other = server.workers()
+    stopped.suspend()
+    wait_until(lambda: not alive(stopped), 20, "the stopped worker is ended")
+    wait_until(lambda: len(server.workers()) == 2, 20, "another takes its place")
+    assert alive(other)
+    server.wait_healthy()
     server.stop()
 
 
@@ -64,6 +102,62 @@ def test_one_folder_has_one_server(new_server: ServerFactory) -> None:
     assert "another server uses" in second.stderr
     server.wait_healthy()
     server.stop()
+
+
+def test_a_missing_root_key_is_told_with_what_to_do(new_server: ServerFactory) -> None:
+    """Beside a log no new root key is made; the sentence says which file is missing, and what helps.
+
+    It is told whatever the starting process has done to the signals: with SIGCHLD ignored, exit statuses are lost.
+    """
+    server = new_server(workers=1).start()
+    server.stop()
+    (server.data / "root.key").rename(server.home / "root.key")
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    arguments = ["serve", "--data", str(server.data), "--port", str(server.port)]
+    refused = run(
+        [sys.executable, "-c", script, str(FUIN), *arguments], environment.clean(server.home), check=False
+    )  # fmt: skip
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(
+        f"fuin: the keyholder did not start: {server.data / 'root.key'} is missing beside an audit log"
+    )
+    assert "Put back the root.key" in line
+    assert not missing.exists()
+
+
+def test_a_worker_says_why_it_does_not_start(tmp_path: Path) -> None:
+    """A certificate that is none is told in one line, and the server ends."""
+    bad = tmp_path / "bad.pem"
+    bad.write_text("no certificate")
+    arguments = ["serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", "1"]
+    done = run(
+        [str(FUIN), *arguments, "--tls-cert", str(bad), "--tls-key", str(bad)], environment.clean(tmp_path), check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("fuin: a worker did not start: ")
+    assert "PEM" in done.stderr.splitlines()[-1]
+
+
+def test_a_worker_gives_signs_of_life() -> None:
+    """It writes to its pipe again and again; a pipe that nobody reads, or that is closed, does not hurt it."""
+    read_end, write_end = os.pipe2(os.O_NONBLOCK)
+
+    async def story() -> None:
+        server = WorkerServer(uvicorn.Config("none"), write_end, Bounds(10))
+        server._beat()
+        assert os.read(read_end, 10) == b"."
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(write_end, bytes(4096))
+        server._beat()
+        os.close(read_end)
+        server._beat()
+
+    asyncio.run(story())
+    os.close(write_end)
 
 
 def test_a_taken_port_is_a_clear_error(server: Server, tmp_path: Path) -> None:

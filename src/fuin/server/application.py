@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from fuin import cors
 from fuin.caller import DayKeys
+from fuin.errors import FuinError
 from fuin.identity import app as identity
 from fuin.kms import app as kms
 from fuin.request import Answer, ClientGone, Request
 from fuin.s3 import app as s3
+from fuin.server.health import PATHS, Health
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,6 +50,8 @@ class Application:
         self._day_keys = DayKeys()
         self._services: Services | None = None
         self._task: asyncio.Future[None] | None = None
+        self._health: Health | None = None
+        self.failure: Exception | None = None  # of the start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or run the lifespan."""
@@ -56,10 +60,10 @@ class Application:
             return
         request = Request(scope, receive)
         services = self._services
-        if services is None:
+        if services is None or self._health is None:
             await Answer(503, [(b"Retry-After", b"1")]).send(send)
         elif is_health(request):
-            await Answer(200, [(b"Content-Type", b"application/json")], b'{"status":"ok"}').send(send)
+            await (await self._health.answer(request.path)).send(send)
         else:
             try:
                 await HANDLERS.get(service_of(request), s3.handle)(services, self._day_keys, request, send)
@@ -69,6 +73,7 @@ class Application:
     async def start(self) -> None:
         """Open the store and the keyholder's connection, and start the timed jobs, if this worker has them."""
         self._services = await self._open_services()
+        self._health = Health(self._services)
         if self._job is not None:
             self._task = asyncio.ensure_future(self._job(self._services))
 
@@ -86,7 +91,12 @@ class Application:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self.start()
+                try:
+                    await self.start()
+                except (FuinError, OSError) as error:
+                    self.failure = error
+                    await send({"type": "lifespan.startup.failed"})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.stop()
@@ -95,8 +105,8 @@ class Application:
 
 
 def is_health(request: Request) -> bool:
-    """Tell whether this is the unsigned GET /health; a signed one asks for a bucket of that name."""
-    return request.path == b"/health" and request.method in {"GET", "HEAD"} and not is_signed(request)
+    """Tell whether this is the unsigned GET of one of the paths of health; a signed one asks for a bucket."""
+    return request.path in PATHS and request.method in {"GET", "HEAD"} and not is_signed(request)
 
 
 def is_signed(request: Request) -> bool:

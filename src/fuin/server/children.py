@@ -1,24 +1,24 @@
-"""Child processes: started with only the environment and descriptors that they need, and kept running."""
+"""Child processes: started with only the environment and descriptors that they need, heard, and ended."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
 import sys
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from fuin.errors import FuinError
+from fuin.server import pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-RESTART_PAUSE = 0.2  # seconds before a child that ended is started again
-QUICK = 2.0  # a child that lived shorter than this ended quickly
-QUICK_ENDS = 10  # so many quick ends in a row end the server: trying again would not help
 START_LIMIT = 60.0  # seconds from a child's start to its readiness
 STOP_LIMIT = 40.0  # seconds from SIGTERM to SIGKILL
+_READY = "ready"
+_LINE_LIMIT = 4096  # bytes of what a child tells of its start
 # What a child is given of the environment. All else stays here: the shell that starts a server is often the one in
 # which its access key was exported for a client, and a worker must never hold a secret key.
 _PASSED_ON = frozenset({
@@ -29,38 +29,118 @@ _PASSED_ON_STARTS = ("LC_", "PYTHON", "OPENSSL_", "MALLOC_", "COVERAGE_")
 
 
 class ChildFailed(FuinError):
-    """A child process did not become ready, or keeps ending."""
+    """A child process did not become ready; the text says which, and why."""
 
 
-Child = asyncio.subprocess.Process
+class Child:
+    """A child process, and the pipe through which it tells: a line about its start, then signs of life."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, pipe: int) -> None:
+        os.set_blocking(pipe, False)
+        self.name = name
+        self.pid = process.pid
+        self._process = process
+        self._pipe = pipe
+
+    async def line(self) -> str:
+        """Return what it tells of its start, without the line's end; empty when it ends without a word."""
+        told = b""
+        while b"\n" not in told and len(told) < _LINE_LIMIT:
+            piece = await self._piece()
+            if not piece:
+                break
+            told += piece
+        return told.split(b"\n", 1)[0].decode(errors="replace")
+
+    async def sign(self) -> None:
+        """Return when it gives a sign of life; never, when it has closed the pipe."""
+        if not await self._piece():
+            await forever()
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        await self._process.wait()
+
+    def close(self) -> None:
+        """Let go of the pipe; nobody may be listening to it any more."""
+        os.close(self._pipe)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def ending(self) -> str:
+        """Return how it has ended, in words."""
+        status = self._process.returncode
+        if status is not None and status < 0:
+            with contextlib.suppress(ValueError):
+                return f"it was ended by {signal.Signals(-status).name}"
+        return f"it ended with exit status {status}"
+
+    async def _piece(self) -> bytes:
+        while True:
+            try:
+                return os.read(self._pipe, _LINE_LIMIT)
+            except BlockingIOError:
+                await _readable(self._pipe)
 
 
-async def spawn(module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int]) -> Child:
-    """Start `python -m module` and return when it wrote a byte to the descriptor that `arguments` is told.
+async def spawn(
+    name: str, module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int],
+    limit: float = START_LIMIT,
+) -> Child:  # fmt: skip
+    """Start `python -m module` and return when it wrote `ready` to the descriptor that `arguments` is told.
 
     With -P, since Python would else look for every module in the folder first in which the server happens to start.
-    Raises ChildFailed when it ends, or stays silent for START_LIMIT seconds, before that.
+    Raises ChildFailed when it tells something else, ends, hangs, or stays silent for `limit` seconds before that.
     """
     read_end, write_end = os.pipe()
     try:
-        child = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", module, *arguments(write_end),
             pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
+    except BaseException:
+        os.close(read_end)
+        raise
     finally:
         os.close(write_end)
+    child = Child(name, process, read_end)
     try:
-        await asyncio.wait_for(_readable(read_end), START_LIMIT)
-        ready = os.read(read_end, 1)
-    except TimeoutError:
-        ready = b""
-    finally:
-        os.close(read_end)
-    if not ready:
-        await stop(child)
-        raise ChildFailed(f"{module} did not start: exit status {child.returncode}")
+        why = await _refusal(child, limit)
+    except BaseException:
+        await _discard(child)
+        raise
+    if why:
+        await _discard(child)
+        raise ChildFailed(f"{name} did not start: {why}")
     return child
+
+
+async def _discard(child: Child) -> None:
+    child.signal(signal.SIGKILL)
+    await child.wait()
+    child.close()
+
+
+async def _refusal(child: Child, limit: float) -> str:
+    """Return why a child does not become ready: its own line, how it ended, or its silence. Empty when it is ready."""
+    line = asyncio.ensure_future(child.line())
+    patience = pulse.Patience(silent=limit, stopped=pulse.KEYHOLDER.stopped)
+    silence = asyncio.ensure_future(pulse.silence("it", child.pid, forever, patience))
+    try:
+        await asyncio.wait({line, silence}, return_when=asyncio.FIRST_COMPLETED)
+        if not line.done():
+            return silence.result()
+        if line.result():
+            return "" if line.result() == _READY else line.result()
+        await child.wait()
+        return child.ending()
+    finally:
+        line.cancel()
+        silence.cancel()
 
 
 def environment() -> dict[str, str]:
@@ -68,6 +148,12 @@ def environment() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS)
     }
+
+
+async def forever() -> NoReturn:
+    """Never return."""
+    while True:
+        await asyncio.get_running_loop().create_future()
 
 
 async def _readable(descriptor: int) -> None:
@@ -82,55 +168,10 @@ async def _readable(descriptor: int) -> None:
 
 async def stop(child: Child) -> None:
     """End a child: SIGTERM, and SIGKILL when that does not end it in time."""
-    with contextlib.suppress(ProcessLookupError):
-        child.terminate()
+    child.signal(signal.SIGTERM)
+    child.signal(signal.SIGCONT)  # a stopped one would not take it
     try:
         await asyncio.wait_for(child.wait(), STOP_LIMIT)
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
+        child.signal(signal.SIGKILL)
         await child.wait()
-
-
-async def keep(name: str, start: Callable[[], Awaitable[Child]], ready: asyncio.Event, ending: asyncio.Event) -> None:
-    """Keep one child running until `ending` is set, then stop it; sets `ready` whenever it answers.
-
-    Raises ChildFailed when it ends quickly again and again.
-    """
-    quick = 0
-    while not ending.is_set():
-        started = time.monotonic()
-        try:
-            child = await start()
-        except ChildFailed:
-            if quick == 0 and not ready.is_set():
-                raise  # the very first start: a wrong setting, not an accident
-        else:
-            ready.set()
-            if await _ended(child, ending):
-                return
-            say(f"{name} ended with status {child.returncode}; starting it again")
-        quick = quick + 1 if time.monotonic() - started < QUICK else 0
-        if quick >= QUICK_ENDS:
-            raise ChildFailed(f"{name} keeps ending")
-        await asyncio.sleep(RESTART_PAUSE)
-
-
-async def _ended(child: Child, ending: asyncio.Event) -> bool:
-    """Wait for the child's end; return whether it was asked for."""
-    waiting = {asyncio.ensure_future(child.wait()), asyncio.ensure_future(ending.wait())}
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
-    if ending.is_set():
-        await stop(child)
-        return True
-    return False
-
-
-def say(text: str) -> None:
-    """Write one line to standard error, the server's log."""
-    sys.stderr.write(f"fuin: {text}\n")
-    sys.stderr.flush()

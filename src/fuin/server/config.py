@@ -16,7 +16,7 @@ class WorkerConfig:
 
     settings: Settings
     listener: int
-    ready: int  # gets one byte when the worker answers
+    ready: int  # gets a line when the worker answers, or why it does not, and then signs of life
     supervisor: int  # its process id
     server_started: float  # seconds since 1970
     jobs: bool  # whether this worker runs the timed jobs

@@ -12,15 +12,21 @@ from fuin.keyholder import offline
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
-from fuin.server import children
+from fuin.server import children, keeping, pulse
 from fuin.server.exclusive import AlreadyRunning, exclusive
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from fuin.secret import Secret
     from fuin.settings import Settings
+
+
+NAME = "the keyholder"
+# Seconds: a log without its snapshot is read at four seconds for each million records, and a root key may have been
+# sealed with more of Argon2id than is usual.
+START_LIMIT = 600.0
 
 
 def needs_passphrase(settings: Settings) -> bool:
@@ -33,7 +39,7 @@ def listen(settings: Settings) -> socket.socket:
     return bind_unix(settings.keyholder_socket)
 
 
-def starter(settings: Settings, listener: int, passphrase: Secret | None) -> Callable[[], Awaitable[children.Child]]:
+def starter(settings: Settings, listener: int, passphrase: Secret | None) -> keeping.Start:
     """Return a function that starts a keyholder and returns when it holds the opened root key.
 
     The passphrase goes through a pipe, never through arguments or the environment.
@@ -43,17 +49,28 @@ def starter(settings: Settings, listener: int, passphrase: Secret | None) -> Cal
         pipe = _filled_pipe(passphrase) if passphrase is not None else None
         try:
             return await children.spawn(
+                NAME,
                 MODULE,
                 lambda ready: Command(
                     listener, settings.audit, settings.root_key, ready, pipe, os.getpid()
                 ).arguments(),
                 [listener] if pipe is None else [listener, pipe],
+                START_LIMIT,
             )
         finally:
             if pipe is not None:
                 os.close(pipe)
 
     return start
+
+
+async def watch(settings: Settings, child: children.Child) -> str:
+    """Return, when the keyholder does not answer although it runs, what to say of it."""
+    keyholder = Keyholder(settings.keyholder_socket)
+    try:
+        return await pulse.silence(child.name, child.pid, keyholder.status, pulse.KEYHOLDER)
+    finally:
+        await keyholder.close()
 
 
 def _filled_pipe(passphrase: Secret) -> int:
@@ -79,6 +96,7 @@ async def reached(settings: Settings, passphrase: Callable[[], Secret | None]) -
                     yield keyholder
             finally:
                 await children.stop(child)
+                child.close()
     except AlreadyRunning:
         async with _connected(settings) as keyholder:
             yield keyholder

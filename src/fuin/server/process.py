@@ -1,9 +1,10 @@
-"""What every process of the server does to itself at its start. Linux: prctl(2), setrlimit(2)."""
+"""What every process of the server does to itself at its start, and how it speaks. Linux: prctl(2), setrlimit(2)."""
 
 import ctypes
 import os
 import resource
 import signal
+import sys
 
 _PR_SET_PDEATHSIG = 1
 
@@ -20,3 +21,14 @@ def die_with_parent(parent: int) -> None:
 def forbid_core_dumps() -> None:
     """Keep what passes through this process, and the passphrase in the supervisor, out of core files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def learn_how_children_end() -> None:
+    """Take back that SIGCHLD is ignored, if it was at our start: the kernel would forget exit statuses (wait(2))."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def say(text: str) -> None:
+    """Write one line to standard error, the server's log."""
+    sys.stderr.write(f"fuin: {text}\n")
+    sys.stderr.flush()

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.server import children, first_start, keyholding, process, timekeeper, tls
+from fuin.server import children, first_start, keeping, keyholding, process, pulse, timekeeper, tls
 from fuin.server.config import WorkerConfig
 from fuin.server.exclusive import exclusive
 
@@ -32,6 +32,7 @@ async def supervise(
     Raises AlreadyRunning, ChildFailed, or OSError when the address is taken.
     """
     process.forbid_core_dumps()  # it may hold the passphrase
+    process.learn_how_children_end()
     drain, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,7 +44,7 @@ async def supervise(
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
         start = keyholding.starter(settings, holder_listener.fileno(), passphrase)
-        keyholder = asyncio.create_task(children.keep("keyholder", start, opened, seal))
+        keyholder = asyncio.create_task(keeping.keep(start, partial(keyholding.watch, settings), opened, seal))
         try:
             await first_of(opened, keyholder)
             access = await first_start.ensure_account(settings)
@@ -56,12 +57,13 @@ async def supervise(
 async def run_workers(
     settings: Settings, listener: int, drain: asyncio.Event, keyholder: asyncio.Task[None], on_ready: Callable[[], None]
 ) -> None:
-    """Run the workers until `drain`, or until the keyholder or a worker cannot be kept running."""
+    """Run the workers until `drain`; raises ChildFailed when one of them does not start."""
 
     started = time.time()
 
     async def start(with_jobs: bool) -> children.Child:
         return await children.spawn(
+            "a worker",
             "fuin.server.worker",
             lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), started, with_jobs).argument()],
             [listener],
@@ -69,7 +71,7 @@ async def run_workers(
 
     ready = [asyncio.Event() for _ in range(settings.workers)]
     workers = [
-        asyncio.create_task(children.keep("worker", partial(start, index == 0), event, drain))
+        asyncio.create_task(keeping.keep(partial(start, index == 0), watch, event, drain))
         for index, event in enumerate(ready)
     ]
     try:
@@ -80,6 +82,11 @@ async def run_workers(
     finally:
         drain.set()
         await asyncio.gather(*workers)
+
+
+async def watch(worker: children.Child) -> str:
+    """Return, when a worker's event loop stands still, what to say of it."""
+    return await pulse.silence(worker.name, worker.pid, worker.sign, pulse.WORKER)
 
 
 async def first_of(event: asyncio.Event, task: asyncio.Task[None]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process, timekeeper
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 
     from fuin.settings import Settings
 
+BEAT_EVERY = 1.0  # seconds
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
 
 
 async def open_services(settings: Settings) -> Services:
-    """Open this worker's store and its connection to the keyholder."""
+    """Open this worker's store and its connection to the keyholder, without which it serves errors, and its health."""
     keyholder = Keyholder(settings.keyholder_socket)
-    await keyholder.connect()
+    with contextlib.suppress(KeyholderUnavailable):
+        await keyholder.connect()
     store = Store.open(settings)
     timekeeper.look(store)
     return Services(settings, store, keyholder)
@@ -78,13 +81,20 @@ class WorkerServer(uvicorn.Server):
         gc.collect()
         gc.freeze()  # the service models and policies stay: the collector need not walk them again and again
         gc.set_threshold(20_000, 20, 50)
-        os.write(self._ready, b"r")
-        os.close(self._ready)
+        os.set_blocking(self._ready, False)
+        os.write(self._ready, b"ready\n")
+        self._beat()
         watch = asyncio.create_task(sweep(self.server_state, self._bounds))
         try:
             await super().main_loop()
         finally:
             watch.cancel()
+
+    def _beat(self) -> None:
+        """Give the supervisor a sign of life each second, also while requests under way get to finish at the end."""
+        with contextlib.suppress(OSError):
+            os.write(self._ready, b".")
+        asyncio.get_running_loop().call_later(BEAT_EVERY, self._beat)
 
 
 def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
@@ -95,7 +105,7 @@ def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
 
 
 def serve(config: WorkerConfig) -> None:
-    """Serve until SIGTERM, then drain."""
+    """Serve until SIGTERM, then drain; when it cannot begin, the supervisor is told why."""
     settings = config.settings
     application = Application(lambda: open_services(settings), job_of(config))
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -119,7 +129,15 @@ def serve(config: WorkerConfig) -> None:
         config.ready,
         bounds,
     )
-    server.run(sockets=[socket.socket(fileno=config.listener)])
+    try:
+        server.run(sockets=[socket.socket(fileno=config.listener)])
+        if application.failure is not None:
+            raise application.failure
+    except (FuinError, OSError) as error:
+        if server.started:
+            raise
+        os.write(config.ready, f"{error}\n".encode())
+        sys.exit(1)
 
 
 def main() -> None:

@@ -1,0 +1,110 @@
+"""What a worker knows of the server's health, for load balancers and monitors: unsigned, without a record, bounded.
+
+`/health/live` says that this worker answers. `/health` and `/health/ready` say whether requests can be served: the
+keyholder answers, its log takes records, the database can be read, and the disks have room. All of it is looked at
+once a second at most, whoever asks and however often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin.errors import FuinError
+from fuin.request import Answer
+from fuin.settings import MIB
+from fuin.store import meta
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fuin.gate import Services
+
+    Probe = Callable[[], Awaitable[str]]
+
+LIVE = b"/health/live"
+PATHS = frozenset({b"/health", LIVE, b"/health/ready"})
+FRESH = 1.0  # seconds for which an answer is given again
+PROBE_LIMIT = 2.0  # seconds in which a part must answer
+ROOM = 16 * MIB  # free bytes below which a disk is full: what many requests write would not find room
+
+OK, SILENT, UNKNOWN = "ok", "does not answer", "not known"
+_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_GOOD = b'{"status":"ok"}'
+
+
+class Health:
+    """The health of one worker's server; its answers name parts and no causes, which the log has."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._taking = UNKNOWN
+        self._probes: dict[str, Probe] = {"keyholder": self._keyholder, "database": self._database, "disk": self._disk}
+        self._asked: dict[str, asyncio.Future[str]] = {}
+        self._look: asyncio.Future[None] | None = None
+        self._seen: dict[str, str] = {}
+        self._fresh_until = 0.0
+
+    async def answer(self, path: bytes) -> Answer:
+        """Return the answer to a GET of one of PATHS."""
+        if path == LIVE:
+            return Answer(200, _HEADERS, _GOOD)
+        wrong = {name: state for name, state in (await self.parts()).items() if state != OK}
+        if not wrong:
+            return Answer(200, _HEADERS, _GOOD)
+        body = msgspec.json.encode({"status": "not ready", **wrong})
+        return Answer(503, [*_HEADERS, (b"retry-after", b"1")], body)
+
+    async def parts(self) -> dict[str, str]:
+        """Return the state of each part, at most FRESH seconds old; it takes PROBE_LIMIT seconds at most."""
+        if asyncio.get_running_loop().time() >= self._fresh_until:
+            if self._look is None or self._look.done():
+                self._look = asyncio.ensure_future(self._look_at_all())
+            await asyncio.wait({self._look})
+        return self._seen
+
+    async def _look_at_all(self) -> None:
+        asked = self._asked
+        for name, probe in self._probes.items():
+            if name not in asked:  # one that hangs is not asked again before it has answered
+                asked[name] = asyncio.ensure_future(probe())
+        await asyncio.wait(asked.values(), timeout=PROBE_LIMIT)
+        seen = {name: asked.pop(name).result() if asked[name].done() else SILENT for name in self._probes}
+        seen["audit log"] = self._taking if seen["keyholder"] == OK else UNKNOWN
+        self._seen = seen
+        self._fresh_until = asyncio.get_running_loop().time() + FRESH
+
+    async def _keyholder(self) -> str:
+        try:
+            status = await self._services.keyholder.status()
+        except FuinError:
+            return SILENT
+        self._taking = OK if status.taking else "takes no records"
+        return OK
+
+    async def _database(self) -> str:
+        try:
+            self._services.store.read(meta.find_meta)
+        except FuinError:
+            return "cannot be read"
+        return OK
+
+    async def _disk(self) -> str:
+        """Look in a thread: a disk that hangs must not hold the event loop."""
+        settings = self._services.settings
+        folders = (settings.data, settings.audit, settings.blobs)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, _room, folders)
+        except OSError:
+            return "cannot be read"
+
+
+def _room(folders: tuple[os.PathLike[str], ...]) -> str:
+    """Tell whether the file systems of some folders have room for bytes and for files."""
+    for found in map(os.statvfs, folders):
+        if found.f_bavail * found.f_frsize < ROOM or (found.f_files and not found.f_favail):
+            return "is full"
+    return OK

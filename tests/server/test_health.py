@@ -1,0 +1,134 @@
+"""What health says: of the keyholder, its log, the database and the disks; to anybody, and at a bounded cost."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuin.audit import reader
+from fuin.errors import StoreUnavailable
+from fuin.keyholder import line
+from fuin.server import health
+from fuin.server.health import Health
+from tests.kms.place import Place
+from tests.support.server import Server
+
+GOOD = (200, {"status": "ok"})
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Give a key service of this test's own, whose health waits and remembers for a short time only."""
+    monkeypatch.setattr(health, "PROBE_LIMIT", 0.4)
+    monkeypatch.setattr(health, "FRESH", 0.0)
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 0.3)
+    made = Place(tmp_path / "data")
+    yield made
+    made.close()
+
+
+def asked(place: Place, of: Health, path: bytes = b"/health/ready") -> tuple[int, Any]:
+    """Return the status and the document of an answer."""
+    answer = place.run(of.answer(path))
+    return answer.status, json.loads(answer.body)
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_anybody_may_ask(server: Server, path: str, method: str) -> None:
+    """Load balancers ask without an access key; each path answers, and leaves no record."""
+    before = len(list(reader.entries(server.data / "audit")))
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert body == (b'{"status":"ok"}' if method == "GET" else b"")
+    assert len(list(reader.entries(server.data / "audit"))) == before
+
+
+def test_other_paths_are_objects(server: Server) -> None:
+    """Only these paths are health's; all else below is an object in a bucket of that name, and others' methods too."""
+    for method, path in (("GET", "/health/"), ("GET", "/health/dead"), ("PUT", "/health/live"), ("DELETE", "/health")):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request(method, path)
+        assert connection.getresponse().status == 403, path
+        connection.close()
+
+
+def test_keyholder_that_does_not_answer(place: Place) -> None:
+    """Alive is not ready: when the keyholder hangs or is gone this worker still lives, and says what is missing."""
+    of = Health(place.services)
+    assert asked(place, of) == GOOD
+    missing = (503, {"status": "not ready", "keyholder": "does not answer", "audit log": "not known"})
+    assert place._keyholder is not None
+    os.kill(place._keyholder.pid, signal.SIGSTOP)
+    assert asked(place, of) == missing
+    assert asked(place, of, b"/health") == missing
+    assert asked(place, of, b"/health/live") == GOOD
+    os.kill(place._keyholder.pid, signal.SIGCONT)
+    assert asked(place, of) == GOOD
+    place.stop_keyholder()
+    assert asked(place, of) == missing
+    place.start_keyholder()
+    assert asked(place, of) == GOOD
+
+
+def test_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with too little room is told before requests fail by it."""
+    of = Health(place.services)
+    monkeypatch.setattr(health, "ROOM", 1 << 62)
+    assert asked(place, of) == (503, {"status": "not ready", "disk": "is full"})
+
+
+def test_database_that_cannot_be_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that fails is told; its error text, which names files, is not."""
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("/var/lib/fuin/fuin.db: disk I/O error")
+
+    of = Health(place.services)
+    monkeypatch.setattr(place.services.store, "read", fail)
+    assert asked(place, of) == (503, {"status": "not ready", "database": "cannot be read"})
+
+
+def test_many_askers_cost_one_look(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask, the parts are looked at once a second; and one that hangs is not asked a second time."""
+    looks: list[str] = []
+    released = asyncio.Event()
+
+    async def hang() -> str:
+        looks.append("keyholder")
+        await released.wait()
+        return "ok"
+
+    async def story() -> list[int]:
+        of = Health(place.services)
+        of._probes["keyholder"] = hang
+        many = [(await of.answer(b"/health")).status for _ in range(3)]
+        many += [answer.status for answer in await asyncio.gather(*(of.answer(b"/health") for _ in range(200)))]
+        released.set()
+        await asyncio.sleep(0.01)
+        many.append((await of.answer(b"/health")).status)
+        return many
+
+    statuses = place.run(story())
+    assert looks == ["keyholder"]
+    assert statuses == [503] * 203 + [503]  # the keyholder's answer came, and with it nothing of the log
+    monkeypatch.setattr(health, "FRESH", 60.0)
+
+    async def repeated() -> int:
+        of = Health(place.services)
+        for _ in range(100):
+            await of.answer(b"/health")
+        monkeypatch.setattr(type(place.services.keyholder), "status", hang)
+        return (await of.answer(b"/health")).status
+
+    assert place.run(repeated()) == 200
