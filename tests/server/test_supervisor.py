@@ -121,9 +121,8 @@ def test_a_missing_root_key_is_told_with_what_to_do(new_server: ServerFactory) -
     )  # fmt: skip
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
-    assert line.startswith(
-        f"fuin: the keyholder did not start: {server.data / 'root.key'} is missing beside an audit log"
-    )
+    missing = server.data / "root.key"
+    assert line.startswith(f"fuin: the keyholder did not start: {missing} is missing beside an audit log")
     assert "Put back the root.key" in line
     assert not missing.exists()
 
