@@ -145,7 +145,7 @@ def test_slow_requests_end_when_the_keyholder_hangs(own: Holder, monkeypatch: py
         os.kill(own.pid, signal.SIGSTOP)
         started = time.monotonic()
         with pytest.raises(KeyholderUnavailable):
-            await client.create_material(KEY_ID, "RSA_2048", DRAFT)
+            await asyncio.wait_for(client.create_material(KEY_ID, "RSA_2048", DRAFT), 5)
         return time.monotonic() - started
 
     with own:

@@ -1,7 +1,9 @@
 """The last use of each key: exact, at once, and the same after any end of the keyholder, with its snapshot or not."""
 
+import errno
 import itertools
 import json
+import os
 import shutil
 import signal
 import sys
@@ -321,6 +323,30 @@ def test_snapshot_that_cannot_be_written(tmp_path: Path) -> None:
     log, uses = opened(folder)
     assert all(uses.of(key(number), "") for number in range(40))
     log.close()
+
+
+def test_torn_tail_of_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a start cannot cut off yet, because the disk fails, is no use all the same."""
+    log, _ = opened(tmp_path)
+    log.append([use(key(1), in_region("us-east-1"))])
+    first = segments(tmp_path)[0].path
+    length = first.stat().st_size
+    log.append([use(key(2), in_region("us-east-1")), use(key(2), in_region("us-east-1"))])
+    log.close()
+    with first.open("r+b") as file:
+        file.truncate(first.stat().st_size - 10)  # the last turn's records are whole, its checkpoint is not
+    monkeypatch.setattr(os, "fsync", failing)
+    log, uses = opened(tmp_path)
+    assert log.refusing
+    assert first.stat().st_size > length
+    assert uses.of(key(1), "us-east-1") is not None
+    assert uses.of(key(2), "us-east-1") is None
+    log.close()
+
+
+def failing(_: int) -> None:
+    """Fail as a disk does."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_damaged_old_segment(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """What the server's processes take from where they are started: nothing that they do not need."""
 
+import asyncio
 import os
+import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
+from fuin.server import children, pulse
 from tests.conftest import ServerFactory
+from tests.support.processes import wait_until
 
 _TRAP = "import os\nos.abort()\n"
 
@@ -39,3 +44,22 @@ def test_a_data_folder_open_to_others_is_closed(new_server: ServerFactory) -> No
     for folder in (server.data, *(path for path in server.data.iterdir() if path.is_dir())):
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder
     server.stop()
+
+
+def test_a_stopped_child_takes_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server can be ended in order, and soon, although somebody has stopped one of its processes."""
+    (tmp_path / "idle.py").write_text("import os, sys, time\nos.write(int(sys.argv[1]), b'ready\\n')\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def story() -> tuple[float, str]:
+        child = await children.spawn("a child", "idle", lambda ready: [str(ready)], [])
+        child.signal(signal.SIGSTOP)
+        wait_until(lambda: pulse.state_of(child.pid) == "T", 10, "the child is stopped")
+        started = time.monotonic()
+        await children.stop(child)
+        child.close()
+        return time.monotonic() - started, child.ending()
+
+    took, ending = asyncio.run(story())
+    assert took < 10
+    assert ending == "it was ended by SIGTERM"

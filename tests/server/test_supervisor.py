@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -58,6 +59,40 @@ def test_a_stopped_keyholder_is_replaced(new_server: ServerFactory) -> None:
     assert server.keyholder().pid != before.pid
     assert "the keyholder has been stopped for 3 s; starting again" in server.errors.read_text()
     server.stop()
+
+
+def test_a_server_that_was_up_stays_up(new_server: ServerFactory) -> None:
+    """Without its root key the keyholder cannot come back, and the server says so; with it, all goes on by itself.
+
+    Meanwhile also a worker that ends is replaced, and answers what it can.
+    """
+    server = new_server(workers=1).start()
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    root_key, away = server.data / "root.key", server.home / "root.key"
+    root_key.rename(away)
+    [worker] = server.workers()
+    server.keyholder().kill()
+    worker.kill()
+    wait_until(lambda: server.errors.read_text().count("is missing beside an audit log") > 1, 30, "starts fail")
+    wait_until(lambda: status(server, "/health/live") == 200, 20, "another worker answers")
+    assert status(server, "/health") == 503
+    away.rename(root_key)
+    wait_until(lambda: status(server, "/health") == 200, 20, "the keyholder comes back")
+    kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+    server.stop()
+
+
+def status(server: Server, path: str) -> int:
+    """Return the status of an unsigned GET, 0 when nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
 
 
 @pytest.mark.skipif(not LONG, reason="takes twelve seconds: only in the long form")

@@ -52,6 +52,7 @@ class Server:
         self._maker = Maker(self._rouse)
         self._costly: Costly[tuple[Peer, int, int, list[bytes]]] = Costly()
         self._made: list[tuple[Peer, int, Reply]] = []  # deferred replies that are finished; they leave in this turn
+        self._passed_over: dict[Peer, int] = {}  # in the last turn, which was full; the next one begins with them
         self._say_refusal = Seldom(REFUSAL_SAID_EVERY)
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._end)
@@ -74,12 +75,18 @@ class Server:
         waiting: Waiting = []
         uses: list[Use] = []
         taken = 0
-        for key, events in self._selector.select(0 if self._costly else self._log.pause()):
+        found = self._selector.select(0 if self._costly else self._log.pause())
+        if self._passed_over:
+            places, self._passed_over = self._passed_over, {}
+            found.sort(key=lambda one: places.get(one[0].data, len(places)))
+        for key, events in found:
             peer = key.data
             if peer is None:
                 self._accept() if key.fileobj is self._listener else self._drain()
-            elif taken <= TURN_LIMIT:  # the kernel shows the others again in the next turn
+            elif taken <= TURN_LIMIT:
                 taken += self._serve(peer, events, waiting, uses)
+            else:
+                self._passed_over[peer] = len(self._passed_over)
         if self._costly:
             self._work_off(waiting, uses)
         self._maker.finish()

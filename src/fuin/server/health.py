@@ -72,7 +72,7 @@ class Health:
             if name not in asked:  # one that hangs is not asked again before it has answered
                 asked[name] = asyncio.ensure_future(probe())
         await asyncio.wait(asked.values(), timeout=PROBE_LIMIT)
-        seen = {name: asked.pop(name).result() if asked[name].done() else SILENT for name in self._probes}
+        seen = {name: _state(asked.pop(name)) if asked[name].done() else SILENT for name in self._probes}
         seen["audit log"] = self._taking if seen["keyholder"] == OK else UNKNOWN
         self._seen = seen
         self._fresh_until = asyncio.get_running_loop().time() + FRESH
@@ -100,6 +100,11 @@ class Health:
             return await asyncio.get_running_loop().run_in_executor(None, _room, folders)
         except OSError:
             return "cannot be read"
+
+
+def _state(probe: asyncio.Future[str]) -> str:
+    """Return what a probe has found; whatever else comes of it is no good sign."""
+    return "fails" if probe.exception() is not None else probe.result()
 
 
 def _room(folders: tuple[os.PathLike[str], ...]) -> str:
