@@ -95,6 +95,20 @@ def status(server: Server, path: str) -> int:
         connection.close()
 
 
+def test_a_start_can_be_ended(tmp_path: Path) -> None:
+    """SIGTERM ends a server in order also while its keyholder starts, which can take long."""
+    arguments = [str(FUIN), "serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", "1"]
+    held = environment.clean(tmp_path, FUIN_PAUSE_POINT="audit.after_first_segment")
+    with subprocess.Popen(arguments, env=held, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        segment = tmp_path / "data" / "audit" / "0000000000000001.log"
+        wait_until(segment.exists, 30, "the keyholder starts")
+        process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        said, complained = process.communicate(timeout=30)
+        assert (process.returncode, said, complained) == (0, "", "")
+        assert time.monotonic() - started < 10
+
+
 @pytest.mark.skipif(not LONG, reason="takes twelve seconds: only in the long form")
 def test_a_stopped_worker_is_replaced(new_server: ServerFactory) -> None:
     """The connections that a stopped worker has taken do not hang for ever; other workers are not touched."""

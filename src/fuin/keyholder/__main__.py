@@ -65,11 +65,11 @@ def main() -> int:
     wanted = command.parse(sys.argv[1:])
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor ends us in order
-    warning = harden(wanted.parent)
-    if warning:
-        say(warning)
     start = Start(wanted.ready)
     try:
+        warning = harden(wanted.parent)
+        if warning:
+            say(warning)
         serve(wanted, start)
     except tuple(kind for kind, _ in _FAILURES) as error:
         start.failed(_sentence(error))
@@ -78,8 +78,8 @@ def main() -> int:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.strerror}: {error.filename or 'the audit log'}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}"
     return str(error)
 
 

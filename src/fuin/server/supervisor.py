@@ -46,7 +46,8 @@ async def supervise(
         start = keyholding.starter(settings, holder_listener.fileno(), passphrase)
         keyholder = asyncio.create_task(keeping.keep(start, partial(keyholding.watch, settings), opened, seal))
         try:
-            await first_of(opened, keyholder)
+            if not await first_of(opened, keyholder, drain):
+                return
             access = await first_start.ensure_account(settings)
             await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
         finally:
@@ -76,7 +77,8 @@ async def run_workers(
     ]
     try:
         for event, worker in zip(ready, workers, strict=True):
-            await first_of(event, worker)
+            if not await first_of(event, worker, drain):
+                return
         on_ready()
         await asyncio.wait({*workers, keyholder}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -89,13 +91,15 @@ async def watch(worker: children.Child) -> str:
     return await pulse.silence(worker.name, worker.pid, worker.sign, pulse.WORKER)
 
 
-async def first_of(event: asyncio.Event, task: asyncio.Task[None]) -> None:
-    """Wait for the event; when the task ends before it, raise what ended it."""
-    waiter = asyncio.ensure_future(event.wait())
-    await asyncio.wait({waiter, task}, return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
+async def first_of(event: asyncio.Event, task: asyncio.Task[None], ending: asyncio.Event) -> bool:
+    """Wait for the event and return True, or False when the end is asked for first; raises what ends the task first."""
+    waiters = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(ending.wait())}
+    await asyncio.wait({*waiters, task}, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in waiters:
+        waiter.cancel()
     if task.done() and not event.is_set():
         task.result()
+    return event.is_set() and not ending.is_set()
 
 
 @contextlib.contextmanager
