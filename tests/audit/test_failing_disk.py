@@ -107,12 +107,14 @@ def test_log_opens_on_a_disk_that_fails(disk: Disk) -> None:
     disk.failing = {"fsync", "write", "fdatasync"}
     log = opened(disk.folder)
     assert log.refusing
+    assert log.failure() == "Input/output error"
     assert log.pause() is not None
     refused(log, 2)
     assert not log.try_again()
     disk.failing = set()
     assert log.try_again()
     assert log.pause() is None
+    assert log.failure() is None
     log.append([use(3)])
     log.close()
     assert found_in(disk.folder, log) == {"r-1", "r-3"}

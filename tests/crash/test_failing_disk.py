@@ -73,7 +73,7 @@ def test_failing_log_disk(new_server: Callable[..., Server], disk: FailingDisk, 
     wait_until(lambda: health(server) == (200, {"status": "ok"}), 15, "it goes on without being asked")
     assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
     server.stop()
-    assert "the audit log cannot be written: Input/output error" in server.errors.read_text()
+    assert server.errors.read_text().count("the audit log cannot be written: Input/output error") >= 2  # by each
     assert "the audit log takes records again" in server.errors.read_text()
     server.verify_audit()
 

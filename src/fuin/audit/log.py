@@ -123,6 +123,10 @@ class Log:
         """Return how many seconds to wait until `try_again`; None while the log takes records."""
         return max(0.0, self._next_try - time.monotonic()) if self.refusing else None
 
+    def failure(self) -> str | None:
+        """Return why the disk does not take records; None while it does."""
+        return self._failure[1] if self.refusing else None
+
     def close(self) -> None:
         """Let go of the file and the lock."""
         for descriptor in (self._file, self._lock):

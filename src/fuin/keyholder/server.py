@@ -59,6 +59,8 @@ class Server:
 
     def run(self) -> None:
         """Take turns until SIGTERM; the turn at hand is always finished."""
+        if (failure := self._log.failure()) is not None:
+            self._say_refusal(refusal(failure))
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -198,7 +200,7 @@ class Server:
         try:
             self._log.append(uses)
         except OSError as error:
-            self._say_refusal(f"the audit log cannot be written: {error.strerror}; no key is used until it can")
+            self._say_refusal(refusal(error.strerror or str(error)))
             return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
         if refusing:
             say("the audit log takes records again")
@@ -210,6 +212,11 @@ class Server:
                 peer.send([frames.encode(*answer) for answer in answers])
             except PeerGone:
                 self._drop(peer)
+
+
+def refusal(failure: str) -> str:
+    """Return what to say of a log that the disk does not take."""
+    return f"the audit log cannot be written: {failure}; no key is used until it can"
 
 
 class Seldom:

@@ -8,6 +8,7 @@ once a second at most, whoever asks and however often.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ ROOM = 16 * MIB  # free bytes below which a disk is full: what many requests wri
 
 OK, SILENT, UNKNOWN = "ok", "does not answer", "not known"
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_log = logging.getLogger("fuin.health")
 _GOOD = b'{"status":"ok"}'
 
 
@@ -104,7 +106,11 @@ class Health:
 
 def _state(probe: asyncio.Future[str]) -> str:
     """Return what a probe has found; whatever else comes of it is no good sign."""
-    return "fails" if probe.exception() is not None else probe.result()
+    error = probe.exception()
+    if error is None:
+        return probe.result()
+    _log.error("a look at the server's health failed", exc_info=error)
+    return "fails"
 
 
 def _room(folders: tuple[os.PathLike[str], ...]) -> str:
