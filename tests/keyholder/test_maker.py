@@ -114,6 +114,8 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Who waits for slow keys is not given up while the keyholder lives, although no key is ready for long."""
     monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.4)
 
+    ended = asyncio.Event()
+
     async def keyholder(incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
         """Answer the status at once, and all else after three times the limit."""
         splitter, loop = frames.Splitter(), asyncio.get_running_loop()
@@ -122,6 +124,9 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 answer = frames.encode(correlation, Status.OK, ())
                 loop.call_later(0 if code == Opcode.STATUS else 1.2, outgoing.write, answer)
         outgoing.close()
+        with contextlib.suppress(ConnectionError):
+            await outgoing.wait_closed()
+        ended.set()
 
     async def story() -> list[bytes]:
         path = tmp_path / "s"
@@ -131,6 +136,7 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             await loop.create_unix_connection(lambda: made, str(path))
             answer = await made.ask(Opcode.CREATE_MATERIAL, ())
             made.close()
+            await ended.wait()
             return answer
 
     assert asyncio.run(story()) == []
