@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._gathers = gathers
         self._silence = SILENCE_LIMIT
-        self._probed = False  # since the last sign of life
+        self._probed = 0.0  # when; on the loop's clock
         self._failure = failure
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
@@ -92,19 +92,17 @@ class Connection(asyncio.Protocol):
         if not self._waiting:
             return
         left = self._heard + self._patience() - self._loop.time()
-        if left > 0:
-            self._probed = False
-        elif self._gathers or self._probed:
-            self.close()
-            return
-        else:
+        if left <= 0:
+            if self._gathers or self._heard < self._probed:
+                self.close()
+                return
             self._probe()
             left = self._patience()
         self._watch = self._loop.call_later(left, self._check_silence)
 
     def _probe(self) -> None:
         """Ask for a sign of life; whatever comes is one, so nobody waits for this answer itself."""
-        self._probed = True
+        self._probed = self._loop.time()
         self._last += 1
         self._unsent.append(frames.encode(self._last, Opcode.STATUS, ()))
         self._flush()

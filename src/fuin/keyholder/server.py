@@ -105,7 +105,7 @@ class Server:
     def _try_log_again(self) -> None:
         """Go on with a log that a disk did not take, when nobody asks: who looks at our health must see it."""
         if self._log.try_again():
-            say("the audit log takes records again")
+            self._say_refusal.is_over("the audit log takes records again")
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -203,7 +203,7 @@ class Server:
             self._say_refusal(refusal(error.strerror or str(error)))
             return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
         if refusing:
-            say("the audit log takes records again")
+            self._say_refusal.is_over("the audit log takes records again")
         return waiting
 
     def _answer(self, peer: Peer, answers: list[Answer]) -> None:
@@ -220,17 +220,25 @@ def refusal(failure: str) -> str:
 
 
 class Seldom:
-    """Says what would else be said with every request of an outage, once in so many seconds."""
+    """Says what would else be said with every request of an outage, once in so many seconds, and when that is over."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._next = 0.0
+        self._open = False
 
     def __call__(self, text: str) -> None:
         """Say it, unless something was said a moment ago."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + self._seconds
+            self._open = True
+            say(text)
+
+    def is_over(self, text: str) -> None:
+        """Say that it is over, if it was said that it began: a disk that comes and goes does not fill the log."""
+        if self._open:
+            self._open = False
             say(text)
 
 
