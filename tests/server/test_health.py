@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from fuin import clock
 from fuin.audit import reader
+from fuin.clock import CLOCK
 from fuin.errors import StoreUnavailable
 from fuin.keyholder import line
 from fuin.server import health
@@ -151,3 +153,14 @@ def test_answer_is_given_again_for_a_second(place: Place, monkeypatch: pytest.Mo
 
     assert place.run(story()) == 100
     assert len(looks) == 1
+
+
+def test_a_jump_of_the_clock_is_told_and_stops_nothing(place: Place) -> None:
+    """A wall clock that has jumped makes what destroys wait; requests are served, and health says which way it went."""
+    seen = clock.read()
+    CLOCK.believe(clock.begin(seen, seen.wall - 86400, clock.JUMP_LIMIT)._replace(held=clock.AHEAD), seen)
+    try:
+        assert asked(place, Health(place.services)) == (200, {"status": "ok", "clock": "held, ahead"})
+    finally:
+        CLOCK.forget()
+    assert asked(place, Health(place.services)) == GOOD

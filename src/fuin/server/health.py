@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.request import Answer
 from fuin.settings import MIB
@@ -33,7 +34,7 @@ PROBE_LIMIT = 2.0  # seconds in which a part must answer
 ROOM = 16 * MIB  # free bytes below which a disk is full: what many requests write would not find room
 
 OK, SILENT, UNKNOWN = "ok", "does not answer", "not known"
-_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_HEADERS = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
 _log = logging.getLogger("fuin.health")
 _GOOD = b'{"status":"ok"}'
 
@@ -55,10 +56,11 @@ class Health:
         if path == LIVE:
             return Answer(200, _HEADERS, _GOOD)
         wrong = {name: state for name, state in (await self.parts()).items() if state != OK}
+        clock = _clock()
         if not wrong:
-            return Answer(200, _HEADERS, _GOOD)
-        body = msgspec.json.encode({"status": "not ready", **wrong})
-        return Answer(503, [*_HEADERS, (b"retry-after", b"1")], body)
+            return Answer(200, _HEADERS, msgspec.json.encode({"status": OK, **clock}) if clock else _GOOD)
+        body = msgspec.json.encode({"status": "not ready", **wrong, **clock})
+        return Answer(503, [*_HEADERS, (b"Retry-After", b"1")], body)
 
     async def parts(self) -> dict[str, str]:
         """Return the state of each part, at most FRESH seconds old; it takes PROBE_LIMIT seconds at most."""
@@ -102,6 +104,12 @@ class Health:
             return await asyncio.get_running_loop().run_in_executor(None, _room, folders)
         except OSError:
             return "cannot be read"
+
+
+def _clock() -> dict[str, str]:
+    """Return that the wall clock has jumped, if it has: requests are served, but what destroys waits (clock.py)."""
+    held = CLOCK.state().held
+    return {} if held is None else {"clock": f"held, {held}"}
 
 
 def _state(probe: asyncio.Future[str]) -> str:
