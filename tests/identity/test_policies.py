@@ -139,6 +139,7 @@ def test_policy_has_five_versions_at_most(iam: Any, policy: str) -> None:
         (iam.get_policy_version, {"VersionId": "v5"}, "NoSuchEntity"),
         (iam.delete_policy_version, {"VersionId": "v5"}, "NoSuchEntity"),
         (iam.set_default_policy_version, {"VersionId": "v1.draft"}, "NoSuchEntity"),
+        (iam.set_default_policy_version, {"VersionId": "v" + "1" * 5_000}, "NoSuchEntity"),
         (iam.set_default_policy_version, {"VersionId": "1"}, "ValidationError"),
     ):
         with pytest.raises(ClientError) as refused:

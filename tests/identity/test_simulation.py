@@ -1,5 +1,6 @@
 """IAM's policy simulator over the wire, by boto3: decisions, the statements that decide, what was missing, pages."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -171,6 +172,8 @@ def test_pages_hold_every_action_once(server: Server) -> None:
         ({"PermissionsBoundaryPolicyInputList": [document(statement("*"))] * 2}, "InvalidInput"),
         ({"ResourceArns": [f"{KEY}{number}" for number in range(1001)]}, "InvalidInput"),
         ({"Marker": "bm90IG9uZQ=="}, "ValidationError"),
+        ({"Marker": base64.urlsafe_b64encode(b"9" * 5_000).decode()}, "ValidationError"),
+        ({"Marker": base64.urlsafe_b64encode("٣".encode()).decode()}, "ValidationError"),
     ],
 )
 def test_what_cannot_be_simulated(server: Server, given: dict[str, Any], code: str) -> None:

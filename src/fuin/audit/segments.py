@@ -42,7 +42,8 @@ def segment_path(folder: Path, first: int) -> Path:
 
 def segments(folder: Path) -> list[Segment]:
     """Return the log's segments, oldest first."""
-    found = [path for path in folder.glob("*.log") if len(path.stem) == 16 and path.stem.isdigit()]
+    named = [path for path in folder.glob("*.log") if len(path.stem) == 16 and path.stem.isascii()]
+    found = [path for path in named if path.stem.isdigit()]
     return [Segment(path, int(path.stem)) for path in sorted(found)]
 
 

@@ -11,6 +11,7 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
+from fuin.numbers import whole_number
 from fuin.store import identities
 from fuin.store import managed_policies as rows
 from fuin.store.inline_policies import length
@@ -171,10 +172,10 @@ def _delete_version(conn: Connection, policy_id: str, number: int) -> None:
 
 
 def _number(policy: ManagedPolicy, given: Given) -> int:
-    number = given["VersionId"].removeprefix("v")
-    if not number.isdigit() or len(number) > 9:  # v2.draft, which the model allows
+    number = whole_number(given["VersionId"].removeprefix("v"), 0, 999_999_999)
+    if number is None:  # v2.draft, which the model allows
         raise _no_version(policy, given)
-    return int(number)
+    return number
 
 
 def _no_version(policy: ManagedPolicy, given: Given) -> NoSuchEntity:

@@ -18,6 +18,7 @@ from fuin.errors import AccessDenied, MalformedPolicy
 from fuin.identity import entities, faults, in_force, paging
 from fuin.identity.faults import InvalidInput
 from fuin.identity.simulated import Simulation, Values, is_key, result, unique
+from fuin.numbers import whole_number
 from fuin.store import groups, identities
 
 if TYPE_CHECKING:
@@ -181,9 +182,10 @@ async def _simulated(given: Given, holder: in_force.Holder) -> Output:
 
 
 def _begin(after: str) -> int:
-    if after and not after.isdecimal():
+    begin = whole_number(after or "0", 0, 999_999_999)
+    if begin is None:
         raise faults.ValidationError("Invalid Marker.")
-    return int(after or 0)
+    return begin
 
 
 def _actions_per_page(simulation: Simulation, resources: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuin.numbers import whole_number
 from fuin.s3 import checksums, index, xml
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.faults import invalid_argument
@@ -47,8 +48,9 @@ def _part(part: Part, algorithm: str) -> str:
 
 def _number(x: Exchange, name: bytes, default: int) -> int:
     text = x.header(name)
-    if text is None:
+    if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise invalid_argument(name.decode(), text, f"Argument {name.decode()} must be an integer")
-    return int(text)
+    number = whole_number(text, 0, 2**31 - 1)
+    if number is None:
+        raise invalid_argument(name.decode(), text[:100], f"Argument {name.decode()} must be an integer")
+    return number

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.errors import FuinError
 from fuin.gate import permit_identity
+from fuin.numbers import whole_number
 from fuin.s3 import documents, index, kept_settings, metadata, owner_acls, rights, xml
 from fuin.s3.conditions import iso_date
 from fuin.s3.exchange import document, empty
-from fuin.s3.faults import S3Fault, not_implemented
+from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 from fuin.store import buckets as rows
 from fuin.store import uploads
 from fuin.store.buckets import Bucket
@@ -64,7 +65,7 @@ async def create_bucket(x: Exchange) -> Answer:
     check_name(x.bucket)
     metadata.check_supported(x.request.headers)
     owner_acls.check_headers(x.request.headers, x.call.account, owner_acls.NEW_BUCKET)
-    if x.header(b"x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
+    if (x.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
         raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
     if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
@@ -158,12 +159,12 @@ async def list_buckets(x: Exchange) -> Answer:
 
 
 def _limit(text: str | None) -> int:
-    if text is None:
+    if not text:
         return 10_000
-    if not text.isdigit() or not 1 <= int(text[:6]) <= 10_000:
-        raise S3Fault("InvalidArgument", "max-buckets must be between 1 and 10000",
-                      ArgumentName="max-buckets", ArgumentValue=text)  # fmt: skip
-    return int(text)
+    number = whole_number(text, 1, 10_000)
+    if number is None:
+        raise invalid_argument("max-buckets", text[:100], "max-buckets must be between 1 and 10000")
+    return number
 
 
 def _entry(bucket: Bucket) -> str:

@@ -13,6 +13,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
+from fuin.numbers import whole_number
 from fuin.xks.failure import Failure, Why
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ def _entry(text: str) -> tuple[str, Address | None]:
         return name.lower(), None
     host, _, port = where.rpartition(":")
     address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    if not port.isdigit() or not 0 < int(port) < 1 << 16:
+    number = whole_number(port, 1, 0xFFFF)
+    if number is None:
         raise ValueError(f"not a port: {text}")
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return name.lower(), Address(family, str(address), int(port))
+    return name.lower(), Address(family, str(address), number)
 
 
 async def _resolved(name: str) -> list[Address]:
