@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin.s3 import encoded_words, fields
 from fuin.s3.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Headers by lower-case name, values as Latin-1 text, so that every byte goes back as it came."""
+    """Headers by lower-case name, values as Latin-1 text of the bytes that came.
+
+    Those of `meta` are read by `encoded_words` when they are given out.
+    """
 
     headers: dict[str, str]
-    meta: dict[str, str]  # without the prefix
+    meta: dict[str, str]  # names without the prefix
 
     def columns(self) -> tuple[str, str]:
         """Return both as the JSON of the index's columns `headers` and `metadata`."""
@@ -52,7 +56,7 @@ class Metadata:
 
 def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
     """Return what a write gives to be kept; raises MetadataTooLarge."""
-    kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if name in headers}
+    kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if headers.get(name)}
     encoding = kept.pop("content-encoding", None)
     if encoding is not None:  # aws-chunked is the transfer's, not the object's
         left = ",".join(item for item in encoding.split(",") if item.strip().lower() != "aws-chunked").strip()
@@ -77,9 +81,12 @@ def of_object(obj: Object) -> Metadata:
 
 
 def check_supported(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse headers of a write whose meaning is not built, rather than pretend: tags, locks, redirects."""
+    """Refuse headers of a write whose meaning is not built, rather than pretend: tags, locks, redirects.
+
+    Empty ones ask for nothing, and SDKs send them for empty strings.
+    """
     for name, what in _REFUSED.items():
-        if name in headers:
+        if headers.get(name):
             raise not_implemented(name.decode(), what)
 
 
@@ -90,14 +97,16 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
         text = name.decode()
         override = query.get(f"response-{text}")
         if override is not None:
-            headers[text] = _one_line(override)
+            fields.check_sent(f"response-{text}", override)
+            headers[text] = override
     found = [(_SPELLED[name], value.encode("latin-1")) for name, value in headers.items()]
-    return found + [(META + name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.meta.items()]
+    return found + _meta_headers(kept.meta) if kept.meta else found
 
 
-def _one_line(value: str) -> str:
-    """Return a header value from a query; a line break would end the header, so it is refused."""
-    raw = value.encode().decode("latin-1")
-    if any(ord(character) < 0x20 and character != "\t" for character in raw):
-        raise S3Fault("InvalidArgument", "Header value cannot be represented using ISO-8859-1.")
-    return raw
+def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return x-amz-meta- headers; names that no header can have, which were taken once, are counted as S3 does."""
+    named = [(name.encode("latin-1"), value) for name, value in meta.items()]
+    found = [(META + name, encoded_words.sent(value).encode()) for name, value in named if fields.is_name(META + name)]
+    if len(found) < len(named):
+        found.append((b"x-amz-missing-meta", str(len(named) - len(found)).encode()))
+    return found
