@@ -26,6 +26,7 @@ class Settings:
     tls_key: Path | None = None
     tls_self_signed: bool = False
     new_audit_log: bool = False  # begin one although there is data without a log
+    s3_domains: tuple[str, ...] = ()  # buckets are virtual hosts below these, in lower case, and below localhost
     clock_skew: int = 900  # AWS: S3 takes 15 minutes
     kms_clock_skew: int = 300  # AWS: the other services take 5 minutes
     kms_body_limit: int = 1 * MIB

@@ -295,17 +295,3 @@ def test_malformed_deletes(place: Place, bucket: str, body: str) -> None:
     """One to a thousand objects with a key each, and nothing else."""
     reply = place.send("POST", f"/{bucket}?delete", place.md5(body.encode()), body.encode())
     assert (reply.status, reply.code) == (400, "MalformedXML")
-
-
-def test_virtual_hosts(place: Place, bucket: str) -> None:
-    """The bucket may stand in the host: BUCKET.localhost and BUCKET.s3.anything."""
-    place.put_policy(
-        bucket, {"Effect": "Allow", "Principal": "*", "Action": "s3:*Object", "Resource": f"arn:aws:s3:::{bucket}/*"}
-    )
-    place.s3().put_object(Bucket=bucket, Key="a/b", Body=b"x")
-    for host in (f"{bucket}.localhost:8700", f"{bucket}.s3.us-east-1.amazonaws.com", f"{bucket}.s3.corp.example:80"):
-        with place.connection() as connection:
-            connection.putrequest("GET", "/a/b", skip_host=True)
-            connection.putheader("Host", host)
-            connection.endheaders()
-            assert connection.getresponse().read() == b"x"

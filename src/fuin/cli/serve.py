@@ -14,6 +14,7 @@ from fuin.cli.options import DEFAULT_DATA, Data, PassphraseFile
 from fuin.clock import JUMP_LIMIT
 from fuin.errors import FuinError
 from fuin.server import keyholding
+from fuin.server.domains import read_domains
 from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
@@ -32,6 +33,14 @@ Connections = Annotated[
 ]
 Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.", exists=True, dir_okay=False)]
 Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--s3-domain",
+        help="A domain of virtual-hosted buckets, BUCKET.DOMAIN. Repeat it for more; on every other host but "
+        "BUCKET.localhost the bucket stands in the path.",
+    ),
+]
 ProxyHosts = Annotated[
     list[str] | None,
     typer.Option(
@@ -82,6 +91,7 @@ def serve(
     passphrase_file: PassphraseFile = None,
     new_audit_log: NewLog = False,
     request_quota: Quotas = None,
+    s3_domain: Domains = None,
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT,
@@ -100,11 +110,11 @@ def serve(
     """
     check(account, xks_host or [], (tls_cert, tls_key))
     settings = Settings(
-        data=data.absolute(), host=host, port=port, account=account, region=region,
-        workers=workers or os.cpu_count() or 1, connections=connections, clock_jump_limit=clock_jump_limit,
+        data=data.absolute(), host=host, port=port, account=account, region=region, connections=connections,
+        workers=workers or os.cpu_count() or 1, new_audit_log=new_audit_log, clock_jump_limit=clock_jump_limit,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
-        tls_self_signed=tls_self_signed, new_audit_log=new_audit_log, request_quotas=read_quotas(request_quota or ()),
-        xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
+        request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
+        xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(), tls_self_signed=tls_self_signed,
     )  # fmt: skip
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))

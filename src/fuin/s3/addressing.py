@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from fuin.s3 import routes
+from fuin.s3 import fields, hosts, routes
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
@@ -50,41 +49,21 @@ def check_key(key: str) -> None:
         raise S3Fault("KeyTooLongError", Size=str(size), MaxSizeAllowed=str(KEY_LIMIT))
 
 
-def of(request: Request, own_host: str) -> Address:
-    """Return the address: /bucket/key, or /key when the host is BUCKET.OUR-HOST.
-
-    Our hosts are `localhost`, the one that we listen on, and everything that starts with `s3.`, as AWS's do.
-    """
+def of(request: Request, domains: tuple[str, ...]) -> Address:
+    """Return the address: /bucket/key, or /key when the host is BUCKET.DOMAIN and that domain is one of ours."""
     path = request.path.removeprefix(b"/")
-    bucket = _bucket_of_host(request.header(b"host") or "", own_host)
+    bucket = hosts.bucket_of(request.header(b"host") or "", domains)
     if bucket is None:
         first, _, rest = path.partition(b"/")
         address = Address(decode(first), decode(rest))
-        if not address.bucket and address.key:
-            raise S3Fault("InvalidBucketName", BucketName="")
     else:
         address = Address(bucket, decode(path))
+    if not address.bucket and (address.key or bucket is not None):
+        raise S3Fault("InvalidBucketName", BucketName="")
     if len(address.bucket) > _BUCKET_LIMIT:
         raise S3Fault("InvalidBucketName", BucketName=address.bucket[:_BUCKET_LIMIT])
     check_key(address.key)
     return address
-
-
-def _bucket_of_host(host: str, own_host: str) -> str | None:
-    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-    for ours in ("localhost", own_host):
-        if name.endswith(f".{ours}") and not _is_ip(ours):
-            return name.removesuffix(f".{ours}")
-    before, dot_s3, _ = name.partition(".s3.")
-    return before if dot_s3 and before and not _is_ip(name) else None
-
-
-def _is_ip(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 # What a presigned query's own parameters are called; all other x-amz- names in it stand for headers.
@@ -104,17 +83,21 @@ _IGNORED = _SIGNATURE | {"x-amz-sdk-checksum-algorithm"}
 def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the headers that a presigned URL carries in its query, as SDKs for JavaScript put them there.
 
-    Ignoring them would, for instance, store an object under another encryption than its signer asked for.
+    Ignoring them would, for instance, store an object under another encryption than its signer asked for. They pass
+    the checks of an HTTP parser, since what they hold is given out in headers later; raises InvalidArgument.
     """
     if "X-Amz-Signature" not in query:
         return {}
-    lowered = {name.lower(): value for name, value in query.items()}
-    return {
-        name.encode(): value.encode()
-        for name, value in lowered.items()
-        if name.startswith("x-amz-") and name not in _IGNORED
-        if not name.startswith(_CHECKSUM) or name in _CHECKSUM_SETTINGS
-    }
+    found: dict[bytes, bytes] = {}
+    for given, value in query.items():
+        name = given.lower()
+        if not name.startswith("x-amz-") or name in _IGNORED:
+            continue
+        if name.startswith(_CHECKSUM) and name not in _CHECKSUM_SETTINGS:
+            continue
+        fields.check_name(given)
+        found[name.encode()] = fields.value_of(given, value)
+    return found
 
 
 def query_of(request: Request) -> dict[str, str]:

@@ -30,7 +30,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
     call = _unknown_call(services, request)
     try:
         # 1. what the request asks for
-        address = addressing.of(request, services.settings.host)
+        address = addressing.of(request, services.settings.s3_domains)
         query = addressing.query_of(request)
         given = addressing.hoisted(query) | request.headers
         call.operation = routes.match(request.method, address.level, query, given)

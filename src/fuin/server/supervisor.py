@@ -117,7 +117,7 @@ def with_tls(settings: Settings) -> Settings:
     """Return the settings with the self-signed certificate in place, if one was asked for."""
     if not settings.tls_self_signed:
         return settings
-    certificate, key = tls.self_signed(settings.data / "tls", settings.host)
+    certificate, key = tls.self_signed(settings.data / "tls", settings.host, settings.s3_domains)
     return replace(settings, tls_cert=certificate, tls_key=key)
 
 

@@ -14,13 +14,14 @@ DAYS = 825  # the longest life that common clients take
 RENEWED = 30  # days before the end of it
 
 
-def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
+def self_signed(folder: Path, host: str, domains: tuple[str, ...] = ()) -> tuple[Path, Path]:
     """Return the paths of a certificate and its key in `folder`, made on first use and anew a month before they expire.
 
     The certificate carries `localhost`, `127.0.0.1`, `::1` and `host`: some clients match names only, some need a dot.
+    It carries each of the `domains` with the names below it, and is made anew when it lacks one.
     """
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    if _serve(certificate, key):
+    if _serve(certificate, key, domains):
         return certificate, key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = ec.generate_private_key(ec.SECP256R1())
@@ -30,12 +31,15 @@ def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
     )
-    _write(certificate, _certificate(private, host).public_bytes(serialization.Encoding.PEM))
+    _write(certificate, _certificate(private, host, domains).public_bytes(serialization.Encoding.PEM))
     return certificate, key
 
 
-def _serve(certificate: Path, key: Path) -> bool:
-    """Tell whether the two files are there, belong together and last; a crash may have left one old and one new."""
+def _serve(certificate: Path, key: Path, domains: tuple[str, ...]) -> bool:
+    """Tell whether the two files are there, belong together, last, and name the domains.
+
+    A crash may have left one old and one new.
+    """
     try:
         made = x509.load_pem_x509_certificate(certificate.read_bytes())
         private = serialization.load_pem_private_key(key.read_bytes(), None)
@@ -43,10 +47,17 @@ def _serve(certificate: Path, key: Path) -> bool:
         return False
     ends = made.not_valid_after_utc - datetime.timedelta(days=RENEWED)
     begins = made.not_valid_before_utc  # after now, when it was made by a clock that was ahead
+    named = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    if not set(_names(domains)).issubset(named):
+        return False
     return made.public_key() == private.public_key() and begins <= datetime.datetime.now(datetime.UTC) < ends
 
 
-def _certificate(private: ec.EllipticCurvePrivateKey, host: str) -> x509.Certificate:
+def _names(domains: tuple[str, ...]) -> list[str]:
+    return [name for domain in domains for name in (domain, f"*.{domain}")]
+
+
+def _certificate(private: ec.EllipticCurvePrivateKey, host: str, domains: tuple[str, ...]) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fuin, self-signed")])
     now = datetime.datetime.now(datetime.UTC)
     alternatives: list[x509.GeneralName] = [
@@ -56,6 +67,7 @@ def _certificate(private: ec.EllipticCurvePrivateKey, host: str) -> x509.Certifi
     ]
     if host not in {"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
         alternatives.append(_alternative(host))
+    alternatives += [x509.DNSName(name) for name in _names(domains)]
     return (
         x509.CertificateBuilder()
         .subject_name(name)
