@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.errors import FormatError
+from fuin.errors import Fault, FormatError
 from fuin.formats import blob as blobs
 from fuin.kms import ciphers, managed, throttling
 from fuin.kms.faults import InvalidCiphertextException
 from fuin.kms.key import OpenKey, Use, open_ciphertext, open_key
+from fuin.kms.naming import find
 from fuin.store.keys import SERVICE
 
 if TYPE_CHECKING:
@@ -96,6 +97,21 @@ async def open_service_data_key(
         raise InvalidCiphertextException
     opened = managed.open_service_key(asked, key, "kms:Decrypt", material_id, context)
     return await ciphers.decrypt(asked, opened, blob)
+
+
+def is_alias(identifier: str) -> bool:
+    """Tell whether a key is named by an alias: alias/NAME, or an alias's ARN."""
+    return identifier.rpartition(":")[2].startswith("alias/")
+
+
+def arn_of_alias(call: Call, identifier: str, region: str | None = None) -> str | None:
+    """Return the ARN of the key that an alias names, as the caller means it; None when it names none."""
+    asked = _forwarded(call, region)
+    try:
+        named = find(asked, asked.services.store.catalog(), identifier, aliases=True)
+    except Fault:
+        return None
+    return None if named.key is None else named.arn
 
 
 async def _fresh(asked: Call, opened: OpenKey) -> DataKey:

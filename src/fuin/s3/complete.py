@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fuin.s3 import checksums, conditions, documents, encryption, index, rights, uploads, xml
+from fuin.numbers import whole_number
+from fuin.s3 import checksums, conditions, documents, encryption, hosts, index, repeats, rights, uploads, xml
 from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
 from fuin.s3.encryption import Encryption
 from fuin.s3.exchange import document
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
     from fuin.s3.xml import Node
+    from fuin.store.buckets import Bucket
     from fuin.store.parts import Part
     from fuin.store.uploads import Upload
 
@@ -38,14 +40,15 @@ class Named:
 async def complete_multipart_upload(x: Exchange) -> Answer:
     """Make the named parts the object; asked again after it has succeeded, it answers the same."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
-    encryption.refuse_on_read(x.request.headers)
+    encryption.refuse_customer_keys(x.request.headers)
     condition = conditions.of_write(x.header)
     upload = x.services.store.read(rows.find_upload, x.query["uploadId"], x.bucket, x.key)
     if upload is None:
-        return _again(x)
+        return await _again(x, bucket)
     x.call.facts["uploadId"] = upload.upload_id
     named = _named(xml.parse(await documents.read(x, checked=False, of_object=True), "CompleteMultipartUpload"))
     kept = Encryption.from_column(upload.encryption)
+    await repeats.check(x, bucket, kept)
     if kept.algorithm == encryption.KMS and (_told(x) is not None or any(part.values for part in named)):
         await uploads.open_data_key(x, bucket, kept)
     chosen = _chosen(upload, named, x.services.store.read(rows.list_parts, upload.upload_id))
@@ -66,19 +69,21 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     return _answer(x, done.object)
 
 
-def _again(x: Exchange) -> Answer:
+async def _again(x: Exchange, bucket: Bucket) -> Answer:
     """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
     upload_id = x.query["uploadId"]
     done = x.services.store.read(rows.find_completed, upload_id, x.bucket, x.key)
     if done is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
+    await repeats.check(x, bucket, Encryption.from_column(done.encryption))
     x.call.facts.update(uploadId=upload_id, repeated=True)
     return _answer(x, done)
 
 
 def _answer(x: Exchange, obj: Object) -> Answer:
     host = x.header(b"host") or ""
-    location = f"{'https' if x.request.secure else 'http'}://{host}/{x.bucket}/{quote(x.key)}"
+    path = x.key if hosts.bucket_of(host, x.services.settings.s3_domains) is not None else f"{x.bucket}/{x.key}"
+    location = f"{'https' if x.request.secure else 'http'}://{host}/{quote(path)}"
     content = [
         xml.text("Location", location), xml.text("Bucket", x.bucket), xml.text("Key", x.key),
         f"<ETag>&quot;{obj.etag}&quot;</ETag>",
@@ -95,17 +100,17 @@ def _named(root: Node) -> list[Named]:
     """Return the parts of the request, in ascending order; raises MalformedXML, InvalidPartOrder."""
     named: list[Named] = []
     for node in root.all("Part"):
-        number, etag = (node.get("PartNumber") or "").strip(), node.get("ETag")
-        if not (number.isascii() and number.isdigit() and len(number) <= 5) or etag is None:
+        number, etag = whole_number((node.get("PartNumber") or "").strip(), 0, 99_999), node.get("ETag")
+        if number is None or etag is None:
             raise S3Fault("MalformedXML")
         values = {
             algorithm.name: value
             for algorithm in ALGORITHMS.values()
             if (value := node.get(algorithm.element)) is not None
         }
-        if named and int(number) <= named[-1].number:
-            raise S3Fault("InvalidPartOrder", PartNumber=number)
-        named.append(Named(int(number), etag.strip().strip('"'), values))
+        if named and number <= named[-1].number:
+            raise S3Fault("InvalidPartOrder", PartNumber=str(number))
+        named.append(Named(number, etag.strip().strip('"'), values))
     if not 1 <= len(named) <= rows.PARTS_AT_MOST:
         raise S3Fault("MalformedXML")
     return named

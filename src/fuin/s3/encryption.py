@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from fuin.store.buckets import Bucket
 
 AES256, KMS, DSSE = "AES256", "aws:kms", "aws:kms:dsse"
-_PREFIX = b"x-amz-server-side-encryption"
-_KEY_ID, _CONTEXT, _BUCKET_KEY = _PREFIX + b"-aws-kms-key-id", _PREFIX + b"-context", _PREFIX + b"-bucket-key-enabled"
-_CUSTOMER = (_PREFIX + b"-customer-", b"x-amz-copy-source-server-side-encryption-customer-")
+PREFIX = b"x-amz-server-side-encryption"  # the algorithm's header, and what those of its details start with
+KEY_ID, CONTEXT, BUCKET_KEY = PREFIX + b"-aws-kms-key-id", PREFIX + b"-context", PREFIX + b"-bucket-key-enabled"
+_CUSTOMER = (PREFIX + b"-customer-", b"x-amz-copy-source-server-side-encryption-customer-")
 CONTEXT_LIMIT = 8192  # bytes of the decoded JSON; KMS takes about as much
 ARN_NAME = "aws:s3:arn"
 
@@ -101,37 +101,37 @@ class Default(msgspec.Struct, frozen=True):
 def refuse_customer_keys(headers: Mapping[bytes, bytes]) -> None:
     """Refuse SSE-C: nothing is ever stored as if it had been encrypted under a key that Fuin did not use."""
     if any(name.startswith(_CUSTOMER) for name in headers):
-        if _PREFIX in headers:
-            raise invalid_argument(_PREFIX.decode(), headers[_PREFIX].decode("latin-1"), _INCOMPATIBLE)
+        if PREFIX in headers:
+            raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), _INCOMPATIBLE)
         raise not_implemented(
             "x-amz-server-side-encryption-customer-algorithm", "Encryption with customer-provided keys (SSE-C)"
         )
 
 
 def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse encryption headers where an object's encryption is settled already: reads, parts, completion."""
+    """Refuse encryption headers where an object's encryption is settled already: on reads. Parts are in `repeats`."""
     refuse_customer_keys(headers)
-    if _PREFIX in headers:
-        text = f"{_PREFIX.decode()} header is not supported for this operation."
-        raise invalid_argument(_PREFIX.decode(), headers[_PREFIX].decode("latin-1"), text)
+    if PREFIX in headers:
+        text = f"{PREFIX.decode()} header is not supported for this operation."
+        raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), text)
 
 
 def wanted(x: Exchange, bucket: Bucket) -> Wanted:
     """Return what the request asks for, or the bucket's default; raises InvalidArgument and NotImplemented."""
     refuse_customer_keys(x.request.headers)
-    algorithm, key, context = x.header(_PREFIX), x.header(_KEY_ID), x.header(_CONTEXT)
-    _check_flag(x.header(_BUCKET_KEY))
+    algorithm, key, context = x.header(PREFIX), x.header(KEY_ID), x.header(CONTEXT)
+    check_flag(x.header(BUCKET_KEY))
     if algorithm == DSSE:
-        raise not_implemented(_PREFIX.decode(), "Dual-layer encryption (aws:kms:dsse)")
+        raise not_implemented(PREFIX.decode(), "Dual-layer encryption (aws:kms:dsse)")
     if algorithm not in (None, AES256, KMS):
-        raise invalid_argument(_PREFIX.decode(), algorithm, "The encryption method specified is not supported")
+        raise invalid_argument(PREFIX.decode(), algorithm, "The encryption method specified is not supported")
     if algorithm != KMS:
         if key is not None or context is not None:
-            raise invalid_argument(_PREFIX.decode(), algorithm or "null", _KEY_WITHOUT_KMS)
+            raise invalid_argument(PREFIX.decode(), algorithm or "null", _KEY_WITHOUT_KMS)
         if algorithm is None:
             return _by_default(bucket)
         return Wanted(AES256, None, {}, "request header")
-    extra = _client_context(context, ids.object_arn(x.bucket, x.key))
+    extra = client_context(context, ids.object_arn(x.bucket, x.key))
     return Wanted(KMS, key or None, extra, "request header")
 
 
@@ -141,24 +141,28 @@ def _by_default(bucket: Bucket) -> Wanted:
     return Wanted(default.algorithm, default.key, {}, chosen_by)
 
 
-def _check_flag(value: str | None) -> None:
+def check_flag(value: str | None) -> None:
+    """Refuse a bucket-key-enabled header that is neither true nor false; what it says makes no difference here."""
     if value is not None and value.lower() not in ("true", "false"):
-        raise invalid_argument(_BUCKET_KEY.decode(), value, "The value must be true or false.")
+        raise invalid_argument(BUCKET_KEY.decode(), value, "The value must be true or false.")
 
 
-def _client_context(header: str | None, arn: str) -> dict[str, str]:
-    """Return the pairs of the -context header (base64 of a JSON object of strings) without aws:s3:arn."""
+def client_context(header: str | None, arn: str) -> dict[str, str]:
+    """Return the pairs of the -context header (base64 of a JSON object of strings) without aws:s3:arn.
+
+    `arn` is the object's, which aws:s3:arn must be when it is given; raises InvalidArgument.
+    """
     if header is None:
         return {}
     try:
         raw = base64.b64decode(header, validate=True)
         pairs = _decode_map(raw)
     except (ValueError, binascii.Error, msgspec.DecodeError):
-        raise invalid_argument(_CONTEXT.decode(), header[:100], _BAD_CONTEXT) from None
+        raise invalid_argument(CONTEXT.decode(), header[:100], _BAD_CONTEXT) from None
     if len(raw) > CONTEXT_LIMIT:
-        raise invalid_argument(_CONTEXT.decode(), header[:100], f"The encryption context is over {CONTEXT_LIMIT} bytes")
+        raise invalid_argument(CONTEXT.decode(), header[:100], f"The encryption context is over {CONTEXT_LIMIT} bytes")
     if pairs.pop(ARN_NAME, arn) != arn:
-        raise invalid_argument(_CONTEXT.decode(), header[:100], _OTHER_ARN)
+        raise invalid_argument(CONTEXT.decode(), header[:100], _OTHER_ARN)
     return pairs
 
 
@@ -183,7 +187,7 @@ async def new_data_key(x: Exchange, bucket: Bucket, choice: Wanted) -> FreshKey:
     if choice.algorithm == KMS:
         check_signed(x)
         try:
-            made = await on_behalf.data_key(x.call, _completed(choice.key, bucket), context, bucket.region)
+            made = await on_behalf.data_key(x.call, complete_key(choice.key, bucket), context, bucket.region)
         except AccessDenied as error:
             raise AccessDenied(error.sentence + _hint(x)) from None
     else:
@@ -192,7 +196,7 @@ async def new_data_key(x: Exchange, bucket: Bucket, choice: Wanted) -> FreshKey:
     return FreshKey(made.plaintext, Encryption(choice.algorithm, made.key_arn, choice.context, made.blob))
 
 
-def _completed(key: str | None, bucket: Bucket) -> str | None:
+def complete_key(key: str | None, bucket: Bucket) -> str | None:
     """Complete a bare key id to the bucket's region and account, as S3 does; aliases stay the caller's."""
     return ids.key_arn(bucket.account, bucket.region, key) if key is not None and ids.is_key_id(key) else key
 
@@ -230,9 +234,9 @@ async def open_data_key(x: Exchange, bucket: Bucket, kept: Encryption, key: str,
 
 def answer_headers(kept: Encryption, *, context: bool = False) -> Headers:
     """Return what an answer says: the algorithm, the key always as an ARN, and for new objects the context."""
-    headers: Headers = [(_PREFIX, kept.algorithm.encode())]
+    headers: Headers = [(PREFIX, kept.algorithm.encode())]
     if kept.algorithm == KMS:
-        headers.append((_KEY_ID, kept.key.encode()))
+        headers.append((KEY_ID, kept.key.encode()))
         if context and kept.context:
-            headers.append((_CONTEXT, base64.b64encode(msgspec.json.encode(kept.context))))
+            headers.append((CONTEXT, base64.b64encode(msgspec.json.encode(kept.context))))
     return headers
