@@ -62,6 +62,16 @@ def presigned(place: Place, method: str, target: str, query: dict[str, str]) -> 
     return url
 
 
+def test_two_ways_to_authenticate(place: Place, bucket: str) -> None:
+    """A presigned URL beside an Authorization header is AWS's InvalidArgument; the header's value is not repeated."""
+    url = presigned(place, "GET", f"/{bucket}/k", {})
+    reply = urllib3.request("GET", url, headers={"Authorization": "Bearer a-token"})
+    assert reply.status == 400
+    assert b"<Code>InvalidArgument</Code><Message>Only one auth mechanism allowed" in reply.data
+    assert b"<ArgumentName>Authorization</ArgumentName>" in reply.data
+    assert b"a-token" not in reply.data
+
+
 def test_expired_url(place: Place, bucket: str) -> None:
     """A presigned URL past its time is AccessDenied with AWS's text."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")

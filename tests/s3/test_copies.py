@@ -59,17 +59,61 @@ def test_metadata_can_be_replaced(place: Place, source: str) -> None:
     assert (got["ContentType"], got["Metadata"]) == ("new/type", {"b": "2"})
 
 
+def put_default(s3: Any, bucket: str, **members: str) -> None:
+    """Put a default encryption of a bucket."""
+    rule = {"ApplyServerSideEncryptionByDefault": members}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+
 def test_copy_to_itself(place: Place, source: str, key: str) -> None:
-    """Pointless without a change; with new metadata or encryption it is the usual way to change those."""
+    """With new metadata or encryption, also that of the bucket, it is the usual way to change those."""
     s3 = place.s3()
-    with pytest.raises(ClientError) as error:
-        copy(s3, source, Key="k")
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
     copy(s3, source, Key="k", MetadataDirective="REPLACE", Metadata={"c": "3"})
-    assert s3.head_object(Bucket=source, Key="k")["Metadata"] == {"c": "3"}
+    head = s3.head_object(Bucket=source, Key="k")
+    assert (head["Metadata"], head["ServerSideEncryption"]) == ({"c": "3"}, "AES256")
     copy(s3, source, Key="k", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
     got = s3.get_object(Bucket=source, Key="k")
     assert (got["Body"].read(), got["SSEKMSKeyId"], got["Metadata"]) == (DATA, key, {"c": "3"})
+    assert copy(s3, source, Key="k")["ServerSideEncryption"] == "AES256"  # the bucket's, which is another
+
+
+def test_copy_to_itself_under_a_new_default(place: Place, bucket: str, key: str) -> None:
+    """So old objects come under a new default key: `aws s3 cp s3://b/ s3://b/ --recursive`; nothing else changes."""
+    s3 = place.s3()
+    s3.put_object(Bucket=bucket, Key="k", Body=DATA, Metadata={"a": "1"}, ContentType="x/y")
+    put_default(s3, bucket, SSEAlgorithm="aws:kms", KMSMasterKeyID=key)
+    assert copy(s3, bucket, Key="k")["SSEKMSKeyId"] == key
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert (got["Body"].read(), got["Metadata"], got["ContentType"]) == (DATA, {"a": "1"}, "x/y")
+    put_default(s3, bucket, SSEAlgorithm="AES256")  # the service's own default counts when it was put
+    for _ in range(2):
+        assert copy(s3, bucket, Key="k")["ServerSideEncryption"] == "AES256"
+    s3.delete_bucket_encryption(Bucket=bucket)
+    with pytest.raises(ClientError) as error:
+        copy(s3, bucket, Key="k")
+    assert refused(error.value)[:2] == (400, "InvalidRequest")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 400),
+        ({"x-amz-checksum-algorithm": "SHA256"}, 400),
+        ({"x-amz-acl": "private"}, 400),
+        ({"x-amz-storage-class": ""}, 400),
+        ({"x-amz-metadata-directive": "COPY"}, 400),
+        ({"x-amz-metadata-directive": ""}, 400),
+        ({"x-amz-metadata-directive": "REPLACE"}, 200),
+        ({"x-amz-storage-class": "STANDARD"}, 200),
+        ({"x-amz-server-side-encryption": "AES256"}, 200),
+    ],
+)
+def test_what_changes_an_object(place: Place, bucket: str, headers: dict[str, str], status: int) -> None:
+    """A copy onto itself needs what AWS takes for a change, also if it is the same as before; else it is refused."""
+    place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    reply = place.send("PUT", f"/{bucket}/k", {"x-amz-copy-source": f"{bucket}/k"} | headers)
+    assert (reply.status, reply.code) == (status, "InvalidRequest" if status == 400 else "")
+    assert place.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
 
 def test_conditions_on_the_source(place: Place, source: str) -> None:
@@ -128,12 +172,22 @@ def test_wrong_sources(place: Place, bucket: str, value: str, code: str) -> None
 
 
 def test_forms_of_the_source(place: Place, bucket: str) -> None:
-    """Percent-encoded or not, with a leading slash or not, with the null version."""
+    """Encoded as a form, where a plus is a space, or not; with a leading slash or not, with the null version."""
     place.s3().put_object(Bucket=bucket, Key="a b+c/é", Body=b"x")
-    for value in ("/a%20b+c/%C3%A9", "/a%20b%2Bc%2F%C3%A9", "/a%20b+c/%c3%a9?versionId=null"):
+    for value in ("/a%20b%2Bc/%C3%A9", "%2Fa+b%2Bc%2F%C3%A9", "/a b%2bc/%c3%a9", "/a+b%2Bc/%c3%a9?versionId=null"):
         for start in (bucket, f"/{bucket}"):
             reply = place.send("PUT", f"/{bucket}/copy", {"x-amz-copy-source": f"{start}{value}"})
             assert reply.status == 200, reply.body
+    assert place.send("PUT", f"/{bucket}/copy", {"x-amz-copy-source": f"{bucket}/a%20b+c/%C3%A9"}).code == "NoSuchKey"
+
+
+def test_a_form_encoded_source_of_a_part(place: Place, bucket: str) -> None:
+    """UploadPartCopy reads its source in the same way."""
+    s3 = place.s3()
+    s3.put_object(Bucket=bucket, Key="a b+c", Body=b"x")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    target = f"/{bucket}/k?partNumber=1&uploadId={upload}"
+    assert place.send("PUT", target, {"x-amz-copy-source": f"{bucket}/a+b%2Bc"}).status == 200
 
 
 def test_copy_under_kms_has_a_random_etag(place: Place, source: str) -> None:

@@ -93,11 +93,17 @@ def test_what_a_listing_tells(place: Place, listed: str) -> None:
     assert place.s3().list_objects_v2(Bucket=listed, MaxKeys=0)["KeyCount"] == 0
 
 
-@pytest.mark.parametrize("query", ["max-keys=x", "max-keys=-1", "encoding-type=base64", "max-keys=99999999999"])
+@pytest.mark.parametrize("query", ["encoding-type=base64", "list-type=3", "list-type=1", "list-type=2&encoding-type=x"])
 def test_wrong_arguments(place: Place, listed: str, query: str) -> None:
-    """Numbers must be numbers and url is the only encoding."""
+    """url is the only encoding, and 2 the only type of a listing."""
     reply = place.send("GET", f"/{listed}?{query}")
     assert (reply.status, reply.code) == (400, "InvalidArgument")
+
+
+def test_empty_arguments_ask_for_nothing(place: Place, listed: str) -> None:
+    """An empty type, encoding or size is none."""
+    reply = place.send("GET", f"/{listed}?list-type=&encoding-type=&max-keys=&prefix=&delimiter=")
+    assert (reply.status, reply.text("MaxKeys"), reply.text("EncodingType")) == (200, "1000", "")
 
 
 def test_names_that_xml_cannot_hold(place: Place, bucket: str) -> None:

@@ -97,23 +97,41 @@ def test_checksums_of_parts(place: Place, bucket: str) -> None:
             for number, data in ((2, ONE), (5, TWO), (9, THREE))]  # fmt: skip
     whole = complete(s3, bucket, upload_id, *sent)["ChecksumSHA256"]
     values = [part["ChecksumSHA256"] for part in sent]
-    for number, value in enumerate(values, 1):
+    numbers = (2, 5, 9)  # the parts are counted as they were uploaded, with gaps, by all operations
+    for number, value in zip(numbers, values, strict=True):
         got = s3.get_object(Bucket=bucket, Key="k", PartNumber=number, ChecksumMode="ENABLED")
-        assert (got["ChecksumSHA256"], got["ChecksumType"]) == (value, "COMPOSITE")
         got["Body"].read()
+        assert (got["ChecksumSHA256"], got["ChecksumType"]) == (value, "COMPOSITE")
     assert s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == whole
     assert "ChecksumSHA256" not in s3.get_object(Bucket=bucket, Key="k", Range="bytes=0-9", ChecksumMode="ENABLED")
 
-    seen: list[str] = []
+    for missing in (1, 3, 10):
+        reply = place.send("GET", f"/{bucket}/k?partNumber={missing}")
+        assert (reply.status, reply.code) == (416, "InvalidPartNumber")
+        assert (reply.text("ActualPartCount"), reply.text("PartNumberRequested")) == ("3", str(missing))
+        assert place.send("HEAD", f"/{bucket}/k?partNumber={missing}").status == 416
+
+    seen: list[tuple[int, str]] = []
     marker = 0
     for more in (True, True, False):
         page = s3.get_object_attributes(
             Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=1, PartNumberMarker=marker
         )["ObjectParts"]
         assert (page["TotalPartsCount"], page["MaxParts"], page["IsTruncated"]) == (3, 1, more)
-        seen += [part["ChecksumSHA256"] for part in page["Parts"]]
+        seen += [(part["PartNumber"], part["ChecksumSHA256"]) for part in page["Parts"]]
         marker = page["NextPartNumberMarker"]
-    assert seen == values
+    assert seen == list(zip(numbers, values, strict=True))
+
+
+def test_the_bytes_of_a_numbered_part(place: Place, bucket: str) -> None:
+    """partNumber gives what was uploaded under that number, wherever it stands in the object."""
+    s3 = place.s3(checksums=False)
+    upload_id = create(s3, bucket)
+    complete(s3, bucket, upload_id, put(s3, bucket, upload_id, 2, ONE), put(s3, bucket, upload_id, 5, THREE))
+    for number, data in ((2, ONE), (5, THREE)):
+        got = s3.get_object(Bucket=bucket, Key="k", PartNumber=number)
+        assert (got["Body"].read(), got["PartsCount"]) == (data, 2)
+    assert got["ContentRange"] == f"bytes {5 * MIB}-{5 * MIB + len(THREE) - 1}/{5 * MIB + len(THREE)}"
 
 
 def test_parts_of_a_full_object_checksum(place: Place, bucket: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fuin.request import Request
 
 _VERSION_2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+_TWO_MECHANISMS = "Only one auth mechanism allowed"
 _NO_HASH = "Missing required header for this request: x-amz-content-sha256"
 _FORM = (AuthReason.MALFORMED, AuthReason.INCOMPLETE, AuthReason.WRONG_SCOPE)
 
@@ -27,6 +28,8 @@ def fault(error: AuthenticationFailed, request: Request, signed: Signed | None =
         return _mismatch(signed)
     if error.reason not in _FORM:
         return S3Fault(code, message)
+    if message.startswith(_TWO_MECHANISMS):  # its value may be a secret of another service, and is not repeated
+        return S3Fault("InvalidArgument", message, ArgumentName="Authorization")
     if message in (_VERSION_2, _NO_HASH):
         return S3Fault("InvalidRequest", message)
     if message.startswith("x-amz-content-sha256"):

@@ -53,6 +53,15 @@ def names(header: str, etag: str) -> bool:
     return any(_bare(entry) in {"*", etag} for entry in header.split(","))
 
 
+def is_unchanged(validator: str, etag: str, modified: float) -> bool:
+    """Tell whether If-Range names the object as it is: by its ETag, compared strongly, or its exact Last-Modified.
+
+    Else what the client has is of another object, and a range of this one would not go with it (RFC 9110 13.1.5).
+    """
+    given = validator.strip()
+    return given in {f'"{etag}"', etag} or _time(given) == int(modified)
+
+
 def _failed(condition: str) -> S3Fault:
     return S3Fault("PreconditionFailed", Condition=condition)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.errors import TamperedError
 from fuin.s3 import (
     addressing,
     body,
@@ -22,6 +23,7 @@ from fuin.s3 import (
 from fuin.s3.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
+from fuin.s3.encryption import Default, Encryption
 from fuin.s3.exchange import document
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 from fuin.s3.objects import check_version, new_sealer, stored_whole
@@ -29,7 +31,12 @@ from fuin.s3.ranges import Span
 from fuin.store.objects import Object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuin.envelope.stream import Sealer
     from fuin.request import Answer
+    from fuin.s3.body import Stored
+    from fuin.s3.conditions import WriteCondition
     from fuin.s3.exchange import Exchange, Headers
     from fuin.s3.reading import Reading
     from fuin.store.buckets import Bucket
@@ -41,32 +48,53 @@ _SAME = (
     "metadata, storage class, website redirect location or encryption attributes."
 )
 _TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: "
-_CHANGING = (b"x-amz-server-side-encryption", storage_classes.HEADER)
 _FORM = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The object to copy from, which the caller may read (s3:GetObject; its key is asked for when it is opened)."""
+    """What a copy takes: an object as it is now, and which of its bytes."""
 
     bucket: Bucket
     obj: Object
+    span: Span
 
 
-def find_source(x: Exchange) -> Source:
-    """Return the source that x-amz-copy-source names, once rights and conditions hold."""
+@dataclass(frozen=True, slots=True)
+class Plan(Source):
+    """What CopyObject makes of its source: the columns of its metadata, and the checksum to be kept."""
+
+    columns: tuple[str, str]
+    algorithm: Algorithm
+
+
+def find_bucket(x: Exchange) -> tuple[Bucket, str]:
+    """Return the bucket and key that x-amz-copy-source names, once the caller may read there (s3:GetObject).
+
+    The right to the object's key is asked for when it is opened.
+    """
     encryption.refuse_customer_keys(x.request.headers)
     bucket_name, key = _names(x.request.headers[_HEADER])
     bucket = rights.bucket_of_other(x, "s3:GetObject", bucket_name, key)
+    x.call.facts["copySource"] = f"{bucket_name}/{key}"
+    return bucket, key
+
+
+def find_source(x: Exchange, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
+    """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
     obj = reads.find(x, bucket, key)
     conditions.check_copy(conditions.of(x.header, _CONDITION_PREFIX), obj.etag, obj.modified)
-    x.call.facts["copySource"] = f"{bucket_name}/{key}"
-    return Source(bucket, obj)
+    span = span_of(obj.size)
+    _check_size(x, span.length)
+    return Source(bucket, obj, span)
 
 
 def _names(raw: bytes) -> tuple[str, str]:
-    """Return bucket and key of a copy source: percent-encoded, maybe with a leading slash and a version."""
-    path, _, version = raw.partition(b"?versionId=")
+    """Return bucket and key of a copy source, encoded as a form is (a plus is a space), maybe with slash and version.
+
+    So do URLEncoder of Java and urlencode of PHP write it, and so does S3 read it.
+    """
+    path, _, version = raw.replace(b"+", b" ").partition(b"?versionId=")
     check_version(addressing.decode(version) or None)
     text = addressing.decode(path).removeprefix("/")
     if text.startswith("arn:"):
@@ -78,16 +106,24 @@ def _names(raw: bytes) -> tuple[str, str]:
     return bucket, key
 
 
-def check_size(x: Exchange, size: int) -> None:
+def _check_size(x: Exchange, size: int) -> None:
     """Refuse to copy more than 5 GiB at once."""
     limit = x.services.settings.object_limit
     if size > limit:
         raise S3Fault("InvalidRequest", f"{_TOO_LARGE}{limit}")
 
 
-async def open_source(x: Exchange, source: Source, span: Span) -> Reading:
-    """Return the plaintext of the source's bytes; kms:Decrypt is asked for as the caller."""
-    return await reads.open_object(x, source.bucket, source.obj, span)
+async def reseal(x: Exchange, source: Source, batches: Reading, sealer: Sealer, digests: Digests, etag: bool) -> Stored:
+    """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
+
+    Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
+    """
+    try:
+        return await body.reseal(x.services.settings.blobs, batches.rest(), sealer, digests, etag=etag)
+    except FileNotFoundError:
+        if reads.find(x, source.bucket, source.obj.key).parts == source.obj.parts:
+            raise TamperedError("a blob that the index names is missing") from None
+        raise S3Fault("SlowDown") from None
 
 
 async def copy_object(x: Exchange) -> Answer:
@@ -98,28 +134,31 @@ async def copy_object(x: Exchange) -> Answer:
     storage_class = storage_classes.of_request(x.request.headers)  # S3: STANDARD unless named, whatever the source's
     choice = encryption.wanted(x, bucket)
     condition = conditions.of_write(x.header)
-    source = find_source(x)
-    columns = _columns(x, source)
-    check_size(x, source.obj.size)
-    index.check_condition(x, condition)
-    algorithm = _algorithm(x, source.obj)
-
-    size = source.obj.size
-    batches = await open_source(x, source, Span(0, size, size))
+    from_bucket, from_key = find_bucket(x)
+    plan, batches = await reads.open_current(x, from_bucket, lambda: _plan(x, bucket, from_bucket, from_key, condition))
     try:
         fresh = await encryption.new_data_key(x, bucket, choice)
         kept, sealer = fresh.encryption, new_sealer(x, fresh, x.key)
         del fresh  # the data key in the clear
         is_md5 = kept.algorithm == encryption.AES256
-        digests = Digests(None, [algorithm], etag=is_md5)
-        stored = await body.reseal(x.services.settings.blobs, batches.rest(), sealer, digests, etag=is_md5)
+        digests = Digests(None, [plan.algorithm], etag=is_md5)
+        stored = await reseal(x, plan, batches, sealer, digests, is_md5)
     finally:
         await batches.close()
-    checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    obj = stored_whole(x, kept, stored, checksum, columns, storage_class)
+    checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
+    obj = stored_whole(x, kept, stored, checksum, plan.columns, storage_class)
     await index.put(x, bucket, obj, condition)
     x.call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
+
+
+def _plan(x: Exchange, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
+    """Return what the copy is to be, after every check that needs no key."""
+    source = find_source(x, from_bucket, from_key, lambda size: Span(0, size, size))
+    _check_change(x, bucket, source.obj)
+    columns = _columns(x, source.obj)
+    index.check_condition(x, condition)
+    return Plan(from_bucket, source.obj, source.span, columns, _algorithm(x, source.obj))
 
 
 def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
@@ -131,17 +170,36 @@ def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) 
     return document(root, *content, headers=headers)
 
 
-def _columns(x: Exchange, source: Source) -> tuple[str, str]:
-    """Return the metadata's columns: the source's, or with REPLACE the request's; raises for a pointless copy."""
+def _replaces(x: Exchange) -> bool:
+    """Tell whether the copy gets metadata of its own."""
     directive = x.header(b"x-amz-metadata-directive") or "COPY"
     if directive not in ("COPY", "REPLACE"):
         raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
-    if directive == "REPLACE":
-        return metadata.of_request(x.request.headers).columns()
-    same = (source.obj.bucket, source.obj.key) == (x.bucket, x.key)
-    if same and not any(name.startswith(_CHANGING) for name in x.request.headers):
+    return directive == "REPLACE"
+
+
+def _check_change(x: Exchange, bucket: Bucket, source: Object) -> None:
+    """Refuse to copy an object onto itself when nothing would change by it.
+
+    AWS takes any of what is named here for a change, also a bucket's default that was put and is the same as before
+    (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
+    against AWS); a checksum algorithm alone is none.
+    """
+    if _replaces(x) or (source.bucket, source.key) != (x.bucket, x.key):
+        return
+    if any(name.startswith(encryption.PREFIX) for name in x.request.headers):
+        return
+    if x.header(storage_classes.HEADER) or x.header(b"x-amz-website-redirect-location") or bucket.encryption:
+        return
+    if Encryption.from_column(source.encryption).algorithm == Default.of(bucket).algorithm:
         raise S3Fault("InvalidRequest", _SAME)
-    return source.obj.headers, source.obj.metadata
+
+
+def _columns(x: Exchange, source: Object) -> tuple[str, str]:
+    """Return the metadata's columns: the source's, or with REPLACE the request's."""
+    if _replaces(x):
+        return metadata.of_request(x.request.headers).columns()
+    return source.headers, source.metadata
 
 
 def _algorithm(x: Exchange, source: Object) -> Algorithm:

@@ -7,6 +7,7 @@ import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from fuin.numbers import whole_number
 from fuin.s3 import index, rights, storage_classes, xml
 from fuin.s3.buckets import owner
 from fuin.s3.conditions import iso_date
@@ -27,9 +28,9 @@ class Names:
     """Writes names as they are, or percent-encoded where the client asked for it."""
 
     def __init__(self, x: Exchange) -> None:
-        kind = x.query.get("encoding-type")
+        kind = x.query.get("encoding-type") or None
         if kind not in (None, "url"):
-            raise invalid_argument("encoding-type", kind, "Invalid Encoding Method specified in Request")
+            raise invalid_argument("encoding-type", kind[:100], "Invalid Encoding Method specified in Request")
         self._encoded = kind is not None
 
     def element(self, name: str, value: str) -> str:
@@ -46,9 +47,10 @@ def limit_of(x: Exchange, name: str, most: int = PAGE, absent: int | None = None
     text = x.query.get(name)
     if not text:
         return most if absent is None else absent
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 2**31 - 1):
-        raise invalid_argument(name, text, f"Argument {name} must be an integer between 0 and 2147483647")
-    return min(int(text), most)
+    number = whole_number(text, 0, 2**31 - 1)
+    if number is None:
+        raise invalid_argument(name, text[:100], f"Argument {name} must be an integer between 0 and 2147483647")
+    return min(number, most)
 
 
 def token_of(last: str) -> str:
@@ -91,6 +93,8 @@ def _content(names: Names, page: Listing, owned: str) -> list[str]:
 async def list_objects(x: Exchange) -> Answer:
     """List a bucket the old way: the next page starts after a marker."""
     bucket = rights.bucket_for(x, "s3:ListBucket")
+    if kind := x.query.get("list-type"):  # 2 leads to ListObjectsV2, and there is no other
+        raise invalid_argument("list-type", kind[:100], "Invalid List Type specified in Request")
     names, limit = Names(x), limit_of(x, "max-keys")
     prefix, delimiter, marker = (x.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
     page = x.services.store.read(page_of, x.bucket, prefix, delimiter, marker, limit)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.envelope.stream import Sealer
-from fuin.s3 import body, checksums, copying, encryption, index, payload, ranges, rights, uploads
+from fuin.s3 import body, checksums, copying, encryption, index, payload, ranges, reads, repeats, rights, uploads
 from fuin.s3.checksums import ALGORITHMS, Checksum
 from fuin.s3.digests import Digests
 from fuin.s3.encryption import Encryption
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 async def upload_part(x: Exchange) -> Answer:
     """Store a part; under SSE-KMS the caller needs kms:Decrypt, since the data key is older than the part."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
-    encryption.refuse_on_read(x.request.headers)
+    encryption.refuse_customer_keys(x.request.headers)
     number = uploads.number_of(x)
     promise = payload.of_request(x, x.services.settings.object_limit)
     upload = uploads.find(x)
     kept = Encryption.from_column(upload.encryption)
+    await repeats.check(x, bucket, kept)
     algorithms = _algorithms(upload, promise.checksum)
 
     sealer = await _sealer(x, bucket, kept)
@@ -81,19 +83,19 @@ async def _put(x: Exchange, upload: Upload, kept: Encryption, number: int, store
 async def upload_part_copy(x: Exchange) -> Answer:
     """Store a part that is copied from an object, or a range of one; both keys are asked for as the caller."""
     bucket = rights.bucket_of_object(x, "s3:PutObject")
-    encryption.refuse_on_read(x.request.headers)
     number = uploads.number_of(x)
     upload = uploads.find(x)
     kept = Encryption.from_column(upload.encryption)
-    source = copying.find_source(x)
-    span = ranges.of_copy(x.header(b"x-amz-copy-source-range"), source.obj.size)
-    copying.check_size(x, span.length)
-    batches = await copying.open_source(x, source, span)
+    await repeats.check(x, bucket, kept)
+    from_bucket, from_key = copying.find_bucket(x)
+    asked = partial(ranges.of_copy, x.header(b"x-amz-copy-source-range"))
+    look = partial(copying.find_source, x, from_bucket, from_key, asked)
+    source, batches = await reads.open_current(x, from_bucket, look)
     try:
         sealer = await _sealer(x, bucket, kept)
         is_md5 = kept.algorithm == encryption.AES256
         digests = Digests(None, _algorithms(upload, None), etag=is_md5)
-        stored = await body.reseal(x.services.settings.blobs, batches.rest(), sealer, digests, etag=is_md5)
+        stored = await copying.reseal(x, source, batches, sealer, digests, is_md5)
     finally:
         await batches.close()
     part = await _put(x, upload, kept, number, stored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fuin.errors import TamperedError
 from fuin.s3 import (
@@ -17,27 +17,46 @@ from fuin.s3 import (
     reading,
     rights,
     storage_classes,
+    uploads,
     xml,
 )
 from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
 from fuin.s3.encryption import Encryption
 from fuin.s3.exchange import Stream, document, empty
-from fuin.s3.faults import S3Fault, invalid_argument
+from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
 from fuin.s3.reading import Reading
 from fuin.store import objects as rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange, Headers
     from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
+    from fuin.store.parts import Part
 
 _ATTEMPTS = 5  # to open an object that is being replaced all the time
 _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
+
+
+class Wanted(Protocol):
+    """Bytes of an object that a request wants to have opened."""
+
+    @property
+    def obj(self) -> Object:
+        """Return the object's row."""
+
+    @property
+    def span(self) -> Span:
+        """Return which of its bytes."""
+
+
+W = TypeVar("W", bound=Wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +88,8 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
         if fault.code == "NotModified":
             fault.headers = validators
         raise
-    span, partial, more = _span(x, obj)
+    part = _part(x, obj)
+    span, partial, more = _span(x, obj) if part is None else _span_of_part(obj, part)
     kept = Encryption.from_column(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
@@ -77,19 +97,19 @@ def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(x):
-        headers += checksum_headers(_checksum(obj, x.query.get("partNumber"), partial=partial))
+        headers += checksum_headers(_checksum(obj, part, partial=partial))
     x.call.facts.update(index.object_facts(obj))
     if partial:
         x.call.facts["range"] = span.content_range
     return Chosen(obj, kept, span, partial, headers)
 
 
-def _checksum(obj: Object, number: str | None, *, partial: bool) -> Checksum | None:
+def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
     """Return the checksum of the bytes that are given: the object's, or that of one part; a range has none."""
     whole = index.checksum_of(obj.checksum)
-    if number is None or whole is None or not obj.upload_id:
-        return whole if number is not None or not partial else None
-    value = index.values_of(obj.parts[int(number) - 1]).get(whole.algorithm)
+    if part is None or whole is None or not obj.upload_id:
+        return whole if part is not None or not partial else None
+    value = index.values_of(part).get(whole.algorithm)
     return None if value is None else Checksum(whole.algorithm, value, whole.kind)
 
 
@@ -97,22 +117,35 @@ def _wants_checksum(x: Exchange) -> bool:
     return (x.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
 
 
-def _span(x: Exchange, obj: Object) -> tuple[Span, bool, Headers]:
-    """Return which bytes, whether they are a part of the whole, and the headers that a part number adds."""
-    whole = Span(0, obj.size, obj.size)
-    header, number = x.header(b"range"), x.query.get("partNumber")
-    if number is None:
-        span = ranges.of(header, obj.size)
-        return (whole, False, []) if span is None else (span, True, [])
-    if header is not None:
+def _part(x: Exchange, obj: Object) -> Part | None:
+    """Return the part that the request names by its number, which is the one it was uploaded under.
+
+    There may be gaps between the numbers, and all operations count alike: UploadPart, ListParts, GetObjectAttributes.
+    """
+    if "partNumber" not in x.query:
+        return None
+    if x.header(b"range"):
         raise S3Fault("InvalidRequest", _BOTH)
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 10_000):
-        text = "Part number must be an integer between 1 and 10000, inclusive"
-        raise invalid_argument("partNumber", number, text)
-    if int(number) > len(obj.parts):
-        raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=number)
-    start = sum(part.size for part in obj.parts[: int(number) - 1])
-    span = Span(start, start + obj.parts[int(number) - 1].size, obj.size)
+    number = uploads.number_of(x)
+    for part in obj.parts:
+        if part.number == number:
+            return part
+    raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=str(number))
+
+
+def _span(x: Exchange, obj: Object) -> tuple[Span, bool, Headers]:
+    """Return which bytes a request without a part number asks for, and whether they are only some of them."""
+    header, validator = x.header(b"range"), x.header(b"if-range")
+    if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
+        header = None
+    span = ranges.of(header, obj.size)
+    return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
+
+
+def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
+    """Return a part's bytes, whether there are any, and the header that tells how many parts there are."""
+    start = sum(before.size for before in obj.parts if before.number < part.number)
+    span = Span(start, start + part.size, obj.size)
     more: Headers = [(b"x-amz-mp-parts-count", str(len(obj.parts)).encode())] if obj.upload_id else []
     return span, span.length > 0, more
 
@@ -132,21 +165,29 @@ async def get_object(x: Exchange) -> Stream:
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
     bucket = _enter(x, "s3:GetObject")
-    for _ in range(_ATTEMPTS):
-        chosen = _chosen(x, bucket)
-        try:
-            batches = await open_object(x, bucket, chosen.obj, chosen.span)
-        except FileNotFoundError:
-            continue
-        return await _begun(x, chosen, batches)
-    raise TamperedError("a blob that the index names is missing")
-
-
-async def _begun(x: Exchange, chosen: Chosen, batches: Reading) -> Stream:
+    chosen, batches = await open_current(x, bucket, lambda: _chosen(x, bucket))
     x.call.recorded = True  # by the use of the key, with these facts
     first = await batches.first()
     status = 206 if chosen.partial else 200
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
+
+
+async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], W]) -> tuple[W, Reading]:
+    """Return an object as it is now with its plaintext, also while it is being replaced all the time.
+
+    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one's file goes, so
+    one that is missing twice was lost: TamperedError.
+    """
+    missing: tuple[Part, ...] = ()
+    for _ in range(_ATTEMPTS):
+        wanted = look()
+        if wanted.obj.parts == missing:
+            raise TamperedError("a blob that the index names is missing")
+        try:
+            return wanted, await open_object(x, bucket, wanted.obj, wanted.span)
+        except FileNotFoundError:
+            missing = wanted.obj.parts
+    raise S3Fault("SlowDown")
 
 
 async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> Reading:

@@ -98,6 +98,19 @@ _NOTES = """## What is different from AWS, or not built
 * **Storage classes are labels**: kept with an object and given back, also by lists. The bytes lie in one place whatever
   the class, and reading GLACIER and DEEP_ARCHIVE needs no restore. (`aws s3 cp` passes over objects with these two
   classes unless it is given `--force-glacier-transfer`.)
+* **Virtual hosting** is for the domains that `fuin serve --s3-domain` names, and for `localhost`; every other host is
+  read in path style.
+* **Encryption headers on the steps of a multipart upload** (UploadPart, UploadPartCopy, CompleteMultipartUpload) are
+  taken when they repeat what it was created with, as minio-go sends them; AWS takes none. Others are refused.
+* **Part numbers** may have gaps also in an upload with a composite checksum, where AWS answers `InvalidPartOrder`.
+  `partNumber` of GET and HEAD is the number that the part was uploaded under.
+* **Empty headers** that ask for something (tags, ACL, storage class, redirection, locks, Content-Type and its kin) are
+  none. Those that protect (owner, digest, condition, encryption) are refused when they are empty.
+* **Metadata beyond ASCII** is given back as an encoded word (RFC 2047), as in AWS. Names and values in a presigned
+  query must be such as a header can hold, else `InvalidArgument`.
+* **A plus** in `x-amz-copy-source` is a space, as in AWS; in the path of a request it is a plus.
+* **A source that is replaced all the time** while it is being opened makes GetObject, CopyObject and UploadPartCopy
+  answer `SlowDown`, which SDKs try again.
 * **Conditions**: `If-Match` on a delete of one object; on DeleteObjects, and by size or time, `NotImplemented`.
 * **Versions**: buckets are never versioned; only `versionId=null` is taken. A bucket with `Suspended` keeps no delete
   markers, as a bucket of AWS would: a deleted object is gone, as there, but leaves no trace in the bucket.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from fuin.numbers import whole_number
 from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.conditions import iso_date
@@ -216,6 +217,7 @@ class _Uploads:
 def number_of(x: Exchange) -> int:
     """Return the request's part number; raises InvalidArgument unless it is 1 to 10,000."""
     text = x.query.get("partNumber", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= rows.PARTS_AT_MOST):
+    number = whole_number(text, 1, rows.PARTS_AT_MOST)
+    if number is None:
         raise invalid_argument("partNumber", text[:20], "Part number must be an integer between 1 and 10000, inclusive")
-    return int(text)
+    return number
