@@ -54,6 +54,21 @@ def test_a_certificate_of_a_wrong_clock_is_made_anew(tmp_path: Path, monkeypatch
     assert made.not_valid_before_utc < datetime.datetime.now(datetime.UTC)
 
 
+def test_the_certificate_names_the_domains_of_buckets(tmp_path: Path) -> None:
+    """A domain and what is below it; for a domain that is new the certificate is made anew, for one fewer it stays."""
+
+    def made(*domains: str) -> bytes:
+        return tls.self_signed(tmp_path, "127.0.0.1", domains)[0].read_bytes()
+
+    first = made()
+    second = made("s3.example.com")
+    assert second != first
+    extensions = x509.load_pem_x509_certificate(second).extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["localhost", "s3.example.com", "*.s3.example.com"]
+    assert made("s3.example.com") == made() == second
+
+
 def test_the_version_is_a_condition_key(tls_server: Server, unique: Callable[[str], str]) -> None:
     """s3:TlsVersion is that of the connection, and aws:SecureTransport is true."""
     s3, bucket = tls_server.client("s3"), unique("tls")

@@ -105,8 +105,11 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
 
 def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return x-amz-meta- headers; names that no header can have, which were taken once, are counted as S3 does."""
-    named = [(name.encode("latin-1"), value) for name, value in meta.items()]
-    found = [(META + name, encoded_words.sent(value).encode()) for name, value in named if fields.is_name(META + name)]
-    if len(found) < len(named):
-        found.append((b"x-amz-missing-meta", str(len(named) - len(found)).encode()))
+    found = []
+    for name, value in meta.items():
+        header = META + name.encode("latin-1")
+        if fields.is_name(header):
+            found.append((header, encoded_words.sent(value).encode()))
+    if len(found) < len(meta):
+        found.append((b"x-amz-missing-meta", str(len(meta) - len(found)).encode()))
     return found
