@@ -116,6 +116,11 @@ def serve(
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
         xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(), tls_self_signed=tls_self_signed,
     )  # fmt: skip
+    run(settings, passphrase_file)
+
+
+def run(settings: Settings, passphrase_file: Path | None) -> None:
+    """Read the passphrase where the root key needs one, and serve until SIGTERM."""
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
 
