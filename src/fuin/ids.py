@@ -93,7 +93,7 @@ def user_arn(account: str, name: str) -> str:
 
 
 def iam_arn(account: str, kind: str, path: str, name: str) -> str:
-    """Return the ARN of a user, group, role or policy (`kind`); a path begins and ends with a slash."""
+    """Return the ARN of a user, group, role, policy or instance profile (`kind`); a path has a slash at each end."""
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
 
 
@@ -139,3 +139,8 @@ def new_role_id() -> str:
 def new_policy_id() -> str:
     """Return a fresh unique id of a managed policy: ANPA and 16 base-32 characters."""
     return _unique("ANPA")
+
+
+def new_instance_profile_id() -> str:
+    """Return a fresh unique id of an instance profile: AIPA and 16 base-32 characters."""
+    return _unique("AIPA")

@@ -73,14 +73,14 @@ def test_summary(place: Place, iam: Any, unique: Names) -> None:
     assert grown == {"Policies": 1, "PolicyVersionsInUse": 2, "Users": 1}
     assert after["AccountAccessKeysPresent"] == 1
     assert (after["PoliciesQuota"], after["AccessKeysPerUserQuota"]) == (1500, 2)
-    for name in ("MFADevices", "AccountMFAEnabled", "AccountPasswordPresent", "InstanceProfiles", "Providers"):
+    for name in ("MFADevices", "AccountMFAEnabled", "AccountPasswordPresent", "Providers"):
         assert after[name] == 0
     other = place.service("iam", place.other_root).get_account_summary()["SummaryMap"]
     assert other["Policies"] < after["Policies"]
 
 
 def test_what_there_is_nothing_of(place: Place, iam: Any, unique: Names) -> None:
-    """Passwords, their policy, MFA, instance profiles: AWS's error for what is not there, or one that says so."""
+    """Passwords, their policy, MFA: AWS's error for what is not there, or one that says so."""
     user = unique("user")
     iam.create_user(UserName=user)
     text = f"The Password Policy with domain name {ACCOUNT} cannot be found."
@@ -95,9 +95,6 @@ def test_what_there_is_nothing_of(place: Place, iam: Any, unique: Names) -> None
         ("update_account_password_policy", {}),
         ("create_virtual_mfa_device", {"VirtualMFADeviceName": "m"}),
         ("enable_mfa_device", {"UserName": user, "SerialNumber": "arn:aws:iam::1:mfa/m"}),
-        ("create_instance_profile", {"InstanceProfileName": "p"}),
-        ("get_instance_profile", {"InstanceProfileName": "p"}),
-        ("add_role_to_instance_profile", {"InstanceProfileName": "p", "RoleName": "r"}),
         ("create_saml_provider", {"SAMLMetadataDocument": "x" * 1000, "Name": "p"}),
         ("create_open_id_connect_provider", {"Url": "https://example.com"}),
         ("create_service_linked_role", {"AWSServiceName": "s3.amazonaws.com"}),
@@ -114,7 +111,6 @@ def test_empty_lists(place: Place, iam: Any) -> None:
     user = place.new_user(allow("iam:GetUser"))
     asking = place.service("iam", user)
     for name, member, resource in (
-        ("list_instance_profiles", "InstanceProfiles", "instance-profile/"),
         ("list_virtual_mfa_devices", "VirtualMFADevices", "mfa/"),
         ("list_server_certificates", "ServerCertificateMetadataList", "server-certificate/"),
         ("list_saml_providers", "SAMLProviderList", "saml-provider/*"),

@@ -20,6 +20,7 @@ MEMBERS: dict[str, Any] = {
     "Status": "Active", "Tags": [{"Key": "a", "Value": "1"}], "TagKeys": ["a"], "PermissionsBoundary": POLICY,
     "VersionId": "v1", "Description": "x", "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/somebody",
     "PolicyInputList": [json.dumps(ANYTHING)], "ActionNames": ["kms:Decrypt"], "AccountAlias": "some",
+    "InstanceProfileName": "some",
 }  # fmt: skip
 
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 
 _NONE_OF = (
-    "AccountPasswordPresent", "AccountSigningCertificatesPresent", "InstanceProfiles", "MFADevicesInUse", "Providers",
+    "AccountPasswordPresent", "AccountSigningCertificatesPresent", "MFADevicesInUse", "Providers",
     "ServerCertificates",
+)  # fmt: skip
+_COUNTED = (
+    identities.USER, identities.GROUP, identities.ROLE, identities.POLICY, identities.INSTANCE_PROFILE,
 )  # fmt: skip
 
 
@@ -28,15 +31,13 @@ async def get_account_summary(call: Call, _given: Given) -> Output:
     """Return how many of everything there are, and the quotas."""
     entities.permit(call, "*")
     read = call.services.store.read
-    have = {
-        kind: read(identities.count, call.account, kind)
-        for kind in (identities.USER, identities.GROUP, identities.ROLE, identities.POLICY)
-    }
+    have = {kind: read(identities.count, call.account, kind) for kind in _COUNTED}
     roots = read(access_keys.list_of_user, call.account, None)
     summary = {
         "Users": have["user"], "UsersQuota": quotas.USERS, "Groups": have["group"], "GroupsQuota": quotas.GROUPS,
         "Roles": have["role"], "RolesQuota": quotas.ROLES, "Policies": have["policy"],
-        "PoliciesQuota": quotas.POLICIES, "AccessKeysPerUserQuota": quotas.ACCESS_KEYS,
+        "PoliciesQuota": quotas.POLICIES, "InstanceProfiles": have["instance-profile"],
+        "InstanceProfilesQuota": quotas.INSTANCE_PROFILES, "AccessKeysPerUserQuota": quotas.ACCESS_KEYS,
         "GroupsPerUserQuota": quotas.GROUPS_OF_USER, "AttachedPoliciesPerUserQuota": quotas.ATTACHED["user"],
         "AttachedPoliciesPerGroupQuota": quotas.ATTACHED["group"],
         "AttachedPoliciesPerRoleQuota": quotas.ATTACHED["role"], "UserPolicySizeQuota": quotas.INLINE["user"],
@@ -83,12 +84,9 @@ async def no_password_policy(call: Call, _given: Given) -> None:
     raise NoSuchEntity(f"The Password Policy with domain name {call.account} cannot be found.")
 
 
-async def nothing_of(kind: str, member: str, call: Call, given: Given) -> Output:
-    """Return an empty list of what a user or role cannot have here: MFA devices, instance profiles, certificates …"""
-    if kind == identities.ROLE:
-        entities.of_kind(call, kind, given)
-    else:
-        _user_or_root(call, given)
+async def nothing_of_user(member: str, call: Call, given: Given) -> Output:
+    """Return an empty list of what a user cannot have here: MFA devices, certificates …"""
+    _user_or_root(call, given)
     return {member: [], "IsTruncated": False}
 
 
@@ -102,7 +100,7 @@ def _user_or_root(call: Call, given: Given) -> str:
 
 
 async def nothing_at_all(member: str, resource: str, call: Call, _given: Given) -> Output:
-    """Return an empty list of what no account has here: instance profiles, virtual MFA devices, certificates."""
+    """Return an empty list of what no account has here: virtual MFA devices, certificates."""
     entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
     return {member: [], "IsTruncated": False}
 

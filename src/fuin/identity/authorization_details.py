@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.identity import attachments, entities, groups, managed_policies, paging, roles, users
+from fuin.identity import attachments, entities, groups, instance_profiles, managed_policies, paging, roles, users
 from fuin.store import groups as memberships
 from fuin.store import identities, inline_policies
 from fuin.store import managed_policies as rows
@@ -74,10 +74,11 @@ def _group(conn: Connection, group: Group, _account: str) -> Output:
 
 
 def _role(conn: Connection, light: Identity, _account: str) -> Output:
-    shown = roles.shown(found_role(conn, light), last_use(conn, light.id))
+    role = found_role(conn, light)
+    shown = roles.shown(role, last_use(conn, role.id))
     for name in ("Description", "MaxSessionDuration"):  # which the details have not
         del shown[name]
-    return {**shown, **_policies_of(conn, light), "InstanceProfileList": []}
+    return {**shown, **_policies_of(conn, light), "InstanceProfileList": instance_profiles.of_role(conn, role)}
 
 
 def _policy(conn: Connection, light: Identity, account: str) -> Output:

@@ -1,4 +1,4 @@
-"""What the operations of IAM share: finding users, groups and roles by name, rights, refusals, documents, tags.
+"""What the operations of IAM share: finding what has a name, rights, refusals, documents, tags.
 
 Rights come before existence: whoever may not ask learns nothing. The action is always iam: and the operation's name.
 """
@@ -19,6 +19,7 @@ from fuin.store import identities
 from fuin.store.errors import StoreRefusal
 from fuin.store.groups import Group
 from fuin.store.identities import Identity
+from fuin.store.instance_profiles import InstanceProfile, find_profile
 from fuin.store.roles import Role, find_role
 from fuin.store.users import User, find_user
 
@@ -65,9 +66,14 @@ def group(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Group
     return _allowed(call, Group, name, _find_group, more)
 
 
-def role(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Role:
-    """Return a role on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, Role, name, find_role, more)
+def role(call: Call, name: str, more: Mapping[str, Any] | None = None, *, action: str | None = None) -> Role:
+    """Return a role on which the operation (or another action) is allowed; raises AccessDenied or NoSuchEntity."""
+    return _allowed(call, Role, name, find_role, more, action)
+
+
+def instance_profile(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> InstanceProfile:
+    """Return an instance profile on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
+    return _allowed(call, InstanceProfile, given["InstanceProfileName"], find_profile, more)
 
 
 def of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
@@ -88,15 +94,16 @@ def _allowed(
     name: str,
     find: Callable[[Connection, str, str], T | None],
     more: Mapping[str, Any] | None,
+    action: str | None = None,
 ) -> T:
     found = call.services.store.read(find, call.account, name)
     arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
     try:
-        permit(call, arn, {**of(found), **(more or {})})
+        permit(call, arn, {**of(found), **(more or {})}, action=action)
     except AccessDenied as error:
-        raise unplaced(error, arn, f"{cls.kind} {name}") from None
+        raise unplaced(error, arn, f"{cls.kind.replace('-', ' ')} {name}") from None
     # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
-    call.asked[-1] = partial(_allowed, call, cls, name, find, more)
+    call.asked[-1] = partial(_allowed, call, cls, name, find, more, action)
     if found is None:
         raise faults.missing(cls.kind, name)
     return found

@@ -99,7 +99,8 @@ class MalformedPolicyDocument(QueryFault):
 # AWS's names of what there may be only so many of.
 _QUOTAS = {
     "user": "UsersPerAccount", "group": "GroupsPerAccount", "role": "RolesPerAccount", "policy": "PoliciesPerAccount",
-    "access keys": "AccessKeysPerUser", "groups": "GroupsPerUser",
+    "instance-profile": "InstanceProfilesPerAccount", "access keys": "AccessKeysPerUser", "groups": "GroupsPerUser",
+    "roles of an instance profile": "InstanceSessionsPerInstanceProfile",
 }  # fmt: skip
 _CONFLICTS = {
     "access keys": "Cannot delete entity, must delete access keys first.",
@@ -107,6 +108,7 @@ _CONFLICTS = {
     "members": "Cannot delete entity, must remove users from group first.",
     "policies": "Cannot delete entity, must delete policies first.",
     "attached policies": "Cannot delete entity, must detach all policies first.",
+    "instance profiles": "Cannot delete entity, must remove roles from instance profile first.",
     "attached": "Cannot delete a policy attached to entities.",
     "versions": (
         "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "
@@ -129,14 +131,25 @@ def malformed(error: MalformedPolicy, *, trusting: bool = False) -> MalformedPol
 
 
 def missing(kind: str, name: str) -> NoSuchEntity:
-    """Return the fault of a user, group or role that does not exist, or of a policy by its ARN."""
+    """Return the fault of a user, group, role or instance profile that does not exist, or of a policy by its ARN."""
     if kind == "policy":
         return NoSuchEntity(f"Policy {name} was not found.")
+    if kind == "instance-profile":
+        return NoSuchEntity(f"Instance Profile {name} cannot be found.")
     return NoSuchEntity(f"The {kind} with name {name} cannot be found.")
 
 
+def taken(kind: str, name: str) -> EntityAlreadyExists:
+    """Return the fault of a name that another one of its kind has, in whatever case."""
+    if kind == "policy":
+        return EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+    if kind == "instance-profile":
+        return EntityAlreadyExists(f"Instance Profile {name} already exists.")
+    return EntityAlreadyExists(f"{kind.capitalize()} with name {name} already exists.")
+
+
 def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = None) -> QueryFault:
-    """Return the fault for what the store refuses to do with the user, group, role or policy of a name.
+    """Return the fault for what the store refuses to do with what has a name: a user, a group, a role, a policy.
 
     `boundary` is the ARN of the permissions boundary that it has, or was to have.
     """
@@ -147,10 +160,8 @@ def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = No
             return NoSuchEntity(f"Policy {error} does not exist or is not attachable.")
         case NotFound():
             return missing(kind, name)
-        case AlreadyExists() if kind == "policy":
-            return EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
         case AlreadyExists():
-            return EntityAlreadyExists(f"{kind.capitalize()} with name {name} already exists.")
+            return taken(kind, name)
         case TooLong():
             return LimitExceeded(f"Maximum policy size of {error.at_most} bytes exceeded for {kind} {name}")
         case TooMany(what="versions"):
@@ -163,7 +174,7 @@ def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = No
         case TooMany():
             return LimitExceeded(f"Cannot exceed quota for {_QUOTAS[error.what]}: {error.at_most}")
         case TooManyTags():
-            return LimitExceeded(f"Cannot exceed quota for TagsPer{kind.capitalize()}: 50")
+            return LimitExceeded(f"Cannot exceed quota for TagsPer{kind.title().replace('-', '')}: 50")
         case StillUsed():
             return DeleteConflict(_CONFLICTS[error.what])
         case NoSuchPrincipal():

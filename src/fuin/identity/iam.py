@@ -13,13 +13,14 @@ from fuin.identity import (
     authorization_details,
     groups,
     inline_policies,
+    instance_profiles,
     managed_policies,
     roles,
     simulation,
     tags,
     users,
 )
-from fuin.store.identities import GROUP, POLICY, ROLE, USER
+from fuin.store.identities import GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
 
 if TYPE_CHECKING:
     from fuin.gate import Call
@@ -84,6 +85,16 @@ ROWS: tuple[tuple[str, Function], ...] = (
     ("AttachRolePolicy", partial(attachments.attach_policy, ROLE)),
     ("DetachRolePolicy", partial(attachments.detach_policy, ROLE)),
     ("ListAttachedRolePolicies", partial(attachments.list_attached, ROLE)),
+    ("CreateInstanceProfile", instance_profiles.create_instance_profile),
+    ("GetInstanceProfile", instance_profiles.get_instance_profile),
+    ("ListInstanceProfiles", instance_profiles.list_instance_profiles),
+    ("ListInstanceProfilesForRole", instance_profiles.list_instance_profiles_for_role),
+    ("DeleteInstanceProfile", instance_profiles.delete_instance_profile),
+    ("AddRoleToInstanceProfile", instance_profiles.add_role_to_instance_profile),
+    ("RemoveRoleFromInstanceProfile", instance_profiles.remove_role_from_instance_profile),
+    ("TagInstanceProfile", partial(tags.tag, INSTANCE_PROFILE)),
+    ("UntagInstanceProfile", partial(tags.untag, INSTANCE_PROFILE)),
+    ("ListInstanceProfileTags", partial(tags.list_tags, INSTANCE_PROFILE)),
     ("CreatePolicy", managed_policies.create_policy),
     ("GetPolicy", managed_policies.get_policy),
     ("ListPolicies", managed_policies.list_policies),
@@ -107,16 +118,14 @@ ROWS: tuple[tuple[str, Function], ...] = (
     ("CreateAccountAlias", account.create_account_alias),
     ("DeleteAccountAlias", account.delete_account_alias),
     ("GetAccountPasswordPolicy", account.no_password_policy),
-    ("ListInstanceProfilesForRole", partial(account.nothing_of, ROLE, "InstanceProfiles")),
-    ("ListInstanceProfiles", partial(account.nothing_at_all, "InstanceProfiles", "instance-profile/")),
     ("ListVirtualMFADevices", partial(account.nothing_at_all, "VirtualMFADevices", "mfa/")),
     ("ListServerCertificates", partial(account.nothing_at_all, "ServerCertificateMetadataList", "server-certificate/")),
     ("ListSAMLProviders", partial(account.no_providers, "SAMLProviderList", "saml-provider/*")),
     ("ListOpenIDConnectProviders", partial(account.no_providers, "OpenIDConnectProviderList", "oidc-provider/*")),
-    ("ListMFADevices", partial(account.nothing_of, USER, "MFADevices")),
-    ("ListSSHPublicKeys", partial(account.nothing_of, USER, "SSHPublicKeys")),
-    ("ListSigningCertificates", partial(account.nothing_of, USER, "Certificates")),
-    ("ListServiceSpecificCredentials", partial(account.nothing_of, USER, "ServiceSpecificCredentials")),
+    ("ListMFADevices", partial(account.nothing_of_user, "MFADevices")),
+    ("ListSSHPublicKeys", partial(account.nothing_of_user, "SSHPublicKeys")),
+    ("ListSigningCertificates", partial(account.nothing_of_user, "Certificates")),
+    ("ListServiceSpecificCredentials", partial(account.nothing_of_user, "ServiceSpecificCredentials")),
     ("GetLoginProfile", account.no_login_profile),
     ("DeleteLoginProfile", account.no_login_profile),
 )

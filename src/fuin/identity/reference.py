@@ -22,15 +22,15 @@ _HEAD = """# IAM operations
 
 Made by `python -m fuin.identity.reference` of the operations table (`src/fuin/identity/iam.py`) and the service model.
 
-{built} of the {all} operations of IAM are built: what administers users, access keys, groups, roles and policies. The
-others are answered with `InvalidAction`, "The operation … is not built in this server.". STS has
-[a page of its own](sts.md).
+{built} of the {all} operations of IAM are built: what administers users and their credentials, groups, roles, instance
+profiles and policies. The others are answered with `InvalidAction`, "The operation … is not built in this server.".
+STS has [a page of its own](sts.md).
 
-Each operation needs the IAM action of its own name, such as `iam:CreateUser`, on the ARN of the user, group, role or
-policy; lists need it on `arn:aws:iam::ACCOUNT:user/` with the path that is asked for, `GetAccountSummary` and the like
-on `*`. Tags that are given when something is created need `iam:TagUser`, `iam:TagRole` or `iam:TagPolicy` as well, and
-`UpdateUser` and `UpdateGroup` need the right on the new name too. The right comes before existence: who may not ask
-learns nothing. The condition keys are in [their reference](condition-keys.md).
+Each operation needs the IAM action of its own name, such as `iam:CreateUser`, on the ARN of the user, group, role,
+policy or instance profile; lists need it on `arn:aws:iam::ACCOUNT:user/` with the path that is asked for,
+`GetAccountSummary` and the like on `*`. Tags that are given when something is created need `iam:TagUser` and the like
+as well, and `UpdateUser` and `UpdateGroup` need the right on the new name too. The right comes before existence: who
+may not ask learns nothing. The condition keys are in [their reference](condition-keys.md).
 
 Signatures of any Region are taken: AWS's are for `us-east-1` only, but clients with an endpoint URL sign for their own.
 
@@ -45,8 +45,10 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 ## What differs from AWS
 
 * Of the managed policies of AWS there are [a few](#managed-policies-of-aws); another one is `NoSuchEntity`.
-* There are no passwords, MFA devices, certificates, SSH keys, instance profiles and identity providers. Lists of them
-  are empty where infrastructure tools ask for them; a login profile and a password policy are `NoSuchEntity`.
+* There are no passwords, MFA devices, certificates, SSH keys and identity providers. Lists of them are empty where
+  infrastructure tools ask for them; a login profile and a password policy are `NoSuchEntity`.
+* Instance profiles are data: they hold a role and give it to nobody, since there are no machines that would ask.
+  `AddRoleToInstanceProfile` asks for `iam:PassRole` on the role too, with `iam:PassedToService` `ec2.amazonaws.com`.
 * An account's alias is one that no other account of the server has. It names the account to people; nothing else here
   takes it.
 * Names are found in their exact case only. As in AWS two names must differ in more than case.
@@ -70,8 +72,8 @@ are left, word for word.
 _TEXTS = Path(__file__).resolve().parents[1] / "store" / "aws_policies"
 _CUT = ("ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess")
 _QUOTAS = (
-    ("users, groups, roles, managed policies in an account",
-     f"{quotas.USERS:,}, {quotas.GROUPS:,}, {quotas.ROLES:,}, {quotas.POLICIES:,}"),
+    ("users, groups, roles, managed policies, instance profiles in an account",
+     f"{quotas.USERS:,}, {quotas.GROUPS:,}, {quotas.ROLES:,}, {quotas.POLICIES:,}, {quotas.INSTANCE_PROFILES:,}"),
     ("access keys of a user (of the root, too)", str(quotas.ACCESS_KEYS)),
     ("groups that a user is in", str(quotas.GROUPS_OF_USER)),
     ("managed policies attached to a user, group, role", ", ".join(str(most) for most in quotas.ATTACHED.values())),
@@ -79,7 +81,7 @@ _QUOTAS = (
      ", ".join(f"{most:,}" for most in quotas.INLINE.values())),
     ("characters of a managed policy, of a trust policy", f"{quotas.POLICY_SIZE:,}, {quotas.TRUST_POLICY_SIZE:,}"),
     ("versions of a managed policy", str(quotas.VERSIONS)),
-    ("tags of a user, role, policy", "50"),
+    ("tags of a user, role, policy, instance profile", "50"),
 )  # fmt: skip
 
 

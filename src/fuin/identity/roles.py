@@ -105,7 +105,7 @@ def _update(conn: Connection, role: Role, changed: dict[str, str | int | None], 
 
 
 async def delete_role(call: Call, given: Given) -> None:
-    """Remove a role without policies; its sessions end with it."""
+    """Remove a role without policies and instance profiles; its sessions end with it."""
     role = entities.role(call, given["RoleName"])
     await entities.change(call, role, roles.delete_role, call.account, role.name)
 
@@ -120,7 +120,13 @@ def shown(role: Role, used: tuple[float, str] | None = None) -> Output:
 
 def _listed(role: Role) -> Output:
     return {
+        **shown_in_profile(role), "Description": role.description, "MaxSessionDuration": role.max_session_duration,
+    }  # fmt: skip
+
+
+def shown_in_profile(role: Role) -> Output:
+    """Return a role as instance profiles have it."""
+    return {
         "Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn, "CreateDate": role.created,
-        "AssumeRolePolicyDocument": entities.encoded(role.trust_policy), "Description": role.description,
-        "MaxSessionDuration": role.max_session_duration,
+        "AssumeRolePolicyDocument": entities.encoded(role.trust_policy),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tags of users, roles and managed policies: the same three operations for each."""
+"""Tags of users, roles, managed policies and instance profiles: the same three operations for each."""
 
 from __future__ import annotations
 
@@ -40,4 +40,6 @@ async def list_tags(kind: str, call: Call, given: Given) -> Output:
 def _tagged(kind: str, call: Call, given: Given, more: Mapping[str, Any] | None = None) -> Identity:
     if kind == identities.POLICY:
         return managed_policies.policy_of(call, given, more, owned=more is not None)
+    if kind == identities.INSTANCE_PROFILE:
+        return entities.instance_profile(call, given, more)
     return entities.of_kind(call, kind, given, more)

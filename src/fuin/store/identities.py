@@ -1,6 +1,7 @@
-"""Users, groups, roles and managed policies as far as they are alike: an id, a name, a path, tags, a boundary.
+"""Users, groups, roles, policies and instance profiles as far as they are alike: id, name, path, tags, boundary.
 
-What each kind has beside that is in `users.py`, `groups.py`, `roles.py` and `managed_policies.py`.
+What each kind has beside that is in `users.py`, `groups.py`, `roles.py`, `managed_policies.py` and
+`instance_profiles.py`.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from fuin import ids
 from fuin.store import accounts, schema
 from fuin.store.errors import AlreadyExists, NotFound, TooMany, TooManyTags
 
-USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
+USER, GROUP, ROLE, POLICY, INSTANCE_PROFILE = "user", "group", "role", "policy", "instance-profile"
 _OF_AWS = "arn:aws:iam::aws:policy/"
 
 Tags = tuple[tuple[str, str], ...]

@@ -5,13 +5,22 @@ from typing import ClassVar
 
 from sqlalchemy import Connection, delete, select, update
 
-from fuin.store import access_keys, groups, identities, inline_policies, managed_policies, principals, schema
-from fuin.store.errors import NotFound
+from fuin.store import (
+    access_keys,
+    groups,
+    identities,
+    inline_policies,
+    instance_profiles,
+    managed_policies,
+    principals,
+    schema,
+)
+from fuin.store.errors import NotFound, StillUsed
 from fuin.store.identities import Identity
 
 _r, _u = schema.roles, schema.role_uses
 _ID = schema.parameter("p_id")
-_FIND = select(_r.c.trust_policy, _r.c.description, _r.c.max_session_duration).where(_r.c.id == _ID)
+_FIND = select(_r.c.trust_policy, _r.c.description, _r.c.max_session_duration, _r.c.service).where(_r.c.id == _ID)
 _SET = (
     update(_r)
     .where(_r.c.id == _ID)
@@ -29,13 +38,14 @@ _DELETE_USE = delete(_u).where(_u.c.id == _ID)
 
 @dataclass(frozen=True, slots=True)
 class Role(Identity):
-    """A role; `max_session_duration` is in seconds."""
+    """A role; `max_session_duration` is in seconds, `service` is the service of a service-linked role."""
 
     kind: ClassVar[str] = identities.ROLE
 
     trust_policy: str = ""
     description: str | None = None
     max_session_duration: int = 3600
+    service: str | None = None
 
 
 def insert_role(conn: Connection, role: Role, at_most: int | None = None) -> None:
@@ -45,7 +55,7 @@ def insert_role(conn: Connection, role: Role, at_most: int | None = None) -> Non
         _r.insert(),
         {
             "id": role.id, "trust_policy": role.trust_policy, "description": role.description,
-            "max_session_duration": role.max_session_duration,
+            "max_session_duration": role.max_session_duration, "service": role.service,
         },
     )  # fmt: skip
 
@@ -76,8 +86,10 @@ def page_roles(conn: Connection, account: str, prefix: str = "/", after: str = "
 
 
 def _whole(conn: Connection, role: Role) -> Role:
-    trust, description, duration = conn.execute(_FIND, {"p_id": role.id}).one()
-    return replace(role, trust_policy=trust, description=description, max_session_duration=duration)
+    trust, description, duration, service = conn.execute(_FIND, {"p_id": role.id}).one()
+    return replace(
+        role, trust_policy=trust, description=description, max_session_duration=duration, service=service
+    )  # fmt: skip
 
 
 def set_role(conn: Connection, role: Role) -> None:
@@ -92,8 +104,13 @@ def set_role(conn: Connection, role: Role) -> None:
 
 
 def delete_role(conn: Connection, account: str, name: str) -> None:
-    """Remove a role without policies; raises NotFound or StillUsed. What names it names its id from now on."""
+    """Remove a role without policies and instance profiles; raises NotFound or StillUsed.
+
+    What names it names its id from now on.
+    """
     role = identities.found(conn, Role, account, name)
+    if instance_profiles.profiles_of(conn, role.id):
+        raise StillUsed("instance profiles")
     groups.check_without_policies(conn, role)
     identities.delete_identity(conn, role.id)
     principals.ended(conn, role)

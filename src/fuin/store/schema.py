@@ -63,13 +63,13 @@ account_aliases = _table(
     sa.UniqueConstraint("alias", name="account_aliases_by_alias"),
 )
 
-# Users, groups, roles and managed policies: what has a path, a name that is one of its kind in the account, and an id
-# that no other ever has (AIDA…, AGPA…, AROA…, ANPA…).
+# Users, groups, roles, managed policies and instance profiles: what has a path, a name that is one of its kind in the
+# account, and an id that no other ever has (AIDA…, AGPA…, AROA…, ANPA…, AIPA…).
 identities = _table(
     "identities",
     sa.Column("id", TEXT, primary_key=True),
     _column("account", TEXT, sa.ForeignKey("accounts.account")),
-    _column("kind", TEXT),  # user, group, role or policy
+    _column("kind", TEXT),  # user, group, role, policy or instance-profile
     _column("name", TEXT),
     _column("folded", TEXT),  # the name in lower case: AWS takes no two names that differ in case only
     _column("path", TEXT),
@@ -99,6 +99,7 @@ roles = _table(
     _column("trust_policy", TEXT),
     _column("description", TEXT, null=True),
     _column("max_session_duration", sa.Integer()),  # seconds
+    _column("service", TEXT, null=True),  # of a service-linked role, such as autoscaling.amazonaws.com
 )
 
 # Apart from the roles themselves, as the uses of access keys are.
@@ -140,6 +141,43 @@ memberships = _table(
     sa.Column("user_id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("group_id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
     sa.Index("members_of_group", "group_id", "user_id"),
+)
+
+# The one role that an instance profile may hold.
+instance_profile_roles = _table(
+    "instance_profile_roles",
+    _of_identity(),
+    _column("role", TEXT, sa.ForeignKey("identities.id")),
+    sa.Index("instance_profiles_of_role", "role", "id"),
+)
+
+# That a user has a password, not the password: nobody signs in by one.
+login_profiles = _table(
+    "login_profiles",
+    _of_identity(),
+    _column("created", TIME),
+    _column("changed", TIME),
+    _column("reset_required", FLAG),
+)
+
+
+def _of_account() -> sa.Column[Any]:
+    return sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True)
+
+
+password_policies = _table("password_policies", _of_account(), _column("document", TEXT))
+
+credential_reports = _table(
+    "credential_reports", _of_account(), _column("generated", TIME), _column("content", TEXT)
+)  # fmt: skip
+
+# Ended deletions of service-linked roles, which may be asked for.
+role_deletions = _table(
+    "role_deletions",
+    sa.Column("task", TEXT, primary_key=True),
+    _column("account", TEXT, sa.ForeignKey("accounts.account")),
+    _column("ended", TIME),
+    sa.Index("role_deletions_by_account", "account", "ended"),
 )
 
 access_keys = _table(

@@ -1,0 +1,123 @@
+"""Instance profiles: create, get, list, delete, and the role in them. They are data: no machine asks for them here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.identity import entities, faults, paging, quotas, roles
+from fuin.identity.faults import NoSuchEntity
+from fuin.store import identities
+from fuin.store import instance_profiles as rows
+from fuin.store.errors import NotFound
+from fuin.store.instance_profiles import InstanceProfile
+from fuin.store.roles import Role, find_role_by_id
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+    from fuin.identity.model import Given, Output
+
+_MACHINES = {"iam:PassedToService": "ec2.amazonaws.com"}  # whose machines get the role in AWS
+
+
+async def create_instance_profile(call: Call, given: Given) -> Output:
+    """Add an instance profile, which holds no role yet."""
+    profile = InstanceProfile(
+        call.account, given["InstanceProfileName"], ids.new_instance_profile_id(), call.now, given.get("Path", "/"),
+        tags=entities.tags_of(given),
+    )  # fmt: skip
+    entities.permit(call, profile.arn, entities.requested(given))
+    if profile.tags:
+        entities.permit(call, profile.arn, entities.requested(given), action="TagInstanceProfile")
+    await entities.add(call, profile, identities.insert, profile, quotas.INSTANCE_PROFILES)
+    return {"InstanceProfile": _shown_with(profile, None)}
+
+
+async def get_instance_profile(call: Call, given: Given) -> Output:
+    """Return an instance profile with its role."""
+    profile = entities.instance_profile(call, given)
+    return {"InstanceProfile": _shown_with(profile, call.services.store.read(_role_of, profile))}
+
+
+async def list_instance_profiles(call: Call, given: Given) -> Output:
+    """Return a page of the account's instance profiles, without tags as in AWS."""
+    prefix = given.get("PathPrefix", "/")
+    entities.permit(call, f"arn:aws:iam::{call.account}:instance-profile{prefix}")
+    after, limit = paging.bounds(given)
+    found = call.services.store.read(_page, call.account, prefix, after, limit + 1)
+    return paging.page(given, "InstanceProfiles", found, lambda one: one[0].name, lambda one: _listed(*one))
+
+
+def _page(
+    conn: Connection, account: str, prefix: str, after: str, limit: int
+) -> list[tuple[InstanceProfile, Role | None]]:
+    found = identities.page(conn, InstanceProfile, account, prefix, after, limit)
+    return [(profile, _role_of(conn, profile)) for profile in found]
+
+
+async def list_instance_profiles_for_role(call: Call, given: Given) -> Output:
+    """Return a page of the instance profiles that hold a role."""
+    role = entities.role(call, given["RoleName"])
+    found = call.services.store.read(rows.profiles_of, role.id)
+    return paging.page_of_all(given, "InstanceProfiles", found, lambda one: one.name, lambda one: _listed(one, role))
+
+
+async def delete_instance_profile(call: Call, given: Given) -> None:
+    """Remove an instance profile that holds no role."""
+    profile = entities.instance_profile(call, given)
+    await entities.change(call, profile, identities.on, profile, rows.delete_profile)
+
+
+async def add_role_to_instance_profile(call: Call, given: Given) -> None:
+    """Put a role into an instance profile, which takes iam:PassRole on the role as well."""
+    profile = entities.instance_profile(call, given)
+    role = entities.role(call, given["RoleName"], _MACHINES, action="PassRole")
+    await entities.add(call, profile, identities.on, profile, _add, role)
+
+
+def _add(conn: Connection, profile_id: str, role: Role) -> None:
+    if identities.find_by_id(conn, Role, role.id) is None:  # which has gone since it was looked at
+        raise faults.missing(role.kind, role.name)
+    rows.add_role(conn, profile_id, role.id)
+
+
+async def remove_role_from_instance_profile(call: Call, given: Given) -> None:
+    """Take the role out of an instance profile."""
+    profile = entities.instance_profile(call, given)
+    try:
+        await call.change(_remove, profile, given["RoleName"])
+    except NotFound:
+        raise NoSuchEntity(
+            f"The role with name {given['RoleName']} is not in the instance profile {profile.name}."
+        ) from None
+
+
+def _remove(conn: Connection, profile: InstanceProfile, name: str) -> None:
+    role = _role_of(conn, profile)
+    if role is None or role.name != name:  # whether there is such a role elsewhere is not told
+        raise NotFound(name)
+    rows.remove_role(conn, profile.id, role.id)
+
+
+def of_role(conn: Connection, role: Role) -> list[Output]:
+    """Return the instance profiles of a role as its details have them."""
+    return [_listed(profile, role) for profile in rows.profiles_of(conn, role.id)]
+
+
+def _role_of(conn: Connection, profile: InstanceProfile) -> Role | None:
+    role_id = rows.role_of(conn, profile.id)
+    return None if role_id is None else find_role_by_id(conn, role_id)
+
+
+def _shown_with(profile: InstanceProfile, role: Role | None) -> Output:
+    return {**_listed(profile, role), "Tags": entities.shown_tags(profile)}
+
+
+def _listed(profile: InstanceProfile, role: Role | None) -> Output:
+    return {
+        "Path": profile.path, "InstanceProfileName": profile.name, "InstanceProfileId": profile.id,
+        "Arn": profile.arn, "CreateDate": profile.created,
+        "Roles": [] if role is None else [roles.shown_in_profile(role)],
+    }  # fmt: skip
