@@ -97,7 +97,6 @@ def test_what_there_is_nothing_of(place: Place, iam: Any, unique: Names) -> None
         ("enable_mfa_device", {"UserName": user, "SerialNumber": "arn:aws:iam::1:mfa/m"}),
         ("create_saml_provider", {"SAMLMetadataDocument": "x" * 1000, "Name": "p"}),
         ("create_open_id_connect_provider", {"Url": "https://example.com"}),
-        ("create_service_linked_role", {"AWSServiceName": "s3.amazonaws.com"}),
         ("upload_ssh_public_key", {"UserName": user, "SSHPublicKeyBody": "ssh-rsa x"}),
     ):  # fmt: skip
         status, code, text = refused(getattr(iam, name), **given)

@@ -21,6 +21,8 @@ _NO_PROVIDERS = "there are no identity providers"
 ROWS = (
     ConditionKey("iam:PermissionsBoundary", "ARN", BOUNDED, "the boundary that the identity has or is to have",
                  "without one"),
+    ConditionKey("iam:AWSServiceName", "String", ("iam:CreateServiceLinkedRole",),
+                 "the service whose role is to be made"),
     ConditionKey("iam:PassedToService", "String", ("iam:PassRole",),
                  "`ec2.amazonaws.com`: AddRoleToInstanceProfile asks for iam:PassRole"),
     ConditionKey("iam:PolicyARN", "ARN", _ATTACHING, "the managed policy"),
@@ -31,7 +33,6 @@ ROWS = (
     ConditionKey("sts:SourceIdentity", "String", _ASSUME, "the parameter", _NOT_SAID),
     ConditionKey("sts:TransitiveTagKeys", "String", _ASSUME, "the parameter", _NOT_SAID, many=True),
     never("iam:AssociatedResourceArn", "ARN", "of roles that are passed to services", actions=_IAM),
-    never("iam:AWSServiceName", "String", "of service-linked roles", actions=_IAM),
     never("iam:OrganizationsPolicyId", "String", "there are no organizations", actions=_IAM),
     never("iam:AccountPropertyNamespaces", "String", "there are no account properties", many=True, actions=_IAM),
     never("iam:DelegationDuration", "String", _NO_DELEGATION, actions=_IAM),

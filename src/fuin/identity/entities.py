@@ -38,6 +38,14 @@ R = TypeVar("R")
 Conditions = dict[str, str | tuple[str, ...]]
 
 _BOUNDARY = "iam:PermissionsBoundary"
+OF_SERVICES = "/aws-service-role/"  # the path of service-linked roles, and of no others
+
+# What AWS lets nobody do with a service-linked role. Its description and tags are its account's to set: IAM user guide,
+# "Edit a service-linked role description", "Tag IAM roles".
+_PROTECTED = frozenset({
+    "AddRoleToInstanceProfile", "AttachRolePolicy", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+    "DetachRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
+})  # fmt: skip
 NAME_OF = {"user": "UserName", "group": "GroupName", "role": "RoleName"}
 
 
@@ -68,7 +76,18 @@ def group(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Group
 
 def role(call: Call, name: str, more: Mapping[str, Any] | None = None, *, action: str | None = None) -> Role:
     """Return a role on which the operation (or another action) is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, Role, name, find_role, more, action)
+    found = _allowed(call, Role, name, find_role, more, action)
+    if call.operation in _PROTECTED:
+        check_modifiable(found)
+    return found
+
+
+def check_modifiable(role: Role) -> None:
+    """Raise UnmodifiableEntity for a service-linked role."""
+    if role.service is not None:
+        raise faults.UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS"
+        )
 
 
 def instance_profile(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> InstanceProfile:

@@ -89,6 +89,13 @@ class InvalidInput(QueryFault):
         super().__init__(400, "InvalidInput", message)
 
 
+class UnmodifiableEntity(QueryFault):
+    """What only AWS may change."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "UnmodifiableEntity", message)
+
+
 class MalformedPolicyDocument(QueryFault):
     """A policy document that cannot be accepted."""
 

@@ -14,6 +14,7 @@ from botocore import xform_name
 
 from fuin.access.condition_keys import TABLE
 from fuin.identity import quotas
+from fuin.identity.linked_services import LINKED
 from fuin.identity.operations import IAM
 
 TESTS = Path(__file__).resolve().parents[3] / "tests" / "identity"
@@ -47,6 +48,11 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 * Of the managed policies of AWS there are [a few](#managed-policies-of-aws); another one is `NoSuchEntity`.
 * There are no passwords, MFA devices, certificates, SSH keys and identity providers. Lists of them are empty where
   infrastructure tools ask for them; a login profile and a password policy are `NoSuchEntity`.
+* Service-linked roles are data, too: no service assumes them. AWS attaches a policy of the service's, such as
+  `AutoScalingServiceRolePolicy`; this server has none of those, so the roles have no policies and give nothing. They
+  are made by `CreateServiceLinkedRole` only, for [the services below](#service-linked-roles), and deleted at once by
+  `DeleteServiceLinkedRole`; a deletion can be asked for during 30 days. What AWS lets nobody change is
+  `UnmodifiableEntity`; the description and the tags can be set.
 * Instance profiles are data: they hold a role and give it to nobody, since there are no machines that would ask.
   `AddRoleToInstanceProfile` asks for `iam:PassRole` on the role too, with `iam:PassedToService` `ec2.amazonaws.com`.
 * An account's alias is one that no other account of the server has. It names the account to people; nothing else here
@@ -68,6 +74,12 @@ another version of Fuin brings others.
 
 Those that are cut have, in AWS, the actions of some hundred services more; here those of `iam`, `kms`, `s3` and `sts`
 are left, word for word.
+
+## Service-linked roles
+
+Each is in the path `/aws-service-role/` and its service, and trusts its service only.
+
+{linked}
 """
 _TEXTS = Path(__file__).resolve().parents[1] / "store" / "aws_policies"
 _CUT = ("ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess")
@@ -90,7 +102,7 @@ def page() -> str:
     rows = "\n".join(f"| {what} | {most} |" for what, most in _QUOTAS)
     table = f"| | at most |\n|---|---|\n{rows}\n\nWhite space in policies does not count."
     names = IAM.model.load().operation_names
-    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table, policies=_policies())
+    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table, policies=_policies(), linked=_linked())
     tested = _tested()
     sections = [_section(name, tested[name]) for name in sorted(IAM.operations)]
     return "\n".join([head, "## Operations\n", *sections]).rstrip("\n") + "\n"
@@ -103,6 +115,13 @@ def _policies() -> str:
         policy = json.loads(path.read_text(encoding="utf-8"))
         name, cut = policy["Path"].lstrip("/") + policy["PolicyName"], policy["PolicyName"] in _CUT
         lines.append(f"| `{name}` | `{policy['VersionId']}` | {'cut' if cut else 'whole'} |")
+    return "\n".join(lines)
+
+
+def _linked() -> str:
+    """Return the table of service-linked roles."""
+    lines = ["| service | role | suffix |", "|---|---|---|"]
+    lines += [f"| `{name}` | `{one.role}` | {'yes' if one.suffixed else 'no'} |" for name, one in LINKED.items()]
     return "\n".join(lines)
 
 

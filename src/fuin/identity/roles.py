@@ -10,7 +10,7 @@ from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
 from fuin.identity import entities, managed_policies, paging, quotas
-from fuin.identity.faults import LimitExceeded, malformed
+from fuin.identity.faults import InvalidInput, LimitExceeded, malformed
 from fuin.store import principals, roles
 from fuin.store.inline_policies import length
 from fuin.store.roles import Role
@@ -35,6 +35,8 @@ async def create_role(call: Call, given: Given) -> Output:
     entities.permit(call, role.arn, entities.requested(given))
     if role.tags:
         entities.permit(call, role.arn, entities.requested(given), action="TagRole")
+    if role.path.startswith(entities.OF_SERVICES):
+        raise InvalidInput(f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles")
     trusted = _trusted(role.trust_policy)
     remarks.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
     await entities.add(call, role, _insert, role, trusted)
@@ -75,6 +77,8 @@ async def list_roles(call: Call, given: Given) -> Output:
 async def update_role(call: Call, given: Given) -> Output:
     """Set a role's description and how long its sessions may last; what is not given stays."""
     role = entities.role(call, given["RoleName"])
+    if "MaxSessionDuration" in given:
+        entities.check_modifiable(role)
     duration = given.get("MaxSessionDuration", role.max_session_duration)
     changed = {"description": given.get("Description", role.description), "max_session_duration": duration}
     await entities.change(call, role, _update, role, changed)
