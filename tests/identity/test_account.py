@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import allow, refused
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.identity.place import ACCOUNT, Place
 
 Names = Callable[[str], str]
 DENIED = (403, "AccessDenied")
@@ -80,23 +80,15 @@ def test_summary(place: Place, iam: Any, unique: Names) -> None:
 
 
 def test_what_there_is_nothing_of(place: Place, iam: Any, unique: Names) -> None:
-    """Passwords, their policy, MFA: AWS's error for what is not there, or one that says so."""
+    """MFA, certificates, identity providers: an error that says so, and no secret in its record."""
     user = unique("user")
     iam.create_user(UserName=user)
-    text = f"The Password Policy with domain name {ACCOUNT} cannot be found."
-    assert refused(iam.get_account_password_policy) == (404, "NoSuchEntity", text)
-    other = place.service("iam", place.other_root)
-    assert OTHER_ACCOUNT in refused(other.get_account_password_policy)[2]
-    for call in (iam.get_login_profile, iam.delete_login_profile):
-        assert refused(call, UserName=user)[:2] == (404, "NoSuchEntity")
     for name, given in (
-        ("create_login_profile", {"UserName": user, "Password": "secret-password"}),
-        ("change_password", {"OldPassword": "secret-old", "NewPassword": "secret-new"}),
-        ("update_account_password_policy", {}),
         ("create_virtual_mfa_device", {"VirtualMFADeviceName": "m"}),
         ("enable_mfa_device", {"UserName": user, "SerialNumber": "arn:aws:iam::1:mfa/m"}),
         ("create_saml_provider", {"SAMLMetadataDocument": "x" * 1000, "Name": "p"}),
         ("create_open_id_connect_provider", {"Url": "https://example.com"}),
+        ("upload_server_certificate", {"ServerCertificateName": "c", "CertificateBody": "x", "PrivateKey": "secret"}),
         ("upload_ssh_public_key", {"UserName": user, "SSHPublicKeyBody": "ssh-rsa x"}),
     ):  # fmt: skip
         status, code, text = refused(getattr(iam, name), **given)
@@ -123,9 +115,7 @@ def test_empty_lists(place: Place, iam: Any) -> None:
 
 
 def test_root_is_meant_where_nobody_is_named(place: Place, iam: Any) -> None:
-    """The root has no MFA devices and no password either; a user without a name of its own is not looked for."""
+    """The root has no MFA devices; a user without a name of its own is not looked for."""
     assert iam.list_mfa_devices()["MFADevices"] == []
-    text = f"Login Profile for User {ACCOUNT} cannot be found."
-    assert refused(iam.get_login_profile) == (404, "NoSuchEntity", text)
     user = place.new_user(allow("iam:ListMFADevices"))
     assert place.service("iam", user).list_mfa_devices()["MFADevices"] == []

@@ -20,7 +20,8 @@ MEMBERS: dict[str, Any] = {
     "Status": "Active", "Tags": [{"Key": "a", "Value": "1"}], "TagKeys": ["a"], "PermissionsBoundary": POLICY,
     "VersionId": "v1", "Description": "x", "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/somebody",
     "PolicyInputList": [json.dumps(ANYTHING)], "ActionNames": ["kms:Decrypt"], "AccountAlias": "some",
-    "InstanceProfileName": "some", "AWSServiceName": "autoscaling.amazonaws.com",
+    "OldPassword": "an old one", "NewPassword": "a new one", "InstanceProfileName": "some",
+    "AWSServiceName": "autoscaling.amazonaws.com",
     "DeletionTaskId": "task/aws-service-role/some.amazonaws.com/some/" + "0" * 36,
 }  # fmt: skip
 

@@ -78,12 +78,6 @@ async def delete_account_alias(call: Call, given: Given) -> None:
         raise NoSuchEntity(f"The account alias {given['AccountAlias']} does not exist.") from None
 
 
-async def no_password_policy(call: Call, _given: Given) -> None:
-    """Tell that the account has no password policy, as AWS does of one with the default policy: no user has one."""
-    entities.permit(call, "*")
-    raise NoSuchEntity(f"The Password Policy with domain name {call.account} cannot be found.")
-
-
 async def nothing_of_user(member: str, call: Call, given: Given) -> Output:
     """Return an empty list of what a user cannot have here: MFA devices, certificates …"""
     _user_or_root(call, given)
@@ -109,8 +103,3 @@ async def no_providers(member: str, resource: str, call: Call, _given: Given) ->
     """Return an empty list of identity providers, which has no pages."""
     entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
     return {member: []}
-
-
-async def no_login_profile(call: Call, given: Given) -> None:
-    """Tell that a user has no password for a console: there is none."""
-    raise NoSuchEntity(f"Login Profile for User {_user_or_root(call, given)} cannot be found.")

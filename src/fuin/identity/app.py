@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 1024 * 1024
 _OF_IAM = f"Version={IAM.model.version}".encode()
-_SECRET = frozenset({"TokenCode", "WebIdentityToken", "SAMLAssertion", "Password"})  # never in a record
+# Never in a record, also where the operation is not built: what the models call sensitive, and the codes of devices.
+SECRET = frozenset({
+    "AddPrivateKey", "AuthenticationCode1", "AuthenticationCode2", "NewPassword", "OldPassword", "Password",
+    "PrivateKey", "SAMLAssertion", "TokenCode", "TradeInToken", "WebIdentityToken",
+})  # fmt: skip
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -128,7 +132,7 @@ def _named(call: Call, service: Service, form: Tree) -> Operation:
 def _shown(value: Any) -> Any:
     """Return what the record says of the parameters: no secret, and no text of any length."""
     if isinstance(value, dict):
-        return {name: _shown(below) for name, below in value.items() if name not in _SECRET}
+        return {name: _shown(below) for name, below in value.items() if name not in SECRET}
     if isinstance(value, list):
         return [_shown(below) for below in value]
     return shown.text(value) if isinstance(value, str) else value

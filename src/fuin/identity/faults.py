@@ -96,6 +96,20 @@ class UnmodifiableEntity(QueryFault):
         super().__init__(400, "UnmodifiableEntity", message)
 
 
+class PasswordPolicyViolation(QueryFault):
+    """A password that the account's password policy does not allow."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "PasswordPolicyViolation", message)
+
+
+class InvalidUserType(QueryFault):
+    """Who asks is no user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "InvalidUserType", message)
+
+
 class MalformedPolicyDocument(QueryFault):
     """A policy document that cannot be accepted."""
 
@@ -111,6 +125,7 @@ _QUOTAS = {
 }  # fmt: skip
 _CONFLICTS = {
     "access keys": "Cannot delete entity, must delete access keys first.",
+    "login profile": "Cannot delete entity, must delete login profile first.",
     "groups": "Cannot delete entity, must remove users from group first.",
     "members": "Cannot delete entity, must remove users from group first.",
     "policies": "Cannot delete entity, must delete policies first.",

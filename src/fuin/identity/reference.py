@@ -46,8 +46,12 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 ## What differs from AWS
 
 * Of the managed policies of AWS there are [a few](#managed-policies-of-aws); another one is `NoSuchEntity`.
-* There are no passwords, MFA devices, certificates, SSH keys and identity providers. Lists of them are empty where
-  infrastructure tools ask for them; a login profile and a password policy are `NoSuchEntity`.
+* There are no MFA devices, certificates, SSH keys and identity providers. Lists of them are empty where infrastructure
+  tools ask for them.
+* Login profiles are data: there is no console, and nobody can sign in. A password is checked against the account's
+  password policy (or AWS's default one) and forgotten; it is in no record and, in no form, in the database. So
+  `ChangePassword` takes whatever is said as the old password, and `PasswordReusePrevention` knows of no other one.
+  `AllowUsersToChangePassword` gives no right: `iam:ChangePassword` does. A root has no login profile.
 * Service-linked roles are data, too: no service assumes them. AWS attaches a policy of the service's, such as
   `AutoScalingServiceRolePolicy`; this server has none of those, so the roles have no policies and give nothing. They
   are made by `CreateServiceLinkedRole` only, for [the services below](#service-linked-roles), and deleted at once by

@@ -6,7 +6,7 @@ from typing import ClassVar
 from sqlalchemy import Connection, select
 
 from fuin.access.principal import Principal
-from fuin.store import groups, identities, inline_policies, managed_policies, principals, schema
+from fuin.store import groups, identities, inline_policies, login_profiles, managed_policies, principals, schema
 from fuin.store.errors import StillUsed
 from fuin.store.identities import Identity
 
@@ -58,6 +58,8 @@ def delete_user(conn: Connection, account: str, name: str) -> None:
     user = identities.found(conn, User, account, name)
     if conn.execute(_KEYS, {"p_account": account, "p_id": user.id}).first() is not None:
         raise StillUsed("access keys")
+    if login_profiles.find_profile(conn, user.id) is not None:
+        raise StillUsed("login profile")
     if groups.groups_of(conn, user.id):
         raise StillUsed("groups")
     groups.check_without_policies(conn, user)
