@@ -110,6 +110,20 @@ class InvalidUserType(QueryFault):
         super().__init__(400, "InvalidUserType", message)
 
 
+class ReportNotPresent(QueryFault):
+    """The account has no credential report."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(410, "ReportNotPresent", message)
+
+
+class ReportExpired(QueryFault):
+    """The account's credential report is too old."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(410, "ReportExpired", message)
+
+
 class MalformedPolicyDocument(QueryFault):
     """A policy document that cannot be accepted."""
 

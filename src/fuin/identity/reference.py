@@ -52,6 +52,9 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
   password policy (or AWS's default one) and forgotten; it is in no record and, in no form, in the database. So
   `ChangePassword` takes whatever is said as the old password, and `PasswordReusePrevention` knows of no other one.
   `AllowUsersToChangePassword` gives no right: `iam:ChangePassword` does. A root has no login profile.
+* A credential report is made at once, so none is ever in progress; `GenerateCredentialReport` answers `STARTED` when it
+  has made one and `COMPLETE` while that is not older than four hours. Passwords are never used, so
+  `password_last_used` is `no_information`; keys' uses are exact to the minute.
 * Service-linked roles are data, too: no service assumes them. AWS attaches a policy of the service's, such as
   `AutoScalingServiceRolePolicy`; this server has none of those, so the roles have no policies and give nothing. They
   are made by `CreateServiceLinkedRole` only, for [the services below](#service-linked-roles), and deleted at once by

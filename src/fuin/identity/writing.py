@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,8 @@ def _value(shape: Any) -> Writer:
             return lambda name, value: leaf(name, "true" if value else "false")
         case "timestamp":
             return lambda name, value: leaf(name, _time(value))
+        case "blob":
+            return lambda name, value: leaf(name, base64.b64encode(value).decode())
     return lambda name, value: leaf(name, str(value))
 
 
