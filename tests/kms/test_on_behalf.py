@@ -104,7 +104,7 @@ def test_managed_key_is_made_on_first_use(place: Place) -> None:
     arns = {made.key_arn for made in place.run(together())}
     assert len(arns) == 1
     client = place.client(region=region)
-    (entry,) = client.list_aliases()["Aliases"]
+    (entry,) = [one for one in client.list_aliases()["Aliases"] if "TargetKeyId" in one]
     assert entry["AliasName"] == "alias/aws/s3"
     assert arns == {f"arn:aws:kms:{region}:{ACCOUNT}:key/{entry['TargetKeyId']}"}
     assert [key["KeyId"] for key in client.list_keys()["Keys"]] == [entry["TargetKeyId"]]
@@ -141,7 +141,7 @@ def test_managed_key_serves_s3_only(place: Place) -> None:
 
 
 def test_described_alias_makes_its_key(place: Place) -> None:
-    """DescribeKey of alias/aws/s3 makes the key of that region, for whoever may describe keys; other aliases do not."""
+    """DescribeKey of alias/aws/s3 makes the key of that region, for whoever may describe keys."""
     region = "ap-southeast-4"
     client = place.client(region=region)
     missing = f"Alias arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3 is not found."
@@ -155,7 +155,6 @@ def test_described_alias_makes_its_key(place: Place) -> None:
     assert made.key_arn == described["Arn"]
     arn = f"arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3"
     assert client.describe_key(KeyId=arn)["KeyMetadata"] == described
-    assert refusal(client.describe_key, KeyId="alias/aws/ebs")[0] == "NotFoundException"
 
 
 def test_managed_key_is_the_accounts_own(place: Place) -> None:
@@ -181,7 +180,7 @@ def test_service_key_is_hidden(place: Place) -> None:
     root = place.client(region=region)
     key_id = made.key_arn.rsplit("/", 1)[1]
     assert root.list_keys()["Keys"] == []
-    assert root.list_aliases()["Aliases"] == []
+    assert not any("TargetKeyId" in one for one in root.list_aliases()["Aliases"])
     missing = ("NotFoundException", f"Key '{made.key_arn}' does not exist")
     assert refusal(root.describe_key, KeyId=key_id) == missing
     assert refusal(root.describe_key, KeyId=made.key_arn) == missing

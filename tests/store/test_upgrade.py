@@ -151,3 +151,26 @@ def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> No
         assert (found.etag, found.storage_class) == ("etag", None)
     finally:
         store.close()
+
+
+def test_roles_of_before_are_no_service_s(settings: Settings) -> None:
+    """Also one in the path of service-linked roles, which could be made then: its account still changes it."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0005")
+    engine = connect.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        for statement in (
+            "INSERT INTO accounts VALUES ('123456789012', 1.0)",
+            "INSERT INTO identities VALUES ('AROA1', '123456789012', 'role', 'Old', 'old', '/aws-service-role/x/', 2.0, "
+            "NULL)",
+            "INSERT INTO roles VALUES ('AROA1', '{}', 'old', 3600)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        role = store.catalog().role(values.ACCOUNT, "Old")
+        assert role is not None
+        assert (role.id, role.description, role.service) == ("AROA1", "old", None)
+    finally:
+        store.close()

@@ -20,6 +20,7 @@ from fuin.kms.faults import (
     ValidationException,
 )
 from fuin.kms.key import found, reach
+from fuin.kms.managed_services import ALIASES, MANAGED
 from fuin.kms.naming import find
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.shapes import Input, Output
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from fuin.store.keys import Key
 
 MOST = ALIASES_PER_KEY
-_PREFIX, _RESERVED = "alias/", "alias/aws/"
+_PREFIX = "alias/"
 _PAGE, _LARGEST_PAGE = 50, 100
 
 
@@ -137,8 +138,18 @@ async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
     key_id = None if p.KeyId is None else _listed_key(call, p.KeyId)
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
     read = call.services.store.read(aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
+    if key_id is None:
+        read = _with_predefined(call, read, after, limit + 1)
     shown, marker, more = paging.page("aliases", read, limit, lambda alias: alias.name)
     return ListAliasesOutput(Aliases=[_entry(alias) for alias in shown], NextMarker=marker, Truncated=more)
+
+
+def _with_predefined(call: Call, read: list[Alias], after: str, limit: int) -> list[Alias]:
+    """Return a page with the aliases of AWS-managed keys that are not made yet, which name no key. AWS: ListAliases."""
+    made = {alias.name for alias in read}
+    names = (ALIASES + service for service in MANAGED)
+    more = [Alias(call.account, call.region, name, "", 0.0, 0.0) for name in names if name > after and name not in made]
+    return sorted([*read, *more], key=lambda alias: alias.name)[:limit]
 
 
 def _listed_key(call: Call, identifier: str) -> str:
@@ -149,9 +160,12 @@ def _listed_key(call: Call, identifier: str) -> str:
 
 
 def _entry(alias: Alias) -> AliasListEntry:
+    arn = ids.alias_arn(alias.account, alias.region, alias.name)
+    if not alias.key_id:
+        return AliasListEntry(AliasName=alias.name, AliasArn=arn)
     return AliasListEntry(
         AliasName=alias.name,
-        AliasArn=ids.alias_arn(alias.account, alias.region, alias.name),
+        AliasArn=arn,
         TargetKeyId=alias.key_id,
         CreationDate=alias.created,
         LastUpdatedDate=alias.updated,
@@ -167,7 +181,7 @@ def _check_name(name: str) -> str:
         )
     if ":" in name:
         raise ValidationException(f"{name} contains invalid characters for an alias")
-    if name.startswith(_RESERVED):
+    if name.startswith(ALIASES):
         raise NotAuthorizedException
     return name
 

@@ -204,9 +204,10 @@ async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
     try:
         named = _described(call, p)
     except NotFoundException:
-        if p.KeyId not in {managed.S3_ALIAS, ids.alias_arn(call.account, call.region, managed.S3_ALIAS)}:
+        service = managed.service_of(call, p.KeyId or "")
+        if service is None:
             raise
-        await managed.ensure_s3_key(call)  # AWS: describing a predefined alias makes its key
+        await managed.ensure_key(call, service)  # AWS: describing a predefined alias makes its key
         named = _described(call, p)
     return DescribeKeyOutput(KeyMetadata=metadata(call, found(named), named.arn))
 

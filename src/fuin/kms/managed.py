@@ -1,19 +1,21 @@
-"""Keys that nobody creates: the AWS-managed key behind alias/aws/s3 and the service-owned key behind SSE-S3.
+"""Keys that nobody creates: the AWS-managed keys, such as that of alias/aws/s3, and the service-owned key of SSE-S3.
 
-Both are made on first use. The AWS-managed key shows in the API and has AWS's key policy: anybody in the account, but
-only through S3. The service-owned key is in no list and has no alias that a request could name.
+An AWS-managed key is made when it is first described, and that of S3 on first use. It shows in the API and has AWS's
+key policy: anybody in the account, but only through its service. The service-owned key is made on first use, is in no
+list and has no alias that a request could name.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.errors import StoreUnavailable
 from fuin.kms.faults import InvalidCiphertextException
 from fuin.kms.key import OpenKey, encode_context
+from fuin.kms.managed_services import ALIASES, MANAGED, description, key_policy
+from fuin.kms.naming import refer
 from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from fuin.kms.states import ENABLED, PENDING_IMPORT
 from fuin.store import aliases, keys
@@ -30,26 +32,37 @@ if TYPE_CHECKING:
     from fuin.formats.wrapped import Material
     from fuin.gate import Call
 
-S3_ALIAS = "alias/aws/s3"
-_S3 = "s3"
+S3 = "s3"
+S3_ALIAS = ALIASES + S3
 _YEAR = 365  # days
-_S3_DESCRIPTION = "Default key that protects my S3 objects when no other key is defined"
 
 
-async def ensure_s3_key(call: Call) -> None:
-    """Make the AWS-managed key of alias/aws/s3 in the caller's account and the call's region, unless it is there."""
-    if call.services.store.catalog().alias(call.account, call.region, S3_ALIAS) is None:
-        policy = s3_key_policy(call.account, call.region)
-        await _make(call, call.account, keys.AWS, _S3_DESCRIPTION, policy)
+def service_of(call: Call, identifier: str) -> str | None:
+    """Return the service whose key's alias an identifier names, in the caller's account and the call's region."""
+    if ALIASES not in identifier:
+        return None
+    named = refer(identifier, call.account, call.region)
+    service = named.alias.removeprefix(ALIASES)
+    return service if named.account == call.account and named.alias in _ALIASES else None
+
+
+_ALIASES = frozenset(ALIASES + service for service in MANAGED)
+
+
+async def ensure_key(call: Call, service: str) -> None:
+    """Make a service's AWS-managed key in the caller's account and the call's region, unless it is there."""
+    if call.services.store.catalog().alias(call.account, call.region, ALIASES + service) is None:
+        policy = key_policy(service, call.account, call.region)
+        await _make(call, call.account, keys.AWS, service, description(service), policy)
 
 
 async def ensure_service_key(call: Call, account: str) -> Key:
     """Return the service-owned key of an account in the call's region, made now if it is not there."""
     store = call.services.store
-    key_id = store.catalog().service_key(account, call.region, keys.SERVICE, _S3)
+    key_id = store.catalog().service_key(account, call.region, keys.SERVICE, S3)
     if key_id is None:
-        await _make(call, account, keys.SERVICE, "Service-owned key of SSE-S3", "")
-        key_id = store.catalog().service_key(account, call.region, keys.SERVICE, _S3)
+        await _make(call, account, keys.SERVICE, S3, "Service-owned key of SSE-S3", "")
+        key_id = store.catalog().service_key(account, call.region, keys.SERVICE, S3)
     key = None if key_id is None else store.catalog().key(key_id, call.region)
     if key is None:
         raise StoreUnavailable(f"the service-owned key of account {account} is missing")
@@ -65,12 +78,12 @@ def open_service_key(call: Call, key: Key, action: str, material_id: bytes, cont
     return OpenKey(arn, key, material, encode_context(context), action, context, key.manager)
 
 
-async def _make(call: Call, account: str, manager: str, description: str, policy: str) -> None:
+async def _make(call: Call, account: str, manager: str, service: str, about: str, policy: str) -> None:
     """Make a service's key; another worker that is faster wins, and this one's material is dropped."""
     key_id = ids.new_key_id()
     draft = call.draft(use="kms:CreateKey", key=ids.key_arn(account, call.region, key_id), manager=manager)
     material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
-    key = new_key(call, key_id, account, material, manager=manager, service=_S3, description=description, policy=policy)
+    key = new_key(call, key_id, account, material, manager=manager, service=service, description=about, policy=policy)
     with contextlib.suppress(AlreadyExists):
         await call.services.store.change(_insert, key, material)
 
@@ -78,7 +91,8 @@ async def _make(call: Call, account: str, manager: str, description: str, policy
 def _insert(conn: Connection, key: Key, material: Material) -> None:
     keys.insert_key(conn, key, material)
     if key.manager == keys.AWS:
-        aliases.insert_alias(conn, Alias(key.account, key.region, S3_ALIAS, key.key_id, key.created, key.created))
+        name = ALIASES + key.service
+        aliases.insert_alias(conn, Alias(key.account, key.region, name, key.key_id, key.created, key.created))
 
 
 def new_key(
@@ -121,33 +135,6 @@ def new_key(
         rotation_period=_YEAR if manager == keys.AWS else None,
         rotation_due=round(call.now + _YEAR * DAY, 3) if manager == keys.AWS else None,
     )
-
-
-def s3_key_policy(account: str, region: str) -> str:
-    """Return AWS's policy of alias/aws/s3: use through S3 for all principals of the account, metadata directly."""
-    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
-    through_s3 = {"kms:ViaService": f"s3.{region}.amazonaws.com", "kms:CallerAccount": account}
-    return json.dumps({
-        "Version": "2012-10-17",
-        "Id": "auto-s3-2",
-        "Statement": [
-            {
-                "Sid": "Allow access through S3 for all principals in the account that are authorized to use S3",
-                "Effect": "Allow",
-                "Principal": {"AWS": "*"},
-                "Action": use,
-                "Resource": "*",
-                "Condition": {"StringEquals": through_s3},
-            },
-            {
-                "Sid": "Allow direct access to key metadata to the account",
-                "Effect": "Allow",
-                "Principal": {"AWS": ids.root_arn(account)},
-                "Action": ["kms:Describe*", "kms:Get*", "kms:List*"],
-                "Resource": "*",
-            },
-        ],
-    })  # fmt: skip
 
 
 _DEFAULT_POLICY = """{

@@ -58,7 +58,7 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "GenerateDataKey")
     if key is None:
-        await managed.ensure_s3_key(asked)
+        await managed.ensure_key(asked, managed.S3)
     opened = open_key(asked, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
     return await _fresh(asked, opened)
 
