@@ -1,6 +1,8 @@
 """Credential reports: AWS's columns, filled with what is true of users, passwords and access keys."""
 
+import base64
 import csv
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +117,15 @@ def test_report_is_kept_for_four_hours(place: Place, iam: Any, stale: Callable[[
     assert refused(iam.get_credential_report)[:2] == (410, "ReportExpired")
     assert iam.generate_credential_report()["State"] == "STARTED"
     assert name in iam.get_credential_report()["Content"].decode()
+
+
+def test_report_in_json(place: Place, iam: Any, stale: Callable[[float], None]) -> None:
+    """For those who ask for JSON the table is base64 as well."""
+    iam.generate_credential_report()
+    status, text = place.form(b"Action=GetCredentialReport&Version=2010-05-08&ContentType=JSON")
+    result = json.loads(text)["GetCredentialReportResponse"]["GetCredentialReportResult"]
+    assert (status, result["ReportFormat"]) == (200, "text/csv")
+    assert base64.b64decode(result["Content"]) == iam.get_credential_report()["Content"]
 
 
 def test_account_without_a_report(place: Place) -> None:

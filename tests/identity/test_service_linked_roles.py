@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fuin.identity.linked_services import LINKED
+from fuin.store import role_deletions
 from tests.identity.assuming import allow, refused
 from tests.identity.place import ACCOUNT, ANYTHING, Place
 from tests.identity.test_roles import TRUST
@@ -96,6 +97,21 @@ def test_deletion_has_a_task(place: Place, iam: Any) -> None:
         (iam, "task/of/nothing", "InvalidInput"),
     ):
         assert refused(client.get_service_linked_role_deletion_status, DeletionTaskId=wrong)[1] == code
+
+
+def test_tasks_are_forgotten(place: Place, iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a later deletion those go that ended long before, of the account that deletes."""
+    made = []
+    for kept in (role_deletions.KEPT, role_deletions.KEPT, -60.0):  # at the third all before it are long past
+        monkeypatch.setattr(role_deletions, "KEPT", kept)
+        iam.create_service_linked_role(AWSServiceName="es.amazonaws.com")
+        name = LINKED["es.amazonaws.com"].role
+        made.append(iam.delete_service_linked_role(RoleName=name)["DeletionTaskId"])
+        if kept > 0:
+            assert iam.get_service_linked_role_deletion_status(DeletionTaskId=made[0])["Status"] == "SUCCEEDED"
+    for task in made[:2]:
+        assert refused(iam.get_service_linked_role_deletion_status, DeletionTaskId=task)[1] == "NoSuchEntity"
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=made[2])["Status"] == "SUCCEEDED"
 
 
 def test_own_roles_are_no_service_s(iam: Any) -> None:

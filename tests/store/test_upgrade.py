@@ -161,9 +161,8 @@ def test_roles_of_before_are_no_service_s(settings: Settings) -> None:
     with engine.connect() as connection, connection.begin():
         for statement in (
             "INSERT INTO accounts VALUES ('123456789012', 1.0)",
-            "INSERT INTO identities VALUES ('AROA1', '123456789012', 'role', 'Old', 'old', '/aws-service-role/x/', 2.0, "
-            "NULL)",
-            "INSERT INTO roles VALUES ('AROA1', '{}', 'old', 3600)",
+            "INSERT INTO identities VALUES ('AR', '123456789012', 'role', 'Old', 'old', '/aws-service-role/', 2, NULL)",
+            "INSERT INTO roles VALUES ('AR', '{}', 'old', 3600)",
         ):
             connection.execute(text(statement))
     engine.dispose()
@@ -171,6 +170,6 @@ def test_roles_of_before_are_no_service_s(settings: Settings) -> None:
     try:
         role = store.catalog().role(values.ACCOUNT, "Old")
         assert role is not None
-        assert (role.id, role.description, role.service) == ("AROA1", "old", None)
+        assert (role.id, role.description, role.service) == ("AR", "old", None)
     finally:
         store.close()

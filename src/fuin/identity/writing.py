@@ -68,6 +68,8 @@ def plain(shape: Any) -> Plainer:
             return int
         case "boolean":
             return bool
+        case "blob":
+            return lambda value: base64.b64encode(value).decode()
     return str
 
 

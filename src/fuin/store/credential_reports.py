@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from fuin import ids
-from fuin.store import accounts, identities, login_profiles, schema
+from fuin.store import accounts, credential_schema, identities, login_profiles, schema
 from fuin.store.access_keys import LastUse
 from fuin.store.login_profiles import LoginProfile
 
 _i, _k, _u = schema.identities, schema.access_keys, schema.access_key_uses
-_l, _r = schema.login_profiles, schema.credential_reports
+_l, _r = credential_schema.login_profiles, credential_schema.credential_reports
 _ACCOUNT = schema.parameter("p_account")
 _USERS = (
     select(_i.c.id, _i.c.name, _i.c.path, _i.c.created.label("since"), _l.c.created, _l.c.changed, _l.c.reset_required)

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from sqlalchemy import Connection, delete, select
 
-from fuin.store import identities, schema
+from fuin.store import credential_schema, identities, schema
 from fuin.store.errors import NotFound, StillUsed, TooMany
 from fuin.store.identities import Identity
 
 ROLES_AT_MOST = 1  # AWS: "IAM and AWS STS quotas", which nobody can have raised
 
-_i, _p = schema.identities, schema.instance_profile_roles
+_i, _p = schema.identities, credential_schema.instance_profile_roles
 _ID, _ROLE = schema.parameter("p_id"), schema.parameter("p_role")
 _ROLE_OF = select(_p.c.role).where(_p.c.id == _ID)
 _PROFILES_OF = select(_p.c.id).join(_i, _i.c.id == _p.c.id).where(_p.c.role == _ROLE).order_by(_i.c.name)

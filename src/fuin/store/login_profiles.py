@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from fuin.store import schema
+from fuin.store import credential_schema, schema
 from fuin.store.errors import AlreadyExists, NotFound
 
-_l = schema.login_profiles
+_l = credential_schema.login_profiles
 _ID = schema.parameter("p_id")
 _FIND = select(_l.c.created, _l.c.changed, _l.c.reset_required).where(_l.c.id == _ID)
 _DELETE = delete(_l).where(_l.c.id == _ID)

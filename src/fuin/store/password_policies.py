@@ -2,10 +2,10 @@
 
 from sqlalchemy import Connection, delete, select
 
-from fuin.store import schema
+from fuin.store import credential_schema, schema
 from fuin.store.errors import NotFound
 
-_p = schema.password_policies
+_p = credential_schema.password_policies
 _ACCOUNT = schema.parameter("p_account")
 _FIND = select(_p.c.document).where(_p.c.account == _ACCOUNT)
 _DELETE = delete(_p).where(_p.c.account == _ACCOUNT)

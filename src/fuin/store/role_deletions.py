@@ -2,14 +2,14 @@
 
 from sqlalchemy import Connection, delete, select
 
-from fuin.store import identities, schema
+from fuin.store import credential_schema, identities, schema
 from fuin.store.identities import Identity
 from fuin.store.roles import delete_role
 from fuin.store.rotations import DAY
 
 KEPT = 30 * DAY  # seconds; then a task is as if it had never been, so that they do not grow for ever
 
-_d = schema.role_deletions
+_d = credential_schema.role_deletions
 _ACCOUNT = schema.parameter("p_account")
 _FIND = select(_d.c.ended).where(_d.c.task == schema.parameter("p_task"), _d.c.account == _ACCOUNT)
 _FORGET = delete(_d).where(_d.c.account == _ACCOUNT, _d.c.ended < schema.parameter("p_before", schema.TIME))

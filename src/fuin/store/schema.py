@@ -143,43 +143,6 @@ memberships = _table(
     sa.Index("members_of_group", "group_id", "user_id"),
 )
 
-# The one role that an instance profile may hold.
-instance_profile_roles = _table(
-    "instance_profile_roles",
-    _of_identity(),
-    _column("role", TEXT, sa.ForeignKey("identities.id")),
-    sa.Index("instance_profiles_of_role", "role", "id"),
-)
-
-# That a user has a password, not the password: nobody signs in by one.
-login_profiles = _table(
-    "login_profiles",
-    _of_identity(),
-    _column("created", TIME),
-    _column("changed", TIME),
-    _column("reset_required", FLAG),
-)
-
-
-def _of_account() -> sa.Column[Any]:
-    return sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True)
-
-
-password_policies = _table("password_policies", _of_account(), _column("document", TEXT))
-
-credential_reports = _table(
-    "credential_reports", _of_account(), _column("generated", TIME), _column("content", TEXT)
-)  # fmt: skip
-
-# Ended deletions of service-linked roles, which may be asked for.
-role_deletions = _table(
-    "role_deletions",
-    sa.Column("task", TEXT, primary_key=True),
-    _column("account", TEXT, sa.ForeignKey("accounts.account")),
-    _column("ended", TIME),
-    sa.Index("role_deletions_by_account", "account", "ended"),
-)
-
 access_keys = _table(
     "access_keys",
     sa.Column("access_key_id", TEXT, primary_key=True),
