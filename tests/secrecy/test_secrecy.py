@@ -72,7 +72,7 @@ def test_logs_hold_no_key(aftermath: Aftermath) -> None:
     server = aftermath.server
     files = [(path.name, path.read_bytes()) for path in (server.output, server.errors)]
     assert b"ready " in files[0][1]
-    assert b"starting it again" in files[1][1], "the killed processes left no line, so this is not the log"
+    assert b"starting again" in files[1][1], "the killed processes left no line, so this is not the log"
     assert found_in_files(files, aftermath.needles) == []
 
 
