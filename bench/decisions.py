@@ -26,7 +26,7 @@ from fuin.store.keys import Key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fuin.gate import Services
+    from fuin.services import Services
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"

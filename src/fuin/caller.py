@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.access.principal import Principal
-    from fuin.gate import Services
     from fuin.request import Request
+    from fuin.services import Services
     from fuin.store.access_keys import AccessKey
 
 _DAY_KEYS_AT_MOST = 4096

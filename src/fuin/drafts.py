@@ -57,7 +57,7 @@ _NAMES = frozenset({
     "sessionDigests", "via",
 })  # fmt: skip
 # What readers of a record rely on; all of it is short and the server's own.
-_PLAIN = frozenset({"about", "error", "operation", "request", "sourceIp", "use"})
+_PLAIN = frozenset({"about", "commit", "error", "operation", "request", "sourceIp", "use"})
 
 _NOTE = 160  # bytes of a note that holds something, without that
 _PAIR = 16  # bytes below which no member is looked at any more: a context may have 16,000
@@ -88,6 +88,7 @@ class Record(msgspec.Struct, omit_defaults=True, rename="camel"):
     dry_run: bool | None = None
     piece: int | None = None  # the number of this record among those that hold a request's long lists
     pieces: int | None = None  # how many such records there are before this one
+    commit: int = 0  # the serial of what the request has committed
 
 
 def encode(record: Record, *, stranger: bool) -> bytes:

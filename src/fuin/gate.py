@@ -7,7 +7,6 @@ needs. What it decides is kept in the call and stands in the audit record, which
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -20,8 +19,6 @@ from fuin.access.kinds import PolicyKind
 from fuin.errors import AccessDenied, StoreUnavailable
 from fuin.store.errors import RightsMoved
 from fuin.store.writer import Effect
-from fuin.throttle import Shares, Throttle
-from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,17 +29,11 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
     from fuin.access.policy import Policy
     from fuin.access.principal import Principal
-    from fuin.keyholder.client import Keyholder
-    from fuin.settings import Settings
+    from fuin.services import Services
     from fuin.store.catalog import Catalog
-    from fuin.store.store import Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# Keys that take long, such as RSA keys, which an account may have made at once by one worker. The keyholder makes them
-# one after the other, and keeps 256 waiting.
-SLOW_AT_MOST = 32
 
 # How often a change asks for its rights again. Each time somebody has taken a right from somebody within the few
 # milliseconds between the question and the commit.
@@ -50,24 +41,6 @@ _TRIES = 16
 
 _Record, _SHORT = drafts.Record, drafts.SHORT
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class Services:
-    """What a worker's operations reach: the store, the keyholder, the settings, and external key stores' proxies."""
-
-    settings: Settings
-    store: Store
-    keyholder: Keyholder
-    proxies: Proxies = field(init=False)
-    throttle: Throttle = field(init=False)
-    slow: Shares = field(init=False)
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a change that was overtaken, see Call
-
-    def __post_init__(self) -> None:
-        self.proxies = Proxies(self.settings, self.keyholder)
-        self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
-        self.slow = Shares(SLOW_AT_MOST)
 
 
 class Call(msgspec.Struct):
@@ -93,6 +66,7 @@ class Call(msgspec.Struct):
     proof: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and what it takes
     asked: list[Callable[[], object]] = []  # what asks once more for the rights of a change
     epoch: int | None = None  # of rights, when the caller was authenticated or the first right asked for
+    serial: int = 0  # of the last commit that this request has made
 
     @property
     def user_agent(self) -> str:
@@ -201,16 +175,28 @@ class Call(msgspec.Struct):
             raise RuntimeError(f"{self.operation} has asked for no right to make this change")
         if effect is not Effect.TAKES or not self.services.changing.locked():
             try:
-                return await self.services.store.commit(fn, effect, self.epoch)
+                return self._done(*await self.services.store.commit(fn, effect, self.epoch))
             except RightsMoved:
                 await self._ask_again()
         async with self.services.changing:  # so that a worker's own changes do not move each other's rights for ever
             for _ in range(_TRIES):
                 try:
-                    return await self.services.store.commit(fn, effect, self.epoch)
+                    return self._done(*await self.services.store.commit(fn, effect, self.epoch))
                 except RightsMoved:
                     await self._ask_again()
         raise StoreUnavailable("rights have kept moving while a change was made")
+
+    async def make(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change of the service's own accord, which needs nobody's right and stands on the record already."""
+        done = await self.services.store.commit(lambda conn: fn(conn, *args, **kwargs), Effect.TAKES, None)
+        return self._done(*done)
+
+    def _done(self, value: T, serial: int) -> T:
+        """Note the serial of a commit. The record of the outcome holds it, so what was recorded before is not that."""
+        if serial:
+            self.serial = serial
+            self.recorded = False
+        return value
 
     async def authenticate_again(self) -> None:
         """Raise AuthenticationFailed when what signed the request, if anything, signs nothing any more."""
@@ -245,7 +231,7 @@ class Call(msgspec.Struct):
         record = _Record(
             self.request_id, f"{self.service}:{self.operation}", self.principal.arn, self.access_key_id,
             self.region, self.source_ip, self.via, self.facts, self.decisions,
-            about, error, message, use, key, manager, context, dry_run,
+            about, error, message, use, key, manager, context, dry_run, commit=self.serial,
         )  # fmt: skip
         try:
             data = _encode(record)

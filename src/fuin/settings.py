@@ -27,6 +27,10 @@ class Settings:
     tls_self_signed: bool = False
     new_audit_log: bool = False  # begin one although there is data without a log
     s3_domains: tuple[str, ...] = ()  # buckets are virtual hosts below these, in lower case, and below localhost
+    accept_older_database: bool = False  # than the log or the blobs are witnesses of
+    accept_older_log: bool = False  # than the database has seen
+    accept_older_blobs: bool = False  # than the database has seen, or none at all
+    orphan_days: int = 7  # for which blobs that no index names are kept out of the way
     clock_skew: int = 900  # AWS: S3 takes 15 minutes
     kms_clock_skew: int = 300  # AWS: the other services take 5 minutes
     kms_body_limit: int = 1 * MIB

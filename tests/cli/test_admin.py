@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.audit import reader
 from tests.conftest import ServerFactory
 from tests.support.policies import allow
 from tests.support.server import Server, User
@@ -20,6 +21,10 @@ def test_users_are_added_while_no_server_runs(new_server: ServerFactory) -> None
     server.start()
     sts = server.client("sts", User("early", made["AccessKeyId"], made["SecretAccessKey"]))
     assert sts.get_caller_identity()["Arn"] == made["Arn"]
+    drafts = [entry.draft for entry in reader.entries(server.data / "audit")]
+    before, after = [draft for draft in drafts if draft.get("operation") == "fuin:CreateUser"]
+    assert (before["about"], before["request"]) == ("change", after["request"])
+    assert after["commit"] > 0, "the log is no witness of the user"
     server.stop()
 
 

@@ -28,6 +28,7 @@ from fuin.keyholder.rootkey import RootKey
 from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.usage import SNAPSHOT, LastUses
 from fuin.kms.model import service
+from fuin.services import Services
 from tests.keyholder.process import KEY_ID, Holder, draft, play
 
 MRK = "mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -400,7 +401,7 @@ def test_long_drafts_are_not_kept(tmp_path: Path) -> None:
 
 def test_drafts_of_the_gate() -> None:
     """What the gate writes is read rightly: request id first, Region before anything of the caller's, the dry run."""
-    services: gate.Services = None  # type: ignore[assignment]
+    services: Services = None  # type: ignore[assignment]
     principal = Principal("user", "arn:aws:iam::111122223333:user/alice", "111122223333", "AIDA", "alice")
     call = gate.Call(
         services, "11111111-2222-3333-4444-555555555555", "kms", "Decrypt", principal, 'AKIA","region":"x', "us-west-2",

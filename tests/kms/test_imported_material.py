@@ -78,7 +78,9 @@ def test_expired_material_is_destroyed(place: Place, kms: Any, new_key: NewKey) 
     assert expire_due(place) == [arn_of(key_id)]
     assert traces(place, wrapped) == 0
     assert traces(place, living) > 3
-    [record] = [draft for draft in newest(place, 5) if draft["operation"] == "kms:DeleteExpiredKeyMaterial"]
+    found = [draft for draft in newest(place, 5) if draft["operation"] == "kms:DeleteExpiredKeyMaterial"]
+    record, closing = sorted(found, key=lambda draft: draft.get("commit", 0))
+    assert (record["about"], "about" in closing, closing["commit"] > 0) == ("delete", False, True)
     assert record["facts"] == {"kmsKey": arn_of(key_id), "keyMaterial": material_id}
     assert record["principal"] == "kms.amazonaws.com"
     assert states(kms, key_id) == {material_id: ("CURRENT", "PENDING_IMPORT")}

@@ -176,8 +176,8 @@ class Place(KeyService):
         return {"content-md5": base64.b64encode(hashlib.md5(body).digest()).decode()}
 
     def blobs(self) -> list[Path]:
-        """Return the files of the blob store."""
-        return [path for path in self.settings.blobs.rglob("*") if path.is_file()]
+        """Return the files of the blob store, without those that are out of the way."""
+        return [path for path in self.settings.blobs.glob("[0-9a-f]/*/*") if path.is_file()]
 
     def settle(self) -> None:
         """Wait until the removal of replaced blobs, which no answer waits for, is through."""

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from fuin.errors import StoreUnavailable
 from fuin.s3 import blobs
 from fuin.s3.blobs import NewBlob
-from fuin.s3.sweep import sweep
 from tests.s3.place import Place
 
 ID = "ab" * 32
@@ -111,48 +109,61 @@ def test_put_on_a_full_disk_leaves_nothing(place: Place, bucket: str, monkeypatc
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
 
 
-def aged(path: Path, seconds: float) -> Path:
-    """Make a file look older."""
-    moment = time.time() - seconds
-    os.utime(path, (moment, moment))
-    return path
+def test_blob_is_in_use_until_it_is_released(tmp_path: Path) -> None:
+    """Nobody else gets the lock of a blob from its first byte on, also under its final name, until its writer ends."""
+    new = NewBlob(tmp_path, ID)
+    new.write([b"x"])
+    assert not _can_lock(tmp_path / "a" / "ba" / f"{ID}.part")
+    new.commit()
+    final = tmp_path / "a" / "ba" / ID
+    assert not _can_lock(final)
+    new.release()
+    assert _can_lock(final)
+    new.release()
 
 
-def test_sweep_removes_orphans_only(place: Place, bucket: str) -> None:
-    """Old files that the index does not name go; named ones, young ones and strangers stay."""
-    s3 = place.s3()
-    before = set(place.blobs())
-    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
-    s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
-    kept = [aged(path, 100) for path in set(place.blobs()) - before]
-    assert len(kept) == 2
-    root = place.settings.blobs
-
-    def make(blob: str, suffix: str, age: float) -> Path:
-        path = blobs.place(root, blob).with_name(blob + suffix)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-        return aged(path, age)
-
-    orphan, unfinished = make("0" * 64, "", 100), make("1" * 64, ".part", 100)
-    young, under_way = make("2" * 64, "", 0), make("3" * 64, ".part", 0)
-    stranger = aged(_written(orphan.parent / "README"), 100)
-    started = time.time() - 50
-    assert place.run(sweep(place.services, started)) == 2
-    assert not orphan.exists()
-    assert not unfinished.exists()
-    assert all(path.exists() for path in (*kept, young, under_way, stranger))
-    for path in (young, under_way, stranger):
-        path.unlink()
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+def _can_lock(path: Path) -> bool:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return blobs.try_lock(file)
+    finally:
+        os.close(file)
 
 
-def _written(path: Path) -> Path:
-    path.write_bytes(b"x")
-    return path
+def test_file_that_is_taken_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep may see a new file in the moment before its lock, and move it: the writer notices, and makes another."""
+    taken = tmp_path / "taken"
+    lock = blobs._lock
+
+    def late(file: int) -> None:
+        if not taken.exists():
+            (tmp_path / "a" / "ba" / f"{ID}.part").rename(taken)
+        lock(file)
+
+    monkeypatch.setattr(blobs, "_lock", late)
+    new = NewBlob(tmp_path, ID)
+    new.write([b"whole"])
+    new.commit()
+    assert (tmp_path / "a" / "ba" / ID).read_bytes() == b"whole"
+    assert taken.read_bytes() == b""
 
 
-def test_empty_store_has_no_orphans(tmp_path: Path) -> None:
-    """A store without any blob yet is no error."""
-    assert list(blobs.older_than(tmp_path, time.time())) == []
+def test_lock_that_somebody_keeps_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer waits a moment for a sweep that looks at its new file, and does not wait for ever."""
+    monkeypatch.setattr(blobs, "_PAUSES", (0.001,))
+    monkeypatch.setattr(blobs, "try_lock", lambda _file: False)
+    with pytest.raises(StoreUnavailable):
+        NewBlob(tmp_path, ID).write([b"x"])
+
+
+def test_only_blobs_files_are_found(tmp_path: Path) -> None:
+    """The mark, what is out of the way, strangers and links are no blobs; a store without any folder has none."""
+    assert list(blobs.stored(tmp_path / "none")) == []
+    folder = tmp_path / "a" / "ba"
+    for path in (folder, tmp_path / "orphans" / "ba", tmp_path / "a" / "other"):
+        path.mkdir(parents=True)
+        (path / ID).write_bytes(b"x")
+    (folder / f"{ID}.part").write_bytes(b"x")
+    (folder / "README").write_bytes(b"x")
+    (folder / ("c" * 64)).symlink_to("README")
+    assert sorted(blobs.stored(tmp_path)) == [(folder / ID, ID), (folder / f"{ID}.part", "")]

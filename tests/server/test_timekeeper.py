@@ -13,11 +13,11 @@ import pytest
 from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK, Kept
-from fuin.gate import Services
 from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
 from fuin.server.timekeeper import Timekeeper
 from fuin.server.worker import job_of, open_services
+from fuin.services import Services
 from fuin.store import clock as rows
 from fuin.store import meta
 from fuin.store.errors import NotFound
@@ -129,7 +129,7 @@ def test_a_confirmation_reaches_a_running_server(kept: Timed) -> None:
 
 def test_workers_without_jobs_follow(kept: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that has no jobs looks again and again, also after a look that failed."""
-    config = WorkerConfig(kept.place.settings, 0, 0, 0, 0.0, jobs=False)
+    config = WorkerConfig(kept.place.settings, 0, 0, 0, jobs=False)
     assert job_of(config) is timekeeper.follow
     assert job_of(replace(config, jobs=True)) is not timekeeper.follow
     monkeypatch.setattr(timekeeper, "LOOK_EVERY", 0.02)

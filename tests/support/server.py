@@ -88,11 +88,11 @@ class Server:
         assert self._process is not None, "the server is not started"
         return self._process.pid
 
-    def start(self, variables: Mapping[str, str] | None = None) -> "Server":
+    def start(self, variables: Mapping[str, str] | None = None, options: Sequence[str] = ()) -> "Server":
         """Start it and wait for its line `ready URL`; `variables` join the server's environment."""
         arguments = [str(FUIN), "serve", "--data", str(self.data), "--port", str(self.port)]
         arguments += ["--workers", str(self._workers)] + (["--tls-self-signed"] if self.tls else [])
-        arguments += self._options
+        arguments += [*self._options, *options]
         keys = {
             "FUIN_ROOT_ACCESS_KEY_ID": self.root.access_key_id,
             "FUIN_ROOT_SECRET_ACCESS_KEY": self.root.secret_access_key,
@@ -247,8 +247,13 @@ class Server:
         return run([str(AWS), *arguments], self.client_environment(user), check=check)
 
     def blobs(self) -> Iterator[Path]:
-        """Yield the files of the blob store."""
-        return (path for path in sorted((self.data / "blobs").rglob("*")) if path.is_file())
+        """Yield the files of the blob store, without its mark and what is out of the way."""
+        return (path for path in sorted((self.data / "blobs").glob("[0-9a-f]/*/*")) if path.is_file())
+
+    def orphans(self) -> list[Path]:
+        """Return the blobs' files that the sweep has moved out of the way."""
+        found = (self.data / "blobs" / "orphans").glob("*/*")
+        return [path for path in sorted(found) if not path.name.startswith(("note", "."))]
 
     def verify_audit(self) -> str:
         """Run `fuin audit verify` and return what it said."""

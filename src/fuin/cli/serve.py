@@ -75,6 +75,27 @@ JumpLimit = Annotated[
         help="By more than this the wall clock has jumped; what destroys waits then. See `fuin clock`.",
     ),
 ]
+OlderDatabase = Annotated[
+    bool,
+    typer.Option(
+        "--accept-older-database",
+        help="Start from a database that has lost acknowledged changes, by what the log knows; it is recorded.",
+    ),
+]
+OlderLog = Annotated[
+    bool,
+    typer.Option("--accept-older-log", help="Start with a log that lacks records that were there; it is recorded."),
+]
+OlderBlobs = Annotated[
+    bool,
+    typer.Option("--accept-older-blobs", help="Start with older blobs, or without any; it is recorded."),
+]
+Keep = Annotated[
+    int,
+    typer.Option(
+        "--keep-orphans", metavar="DAYS", min=1, max=3650, help="How long blobs that no index names are kept."
+    ),
+]
 
 
 def serve(
@@ -90,6 +111,10 @@ def serve(
     tls_self_signed: SelfSigned = False,
     passphrase_file: PassphraseFile = None,
     new_audit_log: NewLog = False,
+    accept_older_database: OlderDatabase = False,
+    accept_older_log: OlderLog = False,
+    accept_older_blobs: OlderBlobs = False,
+    keep_orphans: Keep = 7,
     request_quota: Quotas = None,
     s3_domain: Domains = None,
     xks_host: ProxyHosts = None,
@@ -98,23 +123,20 @@ def serve(
 ) -> None:
     """Serve KMS, S3, IAM and STS on one port until SIGTERM.
 
-    The first start makes the account and prints its root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
-    FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file at the first start the root key is sealed by that
-    passphrase (Argon2id) instead of a key file, and every later start asks for it.
+    The first start prints the account's root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
+    FUIN_ROOT_SECRET_ACCESS_KEY give it; with --passphrase-file then, every start needs that passphrase (Argon2id).
 
-    **Examples**
-
-    `fuin serve --data /var/lib/fuin --port 8700`
-
-    `fuin serve --data ./fuin-data --tls-self-signed --passphrase-file -`
+    **Example**: `fuin serve --data ./fuin-data --port 8700 --tls-self-signed --passphrase-file -`
     """
     check(account, xks_host or [], (tls_cert, tls_key))
     settings = Settings(
         data=data.absolute(), host=host, port=port, account=account, region=region, connections=connections,
         workers=workers or os.cpu_count() or 1, new_audit_log=new_audit_log, clock_jump_limit=clock_jump_limit,
-        tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(),
+        tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(), orphan_days=keep_orphans,
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
-        xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(), tls_self_signed=tls_self_signed,
+        accept_older_database=accept_older_database, accept_older_log=accept_older_log,
+        accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
+        tls_self_signed=tls_self_signed,
     )  # fmt: skip
     run(settings, passphrase_file)
 

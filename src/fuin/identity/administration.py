@@ -1,6 +1,7 @@
 """Accounts, users and their access keys, as the operator of the server administers them.
 
-Every act has its audit record, durable before the change itself: a change without a record cannot be.
+Every act has its audit record, durable before the change itself: a change without a record cannot be. Another one
+follows it, with the serial of the commit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from fuin.store import access_keys, accounts, users
 from fuin.store.errors import AlreadyExists, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from fuin.keyholder.client import Keyholder
@@ -67,13 +70,13 @@ async def add_user(
         raise AlreadyExists(f"user {name}")
     user = users.User(account, name, ids.new_user_id(), time.time())
     key = await prepare_access_key(keyholder, access_key_id, secret)
-    await keyholder.record(draft("CreateUser", account, user=name, accessKeyCreated=key.access_key_id))
 
     def insert(conn: Connection) -> None:
         users.insert_user(conn, user)
         access_keys.insert_access_key(conn, key.access_key_id, account, name, key.sealed, user.created)
 
-    store.change_sync(insert)
+    act = Act("CreateUser", account, {"user": name, "accessKeyCreated": key.access_key_id})
+    await carry_out(store, keyholder, act, insert)
     return user, key
 
 
@@ -82,8 +85,8 @@ async def put_user_policy(store: Store, keyholder: Keyholder, account: str, name
     check_policy(document, PolicyKind.IDENTITY)
     if store.read(users.find_user, account, name) is None:
         raise NotFound(f"user {name}")
-    await keyholder.record(draft("PutUserPolicy", account, user=name, policy=msgspec.json.decode(document)))
-    store.change_sync(users.put_user_policy, account, name, document)
+    act = Act("PutUserPolicy", account, {"user": name, "policy": msgspec.json.decode(document)})
+    await carry_out(store, keyholder, act, lambda conn: users.put_user_policy(conn, account, name, document))
 
 
 async def add_account(
@@ -95,22 +98,40 @@ async def add_account(
     if store.read(accounts.account_exists, account):
         raise AlreadyExists(f"account {account}")
     key = await prepare_access_key(keyholder, access_key_id, secret)
-    await keyholder.record(draft("CreateAccount", account, accessKeyCreated=key.access_key_id))
 
     def insert(conn: Connection) -> None:
         now = time.time()
         accounts.insert_account(conn, account, now)
         access_keys.insert_access_key(conn, key.access_key_id, account, None, key.sealed, now)
 
-    store.change_sync(insert)
+    act = Act("CreateAccount", account, {"accessKeyCreated": key.access_key_id})
+    await carry_out(store, keyholder, act, insert)
     return key
 
 
-def draft(operation: str, account: str, **facts: Any) -> bytes:
-    """Return the audit record of an act of the operator, who is known by the uid on this machine."""
-    return msgspec.json.encode({
-        "request": ids.request_id(),
-        "operation": f"fuin:{operation}",
-        "principal": f"operator:uid/{os.getuid()}",
-        "facts": {"account": account, **shown.members(facts)},
-    })  # fmt: skip
+class Act:
+    """An act of the operator, who is known by the uid on this machine, and the drafts of its audit records."""
+
+    def __init__(self, operation: str, account: str, facts: dict[str, Any]) -> None:
+        self._said = {
+            "request": ids.request_id(),
+            "operation": f"fuin:{operation}",
+            "principal": f"operator:uid/{os.getuid()}",
+            "facts": {"account": account, **shown.members(facts)},
+        }
+
+    def draft(self, *, about: str | None = None, commit: int = 0) -> bytes:
+        """Return the record of what is about to be done, or of what is done, with the serial of its commit."""
+        said: dict[str, Any] = dict(self._said)
+        if about is not None:
+            said["about"] = about
+        if commit:
+            said["commit"] = commit
+        return msgspec.json.encode(said)
+
+
+async def carry_out(store: Store, keyholder: Keyholder, act: Act, change: Callable[[Connection], None]) -> None:
+    """Make a change of the operator's, with its records before and after it."""
+    await keyholder.record(act.draft(about="change"))
+    _, serial = store.commit_sync(change)
+    await keyholder.record(act.draft(commit=serial))

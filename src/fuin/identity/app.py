@@ -21,10 +21,10 @@ from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
     from fuin.caller import DayKeys
-    from fuin.gate import Services
     from fuin.identity.notation import Notation
     from fuin.identity.query import Tree
     from fuin.request import Request, Send
+    from fuin.services import Services
 
 BODY_LIMIT = 1024 * 1024
 _OF_IAM = f"Version={IAM.model.version}".encode()

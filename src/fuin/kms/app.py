@@ -21,8 +21,8 @@ from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
     from fuin.caller import Caller, DayKeys
-    from fuin.gate import Services
     from fuin.request import Request, Send
+    from fuin.services import Services
 
 _encode = msgspec.json.Encoder().encode
 _TYPE = (b"Content-Type", b"application/x-amz-json-1.1")

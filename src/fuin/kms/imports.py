@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from fuin.errors import Fault
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call, Services
+    from fuin.gate import Call
+    from fuin.services import Services
     from fuin.store.keys import Key
 
 DAY = 86400.0
@@ -177,12 +178,17 @@ async def expire_due(services: Services, due: float) -> list[str]:
         return []
     now = CLOCK.now(time.time())
     arns = [ids.key_arn(each.account, each.region, each.key_id) for each in expired]
-    for each, arn in zip(expired, arns, strict=True):
-        facts = {"kmsKey": arn, "keyMaterial": each.material_id.hex()}
-        await services.keyholder.record(
-            janitor.own_call(services, "DeleteExpiredKeyMaterial", each.region, now, facts).draft()
+    calls = [
+        janitor.own_call(
+            services, "DeleteExpiredKeyMaterial", each.region, now,
+            {"kmsKey": arn, "keyMaterial": each.material_id.hex()},
         )
-    await services.store.change(imports.destroy_expired, due)
+        for each, arn in zip(expired, arns, strict=True)
+    ]  # fmt: skip
+    for call in calls:
+        await call.announce("delete")
+    await calls[-1].make(imports.destroy_expired, due)
+    await janitor.close(calls, calls[-1].serial)
     for key_id in {each.key_id for each in expired}:
         await services.keyholder.forget(key_id)
     await services.store.erase()

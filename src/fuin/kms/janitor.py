@@ -9,10 +9,12 @@ from fuin import ids
 from fuin.access.principal import Principal
 from fuin.clock import CLOCK
 from fuin.gate import Call
-from fuin.store import keys
+from fuin.store import keys, meta
 
 if TYPE_CHECKING:
-    from fuin.gate import Services
+    from collections.abc import Iterable
+
+    from fuin.services import Services
 
 _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms.amazonaws.com")
 
@@ -20,6 +22,13 @@ _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms
 def own_call(services: Services, operation: str, region: str, now: float, facts: dict[str, Any]) -> Call:
     """Return a call that the key service makes by itself: its records name the service as the principal."""
     return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, facts=facts)
+
+
+async def close(calls: Iterable[Call], serial: int) -> None:
+    """Put on the record that what was announced is done, with the serial by which the database holds it."""
+    for call in calls:
+        call.serial = serial
+        await call.conclude()
 
 
 async def purge(services: Services, due: float) -> list[str]:
@@ -31,10 +40,14 @@ async def purge(services: Services, due: float) -> list[str]:
     """
     now = CLOCK.now(time.time())
     expired = services.store.read(keys.expired_keys, due)
+    calls = []
     for key in expired:
         facts = {"kmsKey": ids.key_arn(key.account, key.region, key.key_id), "deletedKey": key.key_id}
-        await services.keyholder.record(own_call(services, "DeleteKey", key.region, now, facts).draft())
+        calls.append(own_call(services, "DeleteKey", key.region, now, facts))
+        await calls[-1].announce("delete")
     await services.store.purge(due, now)
+    if calls:
+        await close(calls, services.store.read(meta.serial))
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

@@ -85,7 +85,7 @@ async def _make(call: Call, account: str, manager: str, service: str, about: str
     material = await call.services.keyholder.create_material(key_id, SYMMETRIC_DEFAULT, draft)
     key = new_key(call, key_id, account, material, manager=manager, service=service, description=about, policy=policy)
     with contextlib.suppress(AlreadyExists):
-        await call.services.store.change(_insert, key, material)
+        await call.make(_insert, key, material)
 
 
 def _insert(conn: Connection, key: Key, material: Material) -> None:

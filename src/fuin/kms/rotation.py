@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from fuin.errors import Fault
-    from fuin.gate import Services
     from fuin.kms.naming import Named
+    from fuin.services import Services
     from fuin.store.keys import Key
     from fuin.store.materials import Version
     from fuin.store.rotations import Due
@@ -222,9 +222,10 @@ async def _rotate(call: Call, due: Due, arn: str, moment: float) -> None:
     draft = call.draft(use="kms:RotateKey", key=arn, manager=None if due.manager == "CUSTOMER" else due.manager)
     material = await call.services.keyholder.create_material(due.key_id, due.spec, draft)
     crash.point("rotate_key.after_material")
-    await call.services.store.change(
+    await call.make(
         rotations.rotate_by_schedule, due.region, material, due.current_material, moment, round(call.now, 3)
     )
+    await call.conclude()
 
 
 def _rotates(key: Key) -> bool:

@@ -14,20 +14,21 @@ from fuin.closing import refuse
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import Call
 from fuin.request import Answer, ClientGone
-from fuin.s3 import addressing, answers, authentication, faults, operations, routes
+from fuin.s3 import addressing, answers, authentication, faults, index, operations, routes
 from fuin.s3.addressing import Address
 from fuin.s3.exchange import Exchange, Stream
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
     from fuin.caller import Caller, DayKeys
-    from fuin.gate import Services
     from fuin.request import Request, Send
+    from fuin.services import Services
 
 
 async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
     """Answer one S3 request; raises ClientGone when nobody is left to answer."""
     call = _unknown_call(services, request)
+    x: Exchange | None = None
     try:
         # 1. what the request asks for
         address = addressing.of(request, services.settings.s3_domains)
@@ -44,6 +45,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         # 4. the record, durable before the answer leaves; a use of a key has made it already
         if not call.recorded:
             await call.conclude()
+        index.drop_replaced(x)
     except ClientGone:
         await _recorded(call, S3Fault("ClientGone", "The client closed the connection."))
         raise
@@ -51,6 +53,8 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         answer = await _refusal(call, request, error)
     finally:
         call.end()
+        if x is not None:
+            x.release()
     # 5. the answer
     if isinstance(answer, Stream):
         await answers.stream(answer, request, send)

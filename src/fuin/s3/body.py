@@ -21,7 +21,6 @@ from fuin.settings import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
-    from pathlib import Path
 
     from typing_extensions import Buffer
 
@@ -48,11 +47,12 @@ class Stored:
 class Intake:
     """Turns plaintext into a durable blob; its methods block and run in the pool, one at a time."""
 
-    def __init__(self, root: Path, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
+    def __init__(self, x: Exchange, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
         self._sealer = sealer
         self._digests = digests
         self._etag = etag
-        self._file = NewBlob(root, sealer.message_id.hex())
+        self._file = NewBlob(x.services.settings.blobs, sealer.message_id.hex())
+        x.held.append(self._file)  # as in use, until the request ends: by then the index names it, or it is gone
         self._begun = False
 
     def take(self, pieces: Iterable[Buffer]) -> None:
@@ -128,7 +128,7 @@ def _malformed(error: FormatError) -> S3Fault:
 
 async def receive(x: Exchange, promise: Promise, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
-    intake = Intake(x.services.settings.blobs, sealer, digests, etag=etag)
+    intake = Intake(x, sealer, digests, etag=etag)
     work = _Decoding(intake, payload.decoder(x, promise), promise.length)
     pending: asyncio.Future[None] | None = None
     try:
@@ -164,10 +164,10 @@ async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 
 async def reseal(
-    root: Path, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
+    x: Exchange, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
 ) -> Stored:
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
-    intake = Intake(root, sealer, digests, etag=etag)
+    intake = Intake(x, sealer, digests, etag=etag)
     try:
         async for batch in source:
             await pool.run(intake.take, batch)

@@ -11,7 +11,7 @@ from fuin import ids
 from fuin.errors import FuinError
 from fuin.gate import permit_identity
 from fuin.numbers import whole_number
-from fuin.s3 import documents, index, kept_settings, metadata, owner_acls, rights, xml
+from fuin.s3 import documents, kept_settings, metadata, owner_acls, rights, xml
 from fuin.s3.conditions import iso_date
 from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
@@ -185,7 +185,7 @@ async def delete_bucket(x: Exchange) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it."""
     bucket = rights.bucket_for(x, "s3:DeleteBucket")
     left = await x.call.change(_delete, bucket)
-    index.drop(x, left)
+    x.replaced += left
     return empty(204)
 
 

@@ -64,7 +64,7 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     done = await x.call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )
-    index.drop(x, done.blobs)
+    x.replaced += done.blobs
     x.call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
     return _answer(x, done.object)
 

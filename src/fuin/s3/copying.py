@@ -119,7 +119,7 @@ async def reseal(x: Exchange, source: Source, batches: Reading, sealer: Sealer, 
     Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
     """
     try:
-        return await body.reseal(x.services.settings.blobs, batches.rest(), sealer, digests, etag=etag)
+        return await body.reseal(x, batches.rest(), sealer, digests, etag=etag)
     except FileNotFoundError:
         if reads.find(x, source.bucket, source.obj.key).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fuin.request import Answer
@@ -10,10 +10,12 @@ from fuin.s3 import xml
 
 if TYPE_CHECKING:
     from fuin.caller import Caller
-    from fuin.gate import Call, Services
+    from fuin.gate import Call
     from fuin.request import Request
     from fuin.s3.addressing import Address
+    from fuin.s3.blobs import NewBlob
     from fuin.s3.reading import Reading
+    from fuin.services import Services
 
 Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"Content-Type", b"application/xml")
@@ -28,6 +30,14 @@ class Exchange:
     caller: Caller | None  # None for anonymous requests, which have no signature
     address: Address
     query: dict[str, str]
+    held: list[NewBlob] = field(default_factory=list)  # files that this request writes
+    replaced: list[str] = field(default_factory=list)  # blobs that the index names no more
+
+    def release(self) -> None:
+        """Let go of the files that this request has written: the index names them, or nobody needs them."""
+        for blob in self.held:
+            blob.release()
+        self.held.clear()
 
     @property
     def services(self) -> Services:

@@ -81,11 +81,10 @@ async def commit(
         raise
 
 
-def drop(x: Exchange, replaced: Iterable[str]) -> None:
-    """Remove replaced blobs without waiting: the index names them no more, and what fails is left to the sweep."""
-    unwanted = list(replaced)
-    if unwanted:
-        pool.start(blobs.remove, x.services.settings.blobs, unwanted)
+def drop_replaced(x: Exchange) -> None:
+    """Remove replaced blobs without waiting, once index and log both say so; what fails is left to the sweep."""
+    if x.replaced:
+        pool.start(blobs.remove, x.services.settings.blobs, x.replaced)
 
 
 async def put(x: Exchange, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
@@ -95,7 +94,7 @@ async def put(x: Exchange, bucket: Bucket, obj: Object, condition: WriteConditio
     """
     new = [part.blob for part in obj.parts]
     replaced = await commit(x, new, _put, bucket, obj, condition)
-    drop(x, replaced)
+    x.replaced += replaced
 
 
 def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:

@@ -139,7 +139,7 @@ async def delete_object(x: Exchange) -> Answer:
     condition = conditions.of_write(x.header)
     await x.call.announce("delete")
     replaced = await x.call.write(_delete, bucket, x.key, condition.if_match)
-    index.drop(x, replaced)
+    x.replaced += replaced
     x.call.facts["deleted"] = bool(replaced)
     return empty(204)
 
@@ -167,7 +167,7 @@ async def delete_objects(x: Exchange) -> Answer:
     x.call.facts.update(objects=len(wanted), refused=len(results))
     if allowed:
         await x.call.announce("delete")
-        index.drop(x, await x.call.write(_delete_all, bucket, allowed))
+        x.replaced += await x.call.write(_delete_all, bucket, allowed)
     if not quiet:
         results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}
     return document("DeleteResult", *(results[key] for key in wanted if key in results))

@@ -73,7 +73,7 @@ async def _put(x: Exchange, upload: Upload, kept: Encryption, number: int, store
     """Make the part known to the index, in place of an earlier one of its number."""
     part = index.part_of(stored, number, etag_of(kept, stored.md5), x.call.now)
     replaced = await index.commit(x, [part.blob], rows.put_part, upload.upload_id, part)
-    index.drop(x, replaced)
+    x.replaced += replaced
     x.call.facts.update(
         plaintextBytes=part.size, storedBytes=part.stored_size, blob=part.blob, etag=part.etag, part=number
     )

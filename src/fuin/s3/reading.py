@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fuin.envelope.stream import Opener, frame_span, parse_header, stored_length
 from fuin.errors import FormatError, TamperedError
 from fuin.formats.message import HEADER_LIMIT
-from fuin.s3 import blobs, pool
+from fuin.s3 import blobs, orphans, pool
 from fuin.s3.body import BATCH
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def open_files(root: Path, wanted: list[Segment]) -> list[int]:
     files: list[int] = []
     try:
         for segment in wanted[:_OPEN_AT_ONCE]:
-            files.append(blobs.open_file(root, segment.part.blob))
+            files.append(orphans.open_file(root, segment.part.blob))
     except BaseException:
         close_files(files)
         raise
@@ -89,7 +89,7 @@ def plaintext(
     try:
         for number, segment in enumerate(wanted):
             if number >= len(files):
-                files.append(blobs.open_file(root, segment.part.blob))
+                files.append(orphans.open_file(root, segment.part.blob))
             file = files[number]
             yield from _opened(file, _opener(file, segment.part, data_key, context), segment)
             files[number] = -1

@@ -102,7 +102,7 @@ async def abort_multipart_upload(x: Exchange) -> Answer:
     upload = find(x)
     await x.call.announce("delete")
     left = await x.call.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
-    index.drop(x, left)
+    x.replaced += left
     return empty(204)
 
 

@@ -17,8 +17,8 @@ from fuin.server.health import PATHS, Health
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.gate import Services
     from fuin.request import Receive, Scope, Send
+    from fuin.services import Services
 
     Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
 

@@ -18,7 +18,6 @@ class WorkerConfig:
     listener: int
     ready: int  # gets a line when the worker answers, or why it does not, and then signs of life
     supervisor: int  # its process id
-    server_started: float  # seconds since 1970
     jobs: bool  # whether this worker runs the timed jobs
 
     def argument(self) -> str:

@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin import crash
 from fuin.audit.segments import segments
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.client import Keyholder
 from fuin.server import timekeeper
-from fuin.store import access_keys, accounts, meta
+from fuin.store import access_keys, accounts, glance, meta
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -37,17 +38,14 @@ def check_log(settings: Settings) -> None:
 
     The keyholder alone could not tell that from a first start, and would begin a new log without a word.
     """
-    if not settings.database.exists() or segments(settings.audit):
+    if segments(settings.audit):
         return
-    store = Store.open(settings)
-    try:
-        if store.read(meta.find_meta) is not None:
-            raise FuinError(
-                f"{settings.audit} holds no audit log, but {settings.database} is in use: restore the log, "
-                "or begin a new one with --new-audit-log"
-            )
-    finally:
-        store.close()
+    database = glance.look(settings.database)
+    if database is not None and database.account:
+        raise FuinError(
+            f"{settings.audit} holds no audit log, but {settings.database} is in use: restore the log, "
+            "or begin a new one with --new-audit-log"
+        )
 
 
 async def ensure_account(settings: Settings) -> RootAccess | None:
@@ -64,9 +62,12 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
         if (given_id is None) != (given_secret is None):
             raise FuinError(f"{ENV_ID} and {ENV_SECRET} go together")
         key = await administration.prepare_access_key(keyholder, given_id, given_secret)
-        record = administration.draft("CreateAccount", settings.account, accessKeyCreated=key.access_key_id)
-        await keyholder.record(record)
-        store.change_sync(_insert, settings, key, time.time())
+        act = administration.Act("CreateAccount", settings.account, {"accessKeyCreated": key.access_key_id})
+        await keyholder.record(act.draft(about="change"))
+        crash.point("first_start.before_account")
+        _, serial = store.commit_sync(lambda conn: _insert(conn, settings, key, time.time()))
+        crash.point("first_start.after_account")
+        await keyholder.record(act.draft(commit=serial))
         return RootAccess(key.access_key_id, None if given_secret else key.secret)
     finally:
         await keyholder.close()

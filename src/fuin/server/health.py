@@ -23,7 +23,7 @@ from fuin.store import meta
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.gate import Services
+    from fuin.services import Services
 
     Probe = Callable[[], Awaitable[str]]
 

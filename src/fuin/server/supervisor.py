@@ -7,12 +7,12 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.server import children, first_start, keeping, keyholding, process, pulse, timekeeper, tls
+from fuin.audit.segments import segments
+from fuin.server import agreement, children, first_start, keeping, keyholding, process, pulse, standing, timekeeper, tls
 from fuin.server.config import WorkerConfig
 from fuin.server.exclusive import exclusive
 
@@ -40,6 +40,7 @@ async def supervise(
     with exclusive(settings), listen(settings) as listener, keyholding.listen(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
+        seen, accepted = agreement.check(settings, new_log=not segments(settings.audit))
         timekeeper.start(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
@@ -49,7 +50,9 @@ async def supervise(
             if not await first_of(opened, keyholder, drain):
                 return
             access = await first_start.ensure_account(settings)
+            await standing.settle(settings, seen, accepted)
             await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
+            await standing.note_stop(settings)
         finally:
             seal.set()
             await keyholder
@@ -60,13 +63,11 @@ async def run_workers(
 ) -> None:
     """Run the workers until `drain`; raises ChildFailed when one of them does not start."""
 
-    started = time.time()
-
     async def start(with_jobs: bool) -> children.Child:
         return await children.spawn(
             "a worker",
             "fuin.server.worker",
-            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), started, with_jobs).argument()],
+            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), with_jobs).argument()],
             [listener],
         )
 

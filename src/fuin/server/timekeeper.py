@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.clock import Kept, Reading
-    from fuin.gate import Services
     from fuin.keyholder.client import Keyholder
+    from fuin.services import Services
     from fuin.settings import Settings
 
 LOOK_EVERY = 15.0  # seconds
@@ -159,8 +159,8 @@ async def confirm(store: Store, keyholder: Keyholder, account: str) -> None:
     seen = clock.read()
     before = clock.advance(store.read(rows.found), seen)
     facts = {**_facts(before), "waiting": find_waiting(store, before).counts}
-    await keyholder.record(administration.draft("ConfirmClock", account, clock=facts))
-    store.write_sync(rows.confirm, seen)
+    act = administration.Act("ConfirmClock", account, {"clock": facts})
+    await administration.carry_out(store, keyholder, act, lambda conn: rows.confirm(conn, seen))
 
 
 def _draft(store: Store, before: Kept, after: Kept) -> bytes:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from fuin.errors import FuinError, KeyholderUnavailable
-from fuin.gate import Services
 from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
@@ -25,6 +24,7 @@ from fuin.server.held import Bounds, places
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
+from fuin.services import Services
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class WorkerServer(uvicorn.Server):
 
 def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
     """Return what this worker does beside requests: the timed jobs, or only to follow the time that they save."""
-    if config.jobs:
-        return lambda services: jobs.run(services, config.server_started)
-    return timekeeper.follow
+    return jobs.run if config.jobs else timekeeper.follow
 
 
 def serve(config: WorkerConfig) -> None:

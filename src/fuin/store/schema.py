@@ -34,7 +34,12 @@ def _column(
     return sa.Column(name, kind, *items, nullable=null)
 
 
-epoch = _table("epoch", sa.Column("id", sa.Integer, primary_key=True), _column("value", LONG))
+epoch = _table(
+    "epoch",
+    sa.Column("id", sa.Integer, primary_key=True),
+    _column("value", LONG),
+    sa.Column("serial", LONG, server_default=sa.text("0"), nullable=False),
+)
 
 meta = _table("meta", sa.Column("name", TEXT, primary_key=True), _column("value", TEXT))
 

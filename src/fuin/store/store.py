@@ -130,9 +130,16 @@ class Store:
         """Write what catalogs hold: when it returns, the next `catalog()` of every process shows it."""
         return await self._submit(fn, args, kwargs, Effect.TAKES)
 
-    async def commit(self, fn: Callable[[Connection], T], effect: Effect, since: int | None) -> T:
-        """Write by rights that were asked for at an epoch of rights (`since`); raises RightsMoved if that has moved."""
-        return await self._submit(fn, (), {}, effect, since=since)
+    async def commit(self, fn: Callable[[Connection], T], effect: Effect, since: int | None) -> tuple[T, int]:
+        """Write by rights that were asked for at an epoch of rights (`since`); raises RightsMoved if that has moved.
+
+        Returns what `fn` returns and the serial of the commit, which the audit log is to witness; 0 when `fn` and all
+        that were committed with it have written nothing.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[tuple[T, int]] = loop.create_future()
+        self._writer.submit(Job(fn, (), effect, future, loop, since=since, witnessed=True))
+        return await future
 
     def write_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Write from a thread without an event loop, such as a command's."""
@@ -141,6 +148,12 @@ class Store:
     def change_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change from a thread without an event loop, such as a command's."""
         return self._wait(fn, args, kwargs, Effect.TAKES)
+
+    def commit_sync(self, fn: Callable[[Connection], T]) -> tuple[T, int]:
+        """Change from a thread without an event loop, and return the serial of the commit too, as `commit` does."""
+        future: concurrent.futures.Future[tuple[T, int]] = concurrent.futures.Future()
+        self._writer.submit(Job(fn, (), Effect.TAKES, future, None, witnessed=True))
+        return future.result()
 
     async def purge(self, due: float, now: float | None = None) -> list[str]:
         """End the keys whose deletion date is not after `due`, and clear their material from the database's files.

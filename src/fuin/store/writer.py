@@ -50,6 +50,8 @@ class Job:
     loop: asyncio.AbstractEventLoop | None
     alone: bool = False  # runs outside any transaction, for checkpoints
     since: int | None = None
+    witnessed: bool = False  # the outcome is the result and the serial of its commit
+    serial: int = 0  # of its commit; 0 when that wrote nothing
     result: Any = field(default=None)
     error: BaseException | None = field(default=None)
 
@@ -60,7 +62,7 @@ class Job:
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)
+            self.future.set_result((self.result, self.serial) if self.witnessed else self.result)
 
 
 def _settle_all(jobs: list[Job]) -> None:
@@ -170,16 +172,24 @@ def _run_together(conn: Connection, raw: sqlite3.Connection, jobs: list[Job]) ->
     failure = StoreUnavailable
     try:
         raw.execute("BEGIN IMMEDIATE")
+        changes = raw.total_changes
         for job in jobs:
             _run_one(conn, raw, job)
             if job.effect is not Effect.NONE and job.error is None:
                 # At once: those behind it in this transaction are as much later as those in the next.
                 meta.bump_epoch(conn, takes_rights=job.effect is Effect.TAKES)
+        if raw.total_changes != changes:  # else there is nothing to commit, and no fsync to wait for
+            _number(jobs, meta.bump_serial(raw))
         failure = OutcomeUnknown
         raw.execute("COMMIT")
     except BaseException as error:  # whatever it is, the thread goes on and the callers are told
         _give_up(raw)
         _fail(jobs, str(error), StoreUnavailable if connect.is_certain(error) else failure)
+
+
+def _number(jobs: list[Job], serial: int) -> None:
+    for job in jobs:
+        job.serial = serial
 
 
 def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnavailable) -> None:

@@ -1,0 +1,154 @@
+"""Whether database, log and blobs agree on where they are in time: asked at each start, before anything is changed.
+
+Each of the three bears witness of the others: the log of the serial of every commit that was acknowledged, the database
+of a place in the log and of the blobs' mark, the mark of the installation and of a serial. One that is behind was
+restored, damaged or taken away. Nothing is made anew then, and nothing removed: the server does not start.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.audit import witness
+from fuin.errors import FuinError, StoreUnavailable
+from fuin.s3 import marker
+from fuin.store import glance
+
+if TYPE_CHECKING:
+    from fuin.s3.marker import Marker
+    from fuin.settings import Settings
+    from fuin.store.glance import Glance
+
+
+class Finding(enum.Enum):
+    """What one witness says against another: its name, and the setting that knowingly accepts it, if any does."""
+
+    NO_DATABASE = ("no database", "")
+    OLDER_DATABASE = ("older database", "accept_older_database")
+    OLDER_LOG = ("older log", "accept_older_log")
+    OTHER_BLOBS = ("other blobs", "")
+    NO_BLOBS = ("no blobs", "accept_older_blobs")
+    OLDER_BLOBS = ("older blobs", "accept_older_blobs")
+
+    def __init__(self, title: str, option: str) -> None:
+        self.title = title
+        self.option = option
+
+
+# What was found, and what to do; the numbers come from `findings`, the places from the settings.
+_SENTENCES = {
+    Finding.NO_DATABASE: "{database} is missing or was never finished, but {evidence}: this is no first start. Restore "
+    "the database, with its -wal file if it has one, or give the server an empty data folder",
+    Finding.OLDER_DATABASE: "{database} is older than what {newer} knows of it (change {serial}, known is {known}): an "
+    "older copy was restored, or its -wal file is lost or damaged. Put the newer one back, or restore database, log "
+    "and blobs of one moment; to go on without the changes since, start with --accept-older-database",
+    Finding.OLDER_LOG: "{audit} does not hold record {noted}, as {database} has seen it: the log was cut off, or an "
+    "older copy was restored. Put the newer one back; to go on with this one, start with --accept-older-log",
+    Finding.OTHER_BLOBS: "{blobs} belongs to another installation, by its {mark}: mount or restore this server's blobs",
+    Finding.NO_BLOBS: "{blobs} is not the folder of this server's blobs: {mark} is missing, but {database} names "
+    "objects. Is a disk not mounted? To go on without them, start with --accept-older-blobs",
+    Finding.OLDER_BLOBS: "{blobs} is older than {database} (of change {marked}, should be {known}): an older copy was "
+    "restored. Put the newer one back; to go on without the objects since, start with --accept-older-blobs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What each of the three says; `holds_noted` is whether the log has the record that the database has seen."""
+
+    database: Glance | None
+    commit: int
+    history: bool
+    holds_noted: bool
+    mark: Marker | None
+    any_blobs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A finding and its numbers, as the sentence tells them."""
+
+    finding: Finding
+    values: dict[str, object]
+
+
+def findings(seen: Witnesses) -> list[Refused]:
+    """Return all that does not agree; empty when everything does, and for a first start, also an interrupted one."""
+    database = seen.database
+    if database is None or not database.account:
+        evidence = [
+            name
+            for name, speaks in (("the audit log has records", seen.history),
+                                 ("there are blobs", seen.any_blobs or seen.mark is not None))
+            if speaks
+        ]  # fmt: skip
+        return [Refused(Finding.NO_DATABASE, {"evidence": " and ".join(evidence)})] if evidence else []
+    return [*_database(database, seen), *_log(database, seen), *_blobs(database, seen)]
+
+
+def _database(database: Glance, seen: Witnesses) -> list[Refused]:
+    marked = 0 if seen.mark is None else seen.mark.serial
+    known = max(seen.commit, marked)
+    if database.serial >= known and (seen.mark is None or database.installation):
+        return []
+    newer = "the audit log" if seen.commit >= marked else "the blobs' mark"
+    return [Refused(Finding.OLDER_DATABASE, {"newer": newer, "serial": database.serial, "known": known})]
+
+
+def _log(database: Glance, seen: Witnesses) -> list[Refused]:
+    if database.log is None or seen.holds_noted:
+        return []
+    return [Refused(Finding.OLDER_LOG, {"noted": database.log.sequence})]
+
+
+def _blobs(database: Glance, seen: Witnesses) -> list[Refused]:
+    if seen.mark is None:
+        missing = database.blobs is not None or not seen.any_blobs
+        return [Refused(Finding.NO_BLOBS, {})] if missing and database.names_blobs else []
+    if database.installation and seen.mark.installation != database.installation:
+        return [Refused(Finding.OTHER_BLOBS, {})]
+    if seen.mark.serial < (database.blobs or 0):
+        return [Refused(Finding.OLDER_BLOBS, {"marked": seen.mark.serial, "known": database.blobs})]
+    return []
+
+
+def ask(settings: Settings) -> Witnesses:
+    """Return what database, log and blobs say; raises StoreUnavailable when one of them cannot be read."""
+    # In this order, since a server may run meanwhile: a commit is in the database before the log knows of it, and a
+    # record is in the log before the database has seen it.
+    commit, history = witness.highest_commit(settings.audit), witness.has_history(settings.audit)
+    try:
+        database = glance.look(settings.database)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}. The file is damaged: restore it, with log and blobs of one moment") from None
+    noted = None if database is None else database.log
+    holds = noted is None or witness.head_at(settings.audit, noted.sequence) == noted.head
+    mark = marker.read(settings.blobs)
+    return Witnesses(database, commit, history, holds, mark, mark is None and marker.holds_any(settings.blobs))
+
+
+def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
+    """Return the witnesses and what the settings accept of their disagreement; raises FuinError for all else.
+
+    `new_log` is whether this start has begun the log, where none was.
+    """
+    seen = ask(settings)
+    accepted = []
+    for refused in findings(seen):
+        option = refused.finding.option
+        if refused.finding is Finding.OLDER_LOG and new_log:
+            continue  # --new-audit-log has accepted it
+        if not option or not getattr(settings, option):
+            raise FuinError(_sentence(settings, refused))
+        accepted.append(refused)
+    return seen, accepted
+
+
+def _sentence(settings: Settings, refused: Refused) -> str:
+    places = {
+        "database": settings.database, "audit": settings.audit, "blobs": settings.blobs,
+        "mark": settings.blobs / marker.NAME,
+    }  # fmt: skip
+    return _SENTENCES[refused.finding].format(**places, **refused.values)

@@ -1,0 +1,109 @@
+"""What a start, an hour and a stop write down, so that later starts can tell whether database, log and blobs agree."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.identity.administration import Act
+from fuin.keyholder.client import Keyholder
+from fuin.s3 import marker
+from fuin.s3.marker import Marker
+from fuin.server.agreement import Finding
+from fuin.server.process import say
+from fuin.store import meta
+from fuin.store.glance import Noted
+from fuin.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from fuin.server.agreement import Refused, Witnesses
+    from fuin.settings import Settings
+
+HOURLY = 3600.0  # seconds from one note of the log's place to the next
+_PATIENCE = 3.0  # seconds with a keyholder that does not answer, when the server ends
+
+
+async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused]) -> None:
+    """Put on the record what was knowingly accepted, and write down where log and blobs are at this start.
+
+    After it database, log and blobs agree, so that no later start needs an option.
+    """
+    store, keyholder = Store.open(settings), Keyholder(settings.keyholder_socket)
+    try:
+        acts = [Act(_operation(each.finding), settings.account, dict(each.values)) for each in accepted]
+        for act in acts:
+            await keyholder.record(act.draft(about="change"))
+        if accepted:
+            _, serial = store.commit_sync(lambda conn: _accept(conn, seen))
+            for act in acts:
+                await keyholder.record(act.draft(commit=serial))
+        await note_log(store, keyholder)  # first, so that the mark's serial is one that no database from before has
+        mark(settings, store)
+    finally:
+        await keyholder.close()
+        store.close()
+
+
+def _operation(finding: Finding) -> str:
+    return "Accept" + finding.title.title().replace(" ", "")
+
+
+def _accept(conn: Connection, seen: Witnesses) -> None:
+    """Bring the database past all that the others know of it; what was moved out of the way before is kept for good."""
+    marked = 0 if seen.mark is None else seen.mark.serial
+    meta.raise_serial(conn, max(seen.commit, marked) + 1)
+    values: dict[str, str | None] = {"accepted": str(meta.serial(conn) + 1)}  # the serial of this very commit
+    if seen.mark is not None and seen.database is not None and not seen.database.installation:
+        values["installation"] = seen.mark.installation  # a database from before there were any
+    meta.put_values(conn, values)
+
+
+def mark(settings: Settings, store: Store) -> None:
+    """Mark the blobs' folder with the database's serial of now, and note that in the database."""
+    standing = store.read(meta.standing)
+    marker.write(settings.blobs, Marker(standing.installation, standing.serial))
+    store.write_sync(meta.put_values, {"blobs": str(standing.serial)})
+
+
+async def note_log(store: Store, keyholder: Keyholder) -> None:
+    """Note the log's last record in the database: a log that lacks it later was cut off. At a start and a stop."""
+    position = await keyholder.status()
+    noted = Noted(position.sequence, position.head).text
+    store.write_sync(meta.put_values, {"log": noted, "log_next": None})
+
+
+async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
+    """Note the log's last record for an hour from now, and let hold what was noted an hour ago.
+
+    So a copy of the log that is up to an hour older than the copy of the database beside it passes: a backup that is
+    made while the server runs copies the log first.
+    """
+    position = await keyholder.status()
+    noted = Noted(position.sequence, position.head).text
+    await store.write(_note_ahead, noted)
+
+
+def _note_ahead(conn: Connection, noted: str) -> None:
+    values: dict[str, str | None] = {"log_next": noted}
+    ahead = meta.find_values(conn).get("log_next")
+    if ahead is not None:
+        values["log"] = ahead
+    meta.put_values(conn, values)
+
+
+async def note_stop(settings: Settings) -> None:
+    """Note the log's last record when the workers have ended, before the keyholder does; what hinders it is said."""
+    try:
+        store, keyholder = Store.open(settings, create=False), Keyholder(settings.keyholder_socket)
+        try:
+            await asyncio.wait_for(note_log(store, keyholder), _PATIENCE)
+        finally:
+            await keyholder.close()
+            store.close()
+    except (FuinError, TimeoutError) as error:
+        say(f"the log's place could not be noted: {str(error) or 'the keyholder does not answer'}")

@@ -1,0 +1,37 @@
+"""What a worker's operations reach beside the request: made once for each worker, and held by every call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fuin.throttle import Shares, Throttle
+from fuin.xks.client import Proxies
+
+if TYPE_CHECKING:
+    from fuin.keyholder.client import Keyholder
+    from fuin.settings import Settings
+    from fuin.store.store import Store
+
+# Keys that take long, such as RSA keys, which an account may have made at once by one worker. The keyholder makes them
+# one after the other, and keeps 256 waiting.
+SLOW_AT_MOST = 32
+
+
+@dataclass(slots=True)
+class Services:
+    """What a worker's operations reach: the store, the keyholder, the settings, and external key stores' proxies."""
+
+    settings: Settings
+    store: Store
+    keyholder: Keyholder
+    proxies: Proxies = field(init=False)
+    throttle: Throttle = field(init=False)
+    slow: Shares = field(init=False)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a change that was overtaken, see Call
+
+    def __post_init__(self) -> None:
+        self.proxies = Proxies(self.settings, self.keyholder)
+        self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
+        self.slow = Shares(SLOW_AT_MOST)

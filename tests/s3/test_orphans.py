@@ -1,0 +1,323 @@
+"""The sweep: what nobody writes and no index names goes out of the way, and is deleted late, if nothing contradicts."""
+
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuin.audit import reader
+from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
+from fuin.keyholder.client import Keyholder
+from fuin.s3 import blobs, orphans, sweep
+from fuin.s3.blobs import NewBlob
+from fuin.s3.orphans import Note, may_delete
+from fuin.store import meta
+from fuin.store.meta import Standing
+from tests.s3.place import Place
+
+DAY = 86400.0
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def clean(place: Place) -> Iterator[None]:
+    """Begin and end without orphans: other tests leave some."""
+    place.settle()
+    for group in orphans.groups(place.settings.blobs):
+        orphans.delete(group)
+    yield
+    for group in orphans.groups(place.settings.blobs):
+        orphans.delete(group)
+
+
+def made(place: Place, suffix: str = "") -> Path:
+    """Return a file of the blobs that no index names, as a crash leaves it."""
+    blob = secrets.token_hex(32)
+    path = blobs.place(place.settings.blobs, blob).with_name(blob + suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def swept(place: Place) -> int:
+    """Sweep, and return how many files went out of the way."""
+    return place.run(sweep.sweep(place.services, time.time()))
+
+
+def kept(place: Place) -> set[str]:
+    """Return the names of the files that are out of the way."""
+    return {name for group in orphans.groups(place.settings.blobs) for name in group.names}
+
+
+def recorded(place: Place, operation: str) -> set[str]:
+    """Return the names on the records of an operation of the sweep."""
+    found = [entry.draft for entry in reader.entries(place.settings.audit) if entry.draft.get("operation") == operation]
+    return {name for draft in found for name in draft["facts"]["blobs"]}
+
+
+def test_orphans_go_out_of_the_way_and_nothing_else_does(place: Place, bucket: str) -> None:
+    """Whole and unfinished files that the index does not name are moved, on the record; objects and parts stay."""
+    s3 = place.s3()
+    swept(place)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
+    place.settle()
+    before = set(place.blobs())
+    whole, unfinished, empty = made(place), made(place, ".part"), made(place, ".part")
+    empty.write_bytes(b"")
+    stranger = whole.parent / "README"
+    stranger.write_bytes(b"x")
+    names = {path.name for path in (whole, unfinished, empty)}
+    assert swept(place) == 3
+    assert set(place.blobs()) == before | {stranger}
+    assert names <= kept(place)
+    assert names <= recorded(place, "s3:MoveOrphans")
+    assert swept(place) == 0
+    stranger.unlink()
+
+
+def test_what_is_being_written_stays(place: Place) -> None:
+    """However old it looks, a file is in use until its writer lets go, unfinished or whole."""
+    new = NewBlob(place.settings.blobs, secrets.token_hex(32))
+    new.write([b"x"])
+    path = blobs.place(place.settings.blobs, new.blob)
+    os.utime(path.with_name(f"{new.blob}.part"), (0, 0))
+    assert swept(place) == 0
+    new.commit()
+    assert swept(place) == 0
+    assert path.exists()
+    new.release()
+    assert swept(place) == 1
+    assert new.blob in kept(place)
+
+
+def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the index begins to name after the first question, but before the lock, is no orphan."""
+    place.send("PUT", f"/{bucket}/k", {}, b"named")
+    ask = sweep._known
+    asked: list[int] = []
+
+    def known(services: Any, found: Sequence[str]) -> set[str]:
+        asked.append(len(found))
+        return ask(services, found) if len(asked) > 1 else set()
+
+    monkeypatch.setattr(sweep, "_known", known)
+    assert swept(place) == 0
+    assert len(asked) > 1
+    assert place.send("GET", f"/{bucket}/k").body == b"named"
+
+
+def test_without_an_index_nothing_moves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the index cannot be asked, at first or under the lock, nothing is moved and nothing is locked any more."""
+    path = made(place)
+    ask = sweep._known
+    for good in (0, 1):
+        answers = itertools.count()
+
+        def known(services: Any, found: Sequence[str], at: Any = answers, good: int = good) -> set[str]:
+            if next(at) >= good:
+                raise StoreUnavailable("gone")
+            return ask(services, found)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sweep, "_known", known)
+            with pytest.raises(StoreUnavailable):
+                swept(place)
+        assert path.exists()
+    assert swept(place) == 1
+
+
+def test_without_a_record_nothing_moves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the keyholder records nothing, nothing is moved."""
+    path = made(place)
+
+    async def failing(_keyholder: Keyholder, _draft: bytes) -> None:
+        raise KeyholderUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyholder, "record", failing)
+        with pytest.raises(KeyholderUnavailable):
+            swept(place)
+    assert path.exists()
+    assert swept(place) == 1
+
+
+def test_read_puts_back_what_the_index_names(place: Place, bucket: str) -> None:
+    """An object whose file was moved under another database is read as if nothing had been, and is in its place."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"healed")
+    (path,) = set(place.blobs()) - before
+    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [path])
+    assert not path.exists()
+    assert place.send("GET", f"/{bucket}/k").body == b"healed"
+    assert path.exists()
+    assert path.name not in kept(place)
+
+
+def test_sweep_puts_back_what_the_index_names(place: Place, bucket: str) -> None:
+    """The next sweep puts back all that is named, parts of uploads as well, and leaves the rest where it is."""
+    s3 = place.s3()
+    before = set(place.blobs())
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
+    named = set(place.blobs()) - before
+    orphan = made(place)
+    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [*named, orphan])
+    assert swept(place) == 0
+    assert named <= set(place.blobs())
+    assert orphan.name in kept(place)
+
+
+def test_missing_blob_is_still_an_error(place: Place, bucket: str) -> None:
+    """A file that is nowhere is a 500, as before."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"gone")
+    (path,) = set(place.blobs()) - before
+    path.unlink()
+    assert place.send("GET", f"/{bucket}/k").status == 500
+
+
+HERE = Note("here", 10, 100, NOW, 500.0)
+STANDING = Standing(200, "here", 0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "note", "standing", "now", "served"),
+    [
+        (True, HERE, STANDING, NOW + 7 * DAY, 500 + 7 * DAY),
+        (True, HERE, Standing(100, "here", 100), NOW + 7 * DAY, 500 + 7 * DAY),
+        (False, HERE, STANDING, NOW + 7 * DAY - 1, 500 + 7 * DAY),  # the wall clock says no
+        (False, HERE, STANDING, NOW + 7 * DAY, 500 + 7 * DAY - 1),  # no server has run that long
+        (False, HERE, STANDING, NOW - DAY, 500 + 8 * DAY),  # the wall clock went back
+        (False, HERE, Standing(99, "here", 0), NOW + 9 * DAY, 500 + 9 * DAY),  # a database from before
+        (False, HERE, Standing(200, "here", 101), NOW + 9 * DAY, 500 + 9 * DAY),  # accepted an older one since
+        (False, HERE, Standing(200, "there", 0), NOW + 9 * DAY, 500 + 9 * DAY),
+        (False, Note("", 10, 100, NOW, 500.0), Standing(200, "", 0), NOW + 9 * DAY, 500 + 9 * DAY),
+        (False, None, STANDING, NOW + 9 * DAY, 500 + 9 * DAY),  # nobody knows when
+    ],
+)
+def test_when_orphans_may_be_deleted(
+    expected: bool, note: Note | None, standing: Standing, now: float, served: float
+) -> None:
+    """Only after the period by both clocks, and while the database is the one that made them orphans, or a later."""
+    assert may_delete(note, standing, now, served, 7 * DAY) is expected
+
+
+@pytest.fixture
+def installed(place: Place) -> None:
+    """Give the store the id of an installation, as a first start does."""
+    place.run(_installed(place))
+
+
+async def _installed(place: Place) -> None:
+    await place.services.store.write(meta.put_values, {"installation": "here"})
+
+
+@pytest.mark.usefixtures("installed")
+def test_orphans_are_deleted_after_the_period(place: Place, bucket: str) -> None:
+    """Deleted on the record, when both clocks have passed; what the index names by then is put back, not deleted."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"named")
+    (named,) = set(place.blobs()) - before
+    orphan = made(place)
+    now = time.time()
+    assert place.run(sweep.sweep(place.services, now)) == 1
+    [group] = orphans.groups(place.settings.blobs)
+    named.rename(group.folder / named.name)
+    later = now + 7 * DAY + 1
+    assert place.run(sweep.expire(place.services, later)) == 0
+    orphans.add_served(place.settings.blobs, 7 * DAY - 1)
+    assert place.run(sweep.expire(place.services, later)) == 0
+    orphans.add_served(place.settings.blobs, 1)
+    assert place.run(sweep.expire(place.services, later)) == 1
+    assert kept(place) == {named.name}
+    assert recorded(place, "s3:DeleteOrphans") >= {orphan.name}
+    assert named.name not in recorded(place, "s3:DeleteOrphans")
+    assert place.send("GET", f"/{bucket}/k").body == b"named"
+    swept(place)
+    assert orphans.groups(place.settings.blobs) == []
+
+
+def test_sweeper_counts_the_time_served(place: Place) -> None:
+    """Served time is counted while there are orphans, by the clock that nobody sets; a sweep is due once a day."""
+    clock = [1000.0]
+    sweeper = sweep.Sweeper(place.services, lambda: clock[0])
+    first = made(place)
+    place.run(sweeper.run(NOW, NOW))
+    assert not first.exists()
+    before = orphans.served(place.settings.blobs)
+    second = made(place)
+    for moment in (1030.0, 1090.0, 1091.0):
+        clock[0] = moment
+        place.run(sweeper.run(NOW, NOW))
+    assert orphans.served(place.settings.blobs) == before + 90
+    assert second.exists()
+    clock[0] = 1000 + DAY
+    place.run(sweeper.run(NOW, NOW))
+    assert not second.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"soon", b"\xff"])
+def test_unreadable_count_is_nothing(tmp_path: Path, content: bytes) -> None:
+    """A count that cannot be read begins anew, so that orphans wait longer, not shorter."""
+    (tmp_path / "orphans").mkdir()
+    (tmp_path / "orphans" / "served").write_bytes(content)
+    assert orphans.served(tmp_path) == 0
+    assert orphans.add_served(tmp_path, 5) == 5
+
+
+def test_groups_of_one_moment_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Two sweeps at the same record of the log do not mix, and a folder without its note is not deleted."""
+    note = Note("here", 7, 1, NOW, 0)
+    first, second = orphans.begin(tmp_path, note), orphans.begin(tmp_path, note)
+    assert first != second
+    (second / "note.json").write_bytes(b"{")
+    assert [group.note for group in orphans.groups(tmp_path)] == [note, None]
+
+
+def test_replaced_file_goes_when_the_log_knows_too(
+    place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch, unique: Callable[[str], str]
+) -> None:
+    """The old file of a replaced object stays as long as the index alone says that it was replaced."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"old")
+    (old,) = set(place.blobs()) - before
+
+    async def failing(_keyholder: Keyholder, _draft: bytes) -> None:
+        raise KeyholderUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyholder, "record", failing)
+        assert place.send("PUT", f"/{bucket}/k", {}, b"new").status >= 500
+    place.settle()
+    assert old.exists()
+    assert place.send("GET", f"/{bucket}/k").body == b"new"
+    assert swept(place) == 1
+    place.send("PUT", f"/{bucket}/k", {}, b"newer")
+    place.settle()
+    assert len(set(place.blobs()) - before) == 1
+
+
+@pytest.mark.parametrize("name", ["note.json", "../x", "", "a" * 63])
+def test_only_blobs_files_are_put_back(name: str) -> None:
+    """A name that is no blob's is not looked for."""
+    with pytest.raises(ValueError, match="blob"):
+        blobs.blob_of(name)
+
+
+def test_refusals_are_of_the_domain(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be read makes the job fail and try again; it does not end it."""
+
+    def broken(_root: Path) -> Iterator[tuple[Path, str]]:
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr(blobs, "stored", broken)
+    with pytest.raises(FuinError):
+        place.run(sweep.Sweeper(place.services).run(NOW, NOW))

@@ -1,0 +1,79 @@
+"""The serial: one number for each commit that wrote anything, told to those whose change it holds."""
+
+import asyncio
+import time
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection
+
+from fuin.settings import Settings
+from fuin.store import buckets, meta
+from fuin.store.errors import AlreadyExists
+from fuin.store.store import Store
+from fuin.store.writer import Effect
+from tests.store import values
+
+
+def test_every_commit_has_the_next_number(store: Store) -> None:
+    """Writes, changes and commits raise it by one each, from whichever process; what they are told is what is there."""
+    other = Store.open(Settings(data=store.path.parent))
+    first = store.read(meta.serial)
+    store.write_sync(buckets.insert_bucket, values.bucket("one"))
+    other.change_sync(buckets.insert_bucket, values.bucket("two"))
+    assert store.read(meta.serial) == first + 2
+    _, told = store.commit_sync(lambda conn: buckets.insert_bucket(conn, values.bucket("three")))
+    assert told == store.read(meta.serial) == other.read(meta.serial) == first + 3
+    other.close()
+
+
+def test_what_writes_nothing_has_no_number(store: Store) -> None:
+    """A commit without a change costs no write, and has no serial to witness."""
+
+    async def story() -> None:
+        before = store.read(meta.serial)
+        assert await store.commit(lambda _: "nothing", Effect.NONE, None) == ("nothing", 0)
+        assert store.read(meta.serial) == before
+
+    asyncio.run(story())
+
+
+def test_refused_change_leaves_the_number(store: Store) -> None:
+    """A job that is refused is told the refusal."""
+
+    async def story() -> None:
+        with pytest.raises(AlreadyExists):
+            await store.commit(_twice, Effect.TAKES, None)
+
+    asyncio.run(story())
+
+
+def _twice(conn: Connection) -> None:
+    for _ in range(2):
+        buckets.insert_bucket(conn, values.bucket("twice"))
+
+
+def test_jobs_of_one_transaction_share_its_number(store: Store) -> None:
+    """Those that waited together are told the same serial, which is the database's afterwards."""
+
+    async def story() -> None:
+        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
+        await asyncio.sleep(0.03)
+        jobs = [asyncio.ensure_future(store.commit(partial(_put, number=n), Effect.NONE, None)) for n in range(20)]
+        await slow
+        told = {serial for _, serial in await asyncio.gather(*jobs)}
+        assert told == {store.read(meta.serial)}
+
+    asyncio.run(story())
+
+
+def _put(conn: Connection, number: int) -> None:
+    buckets.insert_bucket(conn, values.bucket(f"bucket-{number:04}"))
+
+
+def test_serial_is_raised_and_never_lowered(store: Store) -> None:
+    """It is brought past what a log witnesses; a lower number changes nothing."""
+    store.write_sync(meta.raise_serial, 5000)
+    assert store.read(meta.serial) == 5001  # its own commit's
+    store.write_sync(meta.raise_serial, 7)
+    assert store.read(meta.serial) == 5002
