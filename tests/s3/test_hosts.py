@@ -116,7 +116,7 @@ def test_a_completed_upload_is_where_its_answer_says(place: Place, bucket: str) 
 def test_domains_reach_the_workers() -> None:
     """What `fuin serve --s3-domain` was told stands in a worker's settings."""
     settings = Settings(data=Path("/x"), s3_domains=read_domains(["Fuin.Example.com.", "corp", "corp"]))
-    config = WorkerConfig(settings, 3, 4, 5, 6.0, True)
+    config = WorkerConfig(settings, 3, 4, 5, True)
     assert WorkerConfig.from_argument(config.argument()).settings.s3_domains == ("fuin.example.com", "corp")
 
 

@@ -134,9 +134,8 @@ def serve(
         workers=workers or os.cpu_count() or 1, new_audit_log=new_audit_log, clock_jump_limit=clock_jump_limit,
         tls_cert=tls_cert and tls_cert.absolute(), tls_key=tls_key and tls_key.absolute(), orphan_days=keep_orphans,
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
-        accept_older_database=accept_older_database, accept_older_log=accept_older_log,
+        accept_older_database=accept_older_database, accept_older_log=accept_older_log, tls_self_signed=tls_self_signed,
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
-        tls_self_signed=tls_self_signed,
     )  # fmt: skip
     run(settings, passphrase_file)
 
