@@ -177,13 +177,13 @@ class Call(msgspec.Struct):
             try:
                 return self._done(*await self.services.store.commit(fn, effect, self.epoch))
             except RightsMoved:
-                await self._ask_again()
+                await self.ask_again()
         async with self.services.changing:  # so that a worker's own changes do not move each other's rights for ever
             for _ in range(_TRIES):
                 try:
                     return self._done(*await self.services.store.commit(fn, effect, self.epoch))
                 except RightsMoved:
-                    await self._ask_again()
+                    await self.ask_again()
         raise StoreUnavailable("rights have kept moving while a change was made")
 
     async def make(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -205,7 +205,7 @@ class Call(msgspec.Struct):
             if (await authenticate(self.services, *given)).principal != self.principal:
                 raise StoreUnavailable("the caller's name, tags or session policies have changed while it was asking")
 
-    async def _ask_again(self) -> None:
+    async def ask_again(self) -> None:
         """Ask for everything once more, by what the store says now: who the caller is, and each right."""
         await self.authenticate_again()
         self.services.store.catalog()

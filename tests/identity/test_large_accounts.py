@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from sqlalchemy import Connection, event
 
 from fuin import ids
-from fuin.identity import attachments, authorization_details
+from fuin.identity import authorization_details
 from fuin.settings import Settings
-from fuin.store import accounts, identities, managed_policies, users
+from fuin.store import accounts, groups, identities, managed_policies, users
+from fuin.store.groups import Group
 from fuin.store.managed_policies import ManagedPolicy
+from fuin.store.roles import Role
 from fuin.store.store import Store
 from fuin.store.users import User
 from tests.identity.place import ACCOUNT, ANYTHING
@@ -67,13 +70,30 @@ def test_policies_are_counted_together(store: Store) -> None:
     assert found[0] == store.read(managed_policies.policy_by_id, found[0].id)
 
 
-@pytest.mark.parametrize(("usage", "count"), [(None, _MANY), ("PermissionsPolicy", _MANY), ("PermissionsBoundary", 0)])
-def test_holders_are_found_together(store: Store, usage: str | None, count: int) -> None:
-    """ListEntitiesForPolicy as well, however many users have the policy."""
-    policy = store.read(identities.page, ManagedPolicy, ACCOUNT)[0]
-    found, statements = _counted(store, attachments._holders, policy.id, ACCOUNT, usage)
-    assert (len(found), len({one.id for one in found})) == (count, count)
-    assert statements <= 5
+@pytest.mark.parametrize(("number", "attached", "bounded", "count"), [
+    (0, True, True, _MANY), (0, True, False, _MANY), (0, False, True, 0), (1, True, True, 7), (1, False, True, 7),
+])  # fmt: skip
+def test_holders_are_found_together(store: Store, number: int, attached: bool, bounded: bool, count: int) -> None:
+    """ListEntitiesForPolicy as well, page by page, however many users have the policy."""
+    policy = store.read(identities.page, ManagedPolicy, ACCOUNT)[number]
+    find = partial(identities.page_holders, attached=attached, bounded=bounded)
+    found, statements = _counted(store, find, policy.id, ACCOUNT, [User, Group, Role])
+    assert [one.name for one in found] == [f"u{number:04}" for number in range(count)]
+    assert statements == 1
+    assert store.read(find, policy.id, ACCOUNT, [User], "/", "user/u0002", 2) == found[3:5]
+    assert store.read(find, policy.id, ACCOUNT, [Group, Role]) == []
+
+
+def test_members_are_read_by_the_page(store: Store) -> None:
+    """GetGroup reads the users of one page, however many are in the group."""
+    group = Group(ACCOUNT, "all", ids.new_group_id(), 0.0)
+    store.change_sync(identities.insert, group)
+    everybody = store.read(identities.page, User, ACCOUNT)
+    for user in everybody:
+        store.change_sync(groups.add_member, user.id, group.id, 10)
+    found, statements = _counted(store, identities.page_members, User, group.id, "u0001", 3)
+    assert (found, statements) == (everybody[2:5], 1)
+    assert store.read(identities.page_members, User, group.id) == everybody
 
 
 def test_details_come_in_small_pages(store: Store) -> None:

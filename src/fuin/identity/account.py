@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin import ids
+from fuin import ids, lists
 from fuin.identity import entities, quotas
 from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
 from fuin.store import access_keys, account_aliases, identities, managed_policies
 from fuin.store.errors import AlreadyExists, NotFound
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.gate import Call
     from fuin.identity.model import Given, Output
 
@@ -30,10 +32,13 @@ _COUNTED = (
 async def get_account_summary(call: Call, _given: Given) -> Output:
     """Return how many of everything there are, and the quotas."""
     entities.permit(call, "*")
-    read = call.services.store.read
-    have = {kind: read(identities.count, call.account, kind) for kind in _COUNTED}
-    roots = read(access_keys.list_of_user, call.account, None)
-    summary = {
+    return {"SummaryMap": await lists.page(call, _summary, call.account)}
+
+
+def _summary(conn: Connection, account: str) -> dict[str, int]:
+    have = {kind: identities.count(conn, account, kind) for kind in _COUNTED}
+    roots = access_keys.list_of_user(conn, account, None)
+    return {
         "Users": have["user"], "UsersQuota": quotas.USERS, "Groups": have["group"], "GroupsQuota": quotas.GROUPS,
         "Roles": have["role"], "RolesQuota": quotas.ROLES, "Policies": have["policy"],
         "PoliciesQuota": quotas.POLICIES, "InstanceProfiles": have["instance-profile"],
@@ -45,10 +50,9 @@ async def get_account_summary(call: Call, _given: Given) -> Output:
         "PolicySizeQuota": quotas.POLICY_SIZE, "VersionsPerPolicyQuota": quotas.VERSIONS,
         "AssumeRolePolicySizeQuota": quotas.TRUST_POLICY_SIZE, "MFADevices": 0, "AccountMFAEnabled": 0,
         "AccountAccessKeysPresent": int(bool(roots)),
-        "PolicyVersionsInUse": read(managed_policies.count_versions, call.account),
+        "PolicyVersionsInUse": managed_policies.count_versions(conn, account),
         **dict.fromkeys(_NONE_OF, 0),
     }  # fmt: skip
-    return {"SummaryMap": summary}
 
 
 async def list_account_aliases(call: Call, _given: Given) -> Output:

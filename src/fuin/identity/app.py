@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from fuin import caller, cors, shown
+from fuin import caller, cors, lists, shown
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.closing import refuse
@@ -21,6 +21,7 @@ from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
     from fuin.caller import DayKeys
+    from fuin.identity.model import Output
     from fuin.identity.notation import Notation
     from fuin.identity.query import Tree
     from fuin.request import Request, Send
@@ -50,7 +51,7 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
         given = service.model.read(operation.name, form)  # 5. types and the model's constraints
         call.facts["parameters"] = shown.members(_shown(given))
         output = await operation.run(call, given)  # 6. rights, state, work
-        answer = _answer(call, 200, answers, answers.response(service.model, operation.name, output, request.id))
+        answer = await _written(call, service, operation, answers, output)
         await call.conclude()  # 7. the record
     except ClientGone:
         raise
@@ -142,6 +143,16 @@ async def _failed(call: Call, service: Service, answers: Notation, error: Except
     """Return the answer to an error, recorded."""
     fault = await refuse(call, error, faults.wire, lambda _: None)
     return _answer(call, fault.status, answers, answers.failure(service.model, fault, call.request_id))
+
+
+async def _written(
+    call: Call, service: Service, operation: Operation, answers: Notation, output: Output | None
+) -> Answer:
+    """Return the answer with an output; a page of a list, which may be long, is written beside the event loop."""
+    given = service.model, operation.name, output, call.request_id
+    if output is not None and "IsTruncated" in output:
+        return _answer(call, 200, answers, await lists.beside(call, answers.response, *given))
+    return _answer(call, 200, answers, answers.response(*given))
 
 
 def _answer(call: Call, status: int, answers: Notation, body: bytes) -> Answer:

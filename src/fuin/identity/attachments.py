@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities, managed_policies, paging, quotas
@@ -15,6 +16,8 @@ from fuin.store.roles import Role
 from fuin.store.users import User
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from fuin.gate import Call
@@ -76,12 +79,9 @@ async def list_entities_for_policy(call: Call, given: Given) -> Output:
     policy = managed_policies.policy_of(call, given)
     usage, wanted = given.get("PolicyUsageFilter"), given.get("EntityFilter")
     prefix = given.get("PathPrefix", "/")
-    found = [
-        one
-        for one in call.services.store.read(_holders, policy.id, call.account, usage)
-        if one.path.startswith(prefix) and wanted in {None, one.kind.capitalize()}
-    ]
-    page = paging.page_of_all(given, "found", found, lambda one: f"{one.kind}/{one.name}", lambda one: one)
+    kinds = [cls for cls in (User, Group, Role) if wanted in {None, cls.kind.capitalize()}]
+    find = partial(_holders, policy_id=policy.id, account=call.account, kinds=kinds, prefix=prefix, usage=usage)
+    page = await paging.read(call, given, "found", find, lambda one: f"{one.kind}/{one.name}", lambda one: one)
     shown: list[Identity] = page.pop("found")
     for kind, name in entities.NAME_OF.items():
         label = kind.capitalize()
@@ -89,12 +89,21 @@ async def list_entities_for_policy(call: Call, given: Given) -> Output:
     return page
 
 
-def _holders(conn: Connection, policy_id: str, account: str, usage: str | None) -> list[Identity]:
-    owners = [] if usage == "PermissionsBoundary" else rows.holders(conn, policy_id, account)
-    if usage != "PermissionsPolicy":
-        owners += rows.bounded(conn, policy_id, account)
-    have = frozenset(owners)  # as many as there are users and roles, so that they are not looked up one by one
-    return [one for cls in (User, Group, Role) for one in identities.page(conn, cls, account) if one.id in have]
+def _holders(
+    conn: Connection,
+    after: str,
+    limit: int,
+    *,
+    policy_id: str,
+    account: str,
+    kinds: Sequence[type[Identity]],
+    prefix: str,
+    usage: str | None,
+) -> list[Identity]:
+    return identities.page_holders(
+        conn, policy_id, account, kinds, prefix, after, limit,
+        attached=usage != "PermissionsBoundary", bounded=usage != "PermissionsPolicy",
+    )  # fmt: skip
 
 
 async def put_boundary(kind: str, call: Call, given: Given) -> None:

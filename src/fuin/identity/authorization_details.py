@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from fuin import lists
 from fuin.identity import attachments, entities, groups, instance_profiles, managed_policies, paging, roles, users
 from fuin.store import groups as memberships
 from fuin.store import identities, inline_policies
 from fuin.store import managed_policies as rows
 from fuin.store.groups import Group
+from fuin.store.identities import Identity
 from fuin.store.managed_policies import ManagedPolicy
 from fuin.store.roles import Role, found_role, last_use
 from fuin.store.users import User
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from fuin.gate import Call
     from fuin.identity.model import Given, Output
-    from fuin.store.identities import Identity
+
+T = TypeVar("T", bound=Identity)
 
 _KINDS: dict[str, type[Identity]] = {
     "Group": Group, "LocalManagedPolicy": ManagedPolicy, "Role": Role, "User": User,
@@ -34,22 +37,35 @@ async def get_account_authorization_details(call: Call, given: Given) -> Output:
     entities.permit(call, "*")
     wanted = given.get("Filter") or [*_KINDS, "AWSManagedPolicy"]
     kinds = [kind for name, kind in _KINDS.items() if name in wanted]
-    return call.services.store.read(_page, call.account, given, kinds, "AWSManagedPolicy" in wanted)
+    return await lists.page(call, _page, call.account, given, kinds, "AWSManagedPolicy" in wanted)
 
 
 def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Identity]], aws: bool) -> Output:
     """Return a page; of the policies of AWS those that somebody in the account has."""
-    every = [identity for kind in kinds for identity in identities.page(conn, kind, account)]
-    used = rows.policies_of_aws(conn, account) if aws else []
-    every += [policy for policy in used if policy.attachments or policy.boundaries]
     fewer = {**given, "MaxItems": min(given.get("MaxItems", _AT_MOST), _AT_MOST)}
-    page = paging.page_of_all(
-        fewer, "shown", every, lambda one: f"{one.kind}/{one.name} {one.account}", lambda one: one
-    )
+    after, limit = paging.bounds(fewer)
+    found = [identity for kind in kinds for identity in _after(conn, kind, account, after, limit + 1)]
+    used = rows.policies_of_aws(conn, account) if aws else []
+    found += [policy for policy in used if policy.attachments or policy.boundaries]
+    page = paging.page_of_all(fewer, "shown", found, _place, lambda one: one)
     shown: list[Identity] = page.pop("shown")
     for member, kind, detail in _DETAILS:
         page[member] = [detail(conn, one, account) for one in shown if isinstance(one, kind)]
     return page
+
+
+def _place(one: Identity) -> str:
+    """Return where one stands in the order of all; each account may have a policy of a name of AWS's."""
+    return f"{one.kind}/{one.name} {one.account}"
+
+
+def _after(conn: Connection, kind: type[T], account: str, after: str, limit: int) -> list[T]:
+    """Return up to `limit` of a kind that stand after a place, and perhaps the one at it."""
+    last, _, rest = after.partition("/")
+    if kind.kind < last:
+        return []
+    name = rest.partition(" ")[0] if kind.kind == last else ""
+    return identities.page(conn, kind, account, after=name, limit=limit)
 
 
 def _policies_of(conn: Connection, owner: Identity) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
@@ -30,23 +31,25 @@ async def create_group(call: Call, given: Given) -> Output:
 async def get_group(call: Call, given: Given) -> Output:
     """Return a group and a page of its users."""
     group = entities.group(call, given["GroupName"])
-    members = call.services.store.read(_members, group.id)
-    page = paging.page_of_all(given, "Users", members, lambda user: user.name, users.listed)
+    find = partial(_members, group_id=group.id)
+    page = await paging.read(call, given, "Users", find, lambda user: user.name, users.listed)
     return {"Group": shown(group), **page}
 
 
-def _members(conn: Connection, group_id: str) -> list[User]:
-    found = [identities.find_by_id(conn, User, user) for user in groups.members(conn, group_id)]
-    return [user for user in found if user is not None]
+def _members(conn: Connection, after: str, limit: int, *, group_id: str) -> list[User]:
+    return identities.page_members(conn, User, group_id, after, limit)
 
 
 async def list_groups(call: Call, given: Given) -> Output:
     """Return a page of the account's groups."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:group{prefix}")
-    after, limit = paging.bounds(given)
-    found = call.services.store.read(identities.page, Group, call.account, prefix, after, limit + 1)
-    return paging.page(given, "Groups", found, lambda group: group.name, shown)
+    find = partial(_page, account=call.account, prefix=prefix)
+    return await paging.read(call, given, "Groups", find, lambda group: group.name, shown)
+
+
+def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[Group]:
+    return identities.page(conn, Group, account, prefix, after, limit)
 
 
 async def update_group(call: Call, given: Given) -> None:

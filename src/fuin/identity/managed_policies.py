@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids, remarks
+from fuin import ids, lists, remarks
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
@@ -88,9 +88,14 @@ async def list_policies(call: Call, given: Given) -> Output:
     """Return a page of the account's policies and AWS's."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:policy{prefix}")
-    scope, read = given.get("Scope", "All"), call.services.store.read
-    found = [] if scope == "AWS" else read(rows.page_policies, call.account, prefix)
-    found += [] if scope == "Local" else read(rows.policies_of_aws, call.account, prefix)
+    return await lists.page(call, _page, call.account, prefix, given)
+
+
+def _page(conn: Connection, account: str, prefix: str, given: Given) -> Output:
+    """Return a page; all policies are read for it, since what is asked for may be how many have them."""
+    scope = given.get("Scope", "All")
+    found = [] if scope == "AWS" else rows.page_policies(conn, account, prefix)
+    found += [] if scope == "Local" else rows.policies_of_aws(conn, account, prefix)
     kept = [policy for policy in found if _is_asked_for(policy, given)]
     return paging.page_of_all(given, "Policies", kept, lambda policy: f"{policy.name} {policy.account}", _listed)
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from fuin import lists
 from fuin.identity.faults import ValidationError
 from fuin.identity.model import Given, Output
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
 
 T = TypeVar("T")
 
@@ -33,6 +39,19 @@ def page(given: Given, member: str, found: Sequence[T], name: Callable[[T], str]
     if len(found) <= limit:
         return {member: shown, "IsTruncated": False}
     return {member: shown, "IsTruncated": True, "Marker": marker_of(name(found[limit - 1]))}
+
+
+async def read(
+    call: Call,
+    given: Given,
+    member: str,
+    find: Callable[[Connection, str, int], Sequence[T]],
+    name: Callable[[T], str],
+    show: Callable[[T], Any],
+) -> Output:
+    """Return one page of what `find(conn, after, limit)` gives, beside the event loop: there may be thousands."""
+    after, limit = bounds(given)
+    return await lists.page(call, lambda conn: page(given, member, find(conn, after, limit + 1), name, show))
 
 
 def marker_of(name: str) -> str:

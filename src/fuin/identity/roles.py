@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids, remarks
@@ -69,9 +70,12 @@ async def list_roles(call: Call, given: Given) -> Output:
     """Return a page of the account's roles, without tags and boundaries as in AWS."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:role{prefix}")
-    after, limit = paging.bounds(given)
-    found = call.services.store.read(roles.page_roles, call.account, prefix, after, limit + 1)
-    return paging.page(given, "Roles", found, lambda role: role.name, _listed)
+    find = partial(_page, account=call.account, prefix=prefix)
+    return await paging.read(call, given, "Roles", find, lambda role: role.name, _listed)
+
+
+def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[Role]:
+    return roles.page_roles(conn, account, prefix, after, limit)
 
 
 async def update_role(call: Call, given: Given) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
@@ -10,6 +11,8 @@ from fuin.store import accounts, identities, users
 from fuin.store.users import User
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.gate import Call
     from fuin.identity.model import Given, Output
 
@@ -41,9 +44,12 @@ async def list_users(call: Call, given: Given) -> Output:
     """Return a page of the account's users, without tags and boundaries as in AWS."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:user{prefix}")
-    after, limit = paging.bounds(given)
-    found = call.services.store.read(identities.page, User, call.account, prefix, after, limit + 1)
-    return paging.page(given, "Users", found, lambda user: user.name, listed)
+    find = partial(_page, account=call.account, prefix=prefix)
+    return await paging.read(call, given, "Users", find, lambda user: user.name, listed)
+
+
+def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[User]:
+    return identities.page(conn, User, account, prefix, after, limit)
 
 
 async def update_user(call: Call, given: Given) -> None:

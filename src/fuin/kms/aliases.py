@@ -137,7 +137,7 @@ async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
     after = paging.start("aliases", p.Marker)
     key_id = None if p.KeyId is None else _listed_key(call, p.KeyId)
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
-    read = call.services.store.read(aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
+    read = await paging.read(call, aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
     if key_id is None:
         read = _with_predefined(call, read, after, limit + 1)
     shown, marker, more = paging.page("aliases", read, limit, lambda alias: alias.name)

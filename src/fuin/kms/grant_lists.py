@@ -10,10 +10,10 @@ from fuin.kms import grant_rules, paging, states
 from fuin.kms.faults import ValidationException
 from fuin.kms.key import Context, found, reach
 from fuin.kms.shapes import Input, Output
-from fuin.store import grants
+from fuin.store import grants, keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from sqlalchemy import Connection
 
     from fuin.access.grants import Grant, Pairs
     from fuin.gate import Call
@@ -86,8 +86,8 @@ async def list_grants(call: Call, p: ListGrantsInput) -> ListGrantsOutput:
     if one is not None:
         return ListGrantsOutput(Grants=_single(call, key, one, p.GranteePrincipal), Truncated=False)
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
-    read = call.services.store.read(
-        grants.list_grants, key.key_id, key.region, p.GranteePrincipal, after, limit + 1
+    read = await paging.read(
+        call, grants.list_grants, key.key_id, key.region, p.GranteePrincipal, after, limit + 1
     )  # fmt: skip
     shown, marker, more = paging.page(_LIST, read, limit, lambda grant: grant.grant_id)
     return ListGrantsOutput(
@@ -118,20 +118,17 @@ async def list_retirable_grants(call: Call, p: ListRetirableGrantsInput) -> List
     after = paging.start(_RETIRABLE, p.Marker)
     permit_identity(call, "kms:ListRetirableGrants", retiring, retiring.split(":")[4])
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
-    read = call.services.store.read(grants.list_retirable, retiring, call.region, after, limit + 1)
+    return await paging.read(call, _retirable, retiring, call.region, after, limit)
+
+
+def _retirable(conn: Connection, retiring: str, region: str, after: str, limit: int) -> ListGrantsOutput:
+    """Return a page, without the grants of keys that have passed their deletion date."""
+    read = grants.list_retirable(conn, retiring, region, after, limit + 1)
     shown, marker, more = paging.page(_RETIRABLE, read, limit, lambda grant: grant.grant_id)
-    return ListGrantsOutput(Grants=_of_living_keys(call, shown), NextMarker=marker, Truncated=more)
-
-
-def _of_living_keys(call: Call, shown: Sequence[Grant]) -> list[GrantListEntry]:
-    """Return the entries of grants, without those of keys that have passed their deletion date."""
-    catalog = call.services.store.catalog()
-    entries = []
-    for grant in shown:
-        key = catalog.key(grant.key_id, grant.region)
-        if key is not None and not states.is_gone(key):
-            entries.append(_entry(grant, key.account))
-    return entries
+    found = {key_id: keys.find_key(conn, key_id, region) for key_id in {grant.key_id for grant in shown}}
+    living = {key_id: key for key_id, key in found.items() if key is not None and not states.is_gone(key)}
+    entries = [_entry(grant, living[grant.key_id].account) for grant in shown if grant.key_id in living]
+    return ListGrantsOutput(Grants=entries, NextMarker=marker, Truncated=more)
 
 
 def _entry(grant: Grant, key_account: str) -> GrantListEntry:

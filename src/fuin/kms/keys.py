@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import crash, ids
+from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.gate import permit_identity
 from fuin.kms import external_keys, managed, paging, quotas, rights, shapes, throttling
@@ -18,7 +19,6 @@ from fuin.kms.key import found, reach
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, Output, Tag, metadata
 from fuin.kms.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
-from fuin.kms.states import is_gone
 from fuin.kms.tags import check_tags
 from fuin.store import keys
 from fuin.store.errors import NotFound
@@ -223,20 +223,10 @@ async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
     if p.ResourceOwners is not None and _OWN not in p.ResourceOwners:
         return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM
     limit = p.Limit or _PAGE
-    listed = call.services.store.read(keys.list_keys, call.account, call.region, after, limit + 1)
+    listed = await paging.read(call, keys.list_keys, call.account, call.region, after, limit + 1, CLOCK.settled())
     shown, marker, more = paging.page("keys", listed, limit, str)
-    entries = [
-        KeyListEntry(KeyId=key_id, KeyArn=ids.key_arn(call.account, call.region, key_id))
-        for key_id in shown
-        if not _is_gone(call, key_id)
-    ]
+    entries = [KeyListEntry(KeyId=key_id, KeyArn=ids.key_arn(call.account, call.region, key_id)) for key_id in shown]
     return ListKeysOutput(Keys=entries, NextMarker=marker, Truncated=more)
-
-
-def _is_gone(call: Call, key_id: str) -> bool:
-    """Tell whether a key in the list has passed its deletion date and only waits for the janitor."""
-    key = call.services.store.catalog().key(key_id, call.region)
-    return key is None or is_gone(key)
 
 
 async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> None:

@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from fuin.kms.faults import InvalidMarkerException
+from fuin import lists
+from fuin.kms.faults import InvalidMarkerException, ThrottlingException
+from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+async def read(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return `fn(conn, …)`, read beside the event loop; raises ThrottlingException when too many lists wait."""
+    try:
+        return await lists.page(call, fn, *args, **kwargs)
+    except Throttled:
+        raise ThrottlingException from None
 
 
 def start(kind: str, marker: str | None) -> str:

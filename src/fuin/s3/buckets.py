@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids
+from fuin import ids, lists
 from fuin.errors import FuinError
 from fuin.gate import permit_identity
 from fuin.numbers import whole_number
@@ -144,18 +144,21 @@ async def list_buckets(x: Exchange) -> Answer:
     permit_identity(x.call, action, every, x.call.account, rights.conditions(x, action))
     limit, after = _limit(x.query.get("max-buckets")), x.query.get("continuation-token", "")
     prefix, region = x.query.get("prefix", ""), x.query.get("bucket-region")
-    found = [
-        bucket
-        for bucket in x.services.store.read(rows.list_buckets, x.call.account)
-        if bucket.name.startswith(prefix) and bucket.name > after and region in (None, bucket.region)
-    ]
-    shown, more = found[:limit], len(found) > limit
-    content = [xml.tag("Buckets", *(_entry(bucket) for bucket in shown)), owner(x.call.account)]
-    if more:
-        content.append(xml.text("ContinuationToken", shown[-1].name))
+    entries, last = await lists.page(x.call, _page, x.call.account, prefix, after, region, limit)
+    content = [xml.tag("Buckets", *entries), owner(x.call.account)]
+    if last is not None:
+        content.append(xml.text("ContinuationToken", last))
     if prefix:
         content.append(xml.text("Prefix", prefix))
     return document("ListAllMyBucketsResult", *content)
+
+
+def _page(
+    conn: Connection, account: str, prefix: str, after: str, region: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """Return the entries of a page, and the name after which the next one begins, if there is one."""
+    found = rows.list_buckets(conn, account, prefix, after, region, limit + 1)
+    return [_entry(bucket) for bucket in found[:limit]], found[limit - 1].name if len(found) > limit else None
 
 
 def _limit(text: str | None) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from fuin import lists
 from fuin.numbers import whole_number
 from fuin.s3 import checksums, conditions, documents, encryption, hosts, index, repeats, rights, uploads, xml
 from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
@@ -20,7 +21,6 @@ from fuin.store.objects import Object
 if TYPE_CHECKING:
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
-    from fuin.s3.xml import Node
     from fuin.store.buckets import Bucket
     from fuin.store.parts import Part
     from fuin.store.uploads import Upload
@@ -46,20 +46,15 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     if upload is None:
         return await _again(x, bucket)
     x.call.facts["uploadId"] = upload.upload_id
-    named = _named(xml.parse(await documents.read(x, checked=False, of_object=True), "CompleteMultipartUpload"))
+    # Beside the event loop: there may be 10,000 parts.
+    named = await lists.beside(x.call, _named, await documents.read(x, checked=False, of_object=True))
     kept = Encryption.from_column(upload.encryption)
     await repeats.check(x, bucket, kept)
     if kept.algorithm == encryption.KMS and (_told(x) is not None or any(part.values for part in named)):
         await uploads.open_data_key(x, bucket, kept)
-    chosen = _chosen(upload, named, x.services.store.read(rows.list_parts, upload.upload_id))
-    size = sum(part.size for part in chosen)
-    _check_size(x, size)
-    checksum = _checksum(x, upload, chosen)
-    obj = Object(
-        x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
-        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
-    )  # fmt: skip
-    await x.call.name("blobs", [part.blob for part in chosen])
+    stored = await lists.page(x.call, rows.list_parts, upload.upload_id)
+    obj = await lists.beside(x.call, _object, x, upload, named, stored)
+    await x.call.name("blobs", [part.blob for part in obj.parts])
     await x.call.announce("change")
     done = await x.call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
@@ -67,6 +62,18 @@ async def complete_multipart_upload(x: Exchange) -> Answer:
     x.replaced += done.blobs
     x.call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
     return _answer(x, done.object)
+
+
+def _object(x: Exchange, upload: Upload, named: list[Named], stored: list[Part]) -> Object:
+    """Return the object that the named parts make; raises what `_chosen` and `_checksum` do, and InvalidRequest."""
+    chosen = _chosen(upload, named, stored)
+    size = sum(part.size for part in chosen)
+    _check_size(x, size)
+    checksum = _checksum(x, upload, chosen)
+    return Object(
+        x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
+        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
+    )  # fmt: skip
 
 
 async def _again(x: Exchange, bucket: Bucket) -> Answer:
@@ -96,8 +103,9 @@ def _answer(x: Exchange, obj: Object) -> Answer:
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 
-def _named(root: Node) -> list[Named]:
+def _named(body: bytes) -> list[Named]:
     """Return the parts of the request, in ascending order; raises MalformedXML, InvalidPartOrder."""
+    root = xml.parse(body, "CompleteMultipartUpload")
     named: list[Named] = []
     for node in root.all("Part"):
         number, etag = whole_number((node.get("PartNumber") or "").strip(), 0, 99_999), node.get("ETag")

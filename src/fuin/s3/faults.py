@@ -21,6 +21,7 @@ from fuin.errors import (
 from fuin.request import BodyTooLarge
 from fuin.s3 import xml
 from fuin.store import errors as store
+from fuin.throttle import Throttled
 
 log = logging.getLogger("fuin.s3")
 
@@ -211,6 +212,8 @@ def of(error: Exception, request_id: str) -> S3Fault:
             return error
         case AccessDenied():
             return S3Fault("AccessDenied", error.sentence)
+        case Throttled():
+            return S3Fault("SlowDown")
         case AuthenticationFailed():
             return _of_authentication(error)
         case Fault():

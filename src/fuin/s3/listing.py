@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from fuin import lists
 from fuin.numbers import whole_number
 from fuin.s3 import index, rights, storage_classes, xml
 from fuin.s3.buckets import owner
 from fuin.s3.conditions import iso_date
 from fuin.s3.exchange import document
 from fuin.s3.faults import invalid_argument
+from fuin.store import buckets
 from fuin.store.listing import list_objects as page_of
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
+    from fuin.store.buckets import Bucket
     from fuin.store.listing import Listing, Summary
 
 PAGE = 1000
@@ -85,9 +90,13 @@ def _entry(names: Names, item: Summary, owned: str) -> str:
     )
 
 
-def _content(names: Names, page: Listing, owned: str) -> list[str]:
+def _read(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: Any) -> tuple[Listing, list[str]]:
+    """Return a page (`asked` as `store.listing` takes it) and its entries written down; raises NoSuchBucket."""
+    buckets.check_same(conn, bucket)
+    page = page_of(conn, bucket.name, *asked)
     entries = [_entry(names, item, owned) for item in page.objects]
-    return entries + [xml.tag("CommonPrefixes", names.element("Prefix", prefix)) for prefix in page.prefixes]
+    entries += [xml.tag("CommonPrefixes", names.element("Prefix", prefix)) for prefix in page.prefixes]
+    return page, entries
 
 
 async def list_objects(x: Exchange) -> Answer:
@@ -97,7 +106,8 @@ async def list_objects(x: Exchange) -> Answer:
         raise invalid_argument("list-type", kind[:100], "Invalid List Type specified in Request")
     names, limit = Names(x), limit_of(x, "max-keys")
     prefix, delimiter, marker = (x.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
-    page = x.services.store.read(page_of, x.bucket, prefix, delimiter, marker, limit)
+    owned = owner(bucket.account)
+    page, entries = await lists.page(x.call, _read, bucket, names, owned, prefix, delimiter, marker, limit)
     head = [xml.text("Name", x.bucket), names.element("Prefix", prefix), names.element("Marker", marker)]
     if page.truncated and delimiter and page.last is not None:
         head.append(names.element("NextMarker", page.last))
@@ -105,7 +115,7 @@ async def list_objects(x: Exchange) -> Answer:
     if delimiter:
         head.append(names.element("Delimiter", delimiter))
     head += [names.encoding(), xml.text("IsTruncated", page.truncated)]
-    return document("ListBucketResult", *head, *_content(names, page, owner(bucket.account)))
+    return document("ListBucketResult", *head, *entries)
 
 
 async def list_objects_v2(x: Exchange) -> Answer:
@@ -117,7 +127,8 @@ async def list_objects_v2(x: Exchange) -> Answer:
     if token == "":
         raise invalid_argument("continuation-token", "", "The continuation token provided is incorrect")
     after = start if token is None else after_token(token)
-    page = x.services.store.read(page_of, x.bucket, prefix, delimiter, after, limit)
+    owned = owner(bucket.account) if x.query.get("fetch-owner", "").lower() == "true" else ""
+    page, entries = await lists.page(x.call, _read, bucket, names, owned, prefix, delimiter, after, limit)
     head = [xml.text("Name", x.bucket), names.element("Prefix", prefix)]
     if token is not None:
         head.append(xml.text("ContinuationToken", token))
@@ -129,5 +140,4 @@ async def list_objects_v2(x: Exchange) -> Answer:
     head += [names.encoding(), xml.text("IsTruncated", page.truncated)]
     if start:
         head.append(names.element("StartAfter", start))
-    owned = owner(bucket.account) if x.query.get("fetch-owner", "").lower() == "true" else ""
-    return document("ListBucketResult", *head, *_content(names, page, owned))
+    return document("ListBucketResult", *head, *entries)

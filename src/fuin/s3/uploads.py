@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from fuin import lists
 from fuin.numbers import whole_number
 from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
 from fuin.s3.checksums import ALGORITHMS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange
     from fuin.store.buckets import Bucket
+    from fuin.store.parts import Part
 
 WHY_DECRYPT = (
     ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "
@@ -115,28 +117,36 @@ async def list_parts(x: Exchange) -> Answer:
     kept = Encryption.from_column(upload.encryption)
     if kept.algorithm == encryption.KMS:
         await open_data_key(x, bucket, kept)
-    found = x.services.store.read(rows.list_parts, upload.upload_id, marker, limit + 1)
-    shown = found[:limit]
     declared = upload.checksum_algorithm
+    entries, last, more = await lists.page(x.call, _parts, upload.upload_id, marker, limit, declared)
     content = [
         xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id),
         _who("Initiator", upload.initiator), _who("Owner", bucket.account),
         storage_classes.element(upload.storage_class),
-        xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", shown[-1].number if shown else 0),
-        xml.text("MaxParts", limit), xml.text("IsTruncated", len(found) > limit > 0),
+        xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", last),
+        xml.text("MaxParts", limit), xml.text("IsTruncated", more),
     ]  # fmt: skip
     if declared is not None:
         content += [xml.text("ChecksumAlgorithm", declared), xml.text("ChecksumType", upload.checksum_type)]
-    for part in shown:
-        values = index.values_of(part)
-        named = [xml.text(ALGORITHMS[name].element, value) for name, value in values.items() if name == declared]
-        content.append(
-            xml.tag(
-                "Part", xml.text("PartNumber", part.number), xml.text("LastModified", iso_date(part.modified)),
-                f"<ETag>&quot;{part.etag}&quot;</ETag>", xml.text("Size", part.size), *named,
-            )
-        )  # fmt: skip
-    return document("ListPartsResult", *content)
+    return document("ListPartsResult", *content, *entries)
+
+
+def _parts(
+    conn: Connection, upload_id: str, after: int, limit: int, declared: str | None
+) -> tuple[list[str], int, bool]:
+    """Return the entries of a page of parts, the last one's number, and whether there are more."""
+    found = rows.list_parts(conn, upload_id, after, limit + 1)
+    shown = found[:limit]
+    return [_part(part, declared) for part in shown], shown[-1].number if shown else 0, len(found) > limit > 0
+
+
+def _part(part: Part, declared: str | None) -> str:
+    values = index.values_of(part)
+    named = [xml.text(ALGORITHMS[name].element, value) for name, value in values.items() if name == declared]
+    return xml.tag(
+        "Part", xml.text("PartNumber", part.number), xml.text("LastModified", iso_date(part.modified)),
+        f"<ETag>&quot;{part.etag}&quot;</ETag>", xml.text("Size", part.size), *named,
+    )  # fmt: skip
 
 
 def _who(name: str, identity: str) -> str:
@@ -150,8 +160,8 @@ async def list_multipart_uploads(x: Exchange) -> Answer:
     prefix, delimiter = x.query.get("prefix", ""), x.query.get("delimiter", "")
     key_marker = x.query.get("key-marker", "")
     id_marker = x.query.get("upload-id-marker", "") if key_marker else ""
-    page = _Uploads(x, prefix, delimiter, limit)
-    page.fill(key_marker, id_marker or (_AFTER_ALL if key_marker else ""))
+    after = (key_marker, id_marker or (_AFTER_ALL if key_marker else ""))
+    page, entries = await lists.page(x.call, _read, bucket, names, after, prefix, delimiter, limit)
     content = [
         xml.text("Bucket", x.bucket), names.element("KeyMarker", key_marker), xml.text("UploadIdMarker", id_marker),
         names.element("Prefix", prefix), xml.text("MaxUploads", limit), xml.text("IsTruncated", page.truncated),
@@ -161,23 +171,34 @@ async def list_multipart_uploads(x: Exchange) -> Answer:
     if delimiter:
         content.append(names.element("Delimiter", delimiter))
     content.append(names.encoding())
-    for upload in page.uploads:
-        content.append(
-            xml.tag(
-                "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
-                _who("Initiator", upload.initiator), _who("Owner", bucket.account),
-                storage_classes.element(upload.storage_class), xml.text("Initiated", iso_date(upload.created)),
-            )
-        )  # fmt: skip
-    content += [xml.tag("CommonPrefixes", names.element("Prefix", common)) for common in page.prefixes]
-    return document("ListMultipartUploadsResult", *content)
+    return document("ListMultipartUploadsResult", *content, *entries)
+
+
+def _read(
+    conn: Connection, bucket: Bucket, names: Names, after: tuple[str, str], prefix: str, delimiter: str, limit: int
+) -> tuple[_Uploads, list[str]]:
+    """Return a page and its entries written down; raises NoSuchBucket."""
+    buckets.check_same(conn, bucket)
+    page = _Uploads(conn, bucket.name, prefix, delimiter, limit)
+    page.fill(*after)
+    entries = [_entry(names, upload, bucket.account) for upload in page.uploads]
+    return page, entries + [xml.tag("CommonPrefixes", names.element("Prefix", common)) for common in page.prefixes]
+
+
+def _entry(names: Names, upload: Upload, account: str) -> str:
+    return xml.tag(
+        "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
+        _who("Initiator", upload.initiator), _who("Owner", account),
+        storage_classes.element(upload.storage_class), xml.text("Initiated", iso_date(upload.created)),
+    )  # fmt: skip
 
 
 class _Uploads:
     """One page of uploads, those under a common prefix rolled up in it."""
 
-    def __init__(self, x: Exchange, prefix: str, delimiter: str, limit: int) -> None:
-        self._x, self._prefix, self._delimiter, self._limit = x, prefix, delimiter, limit
+    def __init__(self, conn: Connection, bucket: str, prefix: str, delimiter: str, limit: int) -> None:
+        self._conn, self._bucket = conn, bucket
+        self._prefix, self._delimiter, self._limit = prefix, delimiter, limit
         self.uploads: list[Upload] = []
         self.prefixes: list[str] = []
         self.truncated = False
@@ -188,7 +209,7 @@ class _Uploads:
         if self._limit == 0:
             return
         while True:
-            found = self._x.services.store.read(rows.list_uploads, self._x.bucket, self._prefix, key, upload_id, 1000)
+            found = rows.list_uploads(self._conn, self._bucket, self._prefix, key, upload_id, 1000)
             for upload in found:
                 if not self._take(upload):
                     self.truncated = True

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store import schema
@@ -12,7 +12,13 @@ _b = schema.buckets
 _NAME = schema.parameter("p_name")
 _ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy)
 _FIND = _ALL.where(_b.c.name == _NAME)
-_LIST = _ALL.where(_b.c.account == schema.parameter("p_account")).order_by(_b.c.name)
+_PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region")
+_LIST = (
+    _ALL.where(_b.c.account == schema.parameter("p_account"), _b.c.name > schema.parameter("p_after"))
+    .where(func.substr(_b.c.name, 1, func.length(_PREFIX)) == _PREFIX, or_(_REGION.is_(None), _b.c.region == _REGION))
+    .order_by(_b.c.name)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
 _SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=schema.parameter("p_value", schema.TEXT))
 _SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
 _s = schema.bucket_settings
@@ -69,9 +75,12 @@ def find_bucket(conn: Connection, name: str) -> Bucket | None:
     return Bucket(*row, settings=tuple((found, document) for found, document in settings))
 
 
-def list_buckets(conn: Connection, account: str) -> list[Bucket]:
-    """Return an account's buckets by name, without their settings."""
-    return [Bucket(*row) for row in conn.execute(_LIST, {"p_account": account})]
+def list_buckets(
+    conn: Connection, account: str, prefix: str = "", after: str = "", region: str | None = None, limit: int = -1
+) -> list[Bucket]:
+    """Return up to `limit` (all: -1) of an account's buckets by name, greater than `after`, without their settings."""
+    given = {"p_account": account, "p_prefix": prefix, "p_after": after, "p_region": region, "p_limit": limit}
+    return [Bucket(*row) for row in conn.execute(_LIST, given)]
 
 
 def check_same(conn: Connection, bucket: Bucket) -> None:

@@ -103,6 +103,10 @@ class RightsMoved(FuinError):
     """Somebody has taken a right from somebody since the rights to a change were asked for; nothing was changed."""
 
 
+class TooManyLists(FuinError):
+    """So many lists wait to be read that another one would wait too long; it may be asked for again."""
+
+
 class NoDatabase(FuinError):
     """There is no database to open; the server has not been started here yet."""
 

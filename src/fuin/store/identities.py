@@ -4,11 +4,11 @@ What each kind has beside that is in `users.py`, `groups.py`, `roles.py`, `manag
 `instance_profiles.py`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
@@ -20,7 +20,7 @@ _OF_AWS = "arn:aws:iam::aws:policy/"
 
 Tags = tuple[tuple[str, str], ...]
 
-_i, _t = schema.identities, schema.identity_tags
+_i, _t, _m, _a = schema.identities, schema.identity_tags, schema.memberships, schema.attachments
 _b = _i.alias("boundaries")
 _ID, _ACCOUNT, _KIND = schema.parameter("p_id"), schema.parameter("p_account"), schema.parameter("p_kind")
 _LIMIT = schema.parameter("p_limit", schema.LONG)
@@ -38,6 +38,29 @@ _PAGE = (
     .order_by(_i.c.name)
     .limit(_LIMIT)
 )
+_MEMBERS = (
+    _ALL.join(_m, _m.c.user_id == _i.c.id)
+    .where(_m.c.group_id == _ID, _i.c.name > schema.parameter("p_after"))
+    .order_by(_i.c.name)
+    .limit(_LIMIT)
+)
+# Those that have a policy, by kind and name together, as the markers of such lists have them.
+_PLACE, _AFTER_PLACE = _i.c.kind + "/" + _i.c.name, schema.parameter("p_after")
+_HOLDERS = (
+    _ALL.add_columns(_i.c.kind)
+    .where(_i.c.account == _ACCOUNT, _AFTER_PLACE < _PLACE)
+    .where(_i.c.kind.in_(schema.parameter("p_kinds", many=True)))
+    .where(func.substr(_i.c.path, 1, func.length(_PREFIX)) == _PREFIX)
+    .order_by(_PLACE)
+    .limit(_LIMIT)
+)
+_ATTACHED = _i.c.id.in_(select(_a.c.id).where(_a.c.policy == _ID))
+_LIMITED = _i.c.boundary == _ID
+_HOLDERS_BY = {
+    (True, False): _HOLDERS.where(_ATTACHED),
+    (False, True): _HOLDERS.where(_LIMITED),
+    (True, True): _HOLDERS.where(or_(_ATTACHED, _LIMITED)),
+}
 _FOLDED = select(_i.c.id).where(_IN_ACCOUNT, _i.c.folded == schema.parameter("p_folded"))
 _COUNT = select(func.count()).select_from(_i).where(_IN_ACCOUNT)
 _RENAME = (
@@ -148,6 +171,35 @@ def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after:
     """Return up to `limit` (all: -1) by name, greater than `after`, whose paths start with `prefix`; without tags."""
     given = {"p_account": account, "p_kind": cls.kind, "p_prefix": prefix, "p_after": after, "p_limit": limit}
     return [of_row(cls, row) for row in conn.execute(_PAGE, given)]
+
+
+def page_members(conn: Connection, cls: type[T], group_id: str, after: str = "", limit: int = -1) -> list[T]:
+    """Return up to `limit` (all: -1) of a group's users by name, greater than `after`; without tags."""
+    return [of_row(cls, row) for row in conn.execute(_MEMBERS, {"p_id": group_id, "p_after": after, "p_limit": limit})]
+
+
+def page_holders(
+    conn: Connection,
+    policy_id: str,
+    account: str,
+    kinds: Sequence[type[T]],
+    prefix: str = "/",
+    after: str = "",
+    limit: int = -1,
+    *,
+    attached: bool = True,
+    bounded: bool = True,
+) -> list[T]:
+    """Return up to `limit` of an account's users, groups and roles that have a policy attached, or as their boundary.
+
+    They come by `KIND/NAME`, greater than `after`; without tags.
+    """
+    classes = {cls.kind: cls for cls in kinds}
+    given = {
+        "p_id": policy_id, "p_account": account, "p_kinds": list(classes), "p_prefix": prefix, "p_after": after,
+        "p_limit": limit,
+    }  # fmt: skip
+    return [of_row(classes[row.kind], row) for row in conn.execute(_HOLDERS_BY[attached, bounded], given)]
 
 
 def count(conn: Connection, account: str, kind: str) -> int:

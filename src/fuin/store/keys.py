@@ -49,6 +49,8 @@ _WAITS = select(
         ),
     )
 ).where(_IS_KEY)
+_NOW = schema.parameter("p_now", schema.TIME)
+_REMAINS = or_(_k.c.deletion_date.is_(None), _k.c.deletion_date > _NOW)
 _LIST = (
     select(_k.c.key_id)
     .where(
@@ -56,16 +58,12 @@ _LIST = (
         _k.c.region == _REGION,
         _k.c.key_id > schema.parameter("p_after"),
         _k.c.manager != SERVICE,
+        _REMAINS,
     )
     .order_by(_k.c.key_id)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
-_NOW = schema.parameter("p_now", schema.TIME)
-_REGIONS = (
-    select(_k.c.region)
-    .where(_k.c.key_id == _ID, or_(_k.c.deletion_date.is_(None), _k.c.deletion_date > _NOW))
-    .order_by(_k.c.region)
-)
+_REGIONS = select(_k.c.region).where(_k.c.key_id == _ID, _REMAINS).order_by(_k.c.region)
 _counted = select(func.count()).select_from(_k).where(_k.c.account == _ACCOUNT, _k.c.region == _REGION)
 # Two counts, since each has an index that holds all it needs; a count of the customers' would read every key's row.
 _COUNT = select(_counted.scalar_subquery() - _counted.where(_k.c.service != "").scalar_subquery())
@@ -180,11 +178,13 @@ def find_key(conn: Connection, key_id: str, region: str) -> Key | None:
     return Key(**values, tags=tags.list_tags(conn, key_id, region))
 
 
-def list_keys(conn: Connection, account: str, region: str, after: str, limit: int) -> list[str]:
-    """Return up to `limit` key ids greater than `after` (empty for the first page), without services' own keys."""
-    return list(
-        conn.execute(_LIST, {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit}).scalars()
-    )
+def list_keys(conn: Connection, account: str, region: str, after: str, limit: int, now: float = 0.0) -> list[str]:
+    """Return up to `limit` key ids greater than `after` (empty for the first page), without services' own keys.
+
+    Nor those whose deletion date has come by `now`, and which only wait to be purged.
+    """
+    given = {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit, "p_now": now}
+    return list(conn.execute(_LIST, given).scalars())
 
 
 def list_regions(conn: Connection, key_id: str, now: float = 0.0) -> list[str]:

@@ -1,4 +1,4 @@
-"""The store of one process: two connections that read, one thread that writes, and the catalog."""
+"""The store of one process: two connections that read, threads that write and that read lists, and the catalog."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fuin.errors import StoreUnavailable
 from fuin.store import connect, erase, keys, meta, migrate
 from fuin.store.catalog import Catalog
+from fuin.store.lists import Lists
 from fuin.store.writer import Effect, Job, Writer
 
 if TYPE_CHECKING:
@@ -24,19 +25,20 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
 
 _ERASE_TRIES = 10
-_ERASE_PAUSE = 0.2  # seconds; readers hold their transactions for well under a millisecond
+_ERASE_PAUSE = 0.2  # seconds; readers hold their transactions for a millisecond, lists for some hundred at most
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Store:
-    """Belongs to one thread (the event loop's, or a command's main thread); its writer has a thread of its own."""
+    """Belongs to one thread (the event loop's, or a command's main thread); writer and lists have their own."""
 
     def __init__(self, path: Path) -> None:
         """Open the prepared database at `path`; use `Store.open`."""
         self.path = path
         self._writer = Writer(path)
+        self._lists = Lists(path)
         self._probe = connect.connect(path)
         self._cursor = self._probe.cursor()  # one for all looks: a fresh one costs half a microsecond
         self._engine = connect.make_engine(path)
@@ -63,6 +65,7 @@ class Store:
     def close(self) -> None:
         """Finish the queued writes and close every connection."""
         self._writer.close()
+        self._lists.close()
         self._conn.close()
         self._engine.dispose()
         self._probe.close()
@@ -117,6 +120,14 @@ class Store:
             if connect.is_environment(error):
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
+
+    async def page(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(conn, …)` as `read` does, but beside the event loop; raises TooManyLists as well."""
+        return await self._lists.read(fn, *args, **kwargs)
+
+    async def beside(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(…)`, run by the thread of lists; it asks the database for nothing."""
+        return await self._lists.run(fn, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(conn, *args)` in the writer's next transaction and return its value once that is on the disk.

@@ -1,0 +1,47 @@
+"""Lists, one page at a time: read beside the event loop, by a right that the caller still has when the page is ready.
+
+The right is decided on the event loop, when the request is received, before anything is read. A page that waits or
+takes long is read later than that. So if any rights have moved since, the call asks for its own once more before the
+page is given, as a change does before it commits (docs/decisions/0007): no page shows what was written after the
+caller's right was taken away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from fuin.store.errors import TooManyLists
+from fuin.throttle import Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from fuin.gate import Call
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return `fn(conn, …)`, run beside the event loop in one read transaction.
+
+    Raises Throttled when too many lists wait, and AccessDenied or AuthenticationFailed when the right has gone.
+    """
+    if not call.asked:
+        raise RuntimeError(f"{call.operation} has asked for no right to this list")
+    store = call.services.store
+    try:
+        found = await store.page(fn, *args, **kwargs)
+    except TooManyLists as error:
+        raise Throttled(str(error)) from None
+    store.catalog()
+    if store.rights_epoch != call.epoch:
+        await call.ask_again()
+    return found
+
+
+async def beside(call: Call, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return `fn(…)`, run beside the event loop: what is long to read or write, and asks the database for nothing."""
+    return await call.services.store.beside(fn, *args, **kwargs)
