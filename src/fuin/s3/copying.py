@@ -80,9 +80,9 @@ def find_bucket(x: Exchange) -> tuple[Bucket, str]:
     return bucket, key
 
 
-def find_source(x: Exchange, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
+async def find_source(x: Exchange, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
     """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
-    obj = reads.find(x, bucket, key)
+    obj = await reads.whole(x, bucket, key)
     conditions.check_copy(conditions.of(x.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     span = span_of(obj.size)
     _check_size(x, span.length)
@@ -152,9 +152,9 @@ async def copy_object(x: Exchange) -> Answer:
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
 
 
-def _plan(x: Exchange, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
+async def _plan(x: Exchange, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
     """Return what the copy is to be, after every check that needs no key."""
-    source = find_source(x, from_bucket, from_key, lambda size: Span(0, size, size))
+    source = await find_source(x, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(x, bucket, source.obj)
     columns = _columns(x, source.obj)
     index.check_condition(x, condition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from fuin import lists
 from fuin.errors import TamperedError
 from fuin.s3 import (
     attributes,
@@ -31,7 +32,7 @@ from fuin.s3.reading import Reading
 from fuin.store import objects as rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from fuin.request import Answer
     from fuin.s3.exchange import Exchange, Headers
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fuin.store.objects import Object
     from fuin.store.parts import Part
 
+_PARTS_AT_ONCE = 100  # that are read on the event loop
 _ATTEMPTS = 5  # to open an object that is being replaced all the time
 _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
@@ -71,16 +73,26 @@ class Chosen:
 
 
 def find(x: Exchange, bucket: Bucket, key: str) -> Object:
-    """Return an object with its parts; raises NoSuchKey, or AccessDenied for callers who may not list the bucket."""
-    obj = x.services.store.read(rows.get_object, bucket.name, key)
+    """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
+    obj = x.services.store.read(rows.get_object, bucket.name, key, _PARTS_AT_ONCE)
     if obj is None:
         raise rights.missing_object(x, bucket, key)
     return obj
 
 
-def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
+async def whole(x: Exchange, bucket: Bucket, key: str) -> Object:
+    """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
+    obj: Object | None = find(x, bucket, key)
+    if obj is not None and len(obj.parts) < obj.part_count:
+        obj = await lists.page(x.call, rows.get_object, bucket.name, key)
+    if obj is None:
+        raise rights.missing_object(x, bucket, key)
+    return obj
+
+
+async def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
     """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = find(x, bucket, x.key)
+    obj = await whole(x, bucket, x.key)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
         conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
@@ -172,7 +184,7 @@ async def get_object(x: Exchange) -> Stream:
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
 
 
-async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], W]) -> tuple[W, Reading]:
+async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
     `look` finds it in the index, anew for each attempt. The index names a new blob before the old one's file goes, so
@@ -180,7 +192,7 @@ async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], W]) -> tu
     """
     missing: tuple[Part, ...] = ()
     for _ in range(_ATTEMPTS):
-        wanted = look()
+        wanted = await look()
         if wanted.obj.parts == missing:
             raise TamperedError("a blob that the index names is missing")
         try:
@@ -212,7 +224,7 @@ async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> R
 async def head_object(x: Exchange) -> Answer:
     """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
     bucket = _enter(x, "s3:GetObject")
-    chosen = _chosen(x, bucket)
+    chosen = await _chosen(x, bucket)
     kept = chosen.encryption
     if kept.algorithm == encryption.KMS:
         encryption.check_signed(x)
@@ -231,7 +243,7 @@ async def get_object_attributes(x: Exchange) -> Answer:
     asked = {name.strip() for name in (x.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
-    obj = find(x, bucket, x.key)
+    obj = await whole(x, bucket, x.key)
     conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
     kept = Encryption.from_column(obj.encryption)
     checksum = index.checksum_of(obj.checksum)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
 
 BEAT_EVERY = 1.0  # seconds
+# Seconds that a thread may run on while another one waits for the interpreter. The event loop waits for it several
+# times in a request while a list is read, and Python's 5 ms each time were 15 together: docs/decisions/0011.
+SWITCH = 0.001
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
 
 
@@ -104,6 +107,7 @@ def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
 
 def serve(config: WorkerConfig) -> None:
     """Serve until SIGTERM, then drain; when it cannot begin, the supervisor is told why."""
+    sys.setswitchinterval(SWITCH)
     settings = config.settings
     application = Application(lambda: open_services(settings), job_of(config))
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -131,13 +132,21 @@ def _row(grant: Grant) -> dict[str, object]:
 
 
 def _grant(row: Row[*tuple[Any, ...]]) -> Grant:
-    constraints = {} if row.constraints is None else json.loads(row.constraints)
     return Grant(
-        row.grant_id, row.key_id, row.region, row.account, row.name, row.grantee, row.grantee_service,
-        row.retiring, row.retiring_service, tuple(json.loads(row.operations)),
-        _pairs(constraints.get("equals")), _pairs(constraints.get("subset")), constraints.get("sourceArn"),
-        row.created,
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8],
+        _operations(row.operations), *_constraints(row.constraints), row.created,
     )  # fmt: skip
+
+
+@lru_cache(256)  # a principal may have 5,000 grants that allow the same
+def _operations(column: str) -> tuple[str, ...]:
+    return tuple(json.loads(column))
+
+
+@lru_cache(256)
+def _constraints(column: str | None) -> tuple[Pairs | None, Pairs | None, str | None]:
+    given = {} if column is None else json.loads(column)
+    return _pairs(given.get("equals")), _pairs(given.get("subset")), given.get("sourceArn")
 
 
 def _pairs(listed: list[list[str]] | None) -> Pairs | None:

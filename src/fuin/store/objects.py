@@ -58,11 +58,13 @@ def head_object(conn: Connection, bucket: str, key: str) -> Object | None:
     return None if row is None else _object(bucket, key, row, ())
 
 
-def get_object(conn: Connection, bucket: str, key: str) -> Object | None:
-    """Return an object with its parts."""
+def get_object(conn: Connection, bucket: str, key: str, at_most: int | None = None) -> Object | None:
+    """Return an object with its parts, or without any if there are more than `at_most`."""
     row = conn.execute(_FIND, {"p_bucket": bucket, "p_key": key.encode()}).first()
     if row is None:
         return None
+    if at_most is not None and row.part_count > at_most:
+        return _object(bucket, key, row, ())
     return _object(bucket, key, row, tuple(Part(*part) for part in conn.execute(_PARTS, {"p_id": row.id})))
 
 
