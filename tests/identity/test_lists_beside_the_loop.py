@@ -19,7 +19,7 @@ from tests.support.turns import longest_turn
 Answer = tuple[int, bytes]
 Ask = Callable[[FullPlace], Answer]
 
-LONGEST = 0.012  # seconds of work in one turn of the loop; each of these took 20 to 1,000 ms of it
+LONGEST = 0.006  # seconds of work in one turn of the loop; these took 10 to 1,000 ms, and take 3 at most
 
 
 @pytest.fixture(scope="module")
