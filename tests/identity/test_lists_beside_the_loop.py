@@ -81,6 +81,7 @@ SHORT: dict[str, Ask] = {
     "ListGrants": lambda place: place.kms("ListGrants", KeyId=place.key),
     "ListRetirableGrants": lambda place: place.kms("ListRetirableGrants", RetiringPrincipal=place.user),
     "ListGroups": lambda place: place.iam("ListGroups"),
+    "ListInstanceProfiles": lambda place: place.iam("ListInstanceProfiles"),
     "ListRoles": lambda place: place.iam("ListRoles"),
     "GetAccountSummary": lambda place: place.iam("GetAccountSummary"),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids
+from fuin import ids, lists
 from fuin.identity import entities, faults, paging, quotas, roles
 from fuin.identity.faults import NoSuchEntity
 from fuin.store import identities
@@ -45,13 +46,14 @@ async def list_instance_profiles(call: Call, given: Given) -> Output:
     """Return a page of the account's instance profiles, without tags as in AWS."""
     prefix = given.get("PathPrefix", "/")
     entities.permit(call, f"arn:aws:iam::{call.account}:instance-profile{prefix}")
-    after, limit = paging.bounds(given)
-    found = call.services.store.read(_page, call.account, prefix, after, limit + 1)
-    return paging.page(given, "InstanceProfiles", found, lambda one: one[0].name, lambda one: _listed(*one))
+    find = partial(_page, account=call.account, prefix=prefix)
+    return await paging.read(
+        call, given, "InstanceProfiles", find, lambda one: one[0].name, lambda one: _listed(*one)
+    )  # fmt: skip
 
 
 def _page(
-    conn: Connection, account: str, prefix: str, after: str, limit: int
+    conn: Connection, after: str, limit: int, *, account: str, prefix: str
 ) -> list[tuple[InstanceProfile, Role | None]]:
     found = identities.page(conn, InstanceProfile, account, prefix, after, limit)
     return [(profile, _role_of(conn, profile)) for profile in found]
@@ -60,7 +62,7 @@ def _page(
 async def list_instance_profiles_for_role(call: Call, given: Given) -> Output:
     """Return a page of the instance profiles that hold a role."""
     role = entities.role(call, given["RoleName"])
-    found = call.services.store.read(rows.profiles_of, role.id)
+    found = await lists.page(call, rows.profiles_of, role.id)
     return paging.page_of_all(given, "InstanceProfiles", found, lambda one: one.name, lambda one: _listed(one, role))
 
 
