@@ -36,9 +36,7 @@ _ATTACHED = select(_a.c.policy).join(_i, _i.c.id == _a.c.policy).where(_a.c.id =
 # Policies of AWS are attached in several accounts; each sees its own.
 _IN_ACCOUNT = _i.c.account == schema.parameter("p_account")
 _ATTACHED_TO = and_(_a.c.policy == _ID, _IN_ACCOUNT)
-_HOLDERS = select(_a.c.id).join(_i, _i.c.id == _a.c.id).where(_ATTACHED_TO).order_by(_i.c.name)
 _COUNT = select(func.count()).select_from(_a.join(_i, _i.c.id == _a.c.id)).where(_ATTACHED_TO)
-_BOUNDED = select(_i.c.id).where(_i.c.boundary == _ID, _IN_ACCOUNT).order_by(_i.c.name)
 _DETAILS = (
     select(_m.c.id, _m.c.description, _m.c.updated, _m.c.default_version, _m.c.last_version)
     .join(_i, _i.c.id == _m.c.id)
@@ -210,16 +208,6 @@ def detach(conn: Connection, owner: str, policy_id: str) -> None:
 def attached(conn: Connection, owner: str) -> list[str]:
     """Return the ids of the policies that a user, group or role has, by name."""
     return list(conn.execute(_ATTACHED, {"p_id": owner}).scalars())
-
-
-def holders(conn: Connection, policy_id: str, account: str) -> list[str]:
-    """Return the ids of an account's users, groups and roles that have a policy, by name."""
-    return list(conn.execute(_HOLDERS, {"p_id": policy_id, "p_account": account}).scalars())
-
-
-def bounded(conn: Connection, policy_id: str, account: str) -> list[str]:
-    """Return the ids of an account's users and roles whose boundary a policy is, by name."""
-    return list(conn.execute(_BOUNDED, {"p_id": policy_id, "p_account": account}).scalars())
 
 
 def documents(conn: Connection, owner: str) -> list[str]:
