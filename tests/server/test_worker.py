@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ def test_threads_give_the_event_loop_its_turn(tmp_path: Path, monkeypatch: pytes
     before = sys.getswitchinterval()
     try:
         listener = socket.socket().detach()
-        worker.serve(WorkerConfig(Settings(data=tmp_path), listener, -1, 0, time.time(), jobs=False))
+        worker.serve(WorkerConfig(Settings(data=tmp_path), listener, -1, 0, jobs=False))
     finally:
         sys.setswitchinterval(before)
     assert found == [pytest.approx(0.001)]
