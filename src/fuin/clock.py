@@ -12,6 +12,7 @@ from typing import NamedTuple
 JUMP_LIMIT = 3600.0  # seconds by which the two may differ before the wall clock is held to have jumped
 PULL = 0.01  # of the seconds counted: so much the steady time follows the wall clock, within the limit
 YOUNG = 3600.0  # seconds counted since the first start; nothing can have ended in them
+SET_ANEW = 60.0  # seconds; by less a wall clock may move while a person reads and answers
 AHEAD, BEHIND = "ahead", "behind"  # where the wall clock stands when it has jumped
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -93,6 +94,11 @@ def advance(kept: Kept, seen: Reading) -> Kept:
 def confirm(kept: Kept, seen: Reading) -> Kept:
     """Return what is to be kept when a person has said that the wall clock is right."""
     return begin(seen, seen.wall, kept.limit, max(kept.counted, YOUNG))
+
+
+def has_jumped(first: Reading, second: Reading) -> bool:
+    """Tell whether the wall clock has moved by more than a minute beside what was counted between two looks."""
+    return abs(second.wall - first.wall - (second.boottime - first.boottime)) > SET_ANEW
 
 
 def _elapsed(kept: Kept, seen: Reading) -> float:

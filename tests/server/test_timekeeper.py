@@ -13,9 +13,10 @@ import pytest
 from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK, Kept
+from fuin.errors import FuinError
 from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
-from fuin.server.timekeeper import Timekeeper
+from fuin.server.timekeeper import Shown, Timekeeper, Waiting
 from fuin.server.worker import job_of, open_services
 from fuin.services import Services
 from fuin.store import clock as rows
@@ -55,10 +56,14 @@ class Timed:
     async def _row(self) -> Kept:
         return self.place.services.store.read(rows.found)
 
-    def confirm(self) -> None:
-        """Say that the wall clock is right."""
+    def look(self) -> Shown:
+        """Return what a person is shown."""
+        return self.place.run(_shown(self.place))
+
+    def confirm(self, shown: Shown | None = None) -> None:
+        """Say that the wall clock is right, by default of what is shown now."""
         services = self.place.services
-        self.place.run(timekeeper.confirm(services.store, services.keyholder, ACCOUNT))
+        self.place.run(timekeeper.confirm(services.store, services.keyholder, ACCOUNT, shown or self.look()))
 
     def said(self) -> list[str]:
         """Return the operations on the record that are about the clock."""
@@ -154,6 +159,51 @@ def test_workers_look_before_they_serve(kept: Timed) -> None:
 
 async def _closed(services: Services) -> None:
     services.store.close()
+
+
+async def _shown(place: Place) -> Shown:
+    return timekeeper.look_at(place.services.store)
+
+
+def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
+    """Who answers late confirms neither a clock that has jumped meanwhile, nor the end of a key that was not named."""
+    key = kept.place.client().create_key()["KeyMetadata"]["Arn"]
+    kept.place.client().schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    kept.clocks.ahead = 8 * DAY
+    kept.save()
+    said, shown = kept.said(), kept.look()
+    assert key in shown.waiting.keys
+    kept.clocks.ahead = 8 * DAY + 120
+    with pytest.raises(FuinError, match="look again"):
+        kept.confirm(shown)
+    kept.clocks.ahead = 8 * DAY
+    with pytest.raises(FuinError, match="look again"):
+        kept.confirm(shown._replace(waiting=Waiting([], [], [])))
+    assert (kept.said(), kept.row().held) == (said, "ahead")
+    kept.confirm(shown)
+    assert kept.row().held is None
+
+
+@pytest.mark.parametrize("steady", [1e300, -1e300, float("inf")])
+def test_an_absurd_time_stops_no_job(kept: Timed, steady: float) -> None:
+    """A damaged row is said and held like any other jump, and a person can confirm; nothing is settled before."""
+    seen = clock.read()
+    kept.keep(clock.begin(seen, seen.wall, clock.JUMP_LIMIT, DAY)._replace(steady=steady))
+    assert kept.save().held == ("ahead" if steady < 0 else "behind")
+    assert CLOCK.settled() <= 0
+    kept.confirm()
+    assert kept.save().held is None
+
+
+def test_a_job_that_fails_by_a_fault_of_ours_is_tried_again(kept: Timed, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever one of the timed jobs raises, the others go on, and the log has where it happened."""
+
+    async def failing() -> None:
+        raise OverflowError("of ours")
+
+    kept.place.run(jobs._guarded("purge", failing()))
+    assert "purge failed and will be tried again" in caplog.text
+    assert "OverflowError" in caplog.text
 
 
 async def _looked(place: Place) -> Kept:

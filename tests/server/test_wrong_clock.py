@@ -72,6 +72,7 @@ def test_one_wrong_reading_destroys_nothing(new_server: ServerFactory) -> None:
         database.execute("DELETE FROM clock")  # as if an earlier Fuin had run: the log is the witness
 
     wrong = turn(DAYS)
+    server.fuin("user", "add", "alice", *data, **wrong)  # leaves a record of a wrong time, but after the log was asked
     start(server, wrong, until="fuin:HoldClock")
     shown = json.loads(server.fuin("clock", "--json", *data, **wrong).stdout)
     assert shown["Held"] == "ahead"

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fuin import clock
 from fuin.cli.admin import with_server
 from fuin.cli.options import DEFAULT_DATA, Data, Json, PassphraseFile
 from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.server import timekeeper
-from fuin.server.timekeeper import Waiting, find_waiting, iso, tell
+from fuin.server.timekeeper import Shown, iso, tell
 from fuin.store import clock as rows
 
 if TYPE_CHECKING:
-    from fuin.clock import Kept
     from fuin.keyholder.client import Keyholder
     from fuin.store.store import Store
 
@@ -42,11 +40,11 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
     if context.invoked_subcommand is not None:
         return
     with reading(data) as store:
-        kept, waiting = _looked(store)
+        shown = _looked(store)
     if json_output:
-        typer.echo(json.dumps(_values(kept, waiting)))
+        typer.echo(json.dumps(_values(shown)))
     else:
-        _print(kept, waiting)
+        _print(shown)
 
 
 @app.command("confirm")
@@ -58,39 +56,40 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
     **Example**: `fuin clock confirm --data ./fuin-data`
     """
     with reading(data) as store:
-        _print(*_looked(store))
+        shown = _looked(store)
+    _print(shown)
     if not yes and not typer.confirm("Is the wall clock right, and may this be carried out?"):
         raise FuinError("nothing was confirmed")
 
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
-        await timekeeper.confirm(store, keyholder, first)
+        await timekeeper.confirm(store, keyholder, first, shown)
 
     with_server(data, passphrase_file, act)
     typer.echo("confirmed")
 
 
-def _looked(store: Store) -> tuple[Kept, Waiting]:
-    kept = store.read(rows.find)
-    if kept is None:
+def _looked(store: Store) -> Shown:
+    if store.read(rows.find) is None:
         raise FuinError("no time has been counted yet; the next start of the server begins with it")
-    kept = clock.advance(kept, clock.read())
-    return kept, find_waiting(store, kept)
+    return timekeeper.look_at(store)
 
 
-def _values(kept: Kept, waiting: Waiting) -> dict[str, Any]:
+def _values(shown: Shown) -> dict[str, Any]:
+    kept = shown.kept
     since = None if kept.since is None else iso(kept.since)
     return {
         "Wall": iso(kept.wall), "Counted": iso(kept.steady), "LimitSeconds": kept.limit, "Held": kept.held,
-        "HeldSince": since, "Waiting": waiting._asdict(),
+        "HeldSince": since, "Waiting": shown.waiting._asdict(),
     }  # fmt: skip
 
 
-def _print(kept: Kept, waiting: Waiting) -> None:
+def _print(shown: Shown) -> None:
+    kept = shown.kept
     typer.echo(f"wall clock:    {iso(kept.wall)}\ncounted time:  {iso(kept.steady)}")
     since = "" if kept.since is None else f" (since {iso(kept.since)} of the counted time)"
     sentence = tell(kept)
     typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
-    for kind, arns in waiting._asdict().items():
+    for kind, arns in shown.waiting._asdict().items():
         if arns:
             typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock and not by the counted time:")
             typer.echo("\n".join(f"  {arn}" for arn in arns))

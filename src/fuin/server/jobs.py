@@ -49,3 +49,5 @@ async def _guarded(name: str, job: Awaitable[object]) -> None:
         await job
     except FuinError as error:
         _log.warning("%s failed and will be tried again: %s", name, error)
+    except Exception:  # a fault of ours, or a damaged row: the other jobs go on
+        _log.exception("%s failed and will be tried again", name)

@@ -12,7 +12,7 @@ from fuin.keyholder import offline
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
-from fuin.server import agreement, children, keeping, pulse
+from fuin.server import agreement, children, keeping, pulse, timekeeper
 from fuin.server.exclusive import AlreadyRunning, exclusive
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ async def reached(settings: Settings, passphrase: Callable[[], Secret | None]) -
     try:
         with exclusive(settings), listen(settings) as listener:
             agreement.check(settings)  # a server that runs has done so
+            timekeeper.start(settings)  # before the log has a record by a clock that may be wrong
             child = await starter(settings, listener.fileno(), passphrase())()
             try:
                 async with _connected(settings) as keyholder:

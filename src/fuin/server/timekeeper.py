@@ -47,6 +47,18 @@ class Waiting(NamedTuple):
         """Return how many wait of each kind."""
         return {name: len(arns) for name, arns in self._asdict().items()}
 
+    def is_within(self, other: Waiting) -> bool:
+        """Tell whether nothing waits that does not in the other."""
+        return all(set(mine) <= set(others) for mine, others in zip(self, other, strict=True))
+
+
+class Shown(NamedTuple):
+    """One look at the clocks and at what waits, as a person sees it."""
+
+    seen: Reading
+    kept: Kept
+    waiting: Waiting
+
 
 def start(settings: Settings) -> None:
     """Begin the steady time of a database that has none, with the time of the log's last record.
@@ -146,7 +158,10 @@ def find_waiting(store: Store, kept: Kept) -> Waiting:
 
 def tell(kept: Kept) -> str:
     """Return in one sentence how the two clocks stand to each other, without a full stop."""
-    apart = timedelta(seconds=round(abs(kept.wall - kept.steady)))
+    try:
+        apart: object = timedelta(seconds=round(abs(kept.wall - kept.steady)))
+    except OverflowError:  # a damaged row
+        apart = "more than 2.7 million years"
     if kept.held is None:
         return "the wall clock and the time that was counted agree"
     if kept.held == AHEAD:
@@ -154,11 +169,22 @@ def tell(kept: Kept) -> str:
     return f"the wall clock is {apart} behind the time that was counted: it is wrong now, or was before"
 
 
-async def confirm(store: Store, keyholder: Keyholder, account: str) -> None:
-    """Take the wall clock for right, as the operator says, on the record first. Raises NotFound, FuinError."""
+def look_at(store: Store) -> Shown:
+    """Return what a person is shown before a confirmation, or instead of one. Raises NotFound."""
     seen = clock.read()
-    before = clock.advance(store.read(rows.found), seen)
-    facts = {**_facts(before), "waiting": find_waiting(store, before).counts}
+    kept = clock.advance(store.read(rows.found), seen)
+    return Shown(seen, kept, find_waiting(store, kept))
+
+
+async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Shown) -> None:
+    """Take the wall clock for right, as the operator says, on the record first. Raises NotFound, FuinError.
+
+    What holds is what was `shown`: people answer late, and the clock may have jumped meanwhile.
+    """
+    seen, before, waiting = look_at(store)
+    if clock.has_jumped(shown.seen, seen) or not waiting.is_within(shown.waiting):
+        raise FuinError("the clock or what waits has changed since it was shown: nothing was confirmed; look again")
+    facts = {**_facts(before), "waiting": waiting.counts}
     act = administration.Act("ConfirmClock", account, {"clock": facts})
     await administration.carry_out(store, keyholder, act, lambda conn: rows.confirm(conn, seen))
 
@@ -184,4 +210,4 @@ def iso(moment: float) -> str:
     try:
         return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
-        return str(int(moment))
+        return f"{moment:.0f}"
