@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,32 @@ def test_a_direct_use_needs_no_second_statement() -> None:
     """What is allowed in any case need not be allowed through S3 again."""
     (statement,) = suggest([Need("kms:Decrypt", KEY), Need("kms:Decrypt", KEY, VIA)])["Statement"]
     assert "Condition" not in statement
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "other"),
+    [
+        ("kms:DescribeKey", KEY.rpartition("/")[0] + "/*", KEY),
+        ("s3:ListBucket", "arn:aws:s3:::*", "arn:aws:s3:::papers"),
+        ("s3:GetObject", "arn:aws:s3:::*/x", "arn:aws:s3:::papers/x"),
+        ("kms:CreateAlias", "arn:aws:kms:us-east-1:123456789012:alias/?", "arn:aws:kms:us-east-1:123456789012:alias/a"),
+    ],
+)
+def test_an_asterisk_that_the_caller_asked_for_is_no_right_on_everything(action: str, asked: str, other: str) -> None:
+    """Nobody plants a pattern in the suggestion by asking for a key or bucket whose name is one."""
+    policy = suggest([Need(action, asked)])
+    assert allowed(policy, Need(action, asked))
+    assert not allowed(policy, Need(action, other))
+
+
+def test_a_list_stays_a_right_on_all_of_a_kind() -> None:
+    """What the server itself asks for by an asterisk stands in the suggestion as AWS's own policies have it."""
+    for action, resource in (
+        ("kms:ListKeys", "*"), ("s3:ListAllMyBuckets", "arn:aws:s3:::*"),
+        ("iam:GetAccessKeyLastUsed", "arn:aws:iam::123456789012:user/*"),
+    ):  # fmt: skip
+        (statement,) = suggest([Need(action, resource)])["Statement"]
+        assert statement["Resource"] == resource
 
 
 def test_names_with_wildcards_are_not_taken_for_patterns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from fuin.access.variables import escaped
 
 _OBJECTS = "arn:aws:s3:::"
+_ALL_OF_A_KIND = re.compile(r"arn:aws:iam::[0-9]{12}:[a-z-]+/\*")  # no name in IAM is an asterisk
 _NAMED_AT_MOST = 5  # objects of a bucket that are listed one by one; of more, their folder is
 
 
@@ -31,7 +33,7 @@ def suggest(needs: Iterable[Need]) -> dict[str, Any]:
             by_action[need.action, need.via].add(need.resource)
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for (action, via), resources in sorted(by_action.items()):
-        for patterns in _patterns(resources):
+        for patterns in _patterns(action, resources):
             groups[via, patterns].append(action)
     statements: list[dict[str, Any]] = []
     for (via, patterns), actions in sorted(groups.items(), key=lambda item: (item[0][0], item[1])):
@@ -52,7 +54,7 @@ def _one(values: tuple[str, ...]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)
 
 
-def _patterns(resources: set[str]) -> list[tuple[str, ...]]:
+def _patterns(action: str, resources: set[str]) -> list[tuple[str, ...]]:
     """Return the Resource elements for an action: one for each bucket's objects, and one for all the rest."""
     by_bucket: dict[str, set[str]] = defaultdict(set)
     rest: set[str] = set()
@@ -61,17 +63,28 @@ def _patterns(resources: set[str]) -> list[tuple[str, ...]]:
         if resource.startswith(_OBJECTS) and slash:
             by_bucket[bucket].add(key)
         else:
-            rest.add(resource)
+            rest.add(resource if _is_general(action, resource) else escaped(resource))
     found = [_of_bucket(bucket, keys) for bucket, keys in sorted(by_bucket.items())]
     return [*found, *([tuple(sorted(rest))] if rest else [])]
+
+
+def _is_general(action: str, resource: str) -> bool:
+    """Tell whether the server itself asks for a right on all of a kind, as for a list.
+
+    Elsewhere an asterisk is the caller's: whoever asks for the key `key/*` has used no right on all keys.
+    """
+    if resource == "*":
+        return True
+    every_bucket = action == "s3:ListAllMyBuckets" and resource == f"{_OBJECTS}*"
+    return every_bucket or _ALL_OF_A_KIND.fullmatch(resource) is not None
 
 
 def _of_bucket(bucket: str, keys: set[str]) -> tuple[str, ...]:
     """Return the ARNs of a few objects, or the pattern of the folder that holds all of them."""
     if len(keys) <= _NAMED_AT_MOST:
-        return tuple(f"{_OBJECTS}{bucket}/{escaped(key)}" for key in sorted(keys))
+        return tuple(f"{_OBJECTS}{escaped(bucket)}/{escaped(key)}" for key in sorted(keys))
     folder, slash, _ = _common(min(keys), max(keys)).rpartition("/")
-    return (f"{_OBJECTS}{bucket}/{escaped(folder)}{slash}*",)
+    return (f"{_OBJECTS}{escaped(bucket)}/{escaped(folder)}{slash}*",)
 
 
 def _common(first: str, last: str) -> str:
