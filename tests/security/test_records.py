@@ -7,7 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ResponseStreamingError
 
 from fuin import drafts
 from fuin.audit import reader
@@ -21,6 +21,7 @@ from fuin.kms import parameters
 from fuin.s3 import app as s3
 from fuin.s3 import complete
 from fuin.s3 import objects as deletions
+from fuin.store import uploads as unfinished
 from tests.kms.place import ACCOUNT
 from tests.security.edges import Edges, closing, names
 from tests.support.policies import allow
@@ -210,6 +211,41 @@ def test_an_upload_is_named_before_it_is_given_up(place: Edges) -> None:
     announced, last = place.drafts(request_of(client.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)))
     assert (announced["about"], announced["facts"]["uploadId"], announced["facts"]["key"]) == ("delete", upload, "k")
     assert "about" not in last
+
+
+def test_uploads_that_go_with_their_bucket_are_named_before(place: Edges, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeleteBucket removes what nobody finished: each upload stands on the record first, or nothing is removed."""
+    client, bucket = place.s3(), place.bucket()
+    uploads = {key: client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"] for key in ("a", "b")}
+    of = {"Bucket": bucket, "Key": "a", "UploadId": uploads["a"]}
+    client.upload_part(**of, PartNumber=1, Body=b"x")
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "list_names", lambda *_: {uploads["a"]: "a"})  # the other one was begun since
+        told = place.ask("s3", "DELETE", f"/{bucket}", {}, b"", place.root)
+    assert (told.status, told.code) == (409, "OperationAborted")
+    assert [part["PartNumber"] for part in client.list_parts(**of)["Parts"]] == [1]
+    request = place.ask("s3", "DELETE", f"/{bucket}", {}, b"", place.root).request_id
+    piece, announced, last = place.drafts(request)
+    assert {one["key"]: one["uploadId"] for one in piece["facts"]["uploads"]} == uploads
+    assert (announced["about"], announced["pieces"], announced["facts"]["unfinishedUploads"]) == ("change", 1, 2)
+    assert "error" not in last
+
+
+def test_an_answer_that_broke_off_is_on_the_record(place: Edges) -> None:
+    """A frame that does not hold is met after the status has gone out: the last record says so all the same."""
+    bucket, before = place.bucket(), set(place.blobs())
+    place.s3(checksums=False).put_object(Bucket=bucket, Key="k", Body=bytes(6_000_000))
+    (blob,) = set(place.blobs()) - before
+    stored = bytearray(blob.read_bytes())
+    stored[-1] ^= 1
+    blob.write_bytes(stored)
+    answer = place.s3(checksums=False).get_object(Bucket=bucket, Key="k")
+    with pytest.raises(ResponseStreamingError):
+        answer["Body"].read()
+    request = request_of(answer)
+    draft = closing(place.record(request)).draft
+    assert (draft["error"], draft["message"]) == ("InternalError", "The answer broke off: TamperedError.")
+    assert (draft["facts"]["bucket"], draft["facts"]["key"]) == (bucket, "k")
 
 
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,8 @@ def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects:
     try:
         retraced = store.read(retrace, entry.draft, decision)
     except CannotRetrace as reason:
-        yield {**head, "cannotEvaluate": str(reason)} if as_objects else f"  It cannot be evaluated anew: {reason}."
+        told = plain(f"  It cannot be evaluated anew: {reason}.")
+        yield {**head, "cannotEvaluate": str(reason)} if as_objects else told
         return
     if as_objects:
         yield {**head, **evaluation.as_object(retraced)}

@@ -36,8 +36,10 @@ async def whole(answer: Answer, request: Request, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def stream(answer: Stream, request: Request, send: Send) -> None:
+async def stream(answer: Stream, request: Request, send: Send) -> Exception | None:
     """Send a stream. When a later frame does not hold, or the client is gone, it ends without the rest.
+
+    Returns what of ours broke it off, if anything did.
 
     The length was announced, so the server closes the connection and the client sees that the body is cut off: never a
     complete answer with wrong bytes.
@@ -53,13 +55,15 @@ async def stream(answer: Stream, request: Request, send: Send) -> None:
             async for batch in answer.rest.rest():
                 left = await _send(batch, left, send)
                 if watch.done():
-                    return
+                    break
     except Exception as error:  # the status has gone out; all that is left is to break off
         log.warning("request %s broken off: %s", request.id, type(error).__name__)
+        return error
     finally:
         if watch is not None:
             watch.cancel()
         await answer.rest.close()
+    return None
 
 
 async def _send(batch: list[memoryview], left: int, send: Send) -> int:

@@ -57,7 +57,9 @@ async def handle(services: Services, day_keys: DayKeys, request: Request, send: 
             x.release()
     # 5. the answer
     if isinstance(answer, Stream):
-        await answers.stream(answer, request, send)
+        broken = await answers.stream(answer, request, send)
+        if broken is not None:
+            await _recorded(call, S3Fault("InternalError", f"The answer broke off: {type(broken).__name__}."))
     else:
         await answers.whole(answer, request, send)
 

@@ -21,6 +21,8 @@ from fuin.store.buckets import Bucket
 from fuin.store.errors import AlreadyExists
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from sqlalchemy import Connection
 
     from fuin.access.facts import Facts
@@ -185,19 +187,28 @@ def owner(account: str) -> str:
 
 
 async def delete_bucket(x: Exchange) -> Answer:
-    """Remove a bucket without objects; multipart uploads that nobody finished go with it."""
+    """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
     bucket = rights.bucket_for(x, "s3:DeleteBucket")
-    left = await x.call.change(_delete, bucket)
+    x.services.store.read(rows.check_empty, bucket.name)
+    if named := x.services.store.read(uploads.list_names, bucket.name):
+        x.call.facts["unfinishedUploads"] = len(named)
+        await x.call.name("uploads", [{"key": key, "uploadId": upload_id} for upload_id, key in named.items()])
+    left = await x.call.change(_delete, bucket, named)
     x.replaced += left
     return empty(204)
 
 
-def _delete(conn: Connection, bucket: Bucket) -> list[str]:
-    """Remove the bucket and return its unfinished uploads' blobs; raises BucketNotEmpty, undoing everything."""
+def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str]:
+    """Remove the bucket and return its unfinished uploads' blobs, whose ids have been `named` on the record.
+
+    Raises BucketNotEmpty, or OperationAborted when one more was begun meanwhile, undoing everything.
+    """
     rows.check_same(conn, bucket)
     left: list[str] = []
     while found := uploads.list_uploads(conn, bucket.name, "", "", "", 1000):
         for upload in found:
+            if upload.upload_id not in named:
+                raise S3Fault("OperationAborted")
             left += uploads.abort_upload(conn, upload.upload_id, bucket.name, upload.key)
     rows.delete_bucket(conn, bucket.name)
     return left

@@ -113,9 +113,16 @@ def set_setting(conn: Connection, name: str, setting: str, document: str | None)
         conn.execute(_s.insert(), {"bucket": name, "name": setting, "document": document})
 
 
+def check_empty(conn: Connection, name: str) -> None:
+    """Raise BucketNotEmpty while there are objects."""
+    if conn.execute(_HOLDS_OBJECT, {"p_name": name}).first():
+        raise BucketNotEmpty(name)
+
+
 def delete_bucket(conn: Connection, name: str) -> None:
     """Remove an empty bucket; raises NoSuchBucket, or BucketNotEmpty while objects or uploads remain."""
-    if conn.execute(_HOLDS_OBJECT, {"p_name": name}).first() or conn.execute(_HOLDS_UPLOAD, {"p_name": name}).first():
+    check_empty(conn, name)
+    if conn.execute(_HOLDS_UPLOAD, {"p_name": name}).first():
         raise BucketNotEmpty(name)
     if conn.execute(_DELETE, {"p_name": name}).rowcount == 0:
         raise NoSuchBucket(name)

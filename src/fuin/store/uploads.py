@@ -33,6 +33,7 @@ _LIST = (
     .order_by(_u.c.key, _u.c.upload_id)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
+_NAMES = select(_u.c.key, _u.c.upload_id).where(_u.c.bucket == schema.parameter("p_bucket")).order_by(_u.c.key)
 _DELETE = delete(_u).where(_u.c.upload_id == _ID)
 _EXISTS = select(_u.c.upload_id).where(_u.c.upload_id == _ID)
 _PARTS = (
@@ -109,6 +110,11 @@ def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, aft
         "p_after_id": after_id, "p_limit": limit,
     }  # fmt: skip
     return [Upload(row[0], row[1], row[2].decode(), *row[3:]) for row in conn.execute(_LIST, parameters)]
+
+
+def list_names(conn: Connection, bucket: str) -> dict[str, str]:
+    """Return the ids of all uploads of a bucket with their keys."""
+    return {upload_id: key.decode() for key, upload_id in conn.execute(_NAMES, {"p_bucket": bucket})}
 
 
 def put_part(conn: Connection, upload_id: str, part: Part) -> list[str]:
