@@ -43,3 +43,10 @@ def test_a_session_of_a_clock_ahead_is_reached_by_revocation(place: Place, alice
     lasts = session.answer["Credentials"]["Expiration"] - now
     assert datetime.timedelta(minutes=59) < lasts < datetime.timedelta(minutes=62)
     assume(place, role, alice).client(place, "kms").list_keys()
+
+
+def test_the_longest_session_is_given_after_a_step_back(place: Place, alice: User) -> None:
+    """A wall clock that was set back within the limit refuses nobody credentials for 36 hours."""
+    with counted(SOON):
+        answer = place.service("sts", alice).get_session_token(DurationSeconds=129_600)
+    assert answer["Credentials"]["SessionToken"]

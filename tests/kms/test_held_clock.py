@@ -114,6 +114,17 @@ def test_rotation_that_waits(place: Place, kms: Any, new_key: NewKey) -> None:
     assert arn_of(key_id) in place.run(rotation.rotate_due(place.services, CLOCK.settled()))
 
 
+def test_a_rotation_that_waits_stops_no_other(place: Place, kms: Any, new_key: NewKey) -> None:
+    """Whoever must rotate a key now can do so, though its scheduled rotation waits for the clocks to agree."""
+    key_id = new_key()
+    kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=90)
+    let_be_due(place, key_id)
+    assert refusal(kms.rotate_key_on_demand, KeyId=key_id)[0] == "ConflictException"
+    with counted(-8):
+        kms.rotate_key_on_demand(KeyId=key_id)
+    assert len(materials_of(kms, key_id)) == 2
+
+
 def test_materials_stand_in_their_order(place: Place, kms: Any, new_key: NewKey) -> None:
     """The materials of a key are listed in the order in which they were made, not of what the clock said then."""
     key_id = new_key()

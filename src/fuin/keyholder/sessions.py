@@ -6,13 +6,16 @@ A token is sealed under the root key and bound to its access key id and its end.
 import base64
 import os
 
+from fuin.clock import JUMP_LIMIT
 from fuin.errors import FormatError, SessionExpired, TamperedError
 from fuin.formats import session_token
 from fuin.keyholder import sealing
 from fuin.keyholder.memory import wipe
 from fuin.keyholder.rootkey import RootKey
 
-_CLOCKS = 60  # seconds by which a worker's reading of the clock may be ahead of this one's
+# Seconds by which a worker's reading of the clock may be ahead of this one's: a worker asks the later of two times, of
+# which the wall clock may have stepped back from the other, by this limit.
+_CLOCKS = JUMP_LIMIT + 60
 
 
 class Sessions:

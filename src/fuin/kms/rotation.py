@@ -181,7 +181,7 @@ async def rotate_key_on_demand(call: Call, p: KeyInput) -> KeyOutput:
     if not _rotates(key):
         raise UnsupportedOperationException
     _check_primary(key, named.arn)
-    _check_not_soon(call, key, named.arn)
+    _check_not_soon(key, named.arn)
     now = round(call.now, 3)
     if key.origin == _EXTERNAL:
         await _checked(named, action, call.change(imports.rotate_imported, key.key_id, key.region, now))
@@ -249,8 +249,8 @@ def _replica(arn: str) -> UnsupportedOperationException:
     return UnsupportedOperationException(f"{arn} is a multi-Region replica key; rotation is set on the primary key.")
 
 
-def _check_not_soon(call: Call, key: Key, arn: str) -> None:
-    if key.rotation_due is not None and key.rotation_due - call.now <= _SOON:
+def _check_not_soon(key: Key, arn: str) -> None:
+    if key.rotation_due is not None and key.rotation_due - CLOCK.settled() <= _SOON:  # by which the job begins
         raise _conflict(arn)
 
 
