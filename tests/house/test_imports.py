@@ -7,7 +7,7 @@ import pytest
 
 from tests.house.source import Module, modules, names
 
-LOW = ("errors", "secret", "ids", "numbers", "settings", "crash", "clock")
+LOW = ("errors", "secret", "ids", "numbers", "settings", "crash", "clock", "standard_error")
 # What every service's edge works with.
 ANY_CALL = ("gate", "services", "caller", "closing", "lists", "remarks", "request", "cors", "shown", "throttle")
 
@@ -20,6 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ids": (),
     "numbers": (),
     "crash": (),
+    "standard_error": (),
     "clock": (),
     "settings": ("clock",),
     "shown": ("formats",),

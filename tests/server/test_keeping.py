@@ -93,7 +93,7 @@ def test_first_start_without_words(tmp_path: Path, program: str, words: str) -> 
         played(tmp_path, program, lambda play: False)
 
 
-def test_later_failures_end_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_later_failures_end_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Once it was up, a child may fail to start as often as it likes: it comes back when the cause is gone."""
     program = (
         'if 0 < number < 14: os.write(descriptor, b"the disk fails\\n"); sys.exit(1)\n'
@@ -102,7 +102,7 @@ def test_later_failures_end_nothing(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
     play = played(tmp_path, program, lambda play: play.lives == 15)
     assert play.lives == 15
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.count("a child did not start: the disk fails; starting again in") == 13
     assert "a child is gone: it ended with exit status 0; starting again in" in said
 

@@ -13,7 +13,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
@@ -27,6 +26,7 @@ from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
 from fuin.keyholder.service import Deferred, Reply, Service
 from fuin.keyholder.sockets import peer_uid
+from fuin.standard_error import write_line
 
 PEERS_AT_MOST = 512
 REFUSAL_SAID_EVERY = 10.0  # seconds
@@ -244,5 +244,4 @@ class Seldom:
 
 def say(text: str) -> None:
     """Write one line to standard error, the server's log; never anything from a request."""
-    sys.stderr.write(f"fuin keyholder: {text}\n")
-    sys.stderr.flush()
+    write_line(f"fuin keyholder: {text}")

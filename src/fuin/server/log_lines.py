@@ -4,9 +4,10 @@ What strangers can do is not logged line by line; but whoever finds a fault coul
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable
+
+from fuin.standard_error import write_line
 
 AT_ONCE = 50  # entries
 A_SECOND = 2.0  # entries, when so many were written
@@ -44,9 +45,17 @@ class Short(logging.Formatter):
         return text if len(text) <= LENGTH_AT_MOST else f"{text[:half]} … {text[-half:]}"
 
 
+class Lines(logging.Handler):
+    """Writes entries to standard error, and goes on without when that takes none."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the entry."""
+        write_line(self.format(record))
+
+
 def log_to_standard_error() -> None:
     """Write the warnings and errors of this process there."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Lines()
     handler.addFilter(Sparing())
     handler.setFormatter(Short("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -4,7 +4,8 @@ import ctypes
 import os
 import resource
 import signal
-import sys
+
+from fuin.standard_error import write_line
 
 _PR_SET_PDEATHSIG = 1
 
@@ -30,5 +31,4 @@ def learn_how_children_end() -> None:
 
 def say(text: str) -> None:
     """Write one line to standard error, the server's log."""
-    sys.stderr.write(f"fuin: {text}\n")
-    sys.stderr.flush()
+    write_line(f"fuin: {text}")
