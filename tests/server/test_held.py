@@ -14,6 +14,8 @@ from fuin.server.held import Bounds, Held
 from fuin.settings import KIB, MIB
 from tests.server.place import OK, Asgi, hello, serving
 
+CHUNKED = b"PUT / HTTP/1.1\r\nhost:\r\ntransfer-encoding: chunked\r\n\r\n"
+LONG = b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 100000\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -115,11 +117,11 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 @pytest.mark.parametrize(
     ("app", "sent"),
     [
-        (hello, (b"GET / HTTP/1.1\r\nx: " + b"v" * 30_000,)),
-        (hello, (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 250,)),
-        (gathers, (b"PUT / HTTP/1.1\r\ncontent-length: 900000\r\n\r\n", b"x" * 60_000, b"x" * 60_000, b"x")),
-        (gathers, (b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", b"ffff\r\n" + b"x" * 0xFFFF, b"\r\n1\r\n")),
-        (stuck, (GET + (b"GET / HTTP/1.1\r\nx: " + b"v" * 9_000 + b"\r\n\r\n") * 5,)),
+        (hello, (b"GET / HTTP/1.1\r\nhost:\r\nx: " + b"v" * 30_000,)),
+        (hello, (b"GET / HTTP/1.1\r\nhost:\r\n" + b"a: b\r\n" * 250,)),
+        (gathers, (b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 900000\r\n\r\n", b"x" * 60_000, b"x" * 60_000, b"x")),
+        (gathers, (CHUNKED, b"ffff\r\n" + b"x" * 0xFFFF, b"\r\n1\r\n")),
+        (stuck, (GET + (b"GET / HTTP/1.1\r\nhost:\r\nx: " + b"v" * 9_000 + b"\r\n\r\n") * 5,)),
     ],
     ids=["long heads", "many headers", "bodies", "chunked bodies", "waiting requests"],
 )
@@ -149,7 +151,7 @@ def test_who_is_done_is_not_counted() -> None:
     async def test() -> None:
         bounds = Bounds()
         async with _clients(gathers, bounds) as (client, _):
-            head = b"PUT / HTTP/1.1\r\ncontent-length: 100000\r\n\r\n"
+            head = b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 100000\r\n\r\n"
             one = await client(head[:9], head[9:] + b"x" * 60_000)
             await asyncio.sleep(0.02)
             assert bounds.held.total == 60_000
@@ -173,7 +175,7 @@ def test_waiting_requests_stop_the_reading() -> None:
         bounds = Bounds()
         async with _clients(stuck, bounds) as (client, state):
             _, writer = await client(GET + GET)
-            writer.write((b"PUT / HTTP/1.1\r\ncontent-length: 200000\r\n\r\n" + b"x" * 200_000) * 100)
+            writer.write((b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 200000\r\n\r\n" + b"x" * 200_000) * 100)
             await asyncio.sleep(0.05)
             connection: Any = next(iter(state.connections))
             assert len(connection.pipeline) <= 2
@@ -196,7 +198,7 @@ def test_requests_are_read_when_it_is_their_turn() -> None:
             await Answer(200, [], b"done").send(send)
 
         async with _clients(slow, Bounds()) as (client, state):
-            reader, _ = await client((b"PUT / HTTP/1.1\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000) * 12)
+            reader, _ = await client((LONG + b"x" * 100_000) * 12)
             received = b""
             while received.count(b"done") < 12:
                 received += await asyncio.wait_for(reader.read(65536), 5)
@@ -236,7 +238,7 @@ def test_a_body_in_small_pieces_takes_no_more_than_its_bytes() -> None:
 
     async def test() -> None:
         async with _clients(stuck_before_its_body, Bounds()) as (client, state):
-            await client(b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", *[b"2\r\nab\r\n" * 2000] * 50)
+            await client(CHUNKED, *[b"2\r\nab\r\n" * 2000] * 50)
             await asyncio.sleep(0.05)
             connection: Any = next(iter(state.connections))
             assert connection.flow.read_paused

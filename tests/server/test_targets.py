@@ -56,6 +56,42 @@ def test_other_targets_are_refused(line: bytes, hosts: list[bytes]) -> None:
         target.origin_form(line, [(b"host", host) for host in hosts])
 
 
+@pytest.mark.parametrize(
+    ("version", "hosts", "taken"),
+    [
+        (b"1.1", b"host: x\r\n", True),
+        (b"1.1", b"host: a-b.example_c:8700\r\n", True),
+        (b"1.1", b"host: [::1]:8700\r\n", True),
+        (b"1.1", b"host:\r\n", True),
+        (b"1.1", b"", False),
+        (b"1.1", b"host: x\r\nhost: y\r\n", False),
+        (b"1.1", b"host: x\r\nHost: x\r\n", False),
+        (b"1.1", b"host: x y\r\n", False),
+        (b"1.1", b"host: x/y\r\n", False),
+        (b"1.1", b"host: y@x\r\n", False),
+        (b"1.1", b"host: x\xff\r\n", False),
+        (b"1.0", b"", True),
+        (b"1.0", b"host: x\r\n", True),
+        (b"1.0", b"host: x\r\nhost: y\r\n", False),
+        (b"0.9", b"host: x\r\n", False),
+        (b"2.0", b"host: x\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("offer", [b"", b"connection: upgrade\r\nupgrade: x\r\n"], ids=["plain", "offer"])
+def test_it_is_clear_whom_a_request_is_for(version: bytes, hosts: bytes, taken: bool, offer: bytes) -> None:
+    """RFC 9112 section 3.2: one Host header, or in HTTP/1.0 none; else 400, and the connection ends."""
+    answer = talk(tell, b"GET /a HTTP/%b\r\n%b%b\r\n" % (version, hosts, offer))
+    assert answer.startswith(b"HTTP/1.1 200" if taken else b"HTTP/1.1 400")
+    assert [target for target, _, _ in told(answer)] == [["GET", "/a", ""]] * taken
+    assert answer.endswith(b"<end>") is not (taken and version == b"1.1")
+
+
+def test_a_target_in_absolute_form_needs_a_host_beside_it() -> None:
+    """So says section 3.2.2; only HTTP/1.0 may leave it out."""
+    assert talk(tell, b"GET http://x/a HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert talk(tell, b"GET http://x/a HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
 def test_on_the_wire() -> None:
     """The application sees a path; what is refused gets 400 and the end of the connection."""
     answers = talk(tell, b"GET http://x/a?b HTTP/1.1\r\nhost: x\r\n\r\nGET /c HTTP/1.1\r\nhost: x\r\n\r\n")

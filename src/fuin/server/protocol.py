@@ -28,6 +28,7 @@ PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobyte
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
 TLS_UNSENT = 256 * KIB  # bytes of answers that wait for the client before the application has to; else it is 512
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+_VERSIONS = frozenset({"1.0", "1.1"})  # the parser also takes 0.9 and 2.0, which are spoken otherwise
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _NO_PLACE = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: text/plain\r\n"
@@ -52,7 +53,7 @@ class TooManyPipelined(FuinError):
 
 
 class NotUnderstood(FuinError):
-    """Ends the parsing: a request for a tunnel, or a head that reads otherwise when it is read again."""
+    """Ends the parsing: a tunnel, another version of HTTP, or a head that reads otherwise when it is read again."""
 
 
 class _Answered:
@@ -253,13 +254,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._expect_anew()
             return
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise NotUnderstood
+        target.check_host(headers, version)
         path, _, query = self.url.partition(b"?")
         if not path.startswith(b"/"):
             path, _, query = target.origin_form(self.url, headers).partition(b"?")
         self._in_headers = False
         if self._holds:
             self._note_held()
-        version = self.parser.get_http_version()
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
             "scheme": self.scheme, "root_path": "", "headers": headers, "state": {},

@@ -7,8 +7,29 @@ from fuin.errors import FuinError
 _PORTS = {b"http": b":80", b"https": b":443"}
 
 
+# RFC 3986 section 3.2.2
+_OF_HOSTS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]"
+
+
+class UnknownHost(FuinError):
+    """More than one Host header, none where there must be one, or one that is no name and port."""
+
+
 class UnknownTarget(FuinError):
     """A target that is neither a path nor a URL of this server, or a URL of another host than the request names."""
+
+
+def check_host(headers: list[tuple[bytes, bytes]], version: str) -> None:
+    """Raise UnknownHost unless it is clear whom a request is for: RFC 9112 section 3.2.
+
+    Of two hosts a proxy in front may have judged the one, and we would answer as the other.
+    """
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) != 1:
+        if hosts or version != "1.0":
+            raise UnknownHost("there must be one Host header")
+    elif hosts[0].translate(None, _OF_HOSTS):
+        raise UnknownHost("the Host header names no host")
 
 
 def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
