@@ -25,6 +25,7 @@ from fuin.throttle import Throttled
 
 log = logging.getLogger("fuin.s3")
 
+_SAID_AT_MOST = 4096  # characters of an element; the longest key has 3,072 when all of it is percent-encoded
 _MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 
 # code: (status, text)
@@ -249,9 +250,14 @@ def _place(error: Exception) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
+def _brief(text: str) -> str:
+    """Return what a request said, cut: escaped, 32 KiB of `&` would be five times as long in the answer."""
+    return text if len(text) <= _SAID_AT_MOST else f"{text[:_SAID_AT_MOST]}…"
+
+
 def document(fault: S3Fault, resource: str, request_id: str, host_id: str) -> bytes:
     """Return the XML of an error answer."""
-    parts = [xml.text("Code", fault.code), xml.text("Message", fault.message or "")]
-    parts += [xml.text(name, value) for name, value in fault.details.items()]
-    parts += [xml.text("Resource", resource), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
+    parts = [xml.text("Code", fault.code), xml.text("Message", _brief(fault.message or ""))]
+    parts += [xml.text(name, _brief(value)) for name, value in fault.details.items()]
+    parts += [xml.text("Resource", _brief(resource)), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
     return xml.bare_document("Error", "".join(parts))
