@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from fuin.errors import KeyholderUnavailable
+from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.keyholder import offline
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
 from fuin.server import agreement, children, keeping, pulse, timekeeper
 from fuin.server.exclusive import AlreadyRunning, exclusive
+from fuin.server.process import say
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from fuin.secret import Secret
     from fuin.settings import Settings
@@ -34,27 +35,74 @@ def needs_passphrase(settings: Settings) -> bool:
     return offline.needs_passphrase(settings.root_key)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Return the keyholder's listening socket; the supervisor keeps it, so a restart loses no waiting connection."""
-    return bind_unix(settings.keyholder_socket)
+class SocketGone(FuinError):
+    """The keyholder's socket no longer stands where everybody looks for it."""
 
 
-def starter(settings: Settings, listener: int, passphrase: Secret | None) -> keeping.Start:
+class Listener:
+    """The keyholder's listening socket; the supervisor keeps it, so a restart loses no waiting connection.
+
+    Somebody may delete or replace its file while the server runs (a folder that is put back, a cleaner of old files).
+    Then it is bound anew, since nobody could find the next keyholder.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.keyholder_socket
+        self._bind()
+
+    def _bind(self) -> None:
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._socket = bind_unix(self._path)
+        self._file = _identity(self._path)
+
+    def __enter__(self) -> Self:
+        """Return this listener."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def check(self) -> None:
+        """Raise SocketGone when the file is not this socket's; its number is not given away while the socket lives."""
+        if self._file is None or _identity(self._path) != self._file:
+            raise SocketGone(f"{self._path} is gone, or is not the keyholder's any more")
+
+    def descriptor(self) -> int:
+        """Return the socket's descriptor for a keyholder that is to be started; raises OSError when it cannot stand."""
+        try:
+            self.check()
+        except SocketGone as gone:
+            say(f"{gone}; it is made again")
+            self._socket.close()
+            self._bind()
+        return self._socket.fileno()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def starter(settings: Settings, listener: Listener, passphrase: Secret | None) -> keeping.Start:
     """Return a function that starts a keyholder and returns when it holds the opened root key.
 
     The passphrase goes through a pipe, never through arguments or the environment.
     """
 
     async def start() -> children.Child:
+        descriptor = listener.descriptor()
         pipe = _filled_pipe(passphrase) if passphrase is not None else None
         try:
             return await children.spawn(
                 NAME,
                 MODULE,
                 lambda ready: Command(
-                    listener, settings.audit, settings.root_key, ready, pipe, os.getpid()
+                    descriptor, settings.audit, settings.root_key, ready, pipe, os.getpid()
                 ).arguments(),
-                [listener] if pipe is None else [listener, pipe],
+                [descriptor] if pipe is None else [descriptor, pipe],
                 START_LIMIT,
             )
         finally:
@@ -64,11 +112,16 @@ def starter(settings: Settings, listener: int, passphrase: Secret | None) -> kee
     return start
 
 
-async def watch(settings: Settings, child: children.Child) -> str:
-    """Return, when the keyholder does not answer although it runs, what to say of it."""
+async def watch(settings: Settings, listener: Listener, child: children.Child) -> str:
+    """Return, when the keyholder does not answer although it runs, or cannot be found, what to say of it."""
     keyholder = Keyholder(settings.keyholder_socket)
+
+    async def sign() -> object:
+        listener.check()  # our own connection would live on
+        return await keyholder.status()
+
     try:
-        return await pulse.silence(child.name, child.pid, keyholder.status, pulse.KEYHOLDER)
+        return await pulse.silence(child.name, child.pid, sign, pulse.KEYHOLDER)
     finally:
         await keyholder.close()
 
@@ -89,10 +142,10 @@ async def reached(settings: Settings, passphrase: Callable[[], Secret | None]) -
     `passphrase` is called only when a keyholder has to be started. Raises KeyholderUnavailable.
     """
     try:
-        with exclusive(settings), listen(settings) as listener:
+        with exclusive(settings), Listener(settings) as listener:
             agreement.check(settings)  # a server that runs has done so
             timekeeper.start(settings)  # before the log has a record by a clock that may be wrong
-            child = await starter(settings, listener.fileno(), passphrase())()
+            child = await starter(settings, listener, passphrase())()
             try:
                 async with _connected(settings) as keyholder:
                     yield keyholder

@@ -37,15 +37,16 @@ async def supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.set)
-    with exclusive(settings), listen(settings) as listener, keyholding.listen(settings) as holder_listener:
+    with exclusive(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
         seen, accepted = agreement.check(settings, new_log=not segments(settings.audit))
         timekeeper.start(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
-        start = keyholding.starter(settings, holder_listener.fileno(), passphrase)
-        keyholder = asyncio.create_task(keeping.keep(start, partial(keyholding.watch, settings), opened, seal))
+        start = keyholding.starter(settings, holder_listener, passphrase)
+        watch_it = partial(keyholding.watch, settings, holder_listener)
+        keyholder = asyncio.create_task(keeping.keep(start, watch_it, opened, seal))
         try:
             if not await first_of(opened, keyholder, drain):
                 return
