@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript evaluator)
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript evaluator go)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
 .PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
@@ -36,6 +36,13 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  mkdir -p $(@D) && cp tests/differential/javascript/package*.json $(@D) && \
 	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
 	  else echo "npm could not install the evaluator of policies: the differential test is skipped"; fi; fi
+
+# The program around minio-go. An older Go does not fetch a newer one for it.
+.venv-go/.done: $(addprefix tests/interop/go/,go.mod go.sum main.go)
+	@mkdir -p $(@D); if command -v go >/dev/null; then \
+	  if GOTOOLCHAIN=local GOFLAGS= go build -C tests/interop/go -trimpath -o $(CURDIR)/$(@D)/minio .; then touch $@; \
+	  else echo "go could not build the program around minio-go: its tests are skipped"; fi; \
+	  else echo "go is not installed: the tests of minio-go are skipped"; fi
 
 system-packages:
 	@bash tests/system-packages.sh

@@ -274,6 +274,19 @@ def test_malformed_body_is_refused(story: str, form: str, wire: bytes, step: int
         _decode(_open(form, 3, CRC), wire, step)
 
 
+def test_unsigned_trailers_may_end_with_an_empty_line_more() -> None:
+    """minio-go's form ends the last trailer by a line feed and sends two empty lines; more than those is refused."""
+    wire = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32c:a\n\r\n\r\n"
+    for step in (1, 7, len(wire)):
+        assert _decode(_open(UNSIGNED_TRAILER, 3, CRC), wire, step) == (b"abc", {CRC: "a"})
+        for more in (b"\r\n", b"x", b"\r", b"\n", b"0\r\n\r\n"):
+            with pytest.raises(FormatError):
+                _decode(_open(UNSIGNED_TRAILER, 3, CRC), wire + more, step)
+        for half in (b"\r", b"\n", b"x\r\n"):
+            with pytest.raises(FormatError):
+                _decode(_open(UNSIGNED_TRAILER, 3, CRC), wire[:-2] + half, step)
+
+
 def test_trailers_need_their_signature() -> None:
     """In the signed form, trailers without x-amz-trailer-signature never end the body; a wrong one is refused."""
     whole = _encode(SIGNED_TRAILER, [b"abc"], {CRC: "a"})

@@ -34,6 +34,7 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 _EXTENSION = b"chunk-signature="
+_GOES_ON = "the body goes on after its last chunk"
 
 
 class _Expect(enum.Enum):
@@ -91,6 +92,8 @@ class ChunkedBody:
         self._last = False
         self._trailers: dict[str, str] = {}
         self._trailer_signed = False
+        # minio-go ends unsigned trailers with an empty line too many: one is taken, and nothing else.
+        self._empty_line_may_follow = with_trailers and signer is None
         self._broken = False
 
     def feed(self, data: bytes) -> list[memoryview]:
@@ -115,7 +118,7 @@ class ChunkedBody:
 
     def finish(self) -> dict[str, str]:
         """Return the trailers once the whole body has passed; raises FormatError when it ended early."""
-        if self._broken or self._expect is not _Expect.NOTHING:
+        if self._broken or self._line or self._expect is not _Expect.NOTHING:
             raise FormatError("the body ended before its last chunk")
         return self._trailers
 
@@ -128,8 +131,8 @@ class ChunkedBody:
 
     def _read_line(self, data: bytes, at: int) -> int:
         """Gather a line and, once it is whole, act on it; return the place after what was read."""
-        if self._expect is _Expect.NOTHING:
-            raise FormatError("the body goes on after its last chunk")
+        if self._expect is _Expect.NOTHING and not self._empty_line_may_follow:
+            raise FormatError(_GOES_ON)
         end = data.find(b"\n", at, at + _LINE_LIMIT)
         stop = end + 1 if end >= 0 else min(len(data), at + _LINE_LIMIT)
         self._line += data[at:stop]
@@ -147,7 +150,11 @@ class ChunkedBody:
             return
         if not line.endswith(b"\r\n"):
             raise FormatError("a chunk's line must end with CRLF")
-        if self._expect is _Expect.HEADER:
+        if self._expect is _Expect.NOTHING:
+            if line != b"\r\n":
+                raise FormatError(_GOES_ON)
+            self._empty_line_may_follow = False
+        elif self._expect is _Expect.HEADER:
             self._header(line[:-2])
         elif line != b"\r\n":
             raise FormatError("a chunk is longer than its header says")

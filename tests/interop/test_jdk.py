@@ -1,0 +1,34 @@
+"""The HTTP client of the JDK, which offers an upgrade to HTTP/2 with every request over plain http."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.place import Place
+from tests.support.server import run
+
+PROGRAM = Path(__file__).parent / "clients" / "Http.java"
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(shutil.which("java") is None, reason="java is not installed"),
+]
+
+
+@pytest.mark.parametrize("place", ["http"], indirect=True)
+def test_jdk_client_offers_http2_and_is_answered(place: Place) -> None:
+    """Presigned URLs with and without a body's length, then KMS and STS with requests that it signs itself."""
+    s3 = place.server.new_client("s3", signature_version="s3v4")
+
+    def link(operation: str, name: str) -> Any:
+        return s3.generate_presigned_url(operation, Params={"Bucket": place.bucket, "Key": name}, ExpiresIn=300)
+
+    links = [link(operation, name) for name in ("a b+c", "other") for operation in ("put_object", "get_object")]
+    s3.close()
+    # Compiling in memory takes most of the time; the quick compiler alone is enough for so little.
+    done = run(["java", "-XX:TieredStopAtLevel=1", str(PROGRAM), *links], place.server.client_environment())
+    assert done.stdout == "right\n"
+    s3 = place.server.client("s3")
+    read = s3.get_object(Bucket=place.bucket, Key="a b+c")["Body"].read()
+    place.assert_sealed("a b+c", read)
