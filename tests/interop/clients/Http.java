@@ -20,21 +20,21 @@ import javax.crypto.spec.SecretKeySpec;
 /**
  * Uses the HTTP client of the JDK as it is: over plain http it offers to go on in HTTP/2 (h2c) with each request.
  *
- * <p>`java Http.java PUT-URL GET-URL OTHER-PUT-URL OTHER-GET-URL` writes and reads by presigned URLs, sees a body without
- * a length refused, as S3 does, and asks KMS and STS with requests that it signs itself. Endpoint and keys come from
- * the environment.
+ * <p>`java Http.java PUT-URL GET-URL OTHER-PUT-URL OTHER-GET-URL LINE` writes and reads by presigned URLs, sees a body
+ * without a length refused, as S3 does, and asks KMS and STS with requests that it signs itself. Endpoint and keys come
+ * from the environment.
  */
 class Http {
     static final HttpClient CLIENT = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
-    static final byte[] CONTENT = "a line of a body that is longer than one buffer\n".repeat(8192).getBytes();
 
     public static void main(String[] links) throws Exception {
-        BodyPublisher chunked = BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(CONTENT));
+        byte[] content = links[4].repeat(8192).getBytes();
+        BodyPublisher chunked = BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(content));
         for (int round = 0; round < 3; round++) { // on the same connection, and each offers the upgrade again
-            BodyPublisher known = round == 0 ? BodyPublishers.ofByteArray(CONTENT)
-                    : BodyPublishers.fromPublisher(chunked, CONTENT.length);
+            BodyPublisher known = round == 0 ? BodyPublishers.ofByteArray(content)
+                    : BodyPublishers.fromPublisher(chunked, content.length);
             send(HttpRequest.newBuilder(URI.create(links[0])).PUT(known).build(), 200);
-            check(Arrays.equals(send(HttpRequest.newBuilder(URI.create(links[1])).build(), 200), CONTENT), "equal");
+            check(Arrays.equals(send(HttpRequest.newBuilder(URI.create(links[1])).build(), 200), content), "equal");
             byte[] refused = send(HttpRequest.newBuilder(URI.create(links[2])).PUT(chunked).build(), 501);
             check(new String(refused).contains("<Header>Transfer-Encoding</Header>"), "as S3 refuses chunks");
             send(HttpRequest.newBuilder(URI.create(links[3])).build(), 404);
@@ -72,7 +72,8 @@ class Http {
         String scope = time.substring(0, 8) + "/us-east-1/" + service + "/aws4_request";
         byte[] key = ("AWS4" + System.getenv("AWS_SECRET_ACCESS_KEY")).getBytes();
         for (String part : scope.split("/")) key = mac(key, part);
-        String signature = HexFormat.of().formatHex(mac(key, "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + hash(request)));
+        String text = "AWS4-HMAC-SHA256\n" + time + "\n" + scope + "\n" + hash(request);
+        String signature = HexFormat.of().formatHex(mac(key, text));
         HttpRequest.Builder builder = HttpRequest.newBuilder(endpoint).POST(BodyPublishers.ofString(body))
                 .header("Content-Type", type).header("X-Amz-Date", time).header("Authorization",
                         "AWS4-HMAC-SHA256 Credential=" + System.getenv("AWS_ACCESS_KEY_ID") + "/" + scope
