@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform javascript evaluator go)
-INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps -r
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go)
+INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
 .PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
 
@@ -21,6 +21,9 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/pip $(INSTALL) requirements/$*.txt
 	@touch $@
+
+# Of its 21,000 files the test needs few.
+.venv-ansible/.done: OPTIONS := --no-compile
 
 # The packages for Node.js that the tests drive; without npm or its registry they stay away, and those
 # tests are skipped and say so.
@@ -81,8 +84,8 @@ format: venv
 	@$(BIN)/ruff format .
 
 lock: ## make the lock files anew (needs uv)
-	@for f in runtime dev aws s3fs tink esdk-cli terraform bench; do uv pip compile -q --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
+	@for f in runtime dev aws s3fs tink esdk-cli terraform ansible bench; do uv pip compile -q --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
 	for f in interop differential; do (cd tests/$$f/javascript && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved=true); done
 
