@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go)
+CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
 .PHONY: venv demo serve test test-long fuzz bench lint format lock clean system-packages
@@ -52,6 +52,14 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  if GOTOOLCHAIN=local GOFLAGS= go build -C tests/interop/go -trimpath -o $(CURDIR)/$(@D)/minio .; then touch $@; \
 	  else echo "go could not build the program around minio-go: its tests are skipped"; fi; \
 	  else echo "go is not installed: the tests of minio-go are skipped"; fi
+
+# jsign signs Windows programs with keys of KMS; Maven's packages have no hashes of their own in a project's files.
+.venv-jsign/.done: tests/interop/jsign/SHA256SUMS
+	@mkdir -p $(@D); if command -v mvn >/dev/null; then \
+	  if mvn -q -B dependency:copy -Dartifact=net.jsign:jsign:7.5 -DoutputDirectory=$(CURDIR)/$(@D) && \
+	    (cd $(@D) && sha256sum --quiet -c $(CURDIR)/$<); then touch $@; \
+	  else echo "mvn could not fetch jsign: its test is skipped"; fi; \
+	  else echo "mvn is not installed: the test of jsign is skipped"; fi
 
 system-packages:
 	@bash tests/system-packages.sh

@@ -1,0 +1,1 @@
+"""jsign, which signs programs for Windows with keys of KMS; it knows the addresses of AWS only."""
