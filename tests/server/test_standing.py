@@ -1,8 +1,13 @@
 """What is noted of the log's place: a note holds at once at a start and a stop, and after an hour in between."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fuin.server import standing
+from fuin.server.agreement import Finding, Refused
+from fuin.settings import Settings
 from fuin.store import meta
 from fuin.store.glance import Noted
 from tests.kms.place import Place
@@ -41,3 +46,13 @@ def test_note_of_an_hour_holds_an_hour_later(tmp_path: Path) -> None:
 
 async def _noted_at_once(place: Place) -> None:
     await standing.note_log(place.services.store, place.services.keyholder)
+
+
+def test_an_option_that_stays_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """An option that has accepted something now is silent; one that had nothing to accept would take the next loss."""
+    settings = replace(Settings(data=tmp_path), accept_older_database=True, accept_older_log=True)
+    standing.remind(settings, [Refused(Finding.OLDER_DATABASE, {})])
+    told = capfd.readouterr().err.splitlines()
+    assert told == ["fuin: --accept-older-log has nothing to accept: take it out, or it accepts the next loss unasked"]
+    standing.remind(Settings(data=tmp_path), [])
+    assert capfd.readouterr().err == ""

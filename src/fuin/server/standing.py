@@ -33,6 +33,7 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
 
     After it database, log and blobs agree, so that no later start needs an option.
     """
+    remind(settings, accepted)
     store, keyholder = Store.open(settings), Keyholder(settings.keyholder_socket)
     try:
         acts = [Act(_operation(each.finding), settings.account, dict(each.values)) for each in accepted]
@@ -47,6 +48,14 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
     finally:
         await keyholder.close()
         store.close()
+
+
+def remind(settings: Settings, accepted: Sequence[Refused]) -> None:
+    """Say which options had nothing to accept: one that stays would accept the next loss without a question."""
+    used = {refused.finding.option for refused in accepted}
+    for option in sorted({finding.option for finding in Finding if finding.option} - used):
+        if getattr(settings, option):
+            say(f"--{option.replace('_', '-')} has nothing to accept: take it out, or it accepts the next loss unasked")
 
 
 def _operation(finding: Finding) -> str:
