@@ -71,9 +71,9 @@ def _put(conn: Connection, number: int) -> None:
     buckets.insert_bucket(conn, values.bucket(f"bucket-{number:04}"))
 
 
-def test_serial_is_raised_and_never_lowered(store: Store) -> None:
-    """It is brought past what a log witnesses; a lower number changes nothing."""
-    store.write_sync(meta.raise_serial, 5000)
-    assert store.read(meta.serial) == 5001  # its own commit's
-    store.write_sync(meta.raise_serial, 7)
-    assert store.read(meta.serial) == 5002
+def test_branch_begins_far_past_all_that_was(store: Store) -> None:
+    """Its first serial is past what a log witnesses, and past all that the branch that is left may still count."""
+    store.write_sync(meta.begin_branch, 5000)
+    assert store.read(meta.serial) == 2**32 + 1  # its own commit's
+    store.write_sync(meta.begin_branch, 7)
+    assert store.read(meta.serial) == 2 * 2**32 + 1

@@ -6,7 +6,7 @@ So a folder on a disk that is not mounted, another installation's, or one restor
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Marker(msgspec.Struct, frozen=True):
     """The installation's id, and the database's serial at the last start."""
 
     installation: str
-    serial: int
+    serial: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 
 
 def read(root: Path) -> Marker | None:

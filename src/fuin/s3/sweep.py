@@ -96,6 +96,8 @@ async def sweep(services: Services, now: float) -> int:
             folder, count = await _move(services, suspects[start : start + _TOGETHER], now, folder)
             moved += count
         await asyncio.sleep(_PAUSE)
+    if services.store.read(meta.standing).unswept:
+        await services.store.write(meta.put_values, {"unswept": None})
     if folder is not None:
         log.warning("moved %d orphaned blobs to %s", moved, folder)
     return moved
@@ -127,14 +129,19 @@ def _locked(found: Sequence[tuple[Path, str]]) -> list[Suspect]:
     """Return the files that nobody writes, locked, so that nobody can begin to."""
     suspects: list[Suspect] = []
     for path, blob in found:
+        file = -1
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            if blobs.try_lock(file) and blobs.is_at(file, path):
+                suspects.append(Suspect(path, blob, file))
+                file = -1
         except FileNotFoundError:
-            continue  # renamed or removed meanwhile
-        if blobs.try_lock(file) and blobs.is_at(file, path):
-            suspects.append(Suspect(path, blob, file))
-        else:
-            os.close(file)
+            pass  # renamed or removed meanwhile
+        except OSError as error:  # one that cannot be asked stays, and hinders neither the others nor their end
+            log.warning("%s is not swept: %s", path, os.strerror(error.errno or 0))
+        finally:
+            if file >= 0:
+                os.close(file)
     return suspects
 
 
@@ -146,7 +153,9 @@ async def _note(services: Services, now: float) -> orphans.Note:
     position = await services.keyholder.status()
     standing = services.store.read(meta.standing)
     served = await pool.run(orphans.served, services.settings.blobs)
-    return orphans.Note(standing.installation, position.sequence, standing.serial, now, served)
+    # What a database that was accepted does not name, the one before it may have: it is kept for good.
+    serial = standing.accepted - 1 if standing.unswept else standing.serial
+    return orphans.Note(standing.installation, position.sequence, serial, now, served)
 
 
 async def _put_back(services: Services) -> None:

@@ -89,12 +89,21 @@ def findings(seen: Witnesses) -> list[Refused]:
 
 
 def _database(database: Glance, seen: Witnesses) -> list[Refused]:
-    marked = 0 if seen.mark is None else seen.mark.serial
+    marked = 0 if seen.mark is None or _is_foreign(database, seen.mark) else seen.mark.serial
     known = max(seen.commit, marked)
-    if database.serial >= known and (seen.mark is None or database.installation):
+    if database.serial >= known and not _is_before_marks(database, seen.mark):
         return []
     newer = "the audit log" if seen.commit >= marked else "the blobs' mark"
     return [Refused(Finding.OLDER_DATABASE, {"newer": newer, "serial": database.serial, "known": known})]
+
+
+def _is_before_marks(database: Glance, mark: Marker | None) -> bool:
+    """Tell whether the database has never seen the mark: its id was made by its upgrade, perhaps in a killed start."""
+    return mark is not None and database.blobs is None and database.installation != mark.installation
+
+
+def _is_foreign(database: Glance, mark: Marker) -> bool:
+    return database.blobs is not None and database.installation != mark.installation
 
 
 def _log(database: Glance, seen: Witnesses) -> list[Refused]:
@@ -107,7 +116,7 @@ def _blobs(database: Glance, seen: Witnesses) -> list[Refused]:
     if seen.mark is None:
         missing = database.blobs is not None or not seen.any_blobs
         return [Refused(Finding.NO_BLOBS, {})] if missing and database.names_blobs else []
-    if database.installation and seen.mark.installation != database.installation:
+    if _is_foreign(database, seen.mark):
         return [Refused(Finding.OTHER_BLOBS, {})]
     if seen.mark.serial < (database.blobs or 0):
         return [Refused(Finding.OLDER_BLOBS, {"marked": seen.mark.serial, "known": database.blobs})]
@@ -138,9 +147,8 @@ def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list
     accepted = []
     for refused in findings(seen):
         option = refused.finding.option
-        if refused.finding is Finding.OLDER_LOG and new_log:
-            continue  # --new-audit-log has accepted it
-        if not option or not getattr(settings, option):
+        accepts = bool(option) and getattr(settings, option)
+        if not accepts and not (refused.finding is Finding.OLDER_LOG and new_log):  # --new-audit-log accepts that too
             raise FuinError(_sentence(settings, refused))
         accepted.append(refused)
     return seen, accepted

@@ -65,9 +65,10 @@ def _operation(finding: Finding) -> str:
 def _accept(conn: Connection, seen: Witnesses) -> None:
     """Bring the database past all that the others know of it; what was moved out of the way before is kept for good."""
     marked = 0 if seen.mark is None else seen.mark.serial
-    meta.raise_serial(conn, max(seen.commit, marked) + 1)
-    values: dict[str, str | None] = {"accepted": str(meta.serial(conn) + 1)}  # the serial of this very commit
-    if seen.mark is not None and seen.database is not None and not seen.database.installation:
+    meta.begin_branch(conn, max(seen.commit, marked))
+    accepted = meta.serial(conn) + 1  # the serial of this very commit
+    values: dict[str, str | None] = {"accepted": str(accepted), "unswept": str(accepted)}
+    if seen.mark is not None and seen.database is not None and seen.database.blobs is None:
         values["installation"] = seen.mark.installation  # a database from before there were any
     meta.put_values(conn, values)
 

@@ -34,12 +34,14 @@ class Meta:
 class Standing:
     """Where the database is in time: its serial, its installation, and the serial of the last knowing override.
 
-    An override accepted a database, log or blobs that were behind; it is 0 when there was none.
+    An override accepted a database, log or blobs that were behind; it is 0 when there was none. It is `unswept` until a
+    sweep has moved all that the database does not name since.
     """
 
     serial: int
     installation: str
     accepted: int
+    unswept: bool = False
 
 
 def epoch(conn: Connection) -> int:
@@ -74,9 +76,13 @@ def bump_serial(raw: sqlite3.Connection) -> int:
     return int(number)
 
 
-def raise_serial(conn: Connection, least: int) -> None:
-    """Bring the serial to `least` at least, past what a log witnesses of commits that are lost."""
-    conn.execute(_SET_SERIAL, {"p_serial": max(serial(conn), least)})
+def begin_branch(conn: Connection, known: int) -> None:
+    """Bring the serial past `known` and far past all that the branch that is left can have: its upper half counts.
+
+    Commits that nobody asked for are not in the log. By them alone, the database that was left could be ahead of this
+    one, and pass when it is put back: what was acknowledged on this branch would be lost without a word.
+    """
+    conn.execute(_SET_SERIAL, {"p_serial": (max(serial(conn), known) | _LOWER) + 1})
 
 
 def find_meta(conn: Connection) -> Meta | None:
@@ -112,4 +118,4 @@ def put_values(conn: Connection, values: dict[str, str | None]) -> None:
 def standing(conn: Connection) -> Standing:
     """Return where the database is in time."""
     values = find_values(conn)
-    return Standing(serial(conn), values.get("installation", ""), int(values.get("accepted", "0")))
+    return Standing(serial(conn), values.get("installation", ""), int(values.get("accepted", "0")), "unswept" in values)
