@@ -175,6 +175,53 @@ def test_sweep_puts_back_what_the_index_names(place: Place, bucket: str) -> None
     assert orphan.name in kept(place)
 
 
+def test_a_file_in_its_place_is_never_replaced(place: Place, bucket: str) -> None:
+    """What lies out of the way under the same name, such as a copy that a person has begun, is not put over it."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"whole")
+    (path,) = set(place.blobs()) - before
+    folder = orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0))
+    (folder / path.name).write_bytes(b"half")
+    swept(place)
+    assert place.send("GET", f"/{bucket}/k").body == b"whole"
+
+
+def test_readers_at_the_same_time_all_find_it(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that comes to put a file back after another one has done so reads it as well."""
+    before = set(place.blobs())
+    place.send("PUT", f"/{bucket}/k", {}, b"healed")
+    (path,) = set(place.blobs()) - before
+    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [path])
+    put_back = orphans.put_back
+
+    def later(root: Path, blob: str) -> None:
+        put_back(root, blob)  # the other reader's
+        put_back(root, blob)
+
+    monkeypatch.setattr(orphans, "put_back", later)
+    assert place.send("GET", f"/{bucket}/k").body == b"healed"
+
+
+def test_what_cannot_be_opened_hinders_nothing(tmp_path: Path) -> None:
+    """A file that cannot be opened stays; the others are locked, and no descriptor is left behind."""
+    (tmp_path / "good").touch()
+    (tmp_path / "bad").symlink_to(tmp_path / "good")
+    before = len(os.listdir("/proc/self/fd"))
+    found = sweep._locked([(tmp_path / name, "") for name in ("good", "bad", "gone", "good")])
+    assert [suspect.path.name for suspect in found] == ["good"]  # once: the second time it is locked
+    for suspect in found:
+        os.close(suspect.file)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_file_that_goes_meanwhile_hinders_nothing(place: Place) -> None:
+    """A file that its own request removes, between the lock and the move, is not waited for; the next one is moved."""
+    gone, stays = made(place), made(place)
+    gone.unlink()
+    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [gone, stays])
+    assert kept(place) == {stays.name}
+
+
 def test_missing_blob_is_still_an_error(place: Place, bucket: str) -> None:
     """A file that is nowhere is a 500, as before."""
     before = set(place.blobs())
@@ -245,6 +292,26 @@ def test_orphans_are_deleted_after_the_period(place: Place, bucket: str) -> None
     assert orphans.groups(place.settings.blobs) == []
 
 
+@pytest.mark.usefixtures("installed")
+def test_what_an_accepted_database_does_not_name_is_kept(place: Place) -> None:
+    """The first sweep after something older was accepted moves what the lost one may name: it is never deleted."""
+    place.run(_accepted(place))
+    first, now = made(place), time.time()
+    assert place.run(sweep.sweep(place.services, now)) == 1
+    second = made(place)
+    assert place.run(sweep.sweep(place.services, now)) == 1
+    orphans.add_served(place.settings.blobs, 9 * DAY)
+    assert place.run(sweep.expire(place.services, now + 9 * DAY)) == 1
+    assert len(orphans.groups(place.settings.blobs)) == 1, "a group goes with its last file"
+    assert kept(place) == {first.name}
+    assert recorded(place, "s3:DeleteOrphans") >= {second.name}
+
+
+async def _accepted(place: Place) -> None:
+    serial = str(place.services.store.read(meta.serial) + 1)
+    await place.services.store.write(meta.put_values, {"accepted": serial, "unswept": serial})
+
+
 def test_sweeper_counts_the_time_served(place: Place) -> None:
     """Served time is counted while there are orphans, by the clock that nobody sets; a sweep is due once a day."""
     clock = [1000.0]
@@ -264,7 +331,7 @@ def test_sweeper_counts_the_time_served(place: Place) -> None:
     assert not second.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"soon", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"soon", b"\xff", b"inf", b"nan"])
 def test_unreadable_count_is_nothing(tmp_path: Path, content: bytes) -> None:
     """A count that cannot be read begins anew, so that orphans wait longer, not shorter."""
     (tmp_path / "orphans").mkdir()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,10 +80,11 @@ def _group(folder: Path) -> Group:
     with contextlib.suppress(OSError, msgspec.DecodeError, ValueError):
         note = msgspec.json.decode((folder / _NOTE).read_bytes(), type=Note)
     names = []
-    for entry in os.scandir(folder):
-        with contextlib.suppress(ValueError):
-            blobs.blob_of(entry.name)
-            names.append(entry.name)
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:  # deleted, or removed by hand
+        for entry in entries:
+            with contextlib.suppress(ValueError):
+                blobs.blob_of(entry.name)
+                names.append(entry.name)
     return Group(folder, note, tuple(sorted(names)))
 
 
@@ -102,28 +104,30 @@ def move(folder: Path, paths: Iterable[Path]) -> None:
     """Move files out of the way, durably; raises OSError."""
     touched = {folder}
     for path in paths:
-        path.rename(folder / path.name)
-        touched.add(path.parent)
+        with contextlib.suppress(FileNotFoundError):  # replaced or deleted a moment ago: its request removes it
+            path.rename(folder / path.name)
+            touched.add(path.parent)
     for each in touched:
         blobs.sync_folder(each)
 
 
-def put_back(root: Path, blob: str) -> bool:
-    """Put a blob back in its place, durably, if it is here; tells whether it was. Raises StoreUnavailable."""
+def put_back(root: Path, blob: str) -> None:
+    """Put a blob back in its place, durably, if it is here and not there. Raises StoreUnavailable."""
     try:
         for group in reversed(groups(root)):
             if blob in group.names:
                 place = blobs.place(root, blob)
+                if os.path.lexists(place):
+                    return  # never over a file that is there: which of the two is whole, nobody has asked
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):  # another reader was faster
                     (group.folder / blob).rename(place)
                 for folder in (place.parent, place.parent.parent, root, group.folder):
                     blobs.sync_folder(folder)
                 log.warning("put back the blob %s, which the index names, from %s", blob, group.folder)
-                return True
+                return
     except OSError as error:
         raise StoreUnavailable("a blob could not be put back") from error
-    return False
 
 
 def open_file(root: Path, blob: str) -> int:
@@ -134,8 +138,8 @@ def open_file(root: Path, blob: str) -> int:
     try:
         return blobs.open_file(root, blob)
     except FileNotFoundError:
-        if not put_back(root, blob):
-            raise
+        put_back(root, blob)
+    # Also when it was not out of the way: another reader, or the sweep, may have put it back a moment ago.
     return blobs.open_file(root, blob)
 
 
@@ -159,9 +163,10 @@ def remove_empty(group: Group) -> None:
 def served(root: Path) -> float:
     """Return for how many seconds servers have run while there were orphans; what cannot be read counts as nothing."""
     try:
-        return float((root / FOLDER / _SERVED).read_text("ascii"))
+        seconds = float((root / FOLDER / _SERVED).read_text("ascii"))
     except (OSError, ValueError):
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def add_served(root: Path, seconds: float) -> float:
