@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fuin.server import standing
+from fuin.s3 import marker
+from fuin.server import jobs, standing
 from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
 from fuin.store import meta
@@ -56,3 +57,36 @@ def test_an_option_that_stays_is_told(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert told == ["fuin: --accept-older-log has nothing to accept: take it out, or it accepts the next loss unasked"]
     standing.remind(Settings(data=tmp_path), [])
     assert capfd.readouterr().err == ""
+
+
+def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
+    """A server that runs for long marks its blobs anew, with the serial of a day ago; the database is not told."""
+    place = Place(tmp_path)
+    try:
+        place.run(_marked_for_days(place))
+    finally:
+        place.close()
+
+
+async def _marked_for_days(place: Place) -> None:
+    settings, store, now = place.services.settings, place.services.store, [0.0]
+    settings.blobs.mkdir(parents=True, exist_ok=True)
+    marks, first = jobs.Marks(place.services, lambda: now[0]), store.read(meta.serial)
+    await marks.renew()
+
+    async def after(seconds: float) -> int | None:
+        await store.write(meta.put_values, {"x": str(seconds)})
+        now[0] += seconds
+        await marks.renew()
+        mark = marker.read(settings.blobs)
+        return None if mark is None else mark.serial
+
+    assert await after(standing.DAILY) is None, "where no mark is, none is made"
+    assert store.read(meta.serial) == first + 1
+    marker.write(settings.blobs, marker.Marker("here", 0))
+    assert await after(standing.DAILY - 1) == 0
+    assert await after(1) == first + 1
+    assert await after(standing.DAILY) == first + 3
+    assert "blobs" not in store.read(meta.find_values)
+    marker.write(settings.blobs, marker.Marker("here", 1000))
+    assert await after(standing.DAILY) == 1000, "it is never lowered"

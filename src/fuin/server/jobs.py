@@ -1,6 +1,6 @@
 """The timed jobs of a worker: keys to end or to rotate, imported material to end, blobs that no index names.
 
-And the note of where the log is, by which a later start sees that it was cut off.
+And the notes of where log and database are, by which a later start sees that one was cut off, or is older.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from fuin.kms import imports, janitor, rotation
 from fuin.s3.sweep import Sweeper
 from fuin.server import standing
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
+from fuin.store import meta
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from fuin.services import Services
 
@@ -32,6 +33,7 @@ async def run(services: Services) -> None:
     logged and tried again, it never ends the job.
     """
     sweeper, timekeeper, noted = Sweeper(services), Timekeeper(), time.monotonic()
+    marks = Marks(services)
     while True:
         await _guarded("saving the steady time", timekeeper.save(services))
         await _guarded("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
@@ -41,7 +43,26 @@ async def run(services: Services) -> None:
         if time.monotonic() - noted >= standing.HOURLY:
             noted = time.monotonic()
             await _guarded("note of the log", standing.note_log_ahead(services.store, services.keyholder))
+        await _guarded("mark of the blobs", marks.renew())
         await asyncio.sleep(LOOK_EVERY)
+
+
+class Marks:
+    """The mark of the blobs, once a day, with the database's serial of the day before."""
+
+    def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
+        self._services = services
+        self._clock = clock
+        self._noted = clock()
+        self._serial: int | None = None  # then
+
+    async def renew(self) -> None:
+        """Do so if a day has passed; raises StoreUnavailable."""
+        if self._serial is not None:
+            if self._clock() - self._noted < standing.DAILY:
+                return
+            await asyncio.to_thread(standing.raise_mark, self._services.settings, self._serial)
+        self._noted, self._serial = self._clock(), self._services.store.read(meta.serial)
 
 
 async def _guarded(name: str, job: Awaitable[object]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
 
 HOURLY = 3600.0  # seconds from one note of the log's place to the next
+DAILY = 24 * HOURLY  # seconds from one mark of the blobs to the next, while a server runs
 _PATIENCE = 3.0  # seconds with a keyholder that does not answer, when the server ends
 
 
@@ -78,6 +79,18 @@ def mark(settings: Settings, store: Store) -> None:
     standing = store.read(meta.standing)
     marker.write(settings.blobs, Marker(standing.installation, standing.serial))
     store.write_sync(meta.put_values, {"blobs": str(standing.serial)})
+
+
+def raise_mark(settings: Settings, serial: int) -> None:
+    """Bring the mark to a serial of a day ago, so that an older database is told also when no server has started since.
+
+    A day late, since a backup that is made while the server runs copies the database before it ends with the blobs. The
+    database is not told: blobs that were copied a moment earlier are not older than it. Where no mark is, none is made:
+    a disk that is not mounted any more would be taken for the blobs. Raises StoreUnavailable.
+    """
+    there = marker.read(settings.blobs)
+    if there is not None and there.serial < serial:
+        marker.write(settings.blobs, Marker(there.installation, serial))
 
 
 async def note_log(store: Store, keyholder: Keyholder) -> None:
