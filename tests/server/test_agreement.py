@@ -426,3 +426,13 @@ def test_every_sentence_has_its_places(now: Settings) -> None:
     """Each finding has a sentence that says what to do."""
     assert set(agreement._SENTENCES) == set(agreement.Finding)
     assert json.loads((now.blobs / marker.NAME).read_text())["installation"]
+
+
+def test_a_database_without_its_root_key_gets_no_new_one(now: Settings) -> None:
+    """Somebody has copied `fuin.db` alone and begins a new log: a new root key would open nothing of it."""
+    shutil.rmtree(now.audit)
+    shutil.rmtree(now.blobs)
+    now.root_key.unlink()
+    with pytest.raises(FuinError, match=r"root\.key is missing, but .* has keys that only it opens"):
+        agreement.check(replace(now, accept_older_blobs=True, accept_older_log=True), new_log=True)
+    assert not now.root_key.exists()

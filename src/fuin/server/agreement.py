@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.audit import witness
+from fuin.audit.segments import segments
 from fuin.errors import FuinError, StoreUnavailable
 from fuin.s3 import marker
 from fuin.store import glance
@@ -144,6 +145,7 @@ def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list
     `new_log` is whether this start has begun the log, where none was.
     """
     seen = ask(settings)
+    _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):
         option = refused.finding.option
@@ -152,6 +154,17 @@ def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list
             raise FuinError(_sentence(settings, refused))
         accepted.append(refused)
     return seen, accepted
+
+
+def _check_root_key(settings: Settings, seen: Witnesses) -> None:
+    """Raise FuinError when the root key is gone, and the log with it: a keyholder refuses only beside a log."""
+    if segments(settings.audit) or settings.root_key.exists():
+        return
+    if seen.database is not None and seen.database.account:
+        raise FuinError(
+            f"{settings.root_key} is missing, but {settings.database} has keys that only it opens: a new one could "
+            "open nothing. Put back the root.key that belongs to this data, from where its copy is kept"
+        )
 
 
 def _sentence(settings: Settings, refused: Refused) -> str:
