@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fuin.audit.reader import Entry
+from fuin.cli.audit import chosen
 from fuin.cli.story import tell
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1ae927d7-589b-474b-b85a-8b35488e1038"
@@ -325,3 +326,12 @@ def test_long_values_are_told_by_what_is_known_of_them() -> None:
         f"s3:GetObject on {known}: REFUSED, because one; {known}; all of the reasons: (9,000 bytes"
     )
     assert told[-1] == f"Answered with the error X: {known}"
+
+
+def test_a_success_that_refused_a_part_says_so() -> None:
+    """DeleteObjects answers 200 also when it deletes nothing; whoever looks for attempts must find it."""
+    partly = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 29})
+    assert tell([partly])[-1] == "Answered with 200, but 29 of 30 were refused in it."
+    whole = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 0})
+    failed = entry("s3:GetObject", error="AccessDenied")
+    assert list(chosen([partly, whole, failed], None, None, refused=True)) == [partly, failed]

@@ -24,7 +24,7 @@ app = typer.Typer(help="The tamper-evident log of every use of a key and every r
 Tail = Annotated[int, typer.Option(min=1, help="How many of the newest records.")]
 Operation = Annotated[str | None, typer.Option(help="Only this operation, such as s3:PutObject.")]
 Principal = Annotated[str | None, typer.Option(help="Only this principal's ARN, or its end.")]
-Refused = Annotated[bool, typer.Option("--refused", help="Only what was refused.")]
+Refused = Annotated[bool, typer.Option("--refused", help="Only what ended with an error, or was refused in part.")]
 Head = Annotated[
     str | None,
     typer.Option(
@@ -99,9 +99,14 @@ def chosen(entries: Iterable[Entry], operation: str | None, principal: str | Non
             continue
         if principal is not None and not str(draft.get("principal", "")).endswith(principal):
             continue
-        if refused and "error" not in draft and entry.outcome == "ok":
+        if refused and not _is_refused(entry):
             continue
         yield entry
+
+
+def _is_refused(entry: Entry) -> bool:
+    """Tell whether a request ended with an error, or with a success in which some things were refused."""
+    return "error" in entry.draft or entry.outcome != "ok" or bool(entry.draft.get("facts", {}).get("refused"))
 
 
 def as_json(entry: Entry) -> dict[str, object]:

@@ -102,3 +102,5 @@ def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects:
         yield {**head, **evaluation.as_object(retraced)}
     else:
         yield from evaluation.lines(retraced)
+        if more and not decision["allowed"]:
+            yield f"  That is for the first one; the {more:,} others need the same under their own names."

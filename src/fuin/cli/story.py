@@ -309,6 +309,9 @@ def _ended(entry: Entry) -> str:
         return "There is no record of the outcome: the request is under way, or a process ended before it was over."
     if str(entry.draft.get("operation", "")).startswith("fuin:"):
         return "This was put on the record before it was done; the command says whether it was."
+    facts = entry.draft.get("facts", {})
+    if facts.get("refused"):
+        return f"Answered with 200, but {facts['refused']:,} of {facts.get('objects', 0):,} were refused in it."
     return "Answered with success; this record was on the disk before the answer left."
 
 
