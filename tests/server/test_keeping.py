@@ -131,6 +131,7 @@ def test_child_that_hangs_while_it_starts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(pulse, "KEYHOLDER", pulse.Patience(silent=9.0, stopped=0.2))
     with pytest.raises(ChildFailed, match="it has been stopped"):
         played(tmp_path, "os.kill(os.getpid(), 19)", lambda play: False)
+    (tmp_path / "played.py").write_text("import time\ntime.sleep(60)\n")
     with pytest.raises(ChildFailed, match="it has given no sign of life"):
         asyncio.run(children.spawn("a child", "played", lambda ready: [str(ready), str(tmp_path)], [], 0.2))
 

@@ -1,5 +1,8 @@
 """STS: who am I; what STS and IAM do not have is refused at once and in their own form."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -27,10 +30,11 @@ def test_an_unknown_access_key_is_refused(server: Server) -> None:
 def test_what_is_not_built_is_refused_at_once(server: Server) -> None:
     """An action that Fuin does not have is a 400, which no client sends again."""
     sts, iam = server.new_client("sts", retry=False), server.new_client("iam", retry=False)
-    for refused in (
+    calls: list[Callable[[], Any]] = [
         lambda: sts.get_web_identity_token(Audience=["a"], SigningAlgorithm="RS256"),
-        iam.generate_credential_report,
-    ):
+        lambda: iam.upload_ssh_public_key(UserName="a", SSHPublicKeyBody="b"),
+    ]
+    for refused in calls:
         with pytest.raises(ClientError) as error:
             refused()
         assert error.value.response["Error"]["Code"] == "InvalidAction"
