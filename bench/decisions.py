@@ -17,7 +17,7 @@ from fuin.access.decide import decide_key
 from fuin.access.kinds import SIZE_LIMITS
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal
-from fuin.gate import Call
+from fuin.gate.call import Call
 from fuin.kms import rights
 from fuin.kms.key import Use
 from fuin.kms.naming import Named
@@ -26,7 +26,7 @@ from fuin.store.keys import Key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fuin.services import Services
+    from fuin.gate.services import Services
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -25,7 +25,7 @@ from bench import measure, processes, targets
 from bench.__main__ import BUCKET, BULK, SECONDS, show
 from bench.measure import MIB, Row
 from bench.targets import Target
-from fuin.request import WHOLE, Receive, Scope, Send
+from fuin.gate.http import WHOLE, Receive, Scope, Send
 from fuin.server.application import Application
 from fuin.server.worker import open_services
 from fuin.settings import Settings

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuin import drafts
-from fuin.drafts import Record
 from fuin.formats import context, notes
+from fuin.gate import drafts
+from fuin.gate.drafts import Record
 
 _LONG = os.environ.get("FUIN_LONG") == "1"
 ARN = "arn:aws:iam::123456789012:user/alice"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fuin.throttle import Shares, Throttle, Throttled
+from fuin.gate.throttle import Shares, Throttle, Throttled
 
 ME, YOU = ("123456789012", "us-east-1"), ("123456789012", "eu-west-1")
 
@@ -65,7 +65,7 @@ def test_clock_that_goes_back() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who names more Regions than there is room for starts anew."""
-    monkeypatch.setattr("fuin.throttle._BUCKETS_AT_MOST", 3)
+    monkeypatch.setattr("fuin.gate.throttle._BUCKETS_AT_MOST", 3)
     throttle = Throttle({"a": 1})
     for number in range(10):
         throttle.take("a", (str(number),), 1.0)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from fuin.gate.http import Request
 from fuin.kms import app
-from fuin.request import Request
 from tests.kms.place import REGION
 
 if TYPE_CHECKING:

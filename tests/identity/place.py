@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from fuin.request import Receive, Request, Scope, Send
+from fuin.gate.http import Receive, Request, Scope, Send
 from fuin.server.application import HANDLERS, service_of
 from tests.kms import place as kms
 from tests.support.server import User

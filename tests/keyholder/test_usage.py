@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuin import gate
 from fuin.access.principal import Principal
 from fuin.audit import reader
 from fuin.audit.log import Log, Use
@@ -23,12 +22,14 @@ from fuin.audit.segments import segments
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import context, record
 from fuin.formats.wrapped import Material
+from fuin.gate.call import Call
+from fuin.gate.record import Record
+from fuin.gate.services import Services
 from fuin.keyholder.client import Keyholder, LastUse
 from fuin.keyholder.rootkey import RootKey
 from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.usage import SNAPSHOT, LastUses
 from fuin.kms.model import service
-from fuin.services import Services
 from tests.keyholder.process import KEY_ID, Holder, draft, play
 
 MRK = "mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -403,9 +404,9 @@ def test_drafts_of_the_gate() -> None:
     """What the gate writes is read rightly: request id first, Region before anything of the caller's, the dry run."""
     services: Services = None  # type: ignore[assignment]
     principal = Principal("user", "arn:aws:iam::111122223333:user/alice", "111122223333", "AIDA", "alice")
-    call = gate.Call(
+    call = Call(
         services, "11111111-2222-3333-4444-555555555555", "kms", "Decrypt", principal, 'AKIA","region":"x', "us-west-2",
-        0.0, facts={"region": "eu-west-1"},
+        0.0, record=Record({"region": "eu-west-1"}),
     )  # fmt: skip
     uses = LastUses(ROOT, Path("/nowhere"))
     uses.appended(1, [use(MRK, call.draft(context={"region": "eu-west-1", "dryRun": "true"}))])

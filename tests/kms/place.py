@@ -28,14 +28,14 @@ from sqlalchemy import Connection, text
 
 from fuin import ids
 from fuin.audit import reader
-from fuin.caller import DayKeys
+from fuin.gate.authentication import DayKeys
+from fuin.gate.http import Receive, Request, Scope, Send
+from fuin.gate.services import Services
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
 from fuin.kms import app
-from fuin.request import Receive, Request, Scope, Send
 from fuin.server.protocol import BoundedProtocol
-from fuin.services import Services
 from fuin.settings import Settings
 from fuin.store import access_keys, accounts, roles, users
 from fuin.store.store import Store

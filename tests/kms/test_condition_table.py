@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from fuin import gate
 from fuin.access import reference
 from fuin.access.ask import Ask
 from fuin.access.condition_keys import TABLE, find, is_known, of_action
+from fuin.gate import permit as gate
 from fuin.kms import on_behalf
 from fuin.kms.operations import OPERATIONS
 from tests.kms.operations import CONTEXT, ask_all, keep

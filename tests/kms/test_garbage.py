@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.gate import Call
+from fuin.gate.call import Call
 from tests.kms.place import Place
 
 

@@ -9,7 +9,7 @@ import pytest
 from botocore import xform_name
 
 from fuin.access.principal import Principal
-from fuin.gate import Call
+from fuin.gate.call import Call
 from fuin.kms import on_behalf
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
 from tests.kms.granting import give, somebody

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.errors import FuinError
+from fuin.gate.throttle import Throttle
 from fuin.kms import model, on_behalf, quotas, throttling
 from fuin.kms.faults import ThrottlingException
 from fuin.kms.operations import OPERATIONS
 from fuin.kms.throttling import read_quotas
-from fuin.throttle import Throttle
 from tests.kms.asking import NewKey, refusal
 from tests.kms.place import ACCOUNT, Place
 from tests.kms.test_on_behalf import call_of

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fuin.errors import FormatError, TamperedError
-from fuin.gate import Call
+from fuin.gate.call import Call
 from fuin.kms import agreement, data_key_pairs, encapsulation, encryption, macs, signing
 from fuin.kms.faults import ValidationException
 from fuin.kms.uses import used

@@ -24,8 +24,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from fuin.gate.http import ClientGone, Receive, Request, Scope, Send
 from fuin.kms import app as kms
-from fuin.request import ClientGone, Receive, Request, Scope, Send
 from fuin.s3 import app as s3
 from fuin.s3 import pool
 from tests.kms.place import ACCOUNT, REGION

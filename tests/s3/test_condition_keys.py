@@ -10,7 +10,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from fuin.access.circumstances import address
-from fuin.request import Request
+from fuin.gate.http import Request
 from tests.s3.place import ACCOUNT, REGION, Place, refused
 from tests.support.server import User
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from fuin import gate
 from fuin.access.ask import Ask
 from fuin.access.condition_keys import TABLE as KEYS
 from fuin.access.condition_keys import find, of_action
-from fuin.request import Receive, Request, Scope
+from fuin.gate import permit as gate
+from fuin.gate.http import Receive, Request, Scope
 from fuin.s3 import reference
 from fuin.s3.routes import OBJECT
 from fuin.s3.subresource_table import TABLE, Subresource

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 
 from fuin.audit import reader
 from fuin.formats import record
-from fuin.request import ClientGone, Receive, Request, Scope, Send
+from fuin.gate.http import ClientGone, Receive, Request, Scope, Send
 from fuin.server.application import HANDLERS, service_of
 from tests.s3.place import REGION, Place
 from tests.support.server import User

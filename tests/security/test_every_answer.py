@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuin import drafts
+from fuin.gate import drafts
 from tests.security.edges import Edges, closing
 from tests.support.policies import allow
 from tests.support.server import User, new_user

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from fuin.gate.throttle import Throttle
 from fuin.kms.throttling import read_quotas
-from fuin.throttle import Throttle
 from tests.kms.place import Place
 
 

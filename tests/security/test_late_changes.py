@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.access.principal import ANONYMOUS
-from fuin.gate import Call
+from fuin.gate.call import Call
 from fuin.store import access_keys
 from fuin.store.errors import RightsMoved
 from fuin.store.writer import Effect, Job

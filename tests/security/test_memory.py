@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fuin import caller, sessions
 from fuin.access.compiled import Policies
 from fuin.access.policy import PolicyKind
+from fuin.gate import authentication, sessions
 
 
 def test_compiled_policies_are_bounded_by_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,9 +30,9 @@ def test_compiled_policies_are_bounded_by_their_length(monkeypatch: pytest.Monke
 
 def test_signing_keys_and_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has one access key may sign for any day, Region and service, and have any number of sessions."""
-    monkeypatch.setattr(caller, "_DAY_KEYS_AT_MOST", 10)
+    monkeypatch.setattr(authentication, "_DAY_KEYS_AT_MOST", 10)
     monkeypatch.setattr(sessions, "_AT_MOST", 10)
-    keys: Any = caller.DayKeys()
+    keys: Any = authentication.DayKeys()
     for number in range(30):
         credential = SimpleNamespace(access_key_id="A", date="20261129", region=f"r-{number}", service="s3")
         keys.keep(b"sealed", credential, b"key")

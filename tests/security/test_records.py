@@ -9,12 +9,12 @@ from xml.sax.saxutils import escape
 import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
-from fuin import drafts
 from fuin.audit import reader
 from fuin.cli.story import tell
 from fuin.errors import FormatError, KeyholderFailed, KeyholderUnavailable
 from fuin.formats import context, notes
-from fuin.gate import Call
+from fuin.gate import drafts
+from fuin.gate.call import Call
 from fuin.identity import app as identity
 from fuin.identity.retrace import CannotRetrace, Retraced, retrace
 from fuin.kms import parameters

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.services import SLOW_AT_MOST
+from fuin.gate.services import SLOW_AT_MOST
 from tests.kms.asking import refusal
 from tests.kms.importing import FOR_EVER, brought, fresh
 from tests.kms.place import ACCOUNT, Place

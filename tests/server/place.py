@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from fuin.request import Answer, ClientGone, Receive, Request, Scope, Send
+from fuin.gate.http import Answer, ClientGone, Receive, Request, Scope, Send
 from fuin.server.held import Bounds
 from fuin.server.protocol import BoundedProtocol
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fuin.request import WHOLE, Answer, Receive, Scope, Send
+from fuin.gate.http import WHOLE, Answer, Receive, Scope, Send
 from tests.server.place import OK, echo, hello, serving, talk
 
 

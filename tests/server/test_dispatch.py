@@ -2,7 +2,7 @@
 
 import pytest
 
-from fuin.request import Request
+from fuin.gate.http import Request
 from fuin.server.application import service_of
 
 TARGET = (b"x-amz-target", b"TrentService.ListKeys")

@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from fuin.request import Answer
+from fuin.gate.http import Answer
 from fuin.server import tls
 from fuin.server.handshake import Handshakes
 from fuin.server.held import Bounds

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fuin.request import Answer, Receive, Request, Scope, Send
+from fuin.gate.http import Answer, Receive, Request, Scope, Send
 from fuin.server import held, protocol, sweep
 from fuin.server.held import Bounds, Held
 from fuin.settings import KIB, MIB

@@ -14,11 +14,11 @@ from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK, Kept
 from fuin.errors import FuinError
+from fuin.gate.services import Services
 from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
 from fuin.server.timekeeper import Shown, Timekeeper, Waiting
 from fuin.server.worker import job_of, open_services
-from fuin.services import Services
 from fuin.store import clock as rows
 from fuin.store import meta
 from fuin.store.errors import NotFound

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from fuin.request import Answer, Receive, Scope, Send
+from fuin.gate.http import Answer, Receive, Scope, Send
 from fuin.server import heads
 from tests.server.place import OK, echo, hello, talk, tell, told
 from tests.support.server import Server

@@ -38,7 +38,7 @@ _ONE_MECHANISM = (
 
 
 class SignedRequest(Protocol):
-    """The parts of a request that a signature covers, as fuin.request.Request has them."""
+    """The parts of a request that a signature covers, as fuin.gate.http.Request has them."""
 
     method: str
     path: bytes

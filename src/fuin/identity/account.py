@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin import ids, lists
+from fuin import ids
+from fuin.gate import lists
 from fuin.identity import entities, quotas
 from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
 from fuin.store import access_keys, account_aliases, identities, managed_policies
@@ -16,7 +17,7 @@ from fuin.store.errors import AlreadyExists, NotFound
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fuin import ids, shown
+from fuin import ids
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import FuinError
+from fuin.gate import parameters
 from fuin.secret import Secret
 from fuin.store import access_keys, accounts, users
 from fuin.store.errors import AlreadyExists, NotFound
@@ -117,7 +118,7 @@ class Act:
             "request": ids.request_id(),
             "operation": f"fuin:{operation}",
             "principal": f"operator:uid/{os.getuid()}",
-            "facts": {"account": account, **shown.members(facts)},
+            "facts": {"account": account, **parameters.members(facts)},
         }
 
     def draft(self, *, about: str | None = None, commit: int = 0) -> bytes:

@@ -1,31 +1,28 @@
-"""The HTTP edge of IAM and STS: AWS Query in, XML or JSON out, and a durable record before any answer leaves.
-
-`handle` shows the steps of a request in their order. What is raised anywhere becomes an answer in `faults.wire`, once.
-"""
+"""The wire of IAM and STS: AWS Query in, XML or JSON out. The steps of a request are in `gate/edge.py`."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fuin import caller, cors, lists, shown
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
-from fuin.closing import refuse
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import Call
+from fuin.gate import cors, edge, lists, parameters
+from fuin.gate.call import Call
+from fuin.gate.http import Answer
 from fuin.identity import faults, notation, query, sts
 from fuin.identity.faults import QueryFault
 from fuin.identity.operations import IAM, SERVICES, STS, Operation, Service
-from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
-    from fuin.caller import DayKeys
-    from fuin.identity.model import Output
+    from fuin.access.sigv4 import Signed
+    from fuin.gate.authentication import Caller
+    from fuin.gate.http import Request, Send
+    from fuin.gate.services import Services
     from fuin.identity.notation import Notation
     from fuin.identity.query import Tree
-    from fuin.request import Request, Send
-    from fuin.services import Services
 
 BODY_LIMIT = 1024 * 1024
 _OF_IAM = f"Version={IAM.model.version}".encode()
@@ -36,71 +33,75 @@ SECRET = frozenset({
 })  # fmt: skip
 
 
-async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
-    """Answer one request to IAM or STS. Raises ClientGone when nobody is left to be answered."""
-    call = _stranger(services, request)
-    service, answers = STS, notation.asked(request.headers, request.query)
-    try:
-        body = await request.body(BODY_LIMIT)  # 1. the whole body, bounded
-        answers = notation.asked(request.headers, request.query, body)
-        service = _meant(call, request.query, body)
-        service = await _authenticate(call, day_keys, request, body)  # 2. who asks, and which service
-        form = query.parse(request.query, body)  # 3. the form
-        await service.model.ready()
-        operation = _named(call, service, form)  # 4. what is asked
-        given = service.model.read(operation.name, form)  # 5. types and the model's constraints
-        call.facts["parameters"] = shown.members(_shown(given))
-        output = await operation.run(call, given)  # 6. rights, state, work
-        answer = await _written(call, service, operation, answers, output)
-        await call.conclude()  # 7. the record
-    except ClientGone:
-        raise
-    except Exception as error:
-        answer = await _failed(call, service, answers, error)
-    finally:
-        call.end()
-    await answer.send(send)  # 8. the answer leaves
+class QueryCall(Call):
+    """A call with what its request brings: the body, which service it means, and how that is to answer."""
+
+    body: bytes = b""
+    meant: Service = STS
+    notation: Notation = notation.XML
 
 
-def _stranger(services: Services, request: Request) -> Call:
-    """Return the call before anybody is known to make it."""
-    return Call(
-        services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
-        request.source_ip, request.secure, request.headers,
-    )  # fmt: skip
+class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
+    """How IAM and STS read requests and word answers."""
+
+    def new_call(self, services: Services, request: Request) -> QueryCall:
+        """Return the call before anybody is known to make it."""
+        return QueryCall(
+            services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
+            request.source_ip, request.secure, request.headers,
+            notation=notation.requested(request.headers, request.query),
+        )  # fmt: skip
+
+    async def read(self, call: QueryCall, request: Request) -> None:
+        """Read the whole body, and guess the service until a signature says which it is: it words what is wrong."""
+        call.body = body = await request.body(BODY_LIMIT)
+        call.notation = notation.requested(request.headers, request.query, body)
+        if _OF_IAM in request.query or _OF_IAM in body:
+            call.service, call.meant = "iam", IAM
+
+    def signature(self, call: QueryCall, request: Request) -> Signed:
+        """Return what the request claims to have signed, and for which service; raises AuthenticationFailed."""
+        try:
+            signed = sigv4.parse(request, hashlib.sha256(call.body).hexdigest())
+        except AuthenticationFailed as error:
+            if error.reason is AuthReason.MISSING:
+                _refuse_unsigned(call, request.query, call.body)
+            raise
+        service = SERVICES.get(signed.credential.service)
+        if service is None:
+            detail = "Credential should be scoped to correct service: 'sts'. "
+            raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
+        call.service, call.meant = signed.credential.service, service
+        return signed
+
+    async def run(self, call: QueryCall, request: Request, caller: Caller | None) -> Answer:
+        """Decode the form by the model, and run the operation that it names."""
+        call.region = call.meant.region or call.region
+        sts.check_session(call.principal, call.service)
+        form = query.parse(request.query, call.body)
+        await call.meant.model.ready()
+        operation = _operation(call, form)
+        input = call.meant.model.read(operation.name, form)
+        call.facts["parameters"] = parameters.members(_without_secrets(input))
+        output = await operation.run(call, input)
+        write = partial(call.notation.response, call.meant.model, operation.name, output, call.request_id)
+        is_page = output is not None and "IsTruncated" in output  # of a list, which may be long
+        return _answer(call, 200, await lists.beside(call, write) if is_page else write())
+
+    def fault(self, call: QueryCall, error: Exception) -> QueryFault:
+        """Return the error of IAM or STS for whatever was raised."""
+        return faults.wire(error)
+
+    def refusal(self, call: QueryCall, request: Request, fault: QueryFault) -> Answer:
+        """Return the answer that tells the client of an error."""
+        return _answer(call, fault.status, call.notation.failure(call.meant.model, fault, call.request_id))
+
+    async def send(self, call: QueryCall, request: Request, answer: Answer, send: Send) -> None:
+        """Send the answer."""
+        await answer.send(send)
 
 
-def _meant(call: Call, *forms: bytes) -> Service:
-    """Return the service that is likely meant, which tells what is wrong until a signature says which it is."""
-    if any(_OF_IAM in form for form in forms):
-        call.service = "iam"
-        return IAM
-    return STS
-
-
-async def _authenticate(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> Service:
-    """Put the caller into the call and return the service that was signed for; raises AuthenticationFailed."""
-    try:
-        signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
-    except AuthenticationFailed as error:
-        if error.reason is AuthReason.MISSING:
-            _refuse_unsigned(call, request.query, body)
-        raise
-    credential = signed.credential
-    service = SERVICES.get(credential.service)
-    if service is None:
-        detail = "Credential should be scoped to correct service: 'sts'. "
-        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
-    call.service = credential.service
-    call.prove_by(caller.authenticate, day_keys, request, signed)
-    known = await caller.authenticate(call.services, day_keys, request, signed)
-    call.principal = known.principal
-    call.access_key_id = known.access_key_id
-    call.region = service.region or known.region
-    if known.session is not None:
-        call.facts["session"] = known.session
-    sts.check_session(known.principal, credential.service)
-    return service
+handle = partial(edge.serve, QueryWire())
 
 
 def _refuse_unsigned(call: Call, *forms: bytes) -> None:
@@ -115,8 +116,9 @@ def _refuse_unsigned(call: Call, *forms: bytes) -> None:
             raise QueryFault(400, "InvalidAction", text)
 
 
-def _named(call: Call, service: Service, form: Tree) -> Operation:
+def _operation(call: QueryCall, form: Tree) -> Operation:
     """Return the operation that a form names; one that AWS has and this server has not is told from none at all."""
+    service = call.meant
     action = query.text_of(form, "Action") or ""
     version = query.text_of(form, "Version") or "NO_VERSION_SPECIFIED"
     if version != service.model.version or not service.model.knows(action):
@@ -130,33 +132,17 @@ def _named(call: Call, service: Service, form: Tree) -> Operation:
     return operation
 
 
-def _shown(value: Any) -> Any:
+def _without_secrets(value: Any) -> Any:
     """Return what the record says of the parameters: no secret, and no text of any length."""
     if isinstance(value, dict):
-        return {name: _shown(below) for name, below in value.items() if name not in SECRET}
+        return {name: _without_secrets(below) for name, below in value.items() if name not in SECRET}
     if isinstance(value, list):
-        return [_shown(below) for below in value]
-    return shown.text(value) if isinstance(value, str) else value
+        return [_without_secrets(below) for below in value]
+    return parameters.text(value) if isinstance(value, str) else value
 
 
-async def _failed(call: Call, service: Service, answers: Notation, error: Exception) -> Answer:
-    """Return the answer to an error, recorded."""
-    fault = await refuse(call, error, faults.wire, lambda _: None)
-    return _answer(call, fault.status, answers, answers.failure(service.model, fault, call.request_id))
-
-
-async def _written(
-    call: Call, service: Service, operation: Operation, answers: Notation, output: Output | None
-) -> Answer:
-    """Return the answer with an output; a page of a list, which may be long, is written beside the event loop."""
-    given = service.model, operation.name, output, call.request_id
-    if output is not None and "IsTruncated" in output:
-        return _answer(call, 200, answers, await lists.beside(call, answers.response, *given))
-    return _answer(call, 200, answers, answers.response(*given))
-
-
-def _answer(call: Call, status: int, answers: Notation, body: bytes) -> Answer:
-    headers = [(b"x-amzn-RequestId", call.request_id.encode()), (b"Content-Type", answers.content_type)]
+def _answer(call: QueryCall, status: int, body: bytes) -> Answer:
+    headers = [(b"x-amzn-RequestId", call.request_id.encode()), (b"Content-Type", call.notation.content_type)]
     if call.service == "sts" and b"origin" in call.headers:  # AWS: pages of other origins reach STS, and not IAM
         headers.extend(cors.ANSWERED)
     return Answer(status, headers, body)

@@ -15,12 +15,12 @@ from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
-from fuin.gate import permit_role
+from fuin.gate.permit import permit_role
 from fuin.identity import credentials, session_policies, session_tags
 from fuin.identity.faults import ValidationError
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
     from fuin.identity.session_tags import SessionTags
     from fuin.store.roles import Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fuin import lists
+from fuin.gate import lists
 from fuin.identity import attachments, entities, groups, instance_profiles, managed_policies, paging, roles, users
 from fuin.store import groups as memberships
 from fuin.store import identities, inline_policies
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 T = TypeVar("T", bound=Identity)

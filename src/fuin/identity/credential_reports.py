@@ -20,7 +20,7 @@ from fuin.store.rotations import DAY
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
     from fuin.store.credential_reports import Credentials, Key
 

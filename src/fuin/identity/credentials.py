@@ -11,7 +11,7 @@ from fuin.identity.faults import QueryFault
 
 if TYPE_CHECKING:
     from fuin.formats.session_token import Claims
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 PACKED_LIMIT = 2048  # bytes that a session's policies and tags may take in its token

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fuin import ids
 from fuin.access.identity_keys import BOUNDED
 from fuin.errors import AccessDenied
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.identity import faults
 from fuin.identity.faults import InvalidInput, ValidationError
 from fuin.store import identities
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 T = TypeVar("T", bound=Identity)
@@ -122,7 +122,7 @@ def _allowed(
     except AccessDenied as error:
         raise unplaced(error, arn, f"{cls.kind.replace('-', ' ')} {name}") from None
     # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
-    call.asked[-1] = partial(_allowed, call, cls, name, find, more, action)
+    call.rights.granted_checks[-1] = partial(_allowed, call, cls, name, find, more, action)
     if found is None:
         raise faults.missing(cls.kind, name)
     return found

@@ -18,11 +18,11 @@ from fuin.errors import (
     MalformedPolicy,
     StoreUnavailable,
 )
-from fuin.request import BodyTooLarge
+from fuin.gate.http import BodyTooLarge
+from fuin.gate.throttle import Throttled
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed, StoreRefusal, TooMany, TooManyTags
 from fuin.store.inline_policies import TooLong
 from fuin.store.principals import NoSuchPrincipal
-from fuin.throttle import Throttled
 
 _log = logging.getLogger("fuin.identity")
 

@@ -12,11 +12,11 @@ from fuin import ids
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.identity import credentials, session_policies, session_tags
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
     from fuin.identity.session_tags import Tags
 

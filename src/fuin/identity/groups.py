@@ -16,7 +16,7 @@ from fuin.store.users import User
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 

@@ -27,7 +27,7 @@ from fuin.identity import (
 from fuin.store.identities import GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 Function = Callable[["Call", "Given"], "Awaitable[Output | None]"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin import remarks
 from fuin.access.policy import PolicyKind, check_policy
+from fuin.gate import policy_warnings
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import LimitExceeded, NoSuchEntity
 from fuin.store import identities, inline_policies
 from fuin.store.errors import NotFound
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 _KINDS = {"user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": PolicyKind.ROLE}
@@ -25,7 +25,7 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
     if inline_policies.length(document) > quotas.INLINE[kind]:
         raise LimitExceeded(f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}")
     check_policy(document, _KINDS[kind])
-    remarks.note(call, document, _KINDS[kind], owner.arn)
+    policy_warnings.note(call, document, _KINDS[kind], owner.arn)
     await entities.change(
         call, owner, identities.on, owner, inline_policies.put, given["PolicyName"], document, quotas.INLINE[kind]
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids, lists
+from fuin import ids
+from fuin.gate import lists
 from fuin.identity import entities, faults, paging, quotas, roles
 from fuin.identity.faults import NoSuchEntity
 from fuin.store import identities
@@ -17,7 +18,7 @@ from fuin.store.roles import Role, find_role_by_id
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 _MACHINES = {"iam:PassedToService": "ec2.amazonaws.com"}  # whose machines get the role in AWS

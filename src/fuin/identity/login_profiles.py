@@ -17,7 +17,7 @@ from fuin.store.errors import AlreadyExists, NotFound
 from fuin.store.login_profiles import LoginProfile
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
     from fuin.store.users import User
 

@@ -6,9 +6,10 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids, lists, remarks
+from fuin import ids
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import AccessDenied
+from fuin.gate import lists, policy_warnings
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
 from fuin.numbers import whole_number
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}|aws):policy(/(?:[\x21-\x7e]+/)?)([\w+=,.@-]{1,128})", re.ASCII)
@@ -50,7 +51,7 @@ def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
     if length(document) > quotas.POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
     check_policy(document, PolicyKind.MANAGED)
-    remarks.note(call, document, PolicyKind.MANAGED, policy.arn)
+    policy_warnings.note(call, document, PolicyKind.MANAGED, policy.arn)
 
 
 def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *, owned: bool = False) -> ManagedPolicy:
@@ -67,7 +68,8 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
         entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
     except AccessDenied as error:
         raise entities.unplaced(error, arn, f"policy {arn}") from None
-    call.asked[-1] = partial(policy_of, call, given, more, owned=owned)  # whose tags may have changed by then
+    # The policy's tags may have changed when the check is repeated.
+    call.rights.granted_checks[-1] = partial(policy_of, call, given, more, owned=owned)
     if found is None:
         raise missing("policy", arn)
     return found

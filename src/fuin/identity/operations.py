@@ -13,7 +13,7 @@ from fuin.identity import assume_role, federation, iam, sts
 from fuin.identity.model import Given, Model, Output
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 Function = Callable[["Call", Given], Awaitable[Output | None]]
 

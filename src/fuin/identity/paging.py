@@ -6,14 +6,14 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fuin import lists
+from fuin.gate import lists
 from fuin.identity.faults import ValidationError
 from fuin.identity.model import Given, Output
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from fuin.store import account_aliases, password_policies
 from fuin.store.errors import NotFound
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 # What UpdateAccountPasswordPolicy sets where it is not told: it changes no single part of a policy.

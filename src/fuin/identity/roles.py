@@ -6,10 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids, remarks
+from fuin import ids
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
+from fuin.gate import policy_warnings
 from fuin.identity import entities, managed_policies, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, malformed
 from fuin.store import principals, roles
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 
@@ -39,7 +40,7 @@ async def create_role(call: Call, given: Given) -> Output:
     if role.path.startswith(entities.OF_SERVICES):
         raise InvalidInput(f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles")
     trusted = _trusted(role.trust_policy)
-    remarks.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
+    policy_warnings.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
     await entities.add(call, role, _insert, role, trusted)
     return {"Role": shown(role)}
 
@@ -101,7 +102,7 @@ async def update_assume_role_policy(call: Call, given: Given) -> None:
     role = entities.role(call, given["RoleName"])
     document = given["PolicyDocument"]
     trusted = _trusted(document)
-    remarks.note(call, document, PolicyKind.TRUST, role.arn)
+    policy_warnings.note(call, document, PolicyKind.TRUST, role.arn)
     await entities.change(call, role, _update, role, {"trust_policy": document}, trusted)
 
 

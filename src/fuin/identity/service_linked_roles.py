@@ -22,7 +22,7 @@ from fuin.store.errors import AlreadyExists
 from fuin.store.roles import Role, insert_role
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 _NAME_AT_MOST = 64

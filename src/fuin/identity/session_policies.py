@@ -12,7 +12,7 @@ from fuin.access.policy import PolicyKind, parse_policy
 from fuin.identity.faults import QueryFault, ValidationError
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given
 
 _AT_MOST = 10

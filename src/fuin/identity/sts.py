@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied, AuthenticationFailed, AuthReason
 from fuin.formats.session_token import Claims
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.identity import credentials
 from fuin.identity.faults import QueryFault, ValidationError
 
 if TYPE_CHECKING:
     from fuin.access.principal import Principal
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
 
 UNSIGNED = re.compile(rb"(?:^|&)Action=(AssumeRoleWithSAML|AssumeRoleWithWebIdentity)(?:&|$)")  # in a form

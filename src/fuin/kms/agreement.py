@@ -13,7 +13,7 @@ from fuin.kms.specs import KEY_AGREEMENT
 from fuin.kms.uses import used
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _ECDH = "ECDH"  # the only algorithm
 _DERIVE = Use("kms:DeriveSharedSecret", KEY_AGREEMENT, _ECDH)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.gate import permit_identity, permit_key
+from fuin.gate.permit import permit_identity, permit_key
 from fuin.kms import paging, rights
 from fuin.kms.faults import (
     AlreadyExistsException,
@@ -32,7 +32,7 @@ from fuin.store.errors import AlreadyExists, NotFound
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.naming import Named
     from fuin.store.keys import Key
 

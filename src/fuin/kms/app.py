@@ -1,94 +1,92 @@
-"""The HTTP edge of KMS: JSON 1.1 in, JSON 1.1 out, and a durable record before any answer leaves.
-
-`handle` shows the steps of a request in their order. What is raised anywhere becomes an answer in `faults.wire`, once.
-"""
+"""The wire of KMS: JSON 1.1 in, JSON 1.1 out. The steps of a request are in `gate/edge.py`."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import caller, cors
 from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
-from fuin.closing import refuse
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import Call
+from fuin.gate import cors, edge
+from fuin.gate.call import Call
+from fuin.gate.http import Answer
 from fuin.kms import faults, operations, throttling
-from fuin.request import Answer, ClientGone
 
 if TYPE_CHECKING:
-    from fuin.caller import Caller, DayKeys
-    from fuin.request import Request, Send
-    from fuin.services import Services
+    from fuin.access.sigv4 import Signed
+    from fuin.gate.authentication import Caller
+    from fuin.gate.http import Request, Send
+    from fuin.gate.services import Services
+    from fuin.kms.faults import Wire as KmsFault
+    from fuin.kms.operations import Operation
 
 _encode = msgspec.json.Encoder().encode
 _TYPE = (b"Content-Type", b"application/x-amz-json-1.1")
 
 
-async def handle(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
-    """Answer one request to KMS. Raises ClientGone when nobody is left to be answered."""
-    call = _stranger(services, request)
-    try:
-        body = await request.body(services.settings.kms_body_limit)  # 1. the whole body, bounded
-        operation = operations.named(request.method, request.headers.get(b"x-amz-target"))  # 2. what is asked
-        call.operation = operation.name
-        signed = _signed(call, day_keys, request, body)  # 3. who asks
-        known = caller.at_hand(services, day_keys, request, signed)
-        _identify(call, known or await caller.authenticate(services, day_keys, request, signed))
-        given = operation.decode(body)  # 4. JSON, types, the model's constraints
-        if services.throttle.rates:
-            throttling.admit(call, given)
-        output = await operation.run(call, given)  # 5. rights, state, work
-        answer = _answer(call, 200, b"{}" if output is None else _encode(output))
-        if not call.recorded:  # 6. uses of keys are recorded by the keyholder, all else here
-            await call.conclude()
-    except ClientGone:
-        raise
-    except Exception as error:
-        answer = await _failed(call, error)
-    finally:
-        call.end()
-    await answer.send(send)  # 7. the answer leaves
+class KmsCall(Call):
+    """A call with what its request brings: the body, and the row of the operation that it names."""
+
+    body: bytes = b""
+    row: Operation | None = None
 
 
-def _stranger(services: Services, request: Request) -> Call:
-    """Return the call before anybody is known to make it."""
-    return Call(
-        services, request.id, "kms", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
-        request.source_ip, request.secure, request.headers,
-    )  # fmt: skip
+class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
+    """How KMS reads requests and words answers."""
+
+    def new_call(self, services: Services, request: Request) -> KmsCall:
+        """Return the call before anybody is known to make it."""
+        return KmsCall(
+            services, request.id, "kms", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
+            request.source_ip, request.secure, request.headers,
+        )  # fmt: skip
+
+    async def read(self, call: KmsCall, request: Request) -> None:
+        """Read the whole body, and the operation that the target header names."""
+        call.body = await request.body(call.services.settings.kms_body_limit)
+        call.row = row = operations.named(request.method, request.headers.get(b"x-amz-target"))
+        call.operation = row.name
+
+    def signature(self, call: KmsCall, request: Request) -> Signed:
+        """Return what the request claims to have signed; raises AuthenticationFailed."""
+        signed = sigv4.parse(request, hashlib.sha256(call.body).hexdigest())
+        if signed.credential.service != "kms":
+            detail = "Credential should be scoped to correct service: 'kms'. "
+            raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
+        return signed
+
+    async def run(self, call: KmsCall, request: Request, caller: Caller | None) -> Answer:
+        """Decode the input by the model, admit the request by its quota, and run the operation."""
+        row = call.row
+        if row is None:
+            raise faults.UnknownOperationException
+        input = row.decode(call.body)
+        if call.services.throttle.rates:
+            throttling.admit(call, input)
+        output = await row.run(call, input)
+        return _answer(call, 200, b"{}" if output is None else _encode(output))
+
+    def fault(self, call: KmsCall, error: Exception) -> KmsFault:
+        """Return KMS's error for whatever was raised."""
+        return faults.wire(error, call.request_id)
+
+    def refusal(self, call: KmsCall, request: Request, fault: KmsFault) -> Answer:
+        """Return the answer that tells the client of an error."""
+        body = {"__type": fault.code} if not fault.message else {"__type": fault.code, "message": fault.message}
+        answer = _answer(call, fault.status, _encode(body))
+        answer.headers.append((b"x-amzn-ErrorType", fault.code.encode()))
+        return answer
+
+    async def send(self, call: KmsCall, request: Request, answer: Answer, send: Send) -> None:
+        """Send the answer."""
+        await answer.send(send)
 
 
-def _signed(call: Call, day_keys: DayKeys, request: Request, body: bytes) -> sigv4.Signed:
-    """Return what the request claims to have signed; raises AuthenticationFailed."""
-    signed = sigv4.parse(request, hashlib.sha256(body).hexdigest())
-    service = signed.credential.service
-    if service != "kms":
-        detail = "Credential should be scoped to correct service: 'kms'. "
-        raise AuthenticationFailed(AuthReason.WRONG_SCOPE, detail)
-    call.prove_by(caller.authenticate, day_keys, request, signed)
-    return signed
-
-
-def _identify(call: Call, known: Caller) -> None:
-    """Put the caller into the call."""
-    call.principal = known.principal
-    call.access_key_id = known.access_key_id
-    call.region = known.region
-    if known.session is not None:
-        call.facts["session"] = known.session
-
-
-async def _failed(call: Call, error: Exception) -> Answer:
-    """Return the answer to an error, recorded."""
-    wire = await refuse(call, error, lambda error: faults.wire(error, call.request_id), lambda _: None)
-    body = {"__type": wire.code} if not wire.message else {"__type": wire.code, "message": wire.message}
-    answer = _answer(call, wire.status, _encode(body))
-    answer.headers.append((b"x-amzn-ErrorType", wire.code.encode()))
-    return answer
+handle = partial(edge.serve, KmsWire())
 
 
 def _answer(call: Call, status: int, body: bytes) -> Answer:

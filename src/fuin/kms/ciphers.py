@@ -1,9 +1,8 @@
 """The uses of a key that make or open ciphertext, for keys of every kind: the only calls of the keyholder for them.
 
-Each one leaves a durable record, also when it fails, and marks the call as recorded. A blob of symmetric encryption
-names its key and material; RSA ciphertext names nothing (RFC 8017, section 7.1). What a key in an external key store
-makes is encrypted once more by its proxy (`external.py`); a call that fails there is not marked as recorded, so that
-its closing record says so.
+Each one leaves a durable record, also when it fails. A blob of symmetric encryption names its key and material; RSA
+ciphertext names nothing (RFC 8017, section 7.1). What a key in an external key store makes is encrypted once more by
+its proxy (`external.py`); a call that fails there gets a closing record, as every refusal does, which says so.
 """
 
 from __future__ import annotations
@@ -16,44 +15,37 @@ from fuin.kms.faults import InvalidCiphertextException
 from fuin.xks.failure import Failure, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from fuin.errors import Fault
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.key import OpenKey
 
 
-def data_key(call: Call, opened: OpenKey, length: int) -> Awaitable[list[bytes]]:
-    """Return a fresh data key of `length` bytes and its ciphertext blob, those two.
-
-    Who awaits it marks the call as recorded: this is the hottest path, and a coroutine of its own costs a microsecond.
-    """
-    made = call.services.keyholder.data_key(opened.material, opened.parameter, length, opened.draft(call))
-    return made if opened.key.custom_key_store is None else _wrapped(call, opened, made)
-
-
-async def _wrapped(call: Call, opened: OpenKey, made: Awaitable[list[bytes]]) -> list[bytes]:
-    plaintext, blob = await made
-    return [plaintext, await external.wrap(call, opened, blob)]
+async def data_key(call: Call, opened: OpenKey, length: int) -> list[bytes]:
+    """Return a fresh data key of `length` bytes and its ciphertext blob, those two."""
+    made = await call.use(
+        call.services.keyholder.data_key(opened.material, opened.parameter, length, opened.draft(call))
+    )
+    if opened.key.custom_key_store is not None:
+        made[1] = await external.wrap(call, opened, made[1])
+    return made
 
 
 async def data_key_without_plaintext(call: Call, opened: OpenKey, length: int) -> bytes:
     """Return the ciphertext blob of a fresh data key that nobody has seen."""
-    blob = await call.services.keyholder.data_key_without_plaintext(
-        opened.material, opened.parameter, length, opened.draft(call)
-    )
+    keyholder, draft = call.services.keyholder, opened.draft(call)
+    blob = await call.use(keyholder.data_key_without_plaintext(opened.material, opened.parameter, length, draft))
     if opened.key.custom_key_store is not None:
         blob = await external.wrap(call, opened, blob)
-    call.recorded = True
     return blob
 
 
 async def encrypt(call: Call, opened: OpenKey, plaintext: bytes) -> bytes:
     """Return the ciphertext of `plaintext`; its length was checked before."""
-    blob = await call.services.keyholder.encrypt(opened.material, opened.parameter, plaintext, opened.draft(call))
+    blob = await call.use(
+        call.services.keyholder.encrypt(opened.material, opened.parameter, plaintext, opened.draft(call))
+    )
     if opened.key.custom_key_store is not None:
         blob = await external.wrap(call, opened, blob)
-    call.recorded = True
     return blob
 
 
@@ -62,15 +54,13 @@ async def decrypt(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
     if opened.key.custom_key_store is not None:
         ciphertext = await external.unwrap(call, opened, ciphertext)
     try:
-        plaintext = await call.services.keyholder.decrypt(
-            opened.material, opened.parameter, ciphertext, opened.draft(call)
+        return await call.use(
+            call.services.keyholder.decrypt(opened.material, opened.parameter, ciphertext, opened.draft(call))
         )
     except MaterialDamaged:
         raise
     except TamperedError:
-        raise _unopened(call, opened) from None
-    call.recorded = True
-    return plaintext
+        raise _undecryptable(call, opened) from None
 
 
 async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: OpenKey) -> bytes:
@@ -81,25 +71,25 @@ async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: Ope
     if source.key.custom_key_store is not None:
         ciphertext = await external.unwrap(call, source, ciphertext)
     try:
-        new = await call.services.keyholder.re_encrypt(
-            source.material, source.parameter, ciphertext, target.material, target.parameter,
-            source.draft(call), target.draft(call),
+        new = await call.use(
+            call.services.keyholder.re_encrypt(
+                source.material, source.parameter, ciphertext, target.material, target.parameter,
+                source.draft(call), target.draft(call),
+            )
         )  # fmt: skip
     except MaterialDamaged:
         raise
     except TamperedError:
-        raise _unopened(call, source) from None
+        raise _undecryptable(call, source) from None
     except FormatError:
         raise oaep.unfit(target) from None
     if target.key.custom_key_store is not None:
         new = await external.wrap(call, target, new)
-    call.recorded = True
     return new
 
 
-def _unopened(call: Call, opened: OpenKey) -> Fault:
+def _undecryptable(call: Call, opened: OpenKey) -> Fault:
     """Return the error for what the keyholder could not open; of an external key it came from the proxy."""
-    call.refused = True
     if opened.key.custom_key_store is not None:
         return external.refusal(call, Failure(Why.WRONG_CIPHERTEXT))
     return InvalidCiphertextException()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.kms import paging, proxy_faults, quotas
 from fuin.kms.external import Configuration, configuration, proxy_of
 from fuin.kms.faults import (
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 STORES_AT_MOST = quotas.CUSTOM_KEY_STORES
 _PAGE = 100

@@ -14,7 +14,7 @@ from fuin.kms.specs import SM2, SPECS
 from fuin.kms.uses import used
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _USES = {
     (action, spec.name): Use(action, more=(("kms:datakeypairspec", spec.name),))
@@ -134,8 +134,11 @@ def _opened(
 def _open_still(
     call: Call, action: str, p: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
 ) -> None:
-    """Refuse the pair, on the record as well, if the key may not be used any more.
+    """Refuse the pair, on the record as well, if the key may no longer be used.
 
-    An RSA pair may have waited for minutes, behind what others let the keyholder make.
+    An RSA pair may have waited for minutes, behind pairs that others let the keyholder make. The same answer as before
+    is on the record already.
     """
+    decisions = len(call.decisions)
     _opened(call, action, p)
+    del call.decisions[decisions:]

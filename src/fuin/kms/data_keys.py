@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.kms import ciphers
 from fuin.kms.custom_key_stores import refuse_random
 from fuin.kms.faults import (
@@ -17,7 +17,7 @@ from fuin.kms.key import Context, Use, open_key
 from fuin.kms.shapes import Input, Output, RecipientInfo
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _LENGTHS = {"AES_256": 32, "AES_128": 16}
 _GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
@@ -95,7 +95,6 @@ async def generate_data_key(call: Call, p: GenerateDataKeyInput) -> GenerateData
     if p.DryRun:
         raise DryRunOperationException
     plaintext, blob = await ciphers.data_key(call, opened, length)
-    call.recorded = True
     return GenerateDataKeyOutput(
         CiphertextBlob=blob, Plaintext=plaintext, KeyId=opened.arn, KeyMaterialId=opened.material_id
     )
@@ -124,8 +123,8 @@ async def generate_random(call: Call, p: GenerateRandomInput) -> GenerateRandomO
     permit_identity(call, "kms:GenerateRandom", "*", call.account)
     if p.CustomKeyStoreId is not None:
         refuse_random(call, p.CustomKeyStoreId)
-    plaintext = await call.services.keyholder.random(p.NumberOfBytes, call.draft(use="kms:GenerateRandom"))
-    call.recorded = True
+    draft = call.draft(use="kms:GenerateRandom")
+    plaintext = await call.use(call.services.keyholder.random(p.NumberOfBytes, draft))
     return GenerateRandomOutput(Plaintext=plaintext)
 
 

@@ -12,7 +12,7 @@ from fuin.kms.specs import ENCAPSULATE_DECAPSULATE
 from fuin.kms.uses import used
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _ML_KEM = "ML_KEM"  # the only algorithm
 _ENCAPSULATE = Use("kms:Encapsulate", ENCAPSULATE_DECAPSULATE, _ML_KEM)

@@ -24,7 +24,7 @@ from fuin.kms.shapes import Input, Output, RecipientInfo
 from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _IGNORE_CIPHERTEXT = "IGNORE_CIPHERTEXT"
 _ALGORITHMS = (SYMMETRIC_DEFAULT, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE")

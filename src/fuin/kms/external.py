@@ -19,7 +19,7 @@ from fuin.xks.failure import Failure, Why
 from fuin.xks.proxy import Asking, Encrypted, Proxy
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.key import OpenKey
     from fuin.store.key_stores import KeyStore
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.key_stores import KeyStore
     from fuin.store.keys import Key
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import errors
 from fuin.errors import AuthReason, Fault
-from fuin.request import BodyTooLarge
+from fuin.gate.http import BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

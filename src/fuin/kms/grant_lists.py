@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.kms import grant_rules, paging, states
 from fuin.kms.faults import ValidationException
 from fuin.kms.key import Context, found, reach
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.access.grants import Grant, Pairs
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.keys import Key
 
 _PAGE, _LARGEST_PAGE = 50, 100

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.access.grants import Grant, Pairs
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.keys import Key
 
 _PAIRS_AT_MOST, _VALUE_AT_MOST = 8, 384  # of a constraint's encryption context; characters

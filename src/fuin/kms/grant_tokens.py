@@ -14,7 +14,7 @@ from fuin.kms.faults import InvalidGrantTokenException
 
 if TYPE_CHECKING:
     from fuin.access.grants import Grant
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 
 def issue(grant_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access.grants import Grant
 from fuin.errors import AccessDenied
-from fuin.gate import permit_identity, permit_retirement
+from fuin.gate.permit import permit_identity, permit_retirement
 from fuin.kms import grant_lists, grant_rules, grant_tokens, rights, states
 from fuin.kms.faults import (
     DryRunOperationException,
@@ -34,7 +34,7 @@ from fuin.store.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
     from fuin.access.facts import Late, Values
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.keys import Key
 
 _CREATE, _RETIRE, _REVOKE = "kms:CreateGrant", "kms:RetireGrant", "kms:RevokeGrant"

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from fuin.errors import Fault
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call
-    from fuin.services import Services
+    from fuin.gate.call import Call
+    from fuin.gate.services import Services
     from fuin.store.keys import Key
 
 DAY = 86400.0
@@ -188,7 +188,7 @@ async def expire_due(services: Services, due: float) -> list[str]:
     for call in calls:
         await call.announce("delete")
     await calls[-1].make(imports.destroy_expired, due)
-    await janitor.close(calls, calls[-1].serial)
+    await janitor.close(calls, calls[-1].record.serial)
     for key_id in {each.key_id for each in expired}:
         await services.keyholder.forget(key_id)
     await services.store.erase()

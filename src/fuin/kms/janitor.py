@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING, Any
 from fuin import ids
 from fuin.access.principal import Principal
 from fuin.clock import CLOCK
-from fuin.gate import Call
+from fuin.gate.call import Call
+from fuin.gate.record import Record
 from fuin.store import keys, meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fuin.services import Services
+    from fuin.gate.services import Services
 
 _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms.amazonaws.com")
 
 
 def own_call(services: Services, operation: str, region: str, now: float, facts: dict[str, Any]) -> Call:
     """Return a call that the key service makes by itself: its records name the service as the principal."""
-    return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, facts=facts)
+    return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, record=Record(facts))
 
 
 async def close(calls: Iterable[Call], serial: int) -> None:
     """Put on the record that what was announced is done, with the serial by which the database holds it."""
     for call in calls:
-        call.serial = serial
+        call.record.serial = serial
         await call.conclude()
 
 

@@ -15,7 +15,7 @@ import msgspec
 from fuin import ids
 from fuin.errors import AccessDenied, FormatError, FuinError
 from fuin.formats import blob, context
-from fuin.gate import permit_identity, permit_key
+from fuin.gate.permit import permit_identity, permit_key
 from fuin.kms import rights, states
 from fuin.kms.faults import (
     IncorrectKeyException,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fuin.access.facts import Given
     from fuin.access.grants import Grant
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.catalog import Catalog
     from fuin.store.keys import Key
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import crash, ids
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.kms import external_keys, managed, paging, quotas, rights, shapes, throttling
 from fuin.kms.faults import (
     NotFoundException,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fuin.access.facts import Given
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.naming import Named
     from fuin.store.keys import Key
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.access.facts import Values
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.keyholder.client import LastUse
     from fuin.kms.naming import Named
 

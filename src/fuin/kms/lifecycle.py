@@ -16,7 +16,7 @@ from fuin.store.errors import NotFound, WrongState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.naming import Named
 
 T = TypeVar("T")

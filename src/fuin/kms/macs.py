@@ -12,7 +12,7 @@ from fuin.kms.specs import GENERATE_VERIFY_MAC
 from fuin.kms.uses import used
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _USES = {
     (action, algorithm): Use(action, GENERATE_VERIFY_MAC, algorithm)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.formats.wrapped import Material
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 S3 = "s3"
 S3_ALIAS = ALIASES + S3

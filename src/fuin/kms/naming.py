@@ -11,7 +11,7 @@ from fuin.kms.faults import InvalidArnException, NotFoundException
 from fuin.store.keys import SERVICE
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.catalog import Catalog
     from fuin.store.keys import Key
 

@@ -21,7 +21,7 @@ from fuin.store.keys import SERVICE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 DATA_KEY_LENGTH = 32  # AES-256
 _GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
@@ -116,5 +116,4 @@ def arn_of_alias(call: Call, identifier: str, region: str | None = None) -> str 
 
 async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
     plaintext, blob = await ciphers.data_key(asked, opened, DATA_KEY_LENGTH)
-    asked.recorded = True
     return DataKey(plaintext, blob, opened.arn)

@@ -40,7 +40,7 @@ from fuin.kms.faults import SerializationException, UnknownOperationException
 from fuin.kms.shapes import KeyInput
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 Function = Callable[["Call", Any], Awaitable[msgspec.Struct | None]]
 

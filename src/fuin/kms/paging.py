@@ -9,16 +9,16 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from fuin import lists
+from fuin.gate import lists
+from fuin.gate.throttle import Throttled
 from fuin.kms.faults import InvalidMarkerException, ThrottlingException
-from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fuin.shown import AT_MOST, members, text
+from fuin.gate.parameters import AT_MOST, members, text
 
 NOTED = frozenset({
     "AliasName", "BypassPolicyLockoutSafetyCheck", "CloudHsmClusterId", "Constraints", "CustomKeyStoreId",

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import crash, remarks
+from fuin import crash
 from fuin.access.compiled import compiled
 from fuin.access.named import principals_of
 from fuin.access.policy import PolicyKind
 from fuin.errors import AccessDenied
-from fuin.gate import permit_key
+from fuin.gate import policy_warnings
+from fuin.gate.permit import permit_key
+from fuin.gate.record import Record
 from fuin.kms import quotas, rights
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
@@ -24,7 +26,7 @@ from fuin.store.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts, Fill, Given
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _NAME = "default"  # the only name that a key policy has here
 _OF_SHARES = "AWS_RAM"  # AWS: the key policy that RAM manages, of a key that is shared through it
@@ -131,11 +133,11 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Gi
     _check_principals(call, list(principals_of(compiled(policy, PolicyKind.KEY))))
     if not bypass:
         _check_lockout(call, arn, account, policy, of_key)
-    remarks.note(call, policy, PolicyKind.KEY, arn)
+    policy_warnings.note(call, policy, PolicyKind.KEY, arn)
 
 
 def _check_lockout(call: Call, arn: str, account: str, policy: str, of_key: Given | Fill) -> None:
-    trial = msgspec.structs.replace(call, facts={}, decisions=[])  # a question about the future leaves no decision
+    trial = msgspec.structs.replace(call, record=Record())  # a question about the future leaves no decision
     try:
         permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, partial(_add_conditions, of_key))
     except AccessDenied:

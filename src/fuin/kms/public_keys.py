@@ -12,7 +12,7 @@ from fuin.kms.specs import ENCAPSULATE_DECAPSULATE, ENCRYPT_DECRYPT, KEY_AGREEME
 from fuin.kms.uses import used
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _GET_PUBLIC_KEY = Use("kms:GetPublicKey", usage=None, algorithm=None)
 

@@ -15,7 +15,7 @@ import msgspec
 from botocore.loaders import Loader
 
 from fuin import crash
-from fuin.gate import permit_identity
+from fuin.gate.permit import permit_identity
 from fuin.kms import managed, quotas, rights, states
 from fuin.kms.faults import AlreadyExistsException, NotFoundException, UnsupportedOperationException
 from fuin.kms.key import found, reach
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.access.facts import Values
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 
 class ReplicateKeyInput(Input, frozen=True):

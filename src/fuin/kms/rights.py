@@ -12,7 +12,9 @@ import msgspec
 
 from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
 from fuin.errors import AccessDenied
-from fuin.gate import permit_identity
+from fuin.gate.commit import HeldRights
+from fuin.gate.permit import permit_identity
+from fuin.gate.record import Record
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.specs import (
     ENCAPSULATE_DECAPSULATE,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.access.facts import Facts, Given, Table, Values
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.kms.key import Use
     from fuin.kms.naming import Named
     from fuin.store.keys import Key
@@ -175,7 +177,7 @@ def _of_no_key(call: Call, named: Named, action: str) -> AccessDenied | None:
     A Deny of the caller's own may depend on the key's tags, aliases or spec, or on there being none, and one of the
     key's policy goes before it: whatever differs from this would tell of a key of another account.
     """
-    trial = msgspec.structs.replace(call, facts={}, decisions=[], asked=[])
+    trial = msgspec.structs.replace(call, record=Record(), rights=HeldRights())
     try:
         permit_identity(trial, action, named.arn, named.account, partial(add_key, call, named._replace(key=None), None))
     except AccessDenied as error:

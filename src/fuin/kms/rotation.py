@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.clock import CLOCK
-from fuin.gate import Call
+from fuin.gate.call import Call
 from fuin.kms import janitor, paging, states
 from fuin.kms.faults import (
     ConflictException,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from fuin.errors import Fault
+    from fuin.gate.services import Services
     from fuin.kms.naming import Named
-    from fuin.services import Services
     from fuin.store.keys import Key
     from fuin.store.materials import Version
     from fuin.store.rotations import Due

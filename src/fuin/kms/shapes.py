@@ -25,7 +25,7 @@ from fuin.kms.specs import (
 from fuin.store import keys
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.keys import Key
 
 _WITH_MATERIAL_ID = frozenset({"AWS_KMS", "EXTERNAL"})

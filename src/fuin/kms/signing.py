@@ -14,7 +14,7 @@ from fuin.kms.uses import used
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"
 _ANY = 0

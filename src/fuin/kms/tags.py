@@ -13,7 +13,7 @@ from fuin.store import tags
 from fuin.store.errors import NotFound, TooManyTags
 
 if TYPE_CHECKING:
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 MOST = TAGS_PER_KEY
 _PAGE = 50

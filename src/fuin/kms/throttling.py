@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.errors import Fault, FuinError
+from fuin.gate.throttle import Throttled
 from fuin.keyholder.client import SLOW
 from fuin.kms.faults import ThrottlingException
 from fuin.kms.naming import find
 from fuin.kms.regions import kms_regions
-from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import msgspec
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
     from fuin.store.keys import Key
 
 SYMMETRIC, RSA, ECC, ML_DSA = "kms:Symmetric", "kms:RSA", "kms:ECC", "kms:ML-DSA"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from fuin.errors import Fault
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 T = TypeVar("T")
 
@@ -19,19 +19,16 @@ T = TypeVar("T")
 async def used(
     call: Call, answer: Awaitable[T], *, tampered: type[Fault] | None = None, invalid: Fault | None = None
 ) -> T:
-    """Return the answer, whose durable record stands for the request's.
+    """Return the answer to a use of a key; raises AWS's error for what the keyholder refuses.
 
     A signature, MAC or ciphertext that does not hold raises `tampered`, on the record as well. Input that does not fit
     the key raises `invalid`: the request gets a record of its own then, since not all such input comes as far as a use.
     """
     try:
-        result = await answer
+        return await call.use(answer)
     except TamperedError as error:
         if tampered is None or isinstance(error, MaterialDamaged):
             raise
-        call.refused = True
         raise tampered from None
     except FormatError:
         raise invalid or ValidationException("The request is not valid for this key.") from None
-    call.recorded = True
-    return result

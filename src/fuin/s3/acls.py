@@ -5,52 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.s3 import documents, owner_acls, reads, rights, xml
-from fuin.s3.exchange import document, empty
+from fuin.s3.call import document, empty
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version
 
 if TYPE_CHECKING:
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call
 
 _ROOT = "AccessControlPolicy"
 
 
-async def get_bucket_acl(x: Exchange) -> Answer:
+async def get_bucket_acl(call: S3Call) -> Answer:
     """Give the bucket's ACL: full control for its owner."""
-    return document(_ROOT, *owner_acls.content(rights.bucket_for(x, "s3:GetBucketAcl").account))
+    return document(_ROOT, *owner_acls.content(rights.bucket_for(call, "s3:GetBucketAcl").account))
 
 
-async def get_object_acl(x: Exchange) -> Answer:
+async def get_object_acl(call: S3Call) -> Answer:
     """Give the object's ACL: full control for the bucket's owner."""
-    bucket = rights.bucket_of_object(x, "s3:GetObjectAcl")
-    check_version(x.query.get("versionId"))
-    reads.find(x, bucket, x.key)
+    bucket = rights.bucket_of_object(call, "s3:GetObjectAcl")
+    check_version(call.query.get("versionId"))
+    reads.find(call, bucket, call.key)
     return document(_ROOT, *owner_acls.content(bucket.account))
 
 
-async def put_bucket_acl(x: Exchange) -> Answer:
+async def put_bucket_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the owner full control and nobody anything else."""
-    rights.bucket_for(x, "s3:PutBucketAcl")
-    raw = await documents.read(x, checked=False)
-    bucket = rights.bucket_for(x, "s3:PutBucketAcl")  # again: its sender chose how long the body took
-    _check_put(x, raw, bucket.account)
+    rights.bucket_for(call, "s3:PutBucketAcl")
+    raw = await documents.read(call, checked=False)
+    bucket = rights.bucket_for(call, "s3:PutBucketAcl")  # again: its sender chose how long the body took
+    _check_put(call, raw, bucket.account)
     return empty(200)
 
 
-async def put_object_acl(x: Exchange) -> Answer:
+async def put_object_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the bucket's owner full control and nobody anything else."""
-    rights.bucket_of_object(x, "s3:PutObjectAcl")
-    check_version(x.query.get("versionId"))
-    raw = await documents.read(x, checked=False)
-    bucket = rights.bucket_of_object(x, "s3:PutObjectAcl")
-    reads.find(x, bucket, x.key)
-    _check_put(x, raw, bucket.account)
+    rights.bucket_of_object(call, "s3:PutObjectAcl")
+    check_version(call.query.get("versionId"))
+    raw = await documents.read(call, checked=False)
+    bucket = rights.bucket_of_object(call, "s3:PutObjectAcl")
+    reads.find(call, bucket, call.key)
+    _check_put(call, raw, bucket.account)
     return empty(200)
 
 
-def _check_put(x: Exchange, raw: bytes, owner: str) -> None:
-    in_headers = owner_acls.check_headers(x.request.headers, owner)
+def _check_put(call: S3Call, raw: bytes, owner: str) -> None:
+    in_headers = owner_acls.check_headers(call.request.headers, owner)
     if raw and in_headers:
         raise S3Fault("UnexpectedContent")
     if raw:

@@ -12,7 +12,7 @@ from fuin.s3.faults import S3Fault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.request import Request
+    from fuin.gate.http import Request
 
 KEY_LIMIT = 1024  # bytes of UTF-8
 _BUCKET_LIMIT = 255  # characters; no name is longer than 63, and whoever asks leaves it in the audit log
@@ -32,6 +32,9 @@ class Address:
         if self.key:
             return routes.OBJECT
         return routes.BUCKET if self.bucket else routes.SERVICE
+
+
+SERVICE = Address("", "")
 
 
 def decode(raw: bytes) -> str:

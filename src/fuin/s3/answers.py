@@ -7,11 +7,11 @@ import base64
 import logging
 from typing import TYPE_CHECKING
 
-from fuin.request import ClientGone
+from fuin.gate.http import ClientGone
 
 if TYPE_CHECKING:
-    from fuin.request import Answer, Request, Send
-    from fuin.s3.exchange import Headers, Stream
+    from fuin.gate.http import Answer, Request, Send
+    from fuin.s3.call import Headers, Stream
 
 log = logging.getLogger("fuin.s3")
 

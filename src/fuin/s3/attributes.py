@@ -10,15 +10,15 @@ from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.faults import invalid_argument
 
 if TYPE_CHECKING:
+    from fuin.s3.call import S3Call
     from fuin.s3.checksums import Checksum
-    from fuin.s3.exchange import Exchange
     from fuin.store.objects import Object
     from fuin.store.parts import Part
 
 _PARTS_AT_MOST = 1000
 
 
-def object_parts(x: Exchange, obj: Object, checksum: Checksum | None) -> str:
+def object_parts(call: S3Call, obj: Object, checksum: Checksum | None) -> str:
     """Return the ObjectParts element: how many there are and, under a composite checksum, a page of them.
 
     AWS tells of the single parts only where the object's checksum is made of theirs.
@@ -26,7 +26,7 @@ def object_parts(x: Exchange, obj: Object, checksum: Checksum | None) -> str:
     count = xml.text("PartsCount", len(obj.parts))
     if checksum is None or checksum.kind != checksums.COMPOSITE:
         return xml.tag("ObjectParts", count)
-    after, limit = _number(x, b"x-amz-part-number-marker", 0), _number(x, b"x-amz-max-parts", _PARTS_AT_MOST)
+    after, limit = _number(call, b"x-amz-part-number-marker", 0), _number(call, b"x-amz-max-parts", _PARTS_AT_MOST)
     found = [part for part in obj.parts if part.number > after]
     shown = found[: min(limit, _PARTS_AT_MOST)]
     return xml.tag(
@@ -46,8 +46,8 @@ def _part(part: Part, algorithm: str) -> str:
     return xml.tag("Part", kept, xml.text("PartNumber", part.number), xml.text("Size", part.size))
 
 
-def _number(x: Exchange, name: bytes, default: int) -> int:
-    text = x.header(name)
+def _number(call: S3Call, name: bytes, default: int) -> int:
+    text = call.header(name)
     if not text:
         return default
     number = whole_number(text, 0, 2**31 - 1)

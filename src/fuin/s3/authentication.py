@@ -9,7 +9,7 @@ from fuin.s3.faults import AUTHENTICATION, S3Fault
 
 if TYPE_CHECKING:
     from fuin.access.sigv4 import Signed
-    from fuin.request import Request
+    from fuin.gate.http import Request
 
 _VERSION_2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 _TWO_MECHANISMS = "Only one auth mechanism allowed"

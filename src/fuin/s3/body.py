@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from fuin.access.streaming import ChunkedBody
-    from fuin.request import Request
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Request
+    from fuin.s3.call import S3Call
     from fuin.s3.payload import Promise
 
 BATCH = 1 * MIB
@@ -47,12 +47,12 @@ class Stored:
 class Intake:
     """Turns plaintext into a durable blob; its methods block and run in the pool, one at a time."""
 
-    def __init__(self, x: Exchange, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
+    def __init__(self, call: S3Call, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
         self._sealer = sealer
         self._digests = digests
         self._etag = etag
-        self._file = NewBlob(x.services.settings.blobs, sealer.message_id.hex())
-        x.held.append(self._file)  # as in use, until the request ends: by then the index names it, or it is gone
+        self._file = NewBlob(call.services.settings.blobs, sealer.message_id.hex())
+        call.held.append(self._file)  # as in use, until the request ends: by then the index names it, or it is gone
         self._begun = False
 
     def take(self, pieces: Iterable[Buffer]) -> None:
@@ -126,14 +126,14 @@ def _malformed(error: FormatError) -> S3Fault:
     return S3Fault("IncompleteBody" if "shorter" in text else "InvalidRequest", text)
 
 
-async def receive(x: Exchange, promise: Promise, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
+async def receive(call: S3Call, promise: Promise, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
-    intake = Intake(x, sealer, digests, etag=etag)
-    work = _Decoding(intake, payload.decoder(x, promise), promise.length)
+    intake = Intake(call, sealer, digests, etag=etag)
+    work = _Decoding(intake, payload.decoder(call, promise), promise.length)
     pending: asyncio.Future[None] | None = None
     try:
         batch: list[bytes] = []
-        async for batch, last in _batches(x.request):
+        async for batch, last in _batches(call.request):
             if pending is not None:
                 await pool.settled(pending)
                 pending = None
@@ -164,10 +164,10 @@ async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 
 async def reseal(
-    x: Exchange, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
+    call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
 ) -> Stored:
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
-    intake = Intake(x, sealer, digests, etag=etag)
+    intake = Intake(call, sealer, digests, etag=etag)
     try:
         async for batch in source:
             await pool.run(intake.take, batch)

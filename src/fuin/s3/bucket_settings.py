@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import ids, remarks, shown
+from fuin import ids
 from fuin.access import public_access
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
 from fuin.access.named import principals_of
 from fuin.errors import AccessDenied
-from fuin.request import Answer
+from fuin.gate import parameters, policy_warnings
+from fuin.gate.http import Answer
 from fuin.s3 import documents, rights, xml
+from fuin.s3.call import document, empty
 from fuin.s3.encryption import AES256, DSSE, KMS, Default
-from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault
 from fuin.store import buckets as rows
 from fuin.store import principals
@@ -24,7 +25,7 @@ from fuin.store.principals import NoSuchPrincipal
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.s3.exchange import Exchange
+    from fuin.s3.call import S3Call
     from fuin.s3.xml import Node
     from fuin.store.buckets import Bucket
 
@@ -34,9 +35,9 @@ _KEY_LIMIT = 2048
 _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 
 
-async def get_bucket_encryption(x: Exchange) -> Answer:
+async def get_bucket_encryption(call: S3Call) -> Answer:
     """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
-    default = Default.of(rights.bucket_for(x, "s3:GetEncryptionConfiguration"))
+    default = Default.of(rights.bucket_for(call, "s3:GetEncryptionConfiguration"))
     by_default = [xml.text("SSEAlgorithm", default.algorithm)]
     if default.key is not None:
         by_default.append(xml.text("KMSMasterKeyID", default.key))
@@ -45,20 +46,20 @@ async def get_bucket_encryption(x: Exchange) -> Answer:
     return document("ServerSideEncryptionConfiguration", xml.tag("Rule", rule, blocked))
 
 
-async def put_bucket_encryption(x: Exchange) -> Answer:
+async def put_bucket_encryption(call: S3Call) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
-    rights.bucket_for(x, "s3:PutEncryptionConfiguration")
-    default = _default(xml.parse(await documents.read(x, checked=True), "ServerSideEncryptionConfiguration"))
-    bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")  # again: its sender chose how long the body took
-    await x.call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
-    x.call.facts.update(encryption=default.algorithm, defaultKey=default.key)
+    rights.bucket_for(call, "s3:PutEncryptionConfiguration")
+    default = _default(xml.parse(await documents.read(call, checked=True), "ServerSideEncryptionConfiguration"))
+    bucket = rights.bucket_for(call, "s3:PutEncryptionConfiguration")  # again: its sender chose how long the body took
+    await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
+    call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
 
 
-async def delete_bucket_encryption(x: Exchange) -> Answer:
+async def delete_bucket_encryption(call: S3Call) -> Answer:
     """Go back to SSE-S3."""
-    bucket = rights.bucket_for(x, "s3:PutEncryptionConfiguration")
-    await x.call.change(_set_encryption, bucket, None)
+    bucket = rights.bucket_for(call, "s3:PutEncryptionConfiguration")
+    await call.change(_set_encryption, bucket, None)
     return empty(204)
 
 
@@ -104,73 +105,73 @@ def _check_blocked(node: Node | None) -> None:
             raise S3Fault("MalformedXML")
 
 
-async def get_bucket_policy(x: Exchange) -> Answer:
+async def get_bucket_policy(call: S3Call) -> Answer:
     """Give the bucket policy as it was put."""
-    bucket = rights.own_bucket_for(x, "s3:GetBucketPolicy")
+    bucket = rights.own_bucket_for(call, "s3:GetBucketPolicy")
     if bucket.policy is None:
-        raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
+        raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return Answer(200, [(b"Content-Type", b"application/json")], bucket.policy.encode())
 
 
-async def get_bucket_policy_status(x: Exchange) -> Answer:
+async def get_bucket_policy_status(call: S3Call) -> Answer:
     """Tell whether the bucket policy is public."""
-    bucket = rights.bucket_for(x, "s3:GetBucketPolicyStatus")
+    bucket = rights.bucket_for(call, "s3:GetBucketPolicyStatus")
     if bucket.policy is None:
-        raise S3Fault("NoSuchBucketPolicy", BucketName=x.bucket)
+        raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return document("PolicyStatus", xml.text("IsPublic", public_access.is_public(bucket.policy)))
 
 
-async def put_bucket_policy(x: Exchange) -> Answer:
+async def put_bucket_policy(call: S3Call) -> Answer:
     """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
-    rights.own_bucket_for(x, "s3:PutBucketPolicy")
+    rights.own_bucket_for(call, "s3:PutBucketPolicy")
     try:
-        text = (await documents.read(x, checked=True)).decode()
+        text = (await documents.read(call, checked=True)).decode()
     except UnicodeDecodeError:
         raise Refused("This policy contains invalid Json") from None
-    own = ids.bucket_arn(x.bucket)
+    own = ids.bucket_arn(call.bucket)
     policy = check_bucket_policy(text, own)
-    bucket = rights.own_bucket_for(x, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
-    _check_not_blocked(x, text)
-    _check_principals(x, list(principals_of(policy)))
-    remarks.note(x.call, text, PolicyKind.BUCKET, own)
-    x.call.facts["policy"] = shown.text(text)
-    await x.call.change(_set_policy, bucket, text)
+    bucket = rights.own_bucket_for(call, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
+    _check_not_blocked(call, text)
+    _check_principals(call, list(principals_of(policy)))
+    policy_warnings.note(call, text, PolicyKind.BUCKET, own)
+    call.facts["policy"] = parameters.text(text)
+    await call.change(_set_policy, bucket, text)
     return empty(204)
 
 
-def _check_principals(x: Exchange, names: list[str]) -> None:
+def _check_principals(call: S3Call, names: list[str]) -> None:
     """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
 
     def check() -> None:
         try:
-            x.call.services.store.read(principals.check, names)
+            call.services.store.read(principals.check, names)
         except NoSuchPrincipal as error:
             raise Refused("Invalid principal in policy", f'"AWS" : "{error.name}"') from None
 
     check()
-    x.call.remember(check)
+    call.remember(check)
 
 
-def _check_not_blocked(x: Exchange, policy: str) -> None:
+def _check_not_blocked(call: S3Call, policy: str) -> None:
     """Refuse a public policy where the bucket blocks those, also by the time that it is stored."""
     if not public_access.is_public(policy):
         return
 
     def check() -> None:
-        bucket = x.services.store.catalog().bucket(x.bucket)
+        bucket = call.services.store.catalog().bucket(call.bucket)
         kept = None if bucket is None else bucket.setting(public_access.SETTING)
         if public_access.of_setting(kept).block_public_policy:
-            who = f"User: {x.call.principal.arn} is not authorized to perform: s3:PutBucketPolicy"
-            raise AccessDenied(f'{who} on resource: "{ids.bucket_arn(x.bucket)}" {_BLOCKED}')
+            who = f"User: {call.principal.arn} is not authorized to perform: s3:PutBucketPolicy"
+            raise AccessDenied(f'{who} on resource: "{ids.bucket_arn(call.bucket)}" {_BLOCKED}')
 
     check()
-    x.call.remember(check)
+    call.remember(check)
 
 
-async def delete_bucket_policy(x: Exchange) -> Answer:
+async def delete_bucket_policy(call: S3Call) -> Answer:
     """Remove the bucket policy; there may be none."""
-    bucket = rights.own_bucket_for(x, "s3:DeleteBucketPolicy")
-    await x.call.change(_set_policy, bucket, None)
+    bucket = rights.own_bucket_for(call, "s3:DeleteBucketPolicy")
+    await call.change(_set_policy, bucket, None)
     return empty(204)
 
 

@@ -7,13 +7,14 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin import ids, lists
+from fuin import ids
 from fuin.errors import FuinError
-from fuin.gate import permit_identity
+from fuin.gate import lists
+from fuin.gate.permit import permit_identity
 from fuin.numbers import whole_number
 from fuin.s3 import documents, kept_settings, metadata, owner_acls, rights, xml
+from fuin.s3.call import document, empty
 from fuin.s3.conditions import iso_date
-from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 from fuin.store import buckets as rows
 from fuin.store import uploads
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.access.facts import Facts
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -57,52 +58,52 @@ def _looks_like_address(name: str) -> bool:
     return True
 
 
-async def create_bucket(x: Exchange) -> Answer:
+async def create_bucket(call: S3Call) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
-    constraint, fault = await _constraint(x)
-    facts = partial(_add_constraint, x, constraint)
-    permit_identity(x.call, "s3:CreateBucket", ids.bucket_arn(x.bucket), x.call.account, facts)
+    constraint, fault = await _constraint(call)
+    facts = partial(_add_constraint, call, constraint)
+    permit_identity(call, "s3:CreateBucket", ids.bucket_arn(call.bucket), call.account, facts)
     if fault is not None:
         raise fault
-    check_name(x.bucket)
-    metadata.check_supported(x.request.headers)
-    owner_acls.check_headers(x.request.headers, x.call.account, owner_acls.NEW_BUCKET)
-    if (x.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
+    check_name(call.bucket)
+    metadata.check_supported(call.request.headers)
+    owner_acls.check_headers(call.request.headers, call.account, owner_acls.NEW_BUCKET)
+    if (call.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
         raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
-    if (x.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
+    if (call.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
-    region = constraint or x.call.region
-    _check_place(x, region)
-    bucket = Bucket(x.bucket, x.call.account, region, x.call.now, settings=kept_settings.OF_NEW_BUCKETS)
+    region = constraint or call.region
+    _check_place(call, region)
+    bucket = Bucket(call.bucket, call.account, region, call.now, settings=kept_settings.OF_NEW_BUCKETS)
     try:
-        await x.call.announce("change")
-        await x.call.add(rows.insert_bucket, bucket)
+        await call.announce("change")
+        await call.add(rows.insert_bucket, bucket)
     except AlreadyExists:
-        _check_own(x, region)
-    x.call.facts["bucketRegion"] = region
-    return empty(200, [(b"Location", f"/{x.bucket}".encode())])
+        _check_own(call, region)
+    call.facts["bucketRegion"] = region
+    return empty(200, [(b"Location", f"/{call.bucket}".encode())])
 
 
-async def _constraint(x: Exchange) -> tuple[str | None, Exception | None]:
+async def _constraint(call: S3Call) -> tuple[str | None, Exception | None]:
     """Return the location constraint, which the right depends on, or what is wrong with the body: told once allowed."""
-    if x.caller is None:  # nobody's request makes no bucket, so its body is not read
+    if call.caller is None:  # nobody's request makes no bucket, so its body is not read
         return None, None
     try:
-        return _region(await documents.read(x, checked=False)), None
+        return _region(await documents.read(call, checked=False)), None
     except (FuinError, xml.MalformedDocument) as fault:
         return None, fault
 
 
-def _add_constraint(x: Exchange, constraint: str | None, facts: Facts) -> None:
+def _add_constraint(call: S3Call, constraint: str | None, facts: Facts) -> None:
     """Put the condition keys of CreateBucket into the facts."""
-    rights.conditions(x, "s3:CreateBucket")(facts)
+    rights.conditions(call, "s3:CreateBucket")(facts)
     if constraint is not None:
         facts.known["s3:locationconstraint"] = (constraint,)
 
 
-def _check_place(x: Exchange, region: str) -> None:
+def _check_place(call: S3Call, region: str) -> None:
     """Refuse what AWS does: but in us-east-1 a Region makes its own buckets only. Rights were asked for in that one."""
-    if x.call.region not in {region, _NO_CONSTRAINT_REGION}:
+    if call.region not in {region, _NO_CONSTRAINT_REGION}:
         text = f"The {region} location constraint is incompatible for the region specific endpoint this request was"
         raise S3Fault("IllegalLocationConstraintException", f"{text} sent to.")
 
@@ -126,28 +127,28 @@ def _region(raw: bytes) -> str | None:
     return region or None
 
 
-def _check_own(x: Exchange, region: str) -> None:
-    present = x.services.store.catalog().bucket(x.bucket)
-    if present is None or present.account != x.call.account:
-        raise S3Fault("BucketAlreadyExists", BucketName=x.bucket)
+def _check_own(call: S3Call, region: str) -> None:
+    present = call.services.store.catalog().bucket(call.bucket)
+    if present is None or present.account != call.account:
+        raise S3Fault("BucketAlreadyExists", BucketName=call.bucket)
     if present.region != region:
-        raise S3Fault("BucketAlreadyOwnedByYou", BucketName=x.bucket)
+        raise S3Fault("BucketAlreadyOwnedByYou", BucketName=call.bucket)
 
 
-async def head_bucket(x: Exchange) -> Answer:
+async def head_bucket(call: S3Call) -> Answer:
     """Tell whether a bucket exists and the caller may list it."""
-    bucket = rights.bucket_for(x, "s3:ListBucket")
+    bucket = rights.bucket_for(call, "s3:ListBucket")
     return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
 
 
-async def list_buckets(x: Exchange) -> Answer:
+async def list_buckets(call: S3Call) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
     action, every = "s3:ListAllMyBuckets", ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
-    permit_identity(x.call, action, every, x.call.account, rights.conditions(x, action))
-    limit, after = _limit(x.query.get("max-buckets")), x.query.get("continuation-token", "")
-    prefix, region = x.query.get("prefix", ""), x.query.get("bucket-region")
-    entries, last = await lists.page(x.call, _page, x.call.account, prefix, after, region, limit)
-    content = [xml.tag("Buckets", *entries), owner(x.call.account)]
+    permit_identity(call, action, every, call.account, rights.conditions(call, action))
+    limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
+    prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
+    entries, last = await lists.page(call, _page, call.account, prefix, after, region, limit)
+    content = [xml.tag("Buckets", *entries), owner(call.account)]
     if last is not None:
         content.append(xml.text("ContinuationToken", last))
     if prefix:
@@ -186,15 +187,15 @@ def owner(account: str) -> str:
     return xml.tag("Owner", xml.text("ID", account))
 
 
-async def delete_bucket(x: Exchange) -> Answer:
+async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
-    bucket = rights.bucket_for(x, "s3:DeleteBucket")
-    x.services.store.read(rows.check_empty, bucket.name)
-    if named := x.services.store.read(uploads.list_names, bucket.name):
-        x.call.facts["unfinishedUploads"] = len(named)
-        await x.call.name("uploads", [{"key": key, "uploadId": upload_id} for upload_id, key in named.items()])
-    left = await x.call.change(_delete, bucket, named)
-    x.replaced += left
+    bucket = rights.bucket_for(call, "s3:DeleteBucket")
+    call.services.store.read(rows.check_empty, bucket.name)
+    if named := call.services.store.read(uploads.list_names, bucket.name):
+        call.facts["unfinishedUploads"] = len(named)
+        await call.name("uploads", [{"key": key, "uploadId": upload_id} for upload_id, key in named.items()])
+    left = await call.change(_delete, bucket, named)
+    call.replaced += left
     return empty(204)
 
 
@@ -214,7 +215,7 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
     return left
 
 
-async def get_bucket_location(x: Exchange) -> Answer:
+async def get_bucket_location(call: S3Call) -> Answer:
     """Give the bucket's region, as an empty constraint for us-east-1."""
-    bucket = rights.bucket_for(x, "s3:GetBucketLocation")
+    bucket = rights.bucket_for(call, "s3:GetBucketLocation")
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fuin import lists
+from fuin.gate import lists
 from fuin.numbers import whole_number
 from fuin.s3 import checksums, conditions, documents, encryption, hosts, index, repeats, rights, uploads, xml
+from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
 from fuin.s3.encryption import Encryption
-from fuin.s3.exchange import document
 from fuin.s3.faults import S3Fault
 from fuin.settings import MIB
 from fuin.store import uploads as rows
 from fuin.store.objects import Object
 
 if TYPE_CHECKING:
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call
     from fuin.store.buckets import Bucket
     from fuin.store.parts import Part
     from fuin.store.uploads import Upload
@@ -37,62 +37,66 @@ class Named:
     values: dict[str, str]
 
 
-async def complete_multipart_upload(x: Exchange) -> Answer:
+async def complete_multipart_upload(call: S3Call) -> Answer:
     """Make the named parts the object; asked again after it has succeeded, it answers the same."""
-    bucket = rights.bucket_of_object(x, "s3:PutObject")
-    encryption.refuse_customer_keys(x.request.headers)
-    condition = conditions.of_write(x.header)
-    upload = x.services.store.read(rows.find_upload, x.query["uploadId"], x.bucket, x.key)
+    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    encryption.refuse_customer_keys(call.request.headers)
+    condition = conditions.of_write(call.header)
+    upload = call.services.store.read(rows.find_upload, call.query["uploadId"], call.bucket, call.key)
     if upload is None:
-        return await _again(x, bucket)
-    x.call.facts["uploadId"] = upload.upload_id
+        return await _again(call, bucket)
+    call.facts["uploadId"] = upload.upload_id
     # Beside the event loop: there may be 10,000 parts.
-    named = await lists.beside(x.call, _named, await documents.read(x, checked=False, of_object=True))
+    named = await lists.beside(call, _named, await documents.read(call, checked=False, of_object=True))
     kept = Encryption.from_column(upload.encryption)
-    await repeats.check(x, bucket, kept)
-    if kept.algorithm == encryption.KMS and (_told(x) is not None or any(part.values for part in named)):
-        await uploads.open_data_key(x, bucket, kept)
-    stored = await lists.page(x.call, rows.list_parts, upload.upload_id)
-    obj = await lists.beside(x.call, _object, x, upload, named, stored)
-    await x.call.name("blobs", [part.blob for part in obj.parts])
-    await x.call.announce("change")
-    done = await x.call.write(
+    await repeats.check(call, bucket, kept)
+    if kept.algorithm == encryption.KMS and (_told(call) is not None or any(part.values for part in named)):
+        await uploads.open_data_key(call, bucket, kept)
+    stored = await lists.page(call, rows.list_parts, upload.upload_id)
+    obj = await lists.beside(call, _object, call, upload, named, stored)
+    await call.name("blobs", [part.blob for part in obj.parts])
+    await call.announce("change")
+    done = await call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )
-    x.replaced += done.blobs
-    x.call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
-    return _answer(x, done.object)
+    call.replaced += done.blobs
+    call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
+    return _answer(call, done.object)
 
 
-def _object(x: Exchange, upload: Upload, named: list[Named], stored: list[Part]) -> Object:
+def _object(call: S3Call, upload: Upload, named: list[Named], stored: list[Part]) -> Object:
     """Return the object that the named parts make; raises what `_chosen` and `_checksum` do, and InvalidRequest."""
     chosen = _chosen(upload, named, stored)
     size = sum(part.size for part in chosen)
-    _check_size(x, size)
-    checksum = _checksum(x, upload, chosen)
+    _check_size(call, size)
+    checksum = _checksum(call, upload, chosen)
     return Object(
-        x.bucket, x.key, _etag(chosen), size, x.call.now, upload.headers, upload.metadata, upload.encryption,
+        call.bucket, call.key, _etag(chosen), size, call.now, upload.headers, upload.metadata, upload.encryption,
         index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
     )  # fmt: skip
 
 
-async def _again(x: Exchange, bucket: Bucket) -> Answer:
+async def _again(call: S3Call, bucket: Bucket) -> Answer:
     """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
-    upload_id = x.query["uploadId"]
-    done = x.services.store.read(rows.find_completed, upload_id, x.bucket, x.key)
+    upload_id = call.query["uploadId"]
+    done = call.services.store.read(rows.find_completed, upload_id, call.bucket, call.key)
     if done is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
-    await repeats.check(x, bucket, Encryption.from_column(done.encryption))
-    x.call.facts.update(uploadId=upload_id, repeated=True)
-    return _answer(x, done)
+    await repeats.check(call, bucket, Encryption.from_column(done.encryption))
+    call.facts.update(uploadId=upload_id, repeated=True)
+    return _answer(call, done)
 
 
-def _answer(x: Exchange, obj: Object) -> Answer:
-    host = x.header(b"host") or ""
-    path = x.key if hosts.bucket_of(host, x.services.settings.s3_domains) is not None else f"{x.bucket}/{x.key}"
-    location = f"{'https' if x.request.secure else 'http'}://{host}/{quote(path)}"
+def _answer(call: S3Call, obj: Object) -> Answer:
+    host = call.header(b"host") or ""
+    path = (
+        call.key
+        if hosts.bucket_of(host, call.services.settings.s3_domains) is not None
+        else f"{call.bucket}/{call.key}"
+    )
+    location = f"{'https' if call.request.secure else 'http'}://{host}/{quote(path)}"
     content = [
-        xml.text("Location", location), xml.text("Bucket", x.bucket), xml.text("Key", x.key),
+        xml.text("Location", location), xml.text("Bucket", call.bucket), xml.text("Key", call.key),
         f"<ETag>&quot;{obj.etag}&quot;</ETag>",
     ]  # fmt: skip
     checksum = index.checksum_of(obj.checksum)
@@ -151,23 +155,23 @@ def _agree(want: Named, part: Part) -> bool:
     return all(values.get(name) == value for name, value in want.values.items())
 
 
-def _check_size(x: Exchange, size: int) -> None:
-    told = x.header(b"x-amz-mp-object-size")
+def _check_size(call: S3Call, size: int) -> None:
+    told = call.header(b"x-amz-mp-object-size")
     if told is not None and told != str(size):
         text = f"The provided 'x-amz-mp-object-size' header value {told} does not match what was computed: {size}"
         raise S3Fault("InvalidRequest", text)
 
 
-def _told(x: Exchange) -> checksums.Algorithm | None:
-    found = checksums.sent(x.request.headers)
+def _told(call: S3Call) -> checksums.Algorithm | None:
+    found = checksums.sent(call.request.headers)
     return found[0] if found else None
 
 
-def _checksum(x: Exchange, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
+def _checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
     """Return the object's checksum from the parts'; raises BadDigest when the request told another."""
     algorithm = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
     kind = upload.checksum_type or FULL_OBJECT
-    asked = x.header(b"x-amz-checksum-type")
+    asked = call.header(b"x-amz-checksum-type")
     if asked is not None and asked != kind:
         raise S3Fault("InvalidRequest", f"The upload was created using the {kind} checksum mode.")
     values = [index.values_of(part)[algorithm.name] for part in parts]
@@ -175,7 +179,7 @@ def _checksum(x: Exchange, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
         value = checksums.composite(algorithm, values)
     else:
         value = checksums.combined(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
-    if _told(x) is algorithm and x.header(algorithm.header) not in (value, value.partition("-")[0]):
+    if _told(call) is algorithm and call.header(algorithm.header) not in (value, value.partition("-")[0]):
         raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
     return Checksum(algorithm.name, value, kind)
 

@@ -20,11 +20,11 @@ from fuin.s3 import (
     storage_classes,
     xml,
 )
+from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
 from fuin.s3.encryption import Default, Encryption
-from fuin.s3.exchange import document
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 from fuin.s3.objects import check_version, new_sealer, stored_whole
 from fuin.s3.ranges import Span
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fuin.envelope.stream import Sealer
-    from fuin.request import Answer
+    from fuin.gate.http import Answer
     from fuin.s3.body import Stored
+    from fuin.s3.call import Headers, S3Call
     from fuin.s3.conditions import WriteCondition
-    from fuin.s3.exchange import Exchange, Headers
     from fuin.s3.reading import Reading
     from fuin.store.buckets import Bucket
 
@@ -68,24 +68,24 @@ class Plan(Source):
     algorithm: Algorithm
 
 
-def find_bucket(x: Exchange) -> tuple[Bucket, str]:
+def find_bucket(call: S3Call) -> tuple[Bucket, str]:
     """Return the bucket and key that x-amz-copy-source names, once the caller may read there (s3:GetObject).
 
     The right to the object's key is asked for when it is opened.
     """
-    encryption.refuse_customer_keys(x.request.headers)
-    bucket_name, key = _names(x.request.headers[_HEADER])
-    bucket = rights.bucket_of_other(x, "s3:GetObject", bucket_name, key)
-    x.call.facts["copySource"] = f"{bucket_name}/{key}"
+    encryption.refuse_customer_keys(call.request.headers)
+    bucket_name, key = _names(call.request.headers[_HEADER])
+    bucket = rights.bucket_of_other(call, "s3:GetObject", bucket_name, key)
+    call.facts["copySource"] = f"{bucket_name}/{key}"
     return bucket, key
 
 
-async def find_source(x: Exchange, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
+async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
     """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
-    obj = await reads.whole(x, bucket, key)
-    conditions.check_copy(conditions.of(x.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    obj = await reads.whole(call, bucket, key)
+    conditions.check_copy(conditions.of(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     span = span_of(obj.size)
-    _check_size(x, span.length)
+    _check_size(call, span.length)
     return Source(bucket, obj, span)
 
 
@@ -106,59 +106,63 @@ def _names(raw: bytes) -> tuple[str, str]:
     return bucket, key
 
 
-def _check_size(x: Exchange, size: int) -> None:
+def _check_size(call: S3Call, size: int) -> None:
     """Refuse to copy more than 5 GiB at once."""
-    limit = x.services.settings.object_limit
+    limit = call.services.settings.object_limit
     if size > limit:
         raise S3Fault("InvalidRequest", f"{_TOO_LARGE}{limit}")
 
 
-async def reseal(x: Exchange, source: Source, batches: Reading, sealer: Sealer, digests: Digests, etag: bool) -> Stored:
+async def reseal(
+    call: S3Call, source: Source, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
+) -> Stored:
     """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
 
     Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
     """
     try:
-        return await body.reseal(x, batches.rest(), sealer, digests, etag=etag)
+        return await body.reseal(call, batches.rest(), sealer, digests, etag=etag)
     except FileNotFoundError:
-        if reads.find(x, source.bucket, source.obj.key).parts == source.obj.parts:
+        if reads.find(call, source.bucket, source.obj.key).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None
 
 
-async def copy_object(x: Exchange) -> Answer:
+async def copy_object(call: S3Call) -> Answer:
     """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
-    bucket = rights.bucket_of_object(x, "s3:PutObject")
-    metadata.check_supported(x.request.headers)
-    owner_acls.check_headers(x.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(x.request.headers)  # S3: STANDARD unless named, whatever the source's
-    choice = encryption.wanted(x, bucket)
-    condition = conditions.of_write(x.header)
-    from_bucket, from_key = find_bucket(x)
-    plan, batches = await reads.open_current(x, from_bucket, lambda: _plan(x, bucket, from_bucket, from_key, condition))
+    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    metadata.check_supported(call.request.headers)
+    owner_acls.check_headers(call.request.headers, bucket.account)
+    storage_class = storage_classes.of_request(call.request.headers)  # S3: STANDARD unless named, whatever the source's
+    choice = encryption.wanted(call, bucket)
+    condition = conditions.of_write(call.header)
+    from_bucket, from_key = find_bucket(call)
+    plan, batches = await reads.open_current(
+        call, from_bucket, lambda: _plan(call, bucket, from_bucket, from_key, condition)
+    )
     try:
-        fresh = await encryption.new_data_key(x, bucket, choice)
-        kept, sealer = fresh.encryption, new_sealer(x, fresh, x.key)
+        fresh = await encryption.new_data_key(call, bucket, choice)
+        kept, sealer = fresh.encryption, new_sealer(call, fresh, call.key)
         del fresh  # the data key in the clear
         is_md5 = kept.algorithm == encryption.AES256
         digests = Digests(None, [plan.algorithm], etag=is_md5)
-        stored = await reseal(x, plan, batches, sealer, digests, is_md5)
+        stored = await reseal(call, plan, batches, sealer, digests, is_md5)
     finally:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
-    obj = stored_whole(x, kept, stored, checksum, plan.columns, storage_class)
-    await index.put(x, bucket, obj, condition)
-    x.call.facts.update(index.written_facts(obj))
+    obj = stored_whole(call, kept, stored, checksum, plan.columns, storage_class)
+    await index.put(call, bucket, obj, condition)
+    call.facts.update(index.written_facts(obj))
     return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
 
 
-async def _plan(x: Exchange, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
+async def _plan(call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
     """Return what the copy is to be, after every check that needs no key."""
-    source = await find_source(x, from_bucket, from_key, lambda size: Span(0, size, size))
-    _check_change(x, bucket, source.obj)
-    columns = _columns(x, source.obj)
-    index.check_condition(x, condition)
-    return Plan(from_bucket, source.obj, source.span, columns, _algorithm(x, source.obj))
+    source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
+    _check_change(call, bucket, source.obj)
+    columns = _columns(call, source.obj)
+    index.check_condition(call, condition)
+    return Plan(from_bucket, source.obj, source.span, columns, _algorithm(call, source.obj))
 
 
 def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
@@ -170,41 +174,41 @@ def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) 
     return document(root, *content, headers=headers)
 
 
-def _replaces(x: Exchange) -> bool:
+def _replaces(call: S3Call) -> bool:
     """Tell whether the copy gets metadata of its own."""
-    directive = x.header(b"x-amz-metadata-directive") or "COPY"
+    directive = call.header(b"x-amz-metadata-directive") or "COPY"
     if directive not in ("COPY", "REPLACE"):
         raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
     return directive == "REPLACE"
 
 
-def _check_change(x: Exchange, bucket: Bucket, source: Object) -> None:
+def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
     """Refuse to copy an object onto itself when nothing would change by it.
 
     AWS takes any of what is named here for a change, also a bucket's default that was put and is the same as before
     (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
     against AWS); a checksum algorithm alone is none.
     """
-    if _replaces(x) or (source.bucket, source.key) != (x.bucket, x.key):
+    if _replaces(call) or (source.bucket, source.key) != (call.bucket, call.key):
         return
-    if any(name.startswith(encryption.PREFIX) for name in x.request.headers):
+    if any(name.startswith(encryption.PREFIX) for name in call.request.headers):
         return
-    if x.header(storage_classes.HEADER) or x.header(b"x-amz-website-redirect-location") or bucket.encryption:
+    if call.header(storage_classes.HEADER) or call.header(b"x-amz-website-redirect-location") or bucket.encryption:
         return
     if Encryption.from_column(source.encryption).algorithm == Default.of(bucket).algorithm:
         raise S3Fault("InvalidRequest", _SAME)
 
 
-def _columns(x: Exchange, source: Object) -> tuple[str, str]:
+def _columns(call: S3Call, source: Object) -> tuple[str, str]:
     """Return the metadata's columns: the source's, or with REPLACE the request's."""
-    if _replaces(x):
-        return metadata.of_request(x.request.headers).columns()
+    if _replaces(call):
+        return metadata.of_request(call.request.headers).columns()
     return source.headers, source.metadata
 
 
-def _algorithm(x: Exchange, source: Object) -> Algorithm:
+def _algorithm(call: S3Call, source: Object) -> Algorithm:
     """Return the checksum to keep: the one asked for, else the source's own kind, of the whole object."""
-    asked = x.header(b"x-amz-checksum-algorithm")
+    asked = call.header(b"x-amz-checksum-algorithm")
     if asked is not None:
         return checksums.named(asked, "x-amz-checksum-algorithm")
     kept = index.checksum_of(source.checksum)

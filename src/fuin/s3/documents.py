@@ -10,27 +10,27 @@ from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
-    from fuin.s3.exchange import Exchange
+    from fuin.s3.call import S3Call
 
 _WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
 
-async def read(x: Exchange, *, checked: bool, of_object: bool = False) -> bytes:
+async def read(call: S3Call, *, checked: bool, of_object: bool = False) -> bytes:
     """Return the request's body; `checked` ones must bring Content-MD5 or a checksum, as their model says.
 
     `of_object` tells that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
 
     Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
     """
-    limit = x.services.settings.s3_document_limit
+    limit = call.services.settings.s3_document_limit
     try:
-        promise = payload.of_request(x, limit, may_be_empty=True, of_object=of_object)
+        promise = payload.of_request(call, limit, may_be_empty=True, of_object=of_object)
     except S3Fault as fault:
         raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
     if checked and promise.md5 is None and promise.checksum is None:
         raise S3Fault("InvalidRequest", _WITHOUT)
-    decoder = payload.decoder(x, promise)
-    raw = await x.request.body(limit if decoder is None else 2 * limit)
+    decoder = payload.decoder(call, promise)
+    raw = await call.request.body(limit if decoder is None else 2 * limit)
     trailers: dict[str, str] = {}
     if decoder is not None:
         try:

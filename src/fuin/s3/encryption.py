@@ -23,7 +23,7 @@ from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.s3.exchange import Exchange, Headers
+    from fuin.s3.call import Headers, S3Call
     from fuin.store.buckets import Bucket
 
 AES256, KMS, DSSE = "AES256", "aws:kms", "aws:kms:dsse"
@@ -116,11 +116,11 @@ def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:
         raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), text)
 
 
-def wanted(x: Exchange, bucket: Bucket) -> Wanted:
+def wanted(call: S3Call, bucket: Bucket) -> Wanted:
     """Return what the request asks for, or the bucket's default; raises InvalidArgument and NotImplemented."""
-    refuse_customer_keys(x.request.headers)
-    algorithm, key, context = x.header(PREFIX), x.header(KEY_ID), x.header(CONTEXT)
-    check_flag(x.header(BUCKET_KEY))
+    refuse_customer_keys(call.request.headers)
+    algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
+    check_flag(call.header(BUCKET_KEY))
     if algorithm == DSSE:
         raise not_implemented(PREFIX.decode(), "Dual-layer encryption (aws:kms:dsse)")
     if algorithm not in (None, AES256, KMS):
@@ -131,7 +131,7 @@ def wanted(x: Exchange, bucket: Bucket) -> Wanted:
         if algorithm is None:
             return _by_default(bucket)
         return Wanted(AES256, None, {}, "request header")
-    extra = client_context(context, ids.object_arn(x.bucket, x.key))
+    extra = client_context(context, ids.object_arn(call.bucket, call.key))
     return Wanted(KMS, key or None, extra, "request header")
 
 
@@ -177,22 +177,22 @@ class FreshKey:
         return f"FreshKey({self.encryption.key})"
 
 
-async def new_data_key(x: Exchange, bucket: Bucket, choice: Wanted) -> FreshKey:
+async def new_data_key(call: S3Call, bucket: Bucket, choice: Wanted) -> FreshKey:
     """Return a fresh data key for the request's object; SSE-KMS asks kms:GenerateDataKey as the caller.
 
     The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
     """
-    context = {**choice.context, ARN_NAME: ids.object_arn(x.bucket, x.key)}
-    x.call.facts.update(encryption=choice.algorithm, encryptionChosenBy=choice.chosen_by, context=context)
+    context = {**choice.context, ARN_NAME: ids.object_arn(call.bucket, call.key)}
+    call.facts.update(encryption=choice.algorithm, encryptionChosenBy=choice.chosen_by, context=context)
     if choice.algorithm == KMS:
-        check_signed(x)
+        check_signed(call)
         try:
-            made = await on_behalf.data_key(x.call, complete_key(choice.key, bucket), context, bucket.region)
+            made = await on_behalf.data_key(call, complete_key(choice.key, bucket), context, bucket.region)
         except AccessDenied as error:
-            raise AccessDenied(error.sentence + _hint(x)) from None
+            raise AccessDenied(error.sentence + _hint(call)) from None
     else:
-        made = await on_behalf.service_data_key(x.call, bucket.account, context, bucket.region)
-    x.call.facts.update(keyArn=made.key_arn, encryptedDataKeyBytes=len(made.blob))
+        made = await on_behalf.service_data_key(call, bucket.account, context, bucket.region)
+    call.facts.update(keyArn=made.key_arn, encryptedDataKeyBytes=len(made.blob))
     return FreshKey(made.plaintext, Encryption(choice.algorithm, made.key_arn, choice.context, made.blob))
 
 
@@ -201,33 +201,33 @@ def complete_key(key: str | None, bucket: Bucket) -> str | None:
     return ids.key_arn(bucket.account, bucket.region, key) if key is not None and ids.is_key_id(key) else key
 
 
-def check_signed(x: Exchange) -> None:
+def check_signed(call: S3Call) -> None:
     """Refuse anonymous access to KMS objects, also where a policy allows everybody: KMS needs to know who asks."""
-    if x.caller is None:
+    if call.caller is None:
         raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
 
 
-def _hint(x: Exchange) -> str:
+def _hint(call: S3Call) -> str:
     """Say what people get wrong most: kms:Encrypt is not what storing an object needs."""
-    last = x.call.decisions[-1] if x.call.decisions else {}
+    last = call.decisions[-1] if call.decisions else {}
     reasons = last.get("because", ()) if isinstance(last, dict) else ()
     if any("kms:Encrypt" in reason and "granted, but this needs" in reason for reason in reasons):
         return ". kms:Encrypt, which is allowed, does not help: storing an object needs kms:GenerateDataKey."
     return ""
 
 
-async def open_data_key(x: Exchange, bucket: Bucket, kept: Encryption, key: str, why: str = "") -> bytes:
+async def open_data_key(call: S3Call, bucket: Bucket, kept: Encryption, key: str, why: str = "") -> bytes:
     """Return an object's data key; SSE-KMS asks kms:Decrypt as the caller, so a revoked right stops every read.
 
     `key` is the object's key in `bucket`. `why` is added to a refusal. The use stands in the audit log on return.
     """
     context = kept.full_context(bucket.name, key)
-    x.call.facts.update(encryption=kept.algorithm, keyArn=kept.key, context=context)
+    call.facts.update(encryption=kept.algorithm, keyArn=kept.key, context=context)
     if kept.algorithm != KMS:
-        return await on_behalf.open_service_data_key(x.call, kept.blob, context, bucket.region)
-    check_signed(x)
+        return await on_behalf.open_service_data_key(call, kept.blob, context, bucket.region)
+    check_signed(call)
     try:
-        return await on_behalf.open_data_key(x.call, kept.blob, context, bucket.region)
+        return await on_behalf.open_data_key(call, kept.blob, context, bucket.region)
     except AccessDenied as error:
         raise AccessDenied(error.sentence + why) from None
 

@@ -18,10 +18,10 @@ from fuin.errors import (
     MalformedPolicy,
     StoreUnavailable,
 )
-from fuin.request import BodyTooLarge
+from fuin.gate.http import BodyTooLarge
+from fuin.gate.throttle import Throttled
 from fuin.s3 import xml
 from fuin.store import errors as store
-from fuin.throttle import Throttled
 
 log = logging.getLogger("fuin.s3")
 

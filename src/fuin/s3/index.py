@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.s3.body import Stored
+    from fuin.s3.call import S3Call
     from fuin.s3.conditions import WriteCondition
-    from fuin.s3.exchange import Exchange
     from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
 
@@ -55,46 +55,46 @@ def part_of(stored: Stored, number: int, etag: str, now: float) -> Part:
     return Part(stored.blob, stored.size, stored.stored_size, number, etag, values, stored.message_id, now)
 
 
-def check_condition(x: Exchange, condition: WriteCondition) -> None:
+def check_condition(call: S3Call, condition: WriteCondition) -> None:
     """Refuse a conditional write before its body is read; the commit checks again."""
     if condition.if_none_match is None and condition.if_match is None:
         return
-    present = x.services.store.read(objects.head_object, x.bucket, x.key)
+    present = call.services.store.read(objects.head_object, call.bucket, call.key)
     objects.check_conditions(None if present is None else present.etag, condition.if_none_match, condition.if_match)
 
 
 async def commit(
-    x: Exchange, new: Iterable[str], fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    call: S3Call, new: Iterable[str], fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Run a write of the index that names the `new` blobs; when it is refused, or fails for certain, they are removed.
 
     A cancelled caller waits for the outcome: a blob that the index names is never removed. Nor is one that it may name
     again after a crash (OutcomeUnknown); those are the start sweep's.
     """
-    writing: asyncio.Future[T] = asyncio.ensure_future(x.call.write(fn, *args, **kwargs))
+    writing: asyncio.Future[T] = asyncio.ensure_future(call.write(fn, *args, **kwargs))
     try:
         return await pool.settled(writing)
     except OutcomeUnknown:
         raise
     except FuinError:
-        await pool.run(blobs.remove, x.services.settings.blobs, list(new))
+        await pool.run(blobs.remove, call.services.settings.blobs, list(new))
         raise
 
 
-def drop_replaced(x: Exchange) -> None:
+def drop_replaced(call: S3Call) -> None:
     """Remove replaced blobs without waiting, once index and log both say so; what fails is left to the sweep."""
-    if x.replaced:
-        pool.start(blobs.remove, x.services.settings.blobs, x.replaced)
+    if call.replaced:
+        pool.start(blobs.remove, call.services.settings.blobs, call.replaced)
 
 
-async def put(x: Exchange, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
+async def put(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
     """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
 
     `bucket` is the one to which the caller's right was checked, before the body came.
     """
     new = [part.blob for part in obj.parts]
-    replaced = await commit(x, new, _put, bucket, obj, condition)
-    x.replaced += replaced
+    replaced = await commit(call, new, _put, bucket, obj, condition)
+    call.replaced += replaced
 
 
 def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:

@@ -7,12 +7,12 @@ import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fuin import lists
+from fuin.gate import lists
 from fuin.numbers import whole_number
 from fuin.s3 import index, rights, storage_classes, xml
 from fuin.s3.buckets import owner
+from fuin.s3.call import document
 from fuin.s3.conditions import iso_date
-from fuin.s3.exchange import document
 from fuin.s3.faults import invalid_argument
 from fuin.store import buckets
 from fuin.store.listing import list_objects as page_of
@@ -20,8 +20,8 @@ from fuin.store.listing import list_objects as page_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call
     from fuin.store.buckets import Bucket
     from fuin.store.listing import Listing, Summary
 
@@ -32,8 +32,8 @@ _TOKEN = b"1"  # the version of what a continuation token holds
 class Names:
     """Writes names as they are, or percent-encoded where the client asked for it."""
 
-    def __init__(self, x: Exchange) -> None:
-        kind = x.query.get("encoding-type") or None
+    def __init__(self, call: S3Call) -> None:
+        kind = call.query.get("encoding-type") or None
         if kind not in (None, "url"):
             raise invalid_argument("encoding-type", kind[:100], "Invalid Encoding Method specified in Request")
         self._encoded = kind is not None
@@ -47,9 +47,9 @@ class Names:
         return xml.text("EncodingType", "url") if self._encoded else ""
 
 
-def limit_of(x: Exchange, name: str, most: int = PAGE, absent: int | None = None) -> int:
+def limit_of(call: S3Call, name: str, most: int = PAGE, absent: int | None = None) -> int:
     """Return a page's size, or another number, from the query, at most `most`; raises InvalidArgument."""
-    text = x.query.get(name)
+    text = call.query.get(name)
     if not text:
         return most if absent is None else absent
     number = whole_number(text, 0, 2**31 - 1)
@@ -99,16 +99,16 @@ def _read(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: An
     return page, entries
 
 
-async def list_objects(x: Exchange) -> Answer:
+async def list_objects(call: S3Call) -> Answer:
     """List a bucket the old way: the next page starts after a marker."""
-    bucket = rights.bucket_for(x, "s3:ListBucket")
-    if kind := x.query.get("list-type"):  # 2 leads to ListObjectsV2, and there is no other
+    bucket = rights.bucket_for(call, "s3:ListBucket")
+    if kind := call.query.get("list-type"):  # 2 leads to ListObjectsV2, and there is no other
         raise invalid_argument("list-type", kind[:100], "Invalid List Type specified in Request")
-    names, limit = Names(x), limit_of(x, "max-keys")
-    prefix, delimiter, marker = (x.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
+    names, limit = Names(call), limit_of(call, "max-keys")
+    prefix, delimiter, marker = (call.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
     owned = owner(bucket.account)
-    page, entries = await lists.page(x.call, _read, bucket, names, owned, prefix, delimiter, marker, limit)
-    head = [xml.text("Name", x.bucket), names.element("Prefix", prefix), names.element("Marker", marker)]
+    page, entries = await lists.page(call, _read, bucket, names, owned, prefix, delimiter, marker, limit)
+    head = [xml.text("Name", call.bucket), names.element("Prefix", prefix), names.element("Marker", marker)]
     if page.truncated and delimiter and page.last is not None:
         head.append(names.element("NextMarker", page.last))
     head.append(xml.text("MaxKeys", limit))
@@ -118,18 +118,18 @@ async def list_objects(x: Exchange) -> Answer:
     return document("ListBucketResult", *head, *entries)
 
 
-async def list_objects_v2(x: Exchange) -> Answer:
+async def list_objects_v2(call: S3Call) -> Answer:
     """List a bucket: the next page is asked for with an opaque token."""
-    bucket = rights.bucket_for(x, "s3:ListBucket")
-    names, limit = Names(x), limit_of(x, "max-keys")
-    prefix, delimiter, start = (x.query.get(name, "") for name in ("prefix", "delimiter", "start-after"))
-    token = x.query.get("continuation-token")
+    bucket = rights.bucket_for(call, "s3:ListBucket")
+    names, limit = Names(call), limit_of(call, "max-keys")
+    prefix, delimiter, start = (call.query.get(name, "") for name in ("prefix", "delimiter", "start-after"))
+    token = call.query.get("continuation-token")
     if token == "":
         raise invalid_argument("continuation-token", "", "The continuation token provided is incorrect")
     after = start if token is None else after_token(token)
-    owned = owner(bucket.account) if x.query.get("fetch-owner", "").lower() == "true" else ""
-    page, entries = await lists.page(x.call, _read, bucket, names, owned, prefix, delimiter, after, limit)
-    head = [xml.text("Name", x.bucket), names.element("Prefix", prefix)]
+    owned = owner(bucket.account) if call.query.get("fetch-owner", "").lower() == "true" else ""
+    page, entries = await lists.page(call, _read, bucket, names, owned, prefix, delimiter, after, limit)
+    head = [xml.text("Name", call.bucket), names.element("Prefix", prefix)]
     if token is not None:
         head.append(xml.text("ContinuationToken", token))
     if page.truncated and page.last is not None:

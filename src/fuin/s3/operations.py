@@ -23,10 +23,10 @@ from fuin.s3.subresource_table import NOT_BUILT
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange, Stream
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call, Stream
 
-    Operation = Callable[[Exchange], Awaitable[Answer | Stream]]
+    Operation = Callable[[S3Call], Awaitable[Answer | Stream]]
 
 BUILT: dict[str, Operation] = {
     **subresources.operations(),
@@ -65,11 +65,11 @@ BUILT: dict[str, Operation] = {
 }
 
 
-async def run(x: Exchange) -> Answer | Stream:
+async def run(call: S3Call) -> Answer | Stream:
     """Run the request's operation; raises NotImplemented for those that are not built."""
-    operation = BUILT.get(x.call.operation)
+    operation = BUILT.get(call.operation)
     if operation is None:
-        what = NOT_BUILT.get(x.call.operation)
+        what = NOT_BUILT.get(call.operation)
         more = "" if what is None else f" {what} not built."
-        raise S3Fault("NotImplemented", f"{x.call.operation} is not implemented by this server.{more}")
-    return await operation(x)
+        raise S3Fault("NotImplemented", f"{call.operation} is not implemented by this server.{more}")
+    return await operation(call)

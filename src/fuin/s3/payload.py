@@ -20,8 +20,8 @@ from fuin.s3.faults import S3Fault, invalid_argument
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fuin.s3.call import S3Call
     from fuin.s3.checksums import Algorithm
-    from fuin.s3.exchange import Exchange
 
 _TRAILER = b"x-amz-trailer"
 _SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
@@ -55,14 +55,16 @@ class Promise:
         return self.form.startswith("STREAMING-")
 
 
-def of_request(x: Exchange, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Promise:
+def of_request(call: S3Call, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Promise:
     """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes.
 
     `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3);
     `of_object` leaves checksum headers alone, since they speak of an object and not of this body.
     """
-    headers = x.request.headers
-    form = x.caller.signed.payload_hash if x.caller else (x.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
+    headers = call.request.headers
+    form = (
+        call.caller.signed.payload_hash if call.caller else (call.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
+    )
     length = _length(headers, form, b"0" if may_be_empty else None)
     if length > limit:
         raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
@@ -134,17 +136,17 @@ def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | No
     return (trailing[0], None) if trailing else (None, None)
 
 
-def decoder(x: Exchange, promise: Promise) -> streaming.ChunkedBody | None:
+def decoder(call: S3Call, promise: Promise) -> streaming.ChunkedBody | None:
     """Return what takes an aws-chunked body apart, or None for a plain one; raises InvalidRequest."""
     if not promise.chunked:
         return None
-    if x.caller is not None:
+    if call.caller is not None:
         try:
-            return streaming.open_body(x.caller.signed, x.caller.day_key, x.request.headers)
+            return streaming.open_body(call.caller.signed, call.caller.day_key, call.request.headers)
         except FormatError as error:
             raise S3Fault("InvalidRequest", str(error)) from None
     if promise.form != streaming.UNSIGNED_TRAILER:
         raise S3Fault("InvalidRequest", "Signed chunks need a signed request.")
-    names = x.request.headers.get(_TRAILER, b"").decode("latin-1").lower().split(",")
+    names = call.request.headers.get(_TRAILER, b"").decode("latin-1").lower().split(",")
     announced = frozenset(name.strip() for name in names if name.strip())
     return streaming.ChunkedBody(promise.length, signer=None, with_trailers=True, trailers=announced)

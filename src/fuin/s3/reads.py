@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fuin import lists
 from fuin.errors import TamperedError
+from fuin.gate import lists
 from fuin.s3 import (
     attributes,
     conditions,
@@ -21,10 +21,10 @@ from fuin.s3 import (
     uploads,
     xml,
 )
+from fuin.s3.call import Stream, document, empty
 from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
 from fuin.s3.encryption import Encryption
-from fuin.s3.exchange import Stream, document, empty
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
@@ -34,8 +34,8 @@ from fuin.store import objects as rows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange, Headers
+    from fuin.gate.http import Answer
+    from fuin.s3.call import Headers, S3Call
     from fuin.store.buckets import Bucket
     from fuin.store.objects import Object
     from fuin.store.parts import Part
@@ -72,47 +72,47 @@ class Chosen:
     headers: Headers
 
 
-def find(x: Exchange, bucket: Bucket, key: str) -> Object:
+def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
-    obj = x.services.store.read(rows.get_object, bucket.name, key, _PARTS_AT_ONCE)
+    obj = call.services.store.read(rows.get_object, bucket.name, key, _PARTS_AT_ONCE)
     if obj is None:
-        raise rights.missing_object(x, bucket, key)
+        raise rights.missing_object(call, bucket, key)
     return obj
 
 
-async def whole(x: Exchange, bucket: Bucket, key: str) -> Object:
+async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
-    obj: Object | None = find(x, bucket, key)
+    obj: Object | None = find(call, bucket, key)
     if obj is not None and len(obj.parts) < obj.part_count:
-        obj = await lists.page(x.call, rows.get_object, bucket.name, key)
+        obj = await lists.page(call, rows.get_object, bucket.name, key)
     if obj is None:
-        raise rights.missing_object(x, bucket, key)
+        raise rights.missing_object(call, bucket, key)
     return obj
 
 
-async def _chosen(x: Exchange, bucket: Bucket) -> Chosen:
+async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
     """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = await whole(x, bucket, x.key)
+    obj = await whole(call, bucket, call.key)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
-        conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
+        conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
     except S3Fault as fault:
         if fault.code == "NotModified":
             fault.headers = validators
         raise
-    part = _part(x, obj)
-    span, partial, more = _span(x, obj) if part is None else _span_of_part(obj, part)
+    part = _part(call, obj)
+    span, partial, more = _span(call, obj) if part is None else _span_of_part(obj, part)
     kept = Encryption.from_column(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
-    headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), x.query)
+    headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), call.query)
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
-    if _wants_checksum(x):
+    if _wants_checksum(call):
         headers += checksum_headers(_checksum(obj, part, partial=partial))
-    x.call.facts.update(index.object_facts(obj))
+    call.facts.update(index.object_facts(obj))
     if partial:
-        x.call.facts["range"] = span.content_range
+        call.facts["range"] = span.content_range
     return Chosen(obj, kept, span, partial, headers)
 
 
@@ -125,29 +125,29 @@ def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | No
     return None if value is None else Checksum(whole.algorithm, value, whole.kind)
 
 
-def _wants_checksum(x: Exchange) -> bool:
-    return (x.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
+def _wants_checksum(call: S3Call) -> bool:
+    return (call.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
 
 
-def _part(x: Exchange, obj: Object) -> Part | None:
+def _part(call: S3Call, obj: Object) -> Part | None:
     """Return the part that the request names by its number, which is the one it was uploaded under.
 
     There may be gaps between the numbers, and all operations count alike: UploadPart, ListParts, GetObjectAttributes.
     """
-    if "partNumber" not in x.query:
+    if "partNumber" not in call.query:
         return None
-    if x.header(b"range"):
+    if call.header(b"range"):
         raise S3Fault("InvalidRequest", _BOTH)
-    number = uploads.number_of(x)
+    number = uploads.number_of(call)
     for part in obj.parts:
         if part.number == number:
             return part
     raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=str(number))
 
 
-def _span(x: Exchange, obj: Object) -> tuple[Span, bool, Headers]:
+def _span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
     """Return which bytes a request without a part number asks for, and whether they are only some of them."""
-    header, validator = x.header(b"range"), x.header(b"if-range")
+    header, validator = call.header(b"range"), call.header(b"if-range")
     if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
     span = ranges.of(header, obj.size)
@@ -162,29 +162,28 @@ def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
     return span, span.length > 0, more
 
 
-def _enter(x: Exchange, action: str) -> Bucket:
-    bucket = rights.bucket_of_object(x, action)
-    encryption.refuse_on_read(x.request.headers)
-    check_version(x.query.get("versionId"))
-    if x.caller is None and any(name.startswith("response-") for name in x.query):
+def _enter(call: S3Call, action: str) -> Bucket:
+    bucket = rights.bucket_of_object(call, action)
+    encryption.refuse_on_read(call.request.headers)
+    check_version(call.query.get("versionId"))
+    if call.caller is None and any(name.startswith("response-") for name in call.query):
         raise S3Fault("InvalidRequest", _NO_OVERRIDES)
     return bucket
 
 
-async def get_object(x: Exchange) -> Stream:
+async def get_object(call: S3Call) -> Stream:
     """Give an object, or a range or part of it, decrypted frame by frame; kms:Decrypt is asked for as the caller.
 
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
-    bucket = _enter(x, "s3:GetObject")
-    chosen, batches = await open_current(x, bucket, lambda: _chosen(x, bucket))
-    x.call.recorded = True  # by the use of the key, with these facts
+    bucket = _enter(call, "s3:GetObject")
+    chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
     first = await batches.first()
     status = 206 if chosen.partial else 200
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
 
 
-async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
+async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
     `look` finds it in the index, anew for each attempt. The index names a new blob before the old one's file goes, so
@@ -196,24 +195,24 @@ async def open_current(x: Exchange, bucket: Bucket, look: Callable[[], Awaitable
         if wanted.obj.parts == missing:
             raise TamperedError("a blob that the index names is missing")
         try:
-            return wanted, await open_object(x, bucket, wanted.obj, wanted.span)
+            return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
         except FileNotFoundError:
             missing = wanted.obj.parts
     raise S3Fault("SlowDown")
 
 
-async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> Reading:
+async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Reading:
     """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
 
     The files are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
     FileNotFoundError when it was already.
     """
-    root = x.services.settings.blobs
+    root = call.services.settings.blobs
     kept = Encryption.from_column(obj.encryption)
     wanted = reading.segments(obj.parts, span.start, span.end)
     files = await pool.run(reading.open_files, root, wanted)
     try:
-        data_key = await encryption.open_data_key(x, bucket, kept, obj.key)
+        data_key = await encryption.open_data_key(call, bucket, kept, obj.key)
     except BaseException:
         reading.close_files(files)
         raise
@@ -221,41 +220,41 @@ async def open_object(x: Exchange, bucket: Bucket, obj: Object, span: Span) -> R
     return Reading(batches, span.length)
 
 
-async def head_object(x: Exchange) -> Answer:
+async def head_object(call: S3Call) -> Answer:
     """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
-    bucket = _enter(x, "s3:GetObject")
-    chosen = await _chosen(x, bucket)
+    bucket = _enter(call, "s3:GetObject")
+    chosen = await _chosen(call, bucket)
     kept = chosen.encryption
     if kept.algorithm == encryption.KMS:
-        encryption.check_signed(x)
-        if _wants_checksum(x):
-            await encryption.open_data_key(x, bucket, kept, x.key)
+        encryption.check_signed(call)
+        if _wants_checksum(call):
+            await encryption.open_data_key(call, bucket, kept, call.key)
     return empty(206 if chosen.partial else 200, chosen.headers)
 
 
 _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 
-async def get_object_attributes(x: Exchange) -> Answer:
+async def get_object_attributes(call: S3Call) -> Answer:
     """Give chosen attributes of an object as a document."""
-    bucket = _enter(x, "s3:GetObjectAttributes")
-    rights.bucket_of_object(x, "s3:GetObject")
-    asked = {name.strip() for name in (x.header(b"x-amz-object-attributes") or "").split(",")}
+    bucket = _enter(call, "s3:GetObjectAttributes")
+    rights.bucket_of_object(call, "s3:GetObject")
+    asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
-    obj = await whole(x, bucket, x.key)
-    conditions.check_read(conditions.of(x.header), obj.etag, obj.modified)
+    obj = await whole(call, bucket, call.key)
+    conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
     kept = Encryption.from_column(obj.encryption)
     checksum = index.checksum_of(obj.checksum)
     if kept.algorithm == encryption.KMS and "Checksum" in asked:
-        await encryption.open_data_key(x, bucket, kept, x.key)
+        await encryption.open_data_key(call, bucket, kept, call.key)
     found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
     found["ObjectSize"] = xml.text("ObjectSize", obj.size)
     if checksum is not None:
         value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)
         found["Checksum"] = xml.tag("Checksum", value, xml.text("ChecksumType", checksum.kind))
     if obj.upload_id:
-        found["ObjectParts"] = attributes.object_parts(x, obj, checksum)
+        found["ObjectParts"] = attributes.object_parts(call, obj, checksum)
     modified: Headers = [(b"Last-Modified", http_date(obj.modified).encode())]
     content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
     return document("GetObjectAttributesResponse", *content, headers=modified)

@@ -16,40 +16,40 @@ from fuin.s3.encryption import BUCKET_KEY, CONTEXT, KEY_ID, KMS, PREFIX
 from fuin.s3.faults import invalid_argument
 
 if TYPE_CHECKING:
+    from fuin.s3.call import S3Call
     from fuin.s3.encryption import Encryption
-    from fuin.s3.exchange import Exchange
     from fuin.store.buckets import Bucket
 
 _OTHER = "The encryption that the request names is not the one that the multipart upload was created with."
 
 
-async def check(x: Exchange, bucket: Bucket, kept: Encryption) -> None:
+async def check(call: S3Call, bucket: Bucket, kept: Encryption) -> None:
     """Raise InvalidArgument unless the request's encryption headers say what the upload, or its object, has."""
-    headers = x.request.headers
+    headers = call.request.headers
     encryption.refuse_customer_keys(headers)
-    algorithm, key, context = x.header(PREFIX), x.header(KEY_ID), x.header(CONTEXT)
+    algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     if algorithm is not None and algorithm != kept.algorithm:
         raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)
-    encryption.check_flag(x.header(BUCKET_KEY))
+    encryption.check_flag(call.header(BUCKET_KEY))
     if context is not None:
-        _check_context(x, context, kept)
+        _check_context(call, context, kept)
     if key:
-        await _check_key(x, bucket, key, kept)
+        await _check_key(call, bucket, key, kept)
 
 
-def _check_context(x: Exchange, context: str, kept: Encryption) -> None:
-    pairs = encryption.client_context(context, ids.object_arn(x.bucket, x.key))
+def _check_context(call: S3Call, context: str, kept: Encryption) -> None:
+    pairs = encryption.client_context(context, ids.object_arn(call.bucket, call.key))
     if kept.algorithm != KMS or pairs != kept.context:
         raise invalid_argument(CONTEXT.decode(), context[:100], _OTHER)
 
 
-async def _check_key(x: Exchange, bucket: Bucket, key: str, kept: Encryption) -> None:
+async def _check_key(call: S3Call, bucket: Bucket, key: str, kept: Encryption) -> None:
     """Compare the key; an alias is looked up only for who may open the upload's data key: it tells of the alias."""
     if kept.algorithm == KMS:
         if encryption.complete_key(key, bucket) == kept.key:
             return
         if on_behalf.is_alias(key):
-            await uploads.open_data_key(x, bucket, kept)
-            if on_behalf.arn_of_alias(x.call, key, bucket.region) == kept.key:
+            await uploads.open_data_key(call, bucket, kept)
+            if on_behalf.arn_of_alias(call, key, bucket.region) == kept.key:
                 return
     raise invalid_argument(KEY_ID.decode(), key[:100], _OTHER)

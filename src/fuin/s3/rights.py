@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.access import public_access
 from fuin.errors import AccessDenied
-from fuin.gate import permit_bucket, permit_identity
+from fuin.gate.permit import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts, Fill
-    from fuin.s3.exchange import Exchange
+    from fuin.s3.call import S3Call
     from fuin.store.buckets import Bucket
 
 _GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp"))
@@ -39,112 +39,112 @@ _HEADERLESS = frozenset({"DeleteObjects"})  # which says If-Match in its body, o
 _CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
-def conditions(x: Exchange, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
+def conditions(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
     """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
 
     A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
     `missing` is the object's key where the right to list decides whether the caller hears that there is no such object.
     """
-    return partial(_add, x, action, bucket, missing)
+    return partial(_add, call, action, bucket, missing)
 
 
-def _add(x: Exchange, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
+def _add(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
     known = facts.known
     if bucket is not None:
         known["aws:requestedregion"] = (bucket.region,)
     if owner := facts.get("aws:resourceaccount"):
         known["s3:resourceaccount"] = owner
-    if x.request.tls_version:
-        known["s3:tlsversion"] = (x.request.tls_version,)
-    _add_signature(x, facts)
-    for name in () if x.call.operation in _HEADERLESS else HEADERS.get(action, ()):
-        value = x.header(name)
+    if call.request.tls_version:
+        known["s3:tlsversion"] = (call.request.tls_version,)
+    _add_signature(call, facts)
+    for name in () if call.operation in _HEADERLESS else HEADERS.get(action, ()):
+        value = call.header(name)
         if value is not None:
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
-        known["s3:objectcreationoperation"] = ("true",) if x.call.operation in _CREATING else ("false",)
+        known["s3:objectcreationoperation"] = ("true",) if call.operation in _CREATING else ("false",)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
-    elif action == "s3:ListBucket" and x.call.operation in _LISTING:
+    elif action == "s3:ListBucket" and call.operation in _LISTING:
         for parameter in _LISTING_KEYS:
-            if parameter in x.query:
-                known[f"s3:{parameter}"] = (x.query[parameter],)
+            if parameter in call.query:
+                known[f"s3:{parameter}"] = (call.query[parameter],)
 
 
-def _add_signature(x: Exchange, facts: Facts) -> None:
+def _add_signature(call: S3Call, facts: Facts) -> None:
     """Add how and when the request was signed, and the hash of the payload or what stands for it."""
     known = facts.known
-    if x.caller is None:
-        declared = x.header(b"x-amz-content-sha256")
+    if call.caller is None:
+        declared = call.header(b"x-amz-content-sha256")
         if declared is not None:
             known["s3:x-amz-content-sha256"] = (declared,)
         return
-    signed = x.caller.signed
+    signed = call.caller.signed
     known["s3:authtype"] = ("REST-QUERY-STRING",) if signed.presigned else ("REST-HEADER",)
     known["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
-    known["s3:signatureage"] = (str(max(0, int((x.call.now - signed.timestamp) * 1000))),)  # milliseconds
+    known["s3:signatureage"] = (str(max(0, int((call.now - signed.timestamp) * 1000))),)  # milliseconds
     known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
 
 
-def bucket_for(x: Exchange, action: str) -> Bucket:
+def bucket_for(call: S3Call, action: str) -> Bucket:
     """Return the request's bucket once the caller may do `action` to it; raises AccessDenied, then NoSuchBucket."""
-    return _reach(x, action, x.bucket, ids.bucket_arn(x.bucket))
+    return _reach(call, action, call.bucket, ids.bucket_arn(call.bucket))
 
 
-def own_bucket_for(x: Exchange, action: str) -> Bucket:
+def own_bucket_for(call: S3Call, action: str) -> Bucket:
     """Return the request's bucket for what concerns its policy; whoever may, but is of another account, gets a 405.
 
     So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
     """
-    bucket = bucket_for(x, action)
-    if x.call.account != bucket.account:
-        raise S3Fault("MethodNotAllowed", Method=x.request.method, ResourceType="BUCKETPOLICY")
+    bucket = bucket_for(call, action)
+    if call.account != bucket.account:
+        raise S3Fault("MethodNotAllowed", Method=call.request.method, ResourceType="BUCKETPOLICY")
     return bucket
 
 
-def bucket_of_object(x: Exchange, action: str) -> Bucket:
+def bucket_of_object(call: S3Call, action: str) -> Bucket:
     """Return the request's bucket once the caller may do `action` to the request's object."""
-    return _reach(x, action, x.bucket, ids.object_arn(x.bucket, x.key))
+    return _reach(call, action, call.bucket, ids.object_arn(call.bucket, call.key))
 
 
-def bucket_of_other(x: Exchange, action: str, bucket: str, key: str) -> Bucket:
+def bucket_of_other(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
     """Return the bucket of another object than the request's: a copy's source, or one of many to delete."""
-    return _reach(x, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
+    return _reach(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
 
 
 def _reach(
-    x: Exchange, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
+    call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
-    bucket = x.services.store.catalog().bucket(name)
-    facts = conditions(x, action, bucket)
+    bucket = call.services.store.catalog().bucket(name)
+    facts = conditions(call, action, bucket)
     if bucket is None:
-        permit_identity(x.call, action, arn, x.call.account, facts)
+        permit_identity(call, action, arn, call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
-    _permit(x, action, arn, bucket, facts)
-    check_owner(x, bucket, owner_header)
-    x.call.remember(partial(_reach_again, x, action, bucket, arn, facts))
+    _permit(call, action, arn, bucket, facts)
+    check_owner(call, bucket, owner_header)
+    call.remember(partial(_reach_again, call, action, bucket, arn, facts))
     return bucket
 
 
-def _reach_again(x: Exchange, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
+def _reach_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
     """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
-    now = x.services.store.catalog().bucket(bucket.name)
+    now = call.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
         raise S3Fault("NoSuchBucket", BucketName=bucket.name)
-    _permit(x, action, arn, now, facts)
+    _permit(call, action, arn, now, facts)
 
 
-def _permit(x: Exchange, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
+def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
     """Check a right to a bucket or an object; whose account has not the bucket is told nothing of why not.
 
     AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Else those of other accounts would learn by
     denials of their own, that depend on it, whose bucket it is.
     """
-    restricted = x.call.account != bucket.account and _is_restricted(bucket)
+    restricted = call.account != bucket.account and _is_restricted(bucket)
     try:
-        permit_bucket(x.call, action, arn, bucket.account, bucket.policy, facts, restricted=restricted)
+        permit_bucket(call, action, arn, bucket.account, bucket.policy, facts, restricted=restricted)
     except AccessDenied as error:
-        raise (error if x.call.account == bucket.account else AccessDenied("Access Denied")) from None
+        raise (error if call.account == bucket.account else AccessDenied("Access Denied")) from None
 
 
 def _is_restricted(bucket: Bucket) -> bool:
@@ -152,17 +152,17 @@ def _is_restricted(bucket: Bucket) -> bool:
     return public_access.is_restricted(block, bucket.policy)
 
 
-def check_owner(x: Exchange, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
+def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
     """Raise AccessDenied when the request expects the bucket to be another account's, or what is none's (400)."""
-    expected = x.header(header)
+    expected = call.header(header)
     if expected is not None and not _ACCOUNT.fullmatch(expected):
         raise S3Fault("InvalidBucketOwnerAWSAccountID")
     if expected is not None and expected != bucket.account:
         raise S3Fault("AccessDenied")
 
 
-def missing_object(x: Exchange, bucket: Bucket, key: str) -> S3Fault:
+def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = conditions(x, "s3:ListBucket", bucket, missing=key)
-    _permit(x, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
+    facts = conditions(call, "s3:ListBucket", bucket, missing=key)
+    _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from fuin import crash, ids
 from fuin.access.principal import Principal
 from fuin.errors import StoreUnavailable
-from fuin.gate import Call
+from fuin.gate.call import Call
+from fuin.gate.record import Record
 from fuin.s3 import blobs, orphans, pool
 from fuin.store import meta, parts
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from fuin.gate.services import Services
     from fuin.s3.orphans import Group
-    from fuin.services import Services
 
 log = logging.getLogger("fuin.s3")
 
@@ -203,5 +204,7 @@ async def _delete(services: Services, group: Group, now: float) -> int:
 
 async def _record(services: Services, operation: str, now: float, names: Sequence[str], folder: Path) -> None:
     facts: dict[str, Any] = {"folder": folder.name, "blobs": names}
-    call = Call(services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, facts=facts)
+    call = Call(
+        services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, record=Record(facts)
+    )
     await services.keyholder.record(call.draft())

@@ -9,13 +9,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from fuin import lists
+from fuin.gate import lists
 from fuin.numbers import whole_number
 from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.conditions import iso_date
 from fuin.s3.encryption import Encryption
-from fuin.s3.exchange import document, empty
 from fuin.s3.faults import S3Fault, invalid_argument
 from fuin.s3.listing import Names, limit_of
 from fuin.store import buckets
@@ -25,8 +25,8 @@ from fuin.store.uploads import Upload
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.request import Answer
-    from fuin.s3.exchange import Exchange
+    from fuin.gate.http import Answer
+    from fuin.s3.call import S3Call
     from fuin.store.buckets import Bucket
     from fuin.store.parts import Part
 
@@ -37,43 +37,43 @@ WHY_DECRYPT = (
 _AFTER_ALL = "\U0010ffff"  # greater than any upload id
 
 
-def find(x: Exchange) -> Upload:
+def find(call: S3Call) -> Upload:
     """Return the request's upload; raises NoSuchUpload."""
-    upload_id = x.query.get("uploadId", "")
-    upload = x.services.store.read(rows.find_upload, upload_id, x.bucket, x.key)
+    upload_id = call.query.get("uploadId", "")
+    upload = call.services.store.read(rows.find_upload, upload_id, call.bucket, call.key)
     if upload is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
-    x.call.facts["uploadId"] = upload.upload_id
+    call.facts["uploadId"] = upload.upload_id
     return upload
 
 
-async def open_data_key(x: Exchange, bucket: Bucket, kept: Encryption) -> bytes:
+async def open_data_key(call: S3Call, bucket: Bucket, kept: Encryption) -> bytes:
     """Return the upload's data key; whoever is refused is told why kms:Decrypt is needed to write."""
-    return await encryption.open_data_key(x, bucket, kept, x.key, WHY_DECRYPT)
+    return await encryption.open_data_key(call, bucket, kept, call.key, WHY_DECRYPT)
 
 
-async def create_multipart_upload(x: Exchange) -> Answer:
+async def create_multipart_upload(call: S3Call) -> Answer:
     """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
-    bucket = rights.bucket_of_object(x, "s3:PutObject")
-    metadata.check_supported(x.request.headers)
-    owner_acls.check_headers(x.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(x.request.headers)
-    choice = encryption.wanted(x, bucket)
-    algorithm, kind = _checksum(x)
-    headers, meta = metadata.of_request(x.request.headers).columns()
-    fresh = await encryption.new_data_key(x, bucket, choice)
+    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    metadata.check_supported(call.request.headers)
+    owner_acls.check_headers(call.request.headers, bucket.account)
+    storage_class = storage_classes.of_request(call.request.headers)
+    choice = encryption.wanted(call, bucket)
+    algorithm, kind = _checksum(call)
+    headers, meta = metadata.of_request(call.request.headers).columns()
+    fresh = await encryption.new_data_key(call, bucket, choice)
     kept = fresh.encryption
     del fresh  # nothing is encrypted yet; the parts have the data key opened again
     upload = Upload(
-        secrets.token_urlsafe(48), x.bucket, x.key, x.call.now, x.call.principal.arn, kept.blob, kept.column(), meta,
+        secrets.token_urlsafe(48), call.bucket, call.key, call.now, call.principal.arn, kept.blob, kept.column(), meta,
         headers, algorithm, kind, storage_class,
     )  # fmt: skip
-    await x.call.write(_insert, bucket, upload)
-    x.call.facts["uploadId"] = upload.upload_id
+    await call.write(_insert, bucket, upload)
+    call.facts["uploadId"] = upload.upload_id
     answer = encryption.answer_headers(kept, context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
-    content = (xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id))
+    content = (xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id))
     return document("InitiateMultipartUploadResult", *content, headers=answer)
 
 
@@ -82,9 +82,9 @@ def _insert(conn: Connection, bucket: Bucket, upload: Upload) -> None:
     rows.insert_upload(conn, upload)
 
 
-def _checksum(x: Exchange) -> tuple[str | None, str | None]:
+def _checksum(call: S3Call) -> tuple[str | None, str | None]:
     """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 does not take."""
-    name, kind = x.header(b"x-amz-checksum-algorithm"), x.header(b"x-amz-checksum-type")
+    name, kind = call.header(b"x-amz-checksum-algorithm"), call.header(b"x-amz-checksum-type")
     if name is None:
         if kind is not None:
             text = "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
@@ -98,29 +98,29 @@ def _checksum(x: Exchange) -> tuple[str | None, str | None]:
     return algorithm.name, chosen
 
 
-async def abort_multipart_upload(x: Exchange) -> Answer:
+async def abort_multipart_upload(call: S3Call) -> Answer:
     """End an upload without an object and remove its parts."""
-    rights.bucket_of_object(x, "s3:AbortMultipartUpload")
-    upload = find(x)
-    await x.call.announce("delete")
-    left = await x.call.write(rows.abort_upload, upload.upload_id, x.bucket, x.key)
-    x.replaced += left
+    rights.bucket_of_object(call, "s3:AbortMultipartUpload")
+    upload = find(call)
+    await call.announce("delete")
+    left = await call.write(rows.abort_upload, upload.upload_id, call.bucket, call.key)
+    call.replaced += left
     return empty(204)
 
 
-async def list_parts(x: Exchange) -> Answer:
+async def list_parts(call: S3Call) -> Answer:
     """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
-    bucket = rights.bucket_of_object(x, "s3:ListMultipartUploadParts")
-    encryption.refuse_customer_keys(x.request.headers)
-    upload = find(x)
-    limit, marker = limit_of(x, "max-parts"), limit_of(x, "part-number-marker", 10_000, absent=0)
+    bucket = rights.bucket_of_object(call, "s3:ListMultipartUploadParts")
+    encryption.refuse_customer_keys(call.request.headers)
+    upload = find(call)
+    limit, marker = limit_of(call, "max-parts"), limit_of(call, "part-number-marker", 10_000, absent=0)
     kept = Encryption.from_column(upload.encryption)
     if kept.algorithm == encryption.KMS:
-        await open_data_key(x, bucket, kept)
+        await open_data_key(call, bucket, kept)
     declared = upload.checksum_algorithm
-    entries, last, more = await lists.page(x.call, _parts, upload.upload_id, marker, limit, declared)
+    entries, last, more = await lists.page(call, _parts, upload.upload_id, marker, limit, declared)
     content = [
-        xml.text("Bucket", x.bucket), xml.text("Key", x.key), xml.text("UploadId", upload.upload_id),
+        xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id),
         _who("Initiator", upload.initiator), _who("Owner", bucket.account),
         storage_classes.element(upload.storage_class),
         xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", last),
@@ -153,17 +153,17 @@ def _who(name: str, identity: str) -> str:
     return xml.tag(name, xml.text("ID", identity))
 
 
-async def list_multipart_uploads(x: Exchange) -> Answer:
+async def list_multipart_uploads(call: S3Call) -> Answer:
     """List a bucket's uploads that are under way, in the order of key and id."""
-    bucket = rights.bucket_for(x, "s3:ListBucketMultipartUploads")
-    names, limit = Names(x), limit_of(x, "max-uploads")
-    prefix, delimiter = x.query.get("prefix", ""), x.query.get("delimiter", "")
-    key_marker = x.query.get("key-marker", "")
-    id_marker = x.query.get("upload-id-marker", "") if key_marker else ""
+    bucket = rights.bucket_for(call, "s3:ListBucketMultipartUploads")
+    names, limit = Names(call), limit_of(call, "max-uploads")
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    key_marker = call.query.get("key-marker", "")
+    id_marker = call.query.get("upload-id-marker", "") if key_marker else ""
     after = (key_marker, id_marker or (_AFTER_ALL if key_marker else ""))
-    page, entries = await lists.page(x.call, _read, bucket, names, after, prefix, delimiter, limit)
+    page, entries = await lists.page(call, _read, bucket, names, after, prefix, delimiter, limit)
     content = [
-        xml.text("Bucket", x.bucket), names.element("KeyMarker", key_marker), xml.text("UploadIdMarker", id_marker),
+        xml.text("Bucket", call.bucket), names.element("KeyMarker", key_marker), xml.text("UploadIdMarker", id_marker),
         names.element("Prefix", prefix), xml.text("MaxUploads", limit), xml.text("IsTruncated", page.truncated),
     ]  # fmt: skip
     if page.truncated:
@@ -235,9 +235,9 @@ class _Uploads:
         return True
 
 
-def number_of(x: Exchange) -> int:
+def number_of(call: S3Call) -> int:
     """Return the request's part number; raises InvalidArgument unless it is 1 to 10,000."""
-    text = x.query.get("partNumber", "")
+    text = call.query.get("partNumber", "")
     number = whole_number(text, 1, rows.PARTS_AT_MOST)
     if number is None:
         raise invalid_argument("partNumber", text[:20], "Part number must be an integer between 1 and 10000, inclusive")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fuin import cors
-from fuin.caller import DayKeys
 from fuin.errors import FuinError
+from fuin.gate import cors
+from fuin.gate.authentication import DayKeys
+from fuin.gate.http import Answer, ClientGone, Request
 from fuin.identity import app as identity
 from fuin.kms import app as kms
-from fuin.request import Answer, ClientGone, Request
 from fuin.s3 import app as s3
 from fuin.server.health import PATHS, Health
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.request import Receive, Scope, Send
-    from fuin.services import Services
+    from fuin.gate.http import Receive, Scope, Send
+    from fuin.gate.services import Services
 
     Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
 

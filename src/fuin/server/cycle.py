@@ -12,7 +12,7 @@ import http
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fuin.request import HOLD, WHOLE
+from fuin.gate.http import HOLD, WHOLE
 from fuin.server import heads
 from fuin.settings import KIB
 

@@ -16,14 +16,14 @@ import msgspec
 
 from fuin.clock import CLOCK
 from fuin.errors import FuinError
-from fuin.request import Answer
+from fuin.gate.http import Answer
 from fuin.settings import MIB
 from fuin.store import meta
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.services import Services
+    from fuin.gate.services import Services
 
     Probe = Callable[[], Awaitable[str]]
 

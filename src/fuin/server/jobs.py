@@ -21,7 +21,7 @@ from fuin.store import meta
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.services import Services
+    from fuin.gate.services import Services
 
 _log = logging.getLogger("fuin.jobs")
 

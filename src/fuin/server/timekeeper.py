@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.clock import Kept, Reading
+    from fuin.gate.services import Services
     from fuin.keyholder.client import Keyholder
-    from fuin.services import Services
     from fuin.settings import Settings
 
 LOOK_EVERY = 15.0  # seconds

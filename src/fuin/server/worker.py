@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from fuin.errors import FuinError, KeyholderUnavailable
+from fuin.gate.services import Services
 from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
@@ -24,7 +25,6 @@ from fuin.server.held import Bounds, places
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
-from fuin.services import Services
 from fuin.store.store import Store
 
 if TYPE_CHECKING:

@@ -1,6 +1,13 @@
 """What the store refuses; the services turn these into the errors that AWS models."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from fuin.errors import FuinError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 class StoreRefusal(FuinError):
@@ -113,3 +120,11 @@ class NoDatabase(FuinError):
 
 class SchemaTooNew(FuinError):
     """The database was written by a newer Fuin; an older one must not touch it."""
+
+
+class NotInMemory(BaseException):  # flow, and no error: nothing but `Call.consult` may catch it
+    """A decision needs rows that are not in memory; `fetch` brings them there, beside the event loop."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("rows are not in memory yet")
+        self.fetch = fetch

@@ -12,7 +12,7 @@ from fuin.access import lint
 
 if TYPE_CHECKING:
     from fuin.access.kinds import PolicyKind
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 _log = logging.getLogger("fuin.policies")
 _NOTED_AT_MOST = 8  # in the record, which must stay small

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.request import Answer
+from fuin.gate.http import Answer
 
 if TYPE_CHECKING:
-    from fuin.request import Request, Send
+    from fuin.gate.http import Request, Send
 
 _ANY = (b"Access-Control-Allow-Origin", b"*")
 # What an answer to a request with `Origin` needs for the page to read it, and the request's id and error with it.

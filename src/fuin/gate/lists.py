@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from fuin.gate.throttle import Throttled
 from fuin.store.errors import TooManyLists
-from fuin.throttle import Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
 
-    from fuin.gate import Call
+    from fuin.gate.call import Call
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +29,7 @@ async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args
 
     Raises Throttled when too many lists wait, and AccessDenied or AuthenticationFailed when the right has gone.
     """
-    if not call.asked:
+    if not call.rights.granted_checks:
         raise RuntimeError(f"{call.operation} has asked for no right to this list")
     store = call.services.store
     try:
@@ -37,7 +37,7 @@ async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args
     except TooManyLists as error:
         raise Throttled(str(error)) from None
     store.catalog()
-    if store.rights_epoch != call.epoch:
+    if store.rights_epoch != call.rights.epoch:
         await call.ask_again()
     return found
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin import sessions
 from fuin.access import sigv4
 from fuin.clock import CLOCK
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.store.access_key_uses import AccessKeyUses
+from fuin.gate import sessions
+from fuin.gate.access_key_uses import AccessKeyUses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.access.principal import Principal
-    from fuin.request import Request
-    from fuin.services import Services
+    from fuin.gate.http import Request
+    from fuin.gate.services import Services
     from fuin.store.access_keys import AccessKey
 
 _DAY_KEYS_AT_MOST = 4096
@@ -84,7 +84,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     return _used(services, day_keys, request, known)
 
 
-def at_hand(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
+def cached_caller(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
     """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
     if signed.token:
         session = day_keys.sessions.cached(signed)

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.request import Answer
-from fuin.s3 import xml
+import msgspec
+
+from fuin.gate.call import Call
+from fuin.gate.http import Answer
+from fuin.s3 import addressing, xml
 
 if TYPE_CHECKING:
-    from fuin.caller import Caller
-    from fuin.gate import Call
-    from fuin.request import Request
+    from fuin.access.sigv4 import Signed
+    from fuin.gate.authentication import Caller
+    from fuin.gate.http import Request
     from fuin.s3.addressing import Address
     from fuin.s3.blobs import NewBlob
     from fuin.s3.reading import Reading
-    from fuin.services import Services
 
 Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"Content-Type", b"application/xml")
 
 
-@dataclass(slots=True)
-class Exchange:
-    """A request with what is known of it; operations take it and return an answer."""
+class S3Call(Call, kw_only=True):
+    """A call with what its request asks of the object store; operations take it and return an answer."""
 
-    call: Call
     request: Request
-    caller: Caller | None  # None for anonymous requests, which have no signature
-    address: Address
-    query: dict[str, str]
-    held: list[NewBlob] = field(default_factory=list)  # files that this request writes
-    replaced: list[str] = field(default_factory=list)  # blobs that the index names no more
-
-    def release(self) -> None:
-        """Let go of the files that this request has written: the index names them, or nobody needs them."""
-        for blob in self.held:
-            blob.release()
-        self.held.clear()
-
-    @property
-    def services(self) -> Services:
-        """Return the store, the keyholder and the settings."""
-        return self.call.services
+    address: Address = addressing.SERVICE
+    query: dict[str, str] = msgspec.field(default_factory=dict)
+    hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query
+    signed: Signed | None = None
+    caller: Caller | None = None  # None for anonymous requests, which have no signature
+    held: list[NewBlob] = msgspec.field(default_factory=list)  # files that this request writes
+    replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
 
     @property
     def bucket(self) -> str:
@@ -57,6 +48,13 @@ class Exchange:
     def header(self, name: bytes) -> str | None:
         """Return a request header's value, by lower-case name."""
         return self.request.header(name)
+
+    def end(self) -> None:
+        """Let go of the files that this request has written: the index names them, or nobody needs them."""
+        Call.end(self)
+        for blob in self.held:
+            blob.release()
+        self.held.clear()
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fuin.throttle import Shares, Throttle
+from fuin.gate.throttle import Shares, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:

@@ -1,0 +1,140 @@
+"""A `Call` is one request after authentication: who asks for what and when, its record, and the rights that it holds.
+
+Operations of every service take the call first and say all they do by its verbs:
+
+| verb | what it does | where |
+|---|---|---|
+| `consult` | takes a decision by what the store holds in memory; what is missing there is fetched first | here |
+| `use` | awaits the keyholder's answer to a use of a key, whose record is the request's | here |
+| `change`, `add`, `commit`, `write`, `make` | make a change by rights that the caller still has | `commit.py` |
+| `announce`, `name`, `draft`, `conclude` | put something on the record | `record.py` |
+| `remember` | keeps a check of a right, which a change repeats before it commits | `commit.py` |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from fuin.errors import MaterialDamaged, StoreUnavailable, TamperedError
+from fuin.gate import commit as commits
+from fuin.gate import record as records
+from fuin.store.errors import NotInMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from fuin.access.principal import Principal
+    from fuin.gate.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How many rows one decision may miss in memory, one after the other. A decision reads a key, its grants and aliases,
+# and a user's policies; a user has at most 10 groups with 10 managed policies each.
+_MISSES = 256
+
+
+class Call(msgspec.Struct):
+    """One request after authentication: who, what, when, its record and the rights that it holds."""
+
+    services: Services
+    request_id: str
+    service: str  # kms, s3, iam, sts
+    operation: str  # GenerateDataKey
+    principal: Principal
+    access_key_id: str
+    region: str  # of the credential scope; the server's own for anonymous requests
+    now: float  # seconds since 1970
+    source_ip: str = ""
+    secure: bool = False  # came over TLS
+    headers: Mapping[bytes, bytes] = {}  # of the request, by names in lower case
+    via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
+    record: records.Record = msgspec.field(default_factory=records.Record)
+    rights: commits.HeldRights = msgspec.field(default_factory=commits.HeldRights)
+
+    announce = records.announce
+    conclude = records.conclude
+    name = records.name
+    draft = records.draft
+
+    authenticate_with = commits.authenticate_with
+    authenticate_again = commits.authenticate_again
+    remember = commits.remember
+    ask_again = commits.ask_again
+    change = commits.change
+    commit = commits.commit
+    add = commits.add
+    write = commits.write
+    make = commits.make
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the facts on the record, which explain shows: bucket, key, bytes, default key …"""
+        return self.record.facts
+
+    @property
+    def decisions(self) -> list[dict[str, Any] | msgspec.Raw]:
+        """Return the decisions on the record."""
+        return self.record.decisions
+
+    @property
+    def user_agent(self) -> str:
+        """Return the User-Agent header, empty if there is none."""
+        return self.headers.get(b"user-agent", b"").decode("latin-1")
+
+    @property
+    def referer(self) -> str:
+        """Return the Referer header, empty if there is none or a service asks: it does not travel on."""
+        return "" if self.via else self.headers.get(b"referer", b"").decode("latin-1")
+
+    @property
+    def account(self) -> str:
+        """Return the caller's account."""
+        return self.principal.account
+
+    def forwarded(self, via: str) -> Call:
+        """Return the same call as one that a service makes on the caller's behalf; both share the record."""
+        return Call(
+            self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id,
+            self.region, self.now, self.source_ip, self.secure, self.headers, via, self.record,
+        )  # fmt: skip
+
+    async def consult(self, decide: Callable[Concatenate[Call, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `decide(call, …)`, which reads the store's memory and waits for nothing.
+
+        What is not in memory, and cannot be read at once, is fetched. Then the decision is taken again, from the
+        start: what the first try has put on the record is taken off.
+        """
+        decisions, checks = len(self.record.decisions), len(self.rights.granted_checks)
+        for _ in range(_MISSES):
+            try:
+                return decide(self, *args, **kwargs)
+            except NotInMemory as miss:
+                del self.record.decisions[decisions:], self.rights.granted_checks[checks:]
+                await miss.fetch()
+        raise StoreUnavailable("the store did not keep in memory what a decision needs")
+
+    async def use(self, answer: Awaitable[T]) -> T:
+        """Return the keyholder's answer to a use of a key: the record of the use is the request's.
+
+        The keyholder has recorded a use before it answers. It has also recorded that a ciphertext, a signature or a
+        MAC was not good, which raises TamperedError. Any other error leaves the record open.
+        """
+        try:
+            result = await answer
+        except MaterialDamaged:
+            raise
+        except TamperedError:
+            self.record.refused = True
+            raise
+        self.record.close()
+        return result
+
+    def end(self) -> None:
+        """Let go of the checks that a change repeats, when the work is done.
+
+        They refer to the call, so each request would wait for the garbage collector, which costs 20 µs.
+        """
+        self.rights.granted_checks.clear()

@@ -1,0 +1,145 @@
+"""Changes are committed by rights that the caller still has then: docs/decisions/0007.
+
+A right is asked for when the request comes; the change commits some milliseconds later. In between somebody may have
+taken the right away, on another worker, and have been answered. So the store counts an *epoch of rights*, which each
+change raises that may take a right from anybody. A commit carries the epoch in which its rights were granted:
+
+1. The caller is authenticated, and each right that is granted leaves a check (`remember`), all in one epoch.
+2. The commit takes the database's write lock and looks at the epoch. If it is the same, it commits.
+3. If it is another one, nothing is written (`RightsMoved`). The call authenticates its caller and repeats every check,
+   by what the store says now: each may refuse, and then the request is refused.
+4. It tries again with the new epoch.
+
+So no change is committed by a right whose revocation was answered before. Ann deletes an alias while Bob takes that
+right from her. Either Ann's commit comes first, and Bob's after it, or Bob's comes first: then Ann's commit sees
+another epoch, asks again, and Ann gets AccessDenied.
+
+A worker whose change was overtaken once holds `Services.changing` for its next tries, so that its own other changes
+do not overtake it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from fuin.errors import StoreUnavailable
+from fuin.store.errors import RightsMoved
+from fuin.store.writer import Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from fuin.gate.call import Call
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How often a change asks for its rights again. Each time somebody has taken a right from somebody within the few
+# milliseconds between the question and the commit.
+_TRIES = 16
+
+
+class HeldRights(msgspec.Struct):
+    """The rights that a request was granted, and how they are asked for once more."""
+
+    authenticator: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and its arguments
+    granted_checks: list[Callable[[], object]] = []  # each asks once more for one right
+    epoch: int | None = None  # of rights, when the caller was authenticated or the first right was asked for
+
+
+def authenticate_with(call: Call, *authenticator: Any) -> None:
+    """Say how the caller is authenticated, before that is done: a function and its arguments.
+
+    It is called again with the services first, and returns an object with the `principal`; raises
+    AuthenticationFailed.
+    """
+    store = call.services.store
+    store.catalog()
+    call.rights.authenticator, call.rights.epoch = authenticator, store.rights_epoch
+
+
+def remember(call: Call, check: Callable[[], object]) -> None:
+    """Keep the check of a right that was just granted: a change repeats it if rights have moved."""
+    if call.rights.epoch is None:
+        call.rights.epoch = call.services.store.rights_epoch
+    call.rights.granted_checks.append(check)
+
+
+async def authenticate_again(call: Call) -> None:
+    """Raise AuthenticationFailed when the access key or session that signed the request is no longer good."""
+    if call.rights.authenticator:
+        authenticate, *arguments = call.rights.authenticator
+        if (await authenticate(call.services, *arguments)).principal != call.principal:
+            raise StoreUnavailable("the caller's name, tags or session policies have changed while it was asking")
+
+
+async def ask_again(call: Call) -> None:
+    """Ask for everything once more, by what the store says now: who the caller is, and each right."""
+    await authenticate_again(call)
+    call.services.store.catalog()
+    call.rights.epoch = call.services.store.rights_epoch
+    checks = tuple(call.rights.granted_checks)
+    for check in checks:
+        check()
+    call.rights.granted_checks[:] = checks  # which they have remembered again
+
+
+async def change(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Change keys, policies, identities or buckets, announced first."""
+    await call.announce("change")
+    return await commit(call, fn, *args, **kwargs)
+
+
+async def commit(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make a change that is on the record already, such as one with material that the keyholder made."""
+    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.TAKES)
+
+
+async def add(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make a change that is on the record already and takes no right from anybody, such as a new key."""
+    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.GIVES)
+
+
+async def write(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Write what no catalog holds, such as the index of objects."""
+    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.NONE)
+
+
+async def make(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make a change of the service's own accord, which needs nobody's right and is on the record already."""
+    done = await call.services.store.commit(lambda conn: fn(conn, *args, **kwargs), Effect.TAKES, None)
+    return _result(call, *done)
+
+
+async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> T:
+    """Commit, by rights that the caller still has then.
+
+    Raises AccessDenied or AuthenticationFailed when they were taken meanwhile, StoreUnavailable when they keep
+    moving.
+    """
+    if not call.rights.granted_checks:
+        raise RuntimeError(f"{call.operation} has asked for no right to make this change")
+    store = call.services.store
+    if effect is not Effect.TAKES or not call.services.changing.locked():
+        try:
+            return _result(call, *await store.commit(fn, effect, call.rights.epoch))
+        except RightsMoved:
+            await ask_again(call)
+    async with call.services.changing:
+        for _ in range(_TRIES):
+            try:
+                return _result(call, *await store.commit(fn, effect, call.rights.epoch))
+            except RightsMoved:
+                await ask_again(call)
+    raise StoreUnavailable("rights have kept moving while a change was made")
+
+
+def _result(call: Call, value: T, serial: int) -> T:
+    """Note the serial of a commit, which the record of the outcome holds, and return what was committed."""
+    if serial:
+        call.record.serial = serial
+    return value

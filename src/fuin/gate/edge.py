@@ -1,0 +1,107 @@
+"""The life of a request, the same for every service: from bytes to an answer whose record is on the disk.
+
+A service brings a `Wire`, which reads the request in the service's protocol, names the operation, runs it and words its
+answers and errors. `serve` has the steps in their order:
+
+1. The wire reads the request: the operation's name and, where the signature covers it, the whole body, bounded.
+2. The wire says what was signed. The caller is authenticated: from memory, or by the keyholder.
+3. The wire decodes the input and runs the operation: rights first, then state, then work.
+4. The record is made durable, unless the record of a key use holds everything already.
+5. The answer leaves.
+
+An error in any step becomes an answer in one place, after its record (`refusal.py`). A call exists from the start, so a
+request that nobody has signed is recorded too, if it is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from fuin.gate import authentication
+from fuin.gate.call import Call
+from fuin.gate.http import Answer, ClientGone
+from fuin.gate.refusal import Fault, refuse
+
+if TYPE_CHECKING:
+    from fuin.access.sigv4 import Signed
+    from fuin.gate.authentication import Caller, DayKeys
+    from fuin.gate.http import Request, Send
+    from fuin.gate.services import Services
+
+C = TypeVar("C", bound=Call)
+F = TypeVar("F", bound=Fault)
+A = TypeVar("A")
+
+
+class Wire(Generic[C, F, A]):
+    """What one service does in its own way: C is its kind of call, F its errors, A its answers."""
+
+    def new_call(self, services: Services, request: Request) -> C:
+        """Return the call before anybody is known to make it."""
+        raise NotImplementedError
+
+    async def read(self, call: C, request: Request) -> None:
+        """Read what the request asks for, as far as its signature must be known by; put the operation in the call."""
+        raise NotImplementedError
+
+    def signature(self, call: C, request: Request) -> Signed | None:
+        """Return what the request claims to have signed, None if it need not be signed; raises AuthenticationFailed."""
+        raise NotImplementedError
+
+    async def run(self, call: C, request: Request, caller: Caller | None) -> A:
+        """Return the answer of the operation; `caller` is None for a request without a signature."""
+        raise NotImplementedError
+
+    def after_record(self, call: C) -> None:
+        """Do what must wait for the durable record of a success."""
+
+    def fault(self, call: C, error: Exception) -> F:
+        """Return the service's own error for whatever was raised."""
+        raise NotImplementedError
+
+    def recorded_message(self, fault: F) -> str | None:
+        """Return the text of an error that its record holds beside the code."""
+
+    def refusal(self, call: C, request: Request, fault: F) -> Answer:
+        """Return the answer that tells the client of an error."""
+        raise NotImplementedError
+
+    async def send(self, call: C, request: Request, answer: A | Answer, send: Send) -> None:
+        """Send the answer."""
+        raise NotImplementedError
+
+
+async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
+    """Answer one request. Raises ClientGone when nobody is left to be answered."""
+    call = wire.new_call(services, request)
+    answer: A | Answer
+    try:
+        await wire.read(call, request)  # 1. the operation's name, and the body that is signed
+        signed = wire.signature(call, request)  # 2. who asks
+        caller = None if signed is None else await _identify(call, day_keys, request, signed)
+        answer = await wire.run(call, request, caller)  # 3. the input, rights, state, work
+        if call.record.is_open:  # 4. the record; that of a key use may hold everything already
+            await call.conclude()
+        wire.after_record(call)
+    except ClientGone as error:
+        if call.record.decisions:  # something was permitted, and perhaps done
+            await refuse(wire, call, error)
+        raise
+    except Exception as error:
+        answer = wire.refusal(call, request, await refuse(wire, call, error))
+    finally:
+        call.end()
+    await wire.send(call, request, answer, send)  # 5. the answer leaves
+
+
+async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Signed) -> Caller:
+    """Put the caller into the call, and return it; raises AuthenticationFailed."""
+    call.access_key_id = signed.credential.access_key_id
+    call.authenticate_with(authentication.authenticate, day_keys, request, signed)
+    caller = authentication.cached_caller(call.services, day_keys, request, signed)
+    if caller is None:
+        caller = await authentication.authenticate(call.services, day_keys, request, signed)
+    call.principal, call.region = caller.principal, caller.region
+    if caller.session is not None:
+        call.record.facts["session"] = caller.session
+    return caller
