@@ -13,7 +13,7 @@ from fuin.audit import reader
 from fuin.cli.story import tell
 from fuin.errors import FormatError, KeyholderFailed, KeyholderUnavailable
 from fuin.formats import context, notes
-from fuin.gate import drafts
+from fuin.gate import drafts, record
 from fuin.gate.call import Call
 from fuin.identity import app as identity
 from fuin.identity.retrace import CannotRetrace, Retraced, retrace
@@ -251,8 +251,8 @@ def test_an_answer_that_broke_off_is_on_the_record(place: Edges) -> None:
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what each service says of its parameters be nothing that a record can hold."""
     monkeypatch.setattr(parameters, "shown", lambda *_: object())
-    monkeypatch.setattr(identity, "_shown", lambda _: {"a": object()})
-    monkeypatch.setattr(s3, "_named", lambda _: {"bucket": object()})
+    monkeypatch.setattr(identity, "_without_secrets", lambda _: {"a": object()})
+    monkeypatch.setattr(s3, "_address_facts", lambda _: {"bucket": object()})
 
 
 ASKED = {
@@ -287,6 +287,7 @@ def test_without_any_record_there_is_only_an_error(
         raise FormatError("no record")
 
     monkeypatch.setattr(drafts, "encode", broken)
+    monkeypatch.setattr(record, "draft", broken)
     monkeypatch.setattr(Call, "draft", broken)
     told = place.ask(service, *ASKED[service], place.root)
     assert (told.status, bool(told.code), bool(told.request_id)) == (500, True, True)

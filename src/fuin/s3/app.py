@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
+    from fuin.s3.addressing import Address
 
 
 class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
@@ -41,10 +42,7 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
         call.query = query = addressing.query_of(request)
         call.hoisted = headers = addressing.hoisted(query) | request.headers
         call.operation = routes.match(request.method, address.level, query, headers)
-        if address.bucket:
-            call.facts["bucket"] = address.bucket
-        if address.key:
-            call.facts["key"] = address.key
+        call.facts.update(_address_facts(address))
 
     def signature(self, call: S3Call, request: Request) -> Signed | None:
         """Return what the request claims to have signed, None for an anonymous one; raises AuthenticationFailed."""
@@ -95,3 +93,8 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
 
 
 handle = partial(edge.serve, S3Wire())
+
+
+def _address_facts(address: Address) -> dict[str, str]:
+    facts = {"bucket": address.bucket, "key": address.key}
+    return {name: value for name, value in facts.items() if value}
