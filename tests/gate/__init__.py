@@ -1,0 +1,1 @@
+"""Tests of what a request is made of, whichever service it asks."""
