@@ -21,7 +21,7 @@ from fuin.gate.call import Call
 from fuin.kms import rights
 from fuin.kms.key import Use
 from fuin.kms.naming import Named
-from fuin.store.keys import Key
+from fuin.store.kms.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from sqlalchemy import Connection, select
 
 from fuin.settings import MIB
-from fuin.store import meta, schema
+from fuin.store.engine import epoch, schema
 from tests.identity.place import ANYTHING, REGION, Place
 from tests.support.rows import multiply
 from tests.support.server import User
@@ -72,7 +72,7 @@ class FullPlace(Place):
 
     def forget(self) -> None:
         """Let the catalog forget everything, as any change to keys or identities does."""
-        self.services.store.write_sync(meta.bump_epoch, takes_rights=False)
+        self.services.store.write_sync(epoch.bump_epoch, takes_rights=False)
 
     def ask(
         self,

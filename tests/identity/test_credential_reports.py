@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Connection
 
 from fuin.identity import credential_reports as reports
-from fuin.store import access_keys
-from fuin.store import credential_reports as rows
-from fuin.store.access_keys import LastUse
-from fuin.store.credential_reports import Credentials, Key
-from fuin.store.login_profiles import LoginProfile
+from fuin.store.identity import access_keys
+from fuin.store.identity import credential_reports as rows
+from fuin.store.identity.access_keys import LastUse
+from fuin.store.identity.credential_reports import Credentials, Key
+from fuin.store.identity.login_profiles import LoginProfile
 from tests.identity.assuming import allow, refused
 from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
 

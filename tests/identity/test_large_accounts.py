@@ -12,12 +12,12 @@ from sqlalchemy import Connection, event
 from fuin import ids
 from fuin.identity import authorization_details
 from fuin.settings import Settings
-from fuin.store import accounts, groups, identities, managed_policies, users
-from fuin.store.groups import Group
-from fuin.store.managed_policies import ManagedPolicy
-from fuin.store.roles import Role
+from fuin.store.identity import accounts, groups, identities, managed_policies, users
+from fuin.store.identity.groups import Group
+from fuin.store.identity.managed_policies import ManagedPolicy
+from fuin.store.identity.roles import Role
+from fuin.store.identity.users import User
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.identity.place import ACCOUNT, ANYTHING
 
 _MANY = 250
@@ -54,11 +54,14 @@ def _counted(store: Store, fn: Callable[..., Any], *args: Any) -> tuple[Any, int
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
-    event.listen(store._engine, "before_cursor_execute", note)
-    try:
-        return store.read(fn, *args), len(statements)
-    finally:
-        event.remove(store._engine, "before_cursor_execute", note)
+    def watch(conn: Connection) -> Any:
+        event.listen(conn, "before_cursor_execute", note)
+        try:
+            return fn(conn, *args)
+        finally:
+            event.remove(conn, "before_cursor_execute", note)
+
+    return store.read(watch), len(statements)
 
 
 def test_policies_are_counted_together(store: Store) -> None:

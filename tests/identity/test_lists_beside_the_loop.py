@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fuin.store import lists
+from fuin.store.engine import lists
 from tests.identity.many import PARTS, FullPlace
 from tests.identity.place import ANYTHING
 from tests.support.processes import wait_until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fuin.identity.linked_services import LINKED
-from fuin.store import role_deletions
+from fuin.store.identity import role_deletions
 from tests.identity.assuming import allow, refused
 from tests.identity.place import ACCOUNT, ANYTHING, Place
 from tests.identity.test_roles import TRUST

@@ -37,7 +37,7 @@ from fuin.keyholder.sockets import bind_unix
 from fuin.kms import app
 from fuin.server.protocol import BoundedProtocol
 from fuin.settings import Settings
-from fuin.store import access_keys, accounts, roles, users
+from fuin.store.identity import access_keys, accounts, roles, users
 from fuin.store.store import Store
 from tests.support.processes import free_port
 from tests.support.server import User, new_user

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fuin.kms import imports as operations
-from fuin.store import imports, materials, rotations
 from fuin.store.errors import AnotherPending, NotPrimary, TooManyRotations
+from fuin.store.kms import imports, materials, rotations
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import EXISTING, NEW, bring, brought, fresh, soon
 from tests.kms.place import REGION, Place, wait

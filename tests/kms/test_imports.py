@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from fuin.kms import imports as operations
-from fuin.store import imports
+from fuin.store.kms import imports
 from tests.keyholder.wrapping import ALGORITHMS, material
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import EXISTING, FOR_EVER, KEY_WRAP, NEW, OAEP, bring, brought, fresh, soon

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from fuin.kms import janitor, states
 from fuin.kms.operations import OPERATIONS
-from fuin.store import keys, materials
+from fuin.store.kms import keys, materials
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import Place
 from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from fuin import ids
 from fuin.kms.regions import kms_regions
-from fuin.store import regions
+from fuin.store.kms import replicas
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import ACCOUNT, REGION, Place
 from tests.kms.related import IRELAND, ROOT, SYDNEY, described, related
@@ -369,8 +369,8 @@ def test_what_another_worker_changes_meanwhile(kms: Any, pair: str, name: str, m
 
         return changed
 
-    monkeypatch.setattr(regions, "insert_replica", late(regions.insert_replica))
-    monkeypatch.setattr(regions, "change_primary", late(regions.change_primary))
+    monkeypatch.setattr(replicas, "insert_replica", late(replicas.insert_replica))
+    monkeypatch.setattr(replicas, "change_primary", late(replicas.change_primary))
     assert refusal(kms.replicate_key, KeyId=pair, ReplicaRegion=SYDNEY)[0] == code
     assert refusal(kms.update_primary_region, KeyId=pair, PrimaryRegion=IRELAND)[0] == code
     assert related(kms, pair) == ("PRIMARY", REGION, [IRELAND])  # a refused change leaves nothing behind

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from fuin.store import rotations
+from fuin.store.kms import rotations
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import Place
 from tests.kms.rotating import DAY, days_to_rotation, let_be_due, material_of, materials_of, newest, rotate_due

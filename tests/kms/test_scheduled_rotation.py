@@ -7,8 +7,8 @@ import pytest
 
 from fuin.errors import KeyholderUnavailable
 from fuin.kms import managed
-from fuin.store import rotations
 from fuin.store.errors import Overtaken
+from fuin.store.kms import rotations
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.place import REGION, Place, wait
 from tests.kms.rotating import DAY, days_to_rotation, let_be_due, material_of, materials_of, newest, rotate_due

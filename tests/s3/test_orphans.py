@@ -16,8 +16,8 @@ from fuin.keyholder.client import Keyholder
 from fuin.s3 import blobs, orphans, sweep
 from fuin.s3.blobs import NewBlob
 from fuin.s3.orphans import Note, may_delete
-from fuin.store import meta
-from fuin.store.meta import Standing
+from fuin.store.engine import epoch, installation
+from fuin.store.engine.installation import Standing
 from tests.s3.place import Place
 
 DAY = 86400.0
@@ -264,7 +264,7 @@ def installed(place: Place) -> None:
 
 
 async def _installed(place: Place) -> None:
-    await place.services.store.write(meta.put_values, {"installation": "here"})
+    await place.services.store.write(installation.put_values, {"installation": "here"})
 
 
 @pytest.mark.usefixtures("installed")
@@ -308,8 +308,8 @@ def test_what_an_accepted_database_does_not_name_is_kept(place: Place) -> None:
 
 
 async def _accepted(place: Place) -> None:
-    serial = str(place.services.store.read(meta.serial) + 1)
-    await place.services.store.write(meta.put_values, {"accepted": serial, "unswept": serial})
+    serial = str(place.services.store.read(epoch.read_serial) + 1)
+    await place.services.store.write(installation.put_values, {"accepted": serial, "unswept": serial})
 
 
 def test_sweeper_counts_the_time_served(place: Place) -> None:

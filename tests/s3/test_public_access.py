@@ -11,7 +11,7 @@ from fuin.access.ask import Ask
 from fuin.access.explain import Evaluation, explain
 from fuin.access.principal import account_root
 from fuin.identity import in_force
-from fuin.store import buckets
+from fuin.store.s3 import buckets
 from tests.s3.place import Place, refused
 from tests.support.policies import allow
 

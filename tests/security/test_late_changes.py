@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from fuin.access.principal import ANONYMOUS
 from fuin.gate.call import Call
-from fuin.store import access_keys
+from fuin.store.engine.writer import Effect, Job
 from fuin.store.errors import RightsMoved
-from fuin.store.writer import Effect, Job
+from fuin.store.identity import access_keys
 from tests.kms.granting import give
 from tests.kms.place import REGION, wait
 from tests.kms.place import Place as KeyService

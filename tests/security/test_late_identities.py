@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.keyholder.client import Keyholder
-from fuin.store import access_keys
+from fuin.store.identity import access_keys
 from tests.identity.assuming import new_role, trust, user_arn
 from tests.identity.place import ACCOUNT, ANYTHING, Place
 from tests.identity.test_rights import may

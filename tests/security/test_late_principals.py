@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import Connection
 
 from fuin import ids
-from fuin.store import users
+from fuin.store.identity import users
 from tests.kms.place import wait
 from tests.s3.place import ACCOUNT, Place
 from tests.security.test_late_changes import _late

@@ -21,7 +21,7 @@ from fuin.kms import parameters
 from fuin.s3 import app as s3
 from fuin.s3 import complete
 from fuin.s3 import objects as deletions
-from fuin.store import uploads as unfinished
+from fuin.store.s3 import uploads as unfinished
 from tests.kms.place import ACCOUNT
 from tests.security.edges import Edges, closing, names
 from tests.support.policies import allow

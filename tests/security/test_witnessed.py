@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fuin.audit import witness
-from fuin.store import glance
+from fuin.store.engine import glance
 from tests.identity.place import ANYTHING, Place
 
 POLICY = json.dumps(ANYTHING)

@@ -15,7 +15,7 @@ from fuin.errors import FuinError
 from fuin.s3 import marker, orphans
 from fuin.server import agreement
 from fuin.settings import Settings
-from fuin.store import glance
+from fuin.store.engine import glance
 from tests.conftest import ServerFactory
 from tests.support.processes import wait_until
 from tests.support.server import Server

@@ -9,13 +9,13 @@ from fuin.s3 import marker
 from fuin.server import jobs, standing
 from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
-from fuin.store import meta
-from fuin.store.glance import Noted
+from fuin.store.engine import epoch, installation
+from fuin.store.engine.glance import Noted
 from tests.kms.place import Place
 
 
 async def _values(place: Place) -> dict[str, str]:
-    return place.services.store.read(meta.find_values)
+    return place.services.store.read(installation.find_values)
 
 
 async def _noted_ahead(place: Place) -> Noted:
@@ -71,22 +71,22 @@ def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
 async def _marked_for_days(place: Place) -> None:
     settings, store, now = place.services.settings, place.services.store, [0.0]
     settings.blobs.mkdir(parents=True, exist_ok=True)
-    marks, first = jobs.Marks(place.services, lambda: now[0]), store.read(meta.serial)
+    marks, first = jobs.Marks(place.services, lambda: now[0]), store.read(epoch.read_serial)
     await marks.renew()
 
     async def after(seconds: float) -> int | None:
-        await store.write(meta.put_values, {"x": str(seconds)})
+        await store.write(installation.put_values, {"x": str(seconds)})
         now[0] += seconds
         await marks.renew()
         mark = marker.read(settings.blobs)
         return None if mark is None else mark.serial
 
     assert await after(standing.DAILY) is None, "where no mark is, none is made"
-    assert store.read(meta.serial) == first + 1
+    assert store.read(epoch.read_serial) == first + 1
     marker.write(settings.blobs, marker.Marker("here", 0))
     assert await after(standing.DAILY - 1) == 0
     assert await after(1) == first + 1
     assert await after(standing.DAILY) == first + 3
-    assert "blobs" not in store.read(meta.find_values)
+    assert "blobs" not in store.read(installation.find_values)
     marker.write(settings.blobs, marker.Marker("here", 1000))
     assert await after(standing.DAILY) == 1000, "it is never lowered"

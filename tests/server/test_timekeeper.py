@@ -19,10 +19,10 @@ from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
 from fuin.server.timekeeper import Shown, Timekeeper, Waiting
 from fuin.server.worker import job_of, open_services
-from fuin.store import clock as rows
-from fuin.store import meta
+from fuin.store.engine import installation
+from fuin.store.engine import steady_time as rows
+from fuin.store.engine.installation import Meta
 from fuin.store.errors import NotFound
-from fuin.store.meta import Meta
 from tests.kms.place import ACCOUNT, REGION, Place, wait
 from tests.support.clocks import TurnedTime
 from tests.support.processes import wait_until
@@ -75,7 +75,7 @@ class Timed:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Give a key service of this file's own: its clock is turned."""
     made = Place(tmp_path_factory.mktemp("time") / "data")
-    made.run(wait(made.services.store.write(meta.insert_meta, Meta(ACCOUNT, REGION, time.time()))))
+    made.run(wait(made.services.store.write(installation.insert_meta, Meta(ACCOUNT, REGION, time.time()))))
     yield made
     made.close()
 
@@ -261,7 +261,7 @@ def test_a_log_without_records_begins_with_the_account(kept: Timed, tmp_path: Pa
 
 
 async def _made(place: Place) -> float:
-    found = place.services.store.read(meta.find_meta)
+    found = place.services.store.read(installation.find_meta)
     assert found is not None
     return found.created
 

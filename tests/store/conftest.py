@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fuin.settings import Settings
-from fuin.store import accounts, buckets
+from fuin.store.identity import accounts
+from fuin.store.s3 import buckets
 from fuin.store.store import Store
 from tests.store import values
 

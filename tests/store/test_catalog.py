@@ -11,10 +11,13 @@ import pytest
 
 from fuin.access.principal import ANONYMOUS, account_root
 from fuin.settings import Settings
-from fuin.store import access_keys, aliases, buckets, catalog, keys, materials, users
-from fuin.store.aliases import Alias
+from fuin.store import catalog
+from fuin.store.identity import access_keys, users
+from fuin.store.identity.users import User
+from fuin.store.kms import aliases, keys, materials
+from fuin.store.kms.aliases import Alias
+from fuin.store.s3 import buckets
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.store import values
 
 
@@ -167,7 +170,7 @@ def test_broken_database_gives_no_catalog(settings: Settings, tmp_path: Path) ->
     """A catalog that cannot be checked is an error, never the old one."""
     store = Store.open(settings)
     store.catalog()
-    store._probe.close()
+    store._freshness.close()
     with pytest.raises(Exception, match="closed"):
         store.catalog()
     store.close()

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from fuin.settings import Settings
-from fuin.store import buckets, objects, parts
+from fuin.store.s3 import buckets, objects, parts
 from fuin.store.store import Store
 from tests.store import values
 
@@ -24,7 +24,8 @@ _START = textwrap.dedent("""
     import asyncio, os, signal, sys
     from pathlib import Path
     from fuin.settings import Settings
-    from fuin.store import buckets, connect, objects
+    from fuin.store.engine import sqlite
+    from fuin.store.s3 import buckets, objects
     from fuin.store.store import Store
     from tests.store import values
 
@@ -50,8 +51,8 @@ _WRITES = _START + textwrap.dedent("""
 _DIES_IN_TRANSACTION = _START + textwrap.dedent("""
     def half(conn):
         objects.put_object(conn, values.obj("half"))
-        connect.raw_of(conn).execute("PRAGMA cache_spill = 1")
-        connect.raw_of(conn).execute("PRAGMA cache_size = 1")
+        sqlite.raw_of(conn).execute("PRAGMA cache_spill = 1")
+        sqlite.raw_of(conn).execute("PRAGMA cache_size = 1")
         for number in range(2000):  # more than the cache holds: pages reach the log before the commit
             objects.put_object(conn, values.obj(f"half-{number}"))
         os.kill(os.getpid(), signal.SIGKILL)

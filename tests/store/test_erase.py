@@ -10,8 +10,9 @@ from sqlalchemy import select
 from fuin.errors import StoreUnavailable
 from fuin.formats.wrapped import Material
 from fuin.settings import Settings
-from fuin.store import connect, keys, schema
-from fuin.store.keys import Key
+from fuin.store.engine import schema, sqlite
+from fuin.store.kms import keys
+from fuin.store.kms.keys import Key
 from fuin.store.store import Store
 from tests.store import values
 
@@ -97,7 +98,7 @@ def test_lingering_reader_is_an_error_that_the_next_purge_mends(
     """While somebody reads an old state the log cannot be cleared: that is told, and done later."""
     monkeypatch.setattr("fuin.store.store._ERASE_TRIES", 1)
     [(key, material)] = _add(store, 1)
-    reader = connect.connect(settings.database)
+    reader = sqlite.connect(settings.database)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM keys").fetchone()
     with pytest.raises(StoreUnavailable, match="still being read"):

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 from fuin import ids
 from fuin.access.grants import Grant
 from fuin.access.principal import Principal, account_root
-from fuin.store import grants, keys
 from fuin.store.errors import NotFound, WrongState
+from fuin.store.kms import grants, keys
 from fuin.store.store import Store
 from tests.store import values
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from fuin.access.principal import Principal, account_root
-from fuin.store import access_keys, accounts, identities, inline_policies, users
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed
+from fuin.store.identity import access_keys, accounts, identities, inline_policies, users
+from fuin.store.identity.users import User
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.store import values
 
 WRITER = User(values.ACCOUNT, "writer", "AIDAWRITER", 3.0)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from fuin.store import key_stores, keys
 from fuin.store.errors import AlreadyExists, NotFound, WrongState
-from fuin.store.key_stores import CONNECTED, DISCONNECTED, FAILED, KeyStore
-from fuin.store.keys import Key
+from fuin.store.kms import key_stores, keys
+from fuin.store.kms.key_stores import CONNECTED, DISCONNECTED, FAILED, KeyStore
+from fuin.store.kms.keys import Key
 from fuin.store.store import Store
 from tests.store import values
 

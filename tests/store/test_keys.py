@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fuin.store import aliases, keys, materials, tags
-from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists, NotFound, TooManyTags, WrongState
-from fuin.store.keys import DISABLED, ENABLED, PENDING_DELETION, Key
+from fuin.store.kms import aliases, key_tags, keys, materials
+from fuin.store.kms.aliases import Alias
+from fuin.store.kms.keys import DISABLED, ENABLED, PENDING_DELETION, Key
 from fuin.store.store import Store
 from tests.store import values
 
@@ -143,7 +143,7 @@ def test_states_move_as_aws_says(store: Store, start: str, change: Callable[...,
         lambda c: keys.cancel_deletion(c, "none", HERE),
         lambda c: keys.set_policy(c, "none", HERE, "{}"),
         lambda c: keys.set_description(c, "none", HERE, ""),
-        lambda c: tags.set_tags(c, "none", HERE, {"a": "b"}),
+        lambda c: key_tags.set_tags(c, "none", HERE, {"a": "b"}),
         lambda c: aliases.insert_alias(c, Alias(values.ACCOUNT, HERE, "alias/a", "none", 1.0, 1.0)),
         lambda c: aliases.update_alias(c, values.ACCOUNT, HERE, "alias/a", "none", 1.0),
         lambda c: aliases.delete_alias(c, values.ACCOUNT, HERE, "alias/a"),
@@ -174,7 +174,7 @@ def test_only_expired_keys_are_purged(store: Store) -> None:
     assert asyncio.run(store.purge(10.0)) == [ended.key_id]
     assert asyncio.run(store.purge(10.0)) == []
     assert store.read(keys.list_keys, values.ACCOUNT, HERE, "", 10) == sorted([later.key_id, saved.key_id])
-    assert store.read(tags.list_tags, ended.key_id, HERE) == ()
+    assert store.read(key_tags.list_tags, ended.key_id, HERE) == ()
     assert store.read(aliases.find_alias, values.ACCOUNT, HERE, "alias/ended") is None
 
 
@@ -214,18 +214,18 @@ def test_alias_does_not_reach_a_key_of_another_region(store: Store) -> None:
 def test_tags_are_set_replaced_and_removed(store: Store) -> None:
     """A tag of the same name gets the new value; names that are absent are passed over when removed."""
     key = _add(store)
-    store.change_sync(tags.set_tags, key.key_id, HERE, {"b": "1", "a": "2"})
-    store.change_sync(tags.set_tags, key.key_id, HERE, {"b": "3", "": ""})
-    assert store.read(tags.list_tags, key.key_id, HERE) == (("", ""), ("a", "2"), ("b", "3"))
-    store.change_sync(tags.remove_tags, key.key_id, HERE, ["a", "unknown"])
+    store.change_sync(key_tags.set_tags, key.key_id, HERE, {"b": "1", "a": "2"})
+    store.change_sync(key_tags.set_tags, key.key_id, HERE, {"b": "3", "": ""})
+    assert store.read(key_tags.list_tags, key.key_id, HERE) == (("", ""), ("a", "2"), ("b", "3"))
+    store.change_sync(key_tags.remove_tags, key.key_id, HERE, ["a", "unknown"])
     assert store.catalog().key(key.key_id, HERE) == replace(key, tags=(("", ""), ("b", "3")))
 
 
 def test_too_many_tags_change_nothing(store: Store) -> None:
     """The fifty-first tag is refused with all that came with it."""
     key = _add(store)
-    store.change_sync(tags.set_tags, key.key_id, HERE, {f"{n:02}": "v" for n in range(49)})
+    store.change_sync(key_tags.set_tags, key.key_id, HERE, {f"{n:02}": "v" for n in range(49)})
     with pytest.raises(TooManyTags):
-        store.change_sync(tags.set_tags, key.key_id, HERE, {"x": "1", "y": "2"})
-    assert len(store.read(tags.list_tags, key.key_id, HERE)) == 49
-    store.change_sync(tags.set_tags, key.key_id, HERE, {"x": "1", "00": "2"})
+        store.change_sync(key_tags.set_tags, key.key_id, HERE, {"x": "1", "y": "2"})
+    assert len(store.read(key_tags.list_tags, key.key_id, HERE)) == 49
+    store.change_sync(key_tags.set_tags, key.key_id, HERE, {"x": "1", "00": "2"})

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from fuin.settings import Settings
-from fuin.store import accounts, buckets, connect, listing, objects
-from fuin.store.listing import list_objects
+from fuin.store.engine import sqlite
+from fuin.store.identity import accounts
+from fuin.store.s3 import buckets, listing, objects
+from fuin.store.s3.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
 
@@ -149,11 +151,11 @@ def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> N
         return 0
 
     def count_steps(conn: Connection) -> listing.Listing:
-        connect.raw_of(conn).set_progress_handler(step, 10)
+        sqlite.raw_of(conn).set_progress_handler(step, 10)
         try:
             return list_objects(conn, "bucket", "", "/")
         finally:
-            connect.raw_of(conn).set_progress_handler(None, 0)
+            sqlite.raw_of(conn).set_progress_handler(None, 0)
 
     page = store.read(count_steps)
     assert page.prefixes == ("a/", "b/", "c/")

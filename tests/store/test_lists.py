@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from fuin.errors import StoreUnavailable
 from fuin.settings import Settings
-from fuin.store import accounts
+from fuin.store.identity import accounts
 from fuin.store.store import Store
 from tests.store import values
 

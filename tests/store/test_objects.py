@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from fuin.store import buckets, objects, parts, uploads
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
-from fuin.store.listing import list_objects
+from fuin.store.s3 import buckets, objects, parts, uploads
+from fuin.store.s3.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
 

@@ -3,14 +3,14 @@
 import pytest
 
 from fuin.access.principal import Principal
-from fuin.store import access_keys, groups, identities, inline_policies, managed_policies, roles, users
-from fuin.store.access_keys import LastUse
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed, TooMany
-from fuin.store.groups import Group
-from fuin.store.managed_policies import ManagedPolicy
-from fuin.store.roles import Role
+from fuin.store.identity import access_keys, groups, identities, inline_policies, managed_policies, roles, users
+from fuin.store.identity.access_keys import LastUse
+from fuin.store.identity.groups import Group
+from fuin.store.identity.managed_policies import ManagedPolicy
+from fuin.store.identity.roles import Role
+from fuin.store.identity.users import User
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.store import values
 
 USER = User(values.ACCOUNT, "writer", "AIDAWRITER", 3.0, "/team/", None, (("Team", "blue"), ("a", "1")))

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from fuin.access.grants import Grant
-from fuin.store import buckets, grants, keys, principals, roles, users
-from fuin.store.principals import NoSuchPrincipal
-from fuin.store.roles import Role
+from fuin.store.identity import principals, roles, users
+from fuin.store.identity.principals import NoSuchPrincipal
+from fuin.store.identity.roles import Role
+from fuin.store.identity.users import User
+from fuin.store.kms import grants, keys
+from fuin.store.s3 import buckets
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.store import values
 
 ACCOUNT = values.ACCOUNT

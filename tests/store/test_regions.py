@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fuin.formats.wrapped import Material
-from fuin.store import keys, materials, regions, rotations
 from fuin.store.errors import AlreadyExists, NotFound, NotPrimary, WrongState
-from fuin.store.keys import DISABLED, ENABLED, PENDING_DELETION, PENDING_REPLICA_DELETION, Key
+from fuin.store.kms import keys, materials, replicas, rotations
+from fuin.store.kms.keys import DISABLED, ENABLED, PENDING_DELETION, PENDING_REPLICA_DELETION, Key
 from fuin.store.store import Store
 from tests.store import values
 
@@ -34,7 +34,7 @@ def test_replica_shares_what_the_primary_key_has_now(store: Store) -> None:
     store.change_sync(rotations.rotate_on_demand, HERE, second, first.material_id, 2.0)
     store.change_sync(rotations.set_schedule, key.key_id, HERE, 90, 3.0)
     seen = replace(key, region=THERE, description="there", tags=(("a", "b"),))
-    made = store.change_sync(regions.insert_replica, seen)
+    made = store.change_sync(replicas.insert_replica, seen)
     assert made == _found(store, key, THERE)
     assert (made.current_material, made.rotation_period, made.rotation_due) == (b"2" * 32, 90, 3.0 + 90 * DAY)
     assert (made.state, made.description, made.tags) == (ENABLED, "there", (("a", "b"),))
@@ -47,7 +47,7 @@ def test_replica_shares_what_the_primary_key_has_now(store: Store) -> None:
 def test_replica_has_copies_of_its_own(store: Store) -> None:
     """The end of one Region's key destroys that Region's material only."""
     key, material = _primary(store)
-    store.change_sync(regions.insert_replica, replace(key, region=THERE))
+    store.change_sync(replicas.insert_replica, replace(key, region=THERE))
     store.change_sync(materials.destroy_materials, key.key_id, HERE)
     assert store.read(materials.list_materials, key.key_id, HERE) == []
     assert store.read(materials.list_materials, key.key_id, THERE) == [material]
@@ -58,20 +58,20 @@ def test_only_an_enabled_primary_key_is_replicated(store: Store, state: str) -> 
     """Whatever the caller saw, the transaction looks again; a refused replica leaves nothing behind."""
     key, _ = _primary(store, state=state)
     with pytest.raises(WrongState):
-        store.change_sync(regions.insert_replica, replace(key, region=THERE))
+        store.change_sync(replicas.insert_replica, replace(key, region=THERE))
     assert store.read(keys.find_key, key.key_id, THERE) is None
 
 
 def test_what_is_no_primary_key_is_not_replicated(store: Store) -> None:
     """A key of one Region, a replica, and a key that has gone have no replicas; a Region has one key of an id."""
     key, _ = _primary(store)
-    store.change_sync(regions.insert_replica, replace(key, region=THERE))
+    store.change_sync(replicas.insert_replica, replace(key, region=THERE))
     with pytest.raises(NotPrimary):
-        store.change_sync(regions.insert_replica, replace(key, region=FAR, primary_region=THERE))
+        store.change_sync(replicas.insert_replica, replace(key, region=FAR, primary_region=THERE))
     with pytest.raises(NotFound):
-        store.change_sync(regions.insert_replica, replace(key, region=FAR, primary_region="ca-west-1"))
+        store.change_sync(replicas.insert_replica, replace(key, region=FAR, primary_region="ca-west-1"))
     with pytest.raises(AlreadyExists):
-        store.change_sync(regions.insert_replica, replace(key, region=THERE))
+        store.change_sync(replicas.insert_replica, replace(key, region=THERE))
     assert store.read(keys.list_regions, key.key_id) == [THERE, HERE]
 
 
@@ -80,26 +80,26 @@ def test_primary_key_changes(store: Store) -> None:
     key, _ = _primary(store)
     store.change_sync(rotations.set_schedule, key.key_id, HERE, 90, 3.0)
     for region in (THERE, FAR):
-        store.change_sync(regions.insert_replica, replace(key, region=region))
-    store.change_sync(regions.change_primary, key.key_id, HERE, THERE)
+        store.change_sync(replicas.insert_replica, replace(key, region=region))
+    store.change_sync(replicas.change_primary, key.key_id, HERE, THERE)
     for region in (HERE, THERE, FAR):
         assert _found(store, key, region).primary_region == THERE
     with pytest.raises(NotPrimary):
-        store.change_sync(regions.change_primary, key.key_id, HERE, FAR)
+        store.change_sync(replicas.change_primary, key.key_id, HERE, FAR)
     with pytest.raises(NotFound):
-        store.change_sync(regions.change_primary, key.key_id, THERE, "ca-west-1")
+        store.change_sync(replicas.change_primary, key.key_id, THERE, "ca-west-1")
     with pytest.raises(NotPrimary):
         store.change_sync(rotations.set_schedule, key.key_id, HERE, None, 4.0)
     store.change_sync(keys.set_state, key.key_id, FAR, DISABLED)
     with pytest.raises(WrongState):
-        store.change_sync(regions.change_primary, key.key_id, THERE, FAR)
+        store.change_sync(replicas.change_primary, key.key_id, THERE, FAR)
 
 
 def test_primary_key_waits_for_its_replicas(store: Store) -> None:
     """Its window begins in the transaction in which the last replica ends, also when several end at once."""
     key, _ = _primary(store)
     for region in (THERE, FAR):
-        store.change_sync(regions.insert_replica, replace(key, region=region))
+        store.change_sync(replicas.insert_replica, replace(key, region=region))
     assert not store.change_sync(keys.schedule_deletion, key.key_id, HERE, 9.0, 7, 1.0)
     waiting = _found(store, key, HERE)
     assert (waiting.state, waiting.deletion_window, waiting.deletion_date) == (PENDING_REPLICA_DELETION, 7, None)
@@ -118,7 +118,7 @@ def test_primary_key_does_not_wait_for_those_that_ended(store: Store) -> None:
     """A replica past its date does not hold the primary key back, and neither does a replica hold another one back."""
     key, _ = _primary(store)
     for region in (THERE, FAR):
-        store.change_sync(regions.insert_replica, replace(key, region=region))
+        store.change_sync(replicas.insert_replica, replace(key, region=region))
     assert store.change_sync(keys.schedule_deletion, key.key_id, THERE, 50.0, 7, 1.0)
     assert store.change_sync(keys.schedule_deletion, key.key_id, FAR, 50.0, 7, 1.0)
     assert store.change_sync(keys.schedule_deletion, key.key_id, HERE, 90.0, 7, 51.0)

@@ -8,22 +8,23 @@ import pytest
 from sqlalchemy import Connection
 
 from fuin.settings import Settings
-from fuin.store import buckets, meta
+from fuin.store.engine import epoch
+from fuin.store.engine.writer import Effect
 from fuin.store.errors import AlreadyExists
+from fuin.store.s3 import buckets
 from fuin.store.store import Store
-from fuin.store.writer import Effect
 from tests.store import values
 
 
-def test_every_commit_has_the_next_number(store: Store) -> None:
+def test_every_commit_has_the_next_number(store: Store, settings: Settings) -> None:
     """Writes, changes and commits raise it by one each, from whichever process; what they are told is what is there."""
-    other = Store.open(Settings(data=store.path.parent))
-    first = store.read(meta.serial)
+    other = Store.open(settings)
+    first = store.read(epoch.read_serial)
     store.write_sync(buckets.insert_bucket, values.bucket("one"))
     other.change_sync(buckets.insert_bucket, values.bucket("two"))
-    assert store.read(meta.serial) == first + 2
+    assert store.read(epoch.read_serial) == first + 2
     _, told = store.commit_sync(lambda conn: buckets.insert_bucket(conn, values.bucket("three")))
-    assert told == store.read(meta.serial) == other.read(meta.serial) == first + 3
+    assert told == store.read(epoch.read_serial) == other.read(epoch.read_serial) == first + 3
     other.close()
 
 
@@ -31,9 +32,9 @@ def test_what_writes_nothing_has_no_number(store: Store) -> None:
     """A commit without a change costs no write, and has no serial to witness."""
 
     async def story() -> None:
-        before = store.read(meta.serial)
+        before = store.read(epoch.read_serial)
         assert await store.commit(lambda _: "nothing", Effect.NONE, None) == ("nothing", 0)
-        assert store.read(meta.serial) == before
+        assert store.read(epoch.read_serial) == before
 
     asyncio.run(story())
 
@@ -62,7 +63,7 @@ def test_jobs_of_one_transaction_share_its_number(store: Store) -> None:
         jobs = [asyncio.ensure_future(store.commit(partial(_put, number=n), Effect.NONE, None)) for n in range(20)]
         await slow
         told = {serial for _, serial in await asyncio.gather(*jobs)}
-        assert told == {store.read(meta.serial)}
+        assert told == {store.read(epoch.read_serial)}
 
     asyncio.run(story())
 
@@ -73,7 +74,7 @@ def _put(conn: Connection, number: int) -> None:
 
 def test_branch_begins_far_past_all_that_was(store: Store) -> None:
     """Its first serial is past what a log witnesses, and past all that the branch that is left may still count."""
-    store.write_sync(meta.begin_branch, 5000)
-    assert store.read(meta.serial) == 2**32 + 1  # its own commit's
-    store.write_sync(meta.begin_branch, 7)
-    assert store.read(meta.serial) == 2 * 2**32 + 1
+    store.write_sync(epoch.begin_branch, 5000)
+    assert store.read(epoch.read_serial) == 2**32 + 1  # its own commit's
+    store.write_sync(epoch.begin_branch, 7)
+    assert store.read(epoch.read_serial) == 2 * 2**32 + 1

@@ -8,11 +8,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-import fuin.store
+import fuin.store.engine
 from fuin.settings import Settings
-from fuin.store import accounts, connect, identities, keys, managed_policies, materials, migrate, objects
+from fuin.store.engine import migrate, sqlite
+from fuin.store.identity import accounts, identities, managed_policies
+from fuin.store.identity.users import User
+from fuin.store.kms import keys, materials
+from fuin.store.s3 import objects
 from fuin.store.store import Store
-from fuin.store.users import User
 from tests.store import values
 
 KEY = {
@@ -25,13 +28,13 @@ KEY = {
 
 def _at(path: Path, revision: str) -> None:
     """Make a database as it was at a revision."""
-    connect.create_file(path)
+    sqlite.create_file(path)
     config = Config()
-    config.set_main_option("script_location", str(Path(fuin.store.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(fuin.store.engine.__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    engine = connect.make_engine(path)
+    engine = sqlite.make_engine(path)
     with engine.connect() as connection, connection.begin():
-        connect.raw_of(connection).execute("BEGIN IMMEDIATE")
+        sqlite.raw_of(connection).execute("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     engine.dispose()
@@ -42,7 +45,7 @@ def old(settings: Settings) -> Settings:
     """Give a database of revision 0001 with a key, its material and a tag."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
     _at(settings.database, "0001")
-    engine = connect.make_engine(settings.database)
+    engine = sqlite.make_engine(settings.database)
     with engine.connect() as connection, connection.begin():
         connection.execute(text("INSERT INTO accounts VALUES (:account, 1.0)"), {"account": values.ACCOUNT})
         columns = ", ".join(KEY)
@@ -81,7 +84,7 @@ def test_users_of_an_earlier_version_are_as_they_were(settings: Settings) -> Non
     """Users, their access keys and policies are found after the change that made them identities."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
     _at(settings.database, "0002")
-    engine = connect.make_engine(settings.database)
+    engine = sqlite.make_engine(settings.database)
     with engine.connect() as connection, connection.begin():
         for statement in (
             "INSERT INTO accounts VALUES ('123456789012', 1.0)",
@@ -110,7 +113,7 @@ def test_the_policies_of_aws_come_with_an_upgrade(settings: Settings) -> None:
     """A database of the version before has them afterwards, and no account more."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
     _at(settings.database, "0003")
-    engine = connect.make_engine(settings.database)
+    engine = sqlite.make_engine(settings.database)
     with engine.connect() as connection, connection.begin():
         connection.execute(text("INSERT INTO accounts VALUES (:account, 1.0)"), {"account": values.ACCOUNT})
     engine.dispose()
@@ -131,7 +134,7 @@ def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> No
     """Their public policies stay as they were; that there are no ACLs has always been so. Objects are STANDARD."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
     _at(settings.database, "0004")
-    engine = connect.make_engine(settings.database)
+    engine = sqlite.make_engine(settings.database)
     with engine.connect() as connection, connection.begin():
         for statement in (
             "INSERT INTO accounts VALUES ('123456789012', 1.0)",
@@ -157,7 +160,7 @@ def test_roles_of_before_are_no_service_s(settings: Settings) -> None:
     """Also one in the path of service-linked roles, which could be made then: its account still changes it."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
     _at(settings.database, "0005")
-    engine = connect.make_engine(settings.database)
+    engine = sqlite.make_engine(settings.database)
     with engine.connect() as connection, connection.begin():
         for statement in (
             "INSERT INTO accounts VALUES ('123456789012', 1.0)",

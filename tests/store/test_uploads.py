@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from fuin.store import objects, parts, uploads
 from fuin.store.errors import InvalidPart, NoSuchUpload, PreconditionFailed
-from fuin.store.objects import Object
-from fuin.store.parts import Part
+from fuin.store.s3 import objects, parts, uploads
+from fuin.store.s3.objects import Object
+from fuin.store.s3.parts import Part
 from fuin.store.store import Store
 from tests.store import values
 

@@ -17,12 +17,14 @@ from sqlalchemy import Connection, text
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.settings import Settings
-from fuin.store import accounts, buckets, connect, meta
-from fuin.store.buckets import Bucket
+from fuin.store.engine import epoch, sqlite
+from fuin.store.engine.write_lock import WriteLock
+from fuin.store.engine.writer import Effect
 from fuin.store.errors import AlreadyExists, RightsMoved
+from fuin.store.identity import accounts
+from fuin.store.s3 import buckets
+from fuin.store.s3.buckets import Bucket
 from fuin.store.store import Store
-from fuin.store.turns import Turns
-from fuin.store.writer import Effect
 from tests.store import values
 
 
@@ -34,11 +36,11 @@ def _insertion(number: int) -> Callable[[Connection], None]:
     return lambda conn: buckets.insert_bucket(conn, _name(number))
 
 
-def test_waiting_jobs_share_one_commit(store: Store) -> None:
+def test_waiting_jobs_share_one_commit(store: Store, settings: Settings) -> None:
     """Jobs that queue up behind a slow one become visible together, by one commit."""
 
     async def story() -> None:
-        watch = connect.connect(store.path)
+        watch = sqlite.connect(settings.database)
         versions = [watch.execute("PRAGMA data_version").fetchone()[0]]
         slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.2)))
         await asyncio.sleep(0.05)
@@ -80,7 +82,7 @@ def test_cancelled_waiter_costs_the_others_nothing(store: Store) -> None:
     async def story() -> None:
         slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.2)))
         await asyncio.sleep(0.02)
-        first, second, third = (asyncio.ensure_future(store.write(meta.epoch)) for _ in range(3))
+        first, second, third = (asyncio.ensure_future(store.write(epoch.read_epoch)) for _ in range(3))
         await asyncio.sleep(0)
         second.cancel()
         await slow
@@ -95,15 +97,15 @@ def test_changes_bump_the_epoch_with_what_they_change(store: Store) -> None:
     """A change moves the epoch, a write does not, and a refused change does not."""
 
     async def story() -> None:
-        before = store.read(meta.epoch)
+        before = store.read(epoch.read_epoch)
         await store.write(buckets.insert_bucket, values.bucket("written"))
-        assert store.read(meta.epoch) == before
+        assert store.read(epoch.read_epoch) == before
         await store.change(buckets.insert_bucket, values.bucket("changed"))
-        changed = store.read(meta.epoch)
+        changed = store.read(epoch.read_epoch)
         assert changed > before
         with pytest.raises(AlreadyExists):
             await store.change(buckets.insert_bucket, values.bucket("changed"))
-        assert store.read(meta.epoch) == changed
+        assert store.read(epoch.read_epoch) == changed
 
     asyncio.run(story())
 
@@ -116,9 +118,9 @@ def test_only_what_may_take_a_right_moves_the_epoch_of_rights(store: Store) -> N
         before = store.rights_epoch
         for number in range(3):
             await store.commit(_insertion(number), Effect.GIVES, before)
-        assert store.read(meta.epoch) & 0xFFFFFFFF == 3
+        assert store.read(epoch.read_epoch) & 0xFFFFFFFF == 3
         await store.commit(_insertion(3), Effect.TAKES, before)
-        assert meta.rights_of(store.read(meta.epoch)) == before + 1
+        assert epoch.rights_part(store.read(epoch.read_epoch)) == before + 1
         for effect in Effect:
             with pytest.raises(RightsMoved):
                 await store.commit(_insertion(4), effect, before)
@@ -184,10 +186,10 @@ def test_threads_write_through_the_same_writer(store: Store) -> None:
     assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 41
 
 
-def test_locked_database_is_unavailable(store: Store) -> None:
+def test_locked_database_is_unavailable(store: Store, settings: Settings) -> None:
     """When another process holds the write lock too long, the writes fail, and go on once it is free."""
-    store.write_sync(lambda conn: connect.raw_of(conn).execute("PRAGMA busy_timeout = 50").fetchone())
-    holder = connect.connect(store.path)
+    store.write_sync(lambda conn: sqlite.raw_of(conn).execute("PRAGMA busy_timeout = 50").fetchone())
+    holder = sqlite.connect(settings.database)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable, match="locked"):
         store.write_sync(buckets.insert_bucket, values.bucket("late"))
@@ -198,14 +200,14 @@ def test_locked_database_is_unavailable(store: Store) -> None:
 
 def test_turn_that_never_comes_is_unavailable(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that hangs in its turn makes the others' writes fail, not wait for ever; later they go on."""
-    monkeypatch.setattr(connect, "BUSY_MILLISECONDS", 100)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 100)
     store = Store.open(settings)
-    hanging = Turns(settings.database.with_name("fuin.db.turn"), 1.0)
-    assert hanging.take()
+    hanging = WriteLock(settings.database.with_name("fuin.db.turn"), 1.0)
+    assert hanging.acquire()
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="another process"):
             store.write_sync(accounts.insert_account, values.ACCOUNT, 1.0)
-    hanging.give()
+    hanging.release()
     time.sleep(0.1)
     store.write_sync(accounts.insert_account, values.ACCOUNT, 1.0)
     hanging.close()
@@ -264,7 +266,7 @@ _COMMITS_WITHOUT_SYNC = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
     from fuin.settings import Settings
-    from fuin.store import accounts
+    from fuin.store.identity import accounts
     from fuin.store.store import Store
 
     store = Store.open(Settings(data=Path(sys.argv[1])))
@@ -307,7 +309,9 @@ _FULL_DISK = textwrap.dedent("""
     from pathlib import Path
     from fuin.errors import StoreUnavailable
     from fuin.settings import Settings
-    from fuin.store import accounts, buckets, connect
+    from fuin.store.engine import sqlite
+    from fuin.store.identity import accounts
+    from fuin.store.s3 import buckets
     from fuin.store.store import Store
     from tests.store import values
 
@@ -316,15 +320,16 @@ _FULL_DISK = textwrap.dedent("""
 
     def too_much(conn) -> None:
         # More than the cache holds: the disk is full in the middle of the transaction, not at its commit.
-        connect.raw_of(conn).execute("PRAGMA cache_size = 5")
+        sqlite.raw_of(conn).execute("PRAGMA cache_size = 5")
         for number in range(200):
             buckets.insert_bucket(conn, values.bucket(f"much-{number}-" + "x" * 3000))
 
     async def main() -> None:
-        store = Store.open(Settings(data=Path(sys.argv[1])))
+        settings = Settings(data=Path(sys.argv[1]))
+        store = Store.open(settings)
         await store.change(accounts.insert_account, values.ACCOUNT, 1.0)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        size = (store.path.parent / "fuin.db-wal").stat().st_size
+        size = (settings.data / "fuin.db-wal").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))
         kept = refused = 0
         for round in range(40):
@@ -376,6 +381,6 @@ def test_failed_commit_refuses_the_whole_batch(store: Store) -> None:
 
 
 def _break_commit(conn: Connection) -> None:
-    raw: sqlite3.Connection = connect.raw_of(conn)
+    raw: sqlite3.Connection = sqlite.raw_of(conn)
     raw.execute("PRAGMA defer_foreign_keys = ON")
     raw.execute("UPDATE buckets SET account = 'nobody'")

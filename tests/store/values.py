@@ -5,11 +5,11 @@ import os
 
 from fuin import ids
 from fuin.formats.wrapped import Material
-from fuin.store.buckets import Bucket
-from fuin.store.keys import Key
-from fuin.store.objects import Object
-from fuin.store.parts import Part
-from fuin.store.uploads import Upload
+from fuin.store.kms.keys import Key
+from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.objects import Object
+from fuin.store.s3.parts import Part
+from fuin.store.s3.uploads import Upload
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

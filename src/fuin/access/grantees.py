@@ -17,7 +17,9 @@ _IDENTITY = re.compile(r"arn:aws:iam::[0-9]{12}:(?:user|role)/[\w+=,.@/-]{1,576}
 _SESSION = re.compile(
     r"arn:aws:sts::[0-9]{12}:(?:assumed-role/[\w+=,.@-]{1,64}|federated-user)/[\w+=,.@-]{2,64}", re.ASCII
 )
-_ENDED = re.compile(r"(?:AIDA|AROA)[A-Z0-9]{16,124}(?::[\w+=,.@-]{2,64})?", re.ASCII)  # store/principals.py writes it
+_ENDED = re.compile(
+    r"(?:AIDA|AROA)[A-Z0-9]{16,124}(?::[\w+=,.@-]{2,64})?", re.ASCII
+)  # store/identity/principals.py writes it
 _SERVICE_LABELS = re.compile(r"[a-z0-9.-]{1,100}\.amazonaws\.com")
 _CANONICAL = re.compile(r"[0-9a-f]{64}")
 _PROVIDER = re.compile(r"[\w.-]{1,255}|arn:aws:iam::[0-9]{12}:(?:oidc|saml)-provider/[\w.:/-]{1,255}", re.ASCII)

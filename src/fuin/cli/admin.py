@@ -21,7 +21,7 @@ from fuin.identity.administration import PreparedKey
 from fuin.keyholder.client import Keyholder
 from fuin.server import first_start, keyholding
 from fuin.settings import Settings
-from fuin.store import meta
+from fuin.store.engine import installation
 from fuin.store.store import Store
 
 user_app = typer.Typer(help="Users, their access keys and policies.", no_args_is_help=True)
@@ -49,7 +49,7 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
         async with keyholding.reached(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
             store = Store.open(settings)
             try:
-                first = store.read(meta.find_meta)
+                first = store.read(installation.find_meta)
                 if first is None:
                     raise FuinError("the server has not finished its first start")
                 return await act(store, keyholder, first.account)

@@ -13,7 +13,7 @@ from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.server import timekeeper
 from fuin.server.timekeeper import Shown, iso, tell
-from fuin.store import clock as rows
+from fuin.store.engine import steady_time as rows
 
 if TYPE_CHECKING:
     from fuin.keyholder.client import Keyholder

@@ -22,7 +22,7 @@ from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.identity import in_force, targets
 from fuin.identity.retrace import Retraced
-from fuin.store import meta
+from fuin.store.engine import installation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -88,7 +88,7 @@ def simulate(
 
 def _holder(conn: Connection, text: str) -> Holder:
     """Return the principal that is meant; raises FuinError."""
-    known = meta.find_meta(conn)
+    known = installation.find_meta(conn)
     account = known.account if known else ""
     arn = text if text.startswith("arn:") else f"arn:aws:iam::{account}:{text}"
     holder = in_force.find(conn, arn)

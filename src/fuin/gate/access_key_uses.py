@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fuin.errors import StoreUnavailable
-from fuin.store import access_keys, roles
-from fuin.store.access_keys import LastUse
+from fuin.store.identity import access_keys, roles
+from fuin.store.identity.access_keys import LastUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

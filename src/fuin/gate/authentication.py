@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fuin.access.principal import Principal
     from fuin.gate.http import Request
     from fuin.gate.services import Services
-    from fuin.store.access_keys import AccessKey
+    from fuin.store.identity.access_keys import AccessKey
 
 _DAY_KEYS_AT_MOST = 4096
 

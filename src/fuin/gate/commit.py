@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 
 from fuin.errors import StoreUnavailable
+from fuin.store.engine.writer import Effect
 from fuin.store.errors import RightsMoved
-from fuin.store.writer import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

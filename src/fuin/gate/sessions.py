@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuin.formats.session_token import Claims
     from fuin.keyholder.client import Keyholder
     from fuin.store.catalog import Catalog
-    from fuin.store.identities import Identity
+    from fuin.store.identity.identities import Identity
 
 # A session policy that is no more gives nothing: without it the session would have no limit at all.
 _NOTHING = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:Nothing","Resource":"*"}}'

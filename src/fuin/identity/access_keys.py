@@ -8,9 +8,9 @@ from fuin import ids
 from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import NoSuchEntity, ValidationError
-from fuin.store import access_keys
-from fuin.store.access_keys import AccessKey
-from fuin.store.users import User
+from fuin.store.identity import access_keys
+from fuin.store.identity.access_keys import AccessKey
+from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

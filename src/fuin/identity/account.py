@@ -11,8 +11,8 @@ from fuin import ids
 from fuin.gate import lists
 from fuin.identity import entities, quotas
 from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
-from fuin.store import access_keys, account_aliases, identities, managed_policies
 from fuin.store.errors import AlreadyExists, NotFound
+from fuin.store.identity import access_keys, account_aliases, identities, managed_policies
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -19,8 +19,8 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import FuinError
 from fuin.gate import parameters
 from fuin.secret import Secret
-from fuin.store import access_keys, accounts, users
 from fuin.store.errors import AlreadyExists, NotFound
+from fuin.store.identity import access_keys, accounts, users
 
 if TYPE_CHECKING:
     from collections.abc import Callable

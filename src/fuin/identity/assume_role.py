@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
     from fuin.identity.session_tags import SessionTags
-    from fuin.store.roles import Role
+    from fuin.store.identity.roles import Role
 
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", re.ASCII)
 _USUAL, _OF_CHAINS = 3600, 3600  # seconds

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from fuin.identity import entities, managed_policies, paging, quotas
 from fuin.identity.faults import NoSuchEntity
-from fuin.store import identities
-from fuin.store import managed_policies as rows
 from fuin.store.errors import NotFound
-from fuin.store.groups import Group
-from fuin.store.roles import Role
-from fuin.store.users import User
+from fuin.store.identity import identities
+from fuin.store.identity import managed_policies as rows
+from fuin.store.identity.groups import Group
+from fuin.store.identity.roles import Role
+from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
-    from fuin.store.identities import Identity
-    from fuin.store.managed_policies import ManagedPolicy
+    from fuin.store.identity.identities import Identity
+    from fuin.store.identity.managed_policies import ManagedPolicy
 
 
 async def attach_policy(kind: str, call: Call, given: Given) -> None:

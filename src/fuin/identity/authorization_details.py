@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fuin.gate import lists
 from fuin.identity import attachments, entities, groups, instance_profiles, managed_policies, paging, roles, users
-from fuin.store import groups as memberships
-from fuin.store import identities, inline_policies
-from fuin.store import managed_policies as rows
-from fuin.store.groups import Group
-from fuin.store.identities import Identity
-from fuin.store.managed_policies import ManagedPolicy
-from fuin.store.roles import Role, found_role, last_use
-from fuin.store.users import User
+from fuin.store.identity import groups as memberships
+from fuin.store.identity import identities, inline_policies
+from fuin.store.identity import managed_policies as rows
+from fuin.store.identity.groups import Group
+from fuin.store.identity.identities import Identity
+from fuin.store.identity.managed_policies import ManagedPolicy
+from fuin.store.identity.roles import Role, found_role, last_use
+from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

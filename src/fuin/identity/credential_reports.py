@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from fuin.identity import entities
 from fuin.identity.faults import ReportExpired, ReportNotPresent
-from fuin.store import credential_reports, password_policies
-from fuin.store.rotations import DAY
+from fuin.store.identity import credential_reports, password_policies
+from fuin.store.kms.rotations import DAY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
-    from fuin.store.credential_reports import Credentials, Key
+    from fuin.store.identity.credential_reports import Credentials, Key
 
 FRESH = 4 * 3600  # seconds
 _KEYS = 2  # that a user may have, as columns

@@ -15,13 +15,13 @@ from fuin.errors import AccessDenied
 from fuin.gate.permit import permit_identity
 from fuin.identity import faults
 from fuin.identity.faults import InvalidInput, ValidationError
-from fuin.store import identities
 from fuin.store.errors import StoreRefusal
-from fuin.store.groups import Group
-from fuin.store.identities import Identity
-from fuin.store.instance_profiles import InstanceProfile, find_profile
-from fuin.store.roles import Role, find_role
-from fuin.store.users import User, find_user
+from fuin.store.identity import identities
+from fuin.store.identity.groups import Group
+from fuin.store.identity.identities import Identity
+from fuin.store.identity.instance_profiles import InstanceProfile, find_profile
+from fuin.store.identity.roles import Role, find_role
+from fuin.store.identity.users import User, find_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

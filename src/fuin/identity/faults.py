@@ -21,8 +21,8 @@ from fuin.errors import (
 from fuin.gate.http import BodyTooLarge
 from fuin.gate.throttle import Throttled
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed, StoreRefusal, TooMany, TooManyTags
-from fuin.store.inline_policies import TooLong
-from fuin.store.principals import NoSuchPrincipal
+from fuin.store.identity.inline_policies import TooLong
+from fuin.store.identity.principals import NoSuchPrincipal
 
 _log = logging.getLogger("fuin.identity")
 

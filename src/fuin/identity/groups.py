@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.identity import entities, paging, quotas, users
 from fuin.identity.faults import NoSuchEntity
-from fuin.store import groups, identities
 from fuin.store.errors import NotFound
-from fuin.store.groups import Group
-from fuin.store.users import User
+from fuin.store.identity import groups, identities
+from fuin.store.identity.groups import Group
+from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

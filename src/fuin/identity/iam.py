@@ -24,7 +24,7 @@ from fuin.identity import (
     tags,
     users,
 )
-from fuin.store.identities import GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
+from fuin.store.identity.identities import GROUP, INSTANCE_PROFILE, POLICY, ROLE, USER
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

@@ -14,8 +14,9 @@ from fuin.access import public_access
 from fuin.access.case import Case, Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal, account_root
-from fuin.store import accounts, aliases, grants, groups, identities, inline_policies, managed_policies, roles, users
 from fuin.store.catalog import ROOTS
+from fuin.store.identity import accounts, groups, identities, inline_policies, managed_policies, roles, users
+from fuin.store.kms import aliases, grants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
     from fuin.access.case import Rule
     from fuin.access.grants import Grant
-    from fuin.store.buckets import Bucket
-    from fuin.store.identities import Identity
-    from fuin.store.keys import Key
+    from fuin.store.identity.identities import Identity
+    from fuin.store.kms.keys import Key
+    from fuin.store.s3.buckets import Bucket
 
 ANY_SESSION = "*"  # the session's name where any session of a role is meant
 _ALIASES_AT_MOST = 50

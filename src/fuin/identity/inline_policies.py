@@ -8,8 +8,8 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.gate import policy_warnings
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import LimitExceeded, NoSuchEntity
-from fuin.store import identities, inline_policies
 from fuin.store.errors import NotFound
+from fuin.store.identity import identities, inline_policies
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

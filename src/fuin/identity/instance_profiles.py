@@ -9,11 +9,11 @@ from fuin import ids
 from fuin.gate import lists
 from fuin.identity import entities, faults, paging, quotas, roles
 from fuin.identity.faults import NoSuchEntity
-from fuin.store import identities
-from fuin.store import instance_profiles as rows
 from fuin.store.errors import NotFound
-from fuin.store.instance_profiles import InstanceProfile
-from fuin.store.roles import Role, find_role_by_id
+from fuin.store.identity import identities
+from fuin.store.identity import instance_profiles as rows
+from fuin.store.identity.instance_profiles import InstanceProfile
+from fuin.store.identity.roles import Role, find_role_by_id
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

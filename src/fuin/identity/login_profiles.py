@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.identity import entities, password_policy
 from fuin.identity.faults import EntityAlreadyExists, InvalidUserType, NoSuchEntity, ValidationError
-from fuin.store import identities
-from fuin.store import login_profiles as rows
 from fuin.store.errors import AlreadyExists, NotFound
-from fuin.store.login_profiles import LoginProfile
+from fuin.store.identity import identities
+from fuin.store.identity import login_profiles as rows
+from fuin.store.identity.login_profiles import LoginProfile
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
-    from fuin.store.users import User
+    from fuin.store.identity.users import User
 
 
 async def create_login_profile(call: Call, given: Given) -> Output:

@@ -13,10 +13,10 @@ from fuin.gate import lists, policy_warnings
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
 from fuin.numbers import whole_number
-from fuin.store import identities
-from fuin.store import managed_policies as rows
-from fuin.store.inline_policies import length
-from fuin.store.managed_policies import ManagedPolicy, Version
+from fuin.store.identity import identities
+from fuin.store.identity import managed_policies as rows
+from fuin.store.identity.inline_policies import length
+from fuin.store.identity.managed_policies import ManagedPolicy, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

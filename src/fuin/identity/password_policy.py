@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.identity import entities
 from fuin.identity.faults import NoSuchEntity, PasswordPolicyViolation
-from fuin.store import account_aliases, password_policies
 from fuin.store.errors import NotFound
+from fuin.store.identity import account_aliases, password_policies
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

@@ -74,8 +74,8 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 Readable and attachable in every account, as boundaries and as session policies too, under the ARN that they have in
 AWS, `arn:aws:iam::aws:policy/…`. Nobody can change them, not even a root: they are of another account. Counts and
 `ListEntitiesForPolicy` tell of the caller's account only. These are those that matter for KMS, S3, IAM and STS, each in
-the one version that was AWS's default in March 2026 (`src/fuin/store/aws_policies/`); they stay as they are until
-another version of Fuin brings others.
+the one version that was AWS's default in March 2026 (`src/fuin/store/identity/aws_policies/`); they stay as they are
+until another version of Fuin brings others.
 
 {policies}
 
@@ -88,7 +88,7 @@ Each is in the path `/aws-service-role/` and its service, and trusts its service
 
 {linked}
 """
-_TEXTS = Path(__file__).resolve().parents[1] / "store" / "aws_policies"
+_TEXTS = Path(__file__).resolve().parents[1] / "store" / "identity" / "aws_policies"
 _CUT = ("ReadOnlyAccess", "SecurityAudit", "ViewOnlyAccess")
 _QUOTAS = (
     ("users, groups, roles, managed policies, instance profiles in an account",

@@ -21,7 +21,9 @@ from fuin.access.principal import ANONYMOUS
 from fuin.errors import FuinError
 from fuin.formats import notes
 from fuin.identity import in_force, targets
-from fuin.store import buckets, grants, roles
+from fuin.store.identity import roles
+from fuin.store.kms import grants
+from fuin.store.s3 import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from fuin.access.case import Known
     from fuin.identity.in_force import Holder
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 # What follows from the principal, the key and the resource, whatever the request was.
 _STANDING = ("aws:principal", "aws:userid", "aws:username", "kms:calleraccount", "kms:viaservice", "aws:viaawsservice")

@@ -13,9 +13,9 @@ from fuin.errors import MalformedPolicy
 from fuin.gate import policy_warnings
 from fuin.identity import entities, managed_policies, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, malformed
-from fuin.store import principals, roles
-from fuin.store.inline_policies import length
-from fuin.store.roles import Role
+from fuin.store.identity import principals, roles
+from fuin.store.identity.inline_policies import length
+from fuin.store.identity.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ from fuin.errors import AccessDenied
 from fuin.identity import entities, quotas, roles
 from fuin.identity.faults import InvalidInput, NoSuchEntity, missing
 from fuin.identity.linked_services import LINKED
-from fuin.store import role_deletions
 from fuin.store.errors import AlreadyExists
-from fuin.store.roles import Role, insert_role
+from fuin.store.identity import role_deletions
+from fuin.store.identity.roles import Role, insert_role
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

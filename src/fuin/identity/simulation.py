@@ -19,7 +19,7 @@ from fuin.identity import entities, faults, in_force, paging
 from fuin.identity.faults import InvalidInput
 from fuin.identity.simulated import Simulation, Values, is_key, result, unique
 from fuin.numbers import whole_number
-from fuin.store import groups, identities
+from fuin.store.identity import groups, identities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

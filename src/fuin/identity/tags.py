@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities, managed_policies, paging
-from fuin.store import identities
+from fuin.store.identity import identities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
-    from fuin.store.identities import Identity
+    from fuin.store.identity.identities import Identity
 
 
 async def tag(kind: str, call: Call, given: Given) -> None:

@@ -15,7 +15,9 @@ from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, 
 from fuin.access.ask import Ask
 from fuin.errors import FuinError
 from fuin.identity import in_force
-from fuin.store import aliases, buckets, keys, meta, objects
+from fuin.store.engine import installation
+from fuin.store.kms import aliases, keys
+from fuin.store.s3 import buckets, objects
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from fuin.access.case import Case
     from fuin.access.grants import Grant
     from fuin.identity.in_force import Holder
-    from fuin.store.buckets import Bucket
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
+    from fuin.store.s3.buckets import Bucket
 
 Values = dict[str, str | tuple[str, ...]]
 
@@ -81,7 +83,7 @@ def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
     Raises FuinError for a target that is not there, and an action that nobody can ask for of such a one. `target` is a
     key (id, ARN, alias), an object or bucket (s3://bucket/key, ARN), or * for no particular one.
     """
-    known = meta.find_meta(conn)
+    known = installation.find_meta(conn)
     if known is None:
         raise FuinError("the server has not finished its first start")
     _check_action(action, target)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.identity import entities, managed_policies, paging, quotas
-from fuin.store import accounts, identities, users
-from fuin.store.users import User
+from fuin.store.identity import accounts, identities, users
+from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

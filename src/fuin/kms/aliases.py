@@ -25,16 +25,16 @@ from fuin.kms.naming import find
 from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.shapes import Input, Output
 from fuin.kms.specs import SPECS
-from fuin.store import aliases
-from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists, NotFound
+from fuin.store.kms import aliases
+from fuin.store.kms.aliases import Alias
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.call import Call
     from fuin.kms.naming import Named
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 MOST = ALIASES_PER_KEY
 _PREFIX = "alias/"

@@ -44,9 +44,9 @@ from fuin.kms.key_store_shapes import (
     check_creation,
     check_update,
 )
-from fuin.store import key_stores
 from fuin.store.errors import AlreadyExists, NotFound, WrongState
-from fuin.store.key_stores import CONNECTED, DISCONNECTED, FAILED, HasKeys, KeyStore, TooManyKeyStores
+from fuin.store.kms import key_stores
+from fuin.store.kms.key_stores import CONNECTED, DISCONNECTED, FAILED, HasKeys, KeyStore, TooManyKeyStores
 from fuin.xks.failure import Failure
 from fuin.xks.proxy import Asking
 

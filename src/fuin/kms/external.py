@@ -14,14 +14,14 @@ import msgspec
 from fuin.errors import FormatError
 from fuin.formats import blob
 from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
-from fuin.store import key_stores
+from fuin.store.kms import key_stores
 from fuin.xks.failure import Failure, Why
 from fuin.xks.proxy import Asking, Encrypted, Proxy
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.kms.key import OpenKey
-    from fuin.store.key_stores import KeyStore
+    from fuin.store.kms.key_stores import KeyStore
 
 _LABEL = b"fuin external "
 

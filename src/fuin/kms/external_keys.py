@@ -18,9 +18,9 @@ from fuin.kms.faults import (
 )
 from fuin.kms.key_store_shapes import EXTERNAL_KEY_STORE
 from fuin.kms.specs import SYMMETRIC_DEFAULT
-from fuin.store import key_stores
 from fuin.store.errors import NotFound, WrongState
-from fuin.store.key_stores import CONNECTED, ExternalKeyInUse
+from fuin.store.kms import key_stores
+from fuin.store.kms.key_stores import CONNECTED, ExternalKeyInUse
 from fuin.xks.failure import TEXTS, Failure, Why
 from fuin.xks.proxy import Asking
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
-    from fuin.store.key_stores import KeyStore
-    from fuin.store.keys import Key
+    from fuin.store.kms.key_stores import KeyStore
+    from fuin.store.kms.keys import Key
 
 _NEEDED = {"ENCRYPT", "DECRYPT"}
 _NO_PATH = {".", ".."}  # the model's pattern allows them, but as a part of a path they are no name (RFC 3986, 5.2.4)

@@ -10,14 +10,14 @@ from fuin.kms import grant_rules, paging, states
 from fuin.kms.faults import ValidationException
 from fuin.kms.key import Context, found, reach
 from fuin.kms.shapes import Input, Output
-from fuin.store import grants, keys
+from fuin.store.kms import grants, keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.access.grants import Grant, Pairs
     from fuin.gate.call import Call
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 _PAGE, _LARGEST_PAGE = 50, 100
 _LIST, _RETIRABLE = "grants", "retirable"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fuin.access.grants import Grant, Pairs
     from fuin.gate.call import Call
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 _PAIRS_AT_MOST, _VALUE_AT_MOST = 8, 384  # of a constraint's encryption context; characters
 _NAME_AT_MOST = 8192  # characters: no encryption context is longer

@@ -28,14 +28,15 @@ from fuin.kms.key import found, reach
 from fuin.kms.naming import Named, find
 from fuin.kms.quotas import GRANTS_PER_GRANTEE, GRANTS_PER_KEY
 from fuin.kms.shapes import Input, Output
-from fuin.store import grants, principals
 from fuin.store.errors import NotFound, WrongState
-from fuin.store.principals import NoSuchPrincipal
+from fuin.store.identity import principals
+from fuin.store.identity.principals import NoSuchPrincipal
+from fuin.store.kms import grants
 
 if TYPE_CHECKING:
     from fuin.access.facts import Late, Values
     from fuin.gate.call import Call
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 _CREATE, _RETIRE, _REVOKE = "kms:CreateGrant", "kms:RetireGrant", "kms:RevokeGrant"
 

@@ -28,9 +28,9 @@ from fuin.kms.faults import (
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
 from fuin.kms.specs import SYMMETRIC_DEFAULT
-from fuin.store import imports
 from fuin.store.errors import AnotherPending, NotExpected, NotFound, NotPrimary, StoreRefusal, WrongState
-from fuin.store.imports import DOES_NOT_EXPIRE, EXPIRES, Brought
+from fuin.store.kms import imports
+from fuin.store.kms.imports import DOES_NOT_EXPIRE, EXPIRES, Brought
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
     from fuin.gate.services import Services
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 DAY = 86400.0
 TOKEN_LIFE = DAY

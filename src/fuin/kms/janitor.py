@@ -10,7 +10,8 @@ from fuin.access.principal import Principal
 from fuin.clock import CLOCK
 from fuin.gate.call import Call
 from fuin.gate.record import Record
-from fuin.store import keys, meta
+from fuin.store.engine import epoch
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,7 @@ async def purge(services: Services, due: float) -> list[str]:
         await calls[-1].announce("delete")
     await services.store.purge(due, now)
     if calls:
-        await close(calls, services.store.read(meta.serial))
+        await close(calls, services.store.read(epoch.read_serial))
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

@@ -27,7 +27,7 @@ from fuin.kms.faults import (
 )
 from fuin.kms.naming import Named, find
 from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, algorithms
-from fuin.store.keys import SERVICE
+from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
     from fuin.store.catalog import Catalog
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 Context = dict[str, str]
 

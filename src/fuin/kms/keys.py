@@ -20,8 +20,8 @@ from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, Output, Tag, metadata
 from fuin.kms.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
 from fuin.kms.tags import check_tags
-from fuin.store import keys
 from fuin.store.errors import NotFound
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
     from fuin.kms.naming import Named
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 _PAGE = 100
 _OWN = "SELF"

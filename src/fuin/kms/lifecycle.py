@@ -10,8 +10,8 @@ from fuin.kms.faults import NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.last_usage import reach_with_usage
 from fuin.kms.shapes import Input, KeyInput, KeyOutput, Output
-from fuin.store import keys
 from fuin.store.errors import NotFound, WrongState
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,11 @@ from fuin.kms.managed_services import ALIASES, MANAGED, description, key_policy
 from fuin.kms.naming import refer
 from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from fuin.kms.states import ENABLED, PENDING_IMPORT
-from fuin.store import aliases, keys
-from fuin.store.aliases import Alias
 from fuin.store.errors import AlreadyExists
-from fuin.store.keys import Key
-from fuin.store.rotations import DAY
+from fuin.store.kms import aliases, keys
+from fuin.store.kms.aliases import Alias
+from fuin.store.kms.keys import Key
+from fuin.store.kms.rotations import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

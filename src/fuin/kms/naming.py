@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import ids
 from fuin.kms import states
 from fuin.kms.faults import InvalidArnException, NotFoundException
-from fuin.store.keys import SERVICE
+from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.store.catalog import Catalog
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 
 class Named(NamedTuple):

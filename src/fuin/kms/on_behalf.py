@@ -16,7 +16,7 @@ from fuin.kms import ciphers, managed, throttling
 from fuin.kms.faults import InvalidCiphertextException
 from fuin.kms.key import OpenKey, Use, open_ciphertext, open_key
 from fuin.kms.naming import find
-from fuin.store.keys import SERVICE
+from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,9 +20,10 @@ from fuin.kms import quotas, rights
 from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, Output
-from fuin.store import keys, principals
 from fuin.store.errors import NotFound
-from fuin.store.principals import NoSuchPrincipal
+from fuin.store.identity import principals
+from fuin.store.identity.principals import NoSuchPrincipal
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts, Fill, Given

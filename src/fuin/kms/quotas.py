@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.kms.faults import LimitExceededException
-from fuin.store import keys
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

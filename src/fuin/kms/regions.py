@@ -23,9 +23,9 @@ from fuin.kms.keys import permit_tags
 from fuin.kms.policies import check_key_policy
 from fuin.kms.shapes import Input, KeyMetadata, Output, Tag, metadata
 from fuin.kms.tags import check_tags
-from fuin.store import regions
 from fuin.store.errors import AlreadyExists, NotFound, NotPrimary, WrongState
-from fuin.store.keys import Key
+from fuin.store.kms import replicas
+from fuin.store.kms.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +105,7 @@ async def update_primary_region(call: Call, p: UpdatePrimaryRegionInput) -> None
     found(replica)
     call.facts.update(kmsKey=named.arn, replicaKey=replica.arn)
     try:
-        await call.change(regions.change_primary, primary.key_id, primary.region, region)
+        await call.change(replicas.change_primary, primary.key_id, primary.region, region)
     except (NotFound, NotPrimary, WrongState) as error:
         _refuse(error, "kms:UpdatePrimaryRegion", named.arn)
 
@@ -177,7 +177,7 @@ def _replica_of(there: Call, primary: Key, p: ReplicateKeyInput, tags: Mapping[s
 
 
 def _insert(conn: Connection, replica: Key) -> Key:
-    made = regions.insert_replica(conn, replica)
+    made = replicas.insert_replica(conn, replica)
     quotas.check_keys(conn, replica.account, replica.region)
     return made
 

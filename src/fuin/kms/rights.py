@@ -24,7 +24,7 @@ from fuin.kms.specs import (
     SIGN_VERIFY,
     SYMMETRIC_DEFAULT,
 )
-from fuin.store import aliases
+from fuin.store.kms import aliases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.kms.key import Use
     from fuin.kms.naming import Named
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 # What AWS says of a key that is not of the caller's account: the same whether it exists or not.
 _UNSEEN = (

@@ -24,7 +24,6 @@ from fuin.kms.faults import (
 from fuin.kms.key import found, reach
 from fuin.kms.shapes import Input, KeyInput, KeyOutput, Output
 from fuin.kms.specs import SYMMETRIC_DEFAULT
-from fuin.store import imports, materials, rotations
 from fuin.store.errors import (
     NotFound,
     NothingPending,
@@ -34,6 +33,7 @@ from fuin.store.errors import (
     TooManyRotations,
     WrongState,
 )
+from fuin.store.kms import imports, materials, rotations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from fuin.errors import Fault
     from fuin.gate.services import Services
     from fuin.kms.naming import Named
-    from fuin.store.keys import Key
-    from fuin.store.materials import Version
-    from fuin.store.rotations import Due
+    from fuin.store.kms.keys import Key
+    from fuin.store.kms.materials import Version
+    from fuin.store.kms.rotations import Due
 
 _PERIOD = 365  # days, when none is given
 _PAGE = 100

@@ -22,11 +22,11 @@ from fuin.kms.specs import (
     SYMMETRIC_DEFAULT,
     algorithms,
 )
-from fuin.store import keys
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 _WITH_MATERIAL_ID = frozenset({"AWS_KMS", "EXTERNAL"})
 

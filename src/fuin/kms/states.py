@@ -16,7 +16,7 @@ from fuin.xks.failure import TEXTS, Why
 
 if TYPE_CHECKING:
     from fuin.errors import Fault
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 CREATING = "Creating"
 ENABLED = "Enabled"

@@ -9,8 +9,8 @@ from fuin.kms.faults import LimitExceededException, NotFoundException, TagExcept
 from fuin.kms.key import found, reach
 from fuin.kms.quotas import TAGS_PER_KEY
 from fuin.kms.shapes import Input, Output, Tag
-from fuin.store import tags
 from fuin.store.errors import NotFound, TooManyTags
+from fuin.store.kms import key_tags
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -55,7 +55,7 @@ async def tag_resource(call: Call, p: TagResourceInput) -> None:
     named = reach(call, p.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
     key = found(named)
     try:
-        await call.change(tags.set_tags, key.key_id, key.region, given, MOST)
+        await call.change(key_tags.set_tags, key.key_id, key.region, given, MOST)
     except TooManyTags:
         raise LimitExceededException(f"A key has at most {MOST} tags.") from None
     except NotFound:
@@ -68,7 +68,7 @@ async def untag_resource(call: Call, p: UntagResourceInput) -> None:
     _check_names(names)
     _check_count(names)  # a condition may ask for them, so they are to fit a record
     key = found(reach(call, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
-    await call.change(tags.remove_tags, key.key_id, key.region, names)
+    await call.change(key_tags.remove_tags, key.key_id, key.region, names)
 
 
 async def list_resource_tags(call: Call, p: ListResourceTagsInput) -> ListResourceTagsOutput:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from fuin.gate.call import Call
-    from fuin.store.keys import Key
+    from fuin.store.kms.keys import Key
 
 SYMMETRIC, RSA, ECC, ML_DSA = "kms:Symmetric", "kms:RSA", "kms:ECC", "kms:ML-DSA"
 CUSTOM_KEY_STORE = "kms:CustomKeyStore"

@@ -12,8 +12,8 @@ from fuin.s3.faults import invalid_argument
 if TYPE_CHECKING:
     from fuin.s3.call import S3Call
     from fuin.s3.checksums import Checksum
-    from fuin.store.objects import Object
-    from fuin.store.parts import Part
+    from fuin.store.s3.objects import Object
+    from fuin.store.s3.parts import Part
 
 _PARTS_AT_MOST = 1000
 

@@ -18,16 +18,16 @@ from fuin.s3 import documents, rights, xml
 from fuin.s3.call import document, empty
 from fuin.s3.encryption import AES256, DSSE, KMS, Default
 from fuin.s3.faults import S3Fault
-from fuin.store import buckets as rows
-from fuin.store import principals
-from fuin.store.principals import NoSuchPrincipal
+from fuin.store.identity import principals
+from fuin.store.identity.principals import NoSuchPrincipal
+from fuin.store.s3 import buckets as rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.s3.call import S3Call
     from fuin.s3.xml import Node
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 _ARGUMENT = "ApplyServerSideEncryptionByDefault"
 _KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"

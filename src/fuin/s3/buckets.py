@@ -16,10 +16,10 @@ from fuin.s3 import documents, kept_settings, metadata, owner_acls, rights, xml
 from fuin.s3.call import document, empty
 from fuin.s3.conditions import iso_date
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
-from fuin.store import buckets as rows
-from fuin.store import uploads
-from fuin.store.buckets import Bucket
 from fuin.store.errors import AlreadyExists
+from fuin.store.s3 import buckets as rows
+from fuin.store.s3 import uploads
+from fuin.store.s3.buckets import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Container

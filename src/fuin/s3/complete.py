@@ -15,15 +15,15 @@ from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
 from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
 from fuin.settings import MIB
-from fuin.store import uploads as rows
-from fuin.store.objects import Object
+from fuin.store.s3 import uploads as rows
+from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
     from fuin.s3.call import S3Call
-    from fuin.store.buckets import Bucket
-    from fuin.store.parts import Part
-    from fuin.store.uploads import Upload
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.parts import Part
+    from fuin.store.s3.uploads import Upload
 
 PART_AT_LEAST = 5 * MIB  # but for the last
 

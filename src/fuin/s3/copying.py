@@ -28,7 +28,7 @@ from fuin.s3.encryption import Default, Encryption
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
 from fuin.s3.objects import check_version, new_sealer, stored_whole
 from fuin.s3.ranges import Span
-from fuin.store.objects import Object
+from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fuin.s3.call import Headers, S3Call
     from fuin.s3.conditions import WriteCondition
     from fuin.s3.reading import Reading
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 _HEADER = b"x-amz-copy-source"
 _CONDITION_PREFIX = b"x-amz-copy-source-"

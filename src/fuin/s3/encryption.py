@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.s3.call import Headers, S3Call
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 AES256, KMS, DSSE = "AES256", "aws:kms", "aws:kms:dsse"
 PREFIX = b"x-amz-server-side-encryption"  # the algorithm's header, and what those of its details start with

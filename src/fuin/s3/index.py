@@ -10,8 +10,8 @@ import msgspec
 from fuin.errors import FuinError, OutcomeUnknown
 from fuin.s3 import blobs, pool
 from fuin.s3.checksums import Checksum
-from fuin.store import buckets, objects
-from fuin.store.parts import Part
+from fuin.store.s3 import buckets, objects
+from fuin.store.s3.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fuin.s3.body import Stored
     from fuin.s3.call import S3Call
     from fuin.s3.conditions import WriteCondition
-    from fuin.store.buckets import Bucket
-    from fuin.store.objects import Object
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.objects import Object
 
 # In each record of a request. A multipart object has up to 10,000: the record that completed its upload names them all,
 # and the ETag, which is its own, tells which record that is.

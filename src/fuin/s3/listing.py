@@ -14,16 +14,16 @@ from fuin.s3.buckets import owner
 from fuin.s3.call import document
 from fuin.s3.conditions import iso_date
 from fuin.s3.faults import invalid_argument
-from fuin.store import buckets
-from fuin.store.listing import list_objects as page_of
+from fuin.store.s3 import buckets
+from fuin.store.s3.listing import list_objects as page_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.http import Answer
     from fuin.s3.call import S3Call
-    from fuin.store.buckets import Bucket
-    from fuin.store.listing import Listing, Summary
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.listing import Listing, Summary
 
 PAGE = 1000
 _TOKEN = b"1"  # the version of what a continuation token holds

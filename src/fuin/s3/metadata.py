@@ -13,7 +13,7 @@ from fuin.s3.faults import S3Fault, not_implemented
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.store.objects import Object
+    from fuin.store.s3.objects import Object
 
 META = b"x-amz-meta-"
 META_LIMIT = 2048  # bytes of names and values together

@@ -30,9 +30,9 @@ from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS, Checksum
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault, not_implemented
-from fuin.store import buckets
-from fuin.store import objects as rows
-from fuin.store.objects import Object
+from fuin.store.s3 import buckets
+from fuin.store.s3 import objects as rows
+from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fuin.s3.body import Stored
     from fuin.s3.call import Headers, S3Call
     from fuin.s3.encryption import Encryption, FreshKey
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 DELETES_AT_MOST = 1000
 _AT_ONCE = 64  # keys whose rights are asked for in one turn of the event loop

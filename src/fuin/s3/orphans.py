@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from fuin.store.meta import Standing
+    from fuin.store.engine.installation import Standing
 
 FOLDER = "orphans"
 _NOTE = "note.json"

@@ -13,17 +13,17 @@ from fuin.s3.digests import Digests
 from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import etag_of
-from fuin.store import uploads as rows
-from fuin.store.objects import Object
+from fuin.store.s3 import uploads as rows
+from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
     from fuin.s3.body import Stored
     from fuin.s3.call import S3Call
     from fuin.s3.checksums import Algorithm
-    from fuin.store.buckets import Bucket
-    from fuin.store.parts import Part
-    from fuin.store.uploads import Upload
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.parts import Part
+    from fuin.store.s3.uploads import Upload
 
 
 async def upload_part(call: S3Call) -> Answer:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fuin.envelope.stream import FramePlace
-    from fuin.store.parts import Part
+    from fuin.store.s3.parts import Part
 
 # Files opened as soon as the index was read, so that an object replaced meanwhile stays readable to its end.
 # One of more parts is opened as it goes, since file descriptors are limited.

@@ -29,16 +29,16 @@ from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
 from fuin.s3.reading import Reading
-from fuin.store import objects as rows
+from fuin.store.s3 import objects as rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fuin.gate.http import Answer
     from fuin.s3.call import Headers, S3Call
-    from fuin.store.buckets import Bucket
-    from fuin.store.objects import Object
-    from fuin.store.parts import Part
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.objects import Object
+    from fuin.store.s3.parts import Part
 
 _PARTS_AT_ONCE = 100  # that are read on the event loop
 _ATTEMPTS = 5  # to open an object that is being replaced all the time

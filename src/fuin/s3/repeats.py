@@ -18,7 +18,7 @@ from fuin.s3.faults import invalid_argument
 if TYPE_CHECKING:
     from fuin.s3.call import S3Call
     from fuin.s3.encryption import Encryption
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 _OTHER = "The encryption that the request names is not the one that the multipart upload was created with."
 

@@ -15,7 +15,7 @@ from fuin.s3.faults import S3Fault
 if TYPE_CHECKING:
     from fuin.access.facts import Facts, Fill
     from fuin.s3.call import S3Call
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 _GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp"))
 _SSE = b"x-amz-server-side-encryption"

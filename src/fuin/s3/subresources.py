@@ -13,7 +13,7 @@ from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version
 from fuin.s3.routes import BUCKET, OBJECT
 from fuin.s3.subresource_table import TABLE
-from fuin.store import buckets as rows
+from fuin.store.s3 import buckets as rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuin.gate.http import Answer
     from fuin.s3.call import S3Call
     from fuin.s3.subresource_table import Delete, Put, Subresource
-    from fuin.store.buckets import Bucket
+    from fuin.store.s3.buckets import Bucket
 
 
 def _reach(row: Subresource, call: S3Call, action: str) -> Bucket:

@@ -20,7 +20,8 @@ from fuin.errors import StoreUnavailable
 from fuin.gate.call import Call
 from fuin.gate.record import Record
 from fuin.s3 import blobs, orphans, pool
-from fuin.store import meta, parts
+from fuin.store.engine import installation
+from fuin.store.s3 import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,8 +98,8 @@ async def sweep(services: Services, now: float) -> int:
             folder, count = await _move(services, suspects[start : start + _TOGETHER], now, folder)
             moved += count
         await asyncio.sleep(_PAUSE)
-    if services.store.read(meta.standing).unswept:
-        await services.store.write(meta.put_values, {"unswept": None})
+    if services.store.read(installation.find_standing).unswept:
+        await services.store.write(installation.put_values, {"unswept": None})
     if folder is not None:
         log.warning("moved %d orphaned blobs to %s", moved, folder)
     return moved
@@ -152,7 +153,7 @@ def _known(services: Services, found: Sequence[str]) -> set[str]:
 
 async def _note(services: Services, now: float) -> orphans.Note:
     position = await services.keyholder.status()
-    standing = services.store.read(meta.standing)
+    standing = services.store.read(installation.find_standing)
     served = await pool.run(orphans.served, services.settings.blobs)
     # What a database that was accepted does not name, the one before it may have: it is kept for good.
     serial = standing.accepted - 1 if standing.unswept else standing.serial
@@ -179,7 +180,7 @@ async def expire(services: Services, due: float) -> int:
     found = await pool.run(orphans.groups, settings.blobs)
     served = await pool.run(orphans.served, settings.blobs)
     for group in found:
-        standing = services.store.read(meta.standing)
+        standing = services.store.read(installation.find_standing)
         if orphans.may_delete(group.note, standing, due, served, settings.orphan_days * _DAY):
             deleted += await _delete(services, group, due)
     return deleted

@@ -18,17 +18,17 @@ from fuin.s3.conditions import iso_date
 from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault, invalid_argument
 from fuin.s3.listing import Names, limit_of
-from fuin.store import buckets
-from fuin.store import uploads as rows
-from fuin.store.uploads import Upload
+from fuin.store.s3 import buckets
+from fuin.store.s3 import uploads as rows
+from fuin.store.s3.uploads import Upload
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.http import Answer
     from fuin.s3.call import S3Call
-    from fuin.store.buckets import Bucket
-    from fuin.store.parts import Part
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.parts import Part
 
 WHY_DECRYPT = (
     ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "

@@ -15,12 +15,12 @@ from fuin.audit import witness
 from fuin.audit.segments import segments
 from fuin.errors import FuinError, StoreUnavailable
 from fuin.s3 import marker
-from fuin.store import glance
+from fuin.store.engine import glance
 
 if TYPE_CHECKING:
     from fuin.s3.marker import Marker
     from fuin.settings import Settings
-    from fuin.store.glance import Glance
+    from fuin.store.engine.glance import Glance
 
 
 class Finding(enum.Enum):

@@ -13,7 +13,8 @@ from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.client import Keyholder
 from fuin.server import timekeeper
-from fuin.store import access_keys, accounts, glance, meta
+from fuin.store.engine import glance, installation
+from fuin.store.identity import access_keys, accounts
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
     store = Store.open(settings, create=True)
     keyholder = Keyholder(settings.keyholder_socket)
     try:
-        if store.read(meta.find_meta) is not None:
+        if store.read(installation.find_meta) is not None:
             return None
         given_id, given_secret = os.environ.get(ENV_ID), os.environ.get(ENV_SECRET)
         if (given_id is None) != (given_secret is None):
@@ -77,5 +78,5 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
 def _insert(conn: Connection, settings: Settings, key: administration.PreparedKey, now: float) -> None:
     accounts.insert_account(conn, settings.account, now)
     access_keys.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
-    meta.insert_meta(conn, meta.Meta(settings.account, settings.region, now))
+    installation.insert_meta(conn, installation.Meta(settings.account, settings.region, now))
     timekeeper.begin_first(conn, settings.clock_jump_limit)

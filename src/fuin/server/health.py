@@ -18,7 +18,7 @@ from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.gate.http import Answer
 from fuin.settings import MIB
-from fuin.store import meta
+from fuin.store.engine import installation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,7 +91,7 @@ class Health:
 
     async def _database(self) -> str:
         try:
-            self._services.store.read(meta.find_meta)
+            self._services.store.read(installation.find_meta)
         except FuinError:
             return "cannot be read"
         return OK

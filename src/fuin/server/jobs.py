@@ -16,7 +16,7 @@ from fuin.kms import imports, janitor, rotation
 from fuin.s3.sweep import Sweeper
 from fuin.server import standing
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
-from fuin.store import meta
+from fuin.store.engine import epoch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,7 +62,7 @@ class Marks:
             if self._clock() - self._noted < standing.DAILY:
                 return
             await asyncio.to_thread(standing.raise_mark, self._services.settings, self._serial)
-        self._noted, self._serial = self._clock(), self._services.store.read(meta.serial)
+        self._noted, self._serial = self._clock(), self._services.store.read(epoch.read_serial)
 
 
 async def _guarded(name: str, job: Awaitable[object]) -> None:

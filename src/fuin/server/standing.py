@@ -12,8 +12,8 @@ from fuin.s3 import marker
 from fuin.s3.marker import Marker
 from fuin.server.agreement import Finding
 from fuin.server.process import say
-from fuin.store import meta
-from fuin.store.glance import Noted
+from fuin.store.engine import epoch, installation
+from fuin.store.engine.glance import Noted
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ def _operation(finding: Finding) -> str:
 def _accept(conn: Connection, seen: Witnesses) -> None:
     """Bring the database past all that the others know of it; what was moved out of the way before is kept for good."""
     marked = 0 if seen.mark is None else seen.mark.serial
-    meta.begin_branch(conn, max(seen.commit, marked))
-    accepted = meta.serial(conn) + 1  # the serial of this very commit
+    epoch.begin_branch(conn, max(seen.commit, marked))
+    accepted = epoch.read_serial(conn) + 1  # the serial of this very commit
     values: dict[str, str | None] = {"accepted": str(accepted), "unswept": str(accepted)}
     if seen.mark is not None and seen.database is not None and seen.database.blobs is None:
         values["installation"] = seen.mark.installation  # a database from before there were any
-    meta.put_values(conn, values)
+    installation.put_values(conn, values)
 
 
 def mark(settings: Settings, store: Store) -> None:
     """Mark the blobs' folder with the database's serial of now, and note that in the database."""
-    standing = store.read(meta.standing)
+    standing = store.read(installation.find_standing)
     marker.write(settings.blobs, Marker(standing.installation, standing.serial))
-    store.write_sync(meta.put_values, {"blobs": str(standing.serial)})
+    store.write_sync(installation.put_values, {"blobs": str(standing.serial)})
 
 
 def raise_mark(settings: Settings, serial: int) -> None:
@@ -97,7 +97,7 @@ async def note_log(store: Store, keyholder: Keyholder) -> None:
     """Note the log's last record in the database: a log that lacks it later was cut off. At a start and a stop."""
     position = await keyholder.status()
     noted = Noted(position.sequence, position.head).text
-    store.write_sync(meta.put_values, {"log": noted, "log_next": None})
+    store.write_sync(installation.put_values, {"log": noted, "log_next": None})
 
 
 async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
@@ -113,10 +113,10 @@ async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
 
 def _note_ahead(conn: Connection, noted: str) -> None:
     values: dict[str, str | None] = {"log_next": noted}
-    ahead = meta.find_values(conn).get("log_next")
+    ahead = installation.find_values(conn).get("log_next")
     if ahead is not None:
         values["log"] = ahead
-    meta.put_values(conn, values)
+    installation.put_values(conn, values)
 
 
 async def note_stop(settings: Settings) -> None:

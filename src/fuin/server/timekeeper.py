@@ -17,8 +17,9 @@ from fuin.audit import reader
 from fuin.clock import AHEAD, CLOCK
 from fuin.errors import FuinError
 from fuin.identity import administration
-from fuin.store import clock as rows
-from fuin.store import imports, keys, meta, rotations
+from fuin.store.engine import installation
+from fuin.store.engine import steady_time as rows
+from fuin.store.kms import imports, keys, rotations
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def start(settings: Settings) -> None:
         return  # an empty one is not this function's to make
     store = Store.open(settings)
     try:
-        first = store.read(meta.find_meta)
+        first = store.read(installation.find_meta)
         if first is None or store.read(rows.find) is not None:
             return
         last = reader.last(settings.audit, 1)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
 
-from fuin.store import (
-    access_keys,
-    aliases,
-    buckets,
-    grants,
-    identities,
-    keys,
-    managed_policies,
-    materials,
-    roles,
-    users,
-)
+from fuin.store.identity import access_keys, identities, managed_policies, roles, users
+from fuin.store.kms import aliases, grants, keys, materials
+from fuin.store.s3 import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -26,51 +19,53 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
     from fuin.access.principal import Principal
     from fuin.formats.wrapped import Material
-    from fuin.store.access_keys import AccessKey
-    from fuin.store.buckets import Bucket
-    from fuin.store.identities import Identity
-    from fuin.store.keys import Key
-    from fuin.store.roles import Role
+    from fuin.store.identity.access_keys import AccessKey
+    from fuin.store.identity.identities import Identity
+    from fuin.store.identity.roles import Role
+    from fuin.store.kms.keys import Key
+    from fuin.store.s3.buckets import Bucket
 
-    class Read(Protocol):
-        """How a catalog reads: `Store.read`."""
+    class LookUp(Protocol):
+        """How a catalog reads: `Store._look_up`."""
 
-        def __call__(self, fn: Callable[..., Any], /, *args: Any) -> Any:
-            """Run `fn(conn, *args)` on the read connection."""
+        def __call__(self, keep: Callable[[Any], Any], fn: Callable[..., Any], /, *args: Any) -> Any:
+            """Return `keep(fn(conn, *args))`, or raise NotInMemory, whose fetch does that."""
 
-
-T = TypeVar("T")
 
 ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
 WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
 _GRANT_WEIGHT = 1024  # about what a grant takes
 # The rights of a root as a policy, which root itself does not need: its federated users have them within their limits.
 ROOTS = ('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',)
-MISSING_NAME_AT_MOST = 512  # characters; strangers choose what is not found, so long names are not worth remembering
+MISSING_NAME_AT_MOST = 512  # characters; of a longer name that does not exist only a digest is kept
 
 
 class _Shelf:
     """Entries of one kind. Missing ones are kept apart, so that guessed names never push out what is in use."""
 
-    __slots__ = ("_find", "_found", "_missing", "_read", "_weigh", "_weight")
+    __slots__ = ("_find", "_found", "_look_up", "_missing", "_weigh", "_weight")
 
-    def __init__(self, read: Read, find: Callable[..., Any], weigh: Callable[[Any], int]) -> None:
-        self._read, self._find, self._weigh = read, find, weigh
+    def __init__(self, look_up: LookUp, find: Callable[..., Any], weigh: Callable[[Any], int]) -> None:
+        self._look_up, self._find, self._weigh = look_up, find, weigh
         self._found: dict[Hashable, Any] = {}
         self._missing: set[Hashable] = set()
         self._weight = 0
 
     def get(self, *name: Hashable) -> Any:
+        """Return an entry, or None when the database has no such row; raises NotInMemory."""
         entry = self._found.get(name)
         if entry is not None or name in self._missing:
             return entry
-        entry = self._read(self._find, *name)
+        if (digest := _digest_of_long(name)) is not None and digest in self._missing:
+            return None
+        return self._look_up(partial(self._keep, name), self._find, *name)
+
+    def _keep(self, name: tuple[Hashable, ...], entry: Any) -> Any:
+        """Keep what the database says of a name, and return it."""
         if entry is None:
-            if sum(len(part) for part in name if isinstance(part, str)) > MISSING_NAME_AT_MOST:
-                return None
             if len(self._missing) >= ENTRIES_AT_MOST:
                 self._missing.clear()
-            self._missing.add(name)
+            self._missing.add(_digest_of_long(name) or name)
             return None
         weight = self._weigh(entry)
         if len(self._found) >= ENTRIES_AT_MOST or self._weight + weight > WEIGHT_AT_MOST:
@@ -84,6 +79,13 @@ class _Shelf:
         self._found.clear()
         self._missing.clear()
         self._weight = 0
+
+
+def _digest_of_long(name: tuple[Hashable, ...]) -> bytes | None:
+    """Return what stands for a name that is too long to be kept: strangers choose what does not exist."""
+    if sum(len(part) for part in name if isinstance(part, str)) <= MISSING_NAME_AT_MOST:
+        return None
+    return hashlib.sha256(repr(name).encode("utf-8", "surrogatepass")).digest()
 
 
 class Conclusions(dict["Hashable", "Any"]):
@@ -133,22 +135,22 @@ class Catalog:
         "_managed", "_materials", "_policies", "_role_policies", "_roles", "_service_keys", "conclusions",
     )  # fmt: skip
 
-    def __init__(self, read: Read) -> None:
-        """Make an empty catalog that fills itself through `read`."""
-        self._access_keys = _Shelf(read, access_keys.find_access_key, lambda _: 1)
-        self._policies = _Shelf(read, users.policies_of, lambda documents: sum(map(len, documents)))
-        self._role_policies = _Shelf(read, roles.policies_of, lambda documents: sum(map(len, documents)))
-        self._boundaries = _Shelf(read, managed_policies.boundary_of, len)
-        self._roles = _Shelf(read, roles.find_role, lambda role: len(role.trust_policy))
-        self._identities = _Shelf(read, _identity_with, lambda _: 1)
-        self._managed = _Shelf(read, _managed_document, len)
-        self._keys = _Shelf(read, keys.find_key, lambda key: len(key.policy))
-        self._aliases = _Shelf(read, _alias_target, lambda _: 1)
-        self._service_keys = _Shelf(read, keys.find_service_key, lambda _: 1)
-        self._materials = _Shelf(read, materials.find_material, lambda material: len(material.wrapped))
-        self._buckets = _Shelf(read, buckets.find_bucket, _weight_of)
-        self._grants = _Shelf(read, grants.find_grant, lambda _: _GRANT_WEIGHT)
-        self._grants_to = _Shelf(read, grants.list_grants_to, lambda found: 1 + _GRANT_WEIGHT * len(found))
+    def __init__(self, look_up: LookUp) -> None:
+        """Make an empty catalog that fills itself through `look_up`."""
+        self._access_keys = _Shelf(look_up, access_keys.find_access_key, lambda _: 1)
+        self._policies = _Shelf(look_up, users.policies_of, lambda documents: sum(map(len, documents)))
+        self._role_policies = _Shelf(look_up, roles.policies_of, lambda documents: sum(map(len, documents)))
+        self._boundaries = _Shelf(look_up, managed_policies.boundary_of, len)
+        self._roles = _Shelf(look_up, roles.find_role, lambda role: len(role.trust_policy))
+        self._identities = _Shelf(look_up, _identity_with, lambda _: 1)
+        self._managed = _Shelf(look_up, _managed_document, len)
+        self._keys = _Shelf(look_up, keys.find_key, lambda key: len(key.policy))
+        self._aliases = _Shelf(look_up, _alias_target, lambda _: 1)
+        self._service_keys = _Shelf(look_up, keys.find_service_key, lambda _: 1)
+        self._materials = _Shelf(look_up, materials.find_material, lambda material: len(material.wrapped))
+        self._buckets = _Shelf(look_up, buckets.find_bucket, _weight_of)
+        self._grants = _Shelf(look_up, grants.find_grant, lambda _: _GRANT_WEIGHT)
+        self._grants_to = _Shelf(look_up, grants.list_grants_to, lambda found: 1 + _GRANT_WEIGHT * len(found))
         # What a service has concluded from entries alone, such as a decision without conditions; it goes with them.
         self.conclusions: Conclusions = Conclusions()
 

@@ -111,7 +111,7 @@ class RightsMoved(FuinError):
 
 
 class TooManyLists(FuinError):
-    """So many lists wait to be read that another one would wait too long; it may be asked for again."""
+    """So many lists wait to be read that another one would wait too long; ask again later."""
 
 
 class NoDatabase(FuinError):

@@ -1,54 +1,108 @@
-"""The store of one process: two connections that read, threads that write and that read lists, and the catalog."""
+"""The store of one process: the connections, the thread that writes, the thread of lists, and the catalog.
+
+How the store stays fresh
+=========================
+
+A request asks about ten questions of the database: whose access key this is, which policies its user has, which key an
+alias names, and so on. To read each answer anew would cost more than the request. So each worker keeps the answers in
+its *catalog* (`catalog.py`), and the store promises: **a catalog is never older than the request that it answers.**
+
+Four numbers carry that promise.
+
+* The **epoch** is a counter in the database. Every change to what catalogs hold raises it, in the same transaction.
+* The **epoch of rights** is its upper half. Only changes that can take a right from somebody raise that.
+* The **data version** is SQLite's own number. It changes in a connection when any other connection has committed. It is
+  in shared memory, so to look at it costs less than two microseconds (`engine/freshness.py`).
+* The **serial** numbers the commits, whatever they write. It is for backups and the audit log, not for freshness.
+
+An example with two workers, A and B. Ann may use a key; Bob administers it.
+
+1. Ann's request comes to A. It calls `store.catalog()`. The data version is the same as at the last look, so the
+   catalog is as it was, and Ann's policies and the key come from memory. She is allowed.
+2. Somebody puts an object through B. The index changes, the epoch does not. At its next request, A sees a new data
+   version, reads the epoch, finds it the same, and keeps its catalog. So objects, which are written all the time, cost
+   a worker one small read, and not its memory.
+3. Bob takes Ann's right away, through B: `change()` writes the policy and raises the epoch, both halves, in one
+   transaction. When that is on the disk, Bob has his answer.
+4. Ann's next request comes to A. The data version is new, the epoch is new: A empties its catalog, reads Ann's policies
+   again, and refuses. There was no message from B to A that could be lost, and no time to wait for.
+5. Another request of Ann was between two steps: it was allowed before step 3, to create a grant, and then waited for
+   the keyholder. Its `commit()` brings the epoch of rights at which Ann was allowed. The writer compares it with the
+   one in the database, inside the transaction. They differ, so nothing is written: RightsMoved. The gate asks for all
+   rights again, by what the catalog says now, and refuses (docs/decisions/0007).
+
+The writer's thread runs the jobs that wait together in one transaction, each in a part of its own that can be undone
+alone. A job sees what the jobs before it have written. It answers when the transaction is on the disk.
+
+In one turn of the event loop the database is asked once at most. All that runs in a turn was received before its first
+question, and what is received later runs in a later turn. After an `await`, ask `catalog()` again.
+
+What is not in the catalog is read from the database. SQLite answers at once, on the event loop: that is cheaper than
+any thread. Another engine may have to wait. A decision cannot wait in its middle, so a look-up then raises
+NotInMemory. Whoever takes the decision (`consult`) fetches what is missing, and takes the decision again from its
+beginning. A fetched row comes with the epoch of its own snapshot: if the catalog has moved on meanwhile, the row is
+dropped and read again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import contextlib
-import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
-
 from fuin.errors import StoreUnavailable
-from fuin.store import connect, erase, keys, meta, migrate
 from fuin.store.catalog import Catalog
-from fuin.store.lists import Lists
-from fuin.store.writer import Effect, Job, Writer
+from fuin.store.engine import epoch, migrate, sqlite
+from fuin.store.engine.lists import Lists
+from fuin.store.engine.sqlite_engine import SqliteEngine
+from fuin.store.engine.writer import Effect, Job, Writer
+from fuin.store.errors import NotInMemory
+from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from fuin.settings import Settings
+    from fuin.store.engine.engine import Engine, WriteSession
 
 _ERASE_TRIES = 10
 _ERASE_PAUSE = 0.2  # seconds; readers hold their transactions for a millisecond, lists for some hundred at most
+
+# Rows that one decision may wait for, one after the other. It asks about ten questions; more than twice as many come
+# from changes meanwhile.
+FETCHES_AT_MOST = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def _read_with_epoch(conn: Connection, fn: Callable[..., T], args: tuple[Any, ...]) -> tuple[int, T]:
+    return epoch.read_epoch(conn), fn(conn, *args)
+
+
+def _clear_removed(session: WriteSession) -> bool:
+    return session.clear_removed()
+
+
 class Store:
     """Belongs to one thread (the event loop's, or a command's main thread); writer and lists have their own."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the prepared database at `path`; use `Store.open`."""
-        self.path = path
-        self._writer = Writer(path)
-        self._lists = Lists(path)
-        self._probe = connect.connect(path)
-        self._cursor = self._probe.cursor()  # one for all looks: a fresh one costs half a microsecond
-        self._engine = connect.make_engine(path)
-        self._conn: Connection = self._engine.connect()
-        self._raw = connect.raw_of(self._conn)
-        self._version = -1
+    def __init__(self, engine: Engine) -> None:
+        """Open the database of an engine, which is prepared; use `Store.open`."""
+        self._engine = engine
+        self._at_once = engine.reads_at_once
+        self._writer = Writer(engine)
+        self._lists = Lists(engine)
+        self._freshness = engine.open_freshness()
+        self._reader = engine.open_reader()
         self._epoch = -1
         self.rights_epoch = -1  # that of rights, of the catalog as it was last asked for
         self._asked = False  # in this turn of the event loop
-        self._catalog = Catalog(self.read)
+        self._catalog = Catalog(self._look_up)
         self._to_erase = True
 
     @classmethod
@@ -56,9 +110,9 @@ class Store:
         """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable."""
         try:
             migrate.prepare(settings.database, create=create)
-            return cls(settings.database)
+            return cls(SqliteEngine(settings.database))
         except Exception as error:
-            if connect.is_environment(error):
+            if sqlite.is_environment(error):
                 raise StoreUnavailable(f"{settings.database} cannot be opened: {error}") from error
             raise
 
@@ -66,9 +120,8 @@ class Store:
         """Finish the queued writes and close every connection."""
         self._writer.close()
         self._lists.close()
-        self._conn.close()
-        self._engine.dispose()
-        self._probe.close()
+        self._reader.close()
+        self._freshness.close()
 
     def catalog(self) -> Catalog:
         """Return the catalog, never older than what this call answers; raises StoreUnavailable.
@@ -79,54 +132,63 @@ class Store:
         if not self._asked:
             self._refresh()
             with contextlib.suppress(RuntimeError):  # a command has no loop, and asks each time
-                asyncio.get_running_loop().call_soon(self._turn_ends)
+                asyncio.get_running_loop().call_soon(self._end_turn)
                 self._asked = True
         return self._catalog
 
-    def _turn_ends(self) -> None:
+    def _end_turn(self) -> None:
         """Run at the beginning of the next turn, before anything that is received until then."""
         self._asked = False
 
     def _refresh(self) -> None:
-        """Drop the catalog if somebody has changed what it holds.
-
-        `PRAGMA data_version` tells whether any other connection, of this process or another, has committed since. It
-        is exact (https://www.sqlite.org/pragma.html#pragma_data_version) and reads shared memory only.
-        """
+        """Empty the catalog if somebody has changed what it holds."""
         try:
-            version = self._cursor.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._version:
-                epoch = self._cursor.execute("SELECT value FROM epoch").fetchone()[0]
-                if epoch != self._epoch:
-                    self._catalog.clear()
-                    self._epoch, self.rights_epoch = epoch, meta.rights_of(epoch)
-                self._version = version
+            value = self._freshness.epoch()
         except Exception as error:
             self._catalog.clear()
-            self._version = self._epoch = self.rights_epoch = -1
-            if connect.is_environment(error):
+            self._epoch = self.rights_epoch = -1
+            if self._engine.is_environment(error):
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
+        if value != self._epoch:
+            self._catalog.clear()
+            self._epoch, self.rights_epoch = value, epoch.rights_part(value)
+
+    def _look_up(self, keep: Callable[[Any], T], fn: Callable[..., Any], /, *args: Any) -> T:
+        """Return `keep(fn(conn, *args))` at once, or raise NotInMemory."""
+        if self._at_once:
+            return keep(self._reader.read(fn, *args))
+        raise NotInMemory(partial(self._fetch, keep, fn, args))
+
+    async def _fetch(self, keep: Callable[[Any], object], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Bring a row into the catalog, unless that has moved on to a later epoch meanwhile."""
+        value, row = await self._reader.fetch(_read_with_epoch, fn, args)
+        if value >= self._epoch:  # a later one is emptied away at the next question to the catalog
+            keep(row)
+
+    async def consult(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(…)`, which takes a decision from the catalog: again after each wait for what is not in memory.
+
+        `fn` must leave nothing behind when it raises NotInMemory. Raises StoreUnavailable when the database changes so
+        fast that the decision never has all that it needs.
+        """
+        for _ in range(FETCHES_AT_MOST):
+            try:
+                return fn(*args, **kwargs)
+            except NotInMemory as miss:
+                await miss.fetch()
+        raise StoreUnavailable("the database has kept changing while a decision was taken")
 
     def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
-        try:
-            self._raw.execute("BEGIN")  # fails in a read within a read, whose catalog entries could be stale
-            try:
-                return fn(self._conn, *args, **kwargs)
-            finally:
-                self._raw.execute("ROLLBACK")  # nothing was written; an open read would hold back checkpoints
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            if connect.is_environment(error):
-                raise StoreUnavailable(f"the database cannot be read: {error}") from error
-            raise
+        return self._reader.read(partial(fn, **kwargs) if kwargs else fn, *args)
 
     async def page(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(conn, …)` as `read` does, but beside the event loop; raises TooManyLists as well."""
         return await self._lists.read(fn, *args, **kwargs)
 
     async def beside(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return `fn(…)`, run by the thread of lists; it asks the database for nothing."""
+        """Return `fn(…)`, run by the thread of lists; it must not ask the database."""
         return await self._lists.run(fn, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -189,11 +251,17 @@ class Store:
 
     async def _erase(self) -> None:
         for _ in range(_ERASE_TRIES):
-            if await self._submit(erase.truncate_log, (), {}, alone=True):
+            if await self._clear_removed():
                 self._to_erase = False
                 return
             await asyncio.sleep(_ERASE_PAUSE)
         raise StoreUnavailable("the write-ahead log is still being read and could not be cleared")
+
+    def _clear_removed(self) -> asyncio.Future[bool]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._writer.submit(Job(_clear_removed, (), Effect.NONE, future, loop, alone=True))
+        return future
 
     def _submit(
         self,
@@ -201,13 +269,10 @@ class Store:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         effect: Effect = Effect.NONE,
-        *,
-        alone: bool = False,
-        since: int | None = None,
     ) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, effect, future, loop, alone, since))
+        self._writer.submit(Job(partial(fn, **kwargs) if kwargs else fn, args, effect, future, loop))
         return future
 
     def _wait(

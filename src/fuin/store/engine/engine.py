@@ -1,0 +1,97 @@
+"""What the store needs of a database. `sqlite_engine.py` has the first engine.
+
+The nouns of `store/kms`, `store/identity` and `store/s3` are plain SQL through SQLAlchemy. Everything that databases do
+in their own ways is behind these four: how a reader sees one state, how the writer commits, which errors mean what, and
+how a process learns that somebody else has changed something (`freshness.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy import Connection
+
+    from fuin.store.engine.freshness import Freshness
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """A connection that only reads, and belongs to one thread."""
+
+    def read(self, fn: Callable[..., T], /, *args: Any) -> T:
+        """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
+
+    def fetch(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
+        """Return what `read` returns, without holding up the event loop meanwhile."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class WriteSession(Protocol):
+    """The connection of the writer's thread, and its transactions."""
+
+    conn: Connection
+
+    def acquire(self) -> bool:
+        """Wait for this process's turn to write and return True, or False after the longest wait."""
+
+    def release(self) -> None:
+        """Let the next process write."""
+
+    def begin(self) -> None:
+        """Begin a transaction that may write."""
+
+    def begin_job(self) -> None:
+        """Begin a part of the transaction that can be undone alone."""
+
+    def end_job(self) -> None:
+        """End that part; its changes are part of the transaction."""
+
+    def undo_job(self) -> None:
+        """Undo the changes of that part only, and end it."""
+
+    def is_open(self) -> bool:
+        """Return whether the transaction goes on: a full disk may have ended it."""
+
+    def number_commit(self) -> int:
+        """Give the transaction the next serial and return it; 0 when it has written nothing."""
+
+    def commit(self) -> None:
+        """Commit; what was written is on the disk when it returns."""
+
+    def roll_back(self) -> None:
+        """Undo the transaction if there is one; raises nothing."""
+
+    def clear_removed(self) -> bool:
+        """Clear removed bytes from the database's files; returns False when readers were in the way."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Engine(Protocol):
+    """A database and the way into it; every connection belongs to the thread that opened it."""
+
+    # Whether a read answers within microseconds, as from a file in memory, so that the event loop may wait for it. An
+    # engine that does not makes a decision's look-up raise NotInMemory: see `catalog.py`.
+    reads_at_once: bool
+
+    def open_reader(self) -> Reader:
+        """Open a connection that reads; raises what the database raises."""
+
+    def open_write_session(self) -> WriteSession:
+        """Open the writer's connection; raises what the database raises."""
+
+    def open_freshness(self) -> Freshness:
+        """Open what tells the epoch of this moment; raises what the database raises."""
+
+    def is_environment(self, error: BaseException) -> bool:
+        """Return whether an error means that the database cannot be used now, rather than a wrong statement."""
+
+    def is_certain(self, error: BaseException) -> bool:
+        """Return whether a commit that failed in this way can never come back."""

@@ -1,0 +1,48 @@
+"""The counters of the database: the epoch, which every change raises, and the serial, which numbers the commits.
+
+The upper half of the epoch's 64 bits is the epoch of rights: it counts the changes that can take a right from somebody.
+"""
+
+from sqlalchemy import Connection, select, update
+
+from fuin.store.engine import schema
+
+_EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
+_SERIAL = select(schema.epoch.c.serial).where(schema.epoch.c.id == 1)
+_LOWER = 0xFFFFFFFF
+_HERE = update(schema.epoch).where(schema.epoch.c.id == 1)
+_BUMP = _HERE.values(value=schema.epoch.c.value + 1)
+_BUMP_RIGHTS = _HERE.values(value=schema.epoch.c.value.bitwise_or(_LOWER) + 1)
+_SET_SERIAL = _HERE.values(serial=schema.parameter("p_serial", schema.LONG))
+
+
+def read_epoch(conn: Connection) -> int:
+    """Return the counter that every change to keys, policies, identities and buckets bumps."""
+    return int(conn.execute(_EPOCH).scalar_one())
+
+
+def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:
+    """Make every cached catalog stale; part of the transaction that changes something.
+
+    The upper half of the 64 bits counts the changes that can take a right from somebody: `rights_part`.
+    """
+    conn.execute(_BUMP_RIGHTS if takes_rights else _BUMP)
+
+
+def rights_part(epoch: int) -> int:
+    """Return the part of an epoch that moves only when somebody may have lost a right."""
+    return epoch >> 32
+
+
+def read_serial(conn: Connection) -> int:
+    """Return the number of the last commit."""
+    return int(conn.execute(_SERIAL).scalar_one())
+
+
+def begin_branch(conn: Connection, known: int) -> None:
+    """Bring the serial past `known` and far past all that the branch that is left can have: its upper half counts.
+
+    Commits that nobody asked for are not in the log. By them alone, the database that was left could be ahead of this
+    one, and pass when it is put back: what was acknowledged on this branch would be lost without a word.
+    """
+    conn.execute(_SET_SERIAL, {"p_serial": (max(read_serial(conn), known) | _LOWER) + 1})

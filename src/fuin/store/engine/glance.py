@@ -1,0 +1,81 @@
+"""A first look at a database that changes nothing: not its schema, not its write-ahead log, not whether it is there.
+
+Opening it in earnest could not be taken back. SQLite removes a write-ahead log beside an empty file, and takes up to
+its first wrong frame one that is damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.errors import StoreUnavailable
+from fuin.store.engine import sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A place in the audit log that the database has seen: a record's number and chain hash."""
+
+    sequence: int
+    head: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Noted:
+        """Read what `text` gives; raises ValueError."""
+        sequence, _, head = text.partition(":")
+        return cls(int(sequence), bytes.fromhex(head))
+
+    @property
+    def text(self) -> str:
+        """Return it as one text."""
+        return f"{self.sequence}:{self.head.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a database says of itself; a schema from before there were serials has none, so 0."""
+
+    serial: int
+    account: str  # empty when its first start was not finished
+    installation: str
+    log: Noted | None  # must be in the log
+    blobs: int | None  # the serial that the blobs' marker had at the last start; None when it was never written
+    names_blobs: bool
+
+
+def look(path: Path) -> Glance | None:
+    """Return what the database says, None when there is none, or an empty file. Raises StoreUnavailable."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size:
+            try:
+                return _look(path)
+            except sqlite3.DatabaseError as error:
+                raise StoreUnavailable(f"{path} cannot be read: {error}") from error
+    return None
+
+
+def _look(path: Path) -> Glance:
+    raw = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    with contextlib.closing(raw):
+        raw.execute(f"PRAGMA busy_timeout = {sqlite.BUSY_MILLISECONDS}")
+        raw.execute("BEGIN")
+        tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        values = dict(raw.execute("SELECT name, value FROM meta")) if "meta" in tables else {}
+        columns = {row[1] for row in raw.execute("PRAGMA table_info(epoch)")}
+        serial = raw.execute("SELECT serial FROM epoch").fetchone()[0] if "serial" in columns else 0
+        return Glance(
+            serial, values.get("account", ""), values.get("installation", ""),
+            Noted.parse(values["log"]) if "log" in values else None,
+            int(values["blobs"]) if "blobs" in values else None,
+            any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),
+        )  # fmt: skip
+
+
+def _has_rows(raw: sqlite3.Connection, table: str) -> bool:
+    return raw.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608 - two names, given above

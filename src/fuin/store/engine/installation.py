@@ -1,0 +1,73 @@
+"""What the database knows of its installation: account and Region, the id, and what it saw of log and blobs."""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from fuin.store.engine import epoch, schema
+
+_ALL = select(schema.meta.c.name, schema.meta.c.value)
+_INSERT = schema.meta.insert().values(name=schema.parameter("p_name"), value=schema.parameter("p_value"))
+_DELETE = delete(schema.meta).where(schema.meta.c.name == schema.parameter("p_name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The default account and region, as the first start fixed them, and the time of it."""
+
+    account: str
+    region: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the database is in time: its serial, its installation, and the serial of the last knowing override.
+
+    An override accepted a database, log or blobs that were behind; it is 0 when there was none. It is `unswept` until a
+    sweep has moved all that the database does not name since.
+    """
+
+    serial: int
+    installation: str
+    accepted: int
+    unswept: bool = False
+
+
+def find_meta(conn: Connection) -> Meta | None:
+    """Return what the first start wrote, or None before it."""
+    values = find_values(conn)
+    if "account" not in values:
+        return None
+    return Meta(values["account"], values["region"], float(values["created"]))
+
+
+def insert_meta(conn: Connection, meta: Meta) -> None:
+    """Write the values of the first start, with a new installation's id; a second time is an integrity error."""
+    rows = {
+        "account": meta.account, "region": meta.region, "created": repr(meta.created),
+        "installation": secrets.token_hex(16),
+    }  # fmt: skip
+    conn.execute(_INSERT, [{"p_name": name, "p_value": value} for name, value in rows.items()])
+
+
+def find_values(conn: Connection) -> dict[str, str]:
+    """Return all that is written down by name."""
+    return {row[0]: row[1] for row in conn.execute(_ALL)}
+
+
+def put_values(conn: Connection, values: dict[str, str | None]) -> None:
+    """Write values by name, over those that are there; None takes one away."""
+    for name, value in values.items():
+        conn.execute(_DELETE, {"p_name": name})
+        if value is not None:
+            conn.execute(_INSERT, {"p_name": name, "p_value": value})
+
+
+def find_standing(conn: Connection) -> Standing:
+    """Return where the database is in time."""
+    values = find_values(conn)
+    return Standing(
+        epoch.read_serial(conn), values.get("installation", ""), int(values.get("accepted", "0")), "unswept" in values
+    )

@@ -1,0 +1,69 @@
+"""Bringing a database to this version's schema, once, however many processes open it at the same time."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from fuin.store.engine import sqlite
+from fuin.store.errors import NoDatabase, SchemaTooNew
+
+HEAD = "0008"  # the newest file in migrations/versions; a test holds them equal
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def revision(path: Path) -> str | None:
+    """Return the schema revision that a database file is at, or None for an empty one."""
+    with contextlib.closing(sqlite.connect(path)) as raw:
+        try:
+            row = raw.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return None
+            raise
+    return None if row is None else str(row[0])
+
+
+def prepare(path: Path, *, create: bool) -> None:
+    """Make or bring up to date the database at `path`; raises NoDatabase (unless `create`) or SchemaTooNew."""
+    if not path.exists():
+        if not create:
+            raise NoDatabase(f"there is no database {path}")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(path):
+        sqlite.create_file(path)
+        if revision(path) != HEAD:
+            _upgrade(path)
+
+
+def _upgrade(path: Path) -> None:
+    # Alembic takes a quarter of a second to import; most starts find the schema as it should be.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    present = revision(path)
+    if present is not None and present not in known:
+        raise SchemaTooNew(f"{path} has schema {present}; this Fuin knows up to {HEAD}. Start the newer Fuin instead.")
+    engine = sqlite.make_engine(path)
+    with engine.connect() as connection, connection.begin():
+        # An outer transaction keeps Alembic from making its own; SQLAlchemy ends it, but the driver does not begin it.
+        sqlite.raw_of(connection).execute("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()

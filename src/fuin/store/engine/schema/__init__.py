@@ -1,0 +1,43 @@
+"""The tables of all services, each service's in a file of its own, and what statements on them are made of."""
+
+from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, metadata, parameter
+from fuin.store.engine.schema.identity import (
+    access_key_uses,
+    access_keys,
+    account_aliases,
+    accounts,
+    attachments,
+    credential_reports,
+    identities,
+    identity_tags,
+    inline_policies,
+    instance_profile_roles,
+    login_profiles,
+    managed_policies,
+    memberships,
+    password_policies,
+    policy_versions,
+    role_deletions,
+    role_uses,
+    roles,
+)
+from fuin.store.engine.schema.kms import (
+    aliases,
+    custom_key_stores,
+    grants,
+    key_tags,
+    keys,
+    materials,
+    sealed_materials,
+)
+from fuin.store.engine.schema.own import clock, epoch, meta
+from fuin.store.engine.schema.s3 import bucket_settings, buckets, object_parts, objects, upload_parts, uploads
+
+__all__ = [
+    "BYTES", "FLAG", "LONG", "TEXT", "TIME", "access_key_uses", "access_keys", "account_aliases", "accounts",
+    "aliases", "attachments", "bucket_settings", "buckets", "clock", "credential_reports", "custom_key_stores",
+    "epoch", "grants", "identities", "identity_tags", "inline_policies", "instance_profile_roles", "key_tags", "keys",
+    "login_profiles", "managed_policies", "materials", "memberships", "meta", "metadata", "object_parts", "objects",
+    "parameter", "password_policies", "policy_versions", "role_deletions", "role_uses", "roles", "sealed_materials",
+    "upload_parts", "uploads",
+]  # fmt: skip

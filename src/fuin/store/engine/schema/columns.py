@@ -1,0 +1,36 @@
+"""The tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two equal.
+
+Times are seconds since 1970, sizes are bytes. JSON columns are text that the services write and read; the store
+does not look into it. Object keys are stored as UTF-8 bytes, so that their order is AWS's (binary UTF-8) in every
+database, whatever its collation.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
+LONG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+FLAG = sa.Integer()
+TEXT = sa.Text()
+BYTES = sa.LargeBinary()
+
+metadata = sa.MetaData()
+
+
+def parameter(name: str, kind: sa.types.TypeEngine[Any] = TEXT, *, many: bool = False) -> sa.BindParameter[Any]:
+    """Return a named parameter of a statement; `many` stands for a list, as in IN."""
+    return sa.bindparam(name, type_=kind, expanding=many)
+
+
+def table(name: str, *items: sa.schema.SchemaItem, rowid: bool = False) -> sa.Table:
+    """Return a table; `rowid` keeps SQLite's hidden row number, for tables whose rows are large or have numbers."""
+    return sa.Table(name, metadata, *items, sqlite_with_rowid=rowid, sqlite_strict=True)
+
+
+def column(
+    name: str, kind: sa.types.TypeEngine[Any], *items: sa.schema.SchemaItem, null: bool = False
+) -> sa.Column[Any]:
+    """Return a column, which takes no NULL unless `null`."""
+    return sa.Column(name, kind, *items, nullable=null)

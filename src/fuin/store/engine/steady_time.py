@@ -1,0 +1,47 @@
+"""The steady time as it was last saved: one row, which the worker with the timed jobs writes. See `fuin.clock`."""
+
+from sqlalchemy import Connection, delete, select
+
+from fuin import clock
+from fuin.clock import Kept, Reading
+from fuin.store.engine import schema
+from fuin.store.errors import NotFound
+
+_c = schema.clock
+_FIND = select(
+    _c.c.wall, _c.c.steady, _c.c.boot, _c.c.uptime, _c.c.boottime, _c.c.counted, _c.c.jump_limit, _c.c.held, _c.c.since
+)
+_DELETE = delete(_c)
+
+
+def find(conn: Connection) -> Kept | None:
+    """Return what was saved last, None before the first time."""
+    row = conn.execute(_FIND).first()
+    return None if row is None else Kept(*row)
+
+
+def found(conn: Connection) -> Kept:
+    """Return what was saved last; raises NotFound: without it nobody knows how much time has passed."""
+    kept = find(conn)
+    if kept is None:
+        raise NotFound("steady time: start the server again")
+    return kept
+
+
+def keep(conn: Connection, kept: Kept) -> None:
+    """Save the steady time in the place of the last."""
+    conn.execute(_DELETE)
+    row = dict(zip((column.name for column in _c.columns), (1, *kept), strict=True))
+    conn.execute(_c.insert(), row)
+
+
+def advance(conn: Connection, seen: Reading, limit: float) -> Kept:
+    """Save what a look at the clocks says, and return it. In one transaction, so that no confirmation is lost."""
+    kept = clock.advance(found(conn)._replace(limit=limit), seen)
+    keep(conn, kept)
+    return kept
+
+
+def confirm(conn: Connection, seen: Reading) -> None:
+    """Save that the wall clock is right, as somebody has said."""
+    keep(conn, clock.confirm(found(conn), seen))

@@ -1,0 +1,212 @@
+"""The one thread of a process that writes: jobs that wait together share one transaction and one fsync."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import enum
+import queue
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fuin.errors import OutcomeUnknown, StoreUnavailable
+from fuin.store.engine import epoch
+from fuin.store.errors import RightsMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuin.store.engine.engine import Engine, WriteSession
+
+_BATCH_AT_MOST = 256
+
+AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
+
+
+class Effect(enum.Enum):
+    """What a write does to the catalogs of all processes, and to rights."""
+
+    NONE = 0  # nothing that catalogs hold
+    GIVES = 1  # adds to what catalogs hold, and takes no right from anybody
+    TAKES = 2  # may take a right from somebody
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One call of `fn(conn, *args)` and where its outcome goes: to an event loop's future, or to a waiting thread.
+
+    `since` is the epoch of rights by which it is right: later it is RightsMoved. None asks for nothing.
+    """
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    effect: Effect
+    future: AnyFuture
+    loop: asyncio.AbstractEventLoop | None
+    alone: bool = False  # runs outside any transaction, with the session instead of a connection
+    since: int | None = None
+    witnessed: bool = False  # the outcome is the result and the serial of its commit
+    serial: int = 0  # of its commit; 0 when that wrote nothing
+    result: Any = field(default=None)
+    error: BaseException | None = field(default=None)
+
+    def settle(self) -> None:
+        """Give the outcome to whoever still waits for it."""
+        if self.future.done():
+            return  # cancelled meanwhile; the write stands or fails all the same
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result((self.result, self.serial) if self.witnessed else self.result)
+
+
+def _settle_all(jobs: list[Job]) -> None:
+    for job in jobs:
+        # One waiter's trouble (a loop that closes, a cancelled future) must not cost the others their answers.
+        with contextlib.suppress(asyncio.InvalidStateError, concurrent.futures.InvalidStateError):
+            job.settle()
+
+
+class Writer:
+    """The writer thread and its queue."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Start the thread; raises what opening the database raises."""
+        self._engine = engine
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        started: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="fuin-writer", daemon=True)
+        self._thread.start()
+        started.result()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; raises StoreUnavailable after `close`."""
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            self._queue.put(job)
+
+    def close(self) -> None:
+        """Finish what is queued and end the thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self, started: concurrent.futures.Future[None]) -> None:
+        try:
+            session = self._engine.open_write_session()
+        except BaseException as error:  # goes to whoever opens the store
+            started.set_exception(error)
+            return
+        started.set_result(None)
+        while batch := self._batch():
+            for jobs in _split(batch):
+                self._run_jobs(session, jobs)
+                _deliver(jobs)
+        session.close()
+
+    def _run_jobs(self, session: WriteSession, jobs: list[Job]) -> None:
+        if not session.acquire():
+            _fail(jobs, "another process has not finished its write")
+            return
+        try:
+            if jobs[0].alone:
+                _run_alone(self._engine, session, jobs[0])
+            else:
+                _run_together(self._engine, session, jobs)
+        finally:
+            session.release()
+
+    def _batch(self) -> list[Job]:
+        """Wait for a job and take along what has queued up behind it; empty when the writer ends."""
+        batch: list[Job] = []
+        job = self._queue.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) >= _BATCH_AT_MOST:
+                break
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        else:
+            self._queue.put(None)  # nothing comes after it: the next round finds it first, and ends
+            return batch
+        return batch
+
+
+def _split(batch: list[Job]) -> list[list[Job]]:
+    """Return the batch in runs: jobs that share a transaction, and jobs that stand alone."""
+    runs: list[list[Job]] = []
+    for job in batch:
+        if runs and not job.alone and not runs[-1][0].alone:
+            runs[-1].append(job)
+        else:
+            runs.append([job])
+    return runs
+
+
+def _run_alone(engine: Engine, session: WriteSession, job: Job) -> None:
+    try:
+        job.result = job.fn(session, *job.args)
+    except BaseException as error:  # goes to the job's caller
+        job.error = StoreUnavailable(str(error)) if engine.is_environment(error) else error
+
+
+def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> None:
+    """Run jobs in one transaction; when it cannot be committed, none of them has happened and all of them fail."""
+    failure = StoreUnavailable
+    try:
+        session.begin()
+        for job in jobs:
+            _run_one(engine, session, job)
+            if job.effect is not Effect.NONE and job.error is None:
+                # At once: those behind it in this transaction are as much later as those in the next.
+                epoch.bump_epoch(session.conn, takes_rights=job.effect is Effect.TAKES)
+        if serial := session.number_commit():
+            for job in jobs:
+                job.serial = serial
+        failure = OutcomeUnknown
+        session.commit()
+    except BaseException as error:  # whatever it is, the thread goes on and the callers are told
+        session.roll_back()
+        _fail(jobs, str(error), StoreUnavailable if engine.is_certain(error) else failure)
+
+
+def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnavailable) -> None:
+    for job in jobs:
+        # Refusals too: they may rest on what an earlier job of this transaction had written.
+        job.result, job.error = None, failure(f"the database cannot be written: {why}")
+
+
+def _run_one(engine: Engine, session: WriteSession, job: Job) -> None:
+    session.begin_job()
+    try:
+        if job.since is not None and epoch.rights_part(epoch.read_epoch(session.conn)) != job.since:
+            raise RightsMoved  # noqa: TRY301 - it goes the way of all refusals
+        job.result = job.fn(session.conn, *job.args)
+    except BaseException as error:
+        if engine.is_environment(error) or not session.is_open():
+            raise  # nothing of this transaction can be kept
+        job.error = error
+        session.undo_job()
+    else:
+        session.end_job()
+
+
+def _deliver(jobs: list[Job]) -> None:
+    loops: dict[asyncio.AbstractEventLoop | None, list[Job]] = {}
+    for job in jobs:
+        loops.setdefault(job.loop, []).append(job)
+    for loop, waiting in loops.items():
+        if loop is None:
+            _settle_all(waiting)
+        else:
+            with contextlib.suppress(RuntimeError):  # that loop has closed, nobody waits there
+                loop.call_soon_threadsafe(_settle_all, waiting)

@@ -1,0 +1,127 @@
+"""Buckets: names are unique over the whole server, whatever the account and region."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from fuin.store.engine import schema
+from fuin.store.engine.errors import insert_refusal
+from fuin.store.errors import BucketNotEmpty, NoSuchBucket
+
+_b = schema.buckets
+_NAME = schema.parameter("p_name")
+_ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy)
+_FIND = _ALL.where(_b.c.name == _NAME)
+_PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region")
+_LIST = (
+    _ALL.where(_b.c.account == schema.parameter("p_account"), _b.c.name > schema.parameter("p_after"))
+    .where(func.substr(_b.c.name, 1, func.length(_PREFIX)) == _PREFIX, or_(_REGION.is_(None), _b.c.region == _REGION))
+    .order_by(_b.c.name)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
+_SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=schema.parameter("p_value", schema.TEXT))
+_SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
+_s = schema.bucket_settings
+_SETTINGS = select(_s.c.name, _s.c.document).where(_s.c.bucket == _NAME).order_by(_s.c.name)
+_SETTING = schema.parameter("p_setting")
+_DROP_SETTING = delete(_s).where(_s.c.bucket == _NAME, _s.c.name == _SETTING)
+_DELETE = delete(_b).where(_b.c.name == _NAME)
+_HOLDS_OBJECT = select(schema.objects.c.id).where(schema.objects.c.bucket == _NAME).limit(1)
+_HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket == _NAME).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket; `encryption` is JSON {"algorithm", "key", "bucket_key"}, None means SSE-S3, as for a new bucket.
+
+    `settings` are what else is set: pairs of a name and a JSON document. `list_buckets` leaves them out.
+    """
+
+    name: str
+    account: str
+    region: str
+    created: float
+    encryption: str | None = None
+    policy: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def setting(self, name: str) -> str | None:
+        """Return the document of a setting, or None while it is not set."""
+        return next((document for found, document in self.settings if found == name), None)
+
+
+def insert_bucket(conn: Connection, bucket: Bucket) -> None:
+    """Add a bucket; raises AlreadyExists (whoever owns it), or NotFound for an unknown account."""
+    row = {
+        "name": bucket.name, "account": bucket.account, "region": bucket.region, "created": bucket.created,
+        "encryption": bucket.encryption, "policy": bucket.policy,
+    }  # fmt: skip
+    try:
+        conn.execute(_b.insert(), row)
+    except IntegrityError as error:
+        raise insert_refusal(error, missing=f"account {bucket.account}", taken=bucket.name) from None
+    for name, document in bucket.settings:
+        set_setting(conn, bucket.name, name, document)
+
+
+def find_bucket(conn: Connection, name: str) -> Bucket | None:
+    """Return a bucket by name, with its settings."""
+    row = conn.execute(_FIND, {"p_name": name}).first()
+    if row is None:
+        return None
+    settings = conn.execute(_SETTINGS, {"p_name": name})
+    return Bucket(*row, settings=tuple((found, document) for found, document in settings))
+
+
+def list_buckets(
+    conn: Connection, account: str, prefix: str = "", after: str = "", region: str | None = None, limit: int = -1
+) -> list[Bucket]:
+    """Return up to `limit` (all: -1) of an account's buckets by name, greater than `after`, without their settings."""
+    given = {"p_account": account, "p_prefix": prefix, "p_after": after, "p_region": region, "p_limit": limit}
+    return [Bucket(*row) for row in conn.execute(_LIST, given)]
+
+
+def check_same(conn: Connection, bucket: Bucket) -> None:
+    """Raise NoSuchBucket unless the bucket of that name is still the one that was seen.
+
+    Rights are checked before a body is read, and a client takes what time it likes for its body: meanwhile the bucket
+    may have been deleted, and made again by another account.
+    """
+    found = conn.execute(_FIND, {"p_name": bucket.name}).first()
+    if found is None or (found.account, found.created) != (bucket.account, bucket.created):
+        raise NoSuchBucket(bucket.name)
+
+
+def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
+    """Set the default encryption, or go back to the default's default (None); raises NoSuchBucket."""
+    if conn.execute(_SET_ENCRYPTION, {"p_name": name, "p_value": encryption}).rowcount == 0:
+        raise NoSuchBucket(name)
+
+
+def set_policy(conn: Connection, name: str, policy: str | None) -> None:
+    """Set or remove the bucket policy; raises NoSuchBucket."""
+    if conn.execute(_SET_POLICY, {"p_name": name, "p_value": policy}).rowcount == 0:
+        raise NoSuchBucket(name)
+
+
+def set_setting(conn: Connection, name: str, setting: str, document: str | None) -> None:
+    """Set one of a bucket's other settings to a JSON document, or remove it (None); the bucket must exist."""
+    conn.execute(_DROP_SETTING, {"p_name": name, "p_setting": setting})
+    if document is not None:
+        conn.execute(_s.insert(), {"bucket": name, "name": setting, "document": document})
+
+
+def check_empty(conn: Connection, name: str) -> None:
+    """Raise BucketNotEmpty while there are objects."""
+    if conn.execute(_HOLDS_OBJECT, {"p_name": name}).first():
+        raise BucketNotEmpty(name)
+
+
+def delete_bucket(conn: Connection, name: str) -> None:
+    """Remove an empty bucket; raises NoSuchBucket, or BucketNotEmpty while objects or uploads remain."""
+    check_empty(conn, name)
+    if conn.execute(_HOLDS_UPLOAD, {"p_name": name}).first():
+        raise BucketNotEmpty(name)
+    if conn.execute(_DELETE, {"p_name": name}).rowcount == 0:
+        raise NoSuchBucket(name)

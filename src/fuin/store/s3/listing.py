@@ -1,0 +1,129 @@
+"""Listing a bucket: keys and common prefixes in the order of their UTF-8 bytes, page by page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from fuin.store.engine import schema
+
+_o = schema.objects
+_START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
+_ROWS = (
+    select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum, _o.c.storage_class)
+    .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END)
+    .order_by(_o.c.key)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
+_CHUNK = 32  # rows read before a jump over a common prefix is worth a seek
+_BEYOND = b"\xff"  # greater than any UTF-8 text
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a listing tells of an object; `checksum` is JSON, a `storage_class` of None is STANDARD."""
+
+    key: str
+    etag: str
+    size: int
+    modified: float
+    checksum: str | None
+    storage_class: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page. `last` is the greatest key or prefix on it: the next page's `after`, whenever `truncated`."""
+
+    objects: tuple[Summary, ...]
+    prefixes: tuple[str, ...]
+    truncated: bool
+    last: str | None
+
+
+def beyond(prefix: bytes) -> bytes:
+    """Return the least byte string greater than everything that starts with `prefix`.
+
+    UTF-8 holds no byte 0xFF, so the last byte can always be counted up; the result need not be UTF-8, and need not
+    care for surrogates or U+10FFFF, since keys are compared as bytes.
+    """
+    return prefix[:-1] + bytes((prefix[-1] + 1,)) if prefix else _BEYOND
+
+
+def list_objects(
+    conn: Connection, bucket: str, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 1000
+) -> Listing:
+    """Return the page of keys and common prefixes that are greater than `after` (a marker, start-after or token).
+
+    A common prefix counts as one entry and is passed over by one seek in the index. One that is not greater than
+    `after` is left out, also when keys under it are greater, so that pages never repeat a prefix.
+    """
+    page = _Page(conn, bucket, prefix.encode(), delimiter.encode(), limit)
+    page.fill(after.encode())
+    return page.listing()
+
+
+class _Page:
+    def __init__(self, conn: Connection, bucket: str, prefix: bytes, delimiter: bytes, limit: int) -> None:
+        self._conn, self._bucket, self._limit = conn, bucket, limit
+        self._prefix, self._delimiter = prefix, delimiter
+        self._objects: list[Summary] = []
+        self._prefixes: list[bytes] = []
+        self._last: bytes | None = None
+        self._truncated = False
+
+    def _common(self, key: bytes) -> bytes | None:
+        """Return the common prefix that a key is rolled up in."""
+        if not self._delimiter:
+            return None
+        at = key.find(self._delimiter, len(self._prefix))
+        return None if at < 0 else key[: at + len(self._delimiter)]
+
+    def fill(self, after: bytes) -> None:
+        """Collect the entries that are greater than `after`."""
+        start: bytes | None = self._prefix
+        if self._limit <= 0:
+            return
+        if after >= self._prefix and after:
+            common = self._common(after) if after.startswith(self._prefix) else None
+            start = after + b"\x00" if common is None else beyond(common)
+        while start is not None:
+            start = self._scan(start)
+
+    def _room(self) -> int:
+        return self._limit - len(self._objects) - len(self._prefixes)
+
+    def _scan(self, start: bytes) -> bytes | None:
+        """Read rows from `start` on; returns where to seek next, or None when the page is complete."""
+        limit = self._room() + 1 + (_CHUNK if self._delimiter else 0)
+        parameters = {"p_bucket": self._bucket, "p_start": start, "p_end": beyond(self._prefix), "p_limit": limit}
+        seen, final = 0, start
+        with self._conn.execute(_ROWS, parameters) as result:
+            while rows := result.fetchmany(_CHUNK):
+                if not all(self._take(row) for row in rows):
+                    return None
+                seen, final = seen + len(rows), rows[-1][0]
+                common = self._common(final)
+                if common is not None:
+                    return beyond(common)  # however many keys are under it, one seek passes them
+        return final + b"\x00" if seen == limit else None
+
+    def _take(self, row: Any) -> bool:
+        """Add a row to the page, as a key or by its prefix; tells False when it does not fit any more."""
+        common = self._common(row[0])
+        if common is not None and common == self._last:
+            return True
+        if self._room() == 0:
+            self._truncated = True
+            return False
+        if common is None:
+            self._objects.append(Summary(row[0].decode(), *row[1:]))
+        else:
+            self._prefixes.append(common)
+        self._last = row[0] if common is None else common
+        return True
+
+    def listing(self) -> Listing:
+        """Return what was collected."""
+        last = None if self._last is None else self._last.decode()
+        return Listing(tuple(self._objects), tuple(p.decode() for p in self._prefixes), self._truncated, last)

@@ -1,0 +1,177 @@
+"""Multipart uploads and their parts, until they become an object."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from fuin.store.engine import schema
+from fuin.store.errors import InvalidPart, NoSuchBucket, NoSuchUpload
+from fuin.store.s3 import objects, parts
+from fuin.store.s3.listing import beyond
+from fuin.store.s3.objects import Object
+from fuin.store.s3.parts import Part
+
+_u, _p = schema.uploads, schema.upload_parts
+_ID = schema.parameter("p_id")
+_ALL = select(
+    _u.c.upload_id, _u.c.bucket, _u.c.key, _u.c.created, _u.c.initiator, _u.c.data_key, _u.c.encryption, _u.c.metadata,
+    _u.c.headers, _u.c.checksum_algorithm, _u.c.checksum_type, _u.c.storage_class,
+)  # fmt: skip
+_FIND = _ALL.where(
+    _u.c.upload_id == _ID,
+    _u.c.bucket == schema.parameter("p_bucket"),
+    _u.c.key == schema.parameter("p_key", schema.BYTES),
+)
+_KEY_MARK = schema.parameter("p_after_key", schema.BYTES)
+_LIST = (
+    _ALL.where(
+        _u.c.bucket == schema.parameter("p_bucket"),
+        _u.c.key >= schema.parameter("p_start", schema.BYTES),
+        _u.c.key < schema.parameter("p_end", schema.BYTES),
+        or_(_u.c.key > _KEY_MARK, and_(_u.c.key == _KEY_MARK, _u.c.upload_id > schema.parameter("p_after_id"))),
+    )
+    .order_by(_u.c.key, _u.c.upload_id)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
+_NAMES = select(_u.c.key, _u.c.upload_id).where(_u.c.bucket == schema.parameter("p_bucket")).order_by(_u.c.key)
+_DELETE = delete(_u).where(_u.c.upload_id == _ID)
+_EXISTS = select(_u.c.upload_id).where(_u.c.upload_id == _ID)
+_PARTS = (
+    select(*parts.columns(_p))
+    .where(_p.c.upload_id == _ID, _p.c.number > schema.parameter("p_after", schema.LONG))
+    .order_by(_p.c.number)
+    .limit(schema.parameter("p_limit", schema.LONG))
+)
+_BLOBS = select(_p.c.number, _p.c.blob).where(_p.c.upload_id == _ID)
+_PART_BLOB = select(_p.c.blob).where(_p.c.upload_id == _ID, _p.c.number == schema.parameter("p_number", schema.LONG))
+_DELETE_PART = delete(_p).where(_p.c.upload_id == _ID, _p.c.number == schema.parameter("p_number", schema.LONG))
+
+PARTS_AT_MOST = 10_000  # AWS's limit for one upload
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload; all its parts are encrypted under one data key, kept here as encrypted by its KMS key.
+
+    `encryption`, `metadata` and `headers` are JSON and go into the object, as `storage_class` does (None: STANDARD).
+    `initiator` is the principal's ARN.
+    """
+
+    upload_id: str
+    bucket: str
+    key: str
+    created: float
+    initiator: str
+    data_key: bytes
+    encryption: str
+    metadata: str
+    headers: str
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What completing gave: the object as it stands in the index, and the blobs that nothing refers to any more."""
+
+    object: Object
+    blobs: tuple[str, ...]
+
+
+def insert_upload(conn: Connection, upload: Upload) -> None:
+    """Start an upload; raises NoSuchBucket."""
+    row = {
+        "upload_id": upload.upload_id, "bucket": upload.bucket, "key": upload.key.encode(), "created": upload.created,
+        "initiator": upload.initiator, "data_key": upload.data_key, "encryption": upload.encryption,
+        "metadata": upload.metadata, "headers": upload.headers, "checksum_algorithm": upload.checksum_algorithm,
+        "checksum_type": upload.checksum_type, "storage_class": upload.storage_class,
+    }  # fmt: skip
+    try:
+        conn.execute(_u.insert(), row)
+    except IntegrityError:
+        raise NoSuchBucket(upload.bucket) from None
+
+
+def find_upload(conn: Connection, upload_id: str, bucket: str, key: str) -> Upload | None:
+    """Return an upload; it is found under its own bucket and key only."""
+    row = conn.execute(_FIND, {"p_id": upload_id, "p_bucket": bucket, "p_key": key.encode()}).first()
+    return None if row is None else Upload(row[0], row[1], row[2].decode(), *row[3:])
+
+
+def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, after_id: str, limit: int) -> list[Upload]:
+    """Return up to `limit` uploads in the order of key and id, after the marker (both empty: from the first).
+
+    With `after_key` only, uploads of that very key are passed over, as S3 does: give after_id "\\U0010ffff" for that.
+    """
+    start = prefix.encode()
+    parameters = {
+        "p_bucket": bucket, "p_start": start, "p_end": beyond(start), "p_after_key": after_key.encode(),
+        "p_after_id": after_id, "p_limit": limit,
+    }  # fmt: skip
+    return [Upload(row[0], row[1], row[2].decode(), *row[3:]) for row in conn.execute(_LIST, parameters)]
+
+
+def list_names(conn: Connection, bucket: str) -> dict[str, str]:
+    """Return the ids of all uploads of a bucket with their keys."""
+    return {upload_id: key.decode() for key, upload_id in conn.execute(_NAMES, {"p_bucket": bucket})}
+
+
+def put_part(conn: Connection, upload_id: str, part: Part) -> list[str]:
+    """Add a part, in place of the one of that number; returns the replaced blob. Raises NoSuchUpload."""
+    if conn.execute(_EXISTS, {"p_id": upload_id}).first() is None:
+        raise NoSuchUpload(upload_id)
+    blobs = list(conn.execute(_PART_BLOB, {"p_id": upload_id, "p_number": part.number}).scalars())
+    if blobs:
+        conn.execute(_DELETE_PART, {"p_id": upload_id, "p_number": part.number})
+    conn.execute(_p.insert(), {"upload_id": upload_id, **parts.row(part)})
+    return blobs
+
+
+def list_parts(conn: Connection, upload_id: str, after: int = 0, limit: int = PARTS_AT_MOST) -> list[Part]:
+    """Return up to `limit` parts with numbers greater than `after`, in order."""
+    return [Part(*row) for row in conn.execute(_PARTS, {"p_id": upload_id, "p_after": after, "p_limit": limit})]
+
+
+def complete_upload(
+    conn: Connection, upload_id: str, obj: Object, *, if_none_match: str | None = None, if_match: str | None = None
+) -> Completion:
+    """Make the upload's chosen parts (`obj.parts`, as `list_parts` gave them) the object, and end the upload.
+
+    Raises InvalidPart when a chosen part was replaced meanwhile, NoSuchUpload, NoSuchBucket, PreconditionFailed. Asked
+    again after it has succeeded, it gives the object as it stands and no blobs: a client's retry loses nothing.
+    """
+    if find_upload(conn, upload_id, obj.bucket, obj.key) is None:
+        return Completion(_completed(conn, upload_id, obj), ())
+    present: dict[int, str] = {row[0]: row[1] for row in conn.execute(_BLOBS, {"p_id": upload_id})}
+    for part in obj.parts:
+        if present.get(part.number) != part.blob:
+            raise InvalidPart(part.number)
+    conn.execute(_DELETE, {"p_id": upload_id})  # its parts go by ON DELETE CASCADE
+    chosen = replace(obj, upload_id=upload_id, part_count=len(obj.parts))
+    replaced = objects.put_object(conn, chosen, if_none_match=if_none_match, if_match=if_match)
+    kept = {part.blob for part in obj.parts}
+    return Completion(chosen, (*replaced, *(blob for blob in present.values() if blob not in kept)))
+
+
+def _completed(conn: Connection, upload_id: str, obj: Object) -> Object:
+    found = find_completed(conn, upload_id, obj.bucket, obj.key)
+    if found is None:
+        raise NoSuchUpload(upload_id)
+    return found
+
+
+def find_completed(conn: Connection, upload_id: str, bucket: str, key: str) -> Object | None:
+    """Return the object that this upload made, while it is still the one of that name; for a retried completion."""
+    found = objects.get_object(conn, bucket, key)
+    return found if found is not None and found.upload_id == upload_id else None
+
+
+def abort_upload(conn: Connection, upload_id: str, bucket: str, key: str) -> list[str]:
+    """End an upload without an object; returns its blobs. Raises NoSuchUpload."""
+    if find_upload(conn, upload_id, bucket, key) is None:
+        raise NoSuchUpload(upload_id)
+    blobs = [blob for _, blob in conn.execute(_BLOBS, {"p_id": upload_id})]
+    conn.execute(_DELETE, {"p_id": upload_id})
+    return blobs
