@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from fuin.settings import Settings
 from fuin.store.s3 import buckets, objects, parts
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
 
@@ -35,7 +36,7 @@ _START = textwrap.dedent("""
 # Each object of the log below has three parts and replaces the one before; the bucket's policy moves along with it.
 _WRITES = _START + textwrap.dedent("""
     def both(conn, number):
-        objects.put_object(conn, values.obj("key", *(values.part(n) for n in (1, 2, 3)), etag=str(number)))
+        objects.publish(conn, values.obj("key", *(values.part(n) for n in (1, 2, 3)), etag=str(number)))
         buckets.set_policy(conn, "bucket", str(number))
 
     async def main(number):
@@ -50,14 +51,14 @@ _WRITES = _START + textwrap.dedent("""
 
 _DIES_IN_TRANSACTION = _START + textwrap.dedent("""
     def half(conn):
-        objects.put_object(conn, values.obj("half"))
+        objects.publish(conn, values.obj("half"))
         sqlite.raw_of(conn).execute("PRAGMA cache_spill = 1")
         sqlite.raw_of(conn).execute("PRAGMA cache_size = 1")
         for number in range(2000):  # more than the cache holds: pages reach the log before the commit
-            objects.put_object(conn, values.obj(f"half-{number}"))
+            objects.publish(conn, values.obj(f"half-{number}"))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    store.write_sync(objects.put_object, values.obj("whole"))
+    store.write_sync(objects.publish, values.obj("whole"))
     print("acknowledged", flush=True)
     store.change_sync(half)
 """)
@@ -78,9 +79,11 @@ def test_death_between_savepoint_and_commit(store: Store, settings: Settings) ->
         [sys.executable, "-c", _DIES_IN_TRANSACTION, str(settings.data)], stdout=subprocess.PIPE, text=True, check=False
     )
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "acknowledged\n")
-    assert store.read(objects.get_object, "bucket", "whole") is not None  # a process that was open all the time
-    assert store.read(objects.get_object, "bucket", "half") is None
-    store.write_sync(objects.put_object, values.obj("after"))
+    assert (
+        store.read(objects.get_object, ObjectName("bucket", "whole")) is not None
+    )  # a process that was open all the time
+    assert store.read(objects.get_object, ObjectName("bucket", "half")) is None
+    store.write_sync(objects.publish, values.obj("after"))
     again = _check(settings.data)
     found = again.read(
         lambda conn: conn.execute(text("SELECT CAST(key AS TEXT) FROM objects ORDER BY 1")).scalars().all()
@@ -103,7 +106,7 @@ def test_death_at_any_time(store: Store, settings: Settings) -> None:
         writer.kill()
         told = max([told, *map(int, writer.communicate()[0].split())])
         opened = _check(settings.data)
-        obj = opened.read(objects.get_object, "bucket", "key")
+        obj = opened.read(objects.get_object, ObjectName("bucket", "key"))
         bucket = opened.read(buckets.find_bucket, "bucket")
         assert obj is not None
         assert bucket is not None
@@ -124,21 +127,21 @@ def test_death_while_another_process_writes(store: Store, settings: Settings) ->
     assert writer.stdout is not None
     writer.stdout.readline()
     for number in range(20):
-        store.write_sync(objects.put_object, values.obj(f"mine-{number}"))
+        store.write_sync(objects.publish, values.obj(f"mine-{number}"))
     writer.kill()
     writer.communicate()
     started = time.monotonic()
-    store.write_sync(objects.put_object, values.obj("mine-after"))
+    store.write_sync(objects.publish, values.obj("mine-after"))
     assert time.monotonic() - started < 4
     for number in range(20):
-        assert store.read(objects.head_object, "bucket", f"mine-{number}") is not None
+        assert store.read(objects.head_object, ObjectName("bucket", f"mine-{number}")) is not None
 
 
 @pytest.mark.parametrize("name", ["fuin.db-wal"])
 def test_torn_log_loses_only_its_tail(store: Store, settings: Settings, name: str) -> None:
     """A log whose last bytes never reached the disk opens with the commits before it."""
     for number in range(3):
-        store.write_sync(objects.put_object, values.obj(f"key-{number}"))
+        store.write_sync(objects.publish, values.obj(f"key-{number}"))
     copy = settings.data.parent / "copy"
     copy.mkdir()
     for path in settings.data.glob("fuin.db*"):
@@ -147,6 +150,6 @@ def test_torn_log_loses_only_its_tail(store: Store, settings: Settings, name: st
     log = (copy / name).read_bytes()
     (copy / name).write_bytes(log[:-100])
     opened = _check(copy)
-    found = [opened.read(objects.head_object, "bucket", f"key-{number}") is not None for number in range(3)]
+    found = [opened.read(objects.head_object, ObjectName("bucket", f"key-{number}")) is not None for number in range(3)]
     assert found == [True, True, False]
     opened.close()

@@ -38,7 +38,7 @@ def _bucket(store: Store, keys: set[str]) -> str:
     def put(conn: Connection) -> None:
         buckets.insert_bucket(conn, values.bucket(name))
         for key in keys:
-            objects.put_object(conn, values.obj(key, bucket=name))
+            objects.publish(conn, values.obj(key, bucket=name))
 
     store.write_sync(put)
     return name
@@ -119,7 +119,7 @@ def test_beyond_is_the_least_upper_bound(prefix: bytes, other: bytes) -> None:
 
 def test_summaries_tell_the_objects(store: Store) -> None:
     """A listing gives each object's ETag, size, time and checksum."""
-    store.write_sync(objects.put_object, values.obj("k"))
+    store.write_sync(objects.publish, values.obj("k"))
     page = store.read(list_objects, "bucket")
     assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None, None),)
     assert (page.prefixes, page.truncated, page.last) == ((), False, "k")
@@ -128,7 +128,7 @@ def test_summaries_tell_the_objects(store: Store) -> None:
 def test_empty_and_absent_buckets_give_an_empty_page(store: Store) -> None:
     """Whether the bucket exists is the caller's question; limit 0 gives an empty page that is not truncated."""
     empty = listing.Listing((), (), False, None)
-    store.write_sync(objects.put_object, values.obj("k"))
+    store.write_sync(objects.publish, values.obj("k"))
     assert store.read(list_objects, "none") == empty
     assert store.read(list_objects, "bucket", limit=0) == empty
 
@@ -140,7 +140,7 @@ def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> N
     def fill(conn: Connection) -> None:
         for folder in ("a", "b", "c"):
             for number in range(count):
-                objects.put_object(conn, values.obj(f"{folder}/{number:06}"))
+                objects.publish(conn, values.obj(f"{folder}/{number:06}"))
 
     store.write_sync(fill)
     steps = 0

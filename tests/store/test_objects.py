@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
 from fuin.store.s3 import buckets, objects, parts, uploads
 from fuin.store.s3.listing import list_objects
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
 
@@ -39,7 +40,7 @@ def test_absent_bucket(store: Store) -> None:
         lambda c: buckets.set_policy(c, "none", None),
         lambda c: buckets.set_encryption(c, "none", None),
         lambda c: buckets.delete_bucket(c, "none"),
-        lambda c: objects.put_object(c, values.obj(bucket="none")),
+        lambda c: objects.publish(c, values.obj(bucket="none")),
         lambda c: uploads.insert_upload(c, values.upload(bucket="none")),
     ):
         with pytest.raises(NoSuchBucket):
@@ -48,14 +49,14 @@ def test_absent_bucket(store: Store) -> None:
 
 def test_bucket_with_objects_or_uploads_stays(store: Store) -> None:
     """A bucket ends only when nothing is in it, uploads in progress included."""
-    store.write_sync(objects.put_object, values.obj())
+    store.write_sync(objects.publish, values.obj())
     with pytest.raises(BucketNotEmpty):
         store.change_sync(buckets.delete_bucket, "bucket")
-    store.write_sync(objects.delete_object, "bucket", "key")
+    store.write_sync(objects.unpublish, ObjectName("bucket", "key"))
     store.write_sync(uploads.insert_upload, values.upload())
     with pytest.raises(BucketNotEmpty):
         store.change_sync(buckets.delete_bucket, "bucket")
-    store.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+    store.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
     store.change_sync(buckets.delete_bucket, "bucket")
 
 
@@ -63,25 +64,25 @@ def test_bucket_with_objects_or_uploads_stays(store: Store) -> None:
 def test_object_is_found_as_it_was_put(store: Store, key: str) -> None:
     """Any key of UTF-8 text, with all fields and parts in order."""
     obj = values.obj(key, *(values.part(number, checksum='{"CRC32":"x"}') for number in (1, 2, 10)))
-    assert store.write_sync(objects.put_object, obj) == []
-    assert store.read(objects.get_object, "bucket", key) == obj
-    assert store.read(objects.head_object, "bucket", key) == replace(obj, parts=())
-    assert store.read(objects.get_object, "bucket", key + "x") is None
-    assert store.read(objects.head_object, "other", key) is None
+    assert store.write_sync(objects.publish, obj) == []
+    assert store.read(objects.get_object, ObjectName("bucket", key)) == obj
+    assert store.read(objects.head_object, ObjectName("bucket", key)) == replace(obj, parts=())
+    assert store.read(objects.get_object, ObjectName("bucket", key + "x")) is None
+    assert store.read(objects.head_object, ObjectName("other", key)) is None
 
 
 def test_key_that_is_not_utf_8_is_refused(store: Store) -> None:
     """A lone surrogate has no UTF-8 form; nothing is stored for it."""
     with pytest.raises(UnicodeEncodeError):
-        store.write_sync(objects.put_object, values.obj("\ud800"))
+        store.write_sync(objects.publish, values.obj("\ud800"))
 
 
 def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
     """The second put returns the first one's blobs, and only the second is there."""
     first, second = values.obj("key", values.part(1), values.part(2)), values.obj("key", etag="second")
-    store.write_sync(objects.put_object, first)
-    assert store.write_sync(objects.put_object, second) == [part.blob for part in first.parts]
-    assert store.read(objects.get_object, "bucket", "key") == second
+    store.write_sync(objects.publish, first)
+    assert store.write_sync(objects.publish, second) == [part.blob for part in first.parts]
+    assert store.read(objects.get_object, ObjectName("bucket", "key")) == second
     wanted = [part.blob for part in first.parts + second.parts]
     assert store.read(parts.known_blobs, wanted) == {second.parts[0].blob}
 
@@ -89,10 +90,10 @@ def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
 def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
     """Deletion is idempotent: the second one finds nothing and is no error."""
     obj = values.obj()
-    store.write_sync(objects.put_object, obj)
-    assert store.write_sync(objects.delete_object, "bucket", "key") == [obj.parts[0].blob]
-    assert store.write_sync(objects.delete_object, "bucket", "key") == []
-    assert store.read(objects.head_object, "bucket", "key") is None
+    store.write_sync(objects.publish, obj)
+    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == [obj.parts[0].blob]
+    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == []
+    assert store.read(objects.head_object, ObjectName("bucket", "key")) is None
 
 
 @pytest.mark.parametrize(
@@ -115,32 +116,32 @@ def test_conditions_of_a_put(
     """If-None-Match and If-Match are judged by the object that stands there at the commit."""
     before = values.obj()
     if there:
-        store.write_sync(objects.put_object, before)
+        store.write_sync(objects.publish, before)
     after = values.obj(etag="after")
     if error is None:
-        store.write_sync(objects.put_object, after, if_none_match=none_match, if_match=match)
-        assert store.read(objects.get_object, "bucket", "key") == after
+        store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
+        assert store.read(objects.get_object, ObjectName("bucket", "key")) == after
         return
     with pytest.raises(error):
-        store.write_sync(objects.put_object, after, if_none_match=none_match, if_match=match)
-    assert store.read(objects.get_object, "bucket", "key") == (before if there else None)
+        store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
+    assert store.read(objects.get_object, ObjectName("bucket", "key")) == (before if there else None)
 
 
 def test_delete_may_ask_for_the_etag(store: Store) -> None:
     """A conditional delete of another version leaves the object."""
-    store.write_sync(objects.put_object, values.obj())
+    store.write_sync(objects.publish, values.obj())
     with pytest.raises(PreconditionFailed):
-        store.write_sync(objects.delete_object, "bucket", "key", if_match="other")
-    assert store.write_sync(objects.delete_object, "bucket", "key", if_match="etag") != []
+        store.write_sync(objects.unpublish, ObjectName("bucket", "key"), if_match="other")
+    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key"), if_match="etag") != []
 
 
 def test_known_blobs_of_many(store: Store) -> None:
     """More ids than one statement takes; those of objects and of uploads are known, others are not."""
-    store.write_sync(objects.put_object, values.obj("key", *(values.part(n) for n in range(1, 1200))))
+    store.write_sync(objects.publish, values.obj("key", *(values.part(n) for n in range(1, 1200))))
     store.write_sync(uploads.insert_upload, values.upload())
     extra = values.part(5)
     store.write_sync(uploads.put_part, "upload", extra)
-    found = store.read(objects.get_object, "bucket", "key")
+    found = store.read(objects.get_object, ObjectName("bucket", "key"))
     assert found is not None
     known = {part.blob for part in found.parts} | {extra.blob}
     assert store.read(parts.known_blobs, [*known, *(f"orphan-{n}" for n in range(700))]) == known
@@ -170,13 +171,13 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
 def test_a_storage_class_goes_from_the_upload_to_the_object_and_the_list(store: Store) -> None:
     """None stands for STANDARD, in rows of before as well."""
     store.write_sync(uploads.insert_upload, replace(values.upload(), storage_class="GLACIER"))
-    found = store.read(uploads.find_upload, "upload", "bucket", "key")
+    found = store.read(uploads.find_upload, "upload", ObjectName("bucket", "key"))
     assert found is not None
     assert found.storage_class == "GLACIER"
-    store.write_sync(objects.put_object, replace(values.obj("cold"), storage_class="GLACIER"))
-    store.write_sync(objects.put_object, values.obj("plain"))
+    store.write_sync(objects.publish, replace(values.obj("cold"), storage_class="GLACIER"))
+    store.write_sync(objects.publish, values.obj("plain"))
     listed = store.read(list_objects, "bucket").objects
     assert [(item.key, item.storage_class) for item in listed] == [("cold", "GLACIER"), ("plain", None)]
-    cold = store.read(objects.head_object, "bucket", "cold")
+    cold = store.read(objects.head_object, ObjectName("bucket", "cold"))
     assert cold is not None
     assert cold.storage_class == "GLACIER"

@@ -1,5 +1,6 @@
 """A database of an earlier Fuin is brought up to date with everything that is in it."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from fuin.store.engine import migrate, sqlite
 from fuin.store.identity import accounts, identities, managed_policies
 from fuin.store.identity.users import User
 from fuin.store.kms import keys, materials
-from fuin.store.s3 import objects
+from fuin.store.s3 import dependents, objects, parts
+from fuin.store.s3.dependents import Totals
+from fuin.store.s3.object_name import ObjectName
+from fuin.store.s3.objects import Object
+from fuin.store.s3.parts import Part
 from fuin.store.store import Store
 from tests.store import values
 
@@ -149,7 +154,7 @@ def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> No
         assert bucket is not None
         assert bucket.policy == "{}"
         assert bucket.settings == (("ownershipControls", '{"ObjectOwnership":"BucketOwnerEnforced"}'),)
-        found = store.read(objects.get_object, "old", "k")
+        found = store.read(objects.get_object, ObjectName("old", "k"))
         assert found is not None
         assert (found.etag, found.storage_class) == ("etag", None)
     finally:
@@ -174,5 +179,48 @@ def test_roles_of_before_are_no_service_s(settings: Settings) -> None:
         role = store.catalog().role(values.ACCOUNT, "Old")
         assert role is not None
         assert (role.id, role.description, role.service) == ("AR", "old", None)
+    finally:
+        store.close()
+
+
+KEY_ARN = f"arn:aws:kms:us-east-1:123456789012:key/{KEY['key_id']}"
+
+
+def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> None:
+    """Objects, uploads and defaults are as they were, with parts, and say which KMS key they depend on."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0008")
+    wrapped = base64.b64encode(b"\x01" + b"k" * 17 + b"m" * 32 + b"s" * 112).decode()
+    kms = json.dumps({"algorithm": "aws:kms", "key": KEY_ARN, "context": {"a": "b"}, "blob": wrapped})
+    default = json.dumps({"algorithm": "aws:kms", "key": KEY["key_id"], "bucket_key": False})
+    engine = sqlite.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        for statement in (
+            "INSERT INTO accounts VALUES ('123456789012', 1.0)",
+            "INSERT INTO buckets VALUES ('old', '123456789012', 'us-east-1', 2.0, :default, '{}')",
+            "INSERT INTO buckets VALUES ('plain', '123456789012', 'us-east-1', 2.0, NULL, NULL)",
+            "INSERT INTO objects VALUES (7, 'old', X'6b', 'etag', 30, 4.0, '{h}', '{m}', :kms, '{c}', 'u', 2, 'COLD')",
+            "INSERT INTO objects VALUES (9, 'old', X'ff', 'e2', 0, 4.0, '{}', '{}', '{}', NULL, NULL, 0, NULL)",
+            "INSERT INTO object_parts VALUES (7, 1, 'blob-1', 10, 11, 'p1', NULL, X'01', 3.0)",
+            "INSERT INTO object_parts VALUES (7, 2, 'blob-2', 20, 21, 'p2', '{}', X'02', 3.5)",
+            "INSERT INTO uploads VALUES ('up', 'old', X'6b', 5.0, 'arn', X'00', :kms, '{}', '{}', NULL, NULL, NULL)",
+            "INSERT INTO upload_parts VALUES ('up', 1, 'blob-3', 5, 6, 'p', NULL, X'03', 3.0)",
+        ):
+            connection.execute(text(statement), {"kms": kms, "default": default})
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        name = ObjectName("old", "k")
+        obj = store.read(objects.get_object, name)
+        first, second = (
+            Part("blob-1", 10, 11, 1, "p1", None, b"\x01", 3.0), Part("blob-2", 20, 21, 2, "p2", "{}", b"\x02", 3.5),
+        )  # fmt: skip
+        assert obj == Object(name, "etag", 30, 4.0, "{h}", "{m}", kms, "{c}", "u", 2, (first, second), "COLD")
+        assert store.read(dependents.count, KEY_ARN) == Totals(1, 30, 1, 5)
+        [dependent] = store.read(dependents.list_objects, KEY_ARN)
+        assert (dependent.name, dependent.material_id) == (name, b"m" * 32)
+        assert store.read(dependents.list_buckets, KEY_ARN) == ["old"]
+        assert store.write_sync(objects.unpublish, name) == ["blob-1", "blob-2"]
+        assert store.read(parts.known_blobs, ["blob-1", "blob-2", "blob-3"]) == {"blob-3"}
     finally:
         store.close()

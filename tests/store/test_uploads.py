@@ -6,6 +6,7 @@ import pytest
 
 from fuin.store.errors import InvalidPart, NoSuchUpload, PreconditionFailed
 from fuin.store.s3 import objects, parts, uploads
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 from fuin.store.store import Store
@@ -32,9 +33,9 @@ def _whole(chosen: list[Part]) -> Object:
 
 def test_upload_is_found_under_its_own_name_only(started: Store) -> None:
     """An upload id with another key or bucket is no upload."""
-    assert started.read(uploads.find_upload, "upload", "bucket", "key") == values.upload()
-    assert started.read(uploads.find_upload, "upload", "bucket", "other") is None
-    assert started.read(uploads.find_upload, "upload", "other", "key") is None
+    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "key")) == values.upload()
+    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "other")) is None
+    assert started.read(uploads.find_upload, "upload", ObjectName("other", "key")) is None
 
 
 def test_parts_are_listed_in_order_and_replaced(started: Store) -> None:
@@ -49,7 +50,7 @@ def test_parts_are_listed_in_order_and_replaced(started: Store) -> None:
 
 def test_part_of_an_absent_upload_is_refused(started: Store) -> None:
     """A part that arrives after the upload has ended is not kept."""
-    started.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+    started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
     with pytest.raises(NoSuchUpload):
         started.write_sync(uploads.put_part, "upload", values.part(1))
 
@@ -57,13 +58,13 @@ def test_part_of_an_absent_upload_is_refused(started: Store) -> None:
 def test_complete_makes_the_object_of_the_chosen_parts(started: Store) -> None:
     """Parts that were not chosen and the object that stood there are given back; the upload has ended."""
     old = values.obj()
-    started.write_sync(objects.put_object, old)
+    started.write_sync(objects.publish, old)
     first, second, third = _put(started, 1, 2, 3)
     done = started.write_sync(uploads.complete_upload, "upload", _whole([first, third]))
     assert set(done.blobs) == {second.blob, old.parts[0].blob}
-    assert started.read(objects.get_object, "bucket", "key") == done.object
+    assert started.read(objects.get_object, ObjectName("bucket", "key")) == done.object
     assert done.object == replace(_whole([first, third]), upload_id="upload", part_count=2)
-    assert started.read(uploads.find_upload, "upload", "bucket", "key") is None
+    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "key")) is None
     assert started.read(uploads.list_parts, "upload") == []
     wanted = [part.blob for part in (first, second, third)]
     assert started.read(parts.known_blobs, wanted) == {first.blob, third.blob}
@@ -75,8 +76,8 @@ def test_completing_again_loses_nothing(started: Store) -> None:
     done = started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
     again = started.write_sync(uploads.complete_upload, "upload", replace(_whole(chosen), etag="another-2"))
     assert again == uploads.Completion(done.object, ())
-    assert started.read(objects.get_object, "bucket", "key") == done.object
-    assert started.read(uploads.find_completed, "upload", "bucket", "key") == done.object
+    assert started.read(objects.get_object, ObjectName("bucket", "key")) == done.object
+    assert started.read(uploads.find_completed, "upload", ObjectName("bucket", "key")) == done.object
 
 
 def test_completing_again_after_an_overwrite_is_refused(started: Store) -> None:
@@ -84,10 +85,10 @@ def test_completing_again_after_an_overwrite_is_refused(started: Store) -> None:
     chosen = _put(started, 1, 2)
     started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
     newer = values.obj("key", etag="newer")
-    started.write_sync(objects.put_object, newer)
+    started.write_sync(objects.publish, newer)
     with pytest.raises(NoSuchUpload):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
-    assert started.read(objects.get_object, "bucket", "key") == newer
+    assert started.read(objects.get_object, ObjectName("bucket", "key")) == newer
 
 
 def test_complete_with_a_replaced_part_is_refused(started: Store) -> None:
@@ -105,22 +106,22 @@ def test_complete_with_a_replaced_part_is_refused(started: Store) -> None:
 
 def test_complete_with_a_condition_that_fails_keeps_the_upload(started: Store) -> None:
     """If-None-Match on an object that stands there: nothing changes, parts stay, abort frees them."""
-    started.write_sync(objects.put_object, values.obj())
+    started.write_sync(objects.publish, values.obj())
     chosen = _put(started, 1, 2)
     with pytest.raises(PreconditionFailed):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen), if_none_match="*")
     assert started.read(uploads.list_parts, "upload") == chosen
-    freed = started.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+    freed = started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
     assert sorted(freed) == sorted(part.blob for part in chosen)
 
 
 def test_abort_of_an_absent_upload_is_refused(started: Store) -> None:
     """Aborting twice, or under another key, is NoSuchUpload."""
     with pytest.raises(NoSuchUpload):
-        started.write_sync(uploads.abort_upload, "upload", "bucket", "other")
-    started.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+        started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "other"))
+    started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
     with pytest.raises(NoSuchUpload):
-        started.write_sync(uploads.abort_upload, "upload", "bucket", "key")
+        started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
 
 
 def test_uploads_are_listed_by_key_and_id(store: Store) -> None:

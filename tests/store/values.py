@@ -7,6 +7,7 @@ from fuin import ids
 from fuin.formats.wrapped import Material
 from fuin.store.kms.keys import Key
 from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 from fuin.store.s3.uploads import Upload
@@ -49,12 +50,31 @@ def obj(key: str = "key", *parts: Part, bucket: str = "bucket", etag: str = "eta
     parts = parts or (part(),)
     size = sum(one.size for one in parts)
     return Object(
-        bucket, key, etag, size, 4.5, "{}", '{"a":"b"}', '{"algorithm":"AES256"}', None, None, len(parts), parts
+        ObjectName(bucket, key),
+        etag,
+        size,
+        4.5,
+        "{}",
+        '{"a":"b"}',
+        '{"algorithm":"AES256"}',
+        None,
+        None,
+        len(parts),
+        parts,
     )
 
 
 def upload(upload_id: str = "upload", key: str = "key", bucket: str = "bucket") -> Upload:
     """Return a multipart upload's row."""
     return Upload(
-        upload_id, bucket, key, 5.5, "arn:aws:iam::123456789012:root", b"edk", "{}", "{}", "{}", "CRC32", "COMPOSITE"
+        upload_id,
+        ObjectName(bucket, key),
+        5.5,
+        "arn:aws:iam::123456789012:root",
+        b"edk",
+        "{}",
+        "{}",
+        "{}",
+        "CRC32",
+        "COMPOSITE",
     )

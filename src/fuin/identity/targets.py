@@ -18,6 +18,7 @@ from fuin.identity import in_force
 from fuin.store.engine import installation
 from fuin.store.kms import aliases, keys
 from fuin.store.s3 import buckets, objects
+from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -171,7 +172,7 @@ def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Righ
     needed = ON_THE_KEY.get(action.lower())
     if needed is None or not key:
         return None
-    stored = None if action.lower() == _MAKES else objects.head_object(conn, bucket.name, key)
+    stored = None if action.lower() == _MAKES else objects.head_object(conn, ObjectName(bucket.name, key))
     settings = json.loads(stored.encryption if stored else bucket.encryption or "{}")
     if settings.get("algorithm") != _KMS:
         return None

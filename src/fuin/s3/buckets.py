@@ -210,7 +210,7 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
         for upload in found:
             if upload.upload_id not in named:
                 raise S3Fault("OperationAborted")
-            left += uploads.abort_upload(conn, upload.upload_id, bucket.name, upload.key)
+            left += uploads.abort_upload(conn, upload.upload_id, upload.name)
     rows.delete_bucket(conn, bucket.name)
     return left
 

@@ -10,6 +10,7 @@ import msgspec
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
 from fuin.s3 import addressing, xml
+from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
     from fuin.access.sigv4 import Signed
@@ -44,6 +45,11 @@ class S3Call(Call, kw_only=True):
     def key(self) -> str:
         """Return the object's key."""
         return self.address.key
+
+    @property
+    def object_name(self) -> ObjectName:
+        """Return the name of the object that the request is about."""
+        return ObjectName(self.address.bucket, self.address.key)
 
     def header(self, name: bytes) -> str | None:
         """Return a request header's value, by lower-case name."""

@@ -59,7 +59,7 @@ def check_condition(call: S3Call, condition: WriteCondition) -> None:
     """Refuse a conditional write before its body is read; the commit checks again."""
     if condition.if_none_match is None and condition.if_match is None:
         return
-    present = call.services.store.read(objects.head_object, call.bucket, call.key)
+    present = call.services.store.read(objects.head_object, call.object_name)
     objects.check_conditions(None if present is None else present.etag, condition.if_none_match, condition.if_match)
 
 
@@ -99,7 +99,7 @@ async def put(call: S3Call, bucket: Bucket, obj: Object, condition: WriteConditi
 
 def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
     buckets.check_same(conn, bucket)
-    return objects.put_object(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
+    return objects.publish(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
 
 
 def written_facts(obj: Object) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault, not_implemented
 from fuin.store.s3 import buckets
 from fuin.store.s3 import objects as rows
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def stored_whole(
     """Return the row of the request's object, which is one message; `columns` are its headers and metadata."""
     etag = etag_of(kept, stored.md5)
     return Object(
-        call.bucket, call.key, etag, stored.size, call.now, *columns, kept.column(), index.checksum_column(checksum),
+        call.object_name, etag, stored.size, call.now, *columns, kept.column(), index.checksum_column(checksum),
         parts=(index.part_of(stored, 1, etag, call.now),), storage_class=storage_class,
     )  # fmt: skip
 
@@ -148,7 +149,7 @@ async def delete_object(call: S3Call) -> Answer:
 
 def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) -> list[str]:
     buckets.check_same(conn, bucket)
-    return rows.delete_object(conn, bucket.name, key, if_match=if_match)
+    return rows.unpublish(conn, ObjectName(bucket.name, key), if_match=if_match)
 
 
 async def delete_objects(call: S3Call) -> Answer:
@@ -221,4 +222,4 @@ def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
 
 def _delete_all(conn: Connection, bucket: Bucket, keys: list[str]) -> list[str]:
     buckets.check_same(conn, bucket)
-    return [blob for key in keys for blob in rows.delete_object(conn, bucket.name, key)]
+    return [blob for key in keys for blob in rows.unpublish(conn, ObjectName(bucket.name, key))]

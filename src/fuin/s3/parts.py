@@ -101,5 +101,5 @@ async def upload_part_copy(call: S3Call) -> Answer:
     part = await _put(call, upload, kept, number, stored)
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
-    shown = Object(call.bucket, call.key, part.etag, part.size, part.modified, "", "", "")
+    shown = Object(call.object_name, part.etag, part.size, part.modified, "", "", "")
     return copying.result("CopyPartResult", shown, checksum, encryption.answer_headers(kept))

@@ -30,6 +30,7 @@ from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
 from fuin.s3.reading import Reading
 from fuin.store.s3 import objects as rows
+from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +75,7 @@ class Chosen:
 
 def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
-    obj = call.services.store.read(rows.get_object, bucket.name, key, _PARTS_AT_ONCE)
+    obj = call.services.store.read(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
     if obj is None:
         raise rights.missing_object(call, bucket, key)
     return obj
@@ -84,7 +85,7 @@ async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
     obj: Object | None = find(call, bucket, key)
     if obj is not None and len(obj.parts) < obj.part_count:
-        obj = await lists.page(call, rows.get_object, bucket.name, key)
+        obj = await lists.page(call, rows.get_object, ObjectName(bucket.name, key))
     if obj is None:
         raise rights.missing_object(call, bucket, key)
     return obj

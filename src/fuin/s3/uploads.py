@@ -40,7 +40,7 @@ _AFTER_ALL = "\U0010ffff"  # greater than any upload id
 def find(call: S3Call) -> Upload:
     """Return the request's upload; raises NoSuchUpload."""
     upload_id = call.query.get("uploadId", "")
-    upload = call.services.store.read(rows.find_upload, upload_id, call.bucket, call.key)
+    upload = call.services.store.read(rows.find_upload, upload_id, call.object_name)
     if upload is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
     call.facts["uploadId"] = upload.upload_id
@@ -65,7 +65,7 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     kept = fresh.encryption
     del fresh  # nothing is encrypted yet; the parts have the data key opened again
     upload = Upload(
-        secrets.token_urlsafe(48), call.bucket, call.key, call.now, call.principal.arn, kept.blob, kept.column(), meta,
+        secrets.token_urlsafe(48), call.object_name, call.now, call.principal.arn, kept.blob, kept.column(), meta,
         headers, algorithm, kind, storage_class,
     )  # fmt: skip
     await call.write(_insert, bucket, upload)
@@ -103,7 +103,7 @@ async def abort_multipart_upload(call: S3Call) -> Answer:
     rights.bucket_of_object(call, "s3:AbortMultipartUpload")
     upload = find(call)
     await call.announce("delete")
-    left = await call.write(rows.abort_upload, upload.upload_id, call.bucket, call.key)
+    left = await call.write(rows.abort_upload, upload.upload_id, call.object_name)
     call.replaced += left
     return empty(204)
 

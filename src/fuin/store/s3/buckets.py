@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from fuin.store.engine import schema
 from fuin.store.engine.errors import insert_refusal
 from fuin.store.errors import BucketNotEmpty, NoSuchBucket
+from fuin.store.s3.key_use import default_key_use
 
 _b = schema.buckets
 _NAME = schema.parameter("p_name")
@@ -20,7 +21,12 @@ _LIST = (
     .order_by(_b.c.name)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
-_SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(encryption=schema.parameter("p_value", schema.TEXT))
+_PLACE = select(_b.c.account, _b.c.region).where(_b.c.name == _NAME)
+_DEFAULT = {
+    "encryption": schema.parameter("p_value"), "scheme": schema.parameter("p_scheme"),
+    "kms_key_arn": schema.parameter("p_arn"),
+}  # fmt: skip
+_SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(_DEFAULT)
 _SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
 _s = schema.bucket_settings
 _SETTINGS = select(_s.c.name, _s.c.document).where(_s.c.bucket == _NAME).order_by(_s.c.name)
@@ -53,9 +59,10 @@ class Bucket:
 
 def insert_bucket(conn: Connection, bucket: Bucket) -> None:
     """Add a bucket; raises AlreadyExists (whoever owns it), or NotFound for an unknown account."""
+    use = default_key_use(bucket.encryption, bucket.account, bucket.region)
     row = {
         "name": bucket.name, "account": bucket.account, "region": bucket.region, "created": bucket.created,
-        "encryption": bucket.encryption, "policy": bucket.policy,
+        "encryption": bucket.encryption, "policy": bucket.policy, "scheme": use.scheme, "kms_key_arn": use.key_arn,
     }  # fmt: skip
     try:
         conn.execute(_b.insert(), row)
@@ -95,8 +102,12 @@ def check_same(conn: Connection, bucket: Bucket) -> None:
 
 def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
     """Set the default encryption, or go back to the default's default (None); raises NoSuchBucket."""
-    if conn.execute(_SET_ENCRYPTION, {"p_name": name, "p_value": encryption}).rowcount == 0:
+    place = conn.execute(_PLACE, {"p_name": name}).first()
+    if place is None:
         raise NoSuchBucket(name)
+    use = default_key_use(encryption, place.account, place.region)
+    row = {"p_name": name, "p_value": encryption, "p_scheme": use.scheme, "p_arn": use.key_arn}
+    conn.execute(_SET_ENCRYPTION, row)
 
 
 def set_policy(conn: Connection, name: str, policy: str | None) -> None:

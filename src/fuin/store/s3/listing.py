@@ -6,12 +6,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from fuin.store.engine import schema
+from fuin.store.s3 import objects
 
 _o = schema.objects
 _START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
 _ROWS = (
     select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum, _o.c.storage_class)
-    .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END)
+    .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END, objects.IS_CURRENT)
     .order_by(_o.c.key)
     .limit(schema.parameter("p_limit", schema.LONG))
 )

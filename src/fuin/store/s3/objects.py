@@ -1,18 +1,27 @@
-"""The index of objects: what is stored where; the bytes are in the blob store."""
+"""The index of objects: what is stored where; the bytes are in the blob store.
+
+A row is one version of an object. `publish` and `unpublish` are the only writers.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, delete, literal_column, select
 
 from fuin.store.engine import rows, schema
 from fuin.store.errors import NoSuchBucket, NotFound, PreconditionFailed
 from fuin.store.s3 import parts
+from fuin.store.s3.key_use import object_key_use
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
 
 _o, _p = schema.objects, schema.object_parts
 _ID = schema.parameter("p_id", schema.LONG)
-_IS_OBJECT = and_(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key == schema.parameter("p_key", schema.BYTES))
+# The number is part of the statement's text: only so does the database see that the index of current versions has it.
+IS_CURRENT = _o.c.is_current == literal_column("1")
+_IS_OBJECT = and_(
+    _o.c.bucket == schema.parameter("p_bucket"), _o.c.key == schema.parameter("p_key", schema.BYTES), IS_CURRENT
+)
 _FIND = select(
     _o.c.id, _o.c.etag, _o.c.size, _o.c.modified, _o.c.headers, _o.c.metadata, _o.c.encryption, _o.c.checksum,
     _o.c.upload_id, _o.c.part_count, _o.c.storage_class,
@@ -33,8 +42,7 @@ class Object:
     `storage_class` of None is STANDARD.
     """
 
-    bucket: str
-    key: str
+    name: ObjectName
     etag: str
     size: int
     modified: float
@@ -47,30 +55,45 @@ class Object:
     parts: tuple[Part, ...] = field(default=())
     storage_class: str | None = None
 
+    @property
+    def bucket(self) -> str:
+        """Return the bucket's name."""
+        return self.name.bucket
 
-def _object(bucket: str, key: str, row: Any, found: tuple[Part, ...]) -> Object:
+    @property
+    def key(self) -> str:
+        """Return the object's key."""
+        return self.name.key
+
+
+def _object(name: ObjectName, row: Any, parts: tuple[Part, ...]) -> Object:
     values: dict[str, Any] = dict(zip(_FIELDS, row[1:], strict=True))
-    return Object(bucket=bucket, key=key, parts=found, **values)
+    return Object(name=name, parts=parts, **values)
 
 
-def head_object(conn: Connection, bucket: str, key: str) -> Object | None:
+def _parameters(name: ObjectName) -> dict[str, Any]:
+    """Return the parameters of a statement on the current version of an object, which is the only one."""
+    return {"p_bucket": name.bucket, "p_key": name.key.encode()}
+
+
+def head_object(conn: Connection, name: ObjectName) -> Object | None:
     """Return an object without its parts (`part_count` says how many there are)."""
-    row = conn.execute(_FIND, {"p_bucket": bucket, "p_key": key.encode()}).first()
-    return None if row is None else _object(bucket, key, row, ())
+    row = conn.execute(_FIND, _parameters(name)).first()
+    return None if row is None else _object(name, row, ())
 
 
-def get_object(conn: Connection, bucket: str, key: str, at_most: int | None = None) -> Object | None:
+def get_object(conn: Connection, name: ObjectName, at_most: int | None = None) -> Object | None:
     """Return an object with its parts, or without any if there are more than `at_most`."""
-    row = conn.execute(_FIND, {"p_bucket": bucket, "p_key": key.encode()}).first()
+    row = conn.execute(_FIND, _parameters(name)).first()
     if row is None:
         return None
     if at_most is not None and row.part_count > at_most:
-        return _object(bucket, key, row, ())
-    return _object(bucket, key, row, tuple(Part(*part) for part in conn.execute(_PARTS, {"p_id": row.id})))
+        return _object(name, row, ())
+    return _object(name, row, tuple(Part(*part) for part in conn.execute(_PARTS, {"p_id": row.id})))
 
 
 def check_conditions(etag: str | None, if_none_match: str | None, if_match: str | None) -> None:
-    """Check a write's conditions against the present object's ETag (None: there is none); ETags are without quotes.
+    """Check a write's conditions against the present object's ETag (None: no such object); ETags are without quotes.
 
     Raises PreconditionFailed, or NotFound for If-Match where there is no object, as S3 does.
     """
@@ -83,31 +106,23 @@ def check_conditions(etag: str | None, if_none_match: str | None, if_match: str 
             raise PreconditionFailed("If-Match")
 
 
-def remove(conn: Connection, bucket: str, key: str, if_none_match: str | None, if_match: str | None) -> list[str]:
-    """Remove the object of that name, if the conditions hold and there is one; returns its blobs."""
-    row = conn.execute(_IDENTITY, {"p_bucket": bucket, "p_key": key.encode()}).first()
-    check_conditions(None if row is None else row.etag, if_none_match, if_match)
-    if row is None:
-        return []
-    blobs = list(conn.execute(_BLOBS, {"p_id": row.id}).scalars())
-    conn.execute(_DELETE, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
-    return blobs
-
-
-def put_object(
+def publish(
     conn: Connection, obj: Object, *, if_none_match: str | None = None, if_match: str | None = None
 ) -> list[str]:
-    """Put an object in the place of the one of that name, at once; returns the blobs that nothing refers to any more.
+    """Put an object in the place of the one of its name, at once; returns the blobs that nothing refers to any longer.
 
     Raises NoSuchBucket, PreconditionFailed, NotFound (If-Match on nothing). `part_count` follows from `parts`.
     """
     if conn.execute(_BUCKET, {"p_bucket": obj.bucket}).first() is None:
         raise NoSuchBucket(obj.bucket)
-    blobs = remove(conn, obj.bucket, obj.key, if_none_match, if_match)
+    blobs = _remove(conn, obj.name, if_none_match, if_match)
+    use = object_key_use(obj.encryption)
     row = {
-        "bucket": obj.bucket, "key": obj.key.encode(), "etag": obj.etag, "size": obj.size, "modified": obj.modified,
+        "bucket": obj.bucket, "key": obj.key.encode(), "version_id": obj.name.version, "is_current": 1,
+        "etag": obj.etag, "size": obj.size, "modified": obj.modified,
         "headers": obj.headers, "metadata": obj.metadata, "encryption": obj.encryption, "checksum": obj.checksum,
         "upload_id": obj.upload_id, "part_count": len(obj.parts), "storage_class": obj.storage_class,
+        "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
     owner = rows.inserted_id(conn.execute(_o.insert(), row))
     if obj.parts:
@@ -115,6 +130,16 @@ def put_object(
     return blobs
 
 
-def delete_object(conn: Connection, bucket: str, key: str, *, if_match: str | None = None) -> list[str]:
-    """Remove an object; returns its blobs, none when there was no such object (S3 answers 204 to that as well)."""
-    return remove(conn, bucket, key, None, if_match)
+def unpublish(conn: Connection, name: ObjectName, *, if_match: str | None = None) -> list[str]:
+    """Remove an object; returns its blobs, or nothing for no such object (S3 answers 204 to that as well)."""
+    return _remove(conn, name, None, if_match)
+
+
+def _remove(conn: Connection, name: ObjectName, if_none_match: str | None, if_match: str | None) -> list[str]:
+    row = conn.execute(_IDENTITY, _parameters(name)).first()
+    check_conditions(None if row is None else row.etag, if_none_match, if_match)
+    if row is None:
+        return []
+    blobs = list(conn.execute(_BLOBS, {"p_id": row.id}).scalars())
+    conn.execute(_DELETE, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
+    return blobs

@@ -1,6 +1,7 @@
 """Multipart uploads and their parts, until they become an object."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -8,7 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from fuin.store.engine import schema
 from fuin.store.errors import InvalidPart, NoSuchBucket, NoSuchUpload
 from fuin.store.s3 import objects, parts
+from fuin.store.s3.key_use import object_key_use
 from fuin.store.s3.listing import beyond
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 
@@ -59,8 +62,7 @@ class Upload:
     """
 
     upload_id: str
-    bucket: str
-    key: str
+    name: ObjectName
     created: float
     initiator: str
     data_key: bytes
@@ -71,10 +73,20 @@ class Upload:
     checksum_type: str | None = None
     storage_class: str | None = None
 
+    @property
+    def bucket(self) -> str:
+        """Return the bucket's name."""
+        return self.name.bucket
+
+    @property
+    def key(self) -> str:
+        """Return the key of the object to be."""
+        return self.name.key
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What completing gave: the object as it stands in the index, and the blobs that nothing refers to any more."""
+    """The object that an upload has become, as it is in the index, and the blobs that nothing refers to any longer."""
 
     object: Object
     blobs: tuple[str, ...]
@@ -82,11 +94,13 @@ class Completion:
 
 def insert_upload(conn: Connection, upload: Upload) -> None:
     """Start an upload; raises NoSuchBucket."""
+    use = object_key_use(upload.encryption)
     row = {
         "upload_id": upload.upload_id, "bucket": upload.bucket, "key": upload.key.encode(), "created": upload.created,
         "initiator": upload.initiator, "data_key": upload.data_key, "encryption": upload.encryption,
         "metadata": upload.metadata, "headers": upload.headers, "checksum_algorithm": upload.checksum_algorithm,
         "checksum_type": upload.checksum_type, "storage_class": upload.storage_class,
+        "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
     try:
         conn.execute(_u.insert(), row)
@@ -94,10 +108,14 @@ def insert_upload(conn: Connection, upload: Upload) -> None:
         raise NoSuchBucket(upload.bucket) from None
 
 
-def find_upload(conn: Connection, upload_id: str, bucket: str, key: str) -> Upload | None:
-    """Return an upload; it is found under its own bucket and key only."""
-    row = conn.execute(_FIND, {"p_id": upload_id, "p_bucket": bucket, "p_key": key.encode()}).first()
-    return None if row is None else Upload(row[0], row[1], row[2].decode(), *row[3:])
+def _upload(row: Any) -> Upload:
+    return Upload(row[0], ObjectName(row[1], row[2].decode()), *row[3:])
+
+
+def find_upload(conn: Connection, upload_id: str, name: ObjectName) -> Upload | None:
+    """Return an upload; it is found under the name of its own object only."""
+    row = conn.execute(_FIND, {"p_id": upload_id, "p_bucket": name.bucket, "p_key": name.key.encode()}).first()
+    return None if row is None else _upload(row)
 
 
 def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, after_id: str, limit: int) -> list[Upload]:
@@ -110,7 +128,7 @@ def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, aft
         "p_bucket": bucket, "p_start": start, "p_end": beyond(start), "p_after_key": after_key.encode(),
         "p_after_id": after_id, "p_limit": limit,
     }  # fmt: skip
-    return [Upload(row[0], row[1], row[2].decode(), *row[3:]) for row in conn.execute(_LIST, parameters)]
+    return [_upload(row) for row in conn.execute(_LIST, parameters)]
 
 
 def list_names(conn: Connection, bucket: str) -> dict[str, str]:
@@ -140,37 +158,37 @@ def complete_upload(
     """Make the upload's chosen parts (`obj.parts`, as `list_parts` gave them) the object, and end the upload.
 
     Raises InvalidPart when a chosen part was replaced meanwhile, NoSuchUpload, NoSuchBucket, PreconditionFailed. Asked
-    again after it has succeeded, it gives the object as it stands and no blobs: a client's retry loses nothing.
+    again after it has succeeded, it gives the object as it is, and no blobs: a client's retry loses nothing.
     """
-    if find_upload(conn, upload_id, obj.bucket, obj.key) is None:
-        return Completion(_completed(conn, upload_id, obj), ())
+    if find_upload(conn, upload_id, obj.name) is None:
+        return Completion(_completed_object(conn, upload_id, obj.name), ())
     present: dict[int, str] = {row[0]: row[1] for row in conn.execute(_BLOBS, {"p_id": upload_id})}
     for part in obj.parts:
         if present.get(part.number) != part.blob:
             raise InvalidPart(part.number)
     conn.execute(_DELETE, {"p_id": upload_id})  # its parts go by ON DELETE CASCADE
     chosen = replace(obj, upload_id=upload_id, part_count=len(obj.parts))
-    replaced = objects.put_object(conn, chosen, if_none_match=if_none_match, if_match=if_match)
+    replaced = objects.publish(conn, chosen, if_none_match=if_none_match, if_match=if_match)
     kept = {part.blob for part in obj.parts}
     return Completion(chosen, (*replaced, *(blob for blob in present.values() if blob not in kept)))
 
 
-def _completed(conn: Connection, upload_id: str, obj: Object) -> Object:
-    found = find_completed(conn, upload_id, obj.bucket, obj.key)
-    if found is None:
+def _completed_object(conn: Connection, upload_id: str, name: ObjectName) -> Object:
+    obj = find_completed(conn, upload_id, name)
+    if obj is None:
         raise NoSuchUpload(upload_id)
-    return found
+    return obj
 
 
-def find_completed(conn: Connection, upload_id: str, bucket: str, key: str) -> Object | None:
+def find_completed(conn: Connection, upload_id: str, name: ObjectName) -> Object | None:
     """Return the object that this upload made, while it is still the one of that name; for a retried completion."""
-    found = objects.get_object(conn, bucket, key)
-    return found if found is not None and found.upload_id == upload_id else None
+    obj = objects.get_object(conn, name)
+    return obj if obj is not None and obj.upload_id == upload_id else None
 
 
-def abort_upload(conn: Connection, upload_id: str, bucket: str, key: str) -> list[str]:
+def abort_upload(conn: Connection, upload_id: str, name: ObjectName) -> list[str]:
     """End an upload without an object; returns its blobs. Raises NoSuchUpload."""
-    if find_upload(conn, upload_id, bucket, key) is None:
+    if find_upload(conn, upload_id, name) is None:
         raise NoSuchUpload(upload_id)
     blobs = [blob for _, blob in conn.execute(_BLOBS, {"p_id": upload_id})]
     conn.execute(_DELETE, {"p_id": upload_id})

@@ -4,7 +4,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fuin.store.engine.schema.columns import BYTES, LONG, TEXT, TIME, column, table
+from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, column, table
+
+
+def key_use_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns that say which encryption and which KMS key a row depends on: see `store/s3/key_use.py`."""
+    return column("scheme", TEXT, null=True), column("kms_key_arn", TEXT, null=True)
+
 
 buckets = table(
     "buckets",
@@ -14,7 +20,9 @@ buckets = table(
     column("created", TIME),
     column("encryption", TEXT, null=True),
     column("policy", TEXT, null=True),
+    *key_use_columns(),  # of the default encryption
     sa.Index("buckets_by_account", "account", "name"),
+    sa.Index("buckets_by_kms_key", "kms_key_arn", "name", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
 )
 
 # What else is set on a bucket, each under the name of its sub-resource; what is not set has no row.
@@ -30,6 +38,8 @@ objects = table(
     sa.Column("id", sa.Integer, primary_key=True),
     column("bucket", TEXT, sa.ForeignKey("buckets.name")),
     column("key", BYTES),
+    column("version_id", TEXT),  # null, as AWS names it: there is one version of each object today
+    column("is_current", FLAG),  # 1 for the version that a request without a version means, one of each name
     column("etag", TEXT),
     column("size", LONG),
     column("modified", TIME),
@@ -40,7 +50,12 @@ objects = table(
     column("upload_id", TEXT, null=True),  # of the multipart upload it was made by
     column("part_count", sa.Integer()),
     column("storage_class", TEXT, null=True),  # NULL: STANDARD
-    sa.UniqueConstraint("bucket", "key", name="objects_by_key"),
+    *key_use_columns(),
+    column("kms_material_id", BYTES, null=True),
+    sa.UniqueConstraint("bucket", "key", "version_id", name="objects_by_version"),
+    sa.Index("objects_by_key", "bucket", "key", unique=True, sqlite_where=sa.text("is_current = 1")),
+    # With the size: the number and the bytes of all that depends on a key come from the index alone.
+    sa.Index("objects_by_kms_key", "kms_key_arn", "id", "size", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
     rowid=True,
 )
 
@@ -79,7 +94,10 @@ uploads = table(
     column("checksum_algorithm", TEXT, null=True),
     column("checksum_type", TEXT, null=True),
     column("storage_class", TEXT, null=True),  # of the object to be; NULL: STANDARD
+    *key_use_columns(),
+    column("kms_material_id", BYTES, null=True),
     sa.Index("uploads_by_key", "bucket", "key", "upload_id"),
+    sa.Index("uploads_by_kms_key", "kms_key_arn", "upload_id", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
 )
 
 upload_parts = table(
