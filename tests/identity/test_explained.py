@@ -204,7 +204,7 @@ def _settle(random_: random.Random, scene: Scene) -> None:
 
 
 def _evaluated(store: Store, entry: Entry) -> Retraced:
-    return store.read(retrace, entry.draft, entry.draft["decisions"][-1])
+    return store.read_sync(retrace, entry.draft, entry.draft["decisions"][-1])
 
 
 def _apply(scene: Scene, who: Who, way: tuple[Any, ...]) -> bool:
@@ -265,7 +265,7 @@ def _rows(store: Store, scene: Scene) -> list[Any]:
     def right(conn: Connection) -> targets.Right:
         return targets.of_key(conn, "kms:Decrypt", targets.find_key(conn, scene.key, "", ""))
 
-    return store.read(who_can, (store.read(right),))
+    return store.read_sync(who_can, (store.read_sync(right),))
 
 
 def _traces_agree(found: Retraced) -> bool:

@@ -61,7 +61,7 @@ def _counted(store: Store, fn: Callable[..., Any], *args: Any) -> tuple[Any, int
         finally:
             event.remove(conn, "before_cursor_execute", note)
 
-    return store.read(watch), len(statements)
+    return store.read_sync(watch), len(statements)
 
 
 def test_policies_are_counted_together(store: Store) -> None:
@@ -70,7 +70,7 @@ def test_policies_are_counted_together(store: Store) -> None:
     assert len(found) == _MANY
     assert statements <= 4
     assert [(one.attachments, one.boundaries) for one in found[:3]] == [(_MANY, 0), (0, 7), (0, 0)]
-    assert found[0] == store.read(managed_policies.policy_by_id, found[0].id)
+    assert found[0] == store.read_sync(managed_policies.policy_by_id, found[0].id)
 
 
 @pytest.mark.parametrize(("number", "attached", "bounded", "count"), [
@@ -78,25 +78,25 @@ def test_policies_are_counted_together(store: Store) -> None:
 ])  # fmt: skip
 def test_holders_are_found_together(store: Store, number: int, attached: bool, bounded: bool, count: int) -> None:
     """ListEntitiesForPolicy as well, page by page, however many users have the policy."""
-    policy = store.read(identities.page, ManagedPolicy, ACCOUNT)[number]
+    policy = store.read_sync(identities.page, ManagedPolicy, ACCOUNT)[number]
     find = partial(identities.page_holders, attached=attached, bounded=bounded)
     found, statements = _counted(store, find, policy.id, ACCOUNT, [User, Group, Role])
     assert [one.name for one in found] == [f"u{number:04}" for number in range(count)]
     assert statements == 1
-    assert store.read(find, policy.id, ACCOUNT, [User], "/", "user/u0002", 2) == found[3:5]
-    assert store.read(find, policy.id, ACCOUNT, [Group, Role]) == []
+    assert store.read_sync(find, policy.id, ACCOUNT, [User], "/", "user/u0002", 2) == found[3:5]
+    assert store.read_sync(find, policy.id, ACCOUNT, [Group, Role]) == []
 
 
 def test_members_are_read_by_the_page(store: Store) -> None:
     """GetGroup reads the users of one page, however many are in the group."""
     group = Group(ACCOUNT, "all", ids.new_group_id(), 0.0)
     store.change_sync(identities.insert, group)
-    everybody = store.read(identities.page, User, ACCOUNT)
+    everybody = store.read_sync(identities.page, User, ACCOUNT)
     for user in everybody:
         store.change_sync(groups.add_member, user.id, group.id, 10)
     found, statements = _counted(store, identities.page_members, User, group.id, "u0001", 3)
     assert (found, statements) == (everybody[2:5], 1)
-    assert store.read(identities.page_members, User, group.id) == everybody
+    assert store.read_sync(identities.page_members, User, group.id) == everybody
 
 
 def test_details_come_in_small_pages(store: Store) -> None:
@@ -104,7 +104,7 @@ def test_details_come_in_small_pages(store: Store) -> None:
     found: list[str] = []
     given: dict[str, Any] = {"MaxItems": 1000}
     while True:
-        page = store.read(authorization_details._page, ACCOUNT, given, [User], False)
+        page = store.read_sync(authorization_details._page, ACCOUNT, given, [User], False)
         assert len(page["UserDetailList"]) <= 100
         found += [one["UserName"] for one in page["UserDetailList"]]
         if not page["IsTruncated"]:

@@ -31,7 +31,7 @@ def expire_due(place: Place) -> list[str]:
 
 
 async def _sealed(place: Place, key_id: str) -> list[bytes]:
-    found = place.services.store.read(materials.list_materials, key_id, REGION)
+    found = place.services.store.read_sync(materials.list_materials, key_id, REGION)
     return [material.wrapped for material in found]
 
 

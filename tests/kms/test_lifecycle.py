@@ -217,7 +217,7 @@ def test_janitor_destroys_the_material(place: Place, kms: Any, new_key: NewKey) 
 
 async def read_material(place: Place, key_id: str) -> object:
     """Return a key's first material as the store has it."""
-    found = place.services.store.read(materials.list_materials, key_id, "us-east-1")
+    found = place.services.store.read_sync(materials.list_materials, key_id, "us-east-1")
     return found[0] if found else None
 
 

@@ -103,9 +103,9 @@ def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypa
     ask = sweep._known
     asked: list[int] = []
 
-    def known(services: Any, found: Sequence[str]) -> set[str]:
+    async def known(services: Any, found: Sequence[str]) -> set[str]:
         asked.append(len(found))
-        return ask(services, found) if len(asked) > 1 else set()
+        return await ask(services, found) if len(asked) > 1 else set()
 
     monkeypatch.setattr(sweep, "_known", known)
     assert swept(place) == 0
@@ -120,10 +120,10 @@ def test_without_an_index_nothing_moves(place: Place, monkeypatch: pytest.Monkey
     for good in (0, 1):
         answers = itertools.count()
 
-        def known(services: Any, found: Sequence[str], at: Any = answers, good: int = good) -> set[str]:
+        async def known(services: Any, found: Sequence[str], at: Any = answers, good: int = good) -> set[str]:
             if next(at) >= good:
                 raise StoreUnavailable("gone")
-            return ask(services, found)
+            return await ask(services, found)
 
         with monkeypatch.context() as patch:
             patch.setattr(sweep, "_known", known)
@@ -308,7 +308,7 @@ def test_what_an_accepted_database_does_not_name_is_kept(place: Place) -> None:
 
 
 async def _accepted(place: Place) -> None:
-    serial = str(place.services.store.read(epoch.read_serial) + 1)
+    serial = str(place.services.store.read_sync(epoch.read_serial) + 1)
     await place.services.store.write(installation.put_values, {"accepted": serial, "unswept": serial})
 
 

@@ -138,7 +138,7 @@ def test_who_can_and_explain_know_of_the_block(place: Place, bucket: str) -> Non
     asked = Ask(account_root(OTHER), "s3:GetObject", f"arn:aws:s3:::{bucket}/k", {})
 
     async def told() -> Evaluation:
-        found = place.services.store.read(buckets.find_bucket, bucket)
+        found = place.services.store.read_sync(buckets.find_bucket, bucket)
         assert found is not None
         return explain(in_force.root(OTHER).of_bucket(found), asked)
 

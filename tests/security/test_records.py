@@ -383,7 +383,7 @@ def allow_reading(bucket: str) -> dict[str, Any]:
 
 async def evaluated(place: Edges, draft: dict[str, Any], decision: dict[str, Any]) -> Retraced:
     """Evaluate a decision anew, in the thread that has the store."""
-    return place.services.store.read(retrace, draft, decision)
+    return place.services.store.read_sync(retrace, draft, decision)
 
 
 def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edges) -> None:

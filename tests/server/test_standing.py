@@ -15,7 +15,7 @@ from tests.kms.place import Place
 
 
 async def _values(place: Place) -> dict[str, str]:
-    return place.services.store.read(installation.find_values)
+    return place.services.store.read_sync(installation.find_values)
 
 
 async def _noted_ahead(place: Place) -> Noted:
@@ -71,7 +71,7 @@ def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
 async def _marked_for_days(place: Place) -> None:
     settings, store, now = place.services.settings, place.services.store, [0.0]
     settings.blobs.mkdir(parents=True, exist_ok=True)
-    marks, first = jobs.Marks(place.services, lambda: now[0]), store.read(epoch.read_serial)
+    marks, first = jobs.Marks(place.services, lambda: now[0]), store.read_sync(epoch.read_serial)
     await marks.renew()
 
     async def after(seconds: float) -> int | None:
@@ -82,11 +82,11 @@ async def _marked_for_days(place: Place) -> None:
         return None if mark is None else mark.serial
 
     assert await after(standing.DAILY) is None, "where no mark is, none is made"
-    assert store.read(epoch.read_serial) == first + 1
+    assert store.read_sync(epoch.read_serial) == first + 1
     marker.write(settings.blobs, marker.Marker("here", 0))
     assert await after(standing.DAILY - 1) == 0
     assert await after(1) == first + 1
     assert await after(standing.DAILY) == first + 3
-    assert "blobs" not in store.read(installation.find_values)
+    assert "blobs" not in store.read_sync(installation.find_values)
     marker.write(settings.blobs, marker.Marker("here", 1000))
     assert await after(standing.DAILY) == 1000, "it is never lowered"

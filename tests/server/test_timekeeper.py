@@ -54,7 +54,7 @@ class Timed:
         return self.place.run(self._row())
 
     async def _row(self) -> Kept:
-        return self.place.services.store.read(rows.found)
+        return self.place.services.store.read_sync(rows.found)
 
     def look(self) -> Shown:
         """Return what a person is shown."""
@@ -261,7 +261,7 @@ def test_a_log_without_records_begins_with_the_account(kept: Timed, tmp_path: Pa
 
 
 async def _made(place: Place) -> float:
-    found = place.services.store.read(installation.find_meta)
+    found = place.services.store.read_sync(installation.find_meta)
     assert found is not None
     return found.created
 

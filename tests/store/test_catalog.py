@@ -147,7 +147,7 @@ def test_long_policies_are_bounded_by_their_length(store: Store, monkeypatch: py
     for _ in range(10):
         key, material = values.key(policy="p" * 300)
         store.change_sync(keys.insert_key, key, material)
-    ids = store.read(keys.list_keys, values.ACCOUNT, values.REGION, "", 100)
+    ids = store.read_sync(keys.list_keys, values.ACCOUNT, values.REGION, "", 100)
     for key_id in ids:
         assert store.catalog().key(key_id, values.REGION) is not None
     assert len(store.catalog()._keys._found) <= 3
@@ -162,7 +162,7 @@ def test_material_is_gone_from_every_catalog_after_the_purge(settings: Settings,
     assert other.catalog().material(key.key_id, key.region, material.material_id) == material
     assert asyncio.run(store.purge(101.0)) == [key.key_id]
     assert other.catalog().material(key.key_id, key.region, material.material_id) is None
-    assert other.read(materials.list_materials, key.key_id, values.REGION) == []
+    assert other.read_sync(materials.list_materials, key.key_id, values.REGION) == []
     other.close()
 
 

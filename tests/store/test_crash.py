@@ -80,12 +80,12 @@ def test_death_between_savepoint_and_commit(store: Store, settings: Settings) ->
     )
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "acknowledged\n")
     assert (
-        store.read(objects.get_object, ObjectName("bucket", "whole")) is not None
+        store.read_sync(objects.get_object, ObjectName("bucket", "whole")) is not None
     )  # a process that was open all the time
-    assert store.read(objects.get_object, ObjectName("bucket", "half")) is None
+    assert store.read_sync(objects.get_object, ObjectName("bucket", "half")) is None
     store.write_sync(objects.publish, values.obj("after"))
     again = _check(settings.data)
-    found = again.read(
+    found = again.read_sync(
         lambda conn: conn.execute(text("SELECT CAST(key AS TEXT) FROM objects ORDER BY 1")).scalars().all()
     )
     assert found == ["after", "whole"]
@@ -106,15 +106,15 @@ def test_death_at_any_time(store: Store, settings: Settings) -> None:
         writer.kill()
         told = max([told, *map(int, writer.communicate()[0].split())])
         opened = _check(settings.data)
-        obj = opened.read(objects.get_object, ObjectName("bucket", "key"))
-        bucket = opened.read(buckets.find_bucket, "bucket")
+        obj = opened.read_sync(objects.get_object, ObjectName("bucket", "key"))
+        bucket = opened.read_sync(buckets.find_bucket, "bucket")
         assert obj is not None
         assert bucket is not None
         assert obj.etag == bucket.policy
         assert int(obj.etag) >= told
         assert [part.number for part in obj.parts] == [1, 2, 3]
         blobs = [part.blob for part in obj.parts]
-        assert opened.read(parts.known_blobs, blobs) == set(blobs)
+        assert opened.read_sync(parts.known_blobs, blobs) == set(blobs)
         opened.close()
         number = int(obj.etag) + 1
 
@@ -134,7 +134,7 @@ def test_death_while_another_process_writes(store: Store, settings: Settings) ->
     store.write_sync(objects.publish, values.obj("mine-after"))
     assert time.monotonic() - started < 4
     for number in range(20):
-        assert store.read(objects.head_object, ObjectName("bucket", f"mine-{number}")) is not None
+        assert store.read_sync(objects.head_object, ObjectName("bucket", f"mine-{number}")) is not None
 
 
 @pytest.mark.parametrize("name", ["fuin.db-wal"])
@@ -150,6 +150,8 @@ def test_torn_log_loses_only_its_tail(store: Store, settings: Settings, name: st
     log = (copy / name).read_bytes()
     (copy / name).write_bytes(log[:-100])
     opened = _check(copy)
-    found = [opened.read(objects.head_object, ObjectName("bucket", f"key-{number}")) is not None for number in range(3)]
+    found = [
+        opened.read_sync(objects.head_object, ObjectName("bucket", f"key-{number}")) is not None for number in range(3)
+    ]
     assert found == [True, True, False]
     opened.close()

@@ -38,10 +38,10 @@ def test_objects_of_a_key_are_counted_and_listed_in_pages(store: Store) -> None:
     for number in range(5):
         put(store, f"key-{number}", ARN)
     put(store, "elsewhere", OTHER)
-    assert store.read(dependents.count, ARN) == Totals(5, 50, 0, 0)
-    assert store.read(dependents.count, OTHER) == Totals(1, 10, 0, 0)
-    first = store.read(dependents.list_objects, ARN, limit=3)
-    rest = store.read(dependents.list_objects, ARN, first[-1].number, 3)
+    assert store.read_sync(dependents.count, ARN) == Totals(5, 50, 0, 0)
+    assert store.read_sync(dependents.count, OTHER) == Totals(1, 10, 0, 0)
+    first = store.read_sync(dependents.list_objects, ARN, limit=3)
+    rest = store.read_sync(dependents.list_objects, ARN, first[-1].number, 3)
     assert [one.name for one in (*first, *rest)] == [ObjectName("bucket", f"key-{n}", "null") for n in range(5)]
     assert {(one.size, one.material_id) for one in first} == {(10, MATERIAL)}
 
@@ -52,31 +52,31 @@ def test_what_is_replaced_or_removed_no_longer_depends(store: Store) -> None:
     put(store, "b", ARN)
     put(store, "a", OTHER)
     store.write_sync(objects.unpublish, ObjectName("bucket", "b"))
-    assert store.read(dependents.count, ARN) == Totals(0, 0, 0, 0)
-    assert store.read(dependents.list_objects, ARN) == []
-    assert store.read(dependents.count, OTHER).objects == 1
+    assert store.read_sync(dependents.count, ARN) == Totals(0, 0, 0, 0)
+    assert store.read_sync(dependents.list_objects, ARN) == []
+    assert store.read_sync(dependents.count, OTHER).objects == 1
 
 
 def test_an_upload_depends_until_it_ends(store: Store) -> None:
     """While parts come, it counts with their bytes; completed, it is an object with the same key."""
     upload = replace(values.upload(), encryption=encryption(ARN))
     store.write_sync(uploads.insert_upload, upload)
-    assert store.read(dependents.count, ARN) == Totals(0, 0, 1, 0)
+    assert store.read_sync(dependents.count, ARN) == Totals(0, 0, 1, 0)
     parts = [values.part(number) for number in (1, 2)]
     for part in parts:
         store.write_sync(uploads.put_part, "upload", part)
-    assert store.read(dependents.count, ARN) == Totals(0, 0, 1, 20)
-    assert store.read(dependents.list_uploads, ARN) == [DependentUpload("upload", ObjectName("bucket", "key"))]
+    assert store.read_sync(dependents.count, ARN) == Totals(0, 0, 1, 20)
+    assert store.read_sync(dependents.list_uploads, ARN) == [DependentUpload("upload", ObjectName("bucket", "key"))]
     obj = replace(values.obj("key", *parts), encryption=upload.encryption)
     store.write_sync(uploads.complete_upload, "upload", obj)
-    assert store.read(dependents.count, ARN) == Totals(1, 20, 0, 0)
+    assert store.read_sync(dependents.count, ARN) == Totals(1, 20, 0, 0)
 
 
 @pytest.mark.parametrize("data_key", [b"", b"not a ciphertext blob"])
 def test_an_unknown_envelope_names_no_material(store: Store, data_key: bytes) -> None:
     """The key itself is known all the same."""
     store.write_sync(objects.publish, replace(values.obj(), encryption=encryption(ARN, data_key)))
-    assert [(one.name.key, one.material_id) for one in store.read(dependents.list_objects, ARN)] == [("key", None)]
+    assert [(one.name.key, one.material_id) for one in store.read_sync(dependents.list_objects, ARN)] == [("key", None)]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_a_bucket_depends_on_the_key_of_its_default(store: Store, key: str | Non
     default = msgspec.json.encode({"algorithm": "aws:kms", "key": key, "bucket_key": False}).decode()
     store.write_sync(buckets.insert_bucket, replace(values.bucket("born"), encryption=default))
     store.write_sync(buckets.set_encryption, "bucket", default)
-    assert store.read(dependents.list_buckets, arn) == ["born", "bucket"]
+    assert store.read_sync(dependents.list_buckets, arn) == ["born", "bucket"]
     store.write_sync(buckets.set_encryption, "bucket", None)
-    assert store.read(dependents.list_buckets, arn) == ["born"]
+    assert store.read_sync(dependents.list_buckets, arn) == ["born"]
 
 
 def _plan(conn: Connection, statement: Any) -> str:
@@ -120,7 +120,7 @@ def _plan(conn: Connection, statement: Any) -> str:
 )
 def test_every_question_has_its_index(store: Store, statement: Any, index: str) -> None:
     """The database seeks in the index, and neither scans a table nor sorts."""
-    plan = store.read(_plan, statement)
+    plan = store.read_sync(_plan, statement)
     assert index in plan
     assert "SCAN" not in plan
     assert "TEMP B-TREE" not in plan

@@ -76,7 +76,7 @@ def test_rows_are_blanked_in_their_place_and_stay(store: Store) -> None:
     """No row of wrapped material is ever removed: SQLite moves rows then, and leaves copies that nothing overwrites."""
     made = _add(store, 3)
     _end(store, made[:2])
-    rows = store.read(lambda conn: conn.execute(select(schema.sealed_materials.c.wrapped)).scalars().all())
+    rows = store.read_sync(lambda conn: conn.execute(select(schema.sealed_materials.c.wrapped)).scalars().all())
     assert sorted(rows) == sorted([bytes(114), bytes(114), made[2][1].wrapped])
 
 

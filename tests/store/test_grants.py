@@ -56,7 +56,7 @@ def test_grants_are_read_as_they_were_written(store: Store, key_id: str) -> None
     for one in made:
         assert add(store, one) == one.grant_id
         assert store.catalog().grant(one.grant_id) == one
-    assert store.read(grants.list_grants, key_id, values.REGION, None, "", 10) == made
+    assert store.read_sync(grants.list_grants, key_id, values.REGION, None, "", 10) == made
     assert store.catalog().grant("none") is None
 
 
@@ -91,7 +91,7 @@ def test_finding_ones_own_takes_an_index(store: Store) -> None:
         return " ".join(str(row) for row in conn.execute(text(f"EXPLAIN QUERY PLAN {written}"), given))
 
     for statement in (grants._TO_PRINCIPAL, grants._NAMED):
-        found = store.read(plan, statement)
+        found = store.read_sync(plan, statement)
         assert "grants_by_grantee (key_id=? AND region=? AND grantee=?)" in found
         assert "SCAN" not in found
 
@@ -147,11 +147,11 @@ def test_pages(store: Store, key_id: str) -> None:
     numbers = [
         [int(one.grant_id, 16) for one in found]
         for found in (
-            store.read(grants.list_grants, key_id, values.REGION, None, f"{1:064x}", 5),
-            store.read(grants.list_grants, key_id, values.REGION, ANN.arn, "", 1),
-            store.read(grants.list_grants, key_id, values.REGION, "nobody", "", 5),
-            store.read(grants.list_retirable, ANN.arn, values.REGION, f"{0:064x}", 2),
-            store.read(grants.list_retirable, ANN.arn, "eu-west-1", "", 5),
+            store.read_sync(grants.list_grants, key_id, values.REGION, None, f"{1:064x}", 5),
+            store.read_sync(grants.list_grants, key_id, values.REGION, ANN.arn, "", 1),
+            store.read_sync(grants.list_grants, key_id, values.REGION, "nobody", "", 5),
+            store.read_sync(grants.list_retirable, ANN.arn, values.REGION, f"{0:064x}", 2),
+            store.read_sync(grants.list_retirable, ANN.arn, "eu-west-1", "", 5),
         )
     ]
     assert numbers == [[3], [1], [], [1, 2], []]
@@ -167,7 +167,7 @@ def test_json_of_constraints(store: Store, key_id: str) -> None:
             tuple(row) for row in conn.execute(text("SELECT operations, constraints FROM grants ORDER BY grant_id"))
         ]
 
-    (operations, constraints), (_, none) = store.read(columns)
+    (operations, constraints), (_, none) = store.read_sync(columns)
     assert json.loads(operations) == ["Decrypt", "Encrypt"]
     assert json.loads(constraints) == {"equals": [["a", "b"]], "sourceArn": "arn:…"}
     assert none is None

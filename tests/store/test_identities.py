@@ -24,7 +24,7 @@ def with_user(store: Store) -> Store:
 def test_root_key_stands_for_the_account(store: Store) -> None:
     """An access key without a user is the account root's."""
     store.change_sync(access_keys.insert_access_key, "AKIAROOT", values.ACCOUNT, None, b"\x00sealed", 2.0)
-    found = store.read(access_keys.find_access_key, "AKIAROOT")
+    found = store.read_sync(access_keys.find_access_key, "AKIAROOT")
     assert found is not None
     assert (found.user, found.active, found.sealed_secret) == (None, True, b"\x00sealed")
     assert found.principal == account_root(values.ACCOUNT)
@@ -33,11 +33,11 @@ def test_root_key_stands_for_the_account(store: Store) -> None:
 def test_user_s_key_stands_for_the_user(with_user: Store) -> None:
     """The principal has the user's ARN, id and name."""
     with_user.change_sync(access_keys.insert_access_key, "AKIA1", values.ACCOUNT, "writer", b"sealed", 2.0)
-    found = with_user.read(access_keys.find_access_key, "AKIA1")
+    found = with_user.read_sync(access_keys.find_access_key, "AKIA1")
     arn = "arn:aws:iam::123456789012:user/writer"
     assert found is not None
     assert found.principal == Principal("user", arn, values.ACCOUNT, "AIDAWRITER", "writer")
-    assert with_user.read(access_keys.list_access_keys, values.ACCOUNT) == [found]
+    assert with_user.read_sync(access_keys.list_access_keys, values.ACCOUNT) == [found]
 
 
 def test_access_key_is_switched_and_removed(with_user: Store) -> None:
@@ -55,9 +55,9 @@ def test_policy_is_replaced(with_user: Store) -> None:
     """A user has one inline policy; the new document takes the old one's place."""
     for document in ("{first}", "{second}"):
         with_user.change_sync(users.put_user_policy, values.ACCOUNT, "writer", document)
-    assert with_user.read(users.policies_of, WRITER.id) == ("{second}",)
+    assert with_user.read_sync(users.policies_of, WRITER.id) == ("{second}",)
     with_user.change_sync(inline_policies.remove, WRITER.id, inline_policies.INLINE)
-    assert with_user.read(users.policies_of, WRITER.id) == ()
+    assert with_user.read_sync(users.policies_of, WRITER.id) == ()
 
 
 def test_user_with_something_left_is_not_deleted(with_user: Store) -> None:
@@ -73,7 +73,7 @@ def test_user_with_something_left_is_not_deleted(with_user: Store) -> None:
         assert refused.value.what == left
         with_user.change_sync(remove)
     with_user.change_sync(users.delete_user, values.ACCOUNT, "writer")
-    assert with_user.read(users.find_user, values.ACCOUNT, "writer") is None
+    assert with_user.read_sync(users.find_user, values.ACCOUNT, "writer") is None
 
 
 def test_names_are_per_account(with_user: Store) -> None:
@@ -82,9 +82,9 @@ def test_names_are_per_account(with_user: Store) -> None:
     with_user.change_sync(accounts.insert_account, other.account, 2.0)
     with_user.change_sync(users.insert_user, other)
     with_user.change_sync(users.put_user_policy, other.account, "writer", "{}")
-    assert with_user.read(users.policies_of, WRITER.id) == ()
-    assert with_user.read(identities.page, User, values.ACCOUNT) == [WRITER]
-    assert with_user.read(accounts.list_accounts) == [values.ACCOUNT, other.account]
+    assert with_user.read_sync(users.policies_of, WRITER.id) == ()
+    assert with_user.read_sync(identities.page, User, values.ACCOUNT) == [WRITER]
+    assert with_user.read_sync(accounts.list_accounts) == [values.ACCOUNT, other.account]
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,13 @@ def external(store: str = "cks-1") -> Key:
 
 def test_round_trip(store: Store) -> None:
     """What is inserted is found, by id, by name and in the list of its Region."""
-    assert store.read(key_stores.find_key_store, "cks-1") == ONE
-    assert store.read(key_stores.find_by_name, values.ACCOUNT, values.REGION, "one") == ONE
-    assert store.read(key_stores.list_key_stores, values.ACCOUNT, values.REGION, "", 10) == [ONE]
-    assert store.read(key_stores.list_key_stores, values.ACCOUNT, values.REGION, "cks-1", 10) == []
-    assert store.read(key_stores.list_key_stores, values.ACCOUNT, "eu-west-1", "", 10) == []
-    assert store.read(key_stores.find_by_name, values.ACCOUNT, values.REGION, "two") is None
-    assert store.read(key_stores.find_key_store, "cks-2") is None
+    assert store.read_sync(key_stores.find_key_store, "cks-1") == ONE
+    assert store.read_sync(key_stores.find_by_name, values.ACCOUNT, values.REGION, "one") == ONE
+    assert store.read_sync(key_stores.list_key_stores, values.ACCOUNT, values.REGION, "", 10) == [ONE]
+    assert store.read_sync(key_stores.list_key_stores, values.ACCOUNT, values.REGION, "cks-1", 10) == []
+    assert store.read_sync(key_stores.list_key_stores, values.ACCOUNT, "eu-west-1", "", 10) == []
+    assert store.read_sync(key_stores.find_by_name, values.ACCOUNT, values.REGION, "two") is None
+    assert store.read_sync(key_stores.find_key_store, "cks-2") is None
     assert "sealed" not in repr(ONE).replace("sealed_secret", "")
 
 
@@ -55,7 +55,7 @@ def test_names_are_unique(store: Store) -> None:
 def test_changes_that_come_too_late(store: Store) -> None:
     """States are read again inside the transaction, since the proxy's answer took its time."""
     store.change_sync(key_stores.set_state, "cks-1", (DISCONNECTED,), FAILED, "NETWORK_ERRORS")
-    found = store.read(key_stores.find_key_store, "cks-1")
+    found = store.read_sync(key_stores.find_key_store, "cks-1")
     assert found is not None
     assert (found.state, found.error_code) == (FAILED, "NETWORK_ERRORS")
     late: list[tuple[Callable[..., None], Any]] = [
@@ -85,7 +85,7 @@ def test_keys_in_it(store: Store) -> None:
         store.change_sync(key_stores.insert_external_key, key, material)
     store.change_sync(key_stores.set_state, "cks-1", (DISCONNECTED,), CONNECTED)
     store.change_sync(key_stores.insert_external_key, key, material)
-    assert store.read(key_stores.external_key_in_use, "cks-1", "outer")
+    assert store.read_sync(key_stores.external_key_in_use, "cks-1", "outer")
     with pytest.raises(key_stores.ExternalKeyInUse):
         store.change_sync(key_stores.insert_external_key, external(), material)
     assert seen(store, key) == CONNECTED
@@ -97,7 +97,7 @@ def test_keys_in_it(store: Store) -> None:
 
 def seen(store: Store, key: Key) -> str | None:
     """Return the key store's state as the key's row tells it."""
-    found = store.read(keys.find_key, key.key_id, key.region)
+    found = store.read_sync(keys.find_key, key.key_id, key.region)
     assert found is not None
     assert store.catalog().key(key.key_id, key.region) == found  # the catalog knows of the change as well
     return found.store_state

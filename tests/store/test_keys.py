@@ -32,9 +32,9 @@ def test_key_is_found_as_it_was_added(store: Store) -> None:
         description="鍵", deletion_date=None, policy='{"Version":"2012-10-17"}', tags=(("a", "1"), ("ｂ", "二"))
     )
     store.change_sync(keys.insert_key, key, material)
-    assert store.read(keys.find_key, key.key_id, HERE) == key
-    assert store.read(keys.find_key, key.key_id, "eu-west-1") is None
-    assert store.read(materials.find_material, key.key_id, key.region, material.material_id) == material
+    assert store.read_sync(keys.find_key, key.key_id, HERE) == key
+    assert store.read_sync(keys.find_key, key.key_id, "eu-west-1") is None
+    assert store.read_sync(materials.find_material, key.key_id, key.region, material.material_id) == material
     assert key.arn == f"arn:aws:kms:us-east-1:123456789012:key/{key.key_id}"
     assert key.enabled
 
@@ -43,9 +43,9 @@ def test_key_without_material_may_wait_for_it(store: Store) -> None:
     """A key whose material is imported later has none at first."""
     key, material = values.key(current_material=b"", origin="EXTERNAL", state="PendingImport")
     store.change_sync(keys.insert_key, key, None)
-    assert store.read(materials.list_materials, key.key_id, HERE) == []
+    assert store.read_sync(materials.list_materials, key.key_id, HERE) == []
     store.change_sync(materials.insert_material, HERE, material, 2.0)
-    assert store.read(materials.list_materials, key.key_id, HERE) == [material]
+    assert store.read_sync(materials.list_materials, key.key_id, HERE) == [material]
 
 
 def test_key_may_have_several_materials(store: Store) -> None:
@@ -54,7 +54,7 @@ def test_key_may_have_several_materials(store: Store) -> None:
     store.change_sync(keys.insert_key, key, first)
     second = replace(first, material_id=b"2" * 32)
     store.change_sync(materials.insert_material, HERE, second, 2.0)
-    assert store.read(materials.list_materials, key.key_id, HERE) == [first, second]
+    assert store.read_sync(materials.list_materials, key.key_id, HERE) == [first, second]
     with pytest.raises(AlreadyExists):
         store.change_sync(materials.insert_material, HERE, second, 3.0)
 
@@ -66,9 +66,9 @@ def test_replica_in_another_region_has_its_own_row(store: Store) -> None:
     store.change_sync(keys.insert_key, replace(key, region="eu-west-1"), material)
     store.change_sync(keys.schedule_deletion, key.key_id, HERE, 5.0)
     assert asyncio.run(store.purge(5.0)) == [key.key_id]
-    assert store.read(keys.find_key, key.key_id, HERE) is None
-    assert store.read(keys.find_key, key.key_id, "eu-west-1") is not None
-    assert store.read(materials.find_material, key.key_id, "eu-west-1", material.material_id) == material
+    assert store.read_sync(keys.find_key, key.key_id, HERE) is None
+    assert store.read_sync(keys.find_key, key.key_id, "eu-west-1") is not None
+    assert store.read_sync(materials.find_material, key.key_id, "eu-west-1", material.material_id) == material
 
 
 def test_second_key_of_that_id_is_refused(store: Store) -> None:
@@ -89,9 +89,9 @@ def test_service_has_one_key_per_account_and_region(store: Store) -> None:
     elsewhere = _add(store, manager="SERVICE", service="s3", region="eu-west-1")
     _add(store), _add(store)
     find = [("SERVICE", HERE), ("AWS", HERE), ("SERVICE", "eu-west-1"), ("AWS", "eu-west-1")]
-    found = [store.read(keys.find_service_key, values.ACCOUNT, region, manager, "s3") for manager, region in find]
+    found = [store.read_sync(keys.find_service_key, values.ACCOUNT, region, manager, "s3") for manager, region in find]
     assert found == [first.key_id, managed.key_id, elsewhere.key_id, None]
-    assert store.read(keys.find_service_key, values.ACCOUNT, HERE, "CUSTOMER", "") is None
+    assert store.read_sync(keys.find_service_key, values.ACCOUNT, HERE, "CUSTOMER", "") is None
 
 
 def test_list_pages_through_the_keys_of_a_region(store: Store) -> None:
@@ -99,7 +99,7 @@ def test_list_pages_through_the_keys_of_a_region(store: Store) -> None:
     added = [*(_add(store).key_id for _ in range(5)), _add(store, manager="AWS", service="s3").key_id]
     _add(store, manager="SERVICE", service="s3"), _add(store, region="eu-west-1")
     found: list[str] = []
-    while page := store.read(keys.list_keys, values.ACCOUNT, HERE, found[-1] if found else "", 2):
+    while page := store.read_sync(keys.list_keys, values.ACCOUNT, HERE, found[-1] if found else "", 2):
         found += page
     assert found == sorted(added)
 
@@ -128,10 +128,10 @@ def test_states_move_as_aws_says(store: Store, start: str, change: Callable[...,
         with pytest.raises(WrongState) as refused:
             store.change_sync(change, key.key_id)
         assert refused.value.state == start
-        assert store.read(keys.find_key, key.key_id, HERE) == key
+        assert store.read_sync(keys.find_key, key.key_id, HERE) == key
         return
     store.change_sync(change, key.key_id)
-    after = store.read(keys.find_key, key.key_id, HERE)
+    after = store.read_sync(keys.find_key, key.key_id, HERE)
     assert after == replace(key, state=end, deletion_date=9.0 if end == PENDING_DELETION else None)
 
 
@@ -160,7 +160,7 @@ def test_policy_and_description_are_replaced(store: Store) -> None:
     key = _add(store)
     store.change_sync(keys.set_policy, key.key_id, HERE, "{new}")
     store.change_sync(keys.set_description, key.key_id, HERE, "new")
-    assert store.read(keys.find_key, key.key_id, HERE) == replace(key, policy="{new}", description="new")
+    assert store.read_sync(keys.find_key, key.key_id, HERE) == replace(key, policy="{new}", description="new")
 
 
 def test_only_expired_keys_are_purged(store: Store) -> None:
@@ -173,9 +173,9 @@ def test_only_expired_keys_are_purged(store: Store) -> None:
     assert asyncio.run(store.purge(9.99)) == []
     assert asyncio.run(store.purge(10.0)) == [ended.key_id]
     assert asyncio.run(store.purge(10.0)) == []
-    assert store.read(keys.list_keys, values.ACCOUNT, HERE, "", 10) == sorted([later.key_id, saved.key_id])
-    assert store.read(key_tags.list_tags, ended.key_id, HERE) == ()
-    assert store.read(aliases.find_alias, values.ACCOUNT, HERE, "alias/ended") is None
+    assert store.read_sync(keys.list_keys, values.ACCOUNT, HERE, "", 10) == sorted([later.key_id, saved.key_id])
+    assert store.read_sync(key_tags.list_tags, ended.key_id, HERE) == ()
+    assert store.read_sync(aliases.find_alias, values.ACCOUNT, HERE, "alias/ended") is None
 
 
 def test_aliases_are_listed_by_name_and_by_key(store: Store) -> None:
@@ -184,11 +184,11 @@ def test_aliases_are_listed_by_name_and_by_key(store: Store) -> None:
     for name, key in (("alias/a", first), ("alias/b", second), ("alias/c", first)):
         store.change_sync(aliases.insert_alias, _alias(name, key))
     list_aliases = aliases.list_aliases
-    assert store.read(list_aliases, values.ACCOUNT, HERE, None, "", 2) == [
+    assert store.read_sync(list_aliases, values.ACCOUNT, HERE, None, "", 2) == [
         _alias("alias/a", first), _alias("alias/b", second)
     ]  # fmt: skip
-    assert store.read(list_aliases, values.ACCOUNT, HERE, None, "alias/b", 2) == [_alias("alias/c", first)]
-    assert store.read(list_aliases, values.ACCOUNT, HERE, second.key_id, "", 9) == [_alias("alias/b", second)]
+    assert store.read_sync(list_aliases, values.ACCOUNT, HERE, None, "alias/b", 2) == [_alias("alias/c", first)]
+    assert store.read_sync(list_aliases, values.ACCOUNT, HERE, second.key_id, "", 9) == [_alias("alias/b", second)]
     with pytest.raises(AlreadyExists):
         store.change_sync(aliases.insert_alias, _alias("alias/a", second))
 
@@ -198,7 +198,7 @@ def test_alias_is_pointed_elsewhere_and_removed(store: Store) -> None:
     first, second = _add(store), _add(store)
     store.change_sync(aliases.insert_alias, _alias("alias/a", first))
     store.change_sync(aliases.update_alias, values.ACCOUNT, HERE, "alias/a", second.key_id, 7.0)
-    moved = store.read(aliases.find_alias, values.ACCOUNT, HERE, "alias/a")
+    moved = store.read_sync(aliases.find_alias, values.ACCOUNT, HERE, "alias/a")
     assert moved == replace(_alias("alias/a", second), updated=7.0)
     store.change_sync(aliases.delete_alias, values.ACCOUNT, HERE, "alias/a")
     store.change_sync(aliases.insert_alias, _alias("alias/a", first))
@@ -216,7 +216,7 @@ def test_tags_are_set_replaced_and_removed(store: Store) -> None:
     key = _add(store)
     store.change_sync(key_tags.set_tags, key.key_id, HERE, {"b": "1", "a": "2"})
     store.change_sync(key_tags.set_tags, key.key_id, HERE, {"b": "3", "": ""})
-    assert store.read(key_tags.list_tags, key.key_id, HERE) == (("", ""), ("a", "2"), ("b", "3"))
+    assert store.read_sync(key_tags.list_tags, key.key_id, HERE) == (("", ""), ("a", "2"), ("b", "3"))
     store.change_sync(key_tags.remove_tags, key.key_id, HERE, ["a", "unknown"])
     assert store.catalog().key(key.key_id, HERE) == replace(key, tags=(("", ""), ("b", "3")))
 
@@ -227,5 +227,5 @@ def test_too_many_tags_change_nothing(store: Store) -> None:
     store.change_sync(key_tags.set_tags, key.key_id, HERE, {f"{n:02}": "v" for n in range(49)})
     with pytest.raises(TooManyTags):
         store.change_sync(key_tags.set_tags, key.key_id, HERE, {"x": "1", "y": "2"})
-    assert len(store.read(key_tags.list_tags, key.key_id, HERE)) == 49
+    assert len(store.read_sync(key_tags.list_tags, key.key_id, HERE)) == 49
     store.change_sync(key_tags.set_tags, key.key_id, HERE, {"x": "1", "00": "2"})

@@ -56,7 +56,7 @@ def _model(keys: set[str], prefix: str, delimiter: str, after: str, limit: int) 
 
 
 def _page(store: Store, bucket: str, prefix: str, delimiter: str, after: str, limit: int) -> Page:
-    page = store.read(list_objects, bucket, prefix, delimiter, after, limit)
+    page = store.read_sync(list_objects, bucket, prefix, delimiter, after, limit)
     entries = sorted([*(one.key for one in page.objects), *page.prefixes], key=str.encode)
     assert page.last == (entries[-1] if entries else None)
     assert list(page.prefixes) == sorted(page.prefixes, key=str.encode)
@@ -120,7 +120,7 @@ def test_beyond_is_the_least_upper_bound(prefix: bytes, other: bytes) -> None:
 def test_summaries_tell_the_objects(store: Store) -> None:
     """A listing gives each object's ETag, size, time and checksum."""
     store.write_sync(objects.publish, values.obj("k"))
-    page = store.read(list_objects, "bucket")
+    page = store.read_sync(list_objects, "bucket")
     assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None, None),)
     assert (page.prefixes, page.truncated, page.last) == ((), False, "k")
 
@@ -129,8 +129,8 @@ def test_empty_and_absent_buckets_give_an_empty_page(store: Store) -> None:
     """Whether the bucket exists is the caller's question; limit 0 gives an empty page that is not truncated."""
     empty = listing.Listing((), (), False, None)
     store.write_sync(objects.publish, values.obj("k"))
-    assert store.read(list_objects, "none") == empty
-    assert store.read(list_objects, "bucket", limit=0) == empty
+    assert store.read_sync(list_objects, "none") == empty
+    assert store.read_sync(list_objects, "bucket", limit=0) == empty
 
 
 @pytest.mark.parametrize("count", [1, 2000])
@@ -157,6 +157,6 @@ def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> N
         finally:
             sqlite.raw_of(conn).set_progress_handler(None, 0)
 
-    page = store.read(count_steps)
+    page = store.read_sync(count_steps)
     assert page.prefixes == ("a/", "b/", "c/")
     assert steps < 250, steps

@@ -18,10 +18,10 @@ def test_bucket_is_found_changed_and_removed(store: Store) -> None:
     store.change_sync(buckets.set_encryption, "bucket", '{"algorithm":"aws:kms"}')
     store.change_sync(buckets.set_policy, "bucket", "{}")
     changed = replace(values.bucket(), encryption='{"algorithm":"aws:kms"}', policy="{}")
-    assert store.read(buckets.find_bucket, "bucket") == changed
+    assert store.read_sync(buckets.find_bucket, "bucket") == changed
     store.change_sync(buckets.set_encryption, "bucket", None)
     store.change_sync(buckets.set_policy, "bucket", None)
-    assert store.read(buckets.list_buckets, values.ACCOUNT) == [values.bucket()]
+    assert store.read_sync(buckets.list_buckets, values.ACCOUNT) == [values.bucket()]
     store.change_sync(buckets.delete_bucket, "bucket")
     store.change_sync(buckets.insert_bucket, values.bucket())
 
@@ -65,10 +65,10 @@ def test_object_is_found_as_it_was_put(store: Store, key: str) -> None:
     """Any key of UTF-8 text, with all fields and parts in order."""
     obj = values.obj(key, *(values.part(number, checksum='{"CRC32":"x"}') for number in (1, 2, 10)))
     assert store.write_sync(objects.publish, obj) == []
-    assert store.read(objects.get_object, ObjectName("bucket", key)) == obj
-    assert store.read(objects.head_object, ObjectName("bucket", key)) == replace(obj, parts=())
-    assert store.read(objects.get_object, ObjectName("bucket", key + "x")) is None
-    assert store.read(objects.head_object, ObjectName("other", key)) is None
+    assert store.read_sync(objects.get_object, ObjectName("bucket", key)) == obj
+    assert store.read_sync(objects.head_object, ObjectName("bucket", key)) == replace(obj, parts=())
+    assert store.read_sync(objects.get_object, ObjectName("bucket", key + "x")) is None
+    assert store.read_sync(objects.head_object, ObjectName("other", key)) is None
 
 
 def test_key_that_is_not_utf_8_is_refused(store: Store) -> None:
@@ -82,9 +82,9 @@ def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
     first, second = values.obj("key", values.part(1), values.part(2)), values.obj("key", etag="second")
     store.write_sync(objects.publish, first)
     assert store.write_sync(objects.publish, second) == [part.blob for part in first.parts]
-    assert store.read(objects.get_object, ObjectName("bucket", "key")) == second
+    assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == second
     wanted = [part.blob for part in first.parts + second.parts]
-    assert store.read(parts.known_blobs, wanted) == {second.parts[0].blob}
+    assert store.read_sync(parts.known_blobs, wanted) == {second.parts[0].blob}
 
 
 def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
@@ -93,7 +93,7 @@ def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
     store.write_sync(objects.publish, obj)
     assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == [obj.parts[0].blob]
     assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == []
-    assert store.read(objects.head_object, ObjectName("bucket", "key")) is None
+    assert store.read_sync(objects.head_object, ObjectName("bucket", "key")) is None
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ def test_conditions_of_a_put(
     after = values.obj(etag="after")
     if error is None:
         store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
-        assert store.read(objects.get_object, ObjectName("bucket", "key")) == after
+        assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == after
         return
     with pytest.raises(error):
         store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
-    assert store.read(objects.get_object, ObjectName("bucket", "key")) == (before if there else None)
+    assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == (before if there else None)
 
 
 def test_delete_may_ask_for_the_etag(store: Store) -> None:
@@ -141,11 +141,11 @@ def test_known_blobs_of_many(store: Store) -> None:
     store.write_sync(uploads.insert_upload, values.upload())
     extra = values.part(5)
     store.write_sync(uploads.put_part, "upload", extra)
-    found = store.read(objects.get_object, ObjectName("bucket", "key"))
+    found = store.read_sync(objects.get_object, ObjectName("bucket", "key"))
     assert found is not None
     known = {part.blob for part in found.parts} | {extra.blob}
-    assert store.read(parts.known_blobs, [*known, *(f"orphan-{n}" for n in range(700))]) == known
-    assert store.read(parts.known_blobs, []) == set()
+    assert store.read_sync(parts.known_blobs, [*known, *(f"orphan-{n}" for n in range(700))]) == known
+    assert store.read_sync(parts.known_blobs, []) == set()
 
 
 def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
@@ -163,7 +163,7 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
     assert found.setting("accelerate") is None
     store.change_sync(buckets.delete_bucket, "bucket")
     store.change_sync(buckets.insert_bucket, replace(values.bucket(), settings=(("tagging", "[]"),)))
-    assert store.read(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
+    assert store.read_sync(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
     with pytest.raises(IntegrityError):
         store.change_sync(buckets.set_setting, "none", "versioning", "{}")
 
@@ -171,13 +171,13 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
 def test_a_storage_class_goes_from_the_upload_to_the_object_and_the_list(store: Store) -> None:
     """None stands for STANDARD, in rows of before as well."""
     store.write_sync(uploads.insert_upload, replace(values.upload(), storage_class="GLACIER"))
-    found = store.read(uploads.find_upload, "upload", ObjectName("bucket", "key"))
+    found = store.read_sync(uploads.find_upload, "upload", ObjectName("bucket", "key"))
     assert found is not None
     assert found.storage_class == "GLACIER"
     store.write_sync(objects.publish, replace(values.obj("cold"), storage_class="GLACIER"))
     store.write_sync(objects.publish, values.obj("plain"))
-    listed = store.read(list_objects, "bucket").objects
+    listed = store.read_sync(list_objects, "bucket").objects
     assert [(item.key, item.storage_class) for item in listed] == [("cold", "GLACIER"), ("plain", None)]
-    cold = store.read(objects.head_object, ObjectName("bucket", "cold"))
+    cold = store.read_sync(objects.head_object, ObjectName("bucket", "cold"))
     assert cold is not None
     assert cold.storage_class == "GLACIER"

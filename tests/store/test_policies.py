@@ -67,7 +67,7 @@ def test_boundary_is_the_default_version(full: Store) -> None:
         assert full.catalog().boundary(principal) is None
         full.change_sync(identities.set_boundary, identity, POLICY.arn)
         assert full.catalog().boundary(principal) == "{managed}"
-    policy = full.read(managed_policies.policy_by_id, POLICY.id)
+    policy = full.read_sync(managed_policies.policy_by_id, POLICY.id)
     assert (policy.boundaries, policy.attachments) == (2, 0)
     full.change_sync(managed_policies.add_version, policy, "{newer}", default=True, now=5.0)
     assert full.catalog().boundary(OF_USER) == full.catalog().boundary(OF_ROLE) == "{newer}"
@@ -95,9 +95,9 @@ def test_principal_has_path_and_tags(full: Store) -> None:
 def test_versions(full: Store) -> None:
     """Five at most, each with a number of its own; the default one is not removed."""
     for number in range(2, 6):
-        policy = full.read(managed_policies.policy_by_id, POLICY.id)
+        policy = full.read_sync(managed_policies.policy_by_id, POLICY.id)
         assert full.change_sync(managed_policies.add_version, policy, "{}", default=False, now=4.0) == number
-    policy = full.read(managed_policies.policy_by_id, POLICY.id)
+    policy = full.read_sync(managed_policies.policy_by_id, POLICY.id)
     with pytest.raises(TooMany):
         full.change_sync(managed_policies.add_version, policy, "{}", default=False, now=4.0)
     with pytest.raises(StillUsed):
@@ -106,7 +106,7 @@ def test_versions(full: Store) -> None:
         full.change_sync(managed_policies.delete_policy, policy)
     full.change_sync(managed_policies.delete_version, policy, 5)
     assert full.change_sync(managed_policies.add_version, policy, "{}", default=True, now=6.0) == 6
-    assert [version.number for version in full.read(managed_policies.versions, POLICY.id)] == [6, 4, 3, 2, 1]
+    assert [version.number for version in full.read_sync(managed_policies.versions, POLICY.id)] == [6, 4, 3, 2, 1]
 
 
 def test_quotas_are_judged_with_the_change(full: Store) -> None:
@@ -130,7 +130,7 @@ def test_quotas_are_judged_with_the_change(full: Store) -> None:
     full.change_sync(inline_policies.put, USER.id, "own", "{ a }", 3)
     with pytest.raises(TooMany):
         full.change_sync(inline_policies.put, USER.id, "more", "{", 3)
-    assert full.read(inline_policies.names, USER.id) == ["own"]
+    assert full.read_sync(inline_policies.names, USER.id) == ["own"]
 
 
 def test_names_differ_in_more_than_case(full: Store) -> None:
@@ -142,7 +142,7 @@ def test_names_differ_in_more_than_case(full: Store) -> None:
     with pytest.raises(AlreadyExists):
         full.change_sync(users.rename_user, values.ACCOUNT, "second", "Writer", None)
     full.change_sync(users.rename_user, values.ACCOUNT, "writer", "Writer", None)
-    assert full.read(users.find_user, values.ACCOUNT, "writer") is None
+    assert full.read_sync(users.find_user, values.ACCOUNT, "writer") is None
 
 
 def test_what_has_gone_is_not_changed(full: Store) -> None:
@@ -168,10 +168,10 @@ def test_uses_are_noted_once_a_minute(full: Store) -> None:
         (LastUse(1060.0, "s3", "b"), LastUse(1060.0, "s3", "b")),
     ):
         full.write_sync(access_keys.note_use, "AKIA1", use)
-        assert full.read(access_keys.last_use, "AKIA1") == kept
+        assert full.read_sync(access_keys.last_use, "AKIA1") == kept
     full.change_sync(access_keys.delete_access_key, "AKIA1")
     full.write_sync(access_keys.note_use, "AKIA1", LastUse(2000.0, "s3", "b"))
-    assert full.read(access_keys.last_use, "AKIA1") is None
+    assert full.read_sync(access_keys.last_use, "AKIA1") is None
 
 
 def test_a_role_s_uses_are_kept_to_the_minute(full: Store) -> None:
@@ -184,8 +184,8 @@ def test_a_role_s_uses_are_kept_to_the_minute(full: Store) -> None:
         (1001.0, "e", (1060.0, "d")),
     ):
         full.write_sync(roles.note_use, ROLE.id, used, region)
-        assert full.read(roles.last_use, ROLE.id) == expected
+        assert full.read_sync(roles.last_use, ROLE.id) == expected
     full.write_sync(roles.note_use, "AROAGONE", 1000.0, "a")
-    assert full.read(roles.last_use, "AROAGONE") is None
+    assert full.read_sync(roles.last_use, "AROAGONE") is None
     full.change_sync(roles.delete_role, ROLE.account, ROLE.name)
-    assert full.read(roles.last_use, ROLE.id) is None
+    assert full.read_sync(roles.last_use, ROLE.id) is None

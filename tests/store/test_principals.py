@@ -54,15 +54,15 @@ def named(store: Store) -> Store:
 )
 def test_what_exists(named: Store, name: str, exists: bool) -> None:
     """Accounts, users and roles by their whole ARN, sessions by their role; ids are no names."""
-    assert named.read(principals.exists, name) is exists
+    assert named.read_sync(principals.exists, name) is exists
 
 
 def test_first_of_several_that_does_not_exist(named: Store) -> None:
     """A check of several names tells of the first that is missing."""
     with pytest.raises(NoSuchPrincipal) as refused:
-        named.read(principals.check, [ACCOUNT, USER.arn, "999999999999", "x"])
+        named.read_sync(principals.check, [ACCOUNT, USER.arn, "999999999999", "x"])
     assert refused.value.name == "999999999999"
-    named.read(principals.check, [])
+    named.read_sync(principals.check, [])
 
 
 def document(*named: object) -> str:
@@ -124,6 +124,6 @@ def test_grants_of_an_ended_role(named: Store) -> None:
         )  # fmt: skip
         named.change_sync(grants.insert_grant, grant, {keys.ENABLED}, 100, 100)
     named.change_sync(roles.delete_role, ACCOUNT, "night")
-    found = named.read(grants.list_grants, key.key_id, values.REGION, None, "", 10)
+    found = named.read_sync(grants.list_grants, key.key_id, values.REGION, None, "", 10)
     names = [(grant.grantee, grant.retiring) for grant in found]
     assert names == [(ROLE.id, f"{ROLE.id}:shift"), (f"{ROLE.id}:shift", None), (USER.arn, ROLE.id)]

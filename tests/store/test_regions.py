@@ -22,7 +22,7 @@ def _primary(store: Store, **changes: object) -> tuple[Key, Material]:
 
 
 def _found(store: Store, key: Key, region: str) -> Key:
-    found = store.read(keys.find_key, key.key_id, region)
+    found = store.read_sync(keys.find_key, key.key_id, region)
     assert found is not None
     return found
 
@@ -39,8 +39,8 @@ def test_replica_shares_what_the_primary_key_has_now(store: Store) -> None:
     assert (made.current_material, made.rotation_period, made.rotation_due) == (b"2" * 32, 90, 3.0 + 90 * DAY)
     assert (made.state, made.description, made.tags) == (ENABLED, "there", (("a", "b"),))
     for region in (HERE, THERE):
-        assert store.read(materials.list_materials, key.key_id, region) == [first, second]
-    versions = [store.read(materials.list_versions, key.key_id, region) for region in (HERE, THERE)]
+        assert store.read_sync(materials.list_materials, key.key_id, region) == [first, second]
+    versions = [store.read_sync(materials.list_versions, key.key_id, region) for region in (HERE, THERE)]
     assert versions[0] == versions[1]
 
 
@@ -49,8 +49,8 @@ def test_replica_has_copies_of_its_own(store: Store) -> None:
     key, material = _primary(store)
     store.change_sync(replicas.insert_replica, replace(key, region=THERE))
     store.change_sync(materials.destroy_materials, key.key_id, HERE)
-    assert store.read(materials.list_materials, key.key_id, HERE) == []
-    assert store.read(materials.list_materials, key.key_id, THERE) == [material]
+    assert store.read_sync(materials.list_materials, key.key_id, HERE) == []
+    assert store.read_sync(materials.list_materials, key.key_id, THERE) == [material]
 
 
 @pytest.mark.parametrize("state", [DISABLED, PENDING_DELETION, PENDING_REPLICA_DELETION, "Updating"])
@@ -59,7 +59,7 @@ def test_only_an_enabled_primary_key_is_replicated(store: Store, state: str) -> 
     key, _ = _primary(store, state=state)
     with pytest.raises(WrongState):
         store.change_sync(replicas.insert_replica, replace(key, region=THERE))
-    assert store.read(keys.find_key, key.key_id, THERE) is None
+    assert store.read_sync(keys.find_key, key.key_id, THERE) is None
 
 
 def test_what_is_no_primary_key_is_not_replicated(store: Store) -> None:
@@ -72,7 +72,7 @@ def test_what_is_no_primary_key_is_not_replicated(store: Store) -> None:
         store.change_sync(replicas.insert_replica, replace(key, region=FAR, primary_region="ca-west-1"))
     with pytest.raises(AlreadyExists):
         store.change_sync(replicas.insert_replica, replace(key, region=THERE))
-    assert store.read(keys.list_regions, key.key_id) == [THERE, HERE]
+    assert store.read_sync(keys.list_regions, key.key_id) == [THERE, HERE]
 
 
 def test_primary_key_changes(store: Store) -> None:
@@ -105,9 +105,9 @@ def test_primary_key_waits_for_its_replicas(store: Store) -> None:
     assert (waiting.state, waiting.deletion_window, waiting.deletion_date) == (PENDING_REPLICA_DELETION, 7, None)
     for region in (THERE, FAR):
         assert store.change_sync(keys.schedule_deletion, key.key_id, region, 50.0, 7, 1.0)
-    assert store.read(keys.list_regions, key.key_id, 49.0) == [THERE, FAR, HERE]
-    assert store.read(keys.list_regions, key.key_id, 50.0) == [HERE]
-    assert [each.region for each in store.read(keys.expired_keys, 50.0)] in ([THERE, FAR], [FAR, THERE])
+    assert store.read_sync(keys.list_regions, key.key_id, 49.0) == [THERE, FAR, HERE]
+    assert store.read_sync(keys.list_regions, key.key_id, 50.0) == [HERE]
+    assert [each.region for each in store.read_sync(keys.expired_keys, 50.0)] in ([THERE, FAR], [FAR, THERE])
     assert store.change_sync(keys.purge_expired, 60.0) == [key.key_id, key.key_id]
     ending = _found(store, key, HERE)
     assert (ending.state, ending.deletion_window, ending.deletion_date) == (PENDING_DELETION, None, 60.0 + 7 * DAY)
@@ -129,9 +129,9 @@ def test_primary_key_does_not_wait_for_those_that_ended(store: Store) -> None:
 
 def test_count_of_keys(store: Store) -> None:
     """Keys count by account and Region, those that are managed do not."""
-    before = store.read(keys.count_keys, values.ACCOUNT, FAR)
+    before = store.read_sync(keys.count_keys, values.ACCOUNT, FAR)
     for manager, service in (("CUSTOMER", ""), ("CUSTOMER", ""), ("AWS", "s3"), ("SERVICE", "s3")):
         key, material = values.key(region=FAR, manager=manager, service=service)
         store.change_sync(keys.insert_key, key, material)
-    assert store.read(keys.count_keys, values.ACCOUNT, FAR) == before + 2
-    assert store.read(keys.count_keys, values.ACCOUNT, "ca-west-1") == 0
+    assert store.read_sync(keys.count_keys, values.ACCOUNT, FAR) == before + 2
+    assert store.read_sync(keys.count_keys, values.ACCOUNT, "ca-west-1") == 0

@@ -19,12 +19,12 @@ from tests.store import values
 def test_every_commit_has_the_next_number(store: Store, settings: Settings) -> None:
     """Writes, changes and commits raise it by one each, from whichever process; what they are told is what is there."""
     other = Store.open(settings)
-    first = store.read(epoch.read_serial)
+    first = store.read_sync(epoch.read_serial)
     store.write_sync(buckets.insert_bucket, values.bucket("one"))
     other.change_sync(buckets.insert_bucket, values.bucket("two"))
-    assert store.read(epoch.read_serial) == first + 2
+    assert store.read_sync(epoch.read_serial) == first + 2
     _, told = store.commit_sync(lambda conn: buckets.insert_bucket(conn, values.bucket("three")))
-    assert told == store.read(epoch.read_serial) == other.read(epoch.read_serial) == first + 3
+    assert told == store.read_sync(epoch.read_serial) == other.read_sync(epoch.read_serial) == first + 3
     other.close()
 
 
@@ -32,9 +32,9 @@ def test_what_writes_nothing_has_no_number(store: Store) -> None:
     """A commit without a change costs no write, and has no serial to witness."""
 
     async def story() -> None:
-        before = store.read(epoch.read_serial)
+        before = store.read_sync(epoch.read_serial)
         assert await store.commit(lambda _: "nothing", Effect.NONE, None) == ("nothing", 0)
-        assert store.read(epoch.read_serial) == before
+        assert store.read_sync(epoch.read_serial) == before
 
     asyncio.run(story())
 
@@ -63,7 +63,7 @@ def test_jobs_of_one_transaction_share_its_number(store: Store) -> None:
         jobs = [asyncio.ensure_future(store.commit(partial(_put, number=n), Effect.NONE, None)) for n in range(20)]
         await slow
         told = {serial for _, serial in await asyncio.gather(*jobs)}
-        assert told == {store.read(epoch.read_serial)}
+        assert told == {store.read_sync(epoch.read_serial)}
 
     asyncio.run(story())
 
@@ -75,6 +75,6 @@ def _put(conn: Connection, number: int) -> None:
 def test_branch_begins_far_past_all_that_was(store: Store) -> None:
     """Its first serial is past what a log witnesses, and past all that the branch that is left may still count."""
     store.write_sync(epoch.begin_branch, 5000)
-    assert store.read(epoch.read_serial) == 2**32 + 1  # its own commit's
+    assert store.read_sync(epoch.read_serial) == 2**32 + 1  # its own commit's
     store.write_sync(epoch.begin_branch, 7)
-    assert store.read(epoch.read_serial) == 2 * 2**32 + 1
+    assert store.read_sync(epoch.read_serial) == 2 * 2**32 + 1

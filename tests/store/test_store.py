@@ -53,7 +53,7 @@ def test_what_was_written_is_there_after_opening_again(settings: Settings) -> No
     store.write_sync(installation.insert_meta, installation.Meta(values.ACCOUNT, values.REGION, 12.25))
     store.close()
     store = Store.open(settings, create=False)
-    assert store.read(installation.find_meta) == installation.Meta(values.ACCOUNT, values.REGION, 12.25)
+    assert store.read_sync(installation.find_meta) == installation.Meta(values.ACCOUNT, values.REGION, 12.25)
     store.close()
 
 
@@ -111,8 +111,8 @@ def test_queries_of_one_read_see_one_state(settings: Settings) -> None:
         other.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
         return first, accounts.list_accounts(conn)
 
-    assert store.read(twice) == ([], [])
-    assert store.read(accounts.list_accounts) == [values.ACCOUNT]
+    assert store.read_sync(twice) == ([], [])
+    assert store.read_sync(accounts.list_accounts) == [values.ACCOUNT]
     store.close()
     other.close()
 
@@ -121,17 +121,17 @@ def test_read_within_a_read_is_refused(store: Store) -> None:
     """Catalog entries read from an older state than the catalog's epoch would be stale, so it is an error."""
 
     def nested(_: Connection) -> None:
-        store.read(accounts.list_accounts)
+        store.read_sync(accounts.list_accounts)
 
     with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
-        store.read(nested)
-    assert store.read(accounts.list_accounts) == [values.ACCOUNT]
+        store.read_sync(nested)
+    assert store.read_sync(accounts.list_accounts) == [values.ACCOUNT]
 
 
 def test_reads_cannot_leave_writes_behind(store: Store) -> None:
     """The connection that reads refuses to write."""
     with pytest.raises(StoreUnavailable, match="readonly"):
-        store.read(lambda conn: conn.execute(text("DELETE FROM buckets")))
+        store.read_sync(lambda conn: conn.execute(text("DELETE FROM buckets")))
     assert store.catalog().bucket("bucket") is not None
 
 

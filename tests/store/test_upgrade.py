@@ -73,12 +73,12 @@ def test_a_key_of_the_first_version_is_as_it_was(old: Settings) -> None:
     store = Store.open(old)
     try:
         assert migrate.revision(old.database) == migrate.HEAD
-        key = store.read(keys.find_key, str(KEY["key_id"]), values.REGION)
+        key = store.read_sync(keys.find_key, str(KEY["key_id"]), values.REGION)
         assert key is not None
         assert (key.state, key.description, key.created, key.tags) == ("Disabled", "old", 7.0, (("team", "blue"),))
         later = (key.custom_key_store, key.primary_region, key.rotation_period, key.rotation_due, key.valid_to)
         assert later == (None,) * 5
-        found = store.read(materials.find_material, key.key_id, key.region, key.current_material)
+        found = store.read_sync(materials.find_material, key.key_id, key.region, key.current_material)
         assert found is not None
         assert found.wrapped == b"w" * 114
     finally:
@@ -103,7 +103,10 @@ def test_users_of_an_earlier_version_are_as_they_were(settings: Settings) -> Non
     store = Store.open(settings)
     try:
         ann = User(values.ACCOUNT, "Ann", "AIDAANN", 2.0)
-        assert store.read(identities.page, User, values.ACCOUNT) == [ann, User(values.ACCOUNT, "ann", "AIDA2", 3.0)]
+        assert store.read_sync(identities.page, User, values.ACCOUNT) == [
+            ann,
+            User(values.ACCOUNT, "ann", "AIDA2", 3.0),
+        ]
         key, root = store.catalog().access_key("AKIAANN"), store.catalog().access_key("AKIAROOT")
         assert key is not None
         assert root is not None
@@ -124,9 +127,9 @@ def test_the_policies_of_aws_come_with_an_upgrade(settings: Settings) -> None:
     engine.dispose()
     store = Store.open(settings)
     try:
-        assert store.read(accounts.list_accounts) == [values.ACCOUNT]
-        assert not store.read(accounts.account_exists, accounts.AWS)
-        found = store.read(managed_policies.policies_of_aws, values.ACCOUNT)
+        assert store.read_sync(accounts.list_accounts) == [values.ACCOUNT]
+        assert not store.read_sync(accounts.account_exists, accounts.AWS)
+        found = store.read_sync(managed_policies.policies_of_aws, values.ACCOUNT)
         assert [policy.name for policy in found if policy.path != "/"] == ["ViewOnlyAccess"]
         document = store.catalog().managed_document(values.ACCOUNT, "arn:aws:iam::aws:policy/AdministratorAccess")
         assert document is not None
@@ -154,7 +157,7 @@ def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> No
         assert bucket is not None
         assert bucket.policy == "{}"
         assert bucket.settings == (("ownershipControls", '{"ObjectOwnership":"BucketOwnerEnforced"}'),)
-        found = store.read(objects.get_object, ObjectName("old", "k"))
+        found = store.read_sync(objects.get_object, ObjectName("old", "k"))
         assert found is not None
         assert (found.etag, found.storage_class) == ("etag", None)
     finally:
@@ -211,16 +214,16 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
     store = Store.open(settings)
     try:
         name = ObjectName("old", "k")
-        obj = store.read(objects.get_object, name)
+        obj = store.read_sync(objects.get_object, name)
         first, second = (
             Part("blob-1", 10, 11, 1, "p1", None, b"\x01", 3.0), Part("blob-2", 20, 21, 2, "p2", "{}", b"\x02", 3.5),
         )  # fmt: skip
         assert obj == Object(name, "etag", 30, 4.0, "{h}", "{m}", kms, "{c}", "u", 2, (first, second), "COLD")
-        assert store.read(dependents.count, KEY_ARN) == Totals(1, 30, 1, 5)
-        [dependent] = store.read(dependents.list_objects, KEY_ARN)
+        assert store.read_sync(dependents.count, KEY_ARN) == Totals(1, 30, 1, 5)
+        [dependent] = store.read_sync(dependents.list_objects, KEY_ARN)
         assert (dependent.name, dependent.material_id) == (name, b"m" * 32)
-        assert store.read(dependents.list_buckets, KEY_ARN) == ["old"]
+        assert store.read_sync(dependents.list_buckets, KEY_ARN) == ["old"]
         assert store.write_sync(objects.unpublish, name) == ["blob-1", "blob-2"]
-        assert store.read(parts.known_blobs, ["blob-1", "blob-2", "blob-3"]) == {"blob-3"}
+        assert store.read_sync(parts.known_blobs, ["blob-1", "blob-2", "blob-3"]) == {"blob-3"}
     finally:
         store.close()

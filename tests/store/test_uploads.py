@@ -33,19 +33,19 @@ def _whole(chosen: list[Part]) -> Object:
 
 def test_upload_is_found_under_its_own_name_only(started: Store) -> None:
     """An upload id with another key or bucket is no upload."""
-    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "key")) == values.upload()
-    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "other")) is None
-    assert started.read(uploads.find_upload, "upload", ObjectName("other", "key")) is None
+    assert started.read_sync(uploads.find_upload, "upload", ObjectName("bucket", "key")) == values.upload()
+    assert started.read_sync(uploads.find_upload, "upload", ObjectName("bucket", "other")) is None
+    assert started.read_sync(uploads.find_upload, "upload", ObjectName("other", "key")) is None
 
 
 def test_parts_are_listed_in_order_and_replaced(started: Store) -> None:
     """Parts may come in any order; a part sent again takes the place of the first, whose blob is given back."""
     third, first, second = _put(started, 3, 1, 2)
-    assert started.read(uploads.list_parts, "upload") == [first, second, third]
-    assert started.read(uploads.list_parts, "upload", 1, 1) == [second]
+    assert started.read_sync(uploads.list_parts, "upload") == [first, second, third]
+    assert started.read_sync(uploads.list_parts, "upload", 1, 1) == [second]
     again = values.part(2)
     assert started.write_sync(uploads.put_part, "upload", again) == [second.blob]
-    assert started.read(uploads.list_parts, "upload") == [first, again, third]
+    assert started.read_sync(uploads.list_parts, "upload") == [first, again, third]
 
 
 def test_part_of_an_absent_upload_is_refused(started: Store) -> None:
@@ -62,12 +62,12 @@ def test_complete_makes_the_object_of_the_chosen_parts(started: Store) -> None:
     first, second, third = _put(started, 1, 2, 3)
     done = started.write_sync(uploads.complete_upload, "upload", _whole([first, third]))
     assert set(done.blobs) == {second.blob, old.parts[0].blob}
-    assert started.read(objects.get_object, ObjectName("bucket", "key")) == done.object
+    assert started.read_sync(objects.get_object, ObjectName("bucket", "key")) == done.object
     assert done.object == replace(_whole([first, third]), upload_id="upload", part_count=2)
-    assert started.read(uploads.find_upload, "upload", ObjectName("bucket", "key")) is None
-    assert started.read(uploads.list_parts, "upload") == []
+    assert started.read_sync(uploads.find_upload, "upload", ObjectName("bucket", "key")) is None
+    assert started.read_sync(uploads.list_parts, "upload") == []
     wanted = [part.blob for part in (first, second, third)]
-    assert started.read(parts.known_blobs, wanted) == {first.blob, third.blob}
+    assert started.read_sync(parts.known_blobs, wanted) == {first.blob, third.blob}
 
 
 def test_completing_again_loses_nothing(started: Store) -> None:
@@ -76,8 +76,8 @@ def test_completing_again_loses_nothing(started: Store) -> None:
     done = started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
     again = started.write_sync(uploads.complete_upload, "upload", replace(_whole(chosen), etag="another-2"))
     assert again == uploads.Completion(done.object, ())
-    assert started.read(objects.get_object, ObjectName("bucket", "key")) == done.object
-    assert started.read(uploads.find_completed, "upload", ObjectName("bucket", "key")) == done.object
+    assert started.read_sync(objects.get_object, ObjectName("bucket", "key")) == done.object
+    assert started.read_sync(uploads.find_completed, "upload", ObjectName("bucket", "key")) == done.object
 
 
 def test_completing_again_after_an_overwrite_is_refused(started: Store) -> None:
@@ -88,7 +88,7 @@ def test_completing_again_after_an_overwrite_is_refused(started: Store) -> None:
     started.write_sync(objects.publish, newer)
     with pytest.raises(NoSuchUpload):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
-    assert started.read(objects.get_object, ObjectName("bucket", "key")) == newer
+    assert started.read_sync(objects.get_object, ObjectName("bucket", "key")) == newer
 
 
 def test_complete_with_a_replaced_part_is_refused(started: Store) -> None:
@@ -101,7 +101,7 @@ def test_complete_with_a_replaced_part_is_refused(started: Store) -> None:
     assert refused.value.number == 2
     with pytest.raises(InvalidPart):
         started.write_sync(uploads.complete_upload, "upload", _whole([first, values.part(3)]))
-    assert started.read(uploads.list_parts, "upload") == [first, newer]
+    assert started.read_sync(uploads.list_parts, "upload") == [first, newer]
 
 
 def test_complete_with_a_condition_that_fails_keeps_the_upload(started: Store) -> None:
@@ -110,7 +110,7 @@ def test_complete_with_a_condition_that_fails_keeps_the_upload(started: Store) -
     chosen = _put(started, 1, 2)
     with pytest.raises(PreconditionFailed):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen), if_none_match="*")
-    assert started.read(uploads.list_parts, "upload") == chosen
+    assert started.read_sync(uploads.list_parts, "upload") == chosen
     freed = started.write_sync(uploads.abort_upload, "upload", ObjectName("bucket", "key"))
     assert sorted(freed) == sorted(part.blob for part in chosen)
 
@@ -129,7 +129,7 @@ def test_uploads_are_listed_by_key_and_id(store: Store) -> None:
     made = [values.upload(f"id-{n}", key) for n, key in enumerate(("a", "b/1", "b/1", "b/2", "c"))]
     for upload in reversed(made):
         store.write_sync(uploads.insert_upload, upload)
-    assert store.read(uploads.list_uploads, "bucket", "", "", "", 10) == made
-    assert store.read(uploads.list_uploads, "bucket", "b/", "", "", 10) == made[1:4]
-    assert store.read(uploads.list_uploads, "bucket", "", "b/1", "id-1", 2) == made[2:4]
-    assert store.read(uploads.list_uploads, "bucket", "", "b/1", "\U0010ffff", 10) == made[3:]
+    assert store.read_sync(uploads.list_uploads, "bucket", "", "", "", 10) == made
+    assert store.read_sync(uploads.list_uploads, "bucket", "b/", "", "", 10) == made[1:4]
+    assert store.read_sync(uploads.list_uploads, "bucket", "", "b/1", "id-1", 2) == made[2:4]
+    assert store.read_sync(uploads.list_uploads, "bucket", "", "b/1", "\U0010ffff", 10) == made[3:]

@@ -50,7 +50,7 @@ def test_waiting_jobs_share_one_commit(store: Store, settings: Settings) -> None
         versions.append(watch.execute("PRAGMA data_version").fetchone()[0])
         watch.close()
         assert versions[1] - versions[0] <= 1
-        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 101
+        assert len(store.read_sync(buckets.list_buckets, values.ACCOUNT)) == 101
 
     asyncio.run(story())
 
@@ -71,7 +71,11 @@ def test_refused_job_undoes_its_own_writes_only(store: Store) -> None:
             return_exceptions=True,
         )
         assert [type(outcome) for outcome in outcomes] == [type(None), type(None), AlreadyExists, type(None)]
-        assert [one.name for one in store.read(buckets.list_buckets, values.ACCOUNT)] == ["after", "before", "bucket"]
+        assert [one.name for one in store.read_sync(buckets.list_buckets, values.ACCOUNT)] == [
+            "after",
+            "before",
+            "bucket",
+        ]
 
     asyncio.run(story())
 
@@ -97,15 +101,15 @@ def test_changes_bump_the_epoch_with_what_they_change(store: Store) -> None:
     """A change moves the epoch, a write does not, and a refused change does not."""
 
     async def story() -> None:
-        before = store.read(epoch.read_epoch)
+        before = store.read_sync(epoch.read_epoch)
         await store.write(buckets.insert_bucket, values.bucket("written"))
-        assert store.read(epoch.read_epoch) == before
+        assert store.read_sync(epoch.read_epoch) == before
         await store.change(buckets.insert_bucket, values.bucket("changed"))
-        changed = store.read(epoch.read_epoch)
+        changed = store.read_sync(epoch.read_epoch)
         assert changed > before
         with pytest.raises(AlreadyExists):
             await store.change(buckets.insert_bucket, values.bucket("changed"))
-        assert store.read(epoch.read_epoch) == changed
+        assert store.read_sync(epoch.read_epoch) == changed
 
     asyncio.run(story())
 
@@ -118,9 +122,9 @@ def test_only_what_may_take_a_right_moves_the_epoch_of_rights(store: Store) -> N
         before = store.rights_epoch
         for number in range(3):
             await store.commit(_insertion(number), Effect.GIVES, before)
-        assert store.read(epoch.read_epoch) & 0xFFFFFFFF == 3
+        assert store.read_sync(epoch.read_epoch) & 0xFFFFFFFF == 3
         await store.commit(_insertion(3), Effect.TAKES, before)
-        assert epoch.rights_part(store.read(epoch.read_epoch)) == before + 1
+        assert epoch.rights_part(store.read_sync(epoch.read_epoch)) == before + 1
         for effect in Effect:
             with pytest.raises(RightsMoved):
                 await store.commit(_insertion(4), effect, before)
@@ -147,7 +151,7 @@ def test_rights_move_within_a_transaction(store: Store) -> None:
         )
         await slow
         assert [type(outcome) for outcome in outcomes] == [tuple, RightsMoved]
-        assert [one.name for one in store.read(buckets.list_buckets, values.ACCOUNT)] == ["bucket", "bucket-0001"]
+        assert [one.name for one in store.read_sync(buckets.list_buckets, values.ACCOUNT)] == ["bucket", "bucket-0001"]
 
     asyncio.run(story())
 
@@ -164,7 +168,7 @@ def test_close_finishes_what_is_queued(settings: Settings) -> None:
         store.close()
         await asyncio.gather(slow, *jobs)
         store = Store.open(settings)
-        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 600
+        assert len(store.read_sync(buckets.list_buckets, values.ACCOUNT)) == 600
         store.close()
 
     asyncio.run(story())
@@ -183,7 +187,7 @@ def test_threads_write_through_the_same_writer(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == 41
+    assert len(store.read_sync(buckets.list_buckets, values.ACCOUNT)) == 41
 
 
 def test_locked_database_is_unavailable(store: Store, settings: Settings) -> None:
@@ -275,7 +279,7 @@ _COMMITS_WITHOUT_SYNC = textwrap.dedent("""
     try:
         store.write_sync(accounts.insert_account, "222222222222", 1.0)
     except Exception as error:
-        print(type(error).__name__, store.read(accounts.list_accounts), flush=True)
+        print(type(error).__name__, store.read_sync(accounts.list_accounts), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """)
 
@@ -293,7 +297,7 @@ def test_commit_that_fails_in_fsync_may_come_back(tmp_path: Path, settings: Sett
     )  # fmt: skip
     assert done.stdout.strip() == f"{OutcomeUnknown.__name__} ['111111111111']"
     store = Store.open(settings)
-    assert store.read(accounts.list_accounts) == ["111111111111", "222222222222"]
+    assert store.read_sync(accounts.list_accounts) == ["111111111111", "222222222222"]
     store.close()
 
 
@@ -339,17 +343,17 @@ _FULL_DISK = textwrap.dedent("""
             assert all(outcome is None or isinstance(outcome, StoreUnavailable) for outcome in outcomes), outcomes
             kept += outcomes.count(None)
             refused += sum(outcome is not None for outcome in outcomes)
-            present = {b.name for b in store.read(buckets.list_buckets, values.ACCOUNT)}
+            present = {b.name for b in store.read_sync(buckets.list_buckets, values.ACCOUNT)}
             for bucket, outcome in zip(names, outcomes, strict=True):
                 assert (bucket.name in present) == (outcome is None)
         assert kept and refused, (kept, refused)
         jobs = [store.write(f) for f in (lambda _: time.sleep(0.1), innocent, too_much)]
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes[1:]] == [StoreUnavailable, StoreUnavailable], outcomes
-        assert {b.policy for b in store.read(buckets.list_buckets, values.ACCOUNT)} == {None}
+        assert {b.policy for b in store.read_sync(buckets.list_buckets, values.ACCOUNT)} == {None}
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await store.change(buckets.insert_bucket, values.bucket("room-again"))
-        assert len(store.read(buckets.list_buckets, values.ACCOUNT)) == kept + 1
+        assert len(store.read_sync(buckets.list_buckets, values.ACCOUNT)) == kept + 1
         assert store.catalog().bucket("room-again")
         store.close()
 
@@ -376,7 +380,7 @@ def test_failed_commit_refuses_the_whole_batch(store: Store) -> None:
 
     outcomes = asyncio.run(both())
     assert [type(outcome) for outcome in outcomes[1:]] == [StoreUnavailable, StoreUnavailable]
-    assert store.read(buckets.find_bucket, "innocent") is None
+    assert store.read_sync(buckets.find_bucket, "innocent") is None
     store.write_sync(buckets.insert_bucket, values.bucket("innocent"))
 
 

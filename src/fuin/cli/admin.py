@@ -49,7 +49,7 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
         async with keyholding.reached(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
             store = Store.open(settings)
             try:
-                first = store.read(installation.find_meta)
+                first = await store.read(installation.find_meta)
                 if first is None:
                     raise FuinError("the server has not finished its first start")
                 return await act(store, keyholder, first.account)

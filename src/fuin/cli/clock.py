@@ -69,7 +69,7 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
 
 
 def _looked(store: Store) -> Shown:
-    if store.read(rows.find) is None:
+    if store.read_sync(rows.find) is None:
         raise FuinError("no time has been counted yet; the next start of the server begins with it")
     return timekeeper.look_at(store)
 

@@ -93,7 +93,7 @@ def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects:
         yield ""
         yield plain(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
     try:
-        retraced = store.read(retrace, entry.draft, decision)
+        retraced = store.read_sync(retrace, entry.draft, decision)
     except CannotRetrace as reason:
         told = plain(f"  It cannot be evaluated anew: {reason}.")
         yield {**head, "cannotEvaluate": str(reason)} if as_objects else told

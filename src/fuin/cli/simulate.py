@@ -69,12 +69,12 @@ def simulate(
     extra = None if with_policy is None else with_policy.read_text(encoding="utf-8")
     instead = None if resource_policy is None else resource_policy.read_text(encoding="utf-8")
     with reading(data) as store:
-        holder = store.read(_holder, principal)
+        holder = store.read_sync(_holder, principal)
         if extra is not None:
             parse_policy(extra, PolicyKind.MANAGED)
             sheet = Sheet(f"policy {with_policy}", PolicyKind.MANAGED, extra)
             holder = replace(holder, policies=(*holder.policies, sheet))
-        rights = [right for one in action for right in store.read(targets.rights, one, resource)]
+        rights = [right for one in action for right in store.read_sync(targets.rights, one, resource)]
         found = [(right, _retraced(right, holder, facts, instead)) for right in rights]
     if json_output:
         typer.echo(json.dumps([_object(right, one) for right, one in found], indent=1))

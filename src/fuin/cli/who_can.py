@@ -37,8 +37,8 @@ def who_can_command(
     **Example**: `fuin who-can s3:GetObject s3://papers/2026/a.txt --data ./fuin-data`
     """
     with reading(data) as store:
-        rights = store.read(targets.rights, action, target)
-        rows = store.read(who_can, rights)
+        rights = store.read_sync(targets.rights, action, target)
+        rows = store.read_sync(who_can, rights)
     shown = rows if everybody else [row for row in rows if row.verdict != "cannot"]
     if json_output:
         asked = [{"action": right.action, "resource": right.resource} for right in rights]

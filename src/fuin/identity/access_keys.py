@@ -62,8 +62,8 @@ async def delete_access_key(call: Call, given: Given) -> None:
 
 async def get_access_key_last_used(call: Call, given: Given) -> Output:
     """Return when, for which service and in which Region a key was last used, to the minute."""
-    read = call.services.store.read
-    key = read(access_keys.find_access_key, given["AccessKeyId"])
+    store = call.services.store
+    key = await store.read(access_keys.find_access_key, given["AccessKeyId"])
     anybody = f"arn:aws:iam::{call.account}:user/*"
     if key is None or key.account != call.account:
         entities.permit(call, anybody)
@@ -72,7 +72,7 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
         entities.permit(call, key.principal.arn)
     except AccessDenied as error:
         raise entities.unplaced(error, key.principal.arn, anybody) from None
-    last = read(access_keys.last_use, key.access_key_id)
+    last = await store.read(access_keys.last_use, key.access_key_id)
     used = {"ServiceName": "N/A", "Region": "N/A"}
     shown = used if last is None else {"LastUsedDate": last.used, "ServiceName": last.service, "Region": last.region}
     return {"UserName": key.user, "AccessKeyLastUsed": shown}
@@ -93,7 +93,7 @@ def _root(call: Call) -> User:
 
 
 def _keys_of(call: Call, user: User | None) -> list[AccessKey]:
-    return call.services.store.read(access_keys.list_of_user, call.account, None if user is None else user.id)
+    return call.services.store.look_up(access_keys.list_of_user, call.account, None if user is None else user.id)
 
 
 def _key_of(call: Call, user: User | None, access_key_id: str) -> AccessKey:

@@ -59,7 +59,7 @@ def _summary(conn: Connection, account: str) -> dict[str, int]:
 async def list_account_aliases(call: Call, _given: Given) -> Output:
     """Return the account's alias, if it has one."""
     entities.permit(call, "*")
-    alias = call.services.store.read(account_aliases.find_alias, call.account)
+    alias = await call.services.store.read(account_aliases.find_alias, call.account)
     return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}
 
 

@@ -67,7 +67,7 @@ async def add_user(
     """Add a user with one access key; raises FuinError, AlreadyExists or NotFound (the account)."""
     if not _NAME.fullmatch(name):
         raise FuinError("a user's name has 1 to 64 letters, digits and +=,.@_-")
-    if store.read(users.find_user, account, name) is not None:
+    if await store.read(users.find_user, account, name) is not None:
         raise AlreadyExists(f"there is a user {name} already")
     user = users.User(account, name, ids.new_user_id(), time.time())
     key = await prepare_access_key(keyholder, access_key_id, secret)
@@ -84,7 +84,7 @@ async def add_user(
 async def put_user_policy(store: Store, keyholder: Keyholder, account: str, name: str, document: str) -> None:
     """Replace a user's inline policy; raises MalformedPolicy or NotFound. It holds as soon as this returns."""
     check_policy(document, PolicyKind.IDENTITY)
-    if store.read(users.find_user, account, name) is None:
+    if await store.read(users.find_user, account, name) is None:
         raise NotFound(f"there is no user {name}; `fuin user add` makes one")
     act = Act("PutUserPolicy", account, {"user": name, "policy": msgspec.json.decode(document)})
     await carry_out(store, keyholder, act, lambda conn: users.put_user_policy(conn, account, name, document))
@@ -96,7 +96,7 @@ async def add_account(
     """Add an account with a root access key; raises FuinError or AlreadyExists."""
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
         raise FuinError("an account's number has twelve digits")
-    if store.read(accounts.account_exists, account):
+    if await store.read(accounts.account_exists, account):
         raise AlreadyExists(f"there is an account {account} already")
     key = await prepare_access_key(keyholder, access_key_id, secret)
 

@@ -60,7 +60,7 @@ async def list_attached(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the policies that a user, group or role has."""
     owner = entities.of_kind(call, kind, given)
     prefix = given.get("PathPrefix", "/")
-    found = [policy for policy in call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
+    found = [policy for policy in await call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
     # AWS has policies of its own, one of which may have the same name.
     return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", shown)
 

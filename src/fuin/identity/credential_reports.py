@@ -49,7 +49,7 @@ async def generate_credential_report(call: Call, _given: Given) -> Output:
 async def get_credential_report(call: Call, _given: Given) -> Output:
     """Return the last report, if it is fresh."""
     entities.permit(call, "*")
-    found = call.services.store.read(credential_reports.find_report, call.account)
+    found = await call.services.store.read(credential_reports.find_report, call.account)
     if found is None:
         raise ReportNotPresent("No report is present. Use GenerateCredentialReport to make one.")
     generated, content = found

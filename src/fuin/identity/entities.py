@@ -115,7 +115,7 @@ def _allowed(
     more: Mapping[str, Any] | None,
     action: str | None = None,
 ) -> T:
-    found = call.services.store.read(find, call.account, name)
+    found = call.services.store.look_up(find, call.account, name)
     arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
     try:
         permit(call, arn, {**of(found), **(more or {})}, action=action)

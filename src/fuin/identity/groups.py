@@ -87,7 +87,7 @@ async def remove_user_from_group(call: Call, given: Given) -> None:
 def _both(call: Call, given: Given) -> tuple[Group, User]:
     """Return group and user; the right is one on the group."""
     group = entities.group(call, given["GroupName"])
-    user = call.services.store.read(identities.find, User, call.account, given["UserName"])
+    user = call.services.store.look_up(identities.find, User, call.account, given["UserName"])
     if user is None:
         raise NoSuchEntity(f"The user with name {given['UserName']} cannot be found.")
     return group, user
@@ -96,7 +96,7 @@ def _both(call: Call, given: Given) -> tuple[Group, User]:
 async def list_groups_for_user(call: Call, given: Given) -> Output:
     """Return a page of the groups that a user is in."""
     user = entities.user(call, given["UserName"])
-    found = call.services.store.read(groups.groups_of, user.id)
+    found = await call.services.store.read(groups.groups_of, user.id)
     return paging.page_of_all(given, "Groups", found, lambda group: group.name, shown)
 
 

@@ -34,7 +34,7 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
 async def get_policy(kind: str, call: Call, given: Given) -> Output:
     """Return an inline policy as it was put."""
     owner = entities.of_kind(call, kind, given)
-    document = call.services.store.read(inline_policies.find, owner.id, given["PolicyName"])
+    document = await call.services.store.read(inline_policies.find, owner.id, given["PolicyName"])
     if document is None:
         raise _missing(kind, given["PolicyName"])
     named = {entities.NAME_OF[kind]: owner.name, "PolicyName": given["PolicyName"]}
@@ -44,7 +44,7 @@ async def get_policy(kind: str, call: Call, given: Given) -> Output:
 async def list_policies(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the names of inline policies."""
     owner = entities.of_kind(call, kind, given)
-    names = call.services.store.read(inline_policies.names, owner.id)
+    names = await call.services.store.read(inline_policies.names, owner.id)
     return paging.page_of_all(given, "PolicyNames", names, str, str)
 
 

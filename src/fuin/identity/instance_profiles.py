@@ -40,7 +40,7 @@ async def create_instance_profile(call: Call, given: Given) -> Output:
 async def get_instance_profile(call: Call, given: Given) -> Output:
     """Return an instance profile with its role."""
     profile = entities.instance_profile(call, given)
-    return {"InstanceProfile": _shown_with(profile, call.services.store.read(_role_of, profile))}
+    return {"InstanceProfile": _shown_with(profile, await call.services.store.read(_role_of, profile))}
 
 
 async def list_instance_profiles(call: Call, given: Given) -> Output:

@@ -44,7 +44,7 @@ async def create_login_profile(call: Call, given: Given) -> Output:
 async def get_login_profile(call: Call, given: Given) -> Output:
     """Return when a user got its password, and whether it is to be set at sign-in."""
     user = _user(call, given)
-    profile = None if user is None else call.services.store.read(rows.find_profile, user.id)
+    profile = None if user is None else await call.services.store.read(rows.find_profile, user.id)
     if user is None or profile is None:
         raise _missing(call.account if user is None else user.name)
     return {"LoginProfile": _shown(user, profile)}
@@ -75,7 +75,7 @@ async def change_password(call: Call, given: Given) -> None:
         entities.permit(call, ids.iam_arn(call.account, "user", "/", "*"))
         raise InvalidUserType("Only a user can change its own password.")
     user = entities.user(call, call.principal.name)
-    if call.services.store.read(rows.find_profile, user.id) is None:
+    if await call.services.store.read(rows.find_profile, user.id) is None:
         raise _missing(user.name)
     password_policy.check(call, given["NewPassword"], given["OldPassword"])
     await _set(call, user, call.now, reset_required=False)

@@ -62,7 +62,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     """
     arn = given["PolicyArn"]
     check_arn(arn)
-    found = call.services.store.read(rows.find_policy, call.account, arn)
+    found = call.services.store.look_up(rows.find_policy, call.account, arn)
     account = identities.owner_of(call.account, arn) if owned else call.account
     try:
         entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
@@ -136,7 +136,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
     """Return a version with its document."""
     policy = policy_of(call, given)
     number = _number(policy, given)
-    for version in call.services.store.read(rows.versions, policy.id):
+    for version in await call.services.store.read(rows.versions, policy.id):
         if version.number == number:
             return {"PolicyVersion": shown_version(policy, version, entities.encoded(version.document))}
     raise _no_version(policy, given)
@@ -145,7 +145,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
 async def list_policy_versions(call: Call, given: Given) -> Output:
     """Return the versions of a policy, the newest first, without documents."""
     policy = policy_of(call, given)
-    found = call.services.store.read(rows.versions, policy.id)
+    found = await call.services.store.read(rows.versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
         given, "Versions", found, lambda version: order[version.number], lambda version: shown_version(policy, version)
@@ -156,7 +156,7 @@ async def set_default_policy_version(call: Call, given: Given) -> None:
     """Let another version hold, for all who have the policy, when this returns."""
     policy = policy_of(call, given, owned=True)
     number = _number(policy, given)
-    if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
+    if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)
     await entities.change(call, policy, _set_default, policy.id, number, call.now)
 
@@ -169,7 +169,7 @@ async def delete_policy_version(call: Call, given: Given) -> None:
     """Remove a version that is not the default one."""
     policy = policy_of(call, given, owned=True)
     number = _number(policy, given)
-    if all(version.number != number for version in call.services.store.read(rows.versions, policy.id)):
+    if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)
     await entities.change(call, policy, _delete_version, policy.id, number)
 

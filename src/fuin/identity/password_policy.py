@@ -57,7 +57,7 @@ async def delete_account_password_policy(call: Call, _given: Given) -> None:
 
 def policy_of(call: Call) -> dict[str, Any] | None:
     """Return the password policy of the caller's account as outputs have it, or None."""
-    document = call.services.store.read(password_policies.find_policy, call.account)
+    document = call.services.store.look_up(password_policies.find_policy, call.account)
     return None if document is None else json.loads(document)
 
 
@@ -69,7 +69,7 @@ def check(call: Call, password: str, old: str | None = None) -> None:
     policy = policy_of(call)
     have = sum(not kind.isdisjoint(password) for kind in _KINDS.values())
     if policy is None:
-        names = {call.account, call.services.store.read(account_aliases.find_alias, call.account)}
+        names = {call.account, call.services.store.look_up(account_aliases.find_alias, call.account)}
         conforms = len(password) >= _DEFAULT_LENGTH and have >= _DEFAULT_KINDS and password not in names
     else:
         conforms = len(password) >= policy["MinimumPasswordLength"]

@@ -64,7 +64,7 @@ def _trusted(document: str) -> list[str]:
 async def get_role(call: Call, given: Given) -> Output:
     """Return a role."""
     role = entities.role(call, given["RoleName"])
-    return {"Role": shown(role, call.services.store.read(roles.last_use, role.id))}
+    return {"Role": shown(role, await call.services.store.read(roles.last_use, role.id))}
 
 
 async def list_roles(call: Call, given: Given) -> Output:

@@ -83,6 +83,6 @@ async def get_service_linked_role_deletion_status(call: Call, given: Given) -> O
         raise entities.unplaced(error, arn, f"role {name}") from None
     if named is None:
         raise InvalidInput("The deletion task id is not valid.")
-    if not call.services.store.read(role_deletions.has_ended, call.account, task):
+    if not await call.services.store.read(role_deletions.has_ended, call.account, task):
         raise NoSuchEntity(f"The deletion task {task} cannot be found.")
     return {"Status": "SUCCEEDED"}

@@ -41,7 +41,7 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
     """Answer what the policies of a user, group or role would decide, with others that are given beside them."""
     arn = given["PolicySourceArn"]
     entities.permit(call, arn)
-    found = call.services.store.read(_source, call.account, arn)
+    found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
     holder = replace(found, policies=(*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))
@@ -69,7 +69,7 @@ async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Out
     """Return the condition keys that the policies of a user, group or role name, and others that are given."""
     arn = given["PolicySourceArn"]
     entities.permit(call, arn)
-    found = call.services.store.read(_source, call.account, arn)
+    found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
     return {"ContextKeyNames": _keys((*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))}
@@ -95,7 +95,7 @@ def _principal(call: Call, arn: str) -> Principal:
     if parts is None:
         raise InvalidInput(f"Invalid Caller ARN: {arn}")
     if parts[2] == call.account and _may_simulate(call, arn):
-        found = call.services.store.read(_source, call.account, arn)
+        found = call.services.store.look_up(_source, call.account, arn)
         if found is not None:
             return found.principal
     account, kind, name = parts[2], parts[3], parts[4].rpartition("/")[2]

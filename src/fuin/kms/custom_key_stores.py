@@ -78,7 +78,7 @@ async def create_custom_key_store(call: Call, p: CreateCustomKeyStoreInput) -> C
         DISCONNECTED, None, round(call.now, 3), _encode(settings).decode(), sealed,
     )  # fmt: skip
     call.facts["customKeyStore"] = store.id
-    call.services.store.read(_check_free, store)  # before the proxy is asked
+    await call.services.store.read(_check_free, store)  # before the proxy is asked
     await _check_health(call, store)
     await _write(call, store, _insert)
     return CreateCustomKeyStoreOutput(CustomKeyStoreId=store.id)
@@ -118,7 +118,7 @@ async def update_custom_key_store(call: Call, p: UpdateCustomKeyStoreInput) -> D
     if store.state not in allowed:
         raise _wrong_state(store.id, store.state)
     changed = await _changed(call, store, p)
-    call.services.store.read(_check_free, changed)
+    await call.services.store.read(_check_free, changed)
     if (changed.settings, changed.sealed_secret) != (store.settings, store.sealed_secret):
         await _check_health(call, changed)
     await _write(call, changed, lambda conn, new: _change(conn, new, allowed))
@@ -147,12 +147,12 @@ async def describe_custom_key_stores(call: Call, p: DescribeCustomKeyStoresInput
         return _one(_reach(call, p.CustomKeyStoreId, "kms:DescribeCustomKeyStores"))
     permit_identity(call, "kms:DescribeCustomKeyStores", "*", call.account)
     if p.CustomKeyStoreName is not None:
-        found = call.services.store.read(key_stores.find_by_name, call.account, call.region, p.CustomKeyStoreName)
+        found = await call.services.store.read(key_stores.find_by_name, call.account, call.region, p.CustomKeyStoreName)
         if found is None:
             raise _not_found(p.CustomKeyStoreName)
         return _one(found)
     after, limit = paging.start("custom-key-stores", p.Marker), p.Limit or _PAGE
-    listed = call.services.store.read(key_stores.list_key_stores, call.account, call.region, after, limit + 1)
+    listed = await call.services.store.read(key_stores.list_key_stores, call.account, call.region, after, limit + 1)
     shown, marker, more = paging.page("custom-key-stores", listed, limit, lambda store: store.id)
     return DescribeCustomKeyStoresOutput(
         CustomKeyStores=[_entry(store) for store in shown], NextMarker=marker, Truncated=more
@@ -161,7 +161,7 @@ async def describe_custom_key_stores(call: Call, p: DescribeCustomKeyStoresInput
 
 def find(call: Call, store_id: str) -> KeyStore:
     """Return a key store of the caller's account and Region; raises CustomKeyStoreNotFoundException."""
-    store = call.services.store.read(key_stores.find_key_store, store_id)
+    store = call.services.store.look_up(key_stores.find_key_store, store_id)
     if store is None or (store.account, store.region) != (call.account, call.region):
         raise _not_found(store_id)
     return store

@@ -56,7 +56,7 @@ async def wrap(call: Call, opened: OpenKey, inner: bytes) -> bytes:
     """
     try:
         made = await call.services.proxies.encrypt(
-            _proxy(call, opened), opened.key.xks_key_id or "", inner, _bound(opened), _asking(call, opened)
+            await _proxy(call, opened), opened.key.xks_key_id or "", inner, _bound(opened), _asking(call, opened)
         )
     except Failure as error:
         raise refusal(call, error) from None
@@ -76,7 +76,7 @@ async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
     aad, sealed = _bound(opened), Encrypted(given.ciphertext, given.metadata, given.iv, given.tag)
     try:
         return await call.services.proxies.decrypt(
-            _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _asking(call, opened)
+            await _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _asking(call, opened)
         )
     except Failure as error:
         pairs = {"context": opened.pairs} if opened.pairs else {}
@@ -90,8 +90,8 @@ def refusal(call: Call, error: Failure) -> KMSInvalidStateException:
     return KMSInvalidStateException(error.text)
 
 
-def _proxy(call: Call, opened: OpenKey) -> Proxy:
-    store = call.services.store.read(key_stores.find_key_store, opened.key.custom_key_store or "")
+async def _proxy(call: Call, opened: OpenKey) -> Proxy:
+    store = await call.services.store.read(key_stores.find_key_store, opened.key.custom_key_store or "")
     if store is None or store.state != key_stores.CONNECTED:
         raise Failure(Why.DISCONNECTED)
     return proxy_of(store)

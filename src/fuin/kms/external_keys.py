@@ -53,7 +53,7 @@ async def check(
         raise ValidationException(f"XksKeyId is required for keys with an Origin of {EXTERNAL_KEY_STORE}.")
     if store.state != CONNECTED:
         raise CustomKeyStoreInvalidStateException(TEXTS[Why.DISCONNECTED])
-    if call.services.store.read(key_stores.external_key_in_use, store.id, external_key):
+    if await call.services.store.read(key_stores.external_key_in_use, store.id, external_key):
         raise _in_use(external_key)
     await _check_external_key(call, store, external_key)
 

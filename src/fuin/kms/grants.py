@@ -119,11 +119,11 @@ def _wanted(call: Call, p: CreateGrantInput) -> Grant:
 
 def _check_principals(call: Call, grant: Grant) -> None:
     """Refuse a grant that names a principal that does not exist, also by the time that it is stored."""
-    names = [name for name in (grant.grantee, grant.retiring) if name is not None]
+    names = tuple(name for name in (grant.grantee, grant.retiring) if name is not None)
 
     def check() -> None:
         try:
-            call.services.store.read(principals.check, names)
+            call.services.store.look_up(principals.check, names)
         except NoSuchPrincipal as error:
             raise InvalidArnException(f"ARN does not refer to a valid principal: {error.name}") from None
 

@@ -41,7 +41,7 @@ async def purge(services: Services, due: float) -> list[str]:
     KeyholderUnavailable; the next run goes on.
     """
     now = CLOCK.now(time.time())
-    expired = services.store.read(keys.expired_keys, due)
+    expired = await services.store.read(keys.expired_keys, due)
     calls = []
     for key in expired:
         facts = {"kmsKey": ids.key_arn(key.account, key.region, key.key_id), "deletedKey": key.key_id}
@@ -49,7 +49,7 @@ async def purge(services: Services, due: float) -> list[str]:
         await calls[-1].announce("delete")
     await services.store.purge(due, now)
     if calls:
-        await close(calls, services.store.read(epoch.read_serial))
+        await close(calls, await services.store.read(epoch.read_serial))
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

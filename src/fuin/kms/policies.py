@@ -131,7 +131,7 @@ def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Gi
     holds the condition keys of the key.
     """
     quotas.check_policy(policy)
-    _check_principals(call, list(principals_of(compiled(policy, PolicyKind.KEY))))
+    _check_principals(call, tuple(principals_of(compiled(policy, PolicyKind.KEY))))
     if not bypass:
         _check_lockout(call, arn, account, policy, of_key)
     policy_warnings.note(call, policy, PolicyKind.KEY, arn)
@@ -147,12 +147,12 @@ def _check_lockout(call: Call, arn: str, account: str, policy: str, of_key: Give
         ) from None
 
 
-def _check_principals(call: Call, names: list[str]) -> None:
+def _check_principals(call: Call, names: tuple[str, ...]) -> None:
     """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
 
     def check() -> None:
         try:
-            call.services.store.read(principals.check, names)
+            call.services.store.look_up(principals.check, names)
         except NoSuchPrincipal:
             raise MalformedPolicyDocumentException(_INVALID_PRINCIPALS) from None
 

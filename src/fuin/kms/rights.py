@@ -15,7 +15,6 @@ from fuin.errors import AccessDenied
 from fuin.gate.commit import HeldRights
 from fuin.gate.permit import permit_identity
 from fuin.gate.record import Record
-from fuin.kms.quotas import ALIASES_PER_KEY
 from fuin.kms.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
@@ -24,7 +23,6 @@ from fuin.kms.specs import (
     SIGN_VERIFY,
     SYMMETRIC_DEFAULT,
 )
-from fuin.store.kms import aliases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,15 +58,8 @@ def _multi_region_type(_: Call, key: Key) -> Values | None:
 
 
 def _aliases(call: Call, key: Key) -> Values:
-    """Return the names of all aliases of a key (kms:ResourceAliases), remembered until anything changes."""
-    store = call.services.store
-    index, conclusions = ("aliases", key.account, key.region, key.key_id), store.catalog().conclusions
-    names: Values | None = conclusions.get(index)
-    if names is None:
-        listed = store.read(aliases.list_aliases, key.account, key.region, key.key_id, "", ALIASES_PER_KEY)
-        names = tuple(alias.name for alias in listed)
-        conclusions.keep(index, names)
-    return names
+    """Return the names of all aliases of a key (kms:ResourceAliases)."""
+    return call.services.store.catalog().alias_names(key.account, key.region, key.key_id)
 
 
 _KEY: Table = {

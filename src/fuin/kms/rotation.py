@@ -148,7 +148,7 @@ async def list_key_rotations(call: Call, p: ListKeyRotationsInput) -> ListKeyRot
         if p.IncludeKeyMaterial is not None:
             raise UnsupportedOperationException
         return ListKeyRotationsOutput(Rotations=[], Truncated=False)
-    versions = call.services.store.read(materials.list_versions, key.key_id, key.region)
+    versions = await call.services.store.read(materials.list_versions, key.key_id, key.region)
     listed = [version for version in versions if version.rotated is not None or p.IncludeKeyMaterial == _ALL]
     names = [version.material_id.hex() for version in listed]
     start = names.index(after) + 1 if after in names else 0
@@ -197,7 +197,7 @@ async def rotate_key_on_demand(call: Call, p: KeyInput) -> KeyOutput:
 
 async def _count(call: Call, key: Key) -> None:
     """Refuse one rotation too many before material is made for it; the transaction looks once more."""
-    call.services.store.read(rotations.check_on_demand, key.key_id, key.region)
+    await call.services.store.read(rotations.check_on_demand, key.key_id, key.region)
 
 
 async def rotate_due(services: Services, moment: float) -> list[str]:
@@ -209,7 +209,7 @@ async def rotate_due(services: Services, moment: float) -> list[str]:
     """
     rotated: list[str] = []
     now = CLOCK.now(time.time())
-    for due in services.store.read(rotations.due_keys, moment):
+    for due in await services.store.read(rotations.due_keys, moment):
         arn = ids.key_arn(due.account, due.region, due.key_id)
         call = janitor.own_call(services, "RotateKey", due.region, now, {"kmsKey": arn, "rotationType": "AUTOMATIC"})
         with suppress(StoreRefusal):  # somebody else was faster, or has changed the key

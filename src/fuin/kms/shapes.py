@@ -159,7 +159,7 @@ def algorithms_of(key: Key, usage: str) -> list[str] | None:
 
 def _related(call: Call, key: Key) -> RelatedKeys:
     """Return the primary and the replicas of a multi-Region key."""
-    regions = call.services.store.read(keys.list_regions, key.key_id, CLOCK.settled())
+    regions = call.services.store.look_up(keys.list_regions, key.key_id, CLOCK.settled())
     primary = key.primary_region or key.region
     related = {
         region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region)

@@ -132,19 +132,19 @@ async def put_bucket_policy(call: S3Call) -> Answer:
     policy = check_bucket_policy(text, own)
     bucket = rights.own_bucket_for(call, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
     _check_not_blocked(call, text)
-    _check_principals(call, list(principals_of(policy)))
+    _check_principals(call, tuple(principals_of(policy)))
     policy_warnings.note(call, text, PolicyKind.BUCKET, own)
     call.facts["policy"] = parameters.text(text)
     await call.change(_set_policy, bucket, text)
     return empty(204)
 
 
-def _check_principals(call: S3Call, names: list[str]) -> None:
+def _check_principals(call: S3Call, names: tuple[str, ...]) -> None:
     """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
 
     def check() -> None:
         try:
-            call.services.store.read(principals.check, names)
+            call.services.store.look_up(principals.check, names)
         except NoSuchPrincipal as error:
             raise Refused("Invalid principal in policy", f'"AWS" : "{error.name}"') from None
 

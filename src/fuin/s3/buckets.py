@@ -190,8 +190,8 @@ def owner(account: str) -> str:
 async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
     bucket = rights.bucket_for(call, "s3:DeleteBucket")
-    call.services.store.read(rows.check_empty, bucket.name)
-    if named := call.services.store.read(uploads.list_names, bucket.name):
+    await call.services.store.read(rows.check_empty, bucket.name)
+    if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)
         await call.name("uploads", [{"key": key, "uploadId": upload_id} for upload_id, key in named.items()])
     left = await call.change(_delete, bucket, named)

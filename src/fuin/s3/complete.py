@@ -42,7 +42,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
     bucket = rights.bucket_of_object(call, "s3:PutObject")
     encryption.refuse_customer_keys(call.request.headers)
     condition = conditions.of_write(call.header)
-    upload = call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)
+    upload = await call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)
     if upload is None:
         return await _again(call, bucket)
     call.facts["uploadId"] = upload.upload_id
@@ -79,7 +79,7 @@ def _object(call: S3Call, upload: Upload, named: list[Named], stored: list[Part]
 async def _again(call: S3Call, bucket: Bucket) -> Answer:
     """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
     upload_id = call.query["uploadId"]
-    done = call.services.store.read(rows.find_completed, upload_id, call.object_name)
+    done = await call.services.store.read(rows.find_completed, upload_id, call.object_name)
     if done is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
     await repeats.check(call, bucket, Encryption.from_column(done.encryption))

@@ -59,7 +59,7 @@ def check_condition(call: S3Call, condition: WriteCondition) -> None:
     """Refuse a conditional write before its body is read; the commit checks again."""
     if condition.if_none_match is None and condition.if_match is None:
         return
-    present = call.services.store.read(objects.head_object, call.object_name)
+    present = call.services.store.look_up(objects.head_object, call.object_name)
     objects.check_conditions(None if present is None else present.etag, condition.if_none_match, condition.if_match)
 
 

@@ -75,7 +75,7 @@ class Chosen:
 
 def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
-    obj = call.services.store.read(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
+    obj = call.services.store.look_up(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
     if obj is None:
         raise rights.missing_object(call, bucket, key)
     return obj

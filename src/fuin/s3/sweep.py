@@ -92,13 +92,13 @@ async def sweep(services: Services, now: float) -> int:
     folder: Path | None = None
     files = blobs.stored(root)
     while batch := await pool.run(lambda: list(islice(files, _AT_ONCE))):
-        known = _known(services, [blob for _, blob in batch])
+        known = await _known(services, [blob for _, blob in batch])
         suspects = [(path, blob) for path, blob in batch if blob not in known]
         for start in range(0, len(suspects), _TOGETHER):
             folder, count = await _move(services, suspects[start : start + _TOGETHER], now, folder)
             moved += count
         await asyncio.sleep(_PAUSE)
-    if services.store.read(installation.find_standing).unswept:
+    if (await services.store.read(installation.find_standing)).unswept:
         await services.store.write(installation.put_values, {"unswept": None})
     if folder is not None:
         log.warning("moved %d orphaned blobs to %s", moved, folder)
@@ -112,7 +112,7 @@ async def _move(
     suspects = await pool.run(_locked, found)
     try:
         # Once more, since what was being written when the first question was asked may be named by now.
-        known = _known(services, [suspect.blob for suspect in suspects])
+        known = await _known(services, [suspect.blob for suspect in suspects])
         paths = [suspect.path for suspect in suspects if suspect.blob not in known]
         if paths:
             if folder is None:
@@ -147,13 +147,13 @@ def _locked(found: Sequence[tuple[Path, str]]) -> list[Suspect]:
     return suspects
 
 
-def _known(services: Services, found: Sequence[str]) -> set[str]:
-    return services.store.read(parts.known_blobs, [blob for blob in found if blob])
+async def _known(services: Services, found: Sequence[str]) -> set[str]:
+    return await services.store.read(parts.known_blobs, [blob for blob in found if blob])
 
 
 async def _note(services: Services, now: float) -> orphans.Note:
     position = await services.keyholder.status()
-    standing = services.store.read(installation.find_standing)
+    standing = await services.store.read(installation.find_standing)
     served = await pool.run(orphans.served, services.settings.blobs)
     # What a database that was accepted does not name, the one before it may have: it is kept for good.
     serial = standing.accepted - 1 if standing.unswept else standing.serial
@@ -166,7 +166,7 @@ async def _put_back(services: Services) -> None:
     for group in await pool.run(orphans.groups, root):
         names = list(group.names)
         for start in range(0, len(names), _AT_ONCE):
-            for blob in _known(services, [blobs.blob_of(name) for name in names[start : start + _AT_ONCE]]):
+            for blob in await _known(services, [blobs.blob_of(name) for name in names[start : start + _AT_ONCE]]):
                 await pool.run(orphans.put_back, root, blob)
         await pool.run(orphans.remove_empty, group)
 
@@ -180,7 +180,7 @@ async def expire(services: Services, due: float) -> int:
     found = await pool.run(orphans.groups, settings.blobs)
     served = await pool.run(orphans.served, settings.blobs)
     for group in found:
-        standing = services.store.read(installation.find_standing)
+        standing = await services.store.read(installation.find_standing)
         if orphans.may_delete(group.note, standing, due, served, settings.orphan_days * _DAY):
             deleted += await _delete(services, group, due)
     return deleted
@@ -191,7 +191,7 @@ async def _delete(services: Services, group: Group, now: float) -> int:
     deleted = 0
     for start in range(0, len(group.names), _TOGETHER):
         names = group.names[start : start + _TOGETHER]
-        known = _known(services, [blobs.blob_of(name) for name in names])
+        known = await _known(services, [blobs.blob_of(name) for name in names])
         names = tuple(name for name in names if name not in known)
         if names:
             await _record(services, "DeleteOrphans", now, names, group.folder)

@@ -40,7 +40,7 @@ _AFTER_ALL = "\U0010ffff"  # greater than any upload id
 def find(call: S3Call) -> Upload:
     """Return the request's upload; raises NoSuchUpload."""
     upload_id = call.query.get("uploadId", "")
-    upload = call.services.store.read(rows.find_upload, upload_id, call.object_name)
+    upload = call.services.store.look_up(rows.find_upload, upload_id, call.object_name)
     if upload is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
     call.facts["uploadId"] = upload.upload_id

@@ -57,7 +57,7 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
     store = Store.open(settings, create=True)
     keyholder = Keyholder(settings.keyholder_socket)
     try:
-        if store.read(installation.find_meta) is not None:
+        if await store.read(installation.find_meta) is not None:
             return None
         given_id, given_secret = os.environ.get(ENV_ID), os.environ.get(ENV_SECRET)
         if (given_id is None) != (given_secret is None):

@@ -91,7 +91,7 @@ class Health:
 
     async def _database(self) -> str:
         try:
-            self._services.store.read(installation.find_meta)
+            await self._services.store.read(installation.find_meta)
         except FuinError:
             return "cannot be read"
         return OK

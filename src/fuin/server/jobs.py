@@ -62,7 +62,7 @@ class Marks:
             if self._clock() - self._noted < standing.DAILY:
                 return
             await asyncio.to_thread(standing.raise_mark, self._services.settings, self._serial)
-        self._noted, self._serial = self._clock(), self._services.store.read(epoch.read_serial)
+        self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_serial)
 
 
 async def _guarded(name: str, job: Awaitable[object]) -> None:

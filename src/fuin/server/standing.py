@@ -76,7 +76,7 @@ def _accept(conn: Connection, seen: Witnesses) -> None:
 
 def mark(settings: Settings, store: Store) -> None:
     """Mark the blobs' folder with the database's serial of now, and note that in the database."""
-    standing = store.read(installation.find_standing)
+    standing = store.read_sync(installation.find_standing)
     marker.write(settings.blobs, Marker(standing.installation, standing.serial))
     store.write_sync(installation.put_values, {"blobs": str(standing.serial)})
 

@@ -71,8 +71,8 @@ def start(settings: Settings) -> None:
         return  # an empty one is not this function's to make
     store = Store.open(settings)
     try:
-        first = store.read(installation.find_meta)
-        if first is None or store.read(rows.find) is not None:
+        first = store.read_sync(installation.find_meta)
+        if first is None or store.read_sync(rows.find) is not None:
             return
         last = reader.last(settings.audit, 1)
         known = last[0].time if last else first.created
@@ -90,7 +90,11 @@ def begin_first(conn: Connection, limit: float) -> None:
 def look(store: Store) -> Kept:
     """Take over the steady time from the database into this process, and return it. Raises NotFound."""
     seen = clock.read()
-    kept = clock.advance(store.read(rows.found), seen)
+    return _believe(store.read_sync(rows.found), seen)
+
+
+def _believe(saved: Kept, seen: Reading) -> Kept:
+    kept = clock.advance(saved, seen)
     CLOCK.believe(kept, seen)
     return kept
 
@@ -100,7 +104,8 @@ async def follow(services: Services) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY)
         try:
-            look(services.store)
+            seen = clock.read()
+            _believe(await services.store.read(rows.found), seen)
         except FuinError as error:
             _log.warning("the steady time could not be read, and is counted on: %s", error)
 
@@ -118,15 +123,15 @@ class Timekeeper:
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
-        before = services.store.read(rows.found)
+        before = await services.store.read(rows.found)
         after = clock.advance(before._replace(limit=limit), seen)
         if after.held != before.held:
-            await services.keyholder.record(_draft(services.store, before, after))
+            await services.keyholder.record(await _draft(services.store, before, after))
             self._said = float("-inf")
         CLOCK.believe(await services.store.write(rows.advance, seen, limit), seen)
-        self._say(services.store, before, after, seen)
+        await self._say(services.store, before, after, seen)
 
-    def _say(self, store: Store, before: Kept, after: Kept, seen: Reading) -> None:
+    async def _say(self, store: Store, before: Kept, after: Kept, seen: Reading) -> None:
         if after.held is None:
             if before.held is not None:
                 _log.warning("the wall clock and the time that was counted agree again: nothing waits any more")
@@ -134,7 +139,7 @@ class Timekeeper:
         if seen.monotonic - self._said < REMIND_EVERY:
             return
         self._said = seen.monotonic
-        waiting = find_waiting(store, after)
+        waiting = await store.read(find_waiting, after)
         _log.warning(
             "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock. "
             "See `fuin clock`; if the wall clock is right, `fuin clock confirm` lets them be carried out.",
@@ -142,19 +147,15 @@ class Timekeeper:
         )  # fmt: skip
 
 
-def find_waiting(store: Store, kept: Kept) -> Waiting:
+def find_waiting(conn: Connection, kept: Kept) -> Waiting:
     """Return what is due by the wall clock, but not by what has been counted."""
     settled = 0.0 if kept.held == clock.BEHIND else min(kept.wall, kept.steady)
-
-    def between(conn: Connection) -> Waiting:
-        found = []
-        for due in (keys.expired_keys, imports.expired, rotations.due_keys):
-            now = {ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, settled)}
-            then = [ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, kept.wall)]
-            found.append(sorted({arn for arn in then if arn not in now}))
-        return Waiting(*found)
-
-    return store.read(between)
+    found = []
+    for due in (keys.expired_keys, imports.expired, rotations.due_keys):
+        now = {ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, settled)}
+        then = [ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, kept.wall)]
+        found.append(sorted({arn for arn in then if arn not in now}))
+    return Waiting(*found)
 
 
 def tell(kept: Kept) -> str:
@@ -173,8 +174,8 @@ def tell(kept: Kept) -> str:
 def look_at(store: Store) -> Shown:
     """Return what a person is shown before a confirmation, or instead of one. Raises NotFound."""
     seen = clock.read()
-    kept = clock.advance(store.read(rows.found), seen)
-    return Shown(seen, kept, find_waiting(store, kept))
+    kept = clock.advance(store.read_sync(rows.found), seen)
+    return Shown(seen, kept, store.read_sync(find_waiting, kept))
 
 
 async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Shown) -> None:
@@ -190,10 +191,11 @@ async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Shown
     await administration.carry_out(store, keyholder, act, lambda conn: rows.confirm(conn, seen))
 
 
-def _draft(store: Store, before: Kept, after: Kept) -> bytes:
+async def _draft(store: Store, before: Kept, after: Kept) -> bytes:
     """Return the audit record of a hold that begins, or ends by itself."""
     began = after.held is not None
-    facts = {**_facts(after if began else before), "waiting": find_waiting(store, after).counts}
+    waiting = await store.read(find_waiting, after)
+    facts = {**_facts(after if began else before), "waiting": waiting.counts}
     return msgspec.json.encode({
         "request": ids.request_id(),
         "operation": "fuin:HoldClock" if began else "fuin:ReleaseClock",

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
     class LookUp(Protocol):
-        """How a catalog reads: `Store._look_up`."""
+        """How a catalog reads: `Store._find_entry`."""
 
         def __call__(self, keep: Callable[[Any], Any], fn: Callable[..., Any], /, *args: Any) -> Any:
             """Return `keep(fn(conn, *args))`, or raise NotInMemory, whose fetch does that."""
 
 
+ALIASES_AT_MOST = 50  # of one key; AWS KMS quotas
 ENTRIES_AT_MOST = 10_000  # per kind, found and missing each
 WEIGHT_AT_MOST = 32 * 1024 * 1024  # characters of policy documents per kind
 _GRANT_WEIGHT = 1024  # about what a grant takes
@@ -103,6 +104,10 @@ def _alias_target(conn: Connection, account: str, region: str, name: str) -> str
     return None if alias is None else alias.key_id
 
 
+def _alias_names(conn: Connection, account: str, region: str, key_id: str) -> tuple[str, ...]:
+    return tuple(alias.name for alias in aliases.list_aliases(conn, account, region, key_id, "", ALIASES_AT_MOST))
+
+
 def _identity_with(conn: Connection, identity_id: str) -> Identity | None:
     """Return a user, or else a role; ids begin with what they are of (IAM user guide, "Unique identifiers")."""
     kind: type[Identity] = roles.Role if identity_id.startswith("AROA") else users.User
@@ -131,8 +136,8 @@ class Catalog:
     """
 
     __slots__ = (
-        "_access_keys", "_aliases", "_boundaries", "_buckets", "_grants", "_grants_to", "_identities", "_keys",
-        "_managed", "_materials", "_policies", "_role_policies", "_roles", "_service_keys", "conclusions",
+        "_access_keys", "_alias_names", "_aliases", "_boundaries", "_buckets", "_grants", "_grants_to", "_identities",
+        "_keys", "_managed", "_materials", "_policies", "_role_policies", "_roles", "_service_keys", "conclusions",
     )  # fmt: skip
 
     def __init__(self, look_up: LookUp) -> None:
@@ -146,6 +151,7 @@ class Catalog:
         self._managed = _Shelf(look_up, _managed_document, len)
         self._keys = _Shelf(look_up, keys.find_key, lambda key: len(key.policy))
         self._aliases = _Shelf(look_up, _alias_target, lambda _: 1)
+        self._alias_names = _Shelf(look_up, _alias_names, lambda names: 1 + sum(map(len, names)))
         self._service_keys = _Shelf(look_up, keys.find_service_key, lambda _: 1)
         self._materials = _Shelf(look_up, materials.find_material, lambda material: len(material.wrapped))
         self._buckets = _Shelf(look_up, buckets.find_bucket, _weight_of)
@@ -213,6 +219,11 @@ class Catalog:
     def alias(self, account: str, region: str, name: str) -> str | None:
         """Return the id of the key that an alias (it starts with alias/) names."""
         entry: str | None = self._aliases.get(account, region, name)
+        return entry
+
+    def alias_names(self, account: str, region: str, key_id: str) -> tuple[str, ...]:
+        """Return the names of all aliases of a key."""
+        entry: tuple[str, ...] = self._alias_names.get(account, region, key_id)
         return entry
 
     def service_key(self, account: str, region: str, manager: str, service: str) -> str | None:

@@ -50,9 +50,9 @@ import asyncio
 import concurrent.futures
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from fuin.errors import StoreUnavailable
+from fuin.errors import FuinError, StoreUnavailable
 from fuin.store.catalog import Catalog
 from fuin.store.engine import epoch, migrate, sqlite
 from fuin.store.engine.lists import Lists
@@ -84,6 +84,22 @@ def _read_with_epoch(conn: Connection, fn: Callable[..., T], args: tuple[Any, ..
     return epoch.read_epoch(conn), fn(conn, *args)
 
 
+class _Fetched(NamedTuple):
+    """What a look-up has come to, and the epoch of the state that it saw."""
+
+    epoch: int
+    row: Any
+    refusal: FuinError | None = None
+
+
+def _fetch(conn: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> _Fetched:
+    value = epoch.read_epoch(conn)
+    try:
+        return _Fetched(value, fn(conn, *args))
+    except FuinError as error:
+        return _Fetched(value, None, error)
+
+
 def _clear_removed(session: WriteSession) -> bool:
     return session.clear_removed()
 
@@ -102,7 +118,8 @@ class Store:
         self._epoch = -1
         self.rights_epoch = -1  # that of rights, of the catalog as it was last asked for
         self._asked = False  # in this turn of the event loop
-        self._catalog = Catalog(self._look_up)
+        self._catalog = Catalog(self._find_entry)
+        self._rows: dict[tuple[Any, ...], _Fetched] | None = None  # that the decision being taken has fetched
         self._to_erase = True
 
     @classmethod
@@ -154,33 +171,72 @@ class Store:
             self._catalog.clear()
             self._epoch, self.rights_epoch = value, epoch.rights_part(value)
 
-    def _look_up(self, keep: Callable[[Any], T], fn: Callable[..., Any], /, *args: Any) -> T:
-        """Return `keep(fn(conn, *args))` at once, or raise NotInMemory."""
+    def _find_entry(self, keep: Callable[[Any], T], fn: Callable[..., Any], /, *args: Any) -> T:
+        """Return `keep(fn(conn, *args))` at once, or raise NotInMemory; the catalog asks in this way."""
         if self._at_once:
             return keep(self._reader.read(fn, *args))
-        raise NotInMemory(partial(self._fetch, keep, fn, args))
+        raise NotInMemory(partial(self._fetch_entry, keep, fn, args))
 
-    async def _fetch(self, keep: Callable[[Any], object], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    async def _fetch_entry(self, keep: Callable[[Any], object], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Bring a row into the catalog, unless that has moved on to a later epoch meanwhile."""
         value, row = await self._reader.fetch(_read_with_epoch, fn, args)
         if value >= self._epoch:  # a later one is emptied away at the next question to the catalog
             keep(row)
 
+    def look_up(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(conn, …)`, which a decision needs beside the catalog, at once; raises NotInMemory.
+
+        With an engine that does not answer at once this must run within `consult`, which keeps the row for the next
+        attempt. So `fn` is a function of a module, and its arguments are hashable.
+        """
+        if self._at_once:
+            return self._reader.read(partial(fn, **kwargs) if kwargs else fn, *args)
+        self.catalog()  # so that the row is not older than what else this attempt sees
+        rows, name = self._rows, (fn, args, tuple(kwargs.items()))
+        fetched = None if rows is None else rows.get(name)
+        if fetched is None or fetched.epoch != self._epoch:
+            raise NotInMemory(partial(self._fetch_row, rows, name))
+        if fetched.refusal is not None:
+            raise fetched.refusal
+        row: T = fetched.row
+        return row
+
+    async def _fetch_row(self, rows: dict[tuple[Any, ...], _Fetched] | None, name: tuple[Any, ...]) -> None:
+        fn, args, kwargs = name
+        if rows is None:
+            raise RuntimeError(f"{fn} was looked up, but nobody keeps the row")
+        rows[name] = await self._reader.fetch(_fetch, partial(fn, **dict(kwargs)), args)
+
     async def consult(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return `fn(…)`, which takes a decision from the catalog: again after each wait for what is not in memory.
+        """Return `fn(…)`, which takes a decision: again from its beginning after each wait for what is not in memory.
 
         `fn` must leave nothing behind when it raises NotInMemory. Raises StoreUnavailable when the database changes so
         fast that the decision never has all that it needs.
         """
+        if self._at_once:
+            return fn(*args, **kwargs)
+        rows: dict[tuple[Any, ...], _Fetched] = {}
         for _ in range(FETCHES_AT_MOST):
+            self._rows = rows
             try:
                 return fn(*args, **kwargs)
             except NotInMemory as miss:
-                await miss.fetch()
+                fetch = miss.fetch
+            finally:
+                self._rows = None
+            await fetch()
         raise StoreUnavailable("the database has kept changing while a decision was taken")
 
-    def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `fn(conn, …)`, whose queries see one state of the database; raises StoreUnavailable.
+
+        An engine that answers at once does so without suspending the caller.
+        """
+        read = partial(fn, **kwargs) if kwargs else fn
+        return self._reader.read(read, *args) if self._at_once else await self._reader.fetch(read, *args)
+
+    def read_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `read` returns, in a thread without an event loop, such as a command's, or before it serves."""
         return self._reader.read(partial(fn, **kwargs) if kwargs else fn, *args)
 
     async def page(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -237,7 +293,7 @@ class Store:
         the case that the last one was cut short.
         """
         ended: list[str] = []
-        if self.read(keys.has_expired, due):
+        if await self.read(keys.has_expired, due):
             self._to_erase = True
             ended = await self.change(keys.purge_expired, due, now)
         if self._to_erase:
