@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from fuin.errors import MaterialDamaged, StoreUnavailable, TamperedError
+from fuin.errors import MaterialDamaged, TamperedError
 from fuin.gate import commit as commits
 from fuin.gate import record as records
-from fuin.store.errors import NotInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# How many rows one decision may miss in memory, one after the other. A decision reads a key, its grants and aliases,
-# and a user's policies; a user has at most 10 groups with 10 managed policies each.
-_MISSES = 256
 
 
 class Call(msgspec.Struct):
@@ -107,14 +102,16 @@ class Call(msgspec.Struct):
         What is not in memory, and cannot be read at once, is fetched. Then the decision is taken again, from the
         start: what the first try has put on the record is taken off.
         """
+        store = self.services.store
+        if store.reads_at_once:
+            return decide(self, *args, **kwargs)
         decisions, checks = len(self.record.decisions), len(self.rights.granted_checks)
-        for _ in range(_MISSES):
-            try:
-                return decide(self, *args, **kwargs)
-            except NotInMemory as miss:
-                del self.record.decisions[decisions:], self.rights.granted_checks[checks:]
-                await miss.fetch()
-        raise StoreUnavailable("the store did not keep in memory what a decision needs")
+
+        def decide_anew() -> T:
+            del self.record.decisions[decisions:], self.rights.granted_checks[checks:]
+            return decide(self, *args, **kwargs)
+
+        return await store.consult(decide_anew)
 
     async def use(self, answer: Awaitable[T]) -> T:
         """Return the keyholder's answer to a use of a key: the record of the use is the request's.

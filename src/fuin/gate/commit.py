@@ -84,8 +84,12 @@ async def ask_again(call: Call) -> None:
     call.rights.epoch = call.services.store.rights_epoch
     checks = tuple(call.rights.granted_checks)
     for check in checks:
-        check()
+        await call.consult(_repeat, check)
     call.rights.granted_checks[:] = checks  # which they have remembered again
+
+
+def _repeat(_: Call, check: Callable[[], object]) -> None:
+    check()
 
 
 async def change(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -72,9 +72,9 @@ if TYPE_CHECKING:
 _ERASE_TRIES = 10
 _ERASE_PAUSE = 0.2  # seconds; readers hold their transactions for a millisecond, lists for some hundred at most
 
-# Rows that one decision may wait for, one after the other. It asks about ten questions; more than twice as many come
-# from changes meanwhile.
-FETCHES_AT_MOST = 64
+# Rows that one decision may wait for, one after the other. It asks about ten questions; the others are for changes
+# meanwhile, each of which empties the catalog.
+FETCHES_AT_MOST = 256
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         """Open the database of an engine, which is prepared; use `Store.open`."""
         self._engine = engine
-        self._at_once = engine.reads_at_once
+        self.reads_at_once = engine.reads_at_once
         self._writer = Writer(engine)
         self._lists = Lists(engine)
         self._freshness = engine.open_freshness()
@@ -173,7 +173,7 @@ class Store:
 
     def _find_entry(self, keep: Callable[[Any], T], fn: Callable[..., Any], /, *args: Any) -> T:
         """Return `keep(fn(conn, *args))` at once, or raise NotInMemory; the catalog asks in this way."""
-        if self._at_once:
+        if self.reads_at_once:
             return keep(self._reader.read(fn, *args))
         raise NotInMemory(partial(self._fetch_entry, keep, fn, args))
 
@@ -189,7 +189,7 @@ class Store:
         With an engine that does not answer at once this must run within `consult`, which keeps the row for the next
         attempt. So `fn` is a function of a module, and its arguments are hashable.
         """
-        if self._at_once:
+        if self.reads_at_once:
             return self._reader.read(partial(fn, **kwargs) if kwargs else fn, *args)
         self.catalog()  # so that the row is not older than what else this attempt sees
         rows, name = self._rows, (fn, args, tuple(kwargs.items()))
@@ -213,7 +213,7 @@ class Store:
         `fn` must leave nothing behind when it raises NotInMemory. Raises StoreUnavailable when the database changes so
         fast that the decision never has all that it needs.
         """
-        if self._at_once:
+        if self.reads_at_once:
             return fn(*args, **kwargs)
         rows: dict[tuple[Any, ...], _Fetched] = {}
         for _ in range(FETCHES_AT_MOST):
@@ -233,7 +233,7 @@ class Store:
         An engine that answers at once does so without suspending the caller.
         """
         read = partial(fn, **kwargs) if kwargs else fn
-        return self._reader.read(read, *args) if self._at_once else await self._reader.fetch(read, *args)
+        return self._reader.read(read, *args) if self.reads_at_once else await self._reader.fetch(read, *args)
 
     def read_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `read` returns, in a thread without an event loop, such as a command's, or before it serves."""
