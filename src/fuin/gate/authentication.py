@@ -68,7 +68,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     """
     if signed.token:
         return await _of_session(services, day_keys, request, signed)
-    record = _record(services, request, signed)
+    record = await services.store.consult(_record, services, request, signed)
     credential = signed.credential
     key = day_keys.cached(record.sealed_secret, credential)
     if key is not None:
@@ -78,7 +78,8 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
             record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
         )
     )
-    sealed, record = record.sealed_secret, _record(services, request, signed)  # it may have changed meanwhile
+    sealed = record.sealed_secret
+    record = await services.store.consult(_record, services, request, signed)  # it may have changed meanwhile
     known = _proven(record, signed, key)
     day_keys.keep(sealed, credential, key)
     return _used(services, day_keys, request, known)
@@ -113,10 +114,10 @@ async def _of_session(services: Services, day_keys: DayKeys, request: Request, s
     """Return the caller of a request with a session token."""
     session = day_keys.sessions.cached(signed)
     if session is not None:
-        return _of(services, day_keys, request, signed, session)
+        return await services.store.consult(_of, services, day_keys, request, signed, session)
     _check_time(services, request, signed)
     session = await sessions.opened(services.keyholder, signed)
-    known = _of(services, day_keys, request, signed, session)
+    known = await services.store.consult(_of, services, day_keys, request, signed, session)
     day_keys.sessions.keep(signed, session)
     return known
 

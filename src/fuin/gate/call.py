@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+C = TypeVar("C", bound="Call")
 
 
 class Call(msgspec.Struct):
@@ -96,7 +97,7 @@ class Call(msgspec.Struct):
             self.region, self.now, self.source_ip, self.secure, self.headers, via, self.record,
         )  # fmt: skip
 
-    async def consult(self, decide: Callable[Concatenate[Call, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def consult(self: C, decide: Callable[Concatenate[C, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `decide(call, …)`, which reads the store's memory and waits for nothing.
 
         What is not in memory, and cannot be read at once, is fetched. Then the decision is taken again, from the

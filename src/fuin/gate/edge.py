@@ -21,6 +21,7 @@ from fuin.gate import authentication
 from fuin.gate.call import Call
 from fuin.gate.http import Answer, ClientGone
 from fuin.gate.refusal import Fault, refuse
+from fuin.store.errors import NotInMemory
 
 if TYPE_CHECKING:
     from fuin.access.sigv4 import Signed
@@ -98,7 +99,10 @@ async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Sig
     """Put the caller into the call, and return it; raises AuthenticationFailed."""
     call.access_key_id = signed.credential.access_key_id
     call.authenticate_with(authentication.authenticate, day_keys, request, signed)
-    caller = authentication.cached_caller(call.services, day_keys, request, signed)
+    try:
+        caller = authentication.cached_caller(call.services, day_keys, request, signed)
+    except NotInMemory:  # which `authenticate` waits for
+        caller = None
     if caller is None:
         caller = await authentication.authenticate(call.services, day_keys, request, signed)
     call.principal, call.region = caller.principal, caller.region

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def create_access_key(call: Call, given: Given) -> Output:
     """Make an access key; its secret is in this answer only, and sealed by the keyholder everywhere else."""
-    user = _owner(call, given)
+    user = await call.consult(_owner, given)
     access_key_id = ids.new_access_key_id()
     secret, sealed = await call.services.keyholder.new_secret(access_key_id)
     call.facts["accessKeyCreated"] = access_key_id
@@ -38,25 +38,25 @@ async def create_access_key(call: Call, given: Given) -> Output:
 
 async def list_access_keys(call: Call, given: Given) -> Output:
     """Return the access keys of a user, by default the caller; without secrets."""
-    user = _owner(call, given)
-    found = _keys_of(call, user)
+    user = await call.consult(_owner, given)
+    found = await call.consult(_keys_of, user)
     return paging.page_of_all(given, "AccessKeyMetadata", found, lambda key: key.access_key_id, _shown)
 
 
 async def update_access_key(call: Call, given: Given) -> None:
     """Switch an access key on or off; off holds in every worker when this returns."""
-    user = _owner(call, given)
+    user = await call.consult(_owner, given)
     if given["Status"] == "Expired":
         raise ValidationError("An access key's status can be set to Active or Inactive.")
-    key = _key_of(call, user, given["AccessKeyId"])
+    key = await call.consult(_key_of, user, given["AccessKeyId"])
     active = given["Status"] == "Active"
     await entities.change(call, user or _root(call), access_keys.set_access_key_active, key.access_key_id, active)
 
 
 async def delete_access_key(call: Call, given: Given) -> None:
     """Remove an access key; it opens nothing any more when this returns."""
-    user = _owner(call, given)
-    key = _key_of(call, user, given["AccessKeyId"])
+    user = await call.consult(_owner, given)
+    key = await call.consult(_key_of, user, given["AccessKeyId"])
     await entities.change(call, user or _root(call), access_keys.delete_access_key, key.access_key_id)
 
 
@@ -66,10 +66,10 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
     key = await store.read(access_keys.find_access_key, given["AccessKeyId"])
     anybody = f"arn:aws:iam::{call.account}:user/*"
     if key is None or key.account != call.account:
-        entities.permit(call, anybody)
+        await call.consult(entities.permit, anybody)
         raise _no_key(given["AccessKeyId"])
     try:
-        entities.permit(call, key.principal.arn)
+        await call.consult(entities.permit, key.principal.arn)
     except AccessDenied as error:
         raise entities.unplaced(error, key.principal.arn, anybody) from None
     last = await store.read(access_keys.last_use, key.access_key_id)

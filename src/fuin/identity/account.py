@@ -32,7 +32,7 @@ _COUNTED = (
 
 async def get_account_summary(call: Call, _given: Given) -> Output:
     """Return how many of everything there are, and the quotas."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     return {"SummaryMap": await lists.page(call, _summary, call.account)}
 
 
@@ -58,14 +58,14 @@ def _summary(conn: Connection, account: str) -> dict[str, int]:
 
 async def list_account_aliases(call: Call, _given: Given) -> Output:
     """Return the account's alias, if it has one."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     alias = await call.services.store.read(account_aliases.find_alias, call.account)
     return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}
 
 
 async def create_account_alias(call: Call, given: Given) -> None:
     """Give the account an alias; AWS: it takes the place of the one that there is."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     await call.announce("change")
     try:
         await call.write(account_aliases.put_alias, call.account, given["AccountAlias"])
@@ -75,7 +75,7 @@ async def create_account_alias(call: Call, given: Given) -> None:
 
 async def delete_account_alias(call: Call, given: Given) -> None:
     """Take the account's alias away, which must be named."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     await call.announce("change")
     try:
         await call.write(account_aliases.delete_alias, call.account, given["AccountAlias"])
@@ -85,7 +85,7 @@ async def delete_account_alias(call: Call, given: Given) -> None:
 
 async def nothing_of_user(member: str, call: Call, given: Given) -> Output:
     """Return an empty list of what a user cannot have here: MFA devices, certificates …"""
-    _user_or_root(call, given)
+    await call.consult(_user_or_root, given)
     return {member: [], "IsTruncated": False}
 
 
@@ -100,11 +100,11 @@ def _user_or_root(call: Call, given: Given) -> str:
 
 async def nothing_at_all(member: str, resource: str, call: Call, _given: Given) -> Output:
     """Return an empty list of what no account has here: virtual MFA devices, certificates."""
-    entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:{resource}")
     return {member: [], "IsTruncated": False}
 
 
 async def no_providers(member: str, resource: str, call: Call, _given: Given) -> Output:
     """Return an empty list of identity providers, which has no pages."""
-    entities.permit(call, f"arn:aws:iam::{call.account}:{resource}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:{resource}")
     return {member: []}

@@ -57,13 +57,13 @@ async def assume_role(call: Call, given: Given) -> Output:
         raise AccessDenied("Roles may not be assumed by root accounts.")
     _check_unsupported(given)
     wanted = _wanted(call, given)
-    role = _permitted(call, wanted)
+    role = await call.consult(_permitted, wanted)
     duration = _duration(call, given, role)
-    claims = _claims(call, given, wanted, role)
+    claims = await call.consult(_claims, given, wanted, role)
     packed = credentials.packed_percent(claims.policy, claims.policy_arns, wanted.tags.passed)
     issued = await credentials.issue(call, given, claims, duration)
     noted = len(call.decisions)
-    if _permitted(call, wanted).id != role.id:
+    if (await call.consult(_permitted, wanted)).id != role.id:
         raise AccessDenied("The role has been replaced while it was being assumed.")
     del call.decisions[noted:]
     return {

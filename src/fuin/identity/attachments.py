@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 async def attach_policy(kind: str, call: Call, given: Given) -> None:
     """Attach a policy, which may be attached already; it holds in every worker when this returns."""
-    owner = _owner(call, kind, given)
+    owner = await call.consult(_owner, kind, given)
     await entities.change(
         call, owner, identities.on, owner, _attach, call.account, given["PolicyArn"], quotas.ATTACHED[kind]
     )  # fmt: skip
@@ -40,7 +40,7 @@ def _attach(conn: Connection, owner: str, account: str, arn: str, at_most: int) 
 
 async def detach_policy(kind: str, call: Call, given: Given) -> None:
     """Take a policy away; it allows nothing any more when this returns."""
-    owner = _owner(call, kind, given)
+    owner = await call.consult(_owner, kind, given)
     try:
         await call.change(_detach, owner.id, call.account, given["PolicyArn"])
     except NotFound:
@@ -58,7 +58,7 @@ def _owner(call: Call, kind: str, given: Given) -> User | Group | Role:
 
 async def list_attached(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the policies that a user, group or role has."""
-    owner = entities.of_kind(call, kind, given)
+    owner = await call.consult(entities.of_kind, kind, given)
     prefix = given.get("PathPrefix", "/")
     found = [policy for policy in await call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
     # AWS has policies of its own, one of which may have the same name.
@@ -76,7 +76,7 @@ def _attached(conn: Connection, owner: str) -> list[ManagedPolicy]:
 
 async def list_entities_for_policy(call: Call, given: Given) -> Output:
     """Return a page of the users, groups and roles that have a policy, or whose boundary it is."""
-    policy = managed_policies.policy_of(call, given)
+    policy = await call.consult(managed_policies.policy_of, given)
     usage, wanted = given.get("PolicyUsageFilter"), given.get("EntityFilter")
     prefix = given.get("PathPrefix", "/")
     kinds = [cls for cls in (User, Group, Role) if wanted in {None, cls.kind.capitalize()}]
@@ -109,14 +109,14 @@ def _holders(
 async def put_boundary(kind: str, call: Call, given: Given) -> None:
     """Set a permissions boundary; it limits in every worker when this returns."""
     managed_policies.check_arn(given["PermissionsBoundary"])
-    owner = entities.of_kind(call, kind, given, entities.requested(given))
+    owner = await call.consult(entities.of_kind, kind, given, entities.requested(given))
     bounded = replace(owner, boundary=given["PermissionsBoundary"])
     await entities.change(call, bounded, _bound, owner, bounded.boundary)
 
 
 async def delete_boundary(kind: str, call: Call, given: Given) -> None:
     """Take a permissions boundary away."""
-    owner = entities.of_kind(call, kind, given)
+    owner = await call.consult(entities.of_kind, kind, given)
     if owner.boundary is None:
         raise NoSuchEntity(f"The {kind} with name {owner.name} has no permissions boundary.")
     await entities.change(call, owner, _bound, owner, None)

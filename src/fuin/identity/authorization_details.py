@@ -34,7 +34,7 @@ _AT_MOST = 100  # on a page; AWS: "IAM might return fewer than the MaxItems numb
 
 async def get_account_authorization_details(call: Call, given: Given) -> Output:
     """Return a page of everything in the account, with all policy documents."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     wanted = given.get("Filter") or [*_KINDS, "AWSManagedPolicy"]
     kinds = [kind for name, kind in _KINDS.items() if name in wanted]
     return await lists.page(call, _page, call.account, given, kinds, "AWSManagedPolicy" in wanted)

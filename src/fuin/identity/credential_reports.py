@@ -39,7 +39,7 @@ _NO_CERTIFICATES = ("false", _NONE, "false", _NONE)
 
 async def generate_credential_report(call: Call, _given: Given) -> Output:
     """Make a report, unless there is one of the last four hours."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     await call.announce("change")
     if await call.write(_generate, call.account, call.now):
         return {"State": "STARTED", "Description": "No report exists. Starting a new report generation task"}
@@ -48,7 +48,7 @@ async def generate_credential_report(call: Call, _given: Given) -> Output:
 
 async def get_credential_report(call: Call, _given: Given) -> Output:
     """Return the last report, if it is fresh."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     found = await call.services.store.read(credential_reports.find_report, call.account)
     if found is None:
         raise ReportNotPresent("No report is present. Use GenerateCredentialReport to make one.")

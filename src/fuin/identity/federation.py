@@ -33,9 +33,9 @@ async def get_federation_token(call: Call, given: Given) -> Output:
         raise AccessDenied("Cannot call GetFederationToken with session credentials")
     arn = ids.federated_arn(who.account, given["Name"])
     tags = session_tags.of(given, who).passed
-    _permit(call, arn, tags)
+    await call.consult(_permit, arn, tags)
     duration: int = given.get("DurationSeconds", _USUAL)
-    document, arns = session_policies.of(call, given, who.account)
+    document, arns = await call.consult(session_policies.of, given, who.account)
     claims = Claims(
         kind="federated", account=who.account, id=who.id, issued=int(CLOCK.of_issue(call.now)), issuer=who.arn,
         issuer_key=call.access_key_id, session=given["Name"], policy=document, policy_arns=arns, tags=tags,
@@ -43,7 +43,7 @@ async def get_federation_token(call: Call, given: Given) -> Output:
     packed = credentials.packed_percent(document, arns, tags)
     issued = await credentials.issue(call, given, claims, min(duration, _OF_ROOT) if who.kind == "root" else duration)
     noted = len(call.decisions)
-    _permit(call, arn, tags)
+    await call.consult(_permit, arn, tags)
     del call.decisions[noted:]
     user = {"FederatedUserId": f"{who.account}:{given['Name']}", "Arn": arn}
     return {**issued, "FederatedUser": user, "PackedPolicySize": packed}

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 async def create_group(call: Call, given: Given) -> Output:
     """Add a group without members and policies."""
     group = Group(call.account, given["GroupName"], ids.new_group_id(), call.now, given.get("Path", "/"))
-    entities.permit(call, group.arn)
+    await call.consult(entities.permit, group.arn)
     await entities.add(call, group, identities.insert, group, quotas.GROUPS)
     return {"Group": shown(group)}
 
 
 async def get_group(call: Call, given: Given) -> Output:
     """Return a group and a page of its users."""
-    group = entities.group(call, given["GroupName"])
+    group = await call.consult(entities.group, given["GroupName"])
     find = partial(_members, group_id=group.id)
     page = await paging.read(call, given, "Users", find, lambda user: user.name, users.listed)
     return {"Group": shown(group), **page}
@@ -43,7 +43,7 @@ def _members(conn: Connection, after: str, limit: int, *, group_id: str) -> list
 async def list_groups(call: Call, given: Given) -> Output:
     """Return a page of the account's groups."""
     prefix = given.get("PathPrefix", "/")
-    entities.permit(call, f"arn:aws:iam::{call.account}:group{prefix}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:group{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
     return await paging.read(call, given, "Groups", find, lambda group: group.name, shown)
 
@@ -54,22 +54,22 @@ def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str
 
 async def update_group(call: Call, given: Given) -> None:
     """Give a group another name or path."""
-    group = entities.group(call, given["GroupName"])
+    group = await call.consult(entities.group, given["GroupName"])
     name, path = given.get("NewGroupName", group.name), given.get("NewPath", group.path)
-    entities.permit(call, ids.iam_arn(call.account, Group.kind, path, name))
+    await call.consult(entities.permit, ids.iam_arn(call.account, Group.kind, path, name))
     renamed = Group(group.account, name, group.id, group.created)
     await entities.change(call, renamed, identities.rename, group, name, path)
 
 
 async def delete_group(call: Call, given: Given) -> None:
     """Remove a group without members and policies."""
-    group = entities.group(call, given["GroupName"])
+    group = await call.consult(entities.group, given["GroupName"])
     await entities.change(call, group, groups.delete_group, call.account, group.name)
 
 
 async def add_user_to_group(call: Call, given: Given) -> None:
     """Put a user into a group; its policies hold for the user when this returns."""
-    group, user = _both(call, given)
+    group, user = await call.consult(_both, given)
     await entities.change(
         call, user, identities.on, user, groups.add_member, group.id, quotas.GROUPS_OF_USER
     )  # fmt: skip
@@ -77,7 +77,7 @@ async def add_user_to_group(call: Call, given: Given) -> None:
 
 async def remove_user_from_group(call: Call, given: Given) -> None:
     """Take a user out of a group; its policies do not hold for the user any more when this returns."""
-    group, user = _both(call, given)
+    group, user = await call.consult(_both, given)
     try:
         await call.change(groups.remove_member, user.id, group.id)
     except NotFound:
@@ -95,7 +95,7 @@ def _both(call: Call, given: Given) -> tuple[Group, User]:
 
 async def list_groups_for_user(call: Call, given: Given) -> Output:
     """Return a page of the groups that a user is in."""
-    user = entities.user(call, given["UserName"])
+    user = await call.consult(entities.user, given["UserName"])
     found = await call.services.store.read(groups.groups_of, user.id)
     return paging.page_of_all(given, "Groups", found, lambda group: group.name, shown)
 

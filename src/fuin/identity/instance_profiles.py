@@ -30,23 +30,23 @@ async def create_instance_profile(call: Call, given: Given) -> Output:
         call.account, given["InstanceProfileName"], ids.new_instance_profile_id(), call.now, given.get("Path", "/"),
         tags=entities.tags_of(given),
     )  # fmt: skip
-    entities.permit(call, profile.arn, entities.requested(given))
+    await call.consult(entities.permit, profile.arn, entities.requested(given))
     if profile.tags:
-        entities.permit(call, profile.arn, entities.requested(given), action="TagInstanceProfile")
+        await call.consult(entities.permit, profile.arn, entities.requested(given), action="TagInstanceProfile")
     await entities.add(call, profile, identities.insert, profile, quotas.INSTANCE_PROFILES)
     return {"InstanceProfile": _shown_with(profile, None)}
 
 
 async def get_instance_profile(call: Call, given: Given) -> Output:
     """Return an instance profile with its role."""
-    profile = entities.instance_profile(call, given)
+    profile = await call.consult(entities.instance_profile, given)
     return {"InstanceProfile": _shown_with(profile, await call.services.store.read(_role_of, profile))}
 
 
 async def list_instance_profiles(call: Call, given: Given) -> Output:
     """Return a page of the account's instance profiles, without tags as in AWS."""
     prefix = given.get("PathPrefix", "/")
-    entities.permit(call, f"arn:aws:iam::{call.account}:instance-profile{prefix}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:instance-profile{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
     return await paging.read(
         call, given, "InstanceProfiles", find, lambda one: one[0].name, lambda one: _listed(*one)
@@ -62,21 +62,21 @@ def _page(
 
 async def list_instance_profiles_for_role(call: Call, given: Given) -> Output:
     """Return a page of the instance profiles that hold a role."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     found = await lists.page(call, rows.profiles_of, role.id)
     return paging.page_of_all(given, "InstanceProfiles", found, lambda one: one.name, lambda one: _listed(one, role))
 
 
 async def delete_instance_profile(call: Call, given: Given) -> None:
     """Remove an instance profile that holds no role."""
-    profile = entities.instance_profile(call, given)
+    profile = await call.consult(entities.instance_profile, given)
     await entities.change(call, profile, identities.on, profile, rows.delete_profile)
 
 
 async def add_role_to_instance_profile(call: Call, given: Given) -> None:
     """Put a role into an instance profile, which takes iam:PassRole on the role as well."""
-    profile = entities.instance_profile(call, given)
-    role = entities.role(call, given["RoleName"], _MACHINES, action="PassRole")
+    profile = await call.consult(entities.instance_profile, given)
+    role = await call.consult(entities.role, given["RoleName"], _MACHINES, action="PassRole")
     await entities.add(call, profile, identities.on, profile, _add, role)
 
 
@@ -88,7 +88,7 @@ def _add(conn: Connection, profile_id: str, role: Role) -> None:
 
 async def remove_role_from_instance_profile(call: Call, given: Given) -> None:
     """Take the role out of an instance profile."""
-    profile = entities.instance_profile(call, given)
+    profile = await call.consult(entities.instance_profile, given)
     try:
         await call.change(_remove, profile, given["RoleName"])
     except NotFound:

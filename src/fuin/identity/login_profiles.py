@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 async def create_login_profile(call: Call, given: Given) -> Output:
     """Note that a user has a password."""
-    user = _user(call, given)
+    user = await call.consult(_user, given)
     if user is None:
         raise ValidationError("Must specify userName: the root of an account has no password here.")
     if "Password" not in given:
         raise ValidationError("Must specify a password.")
-    password_policy.check(call, given["Password"])
+    await call.consult(password_policy.check, given["Password"])
     profile = LoginProfile(call.now, call.now, given.get("PasswordResetRequired", False))
     await call.announce("change")
     try:
@@ -43,7 +43,7 @@ async def create_login_profile(call: Call, given: Given) -> Output:
 
 async def get_login_profile(call: Call, given: Given) -> Output:
     """Return when a user got its password, and whether it is to be set at sign-in."""
-    user = _user(call, given)
+    user = await call.consult(_user, given)
     profile = None if user is None else await call.services.store.read(rows.find_profile, user.id)
     if user is None or profile is None:
         raise _missing(call.account if user is None else user.name)
@@ -52,15 +52,15 @@ async def get_login_profile(call: Call, given: Given) -> Output:
 
 async def update_login_profile(call: Call, given: Given) -> None:
     """Note that a user has a new password, or is to set one at sign-in; what is not given stays."""
-    user = entities.user(call, given["UserName"])
+    user = await call.consult(entities.user, given["UserName"])
     if "Password" in given:
-        password_policy.check(call, given["Password"])
+        await call.consult(password_policy.check, given["Password"])
     await _set(call, user, call.now if "Password" in given else None, given.get("PasswordResetRequired"))
 
 
 async def delete_login_profile(call: Call, given: Given) -> None:
     """Note that a user has no password any more."""
-    user = _user(call, given)
+    user = await call.consult(_user, given)
     if user is None:
         raise _missing(call.account)
     try:
@@ -72,12 +72,12 @@ async def delete_login_profile(call: Call, given: Given) -> None:
 async def change_password(call: Call, given: Given) -> None:
     """Note that the calling user has a new password, and has not to set one at sign-in any more."""
     if call.principal.kind != "user":
-        entities.permit(call, ids.iam_arn(call.account, "user", "/", "*"))
+        await call.consult(entities.permit, ids.iam_arn(call.account, "user", "/", "*"))
         raise InvalidUserType("Only a user can change its own password.")
-    user = entities.user(call, call.principal.name)
+    user = await call.consult(entities.user, call.principal.name)
     if await call.services.store.read(rows.find_profile, user.id) is None:
         raise _missing(user.name)
-    password_policy.check(call, given["NewPassword"], given["OldPassword"])
+    await call.consult(password_policy.check, given["NewPassword"], given["OldPassword"])
     await _set(call, user, call.now, reset_required=False)
 
 

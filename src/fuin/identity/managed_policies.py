@@ -37,9 +37,9 @@ async def create_policy(call: Call, given: Given) -> Output:
         entities.tags_of(given), given.get("Description"), call.now,
     )  # fmt: skip
     try:
-        entities.permit(call, policy.arn, entities.requested(given))
+        await call.consult(entities.permit, policy.arn, entities.requested(given))
         if policy.tags:
-            entities.permit(call, policy.arn, entities.requested(given), action="TagPolicy")
+            await call.consult(entities.permit, policy.arn, entities.requested(given), action="TagPolicy")
     except AccessDenied as error:
         raise entities.unplaced(error, policy.arn, f"policy {policy.name}") from None
     _check(call, policy, given["PolicyDocument"])
@@ -83,13 +83,13 @@ def check_arn(arn: str | None) -> None:
 
 async def get_policy(call: Call, given: Given) -> Output:
     """Return a policy without its document."""
-    return {"Policy": shown(policy_of(call, given))}
+    return {"Policy": shown(await call.consult(policy_of, given))}
 
 
 async def list_policies(call: Call, given: Given) -> Output:
     """Return a page of the account's policies and AWS's."""
     prefix = given.get("PathPrefix", "/")
-    entities.permit(call, f"arn:aws:iam::{call.account}:policy{prefix}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:policy{prefix}")
     return await lists.page(call, _page, call.account, prefix, given)
 
 
@@ -111,7 +111,7 @@ def _is_asked_for(policy: ManagedPolicy, given: Given) -> bool:
 
 async def delete_policy(call: Call, given: Given) -> None:
     """Remove a policy that nobody has and that has only its default version."""
-    policy = policy_of(call, given, owned=True)
+    policy = await call.consult(policy_of, given, owned=True)
     await entities.change(call, policy, _delete, policy.id)
 
 
@@ -121,7 +121,7 @@ def _delete(conn: Connection, policy_id: str) -> None:
 
 async def create_policy_version(call: Call, given: Given) -> Output:
     """Add a version; with SetAsDefault it holds for all who have the policy when this returns."""
-    policy = policy_of(call, given, owned=True)
+    policy = await call.consult(policy_of, given, owned=True)
     document, default = given["PolicyDocument"], given.get("SetAsDefault", False)
     _check(call, policy, document)
     number = await entities.change(call, policy, _add_version, policy.id, document, default, call.now)
@@ -134,7 +134,7 @@ def _add_version(conn: Connection, policy_id: str, document: str, default: bool,
 
 async def get_policy_version(call: Call, given: Given) -> Output:
     """Return a version with its document."""
-    policy = policy_of(call, given)
+    policy = await call.consult(policy_of, given)
     number = _number(policy, given)
     for version in await call.services.store.read(rows.versions, policy.id):
         if version.number == number:
@@ -144,7 +144,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
 
 async def list_policy_versions(call: Call, given: Given) -> Output:
     """Return the versions of a policy, the newest first, without documents."""
-    policy = policy_of(call, given)
+    policy = await call.consult(policy_of, given)
     found = await call.services.store.read(rows.versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
@@ -154,7 +154,7 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
 
 async def set_default_policy_version(call: Call, given: Given) -> None:
     """Let another version hold, for all who have the policy, when this returns."""
-    policy = policy_of(call, given, owned=True)
+    policy = await call.consult(policy_of, given, owned=True)
     number = _number(policy, given)
     if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)
@@ -167,7 +167,7 @@ def _set_default(conn: Connection, policy_id: str, number: int, now: float) -> N
 
 async def delete_policy_version(call: Call, given: Given) -> None:
     """Remove a version that is not the default one."""
-    policy = policy_of(call, given, owned=True)
+    policy = await call.consult(policy_of, given, owned=True)
     number = _number(policy, given)
     if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
         raise _no_version(policy, given)

@@ -31,8 +31,8 @@ _KINDS = {
 
 async def get_account_password_policy(call: Call, _given: Given) -> Output:
     """Return the account's password policy; AWS's error where it has none and the default one holds."""
-    entities.permit(call, "*")
-    policy = policy_of(call)
+    await call.consult(entities.permit, "*")
+    policy = await call.consult(policy_of)
     if policy is None:
         raise NoSuchEntity(f"The Password Policy with domain name {call.account} cannot be found.")
     return {"PasswordPolicy": {**policy, "ExpirePasswords": "MaxPasswordAge" in policy}}
@@ -40,14 +40,14 @@ async def get_account_password_policy(call: Call, _given: Given) -> Output:
 
 async def update_account_password_policy(call: Call, given: Given) -> None:
     """Set the account's password policy as a whole; it holds for passwords that are set from now on."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     await call.announce("change")
     await call.write(password_policies.put_policy, call.account, json.dumps({**_DEFAULTS, **given}))
 
 
 async def delete_account_password_policy(call: Call, _given: Given) -> None:
     """Remove the account's password policy, so that the default one holds."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     await call.announce("change")
     try:
         await call.write(password_policies.delete_policy, call.account)

@@ -34,9 +34,9 @@ async def create_role(call: Call, given: Given) -> Output:
         given.get("PermissionsBoundary"), entities.tags_of(given), given["AssumeRolePolicyDocument"],
         given.get("Description"), given.get("MaxSessionDuration", 3600),
     )  # fmt: skip
-    entities.permit(call, role.arn, entities.requested(given))
+    await call.consult(entities.permit, role.arn, entities.requested(given))
     if role.tags:
-        entities.permit(call, role.arn, entities.requested(given), action="TagRole")
+        await call.consult(entities.permit, role.arn, entities.requested(given), action="TagRole")
     if role.path.startswith(entities.OF_SERVICES):
         raise InvalidInput(f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles")
     trusted = _trusted(role.trust_policy)
@@ -63,14 +63,14 @@ def _trusted(document: str) -> list[str]:
 
 async def get_role(call: Call, given: Given) -> Output:
     """Return a role."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     return {"Role": shown(role, await call.services.store.read(roles.last_use, role.id))}
 
 
 async def list_roles(call: Call, given: Given) -> Output:
     """Return a page of the account's roles, without tags and boundaries as in AWS."""
     prefix = given.get("PathPrefix", "/")
-    entities.permit(call, f"arn:aws:iam::{call.account}:role{prefix}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:role{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
     return await paging.read(call, given, "Roles", find, lambda role: role.name, _listed)
 
@@ -81,7 +81,7 @@ def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str
 
 async def update_role(call: Call, given: Given) -> Output:
     """Set a role's description and how long its sessions may last; what is not given stays."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     if "MaxSessionDuration" in given:
         entities.check_modifiable(role)
     duration = given.get("MaxSessionDuration", role.max_session_duration)
@@ -92,14 +92,14 @@ async def update_role(call: Call, given: Given) -> Output:
 
 async def update_role_description(call: Call, given: Given) -> Output:
     """Set a role's description; UpdateRole does the same."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     await entities.change(call, role, _update, role, {"description": given["Description"]})
     return {"Role": shown(replace(role, description=given["Description"]))}
 
 
 async def update_assume_role_policy(call: Call, given: Given) -> None:
     """Replace a role's trust policy; sessions that there are go on."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     document = given["PolicyDocument"]
     trusted = _trusted(document)
     policy_warnings.note(call, document, PolicyKind.TRUST, role.arn)
@@ -115,7 +115,7 @@ def _update(conn: Connection, role: Role, changed: dict[str, str | int | None], 
 
 async def delete_role(call: Call, given: Given) -> None:
     """Remove a role without policies and instance profiles; its sessions end with it."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     await entities.change(call, role, roles.delete_role, call.account, role.name)
 
 

@@ -40,7 +40,7 @@ async def create_service_linked_role(call: Call, given: Given) -> Output:
         call.account, name, ids.new_role_id(), call.now, f"{entities.OF_SERVICES}{service}/",
         trust_policy=_trusting(service), description=given.get("Description"), service=service,
     )  # fmt: skip
-    entities.permit(call, role.arn, {"iam:AWSServiceName": service})
+    await call.consult(entities.permit, role.arn, {"iam:AWSServiceName": service})
     if linked is None:
         raise InvalidInput(f"The service-linked role of {service} is not known to this server.")
     if suffix and not linked.suffixed:
@@ -63,7 +63,7 @@ def _trusting(service: str) -> str:
 
 async def delete_service_linked_role(call: Call, given: Given) -> Output:
     """Remove the role of a service; no service uses it here, so it has gone when this returns."""
-    role = entities.role(call, given["RoleName"])
+    role = await call.consult(entities.role, given["RoleName"])
     if role.service is None:
         raise missing("service-linked role", role.name)
     task = f"task{role.path}{role.name}/{uuid.uuid4()}"
@@ -78,7 +78,7 @@ async def get_service_linked_role_deletion_status(call: Call, given: Given) -> O
     path, name = ("/", "*") if named is None else named.groups()
     arn = ids.iam_arn(call.account, Role.kind, path, name)
     try:
-        entities.permit(call, arn)
+        await call.consult(entities.permit, arn)
     except AccessDenied as error:
         raise entities.unplaced(error, arn, f"role {name}") from None
     if named is None:

@@ -40,35 +40,35 @@ _RESULTS_AT_MOST = 1000
 async def simulate_principal_policy(call: Call, given: Given) -> Output:
     """Answer what the policies of a user, group or role would decide, with others that are given beside them."""
     arn = given["PolicySourceArn"]
-    entities.permit(call, arn)
+    await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
     holder = replace(found, policies=(*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))
     if given.get("CallerArn", arn) != arn:
-        holder = replace(holder, principal=_principal(call, given["CallerArn"]))
+        holder = replace(holder, principal=await call.consult(_principal, given["CallerArn"]))
     return await _simulated(given, holder)
 
 
 async def simulate_custom_policy(call: Call, given: Given) -> Output:
     """Answer what policies that are given would decide."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     policies = await _given(given, "PolicyInputList", PolicyKind.MANAGED)
     caller = given.get("CallerArn")
-    principal = _principal(call, caller) if caller else _anybody(call.account, _facts(given))
+    principal = await call.consult(_principal, caller) if caller else _anybody(call.account, _facts(given))
     return await _simulated(given, in_force.Holder(principal, "the caller", policies))
 
 
 async def get_context_keys_for_custom_policy(call: Call, given: Given) -> Output:
     """Return the condition keys that policies name, as they are written there."""
-    entities.permit(call, "*")
+    await call.consult(entities.permit, "*")
     return {"ContextKeyNames": _keys(await _given(given, "PolicyInputList", PolicyKind.MANAGED))}
 
 
 async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Output:
     """Return the condition keys that the policies of a user, group or role name, and others that are given."""
     arn = given["PolicySourceArn"]
-    entities.permit(call, arn)
+    await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fuin.access.principal import Principal
     from fuin.gate.call import Call
     from fuin.identity.model import Given, Output
+    from fuin.store.identity.access_keys import AccessKey
 
 UNSIGNED = re.compile(rb"(?:^|&)Action=(AssumeRoleWithSAML|AssumeRoleWithWebIdentity)(?:&|$)")  # in a form
 _USUAL, _OF_ROOT = 43_200, 3600  # seconds
@@ -65,13 +66,17 @@ async def get_session_token(call: Call, given: Given) -> Output:
     return await credentials.issue(call, given, claims, min(duration, _OF_ROOT) if who.kind == "root" else duration)
 
 
+def _access_key(call: Call, access_key_id: str) -> AccessKey | None:
+    return call.services.store.catalog().access_key(access_key_id)
+
+
 async def get_access_key_info(call: Call, given: Given) -> Output:
     """Return the account of a long-lived access key, whatever state it is in.
 
     Ids of temporary credentials are kept nowhere but in their tokens, so of those nothing is known.
     """
-    permit_identity(call, "sts:GetAccessKeyInfo", "*", call.account)
-    found = call.services.store.catalog().access_key(given["AccessKeyId"])
+    await call.consult(permit_identity, "sts:GetAccessKeyInfo", "*", call.account)
+    found = await call.consult(_access_key, given["AccessKeyId"])
     if found is None:
         raise ValidationError("The access key id is not that of a long-lived access key of this server.")
     return {"Account": found.account}
@@ -79,6 +84,6 @@ async def get_access_key_info(call: Call, given: Given) -> Output:
 
 async def decode_authorization_message(call: Call, _given: Given) -> Output:
     """Refuse every message: this server's refusals say why themselves, and encode nothing."""
-    permit_identity(call, "sts:DecodeAuthorizationMessage", "*", call.account)
+    await call.consult(permit_identity, "sts:DecodeAuthorizationMessage", "*", call.account)
     text = "The message is not valid: this server issues no encoded authorization messages; see fuin explain."
     raise QueryFault(400, "InvalidAuthorizationMessageException", text)

@@ -24,9 +24,9 @@ async def create_user(call: Call, given: Given) -> Output:
         call.account, given["UserName"], ids.new_user_id(), call.now, given.get("Path", "/"),
         given.get("PermissionsBoundary"), entities.tags_of(given),
     )  # fmt: skip
-    entities.permit(call, user.arn, entities.requested(given))
+    await call.consult(entities.permit, user.arn, entities.requested(given))
     if user.tags:
-        entities.permit(call, user.arn, entities.requested(given), action="TagUser")
+        await call.consult(entities.permit, user.arn, entities.requested(given), action="TagUser")
     await entities.add(call, user, users.insert_user, user, quotas.USERS)
     return {"User": shown(user)}
 
@@ -37,13 +37,13 @@ async def get_user(call: Call, given: Given) -> Output:
     if name is None:
         created = await call.services.store.read(accounts.created, call.account)
         return {"User": {"UserId": call.account, "Arn": ids.root_arn(call.account), "CreateDate": created}}
-    return {"User": shown(entities.user(call, name))}
+    return {"User": shown(await call.consult(entities.user, name))}
 
 
 async def list_users(call: Call, given: Given) -> Output:
     """Return a page of the account's users, without tags and boundaries as in AWS."""
     prefix = given.get("PathPrefix", "/")
-    entities.permit(call, f"arn:aws:iam::{call.account}:user{prefix}")
+    await call.consult(entities.permit, f"arn:aws:iam::{call.account}:user{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
     return await paging.read(call, given, "Users", find, lambda user: user.name, listed)
 
@@ -54,16 +54,16 @@ def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str
 
 async def update_user(call: Call, given: Given) -> None:
     """Give a user another name or path; needs the right on both names."""
-    user = entities.user(call, given["UserName"])
+    user = await call.consult(entities.user, given["UserName"])
     name, path = given.get("NewUserName", user.name), given.get("NewPath", user.path)
-    entities.permit(call, ids.iam_arn(call.account, User.kind, path, name), entities.of(user))
+    await call.consult(entities.permit, ids.iam_arn(call.account, User.kind, path, name), entities.of(user))
     renamed = User(user.account, name, user.id, user.created)
     await entities.change(call, renamed, users.rename_user, call.account, user.name, name, path)
 
 
 async def delete_user(call: Call, given: Given) -> None:
     """Remove a user that has no access keys, policies or groups; whatever names it gives nobody anything any more."""
-    user = entities.user(call, given["UserName"])
+    user = await call.consult(entities.user, given["UserName"])
     await entities.change(call, user, users.delete_user, call.account, user.name)
 
 

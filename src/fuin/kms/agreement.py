@@ -46,8 +46,8 @@ class DeriveSharedSecretOutput(Output, frozen=True):
 async def derive_shared_secret(call: Call, p: DeriveSharedSecretInput) -> DeriveSharedSecretOutput:
     """Return the secret that the key shares with the holder of another key on the same curve."""
     check_recipient(p.Recipient)
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _DERIVE)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _DERIVE)
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder

@@ -92,8 +92,8 @@ async def create_alias(call: Call, p: CreateAliasInput) -> None:
     name = _check_name(p.AliasName or "")
     if name == _PREFIX:  # the others find no such alias
         raise InvalidAliasNameException("The alias name is empty.")
-    arn = _permit_alias(call, "kms:CreateAlias", name)
-    target = _target(call, p.TargetKeyId or "", "kms:CreateAlias")
+    arn = await call.consult(_permit_alias, "kms:CreateAlias", name)
+    target = await call.consult(_target, p.TargetKeyId or "", "kms:CreateAlias")
     key = found(target)
     now = round(call.now, 3)
     alias = Alias(call.account, call.region, name, key.key_id, now, now)
@@ -108,9 +108,9 @@ async def create_alias(call: Call, p: CreateAliasInput) -> None:
 async def update_alias(call: Call, p: UpdateAliasInput) -> None:
     """Point a name at another key."""
     name = _check_name(p.AliasName or "")
-    arn = _permit_alias(call, "kms:UpdateAlias", name)
-    current = _permit_current(call, "kms:UpdateAlias", name, arn)
-    target = found(_target(call, p.TargetKeyId or "", "kms:UpdateAlias"))
+    arn = await call.consult(_permit_alias, "kms:UpdateAlias", name)
+    current = await call.consult(_permit_current, "kms:UpdateAlias", name, arn)
+    target = found(await call.consult(_target, p.TargetKeyId or "", "kms:UpdateAlias"))
     if _type(current) != _type(target):
         raise ValidationException("The current and the new key must be of the same type and have the same key usage.")
     key_id = target.key_id
@@ -123,8 +123,8 @@ async def update_alias(call: Call, p: UpdateAliasInput) -> None:
 async def delete_alias(call: Call, p: DeleteAliasInput) -> None:
     """Take a name away; the key stays."""
     name = _check_name(p.AliasName or "")
-    arn = _permit_alias(call, "kms:DeleteAlias", name)
-    _permit_current(call, "kms:DeleteAlias", name, arn)
+    arn = await call.consult(_permit_alias, "kms:DeleteAlias", name)
+    await call.consult(_permit_current, "kms:DeleteAlias", name, arn)
     try:
         await call.change(aliases.delete_alias, call.account, call.region, name)
     except NotFound:
@@ -133,9 +133,9 @@ async def delete_alias(call: Call, p: DeleteAliasInput) -> None:
 
 async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
     """Return the account's aliases in this region, or those of one key, a page at a time."""
-    permit_identity(call, "kms:ListAliases", "*", call.account)
+    await call.consult(permit_identity, "kms:ListAliases", "*", call.account)
     after = paging.start("aliases", p.Marker)
-    key_id = None if p.KeyId is None else _listed_key(call, p.KeyId)
+    key_id = None if p.KeyId is None else await call.consult(_listed_key, p.KeyId)
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
     read = await paging.read(call, aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
     if key_id is None:

@@ -66,7 +66,7 @@ class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
             raise faults.UnknownOperationException
         input = row.decode(call.body)
         if call.services.throttle.rates:
-            throttling.admit(call, input)
+            await call.consult(throttling.admit, input)
         output = await row.run(call, input)
         return _answer(call, 200, b"{}" if output is None else _encode(output))
 

@@ -65,7 +65,7 @@ _encode = msgspec.json.Encoder().encode
 async def create_custom_key_store(call: Call, p: CreateCustomKeyStoreInput) -> CreateCustomKeyStoreOutput:
     """Make an external key store, disconnected; its proxy must be well and know the credential."""
     check_creation(p)
-    permit_identity(call, "kms:CreateCustomKeyStore", "*", call.account)
+    await call.consult(permit_identity, "kms:CreateCustomKeyStore", "*", call.account)
     if p.CustomKeyStoreType in {None, AWS_CLOUDHSM}:
         raise CloudHsmClusterNotFoundException(f"The CloudHSM cluster {p.CloudHsmClusterId} does not exist.")
     _refuse_vpc(p.XksProxyConnectivity)
@@ -86,7 +86,7 @@ async def create_custom_key_store(call: Call, p: CreateCustomKeyStoreInput) -> C
 
 async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
     """Connect a key store: its proxy is asked whether it is well, and the state says the outcome."""
-    store = _reach(call, p.CustomKeyStoreId, "kms:ConnectCustomKeyStore")
+    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:ConnectCustomKeyStore")
     if store.state == CONNECTED:
         return Done()
     if store.state != DISCONNECTED:
@@ -103,7 +103,7 @@ async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
 
 async def disconnect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
     """Disconnect a key store: when this returns, no worker uses its keys any more."""
-    store = _reach(call, p.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
+    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
     await _set_state(call, store, (CONNECTED, FAILED), DISCONNECTED, None)
     return Done()
 
@@ -111,7 +111,7 @@ async def disconnect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Don
 async def update_custom_key_store(call: Call, p: UpdateCustomKeyStoreInput) -> Done:
     """Change a key store's name, or how its proxy is reached; a proxy that is reached anew must be well."""
     check_update(p)
-    store = _reach(call, p.CustomKeyStoreId, "kms:UpdateCustomKeyStore")
+    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:UpdateCustomKeyStore")
     _refuse_vpc(p.XksProxyConnectivity, p.XksProxyVpcEndpointServiceName, p.XksProxyVpcEndpointServiceOwner)
     moved = p.XksProxyUriEndpoint is not None or p.XksProxyConnectivity is not None
     allowed = (DISCONNECTED,) if moved else (DISCONNECTED, CONNECTED)
@@ -127,7 +127,7 @@ async def update_custom_key_store(call: Call, p: UpdateCustomKeyStoreInput) -> D
 
 async def delete_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
     """Remove a key store that is disconnected and has no keys; nothing changes at the proxy."""
-    store = _reach(call, p.CustomKeyStoreId, "kms:DeleteCustomKeyStore")
+    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:DeleteCustomKeyStore")
     try:
         await call.change(key_stores.delete_key_store, store.id)
     except NotFound:
@@ -144,8 +144,8 @@ async def describe_custom_key_stores(call: Call, p: DescribeCustomKeyStoresInput
     if p.CustomKeyStoreId is not None and p.CustomKeyStoreName is not None:
         raise ValidationException("You can specify CustomKeyStoreId or CustomKeyStoreName, but not both.")
     if p.CustomKeyStoreId is not None:
-        return _one(_reach(call, p.CustomKeyStoreId, "kms:DescribeCustomKeyStores"))
-    permit_identity(call, "kms:DescribeCustomKeyStores", "*", call.account)
+        return _one(await call.consult(_reach, p.CustomKeyStoreId, "kms:DescribeCustomKeyStores"))
+    await call.consult(permit_identity, "kms:DescribeCustomKeyStores", "*", call.account)
     if p.CustomKeyStoreName is not None:
         found = await call.services.store.read(key_stores.find_by_name, call.account, call.region, p.CustomKeyStoreName)
         if found is None:

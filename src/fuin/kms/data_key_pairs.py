@@ -74,14 +74,14 @@ class GenerateDataKeyPairWithoutPlaintextOutput(Output, frozen=True):
 async def generate_data_key_pair(call: Call, p: GenerateDataKeyPairInput) -> GenerateDataKeyPairOutput:
     """Return a fresh key pair, its private key once in the clear and once encrypted under the KMS key."""
     check_recipient(p.Recipient)
-    opened, spec = _opened(call, "kms:GenerateDataKeyPair", p)
+    opened, spec = await call.consult(_opened, "kms:GenerateDataKeyPair", p)
     if p.DryRun:
         raise DryRunOperationException
     with throttling.slow(call, spec):
         private, public, blob = await used(
             call, call.services.keyholder.data_key_pair(opened.material, opened.parameter, spec, opened.draft(call))
         )
-    _open_still(call, "kms:GenerateDataKeyPair", p)
+    await call.consult(_open_still, "kms:GenerateDataKeyPair", p)
     return GenerateDataKeyPairOutput(
         PrivateKeyCiphertextBlob=blob,
         PrivateKeyPlaintext=private,
@@ -96,7 +96,7 @@ async def generate_data_key_pair_without_plaintext(
     call: Call, p: GenerateDataKeyPairWithoutPlaintextInput
 ) -> GenerateDataKeyPairWithoutPlaintextOutput:
     """Return a fresh public key, and its private key encrypted under the KMS key, for somebody who needs it later."""
-    opened, spec = _opened(call, "kms:GenerateDataKeyPairWithoutPlaintext", p)
+    opened, spec = await call.consult(_opened, "kms:GenerateDataKeyPairWithoutPlaintext", p)
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder
@@ -105,7 +105,7 @@ async def generate_data_key_pair_without_plaintext(
             call,
             keyholder.data_key_pair_without_plaintext(opened.material, opened.parameter, spec, opened.draft(call)),
         )
-    _open_still(call, "kms:GenerateDataKeyPairWithoutPlaintext", p)
+    await call.consult(_open_still, "kms:GenerateDataKeyPairWithoutPlaintext", p)
     return GenerateDataKeyPairWithoutPlaintextOutput(
         PrivateKeyCiphertextBlob=blob,
         PublicKey=public,

@@ -90,8 +90,8 @@ async def generate_data_key(call: Call, p: GenerateDataKeyInput) -> GenerateData
     """Return a fresh data key, once in the clear and once encrypted under the KMS key."""
     check_recipient(p.Recipient)
     length = data_key_length(p.KeySpec, p.NumberOfBytes)
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _GENERATE_DATA_KEY, p.EncryptionContext)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _GENERATE_DATA_KEY, p.EncryptionContext)
     if p.DryRun:
         raise DryRunOperationException
     plaintext, blob = await ciphers.data_key(call, opened, length)
@@ -105,8 +105,8 @@ async def generate_data_key_without_plaintext(
 ) -> GenerateDataKeyWithoutPlaintextOutput:
     """Return a fresh data key encrypted under the KMS key, for somebody who will use it later."""
     length = data_key_length(p.KeySpec, p.NumberOfBytes)
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _WITHOUT_PLAINTEXT, p.EncryptionContext)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _WITHOUT_PLAINTEXT, p.EncryptionContext)
     if p.DryRun:
         raise DryRunOperationException
     blob = await ciphers.data_key_without_plaintext(call, opened, length)
@@ -120,9 +120,9 @@ async def generate_random(call: Call, p: GenerateRandomInput) -> GenerateRandomO
     check_recipient(p.Recipient)
     if p.NumberOfBytes is None:
         raise ValidationException("NumberOfBytes is required.")
-    permit_identity(call, "kms:GenerateRandom", "*", call.account)
+    await call.consult(permit_identity, "kms:GenerateRandom", "*", call.account)
     if p.CustomKeyStoreId is not None:
-        refuse_random(call, p.CustomKeyStoreId)
+        await call.consult(refuse_random, p.CustomKeyStoreId)
     draft = call.draft(use="kms:GenerateRandom")
     plaintext = await call.use(call.services.keyholder.random(p.NumberOfBytes, draft))
     return GenerateRandomOutput(Plaintext=plaintext)

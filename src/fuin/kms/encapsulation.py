@@ -63,8 +63,8 @@ class DecapsulateOutput(Output, frozen=True):
 
 async def encapsulate(call: Call, p: EncapsulateInput) -> EncapsulateOutput:
     """Return a fresh shared secret and its ciphertext, made with the public key."""
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _ENCAPSULATE)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _ENCAPSULATE)
     if p.DryRun:
         raise DryRunOperationException
     secret, ciphertext = await used(
@@ -80,8 +80,8 @@ async def decapsulate(call: Call, p: DecapsulateInput) -> DecapsulateOutput:
 
     Any other gives 32 bytes, by implicit rejection, if need be pseudo-random ones (FIPS 203, algorithm 18).
     """
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _DECAPSULATE)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _DECAPSULATE)
     if p.DryRun:
         raise DryRunOperationException
     ciphertext = p.SharedSecretCiphertextBlob or b""

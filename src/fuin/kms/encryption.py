@@ -122,8 +122,8 @@ async def encrypt(call: Call, p: EncryptInput) -> EncryptOutput:
     algorithm = p.EncryptionAlgorithm or SYMMETRIC_DEFAULT
     if algorithm != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _ENCRYPT[algorithm], p.EncryptionContext)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _ENCRYPT[algorithm], p.EncryptionContext)
     _check_context(algorithm, p.EncryptionContext)
     oaep.check_plaintext(opened, p.Plaintext or b"")
     if p.DryRun:
@@ -138,9 +138,11 @@ async def decrypt(call: Call, p: DecryptInput) -> DecryptOutput:
     if algorithm != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
     check_recipient(p.Recipient)
-    check_grant_tokens(call, p.GrantTokens)
+    await call.consult(check_grant_tokens, p.GrantTokens)
     trial = _trial(p)
-    opened = _source(call, p.CiphertextBlob, _DECRYPT[algorithm], p.KeyId, p.EncryptionContext, trial=trial)
+    opened = await call.consult(
+        _source, p.CiphertextBlob, _DECRYPT[algorithm], p.KeyId, p.EncryptionContext, trial=trial
+    )
     if trial:
         raise DryRunOperationException
     plaintext = await ciphers.decrypt(call, opened if not p.DryRun else _dry(opened), p.CiphertextBlob or b"")
@@ -156,11 +158,13 @@ async def re_encrypt(call: Call, p: ReEncryptInput) -> ReEncryptOutput:
     old, new = p.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT, p.DestinationEncryptionAlgorithm or SYMMETRIC_DEFAULT
     if old != SYMMETRIC_DEFAULT or new != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"SourceEncryptionAlgorithm": old, "DestinationEncryptionAlgorithm": new}
-    check_grant_tokens(call, p.GrantTokens)
+    await call.consult(check_grant_tokens, p.GrantTokens)
     trial = _trial(p)
-    same = _is_same_key(call, p)
-    source = _source(call, p.CiphertextBlob, _FROM[old, same], p.SourceKeyId, p.SourceEncryptionContext, trial=trial)
-    target = open_key(call, p.DestinationKeyId or "", _TO[new, same], p.DestinationEncryptionContext)
+    same = await call.consult(_is_same_key, p)
+    source = await call.consult(
+        _source, p.CiphertextBlob, _FROM[old, same], p.SourceKeyId, p.SourceEncryptionContext, trial=trial
+    )
+    target = await call.consult(open_key, p.DestinationKeyId or "", _TO[new, same], p.DestinationEncryptionContext)
     _check_context(new, p.DestinationEncryptionContext)
     if trial:
         raise DryRunOperationException

@@ -40,7 +40,7 @@ async def check(
     call: Call, store_id: str, external_key: str | None, origin: str, spec: str, *, multi_region: bool
 ) -> None:
     """Refuse a key that cannot be made in this key store; its proxy is asked about the external key."""
-    store = custom_key_stores.find(call, store_id)
+    store = await call.consult(custom_key_stores.find, store_id)
     if origin != EXTERNAL_KEY_STORE:
         raise UnsupportedOperationException(
             f"{store_id} is an external key store, which has no key of origin {origin}."

@@ -82,9 +82,11 @@ async def list_grants(call: Call, p: ListGrantsInput) -> ListGrantsOutput:
     _check_filter(call, p.GranteeServicePrincipal, "GranteeServicePrincipal")
     one = None if p.GrantId is None else grant_rules.check_grant_id(p.GrantId)
     after = paging.start(_LIST, p.Marker)
-    key = found(reach(call, p.KeyId or "", "kms:ListGrants", foreign=True, extra=grant_rules.for_resource(call)))
+    key = found(
+        await call.consult(reach, p.KeyId or "", "kms:ListGrants", foreign=True, extra=grant_rules.for_resource(call))
+    )
     if one is not None:
-        return ListGrantsOutput(Grants=_single(call, key, one, p.GranteePrincipal), Truncated=False)
+        return ListGrantsOutput(Grants=await call.consult(_single, key, one, p.GranteePrincipal), Truncated=False)
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
     read = await paging.read(
         call, grants.list_grants, key.key_id, key.region, p.GranteePrincipal, after, limit + 1
@@ -116,7 +118,7 @@ async def list_retirable_grants(call: Call, p: ListRetirableGrantsInput) -> List
     _check_filter(call, p.RetiringServicePrincipal, "RetiringServicePrincipal")
     retiring = grant_rules.check_principal(p.RetiringPrincipal) or ""
     after = paging.start(_RETIRABLE, p.Marker)
-    permit_identity(call, "kms:ListRetirableGrants", retiring, retiring.split(":")[4])
+    await call.consult(permit_identity, "kms:ListRetirableGrants", retiring, retiring.split(":")[4])
     limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
     return await paging.read(call, _retirable, retiring, call.region, after, limit)
 

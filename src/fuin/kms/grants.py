@@ -83,11 +83,13 @@ class RevokeGrantInput(Input, frozen=True):
 async def create_grant(call: Call, p: CreateGrantInput) -> CreateGrantOutput:
     """Add a grant to a key; one with the same name that says the same is there already, and is returned."""
     wanted = _wanted(call, p)
-    grant_tokens.check_grant_tokens(call, p.GrantTokens)
-    named = reach(call, p.KeyId or "", _CREATE, foreign=True, extra=_conditions(call, wanted), proposed=wanted)
+    await call.consult(grant_tokens.check_grant_tokens, p.GrantTokens)
+    named = await call.consult(
+        reach, p.KeyId or "", _CREATE, foreign=True, extra=_conditions(call, wanted), proposed=wanted
+    )
     key = found(named)
     grant_rules.check_fits(wanted, key)
-    _check_principals(call, wanted)
+    await call.consult(_check_principals, wanted)
     if p.DryRun:
         raise DryRunOperationException
     grant = replace(wanted, key_id=key.key_id)
@@ -192,7 +194,7 @@ async def _insert(call: Call, named: Named, key: Key, grant: Grant) -> str:
 
 async def retire_grant(call: Call, p: RetireGrantInput) -> None:
     """End a grant, as one whom the grant itself allows to, or its account; named by a token, or by key and id."""
-    grant = _permitted_to_retire(call, p)
+    grant = await call.consult(_permitted_to_retire, p)
     if p.DryRun:
         raise DryRunOperationException
     await _end(call, grant)
@@ -253,9 +255,9 @@ def _permit_retirement(call: Call, named: Named, grant: Grant | None) -> None:
 async def revoke_grant(call: Call, p: RevokeGrantInput) -> None:
     """End a grant, as one whom the key's policy allows to."""
     grant_id = grant_rules.check_grant_id(p.GrantId or "")
-    key = found(reach(call, p.KeyId or "", _REVOKE, foreign=True, extra=grant_rules.for_resource(call)))
+    key = found(await call.consult(reach, p.KeyId or "", _REVOKE, foreign=True, extra=grant_rules.for_resource(call)))
     call.facts["kmsGrant"] = {"id": grant_id}
-    grant = grant_lists.of_key(call, key, grant_id)
+    grant = await call.consult(grant_lists.of_key, key, grant_id)
     if grant is None:
         raise _no_grant(grant_id)
     if p.DryRun:

@@ -108,7 +108,7 @@ async def get_parameters_for_import(call: Call, p: GetParametersForImportInput) 
     """Return a fresh wrapping key and the token that brings material wrapped with it, good for 24 hours."""
     algorithm, spec = p.WrappingAlgorithm or "", p.WrappingKeySpec or ""
     conditions = {"kms:WrappingAlgorithm": algorithm, "kms:WrappingKeySpec": spec}
-    key, arn = _reach(call, p.KeyId, "kms:GetParametersForImport", conditions)
+    key, arn = await call.consult(_reach, p.KeyId, "kms:GetParametersForImport", conditions)
     _check_wrapping(key, algorithm, spec)
     expires = int(call.now + TOKEN_LIFE)
     with throttling.slow(call):
@@ -123,14 +123,14 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
     _check_dates(call, model, p.ValidTo)
     if p.ImportType == _NEW and p.KeyMaterialId is not None:
         raise ValidationException(f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
-    key, arn = _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
+    key, arn = await call.consult(_reach, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
     _check_several(key, p)
     due = CLOCK.settled()
     if await call.services.store.read(imports.expired, due):
         await expire_due(call.services, due)  # whose time is over is gone, whether the job has come by or not
     material = await _unwrapped(call, key, arn, p)
     crash.point("import_material.after_material")
-    _reach(call, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))  # again: it may have waited long
+    await call.consult(_reach, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))  # again: it may have waited long
     brought = Brought(
         material,
         round(call.now, 3),
@@ -154,7 +154,7 @@ async def delete_imported_key_material(
 
     When this returns the material is in no file of the database any more, wrapped or not.
     """
-    key, arn = _reach(call, p.KeyId, "kms:DeleteImportedKeyMaterial")
+    key, arn = await call.consult(_reach, p.KeyId, "kms:DeleteImportedKeyMaterial")
     wanted = None if p.KeyMaterialId is None else bytes.fromhex(p.KeyMaterialId)
     try:
         deleted = await call.change(imports.delete_material, key.key_id, key.region, wanted)

@@ -111,9 +111,9 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     of_key = rights.of_new_key(kind.spec, kind.usage, kind.origin, False if kind.multi_region else None, tags)
     of_tags = {**of_key, **rights.of_tags(tags)}
     conditions = {**of_tags, **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
-    permit_identity(call, "kms:CreateKey", "*", call.account, conditions)
+    await call.consult(permit_identity, "kms:CreateKey", "*", call.account, conditions)
     if tags:
-        permit_tags(call, of_tags)
+        await call.consult(permit_tags, of_tags)
     if p.CustomKeyStoreId is not None:
         await external_keys.check(
             call, p.CustomKeyStoreId, p.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
@@ -122,7 +122,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
     if p.Policy is not None:
-        check_key_policy(call, arn, call.account, policy, of_key, bypass=bypass)
+        await call.consult(check_key_policy, arn, call.account, policy, of_key, bypass=bypass)
     call.facts["kmsKey"] = arn
     material = await _material(call, kind, key_id, arn)
     key = managed.new_key(
@@ -134,7 +134,7 @@ async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
     else:
         key = await external_keys.insert(call, key, material, p.CustomKeyStoreId, p.XksKeyId or "")
     crash.point("create_key.after_store")
-    return CreateKeyOutput(KeyMetadata=metadata(call, key, arn))
+    return CreateKeyOutput(KeyMetadata=await call.consult(metadata, key, arn))
 
 
 def _insert(conn: Connection, key: Key, material: Material | None) -> None:
@@ -200,16 +200,16 @@ def wanted_kind(p: CreateKeyInput) -> Kind:
 
 async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
     """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
-    check_grant_tokens(call, p.GrantTokens)
+    await call.consult(check_grant_tokens, p.GrantTokens)
     try:
-        named = _described(call, p)
+        named = await call.consult(_described, p)
     except NotFoundException:
         service = managed.service_of(call, p.KeyId or "")
         if service is None:
             raise
         await managed.ensure_key(call, service)  # AWS: describing a predefined alias makes its key
-        named = _described(call, p)
-    return DescribeKeyOutput(KeyMetadata=metadata(call, found(named), named.arn))
+        named = await call.consult(_described, p)
+    return DescribeKeyOutput(KeyMetadata=await call.consult(metadata, found(named), named.arn))
 
 
 def _described(call: Call, p: DescribeKeyInput) -> Named:
@@ -218,7 +218,7 @@ def _described(call: Call, p: DescribeKeyInput) -> Named:
 
 async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
     """Return the ids of the account's keys in this region, a page at a time."""
-    permit_identity(call, "kms:ListKeys", "*", call.account)
+    await call.consult(permit_identity, "kms:ListKeys", "*", call.account)
     after = paging.start("keys", p.Marker)
     if p.ResourceOwners is not None and _OWN not in p.ResourceOwners:
         return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM
@@ -231,7 +231,7 @@ async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
 
 async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> None:
     """Replace the key's description."""
-    named = reach(call, p.KeyId or "", "kms:UpdateKeyDescription")
+    named = await call.consult(reach, p.KeyId or "", "kms:UpdateKeyDescription")
     key = found(named)
     try:
         await call.change(keys.set_description, key.key_id, key.region, p.Description or "")

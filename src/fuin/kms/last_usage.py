@@ -51,7 +51,7 @@ class GetKeyLastUsageOutput(Output, frozen=True):
 
 async def get_key_last_usage(call: Call, p: KeyInput) -> GetKeyLastUsageOutput:
     """Return when and for what the key was last used; related multi-Region keys have uses of their own."""
-    named = reach(call, p.KeyId or "", "kms:GetKeyLastUsage")
+    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyLastUsage")
     key = found(named)
     last = await call.services.keyholder.last_use(key.key_id, key.region)
     return GetKeyLastUsageOutput(
@@ -69,13 +69,13 @@ async def reach_with_usage(call: Call, identifier: str, action: str, extra: Mapp
     """
     given = extra or {}
     try:
-        return reach(call, identifier, action, extra={**given, _UNUSED: _want})
+        return await call.consult(reach, identifier, action, extra={**given, _UNUSED: _want})
     except _UsageWanted:
-        key = found(find(call, call.services.store.catalog(), identifier, aliases=False))
+        key = found(await call.consult(find, call.services.store.catalog(), identifier, aliases=False))
     last = await call.services.keyholder.last_use(key.key_id, key.region)
     since = max(last.tracking_start, key.created) if last.time is None else last.time
     days = max(0, int((CLOCK.earliest() - since) // _DAY))  # a wrong clock makes no key look unused
-    return reach(call, identifier, action, extra={**given, _UNUSED: str(days)})
+    return await call.consult(reach, identifier, action, extra={**given, _UNUSED: str(days)})
 
 
 def _want() -> Values:

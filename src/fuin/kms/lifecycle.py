@@ -43,7 +43,7 @@ class ScheduleKeyDeletionOutput(Output, frozen=True):
 
 async def enable_key(call: Call, p: KeyInput) -> None:
     """Let the key be used again."""
-    named = reach(call, p.KeyId or "", "kms:EnableKey")
+    named = await call.consult(reach, p.KeyId or "", "kms:EnableKey")
     await _change(call, "kms:EnableKey", named, keys.set_state, states.ENABLED)
 
 
@@ -75,7 +75,7 @@ async def schedule_key_deletion(call: Call, p: ScheduleKeyDeletionInput) -> Sche
 
 async def cancel_key_deletion(call: Call, p: KeyInput) -> KeyOutput:
     """Take the deletion back; the key is disabled then, or waits for its imported material."""
-    named = reach(call, p.KeyId or "", "kms:CancelKeyDeletion")
+    named = await call.consult(reach, p.KeyId or "", "kms:CancelKeyDeletion")
     await _change(call, "kms:CancelKeyDeletion", named, keys.cancel_deletion)
     return KeyOutput(KeyId=named.arn)
 

@@ -69,7 +69,7 @@ class VerifyMacOutput(Output, frozen=True):
 
 async def generate_mac(call: Call, p: GenerateMacInput) -> GenerateMacOutput:
     """Return the HMAC of a message (RFC 2104)."""
-    opened, algorithm, message = _opened(call, "kms:GenerateMac", p)
+    opened, algorithm, message = await call.consult(_opened, "kms:GenerateMac", p)
     if p.DryRun:
         raise DryRunOperationException
     mac = await used(
@@ -80,7 +80,7 @@ async def generate_mac(call: Call, p: GenerateMacInput) -> GenerateMacOutput:
 
 async def verify_mac(call: Call, p: VerifyMacInput) -> VerifyMacOutput:
     """Say that a MAC holds; raises KMSInvalidMacException when it does not."""
-    opened, algorithm, message = _opened(call, "kms:VerifyMac", p)
+    opened, algorithm, message = await call.consult(_opened, "kms:VerifyMac", p)
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder

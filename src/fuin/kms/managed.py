@@ -51,22 +51,30 @@ _ALIASES = frozenset(ALIASES + service for service in MANAGED)
 
 async def ensure_key(call: Call, service: str) -> None:
     """Make a service's AWS-managed key in the caller's account and the call's region, unless it is there."""
-    if call.services.store.catalog().alias(call.account, call.region, ALIASES + service) is None:
+    if await call.consult(_alias_target, ALIASES + service) is None:
         policy = key_policy(service, call.account, call.region)
         await _make(call, call.account, keys.AWS, service, description(service), policy)
 
 
+def _alias_target(call: Call, alias: str) -> str | None:
+    return call.services.store.catalog().alias(call.account, call.region, alias)
+
+
 async def ensure_service_key(call: Call, account: str) -> Key:
     """Return the service-owned key of an account in the call's region, made now if it is not there."""
-    store = call.services.store
-    key_id = store.catalog().service_key(account, call.region, keys.SERVICE, S3)
-    if key_id is None:
+    key = await call.consult(_service_key, account)
+    if key is None:
         await _make(call, account, keys.SERVICE, S3, "Service-owned key of SSE-S3", "")
-        key_id = store.catalog().service_key(account, call.region, keys.SERVICE, S3)
-    key = None if key_id is None else store.catalog().key(key_id, call.region)
+        key = await call.consult(_service_key, account)
     if key is None:
         raise StoreUnavailable(f"the service-owned key of account {account} is missing")
     return key
+
+
+def _service_key(call: Call, account: str) -> Key | None:
+    catalog = call.services.store.catalog()
+    key_id = catalog.service_key(account, call.region, keys.SERVICE, S3)
+    return None if key_id is None else catalog.key(key_id, call.region)
 
 
 def open_service_key(call: Call, key: Key, action: str, material_id: bytes, context: Mapping[str, str]) -> OpenKey:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fuin.gate.call import Call
+    from fuin.store.kms.keys import Key
 
 DATA_KEY_LENGTH = 32  # AES-256
 _GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
@@ -59,7 +60,7 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
         throttling.admit_use(asked, "GenerateDataKey")
     if key is None:
         await managed.ensure_key(asked, managed.S3)
-    opened = open_key(asked, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
+    opened = await asked.consult(open_key, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
     return await _fresh(asked, opened)
 
 
@@ -68,7 +69,7 @@ async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], reg
     asked = _forwarded(call, region)
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
-    opened = open_ciphertext(asked, blob, _DECRYPT, identifier=None, context=context)
+    opened = await asked.consult(open_ciphertext, blob, _DECRYPT, identifier=None, context=context)
     return await ciphers.decrypt(asked, opened, blob)
 
 
@@ -79,7 +80,7 @@ async def service_data_key(call: Call, account: str, context: Mapping[str, str],
     """
     asked = _forwarded(call, region)
     key = await managed.ensure_service_key(asked, account)
-    opened = managed.open_service_key(asked, key, "kms:GenerateDataKey", key.current_material, context)
+    opened = await asked.consult(managed.open_service_key, key, "kms:GenerateDataKey", key.current_material, context)
     return await _fresh(asked, opened)
 
 
@@ -92,11 +93,15 @@ async def open_service_data_key(
         key_id, material_id = blobs.whose(blob)
     except FormatError:
         raise InvalidCiphertextException from None
-    key = asked.services.store.catalog().key(key_id, asked.region)
+    key = await asked.consult(_key, key_id)
     if key is None or key.manager != SERVICE:
         raise InvalidCiphertextException
-    opened = managed.open_service_key(asked, key, "kms:Decrypt", material_id, context)
+    opened = await asked.consult(managed.open_service_key, key, "kms:Decrypt", material_id, context)
     return await ciphers.decrypt(asked, opened, blob)
+
+
+def _key(call: Call, key_id: str) -> Key | None:
+    return call.services.store.catalog().key(key_id, call.region)
 
 
 def is_alias(identifier: str) -> bool:

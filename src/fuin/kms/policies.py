@@ -76,7 +76,7 @@ class ListKeyPoliciesOutput(Output, frozen=True):
 
 async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput:
     """Return the key policy exactly as it was put."""
-    named = reach(call, p.KeyId or "", "kms:GetKeyPolicy", extra={_POLICY_NAME: p.PolicyName or _NAME})
+    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyPolicy", extra={_POLICY_NAME: p.PolicyName or _NAME})
     _check_name(p.PolicyName)
     return GetKeyPolicyOutput(Policy=found(named).policy, PolicyName=_NAME)
 
@@ -85,13 +85,15 @@ async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
     """Replace the key policy; holds in every worker when this returns."""
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
     extra = {_POLICY_NAME: (p.PolicyName or _NAME,), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
-    named = reach(call, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
+    named = await call.consult(reach, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
     key = found(named)
     if p.PolicyName == _OF_SHARES:
         raise ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
     _check_name(p.PolicyName)
     policy = p.Policy or ""
-    check_key_policy(call, named.arn, key.account, policy, partial(rights.add_key, call, named, None), bypass=bypass)
+    await call.consult(
+        check_key_policy, named.arn, key.account, policy, partial(rights.add_key, call, named, None), bypass=bypass
+    )
     call.facts["policySha256"] = hashlib.sha256(policy.encode()).hexdigest()
     crash.point("put_key_policy.before_store")
     try:
@@ -103,7 +105,7 @@ async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
 
 async def list_key_policies(call: Call, p: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
     """Return the one name that there is; there is no second page, so no marker can be valid."""
-    reach(call, p.KeyId or "", "kms:ListKeyPolicies")
+    await call.consult(reach, p.KeyId or "", "kms:ListKeyPolicies")
     if p.Marker is not None:  # the model has no InvalidMarkerException here
         raise ValidationException("Could not deserialize marker")
     return ListKeyPoliciesOutput(PolicyNames=[_NAME], Truncated=False)

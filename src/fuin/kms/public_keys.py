@@ -40,8 +40,8 @@ class GetPublicKeyOutput(Output, frozen=True):
 
 async def get_public_key(call: Call, p: GetPublicKeyInput) -> GetPublicKeyOutput:
     """Return the public key of an asymmetric key; symmetric and HMAC keys have none."""
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _GET_PUBLIC_KEY)
+    await call.consult(check_grant_tokens, p.GrantTokens)
+    opened = await call.consult(open_key, p.KeyId or "", _GET_PUBLIC_KEY)
     key = opened.key
     if SPECS[key.spec].symmetric:
         raise UnsupportedOperationException  # AWS sends no message

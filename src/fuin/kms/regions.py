@@ -67,16 +67,18 @@ async def replicate_key(call: Call, p: ReplicateKeyInput) -> ReplicateKeyOutput:
     """Make a replica of a primary key in another Region: the same id and material, all else its own."""
     tags = check_tags(p.Tags)
     region = p.ReplicaRegion or ""
-    named = reach(call, p.KeyId or "", "kms:ReplicateKey", extra={"kms:ReplicaRegion": region})
+    named = await call.consult(reach, p.KeyId or "", "kms:ReplicateKey", extra={"kms:ReplicaRegion": region})
     primary = found(named)
     _check_primary(primary, named.arn)
     _check_region(call, region)
     there = _elsewhere(call, region)
     bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    _permit_creation(there, primary, p, tags)
+    await there.consult(_permit_creation, primary, p, tags)
     replica = _replica_of(there, primary, p, tags)
     if p.Policy is not None:
-        check_key_policy(there, replica.arn, replica.account, p.Policy, _conditions(primary, tags), bypass=bypass)
+        await there.consult(
+            check_key_policy, replica.arn, replica.account, p.Policy, _conditions(primary, tags), bypass=bypass
+        )
     call.facts["replicaKey"] = replica.arn
     try:
         made = await call.change(_insert, replica)
@@ -86,7 +88,7 @@ async def replicate_key(call: Call, p: ReplicateKeyInput) -> ReplicateKeyOutput:
         _refuse(error, "kms:ReplicateKey", named.arn)
     crash.point("replicate_key.after_store")
     return ReplicateKeyOutput(
-        ReplicaKeyMetadata=_creating(metadata(there, made, made.arn)),
+        ReplicaKeyMetadata=_creating(await there.consult(metadata, made, made.arn)),
         ReplicaPolicy=made.policy,
         ReplicaTags=[Tag(TagKey=name, TagValue=value) for name, value in made.tags] or None,
     )
@@ -96,12 +98,13 @@ async def update_primary_region(call: Call, p: UpdatePrimaryRegionInput) -> None
     """Let a replica be the primary key, and the primary key its replica; both must be enabled."""
     region = p.PrimaryRegion or ""
     conditions = {"kms:PrimaryRegion": region}
-    named = reach(call, p.KeyId or "", "kms:UpdatePrimaryRegion", extra=conditions)
+    named = await call.consult(reach, p.KeyId or "", "kms:UpdatePrimaryRegion", extra=conditions)
     primary = found(named)
     _check_primary(primary, named.arn)
     if region == primary.region:
         raise UnsupportedOperationException(f"{named.arn} is the primary key already.")
-    replica = reach(_elsewhere(call, region), primary.key_id, "kms:UpdatePrimaryRegion", extra=conditions)
+    there = _elsewhere(call, region)
+    replica = await there.consult(reach, primary.key_id, "kms:UpdatePrimaryRegion", extra=conditions)
     found(replica)
     call.facts.update(kmsKey=named.arn, replicaKey=replica.arn)
     try:

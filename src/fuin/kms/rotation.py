@@ -103,7 +103,9 @@ class ListKeyRotationsOutput(Output, frozen=True):
 async def enable_key_rotation(call: Call, p: EnableKeyRotationInput) -> None:
     """Let the key rotate by itself from now on, or change its period, which then counts from now on."""
     days = p.RotationPeriodInDays or _PERIOD
-    named = reach(call, p.KeyId or "", "kms:EnableKeyRotation", extra={"kms:RotationPeriodInDays": str(days)})
+    named = await call.consult(
+        reach, p.KeyId or "", "kms:EnableKeyRotation", extra={"kms:RotationPeriodInDays": str(days)}
+    )
     key = found(named)
     if not _rotates(key):
         raise UnsupportedOperationException  # AWS sends no message
@@ -113,7 +115,7 @@ async def enable_key_rotation(call: Call, p: EnableKeyRotationInput) -> None:
 
 async def disable_key_rotation(call: Call, p: KeyInput) -> None:
     """Let the key rotate no more by itself; AWS says yes as well of keys that never do, asymmetric and HMAC ones."""
-    named = reach(call, p.KeyId or "", "kms:DisableKeyRotation")
+    named = await call.consult(reach, p.KeyId or "", "kms:DisableKeyRotation")
     key = found(named)
     if not _rotates(key):
         return
@@ -126,9 +128,9 @@ async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStat
 
     Of asymmetric and HMAC keys AWS says that they do not, and of keys that wait for their deletion.
     """
-    named = reach(call, p.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
+    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
     key = found(named)
-    schedule = _primary(call, key)
+    schedule = await call.consult(_primary, key)
     if schedule.rotation_period is None or key.state in states.PENDING:
         return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=named.arn)
     return GetKeyRotationStatusOutput(
@@ -142,7 +144,7 @@ async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStat
 async def list_key_rotations(call: Call, p: ListKeyRotationsInput) -> ListKeyRotationsOutput:
     """Return the key's completed rotations, oldest first, or all of its materials, a page at a time."""
     after = paging.start("rotations", p.Marker)
-    named = reach(call, p.KeyId or "", "kms:ListKeyRotations")
+    named = await call.consult(reach, p.KeyId or "", "kms:ListKeyRotations")
     key = found(named)
     if not _rotates(key):
         if p.IncludeKeyMaterial is not None:
@@ -176,7 +178,7 @@ def _entry(key: Key, version: Version) -> RotationsListEntry:
 async def rotate_key_on_demand(call: Call, p: KeyInput) -> KeyOutput:
     """Rotate the key now: to fresh material, or to the imported material that waits for it. The schedule stays."""
     action = "kms:RotateKeyOnDemand"
-    named = reach(call, p.KeyId or "", action)
+    named = await call.consult(reach, p.KeyId or "", action)
     key = found(named)
     if not _rotates(key):
         raise UnsupportedOperationException

@@ -98,7 +98,7 @@ class VerifyOutput(Output, frozen=True):
 
 async def sign(call: Call, p: SignInput) -> SignOutput:
     """Return the signature of a message, or of a digest of one."""
-    opened, algorithm, kind, message = _opened(call, "kms:Sign", p)
+    opened, algorithm, kind, message = await call.consult(_opened, "kms:Sign", p)
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder
@@ -110,7 +110,7 @@ async def sign(call: Call, p: SignInput) -> SignOutput:
 
 async def verify(call: Call, p: VerifyInput) -> VerifyOutput:
     """Say that a signature holds; raises KMSInvalidSignatureException when it does not."""
-    opened, algorithm, kind, message = _opened(call, "kms:Verify", p)
+    opened, algorithm, kind, message = await call.consult(_opened, "kms:Verify", p)
     if p.DryRun:
         raise DryRunOperationException
     keyholder = call.services.keyholder

@@ -52,7 +52,7 @@ class ListResourceTagsOutput(Output, frozen=True):
 async def tag_resource(call: Call, p: TagResourceInput) -> None:
     """Add tags to a key, or give those it has new values."""
     given = check_tags(p.Tags)
-    named = reach(call, p.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
+    named = await call.consult(reach, p.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
     key = found(named)
     try:
         await call.change(key_tags.set_tags, key.key_id, key.region, given, MOST)
@@ -67,13 +67,13 @@ async def untag_resource(call: Call, p: UntagResourceInput) -> None:
     names = list(dict.fromkeys(p.TagKeys or []))
     _check_names(names)
     _check_count(names)  # a condition may ask for them, so they are to fit a record
-    key = found(reach(call, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
+    key = found(await call.consult(reach, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
     await call.change(key_tags.remove_tags, key.key_id, key.region, names)
 
 
 async def list_resource_tags(call: Call, p: ListResourceTagsInput) -> ListResourceTagsOutput:
     """Return a key's tags, sorted by name, a page at a time."""
-    key = found(reach(call, p.KeyId or "", "kms:ListResourceTags"))
+    key = found(await call.consult(reach, p.KeyId or "", "kms:ListResourceTags"))
     after = paging.start("tags", p.Marker)
     limit = min(p.Limit or _PAGE, _PAGE)
     rest = [Tag(TagKey=name, TagValue=value) for name, value in key.tags if name > after]

@@ -18,33 +18,33 @@ _ROOT = "AccessControlPolicy"
 
 async def get_bucket_acl(call: S3Call) -> Answer:
     """Give the bucket's ACL: full control for its owner."""
-    return document(_ROOT, *owner_acls.content(rights.bucket_for(call, "s3:GetBucketAcl").account))
+    return document(_ROOT, *owner_acls.content((await call.consult(rights.bucket_for, "s3:GetBucketAcl")).account))
 
 
 async def get_object_acl(call: S3Call) -> Answer:
     """Give the object's ACL: full control for the bucket's owner."""
-    bucket = rights.bucket_of_object(call, "s3:GetObjectAcl")
+    bucket = await call.consult(rights.bucket_of_object, "s3:GetObjectAcl")
     check_version(call.query.get("versionId"))
-    reads.find(call, bucket, call.key)
+    await call.consult(reads.find, bucket, call.key)
     return document(_ROOT, *owner_acls.content(bucket.account))
 
 
 async def put_bucket_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the owner full control and nobody anything else."""
-    rights.bucket_for(call, "s3:PutBucketAcl")
+    await call.consult(rights.bucket_for, "s3:PutBucketAcl")
     raw = await documents.read(call, checked=False)
-    bucket = rights.bucket_for(call, "s3:PutBucketAcl")  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.bucket_for, "s3:PutBucketAcl")  # again: its sender chose how long the body took
     _check_put(call, raw, bucket.account)
     return empty(200)
 
 
 async def put_object_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the bucket's owner full control and nobody anything else."""
-    rights.bucket_of_object(call, "s3:PutObjectAcl")
+    await call.consult(rights.bucket_of_object, "s3:PutObjectAcl")
     check_version(call.query.get("versionId"))
     raw = await documents.read(call, checked=False)
-    bucket = rights.bucket_of_object(call, "s3:PutObjectAcl")
-    reads.find(call, bucket, call.key)
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObjectAcl")
+    await call.consult(reads.find, bucket, call.key)
     _check_put(call, raw, bucket.account)
     return empty(200)
 

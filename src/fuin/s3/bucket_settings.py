@@ -37,7 +37,7 @@ _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setti
 
 async def get_bucket_encryption(call: S3Call) -> Answer:
     """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
-    default = Default.of(rights.bucket_for(call, "s3:GetEncryptionConfiguration"))
+    default = Default.of(await call.consult(rights.bucket_for, "s3:GetEncryptionConfiguration"))
     by_default = [xml.text("SSEAlgorithm", default.algorithm)]
     if default.key is not None:
         by_default.append(xml.text("KMSMasterKeyID", default.key))
@@ -48,9 +48,11 @@ async def get_bucket_encryption(call: S3Call) -> Answer:
 
 async def put_bucket_encryption(call: S3Call) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
-    rights.bucket_for(call, "s3:PutEncryptionConfiguration")
+    await call.consult(rights.bucket_for, "s3:PutEncryptionConfiguration")
     default = _default(xml.parse(await documents.read(call, checked=True), "ServerSideEncryptionConfiguration"))
-    bucket = rights.bucket_for(call, "s3:PutEncryptionConfiguration")  # again: its sender chose how long the body took
+    bucket = await call.consult(
+        rights.bucket_for, "s3:PutEncryptionConfiguration"
+    )  # again: its sender chose how long the body took
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
@@ -58,7 +60,7 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
 
 async def delete_bucket_encryption(call: S3Call) -> Answer:
     """Go back to SSE-S3."""
-    bucket = rights.bucket_for(call, "s3:PutEncryptionConfiguration")
+    bucket = await call.consult(rights.bucket_for, "s3:PutEncryptionConfiguration")
     await call.change(_set_encryption, bucket, None)
     return empty(204)
 
@@ -107,7 +109,7 @@ def _check_blocked(node: Node | None) -> None:
 
 async def get_bucket_policy(call: S3Call) -> Answer:
     """Give the bucket policy as it was put."""
-    bucket = rights.own_bucket_for(call, "s3:GetBucketPolicy")
+    bucket = await call.consult(rights.own_bucket_for, "s3:GetBucketPolicy")
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return Answer(200, [(b"Content-Type", b"application/json")], bucket.policy.encode())
@@ -115,7 +117,7 @@ async def get_bucket_policy(call: S3Call) -> Answer:
 
 async def get_bucket_policy_status(call: S3Call) -> Answer:
     """Tell whether the bucket policy is public."""
-    bucket = rights.bucket_for(call, "s3:GetBucketPolicyStatus")
+    bucket = await call.consult(rights.bucket_for, "s3:GetBucketPolicyStatus")
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return document("PolicyStatus", xml.text("IsPublic", public_access.is_public(bucket.policy)))
@@ -123,16 +125,18 @@ async def get_bucket_policy_status(call: S3Call) -> Answer:
 
 async def put_bucket_policy(call: S3Call) -> Answer:
     """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
-    rights.own_bucket_for(call, "s3:PutBucketPolicy")
+    await call.consult(rights.own_bucket_for, "s3:PutBucketPolicy")
     try:
         text = (await documents.read(call, checked=True)).decode()
     except UnicodeDecodeError:
         raise Refused("This policy contains invalid Json") from None
     own = ids.bucket_arn(call.bucket)
     policy = check_bucket_policy(text, own)
-    bucket = rights.own_bucket_for(call, "s3:PutBucketPolicy")  # again: its sender chose how long the body took
-    _check_not_blocked(call, text)
-    _check_principals(call, tuple(principals_of(policy)))
+    bucket = await call.consult(
+        rights.own_bucket_for, "s3:PutBucketPolicy"
+    )  # again: its sender chose how long the body took
+    await call.consult(_check_not_blocked, text)
+    await call.consult(_check_principals, tuple(principals_of(policy)))
     policy_warnings.note(call, text, PolicyKind.BUCKET, own)
     call.facts["policy"] = parameters.text(text)
     await call.change(_set_policy, bucket, text)
@@ -170,7 +174,7 @@ def _check_not_blocked(call: S3Call, policy: str) -> None:
 
 async def delete_bucket_policy(call: S3Call) -> Answer:
     """Remove the bucket policy; there may be none."""
-    bucket = rights.own_bucket_for(call, "s3:DeleteBucketPolicy")
+    bucket = await call.consult(rights.own_bucket_for, "s3:DeleteBucketPolicy")
     await call.change(_set_policy, bucket, None)
     return empty(204)
 

@@ -62,7 +62,7 @@ async def create_bucket(call: S3Call) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
     constraint, fault = await _constraint(call)
     facts = partial(_add_constraint, call, constraint)
-    permit_identity(call, "s3:CreateBucket", ids.bucket_arn(call.bucket), call.account, facts)
+    await call.consult(permit_identity, "s3:CreateBucket", ids.bucket_arn(call.bucket), call.account, facts)
     if fault is not None:
         raise fault
     check_name(call.bucket)
@@ -79,7 +79,7 @@ async def create_bucket(call: S3Call) -> Answer:
         await call.announce("change")
         await call.add(rows.insert_bucket, bucket)
     except AlreadyExists:
-        _check_own(call, region)
+        await call.consult(_check_own, region)
     call.facts["bucketRegion"] = region
     return empty(200, [(b"Location", f"/{call.bucket}".encode())])
 
@@ -137,14 +137,14 @@ def _check_own(call: S3Call, region: str) -> None:
 
 async def head_bucket(call: S3Call) -> Answer:
     """Tell whether a bucket exists and the caller may list it."""
-    bucket = rights.bucket_for(call, "s3:ListBucket")
+    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
     return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
 
 
 async def list_buckets(call: S3Call) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
     action, every = "s3:ListAllMyBuckets", ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
-    permit_identity(call, action, every, call.account, rights.conditions(call, action))
+    await call.consult(permit_identity, action, every, call.account, rights.conditions(call, action))
     limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
     prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
     entries, last = await lists.page(call, _page, call.account, prefix, after, region, limit)
@@ -189,7 +189,7 @@ def owner(account: str) -> str:
 
 async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
-    bucket = rights.bucket_for(call, "s3:DeleteBucket")
+    bucket = await call.consult(rights.bucket_for, "s3:DeleteBucket")
     await call.services.store.read(rows.check_empty, bucket.name)
     if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)
@@ -217,5 +217,5 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
 
 async def get_bucket_location(call: S3Call) -> Answer:
     """Give the bucket's region, as an empty constraint for us-east-1."""
-    bucket = rights.bucket_for(call, "s3:GetBucketLocation")
+    bucket = await call.consult(rights.bucket_for, "s3:GetBucketLocation")
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))

@@ -39,7 +39,7 @@ class Named:
 
 async def complete_multipart_upload(call: S3Call) -> Answer:
     """Make the named parts the object; asked again after it has succeeded, it answers the same."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     encryption.refuse_customer_keys(call.request.headers)
     condition = conditions.of_write(call.header)
     upload = await call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)

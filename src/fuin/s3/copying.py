@@ -123,20 +123,20 @@ async def reseal(
     try:
         return await body.reseal(call, batches.rest(), sealer, digests, etag=etag)
     except FileNotFoundError:
-        if reads.find(call, source.bucket, source.obj.key).parts == source.obj.parts:
+        if (await call.consult(reads.find, source.bucket, source.obj.key)).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None
 
 
 async def copy_object(call: S3Call) -> Answer:
     """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     storage_class = storage_classes.of_request(call.request.headers)  # S3: STANDARD unless named, whatever the source's
     choice = encryption.wanted(call, bucket)
     condition = conditions.of_write(call.header)
-    from_bucket, from_key = find_bucket(call)
+    from_bucket, from_key = await call.consult(find_bucket)
     plan, batches = await reads.open_current(
         call, from_bucket, lambda: _plan(call, bucket, from_bucket, from_key, condition)
     )
@@ -161,7 +161,7 @@ async def _plan(call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
     columns = _columns(call, source.obj)
-    index.check_condition(call, condition)
+    await call.consult(index.check_condition, condition)
     return Plan(from_bucket, source.obj, source.span, columns, _algorithm(call, source.obj))
 
 

@@ -63,7 +63,7 @@ def etag_of(kept: Encryption, md5: str | None) -> str:
 
 async def put_object(call: S3Call) -> Answer:
     """Store a body of up to 5 GiB, encrypted under a data key of its own; it appears whole or not at all."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     storage_class = storage_classes.of_request(call.request.headers)
@@ -71,7 +71,7 @@ async def put_object(call: S3Call) -> Answer:
     promise = payload.of_request(call, call.services.settings.object_limit)
     columns = metadata.of_request(call.request.headers).columns()
     condition = conditions.of_write(call.header)
-    index.check_condition(call, condition)
+    await call.consult(index.check_condition, condition)
 
     fresh = await encryption.new_data_key(call, bucket, choice)
     kept, sealer = fresh.encryption, new_sealer(call, fresh, call.key)
@@ -134,7 +134,7 @@ def check_version(version: str | None) -> None:
 
 async def delete_object(call: S3Call) -> Answer:
     """Remove an object; one that does not exist is removed as well, as S3 has it."""
-    bucket = rights.bucket_of_object(call, "s3:DeleteObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:DeleteObject")
     check_version(call.query.get("versionId"))
     for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
         if call.header(name) is not None:
@@ -157,14 +157,14 @@ async def delete_objects(call: S3Call) -> Answer:
 
     The record names them all, by the decision about each, before any is removed.
     """
-    bucket = _existing(call)
+    bucket = await call.consult(_existing)
     wanted, quiet = await lists.beside(call, _wanted, await documents.read(call, checked=True))
     allowed: list[str] = []
     results: dict[str, str] = {}
     for number, key in enumerate(wanted, 1):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)  # let others have their turn
-        refusal = _refusal(call, bucket, key)
+        refusal = await call.consult(_refusal, bucket, key)
         if refusal is None:
             allowed.append(key)
         else:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 async def upload_part(call: S3Call) -> Answer:
     """Store a part; under SSE-KMS the caller needs kms:Decrypt, since the data key is older than the part."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     encryption.refuse_customer_keys(call.request.headers)
     number = uploads.number_of(call)
     promise = payload.of_request(call, call.services.settings.object_limit)
-    upload = uploads.find(call)
+    upload = await call.consult(uploads.find)
     kept = Encryption.from_column(upload.encryption)
     await repeats.check(call, bucket, kept)
     algorithms = _algorithms(upload, promise.checksum)
@@ -82,12 +82,12 @@ async def _put(call: S3Call, upload: Upload, kept: Encryption, number: int, stor
 
 async def upload_part_copy(call: S3Call) -> Answer:
     """Store a part that is copied from an object, or a range of one; both keys are asked for as the caller."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     number = uploads.number_of(call)
-    upload = uploads.find(call)
+    upload = await call.consult(uploads.find)
     kept = Encryption.from_column(upload.encryption)
     await repeats.check(call, bucket, kept)
-    from_bucket, from_key = copying.find_bucket(call)
+    from_bucket, from_key = await call.consult(copying.find_bucket)
     asked = partial(ranges.of_copy, call.header(b"x-amz-copy-source-range"))
     look = partial(copying.find_source, call, from_bucket, from_key, asked)
     source, batches = await reads.open_current(call, from_bucket, look)

@@ -83,11 +83,11 @@ def find(call: S3Call, bucket: Bucket, key: str) -> Object:
 
 async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
-    obj: Object | None = find(call, bucket, key)
+    obj: Object | None = await call.consult(find, bucket, key)
     if obj is not None and len(obj.parts) < obj.part_count:
         obj = await lists.page(call, rows.get_object, ObjectName(bucket.name, key))
     if obj is None:
-        raise rights.missing_object(call, bucket, key)
+        raise await call.consult(rights.missing_object, bucket, key)
     return obj
 
 
@@ -177,7 +177,7 @@ async def get_object(call: S3Call) -> Stream:
 
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
-    bucket = _enter(call, "s3:GetObject")
+    bucket = await call.consult(_enter, "s3:GetObject")
     chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
     first = await batches.first()
     status = 206 if chosen.partial else 200
@@ -223,7 +223,7 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
 
 async def head_object(call: S3Call) -> Answer:
     """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
-    bucket = _enter(call, "s3:GetObject")
+    bucket = await call.consult(_enter, "s3:GetObject")
     chosen = await _chosen(call, bucket)
     kept = chosen.encryption
     if kept.algorithm == encryption.KMS:
@@ -238,8 +238,8 @@ _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 async def get_object_attributes(call: S3Call) -> Answer:
     """Give chosen attributes of an object as a document."""
-    bucket = _enter(call, "s3:GetObjectAttributes")
-    rights.bucket_of_object(call, "s3:GetObject")
+    bucket = await call.consult(_enter, "s3:GetObjectAttributes")
+    await call.consult(rights.bucket_of_object, "s3:GetObject")
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")

@@ -50,6 +50,6 @@ async def _check_key(call: S3Call, bucket: Bucket, key: str, kept: Encryption) -
             return
         if on_behalf.is_alias(key):
             await uploads.open_data_key(call, bucket, kept)
-            if on_behalf.arn_of_alias(call, key, bucket.region) == kept.key:
+            if await call.consult(on_behalf.arn_of_alias, key, bucket.region) == kept.key:
                 return
     raise invalid_argument(KEY_ID.decode(), key[:100], _OTHER)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 
-def _reach(row: Subresource, call: S3Call, action: str) -> Bucket:
+def _reach(call: S3Call, row: Subresource, action: str) -> Bucket:
     """Return the bucket once the caller may do `action` to it, or to the object."""
     if row.level == BUCKET:
         return rights.bucket_for(call, action)
@@ -38,24 +38,24 @@ def _reach(row: Subresource, call: S3Call, action: str) -> Bucket:
 async def get(row: Subresource, call: S3Call) -> Answer:
     """Give what is kept, or what S3 answers while nothing is set."""
     _, action = row.get
-    bucket = _reach(row, call, action)
+    bucket = await call.consult(_reach, row, action)
     kept = bucket.setting(row.name)
     if row.show is not None and kept is not None:
         return document(row.root, row.show(kept))
     if row.unset:
         raise S3Fault(row.unset, row.text, BucketName=call.bucket)
     if row.level == OBJECT:
-        reads.find(call, bucket, call.key)
+        await call.consult(reads.find, bucket, call.key)
     return document(row.root, row.content)
 
 
 async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
     """Take what this server keeps to, and refuse the rest."""
-    _reach(row, call, asked.action)
+    await call.consult(_reach, row, asked.action)
     raw = await documents.read(call, checked=asked.checked)
-    bucket = _reach(row, call, asked.action)  # again: its sender chose how long the body took
+    bucket = await call.consult(_reach, row, asked.action)  # again: its sender chose how long the body took
     if row.level == OBJECT:
-        reads.find(call, bucket, call.key)
+        await call.consult(reads.find, bucket, call.key)
     kept = asked.take(xml.parse(raw, row.root))
     if kept is not None:
         call.facts["settings"] = {row.name: msgspec.Raw(kept.encode())}
@@ -65,11 +65,11 @@ async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
 
 async def delete(row: Subresource, asked: Delete, call: S3Call) -> Answer:
     """Remove what is kept; most often there is nothing, and that is as good."""
-    bucket = _reach(row, call, asked.action)
+    bucket = await call.consult(_reach, row, asked.action)
     if asked.absent:
         raise S3Fault(asked.absent, BucketName=call.bucket)
     if row.level == OBJECT:
-        reads.find(call, bucket, call.key)
+        await call.consult(reads.find, bucket, call.key)
     if row.show is not None:
         call.facts["settings"] = {row.name: None}
         await call.change(_set, bucket, row.name, None)

@@ -54,7 +54,7 @@ async def open_data_key(call: S3Call, bucket: Bucket, kept: Encryption) -> bytes
 
 async def create_multipart_upload(call: S3Call) -> Answer:
     """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
-    bucket = rights.bucket_of_object(call, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     storage_class = storage_classes.of_request(call.request.headers)
@@ -100,8 +100,8 @@ def _checksum(call: S3Call) -> tuple[str | None, str | None]:
 
 async def abort_multipart_upload(call: S3Call) -> Answer:
     """End an upload without an object and remove its parts."""
-    rights.bucket_of_object(call, "s3:AbortMultipartUpload")
-    upload = find(call)
+    await call.consult(rights.bucket_of_object, "s3:AbortMultipartUpload")
+    upload = await call.consult(find)
     await call.announce("delete")
     left = await call.write(rows.abort_upload, upload.upload_id, call.object_name)
     call.replaced += left
@@ -110,9 +110,9 @@ async def abort_multipart_upload(call: S3Call) -> Answer:
 
 async def list_parts(call: S3Call) -> Answer:
     """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
-    bucket = rights.bucket_of_object(call, "s3:ListMultipartUploadParts")
+    bucket = await call.consult(rights.bucket_of_object, "s3:ListMultipartUploadParts")
     encryption.refuse_customer_keys(call.request.headers)
-    upload = find(call)
+    upload = await call.consult(find)
     limit, marker = limit_of(call, "max-parts"), limit_of(call, "part-number-marker", 10_000, absent=0)
     kept = Encryption.from_column(upload.encryption)
     if kept.algorithm == encryption.KMS:
@@ -155,7 +155,7 @@ def _who(name: str, identity: str) -> str:
 
 async def list_multipart_uploads(call: S3Call) -> Answer:
     """List a bucket's uploads that are under way, in the order of key and id."""
-    bucket = rights.bucket_for(call, "s3:ListBucketMultipartUploads")
+    bucket = await call.consult(rights.bucket_for, "s3:ListBucketMultipartUploads")
     names, limit = Names(call), limit_of(call, "max-uploads")
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     key_marker = call.query.get("key-marker", "")
