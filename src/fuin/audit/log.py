@@ -57,6 +57,8 @@ class Log:
     """The open log; `position` is the last durable record, `follower` is told of those that follow.
 
     It is `refusing` while the disk does not take records. It comes back by itself: with an `append`, or a `try_again`.
+    There is one keyholder and one log on a server. Several nodes would have a log each: numbers and chain are the log's
+    own, and only the commits' serials would be common to them.
     """
 
     def __init__(self, folder: Path, lock: int, sign: Callable[[bytes], bytes]) -> None:

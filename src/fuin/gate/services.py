@@ -29,7 +29,9 @@ class Services:
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
     slow: Shares = field(init=False)
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by a change that was overtaken, see Call
+    # Held by a change that was overtaken, see `commit.py`. It is this worker's own: changes of other workers, and of
+    # other nodes if there are any, may overtake it all the same, and then it tries again.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)

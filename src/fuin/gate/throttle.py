@@ -2,6 +2,9 @@
 
 A bucket holds at most one second's tokens, and never fewer than one; each request takes one out, and they come back at
 the bucket's rate. All of them are full at first, and after a restart.
+
+Each process counts alone. A server knows how many workers it has, and divides the rates by that; with several nodes
+each would admit the whole rate, until the number of nodes is part of the share.
 """
 
 from __future__ import annotations

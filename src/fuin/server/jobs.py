@@ -1,6 +1,9 @@
 """The timed jobs of a worker: keys to end or to rotate, imported material to end, blobs that no index names.
 
 And the notes of where log and database are, by which a later start sees that one was cut off, or is older.
+
+The first worker of a server has these jobs. With several nodes on one database each would run them: so they would need
+one owner. The sweep also knows the locks of this machine only, so with shared blobs it would take away another node's.
 """
 
 from __future__ import annotations

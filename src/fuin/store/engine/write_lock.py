@@ -2,7 +2,7 @@
 
 SQLite lets a waiting writer sleep and look again, up to 100 ms each time. A busy process then starves the others for
 seconds. To wait for a file lock first costs nothing while it is free, and wakes the waiter as soon as it becomes free.
-It is only about fairness: SQLite's own lock, taken next, keeps the database right.
+It is only about fairness: SQLite's own lock, taken next, keeps the database right. It is a lock of one machine.
 """
 
 import fcntl
