@@ -10,7 +10,7 @@ from fuin.server import jobs, standing
 from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
 from fuin.store.engine import epoch, installation
-from fuin.store.engine.glance import Noted
+from fuin.store.engine.glance import LogPosition
 from tests.kms.place import Place
 
 
@@ -18,11 +18,11 @@ async def _values(place: Place) -> dict[str, str]:
     return place.services.store.read_sync(installation.find_values)
 
 
-async def _noted_ahead(place: Place) -> Noted:
+async def _noted_ahead(place: Place) -> LogPosition:
     """Note the log's place for later and return it."""
     position = await place.services.keyholder.status()
     await standing.note_log_ahead(place.services.store, place.services.keyholder)
-    return Noted(position.sequence, position.head)
+    return LogPosition(position.sequence, position.head)
 
 
 def test_note_of_an_hour_holds_an_hour_later(tmp_path: Path) -> None:
@@ -34,13 +34,13 @@ def test_note_of_an_hour_holds_an_hour_later(tmp_path: Path) -> None:
         place.client().list_keys()
         second = place.run(_noted_ahead(place))
         assert second.sequence > first.sequence
-        assert Noted.parse(place.run(_values(place))["log"]) == first
+        assert LogPosition.parse(place.run(_values(place))["log"]) == first
         place.client().list_keys()
         third = place.run(_noted_ahead(place))
-        assert Noted.parse(place.run(_values(place))["log"]) == second
+        assert LogPosition.parse(place.run(_values(place))["log"]) == second
         place.run(_noted_at_once(place))
         values = place.run(_values(place))
-        assert (Noted.parse(values["log"]), "log_next" in values) == (third, False)
+        assert (LogPosition.parse(values["log"]), "log_next" in values) == (third, False)
     finally:
         place.close()
 

@@ -42,7 +42,7 @@ class Timed:
         if kept is None:
             seen = clock.read()
             kept = clock.begin(seen, seen.wall, clock.JUMP_LIMIT, DAY)
-        self.place.run(wait(self.place.services.store.write(rows.keep, kept)))
+        self.place.run(wait(self.place.services.store.write(rows.save, kept)))
 
     def save(self) -> Kept:
         """Let the job look once; return what it has saved."""
@@ -54,7 +54,7 @@ class Timed:
         return self.place.run(self._row())
 
     async def _row(self) -> Kept:
-        return self.place.services.store.read_sync(rows.found)
+        return self.place.services.store.read_sync(rows.existing)
 
     def look(self) -> Shown:
         """Return what a person is shown."""

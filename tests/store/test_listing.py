@@ -111,7 +111,7 @@ def test_pages_join_without_gap_or_repetition(shared: Store, keys: set[str], del
 @given(st.binary(max_size=8).filter(lambda raw: b"\xff" not in raw), st.binary(max_size=8))
 def test_beyond_is_the_least_upper_bound(prefix: bytes, other: bytes) -> None:
     """What starts with the prefix is below the bound; what is below it and not below the prefix starts with it."""
-    bound = listing.beyond(prefix)
+    bound = listing.end_of_prefix(prefix)
     if b"\xff" not in other:
         assert prefix <= prefix + other < bound
         assert (prefix <= other < bound) == other.startswith(prefix)

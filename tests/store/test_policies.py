@@ -106,7 +106,7 @@ def test_versions(full: Store) -> None:
         full.change_sync(managed_policies.delete_policy, policy)
     full.change_sync(managed_policies.delete_version, policy, 5)
     assert full.change_sync(managed_policies.add_version, policy, "{}", default=True, now=6.0) == 6
-    assert [version.number for version in full.read_sync(managed_policies.versions, POLICY.id)] == [6, 4, 3, 2, 1]
+    assert [version.number for version in full.read_sync(managed_policies.list_versions, POLICY.id)] == [6, 4, 3, 2, 1]
 
 
 def test_quotas_are_judged_with_the_change(full: Store) -> None:
@@ -130,7 +130,7 @@ def test_quotas_are_judged_with_the_change(full: Store) -> None:
     full.change_sync(inline_policies.put, USER.id, "own", "{ a }", 3)
     with pytest.raises(TooMany):
         full.change_sync(inline_policies.put, USER.id, "more", "{", 3)
-    assert full.read_sync(inline_policies.names, USER.id) == ["own"]
+    assert full.read_sync(inline_policies.list_names, USER.id) == ["own"]
 
 
 def test_names_differ_in_more_than_case(full: Store) -> None:
@@ -151,7 +151,7 @@ def test_what_has_gone_is_not_changed(full: Store) -> None:
     full.change_sync(users.delete_user, values.ACCOUNT, "writer")
     full.change_sync(users.insert_user, User(values.ACCOUNT, "writer", "AIDASECOND", 4.0))
     with pytest.raises(NotFound):
-        full.change_sync(identities.on, USER, inline_policies.put, "own", "{}")
+        full.change_sync(identities.apply_to, USER, inline_policies.put, "own", "{}")
 
 
 def test_uses_are_noted_once_a_minute(full: Store) -> None:

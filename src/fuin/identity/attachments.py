@@ -30,12 +30,12 @@ async def attach_policy(kind: str, call: Call, given: Given) -> None:
     """Attach a policy, which may be attached already; it holds in every worker when this returns."""
     owner = await call.consult(_owner, kind, given)
     await entities.change(
-        call, owner, identities.on, owner, _attach, call.account, given["PolicyArn"], quotas.ATTACHED[kind]
+        call, owner, identities.apply_to, owner, _attach, call.account, given["PolicyArn"], quotas.ATTACHED[kind]
     )  # fmt: skip
 
 
 def _attach(conn: Connection, owner: str, account: str, arn: str, at_most: int) -> None:
-    rows.attach(conn, owner, identities.id_of(conn, account, identities.POLICY, arn), at_most)
+    rows.attach(conn, owner, identities.find_id(conn, account, identities.POLICY, arn), at_most)
 
 
 async def detach_policy(kind: str, call: Call, given: Given) -> None:
@@ -48,7 +48,7 @@ async def detach_policy(kind: str, call: Call, given: Given) -> None:
 
 
 def _detach(conn: Connection, owner: str, account: str, arn: str) -> None:
-    rows.detach(conn, owner, identities.id_of(conn, account, identities.POLICY, arn))
+    rows.detach(conn, owner, identities.find_id(conn, account, identities.POLICY, arn))
 
 
 def _owner(call: Call, kind: str, given: Given) -> User | Group | Role:
@@ -71,7 +71,7 @@ def shown(policy: ManagedPolicy) -> Output:
 
 
 def _attached(conn: Connection, owner: str) -> list[ManagedPolicy]:
-    return [rows.policy_by_id(conn, policy) for policy in rows.attached(conn, owner)]
+    return [rows.policy_by_id(conn, policy) for policy in rows.list_attached(conn, owner)]
 
 
 async def list_entities_for_policy(call: Call, given: Given) -> Output:
@@ -123,4 +123,4 @@ async def delete_boundary(kind: str, call: Call, given: Given) -> None:
 
 
 def _bound(conn: Connection, owner: Identity, arn: str | None) -> None:
-    identities.on(conn, owner, lambda conn, _: identities.set_boundary(conn, owner, arn))
+    identities.apply_to(conn, owner, lambda conn, _: identities.set_boundary(conn, owner, arn))

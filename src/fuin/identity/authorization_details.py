@@ -12,7 +12,7 @@ from fuin.store.identity import managed_policies as rows
 from fuin.store.identity.groups import Group
 from fuin.store.identity.identities import Identity
 from fuin.store.identity.managed_policies import ManagedPolicy
-from fuin.store.identity.roles import Role, found_role, last_use
+from fuin.store.identity.roles import Role, existing_role, last_use
 from fuin.store.identity.users import User
 
 if TYPE_CHECKING:
@@ -72,15 +72,15 @@ def _policies_of(conn: Connection, owner: Identity) -> Output:
     inline = [
         {"PolicyName": name, "PolicyDocument": entities.encoded(document)}
         for name, document in zip(
-            inline_policies.names(conn, owner.id), inline_policies.documents(conn, owner.id), strict=True
+            inline_policies.list_names(conn, owner.id), inline_policies.list_documents(conn, owner.id), strict=True
         )
     ]
-    attached = [attachments.shown(rows.policy_by_id(conn, policy)) for policy in rows.attached(conn, owner.id)]
+    attached = [attachments.shown(rows.policy_by_id(conn, policy)) for policy in rows.list_attached(conn, owner.id)]
     return {f"{owner.kind.capitalize()}PolicyList": inline, "AttachedManagedPolicies": attached}
 
 
 def _user(conn: Connection, light: Identity, _account: str) -> Output:
-    user = identities.found(conn, User, light.account, light.name)
+    user = identities.existing(conn, User, light.account, light.name)
     names = [group.name for group in memberships.groups_of(conn, user.id)]
     return {**users.shown(user), **_policies_of(conn, user), "GroupList": names}
 
@@ -90,7 +90,7 @@ def _group(conn: Connection, group: Group, _account: str) -> Output:
 
 
 def _role(conn: Connection, light: Identity, _account: str) -> Output:
-    role = found_role(conn, light)
+    role = existing_role(conn, light)
     shown = roles.shown(role, last_use(conn, role.id))
     for name in ("Description", "MaxSessionDuration"):  # which the details have not
         del shown[name]
@@ -103,7 +103,7 @@ def _policy(conn: Connection, light: Identity, account: str) -> Output:
     del shown["Tags"]
     versions = [
         managed_policies.shown_version(policy, version, entities.encoded(version.document))
-        for version in rows.versions(conn, policy.id)
+        for version in rows.list_versions(conn, policy.id)
     ]
     return {**shown, "PolicyVersionList": versions}
 

@@ -71,7 +71,7 @@ async def add_user_to_group(call: Call, given: Given) -> None:
     """Put a user into a group; its policies hold for the user when this returns."""
     group, user = await call.consult(_both, given)
     await entities.change(
-        call, user, identities.on, user, groups.add_member, group.id, quotas.GROUPS_OF_USER
+        call, user, identities.apply_to, user, groups.add_member, group.id, quotas.GROUPS_OF_USER
     )  # fmt: skip
 
 

@@ -76,9 +76,9 @@ def holders(conn: Connection) -> Iterator[Holder]:
     for account in accounts.list_accounts(conn):
         yield root(account)
         for user in identities.page(conn, users.User, account):
-            yield of_identity(conn, replace(user, tags=identities.tags_of(conn, user.id)))
+            yield of_identity(conn, replace(user, tags=identities.list_tags(conn, user.id)))
         for role in roles.page_roles(conn, account):
-            yield of_identity(conn, replace(role, tags=identities.tags_of(conn, role.id)))
+            yield of_identity(conn, replace(role, tags=identities.list_tags(conn, role.id)))
 
 
 def root(account: str) -> Holder:
@@ -161,13 +161,13 @@ def group_policies(conn: Connection, group: Identity) -> tuple[Sheet, ...]:
 def _of_one(conn: Connection, identity: Identity) -> Iterator[Sheet]:
     """Yield what a user, group or role has itself."""
     owner = f"{identity.kind} {identity.name}"
-    for name in inline_policies.names(conn, identity.id):
+    for name in inline_policies.list_names(conn, identity.id):
         document = inline_policies.find(conn, identity.id, name) or ""
         source = f"{identity.kind}_{identity.name}_{name}"
         yield Sheet(f'policy "{name}" of {owner}', _INLINE[identity.kind], document, source=source)
-    for policy_id in managed_policies.attached(conn, identity.id):
+    for policy_id in managed_policies.list_attached(conn, identity.id):
         policy = managed_policies.policy_by_id(conn, policy_id)
-        document = managed_policies.document_of(conn, policy_id)
+        document = managed_policies.default_document(conn, policy_id)
         label = f"policy {policy.arn} attached to {owner}"
         yield Sheet(label, PolicyKind.MANAGED, document, source=policy.name)
 

@@ -22,12 +22,12 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
     """Add or replace an inline policy; it holds in every worker when this returns."""
     owner = await call.consult(entities.of_kind, kind, given)
     document = given["PolicyDocument"]
-    if inline_policies.length(document) > quotas.INLINE[kind]:
+    if inline_policies.total_length(document) > quotas.INLINE[kind]:
         raise LimitExceeded(f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}")
     check_policy(document, _KINDS[kind])
     policy_warnings.note(call, document, _KINDS[kind], owner.arn)
     await entities.change(
-        call, owner, identities.on, owner, inline_policies.put, given["PolicyName"], document, quotas.INLINE[kind]
+        call, owner, identities.apply_to, owner, inline_policies.put, given["PolicyName"], document, quotas.INLINE[kind]
     )
 
 
@@ -44,7 +44,7 @@ async def get_policy(kind: str, call: Call, given: Given) -> Output:
 async def list_policies(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the names of inline policies."""
     owner = await call.consult(entities.of_kind, kind, given)
-    names = await call.services.store.read(inline_policies.names, owner.id)
+    names = await call.services.store.read(inline_policies.list_names, owner.id)
     return paging.page_of_all(given, "PolicyNames", names, str, str)
 
 

@@ -70,14 +70,14 @@ async def list_instance_profiles_for_role(call: Call, given: Given) -> Output:
 async def delete_instance_profile(call: Call, given: Given) -> None:
     """Remove an instance profile that holds no role."""
     profile = await call.consult(entities.instance_profile, given)
-    await entities.change(call, profile, identities.on, profile, rows.delete_profile)
+    await entities.change(call, profile, identities.apply_to, profile, rows.delete_profile)
 
 
 async def add_role_to_instance_profile(call: Call, given: Given) -> None:
     """Put a role into an instance profile, which takes iam:PassRole on the role as well."""
     profile = await call.consult(entities.instance_profile, given)
     role = await call.consult(entities.role, given["RoleName"], _MACHINES, action="PassRole")
-    await entities.add(call, profile, identities.on, profile, _add, role)
+    await entities.add(call, profile, identities.apply_to, profile, _add, role)
 
 
 def _add(conn: Connection, profile_id: str, role: Role) -> None:

@@ -33,7 +33,7 @@ async def create_login_profile(call: Call, given: Given) -> Output:
     profile = LoginProfile(call.now, call.now, given.get("PasswordResetRequired", False))
     await call.announce("change")
     try:
-        await call.write(identities.on, user, rows.insert_profile, profile)
+        await call.write(identities.apply_to, user, rows.insert_profile, profile)
     except AlreadyExists:
         raise EntityAlreadyExists(f"Login Profile for user {user.name} already exists.") from None
     except NotFound:

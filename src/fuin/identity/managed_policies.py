@@ -15,7 +15,7 @@ from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, miss
 from fuin.numbers import whole_number
 from fuin.store.identity import identities
 from fuin.store.identity import managed_policies as rows
-from fuin.store.identity.inline_policies import length
+from fuin.store.identity.inline_policies import total_length
 from fuin.store.identity.managed_policies import ManagedPolicy, Version
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def create_policy(call: Call, given: Given) -> Output:
 
 
 def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
-    if length(document) > quotas.POLICY_SIZE:
+    if total_length(document) > quotas.POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
     check_policy(document, PolicyKind.MANAGED)
     policy_warnings.note(call, document, PolicyKind.MANAGED, policy.arn)
@@ -63,7 +63,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     arn = given["PolicyArn"]
     check_arn(arn)
     found = call.services.store.look_up(rows.find_policy, call.account, arn)
-    account = identities.owner_of(call.account, arn) if owned else call.account
+    account = identities.policy_owner(call.account, arn) if owned else call.account
     try:
         entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
     except AccessDenied as error:
@@ -136,7 +136,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
     """Return a version with its document."""
     policy = await call.consult(policy_of, given)
     number = _number(policy, given)
-    for version in await call.services.store.read(rows.versions, policy.id):
+    for version in await call.services.store.read(rows.list_versions, policy.id):
         if version.number == number:
             return {"PolicyVersion": shown_version(policy, version, entities.encoded(version.document))}
     raise _no_version(policy, given)
@@ -145,7 +145,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
 async def list_policy_versions(call: Call, given: Given) -> Output:
     """Return the versions of a policy, the newest first, without documents."""
     policy = await call.consult(policy_of, given)
-    found = await call.services.store.read(rows.versions, policy.id)
+    found = await call.services.store.read(rows.list_versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
         given, "Versions", found, lambda version: order[version.number], lambda version: shown_version(policy, version)
@@ -156,7 +156,7 @@ async def set_default_policy_version(call: Call, given: Given) -> None:
     """Let another version hold, for all who have the policy, when this returns."""
     policy = await call.consult(policy_of, given, owned=True)
     number = _number(policy, given)
-    if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
+    if all(version.number != number for version in await call.services.store.read(rows.list_versions, policy.id)):
         raise _no_version(policy, given)
     await entities.change(call, policy, _set_default, policy.id, number, call.now)
 
@@ -169,7 +169,7 @@ async def delete_policy_version(call: Call, given: Given) -> None:
     """Remove a version that is not the default one."""
     policy = await call.consult(policy_of, given, owned=True)
     number = _number(policy, given)
-    if all(version.number != number for version in await call.services.store.read(rows.versions, policy.id)):
+    if all(version.number != number for version in await call.services.store.read(rows.list_versions, policy.id)):
         raise _no_version(policy, given)
     await entities.change(call, policy, _delete_version, policy.id, number)
 

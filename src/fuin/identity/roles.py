@@ -14,7 +14,7 @@ from fuin.gate import policy_warnings
 from fuin.identity import entities, managed_policies, paging, quotas
 from fuin.identity.faults import InvalidInput, LimitExceeded, malformed
 from fuin.store.identity import principals, roles
-from fuin.store.identity.inline_policies import length
+from fuin.store.identity.inline_policies import total_length
 from fuin.store.identity.roles import Role
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
 
 def _trusted(document: str) -> list[str]:
     """Return whom a trust policy names, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
-    if length(document) > quotas.TRUST_POLICY_SIZE:
+    if total_length(document) > quotas.TRUST_POLICY_SIZE:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
     try:
         named = list(principals_of(check_policy(document, PolicyKind.TRUST)))
@@ -109,7 +109,7 @@ async def update_assume_role_policy(call: Call, given: Given) -> None:
 def _update(conn: Connection, role: Role, changed: dict[str, str | int | None], trusted: Sequence[str] = ()) -> None:
     """Change some of what a role has, as it is by now."""
     principals.check(conn, trusted)
-    now = roles.found_role(conn, role)
+    now = roles.existing_role(conn, role)
     roles.set_role(conn, replace(now, **changed))  # type: ignore[arg-type]
 
 

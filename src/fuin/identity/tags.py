@@ -20,13 +20,13 @@ async def tag(kind: str, call: Call, given: Given) -> None:
     """Add tags, or replace those of the same name; policies that ask for them decide by them when this returns."""
     pairs = entities.tags_of(given)
     one = await call.consult(_tagged, kind, given, entities.requested(given))
-    await entities.change(call, one, identities.on, one, identities.put_tags, pairs)
+    await entities.change(call, one, identities.apply_to, one, identities.put_tags, pairs)
 
 
 async def untag(kind: str, call: Call, given: Given) -> None:
     """Remove tags; names that there are not do not matter."""
     one = await call.consult(_tagged, kind, given, entities.requested(given))
-    await entities.change(call, one, identities.on, one, identities.remove_tags, given["TagKeys"])
+    await entities.change(call, one, identities.apply_to, one, identities.remove_tags, given["TagKeys"])
 
 
 async def list_tags(kind: str, call: Call, given: Given) -> Output:

@@ -35,7 +35,7 @@ async def get_user(call: Call, given: Given) -> Output:
     """Return a user, by default the caller; of the root only what there is of it."""
     name = given.get("UserName") or entities.own_name(call)
     if name is None:
-        created = await call.services.store.read(accounts.created, call.account)
+        created = await call.services.store.read(accounts.creation_time, call.account)
         return {"User": {"UserId": call.account, "Arn": ids.root_arn(call.account), "CreateDate": created}}
     return {"User": shown(await call.consult(entities.user, name))}
 

@@ -126,7 +126,7 @@ async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKe
     key, arn = await call.consult(_reach, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
     _check_several(key, p)
     due = CLOCK.settled()
-    if await call.services.store.read(imports.expired, due):
+    if await call.services.store.read(imports.list_expired, due):
         await expire_due(call.services, due)  # whose time is over is gone, whether the job has come by or not
     material = await _unwrapped(call, key, arn, p)
     crash.point("import_material.after_material")
@@ -173,7 +173,7 @@ async def expire_due(services: Services, due: float) -> list[str]:
     there again. Returns ARNs. Each end stands in the audit log before it
     happens. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
     """
-    expired = await services.store.read(imports.expired, due)
+    expired = await services.store.read(imports.list_expired, due)
     if not expired:
         return []
     now = CLOCK.now(time.time())

@@ -211,7 +211,7 @@ async def rotate_due(services: Services, moment: float) -> list[str]:
     """
     rotated: list[str] = []
     now = CLOCK.now(time.time())
-    for due in await services.store.read(rotations.due_keys, moment):
+    for due in await services.store.read(rotations.list_due, moment):
         arn = ids.key_arn(due.account, due.region, due.key_id)
         call = janitor.own_call(services, "RotateKey", due.region, now, {"kmsKey": arn, "rotationType": "AUTOMATIC"})
         with suppress(StoreRefusal):  # somebody else was faster, or has changed the key

@@ -13,7 +13,7 @@ from fuin.s3.marker import Marker
 from fuin.server.agreement import Finding
 from fuin.server.process import say
 from fuin.store.engine import epoch, installation
-from fuin.store.engine.glance import Noted
+from fuin.store.engine.glance import LogPosition
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def raise_mark(settings: Settings, serial: int) -> None:
 async def note_log(store: Store, keyholder: Keyholder) -> None:
     """Note the log's last record in the database: a log that lacks it later was cut off. At a start and a stop."""
     position = await keyholder.status()
-    noted = Noted(position.sequence, position.head).text
+    noted = LogPosition(position.sequence, position.head).text
     store.write_sync(installation.put_values, {"log": noted, "log_next": None})
 
 
@@ -107,7 +107,7 @@ async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
     made while the server runs copies the log first.
     """
     position = await keyholder.status()
-    noted = Noted(position.sequence, position.head).text
+    noted = LogPosition(position.sequence, position.head).text
     await store.write(_note_ahead, noted)
 
 

@@ -76,7 +76,7 @@ def start(settings: Settings) -> None:
             return
         last = reader.last(settings.audit, 1)
         known = last[0].time if last else first.created
-        store.write_sync(rows.keep, clock.begin(clock.read(), known, settings.clock_jump_limit, clock.YOUNG))
+        store.write_sync(rows.save, clock.begin(clock.read(), known, settings.clock_jump_limit, clock.YOUNG))
     finally:
         store.close()
 
@@ -84,13 +84,13 @@ def start(settings: Settings) -> None:
 def begin_first(conn: Connection, limit: float) -> None:
     """Begin the steady time at the first start, by the wall clock; part of the transaction that makes the account."""
     seen = clock.read()
-    rows.keep(conn, clock.begin(seen, seen.wall, limit))
+    rows.save(conn, clock.begin(seen, seen.wall, limit))
 
 
 def look(store: Store) -> Kept:
     """Take over the steady time from the database into this process, and return it. Raises NotFound."""
     seen = clock.read()
-    return _believe(store.read_sync(rows.found), seen)
+    return _believe(store.read_sync(rows.existing), seen)
 
 
 def _believe(saved: Kept, seen: Reading) -> Kept:
@@ -105,7 +105,7 @@ async def follow(services: Services) -> None:
         await asyncio.sleep(LOOK_EVERY)
         try:
             seen = clock.read()
-            _believe(await services.store.read(rows.found), seen)
+            _believe(await services.store.read(rows.existing), seen)
         except FuinError as error:
             _log.warning("the steady time could not be read, and is counted on: %s", error)
 
@@ -123,7 +123,7 @@ class Timekeeper:
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
-        before = await services.store.read(rows.found)
+        before = await services.store.read(rows.existing)
         after = clock.advance(before._replace(limit=limit), seen)
         if after.held != before.held:
             await services.keyholder.record(await _draft(services.store, before, after))
@@ -151,7 +151,7 @@ def find_waiting(conn: Connection, kept: Kept) -> Waiting:
     """Return what is due by the wall clock, but not by what has been counted."""
     settled = 0.0 if kept.held == clock.BEHIND else min(kept.wall, kept.steady)
     found = []
-    for due in (keys.expired_keys, imports.expired, rotations.due_keys):
+    for due in (keys.expired_keys, imports.list_expired, rotations.list_due):
         now = {ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, settled)}
         then = [ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, kept.wall)]
         found.append(sorted({arn for arn in then if arn not in now}))
@@ -174,7 +174,7 @@ def tell(kept: Kept) -> str:
 def look_at(store: Store) -> Shown:
     """Return what a person is shown before a confirmation, or instead of one. Raises NotFound."""
     seen = clock.read()
-    kept = clock.advance(store.read_sync(rows.found), seen)
+    kept = clock.advance(store.read_sync(rows.existing), seen)
     return Shown(seen, kept, store.read_sync(find_waiting, kept))
 
 

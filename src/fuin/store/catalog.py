@@ -116,7 +116,7 @@ def _identity_with(conn: Connection, identity_id: str) -> Identity | None:
 
 def _managed_document(conn: Connection, account: str, arn: str) -> str | None:
     policy = managed_policies.find_policy(conn, account, arn)
-    return None if policy is None else managed_policies.document_of(conn, policy.id)
+    return None if policy is None else managed_policies.default_document(conn, policy.id)
 
 
 def _weight_of(bucket: Bucket) -> int:

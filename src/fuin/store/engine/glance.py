@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class LogPosition:
     """A place in the audit log that the database has seen: a record's number and chain hash."""
 
     sequence: int
     head: bytes
 
     @classmethod
-    def parse(cls, text: str) -> Noted:
+    def parse(cls, text: str) -> LogPosition:
         """Read what `text` gives; raises ValueError."""
         sequence, _, head = text.partition(":")
         return cls(int(sequence), bytes.fromhex(head))
@@ -44,7 +44,7 @@ class Glance:
     serial: int
     account: str  # empty when its first start was not finished
     installation: str
-    log: Noted | None  # must be in the log
+    log: LogPosition | None  # must be in the log
     blobs: int | None  # the serial that the blobs' marker had at the last start; None when it was never written
     names_blobs: bool
 
@@ -71,7 +71,7 @@ def _look(path: Path) -> Glance:
         serial = raw.execute("SELECT serial FROM epoch").fetchone()[0] if "serial" in columns else 0
         return Glance(
             serial, values.get("account", ""), values.get("installation", ""),
-            Noted.parse(values["log"]) if "log" in values else None,
+            LogPosition.parse(values["log"]) if "log" in values else None,
             int(values["blobs"]) if "blobs" in values else None,
             any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),
         )  # fmt: skip

@@ -20,7 +20,7 @@ def find(conn: Connection) -> Kept | None:
     return None if row is None else Kept(*row)
 
 
-def found(conn: Connection) -> Kept:
+def existing(conn: Connection) -> Kept:
     """Return what was saved last; raises NotFound: without it nobody knows how much time has passed."""
     kept = find(conn)
     if kept is None:
@@ -28,7 +28,7 @@ def found(conn: Connection) -> Kept:
     return kept
 
 
-def keep(conn: Connection, kept: Kept) -> None:
+def save(conn: Connection, kept: Kept) -> None:
     """Save the steady time in the place of the last."""
     conn.execute(_DELETE)
     row = dict(zip((column.name for column in _c.columns), (1, *kept), strict=True))
@@ -37,11 +37,11 @@ def keep(conn: Connection, kept: Kept) -> None:
 
 def advance(conn: Connection, seen: Reading, limit: float) -> Kept:
     """Save what a look at the clocks says, and return it. In one transaction, so that no confirmation is lost."""
-    kept = clock.advance(found(conn)._replace(limit=limit), seen)
-    keep(conn, kept)
+    kept = clock.advance(existing(conn)._replace(limit=limit), seen)
+    save(conn, kept)
     return kept
 
 
 def confirm(conn: Connection, seen: Reading) -> None:
     """Save that the wall clock is right, as somebody has said."""
-    keep(conn, clock.confirm(found(conn), seen))
+    save(conn, clock.confirm(existing(conn), seen))

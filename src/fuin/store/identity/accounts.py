@@ -25,7 +25,7 @@ def account_exists(conn: Connection, account: str) -> bool:
     return conn.execute(_FIND, {"p_account": account}).first() is not None
 
 
-def created(conn: Connection, account: str) -> float:
+def creation_time(conn: Connection, account: str) -> float:
     """Return when an account of this server's was added, in seconds since 1970."""
     return float(conn.execute(_FIND, {"p_account": account}).scalar_one())
 

@@ -56,11 +56,11 @@ def credentials_of(conn: Connection, account: str) -> list[Credentials]:
     for row in conn.execute(_KEYS, {"p_account": account}):
         use = None if row.used is None else LastUse(row.used, row.service, row.region)
         keys[row.user_id].append(Key(bool(row.active), row.created, use))
-    root = Credentials(None, ids.root_arn(account), accounts.created(conn, account), tuple(keys[None]))
+    root = Credentials(None, ids.root_arn(account), accounts.creation_time(conn, account), tuple(keys[None]))
     return [root] + [
         Credentials(
             row.name, ids.iam_arn(account, identities.USER, row.path, row.name), row.since, tuple(keys[row.id]),
-            login_profiles.of_row(row),
+            login_profiles.from_row(row),
         )
         for row in conn.execute(_USERS, {"p_account": account})
     ]  # fmt: skip

@@ -56,7 +56,7 @@ def groups_of(conn: Connection, user_id: str) -> list[Group]:
 
 def delete_group(conn: Connection, account: str, name: str) -> None:
     """Remove a group without members and policies; raises NotFound or StillUsed."""
-    group = identities.found(conn, Group, account, name)
+    group = identities.existing(conn, Group, account, name)
     if members(conn, group.id):
         raise StillUsed("members")
     check_without_policies(conn, group)
@@ -65,7 +65,7 @@ def delete_group(conn: Connection, account: str, name: str) -> None:
 
 def check_without_policies(conn: Connection, identity: Identity) -> None:
     """Raise StillUsed when a user, group or role has inline or attached policies."""
-    if inline_policies.names(conn, identity.id):
+    if inline_policies.list_names(conn, identity.id):
         raise StillUsed("policies")
-    if managed_policies.attached(conn, identity.id):
+    if managed_policies.list_attached(conn, identity.id):
         raise StillUsed("attached policies")

@@ -133,7 +133,7 @@ def check_free(conn: Connection, account: str, kind: str, name: str, but: str | 
 def find(conn: Connection, cls: type[T], account: str, name: str) -> T | None:
     """Return one by name, in its exact case."""
     row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": cls.kind, "p_name": name}).first()
-    return None if row is None else of_row(cls, row, tags_of(conn, row.id))
+    return None if row is None else from_row(cls, row, list_tags(conn, row.id))
 
 
 def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
@@ -144,10 +144,10 @@ def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
 def find_by_id(conn: Connection, cls: type[T], identity_id: str) -> T | None:
     """Return one by id; None also for what is of another kind."""
     row = conn.execute(_BY_ID, {"p_id": identity_id, "p_kind": cls.kind}).first()
-    return None if row is None else of_row(cls, row, tags_of(conn, row.id))
+    return None if row is None else from_row(cls, row, list_tags(conn, row.id))
 
 
-def found(conn: Connection, cls: type[T], account: str, name: str) -> T:
+def existing(conn: Connection, cls: type[T], account: str, name: str) -> T:
     """Return one by name; raises NotFound."""
     one = find(conn, cls, account, name)
     if one is None:
@@ -155,7 +155,7 @@ def found(conn: Connection, cls: type[T], account: str, name: str) -> T:
     return one
 
 
-def on(
+def apply_to(
     conn: Connection,
     identity: Identity,
     fn: Callable[Concatenate[Connection, str, P], R],
@@ -171,12 +171,14 @@ def on(
 def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[T]:
     """Return up to `limit` (all: -1) by name, greater than `after`, whose paths start with `prefix`; without tags."""
     given = {"p_account": account, "p_kind": cls.kind, "p_prefix": prefix, "p_after": after, "p_limit": limit}
-    return [of_row(cls, row) for row in conn.execute(_PAGE, given)]
+    return [from_row(cls, row) for row in conn.execute(_PAGE, given)]
 
 
 def page_members(conn: Connection, cls: type[T], group_id: str, after: str = "", limit: int = -1) -> list[T]:
     """Return up to `limit` (all: -1) of a group's users by name, greater than `after`; without tags."""
-    return [of_row(cls, row) for row in conn.execute(_MEMBERS, {"p_id": group_id, "p_after": after, "p_limit": limit})]
+    return [
+        from_row(cls, row) for row in conn.execute(_MEMBERS, {"p_id": group_id, "p_after": after, "p_limit": limit})
+    ]
 
 
 def page_holders(
@@ -200,7 +202,7 @@ def page_holders(
         "p_id": policy_id, "p_account": account, "p_kinds": list(classes), "p_prefix": prefix, "p_after": after,
         "p_limit": limit,
     }  # fmt: skip
-    return [of_row(classes[row.kind], row) for row in conn.execute(_HOLDERS_BY[attached, bounded], given)]
+    return [from_row(classes[row.kind], row) for row in conn.execute(_HOLDERS_BY[attached, bounded], given)]
 
 
 def count(conn: Connection, account: str, kind: str) -> int:
@@ -208,7 +210,7 @@ def count(conn: Connection, account: str, kind: str) -> int:
     return int(conn.execute(_COUNT, {"p_account": account, "p_kind": kind}).scalar_one())
 
 
-def of_row(cls: type[T], row: Any, tags: Tags = ()) -> T:
+def from_row(cls: type[T], row: Any, tags: Tags = ()) -> T:
     """Return a value of a row with this module's columns."""
     boundary = None if row.b_name is None else ids.iam_arn(row.b_account, POLICY, row.b_path, row.b_name)
     return cls(row.account, row.name, row.id, row.created, row.path, boundary, tags)
@@ -227,18 +229,18 @@ def delete_identity(conn: Connection, identity_id: str) -> None:
 
 def set_boundary(conn: Connection, identity: Identity, policy_arn: str | None) -> None:
     """Set the permissions boundary, or take it away; raises NotFound (the policy)."""
-    policy = None if policy_arn is None else id_of(conn, identity.account, POLICY, policy_arn)
+    policy = None if policy_arn is None else find_id(conn, identity.account, POLICY, policy_arn)
     conn.execute(_SET_BOUNDARY, {"p_id": identity.id, "p_boundary": policy})
 
 
-def owner_of(account: str, arn: str) -> str:
+def policy_owner(account: str, arn: str) -> str:
     """Return whose a policy would be that is named in an account: the account's, or AWS's."""
     return accounts.AWS if arn.startswith(_OF_AWS) else account
 
 
-def id_of(conn: Connection, account: str, kind: str, arn: str) -> str:
+def find_id(conn: Connection, account: str, kind: str, arn: str) -> str:
     """Return the id of what an ARN names in an account, or of a policy of AWS; raises NotFound."""
-    account = owner_of(account, arn) if kind == POLICY else account
+    account = policy_owner(account, arn) if kind == POLICY else account
     row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": arn.rpartition("/")[2]}).first()
     if row is None or ids.iam_arn(account, kind, row.path, row.name) != arn:
         raise NotFound(arn)
@@ -250,7 +252,7 @@ def count_bounded(conn: Connection, policy_id: str, account: str) -> int:
     return int(conn.execute(_BOUNDED, {"p_id": policy_id, "p_account": account}).scalar_one())
 
 
-def tags_of(conn: Connection, identity_id: str) -> Tags:
+def list_tags(conn: Connection, identity_id: str) -> Tags:
     """Return the tags by name."""
     return tuple((name, value) for name, value in conn.execute(_TAGS, {"p_id": identity_id}))
 
@@ -261,7 +263,7 @@ def put_tags(conn: Connection, identity_id: str, tags: Iterable[tuple[str, str]]
         folded = {"p_id": identity_id, "p_folded": name.lower()}
         conn.execute(_DELETE_TAG, folded)
         conn.execute(_t.insert(), {"id": identity_id, "folded": name.lower(), "name": name, "value": value})
-    if len(tags_of(conn, identity_id)) > at_most:
+    if len(list_tags(conn, identity_id)) > at_most:
         raise TooManyTags(identity_id)
 
 

@@ -18,7 +18,7 @@ class TooLong(TooMany):
     """The inline policies of one identity would be too long together; white space does not count."""
 
 
-def length(document: str) -> int:
+def total_length(document: str) -> int:
     """Return a document's length as IAM counts it: white space does not count."""
     return len("".join(document.split()))
 
@@ -27,7 +27,7 @@ def put(conn: Connection, owner: str, name: str, document: str, at_most: int | N
     """Add or replace a policy of a user, group or role (an id); raises TooLong when all are longer than `at_most`."""
     conn.execute(_DELETE, {"p_id": owner, "p_name": name})
     conn.execute(_p.insert(), {"id": owner, "name": name, "document": document})
-    if at_most is not None and sum(map(length, documents(conn, owner))) > at_most:
+    if at_most is not None and sum(map(total_length, list_documents(conn, owner))) > at_most:
         raise TooLong("inline policies", at_most)
 
 
@@ -43,11 +43,11 @@ def remove(conn: Connection, owner: str, name: str) -> None:
         raise NotFound(f"policy {name}")
 
 
-def names(conn: Connection, owner: str) -> list[str]:
+def list_names(conn: Connection, owner: str) -> list[str]:
     """Return the names of a user's, group's or role's policies."""
     return [row.name for row in conn.execute(_ALL, {"p_id": owner})]
 
 
-def documents(conn: Connection, owner: str) -> list[str]:
+def list_documents(conn: Connection, owner: str) -> list[str]:
     """Return the documents of a user's, group's or role's policies, by name."""
     return [row.document for row in conn.execute(_ALL, {"p_id": owner})]

@@ -25,10 +25,10 @@ class LoginProfile:
 
 def find_profile(conn: Connection, user_id: str) -> LoginProfile | None:
     """Return a user's login profile."""
-    return of_row(conn.execute(_FIND, {"p_id": user_id}).first())
+    return from_row(conn.execute(_FIND, {"p_id": user_id}).first())
 
 
-def of_row(row: Any) -> LoginProfile | None:
+def from_row(row: Any) -> LoginProfile | None:
     """Return the profile of a row that has its columns, or None for no row or an empty one."""
     return None if row is None or row.created is None else LoginProfile(
         row.created, row.changed, bool(row.reset_required)

@@ -96,8 +96,8 @@ def insert_policy(conn: Connection, policy: ManagedPolicy, document: str, at_mos
 
 def find_policy(conn: Connection, account: str, arn: str) -> ManagedPolicy | None:
     """Return a policy of an account, or of AWS as the account sees it, by its ARN."""
-    found = identities.find(conn, ManagedPolicy, identities.owner_of(account, arn), arn.rpartition("/")[2])
-    return None if found is None or found.arn != arn else _whole(conn, found, account)
+    found = identities.find(conn, ManagedPolicy, identities.policy_owner(account, arn), arn.rpartition("/")[2])
+    return None if found is None or found.arn != arn else _with_tags(conn, found, account)
 
 
 def policy_by_id(conn: Connection, policy_id: str, account: str | None = None) -> ManagedPolicy:
@@ -105,48 +105,48 @@ def policy_by_id(conn: Connection, policy_id: str, account: str | None = None) -
     found = identities.find_by_id(conn, ManagedPolicy, policy_id)
     if found is None:
         raise NotFound(policy_id)
-    return _whole(conn, found, account or found.account)
+    return _with_tags(conn, found, account or found.account)
 
 
 def page_policies(conn: Connection, account: str, prefix: str = "/") -> list[ManagedPolicy]:
     """Return all policies of an account by name; without tags."""
-    return _all_of(conn, account, account, prefix)
+    return _list_owned(conn, account, account, prefix)
 
 
 def policies_of_aws(conn: Connection, account: str, prefix: str = "/") -> list[ManagedPolicy]:
     """Return the policies of AWS by name, as an account sees them."""
-    return _all_of(conn, accounts.AWS, account, prefix)
+    return _list_owned(conn, accounts.AWS, account, prefix)
 
 
-def _all_of(conn: Connection, owner: str, account: str, prefix: str) -> list[ManagedPolicy]:
+def _list_owned(conn: Connection, owner: str, account: str, prefix: str) -> list[ManagedPolicy]:
     """Return an owner's policies by four queries in all: there may be 1,500, and nobody else is served meanwhile."""
     details = {row.id: row for row in conn.execute(_DETAILS, {"p_account": owner})}
     attached = {row.id: row.times for row in conn.execute(_ATTACHED_TIMES, {"p_account": account})}
     bounded = {row.id: row.times for row in conn.execute(_BOUNDED_TIMES, {"p_account": account})}
     return [
-        _with(policy, details[policy.id], attached.get(policy.id, 0), bounded.get(policy.id, 0))
+        _with_counts(policy, details[policy.id], attached.get(policy.id, 0), bounded.get(policy.id, 0))
         for policy in identities.page(conn, ManagedPolicy, owner, prefix)
     ]
 
 
-def _with(policy: ManagedPolicy, row: Any, attachments: int, boundaries: int) -> ManagedPolicy:
+def _with_counts(policy: ManagedPolicy, row: Any, attachments: int, boundaries: int) -> ManagedPolicy:
     return replace(
         policy, description=row.description, updated=row.updated, default_version=row.default_version,
         last_version=row.last_version, attachments=attachments, boundaries=boundaries,
     )  # fmt: skip
 
 
-def _whole(conn: Connection, policy: ManagedPolicy, account: str) -> ManagedPolicy:
+def _with_tags(conn: Connection, policy: ManagedPolicy, account: str) -> ManagedPolicy:
     row = conn.execute(_FIND, {"p_id": policy.id}).one()
     attachments = conn.execute(_COUNT, {"p_id": policy.id, "p_account": account}).scalar_one()
-    return _with(policy, row, int(attachments), identities.count_bounded(conn, policy.id, account))
+    return _with_counts(policy, row, int(attachments), identities.count_bounded(conn, policy.id, account))
 
 
 def delete_policy(conn: Connection, policy: ManagedPolicy) -> None:
     """Remove a policy that nobody has and that has one version left; raises StillUsed (which of the two)."""
     if policy.attachments or policy.boundaries:
         raise StillUsed("attached")
-    if len(versions(conn, policy.id)) > 1:
+    if len(list_versions(conn, policy.id)) > 1:
         raise StillUsed("versions")
     identities.delete_identity(conn, policy.id)
 
@@ -156,14 +156,14 @@ def count_versions(conn: Connection, account: str) -> int:
     return int(conn.execute(_COUNT_VERSIONS, {"p_account": account}).scalar_one())
 
 
-def versions(conn: Connection, policy_id: str) -> list[Version]:
+def list_versions(conn: Connection, policy_id: str) -> list[Version]:
     """Return the versions of a policy, the newest first."""
     return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": policy_id})]
 
 
 def add_version(conn: Connection, policy: ManagedPolicy, document: str, *, default: bool, now: float) -> int:
     """Add a version and return its number; raises TooMany when there are five."""
-    if len(versions(conn, policy.id)) >= VERSIONS_AT_MOST:
+    if len(list_versions(conn, policy.id)) >= VERSIONS_AT_MOST:
         raise TooMany("versions", VERSIONS_AT_MOST)
     number = policy.last_version + 1
     conn.execute(_v.insert(), {"id": policy.id, "version": number, "document": document, "created": now})
@@ -173,7 +173,7 @@ def add_version(conn: Connection, policy: ManagedPolicy, document: str, *, defau
 
 def set_default(conn: Connection, policy: ManagedPolicy, number: int, now: float) -> None:
     """Make a version the one that holds; raises NotFound."""
-    if all(version.number != number for version in versions(conn, policy.id)):
+    if all(version.number != number for version in list_versions(conn, policy.id)):
         raise NotFound(f"version {number}")
     _set(conn, policy.id, number, policy.last_version, now)
 
@@ -192,7 +192,7 @@ def delete_version(conn: Connection, policy: ManagedPolicy, number: int) -> None
 
 def attach(conn: Connection, owner: str, policy_id: str, at_most: int) -> None:
     """Attach a policy to a user, group or role (an id), which may have it already; raises TooMany."""
-    have = attached(conn, owner)
+    have = list_attached(conn, owner)
     if policy_id in have:
         return
     if len(have) >= at_most:
@@ -206,17 +206,17 @@ def detach(conn: Connection, owner: str, policy_id: str) -> None:
         raise NotFound(policy_id)
 
 
-def attached(conn: Connection, owner: str) -> list[str]:
+def list_attached(conn: Connection, owner: str) -> list[str]:
     """Return the ids of the policies that a user, group or role has, by name."""
     return list(conn.execute(_ATTACHED, {"p_id": owner}).scalars())
 
 
-def documents(conn: Connection, owner: str) -> list[str]:
+def attached_documents(conn: Connection, owner: str) -> list[str]:
     """Return the documents of the policies attached to a user, group or role, each in its default version."""
     return list(conn.execute(_DOCUMENTS, {"p_id": owner}).scalars())
 
 
-def document_of(conn: Connection, policy_id: str) -> str:
+def default_document(conn: Connection, policy_id: str) -> str:
     """Return a policy's document in its default version; raises NotFound."""
     document: Any = conn.execute(_DOCUMENT, {"p_id": policy_id}).scalar()
     if document is None:

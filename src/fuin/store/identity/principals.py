@@ -47,7 +47,7 @@ def exists(conn: Connection, name: str) -> bool:
         return accounts.account_exists(conn, found[1])
     if found := _IDENTITY.fullmatch(name):
         try:
-            identities.id_of(conn, found[1], found[2], name)
+            identities.find_id(conn, found[1], found[2], name)
         except NotFound:
             return False
         return True
@@ -74,7 +74,7 @@ def check(conn: Connection, names: Iterable[str]) -> None:
             raise NoSuchPrincipal(name)
 
 
-def ended(conn: Connection, identity: Identity) -> None:
+def replace_arn_by_id(conn: Connection, identity: Identity) -> None:
     """Let everything that names a user or role that is no more name its unique id."""
     _replace(conn, identity.arn, identity.id)
     if identity.kind == identities.ROLE:
@@ -82,7 +82,7 @@ def ended(conn: Connection, identity: Identity) -> None:
         _replace(conn, sessions, f"{identity.id}:", starts=True)
 
 
-def renamed(conn: Connection, before: Identity, after: Identity) -> None:
+def replace_arn(conn: Connection, before: Identity, after: Identity) -> None:
     """Let everything that names a user by its old ARN name it by its new one."""
     if before.arn != after.arn:
         _replace(conn, before.arn, after.arn)
@@ -94,7 +94,7 @@ def _replace(conn: Connection, old: str, new: str, *, starts: bool = False) -> N
         # JSON can write any character as an escape, so what has a backslash is looked into as well.
         named = or_(column.contains(old, autoescape=True), column.contains("\\"))
         for *found, document in conn.execute(select(*key, column).where(named)).all():
-            changed = _rewritten(document, old, new, starts=starts)
+            changed = _with_other_principal(document, old, new, starts=starts)
             if changed is not None:
                 is_row = and_(*(one == value for one, value in zip(key, found, strict=True)))
                 conn.execute(update(column.table).where(is_row).values({column: changed}))
@@ -104,7 +104,7 @@ def _replace(conn: Connection, old: str, new: str, *, starts: bool = False) -> N
         conn.execute(update(schema.grants).where(is_named).values({column: value}))
 
 
-def _rewritten(document: str, old: str, new: str, *, starts: bool) -> str | None:
+def _with_other_principal(document: str, old: str, new: str, *, starts: bool) -> str | None:
     """Return a policy with another name in its principals, or None when it does not name the old one."""
     policy = json.loads(document, parse_float=Decimal, parse_int=Decimal)  # numbers of any size and precision
     statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]

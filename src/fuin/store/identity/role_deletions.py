@@ -18,7 +18,7 @@ _FORGET = delete(_d).where(_d.c.account == _ACCOUNT, _d.c.ended < schema.paramet
 
 def end_role(conn: Connection, role: Identity, task: str, now: float) -> None:
     """Remove a service-linked role and remember the task; raises NotFound or StillUsed."""
-    identities.on(conn, role, lambda conn, _: delete_role(conn, role.account, role.name))
+    identities.apply_to(conn, role, lambda conn, _: delete_role(conn, role.account, role.name))
     conn.execute(_FORGET, {"p_account": role.account, "p_before": now - KEPT})
     conn.execute(_d.insert(), {"task": task, "account": role.account, "ended": now})
 

@@ -63,16 +63,16 @@ def insert_role(conn: Connection, role: Role, at_most: int | None = None) -> Non
 def find_role(conn: Connection, account: str, name: str) -> Role | None:
     """Return a role by name."""
     found = identities.find(conn, Role, account, name)
-    return None if found is None else _whole(conn, found)
+    return None if found is None else _with_tags(conn, found)
 
 
 def find_role_by_id(conn: Connection, role_id: str) -> Role | None:
     """Return a role by its AROA… id."""
     found = identities.find_by_id(conn, Role, role_id)
-    return None if found is None else _whole(conn, found)
+    return None if found is None else _with_tags(conn, found)
 
 
-def found_role(conn: Connection, role: Identity) -> Role:
+def existing_role(conn: Connection, role: Identity) -> Role:
     """Return a role as it is by now; raises NotFound when it has gone."""
     now = find_role_by_id(conn, role.id)
     if now is None:
@@ -82,10 +82,10 @@ def found_role(conn: Connection, role: Identity) -> Role:
 
 def page_roles(conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[Role]:
     """Return a page of roles by name; without tags."""
-    return [_whole(conn, role) for role in identities.page(conn, Role, account, prefix, after, limit)]
+    return [_with_tags(conn, role) for role in identities.page(conn, Role, account, prefix, after, limit)]
 
 
-def _whole(conn: Connection, role: Role) -> Role:
+def _with_tags(conn: Connection, role: Role) -> Role:
     trust, description, duration, service = conn.execute(_FIND, {"p_id": role.id}).one()
     return replace(
         role, trust_policy=trust, description=description, max_session_duration=duration, service=service
@@ -108,17 +108,17 @@ def delete_role(conn: Connection, account: str, name: str) -> None:
 
     What names it names its id from now on.
     """
-    role = identities.found(conn, Role, account, name)
+    role = identities.existing(conn, Role, account, name)
     if instance_profiles.profiles_of(conn, role.id):
         raise StillUsed("instance profiles")
     groups.check_without_policies(conn, role)
     identities.delete_identity(conn, role.id)
-    principals.ended(conn, role)
+    principals.replace_arn_by_id(conn, role)
 
 
 def policies_of(conn: Connection, role_id: str) -> tuple[str, ...]:
     """Return every document that gives a role rights: inline and attached."""
-    return (*inline_policies.documents(conn, role_id), *managed_policies.documents(conn, role_id))
+    return (*inline_policies.list_documents(conn, role_id), *managed_policies.attached_documents(conn, role_id))
 
 
 def note_use(conn: Connection, role_id: str, used: float, region: str) -> None:

@@ -227,14 +227,14 @@ def _destroy(conn: Connection, key_id: str, region: str, version: Version, *, re
     _settle(conn, key_id, region)
 
 
-def expired(conn: Connection, now: float) -> list[Expired]:
+def list_expired(conn: Connection, now: float) -> list[Expired]:
     """Return the imported material whose date is not after `now` and that is still there."""
     return [Expired(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
 
 
 def destroy_expired(conn: Connection, now: float) -> None:
     """Destroy all imported material whose date is not after `now`; part of what `Store.erase` completes."""
-    for found in expired(conn, now):
+    for found in list_expired(conn, now):
         replica = _key(conn, found.key_id, found.region).replica
         for version in materials.list_versions(conn, found.key_id, found.region):
             if version.material_id == found.material_id:

@@ -64,7 +64,7 @@ class Due(NamedTuple):
     current_material: bytes
 
 
-def due_keys(conn: Connection, now: float) -> list[Due]:
+def list_due(conn: Connection, now: float) -> list[Due]:
     """Return the enabled keys that are to be rotated at `now`, the longest due first; of a set its primary key."""
     return [Due(*row) for row in conn.execute(_DUE, {"p_now": now})]
 

@@ -42,7 +42,7 @@ class Listing:
     last: str | None
 
 
-def beyond(prefix: bytes) -> bytes:
+def end_of_prefix(prefix: bytes) -> bytes:
     """Return the least byte string greater than everything that starts with `prefix`.
 
     UTF-8 holds no byte 0xFF, so the last byte can always be counted up; the result need not be UTF-8, and need not
@@ -87,7 +87,7 @@ class _Page:
             return
         if after >= self._prefix and after:
             common = self._common(after) if after.startswith(self._prefix) else None
-            start = after + b"\x00" if common is None else beyond(common)
+            start = after + b"\x00" if common is None else end_of_prefix(common)
         while start is not None:
             start = self._scan(start)
 
@@ -97,7 +97,12 @@ class _Page:
     def _scan(self, start: bytes) -> bytes | None:
         """Read rows from `start` on; returns where to seek next, or None when the page is complete."""
         limit = self._room() + 1 + (_CHUNK if self._delimiter else 0)
-        parameters = {"p_bucket": self._bucket, "p_start": start, "p_end": beyond(self._prefix), "p_limit": limit}
+        parameters = {
+            "p_bucket": self._bucket,
+            "p_start": start,
+            "p_end": end_of_prefix(self._prefix),
+            "p_limit": limit,
+        }
         seen, final = 0, start
         with self._conn.execute(_ROWS, parameters) as result:
             while rows := result.fetchmany(_CHUNK):
@@ -106,7 +111,7 @@ class _Page:
                 seen, final = seen + len(rows), rows[-1][0]
                 common = self._common(final)
                 if common is not None:
-                    return beyond(common)  # however many keys are under it, one seek passes them
+                    return end_of_prefix(common)  # however many keys are under it, one seek passes them
         return final + b"\x00" if seen == limit else None
 
     def _take(self, row: Any) -> bool:

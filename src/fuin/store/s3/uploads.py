@@ -10,7 +10,7 @@ from fuin.store.engine import schema
 from fuin.store.errors import InvalidPart, NoSuchBucket, NoSuchUpload
 from fuin.store.s3 import objects, parts
 from fuin.store.s3.key_use import object_key_use
-from fuin.store.s3.listing import beyond
+from fuin.store.s3.listing import end_of_prefix
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
@@ -125,7 +125,7 @@ def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, aft
     """
     start = prefix.encode()
     parameters = {
-        "p_bucket": bucket, "p_start": start, "p_end": beyond(start), "p_after_key": after_key.encode(),
+        "p_bucket": bucket, "p_start": start, "p_end": end_of_prefix(start), "p_after_key": after_key.encode(),
         "p_after_id": after_id, "p_limit": limit,
     }  # fmt: skip
     return [_upload(row) for row in conn.execute(_LIST, parameters)]
