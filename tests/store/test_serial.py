@@ -44,7 +44,7 @@ def test_refused_change_leaves_the_number(store: Store) -> None:
 
     async def story() -> None:
         with pytest.raises(AlreadyExists):
-            await store.commit(_twice, Effect.TAKES, None)
+            await store.commit(_twice, Effect.MAY_REVOKE, None)
 
     asyncio.run(story())
 

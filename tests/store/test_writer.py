@@ -121,9 +121,9 @@ def test_only_what_may_take_a_right_moves_the_epoch_of_rights(store: Store) -> N
         store.catalog()
         before = store.rights_epoch
         for number in range(3):
-            await store.commit(_insertion(number), Effect.GIVES, before)
+            await store.commit(_insertion(number), Effect.ADDS, before)
         assert store.read_sync(epoch.read_epoch) & 0xFFFFFFFF == 3
-        await store.commit(_insertion(3), Effect.TAKES, before)
+        await store.commit(_insertion(3), Effect.MAY_REVOKE, before)
         assert epoch.rights_part(store.read_sync(epoch.read_epoch)) == before + 1
         for effect in Effect:
             with pytest.raises(RightsMoved):
@@ -145,8 +145,8 @@ def test_rights_move_within_a_transaction(store: Store) -> None:
         slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
         await asyncio.sleep(0.02)
         outcomes = await asyncio.gather(
-            store.commit(_insertion(1), Effect.TAKES, since),
-            store.commit(_insertion(2), Effect.TAKES, since),
+            store.commit(_insertion(1), Effect.MAY_REVOKE, since),
+            store.commit(_insertion(2), Effect.MAY_REVOKE, since),
             return_exceptions=True,
         )
         await slow

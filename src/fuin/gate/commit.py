@@ -100,12 +100,12 @@ async def change(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *ar
 
 async def commit(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Make a change that is on the record already, such as one with material that the keyholder made."""
-    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.TAKES)
+    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.MAY_REVOKE)
 
 
 async def add(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Make a change that is on the record already and takes no right from anybody, such as a new key."""
-    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.GIVES)
+    return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.ADDS)
 
 
 async def write(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -115,7 +115,7 @@ async def write(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *arg
 
 async def make(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Make a change of the service's own accord, which needs nobody's right and is on the record already."""
-    done = await call.services.store.commit(lambda conn: fn(conn, *args, **kwargs), Effect.TAKES, None)
+    done = await call.services.store.commit(lambda conn: fn(conn, *args, **kwargs), Effect.MAY_REVOKE, None)
     return _result(call, *done)
 
 
@@ -128,7 +128,7 @@ async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> 
     if not call.rights.granted_checks:
         raise RuntimeError(f"{call.operation} has asked for no right to make this change")
     store = call.services.store
-    if effect is not Effect.TAKES or not call.services.changing.locked():
+    if effect is not Effect.MAY_REVOKE or not call.services.changing.locked():
         try:
             return _result(call, *await store.commit(fn, effect, call.rights.epoch))
         except RightsMoved:

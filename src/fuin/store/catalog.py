@@ -124,7 +124,7 @@ def _weight_of(bucket: Bucket) -> int:
 
 
 def _identity_of(principal: Principal) -> str:
-    """Return the unique id of a user, of whom a federated user is, or of the role of a session: AROA…:SESSION."""
+    """Return the unique id of a user, of a federated user's user, or of a session's role (AROA…:SESSION)."""
     return principal.issuer or principal.id.partition(":")[0]
 
 
@@ -197,7 +197,7 @@ class Catalog:
         return entry
 
     def role(self, account: str, name: str) -> Role | None:
-        """Return a role; a session whose role is another one by now (its id differs) is a session of nothing."""
+        """Return a role; a session whose role was made anew since (its id differs) is no longer good."""
         entry: Role | None = self._roles.get(account, name)
         return entry
 

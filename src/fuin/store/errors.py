@@ -87,7 +87,7 @@ class PreconditionFailed(StoreRefusal):
 
 
 class NoSuchBucket(NotFound):
-    """The bucket does not exist, or not any more."""
+    """The bucket does not exist, or no longer."""
 
 
 class BucketNotEmpty(StoreRefusal):
@@ -99,7 +99,7 @@ class NoSuchUpload(NotFound):
 
 
 class InvalidPart(StoreRefusal):
-    """A part that was named to complete an upload is not, or not any more, the one that was uploaded."""
+    """A part that was named to complete an upload is not, or is no longer, the one that was uploaded."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"part {number} is not the one that was uploaded")

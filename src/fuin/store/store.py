@@ -257,7 +257,7 @@ class Store:
 
     async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Write what catalogs hold: when it returns, the next `catalog()` of every process shows it."""
-        return await self._submit(fn, args, kwargs, Effect.TAKES)
+        return await self._submit(fn, args, kwargs, Effect.MAY_REVOKE)
 
     async def commit(self, fn: Callable[[Connection], T], effect: Effect, since: int | None) -> tuple[T, int]:
         """Write by rights that were asked for at an epoch of rights (`since`); raises RightsMoved if that has moved.
@@ -276,12 +276,12 @@ class Store:
 
     def change_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change from a thread without an event loop, such as a command's."""
-        return self._wait(fn, args, kwargs, Effect.TAKES)
+        return self._wait(fn, args, kwargs, Effect.MAY_REVOKE)
 
     def commit_sync(self, fn: Callable[[Connection], T]) -> tuple[T, int]:
         """Change from a thread without an event loop, and return the serial of the commit too, as `commit` does."""
         future: concurrent.futures.Future[tuple[T, int]] = concurrent.futures.Future()
-        self._writer.submit(Job(fn, (), Effect.TAKES, future, None, witnessed=True))
+        self._writer.submit(Job(fn, (), Effect.MAY_REVOKE, future, None, witnessed=True))
         return future.result()
 
     async def purge(self, due: float, now: float | None = None) -> list[str]:

@@ -50,7 +50,7 @@ class Glance:
 
 
 def look(path: Path) -> Glance | None:
-    """Return what the database says, None when there is none, or an empty file. Raises StoreUnavailable."""
+    """Return what the database says, or None for no file or an empty one. Raises StoreUnavailable."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size:
             try:

@@ -29,8 +29,8 @@ class Effect(enum.Enum):
     """What a write does to the catalogs of all processes, and to rights."""
 
     NONE = 0  # nothing that catalogs hold
-    GIVES = 1  # adds to what catalogs hold, and takes no right from anybody
-    TAKES = 2  # may take a right from somebody
+    ADDS = 1  # adds to what catalogs hold, and takes no right from anybody
+    MAY_REVOKE = 2  # may take a right from somebody
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Job:
     def settle(self) -> None:
         """Give the outcome to whoever still waits for it."""
         if self.future.done():
-            return  # cancelled meanwhile; the write stands or fails all the same
+            return  # cancelled meanwhile; the write succeeds or fails all the same
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
@@ -168,7 +168,7 @@ def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> Non
             _run_one(engine, session, job)
             if job.effect is not Effect.NONE and job.error is None:
                 # At once: those behind it in this transaction are as much later as those in the next.
-                epoch.bump_epoch(session.conn, takes_rights=job.effect is Effect.TAKES)
+                epoch.bump_epoch(session.conn, takes_rights=job.effect is Effect.MAY_REVOKE)
         if serial := session.number_commit():
             for job in jobs:
                 job.serial = serial

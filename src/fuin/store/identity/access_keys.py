@@ -95,7 +95,7 @@ def _access_key(conn: Connection, row: Any) -> AccessKey:
 
 
 def find_access_key(conn: Connection, access_key_id: str) -> AccessKey | None:
-    """Return an access key with the principal that it stands for."""
+    """Return an access key with its principal."""
     row = conn.execute(_FIND, {"p_key": access_key_id}).first()
     return None if row is None else _access_key(conn, row)
 
@@ -126,7 +126,7 @@ def delete_access_key(conn: Connection, access_key_id: str) -> None:
 def note_use(conn: Connection, access_key_id: str, use: LastUse) -> None:
     """Remember the last use of a key, unless one is known to the minute; of a key that has gone, none.
 
-    The last is whose transaction is the last: a time that a wrong clock gave, ahead of all others, does not stay.
+    The last use is that of the last transaction: a time ahead of all others, which a wrong clock gave, does not stay.
     """
     known = last_use(conn, access_key_id)
     if known is not None and abs(use.used - known.used) < USES_EVERY:

@@ -7,7 +7,7 @@ from fuin.store.engine import schema
 from fuin.store.errors import AlreadyExists, NotFound
 
 _a = schema.accounts
-AWS = "aws"  # whose the managed policies of AWS are; nobody acts in it, and it is none of this server's
+AWS = "aws"  # owner of AWS's managed policies; nobody acts in this account, and it is not one of this server's
 _FIND = select(_a.c.created).where(_a.c.account == schema.parameter("p_account"), _a.c.account != AWS)
 _LIST = select(_a.c.account).where(_a.c.account != AWS).order_by(_a.c.account)
 
@@ -21,7 +21,7 @@ def insert_account(conn: Connection, account: str, created: float) -> None:
 
 
 def account_exists(conn: Connection, account: str) -> bool:
-    """Tell whether the account is one of this server's."""
+    """Return whether the account is one of this server's."""
     return conn.execute(_FIND, {"p_account": account}).first() is not None
 
 

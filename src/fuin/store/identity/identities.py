@@ -137,7 +137,7 @@ def find(conn: Connection, cls: type[T], account: str, name: str) -> T | None:
 
 
 def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
-    """Tell whether there is one of that name, in its exact case."""
+    """Return whether one has that name, in its exact case."""
     return conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": name}).first() is not None
 
 
@@ -234,7 +234,7 @@ def set_boundary(conn: Connection, identity: Identity, policy_arn: str | None) -
 
 
 def policy_owner(account: str, arn: str) -> str:
-    """Return whose a policy would be that is named in an account: the account's, or AWS's."""
+    """Return the owner of a policy by its ARN: AWS, or else the account in which it is named."""
     return accounts.AWS if arn.startswith(_OF_AWS) else account
 
 

@@ -37,7 +37,7 @@ _DOCUMENTS: tuple[tuple[tuple[Column[Any], ...], Column[Any]], ...] = (
 
 
 def exists(conn: Connection, name: str) -> bool:
-    """Tell whether an AWS principal of a policy or grant is there: an account, user, role or role's session.
+    """Return whether an AWS principal of a policy or grant exists: an account, user, role or role's session.
 
     Unique ids are no names of principals: AWS shows them where the principal has ended, and does not take them back.
     """
@@ -75,7 +75,7 @@ def check(conn: Connection, names: Iterable[str]) -> None:
 
 
 def replace_arn_by_id(conn: Connection, identity: Identity) -> None:
-    """Let everything that names a user or role that is no more name its unique id."""
+    """Name a deleted user or role by its unique id wherever it is named by its ARN."""
     _replace(conn, identity.arn, identity.id)
     if identity.kind == identities.ROLE:
         sessions = f"arn:aws:sts::{identity.account}:assumed-role/{identity.name}/"
@@ -83,7 +83,7 @@ def replace_arn_by_id(conn: Connection, identity: Identity) -> None:
 
 
 def replace_arn(conn: Connection, before: Identity, after: Identity) -> None:
-    """Let everything that names a user by its old ARN name it by its new one."""
+    """Name a user by its new ARN wherever it is named by its old one."""
     if before.arn != after.arn:
         _replace(conn, before.arn, after.arn)
 

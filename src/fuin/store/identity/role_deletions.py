@@ -24,5 +24,5 @@ def end_role(conn: Connection, role: Identity, task: str, now: float) -> None:
 
 
 def has_ended(conn: Connection, account: str, task: str) -> bool:
-    """Tell whether an account's deletion of a role has ended, and is not long past."""
+    """Return whether an account's deletion of a role has ended, and is not long past."""
     return conn.execute(_FIND, {"p_account": account, "p_task": task}).first() is not None

@@ -73,7 +73,7 @@ def find_role_by_id(conn: Connection, role_id: str) -> Role | None:
 
 
 def existing_role(conn: Connection, role: Identity) -> Role:
-    """Return a role as it is by now; raises NotFound when it has gone."""
+    """Return a role as it is now; raises NotFound when it was deleted."""
     now = find_role_by_id(conn, role.id)
     if now is None:
         raise NotFound(f"role {role.name}")

@@ -40,7 +40,7 @@ def find_user(conn: Connection, account: str, name: str) -> User | None:
 
 
 def rename_user(conn: Connection, account: str, name: str, new_name: str, new_path: str | None) -> None:
-    """Give a user another name or path; what names it goes on naming it. Raises NotFound or AlreadyExists."""
+    """Give a user another name or path; references to it follow. Raises NotFound or AlreadyExists."""
     user = identities.existing(conn, User, account, name)
     identities.rename(conn, user, new_name, user.path if new_path is None else new_path)
     principals.replace_arn(conn, user, identities.existing(conn, User, account, new_name))

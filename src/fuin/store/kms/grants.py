@@ -109,7 +109,7 @@ def list_grants(conn: Connection, key_id: str, region: str, grantee: str | None,
 
 
 def list_retirable(conn: Connection, retiring: str, region: str, after: str, limit: int) -> list[Grant]:
-    """Return up to `limit` of the Region's grants, on whosever keys, that name the retiring principal."""
+    """Return up to `limit` of the Region's grants, on keys of any account, that name the retiring principal."""
     parameters = {"p_arn": retiring, "p_region": region, "p_after": after, "p_limit": limit}
     return [_grant(row) for row in conn.execute(_LIST_RETIRABLE, parameters)]
 

@@ -137,7 +137,7 @@ def delete_key_store(conn: Connection, store_id: str) -> None:
 
 
 def insert_external_key(conn: Connection, key: Key, material: Material) -> None:
-    """Add a key to its key store; raises NotFound, WrongState (not connected any more), ExternalKeyInUse."""
+    """Add a key to its key store; raises NotFound, WrongState (no longer connected), ExternalKeyInUse."""
     store_id = key.custom_key_store or ""
     _check_state(conn, store_id, (CONNECTED,))
     if external_key_in_use(conn, store_id, key.xks_key_id or ""):
@@ -146,7 +146,7 @@ def insert_external_key(conn: Connection, key: Key, material: Material) -> None:
 
 
 def external_key_in_use(conn: Connection, store_id: str, external_key: str) -> bool:
-    """Tell whether a key of the store has this external key, in whatever state it is."""
+    """Return whether a key of the store has this external key, in whatever state it is."""
     return conn.execute(_KEY_BY_EXTERNAL, {"p_id": store_id, "p_external": external_key}).first() is not None
 
 

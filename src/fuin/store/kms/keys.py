@@ -106,7 +106,7 @@ class Key:
 
     `manager` is CUSTOMER, AWS (alias/aws/…) or SERVICE (a service's own key, which the API does not show); `service`
     names the service of the latter two, and there is one such key per account, region, manager and service.
-    `current_material` is the id of the material that encrypts, empty while there is none. Tags are sorted by name.
+    `current_material` is the id of the material that encrypts, empty without one. Tags are sorted by name.
     """
 
     key_id: str
@@ -142,7 +142,7 @@ class Key:
 
     @property
     def enabled(self) -> bool:
-        """Tell whether the key may be used."""
+        """Return whether the key may be used."""
         return self.state == ENABLED
 
 
@@ -181,14 +181,14 @@ def find_key(conn: Connection, key_id: str, region: str) -> Key | None:
 def list_keys(conn: Connection, account: str, region: str, after: str, limit: int, now: float = 0.0) -> list[str]:
     """Return up to `limit` key ids greater than `after` (empty for the first page), without services' own keys.
 
-    Nor those whose deletion date has come by `now`, and which only wait to be purged.
+    Keys whose deletion date is not after `now`, and which only wait to be purged, are left out as well.
     """
     given = {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit, "p_now": now}
     return list(conn.execute(_LIST, given).scalars())
 
 
 def list_regions(conn: Connection, key_id: str, now: float = 0.0) -> list[str]:
-    """Return the Regions that a key stands in at `now`; only a multi-Region key stands in several."""
+    """Return the Regions that have a key at `now`; only a multi-Region key is in several."""
     return list(conn.execute(_REGIONS, {"p_id": key_id, "p_now": now}).scalars())
 
 
@@ -236,7 +236,7 @@ def schedule_deletion(
     """Let the key end at `date`; raises NotFound, or WrongState when that is scheduled already.
 
     A primary key whose replicas are there at `now` waits for the end of the last one, and then for `window` days;
-    the value tells whether the date stands.
+    returns whether the date is fixed.
     """
     _check(conn, key_id, region, _MAY_END)
     primary = conn.execute(_PRIMARY, {"p_id": key_id, "p_region": region}).scalar_one()
@@ -276,7 +276,7 @@ def expired_keys(conn: Connection, now: float) -> list[Expired]:
 
 
 def has_expired(conn: Connection, now: float) -> bool:
-    """Tell whether a key's window has ended."""
+    """Return whether a key's window has ended."""
     return conn.execute(_EXPIRED, {"p_now": now}).first() is not None
 
 

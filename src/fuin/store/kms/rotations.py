@@ -70,7 +70,7 @@ def list_due(conn: Connection, now: float) -> list[Due]:
 
 
 def set_schedule(conn: Connection, key_id: str, region: str, period: int | None, now: float) -> None:
-    """Let a key rotate every `period` days from `now` on, or with None no more; the same period again changes nothing.
+    """Let a key rotate every `period` days from `now` on, or (None) no longer. The same period changes nothing.
 
     Raises NotFound, NotPrimary, or WrongState unless the key is enabled.
     """
@@ -105,7 +105,7 @@ def rotate_by_schedule(
     """Let new material be the current one, and set the next date: the first of the schedule that is after `moment`.
 
     `now` is the date that it gets, by default `moment`. Raises NotFound, NotPrimary, WrongState, or Overtaken when the
-    key is not due any more.
+    key is no longer due.
     """
     row = primary(conn, material.key_id, region)
     period, due = row.rotation_period, row.rotation_due

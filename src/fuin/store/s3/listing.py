@@ -115,7 +115,7 @@ class _Page:
         return final + b"\x00" if seen == limit else None
 
     def _take(self, row: Any) -> bool:
-        """Add a row to the page, as a key or by its prefix; tells False when it does not fit any more."""
+        """Add a row to the page, as a key or by its prefix; returns False when the page is full."""
         common = self._common(row[0])
         if common is not None and common == self._last:
             return True

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from fuin.store.engine.schema.columns import BYTES, FLAG, TEXT, TIME, column, table
 
-# Beside those of this server there is "aws", whose the managed policies of AWS are.
+# Beside those of this server there is "aws", the owner of AWS's managed policies.
 accounts = table("accounts", sa.Column("account", TEXT, primary_key=True), column("created", TIME))
 
 account_aliases = table(

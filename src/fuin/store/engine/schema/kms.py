@@ -22,7 +22,7 @@ keys = table(
     column("created", TIME),
     column("deletion_date", TIME, null=True),
     column("policy", TEXT),
-    column("current_material", BYTES),  # empty while there is none
+    column("current_material", BYTES),  # empty while the key has no material
     column("custom_key_store", TEXT, null=True),
     column("xks_key_id", TEXT, null=True),
     column("primary_region", TEXT, null=True),  # of a multi-Region key; its own region makes it the primary
