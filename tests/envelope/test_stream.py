@@ -246,7 +246,7 @@ def test_other_context_is_refused(context: dict[str, str]) -> None:
         Opener(header, DATA_KEY, expected_context=context)
 
 
-@pytest.mark.parametrize("message_id", [b"", bytes(32), os.urandom(32)])
+@pytest.mark.parametrize("message_id", [b"", bytes(32), os.urandom(32)], ids=["empty", "zeros", "random"])
 def test_other_message_id_is_refused(message_id: bytes) -> None:
     """An older version put back in its place does not open: the index holds the message's id."""
     header = parse_header(seal(b"text"))

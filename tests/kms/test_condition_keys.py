@@ -274,7 +274,11 @@ def allowing(operator: str, key: str, value: Any, effect: str = "Allow") -> dict
     return {"Version": "2012-10-17", "Statement": [statement, *also]}
 
 
-@pytest.mark.parametrize(("operator", "key", "value", "meets", "fails"), REQUESTS)
+@pytest.mark.parametrize(
+    ("operator", "key", "value", "meets", "fails"),
+    REQUESTS,
+    ids=[f"{number}-{row[0]}-{row[1]}" for number, row in enumerate(REQUESTS)],  # no value: some are times
+)
 def test_requests(place: Place, scene: Scene, operator: str, key: str, value: Any, meets: Ask, fails: Ask) -> None:
     """A request that meets the condition is allowed, one that does not is refused; a Deny turns it around."""
     kms = place.client(place.add_user(allowing(operator, key, value)))

@@ -151,7 +151,7 @@ def test_identifiers_that_are_none(kms: Any, text: str) -> None:
     assert refusal(kms.describe_key, KeyId=text) == ("NotFoundException", f"Invalid keyId '{text}'")
 
 
-@pytest.mark.parametrize("key_id", [str(uuid.uuid4()), f"mrk-{uuid.uuid4().hex}"])
+@pytest.mark.parametrize("key_id", [str(uuid.uuid4()), f"mrk-{uuid.uuid4().hex}"], ids=["key", "multi-Region key"])
 def test_keys_that_do_not_exist(kms: Any, key_id: str) -> None:
     """A well-formed id of no key is told by its ARN, however it was named."""
     missing = ("NotFoundException", f"Key '{arn_of(key_id)}' does not exist")

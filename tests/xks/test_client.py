@@ -1,6 +1,7 @@
 """Asking a proxy: what comes back, how often it connects, and why it fails, with a real proxy over TLS."""
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def spoil(**members: Any) -> Callable[[dict[str, Any]], None]:
         Switches(change=lambda answer: answer.pop("ciphertextDataIntegrityValue")),
         Switches(change=lambda answer: answer.pop("authenticationTag")),
     ],
-    ids=str,
+    ids=lambda switches: re.sub(r" at 0x[0-9a-f]+", "", str(switches)),  # each process names a test alike
 )
 def test_wrong_answers(scene: Scene, switches: Switches) -> None:
     """Whatever does not keep to the specification is refused, also a redirect, and more than the limit of bytes."""
