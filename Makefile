@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that run the tests. Each takes whole files, so that a file's fixtures are made once.
+PROCESSES ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
@@ -71,10 +74,10 @@ serve: venv ## a lasting server on ./fuin-data
 	@$(BIN)/fuin serve --data fuin-data --port 8700
 
 test: venv $(CLIENTS) ## all tests in their short form
-	@$(BIN)/python -m pytest -m "not long"
+	@$(PYTEST) -m "not long"
 
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
-	@FUIN_LONG=1 $(BIN)/python -m pytest
+	@FUIN_LONG=1 $(PYTEST)
 
 fuzz: venv ## ten million random inputs to KMS, two of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000

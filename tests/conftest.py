@@ -1,4 +1,4 @@
-"""Fixtures around the real server; everything else stands in `tests/support`."""
+"""Fixtures for the real server, and the order of the tests; everything else is in `tests/support`."""
 
 import itertools
 import os
@@ -11,7 +11,24 @@ from tests.support import environment
 from tests.support.server import Server
 
 ServerFactory = Callable[..., Server]
+_SERVERS = {"server", "tls_server", "new_server"}  # fixtures that start the real server
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the files that start the real server first, where several processes run the tests.
+
+    Each process takes the next file when it has done its own. Files that take long come early, so that at the end no
+    process works alone.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    first = {item.path for item in items if item.get_closest_marker("real") or _SERVERS & set(_fixtures(item))}
+    items.sort(key=lambda item: item.path not in first)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """Process trees and ports of the real server under test."""
 
 import contextlib
+import os
 import random
 import socket
 import time
@@ -8,11 +9,13 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-_PORTS = range(20000, 32768)  # below the range from which the kernel takes ports for outgoing connections
+# Below the range from which the kernel takes ports for outgoing connections. Each process that runs tests has every
+# eighth of them: a server that a test starts again finds its port free.
+_PORTS = range(20000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8, 32768, 8)
 
 
 def free_port() -> int:
-    """Return a loopback TCP port below 32768 on which nothing listens."""
+    """Return a loopback TCP port below 32768 on which nothing listens, and which no other test process takes."""
     choice = random.SystemRandom()
     for _ in range(200):
         port = choice.choice(_PORTS)
