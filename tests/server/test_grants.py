@@ -1,13 +1,11 @@
 """Grants in the real server: what is given or taken back holds in all workers when the call returns."""
 
-import threading
-import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import pytest
-from botocore.exceptions import ClientError
 
+from tests.support.load import use_while_revoked
 from tests.support.server import ACCOUNT, Server
 
 _CLIENTS = 6  # connections of their own, so that with all but certainty both workers have some
@@ -28,36 +26,12 @@ def test_an_ended_grant_helps_in_no_worker(server: Server, unique: Callable[[str
         )
         for client in clients:
             client.decrypt(CiphertextBlob=blob)  # at once, in every worker
-        allowed: list[float] = []  # when requests began that were allowed
-        refused: set[str] = set()  # the codes of those that were not
-        done = threading.Event()
-        threads = [threading.Thread(target=_ask, args=(client, blob, allowed, refused, done)) for client in clients]
-        for thread in threads:
-            thread.start()
-        time.sleep(0.1)
         if way == "revoke":
-            root.revoke_grant(KeyId=key_id, GrantId=made["GrantId"])
+            end = partial(root.revoke_grant, KeyId=key_id, GrantId=made["GrantId"])
         else:
-            root.retire_grant(GrantToken=made["GrantToken"])
-        ended = time.perf_counter()
-        time.sleep(0.1)
-        done.set()
-        for thread in threads:
-            thread.join()
-        assert allowed
-        assert max(allowed) < ended
-        assert refused == {"AccessDeniedException"}
+            end = partial(root.retire_grant, GrantToken=made["GrantToken"])
+        outcome = use_while_revoked([partial(client.decrypt, CiphertextBlob=blob) for client in clients], end)
+        assert outcome.lasted == 0.0
+        assert outcome.refused == {"AccessDeniedException"}
     for client in clients:
         client.close()
-
-
-def _ask(client: Any, blob: bytes, allowed: list[float], refused: set[str], done: threading.Event) -> None:
-    """Decrypt until told to stop; note when each request began that was allowed, and how the others were refused."""
-    while not done.is_set():
-        began = time.perf_counter()
-        try:
-            client.decrypt(CiphertextBlob=blob)
-        except ClientError as error:
-            refused.add(error.response["Error"]["Code"])
-        else:
-            allowed.append(began)

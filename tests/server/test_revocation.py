@@ -5,22 +5,20 @@ returned; the longest time from that return to the beginning of such a request t
 """
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from tests.support.load import use_while_revoked
 from tests.support.policies import allow
 from tests.support.server import ACCOUNT, REGION, Server, User
 
 _CLIENTS = 8  # connections of their own, so that with all but certainty both workers have some
-_BEFORE, _AFTER = 0.1, 0.15  # seconds of use before the right ends, and after
 _MAY, _NOTHING = allow("kms:Decrypt"), allow("kms:ListKeys")
 _DENIED, _INVALID = {"AccessDeniedException"}, {"UnrecognizedClientException"}
 
@@ -243,10 +241,9 @@ def test_longest_time_a_right_outlives_its_end(
     clients = _clients(server, case)
     for client in clients:
         case.use(client)  # at once, in every worker
-    allowed, refused, ended = _under_load(case, clients)
-    lasted = max(0.0, max(allowed) - ended)
-    assert lasted == 0.0, f"the right still worked {lasted * 1000:.1f} ms later"
-    assert refused == case.codes
+    outcome = use_while_revoked([partial(case.use, client) for client in clients], case.revoke)
+    assert outcome.lasted == 0.0, f"the right still worked {outcome.lasted * 1000:.1f} ms later"
+    assert outcome.refused == case.codes
     for client in clients:
         client.close()
 
@@ -258,38 +255,3 @@ def _clients(server: Server, case: Case) -> list[Any]:
     )  # fmt: skip
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     return [session.client(case.service, endpoint_url=server.url, config=config) for _ in range(_CLIENTS)]
-
-
-def _under_load(case: Case, clients: list[Any]) -> tuple[list[float], set[str], float]:
-    """Use the right with all clients at once and take it away meanwhile.
-
-    Return when the allowed requests began, the codes of the refused ones, and when the right had ended.
-    """
-    allowed: list[float] = []
-    refused: set[str] = set()
-    done = threading.Event()
-    threads = [threading.Thread(target=_use, args=(case, client, allowed, refused, done)) for client in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        time.sleep(_BEFORE)
-        case.revoke()
-        ended = time.perf_counter()
-        time.sleep(_AFTER)
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-    return allowed, refused, ended
-
-
-def _use(case: Case, client: Any, allowed: list[float], refused: set[str], done: threading.Event) -> None:
-    """Use the right until told to stop; note when each request began that was allowed, and how others were refused."""
-    while not done.is_set():
-        began = time.perf_counter()
-        try:
-            case.use(client)
-        except ClientError as error:
-            refused.add(error.response["Error"]["Code"])
-        else:
-            allowed.append(began)

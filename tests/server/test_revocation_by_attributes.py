@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.error import HTTPError
 
@@ -11,7 +12,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.server.test_revocation import Case, Scene, _clients, _session, _under_load
+from tests.server.test_revocation import Case, Scene, _clients, _session
+from tests.support.load import use_while_revoked
 from tests.support.policies import allow
 from tests.support.server import ACCOUNT, REGION, Server, User
 
@@ -285,10 +287,9 @@ def test_longest_time_a_right_outlives_its_end(
     clients = _clients(server, case)
     for client in clients:
         case.use(client)
-    allowed, refused, ended = _under_load(case, clients)
-    lasted = max(0.0, max(allowed) - ended)
-    assert lasted == 0.0, f"the right still worked {lasted * 1000:.1f} ms later"
-    assert refused == case.codes
+    outcome = use_while_revoked([partial(case.use, client) for client in clients], case.revoke)
+    assert outcome.lasted == 0.0, f"the right still worked {outcome.lasted * 1000:.1f} ms later"
+    assert outcome.refused == case.codes
     for client in clients:
         client.close()
 
