@@ -69,6 +69,7 @@ def _read(path: Path) -> Module:
     return Module(name, path.read_text(encoding="utf-8"))
 
 
+@cache
 def names(among: tuple[Module, ...]) -> frozenset[str]:
     """Return the names of modules."""
     return frozenset(module.name for module in among)

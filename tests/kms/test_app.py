@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -306,7 +307,11 @@ MEMBERS = sorted({name for operation in OPERATIONS.values() for name in operatio
 BUILT = sorted(OPERATIONS)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300 if os.environ.get("FUIN_LONG") else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.sampled_from(BUILT), st.dictionaries(st.sampled_from(MEMBERS), JSON, max_size=6))
 def test_any_json_gets_a_modelled_answer(place: Place, name: str, members: dict[str, Any]) -> None:
     """Whatever JSON arrives is answered with success or a 4xx, never with a 500."""

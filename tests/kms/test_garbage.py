@@ -1,7 +1,8 @@
 """Requests end with their last reference: none waits for the garbage collector, which would cost 20 µs for each."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,17 +11,21 @@ from fuin.gate.call import Call
 from tests.kms.place import Place
 
 
-def _left(ask: Callable[[], object]) -> int:
-    """Return how many calls are still there after some requests that no collection followed."""
+@contextmanager
+def _only_new_objects() -> Iterator[None]:
+    """Let `gc.get_objects` return only what is made from now on, and let nothing be collected meanwhile."""
     gc.collect()
     gc.disable()
+    gc.freeze()
     try:
-        before = sum(isinstance(one, Call) for one in gc.get_objects())
-        for _ in range(5):
-            ask()
-        return sum(isinstance(one, Call) for one in gc.get_objects()) - before
+        yield
     finally:
+        gc.unfreeze()
         gc.enable()
+
+
+def _calls() -> int:
+    return sum(isinstance(one, Call) for one in gc.get_objects())
 
 
 def test_no_request_waits_for_the_collector(place: Place) -> None:
@@ -37,5 +42,9 @@ def test_no_request_waits_for_the_collector(place: Place) -> None:
         lambda: kms.update_key_description(KeyId=key, Description="new"),
         lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256"), refused,
     ]  # fmt: skip
-    for ask in asked:
-        assert _left(ask) <= 1
+    with _only_new_objects():
+        for ask in asked:
+            before = _calls()
+            for _ in range(5):
+                ask()
+            assert _calls() - before <= 1

@@ -34,7 +34,7 @@ from tests.kms.place import ACCOUNT, REGION, Place
 OTHER_REGION = "eu-west-1"
 GRANTEE = f"arn:aws:iam::{ACCOUNT}:root"
 CONTEXTS: tuple[dict[str, str], ...] = ({}, {"tenant": "1"}, {"tenant": "2", "purpose": "test"})
-SEQUENCES, STEPS = (1000, 40) if os.environ.get("FUIN_LONG") else (10, 20)
+SEQUENCES, STEPS = (1000, 40) if os.environ.get("FUIN_LONG") else (4, 20)
 WRAPPING = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
 picks = st.integers(0, 1000)
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from fuin.settings import Settings
-from fuin.store.engine import sqlite
+from fuin.store.engine import schema, sqlite
 from fuin.store.identity import accounts
 from fuin.store.s3 import buckets, listing, objects
 from fuin.store.s3.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
+from tests.support.rows import multiply
 
 Page = tuple[list[str], bool]
 _numbers = itertools.count()
@@ -138,9 +139,9 @@ def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> N
     """However many keys are under a prefix, listing over it takes the same few steps of SQLite's machine."""
 
     def fill(conn: Connection) -> None:
-        for folder in ("a", "b", "c"):
-            for number in range(count):
-                objects.publish(conn, values.obj(f"{folder}/{number:06}"))
+        objects.publish(conn, values.obj("a/first"))
+        names = [f"{folder}/{number:06}" for folder in ("a", "b", "c") for number in range(count)]
+        multiply(conn, schema.objects, ({"key": name.encode()} for name in names), bucket="bucket")
 
     store.write_sync(fill)
     steps = 0
