@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 from fuin.gate.http import Answer, ClientGone, Receive, Request, Scope, Send
 from fuin.server.held import Bounds
 from fuin.server.protocol import BoundedProtocol
+from tests.support.waiting import read_all, until
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -27,31 +28,18 @@ async def serving(app: Asgi, bounds: Bounds | None = None) -> tuple[asyncio.Serv
 
 
 async def _talk(app: Asgi, *pieces: bytes) -> bytes:
-    """Return all that a server of `app` sends to a client that sends these pieces, a tenth of a second apart."""
+    """Return all that a server of `app` sends to a client that sends these pieces, each after the answer before."""
     server, state = await serving(app)
     state.default_headers = [(b"date", b"today")]
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     received = b""
     for piece in pieces:
         writer.write(piece)
-        received += await _at_hand(reader)
+        received += await read_all(reader)
     writer.close()
     server.close()
-    for _ in range(100):  # a task that works on for a client that has gone
-        if state.tasks:
-            await asyncio.sleep(0.01)
-    assert not state.tasks
+    await until(lambda: not state.tasks, "a task that works on for a client that has gone ends")
     return received
-
-
-async def _at_hand(reader: asyncio.StreamReader) -> bytes:
-    received = b""
-    try:
-        while more := await asyncio.wait_for(reader.read(65536), 0.1):
-            received += more
-    except TimeoutError:
-        return received
-    return received + b"<end>"
 
 
 def talk(app: Asgi, *pieces: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """When a worker gives memory back to the machine: never while somebody would wait for it for nothing."""
 
-import asyncio
 from pathlib import Path
 
 import psutil
@@ -8,6 +7,7 @@ import psutil
 from fuin.server.allocator import Leftovers, trim
 from tests.server.place import OK
 from tests.server.test_handshake import GET, Secured, run
+from tests.support.waiting import until
 
 
 def test_when_memory_is_given_back() -> None:
@@ -47,8 +47,7 @@ def test_what_connections_leave_is_given_back(tmp_path: Path) -> None:
         for _, writer in clients:
             writer.transport.abort()
         secured.clients.clear()
-        await asyncio.sleep(0.1)
-        assert not secured.state.connections
+        await until(lambda: not secured.state.connections, "all connections end")
 
     async def test(secured: Secured) -> None:
         secured.bounds.connections = 1000

@@ -7,6 +7,7 @@ import pytest
 
 from fuin.gate.http import WHOLE, Answer, Receive, Scope, Send
 from tests.server.place import OK, echo, hello, serving, talk
+from tests.support.waiting import until
 
 
 async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -105,12 +106,10 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
         server, state = await serving(app)
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nbody")
-        await asyncio.sleep(0.1)
-        assert len(state.tasks) == 1
+        await until(lambda: len(state.tasks) == 1, "the application is at work")
         writer.close()
-        await asyncio.sleep(0.1)
+        await until(lambda: not state.tasks, "its task ends")
         server.close()
-        assert not state.tasks
 
     asyncio.run(leave())
     assert told == ["http.request", "http.disconnect", "end"]

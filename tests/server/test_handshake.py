@@ -21,6 +21,7 @@ from fuin.server.handshake import Handshakes
 from fuin.server.held import Bounds
 from fuin.server.protocol import BoundedProtocol
 from tests.server.place import OK, Asgi, hello, told
+from tests.support.waiting import PATIENCE, until
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -61,8 +62,12 @@ class Secured:
         self._listener.close()
         for client in self.clients:
             client.transport.abort()
-        await asyncio.sleep(0.02)
-        assert len(self.handshakes) == 0
+        await until(lambda: len(self.handshakes) == 0, "no handshake is under way")
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Return how many connections there are, and how many handshakes under way."""
+        return len(self.state.connections), len(self.handshakes)
 
     async def client(self, *, secured: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect, with a handshake or without one."""
@@ -72,7 +77,7 @@ class Secured:
         return made
 
 
-def run(folder: Path, test: Callable[[Secured], Awaitable[None]], app: Asgi = hello, limit: float = 5.0) -> None:
+def run(folder: Path, test: Callable[[Secured], Awaitable[None]], app: Asgi = hello, limit: float = PATIENCE) -> None:
     """Run a test against it in a loop of its own."""
 
     async def tested() -> None:
@@ -86,7 +91,7 @@ def run(folder: Path, test: Callable[[Secured], Awaitable[None]], app: Asgi = he
 async def _said(reader: asyncio.StreamReader) -> bytes:
     """Return what the server says next; nothing when the connection has ended."""
     with contextlib.suppress(ConnectionError):
-        return await asyncio.wait_for(reader.read(65536), 3)
+        return await asyncio.wait_for(reader.read(65536), PATIENCE)
     return b""
 
 
@@ -105,8 +110,7 @@ def test_a_request_behind_its_handshake(tmp_path: Path) -> None:
                 writer.write(GET)
                 assert told(await _said(reader)) == [["127.0.0.1", "https", 0x0304]]
             writer.close()
-            await asyncio.sleep(0.02)
-        assert not secured.state.connections
+            await until(lambda: not secured.state.connections, "the connection ends")
 
     run(tmp_path, test, peer)
 
@@ -118,11 +122,10 @@ def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
         silent, _ = await secured.client(secured=False)
         half, writer = await secured.client(secured=False)
         writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
-        await asyncio.sleep(0.05)
-        assert len(secured.handshakes) == 2
+        await until(lambda: len(secured.handshakes) == 2, "both handshakes are under way")
         assert await _said(silent) == b""
         assert await _said(half) == b""
-        assert len(secured.handshakes) == 0
+        await until(lambda: len(secured.handshakes) == 0, "both are ended")
 
     run(tmp_path, test, limit=0.3)
 
@@ -133,17 +136,15 @@ def test_handshakes_take_places(tmp_path: Path) -> None:
     async def test(secured: Secured) -> None:
         reader, writer = await secured.client(secured=True)
         silent = [await secured.client(secured=False) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        assert (len(secured.state.connections), len(secured.handshakes)) == (1, 2)
+        await until(lambda: secured.places == (1, 2), "one connection and two handshakes take places")
         for _ in range(4):
             assert await _said((await secured.client(secured=False))[0]) == b""
         writer.write(GET)
         assert (await _said(reader)).startswith(OK)
         silent[0][1].close()
-        await asyncio.sleep(0.05)
+        await until(lambda: secured.places == (1, 1), "a place is free")
         await secured.client(secured=True)
-        await asyncio.sleep(0.05)
-        assert (len(secured.state.connections), len(secured.handshakes)) == (2, 1)
+        await until(lambda: secured.places == (2, 1), "the next connection takes it")
 
     run(tmp_path, test)
 
@@ -163,9 +164,8 @@ def test_what_is_no_handshake_leaves_nothing(
                 writer.write(sent)
                 await _said(reader)
                 assert await _said(reader) == b""
-        await asyncio.sleep(0.05)
-        assert len(secured.handshakes) == 0
-        assert len(secured.made) == 0
+        await until(lambda: len(secured.handshakes) == 0, "no handshake is under way")
+        await until(lambda: len(secured.made) == 0, "nothing is left")
 
     gc.collect()
     gc.disable()

@@ -13,6 +13,7 @@ from fuin.server import protocol
 from fuin.server.cycle import Cycle
 from tests.server.place import Asgi, echo, hello, serving
 from tests.support.server import Server
+from tests.support.waiting import settle
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 LONG = b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 300000\r\n\r\n"
@@ -47,11 +48,11 @@ async def _left(app: Asgi, sent: bytes, *, ended: bool, patch: pytest.MonkeyPatc
     server, state = await serving(app)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(sent)
-    await asyncio.sleep(0.05)
+    await settle()
     connections = weakref.WeakSet(state.connections)
     if ended:
         writer.transport.abort()
-        await asyncio.sleep(0.02)
+        await settle()
     counts = len(connections), len(requests)
     writer.close()
     server.close()
