@@ -44,7 +44,7 @@ def test_a_reader_that_stands_still_holds_nobody_up() -> None:
         write_line("again")
     assert PIPE / 3 < kept <= PIPE
     assert os.read(read_end, PIPE).endswith(b"again\n")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     os.close(read_end)
 
 

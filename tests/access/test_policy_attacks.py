@@ -74,10 +74,10 @@ _DOCUMENTS = {
 def test_reading_is_bounded(name: str) -> None:
     """The longest documents of all shapes are read or refused in little time."""
     for kind in (PolicyKind.IDENTITY, PolicyKind.KEY):
-        started = time.perf_counter()
+        started = time.thread_time()
         with contextlib.suppress(MalformedPolicy):
             parse_policy(_DOCUMENTS[name], kind)
-        assert time.perf_counter() - started < READING
+        assert time.thread_time() - started < READING
 
 
 _LIMIT = SIZE_LIMITS[PolicyKind.KEY]
@@ -108,9 +108,9 @@ def test_deciding_is_bounded(name: str) -> None:
     """Patterns as long as a key policy, against a value that nearly matches and is as long as values get."""
     operator, wanted, value = _MATCHES[name]
     (statement,) = parse_policy(own(**on(operator, wanted)), PolicyKind.IDENTITY).statements
-    started = time.perf_counter()
+    started = time.thread_time()
     assert statement.meets_conditions(Ask(ANN, "kms:Decrypt", "*", {NAME: value})) is (operator == "StringNotLike")
-    assert time.perf_counter() - started < DECIDING
+    assert time.thread_time() - started < DECIDING
 
 
 def test_repeated_variables_take_no_memory() -> None:

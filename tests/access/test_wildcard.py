@@ -71,8 +71,8 @@ def test_a_long_part_agrees_with_the_reference(before: int, wanted: int, rest: s
 
 def test_hostile_pattern_takes_no_time() -> None:
     """Many stars against a long text that nearly matches: backtracking would take ages."""
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not compile_pattern("*a" * 60 + "*b")("a" * 2000)
     assert not compile_pattern("*?a" * 60 + "*b")("a" * 2000)
     assert not compile_pattern("*" + "a" * 2000 + "?" + "a" * 2000 + "b*")("a" * 8000)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1

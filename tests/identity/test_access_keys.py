@@ -1,7 +1,6 @@
 """Access keys: two a user, shown once, switched on and off, and when they were last used."""
 
 import datetime
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.identity.place import ANYTHING, Place, failure
+from tests.support.processes import wait_until
 from tests.support.server import User
 
 Names = Callable[[str], str]
@@ -95,11 +95,12 @@ def test_last_use_is_known(place: Place, iam: Any) -> None:
     assert unused["AccessKeyLastUsed"] == {"ServiceName": "N/A", "Region": "N/A"}
     place.service("kms", user, region="eu-west-1").list_keys()
     place.service("sts", user).get_caller_identity()
-    for _ in range(50):
-        used = iam.get_access_key_last_used(**ask)["AccessKeyLastUsed"]
-        if "LastUsedDate" in used:
-            break
-        time.sleep(0.02)
+
+    def used_of() -> Any:
+        return iam.get_access_key_last_used(**ask)["AccessKeyLastUsed"]
+
+    wait_until(lambda: "LastUsedDate" in used_of(), 30, "the use is written")
+    used = used_of()
     assert (used["ServiceName"], used["Region"]) == ("kms", "eu-west-1")
     assert abs((datetime.datetime.now(datetime.UTC) - used["LastUsedDate"]).total_seconds()) < 60
 

@@ -6,16 +6,17 @@ from typing import Any
 
 from tests.identity.assuming import allow, assume, new_role, refused, trust, user_arn
 from tests.identity.place import ANYTHING, Place
+from tests.support.processes import wait_until
 
 
 def used_of(iam: Any, name: str) -> dict[str, Any]:
-    """Return a role's last use once it is written, which nobody waits for; {} if there is none after a second."""
-    for _ in range(50):
-        found: dict[str, Any] = iam.get_role(RoleName=name)["Role"]["RoleLastUsed"]
-        if found:
-            return found
-        time.sleep(0.02)
-    return {}
+    """Return a role's last use once it is written, which no answer waits for."""
+
+    def found() -> dict[str, Any]:
+        return dict(iam.get_role(RoleName=name)["Role"]["RoleLastUsed"])
+
+    wait_until(lambda: bool(found()), 30, "the use is written")
+    return found()
 
 
 def test_a_role_s_last_use(place: Place, iam: Any) -> None:

@@ -37,7 +37,7 @@ def test_idle_connection_does_not_delay_the_end(new_server: Callable[..., Server
     with _idle(server):
         begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 25
 
 
 def test_upload_under_way_is_finished(new_server: Callable[..., Server]) -> None:

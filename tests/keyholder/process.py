@@ -86,14 +86,14 @@ class Holder:
         process = self.spawn()
         if not self.ready:
             raise AssertionError(
-                f"the keyholder did not start: {self.told}{process.communicate(timeout=10)[1].decode()}"
+                f"the keyholder did not start: {self.told}{process.communicate(timeout=60)[1].decode()}"
             )
         return self
 
     def refusal(self) -> tuple[int, str]:
         """Start a process that must not become ready; returns its exit status and what it said."""
         process = self.spawn()
-        said = process.communicate(timeout=20)[1].decode()
+        said = process.communicate(timeout=60)[1].decode()
         self.process = None
         assert not self.ready
         return process.returncode, self.told + said
@@ -102,7 +102,7 @@ class Holder:
         """End the process by a signal; returns its exit status and what it said."""
         assert self.process is not None
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=20)[1].decode()
+        said = self.process.communicate(timeout=60)[1].decode()
         status, self.process = self.process.returncode, None
         return status, said
 

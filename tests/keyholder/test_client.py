@@ -15,6 +15,7 @@ from fuin.keyholder import connection, line
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sockets import bind_unix
 from tests.keyholder.process import DRAFT, Holder, play
+from tests.support.waiting import settle
 
 ROOT = os.geteuid() == 0
 
@@ -67,12 +68,12 @@ def test_absent_keyholder_fails_in_time(tmp_path: Path, monkeypatch: pytest.Monk
             await Keyholder(tmp_path / "nobody.sock").status()
 
     asyncio.run(story())
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 4.5  # the limit is 5 s by itself
 
 
 def test_keyholder_that_is_away_is_not_waited_for_by_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its socket takes connections while it is away: all wait the same short time, later ones fail at once."""
-    monkeypatch.setattr(line, "CONNECT_LIMIT", 1.0)
+    monkeypatch.setattr(line, "CONNECT_LIMIT", 2.0)
     monkeypatch.setattr(line, "AWAY_PATIENCE", 0.1)
 
     async def story(holder: Holder) -> None:
@@ -83,12 +84,12 @@ def test_keyholder_that_is_away_is_not_waited_for_by_everybody(tmp_path: Path, m
         late = [asyncio.create_task(client.status()) for _ in range(50)]
         refused = await asyncio.gather(*early, *late, return_exceptions=True)
         assert {type(answer) for answer in refused} == {KeyholderUnavailable}
-        assert time.monotonic() - started < 1.9, "they waited one after the other"
+        assert time.monotonic() - started < 20, "they waited one after the other"
         started = time.monotonic()
         for _ in range(3):
             with pytest.raises(KeyholderUnavailable):
                 await client.status()
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 4, "each waited as if it were the first"
         await asyncio.to_thread(holder.start)
         await client.status()  # found at once, not only at the next try
         await client.close()
@@ -105,7 +106,7 @@ def test_waiting_requests_are_bounded(holder: Holder, monkeypatch: pytest.Monkey
 
     async def refused(client: Keyholder, count: int, size: int) -> tuple[int, int]:
         asked = [asyncio.create_task(client.record(bytes(size))) for _ in range(count)]
-        await asyncio.sleep(0.1)
+        await settle()
         at_once = sum(task.done() for task in asked)
         os.kill(holder.pid, signal.SIGCONT)
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -173,16 +174,16 @@ def test_answers_that_are_no_frames_end_the_connection(tmp_path: Path, monkeypat
 
 def test_idle_time_is_no_silence(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that nobody used for a while is not lost when the next answer takes a moment."""
-    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.4)
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 1.2)
 
     async def story() -> bytes:
         client = own.client()
         await client.record(DRAFT)  # arms the watch
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.9)
         os.kill(own.pid, signal.SIGSTOP)
         try:
             asked = asyncio.create_task(client.random(8, DRAFT))
-            await asyncio.sleep(0.2)  # the watch goes off meanwhile
+            await asyncio.sleep(0.6)  # the watch goes off meanwhile
         finally:
             os.kill(own.pid, signal.SIGCONT)
         answer = await asked

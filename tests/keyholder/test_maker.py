@@ -20,7 +20,9 @@ from fuin.keyholder.connection import Connection
 from fuin.keyholder.maker import Maker, Task
 from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.sockets import connect_unix
+from tests.keyholder.latency import usual_time
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, draft, play
+from tests.support.waiting import settle
 
 
 def create(correlation: int, spec: str, number: int) -> bytes:
@@ -34,11 +36,13 @@ def outcomes(holder: Holder, number: int) -> list[str]:
 
 
 def test_others_go_on(holder: Holder) -> None:
-    """While three RSA_4096 keys are made, data keys of the same client are answered within tens of milliseconds."""
+    """While three RSA_4096 keys are made, data keys of the same client take little longer than without them."""
     took: list[float] = []
+    usual: list[float] = []
 
     async def story(client: Keyholder) -> list[Material]:
         material = await client.create_material(KEY_ID, "SYMMETRIC_DEFAULT", DRAFT)
+        usual.append(await usual_time(client, material))
         slow = [asyncio.create_task(client.create_material(KEY_ID, "RSA_4096", DRAFT)) for _ in range(3)]
         while not all(task.done() for task in slow):
             started = time.monotonic()
@@ -50,18 +54,18 @@ def test_others_go_on(holder: Holder) -> None:
     assert len({material.material_id for material in play(holder, story)}) == 3
     took.sort()
     assert len(took) > 10
-    assert took[len(took) * 9 // 10] < 0.05, "most data keys had to wait"
+    assert took[len(took) * 9 // 10] < 0.05 + 10 * usual[0], "most data keys had to wait"
 
 
 def test_lost_peer_is_not_waited_for(holder: Holder) -> None:
     """What a lost peer asked for is not made any more, leaves no record, and harms nobody who asks after it."""
     with connect_unix(holder.path) as peer:
-        peer.settimeout(10)
-        peer.sendall(b"".join(create(number, "RSA_4096", 200) for number in range(50)))
+        peer.settimeout(60)
+        peer.sendall(b"".join(create(number, "RSA_4096", 200) for number in range(200)))
         play(holder, lambda client: client.status())  # by then the requests were read
     started = time.monotonic()
     play(holder, lambda client: client.create_material(KEY_ID, "RSA_2048", draft(201)))
-    assert time.monotonic() - started < 15, "fifty keys were made for nobody"
+    assert time.monotonic() - started < 60, "two hundred keys were made for nobody"
     assert outcomes(holder, 201) == ["ok"]
     assert len(outcomes(holder, 200)) <= 1
 
@@ -72,7 +76,7 @@ def test_too_many_are_refused_at_once(holder: Holder) -> None:
     count = maker.QUEUE_LIMIT + 1 + over  # one is being made meanwhile
     with connect_unix(holder.path) as peer:
         peer.setblocking(True)
-        peer.settimeout(10)
+        peer.settimeout(60)
         peer.sendall(b"".join(create(number, "RSA_4096", 210) for number in range(count)))
         splitter, refused = frames.Splitter(), 0
         while refused < over:
@@ -85,12 +89,12 @@ def test_end_while_a_key_is_made(own: Holder) -> None:
     """SIGTERM ends the keyholder in order although keys are being made: the one at hand is finished, the rest not."""
     own.start()
     with connect_unix(own.path) as peer:
-        peer.sendall(b"".join(create(number, "RSA_4096", 220) for number in range(30)))
+        peer.sendall(b"".join(create(number, "RSA_4096", 220) for number in range(200)))
         play(own, lambda client: client.status())
         started = time.monotonic()
         status, _ = own.end()
     assert status == 0
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 60
 
 
 def test_killed_keyholder_fails_what_is_made(own: Holder) -> None:
@@ -151,11 +155,11 @@ def test_slow_requests_end_when_the_keyholder_hangs(own: Holder, monkeypatch: py
         os.kill(own.pid, signal.SIGSTOP)
         started = time.monotonic()
         with pytest.raises(KeyholderUnavailable):
-            await asyncio.wait_for(client.create_material(KEY_ID, "RSA_2048", DRAFT), 5)
+            await asyncio.wait_for(client.create_material(KEY_ID, "RSA_2048", DRAFT), 60)
         return time.monotonic() - started
 
     with own:
-        assert 0.3 < play(own, story) < 3
+        assert 0.3 < play(own, story) < 10
 
 
 def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
@@ -177,9 +181,9 @@ def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
             made = Connection(loop, lambda status, fields: ValueError(), gathers=gathers)
             await loop.create_unix_connection(lambda: made, str(path))
             first = made.ask(Opcode.STATUS, ())
-            await asyncio.sleep(0.05)
+            await settle()
             second = made.ask(Opcode.STATUS, ())
-            await asyncio.sleep(0.05)
+            await settle()
             made.close()
             await asyncio.gather(first, second, return_exceptions=True)
         return seen
@@ -200,7 +204,7 @@ def test_errors_are_the_tasks_own() -> None:
     for work in (fail, lambda: "key"):
         one.take(Task(work, lambda: True, made.append))
     for _ in range(2):
-        assert woken.acquire(timeout=10)
+        assert woken.acquire(timeout=60)
     one.finish()
     assert isinstance(made[0], ValueError)
     assert made[1] == "key"
@@ -217,11 +221,11 @@ def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch
 
     def wait() -> str:
         started.set()
-        go.wait(10)
+        go.wait(60)
         return "first"
 
     one.take(Task(wait, lambda: wanted, made.append))
-    assert started.wait(10)
+    assert started.wait(60)
     for _ in range(2):
         one.take(Task(lambda: made.append("made for nobody"), lambda: False, made.append))
     one.take(Task(lambda: "last", lambda: True, made.append))
@@ -229,7 +233,7 @@ def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch
         one.take(Task(lambda: "more", lambda: True, made.append))
     go.set()
     for _ in range(2):
-        assert woken.acquire(timeout=10)
+        assert woken.acquire(timeout=60)
     wanted = False  # lost after it was made, before it was handed over
     one.finish()
     assert made == ["last"]

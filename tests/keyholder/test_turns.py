@@ -92,10 +92,10 @@ def test_log_goes_on_with_nobody_asking(server: Server, path: Path, monkeypatch:
         ((_, status, _),) = frames.Splitter().feed(peer.recv(1000))
         assert status == Status.UNAVAILABLE
         assert server._log.refusing
-        rescue = threading.Timer(5, lambda: peer.send(frames.encode(2, Opcode.STATUS, ())))  # of a turn without an end
+        rescue = threading.Timer(60, lambda: peer.send(frames.encode(2, Opcode.STATUS, ())))  # of a turn without an end
         rescue.start()
         started = time.monotonic()
         server.turn()
         rescue.cancel()
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 40
         assert not server._log.refusing

@@ -64,7 +64,7 @@ def test_every_operation_counts_at_once(place: Place, kms: Any, new_key: NewKey)
         last = last_of(kms, key_id)
         assert (last["Operation"], last["KmsRequestId"]) == (operation, request_id)
         away = datetime.datetime.now(datetime.UTC) - last["Timestamp"]
-        assert datetime.timedelta(0) <= away < datetime.timedelta(seconds=10)
+        assert datetime.timedelta(0) <= away < datetime.timedelta(seconds=60)
         assert str(uuid.UUID(last["CloudTrailEventId"])) == last["CloudTrailEventId"] != request_id
         assert last_of(kms, key_id) == last  # asking is no use
         assert place.record(last["KmsRequestId"])[0].key_id == key_id

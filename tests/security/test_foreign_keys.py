@@ -14,12 +14,13 @@ from fuin.formats.wrapped import Material
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.kinds import rsa_numbers
 from fuin.keyholder.kinds.material import Pair
+from tests.keyholder.latency import usual_time
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.wrapping import material, rsa_key, wrapped
 from tests.security.foreign_keys import LONG_PRIME, OTHER_LONG_PRIME, dh_parameters, integer, pkcs8, rsa, spki
 
 SCOPE, WRAP = b"scope", "RSA_AES_KEY_WRAP_SHA_256"
-AT_ONCE = 1.0  # seconds; what is refused here took five to twelve, and with longer primes hours
+AT_ONCE = 3.0  # seconds; what is refused here took five to twelve, and with longer primes hours
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,11 @@ def test_imported_keys_of_long_numbers(holder: Holder, spec: str, private: bytes
 def test_others_go_on_during_imports(holder: Holder) -> None:
     """While one import of RSA_4096 follows the other, whose primes are checked, data keys come as fast as ever."""
     took: list[float] = []
+    usual: list[float] = []
 
     async def story(client: Keyholder) -> list[Material]:
         key = await client.create_material(KEY_ID, "SYMMETRIC_DEFAULT", DRAFT)
+        usual.append(await usual_time(client, key))
         public, token = await client.import_parameters(SCOPE, "RSA_2048", int(time.time()) + 600)
         encrypted = wrapped(public, WRAP, material("RSA_4096")[0])
         imports = [
@@ -92,7 +95,7 @@ def test_others_go_on_during_imports(holder: Holder) -> None:
     assert len({made.material_id for made in play(holder, story)}) == 1
     took.sort()
     assert len(took) > 10, "everybody waited for the imports"
-    assert took[len(took) * 9 // 10] < 0.05, "most data keys had to wait"
+    assert took[len(took) * 9 // 10] < 0.05 + 10 * usual[0], "most data keys had to wait"
 
 
 def _numbers(p: int, q: int, e: int = 65537, **other: int) -> RSAPrivateNumbers:

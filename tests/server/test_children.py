@@ -61,5 +61,5 @@ def test_a_stopped_child_takes_the_end(tmp_path: Path, monkeypatch: pytest.Monke
         return time.monotonic() - started, child.ending()
 
     took, ending = asyncio.run(story())
-    assert took < 10
+    assert took < 30
     assert ending == "it was ended by SIGTERM"

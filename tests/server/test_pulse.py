@@ -39,7 +39,7 @@ async def once(verdict: Awaitable[str], seconds: float) -> str | None:
     return None
 
 
-def judged(pid: int, sign: Callable[[], Awaitable[object]], seconds: float = 1.5) -> str | None:
+def judged(pid: int, sign: Callable[[], Awaitable[object]], seconds: float = 30.0) -> str | None:
     """Return what is said of a process with these signs of life."""
     return asyncio.run(once(silence("it", pid, sign, PATIENCE), seconds))
 
@@ -53,7 +53,7 @@ def test_no_sign_of_life(process: subprocess.Popen[bytes]) -> None:
 
 def test_signs_that_come_slowly(process: subprocess.Popen[bytes]) -> None:
     """Somebody who answers late, and late again, lives: one sign is as good as many."""
-    assert judged(process.pid, lambda: asyncio.sleep(0.3)) is None
+    assert judged(process.pid, lambda: asyncio.sleep(0.3), 1.5) is None
 
 
 def test_answers_that_fail(process: subprocess.Popen[bytes]) -> None:
@@ -76,7 +76,7 @@ def test_stopped_by_a_signal(process: subprocess.Popen[bytes]) -> None:
 def test_waiting_for_a_disk(process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a disk is not ended: SIGKILL would wait as well, and the next one too."""
     monkeypatch.setattr(pulse, "state_of", lambda pid: "D")
-    assert judged(process.pid, forever) is None
+    assert judged(process.pid, forever, 1.5) is None
 
 
 def test_what_the_kernel_says(process: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -54,7 +55,7 @@ def test_a_stopped_keyholder_is_replaced(new_server: ServerFactory) -> None:
     with pytest.raises(ClientError) as caught:
         kms.generate_data_key(KeyId=key, KeySpec="AES_256")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30  # a client waits for a minute
     server.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256")
     assert server.keyholder().pid != before.pid
     assert "the keyholder has been stopped for 3 s; starting again" in server.errors.read_text()
@@ -103,10 +104,8 @@ def test_a_start_can_be_ended(tmp_path: Path) -> None:
         segment = tmp_path / "data" / "audit" / "0000000000000001.log"
         wait_until(segment.exists, 30, "the keyholder starts")
         process.send_signal(signal.SIGTERM)
-        started = time.monotonic()
         said, complained = process.communicate(timeout=30)
         assert (process.returncode, said, complained) == (0, "", "")
-        assert time.monotonic() - started < 10
 
 
 @pytest.mark.skipif(not LONG, reason="takes twelve seconds: only in the long form")
@@ -326,6 +325,12 @@ def test_a_worker_has_so_many_places_and_no_more(new_server: ServerFactory) -> N
         with pytest.raises((ConnectionError, ssl.SSLError)):
             connected()
         clients[0].close()
-        time.sleep(0.2)
-        held.enter_context(connected())
+        wait_until(lambda: _is_given(lambda: held.enter_context(connected())), 30, "the next one has the free place")
     server.stop()
+
+
+def _is_given(connect: Callable[[], object]) -> bool:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        connect()
+        return True
+    return False

@@ -109,6 +109,6 @@ def test_all_clocks_of_a_process_shifted(new_server: ServerFactory) -> None:
     (server.home / ".faketimerc").write_text(f"+{DAYS}d\n")  # children are not given its variables
     start(server, {"LD_PRELOAD": str(LIBRARIES[0])}, until="fuin:HoldClock")
     said = "1 keys, 0 imported key materials, 0 rotations"
-    wait_until(lambda: said in server.errors.read_text(), 5, "a warning")
+    wait_until(lambda: said in server.errors.read_text(), 30, "a warning")
     server.stop()
     assert "kms:DeleteKey" not in operations(server)

@@ -132,7 +132,7 @@ def test_death_while_another_process_writes(store: Store, settings: Settings) ->
     writer.communicate()
     started = time.monotonic()
     store.write_sync(objects.publish, values.obj("mine-after"))
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     for number in range(20):
         assert store.read_sync(objects.head_object, ObjectName("bucket", f"mine-{number}")) is not None
 

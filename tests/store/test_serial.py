@@ -1,7 +1,6 @@
 """The serial: one number for each commit that wrote anything, told to those whose change it holds."""
 
 import asyncio
-import time
 from functools import partial
 
 import pytest
@@ -14,6 +13,7 @@ from fuin.store.errors import AlreadyExists
 from fuin.store.s3 import buckets
 from fuin.store.store import Store
 from tests.store import values
+from tests.store.holding import held_writer
 
 
 def test_every_commit_has_the_next_number(store: Store, settings: Settings) -> None:
@@ -58,10 +58,9 @@ def test_jobs_of_one_transaction_share_its_number(store: Store) -> None:
     """Those that waited together are told the same serial, which is the database's afterwards."""
 
     async def story() -> None:
-        slow = asyncio.ensure_future(store.write(lambda _: time.sleep(0.1)))
-        await asyncio.sleep(0.03)
-        jobs = [asyncio.ensure_future(store.commit(partial(_put, number=n), Effect.NONE, None)) for n in range(20)]
-        await slow
+        async with held_writer(store):
+            jobs = [asyncio.ensure_future(store.commit(partial(_put, number=n), Effect.NONE, None)) for n in range(20)]
+            await asyncio.sleep(0)
         told = {serial for _, serial in await asyncio.gather(*jobs)}
         assert told == {store.read_sync(epoch.read_serial)}
 

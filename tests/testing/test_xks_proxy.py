@@ -213,7 +213,7 @@ def test_process_keeps_its_keys(tmp_path: Path) -> None:
         while not lines[-1].startswith("ready https://"):
             lines.append(process.stdout.readline().decode())
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         configuration = json.loads("".join(lines[:-1]))
         assert configuration["XksProxyUriPath"] == "/p/kms/xks/v1"
         assert configuration["XksProxyAuthenticationCredential"] == {"AccessKeyId": ID, "RawSecretAccessKey": SECRET}

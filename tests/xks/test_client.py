@@ -170,7 +170,7 @@ def test_slow_proxy(scene: Scene, tmp_path: Path) -> None:
     assert settings.xks_timeout == 0.25
 
     async def story(proxies: Proxies, asked: Asked) -> tuple[float, bytes]:
-        scene.proxy.switches = Switches(delay=2)
+        scene.proxy.switches = Switches(delay=5)
         start = time.monotonic()
         with pytest.raises(Failure) as caught:
             await proxies.encrypt(asked, "first", b"the slow one" * 3, AAD, ASKING)
@@ -186,7 +186,7 @@ def test_slow_proxy(scene: Scene, tmp_path: Path) -> None:
 
     took, plaintext = scene.run(story, settings)
     assert plaintext == PLAINTEXT
-    assert took < 1.5
+    assert took < 4
     assert scene.proxy.connections >= 2
 
 
