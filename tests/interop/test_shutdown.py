@@ -50,9 +50,11 @@ def test_upload_under_way_is_finished(new_server: Callable[..., Server]) -> None
     path = url.split(str(server.port), 1)[1]
     with socket.create_connection(("127.0.0.1", server.port)) as upload:
         upload.sendall(
-            f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 10\r\n\r\nfirst".encode()
+            f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 10\r\n"
+            "Expect: 100-continue\r\n\r\n".encode()
         )
-        time.sleep(0.3)
+        assert upload.recv(4096).startswith(b"HTTP/1.1 100 ")  # the body is waited for
+        upload.sendall(b"first")
         ending = threading.Thread(target=server.stop)
         ending.start()
         time.sleep(0.5)

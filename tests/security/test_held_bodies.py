@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,10 +17,11 @@ def held(place: Place, target: str, headers: Mapping[str, str], body: bytes) -> 
     """Send a PUT without its last byte and give the connection; the rights are checked by then."""
     skipped = {"host", "content-length"}
     lines = [f"{name}: {value}" for name, value in headers.items() if name.lower() not in skipped]
-    head = [f"PUT {target} HTTP/1.1", f"Host: 127.0.0.1:{place.settings.port}", f"Content-Length: {len(body)}", *lines]
-    with socket.create_connection(("127.0.0.1", place.settings.port), 10) as connection:
-        connection.sendall("\r\n".join([*head, "", ""]).encode() + body[:-1])
-        time.sleep(0.3)
+    own = [f"Host: 127.0.0.1:{place.settings.port}", f"Content-Length: {len(body)}", "Expect: 100-continue"]
+    with socket.create_connection(("127.0.0.1", place.settings.port), 30) as connection:
+        connection.sendall("\r\n".join([f"PUT {target} HTTP/1.1", *own, *lines, "", ""]).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")  # the rights are checked, the body is waited for
+        connection.sendall(body[:-1])
         yield connection
 
 

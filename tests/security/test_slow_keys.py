@@ -1,6 +1,7 @@
 """What takes long keeps no right: a request that waits for its RSA key is looked at again when the key is there."""
 
-import time
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,17 +27,26 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextmanager
-def busy(place: Place) -> Iterator[ThreadPoolExecutor]:
-    """Give the keyholder's maker work for about two seconds; gives threads to ask from."""
-    kms = place.client()
-    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
-    make = kms.generate_data_key_pair_without_plaintext
-    with ThreadPoolExecutor(16) as threads:
-        others = [threads.submit(make, KeyId=key_id, KeyPairSpec="RSA_3072") for _ in range(15)]
-        time.sleep(0.1)
-        yield threads
-        for other in others:
-            other.result(60)
+def held_answers(place: Place, operation: str) -> Iterator[tuple[ThreadPoolExecutor, threading.Event]]:
+    """Hold back the keyholder's answers to an operation; gives threads to ask from, and what tells of the first answer.
+
+    The request waits as behind many other slow keys, for as long as the test likes.
+    """
+    keyholder, answered, go = place.services.keyholder, threading.Event(), threading.Event()
+    answer_of = getattr(keyholder, operation)
+
+    async def hold(*given: object) -> object:
+        answer = await answer_of(*given)
+        answered.set()
+        await asyncio.to_thread(go.wait, 60)
+        return answer
+
+    with ThreadPoolExecutor(2) as threads, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyholder, operation, hold)
+        try:
+            yield threads, answered
+        finally:
+            go.set()
 
 
 def code_of(asked: "Future[Any]") -> str:
@@ -56,13 +66,12 @@ def test_a_pair_of_a_key_that_was_disabled_meanwhile(service: Place, operation: 
     kms = service.client()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     ask: Callable[..., Any] = getattr(kms, operation)
-    with busy(service) as threads:
+    with held_answers(service, operation.removeprefix("generate_")) as (threads, answered):
         asked = threads.submit(ask, KeyId=key_id, KeyPairSpec="RSA_2048")
-        time.sleep(0.2)
-        assert not asked.done()
+        assert answered.wait(60)
         kms.disable_key(KeyId=key_id)
         assert not asked.done()
-        assert code_of(asked) == "DisabledException"
+    assert code_of(asked) == "DisabledException"
 
 
 def test_a_pair_of_a_user_whose_right_was_taken_away(service: Place) -> None:
@@ -71,13 +80,13 @@ def test_a_pair_of_a_user_whose_right_was_taken_away(service: Place) -> None:
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     user = service.add_user(allow("kms:GenerateDataKeyPair"))
     theirs = service.client(user)
-    with busy(service) as threads:
+    with held_answers(service, "data_key_pair") as (threads, answered):
         asked = threads.submit(theirs.generate_data_key_pair, KeyId=key_id, KeyPairSpec="RSA_2048")
-        time.sleep(0.2)
+        assert answered.wait(60)
         service.set_policy(user, allow("kms:ListKeys"))
         assert not asked.done()
-        with pytest.raises(ClientError) as caught:
-            asked.result(60)
+    with pytest.raises(ClientError) as caught:
+        asked.result(60)
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
     records = service.record(caught.value.response["ResponseMetadata"]["RequestId"])
     assert len(records) == 2
@@ -91,12 +100,12 @@ def test_an_import_by_a_user_whose_right_was_taken_away(service: Place) -> None:
     user: User = service.add_user(allow("kms:ImportKeyMaterial"))
     theirs = service.client(user)
     given = brought(kms, key_id, fresh())
-    with busy(service) as threads:
+    with held_answers(service, "import_material") as (threads, answered):
         asked = threads.submit(theirs.import_key_material, **given, **FOR_EVER)
-        time.sleep(0.2)
+        assert answered.wait(60)
         service.set_policy(user, allow("kms:ListKeys"))
         assert not asked.done()
-        assert code_of(asked) == "AccessDeniedException"
+    assert code_of(asked) == "AccessDeniedException"
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingImport"
 
 
