@@ -15,13 +15,13 @@ import psutil
 
 from fuin.gate.http import Request
 from fuin.kms import app
-from tests.kms.place import REGION
+from tests.support.place import REGION
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from tests.fuzz.inputs import Inputs
-    from tests.kms.place import Place
+    from tests.support.place import Place
     from tests.support.server import User
 
 AT_ONCE = 64

@@ -10,14 +10,14 @@ from fuin.kms.specs import SPECS
 from tests.fuzz.inputs import SLOW_TO_MAKE, Pool
 
 if TYPE_CHECKING:
-    from tests.kms.place import Place
+    from tests.support.place import Place
 
 GRANTEE = "arn:aws:iam::123456789012:root"
 
 
 def furnish(place: Place) -> Pool:
     """Make the keys and what they give."""
-    kms = place.client()
+    kms = place.kms()
     pool = Pool()
     for spec in SPECS.values():
         if spec.name not in SLOW_TO_MAKE:

@@ -9,7 +9,7 @@ from tests.fuzz.driver import Driver, Findings
 from tests.fuzz.inputs import Inputs
 from tests.fuzz.parsers import Parsers
 from tests.fuzz.scene import furnish
-from tests.kms.place import Place
+from tests.support.place import Place
 
 COUNT = 12_800
 PARSED = 40_000

@@ -45,6 +45,25 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 # module -> what it alone may import beyond its room, and why.
 EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "testing.kit.place": (
+        (
+            "audit.reader",
+            "ids",
+            "keyholder.client",
+            "gate.services",
+            "settings",
+            "store.identity.access_keys",
+            "store.identity.accounts",
+            "store.store",
+            "store.identity.users",
+        ),
+        "puts a whole server together, as the command line and a worker do, and looks into it",
+    ),
+    "testing.kit.http": (
+        ("gate.authentication", "gate.http", "gate.services", "s3.app", "server.application", "server.protocol"),
+        "is its HTTP edge",
+    ),
+    "testing.kit.keyholding": (("keyholder.command", "keyholder.sockets", "settings"), "starts its keyholder"),
     "server.keyholding": (
         ("keyholder.command", "keyholder.sockets", "keyholder.offline"),
         "starts the keyholder: its command line, its socket, and whether its root key needs a passphrase",

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.formats import session_token
-from tests.identity.place import ACCOUNT, Place, failure
+from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.server import User
 
 ALL_OF_STS = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
@@ -83,7 +83,7 @@ def refused(call: Any, *args: Any, **more: Any) -> tuple[int, str, str]:
     """Call what must be refused; return status, code and message."""
     with pytest.raises(ClientError) as caught:
         call(*args, **more)
-    return failure(caught.value)
+    return error_of(caught.value)
 
 
 def flipped(token: str, at: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.identity.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from fuin.settings import MIB
 from fuin.store.engine import epoch, schema
-from tests.identity.place import ANYTHING, REGION, Place
+from tests.support.place import ANYTHING, REGION, Place
 from tests.support.rows import multiply
 from tests.support.server import User
 
@@ -98,7 +98,7 @@ class FullPlace(Place):
         form = urlencode({"Action": action, "Version": "2010-05-08", **members}).encode()
         return self.ask("iam", "POST", "/", form, {"Content-Type": "application/x-www-form-urlencoded"}, user)
 
-    def kms(self, operation: str, user: User | None = None, **members: Any) -> tuple[int, bytes]:
+    def ask_kms(self, operation: str, user: User | None = None, **members: Any) -> tuple[int, bytes]:
         """Ask KMS."""
         headers = {"X-Amz-Target": f"TrentService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
         return self.ask("kms", "POST", "/", json.dumps(members).encode(), headers, user)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ANYTHING, Place, failure
+from tests.support.place import ANYTHING, Place, error_of
 from tests.support.processes import wait_until
 from tests.support.server import User
 
@@ -38,7 +38,7 @@ def test_user_has_two_access_keys_at_most(iam: Any, unique: Names) -> None:
     second = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
     with pytest.raises(ClientError) as refused:
         iam.create_access_key(UserName=name)
-    assert failure(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
+    assert error_of(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
     page = iam.list_access_keys(UserName=name, MaxItems=1)
     rest = iam.list_access_keys(UserName=name, Marker=page["Marker"])["AccessKeyMetadata"]
     assert {key["AccessKeyId"] for key in (*page["AccessKeyMetadata"], *rest)} == {first, second}
@@ -51,7 +51,7 @@ def test_key_that_is_off_signs_nothing(place: Place, iam: Any) -> None:
     iam.update_access_key(**ask, Status="Inactive")
     with pytest.raises(ClientError) as refused:
         sts.get_caller_identity()
-    assert failure(refused.value)[:2] == (403, "InvalidClientTokenId")
+    assert error_of(refused.value)[:2] == (403, "InvalidClientTokenId")
     iam.update_access_key(**ask, Status="Active")
     sts.get_caller_identity()
     iam.delete_access_key(**ask)
@@ -60,10 +60,10 @@ def test_key_that_is_off_signs_nothing(place: Place, iam: Any) -> None:
     with pytest.raises(ClientError) as refused:
         iam.delete_access_key(**ask)
     text = f"The Access Key with id {user.access_key_id} cannot be found."
-    assert failure(refused.value) == (404, "NoSuchEntity", text)
+    assert error_of(refused.value) == (404, "NoSuchEntity", text)
     with pytest.raises(ClientError) as refused:
         iam.update_access_key(**ask, Status="Expired")
-    assert failure(refused.value)[1] == "ValidationError"
+    assert error_of(refused.value)[1] == "ValidationError"
 
 
 def test_another_users_key_is_not_found(place: Place, iam: Any) -> None:
@@ -71,7 +71,7 @@ def test_another_users_key_is_not_found(place: Place, iam: Any) -> None:
     one, other = place.new_user(), place.new_user()
     with pytest.raises(ClientError) as refused:
         iam.delete_access_key(UserName=one.name, AccessKeyId=other.access_key_id)
-    assert failure(refused.value)[1] == "NoSuchEntity"
+    assert error_of(refused.value)[1] == "NoSuchEntity"
 
 
 def test_own_keys_need_no_name(place: Place) -> None:
@@ -110,4 +110,4 @@ def test_last_use_of_a_stranger_s_key(place: Place, iam: Any) -> None:
     for key in (place.other_root.access_key_id, "AKIA" + "X" * 16):
         with pytest.raises(ClientError) as refused:
             iam.get_access_key_last_used(AccessKeyId=key)
-        assert failure(refused.value)[:2] == (404, "NoSuchEntity")
+        assert error_of(refused.value)[:2] == (404, "NoSuchEntity")

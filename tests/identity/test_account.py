@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import allow, refused
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 
 Names = Callable[[str], str]
 DENIED = (403, "AccessDenied")

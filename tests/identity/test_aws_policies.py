@@ -8,8 +8,8 @@ import pytest
 
 from fuin.access.policy import PolicyKind, check_policy
 from tests.identity.assuming import allow, assume, new_role, refused, session_of, trust, user_arn
-from tests.identity.place import ACCOUNT, Place
 from tests.identity.test_federation import outcome
+from tests.support.place import ACCOUNT, Place
 
 Names = Callable[[str], str]
 DENIED = (403, "AccessDenied")

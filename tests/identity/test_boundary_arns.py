@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import refused
-from tests.identity.place import ACCOUNT
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT
 
 Names = Callable[[str], str]
 THERE_IS_NONE = f"arn:aws:iam::{ACCOUNT}:policy/none"

@@ -9,7 +9,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.identity.place import Place
+from tests.support.place import Place
 
 ORIGIN = {"Origin": "https://app.example"}
 # What AWS's SDK for JavaScript sends from a page, and so @aws-crypto/client-browser does.

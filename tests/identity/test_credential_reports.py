@@ -16,7 +16,7 @@ from fuin.store.identity.access_keys import LastUse
 from fuin.store.identity.credential_reports import Credentials, Key
 from fuin.store.identity.login_profiles import LoginProfile
 from tests.identity.assuming import allow, refused
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 
 Names = Callable[[str], str]
 HEAD = (

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.identity.assuming import Role, Session, allow, assume, new_role, trust, user_arn
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.server import User
 
 _ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -26,7 +26,7 @@ def _role(place: Place, assumer: User, policy: dict[str, Any] | None = None) -> 
 
 def _key(place: Place, *named: str) -> tuple[str, bytes]:
     """Make a key whose policy names the account and these; return its id and something encrypted under it."""
-    kms = place.client()
+    kms = place.kms()
     whom = {"AWS": [_ROOT, *named]}
     statement = {"Effect": "Allow", "Principal": whom, "Action": "kms:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": statement})
@@ -55,7 +55,7 @@ def test_grants_to_roles_and_sessions(place: Place, assumer: User) -> None:
     key_id, blob = _key(place)
     night, day = (assume(place, role, assumer, RoleSessionName=name) for name in ("night", "day"))
     assert "because no identity-based policy allows" in _refusal(place, night, blob)
-    kms = place.client()
+    kms = place.kms()
     for grantee, allowed in ((role.arn, [True, True]), (f"{_session_arn(role)}/day", [False, True])):
         given = kms.create_grant(KeyId=key_id, GranteePrincipal=grantee, Operations=["Decrypt"])
         assert [_refusal(place, session, blob) == "" for session in (night, day)] == allowed
@@ -114,7 +114,7 @@ def test_sessions_of_one_name_are_not_mixed_up(place: Place, assumer: User) -> N
 def test_boundary_of_a_user(place: Place) -> None:
     """It limits the user's own policies, not what a key policy gives that names the user; it shows at once."""
     user = place.add_user(allow("kms:*"))
-    kms = place.client(user)
+    kms = place.kms(user)
     (_, delegated), (_, named) = _key(place), _key(place, user_arn(user))
     arn = _boundary(place, f"limit-{user.name}", _ELSE)
     kms.decrypt(CiphertextBlob=delegated)
@@ -130,7 +130,7 @@ def test_boundary_of_a_user(place: Place) -> None:
 def test_own_limits_are_told_across_accounts(place: Place, assumer: User) -> None:
     """Another account's key is not seen by whom its policy leaves out; a missing own right is told as such."""
     role = _role(place, assumer, allow("kms:*"))
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": statement})
     key_id = other.create_key(Policy=document)["KeyMetadata"]["KeyId"]

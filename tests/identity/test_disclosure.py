@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import allow, new_role, refused, trust
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.server import User
 
 Names = Callable[[str], str]

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from fuin.identity import iam as table
 from fuin.identity.operations import IAM
-from tests.identity.place import Place, failure
+from tests.support.place import Place, error_of
 
 VERSION = "2010-05-08"
 Names = Callable[[str], str]
@@ -200,7 +200,7 @@ def test_without_the_keyholder_nothing_is_answered(place: Place, unique: Names) 
     try:
         with pytest.raises(ClientError) as refused:
             place.service("iam").create_user(UserName=unique("unrecorded"))
-        assert failure(refused.value)[:2] == (503, "ServiceUnavailable")
+        assert error_of(refused.value)[:2] == (503, "ServiceUnavailable")
     finally:
         path.with_suffix(".away").rename(path)
         place.start_keyholder()

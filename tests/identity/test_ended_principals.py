@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, Place, failure
 from tests.identity.test_roles import trusting
+from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.server import User
 
 Names = Callable[[str], str]
@@ -42,10 +42,10 @@ def test_key_policy_shows_the_id_of_who_has_ended(place: Place, iam: Any) -> Non
     assert statement["Condition"] == condition["Condition"]
     with pytest.raises(ClientError) as refused:
         place.service("kms", successor).encrypt(KeyId=key, Plaintext=b"x")
-    assert failure(refused.value)[1] == "AccessDeniedException"
+    assert error_of(refused.value)[1] == "AccessDeniedException"
     with pytest.raises(ClientError) as refused:  # as in AWS, what is shown is not taken back
         kms.put_key_policy(KeyId=key, Policy=kms.get_key_policy(KeyId=key)["Policy"])
-    assert failure(refused.value)[1] == "MalformedPolicyDocumentException"
+    assert error_of(refused.value)[1] == "MalformedPolicyDocumentException"
 
 
 @pytest.mark.parametrize("number", ["1e400", "-0", "1.10", "123456789012345678901234567890.5", "9" * 40])
@@ -91,7 +91,7 @@ def test_grants_to_who_has_ended(place: Place, iam: Any) -> None:
     ):
         with pytest.raises(ClientError) as refused:
             call(**members)
-        assert failure(refused.value)[1] == "AccessDeniedException"
+        assert error_of(refused.value)[1] == "AccessDeniedException"
     kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
 
 
@@ -119,11 +119,11 @@ def test_bucket_policy_of_who_has_ended(place: Place, iam: Any, unique: Names) -
     successor = again(place, iam, user)
     with pytest.raises(ClientError) as refused:
         place.service("s3", successor).list_objects_v2(Bucket=bucket)
-    assert failure(refused.value)[1] == "AccessDenied"
+    assert error_of(refused.value)[1] == "AccessDenied"
     assert '"AIDA' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
     with pytest.raises(ClientError) as refused:
         s3.put_bucket_policy(Bucket=bucket, Policy=document.replace(user.name, "nobody-of-this-name"))
-    assert failure(refused.value) == (400, "MalformedPolicy", "Invalid principal in policy")
+    assert error_of(refused.value) == (400, "MalformedPolicy", "Invalid principal in policy")
 
 
 def test_sessions_of_a_role_that_has_ended(place: Place, iam: Any, unique: Names) -> None:

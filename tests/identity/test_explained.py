@@ -17,7 +17,7 @@ from fuin.identity.retrace import Retraced, retrace
 from fuin.identity.who_can import who_can
 from fuin.store.store import Store
 from tests.identity.assuming import Role, Session, allow, assume, new_role, trust, user_arn
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place, failure
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place, error_of
 from tests.support.server import User
 
 _WORLDS = 15
@@ -87,7 +87,7 @@ class Scene:
                 KeyId=self.key, CiphertextBlob=self.blobs[number], EncryptionContext=_CONTEXTS[number]
             )
         except ClientError as error:
-            answer, code, message = error.response, *failure(error)[1:]
+            answer, code, message = error.response, *error_of(error)[1:]
         assert code in ("", "AccessDeniedException")
         entry = self.place.record(answer["ResponseMetadata"]["RequestId"])[-1]
         return not message, entry, message
@@ -101,9 +101,9 @@ def scene(place: Place) -> Iterator[Scene]:
     iam.tag_user(UserName=ann.name, Tags=[{"Key": "team", "Value": "blue"}])
     role = new_role(place, trust(user_arn(ann)))
     people = [
-        Who(user_arn(ann), place.client(ann), {"UserName": ann.name}, iam, f"user {ann.name}"),
+        Who(user_arn(ann), place.kms(ann), {"UserName": ann.name}, iam, f"user {ann.name}"),
         Who(
-            user_arn(eve, OTHER_ACCOUNT), place.client(eve), {"UserName": eve.name}, other, f"user {eve.name}"
+            user_arn(eve, OTHER_ACCOUNT), place.kms(eve), {"UserName": eve.name}, other, f"user {eve.name}"
         ),
     ]  # fmt: skip
     people[0].set("assuming", [_allow_assume(role)])

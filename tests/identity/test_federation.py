@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.identity.assuming import Session, allow, assume, new_role, refused, session_of, trust, user_arn
-from tests.identity.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place
 from tests.support.server import User
 
 DENIED = (403, "AccessDenied")

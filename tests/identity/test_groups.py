@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, ANYTHING, Place, failure
+from tests.support.place import ACCOUNT, ANYTHING, Place, error_of
 
 Names = Callable[[str], str]
 
@@ -32,7 +32,7 @@ def test_group_with_members_in_pages(iam: Any, unique: Names) -> None:
     assert iam.list_groups_for_user(UserName=users[0])["Groups"] == []
     with pytest.raises(ClientError) as refused:
         iam.remove_user_from_group(GroupName=group, UserName=users[0])
-    assert failure(refused.value)[1] == "NoSuchEntity"
+    assert error_of(refused.value)[1] == "NoSuchEntity"
 
 
 def test_group_with_something_left_stays(iam: Any, unique: Names) -> None:
@@ -52,13 +52,13 @@ def test_group_with_something_left_stays(iam: Any, unique: Names) -> None:
     for text, step in steps:
         with pytest.raises(ClientError) as refused:
             iam.delete_group(GroupName=group)
-        assert failure(refused.value)[1] == "DeleteConflict"
-        assert text in failure(refused.value)[2]
+        assert error_of(refused.value)[1] == "DeleteConflict"
+        assert text in error_of(refused.value)[2]
         step()
     iam.delete_group(GroupName=group)
     with pytest.raises(ClientError) as refused:
         iam.get_group(GroupName=group)
-    assert failure(refused.value) == (404, "NoSuchEntity", f"The group with name {group} cannot be found.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"The group with name {group} cannot be found.")
 
 
 def test_group_is_renamed(iam: Any, unique: Names) -> None:
@@ -83,7 +83,7 @@ def test_user_is_in_ten_groups_at_most(iam: Any, unique: Names) -> None:
         iam.add_user_to_group(GroupName=group, UserName=user)
     with pytest.raises(ClientError) as refused:
         iam.add_user_to_group(GroupName=groups[10], UserName=user)
-    assert failure(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+    assert error_of(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
 
 
 def test_group_gives_and_takes_rights(place: Place, iam: Any, unique: Names) -> None:
@@ -99,7 +99,7 @@ def test_group_gives_and_takes_rights(place: Place, iam: Any, unique: Names) -> 
     iam.remove_user_from_group(GroupName=group, UserName=user.name)
     with pytest.raises(ClientError) as refused:
         kms.list_keys()
-    assert failure(refused.value)[1] == "AccessDeniedException"
+    assert error_of(refused.value)[1] == "AccessDeniedException"
 
 
 @pytest.mark.parametrize("missing", ["user", "group"])
@@ -114,4 +114,4 @@ def test_membership_of_nobody(iam: Any, unique: Names, missing: str) -> None:
         with pytest.raises(ClientError) as refused:
             call(GroupName=names["group"], UserName=names["user"])
         text = f"The {missing} with name {names[missing]} cannot be found."
-        assert failure(refused.value) == (404, "NoSuchEntity", text)
+        assert error_of(refused.value) == (404, "NoSuchEntity", text)

@@ -12,7 +12,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.identity.place import Place
+from tests.support.place import Place
 
 Names = Callable[[str], str]
 COMMON = {"Date", "Content-Type", "Content-Length"}

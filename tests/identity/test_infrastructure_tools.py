@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, ANYTHING, Place, failure
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT, ANYTHING, Place, error_of
 
 Names = Callable[[str], str]
 
@@ -18,7 +18,7 @@ def test_role_with_policies_from_plan_to_destroy(iam: Any, unique: Names) -> Non
     role, name = unique("tf-role"), unique("tf-policy")
     with pytest.raises(ClientError) as refused:  # refresh: it is not there yet
         iam.get_role(RoleName=role)
-    assert failure(refused.value)[:2] == (404, "NoSuchEntity")
+    assert error_of(refused.value)[:2] == (404, "NoSuchEntity")
     tags = [{"Key": "managed-by", "Value": "terraform"}]
     iam.create_role(RoleName=role, Path="/", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=3600, Tags=tags)
     made = iam.create_policy(PolicyName=name, Path="/", PolicyDocument=json.dumps(ANYTHING), Tags=tags)
@@ -71,7 +71,7 @@ def test_user_from_plan_to_forced_destroy(iam: Any, unique: Names) -> None:
     for call in (iam.get_login_profile, iam.delete_login_profile):
         with pytest.raises(ClientError) as refused:
             call(UserName=name)
-        assert failure(refused.value)[:2] == (404, "NoSuchEntity")
+        assert error_of(refused.value)[:2] == (404, "NoSuchEntity")
     iam.delete_access_key(UserName=name, AccessKeyId=key)
     iam.delete_user(UserName=name)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import allow, refused, trust
-from tests.identity.place import ACCOUNT, Place
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT, Place
 
 Names = Callable[[str], str]
 TO_MACHINES = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}

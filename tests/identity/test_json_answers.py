@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from fuin.identity.operations import SERVICES
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 
 ACCEPT = {"Accept": "application/json"}
 VERSIONS = {"sts": "2011-06-15", "iam": "2010-05-08"}

@@ -18,7 +18,7 @@ from fuin.store.identity.managed_policies import ManagedPolicy
 from fuin.store.identity.roles import Role
 from fuin.store.identity.users import User
 from fuin.store.store import Store
-from tests.identity.place import ACCOUNT, ANYTHING
+from tests.support.place import ACCOUNT, ANYTHING
 
 _MANY = 250
 

@@ -12,7 +12,7 @@ import pytest
 
 from fuin.store.engine import lists
 from tests.identity.many import PARTS, FullPlace
-from tests.identity.place import ANYTHING
+from tests.support.place import ANYTHING
 from tests.support.processes import wait_until
 from tests.support.turns import longest_turn
 
@@ -53,7 +53,7 @@ def _wrong_completion(place: FullPlace) -> Answer:
 
 def _list_keys(place: FullPlace) -> Answer:
     place.forget()
-    return place.kms("ListKeys", Limit=1000)
+    return place.ask_kms("ListKeys", Limit=1000)
 
 
 # Each kind of list, and what else is about very many rows.
@@ -77,9 +77,9 @@ LONG: dict[str, Ask] = {
 }
 # Lists that are shorter, and are read in the same way.
 SHORT: dict[str, Ask] = {
-    "ListAliases": lambda place: place.kms("ListAliases"),
-    "ListGrants": lambda place: place.kms("ListGrants", KeyId=place.key),
-    "ListRetirableGrants": lambda place: place.kms("ListRetirableGrants", RetiringPrincipal=place.user),
+    "ListAliases": lambda place: place.ask_kms("ListAliases"),
+    "ListGrants": lambda place: place.ask_kms("ListGrants", KeyId=place.key),
+    "ListRetirableGrants": lambda place: place.ask_kms("ListRetirableGrants", RetiringPrincipal=place.user),
     "ListGroups": lambda place: place.iam("ListGroups"),
     "ListInstanceProfiles": lambda place: place.iam("ListInstanceProfiles"),
     "ListRoles": lambda place: place.iam("ListRoles"),
@@ -95,20 +95,20 @@ def test_no_turn_is_long(full: FullPlace, name: str) -> None:
     ask = LONG[name]
     status, answer = ask(full)  # the first one loads models and fills caches
     assert status == 200, answer
-    assert longest_turn(full._loop, lambda: ask(full)) < LONGEST
+    assert longest_turn(full.loop, lambda: ask(full)) < LONGEST
 
 
 def test_no_turn_is_long_for_many_deletes(full: FullPlace) -> None:
     """Nor while the rights to a thousand objects are asked for, one by one."""
     assert _delete(full)[0] == 200
-    assert longest_turn(full._loop, lambda: _delete(full)) < LONGEST
+    assert longest_turn(full.loop, lambda: _delete(full)) < LONGEST
 
 
 @contextmanager
 def _held_up(place: FullPlace) -> Iterator[None]:
     """Keep the thread that reads lists from its work."""
     let_go = threading.Event()
-    held = asyncio.run_coroutine_threadsafe(place.services.store.beside(let_go.wait, 30), place._loop)
+    held = asyncio.run_coroutine_threadsafe(place.services.store.beside(let_go.wait, 30), place.loop)
     _wait_for(place, 1)
     try:
         yield
@@ -135,7 +135,7 @@ def _waiting(place: FullPlace, ask: Callable[[], Answer]) -> Iterator[Future[Ans
 def test_others_are_answered_meanwhile(full: FullPlace, name: str) -> None:
     """A list that has to wait lets others be answered, and is answered in the end."""
     with _waiting(full, lambda: ALL[name](full)) as answer:
-        assert full.kms("GenerateDataKey", KeyId=full.key, KeySpec="AES_256")[0] == 200
+        assert full.ask_kms("GenerateDataKey", KeyId=full.key, KeySpec="AES_256")[0] == 200
     assert answer.result(30)[0] == 200
 
 
@@ -145,7 +145,7 @@ def test_too_many_lists_are_refused(full: FullPlace, monkeypatch: pytest.MonkeyP
     with _held_up(full):
         for ask, status, code in (
             (_s3("/big"), 503, b"<Code>SlowDown</Code>"),
-            (lambda place: place.kms("ListKeys"), 400, b"ThrottlingException"),
+            (lambda place: place.ask_kms("ListKeys"), 400, b"ThrottlingException"),
             (lambda place: place.iam("ListUsers"), 400, b"<Code>Throttling</Code>"),
         ):
             answer = ask(full)
@@ -158,7 +158,7 @@ def test_too_many_lists_are_refused(full: FullPlace, monkeypatch: pytest.MonkeyP
     ("ask", "code"),
     [
         (lambda place, user: place.ask("s3", "GET", "/big", user=user), b"AccessDenied"),
-        (lambda place, user: place.kms("ListKeys", user), b"AccessDeniedException"),
+        (lambda place, user: place.ask_kms("ListKeys", user), b"AccessDeniedException"),
         (lambda place, user: place.iam("ListUsers", user), b"AccessDenied"),
     ],
 )
@@ -236,7 +236,7 @@ def test_an_object_of_many_parts_is_read_beside_the_loop(full: FullPlace) -> Non
     assert head["PartsCount"] == PARTS
     ask = _s3("/big/parts", "HEAD")
     assert ask(full)[0] == 200
-    assert longest_turn(full._loop, lambda: ask(full)) < LONGEST
+    assert longest_turn(full.loop, lambda: ask(full)) < LONGEST
     with _waiting(full, lambda: ask(full)) as answer:
-        assert full.kms("GenerateDataKey", KeyId=full.key, KeySpec="AES_256")[0] == 200
+        assert full.ask_kms("GenerateDataKey", KeyId=full.key, KeySpec="AES_256")[0] == 200
     assert answer.result(30)[0] == 200

@@ -9,7 +9,7 @@ from botocore.session import Session
 from fuin.audit import reader
 from fuin.identity.app import SECRET
 from tests.identity.assuming import allow, refused
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.server import User
 
 Names = Callable[[str], str]

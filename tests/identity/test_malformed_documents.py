@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import allow, refused, trust
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 
 Names = Callable[[str], str]
 SYNTAX = "Syntax errors in policy. "

@@ -5,7 +5,7 @@ import json
 import pytest
 import urllib3
 
-from tests.identity.place import Place
+from tests.support.place import Place
 
 V4A = "AWS4-ECDSA-P256-SHA256 Credential=AKIA/20261129/sts/aws4_request, SignedHeaders=host, Signature=00"
 STS, IAM = "Action=GetCallerIdentity&Version=2011-06-15", "Action=ListUsers&Version=2010-05-08"

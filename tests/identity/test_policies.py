@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place, failure
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place, error_of
 
 Names = Callable[[str], str]
 DOCUMENT = json.dumps(ANYTHING)
@@ -52,7 +52,7 @@ def test_inline_policies(iam: Any, unique: Names, kind: str) -> None:
     for call in (get, delete):
         with pytest.raises(ClientError) as refused:
             call(**who, PolicyName="a")
-        assert failure(refused.value) == (404, "NoSuchEntity", f"The {kind} policy with name a cannot be found.")
+        assert error_of(refused.value) == (404, "NoSuchEntity", f"The {kind} policy with name a cannot be found.")
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("user", 2048), ("group", 5120), ("role", 10240)])
@@ -73,7 +73,7 @@ def test_inline_policies_have_a_quota_together(iam: Any, unique: Names, kind: st
     for name, size in (("second", limit - limit // 2 + 1), ("third", limit + 1)):
         with pytest.raises(ClientError) as refused:
             put(**who, PolicyName=name, PolicyDocument=document(size))
-        assert failure(refused.value) == (409, "LimitExceeded", text)
+        assert error_of(refused.value) == (409, "LimitExceeded", text)
     assert getattr(iam, f"list_{kind}_policies")(**who)["PolicyNames"] == ["first", "second"]
 
 
@@ -90,7 +90,7 @@ def test_documents_that_cannot_be(iam: Any, unique: Names, document: str, policy
     ):
         with pytest.raises(ClientError) as refused:
             call(**members, PolicyDocument=document)
-        assert failure(refused.value)[:2] == (400, "MalformedPolicyDocument")
+        assert error_of(refused.value)[:2] == (400, "MalformedPolicyDocument")
 
 
 def test_managed_policy_is_made_shown_and_removed(iam: Any, unique: Names) -> None:
@@ -112,11 +112,11 @@ def test_managed_policy_is_made_shown_and_removed(iam: Any, unique: Names) -> No
     with pytest.raises(ClientError) as refused:
         iam.create_policy(PolicyName=name.upper(), PolicyDocument=DOCUMENT)
     text = f"A policy called {name.upper()} already exists. Duplicate names are not allowed."
-    assert failure(refused.value) == (409, "EntityAlreadyExists", text)
+    assert error_of(refused.value) == (409, "EntityAlreadyExists", text)
     iam.delete_policy(PolicyArn=made["Arn"])
     with pytest.raises(ClientError) as refused:
         iam.get_policy(PolicyArn=made["Arn"])
-    assert failure(refused.value) == (404, "NoSuchEntity", f"Policy {made['Arn']} was not found.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"Policy {made['Arn']} was not found.")
 
 
 def test_policy_has_five_versions_at_most(iam: Any, policy: str) -> None:
@@ -125,7 +125,7 @@ def test_policy_has_five_versions_at_most(iam: Any, policy: str) -> None:
         iam.create_policy_version(PolicyArn=policy, PolicyDocument=NOTHING)
     with pytest.raises(ClientError) as refused:
         iam.create_policy_version(PolicyArn=policy, PolicyDocument=NOTHING)
-    assert failure(refused.value)[:2] == (409, "LimitExceeded")
+    assert error_of(refused.value)[:2] == (409, "LimitExceeded")
     iam.delete_policy_version(PolicyArn=policy, VersionId="v5")
     made = iam.create_policy_version(PolicyArn=policy, PolicyDocument=NOTHING, SetAsDefault=True)["PolicyVersion"]
     assert (made["VersionId"], made["IsDefaultVersion"]) == ("v6", True)
@@ -144,7 +144,7 @@ def test_policy_has_five_versions_at_most(iam: Any, policy: str) -> None:
     ):
         with pytest.raises(ClientError) as refused:
             call(PolicyArn=policy, **members)
-        assert failure(refused.value)[1] == code
+        assert error_of(refused.value)[1] == code
     iam.set_default_policy_version(PolicyArn=policy, VersionId="v2")
     assert iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"] == "v2"
 
@@ -165,11 +165,11 @@ def test_attachments(iam: Any, unique: Names, policy: str, kind: str) -> None:
     assert found.items() >= who.items()
     with pytest.raises(ClientError) as refused:
         iam.delete_policy(PolicyArn=policy)
-    assert failure(refused.value)[1:] == ("DeleteConflict", "Cannot delete a policy attached to entities.")
+    assert error_of(refused.value)[1:] == ("DeleteConflict", "Cannot delete a policy attached to entities.")
     detach(**who, PolicyArn=policy)
     with pytest.raises(ClientError) as refused:
         detach(**who, PolicyArn=policy)
-    assert failure(refused.value) == (404, "NoSuchEntity", f"Policy {policy} was not found.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"Policy {policy} was not found.")
     missing = f"arn:aws:iam::{ACCOUNT}:policy/none"
     for arn, code in (
         (missing, "NoSuchEntity"),
@@ -178,7 +178,7 @@ def test_attachments(iam: Any, unique: Names, policy: str, kind: str) -> None:
     ):
         with pytest.raises(ClientError) as refused:
             attach(**who, PolicyArn=arn)
-        assert failure(refused.value)[1] == code
+        assert error_of(refused.value)[1] == code
     iam.delete_policy(PolicyArn=policy)
 
 
@@ -190,7 +190,7 @@ def test_ten_policies_are_attached_at_most(iam: Any, unique: Names) -> None:
         iam.attach_role_policy(**who, PolicyArn=arn)
     with pytest.raises(ClientError) as refused:
         iam.attach_role_policy(**who, PolicyArn=arns[10])
-    assert failure(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10")
+    assert error_of(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10")
 
 
 def test_who_has_a_policy_in_pages(iam: Any, unique: Names, policy: str) -> None:
@@ -265,11 +265,11 @@ def test_policies_of_other_accounts_are_out_of_reach(place: Place, policy: str) 
     other = place.service("iam", place.other_root)
     with pytest.raises(ClientError) as refused:
         other.get_policy(PolicyArn=policy)
-    assert failure(refused.value)[1] in {"AccessDenied", "NoSuchEntity"}
+    assert error_of(refused.value)[1] in {"AccessDenied", "NoSuchEntity"}
     other.create_user(UserName="stranger")
     with pytest.raises(ClientError) as refused:
         other.attach_user_policy(UserName="stranger", PolicyArn=policy)
-    assert failure(refused.value)[1] == "NoSuchEntity"
+    assert error_of(refused.value)[1] == "NoSuchEntity"
     other.delete_user(UserName="stranger")
     assert OTHER_ACCOUNT not in policy
 

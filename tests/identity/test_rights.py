@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.identity.operations import IAM
-from tests.identity.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place, failure
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, Place, error_of
 from tests.support.server import User
 
 Names = Callable[[str], str]
@@ -48,7 +48,7 @@ def test_nothing_without_a_right(place: Place, nobody: User, name: str) -> None:
     method = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}[name]
     with pytest.raises(ClientError) as refused:
         getattr(client, method)(**given)
-    status, code, message = failure(refused.value)
+    status, code, message = error_of(refused.value)
     assert (status, code) == (403, "AccessDenied")
     assert message.startswith(
         f"User: arn:aws:iam::{ACCOUNT}:user/{nobody.name} is not authorized to perform: iam:{name} on resource: "
@@ -70,7 +70,7 @@ def test_right_on_one_user_is_none_on_another(place: Place, iam: Any, unique: Na
     ):
         with pytest.raises(ClientError) as refused:
             call(**given)
-        assert failure(refused.value)[1] == "AccessDenied"
+        assert error_of(refused.value)[1] == "AccessDenied"
     admin.list_users(PathPrefix="/team/")
 
 
@@ -81,7 +81,7 @@ def test_boundary_is_a_condition_of_creation(place: Place, unique: Names, iam: A
     admin = place.service("iam", place.new_user(may(["iam:CreateUser", "iam:PutUserPolicy"], Condition=condition)))
     with pytest.raises(ClientError) as refused:
         admin.create_user(UserName=unique("unbounded"))
-    assert failure(refused.value)[1] == "AccessDenied"
+    assert error_of(refused.value)[1] == "AccessDenied"
     bounded, free = unique("bounded"), unique("free")
     admin.create_user(UserName=bounded, PermissionsBoundary=boundary)
     admin.put_user_policy(UserName=bounded, PolicyName="p", PolicyDocument=json.dumps(ANYTHING))
@@ -102,7 +102,7 @@ def test_boundary_is_no_condition_of_deletion(place: Place, unique: Names, iam: 
     for call in (admin.delete_user, admin.create_access_key, admin.get_user):
         with pytest.raises(ClientError) as refused:
             call(UserName=bounded)
-        assert failure(refused.value)[1] == "AccessDenied"
+        assert error_of(refused.value)[1] == "AccessDenied"
 
 
 def test_policy_is_a_condition_of_attaching(place: Place, iam: Any, unique: Names) -> None:
@@ -118,7 +118,7 @@ def test_policy_is_a_condition_of_attaching(place: Place, iam: Any, unique: Name
     admin.attach_user_policy(UserName=user, PolicyArn=arns[0])
     with pytest.raises(ClientError) as refused:
         admin.attach_user_policy(UserName=user, PolicyArn=arns[1])
-    assert failure(refused.value)[1] == "AccessDenied"
+    assert error_of(refused.value)[1] == "AccessDenied"
 
 
 def test_tags_are_conditions(place: Place, iam: Any, unique: Names) -> None:
@@ -134,13 +134,13 @@ def test_tags_are_conditions(place: Place, iam: Any, unique: Names) -> None:
         maker.create_user(UserName=name)
     with pytest.raises(ClientError) as refused:
         untagger.create_user(UserName=name, Tags=tags)
-    assert "iam:TagUser" in failure(refused.value)[2]
+    assert "iam:TagUser" in error_of(refused.value)[2]
     maker.create_user(UserName=name, Tags=tags)
     iam.create_user(UserName=red, Tags=[{"Key": "Team", "Value": "red"}])
     deleter.delete_user(UserName=name)
     with pytest.raises(ClientError) as refused:
         deleter.delete_user(UserName=red)
-    assert failure(refused.value)[1] == "AccessDenied"
+    assert error_of(refused.value)[1] == "AccessDenied"
 
 
 def test_accounts_are_apart(place: Place, iam: Any, unique: Names) -> None:
@@ -150,7 +150,7 @@ def test_accounts_are_apart(place: Place, iam: Any, unique: Names) -> None:
     assert iam.create_user(UserName=name)["User"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/{name}"
     with pytest.raises(ClientError) as refused:
         other.get_user(UserName=name)
-    assert failure(refused.value)[1] == "NoSuchEntity"
+    assert error_of(refused.value)[1] == "NoSuchEntity"
     assert other.create_user(UserName=name)["User"]["Arn"] == f"arn:aws:iam::{OTHER_ACCOUNT}:user/{name}"
     other.delete_user(UserName=name)
     iam.get_user(UserName=name)
@@ -167,7 +167,7 @@ def test_region_of_iam_is_nobodys_choice(place: Place, unique: Names) -> None:
                 continue
             with pytest.raises(ClientError) as refused:
                 client.create_user(UserName=unique("made"))
-            assert failure(refused.value)[1] == "AccessDenied"
+            assert error_of(refused.value)[1] == "AccessDenied"
 
 
 def test_right_that_was_taken_away_is_gone_at_once(place: Place, iam: Any, unique: Names) -> None:
@@ -178,4 +178,4 @@ def test_right_that_was_taken_away_is_gone_at_once(place: Place, iam: Any, uniqu
     iam.delete_user_policy(UserName=admin.name, PolicyName="own")
     with pytest.raises(ClientError) as refused:
         client.create_user(UserName=unique("second"))
-    assert failure(refused.value)[1] == "AccessDenied"
+    assert error_of(refused.value)[1] == "AccessDenied"

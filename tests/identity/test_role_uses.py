@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from tests.identity.assuming import allow, assume, new_role, refused, trust, user_arn
-from tests.identity.place import ANYTHING, Place
+from tests.support.place import ANYTHING, Place
 from tests.support.processes import wait_until
 
 

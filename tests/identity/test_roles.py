@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, failure
+from tests.support.place import ACCOUNT, ANYTHING, OTHER_ACCOUNT, error_of
 
 Names = Callable[[str], str]
 
@@ -41,7 +41,7 @@ def test_role_is_made_shown_and_removed(iam: Any, unique: Names) -> None:
     iam.delete_role(RoleName=name)
     with pytest.raises(ClientError) as refused:
         iam.get_role(RoleName=name)
-    assert failure(refused.value) == (404, "NoSuchEntity", f"The role with name {name} cannot be found.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"The role with name {name} cannot be found.")
 
 
 def test_roles_come_in_pages(iam: Any, unique: Names) -> None:
@@ -83,7 +83,7 @@ def test_tags_and_boundary_of_a_role(iam: Any, unique: Names) -> None:
     assert "PermissionsBoundary" not in iam.get_role(RoleName=name)["Role"]
     with pytest.raises(ClientError) as refused:
         iam.delete_role_permissions_boundary(RoleName=name)
-    assert failure(refused.value)[1] == "NoSuchEntity"
+    assert error_of(refused.value)[1] == "NoSuchEntity"
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_trust_policies_that_cannot_be(iam: Any, unique: Names, document: str, t
     name = unique("untrusting")
     with pytest.raises(ClientError) as refused:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
-    assert failure(refused.value)[:2] == (400, "MalformedPolicyDocument")
-    assert text in failure(refused.value)[2]
+    assert error_of(refused.value)[:2] == (400, "MalformedPolicyDocument")
+    assert text in error_of(refused.value)[2]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
     with pytest.raises(ClientError) as refused:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=document)
-    assert failure(refused.value)[1] == "MalformedPolicyDocument"
+    assert error_of(refused.value)[1] == "MalformedPolicyDocument"
     assert iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"] == json.loads(TRUST)
 
 
@@ -116,7 +116,7 @@ def test_trust_policy_has_its_quota(iam: Any, unique: Names) -> None:
     long = trusting(f"arn:aws:iam::{ACCOUNT}:root", Condition={"StringEquals": {"sts:ExternalId": "x" * 2000}})
     with pytest.raises(ClientError) as refused:
         iam.create_role(RoleName=unique("long"), AssumeRolePolicyDocument=long)
-    assert failure(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
+    assert error_of(refused.value) == (409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
     iam.create_role(RoleName=unique("spacious"), AssumeRolePolicyDocument=TRUST + " " * 4000)
 
 

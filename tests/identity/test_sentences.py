@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import Session, allow, assume, new_role, refused, trust, user_arn
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.server import User
 
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/none"
@@ -56,7 +56,7 @@ def test_what_the_resource_is_called(
 
 
 def _list_keys(place: Place, who: User | Session) -> str:
-    client = who.client(place, "kms") if isinstance(who, Session) else place.client(who)
+    client = who.client(place, "kms") if isinstance(who, Session) else place.kms(who)
     return refused(client.list_keys)[2].partition(" on resource: * ")[2]
 
 

@@ -9,8 +9,8 @@ import pytest
 from fuin.identity.linked_services import LINKED
 from fuin.store.identity import role_deletions
 from tests.identity.assuming import allow, refused
-from tests.identity.place import ACCOUNT, ANYTHING, Place
 from tests.identity.test_roles import TRUST
+from tests.support.place import ACCOUNT, ANYTHING, Place
 
 SERVICE, NAME = "autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling"
 PATH = f"/aws-service-role/{SERVICE}/"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.identity.assuming import ALL_OF_STS, Role, allow, assume, new_role, refused, trust, user_arn
-from tests.identity.place import ANYTHING, Place
 from tests.support.clocks import SOON, counted
+from tests.support.place import ANYTHING, Place
 from tests.support.server import User
 
 

@@ -12,8 +12,8 @@ from botocore.credentials import Credentials
 
 from fuin.access import streaming
 from tests.identity.assuming import Session, allow, assume, flipped, new_role, refused, trust, user_arn
-from tests.identity.place import ANYTHING, Place
 from tests.s3 import chunks
+from tests.support.place import ANYTHING, Place
 
 Names = Callable[[str], str]
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.identity.assuming import ALL_OF_STS, allow, assume, new_role, refused, trust, user_arn
-from tests.identity.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.server import User
 
 DENIED = (403, "AccessDenied")

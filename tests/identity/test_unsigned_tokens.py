@@ -7,7 +7,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.identity.assuming import Session, allow, assume, new_role, trust, user_arn
-from tests.identity.place import ANYTHING, Place
+from tests.support.place import ANYTHING, Place
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REQUESTS: dict[str, tuple[str, dict[str, str], bytes]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.identity.place import ACCOUNT, ANYTHING, Place, failure
+from tests.support.place import ACCOUNT, ANYTHING, Place, error_of
 
 Names = Callable[[str], str]
 
@@ -24,7 +24,7 @@ def test_user_is_made_shown_and_removed(iam: Any, unique: Names) -> None:
     iam.delete_user(UserName=name)
     with pytest.raises(ClientError) as refused:
         iam.get_user(UserName=name)
-    assert failure(refused.value) == (404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"The user with name {name} cannot be found.")
 
 
 def test_name_is_taken_in_whatever_case(iam: Any, unique: Names) -> None:
@@ -34,7 +34,7 @@ def test_name_is_taken_in_whatever_case(iam: Any, unique: Names) -> None:
     for taken in (name, name.upper()):
         with pytest.raises(ClientError) as refused:
             iam.create_user(UserName=taken)
-        assert failure(refused.value) == (409, "EntityAlreadyExists", f"User with name {taken} already exists.")
+        assert error_of(refused.value) == (409, "EntityAlreadyExists", f"User with name {taken} already exists.")
 
 
 def test_pages_have_every_user_once(iam: Any, unique: Names) -> None:
@@ -49,7 +49,7 @@ def test_pages_have_every_user_once(iam: Any, unique: Names) -> None:
     assert [page["IsTruncated"] for page in pages] == [True, True, False]
     with pytest.raises(ClientError) as refused:
         iam.list_users(Marker="%%%")
-    assert failure(refused.value)[1] == "ValidationError"
+    assert error_of(refused.value)[1] == "ValidationError"
 
 
 def test_user_is_renamed_with_everything(place: Place, iam: Any, unique: Names) -> None:
@@ -64,7 +64,7 @@ def test_user_is_renamed_with_everything(place: Place, iam: Any, unique: Names) 
     assert iam.list_user_policies(UserName=name)["PolicyNames"] == ["own"]
     with pytest.raises(ClientError) as refused:
         iam.update_user(UserName=name, NewUserName=place.new_user().name)
-    assert failure(refused.value)[1] == "EntityAlreadyExists"
+    assert error_of(refused.value)[1] == "EntityAlreadyExists"
 
 
 def test_user_with_something_left_stays(iam: Any, place: Place, unique: Names) -> None:
@@ -83,8 +83,8 @@ def test_user_with_something_left_stays(iam: Any, place: Place, unique: Names) -
     for text, step in steps:
         with pytest.raises(ClientError) as refused:
             iam.delete_user(UserName=user.name)
-        assert failure(refused.value)[:2] == (409, "DeleteConflict")
-        assert text in failure(refused.value)[2]
+        assert error_of(refused.value)[:2] == (409, "DeleteConflict")
+        assert text in error_of(refused.value)[2]
         step()
     iam.delete_user(UserName=user.name)
 
@@ -126,7 +126,7 @@ def test_tags_that_cannot_be(iam: Any, unique: Names, tags: list[dict[str, str]]
     iam.create_user(UserName=name)
     with pytest.raises(ClientError) as refused:
         iam.tag_user(UserName=name, Tags=tags)
-    assert failure(refused.value)[1] == code
+    assert error_of(refused.value)[1] == code
     assert iam.list_user_tags(UserName=name)["Tags"] == []
 
 
@@ -136,7 +136,7 @@ def test_a_user_has_fifty_tags_at_most(iam: Any, unique: Names) -> None:
     iam.create_user(UserName=name, Tags=[{"Key": f"k{number}", "Value": ""} for number in range(49)])
     with pytest.raises(ClientError) as refused:
         iam.tag_user(UserName=name, Tags=[{"Key": "x", "Value": ""}, {"Key": "y", "Value": ""}])
-    assert failure(refused.value)[:2] == (409, "LimitExceeded")
+    assert error_of(refused.value)[:2] == (409, "LimitExceeded")
     assert len(iam.list_user_tags(UserName=name)["Tags"]) == 49
 
 
@@ -150,7 +150,7 @@ def test_boundary_is_set_shown_and_taken_away(iam: Any, unique: Names) -> None:
     assert iam.get_policy(PolicyArn=policy)["Policy"]["PermissionsBoundaryUsageCount"] == 1
     with pytest.raises(ClientError) as refused:
         iam.delete_policy(PolicyArn=policy)
-    assert failure(refused.value)[1] == "DeleteConflict"
+    assert error_of(refused.value)[1] == "DeleteConflict"
     iam.delete_user_permissions_boundary(UserName=name)
     assert "PermissionsBoundary" not in iam.get_user(UserName=name)["User"]
     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=policy)
@@ -158,4 +158,4 @@ def test_boundary_is_set_shown_and_taken_away(iam: Any, unique: Names) -> None:
     iam.delete_policy(PolicyArn=policy)
     with pytest.raises(ClientError) as refused:
         iam.create_user(UserName=name, PermissionsBoundary=policy)
-    assert failure(refused.value) == (404, "NoSuchEntity", f"Scope ARN: {policy} does not exist or is not attachable.")
+    assert error_of(refused.value) == (404, "NoSuchEntity", f"Scope ARN: {policy} does not exist or is not attachable.")

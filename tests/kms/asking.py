@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.kms import outside
-from tests.kms.place import ACCOUNT, REGION
+from tests.support.place import ACCOUNT, REGION
 
 # How AWS refuses whoever must not learn whether a key of another account exists.
 UNSEEN = (

@@ -1,11 +1,13 @@
 """The key service and its clients, shared by the tests of this folder."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.kms.place import Place
+from fuin.kms import imports, janitor
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def kms(place: Place) -> Any:
     """Give the client of the first account's root."""
-    return place.client()
+    return place.kms()
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def kept_key(place: Place) -> Callable[[str, str], str]:
 
     def key(spec: str, usage: str) -> str:
         if (spec, usage) not in made:
-            answer = place.client().create_key(KeySpec=spec, KeyUsage=usage)
+            answer = place.kms().create_key(KeySpec=spec, KeyUsage=usage)
             made[spec, usage] = answer["KeyMetadata"]["KeyId"]
         return made[spec, usage]
 
@@ -57,7 +59,7 @@ def primary(new_key: Callable[..., str]) -> str:
 @pytest.fixture
 def ireland(place: Place) -> Any:
     """Give the client of the first account's root in Ireland."""
-    return place.client(region="eu-west-1")
+    return place.kms(region="eu-west-1")
 
 
 @pytest.fixture
@@ -65,3 +67,10 @@ def pair(kms: Any, primary: str) -> str:
     """Give a multi-Region key with a replica in Ireland."""
     kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
     return primary
+
+
+@pytest.fixture
+def nothing_due(place: Place) -> None:
+    """Let the timed jobs do what other tests have left for them, so that they do nothing else for this one."""
+    place.run(janitor.purge(place.services, time.time()))
+    place.run(imports.expire_due(place.services, time.time()))

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from tests.kms.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.server import User
 
 
@@ -17,7 +17,7 @@ class Somebody(NamedTuple):
 def somebody(place: Place, account: str = ACCOUNT) -> Somebody:
     """Return a new user who may do nothing."""
     user = place.add_user(account=account)
-    return Somebody(place.client(user), f"arn:aws:iam::{account}:user/{user.name}", user)
+    return Somebody(place.kms(user), f"arn:aws:iam::{account}:user/{user.name}", user)
 
 
 def give(kms: Any, key_id: str, arn: str, *operations: str, **members: Any) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from fuin.testing.xks_proxy.server import Proxy, Server
 from fuin.xks.client import Proxies
-from tests.kms.place import Place
 from tests.support.certificates import Authority
+from tests.support.place import Place
 
 HOST = "xks.example.test"
 ENDPOINT = f"https://{HOST}"
@@ -29,7 +29,7 @@ class KeyStores:
         self.server = server
         self.proxy: Proxy = server.proxy
         self.authority = authority
-        self.kms = place.client()
+        self.kms = place.kms()
         self.tell(server.port)
 
     def tell(self, port: int, timeout: float = PATIENT) -> None:

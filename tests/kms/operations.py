@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from tests.kms.importing import brought, soon
-from tests.kms.place import ACCOUNT
+from tests.support.place import ACCOUNT
 
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 TAGS = [{"TagKey": "Project", "TagValue": "Alpha"}]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.kms.asking import arn_of
-from tests.kms.place import ACCOUNT
+from tests.support.place import ACCOUNT
 
 IRELAND, SYDNEY = "eu-west-1", "ap-southeast-2"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"

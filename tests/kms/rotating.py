@@ -6,7 +6,7 @@ from typing import Any
 
 from fuin.audit import reader
 from fuin.kms import rotation
-from tests.kms.place import Place
+from tests.support.place import Place
 
 DAY = 86400.0
 

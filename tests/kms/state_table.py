@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from tests.kms.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 
 ELSEWHERE = "eu-west-1"
 

@@ -7,7 +7,7 @@ import pytest
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, import_key, members, refusal
 from tests.kms.kinds import NIST
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 CURVES = {"ECC_NIST_P256": ("P-256", 32), "ECC_NIST_P384": ("P-384", 48), "ECC_NIST_P521": ("P-521", 66)}
@@ -124,7 +124,7 @@ def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     asked = {"KeyId": key_id, "PublicKey": PEER, "DryRun": True, **ECDH}
     assert refusal(kms.derive_shared_secret, **asked) == DRY_RUN
     assert place.last_record().use == "record"
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     assert refusal(none.derive_shared_secret, **asked)[0] == "AccessDeniedException"
     kms.disable_key(KeyId=key_id)
     assert refusal(kms.derive_shared_secret, **asked) == ("DisabledException", f"{arn_of(key_id)} is disabled.")
@@ -134,14 +134,14 @@ def test_rights_and_conditions(place: Place, kept_key: KeptKey) -> None:
     """DeriveSharedSecret is a right of its own, and a policy may ask for the algorithm."""
     key_id = kept_key("ECC_NIST_P256", "KEY_AGREEMENT")
     asked = {"KeyId": key_id, "PublicKey": PEER, **ECDH}
-    client = place.client(place.add_user(allow("kms:GetPublicKey")))
+    client = place.kms(place.add_user(allow("kms:GetPublicKey")))
     code, message = refusal(client.derive_shared_secret, **asked)
     assert code == "AccessDeniedException"
     assert f"is not authorized to perform: kms:DeriveSharedSecret on resource: {arn_of(key_id)}" in message
     for algorithm, allowed in (("ECDH", True), ("OTHER", False)):
         policy = allow("kms:DeriveSharedSecret")
         policy["Statement"][0]["Condition"] = {"StringEquals": {"kms:KeyAgreementAlgorithm": algorithm}}
-        client = place.client(place.add_user(policy))
+        client = place.kms(place.add_user(policy))
         if allowed:
             client.derive_shared_secret(**asked)
         else:

@@ -8,7 +8,7 @@ import pytest
 
 from fuin.kms.managed_services import ALIASES, MANAGED
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 NOT_A_PREFIX = (
@@ -169,7 +169,7 @@ def test_targets_that_are_none(place: Place, kms: Any, new_key: NewKey) -> None:
             "NotFoundException",
             f"Key '{arn_of(missing)}' does not exist",
         )
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     assert refusal(other.create_alias, AliasName=fresh(), TargetKeyId=arn_of(key_id))[0] == "AccessDeniedException"
 
 
@@ -177,7 +177,7 @@ def test_accounts_have_their_own_names(place: Place, kms: Any, new_key: NewKey) 
     """The same name in two accounts and two regions is three aliases."""
     name = fresh()
     kms.create_alias(AliasName=name, TargetKeyId=new_key())
-    for client in (place.client(place.other_root), place.client(region="eu-west-1")):
+    for client in (place.kms(place.other_root), place.kms(region="eu-west-1")):
         key_id = client.create_key()["KeyMetadata"]["KeyId"]
         assert refusal(client.describe_key, KeyId=name)[0] == "NotFoundException"
         client.create_alias(AliasName=name, TargetKeyId=key_id)
@@ -201,7 +201,7 @@ def test_aliases_have_a_quota(kms: Any, new_key: NewKey) -> None:
 def test_list_aliases_in_pages(place: Place) -> None:
     """All pages together hold every alias once, by name; a page has at most 100."""
     region = "sa-east-1"
-    client = place.client(region=region)
+    client = place.kms(region=region)
     keys = [client.create_key()["KeyMetadata"]["KeyId"] for _ in range(3)]
     names = [f"alias/page-{number:03}" for number in range(102)]
     for number, name in enumerate(names):
@@ -229,7 +229,7 @@ def test_list_aliases_of_other_keys(place: Place, kms: Any, new_key: NewKey) -> 
     """The aliases of a key that does not exist here, or is another account's, cannot be listed."""
     missing = str(uuid.uuid4())
     assert refusal(kms.list_aliases, KeyId=missing) == ("NotFoundException", f"Key '{arn_of(missing)}' does not exist")
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     assert refusal(other.list_aliases, KeyId=arn_of(new_key()))[0] == "NotFoundException"
 
 
@@ -237,7 +237,7 @@ def test_alias_needs_two_rights(place: Place, kms: Any, new_key: NewKey) -> None
     """Each operation needs its right on the alias and on the key; UpdateAlias on both keys."""
     old, new, name = new_key(), new_key(), fresh()
     user = place.add_user(allow("kms:CreateAlias", resource=[alias_arn(name)]))
-    client = place.client(user)
+    client = place.kms(user)
     assert arn_of(old) in refusal(client.create_alias, AliasName=name, TargetKeyId=old)[1]
     place.set_policy(user, allow("kms:CreateAlias", resource=[arn_of(old)]))
     assert alias_arn(name) in refusal(client.create_alias, AliasName=name, TargetKeyId=old)[1]
@@ -262,7 +262,7 @@ def test_alias_as_a_condition(place: Place, kms: Any, new_key: NewKey) -> None:
     kms.create_alias(AliasName=name, TargetKeyId=key_id)
     statement = allow("kms:Encrypt")
     statement["Statement"][0]["Condition"] = {"StringEquals": {"kms:RequestAlias": name}}
-    client = place.client(place.add_user(statement))
+    client = place.kms(place.add_user(statement))
     client.encrypt(KeyId=name, Plaintext=b"x")
     assert refusal(client.encrypt, KeyId=key_id, Plaintext=b"x")[0] == "AccessDeniedException"
 

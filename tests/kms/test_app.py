@@ -17,7 +17,7 @@ from fuin.errors import KeyholderUnavailable, StoreUnavailable
 from fuin.keyholder import line
 from fuin.kms.operations import OPERATIONS
 from tests.kms.asking import NewKey, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.server import User, new_user
 
 
@@ -189,7 +189,7 @@ def own_place(tmp_path: Path) -> Any:
 def test_no_keyholder_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the keyholder every request is an error that clients try again, until it is back."""
     monkeypatch.setattr(line, "CONNECT_LIMIT", 0.1)
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     path = own_place.settings.keyholder_socket
     own_place.stop_keyholder()
@@ -210,7 +210,7 @@ def test_no_keyholder_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatc
 
 def test_no_store_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that cannot write or read is an error that clients try again; nothing is acknowledged."""
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
 
     async def full(*_: object) -> None:
@@ -225,7 +225,7 @@ def test_no_store_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -
 
 def test_unrecorded_success_is_no_success(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation that succeeded but cannot be recorded is answered as an error."""
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
 
     async def lost(_: bytes) -> None:
@@ -237,7 +237,7 @@ def test_unrecorded_success_is_no_success(own_place: Place, monkeypatch: pytest.
 
 def test_a_change_is_announced_before_it_is_made(own_place: Place) -> None:
     """What is about to change stands in the log before it changes, so a change without a record cannot be."""
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     first, last = own_place.record(kms.disable_key(KeyId=key_id)["ResponseMetadata"]["RequestId"])
     assert (first.draft["about"], first.draft["operation"]) == ("change", "kms:DisableKey")
@@ -247,7 +247,7 @@ def test_a_change_is_announced_before_it_is_made(own_place: Place) -> None:
 
 def test_a_change_that_cannot_be_announced_is_not_made(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the log away nothing changes: the answer is an error, and the key is as it was."""
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
 
     async def lost(_: bytes) -> None:
@@ -263,7 +263,7 @@ def test_unexpected_errors_say_nothing(
     own_place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A mistake in the service is InternalFailure without details; the log names it without the request's content."""
-    kms = own_place.client()
+    kms = own_place.kms()
 
     def broken(*_: object) -> None:
         raise ValueError("secret content")
@@ -283,7 +283,7 @@ def test_unexpected_errors_say_nothing(
 
 def test_damaged_material_is_an_internal_error(own_place: Place) -> None:
     """Wrapped material that the database has damaged opens nothing, and no plaintext leaves."""
-    kms = own_place.client()
+    kms = own_place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     own_place.sql("UPDATE sealed_materials SET wrapped = zeroblob(length(wrapped))")
     own_place.run(own_place.services.keyholder.forget(key_id))
@@ -293,7 +293,7 @@ def test_damaged_material_is_an_internal_error(own_place: Place) -> None:
 def test_revoked_access_key(own_place: Place) -> None:
     """An access key that was switched off is unknown from the next request on."""
     user = own_place.add_user()
-    own_place.client(user)
+    own_place.kms(user)
     own_place.sql("UPDATE access_keys SET active = 0 WHERE access_key_id = :id", id=user.access_key_id)
     assert check_form(*own_place.post(target("ListKeys"), b"{}", user=user)) == "UnrecognizedClientException"
 

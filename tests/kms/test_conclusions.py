@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from fuin.errors import AccessDenied
 from fuin.kms import on_behalf
 from tests.kms.asking import NewKey, arn_of
-from tests.kms.place import Place
 from tests.kms.test_on_behalf import CONTEXT, call_of
+from tests.support.place import Place
 from tests.support.policies import allow
 
 

@@ -15,8 +15,8 @@ from fuin.kms import on_behalf
 from tests.kms.asking import refusal
 from tests.kms.importing import FOR_EVER, KEY_WRAP, OAEP, brought, soon
 from tests.kms.operations import CONTEXT, ROOT, keep
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.kms.test_on_behalf import call_of
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 
 DIGEST = os.urandom(32)
 SERVICE, SOURCE = "rds.amazonaws.com", f"arn:aws:rds:us-east-1:{ACCOUNT}:db:orders"
@@ -43,7 +43,7 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene(place: Place) -> Scene:
     """Give the keys."""
-    kms = place.client()
+    kms = place.kms()
     named = keep(kms)
     kms.replicate_key(KeyId=named.id, ReplicaRegion="eu-west-1")
 
@@ -281,18 +281,18 @@ def allowing(operator: str, key: str, value: Any, effect: str = "Allow") -> dict
 )
 def test_requests(place: Place, scene: Scene, operator: str, key: str, value: Any, meets: Ask, fails: Ask) -> None:
     """A request that meets the condition is allowed, one that does not is refused; a Deny turns it around."""
-    kms = place.client(place.add_user(allowing(operator, key, value)))
+    kms = place.kms(place.add_user(allowing(operator, key, value)))
     meets(kms, scene)
     assert refusal(fails, kms=kms, keys=scene)[0] == "AccessDeniedException"
-    denied = place.client(place.add_user(allowing(operator, key, value, "Deny")))
+    denied = place.kms(place.add_user(allowing(operator, key, value, "Deny")))
     assert refusal(meets, kms=denied, keys=scene)[0] == "AccessDeniedException"
 
 
 @pytest.mark.parametrize(("operator", "key", "value", "other", "ask"), VALUES)
 def test_values(place: Place, scene: Scene, operator: str, key: str, value: Any, other: Any, ask: Ask) -> None:
     """What a request brings meets a condition on that value, and none on another."""
-    ask(place.client(place.add_user(allowing(operator, key, value))), scene)
-    kms = place.client(place.add_user(allowing(operator, key, other)))
+    ask(place.kms(place.add_user(allowing(operator, key, value))), scene)
+    kms = place.kms(place.add_user(allowing(operator, key, other)))
     assert refusal(ask, kms=kms, keys=scene)[0] == "AccessDeniedException"
 
 
@@ -302,7 +302,7 @@ def test_values(place: Place, scene: Scene, operator: str, key: str, value: Any,
 )
 def test_aliases(place: Place, scene: Scene, operator: str, key: str, value: str | None) -> None:
     """kms:RequestAlias wants the key to be named by it, kms:ResourceAliases only that the key has it, from now on."""
-    kms = place.client(place.add_user(allowing(operator, key, value or scene.alias)))
+    kms = place.kms(place.add_user(allowing(operator, key, value or scene.alias)))
     kms.describe_key(KeyId=scene.alias)
     if key == "kms:RequestAlias":
         assert refusal(kms.describe_key, KeyId=scene.named)[0] == "AccessDeniedException"
@@ -312,7 +312,7 @@ def test_aliases(place: Place, scene: Scene, operator: str, key: str, value: str
     assert refusal(kms.describe_key, KeyId=scene.plain)[0] == "AccessDeniedException"
     second = f"alias/{secrets.token_hex(6)}"
     scene.root.create_alias(AliasName=second, TargetKeyId=scene.plain)
-    also = place.client(place.add_user(allowing(ANY, key, second)))
+    also = place.kms(place.add_user(allowing(ANY, key, second)))
     also.describe_key(KeyId=scene.plain)
     scene.root.delete_alias(AliasName=second)
     assert refusal(also.describe_key, KeyId=scene.plain)[0] == "AccessDeniedException"
@@ -320,7 +320,7 @@ def test_aliases(place: Place, scene: Scene, operator: str, key: str, value: str
 
 def test_all_aliases(place: Place, scene: Scene, kms: Any) -> None:
     """ForAllValues wants every alias of the key to fit, and lets a key without aliases in, as AWS warns."""
-    user = place.client(place.add_user(allowing("ForAllValues:StringLike", "kms:ResourceAliases", "alias/fit-*")))
+    user = place.kms(place.add_user(allowing("ForAllValues:StringLike", "kms:ResourceAliases", "alias/fit-*")))
     user.describe_key(KeyId=scene.plain)
     assert refusal(user.describe_key, KeyId=scene.named)[0] == "AccessDeniedException"
 
@@ -328,8 +328,8 @@ def test_all_aliases(place: Place, scene: Scene, kms: Any) -> None:
 def test_key_type_by_region(place: Place, scene: Scene) -> None:
     """kms:MultiRegionKeyType is that of the related key in the Region of the request."""
     user = place.add_user(allowing(STRING, "kms:MultiRegionKeyType", "REPLICA"))
-    place.client(user, "eu-west-1").describe_key(KeyId=scene.named)
-    assert refusal(place.client(user).describe_key, KeyId=scene.named)[0] == "AccessDeniedException"
+    place.kms(user, "eu-west-1").describe_key(KeyId=scene.named)
+    assert refusal(place.kms(user).describe_key, KeyId=scene.named)[0] == "AccessDeniedException"
 
 
 def test_retirement(place: Place, scene: Scene) -> None:
@@ -338,7 +338,7 @@ def test_retirement(place: Place, scene: Scene) -> None:
     for kind, allowed in (("EncryptionContextSubset", True), ("EncryptionContextEquals", False)):
         given: dict[str, Any] = {"KeyId": scene.plain, "GranteePrincipal": ROOT, "RetiringPrincipal": ROOT}
         grant = scene.root.create_grant(Operations=["Encrypt"], Constraints={kind: CONTEXT}, **given)
-        kms = place.client(user)
+        kms = place.kms(user)
         if allowed:
             kms.retire_grant(GrantToken=grant["GrantToken"])
         else:
@@ -360,7 +360,7 @@ def test_through_the_object_store(place: Place, scene: Scene, operator: str, key
     """What the object store asks as the caller is allowed, what the caller asks itself is not."""
     user = place.add_user(allowing(operator, key, value))
     assert place.run(on_behalf.data_key(call_of(place, user), scene.plain, CONTEXT)).plaintext
-    kms = place.client(user)
+    kms = place.kms(user)
     refused = refusal(kms.generate_data_key, KeyId=scene.plain, KeySpec="AES_256", EncryptionContext=CONTEXT)
     assert refused[0] == "AccessDeniedException"
     denied = place.add_user(allowing(operator, key, value, "Deny"))
@@ -395,9 +395,9 @@ def test_the_last_use_is_looked_up_for_such_a_condition_only(
 
     monkeypatch.setattr(place.services.keyholder, "last_use", spy)
     key_id = new_key()
-    place.client(place.add_user(allowing(BOOL, "kms:MultiRegion", "false"))).disable_key(KeyId=key_id)
+    place.kms(place.add_user(allowing(BOOL, "kms:MultiRegion", "false"))).disable_key(KeyId=key_id)
     assert asked == []
     rule = allowing("NumericLessThanEquals", "kms:TrailingDaysWithoutKeyUsage", "365", "Deny")
-    kms = place.client(place.add_user(rule))
+    kms = place.kms(place.add_user(rule))
     assert refusal(kms.disable_key, KeyId=key_id)[0] == "AccessDeniedException"
     assert asked == [key_id]

@@ -13,9 +13,9 @@ from fuin.gate import permit as gate
 from fuin.kms import on_behalf
 from fuin.kms.operations import OPERATIONS
 from tests.kms.operations import CONTEXT, ask_all, keep
-from tests.kms.place import Place
 from tests.kms.test_condition_keys import REQUESTS, VALUES
 from tests.kms.test_on_behalf import call_of
+from tests.support.place import Place
 from tests.support.policies import allow
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "condition-keys.md"
@@ -34,7 +34,7 @@ def brought(place: Place) -> dict[str, set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gate, "_ask", spy)
-        kms = place.client()
+        kms = place.kms()
         ask_all(kms)
         user = call_of(place, place.add_user(allow("kms:*")))
         made = place.run(on_behalf.data_key(user, keep(kms).alias, CONTEXT))

@@ -12,7 +12,7 @@ from fuin.testing.xks_proxy.refusal import STATUSES
 from fuin.testing.xks_proxy.server import Proxy, Server, Switches
 from tests.kms.asking import refusal
 from tests.kms.key_stores import ACCESS_KEY_ID, CREDENTIAL, ENDPOINT, HOST, SECRET, KeyStores, key_stores
-from tests.kms.place import OTHER_ACCOUNT, Place
+from tests.support.place import OTHER_ACCOUNT, Place
 from tests.support.policies import allow
 
 INVALID_RESPONSE = "XksProxyInvalidResponseException"
@@ -332,8 +332,8 @@ def test_rights(stores: KeyStores) -> None:
         "disconnect_custom_key_store": one, "delete_custom_key_store": one, "describe_custom_key_stores": one,
         "update_custom_key_store": {**one, "NewCustomKeyStoreName": "x"},
     }  # fmt: skip
-    nobody = stores.place.client(stores.place.add_user())
-    stranger = stores.place.client(stores.place.add_user(allow("kms:*"), OTHER_ACCOUNT))
+    nobody = stores.place.kms(stores.place.add_user())
+    stranger = stores.place.kms(stores.place.add_user(allow("kms:*"), OTHER_ACCOUNT))
     for name, members in calls.items():
         code, message = refusal(getattr(nobody, name), **members)
         assert code == "AccessDeniedException"
@@ -341,7 +341,7 @@ def test_rights(stores: KeyStores) -> None:
         if name != "create_custom_key_store":
             assert refusal(getattr(stranger, name), **members)[0] == "CustomKeyStoreNotFoundException"
     assert stranger.describe_custom_key_stores()["CustomKeyStores"] == []
-    elsewhere = stores.place.client(region="eu-west-1")
+    elsewhere = stores.place.kms(region="eu-west-1")
     assert elsewhere.describe_custom_key_stores()["CustomKeyStores"] == []
     assert refusal(elsewhere.connect_custom_key_store, **one)[0] == "CustomKeyStoreNotFoundException"
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
 from tests.kms.kinds import PAIRS
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 CONTEXT = {"purpose": "test"}
@@ -129,7 +129,7 @@ def test_dry_run(place: Place, kms: Any, new_key: NewKey, operation: str) -> Non
     asked = {"KeyId": key_id, "DryRun": True, **P256}
     assert refusal(getattr(kms, operation), **asked) == DRY_RUN
     assert place.last_record().use == "record"
-    assert refusal(getattr(place.client(place.add_user()), operation), **asked)[0] == "AccessDeniedException"
+    assert refusal(getattr(place.kms(place.add_user()), operation), **asked)[0] == "AccessDeniedException"
     kms.disable_key(KeyId=key_id)
     assert refusal(getattr(kms, operation), **asked) == ("DisabledException", f"{arn_of(key_id)} is disabled.")
 
@@ -139,14 +139,14 @@ def test_rights_and_conditions(place: Place, kept_key: KeptKey, operation: str, 
     """Each of the two is a right of its own; a policy may ask for the pair's spec and the encryption context."""
     key_id = kept_key("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
     others = sorted({*ACTIONS, "kms:GenerateDataKey", "kms:Encrypt"} - {action})
-    client = place.client(place.add_user(allow(*others)))
+    client = place.kms(place.add_user(allow(*others)))
     code, message = refusal(getattr(client, operation), KeyId=key_id, **P256)
     assert code == "AccessDeniedException"
     assert f"is not authorized to perform: {action} on resource: {arn_of(key_id)}" in message
     policy = allow(action)
     conditions = {"kms:DataKeyPairSpec": "ECC_NIST_P256", "kms:EncryptionContext:purpose": "test"}
     policy["Statement"][0]["Condition"] = {"StringEquals": conditions}
-    client = place.client(place.add_user(policy))
+    client = place.kms(place.add_user(policy))
     right = {"KeyId": key_id, "EncryptionContext": CONTEXT}
     getattr(client, operation)(**right, **P256)
     assert refusal(getattr(client, operation), **right, KeyPairSpec="ECC_NIST_P384")[0] == "AccessDeniedException"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.kms.asking import NewKey, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 
 DRY_RUN = ("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 
@@ -12,7 +12,7 @@ def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     """DryRun tries the rights and the state, and its success is an error."""
     key_id = new_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     asked: list[tuple[str, dict[str, Any]]] = [
         ("encrypt", {"KeyId": key_id, "Plaintext": b"x"}),
         ("decrypt", {"CiphertextBlob": blob}),

@@ -7,7 +7,7 @@ import pytest
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
 from tests.kms.kinds import ML_KEM
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 LENGTHS = {"ML_KEM_512": 768, "ML_KEM_768": 1088, "ML_KEM_1024": 1568}
@@ -109,7 +109,7 @@ def test_keys_of_another_usage(kms: Any, kept_key: KeptKey, spec: str, usage: st
 def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     """DryRun tries rights and state, and uses no key."""
     key_id = new_key(**KEM)
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     asked: dict[str, Any] = {"KeyId": key_id, "DryRun": True, **ALGORITHM}
     calls: tuple[tuple[str, dict[str, Any]], ...] = (
         ("encapsulate", {}),
@@ -128,7 +128,7 @@ def test_rights_and_conditions(place: Place, kms: Any, kept_key: KeptKey) -> Non
     """Encapsulate and Decapsulate are rights of their own, and a policy may ask for the algorithm."""
     key_id = kept_key("ML_KEM_768", USAGE)
     ciphertext = {"SharedSecretCiphertextBlob": bytes(1088)}
-    sender = place.client(place.add_user(allow("kms:Encapsulate")))
+    sender = place.kms(place.add_user(allow("kms:Encapsulate")))
     sender.encapsulate(KeyId=key_id, **ALGORITHM)
     code, message = refusal(sender.decapsulate, KeyId=key_id, **ciphertext, **ALGORITHM)
     assert code == "AccessDeniedException"
@@ -136,7 +136,7 @@ def test_rights_and_conditions(place: Place, kms: Any, kept_key: KeptKey) -> Non
     for algorithm, allowed in (("ML_KEM", True), ("OTHER", False)):
         policy = allow("kms:Decapsulate")
         policy["Statement"][0]["Condition"] = {"StringEquals": {"kms:EncapsulationAlgorithm": algorithm}}
-        client = place.client(place.add_user(policy))
+        client = place.kms(place.add_user(policy))
         if allowed:
             client.decapsulate(KeyId=key_id, **ciphertext, **ALGORITHM)
         else:

@@ -8,7 +8,7 @@ import pytest
 
 from fuin import ids
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 CONTEXT = {"purpose": "test", "tenant": "ü"}
@@ -162,14 +162,14 @@ def test_decrypt_with_the_wrong_key(kms: Any, new_key: NewKey) -> None:
 def test_blob_of_another_region(place: Place, kms: Any, new_key: NewKey) -> None:
     """A blob of a key of one region says in another what AWS says."""
     blob = kms.encrypt(KeyId=new_key(), Plaintext=b"text")["CiphertextBlob"]
-    other = place.client(region="eu-central-1")
+    other = place.kms(region="eu-central-1")
     assert refusal(other.decrypt, CiphertextBlob=blob) == unseen()
 
 
 def test_blob_of_a_key_of_another_account(place: Place, kms: Any, new_key: NewKey) -> None:
     """Another account that may not use the key does not learn that it exists."""
     blob = kms.encrypt(KeyId=new_key(), Plaintext=b"text")["CiphertextBlob"]
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     assert refusal(other.decrypt, CiphertextBlob=blob) == unseen(OTHER_ACCOUNT)
 
 
@@ -199,7 +199,7 @@ def test_each_use_needs_its_own_right(
     key_id = new_key()
     others = {"kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:Decrypt"} - {action}
     user = place.add_user(allow(*sorted(others)))
-    client = place.client(user)
+    client = place.kms(user)
     assert refusal(getattr(client, operation), KeyId=key_id, **members) == (
         "AccessDeniedException",
         (
@@ -215,7 +215,7 @@ def test_decrypt_needs_its_right(place: Place, kms: Any, new_key: NewKey) -> Non
     """A user of the key's own account who may not decrypt is told which right is missing on which key."""
     key_id = new_key()
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"text")["CiphertextBlob"]
-    client = place.client(place.add_user(allow("kms:Encrypt", "kms:GenerateDataKey")))
+    client = place.kms(place.add_user(allow("kms:Encrypt", "kms:GenerateDataKey")))
     for named in ({}, {"KeyId": key_id}):
         code, message = refusal(client.decrypt, CiphertextBlob=blob, **named)
         assert code == "AccessDeniedException"
@@ -236,10 +236,10 @@ def test_conditions_on_the_encryption_context(place: Place, new_key: NewKey) -> 
         "aws:ResourceTag/team": "blue",
     }
     statement["Statement"][0]["Condition"] = {"StringEquals": conditions}
-    client = place.client(place.add_user(statement))
+    client = place.kms(place.add_user(statement))
     right = {"KeyId": key_id, "Plaintext": b"x", "EncryptionContext": {"tenant": "12", "more": "x"}}
     assert refusal(client.encrypt, **right)[0] == "AccessDeniedException"
-    place.client().tag_resource(KeyId=key_id, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+    place.kms().tag_resource(KeyId=key_id, Tags=[{"TagKey": "team", "TagValue": "blue"}])
     client.encrypt(**right)
     assert refusal(client.encrypt, **{**right, "EncryptionContext": {"tenant": "13"}})[0] == "AccessDeniedException"
     assert refusal(client.encrypt, KeyId=key_id, Plaintext=b"x")[0] == "AccessDeniedException"
@@ -249,7 +249,7 @@ def test_key_policy_alone_is_enough(place: Place, kms: Any, new_key: NewKey) -> 
     """A key policy that names a user needs no policy of the user's own."""
     key_id = new_key()
     user = place.add_user()
-    client = place.client(user)
+    client = place.kms(user)
     assert refusal(client.encrypt, KeyId=key_id, Plaintext=b"x")[0] == "AccessDeniedException"
     policy = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
     principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{user.name}"}
@@ -304,7 +304,7 @@ def test_re_encrypt_needs_two_rights(place: Place, kms: Any, new_key: NewKey) ->
     old, new = new_key(), new_key()
     asked = {"CiphertextBlob": kms.encrypt(KeyId=old, Plaintext=b"x")["CiphertextBlob"], "DestinationKeyId": new}
     user = place.add_user(allow("kms:Encrypt", "kms:Decrypt"))
-    client = place.client(user)
+    client = place.kms(user)
     assert "kms:ReEncryptFrom" in refusal(client.re_encrypt, **asked)[1]
     place.set_policy(user, allow("kms:ReEncryptFrom"))
     assert "kms:ReEncryptTo" in refusal(client.re_encrypt, **asked)[1]
@@ -326,7 +326,7 @@ def test_random_refuses(place: Place, kms: Any) -> None:
     assert (
         refusal(kms.generate_random, NumberOfBytes=1, CustomKeyStoreId="cks-1")[0] == "CustomKeyStoreNotFoundException"
     )
-    client = place.client(place.add_user(allow("kms:Encrypt")))
+    client = place.kms(place.add_user(allow("kms:Encrypt")))
     assert refusal(client.generate_random, NumberOfBytes=1)[0] == "AccessDeniedException"
 
 

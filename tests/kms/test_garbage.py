@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.gate.call import Call
-from tests.kms.place import Place
+from tests.support.place import Place
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def _calls() -> int:
 
 def test_no_request_waits_for_the_collector(place: Place) -> None:
     """What was read, changed, used and refused leaves no call behind, but for the one whose answer is just leaving."""
-    kms, none = place.client(), place.client(place.add_user())
+    kms, none = place.kms(), place.kms(place.add_user())
     key = kms.create_key()["KeyMetadata"]["KeyId"]
 
     def refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from fuin.formats import grant_token
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
 from tests.kms.granting import give, somebody
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -88,7 +88,7 @@ def test_who_may_retire(place: Place, kms: Any, new_key: NewKey) -> None:
     """The retiring principal; the grantee if the grant says so; the account, and whom it lets by policy."""
     key_id = new_key()
     ann, bob, eve = somebody(place), somebody(place), somebody(place, OTHER_ACCOUNT)
-    may = place.client(place.add_user(allow("kms:RetireGrant")))
+    may = place.kms(place.add_user(allow("kms:RetireGrant")))
 
     def fresh(**members: Any) -> dict[str, Any]:
         return {"KeyId": arn_of(key_id), "GrantId": give(kms, key_id, ann.arn, "Encrypt", "RetireGrant", **members)}
@@ -120,9 +120,9 @@ def test_an_account_may_let_its_users_retire(place: Place, kms: Any, new_key: Ne
         grant_id = give(kms, key_id, ROOT, "Encrypt", RetiringPrincipal=OTHER)
         return {"KeyId": arn_of(key_id), "GrantId": grant_id}
 
-    place.client(place.other_root).retire_grant(**fresh())
+    place.kms(place.other_root).retire_grant(**fresh())
     user: User = place.add_user(account=OTHER_ACCOUNT)
-    client = place.client(user)
+    client = place.kms(user)
     assert refusal(client.retire_grant, **fresh())[0] == DENIED
     place.set_policy(user, allow("kms:RetireGrant"), OTHER_ACCOUNT)
     client.retire_grant(**fresh())
@@ -137,9 +137,9 @@ def test_revoking_is_a_right_on_the_key(place: Place, kms: Any, new_key: NewKey)
     key_id, ann = new_key(), somebody(place)
     given = {"KeyId": arn_of(key_id), "GrantId": give(kms, key_id, ann.arn, "Encrypt", "RetireGrant")}
     assert refusal(ann.kms.revoke_grant, **given)[0] == DENIED
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     assert UNSEEN in refusal(other.revoke_grant, **given)[1]
-    may = place.client(place.add_user(allow("kms:RevokeGrant")))
+    may = place.kms(place.add_user(allow("kms:RevokeGrant")))
     assert refusal(may.revoke_grant, **given, DryRun=True)[0] == DRY_RUN
     assert len(kms.list_grants(KeyId=key_id)["Grants"]) == 1
     may.revoke_grant(**given)
@@ -169,7 +169,7 @@ def test_tokens(place: Place, kms: Any, new_key: NewKey) -> None:
         assert refusal(kms.describe_key, KeyId=key_id, GrantTokens=[bad]) == NOT_VALID
         assert refusal(kms.retire_grant, GrantToken=bad) == NOT_VALID
     assert refusal(kms.encrypt, KeyId=key_id, Plaintext=b"x", GrantTokens=[token] * 11)[0] == "ValidationException"
-    elsewhere = place.client(region="eu-west-1")
+    elsewhere = place.kms(region="eu-west-1")
     assert refusal(elsewhere.retire_grant, GrantToken=token) == NOT_VALID
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
 from tests.kms.granting import give, somebody
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.policies import allow
 
 DENIED = "AccessDeniedException"
@@ -87,8 +87,8 @@ def test_listing_is_a_right_on_the_key(place: Place, kms: Any, new_key: NewKey) 
     key_id, ann = new_key(), somebody(place)
     give(kms, key_id, ann.arn, "DescribeKey", "CreateGrant")
     assert "kms:ListGrants" in refusal(ann.kms.list_grants, KeyId=key_id)[1]
-    assert UNSEEN in refusal(place.client(place.other_root).list_grants, KeyId=arn_of(key_id))[1]
-    place.client(place.add_user(allow("kms:ListGrants"))).list_grants(KeyId=key_id)
+    assert UNSEEN in refusal(place.kms(place.other_root).list_grants, KeyId=arn_of(key_id))[1]
+    place.kms(place.add_user(allow("kms:ListGrants"))).list_grants(KeyId=key_id)
     assert refusal(kms.list_grants, KeyId="alias/none")[0] == "InvalidArnException"
     assert refusal(kms.list_grants)[0] == "ValidationException"
 
@@ -96,7 +96,7 @@ def test_listing_is_a_right_on_the_key(place: Place, kms: Any, new_key: NewKey) 
 def test_retirable_grants(place: Place, kms: Any, new_key: NewKey) -> None:
     """All grants of a Region's keys, of any account, that one principal may retire; with that principal as resource."""
     mine, eve = new_key(), somebody(place, OTHER_ACCOUNT)
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     theirs = other.create_key()["KeyMetadata"]["KeyId"]
     made = {give(kms, mine, ROOT, RetiringPrincipal=eve.arn), give(other, theirs, ROOT, RetiringPrincipal=eve.arn)}
     give(kms, mine, ROOT, RetiringPrincipal=ROOT)
@@ -111,7 +111,7 @@ def test_retirable_grants(place: Place, kms: Any, new_key: NewKey) -> None:
     root = f"arn:aws:iam::{OTHER_ACCOUNT}:root"
     assert refusal(eve.kms.list_retirable_grants, RetiringPrincipal=root)[0] == DENIED
     assert refusal(kms.list_retirable_grants, **ask)[0] == DENIED
-    assert place.client(region="eu-west-1").list_retirable_grants(RetiringPrincipal=ROOT)["Grants"] == []
+    assert place.kms(region="eu-west-1").list_retirable_grants(RetiringPrincipal=ROOT)["Grants"] == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from fuin.store.store import Store
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.granting import give, somebody
-from tests.kms.place import ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 DENIED = "AccessDeniedException"
@@ -92,7 +92,7 @@ def granting_roles(place: Place) -> Any:
     """Give the root's client; there are roles to grant to."""
     place.add_role("role")
     place.add_role("pathed", "/path/to/")
-    return place.client()
+    return place.kms()
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_create_grant_needs_its_right(place: Place, new_key: NewKey) -> None:
     """CreateGrant is a right on the key; DryRun tries it and creates nothing."""
     key_id = new_key()
     ask = {"KeyId": key_id, "GranteePrincipal": ROOT, "Operations": ["Decrypt"], "DryRun": True}
-    assert refusal(place.client(place.add_user(allow("kms:Encrypt"))).create_grant, **ask)[0] == DENIED
-    may = place.client(place.add_user(allow("kms:CreateGrant", "kms:ListGrants")))
+    assert refusal(place.kms(place.add_user(allow("kms:Encrypt"))).create_grant, **ask)[0] == DENIED
+    may = place.kms(place.add_user(allow("kms:CreateGrant", "kms:ListGrants")))
     assert refusal(may.create_grant, **ask)[0] == "DryRunOperationException"
     assert may.list_grants(KeyId=key_id)["Grants"] == []
 

@@ -13,7 +13,7 @@ from fuin.gate.call import Call
 from fuin.kms import on_behalf
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
 from tests.kms.granting import give, somebody
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 DENIED = "AccessDeniedException"
@@ -115,14 +115,14 @@ def test_another_account(place: Place, kms: Any, new_key: NewKey) -> None:
 
 def test_an_account_as_grantee(place: Place, kms: Any, new_key: NewKey) -> None:
     """A grant to an account serves its root, and those of its users whose own policy allows."""
-    key_id, other = new_key(), place.client(place.other_root)
+    key_id, other = new_key(), place.kms(place.other_root)
     user = place.add_user(account=OTHER_ACCOUNT)
     give(kms, key_id, f"arn:aws:iam::{OTHER_ACCOUNT}:root", "Encrypt")
     ask = {"KeyId": arn_of(key_id), "Plaintext": b"x"}
     other.encrypt(**ask)
-    assert "no identity-based policy allows" in refusal(place.client(user).encrypt, **ask)[1]
+    assert "no identity-based policy allows" in refusal(place.kms(user).encrypt, **ask)[1]
     place.set_policy(user, allow("kms:Encrypt"), OTHER_ACCOUNT)
-    place.client(user).encrypt(**ask)
+    place.kms(user).encrypt(**ask)
 
 
 def test_denials_win(place: Place, kms: Any, new_key: NewKey) -> None:
@@ -237,7 +237,7 @@ def test_grants_have_a_quota(place: Place, kms: Any, new_key: NewKey) -> None:
 
 def test_create_grant_cross_account(place: Place, kms: Any, new_key: NewKey) -> None:
     """Whom the key's policy lets may create grants from another account, and is named as who issued them."""
-    key_id, other = new_key(), place.client(place.other_root)
+    key_id, other = new_key(), place.kms(place.other_root)
     arn, guest = arn_of(key_id), f"arn:aws:iam::{OTHER_ACCOUNT}:root"
     ask = {"KeyId": arn, "GranteePrincipal": guest, "Operations": ["Encrypt"]}
     assert UNSEEN in refusal(other.create_grant, **ask)[1]
@@ -286,7 +286,7 @@ def test_grants_by_a_grantee(place: Place, kms: Any, new_key: NewKey) -> None:
 def test_condition_keys(place: Place, new_key: NewKey, policy: tuple[str, str, Any], ask: dict[str, Any]) -> None:
     """A policy may ask what kind of grant is to be created."""
     key_id = new_key()
-    client = place.client(place.add_user(conditioned("kms:CreateGrant", *policy)))
+    client = place.kms(place.add_user(conditioned("kms:CreateGrant", *policy)))
     grantee = f"arn:aws:iam::{ACCOUNT}:user/ann"
     give(client, key_id, grantee, **ask)
     operator, key, value = policy
@@ -296,7 +296,7 @@ def test_condition_keys(place: Place, new_key: NewKey, policy: tuple[str, str, A
         if negated
         else conditioned("kms:CreateGrant", operator, key, "true")
     )
-    other = place.client(place.add_user(refused))
+    other = place.kms(place.add_user(refused))
     assert refusal(give, kms=other, key_id=key_id, arn=grantee, **ask)[0] == DENIED
 
 

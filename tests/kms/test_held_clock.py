@@ -9,10 +9,10 @@ from fuin.clock import CLOCK
 from fuin.kms import imports, janitor, rotation
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import FOR_EVER, bring, brought, fresh, soon
-from tests.kms.place import Place
 from tests.kms.rotating import let_be_due, materials_of
 from tests.kms.test_imported_material import let_expire, sealed
 from tests.support.clocks import DAY, SOON, counted
+from tests.support.place import Place
 from tests.support.policies import allow
 
 ELSEWHERE = "eu-west-1"
@@ -139,7 +139,7 @@ def test_replica_that_waits_counts_as_there(place: Place, kms: Any, new_key: New
     """A primary key waits for a replica whose end waits: it could still be taken back."""
     key_id = new_key(MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
-    place.client(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
+    place.kms(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
     past = CLOCK.settled() - 1
     place.sql(
         "UPDATE keys SET deletion_date = :past WHERE key_id = :id AND region = :region",
@@ -156,7 +156,7 @@ def test_primary_keeps_its_whole_window(place: Place, kms: Any, new_key: NewKey)
     key_id = new_key(MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
     kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
-    place.client(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
+    place.kms(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
     place.sql("UPDATE keys SET deletion_date = 1 WHERE key_id = :id AND region = :region", id=key_id, region=ELSEWHERE)
     with counted(-8):
         assert key_id in purge(place)
@@ -180,4 +180,4 @@ def test_days_without_use_are_counted(place: Place, kms: Any, new_key: NewKey, m
     policy["Statement"][0]["Condition"] = unused
     user, key_id = place.add_user(policy), new_key()
     with counted(SOON):
-        assert refusal(place.client(user).disable_key, KeyId=key_id)[0] == "AccessDeniedException"
+        assert refusal(place.kms(user).disable_key, KeyId=key_id)[0] == "AccessDeniedException"

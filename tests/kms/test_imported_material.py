@@ -10,13 +10,15 @@ from fuin.store.errors import AnotherPending, NotPrimary, TooManyRotations
 from fuin.store.kms import imports, materials, rotations
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import EXISTING, NEW, bring, brought, fresh, soon
-from tests.kms.place import REGION, Place, wait
 from tests.kms.rotating import material_of, materials_of, newest
+from tests.support.place import REGION, Place, wait
 
 EXTERNAL = {"Origin": "EXTERNAL"}
 ELSEWHERE = "eu-west-1"
 PIECE = 20  # bytes; a row that is torn apart between pages must not hide
 READY, WAITS = "PENDING_ROTATION", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+
+pytestmark = pytest.mark.usefixtures("nothing_due")
 
 
 def let_expire(place: Place, key_id: str) -> None:
@@ -171,7 +173,7 @@ def related(place: Place, kms: Any, new_key: NewKey) -> tuple[str, bytes, Any]:
     key_id, first = new_key(Origin="EXTERNAL", MultiRegion=True), fresh()
     bring(kms, key_id, first)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
-    return key_id, first, place.client(region=ELSEWHERE)
+    return key_id, first, place.kms(region=ELSEWHERE)
 
 
 def test_replicas_wait_for_their_own_import(kms: Any, related: tuple[str, bytes, Any]) -> None:
@@ -240,7 +242,7 @@ def test_replica_made_while_material_waits(place: Place, kms: Any, related: tupl
     second = bring(kms, key_id, new, **NEW)["KeyMaterialId"]
     bring(there, key_id, new)
     kms.replicate_key(KeyId=key_id, ReplicaRegion="ap-northeast-1")
-    third = place.client(region="ap-northeast-1")
+    third = place.kms(region="ap-northeast-1")
     assert states(kms, key_id)[second] == (WAITS, "IMPORTED")
     bring(third, key_id, new)
     assert third.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingImport"

@@ -12,8 +12,8 @@ from fuin.store.kms import imports
 from tests.keyholder.wrapping import ALGORITHMS, material
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import EXISTING, FOR_EVER, KEY_WRAP, NEW, OAEP, bring, brought, fresh, soon
-from tests.kms.place import Place
 from tests.kms.rotating import material_of, materials_of
+from tests.support.place import Place
 
 EXTERNAL = {"Origin": "EXTERNAL"}
 IMPORT_ID = "e" * 64
@@ -331,7 +331,7 @@ def test_condition_keys(place: Place, kms: Any, new_key: NewKey) -> None:
             for action, wanted in conditions.items()
         ],
     })  # fmt: skip
-    client = place.client(user)
+    client = place.kms(user)
     assert refusal(brought, kms=client, key_id=key_id, material=fresh())[0] == "AccessDeniedException"
     given = brought(client, key_id, fresh(), KEY_WRAP)
     assert refusal(client.import_key_material, **given, **FOR_EVER)[0] == "AccessDeniedException"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 UTC = datetime.UTC
@@ -126,7 +126,7 @@ def test_created_key_has_the_default_policy(kms: Any, new_key: NewKey) -> None:
 
 def test_create_with_tags_needs_the_right_to_tag(place: Place) -> None:
     """CreateKey with tags needs kms:TagResource besides kms:CreateKey, as in AWS."""
-    client = place.client(place.add_user(allow("kms:CreateKey")))
+    client = place.kms(place.add_user(allow("kms:CreateKey")))
     client.create_key()
     code, message = refusal(client.create_key, Tags=[{"TagKey": "a", "TagValue": "b"}])
     assert code == "AccessDeniedException"
@@ -136,7 +136,7 @@ def test_create_with_tags_needs_the_right_to_tag(place: Place) -> None:
 def test_create_needs_its_right(place: Place) -> None:
     """A user without kms:CreateKey is refused in AWS's words."""
     user = place.add_user(allow("kms:DescribeKey"))
-    assert refusal(place.client(user).create_key) == (
+    assert refusal(place.kms(user).create_key) == (
         "AccessDeniedException",
         (
             f"User: arn:aws:iam::{ACCOUNT}:user/{user.name} is not authorized to perform: kms:CreateKey on resource: * "
@@ -174,7 +174,7 @@ def test_arns_that_are_none(kms: Any) -> None:
 def test_keys_of_another_region(place: Place, kms: Any, new_key: NewKey) -> None:
     """A key of one region does not exist in another; its ARN is invalid there."""
     key_id = new_key()
-    other = place.client(region="eu-west-1")
+    other = place.kms(region="eu-west-1")
     assert refusal(other.describe_key, KeyId=key_id) == (
         "NotFoundException",
         f"Key '{arn_of(key_id, region='eu-west-1')}' does not exist",
@@ -188,7 +188,7 @@ def test_keys_of_another_region(place: Place, kms: Any, new_key: NewKey) -> None
 
 def test_rights_come_before_existence(place: Place, new_key: NewKey) -> None:
     """Whoever may not ask gets the same answer for a key that exists and one that does not."""
-    client = place.client(place.add_user(allow("kms:ListKeys")))
+    client = place.kms(place.add_user(allow("kms:ListKeys")))
     for key_id in (new_key(), str(uuid.uuid4())):
         code, message = refusal(client.describe_key, KeyId=key_id)
         assert code == "AccessDeniedException"
@@ -206,7 +206,7 @@ def test_rights_come_before_existence(place: Place, new_key: NewKey) -> None:
 def test_rights_of_one_key_tell_nothing_of_others(place: Place, new_key: NewKey) -> None:
     """A right on one key gives no answer about another, be it there or not."""
     mine, other = new_key(), new_key()
-    client = place.client(place.add_user(allow("kms:DescribeKey", resource=arn_of(mine))))
+    client = place.kms(place.add_user(allow("kms:DescribeKey", resource=arn_of(mine))))
     client.describe_key(KeyId=mine)
     assert refusal(client.describe_key, KeyId=other)[0] == "AccessDeniedException"
     assert refusal(client.describe_key, KeyId=str(uuid.uuid4()))[0] == "AccessDeniedException"
@@ -215,7 +215,7 @@ def test_rights_of_one_key_tell_nothing_of_others(place: Place, new_key: NewKey)
 def test_list_keys_in_pages(place: Place) -> None:
     """All pages together hold every key once; only the last has no marker."""
     region = "ap-northeast-3"
-    client = place.client(region=region)
+    client = place.kms(region=region)
     made = {client.create_key()["KeyMetadata"]["KeyId"] for _ in range(5)}
     seen: list[str] = []
     page = client.list_keys(Limit=2)
@@ -249,7 +249,7 @@ def test_list_keys_of_others_is_empty(kms: Any, new_key: NewKey) -> None:
 
 def test_lists_need_their_right(place: Place) -> None:
     """A user without the right lists nothing."""
-    client = place.client(place.add_user(allow("kms:CreateKey")))
+    client = place.kms(place.add_user(allow("kms:CreateKey")))
     assert refusal(client.list_keys)[0] == "AccessDeniedException"
     assert refusal(client.list_aliases)[0] == "AccessDeniedException"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 CONTEXT = {"EncryptionContext": {"a": "b"}}
@@ -115,7 +115,7 @@ def test_related_keys_have_uses_of_their_own(place: Place, kms: Any, new_key: Ne
     """A use in one Region is none of the related key in another."""
     key_id = new_key(MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
-    there = place.client(region="eu-west-1")
+    there = place.kms(region="eu-west-1")
     there.encrypt(KeyId=key_id, Plaintext=b"x")
     assert last_of(there, key_id)["Operation"] == "Encrypt"
     assert last_of(kms, key_id) == {}
@@ -136,7 +136,7 @@ def test_refusals(kms: Any, identifier: str, code: str) -> None:
 
 def test_right(place: Place, new_key: NewKey) -> None:
     """Asking is a right of its own."""
-    client = place.client(place.add_user(allow("kms:DescribeKey")))
+    client = place.kms(place.add_user(allow("kms:DescribeKey")))
     code, message = refusal(client.get_key_last_usage, KeyId=new_key())
     assert code == "AccessDeniedException"
     assert "kms:GetKeyLastUsage" in message

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from fuin.kms import imports, janitor, rotation
 from tests.kms import life
 from tests.kms.life import Blob, Life
-from tests.kms.place import ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, REGION, Place
 
 OTHER_REGION = "eu-west-1"
 GRANTEE = f"arn:aws:iam::{ACCOUNT}:root"
@@ -58,7 +58,7 @@ class Lives(RuleBasedStateMachine):
 
     def kms(self, key: Life) -> Any:
         """Return the client of the key's Region."""
-        return self.place.client(region=key.region)
+        return self.place.kms(region=key.region)
 
     def pick(self, number: int) -> Life:
         """Return one of the keys."""
@@ -80,7 +80,7 @@ class Lives(RuleBasedStateMachine):
             life.SIGNING: {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
             life.SEVERAL: {"MultiRegion": True},
         }
-        made = self.place.client().create_key(**kinds[kind])["KeyMetadata"]
+        made = self.place.kms().create_key(**kinds[kind])["KeyMetadata"]
         key = Life(made["KeyId"], kind, REGION)
         if kind == life.IMPORTED:
             key.state = life.PENDING_IMPORT

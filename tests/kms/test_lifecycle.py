@@ -12,8 +12,8 @@ from fuin.kms import janitor, states
 from fuin.kms.operations import OPERATIONS
 from fuin.store.kms import keys, materials
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import Place
 from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject
+from tests.support.place import Place
 from tests.support.policies import allow
 
 NAMED = sorted(CALLS)
@@ -34,7 +34,7 @@ _ORIGIN_OF_STATE = {"PendingImport": "EXTERNAL", "Unavailable": "EXTERNAL_KEY_ST
 
 def subject(place: Place, operation: str) -> Subject:
     """Return a fresh key for an operation, as it was created, with what the operation needs."""
-    kms, row = place.client(), CALLS[operation]
+    kms, row = place.kms(), CALLS[operation]
     key_id = kms.create_key(**row.kind)["KeyMetadata"]["KeyId"]
     return Subject(place, kms, key_id, row.prepare(kms, key_id))
 
@@ -231,7 +231,7 @@ def test_unknown_keys(kms: Any) -> None:
 def test_each_change_needs_its_right(place: Place, new_key: NewKey) -> None:
     """Enabling, disabling, scheduling and cancelling are rights of their own."""
     key_id = new_key()
-    client = place.client(place.add_user(allow("kms:DescribeKey")))
+    client = place.kms(place.add_user(allow("kms:DescribeKey")))
     for name in ("enable_key", "disable_key", "schedule_key_deletion", "cancel_key_deletion"):
         code, message = refusal(getattr(client, name), KeyId=key_id)
         assert code == "AccessDeniedException"

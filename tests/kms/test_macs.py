@@ -7,7 +7,7 @@ import pytest
 
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, import_key, members, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 BITS = (224, 256, 384, 512)
@@ -116,7 +116,7 @@ def test_limits_that_hold(kms: Any, kept_key: KeptKey) -> None:
 def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     """DryRun tries rights and state, and uses no key."""
     key_id = new_key(**HMAC)
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     asked: dict[str, Any] = {"KeyId": key_id, "Message": b"x", **SHA_256}
     for operation, more in (("generate_mac", {}), ("verify_mac", {"Mac": b"x"})):
         assert refusal(getattr(kms, operation), **asked, **more, DryRun=True) == DRY_RUN
@@ -134,14 +134,14 @@ def test_rights_and_conditions(place: Place, kms: Any, kept_key: KeptKey) -> Non
     key_id = kept_key("HMAC_256", "GENERATE_VERIFY_MAC")
     asked = {"KeyId": key_id, "Message": b"x", **SHA_256}
     mac = kms.generate_mac(**asked)["Mac"]
-    maker = place.client(place.add_user(allow("kms:GenerateMac")))
+    maker = place.kms(place.add_user(allow("kms:GenerateMac")))
     maker.generate_mac(**asked)
     code, message = refusal(maker.verify_mac, **asked, Mac=mac)
     assert code == "AccessDeniedException"
     assert f"is not authorized to perform: kms:VerifyMac on resource: {arn_of(key_id)}" in message
     policy = allow("kms:VerifyMac")
     policy["Statement"][0]["Condition"] = {"StringEquals": {"kms:MacAlgorithm": "HMAC_SHA_256"}}
-    verifier = place.client(place.add_user(policy))
+    verifier = place.kms(place.add_user(policy))
     verifier.verify_mac(**asked, Mac=mac)
     other = {"KeyId": kept_key("HMAC_512", "GENERATE_VERIFY_MAC"), "Message": b"x", "MacAlgorithm": "HMAC_SHA_512"}
     assert refusal(verifier.verify_mac, **other, Mac=mac)[0] == "AccessDeniedException"

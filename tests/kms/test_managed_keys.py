@@ -10,8 +10,8 @@ from fuin.errors import AccessDenied
 from fuin.kms import managed, on_behalf
 from fuin.kms.managed_services import ALIASES, MANAGED
 from tests.kms.asking import refusal
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.kms.test_on_behalf import call_of
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
 from tests.support.policies import allow
 
 REGION = "ca-west-1"
@@ -21,12 +21,12 @@ NAMES = sorted(ALIASES + service for service in MANAGED)
 @pytest.fixture
 def client(place: Place) -> Any:
     """Give a client of a Region that only this file uses."""
-    return place.client(region=REGION)
+    return place.kms(region=REGION)
 
 
 def test_aliases_are_listed_before_their_keys(place: Place) -> None:
     """AWS: predefined aliases have no TargetKeyId until their key is made; the pages hold each once."""
-    client = place.client(region="mx-central-1")
+    client = place.kms(region="mx-central-1")
     listed = client.list_aliases(Limit=100)["Aliases"]
     assert [one["AliasName"] for one in listed] == NAMES
     arn = f"arn:aws:kms:mx-central-1:{ACCOUNT}:"
@@ -78,7 +78,7 @@ def test_nobody_uses_or_changes_the_key(place: Place, client: Any) -> None:
         (client.tag_resource, {"Tags": [{"TagKey": "a", "TagValue": "b"}]}),
         (client.update_key_description, {"Description": "x"}),
     ]
-    able = place.client(place.add_user(allow("kms:*")), REGION)
+    able = place.kms(place.add_user(allow("kms:*")), REGION)
     for call, given in refused:
         assert refusal(call, KeyId=key, **given)[0] == "AccessDeniedException", call
     assert refusal(able.encrypt, KeyId=key, Plaintext=b"x")[0] == "AccessDeniedException"
@@ -93,7 +93,7 @@ def test_nobody_uses_or_changes_the_key(place: Place, client: Any) -> None:
 def test_key_is_made_by_whom_may_describe_it(place: Place) -> None:
     """Nothing is made for strangers, for other operations, for unknown services or in other accounts' names."""
     region = "ap-east-2"
-    client, stranger = place.client(region=region), place.client(place.add_user(), region)
+    client, stranger = place.kms(region=region), place.kms(place.add_user(), region)
     assert refusal(stranger.describe_key, KeyId="alias/aws/sqs")[0] == "AccessDeniedException"
     missing = f"Alias arn:aws:kms:{region}:{ACCOUNT}:alias/aws/sqs is not found."
     assert refusal(client.encrypt, KeyId="alias/aws/sqs", Plaintext=b"x") == ("NotFoundException", missing)
@@ -106,13 +106,13 @@ def test_key_is_made_by_whom_may_describe_it(place: Place) -> None:
     assert refusal(client.describe_key, KeyId=theirs)[0] == "AccessDeniedException"
     assert managed.service_of(call_of(place, region=region), theirs) is None
     assert client.list_keys()["Keys"] == []
-    assert place.client(place.other_root, region).list_keys()["Keys"] == []
+    assert place.kms(place.other_root, region).list_keys()["Keys"] == []
 
 
 def test_key_is_made_once(place: Place) -> None:
     """However many describe it at the same time; each account has its own."""
     region = "ap-southeast-7"
-    client = place.client(region=region)
+    client = place.kms(region=region)
 
     async def together() -> list[str]:
         asked = [asyncio.to_thread(client.describe_key, KeyId="alias/aws/sns") for _ in range(6)]
@@ -121,5 +121,5 @@ def test_key_is_made_once(place: Place) -> None:
     made = set(asyncio.run(together()))
     assert len(made) == 1
     assert [key["KeyId"] for key in client.list_keys()["Keys"]] == list(made)
-    other = place.client(place.other_root, region)
+    other = place.kms(place.other_root, region)
     assert other.describe_key(KeyId="alias/aws/sns")["KeyMetadata"]["KeyId"] not in made

@@ -15,7 +15,7 @@ from fuin.gate.record import Record
 from fuin.kms import on_behalf
 from fuin.kms.faults import DisabledException, InvalidCiphertextException
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -77,7 +77,7 @@ def test_via_service_is_a_condition(place: Place, new_key: NewKey) -> None:
     statement["Statement"][0]["Condition"] = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
     user = place.add_user(statement)
     place.run(on_behalf.data_key(call_of(place, user), key_id, CONTEXT))
-    assert refusal(place.client(user).generate_data_key, KeyId=key_id, KeySpec="AES_256")[0] == "AccessDeniedException"
+    assert refusal(place.kms(user).generate_data_key, KeyId=key_id, KeySpec="AES_256")[0] == "AccessDeniedException"
 
 
 def test_use_is_recorded_with_what_the_service_knows(place: Place, new_key: NewKey) -> None:
@@ -104,7 +104,7 @@ def test_managed_key_is_made_on_first_use(place: Place) -> None:
 
     arns = {made.key_arn for made in place.run(together())}
     assert len(arns) == 1
-    client = place.client(region=region)
+    client = place.kms(region=region)
     (entry,) = [one for one in client.list_aliases()["Aliases"] if "TargetKeyId" in one]
     assert entry["AliasName"] == "alias/aws/s3"
     assert arns == {f"arn:aws:kms:{region}:{ACCOUNT}:key/{entry['TargetKeyId']}"}
@@ -119,7 +119,7 @@ def test_managed_key_serves_s3_only(place: Place) -> None:
     user = place.add_user(allow("s3:*"))
     made = place.run(on_behalf.data_key(call_of(place, user, region), None, CONTEXT))
     assert place.run(on_behalf.open_data_key(call_of(place, user, region), made.blob, CONTEXT)) == made.plaintext
-    root = place.client(region=region)
+    root = place.kms(region=region)
     key_id = made.key_arn.rsplit("/", 1)[1]
     policy = json.loads(root.get_key_policy(KeyId=key_id)["Policy"])
     assert policy["Id"] == "auto-s3-2"
@@ -144,10 +144,10 @@ def test_managed_key_serves_s3_only(place: Place) -> None:
 def test_described_alias_makes_its_key(place: Place) -> None:
     """DescribeKey of alias/aws/s3 makes the key of that region, for whoever may describe keys."""
     region = "ap-southeast-4"
-    client = place.client(region=region)
+    client = place.kms(region=region)
     missing = f"Alias arn:aws:kms:{region}:{ACCOUNT}:alias/aws/s3 is not found."
     assert refusal(client.encrypt, KeyId="alias/aws/s3", Plaintext=b"x") == ("NotFoundException", missing)
-    stranger = place.client(place.add_user(), region)
+    stranger = place.kms(place.add_user(), region)
     assert refusal(stranger.describe_key, KeyId="alias/aws/s3")[0] == "AccessDeniedException"
     assert client.list_keys()["Keys"] == []
     described = client.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
@@ -178,7 +178,7 @@ def test_service_key_is_hidden(place: Place) -> None:
     assert place.run(on_behalf.open_service_data_key(call, made.blob, CONTEXT)) == made.plaintext
     again = place.run(on_behalf.service_data_key(call, ACCOUNT, CONTEXT))
     assert again.key_arn == made.key_arn
-    root = place.client(region=region)
+    root = place.kms(region=region)
     key_id = made.key_arn.rsplit("/", 1)[1]
     assert root.list_keys()["Keys"] == []
     assert not any("TargetKeyId" in one for one in root.list_aliases()["Aliases"])
@@ -192,7 +192,7 @@ def test_service_key_is_hidden(place: Place) -> None:
     code, message = refusal(root.decrypt, CiphertextBlob=made.blob, EncryptionContext=CONTEXT)
     assert code == "AccessDeniedException"
     assert message.endswith(f"on the resource associated with this ciphertext {UNSEEN}")
-    assert place.client(region=region).list_keys()["Keys"] == []
+    assert place.kms(region=region).list_keys()["Keys"] == []
 
 
 def test_service_key_opens_its_own_blobs_only(place: Place, new_key: NewKey) -> None:

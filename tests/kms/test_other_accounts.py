@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 GUEST = f"arn:aws:iam::{OTHER_ACCOUNT}:root"
@@ -21,7 +21,7 @@ def unseen(action: str, noun: str = "this resource") -> tuple[str, str]:
 @pytest.fixture
 def other(place: Place) -> Any:
     """Give the client of the other account's root."""
-    return place.client(place.other_root)
+    return place.kms(place.other_root)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_managing_stays_at_home(other: Any, shared: str) -> None:
 def test_users_need_their_own_account_too(place: Place, kms: Any, shared: str) -> None:
     """A user of the other account is told which right of its own is missing."""
     user = place.add_user(allow("kms:Encrypt"), OTHER_ACCOUNT)
-    client = place.client(user)
+    client = place.kms(user)
     blob = client.encrypt(KeyId=arn_of(shared), Plaintext=b"x")["CiphertextBlob"]
     assert refusal(client.decrypt, CiphertextBlob=blob) == (
         "AccessDeniedException",
@@ -111,11 +111,11 @@ def test_own_denials_ask_nothing_of_a_key(place: Place, kms: Any, new_key: NewKe
         {"ForAnyValue:StringEquals": {"kms:ResourceAliases": name}},
     )  # fmt: skip
     for condition in conditions:
-        client = place.client(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
+        client = place.kms(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
         texts = {refusal(client.describe_key, KeyId=arn) for arn in (arn_of(key_id), arn_of(str(uuid.uuid4())))}
         assert len(texts) == 1
         assert UNSEEN in texts.pop()[1]
-    client = place.client(place.add_user(_denying(Resource=arn_of(key_id)), OTHER_ACCOUNT))
+    client = place.kms(place.add_user(_denying(Resource=arn_of(key_id)), OTHER_ACCOUNT))
     assert UNSEEN in refusal(client.describe_key, KeyId=prefix + name)[1]
     assert UNSEEN in refusal(client.decrypt, CiphertextBlob=blob)[1]
     known = refusal(client.describe_key, KeyId=arn_of(key_id))[1]  # and what it has itself written, it may know
@@ -137,7 +137,7 @@ def test_a_denial_that_holds_without_a_key_is_told_with_one(
     denial = {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": foreign}
     policy["Statement"].append(denial)
     kms.put_key_policy(KeyId=other, Policy=json.dumps(policy))
-    client = place.client(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
+    client = place.kms(place.add_user(_denying(Condition=condition), OTHER_ACCOUNT))
     names = (key_id, other, str(uuid.uuid4()))
     texts = {refusal(client.describe_key, KeyId=arn_of(name))[1].replace(name, "") for name in names}
     assert len(texts) == 1

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import NewKey, refusal
-from tests.kms.place import Place
 from tests.kms.related import ROOT
+from tests.support.place import Place
 
 # Each list: how it is asked for, and the member that holds the items.
 LISTS: dict[str, tuple[Callable[[Any, str], dict[str, Any]], str]] = {
@@ -25,7 +25,7 @@ FILLED = sorted(set(LISTS) - {"describe_custom_key_stores"})
 @pytest.fixture(scope="module")
 def full(place: Place) -> str:
     """Give a key with five of everything."""
-    kms = place.client()
+    kms = place.kms()
     key: str = kms.create_key(Tags=[{"TagKey": f"t{number}", "TagValue": ""} for number in range(5)])["KeyMetadata"][
         "KeyId"
     ]

@@ -11,7 +11,7 @@ from fuin.formats import notes
 from fuin.kms import model
 from fuin.kms.operations import OPERATIONS
 from fuin.kms.parameters import NOTED
-from tests.kms.place import OTHER_ACCOUNT, Place
+from tests.support.place import OTHER_ACCOUNT, Place
 
 # Secrets and data, tokens, what has a member of its own in the record, and paging.
 NEVER = {
@@ -49,7 +49,7 @@ def test_every_member_of_the_model_is_shown_or_not_on_purpose() -> None:
 
 def test_signing(place: Place) -> None:
     """Sign and Verify name the algorithm and the message type; neither message nor signature is on the record."""
-    kms, message = place.client(), secrets.token_hex(32).encode()
+    kms, message = place.kms(), secrets.token_hex(32).encode()
     key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
     given = {"KeyId": key, "SigningAlgorithm": "ECDSA_SHA_256"}
     signed = kms.sign(Message=message, MessageType="RAW", **given)
@@ -66,7 +66,7 @@ def test_signing(place: Place) -> None:
 
 def test_macs(place: Place) -> None:
     """GenerateMac and VerifyMac name the algorithm."""
-    kms = place.client()
+    kms = place.kms()
     key = kms.create_key(KeySpec="HMAC_384", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
     given = {"KeyId": key, "MacAlgorithm": "HMAC_SHA_384"}
     made = kms.generate_mac(Message=b"m", **given)
@@ -76,7 +76,7 @@ def test_macs(place: Place) -> None:
 
 def test_rsa(place: Place) -> None:
     """An algorithm other than SYMMETRIC_DEFAULT is named; that one goes without saying."""
-    kms = place.client()
+    kms = place.kms()
     key = kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
     plain = kms.create_key()["KeyMetadata"]["KeyId"]
     given = {"EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
@@ -95,7 +95,7 @@ def test_rsa(place: Place) -> None:
 
 def test_policies_and_grants(place: Place) -> None:
     """What changes rights is on the record with what it says: a policy's text, a grant's constraints."""
-    kms = place.client()
+    kms = place.kms()
     key = kms.create_key(Description="for grants", Tags=[{"TagKey": "a", "TagValue": "b"}])
     assert parameters(place, key) == {"Description": "for grants", "Tags": [{"TagKey": "a", "TagValue": "b"}]}
     key_id = key["KeyMetadata"]["KeyId"]
@@ -119,7 +119,7 @@ def test_policies_and_grants(place: Place) -> None:
 
 def test_a_long_policy_is_known_by_its_hash(place: Place) -> None:
     """A text of more than 8,192 characters is on the record as its note; refused requests have theirs as well."""
-    kms = place.client()
+    kms = place.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     document = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
     policy = json.dumps(document | {"Id": "x" * 8192})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.policies import allow
 
 LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
@@ -65,7 +65,7 @@ def test_policy_name_as_a_condition(place: Place, kms: Any, new_key: NewKey) -> 
     key_id = new_key()
     statement = allow("kms:GetKeyPolicy", "kms:PutKeyPolicy")
     statement["Statement"][0]["Condition"] = {"StringEquals": {"kms:PolicyName": "default"}}
-    client = place.client(place.add_user(statement))
+    client = place.kms(place.add_user(statement))
     document = client.get_key_policy(KeyId=key_id)["Policy"]
     client.put_key_policy(KeyId=key_id, PolicyName="default", Policy=document)
     asked = {"KeyId": key_id, "PolicyName": "AWS_RAM"}
@@ -137,7 +137,7 @@ def test_bypass_as_a_condition(place: Place, new_key: NewKey) -> None:
         "Condition": {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}},
     }
     policy["Statement"].append(forbidden)
-    client = place.client(place.add_user(policy))
+    client = place.kms(place.add_user(policy))
     document = policy_for(ROOT, "kms:*")
     asked = {"Policy": document, "BypassPolicyLockoutSafetyCheck": True}
     assert refusal(client.put_key_policy, KeyId=key_id, **asked)[0] == "AccessDeniedException"
@@ -150,7 +150,7 @@ def test_new_policy_holds_at_once(place: Place, kms: Any, new_key: NewKey) -> No
     """When PutKeyPolicy has returned, the next request is decided by the new policy."""
     key_id = new_key()
     user = place.add_user()
-    client = place.client(user)
+    client = place.kms(user)
     named = policy_for(f"arn:aws:iam::{ACCOUNT}:user/{user.name}", "kms:Encrypt")
     both = json.loads(policy_for(ROOT, "kms:*"))
     plain = json.dumps(both)
@@ -170,7 +170,7 @@ def test_explicit_deny_wins(place: Place, kms: Any, new_key: NewKey) -> None:
     principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{user.name}"}
     policy["Statement"].append({"Effect": "Deny", "Principal": principal, "Action": "kms:Encrypt", "Resource": "*"})
     kms.put_key_policy(KeyId=key_id, Policy=json.dumps(policy))
-    code, message = refusal(place.client(user).encrypt, KeyId=key_id, Plaintext=b"x")
+    code, message = refusal(place.kms(user).encrypt, KeyId=key_id, Plaintext=b"x")
     assert code == "AccessDeniedException"
     assert message.endswith("with an explicit deny in a resource-based policy")
 
@@ -178,7 +178,7 @@ def test_explicit_deny_wins(place: Place, kms: Any, new_key: NewKey) -> None:
 def test_policies_need_their_rights(place: Place, new_key: NewKey) -> None:
     """Reading, listing and putting policies are rights of their own."""
     key_id = new_key()
-    client = place.client(place.add_user(allow("kms:Encrypt")))
+    client = place.kms(place.add_user(allow("kms:Encrypt")))
     assert "kms:GetKeyPolicy" in refusal(client.get_key_policy, KeyId=key_id)[1]
     assert "kms:ListKeyPolicies" in refusal(client.list_key_policies, KeyId=key_id)[1]
     assert "kms:PutKeyPolicy" in refusal(client.put_key_policy, KeyId=key_id, Policy=policy_for(ROOT, "kms:*"))[1]

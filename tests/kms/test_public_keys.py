@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.kms import outside
 from tests.kms.asking import KeptKey, NewKey, arn_of, members, refusal
 from tests.kms.kinds import ALGORITHMS_MEMBER, ASYMMETRIC, KINDS
-from tests.kms.place import OTHER_ACCOUNT, Place
+from tests.support.place import OTHER_ACCOUNT, Place
 from tests.support.policies import allow
 
 SIGNER = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
@@ -73,11 +73,11 @@ def test_states(kms: Any, new_key: NewKey) -> None:
 def test_rights(place: Place, kms: Any, new_key: NewKey) -> None:
     """GetPublicKey is a right of its own; another account has it by the key policy."""
     key_id = new_key(**SIGNER)
-    user = place.client(place.add_user(allow("kms:Sign", "kms:DescribeKey")))
+    user = place.kms(place.add_user(allow("kms:Sign", "kms:DescribeKey")))
     code, message = refusal(user.get_public_key, KeyId=key_id)
     assert code == "AccessDeniedException"
     assert f"is not authorized to perform: kms:GetPublicKey on resource: {arn_of(key_id)}" in message
-    other = place.client(place.other_root)
+    other = place.kms(place.other_root)
     assert refusal(other.get_public_key, KeyId=arn_of(key_id))[0] == "AccessDeniedException"
     policy = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
     principal = {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}

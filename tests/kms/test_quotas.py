@@ -15,9 +15,9 @@ from fuin.kms.faults import ThrottlingException
 from fuin.kms.operations import OPERATIONS
 from fuin.kms.throttling import read_quotas
 from tests.kms.asking import NewKey, refusal
-from tests.kms.place import ACCOUNT, Place
 from tests.kms.test_on_behalf import call_of
 from tests.support.clocks import SOON, counted
+from tests.support.place import ACCOUNT, Place
 
 THROTTLED = (
     "ThrottlingException",
@@ -88,7 +88,7 @@ def test_strangers_take_nothing(place: Place, kms: Any, limit: Limit) -> None:
 def test_accounts_and_regions_count_apart(place: Place, kms: Any, limit: Limit) -> None:
     """A quota is an account's in a Region."""
     limit("kms:ListKeys=0.001")
-    for client in (kms, place.client(place.other_root), place.client(region="eu-west-1")):
+    for client in (kms, place.kms(place.other_root), place.kms(region="eu-west-1")):
         client.list_keys()
         assert refusal(client.list_keys) == THROTTLED
 
@@ -134,7 +134,7 @@ def test_pairs_count_by_their_spec(kms: Any, new_key: NewKey, limit: Limit) -> N
 
 def test_replication_counts_in_both_regions(place: Place, kms: Any, primary: str, limit: Limit) -> None:
     """ReplicateKey is two CreateKey requests in the replica's Region; UpdatePrimaryRegion counts in both Regions."""
-    there = place.client(region="eu-west-1")
+    there = place.kms(region="eu-west-1")
     limit("kms:CreateKey=2", "kms:UpdatePrimaryRegion=0.001")
     kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")
     assert refusal(there.create_key) == THROTTLED
@@ -192,7 +192,7 @@ def test_keys_have_a_quota(kms: Any, primary: str, place: Place, monkeypatch: py
     """An account has at most 100,000 keys in a Region; those that AWS manages for it do not count."""
     assert quotas.KEYS == 100_000
     region = "il-central-1"
-    client = place.client(region=region)
+    client = place.kms(region=region)
     client.describe_key(KeyId="alias/aws/s3")
     monkeypatch.setattr(quotas, "KEYS", 2)
     for _ in range(2):

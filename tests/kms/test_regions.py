@@ -12,9 +12,9 @@ from fuin import ids
 from fuin.kms.regions import kms_regions
 from fuin.store.kms import replicas
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import ACCOUNT, REGION, Place
 from tests.kms.related import IRELAND, ROOT, SYDNEY, described, related
 from tests.kms.state_table import import_material
+from tests.support.place import ACCOUNT, REGION, Place
 from tests.support.policies import allow
 
 KINDS: list[dict[str, str]] = [
@@ -63,7 +63,7 @@ def test_related_keys(place: Place, kms: Any, ireland: Any, primary: str) -> Non
         kms.replicate_key(KeyId=arn_of(primary), ReplicaRegion=region)
     assert related(kms, primary) == ("PRIMARY", REGION, [SYDNEY, IRELAND])
     assert related(ireland, primary) == ("REPLICA", REGION, [SYDNEY, IRELAND])
-    assert related(place.client(region=SYDNEY), primary) == ("REPLICA", REGION, [SYDNEY, IRELAND])
+    assert related(place.kms(region=SYDNEY), primary) == ("REPLICA", REGION, [SYDNEY, IRELAND])
 
 
 def test_ciphertext_crosses_regions(kms: Any, ireland: Any, pair: str) -> None:
@@ -239,7 +239,7 @@ def test_replication_needs_two_rights(place: Place, kms: Any, primary: str) -> N
     tags = [{"TagKey": "a", "TagValue": "1"}]
     asked = {"KeyId": primary, "ReplicaRegion": IRELAND, "Tags": tags}
     user = place.add_user(allow("kms:CreateKey"))
-    client = place.client(user)
+    client = place.kms(user)
     assert "kms:ReplicateKey" in refusal(client.replicate_key, **asked)[1]
     place.set_policy(user, allow("kms:ReplicateKey"))
     assert "kms:CreateKey" in refusal(client.replicate_key, **asked)[1]
@@ -272,16 +272,16 @@ def test_conditions(place: Place, primary: str, action: str, operator: str, name
     """A policy may ask for the replica's Region and what kind of key is made where."""
     other = next(each for each in ("kms:ReplicateKey", "kms:CreateKey") if each != action)
     user = place.add_user(with_condition(action, operator, name, value, other))
-    place.client(user).replicate_key(KeyId=primary, ReplicaRegion=IRELAND)
+    place.kms(user).replicate_key(KeyId=primary, ReplicaRegion=IRELAND)
     wrong = "false" if value == "true" else "other"
     place.set_policy(user, with_condition(action, operator, name, wrong, other))
-    assert action in refusal(place.client(user).replicate_key, KeyId=primary, ReplicaRegion=SYDNEY)[1]
+    assert action in refusal(place.kms(user).replicate_key, KeyId=primary, ReplicaRegion=SYDNEY)[1]
 
 
 def test_primary_key_as_a_condition_of_its_creation(place: Place) -> None:
     """kms:MultiRegionKeyType is PRIMARY when a multi-Region key is created, and not there for others."""
     user = place.add_user(with_condition("kms:CreateKey", "StringEquals", "kms:MultiRegionKeyType", "PRIMARY"))
-    client = place.client(user)
+    client = place.kms(user)
     client.create_key(MultiRegion=True)
     assert refusal(client.create_key)[0] == "AccessDeniedException"
 
@@ -297,7 +297,7 @@ def test_replica_region_lets_nobody_out(place: Place, kms: Any, primary: str) ->
     asked = {"KeyId": primary, "ReplicaRegion": IRELAND, "Policy": nobody}
     assert refusal(kms.replicate_key, **asked)[0] == "MalformedPolicyDocumentException"
     kms.replicate_key(**asked, BypassPolicyLockoutSafetyCheck=True)
-    assert refusal(place.client(region=IRELAND).describe_key, KeyId=primary)[0] == "AccessDeniedException"
+    assert refusal(place.kms(region=IRELAND).describe_key, KeyId=primary)[0] == "AccessDeniedException"
 
 
 def test_primary_region_moves(kms: Any, ireland: Any, pair: str) -> None:
@@ -339,7 +339,7 @@ def test_primary_region_needs_its_right_twice(place: Place, kms: Any, pair: str)
     """UpdatePrimaryRegion is a right on both keys, each in its Region, and kms:PrimaryRegion is a condition of it."""
     asked = {"KeyId": pair, "PrimaryRegion": IRELAND}
     user = place.add_user(allow("kms:UpdatePrimaryRegion", resource=[arn_of(pair)]))
-    client = place.client(user)
+    client = place.kms(user)
     assert arn_of(pair, region=IRELAND) in refusal(client.update_primary_region, **asked)[1]
     place.set_policy(user, allow("kms:UpdatePrimaryRegion", resource=[arn_of(pair, region=IRELAND)]))
     assert arn_of(pair) in refusal(client.update_primary_region, **asked)[1]

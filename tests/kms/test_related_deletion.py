@@ -3,10 +3,14 @@
 import time
 from typing import Any
 
+import pytest
+
 from fuin.kms import janitor
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import REGION, Place
 from tests.kms.related import IRELAND, SYDNEY, described, related
+from tests.support.place import REGION, Place
+
+pytestmark = pytest.mark.usefixtures("nothing_due")
 
 
 def expire(place: Place, key_id: str, region: str) -> None:
@@ -56,7 +60,7 @@ def test_end_of_a_primary_key(place: Place, kms: Any, ireland: Any, pair: str) -
     ireland.encrypt(KeyId=pair, Plaintext=b"x")
     for region in (IRELAND, SYDNEY):
         assert described(kms, pair)["KeyState"] == "PendingReplicaDeletion"
-        place.client(region=region).schedule_key_deletion(KeyId=pair)
+        place.kms(region=region).schedule_key_deletion(KeyId=pair)
         expire(place, pair, region)
         assert purge(place) == [pair]
     told = described(kms, pair)

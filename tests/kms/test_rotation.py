@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from fuin.store.kms import rotations
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import Place
 from tests.kms.rotating import DAY, days_to_rotation, let_be_due, material_of, materials_of, newest, rotate_due
+from tests.support.place import Place
 from tests.support.policies import allow
 
 
@@ -239,7 +239,7 @@ def test_change_by_another_worker(
 def test_rights(place: Place, kms: Any, new_key: NewKey) -> None:
     """Each operation is a right of its own; only the status of another account's key can be asked for."""
     key_id = new_key()
-    client = place.client(place.add_user(allow("kms:DescribeKey")))
+    client = place.kms(place.add_user(allow("kms:DescribeKey")))
     names = (
         "enable_key_rotation",
         "disable_key_rotation",

@@ -8,7 +8,7 @@ from fuin import ids
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
 from tests.kms.kinds import RSA
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 # Recorded from AWS: how much fits, in bytes.
@@ -225,7 +225,7 @@ def test_empty_plaintext(kms: Any, kept_key: KeptKey) -> None:
 def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     """DryRun tries rights, state, length and ciphertext; IGNORE_CIPHERTEXT all but the ciphertext."""
     key_id = new_key(KeySpec="RSA_2048", KeyUsage=USAGE)
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     encrypted = {"KeyId": key_id, "Plaintext": b"x", **SHA_256}
     ciphertext = kms.encrypt(**encrypted)["CiphertextBlob"]
     decrypted = {"KeyId": key_id, "CiphertextBlob": ciphertext, **SHA_256}
@@ -248,7 +248,7 @@ def test_conditions(place: Place, kms: Any, kept_key: KeptKey) -> None:
     """A policy may ask for the algorithm; the rights to encrypt and to decrypt are two."""
     policy = allow("kms:Encrypt")
     policy["Statement"][0]["Condition"] = {"StringEquals": {"kms:EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}}
-    client = place.client(place.add_user(policy))
+    client = place.kms(place.add_user(policy))
     asked = {"KeyId": kept_key("RSA_2048", USAGE), "Plaintext": b"x"}
     ciphertext = client.encrypt(**asked, **SHA_256)["CiphertextBlob"]
     assert refusal(client.encrypt, **asked, EncryptionAlgorithm="RSAES_OAEP_SHA_1")[0] == "AccessDeniedException"
@@ -262,7 +262,7 @@ def test_re_encrypt_on_the_same_key(place: Place, kms: Any, new_key: NewKey, val
     rsa = {"KeySpec": "RSA_2048", "KeyUsage": USAGE}
     policy = allow("kms:ReEncrypt*")
     policy["Statement"][0]["Condition"] = {"Bool": {"kms:ReEncryptOnSameKey": value}}
-    client = place.client(place.add_user(policy))
+    client = place.kms(place.add_user(policy))
     for kind, algorithm in (({}, "SYMMETRIC_DEFAULT"), (rsa, "RSAES_OAEP_SHA_256")):
         key_id, other = new_key(**kind), new_key(**kind)
         kms.create_alias(AliasName=f"alias/same-{key_id}", TargetKeyId=key_id)

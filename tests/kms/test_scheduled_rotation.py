@@ -10,8 +10,8 @@ from fuin.kms import managed
 from fuin.store.errors import Overtaken
 from fuin.store.kms import rotations
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import REGION, Place, wait
 from tests.kms.rotating import DAY, days_to_rotation, let_be_due, material_of, materials_of, newest, rotate_due
+from tests.support.place import REGION, Place, wait
 
 MULTI_REGION = {"MultiRegion": True}
 ELSEWHERE = "eu-west-1"
@@ -138,7 +138,7 @@ def test_key_of_aws_rotates_every_year(place: Place, kms: Any) -> None:
 def test_related_keys_rotate_together(place: Place, kms: Any, new_key: NewKey) -> None:
     """A set of multi-Region keys has one schedule and the same materials, in one transaction, through the primary."""
     key_id = new_key(**MULTI_REGION)
-    there = place.client(region=ELSEWHERE)
+    there = place.kms(region=ELSEWHERE)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
     first = material_of(kms, key_id)
     blob = there.encrypt(KeyId=key_id, Plaintext=b"text")["CiphertextBlob"]

@@ -8,7 +8,7 @@ import pytest
 from tests.kms import outside
 from tests.kms.asking import DRY_RUN, KeptKey, NewKey, arn_of, members, refusal
 from tests.kms.kinds import DIGESTS, EDWARDS, ML_DSA, SIGNING
-from tests.kms.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.policies import allow
 
 MESSAGE = b"message \x00\xff " * 300
@@ -233,7 +233,7 @@ def test_dry_run(place: Place, kms: Any, new_key: NewKey) -> None:
     """DryRun tries rights, state and what was asked, and signs nothing."""
     key_id = new_key(**SIGNER)
     signed, verified = {"KeyId": key_id, "Message": b"x", **ECDSA}, {"Signature": b"x"}
-    none = place.client(place.add_user())
+    none = place.kms(place.add_user())
     for operation, asked in (("sign", signed), ("verify", signed | verified)):
         assert refusal(getattr(kms, operation), **asked, DryRun=True) == DRY_RUN
         assert place.last_record().use == "record"
@@ -250,11 +250,11 @@ def test_rights(place: Place, kms: Any, new_key: NewKey) -> None:
     asked = {"KeyId": key_id, "Message": b"x", **ECDSA}
     signature = kms.sign(**asked)["Signature"]
     signer, verifier = place.add_user(allow("kms:Sign")), place.add_user(allow("kms:Verify", resource=arn_of(key_id)))
-    place.client(signer).sign(**asked)
-    place.client(verifier).verify(**asked, Signature=signature)
+    place.kms(signer).sign(**asked)
+    place.kms(verifier).verify(**asked, Signature=signature)
     for user, operation, action in ((signer, "verify", "kms:Verify"), (verifier, "sign", "kms:Sign")):
         given = asked | ({"Signature": signature} if operation == "verify" else {})
-        assert refusal(getattr(place.client(user), operation), **given) == (
+        assert refusal(getattr(place.kms(user), operation), **given) == (
             "AccessDeniedException",
             (
                 f"User: arn:aws:iam::{ACCOUNT}:user/{user.name} is not authorized to perform: {action} "
@@ -269,7 +269,7 @@ def test_conditions(place: Place, kept_key: KeptKey) -> None:
     policy = allow("kms:Sign")
     conditions = {"kms:SigningAlgorithm": "RSASSA_PSS_SHA_256", "kms:MessageType": "RAW"}
     policy["Statement"][0]["Condition"] = {"StringEquals": conditions}
-    client = place.client(place.add_user(policy))
+    client = place.kms(place.add_user(policy))
     right = {"KeyId": key_id, "Message": bytes(32), "SigningAlgorithm": "RSASSA_PSS_SHA_256"}
     for _ in range(2):  # the second one by what the first one has found
         client.sign(**right)

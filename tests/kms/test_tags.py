@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kms.asking import NewKey, arn_of, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 
@@ -85,7 +85,7 @@ def test_tags_need_their_rights(place: Place, new_key: NewKey) -> None:
     key_id = new_key()
     statement = allow("kms:TagResource")
     statement["Statement"][0]["Condition"] = {"StringEquals": {"aws:RequestTag/team": "blue"}}
-    client = place.client(place.add_user(statement))
+    client = place.kms(place.add_user(statement))
     client.tag_resource(KeyId=key_id, Tags=tags(team="blue"))
     assert refusal(client.tag_resource, KeyId=key_id, Tags=tags(team="red"))[0] == "AccessDeniedException"
     assert "kms:UntagResource" in refusal(client.untag_resource, KeyId=key_id, TagKeys=["team"])[1]

@@ -13,7 +13,7 @@ from fuin.kms import agreement, data_key_pairs, encapsulation, encryption, macs,
 from fuin.kms.faults import ValidationException
 from fuin.kms.uses import used
 from tests.kms.asking import NewKey, refusal
-from tests.kms.place import Place
+from tests.support.place import Place
 
 KEM = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
 MAC = {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}

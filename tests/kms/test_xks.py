@@ -17,7 +17,7 @@ from fuin.testing.xks_proxy.server import Switches
 from fuin.xks.failure import TEXTS, Why
 from tests.kms.asking import arn_of, refusal
 from tests.kms.key_stores import KeyStores, key_stores
-from tests.kms.place import Place
+from tests.support.place import Place
 
 INVALID = "KMSInvalidStateException"
 PAIRS = {"purpose": "test"}

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from tests.kms.place import REGION
+from tests.support.place import REGION
 from tests.support.server import User
 
 EMPTY = hashlib.sha256(b"").hexdigest()

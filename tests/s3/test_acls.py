@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import ACCOUNT, Place, refused
+from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.policies import allow
 
 OTHER = "210987654321"
@@ -84,7 +84,7 @@ def test_every_other_acl_is_refused(place: Place, bucket: str, members: dict[str
     for operation, more in asked:
         with pytest.raises(ClientError) as error:
             getattr(s3, operation)(Bucket=bucket, **more, **members)
-        assert refused(error.value) == (400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+        assert error_of(error.value) == (400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
     assert place.send("HEAD", f"/{bucket}/new").status == 404
     assert place.raw("GET", f"/{bucket}/k", {}).status == 403
 

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.s3.place import REGION, Place, refused
+from tests.support.place import REGION, Place, error_of
 from tests.support.server import User
 
 
@@ -183,4 +183,4 @@ def test_deleted_right_counts_at_once(place: Place, bucket: str) -> None:
     place.set_policy(user, allow("s3:ListBucket"))
     with pytest.raises(ClientError) as error:
         place.s3(user).put_object(Bucket=bucket, Key="k", Body=b"x")
-    assert refused(error.value)[0] == 403
+    assert error_of(error.value)[0] == 403

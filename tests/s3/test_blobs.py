@@ -9,7 +9,7 @@ import pytest
 from fuin.errors import StoreUnavailable
 from fuin.s3 import blobs
 from fuin.s3.blobs import NewBlob
-from tests.s3.place import Place
+from tests.support.place import Place
 
 ID = "ab" * 32
 

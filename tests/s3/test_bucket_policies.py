@@ -7,8 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.formats import notes
-from tests.kms.place import OTHER_ACCOUNT
-from tests.s3.place import Place, refused
+from tests.support.place import OTHER_ACCOUNT, Place, error_of
 from tests.support.policies import allow
 
 EVERYTHING = ["arn:aws:s3:::BUCKET", "arn:aws:s3:::BUCKET/*"]
@@ -98,11 +97,11 @@ def test_another_account_never_handles_the_policy(place: Place, bucket: str) -> 
     ):
         with pytest.raises(ClientError) as error:
             getattr(theirs, operation)(Bucket=bucket, **members)
-        assert refused(error.value)[:2] == (405, "MethodNotAllowed")
+        assert error_of(error.value)[:2] == (405, "MethodNotAllowed")
     place.s3().delete_bucket_policy(Bucket=bucket)
     with pytest.raises(ClientError) as error:
         theirs.get_bucket_policy(Bucket=bucket)
-    assert refused(error.value)[:2] == (403, "AccessDenied")
+    assert error_of(error.value)[:2] == (403, "AccessDenied")
 
 
 def test_the_owners_root_is_never_locked_out(place: Place, bucket: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
 
@@ -25,12 +25,12 @@ def test_life_of_a_bucket(place: Place) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     with pytest.raises(ClientError) as error:
         s3.delete_bucket(Bucket=bucket)
-    assert refused(error.value)[:2] == (409, "BucketNotEmpty")
+    assert error_of(error.value)[:2] == (409, "BucketNotEmpty")
     s3.delete_object(Bucket=bucket, Key="k")
     s3.delete_bucket(Bucket=bucket)
     with pytest.raises(ClientError) as error:
         s3.head_bucket(Bucket=bucket)
-    assert refused(error.value)[0] == 404
+    assert error_of(error.value)[0] == 404
 
 
 def test_unfinished_uploads_go_with_their_bucket(place: Place) -> None:
@@ -89,10 +89,10 @@ def test_names_are_unique(place: Place) -> None:
     place.s3().create_bucket(Bucket=bucket)
     with pytest.raises(ClientError) as error:
         place.s3(place.other_root).create_bucket(Bucket=bucket)
-    assert refused(error.value)[:2] == (409, "BucketAlreadyExists")
+    assert error_of(error.value)[:2] == (409, "BucketAlreadyExists")
     with pytest.raises(ClientError) as error:
         place.s3().create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    assert refused(error.value)[:2] == (409, "BucketAlreadyOwnedByYou")
+    assert error_of(error.value)[:2] == (409, "BucketAlreadyOwnedByYou")
 
 
 def test_regions(place: Place) -> None:
@@ -110,7 +110,7 @@ def test_regions(place: Place) -> None:
 def test_keys_are_looked_for_in_the_buckets_region(place: Place) -> None:
     """A bucket in another region takes keys of that region only."""
     place.s3().create_bucket(Bucket="in-tokyo", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
-    key = place.client(region="ap-northeast-1").create_key()["KeyMetadata"]["Arn"]
+    key = place.kms(region="ap-northeast-1").create_key()["KeyMetadata"]["Arn"]
     kms = {"ServerSideEncryption": "aws:kms"}
     done = place.s3().put_object(Bucket="in-tokyo", Key="k", Body=b"x", **kms, SSEKMSKeyId=key)
     assert done["SSEKMSKeyId"] == key
@@ -119,7 +119,7 @@ def test_keys_are_looked_for_in_the_buckets_region(place: Place) -> None:
     assert ":ap-northeast-1:" in done["SSEKMSKeyId"]
     with pytest.raises(ClientError) as error:
         place.s3().put_object(Bucket="in-tokyo", Key="k", Body=b"x", **kms, SSEKMSKeyId=place.new_key())
-    assert refused(error.value) == (400, "KMS.NotFoundException", "Invalid arn us-east-1")
+    assert error_of(error.value) == (400, "KMS.NotFoundException", "Invalid arn us-east-1")
 
 
 def test_buckets_are_listed_for_their_account(place: Place) -> None:
@@ -162,7 +162,7 @@ def test_each_operation_needs_its_right(
     user = place.add_user(policy)
     with pytest.raises(ClientError) as error:
         getattr(place.s3(user), name)(Bucket=bucket, **members)
-    assert refused(error.value)[0] == 403
+    assert error_of(error.value)[0] == 403
     place.set_policy(user, allow(action))
     getattr(place.s3(user), name)(Bucket=bucket, **members)
 
@@ -224,7 +224,7 @@ def test_policy_can_demand_encryption(place: Place, bucket: str) -> None:
     s3 = place.s3()
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"x")
-    assert refused(error.value)[0] == 403
+    assert error_of(error.value)[0] == 403
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="aws:kms")
 
 

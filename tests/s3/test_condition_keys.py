@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from fuin.access.circumstances import address
 from fuin.gate.http import Request
-from tests.s3.place import ACCOUNT, REGION, Place, refused
+from tests.support.place import ACCOUNT, REGION, Place, error_of
 from tests.support.server import User
 
 STRING, LIKE, BOOL, NULL, NUMBER = "StringEquals", "StringLike", "Bool", "Null", "NumericLessThan"
@@ -138,7 +138,7 @@ def denied(ask: Ask, s3: Any, bucket: str, key: str = "") -> bool:
     try:
         ask(s3, bucket, key)
     except ClientError as error:
-        return refused(error)[1] in {"AccessDenied", "403"}
+        return error_of(error)[1] in {"AccessDenied", "403"}
     return False
 
 

@@ -13,8 +13,8 @@ from fuin.gate.http import Receive, Request, Scope
 from fuin.s3 import reference
 from fuin.s3.routes import OBJECT
 from fuin.s3.subresource_table import TABLE, Subresource
-from tests.s3 import place as places
-from tests.s3.place import Place
+from fuin.testing.kit import http as edge
+from tests.support.place import Place
 
 _ACTIONS = {text.split(" ")[0] for actions in reference.ACTIONS.values() for text in actions}
 _HEADERS = {
@@ -68,7 +68,7 @@ def brought(place: Place) -> dict[str, set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gate, "_ask", spy)
-        patch.setattr(places, "Request", over_tls)
+        patch.setattr(edge, "Request", over_tls)
         bucket = place.bucket()
         for method, target in _REQUESTS:
             more = {

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.envelope.stream import parse_header
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
 DATA = os.urandom(600_000)
@@ -91,7 +91,7 @@ def test_copy_to_itself_under_a_new_default(place: Place, bucket: str, key: str)
     s3.delete_bucket_encryption(Bucket=bucket)
     with pytest.raises(ClientError) as error:
         copy(s3, bucket, Key="k")
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
+    assert error_of(error.value)[:2] == (400, "InvalidRequest")
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_conditions_on_the_source(place: Place, source: str) -> None:
     ):  # fmt: skip
         with pytest.raises(ClientError) as error:
             copy(s3, source, **members)
-        assert refused(error.value)[:2] == (412, "PreconditionFailed")
+        assert error_of(error.value)[:2] == (412, "PreconditionFailed")
     copy(s3, source, CopySourceIfMatch=head["ETag"], CopySourceIfUnmodifiedSince=old)
     with pytest.raises(ClientError) as error:
         copy(s3, source, IfNoneMatch="*")
-    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    assert error_of(error.value)[:2] == (412, "PreconditionFailed")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_rights_to_both_sides(place: Place, source: str, key: str, actions: tupl
     user = place.add_user(allow(*actions))
     with pytest.raises(ClientError) as error:
         copy(place.s3(user), source, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (403, "AccessDenied")
     assert missing in message
     assert place.send("GET", f"/{source}/copy").status == 404

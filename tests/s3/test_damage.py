@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.keyholder import line
 from fuin.s3 import index, sweep
-from tests.s3.place import Place
+from tests.support.place import Place
 from tests.support.policies import allow
 
 DATA = os.urandom(2_500_000)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuin.s3.encoded_words import decode, encode, sent
-from tests.s3.place import Place
+from tests.support.place import Place
 
 
 def wire(text: str) -> str:

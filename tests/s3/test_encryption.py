@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.envelope.stream import parse_header
-from tests.s3.place import ACCOUNT, Place, refused
+from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.policies import allow
 
 _RULE = "<Rule><ApplyServerSideEncryptionByDefault>{}</ApplyServerSideEncryptionByDefault></Rule>"
@@ -33,7 +33,7 @@ def default(place: Place, bucket: str, algorithm: str, key: str | None = None, *
 
 def test_key_is_answered_as_arn_whatever_was_sent(place: Place, bucket: str, key: str) -> None:
     """Key id, ARN and alias all come back as the key's ARN; the ETag is not the MD5 and never repeats."""
-    place.client().create_alias(AliasName=f"alias/{bucket}", TargetKeyId=key)
+    place.kms().create_alias(AliasName=f"alias/{bucket}", TargetKeyId=key)
     etags = set()
     for name in (key, key.rpartition("/")[2], f"alias/{bucket}", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/{bucket}"):
         done = put(place, bucket, **KMS, SSEKMSKeyId=name)
@@ -50,7 +50,7 @@ def test_no_key_means_the_managed_key(place: Place, bucket: str) -> None:
     """aws:kms without a key uses alias/aws/s3, made on first use, the same for all buckets."""
     first, second = put(place, bucket, **KMS), put(place, place.bucket(), **KMS)
     assert first["SSEKMSKeyId"] == second["SSEKMSKeyId"]
-    managed = place.client().describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    managed = place.kms().describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
     assert (managed["Arn"], managed["KeyManager"]) == (first["SSEKMSKeyId"], "AWS")
 
 
@@ -162,12 +162,12 @@ def test_kms_errors_reach_the_client(place: Place, bucket: str, name: str, code:
     for call in (place.s3().put_object, place.s3().create_multipart_upload):
         with pytest.raises(ClientError) as error:
             call(Bucket=bucket, Key="k", **KMS, SSEKMSKeyId=name)
-        assert refused(error.value) == (400, code, message)
+        assert error_of(error.value) == (400, code, message)
 
 
 def test_disabling_the_key_stops_reads_and_writes(place: Place, bucket: str) -> None:
     """DisableKey and ScheduleKeyDeletion refuse the very next request, and enabling brings the object back."""
-    key, s3, kms = place.new_key(), place.s3(), place.client()
+    key, s3, kms = place.new_key(), place.s3(), place.kms()
     put(place, bucket, **KMS, SSEKMSKeyId=key)
     steps = [
         (kms.disable_key, "KMS.DisabledException", f"{key} is disabled."),
@@ -177,10 +177,10 @@ def test_disabling_the_key_stops_reads_and_writes(place: Place, bucket: str) -> 
         step(KeyId=key)
         with pytest.raises(ClientError) as error:
             s3.get_object(Bucket=bucket, Key="k")
-        assert refused(error.value) == (400, code, message)
+        assert error_of(error.value) == (400, code, message)
         with pytest.raises(ClientError) as error:
             put(place, bucket, **KMS, SSEKMSKeyId=key)
-        assert refused(error.value)[1] == code
+        assert error_of(error.value)[1] == code
         assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 9
     kms.cancel_key_deletion(KeyId=key)
     kms.enable_key(KeyId=key)
@@ -193,11 +193,11 @@ def test_writer_needs_generate_data_key_and_nothing_else(place: Place, bucket: s
     place.s3(writer).put_object(Bucket=bucket, Key="k", Body=b"plaintext", **KMS, SSEKMSKeyId=key)
     with pytest.raises(ClientError) as error:
         place.s3(writer).get_object(Bucket=bucket, Key="k")
-    assert refused(error.value)[:2] == (403, "AccessDenied")
+    assert error_of(error.value)[:2] == (403, "AccessDenied")
     place.set_policy(writer, allow("s3:GetObject", "kms:GenerateDataKey"))
     with pytest.raises(ClientError) as error:
         place.s3(writer).get_object(Bucket=bucket, Key="k")
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (403, "AccessDenied")
     assert "kms:Decrypt" in message
     assert key in message
@@ -208,14 +208,14 @@ def test_encrypt_does_not_help_and_the_message_says_so(place: Place, bucket: str
     user = place.add_user(allow("s3:PutObject", "kms:Encrypt"))
     with pytest.raises(ClientError) as error:
         place.s3(user).put_object(Bucket=bucket, Key="k", Body=b"x", **KMS, SSEKMSKeyId=key)
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (403, "AccessDenied")
     assert f"is not authorized to perform: kms:GenerateDataKey on resource: {key}" in message
     assert "kms:Encrypt, which is allowed, does not help" in message
     place.set_policy(user, allow("s3:PutObject"))
     with pytest.raises(ClientError) as error:
         place.s3(user).put_object(Bucket=bucket, Key="k", Body=b"x", **KMS, SSEKMSKeyId=key)
-    assert "kms:Encrypt" not in refused(error.value)[2]
+    assert "kms:Encrypt" not in error_of(error.value)[2]
 
 
 def test_right_to_the_key_can_depend_on_the_object(place: Place, bucket: str, key: str) -> None:
@@ -233,7 +233,7 @@ def test_right_to_the_key_can_depend_on_the_object(place: Place, bucket: str, ke
     with pytest.raises(ClientError):
         s3.put_object(Bucket=bucket, Key="out/k", Body=b"x", **KMS, SSEKMSKeyId=key)
     with pytest.raises(ClientError):
-        place.client(user).generate_data_key(KeyId=key, KeySpec="AES_256")
+        place.kms(user).generate_data_key(KeyId=key, KeySpec="AES_256")
 
 
 def test_clients_context_is_bound_and_kept(place: Place, bucket: str, key: str) -> None:
@@ -270,7 +270,7 @@ def test_checksum_of_a_kms_object_needs_decrypt(place: Place, bucket: str, key: 
     assert place.s3(user).head_object(Bucket=bucket, Key="k")["ContentLength"] == 9
     with pytest.raises(ClientError) as error:
         place.s3(user).head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
-    assert refused(error.value)[0] == 403
+    assert error_of(error.value)[0] == 403
 
 
 @pytest.mark.parametrize("algorithm", ["AES256", "aws:kms"])
@@ -296,9 +296,7 @@ def test_service_key_of_sse_s3_is_not_for_callers(place: Place, bucket: str) -> 
     (blob,) = set(place.blobs()) - before
     header = parse_header(blob.read_bytes())
     with pytest.raises(ClientError):
-        place.client().decrypt(
-            CiphertextBlob=header.encrypted_data_keys[0].ciphertext, EncryptionContext=header.context
-        )
+        place.kms().decrypt(CiphertextBlob=header.encrypted_data_keys[0].ciphertext, EncryptionContext=header.context)
 
 
 def test_every_request_is_recorded(place: Place, bucket: str, key: str) -> None:

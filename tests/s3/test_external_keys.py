@@ -8,7 +8,7 @@ import pytest
 from fuin.testing.xks_proxy.manager import DISABLED
 from tests.kms.asking import refusal
 from tests.kms.key_stores import KeyStores, key_stores
-from tests.s3.place import Place
+from tests.support.place import Place
 
 BODY = b"object " * 1000
 

@@ -6,8 +6,8 @@ import pytest
 import urllib3
 from sqlalchemy import Connection, text
 
-from tests.s3.place import Place, Reply
 from tests.s3.test_authentication import presigned
+from tests.support.place import Place, Reply
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fuin.s3.hosts import bucket_of
 from fuin.server.config import WorkerConfig
 from fuin.server.domains import read_domains
 from fuin.settings import Settings
-from tests.s3.place import Place, Reply
+from tests.support.place import Place, Reply
 
 DOMAINS = ("fuin.example.com", "example.com", "s3.fuin.example.com")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 
 TAG = {"TagSet": [{"Key": "team", "Value": "blue"}]}
 NONE: dict[str, Any] = {}
@@ -85,12 +85,12 @@ def test_what_is_not_built_is_refused_and_not_kept(
         try:
             return _get(place, bucket, name)
         except ClientError as error:
-            return refused(error)
+            return error_of(error)
 
     before = read()
     with pytest.raises(ClientError) as error:
         _put(place, bucket, name, document)
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (501, "NotImplemented")
     assert message.startswith(what)
     assert read() == before

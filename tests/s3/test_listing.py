@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.s3.place import ACCOUNT, Place, refused
+from tests.support.place import ACCOUNT, Place, error_of
 
 NAMES = ["a", "a/", "a/b", "a/b/c", "a/c", "a0", "b", "b/x", "é", "日本/x", "z z", "z+z", "%41", "\U0001f600"]
 
@@ -78,7 +78,7 @@ def test_tokens_are_opaque_and_checked(place: Place, listed: str) -> None:
     for token in ("nonsense", "AAAA", ""):
         with pytest.raises(ClientError) as error:
             place.s3().list_objects_v2(Bucket=listed, ContinuationToken=token)
-        assert refused(error.value)[:2] == (400, "InvalidArgument")
+        assert error_of(error.value)[:2] == (400, "InvalidArgument")
 
 
 def test_what_a_listing_tells(place: Place, listed: str) -> None:

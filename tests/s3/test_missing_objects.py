@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.server import User
 
 Ask = Callable[[Any, str], Any]
@@ -77,7 +77,7 @@ def refused_status(ask: Callable[[], Any]) -> int:
     """Return the status of a refusal."""
     with pytest.raises(ClientError) as error:
         ask()
-    return refused(error.value)[0]
+    return error_of(error.value)[0]
 
 
 def test_query_of_another_operation_is_no_fact(place: Place, user: User, bucket: str) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from fuin.numbers import whole_number
-from tests.s3.place import Place
+from tests.support.place import Place
 
 NONE = (
     "²", "١", "1" * 5_000, "0" * 5_000 + "1", "000001" + "1" * 5_000, "-1", "+1", "1_0", " 1", "1.0", "0x1", "1e1", "x",

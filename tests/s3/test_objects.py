@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 
 
 def test_object_comes_back_as_it_was_put(s3: Any, bucket: str) -> None:
@@ -135,7 +135,7 @@ def test_too_much_metadata_is_refused(s3: Any, bucket: str) -> None:
     """More than 2 KB of user metadata is refused, and nothing is stored."""
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"x", Metadata={"a": "b" * 2048})
-    assert refused(error.value)[:2] == (400, "MetadataTooLarge")
+    assert error_of(error.value)[:2] == (400, "MetadataTooLarge")
     with pytest.raises(ClientError):
         s3.head_object(Bucket=bucket, Key="k")
 
@@ -157,7 +157,7 @@ def test_condition_of_a_delete_is_not_ignored(s3: Any, bucket: str, members: dic
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     with pytest.raises(ClientError) as error:
         s3.delete_object(Bucket=bucket, Key="k", **members)
-    assert refused(error.value)[:2] == (501, "NotImplemented")
+    assert error_of(error.value)[:2] == (501, "NotImplemented")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
 
@@ -184,7 +184,7 @@ def test_what_is_not_built_is_refused(place: Place, bucket: str, members: dict[s
         return
     with pytest.raises(ClientError) as error:
         request.put_object(Bucket=bucket, Key="k", Body=b"x", **members)
-    assert refused(error.value)[1] == code
+    assert error_of(error.value)[1] == code
 
 
 @pytest.mark.parametrize("acl", ["private", "bucket-owner-full-control"])
@@ -197,13 +197,13 @@ def test_missing_objects_and_buckets(s3: Any, bucket: str) -> None:
     """404 with NoSuchKey and NoSuchBucket; HEAD without a body."""
     with pytest.raises(ClientError) as error:
         s3.get_object(Bucket=bucket, Key="none")
-    assert refused(error.value)[:2] == (404, "NoSuchKey")
+    assert error_of(error.value)[:2] == (404, "NoSuchKey")
     with pytest.raises(ClientError) as error:
         s3.head_object(Bucket=bucket, Key="none")
-    assert refused(error.value)[:2] == (404, "404")
+    assert error_of(error.value)[:2] == (404, "404")
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket="no-such-bucket", Key="k", Body=b"x")
-    assert refused(error.value)[:2] == (404, "NoSuchBucket")
+    assert error_of(error.value)[:2] == (404, "NoSuchBucket")
 
 
 def test_key_too_long(s3: Any, bucket: str) -> None:
@@ -211,7 +211,7 @@ def test_key_too_long(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="é" * 512, Body=b"x")
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="é" * 512 + "a", Body=b"x")
-    assert refused(error.value)[:2] == (400, "KeyTooLongError")
+    assert error_of(error.value)[:2] == (400, "KeyTooLongError")
 
 
 def test_delete_is_idempotent_and_removes_the_bytes(place: Place, bucket: str) -> None:
@@ -242,14 +242,14 @@ def test_conditional_writes(s3: Any, bucket: str) -> None:
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")
-    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    assert error_of(error.value)[:2] == (412, "PreconditionFailed")
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch='"00"')
-    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    assert error_of(error.value)[:2] == (412, "PreconditionFailed")
     s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfMatch=etag)
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="new", Body=b"2", IfMatch=etag)
-    assert refused(error.value)[:2] == (404, "NoSuchKey")
+    assert error_of(error.value)[:2] == (404, "NoSuchKey")
 
 
 def test_conditional_reads(s3: Any, bucket: str) -> None:
@@ -263,7 +263,7 @@ def test_conditional_reads(s3: Any, bucket: str) -> None:
         for call in (s3.get_object, s3.head_object):
             with pytest.raises(ClientError) as error:
                 call(Bucket=bucket, Key="k", **members)
-            assert refused(error.value)[0] == status
+            assert error_of(error.value)[0] == status
 
 
 def test_many_objects_are_deleted_at_once(s3: Any, bucket: str) -> None:

@@ -18,7 +18,7 @@ from fuin.s3.blobs import NewBlob
 from fuin.s3.orphans import Note, may_delete
 from fuin.store.engine import epoch, installation
 from fuin.store.engine.installation import Standing
-from tests.s3.place import Place
+from tests.support.place import Place
 
 DAY = 86400.0
 NOW = 1_800_000_000.0

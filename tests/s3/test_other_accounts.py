@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.kms.place import ACCOUNT, OTHER_ACCOUNT
-from tests.s3.place import Place, refused
+from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place, error_of
 from tests.support.policies import EVERYTHING, allow
 
 
@@ -14,7 +13,7 @@ def told(call: Any, **members: Any) -> tuple[int, str, str]:
     """Return status, code and message of a refusal."""
     with pytest.raises(ClientError) as caught:
         call(**members)
-    return refused(caught.value)
+    return error_of(caught.value)
 
 
 GENERIC = (403, "AccessDenied", "Access Denied")

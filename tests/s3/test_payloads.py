@@ -13,7 +13,7 @@ from awscrt import checksums as crt
 
 from fuin.access import streaming
 from tests.s3 import chunks
-from tests.s3.place import Place, Reply
+from tests.support.place import Place, Reply
 
 DATA = os.urandom(300_000)
 VALUES: dict[str, Callable[[bytes], bytes]] = {

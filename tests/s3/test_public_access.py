@@ -12,7 +12,7 @@ from fuin.access.explain import Evaluation, explain
 from fuin.access.principal import account_root
 from fuin.identity import in_force
 from fuin.store.s3 import buckets
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
 ALL = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
@@ -36,7 +36,7 @@ def test_a_new_bucket_takes_no_public_policy(place: Place, bucket: str) -> None:
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == ALL
     with pytest.raises(ClientError) as error:
         s3.put_bucket_policy(Bucket=bucket, Policy=_policy(bucket, "*"))
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (403, "AccessDenied")
     assert message.endswith("prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
     assert place.send("GET", f"/{bucket}?policy").code == "NoSuchBucketPolicy"
@@ -127,7 +127,7 @@ def test_a_block_that_comes_while_a_policy_is_stored_holds(
     monkeypatch.setattr(store, "commit", overtaken)
     with pytest.raises(ClientError) as error:
         s3.put_bucket_policy(Bucket=bucket, Policy=_policy(bucket, "*"))
-    assert refused(error.value)[0] == 403
+    assert error_of(error.value)[0] == 403
     monkeypatch.undo()
     assert place.send("GET", f"/{bucket}?policy").code == "NoSuchBucketPolicy"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.s3.place import REGION, Place
+from tests.support.place import REGION, Place
 from tests.support.server import User
 
 IRELAND = "eu-west-1"

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place
+from tests.support.place import Place
 
 IRELAND = "eu-west-1"
 
 
 def test_each_bucket_uses_the_key_of_its_region(place: Place, s3: Any) -> None:
     """Objects name the key of the bucket's Region, and a disabled replica closes the buckets there alone."""
-    kms, there = place.client(), place.client(region=IRELAND)
+    kms, there = place.kms(), place.kms(region=IRELAND)
     key = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
     kms.replicate_key(KeyId=key, ReplicaRegion=IRELAND)
     s3.create_bucket(Bucket="related-here")

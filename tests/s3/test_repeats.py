@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.s3.place import Place, Reply
+from tests.support.place import Place, Reply
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -53,7 +53,7 @@ def test_repeated_headers_of_sse_s3(place: Place, bucket: str) -> None:
 def test_repeated_headers_of_sse_kms(place: Place, bucket: str) -> None:
     """The key may be repeated as an ARN, an id or by an alias, and the context as it was given."""
     arn, alias = place.new_key(), f"alias/{secrets.token_hex(4)}"
-    place.client().create_alias(AliasName=alias, TargetKeyId=arn)
+    place.kms().create_alias(AliasName=alias, TargetKeyId=arn)
     members = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": alias, "SSEKMSEncryptionContext": encoded(a="1")}
     for key in (arn, arn.rpartition("/")[2], alias, arn.rpartition(":")[0] + f":{alias}", ""):
         upload = Upload(place, bucket, **members)
@@ -98,7 +98,7 @@ def test_customer_keys_stay_refused(place: Place, bucket: str) -> None:
 def test_an_alias_tells_nothing_to_strangers_of_the_key(place: Place, bucket: str) -> None:
     """Whether an alias names the upload's key is told only to those who may open its data key."""
     arn, alias = place.new_key(), f"alias/{secrets.token_hex(4)}"
-    place.client().create_alias(AliasName=alias, TargetKeyId=arn)
+    place.kms().create_alias(AliasName=alias, TargetKeyId=arn)
     upload = Upload(place, bucket, ServerSideEncryption="aws:kms", SSEKMSKeyId=arn)
     stranger = place.add_user(allow("s3:PutObject"))
     for name in (alias, "alias/no-such-alias"):

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.s3 import blobs, reading
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 
 MIB = 1024 * 1024
 
@@ -79,7 +79,7 @@ def test_an_object_that_is_replaced_all_the_time(
     monkeypatch.setattr(blobs, "open_file", Replacement(place, bucket, 99).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
-    assert refused(error.value)[:2] == (503, "SlowDown")
+    assert error_of(error.value)[:2] == (503, "SlowDown")
 
 
 @pytest.mark.parametrize("read", [copy, copy_part])
@@ -93,7 +93,7 @@ def test_a_source_of_many_parts(
     monkeypatch.setattr(blobs, "open_file", Replacement(place, bucket, 1, skipped=1).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
-    assert refused(error.value)[:2] == (503, "SlowDown")
+    assert error_of(error.value)[:2] == (503, "SlowDown")
     place.settle()
     assert len(place.blobs()) == before - 1  # two parts went, one object came, and of the copy nothing is left
     assert read(place.s3(), bucket) == b"new 1"
@@ -112,7 +112,7 @@ def test_a_lost_file_is_an_error(
     monkeypatch.setattr(reading, "_OPEN_AT_ONCE", at_once)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
-    assert refused(error.value)[:2] == (500, "InternalError")
+    assert error_of(error.value)[:2] == (500, "InternalError")
 
 
 def upload(place: Place, bucket: str) -> None:

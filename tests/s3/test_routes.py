@@ -10,7 +10,7 @@ from fuin.s3 import routes
 from fuin.s3.faults import S3Fault
 from fuin.s3.operations import BUILT
 from fuin.s3.routes import ROUTES, TWINS, Route
-from tests.s3.place import Place
+from tests.support.place import Place
 
 MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")
 LEVELS = {"/": routes.SERVICE, "/{Bucket}": routes.BUCKET, "/{Bucket}/{Key+}": routes.OBJECT}

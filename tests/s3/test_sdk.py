@@ -8,7 +8,7 @@ from aws_encryption_sdk.identifiers import CommitmentPolicy
 from botocore.session import Session
 from cryptography.exceptions import InvalidTag
 
-from tests.s3.place import REGION, Place
+from tests.support.place import REGION, Place
 
 MIB = 1024 * 1024
 

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.s3 import storage_classes
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 
 
 def _class_in_list(s3: Any, bucket: str, key: str) -> str:
@@ -50,7 +50,7 @@ def test_what_is_no_class_of_such_buckets(s3: Any, bucket: str, name: str) -> No
     ):  # fmt: skip
         with pytest.raises(ClientError) as error:
             getattr(s3, operation)(Bucket=bucket, Key="new", StorageClass=name, **members)
-        assert refused(error.value)[:2] == (400, "InvalidStorageClass")
+        assert error_of(error.value)[:2] == (400, "InvalidStorageClass")
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 

@@ -10,7 +10,7 @@ from fuin.s3 import subresources
 from fuin.s3.operations import BUILT
 from fuin.s3.routes import OBJECT, ROUTES
 from fuin.s3.subresource_table import NOT_BUILT, TABLE, Subresource
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -78,10 +78,10 @@ def test_what_is_not_set_is_answered_as_aws_does(place: Place, untouched: str, n
         return
     with pytest.raises(ClientError) as error:
         _asked(place, name, untouched)
-    assert refused(error.value)[:2] == expected
+    assert error_of(error.value)[:2] == expected
     with pytest.raises(ClientError) as error:
         _asked(place, name, "no-such-bucket-of-this-test")
-    assert refused(error.value)[:2] == (404, "NoSuchBucket")
+    assert error_of(error.value)[:2] == (404, "NoSuchBucket")
 
 
 def test_an_object_that_is_not_there_has_no_tags_to_read(place: Place, bucket: str) -> None:

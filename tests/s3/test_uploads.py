@@ -11,7 +11,7 @@ from awscrt import checksums as crt
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from tests.s3.place import Place, refused
+from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
 MIB = 1024 * 1024
@@ -86,7 +86,7 @@ def test_ranges_and_parts_of_a_multipart_object(place: Place, bucket: str) -> No
     assert s3.head_object(Bucket=bucket, Key="k", PartNumber=1)["ContentLength"] == 5 * MIB
     with pytest.raises(ClientError) as error:
         body(s3, bucket, PartNumber=3)
-    assert refused(error.value)[:2] == (416, "InvalidPartNumber")
+    assert error_of(error.value)[:2] == (416, "InvalidPartNumber")
 
 
 def test_checksums_of_parts(place: Place, bucket: str) -> None:
@@ -163,7 +163,7 @@ def test_uploading_parts_needs_decrypt(place: Place, bucket: str, key: str) -> N
     upload_id = create(s3, bucket, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
     with pytest.raises(ClientError) as error:
         put(s3, bucket, upload_id, 1, b"x")
-    status, code, message = refused(error.value)
+    status, code, message = error_of(error.value)
     assert (status, code) == (403, "AccessDenied")
     assert f"is not authorized to perform: kms:Decrypt on resource: {key}" in message
     assert "S3 opens it again for each part, which needs kms:Decrypt" in message
@@ -178,7 +178,7 @@ def test_listing_parts_needs_decrypt(place: Place, bucket: str, key: str) -> Non
     user = place.add_user(allow("s3:*"))
     with pytest.raises(ClientError) as error:
         place.s3(user).list_parts(Bucket=bucket, Key="k", UploadId=upload_id)
-    assert "kms:Decrypt" in refused(error.value)[2]
+    assert "kms:Decrypt" in error_of(error.value)[2]
 
 
 def test_completion_is_refused(place: Place, bucket: str) -> None:
@@ -197,10 +197,10 @@ def test_completion_is_refused(place: Place, bucket: str) -> None:
     for parts, code in cases:
         with pytest.raises(ClientError) as error:
             complete(s3, bucket, upload_id, *parts)
-        assert refused(error.value)[:2] == (400, code)
+        assert error_of(error.value)[:2] == (400, code)
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, last, MpuObjectSize=5)
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
+    assert error_of(error.value)[:2] == (400, "InvalidRequest")
     assert place.send("GET", f"/{bucket}/k").status == 404
     complete(s3, bucket, upload_id, last, MpuObjectSize=4)
 
@@ -215,7 +215,7 @@ def test_completion_can_be_repeated(place: Place, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"other")
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, part)
-    assert refused(error.value)[:2] == (404, "NoSuchUpload")
+    assert error_of(error.value)[:2] == (404, "NoSuchUpload")
 
 
 def test_conditional_completion(s3: Any, bucket: str) -> None:
@@ -225,7 +225,7 @@ def test_conditional_completion(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"first")
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, part, IfNoneMatch="*")
-    assert refused(error.value)[:2] == (412, "PreconditionFailed")
+    assert error_of(error.value)[:2] == (412, "PreconditionFailed")
     assert body(s3, bucket) == b"first"
 
 
@@ -241,10 +241,10 @@ def test_abort_removes_everything(place: Place, bucket: str) -> None:
     for call in (s3.abort_multipart_upload, s3.list_parts):
         with pytest.raises(ClientError) as error:
             call(Bucket=bucket, Key="k", UploadId=upload_id)
-        assert refused(error.value)[:2] == (404, "NoSuchUpload")
+        assert error_of(error.value)[:2] == (404, "NoSuchUpload")
     with pytest.raises(ClientError) as error:
         put(s3, bucket, upload_id, 1, b"x")
-    assert refused(error.value)[:2] == (404, "NoSuchUpload")
+    assert error_of(error.value)[:2] == (404, "NoSuchUpload")
 
 
 @pytest.mark.parametrize("number", ["0", "10001", "x", "-1", "1e3"])
@@ -313,10 +313,10 @@ def test_composite_checksum(place: Place, bucket: str) -> None:
     two = put(s3, bucket, upload_id, 2, THREE, ChecksumAlgorithm="SHA256")
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, one, {"PartNumber": 2, "ETag": two["ETag"]})
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
+    assert error_of(error.value)[:2] == (400, "InvalidRequest")
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, one, two | {"ChecksumSHA256": one["ChecksumSHA256"]})
-    assert refused(error.value)[:2] == (400, "InvalidPart")
+    assert error_of(error.value)[:2] == (400, "InvalidPart")
     done = complete(s3, bucket, upload_id, one, two)
     digests = hashlib.sha256(ONE).digest() + hashlib.sha256(THREE).digest()
     assert done["ChecksumSHA256"] == f"{encoded(hashlib.sha256(digests).digest())}-2"
@@ -331,7 +331,7 @@ def test_full_object_checksum(place: Place, bucket: str) -> None:
     wanted = encoded(zlib.crc32(ONE + TWO + THREE).to_bytes(4, "big"))
     with pytest.raises(ClientError) as error:
         complete(s3, bucket, upload_id, *parts, ChecksumCRC32="AAAAAA==", ChecksumType="FULL_OBJECT")
-    assert refused(error.value)[:2] == (400, "BadDigest")
+    assert error_of(error.value)[:2] == (400, "BadDigest")
     done = complete(s3, bucket, upload_id, *parts, ChecksumCRC32=wanted, ChecksumType="FULL_OBJECT")
     assert done["ChecksumCRC32"] == wanted
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == ONE + TWO + THREE
@@ -349,7 +349,7 @@ def test_impossible_checksum_types(place: Place, bucket: str, members: dict[str,
     """Only the pairs that S3 knows are taken."""
     with pytest.raises(ClientError) as error:
         create(place.s3(checksums=False), bucket, **members)
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
+    assert error_of(error.value)[:2] == (400, "InvalidRequest")
 
 
 def test_part_with_another_checksum_is_refused(s3: Any, bucket: str) -> None:
@@ -357,7 +357,7 @@ def test_part_with_another_checksum_is_refused(s3: Any, bucket: str) -> None:
     upload_id = create(s3, bucket, ChecksumAlgorithm="SHA1")
     with pytest.raises(ClientError) as error:
         put(s3, bucket, upload_id, 1, b"x", ChecksumAlgorithm="CRC32")
-    assert refused(error.value)[:2] == (400, "InvalidRequest")
+    assert error_of(error.value)[:2] == (400, "InvalidRequest")
 
 
 def test_parts_are_copied_from_objects(place: Place, bucket: str) -> None:
@@ -381,4 +381,4 @@ def test_parts_are_copied_from_objects(place: Place, bucket: str) -> None:
                 Bucket=bucket, Key="k", UploadId=create(s3, bucket), PartNumber=1, CopySourceRange=span,
                 CopySource={"Bucket": bucket, "Key": "source"},
             )  # fmt: skip
-        assert refused(error.value)[:2] == (400, "InvalidArgument")
+        assert error_of(error.value)[:2] == (400, "InvalidArgument")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.s3.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from fuin.audit import reader
 from fuin.formats import record
 from fuin.gate.http import ClientGone, Receive, Request, Scope, Send
 from fuin.server.application import HANDLERS, service_of
-from tests.s3.place import REGION, Place
+from tests.support.place import REGION, Place
 from tests.support.server import User
 
 # Of a record beside the draft and the key id: docs/formats/audit-record.md.

@@ -1,6 +1,6 @@
 """The cache of signing keys is filled by those who have the secret only."""
 
-from tests.s3.place import Place
+from tests.support.place import Place
 from tests.support.server import User
 
 

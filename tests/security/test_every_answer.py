@@ -92,8 +92,8 @@ def furnish(made: Edges) -> None:
     everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}
     made.put_policy("bucket", {**everybody, "Condition": {"StringNotLike": headers}})
     made.key = made.new_key()
-    made.client().create_alias(AliasName="alias/a", TargetKeyId=made.key)
-    made.blob = made.client().encrypt(KeyId=made.key, Plaintext=b"x")["CiphertextBlob"]
+    made.kms().create_alias(AliasName="alias/a", TargetKeyId=made.key)
+    made.blob = made.kms().encrypt(KeyId=made.key, Plaintext=b"x")["CiphertextBlob"]
 
 
 def check(place: Edges, service: str, method: str, target: str, headers: dict[str, str], body: bytes, who: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.policies import allow
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fuin.gate.throttle import Throttle
 from fuin.kms.throttling import read_quotas
-from tests.kms.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,8 @@ from fuin.store.engine.writer import Effect, Job
 from fuin.store.errors import RightsMoved
 from fuin.store.identity import access_keys
 from tests.kms.granting import give
-from tests.kms.place import REGION, wait
-from tests.kms.place import Place as KeyService
-from tests.s3.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, REGION, Place, wait
+from tests.support.place import Place as KeyService
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -125,12 +124,12 @@ _OF_KEYS: dict[str, Callable[[Any, str], Any]] = {
 @pytest.mark.parametrize("operation", _OF_KEYS)
 def test_key_policy_that_was_replaced(place: Place, operation: str) -> None:
     """Whom the new key policy leaves out changes nothing any more by the old one."""
-    root, user = place.client(), place.add_user(_NOTHING)
+    root, user = place.kms(), place.add_user(_NOTHING)
     key_id = root.create_key(Policy=_key_policy(user))["KeyMetadata"]["KeyId"]
     late = _late(
         place,
         lambda: root.put_key_policy(KeyId=key_id, Policy=_key_policy()),
-        lambda: _OF_KEYS[operation](place.client(user), key_id),
+        lambda: _OF_KEYS[operation](place.kms(user), key_id),
     )
     assert _code(late) == "AccessDeniedException"
     assert root.get_key_policy(KeyId=key_id)["Policy"] == _key_policy()
@@ -140,9 +139,9 @@ def test_key_policy_that_was_replaced(place: Place, operation: str) -> None:
 
 
 _BY_USER: dict[str, Callable[[Place, User, str], Any]] = {
-    "CreateKey": lambda place, user, _: place.client(user).create_key(),
-    "CreateAlias": lambda place, user, key: place.client(user).create_alias(AliasName="alias/late", TargetKeyId=key),
-    "CreateGrant": lambda place, user, key: _OF_KEYS["CreateGrant"](place.client(user), key),
+    "CreateKey": lambda place, user, _: place.kms(user).create_key(),
+    "CreateAlias": lambda place, user, key: place.kms(user).create_alias(AliasName="alias/late", TargetKeyId=key),
+    "CreateGrant": lambda place, user, key: _OF_KEYS["CreateGrant"](place.kms(user), key),
     "CreateBucket": lambda place, user, _: place.s3(user).create_bucket(Bucket="late-bucket"),
     "PutObject": lambda place, user, _: place.s3(user).put_object(Bucket="kept", Key="late", Body=b"x"),
     "DeleteObject": lambda place, user, _: place.s3(user).delete_object(Bucket="kept", Key="old"),
@@ -161,7 +160,7 @@ def kept(place: Place) -> str:
     """Give a bucket with one object, and a key that names the account; return the key's id."""
     place.s3().create_bucket(Bucket="kept")
     place.s3().put_object(Bucket="kept", Key="old", Body=b"x")
-    key_id: str = place.client().create_key()["KeyMetadata"]["KeyId"]
+    key_id: str = place.kms().create_key()["KeyMetadata"]["KeyId"]
     return key_id
 
 
@@ -176,7 +175,7 @@ def test_user_policy_that_was_replaced(place: Place, kept: str, operation: str) 
     assert "because no identity-based policy allows" in str(late.exception())
     assert [found["Key"] for found in place.s3().list_objects_v2(Bucket="kept")["Contents"]] == ["old"]
     assert "late-bucket" not in [bucket["Name"] for bucket in place.s3().list_buckets()["Buckets"]]
-    assert not place.client().list_grants(KeyId=kept)["Grants"]
+    assert not place.kms().list_grants(KeyId=kept)["Grants"]
     assert "Uploads" not in place.s3().list_multipart_uploads(Bucket="kept")
     assert len(place.blobs()) == 1
 
@@ -194,18 +193,18 @@ def test_access_key_that_was_switched_off(place: Place, kept: str, operation: st
     )
     assert _code(late) in {"UnrecognizedClientException", "InvalidAccessKeyId"}
     assert [found["Key"] for found in place.s3().list_objects_v2(Bucket="kept")["Contents"]] == ["old"]
-    assert not place.client().list_grants(KeyId=kept)["Grants"]
+    assert not place.kms().list_grants(KeyId=kept)["Grants"]
 
 
 def test_grant_that_was_revoked(place: Place) -> None:
     """A grant that has ended makes no other grant any more."""
-    root, user = place.client(), place.add_user(_NOTHING)
+    root, user = place.kms(), place.add_user(_NOTHING)
     key_id = root.create_key()["KeyMetadata"]["KeyId"]
     grant_id = give(root, key_id, f"arn:aws:iam::{ACCOUNT}:user/{user.name}", "CreateGrant", "Decrypt")
     late = _late(
         place,
         lambda: root.revoke_grant(KeyId=key_id, GrantId=grant_id),
-        lambda: _OF_KEYS["CreateGrant"](place.client(user), key_id),
+        lambda: _OF_KEYS["CreateGrant"](place.kms(user), key_id),
     )
     assert _code(late) == "AccessDeniedException"
     assert not root.list_grants(KeyId=key_id)["Grants"]
@@ -228,7 +227,7 @@ def test_bucket_policy_that_was_replaced(place: Place) -> None:
 
 def test_tag_that_was_taken_away(place: Place) -> None:
     """A right that a key's tag gave is gone with the tag, also for a change that waits."""
-    root, user = place.client(), place.add_user(_NOTHING)
+    root, user = place.kms(), place.add_user(_NOTHING)
     tagged = {"StringEquals": {"aws:ResourceTag/open": "yes"}}
     arn = f"arn:aws:iam::{ACCOUNT}:user/{user.name}"
     policy = _policy(_naming(_ROOT, "kms:*"), {**_naming(arn, "kms:CreateGrant"), "Condition": tagged})
@@ -237,15 +236,15 @@ def test_tag_that_was_taken_away(place: Place) -> None:
     late = _late(
         place,
         lambda: root.untag_resource(KeyId=key_id, TagKeys=["open"]),
-        lambda: _OF_KEYS["CreateGrant"](place.client(user), key_id),
+        lambda: _OF_KEYS["CreateGrant"](place.kms(user), key_id),
     )
     assert _code(late) == "AccessDeniedException"
 
 
 def test_who_has_lost_nothing_is_not_disturbed(place: Place) -> None:
     """A change by somebody else's rights goes through, asked for twice; its record shows both answers."""
-    root, user, other = place.client(), place.add_user(allow("kms:CreateKey")), place.add_user(allow("kms:*"))
-    late = _late(place, lambda: place.set_policy(other, _NOTHING), lambda: place.client(user).create_key())
+    root, user, other = place.kms(), place.add_user(allow("kms:CreateKey")), place.add_user(allow("kms:*"))
+    late = _late(place, lambda: place.set_policy(other, _NOTHING), lambda: place.kms(user).create_key())
     made = late.result()
     assert root.describe_key(KeyId=made["KeyMetadata"]["KeyId"])["KeyMetadata"]["Enabled"]
     records = place.record(made["ResponseMetadata"]["RequestId"])
@@ -254,8 +253,8 @@ def test_who_has_lost_nothing_is_not_disturbed(place: Place) -> None:
 
 def test_changes_that_take_nothing_disturb_nobody(place: Place) -> None:
     """A new key or grant takes no right from anybody, so that changes beside it are asked for once."""
-    root, user = place.client(), place.add_user(allow("kms:CreateKey"))
-    late = _late(place, root.create_key, lambda: place.client(user).create_key())
+    root, user = place.kms(), place.add_user(allow("kms:CreateKey"))
+    late = _late(place, root.create_key, lambda: place.kms(user).create_key())
     records = place.record(late.result()["ResponseMetadata"]["RequestId"])
     assert len(records[-1].draft["decisions"]) == 1
 
@@ -270,7 +269,7 @@ def test_rights_that_never_rest(place: Place, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(place.services.store, "commit", moved)
     with pytest.raises(ClientError, match="KMSInternalException"):
-        place.client().create_key()
+        place.kms().create_key()
     assert 2 <= len(tries) <= 32
 
 

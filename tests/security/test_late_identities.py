@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from fuin.keyholder.client import Keyholder
 from fuin.store.identity import access_keys
 from tests.identity.assuming import new_role, trust, user_arn
-from tests.identity.place import ACCOUNT, ANYTHING, Place
 from tests.identity.test_rights import may
 from tests.security.test_late_changes import _late
+from tests.support.place import ACCOUNT, ANYTHING, Place
 
 Names = Callable[[str], str]
 BLUE = [{"Key": "Team", "Value": "blue"}]

@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 
 from fuin import ids
 from fuin.store.identity import users
-from tests.kms.place import wait
-from tests.s3.place import ACCOUNT, Place
 from tests.security.test_late_changes import _late
+from tests.support.place import ACCOUNT, Place, wait
 
 Names = Callable[[str], str]
 
@@ -26,15 +25,15 @@ def _naming(arn: str, resource: str = "*") -> str:
 
 _CHANGES: dict[str, tuple[Callable[[Place, str, str, str], Any], str]] = {
     "CreateKey": (
-        lambda place, arn, _key, _bucket: place.client().create_key(Policy=_naming(arn)),
+        lambda place, arn, _key, _bucket: place.kms().create_key(Policy=_naming(arn)),
         "MalformedPolicyDocumentException",
     ),
     "PutKeyPolicy": (
-        lambda place, arn, key, _bucket: place.client().put_key_policy(KeyId=key, Policy=_naming(arn)),
+        lambda place, arn, key, _bucket: place.kms().put_key_policy(KeyId=key, Policy=_naming(arn)),
         "MalformedPolicyDocumentException",
     ),
     "CreateGrant": (
-        lambda place, arn, key, _bucket: place.client().create_grant(
+        lambda place, arn, key, _bucket: place.kms().create_grant(
             KeyId=key, GranteePrincipal=arn, Operations=["Decrypt"]
         ),
         "InvalidArnException",
@@ -53,8 +52,8 @@ def test_user_who_ends_meanwhile_is_not_named(place: Place, unique: Names, opera
     """The user was there when the policy or grant was checked, and not any more when it would be stored."""
     change, code = _CHANGES[operation]
     name, bucket = unique("ending"), place.bucket(unique("late"))
-    key = place.client().create_key()["KeyMetadata"]["KeyId"]
-    before = len(place.client().list_keys()["Keys"])
+    key = place.kms().create_key()["KeyMetadata"]["KeyId"]
+    before = len(place.kms().list_keys()["Keys"])
     store = place.services.store
 
     def insert(conn: Connection) -> None:
@@ -70,8 +69,8 @@ def test_user_who_ends_meanwhile_is_not_named(place: Place, unique: Names, opera
     error = late.exception()
     assert isinstance(error, ClientError), f"it was not refused: {error!r}"
     assert error.response["Error"]["Code"] == code
-    assert name not in place.client().get_key_policy(KeyId=key)["Policy"]
-    assert place.client().list_grants(KeyId=key)["Grants"] == []
-    assert len(place.client().list_keys()["Keys"]) == before
+    assert name not in place.kms().get_key_policy(KeyId=key)["Policy"]
+    assert place.kms().list_grants(KeyId=key)["Grants"] == []
+    assert len(place.kms().list_keys()["Keys"]) == before
     with pytest.raises(ClientError):
         place.s3().get_bucket_policy(Bucket=bucket)

@@ -22,8 +22,8 @@ from fuin.s3 import app as s3
 from fuin.s3 import complete
 from fuin.s3 import objects as deletions
 from fuin.store.s3 import uploads as unfinished
-from tests.kms.place import ACCOUNT
 from tests.security.edges import Edges, closing, names
+from tests.support.place import ACCOUNT
 from tests.support.policies import allow
 from tests.support.server import User, new_user
 
@@ -66,7 +66,7 @@ def test_a_refused_use_with_two_long_contexts_is_on_the_record(place: Edges) -> 
     """ReEncrypt to a key that the caller may not use is refused as such and recorded, with both contexts' hashes."""
     source = key(place, denying("kms:ReEncryptFrom", "StringEquals", "never"))
     target = key(place, denying("kms:ReEncryptTo", "StringLike", "*"))
-    kms = place.client()
+    kms = place.kms()
     blob = kms.encrypt(KeyId=source, Plaintext=b"x", EncryptionContext=LONG)["CiphertextBlob"]
     with pytest.raises(ClientError, match="AccessDeniedException") as error:
         kms.re_encrypt(
@@ -85,7 +85,7 @@ def test_a_refused_use_with_two_long_contexts_is_on_the_record(place: Edges) -> 
 def test_an_allowed_use_with_two_long_contexts_works(place: Edges) -> None:
     """Both uses are done and recorded; the short pairs stand there, and the hash tells which the long ones were."""
     source, target = key(place, denying("kms:ReEncryptFrom", "StringEquals", "never")), key(place)
-    kms, pairs = place.client(), {"tenant": "a", "long": "\x01" * 60_000}
+    kms, pairs = place.kms(), {"tenant": "a", "long": "\x01" * 60_000}
     blob = kms.encrypt(KeyId=source, Plaintext=b"x", EncryptionContext=pairs)["CiphertextBlob"]
     answer = kms.re_encrypt(
         CiphertextBlob=blob, SourceEncryptionContext=pairs, DestinationKeyId=target, DestinationEncryptionContext=pairs
@@ -305,7 +305,7 @@ def test_what_the_keyholder_says_it_cannot_do_is_on_the_record(
 
     monkeypatch.setattr(place.services.keyholder, "encrypt", failing)
     with pytest.raises(ClientError, match="KMSInternalException") as error:
-        place.client().encrypt(KeyId=target, Plaintext=b"x")
+        place.kms().encrypt(KeyId=target, Plaintext=b"x")
     assert closing(place.record(request_of(refused(error)))).draft["error"] == "KMSInternalException"
 
 
@@ -389,7 +389,7 @@ async def evaluated(place: Edges, draft: dict[str, Any], decision: dict[str, Any
 def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edges) -> None:
     """`fuin explain` does not take what the record does not hold for absent, nor a hash for a resource's name."""
     source, target = key(place), key(place, denying("kms:ReEncryptTo", "StringLike", "*"))
-    kms = place.client()
+    kms = place.kms()
     blob = kms.encrypt(KeyId=source, Plaintext=b"x")["CiphertextBlob"]
     for given, certain in ((LONG, False), ({"a": "b"}, True)):
         with pytest.raises(ClientError, match="AccessDenied") as error:

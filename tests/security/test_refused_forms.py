@@ -9,7 +9,7 @@ import pytest
 from fuin.audit import reader
 from fuin.identity import query
 from fuin.identity.faults import QueryFault
-from tests.identity.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 
 _MEBIBYTE = 1024 * 1024
 

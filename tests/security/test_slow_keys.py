@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from fuin.gate.services import SLOW_AT_MOST
 from tests.kms.asking import refusal
 from tests.kms.importing import FOR_EVER, brought, fresh
-from tests.kms.place import ACCOUNT, Place
+from tests.support.place import ACCOUNT, Place
 from tests.support.policies import allow
 from tests.support.server import User
 
@@ -63,7 +63,7 @@ def code_of(asked: "Future[Any]") -> str:
 )  # fmt: skip
 def test_a_pair_of_a_key_that_was_disabled_meanwhile(service: Place, operation: str) -> None:
     """When DisableKey has returned, nobody gets a pair any more, also who asked before and waited in the queue."""
-    kms = service.client()
+    kms = service.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     ask: Callable[..., Any] = getattr(kms, operation)
     with held_answers(service, operation.removeprefix("generate_")) as (threads, answered):
@@ -76,10 +76,10 @@ def test_a_pair_of_a_key_that_was_disabled_meanwhile(service: Place, operation: 
 
 def test_a_pair_of_a_user_whose_right_was_taken_away(service: Place) -> None:
     """A user whose policy has changed meanwhile gets no pair, and the refusal is on the record."""
-    kms = service.client()
+    kms = service.kms()
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     user = service.add_user(allow("kms:GenerateDataKeyPair"))
-    theirs = service.client(user)
+    theirs = service.kms(user)
     with held_answers(service, "data_key_pair") as (threads, answered):
         asked = threads.submit(theirs.generate_data_key_pair, KeyId=key_id, KeyPairSpec="RSA_2048")
         assert answered.wait(60)
@@ -95,10 +95,10 @@ def test_a_pair_of_a_user_whose_right_was_taken_away(service: Place) -> None:
 
 def test_an_import_by_a_user_whose_right_was_taken_away(service: Place) -> None:
     """A user who may import no more when the material is unwrapped does not change the key."""
-    kms = service.client()
+    kms = service.kms()
     key_id = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
     user: User = service.add_user(allow("kms:ImportKeyMaterial"))
-    theirs = service.client(user)
+    theirs = service.kms(user)
     given = brought(kms, key_id, fresh())
     with held_answers(service, "import_material") as (threads, answered):
         asked = threads.submit(theirs.import_key_material, **given, **FOR_EVER)
@@ -111,7 +111,7 @@ def test_an_import_by_a_user_whose_right_was_taken_away(service: Place) -> None:
 
 def test_one_account_does_not_fill_the_queue(service: Place) -> None:
     """An account with its share of keys under way is throttled, for whatever takes long; other accounts go on."""
-    kms, others = service.client(), service.client(service.other_root)
+    kms, others = service.kms(), service.kms(service.other_root)
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     imported = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
     given = brought(kms, imported, fresh())

@@ -9,7 +9,7 @@ import pytest
 
 from fuin.audit import witness
 from fuin.store.engine import glance
-from tests.identity.place import ANYTHING, Place
+from tests.support.place import ANYTHING, Place
 
 POLICY = json.dumps(ANYTHING)
 

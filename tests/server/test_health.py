@@ -18,7 +18,7 @@ from fuin.errors import StoreUnavailable
 from fuin.keyholder import line
 from fuin.server import health
 from fuin.server.health import Health
-from tests.kms.place import Place
+from tests.support.place import Place
 from tests.support.server import Server
 
 GOOD = (200, {"status": "ok"})
@@ -70,12 +70,11 @@ def test_keyholder_that_does_not_answer(place: Place) -> None:
     of = Health(place.services)
     assert asked(place, of) == GOOD
     missing = (503, {"status": "not ready", "keyholder": "does not answer", "audit log": "not known"})
-    assert place._keyholder is not None
-    os.kill(place._keyholder.pid, signal.SIGSTOP)
+    os.kill(place.keyholder.pid, signal.SIGSTOP)
     assert asked(place, of) == missing
     assert asked(place, of, b"/health") == missing
     assert asked(place, of, b"/health/live") == GOOD
-    os.kill(place._keyholder.pid, signal.SIGCONT)
+    os.kill(place.keyholder.pid, signal.SIGCONT)
     assert asked(place, of) == GOOD
     place.stop_keyholder()
     assert asked(place, of) == missing

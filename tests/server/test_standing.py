@@ -11,7 +11,7 @@ from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
 from fuin.store.engine import epoch, installation
 from fuin.store.engine.glance import LogPosition
-from tests.kms.place import Place
+from tests.support.place import Place
 
 
 async def _values(place: Place) -> dict[str, str]:
@@ -31,11 +31,11 @@ def test_note_of_an_hour_holds_an_hour_later(tmp_path: Path) -> None:
     try:
         first = place.run(_noted_ahead(place))
         assert "log" not in place.run(_values(place))
-        place.client().list_keys()
+        place.kms().list_keys()
         second = place.run(_noted_ahead(place))
         assert second.sequence > first.sequence
         assert LogPosition.parse(place.run(_values(place))["log"]) == first
-        place.client().list_keys()
+        place.kms().list_keys()
         third = place.run(_noted_ahead(place))
         assert LogPosition.parse(place.run(_values(place))["log"]) == second
         place.run(_noted_at_once(place))

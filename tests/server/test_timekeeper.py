@@ -23,8 +23,8 @@ from fuin.store.engine import installation
 from fuin.store.engine import steady_time as rows
 from fuin.store.engine.installation import Meta
 from fuin.store.errors import NotFound
-from tests.kms.place import ACCOUNT, REGION, Place, wait
 from tests.support.clocks import TurnedTime
+from tests.support.place import ACCOUNT, REGION, Place, wait
 from tests.support.processes import wait_until
 
 DAY = 86400.0
@@ -140,7 +140,7 @@ def test_workers_without_jobs_follow(kept: Timed, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(timekeeper, "LOOK_EVERY", 0.02)
     row = kept.row()
     kept.place.sql("DELETE FROM clock")
-    following = asyncio.run_coroutine_threadsafe(timekeeper.follow(kept.place.services), kept.place._loop)
+    following = asyncio.run_coroutine_threadsafe(timekeeper.follow(kept.place.services), kept.place.loop)
     time.sleep(0.1)
     assert CLOCK.state().steady is None
     kept.keep(row)
@@ -167,8 +167,8 @@ async def _shown(place: Place) -> Shown:
 
 def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
     """Who answers late confirms neither a clock that has jumped meanwhile, nor the end of a key that was not named."""
-    key = kept.place.client().create_key()["KeyMetadata"]["Arn"]
-    kept.place.client().schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    key = kept.place.kms().create_key()["KeyMetadata"]["Arn"]
+    kept.place.kms().schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     kept.clocks.ahead = 8 * DAY
     kept.save()
     said, shown = kept.said(), kept.look()
@@ -236,7 +236,7 @@ def test_a_lost_row_lets_nothing_end(kept: Timed, caplog: pytest.LogCaptureFixtu
 def test_a_start_begins_with_the_log(kept: Timed) -> None:
     """A database without the row begins at the log's last record, not with a clock that is wrong by then."""
     kept.place.sql("DELETE FROM clock")
-    kept.place.client().create_key()  # the log's last record
+    kept.place.kms().create_key()  # the log's last record
     last = reader.last(kept.place.settings.audit, 1)[0].time
     kept.clocks.ahead = 8 * DAY
     timekeeper.start(kept.place.settings)

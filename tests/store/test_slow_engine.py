@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from fuin.settings import Settings
 from fuin.store.engine import migrate
 from fuin.store.store import Store
-from tests.identity.place import ACCOUNT, ANYTHING, Place
+from tests.support.place import ACCOUNT, ANYTHING, Place
 from tests.support.server import User
 from tests.support.slow_engine import SlowEngine
 

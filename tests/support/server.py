@@ -3,11 +3,9 @@
 import json
 import secrets
 import signal
-import string
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +13,19 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from fuin.testing.kit.users import ACCOUNT, REGION, User, new_user
 from tests.support import environment
 from tests.support.processes import alive, command, descendants, end_all, free_port, wait_until
+
+__all__ = ["ACCOUNT", "AWS", "FUIN", "REGION", "REPOSITORY", "TRUST", "Server", "User", "new_user", "run"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FUIN = REPOSITORY / ".venv" / "bin" / "fuin"
 AWS = REPOSITORY / ".venv-aws" / "bin" / "aws"
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
 # Where clients look for the certificates that they trust; a machine may set each of them for every process.
 TRUST = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-_ALPHABET = string.ascii_letters + string.digits
 START_LIMIT = 60.0  # seconds; a busy two-core machine starts Python processes slowly
 STOP_LIMIT = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """An access key of a user or of an account's root."""
-
-    name: str
-    access_key_id: str
-    secret_access_key: str
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Return the environment variables that AWS clients read."""
-        return {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
-
-
-def new_user(name: str) -> User:
-    """Return a fresh access key: AKIA with 16 characters, and a secret of 40."""
-    tail = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
-    return User(name, f"AKIA{tail}", "".join(secrets.choice(_ALPHABET) for _ in range(40)))
 
 
 class Server:
