@@ -2,14 +2,12 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fuin.access import reference
 from fuin.access.ask import Ask
 from fuin.access.condition_keys import TABLE, find, is_known, of_action
-from fuin.gate import permit as gate
 from fuin.kms import on_behalf
 from fuin.kms.operations import OPERATIONS
 from tests.kms.operations import CONTEXT, ask_all, keep
@@ -17,6 +15,7 @@ from tests.kms.test_condition_keys import REQUESTS, VALUES
 from tests.kms.test_on_behalf import call_of
 from tests.support.place import Place
 from tests.support.policies import allow
+from tests.support.questions import recorded_questions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "condition-keys.md"
 _ACTIONS = {action for operation in OPERATIONS.values() for action in operation.actions}
@@ -25,15 +24,7 @@ _ACTIONS = {action for operation in OPERATIONS.values() for action in operation.
 @pytest.fixture(scope="module")
 def brought(place: Place) -> dict[str, set[str]]:
     """Give the condition keys that requests have brought, by action, after every operation was asked for."""
-    asked: list[Ask] = []
-    real = gate._ask
-
-    def spy(*arguments: Any) -> Ask:
-        asked.append(real(*arguments))
-        return asked[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate, "_ask", spy)
+    with recorded_questions() as asked:
         kms = place.kms()
         ask_all(kms)
         user = call_of(place, place.add_user(allow("kms:*")))

@@ -1,20 +1,18 @@
 """The table of condition keys and what requests to S3 bring: the same, for every action."""
 
 from collections import defaultdict
-from typing import Any
 
 import pytest
 
-from fuin.access.ask import Ask
 from fuin.access.condition_keys import TABLE as KEYS
 from fuin.access.condition_keys import find, of_action
-from fuin.gate import permit as gate
 from fuin.gate.http import Receive, Request, Scope
 from fuin.s3 import reference
 from fuin.s3.routes import OBJECT
 from fuin.s3.subresource_table import TABLE, Subresource
 from fuin.testing.kit import http as edge
 from tests.support.place import Place
+from tests.support.questions import recorded_questions
 
 _ACTIONS = {text.split(" ")[0] for actions in reference.ACTIONS.values() for text in actions}
 _HEADERS = {
@@ -53,21 +51,13 @@ _REQUESTS = (
 @pytest.fixture(scope="module")
 def brought(place: Place) -> dict[str, set[str]]:
     """Give the condition keys that requests have brought, by action, after every kind of request."""
-    asked: list[Ask] = []
-    real = gate._ask
-
-    def spy(*arguments: Any) -> Ask:
-        asked.append(real(*arguments))
-        asked[-1].facts().everything()  # while the request is there
-        return asked[-1]
 
     def over_tls(scope: Scope, receive: Receive) -> Request:
         request = Request(scope, receive)
         request.tls_version = "1.3"
         return request
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gate, "_ask", spy)
+    with pytest.MonkeyPatch.context() as patch, recorded_questions(lambda ask: ask.facts().everything()) as asked:
         patch.setattr(edge, "Request", over_tls)
         bucket = place.bucket()
         for method, target in _REQUESTS:

@@ -58,7 +58,7 @@ class _Queue:
 
     def wait(self, count: int) -> None:
         """Wait until so many have come."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.changes < count:
             assert time.monotonic() < deadline, f"{self.changes} of {count} changes came"
             time.sleep(0.002)
@@ -78,16 +78,16 @@ def _held_writer(place: KeyService) -> Iterator[None]:
 
     def hold(_: object) -> None:
         begun.set()
-        done.wait(20)
+        done.wait(120)
 
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(place.run, wait(place.services.store.write(hold)))
-        assert begun.wait(10)
+        assert begun.wait(60)
         try:
             yield
         finally:
             done.set()
-            holding.result(20)
+            holding.result(60)
 
 
 def _late(place: KeyService, revoke: _Change, change: _Change) -> Future[Any]:
@@ -98,8 +98,8 @@ def _late(place: KeyService, revoke: _Change, change: _Change) -> Future[Any]:
             queue.wait(1)
             late = pool.submit(change)
             queue.wait(2)
-        revoking.result(20)
-        late.exception(20)
+        revoking.result(60)
+        late.exception(60)
         return late
 
 
