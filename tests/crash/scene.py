@@ -10,7 +10,7 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.crash import soundness
-from tests.support.processes import alive, wait_until
+from tests.support.processes import is_alive, wait_until
 from tests.support.server import Server
 
 BUCKET = "crash"
@@ -66,7 +66,7 @@ class Scene:
         acting.start()
         try:
             if target == "worker":
-                wait_until(lambda: not alive(worker), 30, f"{point} ends the worker")
+                wait_until(lambda: not is_alive(worker), 30, f"{point} ends the worker")
             else:
                 wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, 30, f"{point} holds the worker")
                 self._kill(target, worker)
@@ -82,7 +82,7 @@ class Scene:
         if target == "keyholder":
             gone = self.server.keyholder()
             gone.kill()
-            wait_until(lambda: not alive(gone), 30, "the keyholder ends")
+            wait_until(lambda: not is_alive(gone), 30, "the keyholder ends")
             worker.send_signal(signal.SIGCONT)
 
     def _act(self, act: Act) -> None:

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.support.processes import alive, descendants, wait_until
+from tests.support.processes import descendants, is_alive, wait_until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.real
@@ -20,7 +20,7 @@ def test_supervisors_end_takes_the_others_with_it(new_server: Callable[..., Serv
     others = descendants(server.pid)
     assert len(others) == 3
     psutil.Process(server.pid).kill()
-    wait_until(lambda: not any(alive(process) for process in others), 10, "workers and keyholder end")
+    wait_until(lambda: not any(is_alive(process) for process in others), 10, "workers and keyholder end")
     server.kill()
     server.start()
     assert server.client("kms").list_keys()["Keys"] == []

@@ -73,7 +73,7 @@ def test_random_kills_lose_nothing(new_server: Callable[..., Server]) -> None:
 def _play(server: Server, writers: list[Writer], choice: random.Random) -> None:
     for number in range(ROUNDS):
         _round(server, writers, TARGETS[number % len(TARGETS)], choice)
-        if not server.running():
+        if not server.is_running():
             server.start()
         server.wait_healthy()
         for writer in writers:

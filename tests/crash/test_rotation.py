@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.scene import TARGETS, Prepared, Scene
 from tests.kms.importing import bring
-from tests.support.processes import alive, wait_until
+from tests.support.processes import is_alive, wait_until
 from tests.support.server import Server
 
 pytestmark = pytest.mark.real
@@ -61,7 +61,7 @@ def test_automatic_rotation_is_made_up_for(scene: Scene) -> None:
     [worker] = server.workers()
     wait_until(lambda: worker.status() == "stopped", 30, "the job holds the worker")
     server.kill()
-    assert not alive(worker)
+    assert not is_alive(worker)
     server.start()
     wait_until(lambda: len(_rotations(server, scene.key_id)) == 1, 30, "the job rotates")
     [rotation] = _rotations(server, scene.key_id)

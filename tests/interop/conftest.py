@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.place import Place
+from tests.interop.place import EncryptedBucket
 from tests.support.server import Server
 
 
 @pytest.fixture(params=["http", "tls"])
-def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> Place:
+def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> EncryptedBucket:
     """Give a fresh bucket whose default encryption is `aws:kms` with a fresh key."""
     server: Server = request.getfixturevalue("server" if request.param == "http" else "tls_server")
     kms, s3 = server.client("kms"), server.client("s3")
@@ -21,4 +21,4 @@ def place(request: pytest.FixtureRequest, unique: Callable[[str], str]) -> Place
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
     rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
-    return Place(server, bucket, arn, alias)
+    return EncryptedBucket(server, bucket, arn, alias)

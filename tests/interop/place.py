@@ -1,4 +1,4 @@
-"""A bucket under SSE-KMS, and the proof that what is stored in it is ciphertext."""
+"""A bucket under SSE-KMS, and the proof that it stores ciphertext."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tests.support.server import Server
 
-_HEADER = 8192  # bytes of a stored message in which its header, with the encryption context, stands
+_HEADER = 8192  # bytes of a stored message that hold its header, with the encryption context
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EncryptedBucket:
     """A server, a bucket whose default is `aws:kms`, and the key that the default names."""
 
     server: Server

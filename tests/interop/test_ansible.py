@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interop.place import Place, payload
+from tests.interop.place import EncryptedBucket, payload
 from tests.support.server import REPOSITORY, run
 
 PROGRAM = REPOSITORY / ".venv-ansible" / "bin" / "ansible-playbook"
@@ -14,7 +14,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("place", ["http"], indirect=True)
-def test_ansible_makes_what_it_is_told_and_changes_nothing_twice(place: Place) -> None:
+def test_ansible_makes_what_it_is_told_and_changes_nothing_twice(place: EncryptedBucket) -> None:
     """A key, a bucket with encryption and a policy, an object and a user; a second run finds all as it should be."""
     unique, content = f"{place.bucket}-ansible", payload(64).decode()
     variables = place.server.client_environment() | {"ANSIBLE_PIPELINING": "1", "LC_ALL": "C.UTF-8"}

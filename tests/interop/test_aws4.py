@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.place import Place
+from tests.interop.place import EncryptedBucket
 from tests.support.server import REPOSITORY, run
 
 PACKAGES = REPOSITORY / ".venv-javascript"
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_requests_that_aws4_signs_are_taken(place: Place) -> None:
+def test_requests_that_aws4_signs_are_taken(place: EncryptedBucket) -> None:
     """KMS, STS, and objects whose names are hard to sign, by header and by query."""
     variables = place.server.client_environment() | {"NODE_PATH": str(PACKAGES / "node_modules")}
     done = run(["node", str(PROGRAM), place.bucket, place.key_arn], variables)

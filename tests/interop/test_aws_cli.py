@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.interop.place import Place, write
+from tests.interop.place import EncryptedBucket, write
 from tests.support.server import AWS, TRUST, Server, run
 
 pytestmark = pytest.mark.real
 MIB = 1024 * 1024
 
 
-def _json(place: Place, *arguments: str) -> Any:
+def _json(place: EncryptedBucket, *arguments: str) -> Any:
     return json.loads(place.server.aws(*arguments, "--output", "json").stdout)
 
 
-def test_small_file_goes_up_and_comes_down(place: Place, tmp_path: Path) -> None:
+def test_small_file_goes_up_and_comes_down(place: EncryptedBucket, tmp_path: Path) -> None:
     """`aws s3 cp` up, `ls`, down and `rm`; what is stored is ciphertext."""
     content = write(tmp_path / "letter.txt", 10_000)
     url = f"s3://{place.bucket}/post/letter.txt"
@@ -32,7 +32,7 @@ def test_small_file_goes_up_and_comes_down(place: Place, tmp_path: Path) -> None
     assert place.stored("post/letter.txt") == []
 
 
-def test_large_file_goes_in_parts(place: Place, tmp_path: Path) -> None:
+def test_large_file_goes_in_parts(place: EncryptedBucket, tmp_path: Path) -> None:
     """20 MiB go up in parts of 8 MiB, come down in parallel ranges, and are stored as one message a part."""
     content = write(tmp_path / "large.bin", 20 * MIB)
     url = f"s3://{place.bucket}/large.bin"
@@ -46,7 +46,7 @@ def test_large_file_goes_in_parts(place: Place, tmp_path: Path) -> None:
     assert head["ETag"].endswith('-3"')
 
 
-def test_folder_is_synchronised(place: Place, tmp_path: Path) -> None:
+def test_folder_is_synchronised(place: EncryptedBucket, tmp_path: Path) -> None:
     """`aws s3 sync` sends what is new, then nothing, then removes what is gone."""
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
@@ -65,7 +65,7 @@ def test_folder_is_synchronised(place: Place, tmp_path: Path) -> None:
     assert sorted(line.split(maxsplit=3)[3] for line in listing.splitlines()) == [f"f/{name}" for name in names[1:]]
 
 
-def test_keys_are_used_from_the_command_line(place: Place, tmp_path: Path) -> None:
+def test_keys_are_used_from_the_command_line(place: EncryptedBucket, tmp_path: Path) -> None:
     """Data keys, Encrypt, Decrypt and ReEncrypt with `fileb://` blobs and an encryption context."""
     context = ("--encryption-context", "purpose=test,owner=alice")
     made = _json(
@@ -93,7 +93,7 @@ def test_keys_are_used_from_the_command_line(place: Place, tmp_path: Path) -> No
     assert "InvalidCiphertextException" in refused.stderr
 
 
-def test_keys_are_administered_from_the_command_line(place: Place) -> None:
+def test_keys_are_administered_from_the_command_line(place: EncryptedBucket) -> None:
     """Describe, list, tag, disable and schedule for deletion, each as AWS's own command prints it."""
     server = place.server
     assert _json(place, "kms", "describe-key", "--key-id", place.alias)["KeyMetadata"]["Arn"] == place.key_arn
@@ -113,7 +113,7 @@ def test_keys_are_administered_from_the_command_line(place: Place) -> None:
     assert gone["KeyState"] == "PendingDeletion"
 
 
-def test_presigned_url_opens_without_credentials(place: Place, tmp_path: Path) -> None:
+def test_presigned_url_opens_without_credentials(place: EncryptedBucket, tmp_path: Path) -> None:
     """`aws s3 presign` makes a URL that works in a client that knows nothing of AWS.
 
     The command still signs by Signature V2 in us-east-1 unless it is configured; AWS refuses that under SSE-KMS too.

@@ -7,13 +7,13 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from tests.interop.place import Place, payload, write
+from tests.interop.place import EncryptedBucket, payload, write
 
 pytestmark = pytest.mark.real
 MIB = 1024 * 1024
 
 
-def test_file_is_uploaded_and_downloaded(place: Place, tmp_path: Path) -> None:
+def test_file_is_uploaded_and_downloaded(place: EncryptedBucket, tmp_path: Path) -> None:
     """`upload_file` and `download_file` of 20 MiB: parallel parts up, parallel ranges down."""
     s3 = place.server.client("s3")
     content = write(tmp_path / "large.bin", 20 * MIB)
@@ -25,7 +25,7 @@ def test_file_is_uploaded_and_downloaded(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 3 * MIB])
-def test_stream_of_any_size_comes_back(place: Place, size: int) -> None:
+def test_stream_of_any_size_comes_back(place: EncryptedBucket, size: int) -> None:
     """`upload_fileobj` and GetObject return the same bytes, with metadata and content type."""
     s3 = place.server.client("s3")
     content = payload(size)
@@ -41,7 +41,7 @@ def test_stream_of_any_size_comes_back(place: Place, size: int) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
-def test_checksum_is_verified_and_returned(place: Place, algorithm: str) -> None:
+def test_checksum_is_verified_and_returned(place: EncryptedBucket, algorithm: str) -> None:
     """Each checksum algorithm is taken (over TLS in a trailer) and given back on reading."""
     s3 = place.server.client("s3")
     content = payload(300_000)
@@ -52,7 +52,7 @@ def test_checksum_is_verified_and_returned(place: Place, algorithm: str) -> None
     assert answer[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
 
 
-def test_range_is_read(place: Place) -> None:
+def test_range_is_read(place: EncryptedBucket) -> None:
     """A range read opens the frames it needs and returns plaintext offsets."""
     s3 = place.server.client("s3")
     content = bytes(range(256)) * 4096
@@ -64,7 +64,7 @@ def test_range_is_read(place: Place) -> None:
         assert answer["ContentRange"] == f"bytes {start}-{end}/{len(content)}"
 
 
-def test_copy_is_sealed_anew(place: Place) -> None:
+def test_copy_is_sealed_anew(place: EncryptedBucket) -> None:
     """CopyObject gives the copy a message of its own: the context names the new object."""
     s3 = place.server.client("s3")
     content = payload(100_000)
@@ -76,7 +76,7 @@ def test_copy_is_sealed_anew(place: Place) -> None:
         assert body.read() == content
 
 
-def test_disabled_key_stops_reading_at_once(place: Place) -> None:
+def test_disabled_key_stops_reading_at_once(place: EncryptedBucket) -> None:
     """DisableKey refuses the very next read, and EnableKey allows it again."""
     s3, kms = place.server.client("s3"), place.server.client("kms")
     s3.put_object(Bucket=place.bucket, Key="thing", Body=b"content")

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.place import Place, write
+from tests.interop.place import EncryptedBucket, write
 from tests.support.server import REPOSITORY, run
 
 pytestmark = pytest.mark.real
 PROGRAM = REPOSITORY / ".venv-esdk-cli" / "bin" / "aws-encryption-cli"
 
 
-def _cli(place: Place, folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _cli(place: EncryptedBucket, folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     metadata = ["--metadata-output", str(folder / "metadata.json")]
     return run([str(PROGRAM), *arguments, *metadata], place.server.client_environment(), check=check)
 
 
-def _seal(place: Place, folder: Path, *more: str) -> None:
+def _seal(place: EncryptedBucket, folder: Path, *more: str) -> None:
     keys = ["--wrapping-keys", f"key={place.key_arn}", *more, "--encryption-context", "purpose=test", "owner=alice"]
     _cli(place, folder, "--encrypt", "-i", str(folder / "plain"), "-o", str(folder / "sealed"), *keys)
 
 
-def test_file_is_encrypted_and_decrypted(place: Place, tmp_path: Path) -> None:
+def test_file_is_encrypted_and_decrypted(place: EncryptedBucket, tmp_path: Path) -> None:
     """A file of many frames goes through; the metadata tells the context and the key's ARN."""
     content = write(tmp_path / "plain", 300_000)
     _seal(place, tmp_path)
@@ -39,7 +39,7 @@ def test_file_is_encrypted_and_decrypted(place: Place, tmp_path: Path) -> None:
         assert len(one["header"]["encrypted_data_keys"]) == 1
 
 
-def test_either_of_two_keys_opens(place: Place, tmp_path: Path) -> None:
+def test_either_of_two_keys_opens(place: EncryptedBucket, tmp_path: Path) -> None:
     """A data key wrapped under two keys (GenerateDataKey and Encrypt) opens while either of them does."""
     kms = place.server.client("kms")
     content = write(tmp_path / "plain", 1000)
@@ -52,7 +52,7 @@ def test_either_of_two_keys_opens(place: Place, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == content
 
 
-def test_other_context_leaves_no_file(place: Place, tmp_path: Path) -> None:
+def test_other_context_leaves_no_file(place: EncryptedBucket, tmp_path: Path) -> None:
     """With a context that is not the message's the output is deleted; this client exits 0 all the same."""
     write(tmp_path / "plain", 1000)
     _seal(place, tmp_path)
@@ -65,7 +65,7 @@ def test_other_context_leaves_no_file(place: Place, tmp_path: Path) -> None:
     assert "Skipping decrypt" in done.stderr
 
 
-def test_disabled_key_opens_nothing(place: Place, tmp_path: Path) -> None:
+def test_disabled_key_opens_nothing(place: EncryptedBucket, tmp_path: Path) -> None:
     """While the only key is disabled the command fails, and leaves no file."""
     write(tmp_path / "plain", 1000)
     _seal(place, tmp_path)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.place import Place, payload, write
+from tests.interop.place import EncryptedBucket, payload, write
 from tests.support.server import run
 
 pytestmark = pytest.mark.real
 PROGRAM = Path(__file__).parent / "clients" / "sdk.py"
 
 
-def test_sdk_encrypts_and_decrypts(place: Place, tmp_path: Path) -> None:
+def test_sdk_encrypts_and_decrypts(place: EncryptedBucket, tmp_path: Path) -> None:
     """A round trip of the SDK works with GenerateDataKey and Decrypt of this server."""
     write(tmp_path / "plain", 100_000)
     arguments = [sys.executable, str(PROGRAM), "roundtrip", place.key_arn, str(tmp_path / "plain")]
@@ -21,7 +21,7 @@ def test_sdk_encrypts_and_decrypts(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, 262_144, 1_000_000])
-def test_sdk_opens_a_raw_stored_object(place: Place, tmp_path: Path, size: int) -> None:
+def test_sdk_opens_a_raw_stored_object(place: EncryptedBucket, tmp_path: Path, size: int) -> None:
     """The file under blobs/ is a message that the SDK opens, and its plaintext is the object."""
     content = payload(size)
     place.server.client("s3").put_object(Bucket=place.bucket, Key="raw", Body=content)
@@ -35,7 +35,7 @@ def test_sdk_opens_a_raw_stored_object(place: Place, tmp_path: Path, size: int) 
     assert done.stdout == content
 
 
-def test_sdk_refuses_a_changed_object(place: Place, tmp_path: Path) -> None:
+def test_sdk_refuses_a_changed_object(place: EncryptedBucket, tmp_path: Path) -> None:
     """One changed bit in the stored file, and the SDK refuses it."""
     place.server.client("s3").put_object(Bucket=place.bucket, Key="raw", Body=payload(1000))
     [stored] = place.stored("raw")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.place import Place, payload
+from tests.interop.place import EncryptedBucket, payload
 from tests.support.server import run
 
 PROGRAM = Path(__file__).parent / "clients" / "Http.java"
@@ -17,7 +17,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("place", ["http"], indirect=True)
-def test_jdk_client_offers_http2_and_is_answered(place: Place) -> None:
+def test_jdk_client_offers_http2_and_is_answered(place: EncryptedBucket) -> None:
     """Presigned URLs with and without a body's length, then KMS and STS with requests that it signs itself."""
     s3 = place.server.new_client("s3", signature_version="s3v4")
 

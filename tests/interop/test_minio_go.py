@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.interop.place import Place
+from tests.interop.place import EncryptedBucket
 from tests.support.server import REPOSITORY, run
 
 PROGRAM = REPOSITORY / ".venv-go" / "minio"
@@ -12,7 +12,7 @@ pytestmark = [
 ]
 
 
-def test_minio_go_does_all_that_it_is_used_for(place: Place) -> None:
+def test_minio_go_does_all_that_it_is_used_for(place: EncryptedBucket) -> None:
     """Parts, ranges, composed objects, copies, listings, URLs and removal; metadata and names beyond ASCII."""
     done = run([str(PROGRAM), place.bucket, place.key_arn], place.server.client_environment())
     assert done.stdout == "right\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.place import Place, write
+from tests.interop.place import EncryptedBucket, write
 from tests.support.server import run
 
 pytestmark = [
@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-def _rclone(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _rclone(place: EncryptedBucket, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run rclone with a remote `fuin:`; Debian's rclone does not start with AWS_CA_BUNDLE set."""
     variables = place.server.client_environment()
     variables.pop("AWS_CA_BUNDLE", None)
@@ -35,7 +35,7 @@ def _rclone(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run(["rclone", *trust, "--retries", "1", *arguments], variables)
 
 
-def test_rclone_copies_checks_and_lists(place: Place, tmp_path: Path) -> None:
+def test_rclone_copies_checks_and_lists(place: EncryptedBucket, tmp_path: Path) -> None:
     """Copy up, check against the source byte by byte, list, copy down; parts included."""
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
@@ -55,7 +55,7 @@ def test_rclone_copies_checks_and_lists(place: Place, tmp_path: Path) -> None:
     assert {name: (tmp_path / "back" / name).read_bytes() for name in contents} == contents
 
 
-def test_rclone_sees_a_difference(place: Place, tmp_path: Path) -> None:
+def test_rclone_sees_a_difference(place: EncryptedBucket, tmp_path: Path) -> None:
     """`rclone check` fails when a source has changed, so a passing check says something."""
     (tmp_path / "a").mkdir()
     write(tmp_path / "a" / "file", 1000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.place import Place, payload
+from tests.interop.place import EncryptedBucket, payload
 from tests.support.server import REPOSITORY, run
 
 PYTHON = REPOSITORY / ".venv-terraform" / "bin" / "python"
@@ -41,7 +41,7 @@ pytestmark = [
 class Terraform:
     """Terraform in a folder of its own, with the place's bucket as its backend."""
 
-    place: Place
+    place: EncryptedBucket
     folder: Path
 
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ class Terraform:
         return run([str(PYTHON), str(PROGRAM), f"-chdir={self.folder}", *arguments], variables, check=check)
 
 
-def test_terraform_keeps_its_states(place: Place, tmp_path: Path) -> None:
+def test_terraform_keeps_its_states(place: EncryptedBucket, tmp_path: Path) -> None:
     """A state is applied, pulled, pushed and kept apart by workspace; a lock that somebody holds stops the next one."""
     terraform, secret, url = Terraform(place, tmp_path), payload(32).decode(), place.server.url
     settings = (place.bucket, KEY, place.key_arn, url, url, url, secret * 2)

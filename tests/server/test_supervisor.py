@@ -23,7 +23,7 @@ from fuin.server.held import Bounds
 from fuin.server.worker import WorkerServer
 from tests.conftest import ServerFactory
 from tests.support import environment
-from tests.support.processes import alive, free_port, wait_until
+from tests.support.processes import free_port, is_alive, wait_until
 from tests.support.server import FUIN, Server, run
 
 LONG = os.environ.get("FUIN_LONG") == "1"
@@ -114,9 +114,9 @@ def test_a_stopped_worker_is_replaced(new_server: ServerFactory) -> None:
     server = new_server().start()
     stopped, other = server.workers()
     stopped.suspend()
-    wait_until(lambda: not alive(stopped), 20, "the stopped worker is ended")
+    wait_until(lambda: not is_alive(stopped), 20, "the stopped worker is ended")
     wait_until(lambda: len(server.workers()) == 2, 20, "another takes its place")
-    assert alive(other)
+    assert is_alive(other)
     server.wait_healthy()
     server.stop()
 

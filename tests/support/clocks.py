@@ -37,7 +37,7 @@ class TurnedTime:
 
 @contextlib.contextmanager
 def counted(days: float) -> Iterator[float]:
-    """Let the counted time be so many days after the wall clock (before it, if negative); gives what is settled.
+    """Let the counted time be some days after the wall clock (before it, if negative); give the settled time.
 
     It is the other clock that is turned: clients sign by the wall clock, and must go on being understood.
     """

@@ -9,7 +9,7 @@ _UNWANTED_STARTS = ("AWS_", "BOTO_", "FUIN_", "RCLONE_", "SSL_CERT_", "PIP_", "P
 
 
 def is_unwanted(name: str) -> bool:
-    """Tell whether an environment variable could change what a client or the server does."""
+    """Return whether an environment variable could change what a client or the server does."""
     return name.startswith(_UNWANTED_STARTS) or name.endswith(_UNWANTED_ENDINGS)
 
 

@@ -1,4 +1,4 @@
-"""A real server on a disk whose audit folder can be made to fail, by a library that stands before the C library's."""
+"""A real server on a disk whose audit folder can be made to fail, by a library that is loaded before the C library."""
 
 import shutil
 import subprocess

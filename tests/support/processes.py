@@ -26,8 +26,8 @@ def free_port() -> int:
     raise RuntimeError("no free port found")
 
 
-def alive(process: psutil.Process) -> bool:
-    """Tell whether a process still runs; a zombie that nobody collects does not."""
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process still runs; a zombie, which nobody has waited for, does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -56,7 +56,7 @@ def end_all(processes: Iterable[psutil.Process]) -> None:
     for process in remaining:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs([process for process in remaining if alive(process)], timeout=10)
+    psutil.wait_procs([process for process in remaining if is_alive(process)], timeout=10)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

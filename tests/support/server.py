@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from fuin.testing.kit.users import ACCOUNT, REGION, User, new_user
 from tests.support import environment
-from tests.support.processes import alive, command, descendants, end_all, free_port, wait_until
+from tests.support.processes import command, descendants, end_all, free_port, is_alive, wait_until
 
 __all__ = ["ACCOUNT", "AWS", "FUIN", "REGION", "REPOSITORY", "TRUST", "Server", "User", "new_user", "run"]
 
@@ -116,7 +116,7 @@ class Server:
             end_all([psutil.Process(process.pid), *tree])
             process.wait()
             raise AssertionError(f"fuin serve ignored SIGTERM for {STOP_LIMIT} s:\n{self._tail()}") from None
-        left = [f"{child.pid} {command(child)}" for child in tree if alive(child)]
+        left = [f"{child.pid} {command(child)}" for child in tree if is_alive(child)]
         end_all(tree)
         assert status == 0, f"fuin serve ended with {status}:\n{self._tail()}"
         assert not left, f"fuin serve left processes behind: {left}"
@@ -132,8 +132,8 @@ class Server:
         process.wait()
         self.close_clients()
 
-    def running(self) -> bool:
-        """Tell whether the supervisor runs."""
+    def is_running(self) -> bool:
+        """Return whether the supervisor runs."""
         return self._process is not None and self._process.poll() is None
 
     def _tail(self) -> str:
@@ -225,7 +225,7 @@ class Server:
         return run([str(AWS), *arguments], self.client_environment(user), check=check)
 
     def blobs(self) -> Iterator[Path]:
-        """Yield the files of the blob store, without its mark and what is out of the way."""
+        """Yield the files of the blob store, without its mark and the orphans."""
         return (path for path in sorted((self.data / "blobs").glob("[0-9a-f]/*/*")) if path.is_file())
 
     def orphans(self) -> list[Path]:

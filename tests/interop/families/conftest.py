@@ -25,7 +25,7 @@ class Asking:
 
 @pytest.fixture(params=[f"{kind}-{scheme}" for kind in CALLERS for scheme in ("http", "tls")])
 def asking(request: pytest.FixtureRequest) -> Asking:
-    """Give one kind of client with one server; JavaScript is skipped where there is no Node.js to be had."""
+    """Give one kind of client with one server; JavaScript is skipped where Node.js is not installed."""
     kind, scheme = request.param.split("-")
     if kind == "javascript" and not _NODE:
         pytest.skip("node or the packages of .venv-javascript are not installed (tests/system-packages.sh)")
@@ -36,7 +36,7 @@ def asking(request: pytest.FixtureRequest) -> Asking:
 def started(
     server: Server, tls_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Asking, User | None], Caller]]:
-    """Give a maker of clients; what it has made is used again, and closed before the servers end."""
+    """Give a maker of clients; it keeps them, and closes them before the servers end."""
     made: dict[tuple[str, str, str], Caller] = {}
 
     def start(asking: Asking, user: User | None = None) -> Caller:
