@@ -66,9 +66,9 @@ class Scene:
         acting.start()
         try:
             if target == "worker":
-                wait_until(lambda: not is_alive(worker), 30, f"{point} ends the worker")
+                wait_until(lambda: not is_alive(worker), 60, f"{point} ends the worker")
             else:
-                wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, 30, f"{point} holds the worker")
+                wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, 60, f"{point} holds the worker")
                 self._kill(target, worker)
         finally:
             if target == "server":
@@ -82,7 +82,7 @@ class Scene:
         if target == "keyholder":
             gone = self.server.keyholder()
             gone.kill()
-            wait_until(lambda: not is_alive(gone), 30, "the keyholder ends")
+            wait_until(lambda: not is_alive(gone), 60, "the keyholder ends")
             worker.send_signal(signal.SIGCONT)
 
     def _act(self, act: Act) -> None:

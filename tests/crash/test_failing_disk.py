@@ -28,7 +28,7 @@ def disk(tmp_path: Path) -> FailingDisk:
 
 def health(server: Server, path: str = "/health") -> tuple[int, Any]:
     """Return the status and the document of a health path."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     document = json.loads(answer.read())
@@ -60,13 +60,13 @@ def test_failing_log_disk(new_server: Callable[..., Server], disk: FailingDisk, 
     made = kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")
     disk.fail(*faults)
     assert status_of(lambda: kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")) >= 500
-    wait_until(lambda: health(server)[0] == 503, 30, "health says so")
+    wait_until(lambda: health(server)[0] == 503, 60, "health says so")
     assert health(server) == (503, {"status": "not ready", "audit log": "takes no records"})
     before = server.keyholder()
     before.kill()
-    wait_until(lambda: "the keyholder is gone" in server.errors.read_text(), 30, "its end is noticed")
-    wait_until(lambda: keyholders(server) not in (set(), {before.pid}), 20, "its successor starts")
-    wait_until(lambda: health(server)[1].get("audit log") == "takes no records", 20, "its successor answers")
+    wait_until(lambda: "the keyholder is gone" in server.errors.read_text(), 60, "its end is noticed")
+    wait_until(lambda: keyholders(server) not in (set(), {before.pid}), 60, "its successor starts")
+    wait_until(lambda: health(server)[1].get("audit log") == "takes no records", 60, "its successor answers")
     assert status_of(lambda: kms.decrypt(CiphertextBlob=made["CiphertextBlob"])) >= 500
     assert health(server, "/health/live") == (200, {"status": "ok"})
     disk.fail()
@@ -88,7 +88,7 @@ def test_hanging_keyholder_is_replaced(new_server: Callable[..., Server], disk: 
     assert status_of(lambda: kms.generate_random(NumberOfBytes=1)) >= 500
     assert 8 < time.monotonic() - started < 15
     disk.fail()
-    wait_until(lambda: keyholders(server) not in (set(), {before.pid}), 20, "its successor starts")
+    wait_until(lambda: keyholders(server) not in (set(), {before.pid}), 60, "its successor starts")
     server.client("kms").generate_random(NumberOfBytes=1)
     assert "the keyholder has given no sign of life for 10 s; starting again" in server.errors.read_text()
     server.stop()

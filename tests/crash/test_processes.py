@@ -20,7 +20,7 @@ def test_supervisors_end_takes_the_others_with_it(new_server: Callable[..., Serv
     others = descendants(server.pid)
     assert len(others) == 3
     psutil.Process(server.pid).kill()
-    wait_until(lambda: not any(is_alive(process) for process in others), 10, "workers and keyholder end")
+    wait_until(lambda: not any(is_alive(process) for process in others), 60, "workers and keyholder end")
     server.kill()
     server.start()
     assert server.client("kms").list_keys()["Keys"] == []
@@ -51,7 +51,7 @@ def test_requests_get_a_clean_error_while_the_keyholder_is_away(new_server: Call
         thread.start()
     for _ in range(3):
         before = len(successes)
-        wait_until(lambda at=before: len(successes) > at + 20, 20, "requests succeed")  # type: ignore[misc]
+        wait_until(lambda at=before: len(successes) > at + 20, 60, "requests succeed")  # type: ignore[misc]
         server.keyholder().kill()
         server.wait_healthy()
     stop.set()

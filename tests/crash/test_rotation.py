@@ -59,11 +59,11 @@ def test_automatic_rotation_is_made_up_for(scene: Scene) -> None:
         database.execute("UPDATE keys SET rotation_due = ? WHERE rotation_period = 90", (time.time() - 300 * 86400,))
     server.start({"FUIN_PAUSE_POINT": "rotate_key.after_material"})
     [worker] = server.workers()
-    wait_until(lambda: worker.status() == "stopped", 30, "the job holds the worker")
+    wait_until(lambda: worker.status() == "stopped", 60, "the job holds the worker")
     server.kill()
     assert not is_alive(worker)
     server.start()
-    wait_until(lambda: len(_rotations(server, scene.key_id)) == 1, 30, "the job rotates")
+    wait_until(lambda: len(_rotations(server, scene.key_id)) == 1, 60, "the job rotates")
     [rotation] = _rotations(server, scene.key_id)
     assert (rotation["RotationType"], rotation["KeyMaterialState"]) == ("AUTOMATIC", "CURRENT")
     server.stop()
@@ -95,5 +95,5 @@ def test_deleted_material_is_cleared_after_the_start(scene: Scene) -> None:
 
     scene.crash("delete_material.after_store", "worker", act)
     assert server.client("kms").describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingImport"
-    wait_until(lambda: not in_files(), 30, "the files are cleared")
+    wait_until(lambda: not in_files(), 60, "the files are cleared")
     server.stop()

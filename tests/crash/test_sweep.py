@@ -44,7 +44,7 @@ class Upload:
 
     def end(self) -> object:
         """Wait for the answer and return it."""
-        self._thread.join(30)
+        self._thread.join(60)
         self._client.close()
         return self.answer
 
@@ -53,7 +53,7 @@ def _hold(server: Server) -> tuple[Upload, psutil.Process]:
     """Begin an upload that a worker without jobs serves, and return it with that worker, stopped by its pause point."""
     for _ in range(30):
         upload = Upload(server)
-        wait_until(lambda: bool(_stopped(server)), 30, "the upload is held")
+        wait_until(lambda: bool(_stopped(server)), 60, "the upload is held")
         [worker] = _stopped(server)
         if '"jobs":true' not in command(worker):
             return upload, worker
@@ -95,7 +95,7 @@ def test_upload_is_swept_when_its_worker_has_died_and_not_before(
     [blob] = soundness.stored_blobs(server) - soundness.named_blobs(server)
     leftover = _left_over(server)
     _kill_sweeper(server)
-    wait_until(lambda: not leftover.exists(), 30, "the next worker sweeps")
+    wait_until(lambda: not leftover.exists(), 60, "the next worker sweeps")
     assert [path.name for path in server.orphans()] == [leftover.name]
     assert blob in soundness.stored_blobs(server)
     held.send_signal(signal.SIGCONT)
@@ -107,7 +107,7 @@ def test_upload_is_swept_when_its_worker_has_died_and_not_before(
     held.kill()
     assert isinstance(upload.end(), Exception)
     _kill_sweeper(server)
-    wait_until(lambda: blob in {path.name for path in server.orphans()}, 30, "the file is out of the way")
+    wait_until(lambda: blob in {path.name for path in server.orphans()}, 60, "the file is out of the way")
     server.kill()
     shown = server.fuin("audit", "show", "--data", str(server.data), "--operation", "s3:MoveOrphans", "--json").stdout
     assert blob in shown
@@ -127,11 +127,11 @@ def test_sweep_that_is_killed_is_done_by_the_next(tmp_path: Path, prepared: Prep
     leftover = _left_over(server)
     try:
         server.start({"FUIN_PAUSE_POINT": point})
-        wait_until(lambda: bool(_stopped(server)), 30, "the sweep is held")
+        wait_until(lambda: bool(_stopped(server)), 60, "the sweep is held")
         assert leftover.exists() == (point == "sweep.before_move")
         server.kill()
         server.start()
-        wait_until(lambda: [path.name for path in server.orphans()] == [leftover.name], 30, "the sweep ends")
+        wait_until(lambda: [path.name for path in server.orphans()] == [leftover.name], 60, "the sweep ends")
         soundness.assert_audit_holds(server)
         server.stop()
     finally:

@@ -99,7 +99,7 @@ def test_last_use_is_known(place: Place, iam: Any) -> None:
     def used_of() -> Any:
         return iam.get_access_key_last_used(**ask)["AccessKeyLastUsed"]
 
-    wait_until(lambda: "LastUsedDate" in used_of(), 30, "the use is written")
+    wait_until(lambda: "LastUsedDate" in used_of(), 60, "the use is written")
     used = used_of()
     assert (used["ServiceName"], used["Region"]) == ("kms", "eu-west-1")
     assert abs((datetime.datetime.now(datetime.UTC) - used["LastUsedDate"]).total_seconds()) < 60

@@ -118,7 +118,7 @@ def _held_up(place: FullPlace) -> Iterator[None]:
 
 
 def _wait_for(place: FullPlace, waiting: int) -> None:
-    wait_until(lambda: place.services.store._lists._waiting == waiting, 10, f"{waiting} wait for the thread")
+    wait_until(lambda: place.services.store._lists._waiting == waiting, 60, f"{waiting} wait for the thread")
 
 
 @contextmanager

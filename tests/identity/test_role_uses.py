@@ -15,7 +15,7 @@ def used_of(iam: Any, name: str) -> dict[str, Any]:
     def found() -> dict[str, Any]:
         return dict(iam.get_role(RoleName=name)["Role"]["RoleLastUsed"])
 
-    wait_until(lambda: bool(found()), 30, "the use is written")
+    wait_until(lambda: bool(found()), 60, "the use is written")
     return found()
 
 

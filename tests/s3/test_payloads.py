@@ -236,7 +236,7 @@ def test_refusal_comes_before_100_continue(place: Place, bucket: str) -> None:
 def _first_line(place: Place, bucket: str, headers: dict[str, str]) -> bytes:
     text = f"PUT /{bucket}/k HTTP/1.1\r\nHost: 127.0.0.1:{place.settings.port}\r\n"
     text += "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() != "host")
-    with socket.create_connection(("127.0.0.1", place.settings.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", place.settings.port), timeout=60) as connection:
         connection.sendall(f"{text}\r\n".encode())
         return connection.recv(4096).partition(b"\r\n")[0]
 

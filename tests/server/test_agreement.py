@@ -329,7 +329,7 @@ def test_older_database_is_accepted_knowingly(past: Past, started: Callable[[Pat
     assert "--accept-older-database" in serve(server)
     server.start(options=["--accept-older-database"])
     assert read(server, "first") == b"first"
-    wait_until(lambda: len(server.orphans()) == 1, 20, "the sweep moves what the older database does not name")
+    wait_until(lambda: len(server.orphans()) == 1, 60, "the sweep moves what the older database does not name")
     server.stop()
     before, after = records(server, "fuin:AcceptOlderDatabase")
     assert (before["about"], before["facts"]["known"]) == ("change", known)  # type: ignore[index]
@@ -348,7 +348,7 @@ def test_older_database_is_accepted_knowingly(past: Past, started: Callable[[Pat
     assert "--accept-older-database" in serve(server)
     server.start(options=["--accept-older-database"])
     assert read(server, "second") == b"second"
-    wait_until(lambda: not server.orphans(), 20, "the file is in its place")
+    wait_until(lambda: not server.orphans(), 60, "the file is in its place")
     server.stop()
 
 

@@ -54,7 +54,7 @@ def test_a_stopped_child_takes_the_end(tmp_path: Path, monkeypatch: pytest.Monke
     async def story() -> tuple[float, str]:
         child = await children.spawn("a child", "idle", lambda ready: [str(ready)], [])
         child.signal(signal.SIGSTOP)
-        wait_until(lambda: pulse.state_of(child.pid) == "T", 10, "the child is stopped")
+        wait_until(lambda: pulse.state_of(child.pid) == "T", 60, "the child is stopped")
         started = time.monotonic()
         await children.stop(child)
         child.close()

@@ -46,7 +46,7 @@ def asked(place: Place, of: Health, path: bytes = b"/health/ready") -> tuple[int
 def test_anybody_may_ask(server: Server, path: str, method: str) -> None:
     """Load balancers ask without an access key; each path answers, and leaves no record."""
     before = len(list(reader.entries(server.data / "audit")))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read()
@@ -59,7 +59,7 @@ def test_anybody_may_ask(server: Server, path: str, method: str) -> None:
 def test_other_paths_are_objects(server: Server) -> None:
     """Only these paths are health's; all else below is an object in a bucket of that name, and others' methods too."""
     for method, path in (("GET", "/health/"), ("GET", "/health/dead"), ("PUT", "/health/live"), ("DELETE", "/health")):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request(method, path)
         assert connection.getresponse().status == 403, path
         connection.close()

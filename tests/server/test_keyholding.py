@@ -85,7 +85,7 @@ def test_socket_that_is_gone_is_noticed(new_server: Callable[..., Server]) -> No
     server = new_server("noticed", workers=1).start()
     path = server.data / "run" / "keyholder.sock"
     path.unlink()
-    wait_until(path.exists, 25, "the socket is made again")
+    wait_until(path.exists, 60, "the socket is made again")
     server.workers()[0].kill()
     server.wait_healthy()
     server.stop()

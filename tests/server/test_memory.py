@@ -97,7 +97,7 @@ def test_trailers_do_not_fill_a_worker(server: Server) -> None:
     workers = server.workers()
     before = sum(worker.memory_info().rss for worker in workers)
     for _ in range(3):
-        with socket.create_connection(("127.0.0.1", server.port), 10) as client, contextlib.suppress(OSError):
+        with socket.create_connection(("127.0.0.1", server.port), 60) as client, contextlib.suppress(OSError):
             client.sendall(CHUNKED.replace(b"/ ", b"/b/k ") + b"0\r\n")
             for _ in range(12):
                 client.sendall(b"a: b\r\n" * 175_000)
@@ -108,7 +108,7 @@ def test_a_refused_body_is_dropped(server: Server) -> None:
     """What comes behind an answer is read, so that clients that send all first get it, and kept nowhere."""
     workers = server.workers()
     before = sum(worker.memory_info().rss for worker in workers)
-    clients = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(20)]
+    clients = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(20)]
     for client in clients:
         client.sendall(b"PUT /b/k HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
         for _ in range(4):

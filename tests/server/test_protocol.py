@@ -15,7 +15,7 @@ from tests.support.server import Server
 @contextlib.contextmanager
 def connected(server: Server) -> Iterator[socket.socket]:
     """Give a raw connection to the server."""
-    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
         yield connection
 
 
@@ -28,7 +28,7 @@ def answer(connection: socket.socket) -> bytes:
 
 def test_health_is_answered_without_a_signature(server: Server) -> None:
     """Load balancers ask for /health; it needs no access key and says no more than that the server answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", "/health")
     response = connection.getresponse()
     assert (response.status, response.read()) == (200, b'{"status":"ok"}')

@@ -75,18 +75,18 @@ def test_a_server_that_was_up_stays_up(new_server: ServerFactory) -> None:
     [worker] = server.workers()
     server.keyholder().kill()
     worker.kill()
-    wait_until(lambda: server.errors.read_text().count("is missing beside an audit log") > 1, 30, "starts fail")
-    wait_until(lambda: status(server, "/health/live") == 200, 20, "another worker answers")
+    wait_until(lambda: server.errors.read_text().count("is missing beside an audit log") > 1, 60, "starts fail")
+    wait_until(lambda: status(server, "/health/live") == 200, 60, "another worker answers")
     assert status(server, "/health") == 503
     away.rename(root_key)
-    wait_until(lambda: status(server, "/health") == 200, 20, "the keyholder comes back")
+    wait_until(lambda: status(server, "/health") == 200, 60, "the keyholder comes back")
     kms.generate_data_key(KeyId=key, KeySpec="AES_256")
     server.stop()
 
 
 def status(server: Server, path: str) -> int:
     """Return the status of an unsigned GET, 0 when nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -102,9 +102,9 @@ def test_a_start_can_be_ended(tmp_path: Path) -> None:
     held = environment.clean(tmp_path, FUIN_PAUSE_POINT="audit.after_first_segment")
     with subprocess.Popen(arguments, env=held, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         segment = tmp_path / "data" / "audit" / "0000000000000001.log"
-        wait_until(segment.exists, 30, "the keyholder starts")
+        wait_until(segment.exists, 60, "the keyholder starts")
         process.send_signal(signal.SIGTERM)
-        said, complained = process.communicate(timeout=30)
+        said, complained = process.communicate(timeout=60)
         assert (process.returncode, said, complained) == (0, "", "")
 
 
@@ -114,8 +114,8 @@ def test_a_stopped_worker_is_replaced(new_server: ServerFactory) -> None:
     server = new_server().start()
     stopped, other = server.workers()
     stopped.suspend()
-    wait_until(lambda: not is_alive(stopped), 20, "the stopped worker is ended")
-    wait_until(lambda: len(server.workers()) == 2, 20, "another takes its place")
+    wait_until(lambda: not is_alive(stopped), 60, "the stopped worker is ended")
+    wait_until(lambda: len(server.workers()) == 2, 60, "another takes its place")
     assert is_alive(other)
     server.wait_healthy()
     server.stop()
@@ -126,7 +126,7 @@ def test_a_killed_worker_is_replaced(new_server: ServerFactory) -> None:
     server = new_server().start()
     before = {worker.pid for worker in server.workers()}
     os.kill(min(before), signal.SIGKILL)
-    wait_until(lambda: len({w.pid for w in server.workers()} - before) == 1, 20, "a new worker")
+    wait_until(lambda: len({w.pid for w in server.workers()} - before) == 1, 60, "a new worker")
     server.wait_healthy()
     server.stop()
 
@@ -136,7 +136,7 @@ def test_a_killed_supervisor_takes_its_children_along(new_server: ServerFactory)
     server = new_server().start()
     children = [server.keyholder(), *server.workers()]
     os.kill(server.pid, signal.SIGKILL)
-    gone, left = psutil.wait_procs(children, timeout=10)
+    gone, left = psutil.wait_procs(children, timeout=60)
     assert not left, left
     assert len(gone) == 3
 
@@ -250,9 +250,9 @@ def test_a_passphrase_seals_the_root_key(tmp_path: Path) -> None:
         name = f"u{os.urandom(3).hex()}"
         return run([str(FUIN), "user", "add", name, *data], environment.clean(tmp_path), check=False).returncode == 0
 
-    wait_until(opened_again, 30, "the keyholder is opened again without asking")
+    wait_until(opened_again, 60, "the keyholder is opened again without asking")
     first.send_signal(signal.SIGTERM)
-    first.communicate(timeout=30)
+    first.communicate(timeout=60)
     assert first.returncode == 0
 
     wrong = serve_with_passphrase(tmp_path, "wrong")
@@ -278,7 +278,7 @@ def test_the_first_start_prints_the_root_access_key_once(tmp_path: Path) -> None
             if line.startswith("ready "):
                 break
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert process.returncode == 0
         shown.append("AWS_SECRET_ACCESS_KEY=" in "".join(lines))
     assert shown == [True, False]
@@ -302,7 +302,7 @@ def test_a_missing_audit_log_is_noticed(new_server: ServerFactory) -> None:
     assert process.stdout is not None
     assert any(line.startswith("ready ") for line in process.stdout)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 
@@ -313,7 +313,7 @@ def test_a_worker_has_so_many_places_and_no_more(new_server: ServerFactory) -> N
     context = ssl.create_default_context(cafile=str(server.certificate))
 
     def connected() -> socket.socket:
-        plain = socket.create_connection(("127.0.0.1", server.port), 10)
+        plain = socket.create_connection(("127.0.0.1", server.port), 60)
         client = context.wrap_socket(plain, server_hostname="localhost")
         client.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -321,11 +321,11 @@ def test_a_worker_has_so_many_places_and_no_more(new_server: ServerFactory) -> N
 
     with contextlib.ExitStack() as held:
         clients = [held.enter_context(connected()) for _ in range(2)]
-        held.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))  # and no handshake
+        held.enter_context(socket.create_connection(("127.0.0.1", server.port), 60))  # and no handshake
         with pytest.raises((ConnectionError, ssl.SSLError)):
             connected()
         clients[0].close()
-        wait_until(lambda: _is_given(lambda: held.enter_context(connected())), 30, "the next one has the free place")
+        wait_until(lambda: _is_given(lambda: held.enter_context(connected())), 60, "the next one has the free place")
     server.stop()
 
 

@@ -109,7 +109,7 @@ def test_a_signature_holds(server: Server, unique: Callable[[str], str]) -> None
     s3.put_object(Bucket=bucket, Key="a b", Body=b"hello")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b"})
     s3.close()
-    with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as client:
         client.sendall(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n".encode())
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -144,7 +144,7 @@ def test_workers_without_jobs_follow(kept: Timed, monkeypatch: pytest.MonkeyPatc
     time.sleep(0.1)
     assert CLOCK.state().steady is None
     kept.keep(row)
-    wait_until(lambda: CLOCK.state().steady is not None, 30, "a look")
+    wait_until(lambda: CLOCK.state().steady is not None, 60, "a look")
     following.cancel()
 
 

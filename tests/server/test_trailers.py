@@ -26,7 +26,7 @@ def test_trailers_are_never_headers(cut: int | None) -> None:
 def test_credentials_in_trailers_are_none(server: Server) -> None:
     """A proxy in front of the server that checks headers sees the same request as the server does."""
     trailers = b"x-amz-target: TrentService.ListKeys\r\nauthorization: AWS4-HMAC-SHA256 Credential=A/B/C/kms/D\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as client:
         head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
         client.sendall(head + b"2\r\n{}\r\n0\r\n" + trailers + b"\r\n")
         answer = client.recv(65536)

@@ -54,7 +54,7 @@ def start(server: Server, variables: dict[str, str], until: str) -> None:
     """Start the server and wait until an operation is on the record that was not before."""
     before = operations(server).count(until)
     server.start(variables)
-    wait_until(lambda: operations(server).count(until) > before, 20, f"a record of {until}")
+    wait_until(lambda: operations(server).count(until) > before, 60, f"a record of {until}")
 
 
 def test_one_wrong_reading_destroys_nothing(new_server: ServerFactory) -> None:
@@ -109,6 +109,6 @@ def test_all_clocks_of_a_process_shifted(new_server: ServerFactory) -> None:
     (server.home / ".faketimerc").write_text(f"+{DAYS}d\n")  # children are not given its variables
     start(server, {"LD_PRELOAD": str(LIBRARIES[0])}, until="fuin:HoldClock")
     said = "1 keys, 0 imported key materials, 0 rotations"
-    wait_until(lambda: said in server.errors.read_text(), 30, "a warning")
+    wait_until(lambda: said in server.errors.read_text(), 60, "a warning")
     server.stop()
     assert "kms:DeleteKey" not in operations(server)

@@ -56,7 +56,7 @@ def end_all(processes: Iterable[psutil.Process]) -> None:
     for process in remaining:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs([process for process in remaining if is_alive(process)], timeout=10)
+    psutil.wait_procs([process for process in remaining if is_alive(process)], timeout=60)
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -24,8 +24,8 @@ FUIN = REPOSITORY / ".venv" / "bin" / "fuin"
 AWS = REPOSITORY / ".venv-aws" / "bin" / "aws"
 # Where clients look for the certificates that they trust; a machine may set each of them for every process.
 TRUST = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-START_LIMIT = 60.0  # seconds; a busy two-core machine starts Python processes slowly
-STOP_LIMIT = 30.0
+START_LIMIT = 120.0  # seconds; a busy two-core machine starts Python processes slowly
+STOP_LIMIT = 60.0
 
 
 class Server:
@@ -150,7 +150,7 @@ class Server:
         ignored = ("fuin.keyholder", "resource_tracker")
         return [child for child in descendants(self.pid) if not any(name in command(child) for name in ignored)]
 
-    def wait_healthy(self, seconds: float = 30.0) -> None:
+    def wait_healthy(self, seconds: float = 60.0) -> None:
         """Wait until a key can be used again, after a worker or the keyholder was killed."""
         kms = self.client("kms")
 

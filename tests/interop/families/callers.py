@@ -99,7 +99,7 @@ class _Lines:
 
     def close(self) -> None:
         """Close its input, and wait for its end."""
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
 
 class JavaScript:

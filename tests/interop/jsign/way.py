@@ -35,7 +35,7 @@ def proxied(authority: Authority, name: str, port: int) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
 
 
 def _serve(listener: socket.socket, context: ssl.SSLContext, asked: bytes, port: int) -> None:
@@ -62,7 +62,7 @@ def _connect(client: socket.socket, context: ssl.SSLContext, asked: bytes, port:
             answers = threading.Thread(target=_pass_on, args=(far, near), daemon=True)
             answers.start()
             _pass_on(near, far)
-            answers.join(10)
+            answers.join(60)
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
