@@ -21,7 +21,7 @@ from tests.formats.make_vectors import KEY_ID, MULTI_REGION, ROOT
 
 PATHS = vectors.paths("wrapped-material")
 ERRORS = {"format": FormatError, "tampered": MaterialDamaged}
-SCOPE = (b"20260102", b"us-east-1", b"kms")
+SCOPE = ("20260102", "us-east-1", "kms")
 
 
 def read(path: Path) -> dict[str, Any]:

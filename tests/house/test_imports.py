@@ -72,7 +72,9 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 # What of the keyholder a worker's process may hold: the client and what that needs, nothing that touches a key.
-IN_WORKERS = {"client", "connection", "line", "opcodes", "sockets"}
+IN_WORKERS = {
+    "client", "connection", "line", "sockets", "wire", "wire.codecs", "wire.requests", "wire.statuses",
+}  # fmt: skip
 
 
 def forbidden(module: Module, known: frozenset[str]) -> list[str]:

@@ -7,7 +7,7 @@ from fuin.formats import context
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.costly import CODES, QUEUE_LIMIT, Costly, is_costly
 from fuin.keyholder.kinds.specs import SPECS
-from fuin.keyholder.opcodes import Opcode
+from fuin.keyholder.wire import requests
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
 from tests.support.waiting import until
 
@@ -63,8 +63,8 @@ def test_costly_requests_are_known_by_their_material(holder: Holder) -> None:
     assert costly == {spec for spec in SPECS if spec.startswith(("RSA_", "ML_DSA"))}
     assert is_costly([encoded["RSA_2048"], b"", b""])
     assert not is_costly([])
-    assert {Opcode.SIGN, Opcode.DECRYPT} <= CODES
-    assert Opcode.VERIFY not in CODES
+    assert {requests.SIGN.code, requests.DECRYPT.code} <= CODES
+    assert requests.VERIFY.code not in CODES
 
 
 def test_share_of_a_turn() -> None:

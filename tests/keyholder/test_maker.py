@@ -18,8 +18,9 @@ from fuin.keyholder import connection, maker
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.connection import Connection
 from fuin.keyholder.maker import Maker, Task
-from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.sockets import connect_unix
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.statuses import Status
 from tests.keyholder.latency import usual_time
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, draft, play
 from tests.support.waiting import settle
@@ -27,7 +28,7 @@ from tests.support.waiting import settle
 
 def create(correlation: int, spec: str, number: int) -> bytes:
     """Return the frame of a request for fresh key material."""
-    return frames.encode(correlation, Opcode.CREATE_MATERIAL, [KEY_ID.encode(), spec.encode(), draft(number)])
+    return frames.encode(correlation, requests.CREATE_MATERIAL.code, [KEY_ID.encode(), spec.encode(), draft(number)])
 
 
 def outcomes(holder: Holder, number: int) -> list[str]:
@@ -126,7 +127,7 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         while data := await incoming.read(65_536):
             for correlation, code, _ in splitter.feed(data):
                 answer = frames.encode(correlation, Status.OK, ())
-                loop.call_later(0 if code == Opcode.STATUS else 1.2, outgoing.write, answer)
+                loop.call_later(0 if code == requests.STATUS.code else 1.2, outgoing.write, answer)
         outgoing.close()
         with contextlib.suppress(ConnectionError):
             await outgoing.wait_closed()
@@ -138,7 +139,7 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             loop = asyncio.get_running_loop()
             made = Connection(loop, lambda status, fields: ValueError(), gathers=False)
             await loop.create_unix_connection(lambda: made, str(path))
-            answer = await made.ask(Opcode.CREATE_MATERIAL, ())
+            answer = await made.ask(requests.CREATE_MATERIAL.code, ())
             made.close()
             await ended.wait()
             return answer
@@ -180,9 +181,9 @@ def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
             loop = asyncio.get_running_loop()
             made = Connection(loop, lambda status, fields: ValueError(), gathers=gathers)
             await loop.create_unix_connection(lambda: made, str(path))
-            first = made.ask(Opcode.STATUS, ())
+            first = made.ask(requests.STATUS.code, ())
             await settle()
-            second = made.ask(Opcode.STATUS, ())
+            second = made.ask(requests.STATUS.code, ())
             await settle()
             made.close()
             await asyncio.gather(first, second, return_exceptions=True)

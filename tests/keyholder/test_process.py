@@ -13,8 +13,9 @@ from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
 from fuin.keyholder import command
 from fuin.keyholder.client import Keyholder
-from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.sockets import bind_unix, connect_unix, peer_uid
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.statuses import Status
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
 
 ROOT = os.geteuid() == 0
@@ -107,7 +108,7 @@ def test_another_user_is_not_answered(holder: Holder) -> None:
     """Whoever is not the keyholder's own user gets no answer, even with a descriptor of the socket's folder."""
     holder.folder.chmod(0o777)
     holder.path.chmod(0o777)
-    request = frames.encode(1, Opcode.STATUS, [])
+    request = frames.encode(1, requests.STATUS.code, [])
     assert raw_ask(holder.path, request)  # the same bytes are answered for its own user
     script = (
         "import os, socket, sys\n"
@@ -151,12 +152,20 @@ def test_malformed_frame_closes_that_peer_only(holder: Holder, data: bytes) -> N
 @pytest.mark.parametrize(
     ("code", "fields"),
     [
-        (0, []), (255, [b"x"]), (Opcode.STATUS, [b"x"]), (Opcode.DATA_KEY, []), (Opcode.DECRYPT, [b""] * 4),
-        (Opcode.RANDOM, [b"\0\0\x01", b"{}"]), (Opcode.SEAL_SECRET, [b"\xff", b"x" * 40]), (Opcode.NEW_SECRET, [b""]),
-        (Opcode.SIGNING_KEY, [b""] * 5), (Opcode.RE_ENCRYPT, [b"x"] * 7), (Opcode.FORGET, [b"\xff"]),
-        (Opcode.CREATE_MATERIAL, [b"\xff", b"\xff", b"{}"]),
+        (0, []),
+        (255, [b"x"]),
+        (requests.STATUS.code, [b"x"]),
+        (requests.DATA_KEY.code, []),
+        (requests.DECRYPT.code, [b""] * 4),
+        (requests.RANDOM.code, [b"\0\0\x01", b"{}"]),
+        (requests.SEAL_SECRET.code, [b"\xff", b"x" * 40]),
+        (requests.NEW_SECRET.code, [b""]),
+        (requests.SIGNING_KEY.code, [b""] * 5),
+        (requests.RE_ENCRYPT.code, [b"x"] * 7),
+        (requests.FORGET.code, [b"\xff"]),
+        (requests.CREATE_MATERIAL.code, [b"\xff", b"\xff", b"{}"]),
     ],
-)  # fmt: skip
+)
 def test_wrong_request_gets_an_answer_and_harms_nobody(holder: Holder, code: int, fields: list[bytes]) -> None:
     """A well-formed frame with a senseless request is answered with a status and a text, and the process goes on."""
     answer = raw_ask(holder.path, frames.encode(77, code, fields))
@@ -169,7 +178,7 @@ def test_wrong_request_gets_an_answer_and_harms_nobody(holder: Holder, code: int
 
 def test_peer_that_takes_no_answers_is_not_read_from(holder: Holder) -> None:
     """Somebody who sends and never receives fills its own buffers, not the keyholder's memory, and delays nobody."""
-    request = frames.encode(1, Opcode.SEAL_SECRET, [b"AKIA", b"x" * 120]) * 200
+    request = frames.encode(1, requests.SEAL_SECRET.code, [b"AKIA", b"x" * 120]) * 200
     with connect_unix(holder.path) as greedy:
         greedy.settimeout(0.5)
         sent = 0

@@ -1,7 +1,6 @@
 """Temporary credentials over the keyholder's socket: made, opened for signing keys, and refused."""
 
 import hmac
-import struct
 import time
 
 import pytest
@@ -13,10 +12,15 @@ from fuin.errors import FormatError, SessionExpired, TamperedError
 from fuin.formats import session_token
 from fuin.keyholder import sealing
 from fuin.keyholder.client import Keyholder
-from fuin.keyholder.opcodes import Opcode
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.codecs import octets, text, u32
+from fuin.keyholder.wire.requests import Request
 from tests.keyholder.process import Holder, play
 
 KEY_ID = "ASIAIOSFODNN7EXAMPLE"
+_FOUR_BYTE_EXPIRY = Request(
+    requests.NEW_SESSION.code, "wrong", (text("access key id"), u32("expiry"), octets("claims"))
+)
 SCOPE = ("20260102", "eu-west-1", "kms")
 
 
@@ -93,7 +97,7 @@ def test_sessions_without_limits_are_not_made(holder: Holder) -> None:
             with pytest.raises(FormatError):
                 await client.new_session(key_id, expiry, claims)
         with pytest.raises(FormatError):
-            await client._ask(Opcode.NEW_SESSION, KEY_ID.encode(), struct.pack(">I", 5), b"claims")
+            await client._ask(_FOUR_BYTE_EXPIRY, KEY_ID, 5, b"claims")
 
     play(holder, story)
 

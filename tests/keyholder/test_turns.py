@@ -14,7 +14,6 @@ from fuin.audit.log import Log
 from fuin.formats import frames
 from fuin.keyholder import server as server_module
 from fuin.keyholder.importing import Importer
-from fuin.keyholder.opcodes import Opcode, Status
 from fuin.keyholder.rootkey import RootKey
 from fuin.keyholder.server import Server
 from fuin.keyholder.service import Service
@@ -23,6 +22,8 @@ from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.sockets import bind_unix, connect_unix
 from fuin.keyholder.software import Software
 from fuin.keyholder.usage import LastUses
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.statuses import Status
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_everybody_has_a_turn(server: Server, path: Path) -> None:
     served = [0] * len(peers)
     for _ in range(4 * len(peers)):
         for peer in peers:  # all of them have always something to say
-            peer.send(frames.encode(1, Opcode.STATUS, ()))
+            peer.send(frames.encode(1, requests.STATUS.code, ()))
         server.turn()
         for number, peer in enumerate(peers):
             served[number] += answered(peer)
@@ -87,12 +88,14 @@ def test_log_goes_on_with_nobody_asking(server: Server, path: Path, monkeypatch:
         server.turn()
         with monkeypatch.context() as patch:
             patch.setattr(os, "fdatasync", fail)
-            peer.send(frames.encode(1, Opcode.RECORD, [b"{}"]))
+            peer.send(frames.encode(1, requests.RECORD.code, [b"{}"]))
             server.turn()
         ((_, status, _),) = frames.Splitter().feed(peer.recv(1000))
         assert status == Status.UNAVAILABLE
         assert server._log.refusing
-        rescue = threading.Timer(60, lambda: peer.send(frames.encode(2, Opcode.STATUS, ())))  # of a turn without an end
+        rescue = threading.Timer(
+            60, lambda: peer.send(frames.encode(2, requests.STATUS.code, ()))
+        )  # of a turn without an end
         rescue.start()
         started = time.monotonic()
         server.turn()

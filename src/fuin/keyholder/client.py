@@ -5,7 +5,6 @@ It holds no keys and imports no primitives; data keys, plaintexts and Signature 
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,15 @@ from fuin.errors import (
 from fuin.formats.wrapped import Material, parse_material
 from fuin.keyholder.connection import Connection
 from fuin.keyholder.line import Line
-from fuin.keyholder.opcodes import Opcode, Status
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.requests import SLOW_SPECS
+from fuin.keyholder.wire.statuses import Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-SLOW = frozenset(("RSA_2048", "RSA_3072", "RSA_4096"))  # specs of keys that take up to seconds to make
-
-_U32 = struct.Struct(">I")
-_U64 = struct.Struct(">Q")
+SLOW = SLOW_SPECS
 _ERRORS: dict[int, type[FuinError]] = {
     Status.INVALID: FormatError,
     Status.TAMPERED: TamperedError,
@@ -94,17 +92,17 @@ class Keyholder:
 
     async def create_material(self, key_id: str, spec: str, draft: bytes) -> Material:
         """Make fresh key material of any spec for a key; RSA takes a while."""
-        (encoded,) = await self._line_of(spec)(Opcode.CREATE_MATERIAL, key_id.encode(), spec.encode(), draft)
+        (encoded,) = await self._line_of(spec)(requests.CREATE_MATERIAL, key_id, spec, draft)
         return parse_material(encoded)
 
     def data_key(self, material: Material, context: bytes, length: int, draft: bytes) -> Awaitable[list[bytes]]:
         """Return a fresh data key of 1 to 1,024 bytes and its ciphertext blob, those two."""
-        return self._ask(Opcode.DATA_KEY, material.encoded, context, _u32(length), draft)
+        return self._ask(requests.DATA_KEY, material.encoded, context, length, draft)
 
     async def data_key_without_plaintext(self, material: Material, context: bytes, length: int, draft: bytes) -> bytes:
         """Return the ciphertext blob of a fresh data key that nobody has seen yet."""
         (blob,) = await self._ask(
-            Opcode.DATA_KEY_WITHOUT_PLAINTEXT, material.encoded, context, _u32(length), draft
+            requests.DATA_KEY_WITHOUT_PLAINTEXT, material.encoded, context, length, draft
         )  # fmt: skip
         return blob
 
@@ -113,24 +111,24 @@ class Keyholder:
 
         RSA takes a while. Raises FormatError for a spec that no pair has.
         """
-        return await self._line_of(spec)(Opcode.DATA_KEY_PAIR, material.encoded, context, spec.encode(), draft)
+        return await self._line_of(spec)(requests.DATA_KEY_PAIR, material.encoded, context, spec, draft)
 
     async def data_key_pair_without_plaintext(
         self, material: Material, context: bytes, spec: str, draft: bytes
     ) -> list[bytes]:
         """Return public key and ciphertext blob of a fresh data key pair whose private key nobody has seen yet."""
         return await self._line_of(spec)(
-            Opcode.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, material.encoded, context, spec.encode(), draft
+            requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, material.encoded, context, spec, draft
         )  # fmt: skip
 
     async def encrypt(self, material: Material, parameter: bytes, plaintext: bytes, draft: bytes) -> bytes:
         """Return the ciphertext of 1 to 4,096 bytes under a context, or of what fits under an RSA algorithm's name."""
-        (blob,) = await self._ask(Opcode.ENCRYPT, material.encoded, parameter, plaintext, draft)
+        (blob,) = await self._ask(requests.ENCRYPT, material.encoded, parameter, plaintext, draft)
         return blob
 
     async def decrypt(self, material: Material, parameter: bytes, blob: bytes, draft: bytes) -> bytes:
         """Return the plaintext of a ciphertext; raises TamperedError when it, material and parameter do not match."""
-        (plaintext,) = await self._ask(Opcode.DECRYPT, material.encoded, parameter, blob, draft)
+        (plaintext,) = await self._ask(requests.DECRYPT, material.encoded, parameter, blob, draft)
         return plaintext
 
     async def re_encrypt(
@@ -148,7 +146,7 @@ class Keyholder:
         When the source does not open, the target was not used and only the source's record is written.
         """
         (result,) = await self._ask(
-            Opcode.RE_ENCRYPT,
+            requests.RE_ENCRYPT,
             source.encoded, source_parameter, blob, target.encoded, target_parameter, draft, target_draft,
         )  # fmt: skip
         return result
@@ -156,7 +154,7 @@ class Keyholder:
     async def sign(self, material: Material, algorithm: str, message_type: str, message: bytes, draft: bytes) -> bytes:
         """Return the signature of a message, in the form that AWS gives it for the algorithm."""
         (signature,) = await self._ask(
-            Opcode.SIGN, material.encoded, algorithm.encode(), message_type.encode(), message, draft
+            requests.SIGN, material.encoded, algorithm, message_type, message, draft
         )  # fmt: skip
         return signature
 
@@ -165,26 +163,26 @@ class Keyholder:
     ) -> None:
         """Raise TamperedError unless the signature holds."""
         await self._ask(
-            Opcode.VERIFY, material.encoded, algorithm.encode(), message_type.encode(), message, signature, draft
+            requests.VERIFY, material.encoded, algorithm, message_type, message, signature, draft
         )  # fmt: skip
 
     async def generate_mac(self, material: Material, algorithm: str, message: bytes, draft: bytes) -> bytes:
         """Return the HMAC of a message."""
-        (mac,) = await self._ask(Opcode.GENERATE_MAC, material.encoded, algorithm.encode(), message, draft)
+        (mac,) = await self._ask(requests.GENERATE_MAC, material.encoded, algorithm, message, draft)
         return mac
 
     async def verify_mac(self, material: Material, algorithm: str, message: bytes, mac: bytes, draft: bytes) -> None:
         """Raise TamperedError unless the HMAC holds."""
-        await self._ask(Opcode.VERIFY_MAC, material.encoded, algorithm.encode(), message, mac, draft)
+        await self._ask(requests.VERIFY_MAC, material.encoded, algorithm, message, mac, draft)
 
     async def derive_shared_secret(self, material: Material, peer: bytes, draft: bytes) -> bytes:
         """Return the raw ECDH secret with a public key (SPKI DER); raises FormatError when it is of another curve."""
-        (secret,) = await self._ask(Opcode.DERIVE_SHARED_SECRET, material.encoded, peer, draft)
+        (secret,) = await self._ask(requests.DERIVE_SHARED_SECRET, material.encoded, peer, draft)
         return secret
 
     async def encapsulate(self, material: Material, draft: bytes) -> tuple[bytes, bytes]:
         """Return a fresh ML-KEM shared secret and its ciphertext."""
-        secret, ciphertext = await self._ask(Opcode.ENCAPSULATE, material.encoded, draft)
+        secret, ciphertext = await self._ask(requests.ENCAPSULATE, material.encoded, draft)
         return secret, ciphertext
 
     async def decapsulate(self, material: Material, ciphertext: bytes, draft: bytes) -> bytes:
@@ -192,12 +190,12 @@ class Keyholder:
 
         A wrong ciphertext of the right length gives another secret, and no error (FIPS 203, implicit rejection).
         """
-        (secret,) = await self._ask(Opcode.DECAPSULATE, material.encoded, ciphertext, draft)
+        (secret,) = await self._ask(requests.DECAPSULATE, material.encoded, ciphertext, draft)
         return secret
 
     async def public_key(self, material: Material, draft: bytes) -> bytes:
         """Return the public key as SPKI DER."""
-        (public,) = await self._ask(Opcode.PUBLIC_KEY, material.encoded, draft)
+        (public,) = await self._ask(requests.PUBLIC_KEY, material.encoded, draft)
         return public
 
     async def import_parameters(self, scope: bytes, wrapping_spec: str, expires: int) -> tuple[bytes, bytes]:
@@ -206,7 +204,7 @@ class Keyholder:
         `expires` is in seconds since 1970. Takes a while; uses no KMS key, so it leaves no record.
         """
         public, token = await self._slow_line.ask(
-            Opcode.IMPORT_PARAMETERS, scope, wrapping_spec.encode(), _u64(expires)
+            requests.IMPORT_PARAMETERS, scope, wrapping_spec, expires
         )  # fmt: skip
         return public, token
 
@@ -219,42 +217,43 @@ class Keyholder:
         wrong with the encrypted material.
         """
         (encoded,) = await self._slow_line.ask(
-            Opcode.IMPORT_MATERIAL,
-            key_id.encode(), spec.encode(), scope, token, algorithm.encode(), encrypted, draft,
+            requests.IMPORT_MATERIAL,
+            key_id, spec, scope, token, algorithm, encrypted, draft,
         )  # fmt: skip
         return parse_material(encoded)
 
     async def last_use(self, key_id: str, region: str) -> LastUse:
         """Return the last successful cryptographic use of a key; the Region matters to multi-Region keys only."""
-        start, *used = await self._ask(Opcode.LAST_USE, key_id.encode(), region.encode())
-        if not used:
-            return LastUse(_seconds(start))
-        time, use, request_id = used
-        return LastUse(_seconds(start), _seconds(time), use[0], request_id.decode(errors="replace"))
+        answer = await self._ask(requests.LAST_USE, key_id, region)
+        start, *last = requests.LAST_USE.unpack_answer(answer)
+        if not last:
+            return LastUse(start / 1e9)
+        time, use, request_id = last
+        return LastUse(start / 1e9, time / 1e9, use, request_id.decode(errors="replace"))
 
     async def random(self, length: int, draft: bytes) -> bytes:
         """Return 1 to 1,024 random bytes."""
-        (data,) = await self._ask(Opcode.RANDOM, _u32(length), draft)
+        (data,) = await self._ask(requests.RANDOM, length, draft)
         return data
 
     async def record(self, draft: bytes) -> None:
         """Append a record that is no key use (a refusal, an administrative act); returns when it is durable."""
-        await self._ask(Opcode.RECORD, draft)
+        await self._ask(requests.RECORD, draft)
 
     async def new_secret(self, access_key_id: str) -> tuple[str, bytes]:
         """Return a fresh secret access key of 40 characters, to be shown once, and its sealed form."""
-        secret, sealed = await self._ask(Opcode.NEW_SECRET, access_key_id.encode())
+        secret, sealed = await self._ask(requests.NEW_SECRET, access_key_id)
         return secret.decode(), sealed
 
     async def seal_secret(self, access_key_id: str, secret: str) -> bytes:
         """Return the sealed form of a secret access key that somebody else made."""
-        (sealed,) = await self._ask(Opcode.SEAL_SECRET, access_key_id.encode(), secret.encode())
+        (sealed,) = await self._ask(requests.SEAL_SECRET, access_key_id, secret.encode())
         return sealed
 
     async def signing_key(self, sealed: bytes, access_key_id: str, date: str, region: str, service: str) -> bytes:
         """Return the Signature V4 signing key of one secret for one day (YYYYMMDD), region and service."""
         (key,) = await self._ask(
-            Opcode.SIGNING_KEY, sealed, access_key_id.encode(), date.encode(), region.encode(), service.encode()
+            requests.SIGNING_KEY, sealed, access_key_id, date, region, service
         )  # fmt: skip
         return key
 
@@ -263,7 +262,7 @@ class Keyholder:
 
         `expiry` is in seconds since 1970; raises FormatError when it is later than AWS's longest session allows.
         """
-        secret, token = await self._ask(Opcode.NEW_SESSION, access_key_id.encode(), _u64(expiry), claims)
+        secret, token = await self._ask(requests.NEW_SESSION, access_key_id, expiry, claims)
         return secret.decode(), token
 
     async def session_signing_key(
@@ -273,20 +272,17 @@ class Keyholder:
 
         Raises TamperedError when the token is not one of this access key id, and SessionExpired.
         """
-        key, claims, expiry = await self._ask(
-            Opcode.SESSION_SIGNING_KEY,
-            token, access_key_id.encode(), date.encode(), region.encode(), service.encode(),
-        )  # fmt: skip
-        return key, claims, _U64.unpack(expiry)[0]
+        answer = await self._ask(requests.SESSION_SIGNING_KEY, token, access_key_id, date, region, service)
+        key, claims, expiry = requests.SESSION_SIGNING_KEY.unpack_answer(answer)
+        return key, claims, expiry
 
     async def forget(self, key_id: str) -> None:
         """Wipe what the keyholder has cached of a key's material."""
-        await self._ask(Opcode.FORGET, key_id.encode())
+        await self._ask(requests.FORGET, key_id)
 
     async def status(self) -> KeyholderStatus:
         """Return where the audit log stands."""
-        sequence, head, public_key, taking = await self._ask(Opcode.STATUS)
-        return KeyholderStatus(_U64.unpack(sequence)[0], head, public_key, taking == b"\1")
+        return KeyholderStatus(*requests.STATUS.unpack_answer(await self._ask(requests.STATUS)))
 
     def _line_of(self, spec: str) -> Callable[..., Awaitable[list[bytes]]]:
         return self._slow_line.ask if spec in SLOW else self._ask
@@ -296,20 +292,3 @@ def _failure(status: int, answer: list[bytes]) -> FuinError:
     """Return the error that an answer of another status than OK means; its text is the keyholder's own."""
     text = answer[0].decode(errors="replace") if answer else "no reason given"
     return _ERRORS.get(status, KeyholderUnavailable)(text)
-
-
-def _seconds(field: bytes) -> float:
-    """Return a time in seconds of one in nanoseconds."""
-    return float(_U64.unpack(field)[0] / 1e9)
-
-
-def _u64(number: int) -> bytes:
-    if not 0 <= number < 1 << 64:
-        raise FormatError("a time out of range")
-    return _U64.pack(number)
-
-
-def _u32(number: int) -> bytes:
-    if not 0 <= number < 1 << 32:
-        raise FormatError("a length out of range")
-    return _U32.pack(number)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 from fuin.errors import FormatError, KeyholderUnavailable
 from fuin.formats import frames
-from fuin.keyholder.opcodes import Opcode, Status
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.statuses import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ class Connection(asyncio.Protocol):
         """Ask for a sign of life; whatever comes is one, so nobody waits for this answer itself."""
         self._probed = self._loop.time()
         self._last += 1
-        self._unsent.append(frames.encode(self._last, Opcode.STATUS, ()))
+        self._unsent.append(frames.encode(self._last, requests.STATUS.code, ()))
         self._flush()
 
     def close(self) -> None:

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from fuin.keyholder.opcodes import Opcode
+from fuin.keyholder.wire.requests import REQUESTS, Pace
 
 TIME_OF_A_TURN = 0.004  # seconds
 QUEUE_LIMIT = 1024  # beyond it they are done at once: what waits in the sockets takes no memory here
 
-CODES = frozenset(map(int, (Opcode.SIGN, Opcode.DECRYPT, Opcode.RE_ENCRYPT)))
+CODES = frozenset(request.code for request in REQUESTS if request.pace is Pace.QUEUED_BY_MATERIAL)
 _SPECS = (b"RSA_", b"ML_DSA")
 _SPEC_AT = 1 + 36 + 1 + 32 + 1  # in encoded material: key id and material id, each with its length before it, a length
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin.errors import KeyholderUnavailable
 from fuin.keyholder.connection import IN_FLIGHT_AT_MOST, Answer, Connection
-from fuin.keyholder.opcodes import Opcode
 from fuin.keyholder.sockets import connect_unix
+from fuin.keyholder.wire import requests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from pathlib import Path
+
+    from fuin.keyholder.wire.requests import Request
 
 CONNECT_LIMIT = 5.0  # seconds in which a restarted keyholder must answer again; it starts in about one
 AWAY_PATIENCE = 0.25  # seconds that a request waits when the keyholder was away the last time; it may be back
@@ -65,12 +67,12 @@ class Line:
             self._connection.close()
             self._connection = None
 
-    def ask(self, code: int, *fields: bytes) -> Awaitable[Answer]:
-        """Send a request, over a new connection if need be; see `Connection.ask`."""
+    def ask(self, request: Request, *values: Any) -> Awaitable[Answer]:
+        """Send the values of a request, over a new connection if need be; see `Connection.ask`."""
         connection = self._connection
         if connection is None or connection.lost:
-            return self._ask_anew(code, fields)
-        return connection.ask(code, fields)
+            return self._ask_anew(request.code, request.pack(values))
+        return connection.ask(request.code, request.pack(values))
 
     async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
         await self.connect()
@@ -102,7 +104,7 @@ class Line:
         try:
             async with asyncio.timeout_at(deadline):
                 connection = await self._open(loop)
-                await connection.ask(Opcode.STATUS, ())
+                await connection.ask(requests.STATUS.code, ())
         except (OSError, KeyholderUnavailable):  # TimeoutError is an OSError
             if connection is not None:
                 connection.close()

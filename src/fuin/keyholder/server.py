@@ -22,10 +22,10 @@ from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
 from fuin.keyholder.costly import CODES, Costly, is_costly
 from fuin.keyholder.maker import Maker, Task
-from fuin.keyholder.opcodes import Status
 from fuin.keyholder.peer import Peer, PeerGone
 from fuin.keyholder.service import Deferred, Reply, Service
 from fuin.keyholder.sockets import peer_uid
+from fuin.keyholder.wire.statuses import Status
 from fuin.standard_error import write_line
 
 PEERS_AT_MOST = 512

@@ -4,7 +4,6 @@ A request gives a `Reply`: the status and fields of the answer, and the uses to 
 takes long gives a `Deferred` instead, which turns into the reply once it is made.
 """
 
-import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,20 +16,21 @@ from fuin.formats import record, wrapped
 from fuin.keyholder import importing, operations
 from fuin.keyholder.importing import Imported, Importer
 from fuin.keyholder.kinds.material import OpenMaterial, Pair
-from fuin.keyholder.kinds.specs import SLOW, kind_of, make_material, make_pair
+from fuin.keyholder.kinds.specs import kind_of, make_material, make_pair
 from fuin.keyholder.maker import attempt, given
 from fuin.keyholder.memory import wipe
-from fuin.keyholder.opcodes import Opcode, Status
-from fuin.keyholder.operations import OPERATIONS, KeyUse, number, text
+from fuin.keyholder.operations import OPERATIONS, KeyOperation
 from fuin.keyholder.sessions import Sessions
 from fuin.keyholder.software import Software, derived_signing_key, random_bytes
 from fuin.keyholder.usage import LastUses
+from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.codecs import Conversion, convert
+from fuin.keyholder.wire.requests import SLOW_SPECS, Request
+from fuin.keyholder.wire.statuses import Status
 
 _NOTHING: tuple[Use, ...] = ()
 _OK = int(Status.OK)
 _tuple = tuple.__new__  # makes a named tuple in half the time of its own constructor, twice for every request
-
-_U64 = struct.Struct(">Q")
 
 Made = TypeVar("Made")
 
@@ -83,70 +83,109 @@ class Service:
         self._log = log
         self._public_key = public_key
         self._operations = OPERATIONS
-        self._others: dict[int, tuple[int, Callable[[list[bytes]], Reply | Deferred]]] = {
-            Opcode.CREATE_MATERIAL: (3, self._create_material),
-            Opcode.RE_ENCRYPT: (7, self._re_encrypt),
-            Opcode.RANDOM: (2, self._random),
-            Opcode.RECORD: (1, self._record),
-            Opcode.NEW_SECRET: (1, self._new_secret),
-            Opcode.SEAL_SECRET: (2, self._seal_secret),
-            Opcode.SIGNING_KEY: (5, self._signing_key),
-            Opcode.FORGET: (1, self._forget),
-            Opcode.STATUS: (0, self._status),
-            Opcode.DATA_KEY_PAIR: (4, self._data_key_pair),
-            Opcode.DATA_KEY_PAIR_WITHOUT_PLAINTEXT: (4, self._data_key_pair_without_plaintext),
-            Opcode.IMPORT_PARAMETERS: (3, self._import_parameters),
-            Opcode.IMPORT_MATERIAL: (7, self._import_material),
-            Opcode.LAST_USE: (2, self._last_use),
-            Opcode.NEW_SESSION: (3, self._new_session),
-            Opcode.SESSION_SIGNING_KEY: (5, self._session_signing_key),
-        }
+        self._recorders = {request.code: (request, handler) for request, handler in self._recorder_table()}
+        self._answerers = {request.code: (request, handler) for request, handler in self._answerer_table()}
+
+    def _recorder_table(self) -> tuple[tuple[Request, Callable[..., Reply | Deferred]], ...]:
+        """Return what makes the whole reply, with the uses to be recorded, or defers it."""
+        return (
+            (requests.CREATE_MATERIAL, self._create_material),
+            (requests.RE_ENCRYPT, self._re_encrypt),
+            (requests.RANDOM, self._random),
+            (requests.RECORD, self._record),
+            (requests.DATA_KEY_PAIR, self._data_key_pair),
+            (requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, self._data_key_pair_without_plaintext),
+            (requests.IMPORT_PARAMETERS, self._import_parameters),
+            (requests.IMPORT_MATERIAL, self._import_material),
+        )
+
+    def _answerer_table(self) -> tuple[tuple[Request, Callable[..., Sequence[Any]]], ...]:
+        """Return what makes the values of an answer that leaves without a record."""
+        return (
+            (requests.NEW_SECRET, self._backend.new_secret),
+            (requests.SEAL_SECRET, self._seal_secret),
+            (requests.SIGNING_KEY, self._signing_key),
+            (requests.FORGET, self._forget),
+            (requests.STATUS, self._status),
+            (requests.LAST_USE, self._last_use),
+            (requests.NEW_SESSION, self._new_session),
+            (requests.SESSION_SIGNING_KEY, self._session_signing_key),
+        )
 
     def handle(self, code: int, fields: list[bytes]) -> Reply | Deferred:
         """Return the reply to a request; an error of one request is its answer, and never ends the process."""
-        entry = self._operations.get(code)
-        if entry is not None:
-            count, use, operation = entry
-            if len(fields) != count:
+        keyed = self._operations.get(code)
+        if keyed is not None:
+            request, operation = keyed
+            if len(fields) != request.count:
                 return _wrong("a request with a wrong number of fields")
-            return self._keyed(use, fields[0], fields[-1], operation, fields)
-        other = self._others.get(code)
-        if other is None:
+            return self._use_key(request.uses[0], operation, fields, request.decoders)
+        entry: tuple[Request, Callable[..., Any]] | None = self._answerers.get(code) or self._recorders.get(code)
+        if entry is None:
             return _wrong("a request that this keyholder does not know")
-        if len(fields) != other[0]:
+        request, handler = entry
+        if len(fields) != request.count:
             return _wrong("a request with a wrong number of fields")
         try:
-            return other[1](fields)
+            if code in self._recorders:
+                return self._recorded(request, handler, fields)
+            return Reply(_OK, request.pack_answer(handler(*request.unpack(fields))), _NOTHING)
         except Exception as error:  # whatever it is, it is this request's own
             return _failed(error)
 
-    def _keyed(self, use: int, encoded: bytes, draft: bytes, operation: KeyUse, fields: list[bytes]) -> Reply:
-        """Open material, do the operation, and record it under the material's names, whatever came of it."""
+    def _recorded(
+        self, request: Request, handler: Callable[..., Reply | Deferred], fields: list[bytes]
+    ) -> Reply | Deferred:
+        """Return a handler's reply; a request that cannot be read is recorded as well, if it would be a use."""
         try:
-            material = self._backend.material(encoded)
+            values = request.unpack(fields)
+        except FormatError as error:
+            if not request.uses:
+                raise
+            return _failed(error, request.uses[0], *_names(fields[0]), fields[-1])
+        return handler(*values)
+
+    def _use_key(
+        self, use: int, operation: KeyOperation, fields: list[bytes], conversion: Conversion = ()
+    ) -> Reply:  # fmt: skip
+        """Open material, do the operation, and record it under the material's names, whatever its outcome is.
+
+        The material is the first field, the draft the last; those between them are the operation's.
+        """
+        draft = fields[-1]
+        try:
+            material = self._backend.material(fields[0])
         except Exception as error:
-            return _failed(error, use, *_names(encoded), draft)
+            return _failed(error, use, *_names(fields[0]), draft)
         try:
-            answer = operation(material, fields)
+            if conversion:
+                convert(fields, conversion)
+            answer = operation(material, *fields[1:-1])
         except Exception as error:
             return _failed(error, use, material.name, material.material_id, draft)
         done = _tuple(Use, (use, record.DONE, material.name, material.material_id, draft))
         return _tuple(Reply, (_OK, answer, (done,)))
 
-    def _re_encrypt(self, fields: list[bytes]) -> Reply:
-        source, parameter, blob, target, target_parameter, draft, target_draft = fields
-        opened = self._keyed(record.RE_ENCRYPT_FROM, source, draft, operations.decrypt, [source, parameter, blob])
+    def _re_encrypt(
+        self,
+        source: bytes,
+        source_parameter: bytes,
+        blob: bytes,
+        target: bytes,
+        target_parameter: bytes,
+        draft: bytes,
+        target_draft: bytes,
+    ) -> Reply:
+        use_from, use_to = requests.RE_ENCRYPT.uses
+        opened = self._use_key(use_from, operations.decrypt, [source, source_parameter, blob, draft])
         if opened.status != Status.OK:
             return opened
-        sealed = self._keyed(
-            record.RE_ENCRYPT_TO, target, target_draft, operations.encrypt, [target, target_parameter, opened.fields[0]]
-        )  # fmt: skip
+        fields = [target, target_parameter, opened.fields[0], target_draft]
+        sealed = self._use_key(use_to, operations.encrypt, fields)
         return Reply(sealed.status, sealed.fields, (*opened.uses, *sealed.uses))
 
-    def _create_material(self, fields: list[bytes]) -> Reply | Deferred:
-        draft = fields[2]
+    def _create_material(self, key_id: str, spec: str, draft: bytes) -> Reply | Deferred:
         try:
-            key_id, spec = text(fields[0]), text(fields[1])
             kind_of(spec)
             wrapped.binding(key_id, bytes(32), spec)  # a wrong key id is refused before anything is made
         except FuinError as error:
@@ -161,32 +200,33 @@ class Service:
         use = Use(record.CREATE_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
-    def _data_key_pair(self, fields: list[bytes]) -> Reply | Deferred:
-        return self._pair(record.DATA_KEY_PAIR, fields, plaintext=True)
+    def _data_key_pair(self, *values: Any) -> Reply | Deferred:
+        return self._pair(requests.DATA_KEY_PAIR, *values, plaintext=True)
 
-    def _data_key_pair_without_plaintext(self, fields: list[bytes]) -> Reply | Deferred:
-        return self._pair(record.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, fields, plaintext=False)
+    def _data_key_pair_without_plaintext(self, *values: Any) -> Reply | Deferred:
+        return self._pair(requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, *values, plaintext=False)
 
-    def _pair(self, use: int, fields: list[bytes], *, plaintext: bool) -> Reply | Deferred:
-        spec = fields[2].decode("ascii", "replace")
-        return _now_or_later(spec, partial(make_pair, spec), partial(self._paired, use, fields, plaintext))
+    def _pair(
+        self, request: Request, material: bytes, context: bytes, spec: str, draft: bytes, *, plaintext: bool
+    ) -> Reply | Deferred:
+        finish = partial(self._paired, request, [material, context, draft], plaintext)
+        return _now_or_later(spec, partial(make_pair, spec), finish)
 
-    def _paired(self, use: int, fields: list[bytes], plaintext: bool, made: Pair | Exception) -> Reply:
+    def _paired(self, request: Request, fields: list[bytes], plaintext: bool, made: Pair | Exception) -> Reply:
         """Seal a pair's private key; the material is opened only now, since it may have been forgotten meanwhile."""
 
-        def seal(material: OpenMaterial, fields: list[bytes]) -> list[bytes]:
+        def seal(material: OpenMaterial, context: bytes) -> list[bytes]:
             pair = given(made)
-            blob = material.seal_data_key(fields[1], pair.private)
+            blob = material.seal_data_key(context, pair.private)
             return [bytes(pair.private), pair.public, blob] if plaintext else [pair.public, blob]
 
         try:
-            return self._keyed(use, fields[0], fields[-1], seal, fields)
+            return self._use_key(request.uses[0], seal, fields)
         finally:
             if isinstance(made, Pair):
                 wipe(made.private)
 
-    def _import_parameters(self, fields: list[bytes]) -> Reply | Deferred:
-        scope, spec, expires = fields[0], text(fields[1]), _u64(fields[2])
+    def _import_parameters(self, scope: bytes, spec: str, expires: int) -> Reply | Deferred:
         importing.check_scope(scope)
         importing.check_wrapping_spec(spec)
         return Deferred(partial(importing.new_wrapping_key, spec), partial(self._wrapping_key_made, scope, expires))
@@ -198,15 +238,16 @@ class Service:
         except Exception as error:
             return _failed(error)
 
-    def _import_material(self, fields: list[bytes]) -> Reply | Deferred:
-        scope, token, encrypted, draft = fields[2], fields[3], fields[5], fields[6]
-        key_id = ""
+    def _import_material(
+        self, key_id: str, spec: str, scope: bytes, token: bytes, algorithm: str, encrypted: bytes, draft: bytes
+    ) -> Reply | Deferred:
+        name = ""
         try:
-            key_id, spec, algorithm = _key_id(fields[0]), text(fields[1]), text(fields[4])
+            name = _checked_key_id(key_id)
             importing.check_request(spec, algorithm)
             wrapping_key = self._importer.wrapping_key(scope, token, time.time())
         except Exception as error:
-            return _failed(error, record.IMPORT_MATERIAL, key_id, b"", draft)
+            return _failed(error, record.IMPORT_MATERIAL, name, b"", draft)
         work = partial(importing.unwrap, wrapping_key, algorithm, encrypted, spec)
         return Deferred(work, partial(self._imported, key_id, spec, draft))
 
@@ -221,62 +262,56 @@ class Service:
         use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
-    def _last_use(self, fields: list[bytes]) -> Reply:
-        found = self._last_uses.of(text(fields[0]), text(fields[1]))
-        used = () if found is None else (_U64.pack(found[0]), bytes((found[1],)), found[2])
-        return Reply(Status.OK, [_U64.pack(self._last_uses.begun), *used], _NOTHING)
-
-    def _random(self, fields: list[bytes]) -> Reply:
+    def _random(self, length: int, draft: bytes) -> Reply:
         try:
-            data = random_bytes(number(fields[0]))
+            data = random_bytes(length)
         except FuinError as error:
-            return _failed(error, record.RANDOM, "", b"", fields[1])
-        return Reply(Status.OK, [data], (Use(record.RANDOM, record.DONE, "", b"", fields[1]),))
+            return _failed(error, record.RANDOM, "", b"", draft)
+        return Reply(Status.OK, [data], (Use(record.RANDOM, record.DONE, "", b"", draft),))
 
-    def _record(self, fields: list[bytes]) -> Reply:
-        return Reply(Status.OK, (), (Use(record.NOTE, record.DONE, "", b"", fields[0]),))
+    def _record(self, draft: bytes) -> Reply:
+        return Reply(Status.OK, (), (Use(record.NOTE, record.DONE, "", b"", draft),))
 
-    def _new_secret(self, fields: list[bytes]) -> Reply:
-        return Reply(Status.OK, self._backend.new_secret(text(fields[0])), _NOTHING)
+    def _seal_secret(self, access_key_id: str, secret: bytes) -> Sequence[bytes]:
+        return (self._backend.seal_secret(access_key_id, secret),)
 
-    def _seal_secret(self, fields: list[bytes]) -> Reply:
-        return Reply(Status.OK, [self._backend.seal_secret(text(fields[0]), fields[1])], _NOTHING)
+    def _signing_key(
+        self, sealed: bytes, access_key_id: str, date: str, region: str, service: str
+    ) -> Sequence[bytes]:  # fmt: skip
+        return (self._backend.signing_key(sealed, access_key_id, (date, region, service)),)
 
-    def _signing_key(self, fields: list[bytes]) -> Reply:
-        sealed, access_key_id, date, region, service = fields
-        key = self._backend.signing_key(sealed, text(access_key_id), (date, region, service))
-        return Reply(Status.OK, [key], _NOTHING)
+    def _last_use(self, key_id: str, region: str) -> Sequence[Any]:
+        return self._last_uses.begun, *(self._last_uses.of(key_id, region) or ())
 
-    def _new_session(self, fields: list[bytes]) -> Reply:
-        made = self._sessions.new(text(fields[0]), _u64(fields[1]), fields[2], time.time())
-        return Reply(Status.OK, made, _NOTHING)
+    def _new_session(self, access_key_id: str, expiry: int, claims: bytes) -> Sequence[bytes]:
+        return self._sessions.new(access_key_id, expiry, claims, time.time())
 
-    def _session_signing_key(self, fields: list[bytes]) -> Reply:
-        token, access_key_id, date, region, service = fields
-        secret, claims, expiry = self._sessions.open(token, text(access_key_id), time.time())
+    def _session_signing_key(
+        self, token: bytes, access_key_id: str, date: str, region: str, service: str
+    ) -> Sequence[Any]:  # fmt: skip
+        secret, claims, expiry = self._sessions.open(token, access_key_id, time.time())
         keyed = bytearray(b"AWS4") + secret
         try:
             key = derived_signing_key(keyed, (date, region, service))
         finally:
             wipe(secret)
             wipe(keyed)
-        return Reply(Status.OK, [key, claims, _U64.pack(expiry)], _NOTHING)
+        return key, claims, expiry
 
-    def _forget(self, fields: list[bytes]) -> Reply:
-        self._backend.forget(text(fields[0]))
-        return Reply(Status.OK, (), _NOTHING)
+    def _forget(self, key_id: str) -> Sequence[bytes]:
+        self._backend.forget(key_id)
+        return ()
 
-    def _status(self, fields: list[bytes]) -> Reply:
+    def _status(self) -> Sequence[Any]:
         position = self._log.position
-        taking = b"\0" if self._log.refusing else b"\1"
-        return Reply(Status.OK, [_U64.pack(position.sequence), position.head, self._public_key, taking], _NOTHING)
+        return position.sequence, position.head, self._public_key, not self._log.refusing
 
 
 def _now_or_later(
     spec: str, work: Callable[[], Made], finish: Callable[[Made | Exception], Reply]
 ) -> Reply | Deferred:  # fmt: skip
     """Make something for a spec and finish at once, or leave it to the maker thread if the spec takes long."""
-    if spec in SLOW:
+    if spec in SLOW_SPECS:
         return Deferred(work, finish)
     return finish(attempt(work))
 
@@ -295,17 +330,10 @@ def _failed(
     return Reply(status, [reason.encode()], uses)
 
 
-def _key_id(field: bytes) -> str:
-    key_id = text(field)
+def _checked_key_id(key_id: str) -> str:
     if not ids.is_key_id(key_id):
         raise FormatError("not a key id")
     return key_id
-
-
-def _u64(field: bytes) -> int:
-    if len(field) != _U64.size:
-        raise FormatError("a time of another size than eight bytes")
-    return int(_U64.unpack(field)[0])
 
 
 def _names(encoded: bytes) -> tuple[str, bytes]:

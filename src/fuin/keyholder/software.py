@@ -28,15 +28,16 @@ def random_bytes(length: int) -> bytes:
     return os.urandom(length)
 
 
-def derived_signing_key(keyed: bytes | bytearray, scope: tuple[bytes, bytes, bytes]) -> bytes:
+def derived_signing_key(keyed: bytes | bytearray, scope: tuple[str, str, str]) -> bytes:
     """Return the Signature V4 signing key of (date, region, service); `keyed` is AWS4 and the secret access key.
 
     AWS: "Create a signed AWS API request", step 4, derive a signing key. Raises FormatError.
     """
-    if len(scope[0]) != 8 or not scope[0].isdigit() or not all(1 <= len(part) <= 128 for part in scope):
+    date, region, service = map(str.encode, scope)
+    if len(date) != 8 or not date.isdigit() or not all(1 <= len(part) <= 128 for part in (region, service)):
         raise FormatError("not the scope of a signing key")
-    key = hmac.digest(keyed, scope[0], "sha256")
-    for part in (*scope[1:], b"aws4_request"):
+    key = hmac.digest(keyed, date, "sha256")
+    for part in (region, service, b"aws4_request"):
         key = hmac.digest(key, part, "sha256")
     return key
 
@@ -100,7 +101,7 @@ class Software:
             raise FormatError("a secret access key has 8 to 128 characters")
         return sealing.seal(self._root.key, sealing.LABEL_SECRET, _SECRET, _secret_binding(access_key_id), secret)
 
-    def signing_key(self, sealed: bytes, access_key_id: str, scope: tuple[bytes, bytes, bytes]) -> bytes:
+    def signing_key(self, sealed: bytes, access_key_id: str, scope: tuple[str, str, str]) -> bytes:
         """Return the Signature V4 signing key of (date, region, service); raises MaterialDamaged or FormatError."""
         return derived_signing_key(self._secret(sealed, access_key_id).key, scope)
 

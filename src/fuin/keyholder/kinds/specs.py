@@ -1,4 +1,4 @@
-"""The tables of key specs (AWS: KeySpec, KeyPairSpec): which kind of material each is, and what takes long to make."""
+"""The tables of key specs (AWS: KeySpec, KeyPairSpec): which kind of material each is."""
 
 from collections.abc import Callable
 
@@ -44,8 +44,6 @@ PAIRS: dict[str, Callable[[str], Pair]] = {
     "ML_KEM_768": mlkem.make_pair,
     "ML_KEM_1024": mlkem.make_pair,
 }
-
-SLOW = frozenset(rsa.BITS)  # made in the maker thread
 
 
 def kind_of(spec: str) -> type[OpenMaterial]:

@@ -1,0 +1,1 @@
+"""What both ends of the keyholder's socket know: the requests, the statuses, and the worker's client."""
