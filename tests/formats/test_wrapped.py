@@ -36,7 +36,7 @@ def open_case(case: dict[str, Any]) -> bytes:
         return backend.signing_key(case["wrapped"], case["access_key_id"], SCOPE)
     material = Material(case["key_id"], case["material_id"], case["spec"], case["wrapped"])
     backend.material(material.encoded)  # a spec that there is not shows here
-    return bytes(backend.unwrap(material))
+    return bytes(backend.key_bytes(material))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -76,7 +76,7 @@ class Door:
 
     def opened(self, one: Material) -> bytes:
         """Return what stands sealed in imported material."""
-        return bytes(Software(open_root_key(self.holder.root_key, None)).unwrap(one))
+        return bytes(Software(open_root_key(self.holder.root_key, None)).key_bytes(one))
 
 
 def parameters(holder: Holder, spec: str, scope: bytes = SCOPE, ahead: int = 3600) -> tuple[bytes, bytes]:

@@ -1,5 +1,6 @@
 """Buffers that are wiped, the bounded cache of them, and that nothing secret shows itself."""
 
+from fuin.formats.wrapped import Material
 from fuin.keyholder import sealing
 from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.rootkey import RootKey
@@ -11,6 +12,11 @@ KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 def item(name: str) -> KeyBytes:
     """Return key bytes that are not zero."""
     return KeyBytes(name, bytearray(b"\x55" * 32))
+
+
+def new_material(backend: Software) -> Material:
+    """Return fresh symmetric material, wrapped."""
+    return backend.seal_material(KEY_ID, "SYMMETRIC_DEFAULT", backend.make_material("SYMMETRIC_DEFAULT"))
 
 
 def test_wipe_in_place() -> None:
@@ -53,7 +59,7 @@ def test_forget_wipes_all_of_one_name() -> None:
 def test_backend_keeps_a_bounded_number() -> None:
     """Opening more material than the cache holds wipes the oldest, which still opens again."""
     backend = Software(RootKey(bytearray(range(32))))
-    materials = [backend.create_material(KEY_ID, "SYMMETRIC_DEFAULT") for _ in range(CACHED_AT_MOST + 1)]
+    materials = [new_material(backend) for _ in range(CACHED_AT_MOST + 1)]
     opened = [backend.material(material.encoded) for material in materials]
     assert bytes(opened[0].key) == bytes(32)
     assert all(any(one.key) for one in opened[1:])
@@ -64,7 +70,7 @@ def test_end_wipes_everything() -> None:
     """At its end the backend holds no key and no root key, and the scratch of derived keys is empty."""
     root = RootKey(bytearray(range(32)))
     backend = Software(root)
-    opened = backend.material(backend.create_material(KEY_ID, "SYMMETRIC_DEFAULT").encoded)
+    opened = backend.material(new_material(backend).encoded)
     backend.wipe()
     assert bytes(opened.key) == bytes(root.key) == bytes(32)
     assert bytes(sealing._scratch) == bytes(64)
@@ -74,7 +80,7 @@ def test_nothing_secret_shows_itself() -> None:
     """The representation of what holds keys shows none of their bytes."""
     root = RootKey(bytearray(b"R" * 32))
     backend = Software(root)
-    opened = backend.material(backend.create_material(KEY_ID, "SYMMETRIC_DEFAULT").encoded)
+    opened = backend.material(new_material(backend).encoded)
     assert repr(root) == "RootKey(...)"
     assert repr(opened) == "Symmetric(...)"
 

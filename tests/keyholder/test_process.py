@@ -215,7 +215,7 @@ def opened_key(holder: Holder, material: Material) -> bytes:
     from fuin.keyholder.rootkey import open_root_key
     from fuin.keyholder.software import Software
 
-    return bytes(Software(open_root_key(holder.root_key, None)).unwrap(material))
+    return bytes(Software(open_root_key(holder.root_key, None)).key_bytes(material))
 
 
 def in_memory(pid: int, wanted: bytes) -> bool:

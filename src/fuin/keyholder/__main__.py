@@ -13,7 +13,6 @@ from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import segments
 from fuin.keyholder import command
 from fuin.keyholder.hardening import harden
-from fuin.keyholder.importing import Importer
 from fuin.keyholder.rootkey import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
 from fuin.keyholder.server import Server, say
 from fuin.keyholder.service import Service
@@ -92,7 +91,7 @@ def serve(wanted: command.Command, start: Start) -> None:
         log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)
         with contextlib.closing(log), socket.socket(fileno=wanted.listener) as listener:
             last_uses = LastUses.open(root, wanted.audit, log)
-            service = Service(backend, Importer(root), Sessions(root), last_uses, log, signer.public_key)
+            service = Service(backend, Sessions(root), last_uses, log, signer.public_key)
             server = Server(listener, service, log)
             start.ready()
             try:

@@ -6,7 +6,7 @@ It holds no keys and imports no primitives; data keys, plaintexts and Signature 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin.errors import (
     FormatError,
@@ -22,11 +22,11 @@ from fuin.formats.wrapped import Material, parse_material
 from fuin.keyholder.connection import Connection
 from fuin.keyholder.line import Line
 from fuin.keyholder.wire import requests
-from fuin.keyholder.wire.requests import SLOW_SPECS
+from fuin.keyholder.wire.requests import SLOW_SPECS, Request
 from fuin.keyholder.wire.statuses import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
     from pathlib import Path
 
 SLOW = SLOW_SPECS
@@ -92,7 +92,7 @@ class Keyholder:
 
     async def create_material(self, key_id: str, spec: str, draft: bytes) -> Material:
         """Make fresh key material of any spec for a key; RSA takes a while."""
-        (encoded,) = await self._line_of(spec)(requests.CREATE_MATERIAL, key_id, spec, draft)
+        (encoded,) = await self._ask_by_spec(spec, requests.CREATE_MATERIAL, key_id, spec, draft)
         return parse_material(encoded)
 
     def data_key(self, material: Material, context: bytes, length: int, draft: bytes) -> Awaitable[list[bytes]]:
@@ -111,14 +111,14 @@ class Keyholder:
 
         RSA takes a while. Raises FormatError for a spec that no pair has.
         """
-        return await self._line_of(spec)(requests.DATA_KEY_PAIR, material.encoded, context, spec, draft)
+        return await self._ask_by_spec(spec, requests.DATA_KEY_PAIR, material.encoded, context, spec, draft)
 
     async def data_key_pair_without_plaintext(
         self, material: Material, context: bytes, spec: str, draft: bytes
     ) -> list[bytes]:
         """Return public key and ciphertext blob of a fresh data key pair whose private key nobody has seen yet."""
-        return await self._line_of(spec)(
-            requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, material.encoded, context, spec, draft
+        return await self._ask_by_spec(
+            spec, requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, material.encoded, context, spec, draft
         )  # fmt: skip
 
     async def encrypt(self, material: Material, parameter: bytes, plaintext: bytes, draft: bytes) -> bytes:
@@ -284,8 +284,9 @@ class Keyholder:
         """Return where the audit log stands."""
         return KeyholderStatus(*requests.STATUS.unpack_answer(await self._ask(requests.STATUS)))
 
-    def _line_of(self, spec: str) -> Callable[..., Awaitable[list[bytes]]]:
-        return self._slow_line.ask if spec in SLOW else self._ask
+    def _ask_by_spec(self, spec: str, request: Request, *values: Any) -> Awaitable[list[bytes]]:
+        line = self._slow_line if request.is_slow(spec) else self._line
+        return line.ask(request, *values)
 
 
 def _failure(status: int, answer: list[bytes]) -> FuinError:

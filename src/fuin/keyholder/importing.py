@@ -26,9 +26,9 @@ from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind
 from fuin.keyholder import sealing
+from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.kinds import rsa
 from fuin.keyholder.kinds.mac import Mac
-from fuin.keyholder.kinds.material import Pair
 from fuin.keyholder.kinds.specs import kind_of
 from fuin.keyholder.kinds.symmetric import Symmetric
 from fuin.keyholder.memory import taken, wipe

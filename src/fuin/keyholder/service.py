@@ -13,19 +13,16 @@ from fuin import ids
 from fuin.audit.log import Log, Use
 from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, SessionExpired, TamperedError
 from fuin.formats import record, wrapped
-from fuin.keyholder import importing, operations
-from fuin.keyholder.importing import Imported, Importer
-from fuin.keyholder.kinds.material import OpenMaterial, Pair
-from fuin.keyholder.kinds.specs import kind_of, make_material, make_pair
+from fuin.keyholder import operations
+from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
 from fuin.keyholder.maker import attempt, given
 from fuin.keyholder.memory import wipe
-from fuin.keyholder.operations import OPERATIONS, KeyOperation
+from fuin.keyholder.operations import OPERATIONS, KeyOperation, random_bytes
 from fuin.keyholder.sessions import Sessions
-from fuin.keyholder.software import Software, derived_signing_key, random_bytes
 from fuin.keyholder.usage import LastUses
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.codecs import Conversion, convert
-from fuin.keyholder.wire.requests import SLOW_SPECS, Request
+from fuin.keyholder.wire.requests import Request
 from fuin.keyholder.wire.statuses import Status
 
 _NOTHING: tuple[Use, ...] = ()
@@ -69,15 +66,13 @@ class Service:
 
     def __init__(
         self,
-        backend: Software,
-        importer: Importer,
+        backend: Backend,
         sessions: Sessions,
         last_uses: LastUses,
         log: Log,
         public_key: bytes,
     ) -> None:
         self._backend = backend
-        self._importer = importer
         self._sessions = sessions
         self._last_uses = last_uses
         self._log = log
@@ -186,13 +181,14 @@ class Service:
 
     def _create_material(self, key_id: str, spec: str, draft: bytes) -> Reply | Deferred:
         try:
-            kind_of(spec)
-            wrapped.binding(key_id, bytes(32), spec)  # a wrong key id is refused before anything is made
+            self._backend.check_new_material(key_id, spec)
         except FuinError as error:
             return _failed(error, record.CREATE_MATERIAL, "", b"", draft)
-        return _now_or_later(spec, partial(make_material, spec), partial(self._created, key_id, spec, draft))
+        work = partial(self._backend.make_material, spec)
+        finish = partial(self._created, key_id, spec, draft)
+        return _now_or_later(requests.CREATE_MATERIAL, spec, work, finish)
 
-    def _created(self, key_id: str, spec: str, draft: bytes, made: bytearray | Exception) -> Reply:
+    def _created(self, key_id: str, spec: str, draft: bytes, made: object) -> Reply:
         try:
             material = self._backend.seal_material(key_id, spec, given(made))
         except Exception as error:
@@ -210,12 +206,12 @@ class Service:
         self, request: Request, material: bytes, context: bytes, spec: str, draft: bytes, *, plaintext: bool
     ) -> Reply | Deferred:
         finish = partial(self._paired, request, [material, context, draft], plaintext)
-        return _now_or_later(spec, partial(make_pair, spec), finish)
+        return _now_or_later(request, spec, partial(self._backend.make_pair, spec), finish)
 
     def _paired(self, request: Request, fields: list[bytes], plaintext: bool, made: Pair | Exception) -> Reply:
         """Seal a pair's private key; the material is opened only now, since it may have been forgotten meanwhile."""
 
-        def seal(material: OpenMaterial, context: bytes) -> list[bytes]:
+        def seal(material: UsableMaterial, context: bytes) -> list[bytes]:
             pair = given(made)
             blob = material.seal_data_key(context, pair.private)
             return [bytes(pair.private), pair.public, blob] if plaintext else [pair.public, blob]
@@ -227,14 +223,15 @@ class Service:
                 wipe(made.private)
 
     def _import_parameters(self, scope: bytes, spec: str, expires: int) -> Reply | Deferred:
-        importing.check_scope(scope)
-        importing.check_wrapping_spec(spec)
-        return Deferred(partial(importing.new_wrapping_key, spec), partial(self._wrapping_key_made, scope, expires))
+        self._backend.check_import_parameters(scope, spec)
+        work = partial(self._backend.make_wrapping_key, spec)
+        return Deferred(work, partial(self._wrapping_key_made, scope, expires))
 
     def _wrapping_key_made(self, scope: bytes, expires: int, made: Pair | Exception) -> Reply:
         try:
             pair = given(made)
-            return Reply(Status.OK, [pair.public, self._importer.token(scope, expires, pair.private)], _NOTHING)
+            token = self._backend.seal_import_token(scope, expires, pair.private)
+            return Reply(Status.OK, [pair.public, token], _NOTHING)
         except Exception as error:
             return _failed(error)
 
@@ -244,22 +241,19 @@ class Service:
         name = ""
         try:
             name = _checked_key_id(key_id)
-            importing.check_request(spec, algorithm)
-            wrapping_key = self._importer.wrapping_key(scope, token, time.time())
+            self._backend.check_import(spec, algorithm)
+            wrapping_key = self._backend.open_import_token(scope, token, time.time())
         except Exception as error:
             return _failed(error, record.IMPORT_MATERIAL, name, b"", draft)
-        work = partial(importing.unwrap, wrapping_key, algorithm, encrypted, spec)
+        work = partial(self._backend.unwrap, wrapping_key, algorithm, encrypted, spec)
         return Deferred(work, partial(self._imported, key_id, spec, draft))
 
-    def _imported(self, key_id: str, spec: str, draft: bytes, made: Imported | Exception) -> Reply:
+    def _imported(self, key_id: str, spec: str, draft: bytes, made: object) -> Reply:
         try:
-            imported = given(made)
-            material_id = self._importer.material_id(key_id, spec, imported)
-            material = self._backend.seal_material(key_id, spec, imported.key, material_id)
-            imported.wipe()
+            material = self._backend.seal_imported(key_id, spec, given(made))
         except Exception as error:
             return _failed(error, record.IMPORT_MATERIAL, key_id, b"", draft)
-        use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material_id, draft)
+        use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
     def _random(self, length: int, draft: bytes) -> Reply:
@@ -289,14 +283,7 @@ class Service:
     def _session_signing_key(
         self, token: bytes, access_key_id: str, date: str, region: str, service: str
     ) -> Sequence[Any]:  # fmt: skip
-        secret, claims, expiry = self._sessions.open(token, access_key_id, time.time())
-        keyed = bytearray(b"AWS4") + secret
-        try:
-            key = derived_signing_key(keyed, (date, region, service))
-        finally:
-            wipe(secret)
-            wipe(keyed)
-        return key, claims, expiry
+        return self._sessions.signing_key(token, access_key_id, (date, region, service), time.time())
 
     def _forget(self, key_id: str) -> Sequence[bytes]:
         self._backend.forget(key_id)
@@ -308,10 +295,10 @@ class Service:
 
 
 def _now_or_later(
-    spec: str, work: Callable[[], Made], finish: Callable[[Made | Exception], Reply]
-) -> Reply | Deferred:  # fmt: skip
-    """Make something for a spec and finish at once, or leave it to the maker thread if the spec takes long."""
-    if spec in SLOW_SPECS:
+    request: Request, spec: str, work: Callable[[], Made], finish: Callable[[Made | Exception], Reply]
+) -> Reply | Deferred:
+    """Do the work for a spec and finish at once, or leave the work to the maker's thread if the spec takes long."""
+    if request.is_slow(spec):
         return Deferred(work, finish)
     return finish(attempt(work))
 

@@ -12,6 +12,7 @@ from fuin.formats import session_token
 from fuin.keyholder import sealing
 from fuin.keyholder.memory import wipe
 from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.signing_keys import derive_signing_key
 
 # Seconds by which a worker's reading of the clock may be ahead of this one's: a worker asks the later of two times, of
 # which the wall clock may have stepped back from the other, by this limit.
@@ -62,3 +63,18 @@ class Sessions:
         finally:
             wipe(inside)
         return secret, claims, expiry
+
+    def signing_key(
+        self, token: bytes, access_key_id: str, scope: tuple[str, str, str], now: float
+    ) -> tuple[bytes, bytes, int]:
+        """Return a session's Signature V4 signing key of (date, region, service), its claims and its end.
+
+        Raises TamperedError and SessionExpired as `open` does, and FormatError for a wrong scope.
+        """
+        secret, claims, expiry = self.open(token, access_key_id, now)
+        keyed = bytearray(b"AWS4") + secret
+        try:
+            return derive_signing_key(keyed, scope), claims, expiry
+        finally:
+            wipe(secret)
+            wipe(keyed)

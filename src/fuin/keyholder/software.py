@@ -1,45 +1,27 @@
 """The software backend: key material and secret access keys, sealed under the root key, used in this process only."""
 
 import base64
-import hmac
 import os
 import struct
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind, Material
-from fuin.keyholder import sealing
+from fuin.keyholder import importing, sealing
+from fuin.keyholder.backends.interface import Pair
+from fuin.keyholder.importing import Imported, Importer
 from fuin.keyholder.kinds.material import OpenMaterial
-from fuin.keyholder.kinds.specs import kind_of, make_material
+from fuin.keyholder.kinds.specs import kind_of, make_material, make_pair
 from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.signing_keys import derive_signing_key
 
 CACHED_AT_MOST = 1024
-RANDOM_LIMIT = 1024  # bytes; AWS: GenerateRandom and NumberOfBytes take 1 to 1,024
 
 _MATERIAL = bytes((wrapped.VERSION, Kind.MATERIAL))
 _SECRET = bytes((wrapped.VERSION, Kind.SECRET_ACCESS_KEY))
-
-
-def random_bytes(length: int) -> bytes:
-    """Return 1 to 1,024 random bytes; raises FormatError on another length."""
-    if not 1 <= length <= RANDOM_LIMIT:
-        raise FormatError("random bytes come 1 to 1,024 at a time")
-    return os.urandom(length)
-
-
-def derived_signing_key(keyed: bytes | bytearray, scope: tuple[str, str, str]) -> bytes:
-    """Return the Signature V4 signing key of (date, region, service); `keyed` is AWS4 and the secret access key.
-
-    AWS: "Create a signed AWS API request", step 4, derive a signing key. Raises FormatError.
-    """
-    date, region, service = map(str.encode, scope)
-    if len(date) != 8 or not date.isdigit() or not all(1 <= len(part) <= 128 for part in (region, service)):
-        raise FormatError("not the scope of a signing key")
-    key = hmac.digest(keyed, date, "sha256")
-    for part in (region, service, b"aws4_request"):
-        key = hmac.digest(key, part, "sha256")
-    return key
 
 
 class Software:
@@ -47,12 +29,22 @@ class Software:
 
     def __init__(self, root: RootKey) -> None:
         self._root = root
+        self._importer = Importer(root)
         self._materials: WipedCache[OpenMaterial] = WipedCache(CACHED_AT_MOST)
         self._secrets: WipedCache[KeyBytes] = WipedCache(CACHED_AT_MOST)
 
-    def create_material(self, key_id: str, spec: str) -> Material:
-        """Return fresh key material, wrapped; raises FormatError for a spec that there is not. RSA takes a while."""
-        return self.seal_material(key_id, spec, make_material(spec))
+    def check_new_material(self, key_id: str, spec: str) -> None:
+        """Raise FormatError unless material of this spec can be made for a key of this id."""
+        kind_of(spec)
+        wrapped.binding(key_id, bytes(32), spec)
+
+    def make_material(self, spec: str) -> bytearray:
+        """Return fresh bytes of key material; slow for RSA, and then made in the maker's thread."""
+        return make_material(spec)
+
+    def make_pair(self, spec: str) -> Pair:
+        """Return a fresh data key pair; slow for RSA, and then made in the maker's thread."""
+        return make_pair(spec)
 
     def seal_material(self, key_id: str, spec: str, key: bytearray, material_id: bytes | None = None) -> Material:
         """Return key material wrapped, and wipe it; raises FormatError.
@@ -73,7 +65,7 @@ class Software:
         if found is not None:
             return found
         material = wrapped.parse_material(encoded)
-        key = self.unwrap(material)
+        key = self.key_bytes(material)
         try:
             opened = kind_of(material.spec)(material.spec, material.key_id, material.material_id, key)
         except Exception:
@@ -82,13 +74,45 @@ class Software:
         self._materials.put(encoded, opened)
         return opened
 
-    def unwrap(self, material: Material) -> bytearray:
+    def key_bytes(self, material: Material) -> bytearray:
         """Return the bytes that are sealed, for the caller to wipe; raises MaterialDamaged when they do not open."""
         binding = wrapped.binding(material.key_id, material.material_id, material.spec)
         try:
             return sealing.open_into(self._root.key, sealing.LABEL_MATERIAL, _MATERIAL, binding, material.wrapped)
         except TamperedError:
             raise MaterialDamaged("the key material does not open under the root key") from None
+
+    def check_import_parameters(self, scope: bytes, wrapping_spec: str) -> None:
+        """Raise FormatError unless a token of this scope, and a wrapping key of this spec, can be made."""
+        importing.check_scope(scope)
+        importing.check_wrapping_spec(wrapping_spec)
+
+    def make_wrapping_key(self, wrapping_spec: str) -> Pair:
+        """Return a fresh RSA key; slow, made in the maker's thread."""
+        return importing.new_wrapping_key(wrapping_spec)
+
+    def seal_import_token(self, scope: bytes, expires: int, private: bytearray) -> bytes:
+        """Return the import token of a wrapping key's private half, which is wiped; `expires`: seconds since 1970."""
+        return self._importer.token(scope, expires, private)
+
+    def open_import_token(self, scope: bytes, token: bytes, now: float) -> RSAPrivateKey:
+        """Return the wrapping key of a token; raises TamperedError or ImportTokenExpired."""
+        return self._importer.wrapping_key(scope, token, now)
+
+    def check_import(self, spec: str, algorithm: str) -> None:
+        """Raise FormatError unless the key spec and the wrapping algorithm exist."""
+        importing.check_request(spec, algorithm)
+
+    def unwrap(self, wrapping_key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> Imported:
+        """Return imported material, checked; slow for RSA, done in the maker's thread. Raises FormatError."""
+        return importing.unwrap(wrapping_key, algorithm, encrypted, spec)
+
+    def seal_imported(self, key_id: str, spec: str, imported: Imported) -> Material:
+        """Return imported material wrapped, and wipe it."""
+        material_id = self._importer.material_id(key_id, spec, imported)
+        material = self.seal_material(key_id, spec, imported.key, material_id)
+        imported.wipe()
+        return material
 
     def new_secret(self, access_key_id: str) -> tuple[bytes, bytes]:
         """Return a fresh secret access key of 40 base-64 characters, and its sealed form."""
@@ -103,7 +127,7 @@ class Software:
 
     def signing_key(self, sealed: bytes, access_key_id: str, scope: tuple[str, str, str]) -> bytes:
         """Return the Signature V4 signing key of (date, region, service); raises MaterialDamaged or FormatError."""
-        return derived_signing_key(self._secret(sealed, access_key_id).key, scope)
+        return derive_signing_key(self._secret(sealed, access_key_id).key, scope)
 
     def forget(self, key_id: str) -> None:
         """Wipe what is cached of a key's material."""

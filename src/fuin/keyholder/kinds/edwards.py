@@ -6,8 +6,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fuin.errors import FormatError, TamperedError
+from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.kinds.encodings import DIGEST, RAW, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, Pair, unknown_algorithm
+from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import taken
 
 _PURE, _PREHASHED = "ED25519_SHA_512", "ED25519_PH_SHA_512"

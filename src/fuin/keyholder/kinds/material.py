@@ -1,26 +1,14 @@
 """Open key material: what all kinds have in common, and the operations that a kind may have."""
 
-from typing import NamedTuple
-
 from fuin.errors import FormatError
 from fuin.keyholder.memory import KeyBytes
-
-
-class Pair(NamedTuple):
-    """A fresh data key pair: the private key as PKCS#8 DER (wiped by its owner), the public one as SPKI DER."""
-
-    private: bytearray
-    public: bytes
-
-    def __repr__(self) -> str:
-        return "Pair(...)"
 
 
 class OpenMaterial(KeyBytes):
     """Unwrapped key material of one spec; a kind overrides what it can do, anything else raises FormatError.
 
     Signatures, MACs and ciphertexts that do not hold raise TamperedError. `key` is what is left of the sealed bytes
-    once the library has its own key object: the kinds for which the bytes are no more needed wipe them at once.
+    once the library has its own key object: kinds that no longer need the bytes wipe them at once.
     """
 
     __slots__ = ("material_id", "spec")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 
 from fuin.errors import FormatError, TamperedError
+from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, Pair
+from fuin.keyholder.kinds.material import OpenMaterial
 from fuin.keyholder.memory import taken, wipe
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, 
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from fuin.errors import FormatError, TamperedError
+from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.kinds.encodings import hashing, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, Pair, unknown_algorithm
+from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import wipe
 
 BITS = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from fuin.errors import FormatError
+from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.kinds import edwards, elliptic, mlkem, rsa
 from fuin.keyholder.kinds.mac import Mac
-from fuin.keyholder.kinds.material import OpenMaterial, Pair
+from fuin.keyholder.kinds.material import OpenMaterial
 from fuin.keyholder.kinds.mldsa import MlDsa
 from fuin.keyholder.kinds.symmetric import Symmetric
 

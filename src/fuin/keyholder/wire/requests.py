@@ -52,6 +52,10 @@ class Request:
         self._encoders, self.decoders = encoders(fields), decoders(fields)
         self._answer_encoders, self._answer_decoders = encoders(answer), decoders(answer)
 
+    def is_slow(self, spec: str) -> bool:
+        """Return whether the request is done in the maker's thread, for a key spec."""
+        return self.pace is Pace.MADE_ALWAYS or (self.pace is Pace.MADE_BY_SPEC and spec in SLOW_SPECS)
+
     def pack(self, values: Sequence[Any]) -> Sequence[bytes]:
         """Return the fields of the request's values; raises FormatError for a value that a field has no room for."""
         return convert(list(values), self._encoders) if self._encoders else values
