@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import Fault, FormatError, FuinError, TamperedError
 from fuin.formats import blob, context, grant_token, wrapped
-from fuin.keyholder.importing import Importer, new_wrapping_key
+from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.importing import Importer, new_wrapping_key
 from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.software import Software
 from fuin.kms.operations import OPERATIONS
 from tests.fuzz.inputs import Inputs, Pool
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cryptography_vectors
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from fuin.keyholder.kinds.encodings import pkcs8
+from fuin.keyholder.backends.software.kinds.encodings import pkcs8
 
 FOLDER = Path(cryptography_vectors.__file__).parent
 

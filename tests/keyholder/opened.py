@@ -4,8 +4,8 @@ import functools
 import subprocess
 from pathlib import Path
 
-from fuin.keyholder.kinds.material import OpenMaterial
-from fuin.keyholder.kinds.specs import SPECS, make_material
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial
+from fuin.keyholder.backends.software.kinds.specs import SPECS, make_material
 from tests.keyholder.process import KEY_ID
 
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds import ed25519ph
-from fuin.keyholder.kinds.edwards import Edwards
-from fuin.keyholder.kinds.encodings import pkcs8
+from fuin.keyholder.backends.software.kinds import ed25519ph
+from fuin.keyholder.backends.software.kinds.edwards import Edwards
+from fuin.keyholder.backends.software.kinds.encodings import pkcs8
 from tests.keyholder.answers import FOLDER
 from tests.keyholder.opened import Files, made, opened, openssl
 

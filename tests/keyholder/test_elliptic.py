@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.elliptic import Elliptic
-from fuin.keyholder.kinds.encodings import pkcs8, spki
+from fuin.keyholder.backends.software.kinds.elliptic import Elliptic
+from fuin.keyholder.backends.software.kinds.encodings import pkcs8, spki
 from tests.keyholder.answers import answers, curve_key
 from tests.keyholder.opened import Files, made, opened, openssl
 

@@ -23,10 +23,10 @@ from fuin.audit import reader
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.formats import context
 from fuin.formats.wrapped import Material
+from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.importing import TOKEN_LIMIT, Importer
 from fuin.keyholder.client import Keyholder
-from fuin.keyholder.importing import TOKEN_LIMIT, Importer
 from fuin.keyholder.rootkey import open_root_key
-from fuin.keyholder.software import Software
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.wrapping import (
     ALGORITHMS,
@@ -361,7 +361,7 @@ def test_others_are_served_meanwhile(own: Holder) -> None:
 
 def test_matrix_is_whole() -> None:
     """Every key spec of the keyholder is imported here; ML_KEM_512 has a test of its own."""
-    from fuin.keyholder.kinds.specs import SPECS as ALL
+    from fuin.keyholder.backends.software.kinds.specs import SPECS as ALL
 
     assert {*SPECS, "ML_KEM_512"} == set(ALL)
     assert len(OTHERS) == 6

@@ -11,10 +11,10 @@ from fuin.audit import reader
 from fuin.errors import FormatError, FuinError, MaterialDamaged, TamperedError
 from fuin.formats import context
 from fuin.formats.wrapped import Material
+from fuin.keyholder.backends.software.kinds import specs
+from fuin.keyholder.backends.software.kinds.encodings import parse_pkcs8, parse_spki, spki
+from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey, seed_of
 from fuin.keyholder.client import SLOW, Keyholder
-from fuin.keyholder.kinds import specs
-from fuin.keyholder.kinds.encodings import parse_pkcs8, parse_spki, spki
-from fuin.keyholder.kinds.mlkem512 import MLKEM512PrivateKey, seed_of
 from tests.keyholder.process import KEY_ID, OTHER_KEY_ID, Holder, draft, play
 
 CONTEXT = context.encode({"purpose": "pairs"})

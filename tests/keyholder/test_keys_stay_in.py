@@ -9,9 +9,9 @@ import pytest
 from fuin.errors import FuinError
 from fuin.formats import context
 from fuin.formats.wrapped import Material
+from fuin.keyholder.backends.software.kinds import specs
+from fuin.keyholder.backends.software.kinds.specs import SPECS
 from fuin.keyholder.client import Keyholder
-from fuin.keyholder.kinds import specs
-from fuin.keyholder.kinds.specs import SPECS
 from fuin.keyholder.memory import overwrite, taken
 from tests.keyholder.opened import made, opened
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play

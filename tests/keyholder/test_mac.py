@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.mac import Mac
+from fuin.keyholder.backends.software.kinds.mac import Mac
 from tests.keyholder.answers import answers
 from tests.keyholder.opened import Files, made, opened, openssl
 

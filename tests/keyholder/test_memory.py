@@ -2,9 +2,9 @@
 
 from fuin.formats.wrapped import Material
 from fuin.keyholder import sealing
+from fuin.keyholder.backends.software.backend import CACHED_AT_MOST, Software
 from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.software import CACHED_AT_MOST, Software
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSAMuHasher
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.encodings import parse_spki, pkcs8
-from fuin.keyholder.kinds.mldsa import MlDsa
+from fuin.keyholder.backends.software.kinds.encodings import parse_spki, pkcs8
+from fuin.keyholder.backends.software.kinds.mldsa import MlDsa
 from tests.keyholder.answers import FOLDER, answers
 from tests.keyholder.opened import made, opened
 

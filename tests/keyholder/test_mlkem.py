@@ -5,8 +5,8 @@ from Crypto.PublicKey import MLKEM
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM1024PrivateKey
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.encodings import pkcs8
-from fuin.keyholder.kinds.mlkem import MlKem
+from fuin.keyholder.backends.software.kinds.encodings import pkcs8
+from fuin.keyholder.backends.software.kinds.mlkem import MlKem
 from tests.keyholder.answers import FOLDER, answers
 from tests.keyholder.opened import made, opened
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.encodings import pkcs8
-from fuin.keyholder.kinds.rsa import BITS, Rsa
+from fuin.keyholder.backends.software.kinds.encodings import pkcs8
+from fuin.keyholder.backends.software.kinds.rsa import BITS, Rsa
 from tests.keyholder.answers import FOLDER, answers, rsa_key
 from tests.keyholder.opened import Files, made, opened, openssl
 

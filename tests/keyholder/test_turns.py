@@ -13,13 +13,13 @@ import pytest
 from fuin.audit.log import Log
 from fuin.formats import frames
 from fuin.keyholder import server as server_module
+from fuin.keyholder.backends.software.backend import Software
 from fuin.keyholder.rootkey import RootKey
 from fuin.keyholder.server import Server
 from fuin.keyholder.service import Service
 from fuin.keyholder.sessions import Sessions
 from fuin.keyholder.signing import AuditSigner
 from fuin.keyholder.sockets import bind_unix, connect_unix
-from fuin.keyholder.software import Software
 from fuin.keyholder.usage import LastUses
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.statuses import Status

@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fuin.keyholder.kinds.encodings import spki
+from fuin.keyholder.backends.software.kinds.encodings import spki
 from tests.kms.importing import bring, fresh
 from tests.kms.kinds import KINDS
 from tests.secrecy.exercise import Exercise

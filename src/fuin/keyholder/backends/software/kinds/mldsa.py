@@ -7,8 +7,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey, MLDSA87PrivateKey
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.encodings import EXTERNAL_MU, RAW, parse_pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
+from fuin.keyholder.backends.software.kinds.encodings import EXTERNAL_MU, RAW, parse_pkcs8, spki
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import taken, wipe
 
 _Private = MLDSA44PrivateKey | MLDSA65PrivateKey | MLDSA87PrivateKey

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from fuin.errors import FormatError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds import edwards, elliptic, mlkem, rsa
-from fuin.keyholder.kinds.mac import Mac
-from fuin.keyholder.kinds.material import OpenMaterial
-from fuin.keyholder.kinds.mldsa import MlDsa
-from fuin.keyholder.kinds.symmetric import Symmetric
+from fuin.keyholder.backends.software.kinds import edwards, elliptic, mlkem, rsa
+from fuin.keyholder.backends.software.kinds.mac import Mac
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial
+from fuin.keyholder.backends.software.kinds.mldsa import MlDsa
+from fuin.keyholder.backends.software.kinds.symmetric import Symmetric
 
 SPECS: dict[str, type[OpenMaterial]] = {
     "SYMMETRIC_DEFAULT": Symmetric,

@@ -27,10 +27,10 @@ from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind
 from fuin.keyholder import sealing
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds import rsa
-from fuin.keyholder.kinds.mac import Mac
-from fuin.keyholder.kinds.specs import kind_of
-from fuin.keyholder.kinds.symmetric import Symmetric
+from fuin.keyholder.backends.software.kinds import rsa
+from fuin.keyholder.backends.software.kinds.mac import Mac
+from fuin.keyholder.backends.software.kinds.specs import kind_of
+from fuin.keyholder.backends.software.kinds.symmetric import Symmetric
 from fuin.keyholder.memory import taken, wipe
 from fuin.keyholder.rootkey import RootKey
 

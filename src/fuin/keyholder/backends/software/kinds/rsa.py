@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds.encodings import hashing, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
+from fuin.keyholder.backends.software.kinds.encodings import hashing, parse_pkcs8, pkcs8, spki
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import wipe
 
 BITS = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
@@ -73,7 +73,7 @@ class Rsa(OpenMaterial):
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a private key of PKCS#8 DER in our own encoding; the primes are checked, which takes a while."""
-        from fuin.keyholder.kinds import rsa_numbers  # noqa: PLC0415 - its library loads slowly
+        from fuin.keyholder.backends.software.kinds import rsa_numbers  # noqa: PLC0415 - its library loads slowly
 
         private = _of_spec(parse_pkcs8(encoded, spec), spec)
         rsa_numbers.check(private.private_numbers(), BITS[spec])

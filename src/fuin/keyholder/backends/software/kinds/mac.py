@@ -5,7 +5,7 @@ import os
 from typing import NamedTuple
 
 from fuin.errors import FormatError, TamperedError
-from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import taken
 
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds.encodings import hashing, parse_pkcs8, parse_spki, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, unfit, unknown_algorithm
+from fuin.keyholder.backends.software.kinds.encodings import hashing, parse_pkcs8, parse_spki, pkcs8, spki
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unfit, unknown_algorithm
 from fuin.keyholder.memory import wipe
 
 

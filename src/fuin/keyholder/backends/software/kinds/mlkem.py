@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial
+from fuin.keyholder.backends.software.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial
 from fuin.keyholder.memory import taken, wipe
 
 if TYPE_CHECKING:
-    from fuin.keyholder.kinds.mlkem512 import MLKEM512PrivateKey
+    from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey
 
 _SEED_LENGTH = 64
 _TYPES: dict[str, type[MLKEM768PrivateKey | MLKEM1024PrivateKey]] = {
@@ -52,7 +52,7 @@ class MlKem(OpenMaterial):
         """Return the seed of a private key in PKCS#8 DER (RFC 9935); raises FormatError."""
         check_pkcs8(encoded, spec)
         if spec == "ML_KEM_512":
-            from fuin.keyholder.kinds import mlkem512  # noqa: PLC0415 - as in `_opened`
+            from fuin.keyholder.backends.software.kinds import mlkem512  # noqa: PLC0415 - as in `_opened`
 
             return mlkem512.seed_of(encoded)
         private = parse_pkcs8(encoded, spec)
@@ -89,7 +89,7 @@ def _opened(spec: str, seed: bytearray) -> MLKEM768PrivateKey | MLKEM1024Private
     if len(seed) != _SEED_LENGTH:
         raise FormatError("an ML-KEM seed of a wrong length")
     if spec == "ML_KEM_512":
-        from fuin.keyholder.kinds.mlkem512 import MLKEM512PrivateKey  # noqa: PLC0415 - its library loads slowly
+        from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey  # noqa: PLC0415 - its library loads slowly
 
         return MLKEM512PrivateKey(seed)
     return _TYPES[spec].from_seed_bytes(seed)

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.kinds.encodings import DIGEST, RAW, parse_pkcs8, pkcs8, spki
-from fuin.keyholder.kinds.material import OpenMaterial, unknown_algorithm
+from fuin.keyholder.backends.software.kinds.encodings import DIGEST, RAW, parse_pkcs8, pkcs8, spki
+from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.memory import taken
 
 _PURE, _PREHASHED = "ED25519_SHA_512", "ED25519_PH_SHA_512"
@@ -54,14 +54,14 @@ class Edwards(OpenMaterial):
         """
         if _is_pure(algorithm, message_type, message):
             return self._private.sign(message)
-        from fuin.keyholder.kinds import ed25519ph  # noqa: PLC0415 - a third of the start-up time, for a rare algorithm
+        from fuin.keyholder.backends.software.kinds import ed25519ph  # noqa: PLC0415 - a third of the start-up time, for a rare algorithm
 
         return ed25519ph.sign(self.key, message)
 
     def verify(self, algorithm: str, message_type: str, message: bytes, signature: bytes) -> None:
         """Raise TamperedError unless the signature holds."""
         if not _is_pure(algorithm, message_type, message):
-            from fuin.keyholder.kinds import ed25519ph  # noqa: PLC0415 - as in `sign`
+            from fuin.keyholder.backends.software.kinds import ed25519ph  # noqa: PLC0415 - as in `sign`
 
             ed25519ph.verify(self._public.public_bytes_raw(), message, signature)
             return
