@@ -6,8 +6,8 @@ from pathlib import Path
 from fuin.audit.log import Log, Use
 from fuin.audit.segments import Entry, entries, read, segments
 from fuin.formats import record
-from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.signing import AuditSigner
+from fuin.keyholder.sealed.audit_signature import AuditSigner
+from fuin.keyholder.sealed.root_key import RootKey
 
 SIGNER = AuditSigner(RootKey(bytearray(range(32))))
 STRANGER = AuditSigner(RootKey(bytearray(range(1, 33))))

@@ -6,7 +6,7 @@ import msgspec
 
 from fuin.formats import session_token
 from fuin.formats.session_token import Claims
-from fuin.keyholder import sealing
+from fuin.keyholder.sealed import sealing
 from tests.formats.make_vectors import ROOT, SALT, SECRET, Case, Cases, flipped, write
 
 SESSION_KEY_ID = "ASIAIOSFODNN7EXAMPLE"

@@ -12,9 +12,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fuin.formats import blob, context, frames, record, wrapped
-from fuin.keyholder import sealing
-from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.signing import AuditSigner
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.audit_signature import AuditSigner
+from fuin.keyholder.sealed.root_key import RootKey
 
 FOLDER = Path(__file__).parents[1] / "vectors"
 SALT = bytes(range(32))

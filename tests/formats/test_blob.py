@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import blob, context
-from fuin.keyholder import sealing
+from fuin.keyholder.sealed import sealing
 from tests.formats import vectors
 from tests.formats.make_vectors import KEY, KEY_ID, MATERIAL_ID, MULTI_REGION, PAIRS, seal_blob
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import blob, context
-from fuin.keyholder import sealing
+from fuin.keyholder.sealed import sealing
 from tests.formats import vectors
 from tests.formats.make_external_vectors import FOLDER, additional_data, associated, cases, seal
 from tests.formats.make_vectors import MATERIAL_ID

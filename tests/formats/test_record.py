@@ -12,7 +12,7 @@ from fuin.audit.verify import verify
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import record
 from fuin.formats.record import Checkpoint, Record
-from fuin.keyholder.signing import AuditChecker
+from fuin.keyholder.sealed.audit_signature import AuditChecker
 from tests.formats import vectors
 
 PATHS = vectors.paths("audit-record")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fuin.errors import FormatError, FuinError, SessionExpired, TamperedError
 from fuin.formats import session_token
 from fuin.formats.session_token import Claims
-from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.sessions import Sessions
+from fuin.keyholder.sealed.root_key import RootKey
+from fuin.keyholder.sealed.sessions import Sessions
 from tests.formats import make_session_token_vectors, vectors
 from tests.formats.make_session_token_vectors import EXPIRY, NOW, ROLE, SESSION_KEY_ID
 from tests.formats.make_vectors import ROOT

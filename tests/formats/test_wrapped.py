@@ -15,7 +15,7 @@ from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Envelope, Kind, Material
 from fuin.keyholder.backends.software.backend import Software
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed.root_key import RootKey
 from tests.formats import vectors
 from tests.formats.make_vectors import KEY_ID, MULTI_REGION, ROOT
 

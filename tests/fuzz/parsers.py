@@ -16,7 +16,7 @@ from fuin.errors import Fault, FormatError, FuinError, TamperedError
 from fuin.formats import blob, context, grant_token, wrapped
 from fuin.keyholder.backends.software.backend import Software
 from fuin.keyholder.backends.software.importing import Importer, new_wrapping_key
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed.root_key import RootKey
 from fuin.kms.operations import OPERATIONS
 from tests.fuzz.inputs import Inputs, Pool
 

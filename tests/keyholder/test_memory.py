@@ -1,10 +1,10 @@
 """Buffers that are wiped, the bounded cache of them, and that nothing secret shows itself."""
 
 from fuin.formats.wrapped import Material
-from fuin.keyholder import sealing
 from fuin.keyholder.backends.software.backend import CACHED_AT_MOST, Software
-from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import KeyBytes, WipedCache, wipe
+from fuin.keyholder.sealed.root_key import RootKey
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 

@@ -213,7 +213,7 @@ def test_memory_is_wiped_of_what_is_forgotten(own: Holder) -> None:
 def opened_key(holder: Holder, material: Material) -> bytes:
     """Return the key bytes of material, opened in the test with the root key's file."""
     from fuin.keyholder.backends.software.backend import Software
-    from fuin.keyholder.rootkey import open_root_key
+    from fuin.keyholder.sealed.root_key import open_root_key
 
     return bytes(Software(open_root_key(holder.root_key, None)).key_bytes(material))
 

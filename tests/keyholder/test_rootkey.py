@@ -8,7 +8,7 @@ import pytest
 
 from fuin.keyholder.command import EXIT_AUDIT, EXIT_PASSPHRASE, EXIT_ROOT_KEY
 from fuin.keyholder.offline import PassphraseError, RootKeyError, create_root_key, needs_passphrase
-from fuin.keyholder.rootkey import MAGIC, open_root_key
+from fuin.keyholder.sealed.root_key import MAGIC, open_root_key
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
 
 ROOT = os.geteuid() == 0

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from fuin.formats import blob as blobs
 from fuin.formats.wrapped import Material
-from fuin.keyholder import sealing
 from fuin.keyholder.backends.software.backend import Software
 from fuin.keyholder.backends.software.kinds.encodings import parse_pkcs8
-from fuin.keyholder.rootkey import open_root_key
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.root_key import open_root_key
 
 _ALL = "SELECT key_id, material_id, spec, wrapped, state FROM materials JOIN sealed_materials USING (id)"
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from fuin.audit.segments import read_public_key
-from fuin.keyholder.rootkey import (
+from fuin.keyholder.sealed.audit_signature import AuditChecker
+from fuin.keyholder.sealed.root_key import (
     PassphraseError,
     RootKeyError,
     create_root_key,
     needs_passphrase,
 )
-from fuin.keyholder.signing import AuditChecker
 
 __all__ = ["AuditChecker", "PassphraseError", "RootKeyError", "audit_checker", "create_root_key", "needs_passphrase"]
 

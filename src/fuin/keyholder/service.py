@@ -16,9 +16,9 @@ from fuin.formats import record, wrapped
 from fuin.keyholder import operations
 from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
 from fuin.keyholder.maker import attempt, given
-from fuin.keyholder.memory import wipe
 from fuin.keyholder.operations import OPERATIONS, KeyOperation, random_bytes
-from fuin.keyholder.sessions import Sessions
+from fuin.keyholder.sealed.memory import wipe
+from fuin.keyholder.sealed.sessions import Sessions
 from fuin.keyholder.usage import LastUses
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.codecs import Conversion, convert

@@ -22,9 +22,9 @@ from fuin.audit.segments import Segment
 from fuin.errors import FormatError
 from fuin.formats import last_uses, record
 from fuin.formats.last_uses import Snapshot, Used
-from fuin.keyholder import sealing
-from fuin.keyholder.memory import wipe
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import wipe
+from fuin.keyholder.sealed.root_key import RootKey
 
 SNAPSHOT = "last-uses"
 

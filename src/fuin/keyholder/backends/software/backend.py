@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind, Material
-from fuin.keyholder import sealing
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software import importing
 from fuin.keyholder.backends.software.importing import Imported, Importer
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
 from fuin.keyholder.backends.software.kinds.specs import kind_of, make_material, make_pair
-from fuin.keyholder.memory import KeyBytes, WipedCache, wipe
-from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.signing_keys import derive_signing_key
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import KeyBytes, WipedCache, wipe
+from fuin.keyholder.sealed.root_key import RootKey
+from fuin.keyholder.sealed.signing_keys import derive_signing_key
 
 CACHED_AT_MOST = 1024
 

@@ -25,14 +25,14 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind
-from fuin.keyholder import sealing
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds import rsa
 from fuin.keyholder.backends.software.kinds.mac import Mac
 from fuin.keyholder.backends.software.kinds.specs import kind_of
 from fuin.keyholder.backends.software.kinds.symmetric import Symmetric
-from fuin.keyholder.memory import taken, wipe
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import taken, wipe
+from fuin.keyholder.sealed.root_key import RootKey
 
 TOKEN_LIMIT = 6144  # bytes; AWS: ImportToken
 SCOPE_LIMIT = 4096  # bytes

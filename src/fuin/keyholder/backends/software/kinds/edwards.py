@@ -9,7 +9,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import DIGEST, RAW, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.memory import taken
+from fuin.keyholder.sealed.memory import taken
 
 _PURE, _PREHASHED = "ED25519_SHA_512", "ED25519_PH_SHA_512"
 _DIGEST_LENGTH = 64

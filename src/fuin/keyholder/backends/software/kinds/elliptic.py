@@ -11,7 +11,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import hashing, parse_pkcs8, parse_spki, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unfit, unknown_algorithm
-from fuin.keyholder.memory import wipe
+from fuin.keyholder.sealed.memory import wipe
 
 
 class _Form(NamedTuple):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from fuin.errors import FormatError
-from fuin.keyholder.memory import taken
+from fuin.keyholder.sealed.memory import taken
 
 RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"  # AWS: MessageType
 

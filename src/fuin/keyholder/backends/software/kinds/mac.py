@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.memory import taken
+from fuin.keyholder.sealed.memory import taken
 
 
 class _Form(NamedTuple):

@@ -1,7 +1,7 @@
 """Open key material: what all kinds have in common, and the operations that a kind may have."""
 
 from fuin.errors import FormatError
-from fuin.keyholder.memory import KeyBytes
+from fuin.keyholder.sealed.memory import KeyBytes
 
 
 class OpenMaterial(KeyBytes):

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.software.kinds.encodings import EXTERNAL_MU, RAW, parse_pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.memory import taken, wipe
+from fuin.keyholder.sealed.memory import taken, wipe
 
 _Private = MLDSA44PrivateKey | MLDSA65PrivateKey | MLDSA87PrivateKey
 _FORMS: dict[str, tuple[type[_Private], Callable[[bytearray], _Private]]] = {

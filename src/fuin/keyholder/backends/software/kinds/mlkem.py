@@ -11,7 +11,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
-from fuin.keyholder.memory import taken, wipe
+from fuin.keyholder.sealed.memory import taken, wipe
 
 if TYPE_CHECKING:
     from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey

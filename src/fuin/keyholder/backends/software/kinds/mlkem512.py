@@ -8,7 +8,7 @@ from Crypto.PublicKey import MLKEM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fuin.errors import FormatError
-from fuin.keyholder.memory import overwrite, taken
+from fuin.keyholder.sealed.memory import overwrite, taken
 
 
 class MLKEM512PublicKey:

@@ -10,7 +10,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import hashing, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.memory import wipe
+from fuin.keyholder.sealed.memory import wipe
 
 BITS = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
 _EXPONENT = 65537

@@ -4,9 +4,9 @@ import os
 
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import blob as blobs
-from fuin.keyholder import sealing
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
-from fuin.keyholder.memory import taken
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import taken
 
 LENGTH = 32  # bytes; AES-256-GCM
 

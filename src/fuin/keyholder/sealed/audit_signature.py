@@ -4,9 +4,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from fuin.errors import TamperedError
-from fuin.keyholder import sealing
-from fuin.keyholder.memory import wipe
-from fuin.keyholder.rootkey import RootKey
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import wipe
+from fuin.keyholder.sealed.root_key import RootKey
 
 
 class AuditSigner:

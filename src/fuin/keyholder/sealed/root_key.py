@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fuin.errors import FuinError, TamperedError
 from fuin.formats import wrapped
-from fuin.keyholder import sealing
-from fuin.keyholder.memory import wipe
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import wipe
 
 MAGIC = b"fuin root key v1\n"
 PLAIN, BY_PASSPHRASE = 0, 1

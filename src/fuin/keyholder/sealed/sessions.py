@@ -9,10 +9,10 @@ import os
 from fuin.clock import JUMP_LIMIT
 from fuin.errors import FormatError, SessionExpired, TamperedError
 from fuin.formats import session_token
-from fuin.keyholder import sealing
-from fuin.keyholder.memory import wipe
-from fuin.keyholder.rootkey import RootKey
-from fuin.keyholder.signing_keys import derive_signing_key
+from fuin.keyholder.sealed import sealing
+from fuin.keyholder.sealed.memory import wipe
+from fuin.keyholder.sealed.root_key import RootKey
+from fuin.keyholder.sealed.signing_keys import derive_signing_key
 
 # Seconds by which a worker's reading of the clock may be ahead of this one's: a worker asks the later of two times, of
 # which the wall clock may have stepped back from the other, by this limit.
