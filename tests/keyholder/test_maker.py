@@ -14,10 +14,10 @@ from fuin.audit import reader
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
-from fuin.keyholder import connection, maker
+from fuin.keyholder import connection
 from fuin.keyholder.client import Keyholder
 from fuin.keyholder.connection import Connection
-from fuin.keyholder.maker import Maker, Task
+from fuin.keyholder.loop.key_maker import Maker, Task
 from fuin.keyholder.sockets import connect_unix
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.statuses import Status

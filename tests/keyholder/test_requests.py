@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import FormatError
 from fuin.formats import record
-from fuin.keyholder import operations
+from fuin.keyholder.loop import operations
 from fuin.keyholder.wire import page, requests
 from fuin.keyholder.wire.codecs import FLAG, OCTETS, TEXT, U8, U32, U64, Codec, Field
 from fuin.keyholder.wire.requests import REQUESTS, Pace, Request

@@ -12,15 +12,15 @@ import pytest
 
 from fuin.audit.log import Log
 from fuin.formats import frames
-from fuin.keyholder import server as server_module
 from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.last_uses import LastUses
+from fuin.keyholder.loop import server as server_module
+from fuin.keyholder.loop.server import Server
+from fuin.keyholder.loop.service import Service
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.sealed.sessions import Sessions
-from fuin.keyholder.server import Server
-from fuin.keyholder.service import Service
 from fuin.keyholder.sockets import bind_unix, connect_unix
-from fuin.keyholder.usage import LastUses
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.statuses import Status
 

@@ -14,12 +14,12 @@ from fuin.audit.segments import segments
 from fuin.keyholder import command
 from fuin.keyholder.backends.software.backend import Software
 from fuin.keyholder.hardening import harden
+from fuin.keyholder.last_uses import LastUses
+from fuin.keyholder.loop.server import Server, say
+from fuin.keyholder.loop.service import Service
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
 from fuin.keyholder.sealed.sessions import Sessions
-from fuin.keyholder.server import Server, say
-from fuin.keyholder.service import Service
-from fuin.keyholder.usage import LastUses
 
 _PASSPHRASE_LIMIT = 4096
 

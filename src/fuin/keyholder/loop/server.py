@@ -20,10 +20,10 @@ from types import FrameType
 from fuin.audit.log import Log, Use
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
-from fuin.keyholder.costly import CODES, Costly, is_costly
-from fuin.keyholder.maker import Maker, Task
-from fuin.keyholder.peer import Peer, PeerGone
-from fuin.keyholder.service import Deferred, Reply, Service
+from fuin.keyholder.loop.key_maker import Maker, Task
+from fuin.keyholder.loop.peer import Peer, PeerGone
+from fuin.keyholder.loop.service import Deferred, Reply, Service
+from fuin.keyholder.loop.slow_operations import CODES, Costly, is_costly
 from fuin.keyholder.sockets import peer_uid
 from fuin.keyholder.wire.statuses import Status
 from fuin.standard_error import write_line

@@ -13,13 +13,13 @@ from fuin import ids
 from fuin.audit.log import Log, Use
 from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, SessionExpired, TamperedError
 from fuin.formats import record, wrapped
-from fuin.keyholder import operations
 from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
-from fuin.keyholder.maker import attempt, given
-from fuin.keyholder.operations import OPERATIONS, KeyOperation, random_bytes
+from fuin.keyholder.last_uses import LastUses
+from fuin.keyholder.loop import operations
+from fuin.keyholder.loop.key_maker import attempt, given
+from fuin.keyholder.loop.operations import OPERATIONS, KeyOperation, random_bytes
 from fuin.keyholder.sealed.memory import wipe
 from fuin.keyholder.sealed.sessions import Sessions
-from fuin.keyholder.usage import LastUses
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.codecs import Conversion, convert
 from fuin.keyholder.wire.requests import Request
