@@ -4,7 +4,7 @@ import time
 
 from fuin.formats import context
 from fuin.formats.wrapped import Material
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import DRAFT
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
-from fuin.keyholder.sockets import bind_unix
+from fuin.keyholder.wire.client import Keyholder
+from fuin.keyholder.wire.sockets import bind_unix
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import pytest
 import uvloop
 
 from fuin.errors import KeyholderUnavailable
-from fuin.keyholder import connection, line
-from fuin.keyholder.client import Keyholder
-from fuin.keyholder.sockets import bind_unix
+from fuin.keyholder.wire import connection, line
+from fuin.keyholder.wire.client import Keyholder
+from fuin.keyholder.wire.sockets import bind_unix
 from tests.keyholder.process import DRAFT, Holder, play
 from tests.support.waiting import settle
 

@@ -5,9 +5,9 @@ import time
 
 from fuin.formats import context
 from fuin.keyholder.backends.software.kinds.specs import SPECS
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.loop.slow_operations import CODES, QUEUE_LIMIT, Costly, is_costly
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
 from tests.support.waiting import until
 

@@ -15,8 +15,8 @@ from fuin.audit import reader
 from fuin.audit.verify import verify
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import context
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.offline import audit_checker
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, draft, play
 
 ROOT = os.geteuid() == 0

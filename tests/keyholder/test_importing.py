@@ -25,8 +25,8 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.backend import Software
 from fuin.keyholder.backends.software.importing import TOKEN_LIMIT, Importer
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sealed.root_key import open_root_key
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.wrapping import (
     ALGORITHMS,

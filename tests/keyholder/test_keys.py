@@ -14,7 +14,7 @@ from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.kinds import specs
 from fuin.keyholder.backends.software.kinds.encodings import parse_pkcs8, parse_spki, spki
 from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey, seed_of
-from fuin.keyholder.client import SLOW, Keyholder
+from fuin.keyholder.wire.client import SLOW, Keyholder
 from tests.keyholder.process import KEY_ID, OTHER_KEY_ID, Holder, draft, play
 
 CONTEXT = context.encode({"purpose": "pairs"})

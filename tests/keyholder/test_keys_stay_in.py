@@ -11,8 +11,8 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.kinds import specs
 from fuin.keyholder.backends.software.kinds.specs import SPECS
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sealed.memory import overwrite, taken
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.opened import made, opened
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.test_process import in_memory, opened_key

@@ -14,12 +14,12 @@ from fuin.audit import reader
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
-from fuin.keyholder import connection
-from fuin.keyholder.client import Keyholder
-from fuin.keyholder.connection import Connection
+from fuin.keyholder.loop import key_maker
 from fuin.keyholder.loop.key_maker import Maker, Task
-from fuin.keyholder.sockets import connect_unix
-from fuin.keyholder.wire import requests
+from fuin.keyholder.wire import connection, requests
+from fuin.keyholder.wire.client import Keyholder
+from fuin.keyholder.wire.connection import Connection
+from fuin.keyholder.wire.sockets import connect_unix
 from fuin.keyholder.wire.statuses import Status
 from tests.keyholder.latency import usual_time
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, draft, play
@@ -74,7 +74,7 @@ def test_lost_peer_is_not_waited_for(holder: Holder) -> None:
 def test_too_many_are_refused_at_once(holder: Holder) -> None:
     """Beyond the queue's length a request is answered at once, that it cannot be served now, and recorded."""
     over = 5
-    count = maker.QUEUE_LIMIT + 1 + over  # one is being made meanwhile
+    count = key_maker.QUEUE_LIMIT + 1 + over  # one is being made meanwhile
     with connect_unix(holder.path) as peer:
         peer.setblocking(True)
         peer.settimeout(60)
@@ -214,7 +214,7 @@ def test_errors_are_the_tasks_own() -> None:
 
 def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full queue takes nothing more; what nobody wants any more is neither made nor handed over."""
-    monkeypatch.setattr(maker, "QUEUE_LIMIT", 3)
+    monkeypatch.setattr(key_maker, "QUEUE_LIMIT", 3)
     go, started, woken = threading.Event(), threading.Event(), threading.Semaphore(0)
     one = Maker(woken.release)
     made: list[object] = []

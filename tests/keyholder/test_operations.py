@@ -15,8 +15,8 @@ from fuin.errors import FormatError, FuinError, MaterialDamaged, TamperedError
 from fuin.formats import blob as blobs
 from fuin.formats import context
 from fuin.formats.wrapped import Material
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.offline import audit_checker
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import KEY_ID, OTHER_KEY_ID, Holder, draft, play
 
 CONTEXT = context.encode({"aws:s3:arn": "arn:aws:s3:::bucket/key"})

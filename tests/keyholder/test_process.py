@@ -12,9 +12,9 @@ import pytest
 from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
 from fuin.keyholder import command
-from fuin.keyholder.client import Keyholder
-from fuin.keyholder.sockets import bind_unix, connect_unix, peer_uid
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.client import Keyholder
+from fuin.keyholder.wire.sockets import bind_unix, connect_unix, peer_uid
 from fuin.keyholder.wire.statuses import Status
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
 

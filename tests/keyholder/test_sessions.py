@@ -10,9 +10,9 @@ from botocore.credentials import Credentials
 
 from fuin.errors import FormatError, SessionExpired, TamperedError
 from fuin.formats import session_token
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.sealed import sealing
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.client import Keyholder
 from fuin.keyholder.wire.codecs import octets, text, u32
 from fuin.keyholder.wire.requests import Request
 from tests.keyholder.process import Holder, play

@@ -20,8 +20,8 @@ from fuin.keyholder.loop.service import Service
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.sealed.sessions import Sessions
-from fuin.keyholder.sockets import bind_unix, connect_unix
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.sockets import bind_unix, connect_unix
 from fuin.keyholder.wire.statuses import Status
 
 

@@ -25,10 +25,10 @@ from fuin.formats.wrapped import Material
 from fuin.gate.call import Call
 from fuin.gate.record import Record
 from fuin.gate.services import Services
-from fuin.keyholder.client import Keyholder, LastUse
 from fuin.keyholder.last_uses import SNAPSHOT, LastUses
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
+from fuin.keyholder.wire.client import Keyholder, LastUse
 from fuin.kms.model import service
 from tests.keyholder.process import KEY_ID, Holder, draft, play
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuin.errors import KeyholderUnavailable, StoreUnavailable
-from fuin.keyholder import line
+from fuin.keyholder.wire import line
 from fuin.kms.operations import OPERATIONS
 from tests.kms.asking import NewKey, refusal
 from tests.support.place import Place

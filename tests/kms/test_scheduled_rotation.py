@@ -63,7 +63,7 @@ def test_disabled_keys_wait(place: Place, kms: Any, new_key: NewKey) -> None:
 
 def test_job_survives_failures(place: Place, kms: Any, new_key: NewKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the keyholder nothing is rotated and nothing lost; the next run does it."""
-    monkeypatch.setattr("fuin.keyholder.line.CONNECT_LIMIT", 0.5)
+    monkeypatch.setattr("fuin.keyholder.wire.line.CONNECT_LIMIT", 0.5)
     key_id = new_key()
     kms.enable_key_rotation(KeyId=key_id)
     let_be_due(place, key_id)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
-from fuin.keyholder import line
+from fuin.keyholder.wire import line
 from fuin.s3 import index, sweep
 from tests.support.place import Place
 from tests.support.policies import allow

@@ -12,7 +12,7 @@ import pytest
 
 from fuin.audit import reader
 from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.s3 import blobs, orphans, sweep
 from fuin.s3.blobs import NewBlob
 from fuin.s3.orphans import Note, may_delete

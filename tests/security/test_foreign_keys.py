@@ -13,7 +13,7 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds import rsa_numbers
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.latency import usual_time
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
 from tests.keyholder.wrapping import material, rsa_key, wrapped

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.store.identity import access_keys
 from tests.identity.assuming import new_role, trust, user_arn
 from tests.identity.test_rights import may

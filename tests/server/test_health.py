@@ -15,7 +15,7 @@ from fuin import clock
 from fuin.audit import reader
 from fuin.clock import CLOCK
 from fuin.errors import StoreUnavailable
-from fuin.keyholder import line
+from fuin.keyholder.wire import line
 from fuin.server import health
 from fuin.server.health import Health
 from tests.support.place import Place

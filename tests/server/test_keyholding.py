@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fuin.keyholder.sockets import bind_unix, connect_unix
+from fuin.keyholder.wire.sockets import bind_unix, connect_unix
 from fuin.server.keyholding import Listener, SocketGone
 from fuin.settings import Settings
 from tests.support.processes import wait_until

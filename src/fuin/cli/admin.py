@@ -18,7 +18,7 @@ from fuin.cli.plain import plain
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.server import first_start, keyholding
 from fuin.settings import Settings
 from fuin.store.engine import installation

@@ -16,7 +16,7 @@ from fuin.server.timekeeper import Shown, iso, tell
 from fuin.store.engine import steady_time as rows
 
 if TYPE_CHECKING:
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.store.store import Store
 
 app = typer.Typer(help="The wall clock, the time that was counted, and what waits for them to agree.")

@@ -10,7 +10,7 @@ from fuin.gate.throttle import Shares, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.settings import Settings
     from fuin.store.store import Store
 

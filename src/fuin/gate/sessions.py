@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fuin.access.sigv4 import Signed
     from fuin.formats.session_token import Claims
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.store.catalog import Catalog
     from fuin.store.identity.identities import Identity
 

@@ -265,7 +265,7 @@ async def _unwrapped(call: Call, key: Key, arn: str, p: ImportKeyMaterialInput) 
         raise ExpiredImportTokenException from None
     except TamperedError:
         raise InvalidImportTokenException from None
-    except FormatError:  # one answer for whatever is wrong: see keyholder/importing.py
+    except FormatError:  # one answer for whatever is wrong: see keyholder/backends/software/importing.py
         raise InvalidCiphertextException from None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fuin.access.facts import Values
     from fuin.gate.call import Call
-    from fuin.keyholder.client import LastUse
+    from fuin.keyholder.wire.client import LastUse
     from fuin.kms.naming import Named
 
 # There is no CloudTrail; the event id is made of the request id, by which `fuin log` finds the records of the use.

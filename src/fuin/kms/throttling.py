@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.errors import Fault, FuinError
 from fuin.gate.throttle import Throttled
-from fuin.keyholder.client import SLOW
+from fuin.keyholder.wire.client import SLOW
 from fuin.kms.faults import ThrottlingException
 from fuin.kms.naming import find
 from fuin.kms.regions import kms_regions

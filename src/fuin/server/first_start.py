@@ -11,7 +11,7 @@ from fuin import crash
 from fuin.audit.segments import segments
 from fuin.errors import FuinError
 from fuin.identity import administration
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.server import timekeeper
 from fuin.store.engine import glance, installation
 from fuin.store.identity import access_keys, accounts

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.keyholder import offline
-from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
-from fuin.keyholder.sockets import bind_unix
+from fuin.keyholder.wire.client import Keyholder
+from fuin.keyholder.wire.sockets import bind_unix
 from fuin.server import agreement, children, keeping, pulse, timekeeper
 from fuin.server.exclusive import AlreadyRunning, exclusive
 from fuin.server.process import say

@@ -31,7 +31,7 @@ class Patience:
 
 
 # The longest turns of the keyholder: 4 MiB of requests, a snapshot of a million last uses, 64 MiB of log to write anew;
-# some two seconds each. Requests to one that hangs end within 15 seconds at the latest (keyholder/connection.py).
+# some two seconds each. Requests to one that hangs end within 15 seconds at the latest (keyholder/wire/connection.py).
 KEYHOLDER = Patience(silent=10.0, stopped=3.0)
 # A worker's loop stands still while SQLite waits for another process's write, or a policy of thousands of grants is
 # weighed: seconds. A stopped one holds only its own connections.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
 from fuin.identity.administration import Act
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.s3 import marker
 from fuin.s3.marker import Marker
 from fuin.server.agreement import Finding

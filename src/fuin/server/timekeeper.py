@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fuin.clock import Kept, Reading
     from fuin.gate.services import Services
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.settings import Settings
 
 LOOK_EVERY = 15.0  # seconds

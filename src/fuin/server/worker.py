@@ -16,7 +16,7 @@ import uvicorn
 
 from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.gate.services import Services
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
 from fuin.server.config import WorkerConfig

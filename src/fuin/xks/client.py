@@ -19,7 +19,7 @@ from fuin.xks.proxy import Asking, Encrypted, KeyDescription, Proxy
 from fuin.xks.signing import Signer
 
 if TYPE_CHECKING:
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.settings import Settings
 
 log = logging.getLogger("fuin.xks")

@@ -14,7 +14,7 @@ from fuin.access import canonical
 from fuin.access.sigv4 import SigningKey
 
 if TYPE_CHECKING:
-    from fuin.keyholder.client import Keyholder
+    from fuin.keyholder.wire.client import Keyholder
     from fuin.xks.proxy import Proxy
 
 SERVICE = "kms-xks-proxy"

@@ -24,7 +24,7 @@ from fuin.keyholder.loop.key_maker import Maker, Task
 from fuin.keyholder.loop.peer import Peer, PeerGone
 from fuin.keyholder.loop.service import Deferred, Reply, Service
 from fuin.keyholder.loop.slow_operations import CODES, Costly, is_costly
-from fuin.keyholder.sockets import peer_uid
+from fuin.keyholder.wire.sockets import peer_uid
 from fuin.keyholder.wire.statuses import Status
 from fuin.standard_error import write_line
 

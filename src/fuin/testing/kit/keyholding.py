@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fuin.keyholder.command import MODULE, Command
-from fuin.keyholder.sockets import bind_unix
+from fuin.keyholder.wire.sockets import bind_unix
 
 if TYPE_CHECKING:
     from fuin.settings import Settings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fuin import ids
 from fuin.audit import reader
 from fuin.gate.services import Services
-from fuin.keyholder.client import Keyholder
+from fuin.keyholder.wire.client import Keyholder
 from fuin.settings import Settings
 from fuin.store.identity import access_keys, accounts, users
 from fuin.store.store import Store

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fuin.errors import KeyholderUnavailable
-from fuin.keyholder.connection import IN_FLIGHT_AT_MOST, Answer, Connection
-from fuin.keyholder.sockets import connect_unix
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.connection import IN_FLIGHT_AT_MOST, Answer, Connection
+from fuin.keyholder.wire.sockets import connect_unix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence

@@ -19,9 +19,9 @@ from fuin.errors import (
     TamperedError,
 )
 from fuin.formats.wrapped import Material, parse_material
-from fuin.keyholder.connection import Connection
-from fuin.keyholder.line import Line
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.connection import Connection
+from fuin.keyholder.wire.line import Line
 from fuin.keyholder.wire.requests import SLOW_SPECS, Request
 from fuin.keyholder.wire.statuses import Status
 
