@@ -57,7 +57,7 @@ def test_operations_are_rows_with_plain_answers() -> None:
 def test_slow_requests_name_a_spec() -> None:
     """What is slow for some specs only has a field from which the client can tell."""
     for row in REQUESTS:
-        if row.pace is Pace.MADE_BY_SPEC:
+        if row.pace is Pace.KEY_MAKER_BY_SPEC:
             assert any(field.name in {"spec", "pair spec"} for field in row.fields), row
 
 

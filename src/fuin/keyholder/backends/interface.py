@@ -1,6 +1,6 @@
 """What a backend of the keyholder gives: key material to be used, made, imported and sealed, and secret access keys.
 
-The loop knows backends by this interface only. What takes long runs in the maker's thread: `make_material`,
+The loop knows backends by this interface only. What takes long runs in the key maker thread: `make_material`,
 `make_pair`, `make_wrapping_key` and `unwrap` touch nothing that is shared. Everything else runs in the loop's thread.
 """
 
@@ -72,7 +72,7 @@ class Backend(Protocol):
         """Raise FormatError unless material of this spec can be made for a key of this id."""
 
     def make_material(self, spec: str) -> Any:
-        """Return fresh key material in the form that `seal_material` takes; may run in the maker's thread."""
+        """Return fresh key material in the form that `seal_material` takes; may run in the key maker thread."""
 
     def seal_material(self, key_id: str, spec: str, made: Any) -> Material:
         """Return fresh key material wrapped, with a new material id; the backend disposes of `made`."""
@@ -84,7 +84,7 @@ class Backend(Protocol):
         """Wipe what is cached of a key's material."""
 
     def make_pair(self, spec: str) -> Pair:
-        """Return a fresh data key pair; may run in the maker's thread. Raises FormatError for an unknown spec."""
+        """Return a fresh data key pair; may run in the key maker thread. Raises FormatError for an unknown spec."""
 
     # Import of key material
 
@@ -92,7 +92,7 @@ class Backend(Protocol):
         """Raise FormatError unless a token of this scope, and a wrapping key of this spec, can be made."""
 
     def make_wrapping_key(self, wrapping_spec: str) -> Pair:
-        """Return a fresh wrapping key; may run in the maker's thread."""
+        """Return a fresh wrapping key; may run in the key maker thread."""
 
     def seal_import_token(self, scope: bytes, expires: int, private: bytearray) -> bytes:
         """Return the import token of a wrapping key's private half, which is wiped; `expires`: seconds since 1970."""
@@ -104,7 +104,7 @@ class Backend(Protocol):
         """Raise FormatError unless the key spec and the wrapping algorithm exist."""
 
     def unwrap(self, wrapping_key: Any, algorithm: str, encrypted: bytes, spec: str) -> Any:
-        """Return imported material, checked; may run in the maker's thread. Raises FormatError."""
+        """Return imported material, checked; may run in the key maker thread. Raises FormatError."""
 
     def seal_imported(self, key_id: str, spec: str, imported: Any) -> Material:
         """Return imported material wrapped; the same material of the same key always has the same material id."""

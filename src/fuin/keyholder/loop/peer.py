@@ -1,4 +1,4 @@
-"""One connected worker: its unfinished frame, and the answers it has not taken yet."""
+"""One connected worker: its unfinished frame, and the answers that it has not taken yet."""
 
 import selectors
 import socket
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from fuin.errors import FormatError
 from fuin.formats.frames import Frame, Splitter
 
-READ_AT_MOST = 128 * 1024  # bytes taken from one peer in one turn
-UNSENT_LIMIT = 1024 * 1024  # bytes; a peer that leaves more lying is not read from until it has taken them
+READ_LIMIT = 128 * 1024  # bytes taken from one peer in one turn
+UNSENT_LIMIT = 1024 * 1024  # bytes; a peer with more is not read from until it has taken them
 
 
 class PeerGone(Exception):
-    """The peer has closed its connection, or broke the format."""
+    """The peer has closed its connection, or has sent bytes that are not a frame."""
 
 
 class Peer:
@@ -27,9 +27,9 @@ class Peer:
         selector.register(connection, self._events, self)
 
     def receive(self) -> tuple[int, list[Frame]]:
-        """Return how many bytes were read, and the requests they completed."""
+        """Return how many bytes were read, and the requests that they completed."""
         try:
-            data = self._connection.recv(READ_AT_MOST)
+            data = self._connection.recv(READ_LIMIT)
         except BlockingIOError:
             return 0, []
         except OSError:
@@ -42,26 +42,26 @@ class Peer:
             raise PeerGone from None
 
     def send(self, answers: Sequence[bytes]) -> None:
-        """Send what the socket takes and keep the rest."""
+        """Send as many bytes as the socket takes, and keep the others."""
         if self._unsent:
             self._unsent += b"".join(answers)
         else:
-            self._unsent += self._rest(b"".join(answers))
+            self._unsent += self._send_now(b"".join(answers))
         self._choose_events()
 
     def flush(self) -> None:
-        """Send more of what was kept; called when the socket takes bytes again."""
+        """Send more of the bytes that were kept; called when the socket takes bytes again."""
         if self._unsent:
-            rest = self._rest(bytes(self._unsent))
-            self._unsent[:] = rest
+            self._unsent[:] = self._send_now(bytes(self._unsent))
         self._choose_events()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._selector.unregister(self._connection)
         self._connection.close()
 
-    def _rest(self, data: bytes) -> bytes:
+    def _send_now(self, data: bytes) -> bytes:
+        """Send as many bytes as the socket takes; returns the others."""
         try:
             return data[self._connection.send(data) :]
         except BlockingIOError:

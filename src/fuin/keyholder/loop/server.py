@@ -1,11 +1,47 @@
-"""The keyholder's loop: one thread, one turn after the other.
+"""The keyholder's loop: one thread that serves every worker, one turn after the other.
 
-A turn reads what is ready on all sockets, does the operations, appends their records under one checkpoint with one
-write and one fdatasync, and only then sends the answers. What arrives meanwhile waits in the sockets and makes up the
-next turn, so the group commit grows by itself with the load.
+Theory of operation, by an example. Two workers, W1 and W2, are connected; each of them is a peer. Ann asks W1 for a
+data key. At the same moment Bob asks W2 to decrypt a ciphertext blob, Carl asks W2 for a signature with an RSA_4096
+key, and Dora asks W2 for a new RSA_4096 key. The workers have decided that all four may; the keyholder trusts them in
+this, and in nothing more.
 
-What takes long is made in one thread beside the loop (`maker`), and answered in the turn in which it is made. What
-takes a few milliseconds and lets no other thread run has its share of each turn (`costly`).
+The turn (`Server.turn`):
+
+1. Read all. `select` names the sockets with something to read. One `recv` takes at most 128 KiB from each peer, and
+   a turn about 4 MiB from all. Peers that a full turn has skipped are first in the next one.
+2. Do all. `Service.handle` does a request and gives a `Reply`: the answer, and the uses of keys to be recorded. Ann's
+   reply has one use: data-key, ok, key id, material id, and the draft in which W1 says who asked and by which
+   decision. Her answer waits in the outbox. A reply without a use, such as a Signature V4 signing key, is sent now.
+3. Record all. `Log.append` chains the records of all uses of this turn under one signed checkpoint, with one write and
+   one fdatasync.
+4. Answer all. Only now do the answers in the outbox leave. So whoever has seen a data key or a plaintext can be sure
+   that its record is on the disk.
+
+Requests that arrive during step 3 wait in the sockets and are the next turn's. The more there are, the more records
+share one fdatasync: the group commit grows by itself with the load.
+
+Requests that take long must not delay Ann:
+
+* Carl's signature takes 4 ms, in which no other thread can run. It goes into a queue (`slow_operations`), of which each
+  turn does as much as fits 4 ms, and one request at least. Its use is recorded in the turn that does it.
+* Dora's key takes about a second. `Service.handle` gives a `DeferredReply`: its `work` runs in one thread beside the
+  loop (`key_maker`), where other threads can run. When the key is made, the thread wakes the loop through a pipe. The
+  loop then calls `finish`, which seals the key and gives the reply, and that turn records and answers it as any other.
+
+A peer that goes away costs the others nothing. Say W2 is killed. The next `recv` from it finds the end, and `PeerGone`
+makes the loop drop the peer with all that it has not sent to it. If Bob's ciphertext blob was already decrypted, that
+is recorded: the use has happened, although nobody takes the answer. Carl's signature is not made if it is still in the
+queue. Dora's key is not made if it is still in the queue, and thrown away otherwise: `finish` is not called, so no KMS
+key was used, and nothing is recorded. A peer that lives but takes no answers is not read from while more than 1 MiB of
+them waits.
+
+What the record says of a use. A failed use is recorded as well: when Bob's blob does not open, his record says
+`tampered`; when the wrapped material does not open, it says `damaged`, under the names that the request gave. A
+re-encryption leaves two records, one for each key, and only the first when the source does not open.
+
+A disk that fails ends nothing. When `Log.append` raises, every answer in the outbox becomes "unavailable": Ann's data
+key is dropped before anybody has seen it, and she gets a 5xx that SDKs try again. The log tries by itself to go on
+(docs/decisions/0008-a-log-that-outlives-its-disk.md).
 """
 
 import contextlib
@@ -20,26 +56,26 @@ from types import FrameType
 from fuin.audit.log import Log, Use
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
-from fuin.keyholder.loop.key_maker import Maker, Task
+from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
 from fuin.keyholder.loop.peer import Peer, PeerGone
-from fuin.keyholder.loop.service import Deferred, Reply, Service
-from fuin.keyholder.loop.slow_operations import CODES, Costly, is_costly
+from fuin.keyholder.loop.service import DeferredReply, Reply, Service
+from fuin.keyholder.loop.slow_operations import SLOW_CODES, SlowOperationQueue, is_slow_operation
 from fuin.keyholder.wire.sockets import peer_uid
 from fuin.keyholder.wire.statuses import Status
 from fuin.standard_error import write_line
 
 PEERS_AT_MOST = 512
-REFUSAL_SAID_EVERY = 10.0  # seconds
+NOTICE_INTERVAL = 10.0  # seconds
 TURN_LIMIT = 4 * 1024 * 1024  # bytes read in one turn, over all peers
 
 Answer = tuple[int, int, Sequence[bytes]]  # correlation, status, fields
-Waiting = list[tuple[Peer, list[Answer]]]  # the answers of a turn that leave when their records are durable
+Outbox = list[tuple[Peer, list[Answer]]]  # answers that leave when the records of this turn are durable
 
 _REFUSAL = (b"the audit log cannot be written",)
 
 
 class Server:
-    """Serves the peers of one listening socket until SIGTERM; a log that the disk does not take ends nothing."""
+    """Serves the peers of one listening socket until SIGTERM; a disk that refuses the log does not end it."""
 
     def __init__(self, listener: socket.socket, service: Service, log: Log) -> None:
         self._listener = listener
@@ -47,77 +83,77 @@ class Server:
         self._log = log
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
-        self._ending = False
-        self._wake, self._wakes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._maker = Maker(self._rouse)
-        self._costly: Costly[tuple[Peer, int, int, list[bytes]]] = Costly()
-        self._made: list[tuple[Peer, int, Reply]] = []  # deferred replies that are finished; they leave in this turn
-        self._passed_over: dict[Peer, int] = {}  # in the last turn, which was full; the next one begins with them
-        self._say_refusal = Seldom(REFUSAL_SAID_EVERY)
-        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._end)
+        self._is_stopping = False
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._key_maker = KeyMakerThread(self._wake_loop)
+        self._slow_queue: SlowOperationQueue[tuple[Peer, int, int, list[bytes]]] = SlowOperationQueue()
+        self._finished: list[tuple[Peer, int, Reply]] = []  # deferred replies that leave in this turn
+        self._skipped_peers: dict[Peer, int] = {}  # by the last turn, which was full; in their order
+        self._outage = OutageNotice(NOTICE_INTERVAL)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._stop)
 
     def run(self) -> None:
-        """Take turns until SIGTERM; the turn at hand is always finished."""
+        """Take turns until SIGTERM; the current turn is always finished."""
         if (failure := self._log.failure()) is not None:
-            self._say_refusal(refusal(failure))
+            self._outage.report(outage_text(failure))
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         try:
-            while not self._ending:
+            while not self._is_stopping:
                 self.turn()
         finally:
             for peer in list(self._peers):
                 self._drop(peer)
-            self._maker.close()
+            self._key_maker.close()
 
     def turn(self) -> None:
-        """Wait for something to do, and do all of it."""
-        waiting: Waiting = []
+        """Take one turn: read all, do all, record all, answer all."""
+        outbox: Outbox = []
         uses: list[Use] = []
-        taken = 0
-        found = self._selector.select(0 if self._costly else self._log.pause())
-        if self._passed_over:
-            places, self._passed_over = self._passed_over, {}
-            found.sort(key=lambda one: places.get(one[0].data, len(places)))
-        for key, events in found:
+        size = 0
+        ready = self._selector.select(0 if self._slow_queue else self._log.pause())
+        if self._skipped_peers:
+            places, self._skipped_peers = self._skipped_peers, {}
+            ready.sort(key=lambda event: places.get(event[0].data, len(places)))
+        for key, events in ready:
             peer = key.data
             if peer is None:
-                self._accept() if key.fileobj is self._listener else self._drain()
-            elif taken <= TURN_LIMIT:
-                taken += self._serve(peer, events, waiting, uses)
+                self._accept() if key.fileobj is self._listener else self._empty_wake_pipe()
+            elif size <= TURN_LIMIT:
+                size += self._serve(peer, events, outbox, uses)
             else:
-                self._passed_over[peer] = len(self._passed_over)
-        if self._costly:
-            self._work_off(waiting, uses)
-        self._maker.finish()
-        if self._made:
-            made, self._made = self._made, []
-            for peer, correlation, reply in made:
-                self._keep(peer, correlation, reply, waiting, uses)
+                self._skipped_peers[peer] = len(self._skipped_peers)
+        if self._slow_queue:
+            self._serve_slow_operations(outbox, uses)
+        self._key_maker.deliver_results()
+        if self._finished:
+            finished, self._finished = self._finished, []
+            for peer, correlation, reply in finished:
+                self._deliver(peer, correlation, reply, outbox, uses)
         if uses:
-            for peer, answers in self._recorded(waiting, uses):
-                self._answer(peer, answers)
+            for peer, answers in self._append_records(outbox, uses):
+                self._send(peer, answers)
         elif self._log.pause() == 0:
             self._try_log_again()
 
     def _try_log_again(self) -> None:
-        """Go on with a log that a disk did not take, when nobody asks: who looks at our health must see it."""
+        """Try the log again although nobody asks for a key, so that health checks see when it works."""
         if self._log.try_again():
-            self._say_refusal.is_over("the audit log takes records again")
+            self._outage.report_end("the audit log takes records again")
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self._ending = True
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._is_stopping = True
 
-    def _rouse(self) -> None:
-        """End the waiting of this turn; called by the maker's thread. A full pipe does that already."""
+    def _wake_loop(self) -> None:
+        """Make `select` return; the key maker thread calls this. A full pipe does the same already."""
         with contextlib.suppress(BlockingIOError):
-            os.write(self._wakes, b"\0")
+            os.write(self._wake_writer, b"\0")
 
-    def _drain(self) -> None:
+    def _empty_wake_pipe(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, 4096)
+            os.read(self._wake_reader, 4096)
 
     def _accept(self) -> None:
         try:
@@ -134,8 +170,8 @@ class Server:
         self._peers.discard(peer)
         peer.close()
 
-    def _serve(self, peer: Peer, events: int, waiting: Waiting, uses: list[Use]) -> int:
-        """Read and do a peer's requests; returns the bytes read. What used no key is answered at once."""
+    def _serve(self, peer: Peer, events: int, outbox: Outbox, uses: list[Use]) -> int:
+        """Read and do a peer's requests; returns the bytes read. Replies without a use are sent at once."""
         try:
             if events & selectors.EVENT_WRITE:
                 peer.flush()
@@ -146,67 +182,71 @@ class Server:
             self._drop(peer)
             return 0
         handle = self._service.handle
-        at_once: list[Answer] = []
-        later: list[Answer] = []
+        unrecorded: list[Answer] = []
+        recorded: list[Answer] = []
         for correlation, code, fields in received:
-            if code in CODES and is_costly(fields) and not self._costly.full:
-                self._costly.add((peer, correlation, code, fields))
+            if code in SLOW_CODES and is_slow_operation(fields) and not self._slow_queue.is_full:
+                self._slow_queue.add((peer, correlation, code, fields))
                 continue
             reply = handle(code, fields)
-            if isinstance(reply, Deferred):
+            if isinstance(reply, DeferredReply):
                 self._defer(peer, correlation, reply)
                 continue
-            status, answer, used = reply
-            (later if used else at_once).append((correlation, status, answer))
-            uses += used
-        if later:
-            waiting.append((peer, later))
-        if at_once:
-            self._answer(peer, at_once)
+            status, answer, reply_uses = reply
+            (recorded if reply_uses else unrecorded).append((correlation, status, answer))
+            uses += reply_uses
+        if recorded:
+            outbox.append((peer, recorded))
+        if unrecorded:
+            self._send(peer, unrecorded)
         return size
 
-    def _work_off(self, waiting: Waiting, uses: list[Use]) -> None:
-        """Do this turn's share of the costly requests; those of a peer that has gone are not done."""
-        for peer, correlation, code, fields in self._costly.share():
+    def _serve_slow_operations(self, outbox: Outbox, uses: list[Use]) -> None:
+        """Do this turn's share of the slow operations; those of a peer that has gone are not done."""
+        for peer, correlation, code, fields in self._slow_queue.take_share():
             if peer in self._peers:
                 reply = self._service.handle(code, fields)
-                if isinstance(reply, Deferred):
+                if isinstance(reply, DeferredReply):
                     self._defer(peer, correlation, reply)
                 else:
-                    self._keep(peer, correlation, reply, waiting, uses)
+                    self._deliver(peer, correlation, reply, outbox, uses)
 
-    def _defer(self, peer: Peer, correlation: int, deferred: Deferred) -> None:
-        """Have a reply made in the thread; a peer that goes away meanwhile is not waited for."""
+    def _defer(self, peer: Peer, correlation: int, deferred: DeferredReply) -> None:
+        """Run the work of a deferred reply in the key maker thread; drop it if the peer has gone."""
 
-        def done(made: object) -> None:
-            self._made.append((peer, correlation, deferred.finish(made)))
+        def deliver(result: object) -> None:
+            self._finished.append((peer, correlation, deferred.finish(result)))
 
         try:
-            self._maker.take(Task(deferred.work, lambda: peer in self._peers, done))
+            self._key_maker.submit(Task(deferred.work, lambda: peer in self._peers, deliver))
         except KeyholderUnavailable as error:
-            done(error)
+            deliver(error)
 
-    def _keep(self, peer: Peer, correlation: int, reply: Reply, waiting: Waiting, uses: list[Use]) -> None:
+    def _deliver(self, peer: Peer, correlation: int, reply: Reply, outbox: Outbox, uses: list[Use]) -> None:
+        """Send a reply, or put it into the outbox if it has uses to be recorded first."""
         answers: list[Answer] = [(correlation, reply.status, reply.fields)]
         if reply.uses:
-            waiting.append((peer, answers))
+            outbox.append((peer, answers))
             uses += reply.uses
         else:
-            self._answer(peer, answers)
+            self._send(peer, answers)
 
-    def _recorded(self, waiting: Waiting, uses: list[Use]) -> Waiting:
-        """Append the records of a turn; when the disk does not take them, nobody gets an answer but this."""
-        refusing = self._log.refusing
+    def _append_records(self, outbox: Outbox, uses: list[Use]) -> Outbox:
+        """Append the records of a turn and return its outbox; if the disk refuses them, with refusals only."""
+        was_refusing = self._log.refusing
         try:
             self._log.append(uses)
         except OSError as error:
-            self._say_refusal(refusal(error.strerror or str(error)))
-            return [(peer, [(answer[0], Status.UNAVAILABLE, _REFUSAL) for answer in later]) for peer, later in waiting]
-        if refusing:
-            self._say_refusal.is_over("the audit log takes records again")
-        return waiting
+            self._outage.report(outage_text(error.strerror or str(error)))
+            return [
+                (peer, [(correlation, Status.UNAVAILABLE, _REFUSAL) for correlation, _, _ in answers])
+                for peer, answers in outbox
+            ]
+        if was_refusing:
+            self._outage.report_end("the audit log takes records again")
+        return outbox
 
-    def _answer(self, peer: Peer, answers: list[Answer]) -> None:
+    def _send(self, peer: Peer, answers: list[Answer]) -> None:
         if peer in self._peers:
             try:
                 peer.send([frames.encode(*answer) for answer in answers])
@@ -214,31 +254,31 @@ class Server:
                 self._drop(peer)
 
 
-def refusal(failure: str) -> str:
-    """Return what to say of a log that the disk does not take."""
+def outage_text(failure: str) -> str:
+    """Return the message about a disk that refuses the log."""
     return f"the audit log cannot be written: {failure}; no key is used until it can"
 
 
-class Seldom:
-    """Says what would else be said with every request of an outage, once in so many seconds, and when that is over."""
+class OutageNotice:
+    """Reports an outage at most once in an interval, not with every request, and its end if it was reported."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, interval: float) -> None:
+        self._interval = interval  # seconds
         self._next = 0.0
-        self._open = False
+        self._is_reported = False
 
-    def __call__(self, text: str) -> None:
-        """Say it, unless something was said a moment ago."""
+    def report(self, text: str) -> None:
+        """Write the message, unless one was written within the interval."""
         now = time.monotonic()
         if now >= self._next:
-            self._next = now + self._seconds
-            self._open = True
+            self._next = now + self._interval
+            self._is_reported = True
             say(text)
 
-    def is_over(self, text: str) -> None:
-        """Say that it is over, if it was said that it began: a disk that comes and goes does not fill the log."""
-        if self._open:
-            self._open = False
+    def report_end(self, text: str) -> None:
+        """Write that the outage is over, if it was reported: a disk that comes and goes does not fill the log."""
+        if self._is_reported:
+            self._is_reported = False
             say(text)
 
 

@@ -1,7 +1,7 @@
-"""What each request does: its fields, the operation, and the audit record that every use of a key leaves.
+"""The service: it does requests, and says which uses of keys have to be recorded.
 
-A request gives a `Reply`: the status and fields of the answer, and the uses to be recorded before it may leave. What
-takes long gives a `Deferred` instead, which turns into the reply once it is made.
+A request gives a `Reply`: the status and fields of the answer, and the uses to be recorded before the answer may leave.
+A request that takes long gives a `DeferredReply` instead, which gives the reply once its work is done.
 """
 
 import time
@@ -16,7 +16,7 @@ from fuin.formats import record, wrapped
 from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
 from fuin.keyholder.last_uses import LastUses
 from fuin.keyholder.loop import operations
-from fuin.keyholder.loop.key_maker import attempt, given
+from fuin.keyholder.loop.key_maker import attempt, result_or_raise
 from fuin.keyholder.loop.operations import OPERATIONS, KeyOperation, random_bytes
 from fuin.keyholder.sealed.memory import wipe
 from fuin.keyholder.sealed.sessions import Sessions
@@ -25,11 +25,11 @@ from fuin.keyholder.wire.codecs import Conversion, convert
 from fuin.keyholder.wire.requests import Request
 from fuin.keyholder.wire.statuses import Status
 
-_NOTHING: tuple[Use, ...] = ()
+_NO_USES: tuple[Use, ...] = ()
 _OK = int(Status.OK)
 _tuple = tuple.__new__  # makes a named tuple in half the time of its own constructor, twice for every request
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 class Reply(NamedTuple):
@@ -40,17 +40,18 @@ class Reply(NamedTuple):
     uses: Sequence[Use]
 
 
-class Deferred(NamedTuple):
-    """A reply that comes later: `work` may run in another thread, `finish` takes what it made, or the error it raised.
+class DeferredReply(NamedTuple):
+    """A reply that comes later: `work` may run in another thread, `finish` takes its result, or the error it raised.
 
-    `finish` does all that needs a KMS key, so a request that is given up before it used none and leaves no record.
+    `finish` does all that needs a KMS key. So a request that is dropped before `finish` has used no key, and leaves no
+    record.
     """
 
     work: Callable[[], object]
     finish: Callable[[Any], Reply]
 
 
-# What an error of an operation means to the caller and in the record. Order matters: the first that fits.
+# The status and the recorded outcome of an error. Order matters: the first class that fits counts.
 _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
     (ImportTokenExpired, Status.EXPIRED, record.INVALID),
     (SessionExpired, Status.SESSION_EXPIRED, record.INVALID),
@@ -81,7 +82,7 @@ class Service:
         self._recorders = {request.code: (request, handler) for request, handler in self._recorder_table()}
         self._answerers = {request.code: (request, handler) for request, handler in self._answerer_table()}
 
-    def _recorder_table(self) -> tuple[tuple[Request, Callable[..., Reply | Deferred]], ...]:
+    def _recorder_table(self) -> tuple[tuple[Request, Callable[..., Reply | DeferredReply]], ...]:
         """Return what makes the whole reply, with the uses to be recorded, or defers it."""
         return (
             (requests.CREATE_MATERIAL, self._create_material),
@@ -107,37 +108,37 @@ class Service:
             (requests.SESSION_SIGNING_KEY, self._session_signing_key),
         )
 
-    def handle(self, code: int, fields: list[bytes]) -> Reply | Deferred:
+    def handle(self, code: int, fields: list[bytes]) -> Reply | DeferredReply:
         """Return the reply to a request; an error of one request is its answer, and never ends the process."""
         keyed = self._operations.get(code)
         if keyed is not None:
             request, operation = keyed
             if len(fields) != request.count:
-                return _wrong("a request with a wrong number of fields")
+                return _invalid_request_reply("a request with a wrong number of fields")
             return self._use_key(request.uses[0], operation, fields, request.decoders)
         entry: tuple[Request, Callable[..., Any]] | None = self._answerers.get(code) or self._recorders.get(code)
         if entry is None:
-            return _wrong("a request that this keyholder does not know")
+            return _invalid_request_reply("a request that this keyholder does not know")
         request, handler = entry
         if len(fields) != request.count:
-            return _wrong("a request with a wrong number of fields")
+            return _invalid_request_reply("a request with a wrong number of fields")
         try:
             if code in self._recorders:
-                return self._recorded(request, handler, fields)
-            return Reply(_OK, request.pack_answer(handler(*request.unpack(fields))), _NOTHING)
+                return self._run_recorder(request, handler, fields)
+            return Reply(_OK, request.pack_answer(handler(*request.unpack(fields))), _NO_USES)
         except Exception as error:  # whatever it is, it is this request's own
-            return _failed(error)
+            return _failure_reply(error)
 
-    def _recorded(
-        self, request: Request, handler: Callable[..., Reply | Deferred], fields: list[bytes]
-    ) -> Reply | Deferred:
+    def _run_recorder(
+        self, request: Request, handler: Callable[..., Reply | DeferredReply], fields: list[bytes]
+    ) -> Reply | DeferredReply:
         """Return a handler's reply; a request that cannot be read is recorded as well, if it would be a use."""
         try:
             values = request.unpack(fields)
         except FormatError as error:
             if not request.uses:
                 raise
-            return _failed(error, request.uses[0], *_names(fields[0]), fields[-1])
+            return _failure_reply(error, request.uses[0], *_material_names(fields[0]), fields[-1])
         return handler(*values)
 
     def _use_key(
@@ -151,13 +152,13 @@ class Service:
         try:
             material = self._backend.material(fields[0])
         except Exception as error:
-            return _failed(error, use, *_names(fields[0]), draft)
+            return _failure_reply(error, use, *_material_names(fields[0]), draft)
         try:
             if conversion:
                 convert(fields, conversion)
             answer = operation(material, *fields[1:-1])
         except Exception as error:
-            return _failed(error, use, material.name, material.material_id, draft)
+            return _failure_reply(error, use, material.name, material.material_id, draft)
         done = _tuple(Use, (use, record.DONE, material.name, material.material_id, draft))
         return _tuple(Reply, (_OK, answer, (done,)))
 
@@ -179,80 +180,81 @@ class Service:
         sealed = self._use_key(use_to, operations.encrypt, fields)
         return Reply(sealed.status, sealed.fields, (*opened.uses, *sealed.uses))
 
-    def _create_material(self, key_id: str, spec: str, draft: bytes) -> Reply | Deferred:
+    def _create_material(self, key_id: str, spec: str, draft: bytes) -> Reply | DeferredReply:
         try:
             self._backend.check_new_material(key_id, spec)
         except FuinError as error:
-            return _failed(error, record.CREATE_MATERIAL, "", b"", draft)
+            return _failure_reply(error, record.CREATE_MATERIAL, "", b"", draft)
         work = partial(self._backend.make_material, spec)
-        finish = partial(self._created, key_id, spec, draft)
-        return _now_or_later(requests.CREATE_MATERIAL, spec, work, finish)
+        finish = partial(self._seal_created, key_id, spec, draft)
+        return _do_or_defer(requests.CREATE_MATERIAL, spec, work, finish)
 
-    def _created(self, key_id: str, spec: str, draft: bytes, made: object) -> Reply:
+    def _seal_created(self, key_id: str, spec: str, draft: bytes, result: object) -> Reply:
         try:
-            material = self._backend.seal_material(key_id, spec, given(made))
+            material = self._backend.seal_material(key_id, spec, result_or_raise(result))
         except Exception as error:
-            return _failed(error, record.CREATE_MATERIAL, "", b"", draft)
+            return _failure_reply(error, record.CREATE_MATERIAL, "", b"", draft)
         use = Use(record.CREATE_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
-    def _data_key_pair(self, *values: Any) -> Reply | Deferred:
+    def _data_key_pair(self, *values: Any) -> Reply | DeferredReply:
         return self._pair(requests.DATA_KEY_PAIR, *values, plaintext=True)
 
-    def _data_key_pair_without_plaintext(self, *values: Any) -> Reply | Deferred:
+    def _data_key_pair_without_plaintext(self, *values: Any) -> Reply | DeferredReply:
         return self._pair(requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, *values, plaintext=False)
 
     def _pair(
         self, request: Request, material: bytes, context: bytes, spec: str, draft: bytes, *, plaintext: bool
-    ) -> Reply | Deferred:
-        finish = partial(self._paired, request, [material, context, draft], plaintext)
-        return _now_or_later(request, spec, partial(self._backend.make_pair, spec), finish)
+    ) -> Reply | DeferredReply:
+        finish = partial(self._seal_pair, request, [material, context, draft], plaintext)
+        return _do_or_defer(request, spec, partial(self._backend.make_pair, spec), finish)
 
-    def _paired(self, request: Request, fields: list[bytes], plaintext: bool, made: Pair | Exception) -> Reply:
+    def _seal_pair(self, request: Request, fields: list[bytes], plaintext: bool, result: Pair | Exception) -> Reply:
         """Seal a pair's private key; the material is opened only now, since it may have been forgotten meanwhile."""
 
         def seal(material: UsableMaterial, context: bytes) -> list[bytes]:
-            pair = given(made)
+            pair = result_or_raise(result)
             blob = material.seal_data_key(context, pair.private)
             return [bytes(pair.private), pair.public, blob] if plaintext else [pair.public, blob]
 
         try:
             return self._use_key(request.uses[0], seal, fields)
         finally:
-            if isinstance(made, Pair):
-                wipe(made.private)
+            if isinstance(result, Pair):
+                wipe(result.private)
 
-    def _import_parameters(self, scope: bytes, spec: str, expires: int) -> Reply | Deferred:
+    def _import_parameters(self, scope: bytes, spec: str, expires: int) -> Reply | DeferredReply:
         self._backend.check_import_parameters(scope, spec)
         work = partial(self._backend.make_wrapping_key, spec)
-        return Deferred(work, partial(self._wrapping_key_made, scope, expires))
+        return DeferredReply(work, partial(self._seal_import_token, scope, expires))
 
-    def _wrapping_key_made(self, scope: bytes, expires: int, made: Pair | Exception) -> Reply:
+    def _seal_import_token(self, scope: bytes, expires: int, result: Pair | Exception) -> Reply:
         try:
-            pair = given(made)
+            pair = result_or_raise(result)
             token = self._backend.seal_import_token(scope, expires, pair.private)
-            return Reply(Status.OK, [pair.public, token], _NOTHING)
+            return Reply(Status.OK, [pair.public, token], _NO_USES)
         except Exception as error:
-            return _failed(error)
+            return _failure_reply(error)
 
     def _import_material(
         self, key_id: str, spec: str, scope: bytes, token: bytes, algorithm: str, encrypted: bytes, draft: bytes
-    ) -> Reply | Deferred:
+    ) -> Reply | DeferredReply:
         name = ""
         try:
-            name = _checked_key_id(key_id)
+            _check_key_id(key_id)
+            name = key_id
             self._backend.check_import(spec, algorithm)
             wrapping_key = self._backend.open_import_token(scope, token, time.time())
         except Exception as error:
-            return _failed(error, record.IMPORT_MATERIAL, name, b"", draft)
+            return _failure_reply(error, record.IMPORT_MATERIAL, name, b"", draft)
         work = partial(self._backend.unwrap, wrapping_key, algorithm, encrypted, spec)
-        return Deferred(work, partial(self._imported, key_id, spec, draft))
+        return DeferredReply(work, partial(self._seal_imported, key_id, spec, draft))
 
-    def _imported(self, key_id: str, spec: str, draft: bytes, made: object) -> Reply:
+    def _seal_imported(self, key_id: str, spec: str, draft: bytes, result: object) -> Reply:
         try:
-            material = self._backend.seal_imported(key_id, spec, given(made))
+            material = self._backend.seal_imported(key_id, spec, result_or_raise(result))
         except Exception as error:
-            return _failed(error, record.IMPORT_MATERIAL, key_id, b"", draft)
+            return _failure_reply(error, record.IMPORT_MATERIAL, key_id, b"", draft)
         use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
@@ -260,7 +262,7 @@ class Service:
         try:
             data = random_bytes(length)
         except FuinError as error:
-            return _failed(error, record.RANDOM, "", b"", draft)
+            return _failure_reply(error, record.RANDOM, "", b"", draft)
         return Reply(Status.OK, [data], (Use(record.RANDOM, record.DONE, "", b"", draft),))
 
     def _record(self, draft: bytes) -> Reply:
@@ -294,37 +296,36 @@ class Service:
         return position.sequence, position.head, self._public_key, not self._log.refusing
 
 
-def _now_or_later(
-    request: Request, spec: str, work: Callable[[], Made], finish: Callable[[Made | Exception], Reply]
-) -> Reply | Deferred:
-    """Do the work for a spec and finish at once, or leave the work to the maker's thread if the spec takes long."""
-    if request.is_slow(spec):
-        return Deferred(work, finish)
+def _do_or_defer(
+    request: Request, spec: str, work: Callable[[], Result], finish: Callable[[Result | Exception], Reply]
+) -> Reply | DeferredReply:
+    """Do the work for a spec and finish at once, or leave the work to the key maker thread if the spec takes long."""
+    if request.is_for_key_maker(spec):
+        return DeferredReply(work, finish)
     return finish(attempt(work))
 
 
-def _wrong(reason: str) -> Reply:
-    return Reply(Status.INVALID, [reason.encode()], _NOTHING)
+def _invalid_request_reply(reason: str) -> Reply:
+    return Reply(Status.INVALID, [reason.encode()], _NO_USES)
 
 
-def _failed(
+def _failure_reply(
     error: Exception, use: int | None = None, key_id: str = "", material_id: bytes = b"", draft: bytes = b""
 ) -> Reply:
-    """Return the reply to a failed request, recorded where it was a use; only our own texts are safe to show."""
+    """Return the reply to a failed request, recorded if it was a use; only our own texts are safe to show."""
     status, outcome = next((status, outcome) for kind, status, outcome in _FAILURES if isinstance(error, kind))
     reason = str(error) if isinstance(error, FuinError) else "the keyholder failed"
-    uses = _NOTHING if use is None else (Use(use, outcome, key_id, material_id, draft),)
+    uses = _NO_USES if use is None else (Use(use, outcome, key_id, material_id, draft),)
     return Reply(status, [reason.encode()], uses)
 
 
-def _checked_key_id(key_id: str) -> str:
+def _check_key_id(key_id: str) -> None:
     if not ids.is_key_id(key_id):
         raise FormatError("not a key id")
-    return key_id
 
 
-def _names(encoded: bytes) -> tuple[str, bytes]:
-    """Return the key id and material id that a request speaks of, as far as they can be read."""
+def _material_names(encoded: bytes) -> tuple[str, bytes]:
+    """Return the key id and material id that wrapped material names, or empty ones if they cannot be read."""
     try:
         material = wrapped.parse_material(encoded)
     except FormatError:

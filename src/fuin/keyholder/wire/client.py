@@ -285,7 +285,7 @@ class Keyholder:
         return KeyholderStatus(*requests.STATUS.unpack_answer(await self._ask(requests.STATUS)))
 
     def _ask_by_spec(self, spec: str, request: Request, *values: Any) -> Awaitable[list[bytes]]:
-        line = self._slow_line if request.is_slow(spec) else self._line
+        line = self._slow_line if request.is_for_key_maker(spec) else self._line
         return line.ask(request, *values)
 
 

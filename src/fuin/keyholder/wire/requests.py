@@ -24,10 +24,10 @@ SLOW_SPECS = frozenset(("RSA_2048", "RSA_3072", "RSA_4096"))  # specs of keys th
 class Pace(Enum):
     """Where a request is done; the value is what the page says."""
 
-    AT_ONCE = ""
-    QUEUED_BY_MATERIAL = "in a share of each turn, for RSA and ML-DSA material"
-    MADE_BY_SPEC = "in the thread, for RSA specs"
-    MADE_ALWAYS = "in the thread"
+    IN_THE_TURN = ""
+    SLOW_BY_MATERIAL = "in the queue of slow operations, for RSA and ML-DSA material"
+    KEY_MAKER_BY_SPEC = "in the key maker thread, for RSA specs"
+    KEY_MAKER = "in the key maker thread"
 
 
 class Request:
@@ -45,16 +45,16 @@ class Request:
         fields: Sequence[Field],
         answer: Sequence[Field] = (),
         uses: Sequence[int] = (),
-        pace: Pace = Pace.AT_ONCE,
+        pace: Pace = Pace.IN_THE_TURN,
     ) -> None:
         self.code, self.name, self.fields, self.answer = code, name, tuple(fields), tuple(answer)
         self.uses, self.pace, self.count = tuple(uses), pace, len(fields)
         self._encoders, self.decoders = encoders(fields), decoders(fields)
         self._answer_encoders, self._answer_decoders = encoders(answer), decoders(answer)
 
-    def is_slow(self, spec: str) -> bool:
-        """Return whether the request is done in the maker's thread, for a key spec."""
-        return self.pace is Pace.MADE_ALWAYS or (self.pace is Pace.MADE_BY_SPEC and spec in SLOW_SPECS)
+    def is_for_key_maker(self, spec: str) -> bool:
+        """Return whether the key maker thread does the request, for a key spec."""
+        return self.pace is Pace.KEY_MAKER or (self.pace is Pace.KEY_MAKER_BY_SPEC and spec in SLOW_SPECS)
 
     def pack(self, values: Sequence[Any]) -> Sequence[bytes]:
         """Return the fields of the request's values; raises FormatError for a value that a field has no room for."""
@@ -87,7 +87,7 @@ _SIGNING_KEY, _SECRET, _SEALED_SECRET = octets("signing key"), octets("secret ac
 _SESSION_TOKEN, _IMPORT_TOKEN = octets("session token", "session-token.md"), octets("import token", "import-token.md")
 
 CREATE_MATERIAL = Request(
-    1, "create material", (_KEY_ID, _SPEC, _DRAFT), (_MATERIAL,), (record.CREATE_MATERIAL,), Pace.MADE_BY_SPEC
+    1, "create material", (_KEY_ID, _SPEC, _DRAFT), (_MATERIAL,), (record.CREATE_MATERIAL,), Pace.KEY_MAKER_BY_SPEC
 )  # fmt: skip
 DATA_KEY = Request(
     2, "data key", (_MATERIAL, _CONTEXT, _LENGTH, _DRAFT), (octets("plaintext"), _BLOB), (record.DATA_KEY,)
@@ -101,7 +101,7 @@ ENCRYPT = Request(
 )  # fmt: skip
 DECRYPT = Request(
     5, "decrypt", (_MATERIAL, _PARAMETER, _BLOB, _DRAFT), (octets("plaintext"),), (record.DECRYPT,),
-    Pace.QUEUED_BY_MATERIAL,
+    Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
 RE_ENCRYPT = Request(
     6, "re-encrypt",
@@ -109,7 +109,7 @@ RE_ENCRYPT = Request(
         octets("source material"), octets("its parameter"), _BLOB, octets("target material"), octets("its parameter"),
         _DRAFT, octets("target draft"),
     ),
-    (_BLOB,), (record.RE_ENCRYPT_FROM, record.RE_ENCRYPT_TO), Pace.QUEUED_BY_MATERIAL,
+    (_BLOB,), (record.RE_ENCRYPT_FROM, record.RE_ENCRYPT_TO), Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
 RANDOM = Request(7, "random", (_LENGTH, _DRAFT), (octets("random bytes"),), (record.RANDOM,))
 RECORD = Request(8, "record", (_DRAFT,), (), (record.NOTE,))
@@ -128,7 +128,7 @@ STATUS = Request(
 )  # fmt: skip
 SIGN = Request(
     24, "sign", (_MATERIAL, _ALGORITHM, _MESSAGE_TYPE, _MESSAGE, _DRAFT), (octets("signature"),), (record.SIGN,),
-    Pace.QUEUED_BY_MATERIAL,
+    Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
 VERIFY = Request(
     25, "verify", (_MATERIAL, _ALGORITHM, _MESSAGE_TYPE, _MESSAGE, octets("signature"), _DRAFT), (), (record.VERIFY,)
@@ -152,15 +152,15 @@ DECAPSULATE = Request(
 PUBLIC_KEY = Request(31, "public key", (_MATERIAL, _DRAFT), (_PUBLIC_KEY,), (record.GET_PUBLIC_KEY,))
 DATA_KEY_PAIR = Request(
     32, "data key pair", (_MATERIAL, _CONTEXT, text("pair spec"), _DRAFT),
-    (octets("private key"), _PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR,), Pace.MADE_BY_SPEC,
+    (octets("private key"), _PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR,), Pace.KEY_MAKER_BY_SPEC,
 )  # fmt: skip
 DATA_KEY_PAIR_WITHOUT_PLAINTEXT = Request(
     33, "data key pair without plaintext", (_MATERIAL, _CONTEXT, text("pair spec"), _DRAFT),
-    (_PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR_WITHOUT_PLAINTEXT,), Pace.MADE_BY_SPEC,
+    (_PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR_WITHOUT_PLAINTEXT,), Pace.KEY_MAKER_BY_SPEC,
 )  # fmt: skip
 IMPORT_PARAMETERS = Request(
     34, "import parameters", (octets("scope"), text("wrapping key spec"), u64("expiry in seconds")),
-    (octets("public wrapping key"), _IMPORT_TOKEN), pace=Pace.MADE_ALWAYS,
+    (octets("public wrapping key"), _IMPORT_TOKEN), pace=Pace.KEY_MAKER,
 )  # fmt: skip
 IMPORT_MATERIAL = Request(
     35, "import material",
@@ -168,7 +168,7 @@ IMPORT_MATERIAL = Request(
         _KEY_ID, _SPEC, octets("scope"), _IMPORT_TOKEN, text("wrapping algorithm"), octets("encrypted material"),
         _DRAFT,
     ),
-    (_MATERIAL,), (record.IMPORT_MATERIAL,), Pace.MADE_ALWAYS,
+    (_MATERIAL,), (record.IMPORT_MATERIAL,), Pace.KEY_MAKER,
 )  # fmt: skip
 LAST_USE = Request(
     36, "last use", (_KEY_ID, text("region")),

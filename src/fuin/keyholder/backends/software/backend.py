@@ -40,11 +40,11 @@ class Software:
         wrapped.binding(key_id, bytes(32), spec)
 
     def make_material(self, spec: str) -> bytearray:
-        """Return fresh bytes of key material; slow for RSA, and then made in the maker's thread."""
+        """Return fresh bytes of key material; slow for RSA, and then made in the key maker thread."""
         return make_material(spec)
 
     def make_pair(self, spec: str) -> Pair:
-        """Return a fresh data key pair; slow for RSA, and then made in the maker's thread."""
+        """Return a fresh data key pair; slow for RSA, and then made in the key maker thread."""
         return make_pair(spec)
 
     def seal_material(self, key_id: str, spec: str, key: bytearray, material_id: bytes | None = None) -> Material:
@@ -89,7 +89,7 @@ class Software:
         importing.check_wrapping_spec(wrapping_spec)
 
     def make_wrapping_key(self, wrapping_spec: str) -> Pair:
-        """Return a fresh RSA key; slow, made in the maker's thread."""
+        """Return a fresh RSA key; slow, made in the key maker thread."""
         return importing.new_wrapping_key(wrapping_spec)
 
     def seal_import_token(self, scope: bytes, expires: int, private: bytearray) -> bytes:
@@ -105,7 +105,7 @@ class Software:
         importing.check_request(spec, algorithm)
 
     def unwrap(self, wrapping_key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> Imported:
-        """Return imported material, checked; slow for RSA, done in the maker's thread. Raises FormatError."""
+        """Return imported material, checked; slow for RSA, done in the key maker thread. Raises FormatError."""
         return importing.unwrap(wrapping_key, algorithm, encrypted, spec)
 
     def seal_imported(self, key_id: str, spec: str, imported: Imported) -> Material:

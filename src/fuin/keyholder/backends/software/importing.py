@@ -8,7 +8,8 @@ Whatever is wrong with the encrypted material (padding, length, content), the an
 learns a plaintext by asking often (Bleichenbacher 1998, Manger 2001). RSAES_PKCS1_V1_5 is not here: AWS took it away on
 2023-10-10.
 
-`new_wrapping_key` and `unwrap` take long and may run in the maker thread; all that seals or opens belongs to the loop.
+`new_wrapping_key` and `unwrap` take long and may run in the key maker thread; everything that seals or opens belongs to
+the loop.
 """
 
 import hmac

@@ -5,7 +5,7 @@ import time
 
 from fuin.formats import context
 from fuin.keyholder.backends.software.kinds.specs import SPECS
-from fuin.keyholder.loop.slow_operations import CODES, QUEUE_LIMIT, Costly, is_costly
+from fuin.keyholder.loop.slow_operations import QUEUE_LIMIT, SLOW_CODES, SlowOperationQueue, is_slow_operation
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.process import DRAFT, KEY_ID, Holder, play
@@ -52,30 +52,30 @@ def test_others_go_on_beside_many_signers(holder: Holder) -> None:
     assert median < rounds[0] / 5, f"the median data key took {median:.3f} s, a signature of each {rounds[0]:.3f} s"
 
 
-def test_costly_requests_are_known_by_their_material(holder: Holder) -> None:
-    """Signing and opening with RSA and ML-DSA material is costly, everything else is not."""
+def test_slow_operations_are_known_by_their_material(holder: Holder) -> None:
+    """Signing and opening with RSA and ML-DSA material is slow, everything else is not."""
 
     async def story(client: Keyholder) -> dict[str, bytes]:
         return {spec: (await client.create_material(KEY_ID, spec, DRAFT)).encoded for spec in SPECS}
 
     encoded = play(holder, story)
-    costly = {spec for spec, material in encoded.items() if is_costly([material])}
-    assert costly == {spec for spec in SPECS if spec.startswith(("RSA_", "ML_DSA"))}
-    assert is_costly([encoded["RSA_2048"], b"", b""])
-    assert not is_costly([])
-    assert {requests.SIGN.code, requests.DECRYPT.code} <= CODES
-    assert requests.VERIFY.code not in CODES
+    slow = {spec for spec, material in encoded.items() if is_slow_operation([material])}
+    assert slow == {spec for spec in SPECS if spec.startswith(("RSA_", "ML_DSA"))}
+    assert is_slow_operation([encoded["RSA_2048"], b"", b""])
+    assert not is_slow_operation([])
+    assert {requests.SIGN.code, requests.DECRYPT.code} <= SLOW_CODES
+    assert requests.VERIFY.code not in SLOW_CODES
 
 
 def test_share_of_a_turn() -> None:
     """A turn takes at least one request and stops when its time is over; the queue is bounded."""
-    queue: Costly[int] = Costly()
+    queue: SlowOperationQueue[int] = SlowOperationQueue()
     for number in range(QUEUE_LIMIT):
-        assert not queue.full
+        assert not queue.is_full
         queue.add(number)
-    assert queue.full
+    assert queue.is_full
     taken = []
-    for number in queue.share():
+    for number in queue.take_share():
         taken.append(number)
         time.sleep(0.003)
     assert taken == [0, 1]

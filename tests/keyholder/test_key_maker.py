@@ -15,7 +15,7 @@ from fuin.errors import KeyholderUnavailable
 from fuin.formats import context, frames
 from fuin.formats.wrapped import Material
 from fuin.keyholder.loop import key_maker
-from fuin.keyholder.loop.key_maker import Maker, Task
+from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
 from fuin.keyholder.wire import connection, requests
 from fuin.keyholder.wire.client import Keyholder
 from fuin.keyholder.wire.connection import Connection
@@ -196,17 +196,17 @@ def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
 def test_errors_are_the_tasks_own() -> None:
     """What fails in the thread is handed over as an error, and the next task is made."""
     woken = threading.Semaphore(0)
-    one = Maker(woken.release)
+    one = KeyMakerThread(woken.release)
     made: list[object] = []
 
     def fail() -> object:
         raise ValueError("none")
 
     for work in (fail, lambda: "key"):
-        one.take(Task(work, lambda: True, made.append))
+        one.submit(Task(work, lambda: True, made.append))
     for _ in range(2):
         assert woken.acquire(timeout=60)
-    one.finish()
+    one.deliver_results()
     assert isinstance(made[0], ValueError)
     assert made[1] == "key"
     one.close()
@@ -216,7 +216,7 @@ def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch
     """A full queue takes nothing more; what nobody wants any more is neither made nor handed over."""
     monkeypatch.setattr(key_maker, "QUEUE_LIMIT", 3)
     go, started, woken = threading.Event(), threading.Event(), threading.Semaphore(0)
-    one = Maker(woken.release)
+    one = KeyMakerThread(woken.release)
     made: list[object] = []
     wanted = True
 
@@ -225,18 +225,18 @@ def test_queue_is_bounded_and_skips_the_unwanted(monkeypatch: pytest.MonkeyPatch
         go.wait(60)
         return "first"
 
-    one.take(Task(wait, lambda: wanted, made.append))
+    one.submit(Task(wait, lambda: wanted, made.append))
     assert started.wait(60)
     for _ in range(2):
-        one.take(Task(lambda: made.append("made for nobody"), lambda: False, made.append))
-    one.take(Task(lambda: "last", lambda: True, made.append))
+        one.submit(Task(lambda: made.append("made for nobody"), lambda: False, made.append))
+    one.submit(Task(lambda: "last", lambda: True, made.append))
     with pytest.raises(KeyholderUnavailable):
-        one.take(Task(lambda: "more", lambda: True, made.append))
+        one.submit(Task(lambda: "more", lambda: True, made.append))
     go.set()
     for _ in range(2):
         assert woken.acquire(timeout=60)
     wanted = False  # lost after it was made, before it was handed over
-    one.finish()
+    one.deliver_results()
     assert made == ["last"]
     one.close()
     assert "maker" not in {thread.name for thread in threading.enumerate()}
