@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.formats import wrapped
 from fuin.formats.wrapped import Envelope, Kind, Material
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.sealed.root_key import RootKey
 from tests.formats import vectors
 from tests.formats.make_vectors import KEY_ID, MULTI_REGION, ROOT
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def open_case(case: dict[str, Any]) -> bytes:
     """Open a vector in the keyholder's backend."""
-    backend = Software(RootKey(bytearray(case["root_key"])))
+    backend = SoftwareBackend(RootKey(bytearray(case["root_key"])))
     if "access_key_id" in case:
         return backend.signing_key(case["wrapped"], case["access_key_id"], SCOPE)
     material = Material(case["key_id"], case["material_id"], case["spec"], case["wrapped"])

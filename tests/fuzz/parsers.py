@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import Fault, FormatError, FuinError, TamperedError
 from fuin.formats import blob, context, grant_token, wrapped
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.backends.software.importing import Importer, new_wrapping_key
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.kms.operations import OPERATIONS
@@ -43,7 +43,7 @@ class Parsers:
 
     def __init__(self, seed: int) -> None:
         root = RootKey(bytearray(os.urandom(32)))
-        backend, self._importer = Software(root), Importer(root)
+        backend, self._importer = SoftwareBackend(root), Importer(root)
         material = backend.material(backend.seal_material(KEY_ID, "SYMMETRIC_DEFAULT", bytearray(32)).encoded)
         inner = material.encrypt(context.EMPTY, b"plain")
         outer = blob.encode_external(blob.ExternalBlob(KEY_ID, material.material_id, b"m", bytes(12), bytes(16), inner))

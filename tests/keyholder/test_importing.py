@@ -23,7 +23,7 @@ from fuin.audit import reader
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.formats import context
 from fuin.formats.wrapped import Material
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.backends.software.importing import TOKEN_LIMIT, Importer
 from fuin.keyholder.sealed.root_key import open_root_key
 from fuin.keyholder.wire.client import Keyholder
@@ -76,7 +76,7 @@ class Door:
 
     def opened(self, one: Material) -> bytes:
         """Return what stands sealed in imported material."""
-        return bytes(Software(open_root_key(self.holder.root_key, None)).key_bytes(one))
+        return bytes(SoftwareBackend(open_root_key(self.holder.root_key, None)).key_bytes(one))
 
 
 def parameters(holder: Holder, spec: str, scope: bytes = SCOPE, ahead: int = 3600) -> tuple[bytes, bytes]:

@@ -18,7 +18,7 @@ from fuin.keyholder.loop import key_maker
 from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
 from fuin.keyholder.wire import connection, requests
 from fuin.keyholder.wire.client import Keyholder
-from fuin.keyholder.wire.connection import Connection
+from fuin.keyholder.wire.connection import KeyholderConnection
 from fuin.keyholder.wire.sockets import connect_unix
 from fuin.keyholder.wire.statuses import Status
 from tests.keyholder.latency import usual_time
@@ -137,7 +137,7 @@ def test_slow_keys_are_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         path = tmp_path / "s"
         async with await asyncio.start_unix_server(keyholder, path):
             loop = asyncio.get_running_loop()
-            made = Connection(loop, lambda status, fields: ValueError(), gathers=False)
+            made = KeyholderConnection(loop, lambda status, fields: ValueError(), gathers=False)
             await loop.create_unix_connection(lambda: made, str(path))
             answer = await made.ask(requests.CREATE_MATERIAL.code, ())
             made.close()
@@ -179,7 +179,7 @@ def test_slow_requests_are_not_held_back(tmp_path: Path) -> None:
         path = tmp_path / f"s-{gathers}"
         async with await asyncio.start_unix_server(count, path):
             loop = asyncio.get_running_loop()
-            made = Connection(loop, lambda status, fields: ValueError(), gathers=gathers)
+            made = KeyholderConnection(loop, lambda status, fields: ValueError(), gathers=gathers)
             await loop.create_unix_connection(lambda: made, str(path))
             first = made.ask(requests.STATUS.code, ())
             await settle()

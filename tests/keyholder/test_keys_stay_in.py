@@ -11,7 +11,7 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.kinds import specs
 from fuin.keyholder.backends.software.kinds.specs import SPECS
-from fuin.keyholder.sealed.memory import overwrite, taken
+from fuin.keyholder.sealed.memory import overwrite, move_to_buffer
 from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.opened import made, opened
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
@@ -135,10 +135,10 @@ def test_own_bytes_are_wiped(spec: str) -> None:
 
 
 def test_library_bytes_are_overwritten() -> None:
-    """What a library hands out as bytes is zeros once it was taken over, also what pycryptodome holds of ML_KEM_512."""
+    """What a library hands out as bytes is zeros once it was move_to_buffer over, also what pycryptodome holds of ML_KEM_512."""
     source = os.urandom(40)
     copy = bytes(bytearray(source))
-    assert taken(source) == copy
+    assert move_to_buffer(source) == copy
     assert source == bytes(40)
     overwrite(b"")
     one = opened("ML_KEM_512")

@@ -1,7 +1,7 @@
 """Buffers that are wiped, the bounded cache of them, and that nothing secret shows itself."""
 
 from fuin.formats.wrapped import Material
-from fuin.keyholder.backends.software.backend import CACHED_AT_MOST, Software
+from fuin.keyholder.backends.software.backend import CACHE_LIMIT, SoftwareBackend
 from fuin.keyholder.sealed import sealing
 from fuin.keyholder.sealed.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.sealed.root_key import RootKey
@@ -14,7 +14,7 @@ def item(name: str) -> KeyBytes:
     return KeyBytes(name, bytearray(b"\x55" * 32))
 
 
-def new_material(backend: Software) -> Material:
+def new_material(backend: SoftwareBackend) -> Material:
     """Return fresh symmetric material, wrapped."""
     return backend.seal_material(KEY_ID, "SYMMETRIC_DEFAULT", backend.make_material("SYMMETRIC_DEFAULT"))
 
@@ -58,8 +58,8 @@ def test_forget_wipes_all_of_one_name() -> None:
 
 def test_backend_keeps_a_bounded_number() -> None:
     """Opening more material than the cache holds wipes the oldest, which still opens again."""
-    backend = Software(RootKey(bytearray(range(32))))
-    materials = [new_material(backend) for _ in range(CACHED_AT_MOST + 1)]
+    backend = SoftwareBackend(RootKey(bytearray(range(32))))
+    materials = [new_material(backend) for _ in range(CACHE_LIMIT + 1)]
     opened = [backend.material(material.encoded) for material in materials]
     assert bytes(opened[0].key) == bytes(32)
     assert all(any(one.key) for one in opened[1:])
@@ -69,7 +69,7 @@ def test_backend_keeps_a_bounded_number() -> None:
 def test_end_wipes_everything() -> None:
     """At its end the backend holds no key and no root key, and the scratch of derived keys is empty."""
     root = RootKey(bytearray(range(32)))
-    backend = Software(root)
+    backend = SoftwareBackend(root)
     opened = backend.material(new_material(backend).encoded)
     backend.wipe()
     assert bytes(opened.key) == bytes(root.key) == bytes(32)
@@ -79,7 +79,7 @@ def test_end_wipes_everything() -> None:
 def test_nothing_secret_shows_itself() -> None:
     """The representation of what holds keys shows none of their bytes."""
     root = RootKey(bytearray(b"R" * 32))
-    backend = Software(root)
+    backend = SoftwareBackend(root)
     opened = backend.material(new_material(backend).encoded)
     assert repr(root) == "RootKey(...)"
     assert repr(opened) == "Symmetric(...)"

@@ -212,10 +212,10 @@ def test_memory_is_wiped_of_what_is_forgotten(own: Holder) -> None:
 
 def opened_key(holder: Holder, material: Material) -> bytes:
     """Return the key bytes of material, opened in the test with the root key's file."""
-    from fuin.keyholder.backends.software.backend import Software
+    from fuin.keyholder.backends.software.backend import SoftwareBackend
     from fuin.keyholder.sealed.root_key import open_root_key
 
-    return bytes(Software(open_root_key(holder.root_key, None)).key_bytes(material))
+    return bytes(SoftwareBackend(open_root_key(holder.root_key, None)).key_bytes(material))
 
 
 def in_memory(pid: int, wanted: bytes) -> bool:

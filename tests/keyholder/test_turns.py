@@ -12,7 +12,7 @@ import pytest
 
 from fuin.audit.log import Log
 from fuin.formats import frames
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.last_uses import LastUses
 from fuin.keyholder.loop import server as server_module
 from fuin.keyholder.loop.server import Server
@@ -41,7 +41,7 @@ def server(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     signer = AuditSigner(root)
     log = Log.open(tmp_path, signer.public_key, signer.sign, signer.check)
     last_uses = LastUses.open(root, tmp_path, log)
-    service = Service(Software(root), Sessions(root), last_uses, log, signer.public_key)
+    service = Service(SoftwareBackend(root), Sessions(root), last_uses, log, signer.public_key)
     with bind_unix(path) as listener:
         made = Server(listener, service, log)
         made._listener.setblocking(False)

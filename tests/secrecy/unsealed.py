@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from fuin.formats import blob as blobs
 from fuin.formats.wrapped import Material
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.backends.software.kinds.encodings import parse_pkcs8
 from fuin.keyholder.sealed import sealing
 from fuin.keyholder.sealed.root_key import open_root_key
@@ -34,7 +34,7 @@ def unseal(data: Path) -> Unsealed:
     root = open_root_key(data / "root.key", None)
     seed = bytearray(32)
     sealing.derive_into(root.key, sealing.LABEL_SIGNING_SEED, b"", seed)
-    backend = Software(root)
+    backend = SoftwareBackend(root)
     materials: dict[str, bytes] = {}
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(_ALL).fetchall()
@@ -75,7 +75,7 @@ def secrets_of(spec: str, key: bytes) -> dict[str, bytes]:
 
 def decrypt(data: Path, key_id: str, context: bytes, blob: bytes) -> bytes:
     """Open a ciphertext blob offline: shows that what was unsealed is the key that the server uses."""
-    backend = Software(open_root_key(data / "root.key", None))
+    backend = SoftwareBackend(open_root_key(data / "root.key", None))
     with closing(sqlite3.connect(f"file:{data / 'fuin.db'}?mode=ro", uri=True)) as database:
         query = f"{_ALL} WHERE key_id = ? AND material_id = ?"
         named = (key_id, blobs.parse(blob).material_id)

@@ -12,7 +12,7 @@ from fuin.audit.log import Log
 from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import segments
 from fuin.keyholder import command
-from fuin.keyholder.backends.software.backend import Software
+from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.hardening import harden
 from fuin.keyholder.last_uses import LastUses
 from fuin.keyholder.loop.server import Server, say
@@ -85,7 +85,7 @@ def _sentence(error: Exception) -> str:
 def serve(wanted: command.Command, start: Start) -> None:
     """Open everything, and serve; what was open is wiped at the end."""
     root = _root_key(wanted)
-    backend = Software(root)
+    backend = SoftwareBackend(root)
     try:
         signer = AuditSigner(root)
         log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)

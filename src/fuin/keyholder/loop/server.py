@@ -64,7 +64,7 @@ from fuin.keyholder.wire.sockets import peer_uid
 from fuin.keyholder.wire.statuses import Status
 from fuin.standard_error import write_line
 
-PEERS_AT_MOST = 512
+PEER_LIMIT = 512
 NOTICE_INTERVAL = 10.0  # seconds
 TURN_LIMIT = 4 * 1024 * 1024  # bytes read in one turn, over all peers
 
@@ -160,7 +160,7 @@ class Server:
             connection, _ = self._listener.accept()
         except OSError:  # gone again, or out of descriptors: the next turn tries once more
             return
-        if peer_uid(connection) != os.geteuid() or len(self._peers) >= PEERS_AT_MOST:
+        if peer_uid(connection) != os.geteuid() or len(self._peers) >= PEER_LIMIT:
             connection.close()
             return
         connection.setblocking(False)

@@ -21,7 +21,7 @@ def overwrite(data: bytes) -> None:
         ctypes.memset(ctypes.c_char_p(data), 0, len(data))
 
 
-def taken(data: bytes) -> bytearray:
+def move_to_buffer(data: bytes) -> bytearray:
     """Return bytes that a library just made in a buffer that can be wiped, and overwrite them where they stood."""
     buffer = bytearray(data)
     overwrite(data)

@@ -61,7 +61,7 @@ def needs_passphrase(path: Path) -> bool:
     """
     if not path.exists():
         return False
-    data = _read(path)
+    data = _read_file(path)
     try:
         return data[len(MAGIC)] == BY_PASSPHRASE
     finally:
@@ -71,7 +71,7 @@ def needs_passphrase(path: Path) -> bool:
 def open_root_key(path: Path, passphrase: bytes | None) -> RootKey:
     """Return the root key of an existing file; raises RootKeyError or PassphraseError."""
     _discard_drafts(path)
-    data = _read(path)
+    data = _read_file(path)
     try:
         if data[len(MAGIC)] == BY_PASSPHRASE:
             return RootKey(_unseal(bytes(data), passphrase))
@@ -87,18 +87,18 @@ def create_root_key(path: Path, passphrase: bytes | None) -> None:
     key = bytearray(os.urandom(32))
     data = bytearray(MAGIC)
     try:
-        data += _sealed(key, passphrase) if passphrase is not None else bytes((PLAIN,)) + key
-        _write(path, data)
+        data += _seal(key, passphrase) if passphrase is not None else bytes((PLAIN,)) + key
+        _write_file(path, data)
     finally:
         wipe(key)
         wipe(data)
 
 
-def _sealed(key: bytearray, passphrase: bytes) -> bytes:
+def _seal(key: bytearray, passphrase: bytes) -> bytes:
     if not passphrase:
         raise PassphraseError("the passphrase is empty")
     body = bytes((BY_PASSPHRASE,)) + _ARGON2.pack(_PASSES, _KIB, _LANES, os.urandom(16))
-    sealing_key = _stretched(passphrase, MAGIC + body)
+    sealing_key = _stretch_passphrase(passphrase, MAGIC + body)
     return body + sealing.seal(sealing_key, sealing.LABEL_ROOT_KEY, _PREFIX, MAGIC + body, key)
 
 
@@ -108,13 +108,13 @@ def _unseal(data: bytes, passphrase: bytes | None) -> bytearray:
     head = data[: _BODY + _ARGON2.size]
     try:
         return sealing.open_into(
-            _stretched(passphrase, head), sealing.LABEL_ROOT_KEY, _PREFIX, head, data[len(head) :]
+            _stretch_passphrase(passphrase, head), sealing.LABEL_ROOT_KEY, _PREFIX, head, data[len(head) :]
         )  # fmt: skip
     except TamperedError:
         raise PassphraseError("the passphrase does not open the root key") from None
 
 
-def _stretched(passphrase: bytes, head: bytes) -> bytes:
+def _stretch_passphrase(passphrase: bytes, head: bytes) -> bytes:
     from argon2.low_level import Type, hash_secret_raw  # noqa: PLC0415 - only who has a passphrase pays for it
 
     passes, kib, lanes, salt = _ARGON2.unpack_from(head, _BODY)
@@ -123,7 +123,7 @@ def _stretched(passphrase: bytes, head: bytes) -> bytes:
     return hash_secret_raw(passphrase, salt, passes, kib, lanes, 32, Type.ID)
 
 
-def _read(path: Path) -> bytearray:
+def _read_file(path: Path) -> bytearray:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
@@ -148,7 +148,7 @@ def _discard_drafts(path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytearray) -> None:
+def _write_file(path: Path, data: bytearray) -> None:
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -58,24 +58,26 @@ def seal_with_salt(
     """Seal with a salt that the caller answers for: it must never come twice. For `seal`, and to make test vectors."""
     derive_into(key, label, salt, _scratch)
     header = b"".join((prefix, salt, _commitment))
-    return header + AESGCM(_aes_key).encrypt(_NONCE, plaintext, _associated(header, binding))
+    return header + AESGCM(_aes_key).encrypt(_NONCE, plaintext, _associated_data(header, binding))
 
 
 def open_sealed(key: bytes | bytearray, label: bytes, prefix: bytes, binding: bytes, data: bytes) -> bytes:
     """Return the plaintext of `data`; raises TamperedError when anything at all is not as it was sealed."""
-    ciphertext = _checked(key, label, prefix, data)
+    ciphertext = _checked_ciphertext(key, label, prefix, data)
     try:
-        return AESGCM(_aes_key).decrypt(_NONCE, ciphertext, _associated(data[: len(prefix) + 64], binding))
+        return AESGCM(_aes_key).decrypt(_NONCE, ciphertext, _associated_data(data[: len(prefix) + 64], binding))
     except InvalidTag:
         raise TamperedError("the sealed bytes do not open") from None
 
 
 def open_into(key: bytes | bytearray, label: bytes, prefix: bytes, binding: bytes, data: bytes) -> bytearray:
     """Return the plaintext in a buffer that its owner can wipe, with no other copy; raises TamperedError."""
-    ciphertext = _checked(key, label, prefix, data)
+    ciphertext = _checked_ciphertext(key, label, prefix, data)
     plaintext = bytearray(len(ciphertext) - 16)
     try:
-        AESGCM(_aes_key).decrypt_into(_NONCE, ciphertext, _associated(data[: len(prefix) + 64], binding), plaintext)
+        AESGCM(_aes_key).decrypt_into(
+            _NONCE, ciphertext, _associated_data(data[: len(prefix) + 64], binding), plaintext
+        )
     except InvalidTag:
         raise TamperedError("the sealed bytes do not open") from None
     return plaintext
@@ -86,11 +88,11 @@ def wipe_scratch() -> None:
     _scratch[:] = bytes(64)
 
 
-def _associated(header: bytes, binding: bytes) -> bytes:
+def _associated_data(header: bytes, binding: bytes) -> bytes:
     return b"".join((header, _U32.pack(len(binding)), binding))
 
 
-def _checked(key: bytes | bytearray, label: bytes, prefix: bytes, data: bytes) -> bytes:
+def _checked_ciphertext(key: bytes | bytearray, label: bytes, prefix: bytes, data: bytes) -> bytes:
     """Derive the keys of `data` and return its ciphertext and tag, if prefix and commitment hold."""
     at = len(prefix)
     if len(data) <= at + OVERHEAD or not data.startswith(prefix):

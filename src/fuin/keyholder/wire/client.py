@@ -20,7 +20,7 @@ from fuin.errors import (
 )
 from fuin.formats.wrapped import Material, parse_material
 from fuin.keyholder.wire import requests
-from fuin.keyholder.wire.connection import Connection
+from fuin.keyholder.wire.connection import KeyholderConnection
 from fuin.keyholder.wire.line import Line
 from fuin.keyholder.wire.requests import SLOW_SPECS, Request
 from fuin.keyholder.wire.statuses import Status
@@ -76,9 +76,9 @@ class Keyholder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._line = Line(path, lambda loop: Connection(loop, _failure))
+        self._line = Line(path, lambda loop: KeyholderConnection(loop, _error_for_status))
         # What takes long has a connection of its own, since the first one holds requests back while any is under way.
-        self._slow_line = Line(path, lambda loop: Connection(loop, _failure, gathers=False))
+        self._slow_line = Line(path, lambda loop: KeyholderConnection(loop, _error_for_status, gathers=False))
         self._ask = self._line.ask
 
     async def connect(self) -> None:
@@ -289,7 +289,7 @@ class Keyholder:
         return line.ask(request, *values)
 
 
-def _failure(status: int, answer: list[bytes]) -> FuinError:
+def _error_for_status(status: int, answer: list[bytes]) -> FuinError:
     """Return the error that an answer of another status than OK means; its text is the keyholder's own."""
     text = answer[0].decode(errors="replace") if answer else "no reason given"
     return _ERRORS.get(status, KeyholderUnavailable)(text)

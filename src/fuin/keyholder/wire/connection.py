@@ -24,13 +24,13 @@ Answer = list[bytes]  # the fields
 Failure = Callable[[int, list[bytes]], Exception]  # what another status than OK means
 
 _OK = int(Status.OK)
-IN_FLIGHT_AT_MOST = 4_096  # of one worker; more would only wait longer, each with a request's memory
-BYTES_AT_MOST = 8 * 1024 * 1024  # of requests that the keyholder has not read; it reads all of them when it lives
-GATHERED_AT_MOST = 64  # requests that wait here for the keyholder's next answer
+IN_FLIGHT_LIMIT = 4_096  # of one worker; more would only wait longer, each with a request's memory
+UNREAD_LIMIT = 8 * 1024 * 1024  # of requests that the keyholder has not read; it reads all of them when it lives
+GATHERED_LIMIT = 64  # requests that wait here for the keyholder's next answer
 SILENCE_LIMIT = 15.0  # seconds without any answer while some are waited for
 
 
-class Connection(asyncio.Protocol):
+class KeyholderConnection(asyncio.Protocol):
     """One connection; when it is lost, every request in flight fails with KeyholderUnavailable."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, failure: Failure, *, gathers: bool = True) -> None:
@@ -40,19 +40,19 @@ class Connection(asyncio.Protocol):
         given up, the keyholder is asked for its status, which it answers at once as long as it takes turns.
         """
         self._loop = loop
-        self._gathers = gathers
+        self._gathers_requests = gathers
         self._silence = SILENCE_LIMIT
-        self._probed = 0.0  # when; on the loop's clock
+        self._last_probe_time = 0.0  # when; on the loop's clock
         self._failure = failure
         self._splitter = frames.Splitter()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._unsent: list[bytes] = []
-        self._sent = 0  # requests that have left and are not answered
-        self._last = 0  # correlation of the newest request
-        self._heard = loop.time()
+        self._unanswered = 0  # requests that have left and are not answered
+        self._last_correlation = 0  # correlation of the newest request
+        self._last_answer_time = loop.time()
         self._watch: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._congested = False
+        self._is_congested = False
         self.lost = False
 
     def ask(self, code: int, fields: Sequence[bytes]) -> asyncio.Future[Answer]:
@@ -60,41 +60,41 @@ class Connection(asyncio.Protocol):
 
         Raises FormatError when it does not fit a frame, KeyholderUnavailable when too many wait already.
         """
-        if self.lost or self._congested or len(self._waiting) >= IN_FLIGHT_AT_MOST:
+        if self.lost or self._is_congested or len(self._waiting) >= IN_FLIGHT_LIMIT:
             raise KeyholderUnavailable("the keyholder cannot be reached, or too many wait for it")
-        self._last = correlation = self._last + 1
+        self._last_correlation = correlation = self._last_correlation + 1
         frame = frames.encode(correlation, code, fields)
         self._waiting[correlation] = future = self._loop.create_future()
         unsent = self._unsent
         unsent.append(frame)
-        if len(unsent) == 1 and not (self._sent and self._gathers):
+        if len(unsent) == 1 and not (self._unanswered and self._gathers_requests):
             self._loop.call_soon(self._flush)
-            if not self._sent:
-                self._heard = self._loop.time()  # silence counts from here: nobody was asked anything before
+            if not self._unanswered:
+                self._last_answer_time = self._loop.time()  # silence counts from here: nobody was asked anything before
             if self._watch is None:
                 self._watch = self._loop.call_later(self._patience(), self._check_silence)
-        elif len(unsent) == GATHERED_AT_MOST:
+        elif len(unsent) == GATHERED_LIMIT:
             self._flush()
         return future
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        self._sent += len(unsent)
+        self._unanswered += len(unsent)
         if unsent and self._transport is not None and not self._transport.is_closing():
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def _patience(self) -> float:
         """Return how long to listen before something is done: ask what it is about, or give up."""
-        return self._silence if self._gathers else self._silence / 2
+        return self._silence if self._gathers_requests else self._silence / 2
 
     def _check_silence(self) -> None:
         """Give up on a keyholder that hangs, so that requests end with an error and not with the client's patience."""
         self._watch = None
         if not self._waiting:
             return
-        left = self._heard + self._patience() - self._loop.time()
+        left = self._last_answer_time + self._patience() - self._loop.time()
         if left <= 0:
-            if self._gathers or self._heard < self._probed:
+            if self._gathers_requests or self._last_answer_time < self._last_probe_time:
                 self.close()
                 return
             self._probe()
@@ -103,9 +103,9 @@ class Connection(asyncio.Protocol):
 
     def _probe(self) -> None:
         """Ask for a sign of life; whatever comes is one, so nobody waits for this answer itself."""
-        self._probed = self._loop.time()
-        self._last += 1
-        self._unsent.append(frames.encode(self._last, requests.STATUS.code, ()))
+        self._last_probe_time = self._loop.time()
+        self._last_correlation += 1
+        self._unsent.append(frames.encode(self._last_correlation, requests.STATUS.code, ()))
         self._flush()
 
     def close(self) -> None:
@@ -117,25 +117,25 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls it once."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
-        self._transport.set_write_buffer_limits(high=BYTES_AT_MOST)
+        self._transport.set_write_buffer_limits(high=UNREAD_LIMIT)
 
     def pause_writing(self) -> None:
         """Take no more requests; asyncio calls it when too many bytes wait to be read."""
-        self._congested = True
+        self._is_congested = True
 
     def resume_writing(self) -> None:
         """Take requests again."""
-        self._congested = False
+        self._is_congested = False
 
     def data_received(self, data: bytes) -> None:
         """Hand answers to their futures; bytes that are no frames end the connection."""
-        self._heard = self._loop.time()
+        self._last_answer_time = self._loop.time()
         try:
             answers = self._splitter.feed(data)
         except FormatError:
             self.close()
             return
-        self._sent -= len(answers)
+        self._unanswered -= len(answers)
         if self._unsent:
             self._loop.call_soon(self._flush)  # what this turn of the loop still brings leaves with it
         waiting = self._waiting

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.errors import KeyholderUnavailable
 from fuin.keyholder.wire import requests
-from fuin.keyholder.wire.connection import IN_FLIGHT_AT_MOST, Answer, Connection
+from fuin.keyholder.wire.connection import IN_FLIGHT_LIMIT, Answer, KeyholderConnection
 from fuin.keyholder.wire.sockets import connect_unix
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CONNECT_LIMIT = 5.0  # seconds in which a restarted keyholder must answer again;
 AWAY_PATIENCE = 0.25  # seconds that a request waits when the keyholder was away the last time; it may be back
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between attempts; the last one repeats
 
-MakeConnection = Callable[[asyncio.AbstractEventLoop], Connection]
+MakeConnection = Callable[[asyncio.AbstractEventLoop], KeyholderConnection]
 
 
 class Line:
@@ -34,28 +34,28 @@ class Line:
 
     def __init__(self, path: Path, connection: MakeConnection) -> None:
         self._path = path
-        self._new = connection
-        self._connection: Connection | None = None
+        self._make_connection = connection
+        self._connection: KeyholderConnection | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._waiting = 0  # for an attempt
-        self._away = False
+        self._is_away = False
 
     async def connect(self) -> None:
         """Connect now, not at the first request; raises KeyholderUnavailable after CONNECT_LIMIT seconds of trying."""
-        if self._connected() is not None:
+        if self._live_connection() is not None:
             return
-        if self._waiting >= IN_FLIGHT_AT_MOST:
+        if self._waiting >= IN_FLIGHT_LIMIT:
             raise KeyholderUnavailable("too many wait for the keyholder")
         if self._attempt is None or self._attempt.done():
             self._attempt = asyncio.ensure_future(self._try_to_connect())
-            self._attempt.add_done_callback(_take_note)
+            self._attempt.add_done_callback(_ignore_error)
         attempt = self._attempt
         self._waiting += 1
         try:
-            await asyncio.wait({attempt}, timeout=AWAY_PATIENCE if self._away else None)
+            await asyncio.wait({attempt}, timeout=AWAY_PATIENCE if self._is_away else None)
         finally:
             self._waiting -= 1
-        if self._connected() is None:
+        if self._live_connection() is None:
             raise KeyholderUnavailable("the keyholder does not answer")
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Line:
             self._connection = None
 
     def ask(self, request: Request, *values: Any) -> Awaitable[Answer]:
-        """Send the values of a request, over a new connection if need be; see `Connection.ask`."""
+        """Send the values of a request, over a new connection if need be; see `KeyholderConnection.ask`."""
         connection = self._connection
         if connection is None or connection.lost:
             return self._ask_anew(request.code, request.pack(values))
@@ -76,12 +76,12 @@ class Line:
 
     async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
         await self.connect()
-        connection = self._connected()
+        connection = self._live_connection()
         if connection is None:
             raise KeyholderUnavailable("the keyholder's connection was closed")
         return await connection.ask(code, fields)
 
-    def _connected(self) -> Connection | None:
+    def _live_connection(self) -> KeyholderConnection | None:
         connection = self._connection
         return None if connection is None or connection.lost else connection
 
@@ -89,16 +89,16 @@ class Line:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CONNECT_LIMIT
         attempt = 0
-        while not await self._greeted(loop, deadline):
+        while not await self._connect_once(loop, deadline):
             pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
             if loop.time() + pause > deadline:
-                self._away = True
+                self._is_away = True
                 return
             attempt += 1
             await asyncio.sleep(pause)
-        self._away = False
+        self._is_away = False
 
-    async def _greeted(self, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:
+    async def _connect_once(self, loop: asyncio.AbstractEventLoop, deadline: float) -> bool:
         """Connect and wait for an answer; returns whether it came."""
         connection = None
         try:
@@ -116,16 +116,16 @@ class Line:
         self._connection = connection
         return True
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> KeyholderConnection:
         peer = connect_unix(self._path)
         try:
-            return (await loop.create_unix_connection(lambda: self._new(loop), sock=peer))[1]
+            return (await loop.create_unix_connection(lambda: self._make_connection(loop), sock=peer))[1]
         except BaseException:
             peer.close()
             raise
 
 
-def _take_note(attempt: asyncio.Task[None]) -> None:
+def _ignore_error(attempt: asyncio.Task[None]) -> None:
     """Look at what ended an attempt that nobody waits for any more, so that asyncio does not complain."""
     if not attempt.cancelled():
         attempt.exception()

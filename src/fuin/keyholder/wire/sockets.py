@@ -12,7 +12,7 @@ _UCRED = struct.Struct("iII")  # pid, uid, gid
 
 
 @contextlib.contextmanager
-def reachable(path: Path) -> Iterator[str]:
+def socket_name(path: Path) -> Iterator[str]:
     """Yield a name for `path` that fits a Unix socket address: a long one goes through /proc/self/fd of its folder."""
     if len(os.fsencode(path)) <= _LONGEST:
         yield str(path)
@@ -33,7 +33,7 @@ def bind_unix(path: Path) -> socket.socket:
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        with reachable(path) as name:
+        with socket_name(path) as name:
             listener.bind(name)
         path.chmod(0o600)
         listener.listen(1024)
@@ -47,7 +47,7 @@ def connect_unix(path: Path) -> socket.socket:
     """Return a nonblocking socket connected to `path`; raises OSError, BlockingIOError when its queue is full."""
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
     try:
-        with reachable(path) as name:
+        with socket_name(path) as name:
             peer.connect(name)
     except BaseException:
         peer.close()

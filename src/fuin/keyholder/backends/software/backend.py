@@ -11,7 +11,7 @@ from fuin.formats import wrapped
 from fuin.formats.wrapped import Kind, Material
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software import importing
-from fuin.keyholder.backends.software.importing import Imported, Importer
+from fuin.keyholder.backends.software.importing import ImportedMaterial, Importer
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
 from fuin.keyholder.backends.software.kinds.specs import kind_of, make_material, make_pair
 from fuin.keyholder.sealed import sealing
@@ -19,20 +19,20 @@ from fuin.keyholder.sealed.memory import KeyBytes, WipedCache, wipe
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.sealed.signing_keys import derive_signing_key
 
-CACHED_AT_MOST = 1024
+CACHE_LIMIT = 1024
 
 _MATERIAL = bytes((wrapped.VERSION, Kind.MATERIAL))
 _SECRET = bytes((wrapped.VERSION, Kind.SECRET_ACCESS_KEY))
 
 
-class Software:
+class SoftwareBackend:
     """Opens what the store keeps sealed, and uses it; what it has opened stays in a bounded cache that is wiped."""
 
     def __init__(self, root: RootKey) -> None:
         self._root = root
         self._importer = Importer(root)
-        self._materials: WipedCache[OpenMaterial] = WipedCache(CACHED_AT_MOST)
-        self._secrets: WipedCache[KeyBytes] = WipedCache(CACHED_AT_MOST)
+        self._materials: WipedCache[OpenMaterial] = WipedCache(CACHE_LIMIT)
+        self._secrets: WipedCache[KeyBytes] = WipedCache(CACHE_LIMIT)
 
     def check_new_material(self, key_id: str, spec: str) -> None:
         """Raise FormatError unless material of this spec can be made for a key of this id."""
@@ -104,11 +104,11 @@ class Software:
         """Raise FormatError unless the key spec and the wrapping algorithm exist."""
         importing.check_request(spec, algorithm)
 
-    def unwrap(self, wrapping_key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> Imported:
+    def unwrap(self, wrapping_key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> ImportedMaterial:
         """Return imported material, checked; slow for RSA, done in the key maker thread. Raises FormatError."""
         return importing.unwrap(wrapping_key, algorithm, encrypted, spec)
 
-    def seal_imported(self, key_id: str, spec: str, imported: Imported) -> Material:
+    def seal_imported(self, key_id: str, spec: str, imported: ImportedMaterial) -> Material:
         """Return imported material wrapped, and wipe it."""
         material_id = self._importer.material_id(key_id, spec, imported)
         material = self.seal_material(key_id, spec, imported.key, material_id)

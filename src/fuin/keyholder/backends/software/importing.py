@@ -32,7 +32,7 @@ from fuin.keyholder.backends.software.kinds.mac import Mac
 from fuin.keyholder.backends.software.kinds.specs import kind_of
 from fuin.keyholder.backends.software.kinds.symmetric import Symmetric
 from fuin.keyholder.sealed import sealing
-from fuin.keyholder.sealed.memory import taken, wipe
+from fuin.keyholder.sealed.memory import move_to_buffer, wipe
 from fuin.keyholder.sealed.root_key import RootKey
 
 TOKEN_LIMIT = 6144  # bytes; AWS: ImportToken
@@ -52,7 +52,7 @@ _U64 = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedMaterial:
     """Material that was unwrapped and checked: `key` as its kind is sealed, and what is always the same for it.
 
     The identity is the key itself where it is symmetric. Of a key pair it is the public key (SPKI DER), since a private
@@ -85,7 +85,7 @@ class Importer:
         header = _U64.pack(expires)
         try:
             return header + sealing.seal(
-                self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _binding(header, scope), private
+                self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _token_binding(header, scope), private
             )  # fmt: skip
         finally:
             wipe(private)
@@ -99,7 +99,7 @@ class Importer:
             raise TamperedError("the import token does not open")
         header = token[: _U64.size]
         private = sealing.open_into(
-            self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _binding(header, scope), token[_U64.size :]
+            self._root.key, sealing.LABEL_IMPORT_TOKEN, _PREFIX, _token_binding(header, scope), token[_U64.size :]
         )  # fmt: skip
         try:
             if now >= _U64.unpack(header)[0]:
@@ -111,7 +111,7 @@ class Importer:
             raise TamperedError("the import token does not open")
         return key
 
-    def material_id(self, key_id: str, spec: str, imported: Imported) -> bytes:
+    def material_id(self, key_id: str, spec: str, imported: ImportedMaterial) -> bytes:
         """Return the id of imported material, 32 bytes: a function of the key id and the material.
 
         The same material brought to the same key again has the same id. Without the root key nobody can compute it,
@@ -151,62 +151,62 @@ def check_request(spec: str, algorithm: str) -> None:
         raise FormatError("a wrapping algorithm that this keyholder does not have")
 
 
-def unwrap(key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> Imported:
+def unwrap(key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> ImportedMaterial:
     """Return the material that was wrapped; slow for RSA, whose primes are checked.
 
     Raises FormatError, with one text for whatever is wrong with the encrypted material.
     """
     check_request(spec, algorithm)
     hash_, with_aes = _ALGORITHMS[algorithm]
-    plaintext = _through_aes(key, hash_, encrypted) if with_aes else _decrypted(key, hash_, encrypted)
+    plaintext = _unwrap_with_aes(key, hash_, encrypted) if with_aes else _decrypt_oaep(key, hash_, encrypted)
     try:
-        return _checked(spec, plaintext)
+        return _parse_material(spec, plaintext)
     except FormatError:
         raise FormatError(_WRONG) from None
     finally:
         wipe(plaintext)
 
 
-def _checked(spec: str, plaintext: bytearray) -> Imported:
+def _parse_material(spec: str, plaintext: bytearray) -> ImportedMaterial:
     kind = kind_of(spec)
     key = kind.imported(spec, plaintext)
     if issubclass(kind, Symmetric | Mac):
-        return Imported(key, bytearray(key))
+        return ImportedMaterial(key, bytearray(key))
     opened = kind(spec, "", b"", bytearray(key))
     try:
-        return Imported(key, bytearray(opened.public_key()))
+        return ImportedMaterial(key, bytearray(opened.public_key()))
     finally:
         opened.wipe()
 
 
-def _binding(header: bytes, scope: bytes) -> bytes:
+def _token_binding(header: bytes, scope: bytes) -> bytes:
     check_scope(scope)
     return header + scope
 
 
-def _decrypted(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
+def _decrypt_oaep(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
     """Return what OAEP (RFC 8017 section 7.1) hides; OpenSSL takes the same time whatever is wrong with it."""
     try:
-        return taken(key.decrypt(encrypted, OAEP(MGF1(hash_), hash_, None)))
+        return move_to_buffer(key.decrypt(encrypted, OAEP(MGF1(hash_), hash_, None)))
     except ValueError:
         raise FormatError(_WRONG) from None
 
 
-def _through_aes(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
+def _unwrap_with_aes(key: RSAPrivateKey, hash_: SHA1 | SHA256, encrypted: bytes) -> bytearray:
     """Unwrap (RFC 5649) by an AES-256 key that RSA-OAEP hides. PKCS #11 v3.1, CKM_RSA_AES_KEY_WRAP.
 
     When that key cannot be had, the second step is done with a random one, and fails there as it does with a wrong one.
     """
     size = key.key_size // 8
     try:
-        aes = _decrypted(key, hash_, encrypted[:size])
+        aes = _decrypt_oaep(key, hash_, encrypted[:size])
     except FormatError:
         aes = bytearray()
     if len(aes) != 32:
         wipe(aes)
         aes = bytearray(os.urandom(32))
     try:
-        return taken(aes_key_unwrap_with_padding(aes, encrypted[size:]))
+        return move_to_buffer(aes_key_unwrap_with_padding(aes, encrypted[size:]))
     except (InvalidUnwrap, ValueError):
         raise FormatError(_WRONG) from None
     finally:

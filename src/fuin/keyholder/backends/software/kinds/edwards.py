@@ -9,7 +9,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import DIGEST, RAW, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.sealed.memory import taken
+from fuin.keyholder.sealed.memory import move_to_buffer
 
 _PURE, _PREHASHED = "ED25519_SHA_512", "ED25519_PH_SHA_512"
 _DIGEST_LENGTH = 64
@@ -37,7 +37,7 @@ class Edwards(OpenMaterial):
     @classmethod
     def make(cls, spec: str) -> bytearray:
         """Return a random seed."""
-        return taken(os.urandom(32))
+        return move_to_buffer(os.urandom(32))
 
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
@@ -45,7 +45,7 @@ class Edwards(OpenMaterial):
         private = parse_pkcs8(encoded, spec)
         if not isinstance(private, Ed25519PrivateKey):
             raise FormatError("not a private key of the key spec")
-        return taken(private.private_bytes_raw())
+        return move_to_buffer(private.private_bytes_raw())
 
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
         """Return the 64 bytes of a signature: of a RAW message, or Ed25519ph's of a 64-byte DIGEST.

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from fuin.errors import FormatError
-from fuin.keyholder.sealed.memory import taken
+from fuin.keyholder.sealed.memory import move_to_buffer
 
 RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"  # AWS: MessageType
 
@@ -49,7 +49,7 @@ class _Public(Protocol):
 
 def pkcs8(private: _Private) -> bytearray:
     """Return a private key as PKCS#8 DER."""
-    return taken(private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    return move_to_buffer(private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def spki(public: _Public) -> bytes:
@@ -75,14 +75,14 @@ def check_pkcs8(encoded: bytes | bytearray, spec: str) -> None:
     The loader would take PKCS#1 and SEC 1 as well. And it takes keys of every algorithm: those of Diffie-Hellman it
     checks, which takes minutes for long numbers, and nobody else can run meanwhile.
     """
-    at = _inner(encoded)
-    if encoded[at : at + 2] != b"\x02\x01" or not _is_of(encoded, at + 3, _OBJECT_IDS[spec]):
+    at = _content_start(encoded)
+    if encoded[at : at + 2] != b"\x02\x01" or not _has_algorithm(encoded, at + 3, _OBJECT_IDS[spec]):
         raise FormatError("not a private key of the key spec in PKCS#8 DER")
 
 
 def parse_spki(encoded: bytes, spec: str) -> PublicKeyTypes:
     """Return the public key of SPKI DER; raises FormatError unless its algorithm is that of the spec."""
-    if not _is_of(encoded, _inner(encoded), _OBJECT_IDS[spec]):  # for the same reason as above
+    if not _has_algorithm(encoded, _content_start(encoded), _OBJECT_IDS[spec]):  # for the same reason as above
         raise FormatError("not a public key of the key spec in SPKI DER")
     try:
         return load_der_public_key(encoded)
@@ -90,19 +90,19 @@ def parse_spki(encoded: bytes, spec: str) -> PublicKeyTypes:
         raise FormatError("not a public key in SPKI DER") from None
 
 
-def _inner(encoded: bytes | bytearray) -> int:
+def _content_start(encoded: bytes | bytearray) -> int:
     """Return where the contents of a SEQUENCE begin; what is none has none of the contents that are looked for."""
     if len(encoded) < 2 or encoded[0] != 0x30:
         return len(encoded)
     return 2 + (encoded[1] & 0x7F if encoded[1] & 0x80 else 0)
 
 
-def _is_of(encoded: bytes | bytearray, at: int, object_id: bytes) -> bool:
+def _has_algorithm(encoded: bytes | bytearray, at: int, object_id: bytes) -> bool:
     """Tell whether a short SEQUENCE that begins with an object identifier, an AlgorithmIdentifier, stands at `at`."""
     return encoded[at : at + 1] == b"\x30" and encoded[at + 2 : at + 2 + len(object_id)] == object_id
 
 
-def hashing(message_type: str, message: bytes, hash_: HashAlgorithm) -> HashAlgorithm | Prehashed:
+def hash_for_message(message_type: str, message: bytes, hash_: HashAlgorithm) -> HashAlgorithm | Prehashed:
     """Return how a message of a type is hashed: RAW by `hash_`, DIGEST no more; raises FormatError."""
     if message_type == RAW:
         return hash_

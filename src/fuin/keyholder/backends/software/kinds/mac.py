@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.sealed.memory import taken
+from fuin.keyholder.sealed.memory import move_to_buffer
 
 
-class _Form(NamedTuple):
+class _MacForm(NamedTuple):
     length: int  # bytes of key material, and of a MAC
     algorithm: str
     digest: str  # as hashlib calls it
 
 
 _FORMS = {
-    "HMAC_224": _Form(28, "HMAC_SHA_224", "sha224"),
-    "HMAC_256": _Form(32, "HMAC_SHA_256", "sha256"),
-    "HMAC_384": _Form(48, "HMAC_SHA_384", "sha384"),
-    "HMAC_512": _Form(64, "HMAC_SHA_512", "sha512"),
+    "HMAC_224": _MacForm(28, "HMAC_SHA_224", "sha224"),
+    "HMAC_256": _MacForm(32, "HMAC_SHA_256", "sha256"),
+    "HMAC_384": _MacForm(48, "HMAC_SHA_384", "sha384"),
+    "HMAC_512": _MacForm(64, "HMAC_SHA_512", "sha512"),
 }
 
 
@@ -37,7 +37,7 @@ class Mac(OpenMaterial):
     @classmethod
     def make(cls, spec: str) -> bytearray:
         """Return as many random bytes as the digest has."""
-        return taken(os.urandom(_FORMS[spec].length))
+        return move_to_buffer(os.urandom(_FORMS[spec].length))
 
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:

@@ -33,50 +33,50 @@ class OpenMaterial(KeyBytes):
 
     def seal_data_key(self, parameter: bytes, plaintext: bytes | bytearray) -> bytes:
         """Return the ciphertext blob of a data key or a pair's private key, under an encryption context."""
-        raise unfit()
+        raise unsupported_operation()
 
     def encrypt(self, parameter: bytes, plaintext: bytes) -> bytes:
         """Return a ciphertext; the parameter is an encryption context, or the name of the algorithm of RSA."""
-        raise unfit()
+        raise unsupported_operation()
 
     def decrypt(self, parameter: bytes, ciphertext: bytes) -> bytes:
         """Return a plaintext."""
-        raise unfit()
+        raise unsupported_operation()
 
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
         """Return the signature of a message, or of what its type says that the message is."""
-        raise unfit()
+        raise unsupported_operation()
 
     def verify(self, algorithm: str, message_type: str, message: bytes, signature: bytes) -> None:
         """Raise TamperedError unless the signature is this key's over this message."""
-        raise unfit()
+        raise unsupported_operation()
 
     def generate_mac(self, algorithm: str, message: bytes) -> bytes:
         """Return the message's MAC."""
-        raise unfit()
+        raise unsupported_operation()
 
     def verify_mac(self, algorithm: str, message: bytes, mac: bytes) -> None:
         """Raise TamperedError unless the MAC is this key's over this message; compared in constant time."""
-        raise unfit()
+        raise unsupported_operation()
 
     def derive_shared_secret(self, peer: bytes) -> bytes:
         """Return the raw shared secret with a peer's public key, which is SPKI DER."""
-        raise unfit()
+        raise unsupported_operation()
 
     def encapsulate(self) -> tuple[bytes, bytes]:
         """Return a fresh shared secret and the ciphertext that gives it back."""
-        raise unfit()
+        raise unsupported_operation()
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         """Return a ciphertext's shared secret."""
-        raise unfit()
+        raise unsupported_operation()
 
     def public_key(self) -> bytes:
         """Return the public key as SPKI DER."""
-        raise unfit()
+        raise unsupported_operation()
 
 
-def unfit() -> FormatError:
+def unsupported_operation() -> FormatError:
     """Return the error of an operation that a kind of key does not have."""
     return FormatError("a key of another kind than the operation needs")
 

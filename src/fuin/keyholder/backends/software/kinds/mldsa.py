@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.software.kinds.encodings import EXTERNAL_MU, RAW, parse_pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
-from fuin.keyholder.sealed.memory import taken, wipe
+from fuin.keyholder.sealed.memory import move_to_buffer, wipe
 
 _Private = MLDSA44PrivateKey | MLDSA65PrivateKey | MLDSA87PrivateKey
 _FORMS: dict[str, tuple[type[_Private], Callable[[bytearray], _Private]]] = {
@@ -38,7 +38,7 @@ class MlDsa(OpenMaterial):
     @classmethod
     def make(cls, spec: str) -> bytearray:
         """Return a random seed."""
-        return taken(os.urandom(32))
+        return move_to_buffer(os.urandom(32))
 
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
@@ -46,7 +46,7 @@ class MlDsa(OpenMaterial):
         private = parse_pkcs8(encoded, spec)
         if not isinstance(private, _FORMS[spec][0]):
             raise FormatError("not a private key of the key spec")
-        return taken(private.private_bytes_raw())
+        return move_to_buffer(private.private_bytes_raw())
 
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
         """Return a signature, hedged with fresh randomness: of a RAW message, or of a 64-byte EXTERNAL_MU."""

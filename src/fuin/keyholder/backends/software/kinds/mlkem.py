@@ -11,7 +11,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
 from fuin.keyholder.backends.software.kinds.encodings import check_pkcs8, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
-from fuin.keyholder.sealed.memory import taken, wipe
+from fuin.keyholder.sealed.memory import move_to_buffer, wipe
 
 if TYPE_CHECKING:
     from fuin.keyholder.backends.software.kinds.mlkem512 import MLKEM512PrivateKey
@@ -26,7 +26,7 @@ _TYPES: dict[str, type[MLKEM768PrivateKey | MLKEM1024PrivateKey]] = {
 def make_pair(spec: str) -> Pair:
     """Return a fresh data key pair, the private key as its seed (RFC 9935 section 6)."""
     seed = MlKem.make(spec)
-    private = _opened(spec, seed)
+    private = _open_seed(spec, seed)
     wipe(seed)
     return Pair(pkcs8(private), spki(private.public_key()))
 
@@ -38,27 +38,27 @@ class MlKem(OpenMaterial):
 
     def __init__(self, spec: str, key_id: str, material_id: bytes, key: bytearray) -> None:
         super().__init__(spec, key_id, material_id, key)
-        self._private = _opened(spec, key)
+        self._private = _open_seed(spec, key)
         wipe(key)
         self._public = self._private.public_key()
 
     @classmethod
     def make(cls, spec: str) -> bytearray:
         """Return a random seed."""
-        return taken(os.urandom(_SEED_LENGTH))
+        return move_to_buffer(os.urandom(_SEED_LENGTH))
 
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 9935); raises FormatError."""
         check_pkcs8(encoded, spec)
         if spec == "ML_KEM_512":
-            from fuin.keyholder.backends.software.kinds import mlkem512  # noqa: PLC0415 - as in `_opened`
+            from fuin.keyholder.backends.software.kinds import mlkem512  # noqa: PLC0415 - as in `_open_seed`
 
             return mlkem512.seed_of(encoded)
         private = parse_pkcs8(encoded, spec)
         if not isinstance(private, _TYPES[spec]):
             raise FormatError("not a private key of the key spec")
-        return taken(private.private_bytes_raw())
+        return move_to_buffer(private.private_bytes_raw())
 
     def wipe(self) -> None:
         """Overwrite what bytes there are."""
@@ -85,7 +85,7 @@ class MlKem(OpenMaterial):
         return spki(self._public)
 
 
-def _opened(spec: str, seed: bytearray) -> MLKEM768PrivateKey | MLKEM1024PrivateKey | MLKEM512PrivateKey:
+def _open_seed(spec: str, seed: bytearray) -> MLKEM768PrivateKey | MLKEM1024PrivateKey | MLKEM512PrivateKey:
     if len(seed) != _SEED_LENGTH:
         raise FormatError("an ML-KEM seed of a wrong length")
     if spec == "ML_KEM_512":

@@ -8,7 +8,7 @@ from Crypto.PublicKey import MLKEM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fuin.errors import FormatError
-from fuin.keyholder.sealed.memory import overwrite, taken
+from fuin.keyholder.sealed.memory import move_to_buffer, overwrite
 
 
 class MLKEM512PublicKey:
@@ -58,6 +58,6 @@ def seed_of(encoded: bytearray) -> bytearray:
         key = MLKEM.import_key(encoded)
         if key.param_set is not MLKEM.ML_KEM_512:
             raise FormatError("not a private key of the key spec")
-        return taken(key.seed)
+        return move_to_buffer(key.seed)
     except (ValueError, IndexError, TypeError):
         raise FormatError("not a private key with a seed in PKCS#8 DER") from None

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from fuin.errors import FormatError, TamperedError
 from fuin.keyholder.backends.interface import Pair
-from fuin.keyholder.backends.software.kinds.encodings import hashing, parse_pkcs8, pkcs8, spki
+from fuin.keyholder.backends.software.kinds.encodings import hash_for_message, parse_pkcs8, pkcs8, spki
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial, unknown_algorithm
 from fuin.keyholder.sealed.memory import wipe
 
@@ -62,7 +62,7 @@ class Rsa(OpenMaterial):
         # check them again would take up to a quarter of a second each time that the key is opened.
         private = load_der_private_key(key, None, unsafe_skip_rsa_key_validation=True)
         wipe(key)
-        self._private = _of_spec(private, spec)
+        self._private = _require_spec(private, spec)
         self._public = self._private.public_key()
 
     @classmethod
@@ -75,7 +75,7 @@ class Rsa(OpenMaterial):
         """Return a private key of PKCS#8 DER in our own encoding; the primes are checked, which takes a while."""
         from fuin.keyholder.backends.software.kinds import rsa_numbers  # noqa: PLC0415 - its library loads slowly
 
-        private = _of_spec(parse_pkcs8(encoded, spec), spec)
+        private = _require_spec(parse_pkcs8(encoded, spec), spec)
         rsa_numbers.check(private.private_numbers(), BITS[spec])
         return pkcs8(private)
 
@@ -98,13 +98,13 @@ class Rsa(OpenMaterial):
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
         """Return a signature as long as the modulus."""
         padding, hash_ = _signature(algorithm)
-        return self._private.sign(message, padding, hashing(message_type, message, hash_))
+        return self._private.sign(message, padding, hash_for_message(message_type, message, hash_))
 
     def verify(self, algorithm: str, message_type: str, message: bytes, signature: bytes) -> None:
         """Raise TamperedError unless the signature holds."""
         padding, hash_ = _signature(algorithm)
         try:
-            self._public.verify(signature, message, padding, hashing(message_type, message, hash_))
+            self._public.verify(signature, message, padding, hash_for_message(message_type, message, hash_))
         except InvalidSignature:
             raise TamperedError("the signature does not hold") from None
 
@@ -113,7 +113,7 @@ class Rsa(OpenMaterial):
         return spki(self._public)
 
 
-def _of_spec(private: object, spec: str) -> rsa.RSAPrivateKey:
+def _require_spec(private: object, spec: str) -> rsa.RSAPrivateKey:
     if not isinstance(private, rsa.RSAPrivateKey) or private.key_size != BITS[spec]:
         raise FormatError("not a private key of the key spec")
     return private

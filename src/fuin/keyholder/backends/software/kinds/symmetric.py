@@ -6,7 +6,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.formats import blob as blobs
 from fuin.keyholder.backends.software.kinds.material import OpenMaterial
 from fuin.keyholder.sealed import sealing
-from fuin.keyholder.sealed.memory import taken
+from fuin.keyholder.sealed.memory import move_to_buffer
 
 LENGTH = 32  # bytes; AES-256-GCM
 
@@ -25,7 +25,7 @@ class Symmetric(OpenMaterial):
     @classmethod
     def make(cls, spec: str) -> bytearray:
         """Return 32 random bytes."""
-        return taken(os.urandom(LENGTH))
+        return move_to_buffer(os.urandom(LENGTH))
 
     @classmethod
     def imported(cls, spec: str, encoded: bytearray) -> bytearray:
