@@ -108,12 +108,12 @@ def test_log_opens_on_a_disk_that_fails(disk: Disk) -> None:
     log = opened(disk.folder)
     assert log.refusing
     assert log.failure() == "Input/output error"
-    assert log.pause() is not None
+    assert log.retry_delay() is not None
     refused(log, 2)
     assert not log.try_again()
     disk.failing = set()
     assert log.try_again()
-    assert log.pause() is None
+    assert log.retry_delay() is None
     assert log.failure() is None
     log.append([use(3)])
     log.close()
@@ -145,7 +145,7 @@ def test_failing_disk_is_not_tried_without_a_pause(disk: Disk, monkeypatch: pyte
     for number in range(5):
         refused(log, number)
     assert not tried
-    assert 0 < (log.pause() or 0) <= 0.25
+    assert 0 < (log.retry_delay() or 0) <= 0.25
     monkeypatch.undo()
     log.close()
 

@@ -91,12 +91,14 @@ def test_log_whose_beginning_is_gone_has_history(tmp_path: Path) -> None:
     assert witness.has_history(folder)
 
 
-def test_head_at_a_record(tmp_path: Path) -> None:
+def test_chain_hash_at_a_record(tmp_path: Path) -> None:
     """It is that record's chain hash, in whichever segment, and None behind the end and before the beginning."""
     folder = written(tmp_path / "one")
     entries = parts(only(folder))[1]
-    assert [witness.head_at(folder, number + 1) for number in range(len(entries))] == [each.hash for each in entries]
-    assert witness.head_at(folder, len(entries) + 1) is None
-    assert witness.head_at(folder, 0) is None
+    assert [witness.chain_hash_at(folder, number + 1) for number in range(len(entries))] == [
+        each.hash for each in entries
+    ]
+    assert witness.chain_hash_at(folder, len(entries) + 1) is None
+    assert witness.chain_hash_at(folder, 0) is None
     many = written(tmp_path / "many", segment_limit=900)
-    assert all(witness.head_at(many, number) for number in range(1, 10))
+    assert all(witness.chain_hash_at(many, number) for number in range(1, 10))

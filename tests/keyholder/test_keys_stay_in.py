@@ -11,7 +11,7 @@ from fuin.formats import context
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.kinds import specs
 from fuin.keyholder.backends.software.kinds.specs import SPECS
-from fuin.keyholder.sealed.memory import overwrite, move_to_buffer
+from fuin.keyholder.sealed.memory import move_to_buffer, overwrite
 from fuin.keyholder.wire.client import Keyholder
 from tests.keyholder.opened import made, opened
 from tests.keyholder.process import DRAFT, KEY_ID, OTHER_KEY_ID, Holder, play
@@ -135,7 +135,7 @@ def test_own_bytes_are_wiped(spec: str) -> None:
 
 
 def test_library_bytes_are_overwritten() -> None:
-    """What a library hands out as bytes is zeros once it was move_to_buffer over, also what pycryptodome holds of ML_KEM_512."""
+    """What a library hands out as bytes is zeros once it is in a buffer, also what pycryptodome holds of ML_KEM_512."""
     source = os.urandom(40)
     copy = bytes(bytearray(source))
     assert move_to_buffer(source) == copy

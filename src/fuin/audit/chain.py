@@ -1,4 +1,4 @@
-"""The hash chain, pure: what the next record must be, and what a checkpoint says about the records before it."""
+"""The hash chain, without I/O: which record may come next, and which records a checkpoint signs."""
 
 import struct
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def check_checkpoint(before: Position, data: bytes, check: Check) -> None:
     check(record.signed_bytes(checkpoint.sequence, checkpoint.head), checkpoint.signature)
 
 
-def signed_after(sequence: int, data: bytes, check: Check) -> int:
+def count_signed_checkpoints(sequence: int, data: bytes, check: Check) -> int:
     """Count the checkpoints of records after `sequence` in a damaged tail that the keyholder really signed."""
     later = set()
     for checkpoint in record.checkpoints_in(data):

@@ -11,11 +11,11 @@ from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import PUBLIC_KEY, read_public_key, write_durably
 from fuin.errors import FormatError, FuinError
 
-_LOCK_WAIT = 5.0  # seconds for a keyholder that is being killed to let go
+_LOCK_WAIT = 5.0  # seconds in which a keyholder that is being killed releases its lock
 
 
 class LogInUse(FuinError):
-    """Another keyholder holds the folder's lock; that passes when it ends."""
+    """Another keyholder holds the folder's lock; the lock is free when that one ends."""
 
 
 def lock(folder: Path) -> int:

@@ -1,10 +1,10 @@
 """The durable audit log: one write and one fdatasync for all records of a turn, under one signed checkpoint.
 
-The keyholder is its only writer. Page: docs/formats/audit-record.md; what a failing disk means: docs/decisions/0008.
+The keyholder is its only writer. Page: docs/formats/audit-record.md; for a failing disk see docs/decisions/0008.
 
-What the log believes is its own memory: the number and hash of the last record whose fdatasync succeeded. When a disk
-fails, the segment is in doubt: nothing is appended to it until its good part, checked against that hash, stands in a
-new and durable file under the same name. A start begins in doubt, since the process before may have ended in it.
+The log trusts only its own memory: the number and hash of the last record whose fdatasync succeeded. When a disk
+fails, the segment is in doubt: nothing is appended to it until its good part, checked against that hash, has been
+written to a new and durable file of the same name. A start begins in doubt, since the process before may have ended so.
 """
 
 import errno
@@ -19,18 +19,18 @@ from typing import NamedTuple, NoReturn, Protocol
 from fuin import crash
 from fuin.audit import folder as log_folder
 from fuin.audit.chain import START, Check, Position
-from fuin.audit.recent import Recent
+from fuin.audit.recent import RecentBytes
 from fuin.audit.recovery import AuditDamaged, check_whole, recover
 from fuin.audit.segments import read_whole, segment_path, segments, sync_folder, write_all, write_durably
 from fuin.formats import record
 
-SEGMENT_LIMIT = 64 * 1024 * 1024  # bytes; a longer one only when a single turn, or what begins one, is longer
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk has no room; what it holds is not in doubt
+SEGMENT_LIMIT = 64 * 1024 * 1024  # bytes; longer only if a single turn, or the notes that begin one, are longer
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk has no room; its bytes are not in doubt
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between two tries on a disk that fails
 
 
 class Use(NamedTuple):
-    """What a record says; sequence and time are the log's."""
+    """One use to be recorded; the log adds sequence and time."""
 
     use: int
     outcome: int
@@ -39,26 +39,26 @@ class Use(NamedTuple):
     draft: bytes
 
 
-class TryLater(OSError):
-    """The last failure once more, of a log that waits before it troubles a failing disk again."""
+class StillFailing(OSError):
+    """The last failure again: the log waits before it tries a failing disk once more."""
 
 
 class Follower(Protocol):
-    """Who wants to know what the log holds."""
+    """A reader that follows the log in memory."""
 
-    def appended(self, now: int, done: Sequence[Use]) -> None:
-        """Take note of uses that have become durable under the time `now`, in nanoseconds since 1970."""
+    def add_uses(self, now: int, done: Sequence[Use]) -> None:
+        """Add uses whose records are now durable; `now` is their time in nanoseconds since 1970."""
 
-    def finished(self, position: Position) -> None:
-        """Take note that `position` is the last record of a segment that is finished."""
+    def end_segment(self, position: Position) -> None:
+        """End a segment whose last record is at `position`."""
 
 
 class Log:
-    """The open log; `position` is the last durable record, `follower` is told of those that follow.
+    """The open log; `position` is the last durable record, and `follower` gets each later one.
 
-    It is `refusing` while the disk does not take records. It comes back by itself: with an `append`, or a `try_again`.
-    There is one keyholder and one log on a server. Several nodes would have a log each: numbers and chain are the log's
-    own, and only the commits' serials would be common to them.
+    It is `refusing` while the disk does not take records. It recovers by itself in an `append` or a `try_again`.
+    There is one keyholder and one log on a server. Several nodes would have a log each: numbers and chain belong to one
+    log, and only the commits' serials would be common to all logs.
     """
 
     def __init__(self, folder: Path, lock: int, sign: Callable[[bytes], bytes]) -> None:
@@ -69,11 +69,11 @@ class Log:
         self._path = folder  # of the open segment
         self._file = -1
         self._length = 0  # of the good part of the open segment
-        self._recent = Recent()
-        self._in_doubt = True
-        self._unwanted: Path | None = None  # a segment that must not stand behind the open one
-        self._opening: list[Use] = []  # records that the next write begins with: what happened to the log itself
-        self._refused = 0  # records that were not taken since the last one that was
+        self._recent = RecentBytes()
+        self._is_in_doubt = True
+        self._unwanted_segment: Path | None = None  # a segment that must not come after the open one
+        self._pending_notes: list[Use] = []  # the next write begins with them; they say what happened to the log itself
+        self._refused_count = 0  # records refused since the last one that was written
         self._pause = _FIRST_PAUSE
         self._next_try = 0.0  # on the monotonic clock
         self._failure = (errno.EIO, os.strerror(errno.EIO))  # the last one
@@ -86,8 +86,8 @@ class Log:
     def open(cls, folder: Path, public_key: bytes, sign: Callable[[bytes], bytes], check: Check) -> "Log":
         """Open or begin the log, and write its last segment anew, without a torn tail, with the record that says so.
 
-        When the disk does not take that, the log is open and refuses. Raises AuditDamaged when it is not this root
-        key's log or not what a crash leaves, LogInUse, and OSError when it cannot be read or begun.
+        If the disk does not take that, the log is open and refuses. Raises AuditDamaged if the log belongs to another
+        root key, or is damaged more than a crash can explain; LogInUse; and OSError if it cannot be read or begun.
         """
         log = cls(folder, log_folder.lock(folder), sign)
         try:
@@ -101,18 +101,18 @@ class Log:
     def append(self, uses: Sequence[Use]) -> None:
         """Append records and their checkpoint, durably; there must be at least one.
 
-        Raises OSError when the disk does not take them: nothing was recorded, and nobody may be told otherwise.
+        Raises OSError if the disk does not take them: then nothing is recorded, and no answer may leave.
         """
         try:
             now = self._append(uses)
         except OSError as error:
             self._refuse(len(uses), error)
         if self.follower is not None:
-            self.follower.appended(now, uses)
+            self.follower.add_uses(now, uses)
 
     def try_again(self) -> bool:
-        """Write what says that the log goes on, if it is time to; returns whether the log takes records."""
-        if self._in_doubt or self.refusing:
+        """Write the notes that say that the log continues, if it is time to; returns whether the log takes records."""
+        if self._is_in_doubt or self.refusing:
             try:
                 self._make_certain()
                 if self.refusing:
@@ -121,8 +121,8 @@ class Log:
                 self._postpone(error)
         return not self.refusing
 
-    def pause(self) -> float | None:
-        """Return how many seconds to wait until `try_again`; None while the log takes records."""
+    def retry_delay(self) -> float | None:
+        """Return the seconds to wait before `try_again`; None while the log takes records."""
         return max(0.0, self._next_try - time.monotonic()) if self.refusing else None
 
     def failure(self) -> str | None:
@@ -130,7 +130,7 @@ class Log:
         return self._failure[1] if self.refusing else None
 
     def close(self) -> None:
-        """Let go of the file and the lock."""
+        """Close the file and release the lock."""
         for descriptor in (self._file, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -139,14 +139,14 @@ class Log:
     # Appending
 
     def _append(self, uses: Sequence[Use]) -> int:
-        if self._in_doubt or self._unwanted is not None:
+        if self._is_in_doubt or self._unwanted_segment is not None:
             self._make_certain()
         return self._write_next(uses)
 
     def _write_next(self, uses: Sequence[Use]) -> int:
-        """Write a batch behind the last one; returns its time."""
+        """Write a batch after the last one; returns its time."""
         now = time.time_ns()
-        batch, position = self._chained((*self._opening_records(), *uses) if self.refusing else uses, now)
+        batch, position = self._chain((*self._notes_to_write(), *uses) if self.refusing else uses, now)
         if self._length + len(batch) > self.segment_limit and self._length > record.SEGMENT_HEADER_LENGTH:
             self._rotate()
         self._write(batch)
@@ -154,10 +154,10 @@ class Log:
         self.position = position
         self._length += len(batch)
         if self.refusing:
-            self._go_on()
+            self._resume()
         return now
 
-    def _chained(self, uses: Sequence[Use], now: int) -> tuple[bytes, Position]:
+    def _chain(self, uses: Sequence[Use], now: int) -> tuple[bytes, Position]:
         sequence, head = self.position.sequence, self.position.head
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
@@ -175,19 +175,19 @@ class Log:
         try:
             write_all(self._file, batch)
         except OSError as error:
-            if error.errno not in _FULL or not self._cut():
-                self._doubt(batch)
+            if error.errno not in _FULL or not self._cut_back():
+                self._mark_in_doubt(batch)
             raise
         crash.point("audit.after_write")
         try:
             os.fdatasync(self._file)
         except OSError:
-            self._doubt(batch)
+            self._mark_in_doubt(batch)
             raise
         crash.point("audit.after_sync")
 
-    def _cut(self) -> bool:
-        """Cut off what a full disk took of a batch; returns whether that worked."""
+    def _cut_back(self) -> bool:
+        """Cut off the part of a batch that a full disk took; returns whether that worked."""
         try:
             os.ftruncate(self._file, self._length)
         except OSError:
@@ -202,11 +202,11 @@ class Log:
             write_durably(path, header)
             self._open(path, len(header))
         except OSError:
-            self._unwanted = path  # the log goes on in the old segment, so the new one must not stand there
+            self._unwanted_segment = path  # the log goes on in the old segment, so the new one must go
             raise
         self._recent.begin(header)
         if self.follower is not None:
-            self.follower.finished(self.position)
+            self.follower.end_segment(self.position)
 
     def _open(self, path: Path, length: int) -> None:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -217,49 +217,49 @@ class Log:
     # A disk that fails
 
     def _refuse(self, records: int, error: OSError) -> NoReturn:
-        self._refused += records
+        self._refused_count += records
         self._postpone(error)
         raise error
 
     def _postpone(self, error: OSError) -> None:
-        """Note a failure, and when to try again: later and later, since a try may write a whole segment."""
-        if isinstance(error, TryLater):
+        """Remember a failure and when to try again: later each time, since a try may write a whole segment."""
+        if isinstance(error, StillFailing):
             return
         self.refusing = True
         self._failure = (error.errno or errno.EIO, error.strerror or str(error))
         self._next_try = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self.refusing = False
-        self._refused = 0
+        self._refused_count = 0
         self._pause = _FIRST_PAUSE
-        self._opening.clear()
+        self._pending_notes.clear()
 
-    def _doubt(self, batch: bytes) -> None:
-        """Note that of a batch, which nobody was told of, anything or nothing may stand on the disk.
+    def _mark_in_doubt(self, batch: bytes) -> None:
+        """Mark the segment: any part of a batch, which was never acknowledged, may be on the disk.
 
-        After a failed fsync the kernel takes the pages for clean (fsync(2), ERRORS): they may be read and never be
-        written, and a second fsync says nothing. So the file is not used any more.
+        After a failed fsync the kernel treats the pages as clean (fsync(2), ERRORS): they can be read but may never be
+        written, and a second fsync proves nothing. So the file is no longer used.
         """
-        self._in_doubt = True
-        self._opening.append(_recovered(batch))
+        self._is_in_doubt = True
+        self._pending_notes.append(_recovery_note(batch))
 
     def _make_certain(self) -> None:
         """Bring the folder into a state that is known to be on the disk; raises OSError."""
-        if self._unwanted is not None:
-            self._unwanted.unlink(missing_ok=True)
+        if self._unwanted_segment is not None:
+            self._unwanted_segment.unlink(missing_ok=True)
             sync_folder(self._folder)
-            self._unwanted = None
-        if self._in_doubt:
+            self._unwanted_segment = None
+        if self._is_in_doubt:
             if time.monotonic() < self._next_try:
-                raise TryLater(*self._failure)
+                raise StillFailing(*self._failure)
             self._write_anew()
 
     def _write_anew(self) -> None:
-        """Put a new file in the open segment's place: its good part, and the records that say what happened."""
+        """Replace the open segment by a new file: its good part, and the notes that say what happened."""
         good = self._good_part()
-        batch, position = self._chained(self._opening_records(), time.time_ns())
+        batch, position = self._chain(self._notes_to_write(), time.time_ns())
         crash.point("audit.before_anew")
         write_durably(self._path, good, batch)
         crash.point("audit.after_anew")
@@ -267,11 +267,11 @@ class Log:
         self._recent.begin(good)
         self._recent.add(batch)
         self.position = position
-        self._in_doubt = False
-        self._go_on()
+        self._is_in_doubt = False
+        self._resume()
 
     def _good_part(self) -> bytes:
-        """Return the open segment up to the last durable record: its end from memory, and all checked by the chain."""
+        """Return the open segment up to the last durable record, its end from memory, all of it checked by the chain."""
         if self._recent.length == self._length:
             return self._recent.bytes()
         good = read_whole(self._path)[: self._length - self._recent.length] + self._recent.bytes()
@@ -281,10 +281,10 @@ class Log:
             raise OSError(errno.EIO, str(error)) from None
         return good
 
-    def _opening_records(self) -> list[Use]:
-        records = list(self._opening)
-        if self._refused:
-            records.append(_note(record.RECOVERED, refused=self._refused))
+    def _notes_to_write(self) -> list[Use]:
+        records = list(self._pending_notes)
+        if self._refused_count:
+            records.append(_note(record.RECOVERED, refused=self._refused_count))
         return records
 
     def _begin(self, public_key: bytes, check: Check) -> None:
@@ -299,12 +299,12 @@ class Log:
         crash.point("audit.after_public_key")
         self._path, self._length, self.position = found[-1].path, len(good.data), good.position
         self._recent.begin(good.data, whole=True)
-        self._opening = [_note(record.OPENED)]
+        self._pending_notes = [_note(record.OPENED)]
         if good.torn:
-            self._opening.append(_recovered(good.torn))
+            self._pending_notes.append(_recovery_note(good.torn))
 
 
-def _recovered(dropped: bytes) -> Use:
+def _recovery_note(dropped: bytes) -> Use:
     return _note(record.RECOVERED, bytes=len(dropped), sha256=hashlib.sha256(dropped).hexdigest())
 
 

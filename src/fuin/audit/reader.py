@@ -1,4 +1,4 @@
-"""Reading the audit log for people and tools: entries in order, the newest ones, those of one request.
+"""Reading the audit log for people and tools: all entries in order, the newest ones, or one request's.
 
 Nothing is verified here, and a record may be seen a moment before it is durable; `verify` is for certainty.
 """
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def decisions(self) -> list[dict[str, Any]]:
-        """Return the decisions that stand in this record."""
+        """Return the decisions in this record."""
         return list(notes.held(self.draft.get("decisions") or ()))
 
 
@@ -73,10 +73,10 @@ def last(folder: Path, count: int) -> list[Entry]:
 
 
 def find(folder: Path, request_id: str) -> list[Entry]:
-    """Return the records of one request, oldest first; empty when there are none.
+    """Return the records of one request, oldest first; empty if it has no record.
 
-    Looks for the bytes first and reads only what is hit. The records of one request lie together, so the search goes
-    from the newest segment to the oldest and ends at the first without a hit after one with.
+    It searches the bytes first and parses only the hits. The records of one request are close together, so the search
+    goes from the newest segment to the oldest and ends at the first one without a hit after one with a hit.
     """
     text = b'"request":' + json.dumps(request_id).encode()
     hits: list[Entry] = []
@@ -115,7 +115,7 @@ def _entry(data: bytes) -> Entry:
 
 
 def _draft(parsed: record.Record) -> dict[str, Any]:
-    """Return the draft as an object; the keyholder does not look into drafts, so anything may stand there."""
+    """Return the draft as an object; the keyholder does not check drafts, so they may be anything."""
     if parsed.use == record.CHECKPOINT:
         try:
             checkpoint = record.parse_checkpoint(parsed.draft)

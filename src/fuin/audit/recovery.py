@@ -1,34 +1,35 @@
-"""What is good in the last segment after a crash: everything up to its last signed checkpoint.
+"""The good part of the last segment after a crash: everything up to its last signed checkpoint.
 
-An answer leaves only after the checkpoint of its record is durable, so what stands behind the last checkpoint was never
-acknowledged. It is cut off; but only one flush can be torn. When more than one checkpoint with a valid signature stands
-behind the place where the chain breaks, acknowledged records would go with it, and the keyholder must not start.
+An answer leaves only after the checkpoint of its record is durable, so records after the last checkpoint were never
+acknowledged. They are cut off; but a crash can tear one flush only. If more than one checkpoint with a valid signature
+follows the place where the chain breaks, acknowledged records would be lost, and the keyholder must not start.
 
-What is read here may stand in the kernel's cache alone, so nothing of it counts before it is written anew (`log.py`).
+The bytes that are read here may be in the kernel's cache only, so they do not count until they are written anew
+(`log.py`).
 """
 
 from dataclasses import dataclass
 
-from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, signed_after, use_of
-from fuin.audit.segments import Segment, entries, read_whole
+from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, count_signed_checkpoints, use_of
+from fuin.audit.segments import LogSegment, entries, read_whole
 from fuin.errors import FormatError, FuinError, TamperedError
 from fuin.formats import record
 
 
 class AuditDamaged(FuinError):
-    """The log is not what a crash leaves behind; a person must look at it (`fuin audit verify`)."""
+    """The log is damaged more than a crash can explain; a person must look at it (`fuin audit verify`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
-    """The good part of a segment, the position after it, and the bytes behind it."""
+class GoodPart:
+    """The good part of a segment, the position after it, and the bytes after it."""
 
     data: bytes
     position: Position
     torn: bytes
 
 
-def recover(found: list[Segment], check: Check) -> Good:
+def recover(found: list[LogSegment], check: Check) -> GoodPart:
     """Return the good part of the last segment; `check` takes a message and its signature. Raises AuditDamaged."""
     last = found[-1]
     data = read_whole(last.path)
@@ -41,10 +42,10 @@ def recover(found: list[Segment], check: Check) -> Good:
         raise AuditDamaged(f"{last.path.name} starts with record {first}")
     good = _good_part(data, start, check)
     if good.position == start:  # nothing signed in it yet: its header must follow from the segment before
-        before = recover(found[:-1], check) if len(found) > 1 else Good(b"", START, b"")
+        before = recover(found[:-1], check) if len(found) > 1 else GoodPart(b"", START, b"")
         if before.torn or before.position != start:
             raise AuditDamaged(f"{last.path.name} does not follow from the segment before it")
-    if signed_after(good.position.sequence, good.torn, check) > 1:
+    if count_signed_checkpoints(good.position.sequence, good.torn, check) > 1:
         raise AuditDamaged(f"{last.path.name} is damaged after record {good.position.sequence}, before its end")
     return good
 
@@ -62,7 +63,7 @@ def check_whole(data: bytes, end: Position) -> None:
         raise AuditDamaged(f"records that were written cannot be read back: it ends after record {position.sequence}")
 
 
-def _good_part(data: bytes, start: Position, check: Check) -> Good:
+def _good_part(data: bytes, start: Position, check: Check) -> GoodPart:
     length, good, signed = record.SEGMENT_HEADER_LENGTH, start, None
     position = start
     for entry in entries(data):
@@ -78,4 +79,4 @@ def _good_part(data: bytes, start: Position, check: Check) -> Good:
             check_checkpoint(*signed, check)
         except TamperedError as error:
             raise AuditDamaged(f"the last checkpoint (record {good.sequence}) does not hold: {error}") from None
-    return Good(data[:length], good, data[length:])
+    return GoodPart(data[:length], good, data[length:])

@@ -18,7 +18,7 @@ _SMALLEST = 24  # bytes of a record without ids and draft
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class LogSegment:
     """One file of the log and the number of its first record."""
 
     path: Path
@@ -27,7 +27,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record in a segment: where it stands, its bytes and the chain hash behind them."""
+    """One record in a segment: its place, its bytes and the chain hash after them."""
 
     start: int
     end: int
@@ -40,11 +40,11 @@ def segment_path(folder: Path, first: int) -> Path:
     return folder / f"{first:016d}.log"
 
 
-def segments(folder: Path) -> list[Segment]:
+def segments(folder: Path) -> list[LogSegment]:
     """Return the log's segments, oldest first."""
     named = [path for path in folder.glob("*.log") if len(path.stem) == 16 and path.stem.isascii()]
     found = [path for path in named if path.stem.isdigit()]
-    return [Segment(path, int(path.stem)) for path in sorted(found)]
+    return [LogSegment(path, int(path.stem)) for path in sorted(found)]
 
 
 def read(path: Path) -> bytes | mmap.mmap:
@@ -57,7 +57,7 @@ def read(path: Path) -> bytes | mmap.mmap:
 def read_whole(path: Path) -> bytes:
     """Return a segment's bytes, all of them in memory.
 
-    Raises OSError when the disk fails; to touch a mapped file would end the process then (SIGBUS).
+    Raises OSError if the disk fails; reading a mapped file would end the process then (SIGBUS).
     """
     return path.read_bytes()
 
@@ -65,7 +65,7 @@ def read_whole(path: Path) -> bytes:
 def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) -> Iterator[Entry]:
     """Yield the entries from an entry's start on, by their lengths alone, up to the first that is not whole.
 
-    Nothing is checked but that the lengths make sense: chain and signatures are for `verify` and recovery.
+    Only the lengths are checked; `verify` and recovery check chain and signatures.
     """
     size = len(data)
     while start + 4 <= size:
@@ -113,7 +113,7 @@ def write_durably(path: Path, *parts: bytes) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of the data; raises OSError when the disk takes only a part, which one call alone would not."""
+    """Write all of the data; raises OSError if the disk takes only a part, which a single write would not report."""
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]

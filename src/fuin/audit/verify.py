@@ -1,8 +1,8 @@
 """Verifying the whole audit log: every record in its place, every segment there, every last checkpoint signed.
 
-The chain hash covers everything before it, so one good signature vouches for all earlier records; the last checkpoint
-of each segment is checked, which keeps a log of gigabytes verifiable and still says in which segment a forgery begins.
-The log may grow meanwhile: what stands behind the last complete checkpoint of the last segment does not count yet.
+The chain hash covers everything before it, so one good signature vouches for all earlier records. Only the last
+checkpoint of each segment is checked, so a log of gigabytes can be verified, and the report still says in which segment
+a forgery begins. The log may grow meanwhile: records after the last complete checkpoint do not count yet.
 """
 
 import mmap
@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuin.audit import segments
-from fuin.audit.chain import START, Check, Position, check_checkpoint, sequence_of, signed_after, use_of
+from fuin.audit.chain import START, Check, Position, check_checkpoint, count_signed_checkpoints, sequence_of, use_of
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import record
 
-_PROBLEMS_AT_MOST = 100
+_PROBLEM_LIMIT = 100
 
 
 class LogTampered(TamperedError):
-    """The log is not as the keyholder wrote it; `problems` says what was found, in the order of the log."""
+    """The log is not as the keyholder wrote it; `problems` are its faults, in the order of the log."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("; ".join(problems))
@@ -27,9 +27,9 @@ class LogTampered(TamperedError):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was verified: `sequence` and `head` are the last signed record's, to be noted outside this machine.
+    """The result: `sequence` and `head` of the last signed record, to be noted outside this machine.
 
-    `records` counts them all, `checkpoints` those that sign; `unsigned` is the number of bytes behind the last
+    `records` counts them all, `checkpoints` those that sign; `unsigned` is the number of bytes after the last
     checkpoint, which a running keyholder is about to sign or a crash has left.
     """
 
@@ -42,7 +42,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class _State:
+class _Verification:
     check: Check
     expected: tuple[int, bytes] | None
     position: Position = START  # the last record read
@@ -50,22 +50,22 @@ class _State:
     last: tuple[Position, bytes] | None = None  # of the segment: the position before its last checkpoint, its bytes
     checkpoints: int = 0
     unsigned: int = 0
-    met: bool = False  # the expected record was seen
+    is_expected_seen: bool = False  # the expected record was seen
     problems: list[str] = field(default_factory=list)
 
     def problem(self, *texts: str) -> None:
-        """Note problems; after a hundred of them the picture is clear."""
-        self.problems += texts[: max(0, _PROBLEMS_AT_MOST - len(self.problems))]
+        """Add problems; more than a hundred say nothing new."""
+        self.problems += texts[: max(0, _PROBLEM_LIMIT - len(self.problems))]
 
 
 def verify(folder: Path, check_signature: Check, expected_head: tuple[int, bytes] | None = None) -> Report:
-    """Verify the log in `folder`; raises LogTampered with all that was found.
+    """Verify the log in `folder`; raises LogTampered with all problems.
 
     `check_signature` takes a message and a signature and raises TamperedError (`keyholder.offline.audit_checker`).
-    `expected_head` is the number and chain hash of a record noted earlier: only against such a note can it be seen
+    `expected_head` is the number and chain hash of a record noted earlier: only such a note can show
     that the end of the log was cut off.
     """
-    state = _State(check_signature, expected_head)
+    state = _Verification(check_signature, expected_head)
     found = segments.segments(folder)
     if not found:
         state.problem("there are no segments")
@@ -79,7 +79,7 @@ def verify(folder: Path, check_signature: Check, expected_head: tuple[int, bytes
     )  # fmt: skip
 
 
-def _verify_segment(state: _State, segment: segments.Segment, *, final: bool) -> None:
+def _verify_segment(state: _Verification, segment: segments.LogSegment, *, final: bool) -> None:
     data = segments.read(segment.path)
     name = segment.path.name
     try:
@@ -103,7 +103,7 @@ def _verify_segment(state: _State, segment: segments.Segment, *, final: bool) ->
             state.problem(f"{name}: the last checkpoint: {error}")
 
 
-def _verify_entries(state: _State, data: bytes | mmap.mmap, name: str, *, final: bool) -> None:
+def _verify_entries(state: _Verification, data: bytes | mmap.mmap, name: str, *, final: bool) -> None:
     signed_end = record.SEGMENT_HEADER_LENGTH
     pending: list[str] = []  # what is wrong behind the last checkpoint: a crash may leave it, recovery cuts it off
     for entry in segments.entries(data):
@@ -112,7 +112,7 @@ def _verify_entries(state: _State, data: bytes | mmap.mmap, name: str, *, final:
             pending.append(f"{name}: record {following.sequence} stands where {state.position.sequence + 1} should")
         elif record.link(state.position.head, entry.data) != entry.hash:
             pending.append(f"{name}: record {following.sequence} was changed, or what stood before it")
-        _meet(state, following, name)
+        _compare_expected(state, following, name)
         if use_of(entry.data) == record.CHECKPOINT:
             state.last = (state.position, entry.data)
             state.signed, signed_end = following, entry.end
@@ -123,22 +123,22 @@ def _verify_entries(state: _State, data: bytes | mmap.mmap, name: str, *, final:
     state.unsigned = len(data) - signed_end
     if state.unsigned and not final:
         state.problem(f"{name} ends with {state.unsigned} bytes that no checkpoint signs")
-    elif state.unsigned and signed_after(state.signed.sequence, data[signed_end:], state.check):
+    elif state.unsigned and count_signed_checkpoints(state.signed.sequence, data[signed_end:], state.check):
         state.problem(
             f"{name} is damaged after record {state.signed.sequence}: signed records behind it are unreadable"
         )
 
 
-def _meet(state: _State, position: Position, name: str) -> None:
+def _compare_expected(state: _Verification, position: Position, name: str) -> None:
     if state.expected is not None and position.sequence == state.expected[0]:
-        state.met = True
+        state.is_expected_seen = True
         if position.head != state.expected[1]:
             state.problem(f"{name}: record {position.sequence} is not the one that was noted")
 
 
-def _check_expected(state: _State) -> None:
+def _check_expected(state: _Verification) -> None:
     if state.expected is None:
         return
     sequence = state.expected[0]
-    if sequence > state.signed.sequence or not state.met:
+    if sequence > state.signed.sequence or not state.is_expected_seen:
         state.problem(f"the log was cut off: it ends with record {state.signed.sequence}, {sequence} was noted")

@@ -1,8 +1,8 @@
-"""What the log bears witness of beside its own chain: that there was a server, and how far its database had come.
+"""Facts about the database that only the log proves: that a server existed, and its last commit.
 
 Every change that was acknowledged has a record with the serial of its commit, so a database whose serial is lower than
-the highest in the log has lost something. Records are trusted as they stand, also behind the last checkpoint: what was
-committed is in the database before its record is written. `verify` is for doubt.
+the highest in the log has lost something. Records are trusted unverified, also after the last checkpoint: a change is
+committed to the database before its record is written. `verify` is for doubt.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from fuin.formats import record
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIRST_ACCOUNT = "fuin:CreateAccount"  # the note that a first start leaves, again if it was interrupted
+FIRST_ACCOUNT = "fuin:CreateAccount"  # the note of a first start; a start that was interrupted leaves it again
 _MEMBER = b'"commit":'
 
-# Requests are recorded after their commit, but not in the order of their commits. As many as may be under way at once,
-# and many more, are looked through behind the newest one.
+# Requests are recorded after their commit, but not in the order of their commits. So many more records are read than
+# requests can be under way at once.
 ENOUGH = 20_000
 
 
@@ -53,7 +53,7 @@ def highest_commit(folder: Path) -> int:
 
 
 def has_history(folder: Path) -> bool:
-    """Tell whether the log holds more than a first start leaves that was interrupted before its end."""
+    """Return whether the log holds more than the notes of a first start that was interrupted."""
     found = segments(folder)
     if found and found[0].first != 1:
         return True
@@ -68,8 +68,8 @@ def has_history(folder: Path) -> bool:
     return False
 
 
-def head_at(folder: Path, sequence: int) -> bytes | None:
-    """Return the chain hash of the record of a number, or None when the log does not hold it."""
+def chain_hash_at(folder: Path, sequence: int) -> bytes | None:
+    """Return the chain hash of the record of a number, or None if the log does not hold it."""
     older = [segment for segment in segments(folder) if segment.first <= sequence]
     if not older:
         return None

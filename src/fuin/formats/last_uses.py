@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fuin.errors import FormatError
 
 # Nanoseconds since 1970, the use (formats/record.py), request id. A bare tuple: one is made for every use of a key.
-Used = tuple[int, int, bytes]
+UseEntry = tuple[int, int, bytes]
 
 _MAGIC = b"fuin last uses v1\n"
 _HEADER = struct.Struct(f">{len(_MAGIC)}sQ32sQI")  # magic, sequence, head, begun, count
@@ -26,13 +26,13 @@ class Snapshot:
 
     sequence: int
     head: bytes
-    begun: int
-    last: dict[str, Used]
+    tracking_start: int
+    last: dict[str, UseEntry]
 
 
 def encode(snapshot: Snapshot) -> bytes:
     """Return the bytes of a snapshot; names and request ids have at most 255 bytes."""
-    parts = [_HEADER.pack(_MAGIC, snapshot.sequence, snapshot.head, snapshot.begun, len(snapshot.last))]
+    parts = [_HEADER.pack(_MAGIC, snapshot.sequence, snapshot.head, snapshot.tracking_start, len(snapshot.last))]
     for name, (time, use, request) in snapshot.last.items():
         raw = name.encode()
         parts += (bytes((len(raw),)), raw, _TIME_AND_USE.pack(time, use), bytes((len(request),)), request)
@@ -45,7 +45,7 @@ def parse(data: bytes) -> Snapshot:
         magic, sequence, head, begun, count = _HEADER.unpack_from(data)
         if magic != _MAGIC:
             raise FormatError("not a snapshot of last uses")
-        last: dict[str, Used] = {}
+        last: dict[str, UseEntry] = {}
         at = _HEADER.size
         for _ in range(count):
             end = at + 1 + data[at]

@@ -24,7 +24,7 @@ from fuin.keyholder.sealed.sessions import Sessions
 _PASSPHRASE_LIMIT = 4096
 
 
-# What ends a keyholder that it has words for, and the status that it ends with. The first that fits counts.
+# The errors that end a keyholder with a message, and its exit status. The first class that fits counts.
 _FAILURES: tuple[tuple[type[Exception], int], ...] = (
     (PassphraseError, command.EXIT_PASSPHRASE),
     (RootKeyError, command.EXIT_ROOT_KEY),
@@ -34,24 +34,24 @@ _FAILURES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-class Start:
-    """What the supervisor is told of this start: one line on the descriptor that it gave, ready or why not."""
+class StartReport:
+    """The report of this start to the supervisor: one line on the descriptor that it gave, ready or the failure."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
 
-    def ready(self) -> None:
-        """Tell that everything is open."""
-        self._tell(command.READY)
+    def report_ready(self) -> None:
+        """Report that everything is open."""
+        self._write_line(command.READY)
 
-    def failed(self, why: str) -> None:
-        """Tell why it did not come to that; later failures go to standard error, the server's log."""
+    def report_failure(self, why: str) -> None:
+        """Report why the start failed; failures after the report go to standard error, the server's log."""
         if self._descriptor is None:
             say(why)
         else:
-            self._tell(f"{why}\n".encode())
+            self._write_line(f"{why}\n".encode())
 
-    def _tell(self, line: bytes) -> None:
+    def _write_line(self, line: bytes) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(BrokenPipeError):
@@ -61,60 +61,60 @@ class Start:
 
 def main() -> int:
     """Harden, open the root key and the log, say ready, serve until SIGTERM; returns the exit status."""
-    wanted = command.parse(sys.argv[1:])
+    arguments = command.parse(sys.argv[1:])
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor ends us in order
-    start = Start(wanted.ready)
+    start = StartReport(arguments.ready)
     try:
-        warning = harden(wanted.parent)
+        warning = harden(arguments.parent)
         if warning:
             say(warning)
-        serve(wanted, start)
+        serve(arguments, start)
     except tuple(kind for kind, _ in _FAILURES) as error:
-        start.failed(_sentence(error))
+        start.report_failure(_error_text(error))
         return next(status for kind, status in _FAILURES if isinstance(error, kind))
     return 0
 
 
-def _sentence(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"
     return str(error)
 
 
-def serve(wanted: command.Command, start: Start) -> None:
-    """Open everything, and serve; what was open is wiped at the end."""
-    root = _root_key(wanted)
+def serve(arguments: command.Command, start: StartReport) -> None:
+    """Open everything, and serve; at the end all keys are wiped."""
+    root = _open_or_create_root_key(arguments)
     backend = SoftwareBackend(root)
     try:
         signer = AuditSigner(root)
-        log = Log.open(wanted.audit, signer.public_key, signer.sign, signer.check)
-        with contextlib.closing(log), socket.socket(fileno=wanted.listener) as listener:
-            last_uses = LastUses.open(root, wanted.audit, log)
+        log = Log.open(arguments.audit, signer.public_key, signer.sign, signer.check)
+        with contextlib.closing(log), socket.socket(fileno=arguments.listener) as listener:
+            last_uses = LastUses.open(root, arguments.audit, log)
             service = Service(backend, Sessions(root), last_uses, log, signer.public_key)
             server = Server(listener, service, log)
-            start.ready()
+            start.report_ready()
             try:
                 server.run()
-                last_uses.finished(log.position)
+                last_uses.end_segment(log.position)
             finally:
                 last_uses.wipe()
     finally:
         backend.wipe()
 
 
-def _root_key(wanted: command.Command) -> RootKey:
-    passphrase = None if wanted.passphrase is None else _read_passphrase(wanted.passphrase)
-    if not wanted.root_key.exists():
-        if segments(wanted.audit):
+def _open_or_create_root_key(arguments: command.Command) -> RootKey:
+    passphrase = None if arguments.passphrase is None else _read_passphrase(arguments.passphrase)
+    if not arguments.root_key.exists():
+        if segments(arguments.audit):
             raise RootKeyError(
-                f"{wanted.root_key} is missing beside an audit log: a new one could open nothing. "
+                f"{arguments.root_key} is missing beside an audit log: a new one could open nothing. "
                 "Put back the root.key that belongs to this data, from where its copy is kept; "
                 "without it nothing here opens any more"
             )
-        create_root_key(wanted.root_key, passphrase)
+        create_root_key(arguments.root_key, passphrase)
         crash.point("keyholder.after_root_key")
-    return open_root_key(wanted.root_key, passphrase)
+    return open_root_key(arguments.root_key, passphrase)
 
 
 def _read_passphrase(descriptor: int) -> bytes:

@@ -134,7 +134,7 @@ def ask(settings: Settings) -> Witnesses:
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{error}. The file is damaged: restore it, with log and blobs of one moment") from None
     noted = None if database is None else database.log
-    holds = noted is None or witness.head_at(settings.audit, noted.sequence) == noted.head
+    holds = noted is None or witness.chain_hash_at(settings.audit, noted.sequence) == noted.head
     mark = marker.read(settings.blobs)
     return Witnesses(database, commit, history, holds, mark, mark is None and marker.holds_any(settings.blobs))
 

@@ -113,7 +113,7 @@ class Server:
         outbox: Outbox = []
         uses: list[Use] = []
         size = 0
-        ready = self._selector.select(0 if self._slow_queue else self._log.pause())
+        ready = self._selector.select(0 if self._slow_queue else self._log.retry_delay())
         if self._skipped_peers:
             places, self._skipped_peers = self._skipped_peers, {}
             ready.sort(key=lambda event: places.get(event[0].data, len(places)))
@@ -135,7 +135,7 @@ class Server:
         if uses:
             for peer, answers in self._append_records(outbox, uses):
                 self._send(peer, answers)
-        elif self._log.pause() == 0:
+        elif self._log.retry_delay() == 0:
             self._try_log_again()
 
     def _try_log_again(self) -> None:

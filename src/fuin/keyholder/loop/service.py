@@ -277,7 +277,7 @@ class Service:
         return (self._backend.signing_key(sealed, access_key_id, (date, region, service)),)
 
     def _last_use(self, key_id: str, region: str) -> Sequence[Any]:
-        return self._last_uses.begun, *(self._last_uses.of(key_id, region) or ())
+        return self._last_uses.tracking_start, *(self._last_uses.last_use(key_id, region) or ())
 
     def _new_session(self, access_key_id: str, expiry: int, claims: bytes) -> Sequence[bytes]:
         return self._sessions.new(access_key_id, expiry, claims, time.time())

@@ -250,13 +250,13 @@ def test_snapshot_at_the_end_of_a_segment(tmp_path: Path) -> None:
     for one in found[:-2]:
         one.path.unlink()
     log, uses = opened(folder)
-    answers = [uses.of(key(number), "") for number in range(40)]
+    answers = [uses.last_use(key(number), "") for number in range(40)]
     log.close()
     assert [answer and answer[2] for answer in answers] == [b"r-%d" % number for number in range(40)]
     (folder / SNAPSHOT).unlink()
     log, uses = opened(folder)
-    assert uses.of(key(0), "") is None  # so it was the snapshot that knew
-    assert uses.of(key(39), "") is not None
+    assert uses.last_use(key(0), "") is None  # so it was the snapshot that knew
+    assert uses.last_use(key(39), "") is not None
     log.close()
 
 
@@ -266,7 +266,7 @@ def test_long_log_is_read_once(tmp_path: Path) -> None:
     rotated(folder)
     (folder / SNAPSHOT).unlink()
     log, uses = opened(folder)
-    snapshot = uses._snapshot(segments(folder))
+    snapshot = uses._read_snapshot(segments(folder))
     assert snapshot is not None
     assert snapshot.sequence == log.position.sequence
     log.close()
@@ -277,19 +277,19 @@ def test_every_changed_byte_of_a_snapshot_is_seen(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     log, uses = opened(folder)
     log.append([use(KEY_ID, draft(1))])
-    uses.finished(log.position)
+    uses.end_segment(log.position)
     log.close()
     good = (folder / SNAPSHOT).read_bytes()
-    assert uses._snapshot(segments(folder)) is not None
+    assert uses._read_snapshot(segments(folder)) is not None
     for at in range(len(good)):
         (folder / SNAPSHOT).write_bytes(good[:at] + bytes((good[at] ^ 1,)) + good[at + 1 :])
-        assert uses._snapshot(segments(folder)) is None
+        assert uses._read_snapshot(segments(folder)) is None
     for other in (b"", good[:31], good[:-1], good + b"\0", good[1:]):
         (folder / SNAPSHOT).write_bytes(other)
-        assert uses._snapshot(segments(folder)) is None
+        assert uses._read_snapshot(segments(folder)) is None
     stranger = LastUses(RootKey(bytearray(range(1, 33))), folder)
-    stranger.finished(log.position)
-    assert uses._snapshot(segments(folder)) is None
+    stranger.end_segment(log.position)
+    assert uses._read_snapshot(segments(folder)) is None
 
 
 def test_snapshot_of_another_log(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_snapshot_of_another_log(tmp_path: Path) -> None:
     backup = Path(shutil.copytree(folder, tmp_path / "backup"))
     log, uses = opened(folder)
     log.append([use(key(2), draft(2))])
-    uses.finished(log.position)
+    uses.end_segment(log.position)
     log.close()
     for turns in (0, 5):  # shorter than the snapshot's log; longer, but another one
         restored = Path(shutil.copytree(backup, tmp_path / f"restored-{turns}"))
@@ -312,8 +312,8 @@ def test_snapshot_of_another_log(tmp_path: Path) -> None:
         log.close()
         log, uses = opened(restored)
         log.close()
-        assert uses.of(key(1), "") is not None
-        assert uses.of(key(2), "") is None
+        assert uses.last_use(key(1), "") is not None
+        assert uses.last_use(key(2), "") is None
 
 
 def test_snapshot_that_cannot_be_written(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_snapshot_that_cannot_be_written(tmp_path: Path) -> None:
     (folder / SNAPSHOT).mkdir()
     rotated(folder)
     log, uses = opened(folder)
-    assert all(uses.of(key(number), "") for number in range(40))
+    assert all(uses.last_use(key(number), "") for number in range(40))
     log.close()
 
 
@@ -341,8 +341,8 @@ def test_torn_tail_of_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.Monk
     log, uses = opened(tmp_path)
     assert log.refusing
     assert first.stat().st_size > length
-    assert uses.of(key(1), "us-east-1") is not None
-    assert uses.of(key(2), "us-east-1") is None
+    assert uses.last_use(key(1), "us-east-1") is not None
+    assert uses.last_use(key(2), "us-east-1") is None
     log.close()
 
 
@@ -358,8 +358,8 @@ def test_damaged_old_segment(tmp_path: Path) -> None:
     (folder / SNAPSHOT).unlink()
     segments(folder)[1].path.write_bytes(b"\xff" * 500)
     log, uses = opened(folder)
-    assert uses.of(key(0), "") is not None
-    assert uses.of(key(39), "") is not None
+    assert uses.last_use(key(0), "") is not None
+    assert uses.last_use(key(39), "") is not None
     log.close()
 
 
@@ -375,9 +375,9 @@ def test_drafts_of_any_kind(tmp_path: Path, one: bytes, key_id: str) -> None:
     """The log has already taken the record, so no draft may fail here; a single-Region key's use counts."""
     log, uses = opened(tmp_path / "log")
     log.append([use(key_id, one)])
-    uses.finished(log.position)
-    assert uses._snapshot(segments(tmp_path / "log")) is not None
-    assert (uses.of(KEY_ID, "") is None) == (key_id == MRK)
+    uses.end_segment(log.position)
+    assert uses._read_snapshot(segments(tmp_path / "log")) is not None
+    assert (uses.last_use(KEY_ID, "") is None) == (key_id == MRK)
     log.close()
 
 
@@ -386,7 +386,7 @@ def test_uses_of_one_turn(tmp_path: Path) -> None:
     log, uses = opened(tmp_path / "log")
     dry = in_region("us-east-1", dryRun=True)
     log.append([use(KEY_ID, draft(1)), use(key(2), draft(2)), use(KEY_ID, draft(3)), use(KEY_ID, dry)])
-    answers = [uses.of(one, "") for one in (KEY_ID, key(2))]
+    answers = [uses.last_use(one, "") for one in (KEY_ID, key(2))]
     assert [answer and answer[2] for answer in answers] == [b"r-3", b"r-2"]
     log.close()
 
@@ -409,11 +409,11 @@ def test_drafts_of_the_gate() -> None:
         0.0, record=Record({"region": "eu-west-1"}),
     )  # fmt: skip
     uses = LastUses(ROOT, Path("/nowhere"))
-    uses.appended(1, [use(MRK, call.draft(context={"region": "eu-west-1", "dryRun": "true"}))])
-    uses.appended(2, [use(MRK, call.draft(dry_run=True))])
-    assert uses.of(MRK, "us-west-2") == (1, record.DECRYPT, b"11111111-2222-3333-4444-555555555555")
-    assert uses.of(MRK, "eu-west-1") is None
-    assert uses.of(MRK, "x") is None
+    uses.add_uses(1, [use(MRK, call.draft(context={"region": "eu-west-1", "dryRun": "true"}))])
+    uses.add_uses(2, [use(MRK, call.draft(dry_run=True))])
+    assert uses.last_use(MRK, "us-west-2") == (1, record.DECRYPT, b"11111111-2222-3333-4444-555555555555")
+    assert uses.last_use(MRK, "eu-west-1") is None
+    assert uses.last_use(MRK, "x") is None
 
 
 _KEYS = st.sampled_from([key(1), key(2), MRK])
@@ -442,7 +442,7 @@ def test_any_story(
                 expected[key_id, region if key_id == MRK else ""] = (what, request_of(one).encode())
         log.append(done)
         if number == snapshot_after:
-            uses.finished(log.position)
+            uses.end_segment(log.position)
     log.close()
     if lost:
         (folder / SNAPSHOT).unlink(missing_ok=True)
@@ -450,6 +450,6 @@ def test_any_story(
     log.close()
     for one_of in (uses, again):
         for key_id, region in ((key(1), ""), (key(2), ""), (MRK, "us-east-1"), (MRK, "us-west-2")):
-            answer = one_of.of(key_id, region)
+            answer = one_of.last_use(key_id, region)
             assert (answer and answer[1:]) == expected.get((key_id, region))
-    assert again.begun == uses.begun
+    assert again.tracking_start == uses.tracking_start
