@@ -5,14 +5,14 @@ import socket
 
 import pytest
 
-from fuin.xks.addresses import Address, Hosts, is_public
+from fuin.xks.addresses import Hosts, ProxyAddress, is_public
 from fuin.xks.failure import Failure, Why
 
 
-def addresses(host: str, *entries: str) -> list[Address]:
+def addresses(host: str, *entries: str) -> list[ProxyAddress]:
     """Return the addresses at which a host is asked."""
 
-    async def main() -> list[Address]:
+    async def main() -> list[ProxyAddress]:
         return await Hosts(entries).addresses(host)
 
     return asyncio.run(main())
@@ -53,7 +53,7 @@ def test_public_addresses(text: str) -> None:
 
 def test_public_address_is_taken() -> None:
     """A host at a public address is asked at port 443."""
-    assert addresses("1.1.1.1") == [Address(socket.AF_INET, "1.1.1.1", 443)]
+    assert addresses("1.1.1.1") == [ProxyAddress(socket.AF_INET, "1.1.1.1", 443)]
 
 
 def test_list_excludes_all_others() -> None:
@@ -68,9 +68,9 @@ def test_listed_hosts() -> None:
     """A listed host may be anywhere; its entry may say where, and the case of names does not matter."""
     assert addresses("localhost.", "LocalHost")[0].port == 443
     assert addresses("XKS.example.test", "xks.example.test=127.0.0.1:8443") == [
-        Address(socket.AF_INET, "127.0.0.1", 8443)
+        ProxyAddress(socket.AF_INET, "127.0.0.1", 8443)
     ]
-    assert addresses("six", "six=[::1]:8443") == [Address(socket.AF_INET6, "::1", 8443)]
+    assert addresses("six", "six=[::1]:8443") == [ProxyAddress(socket.AF_INET6, "::1", 8443)]
 
 
 def test_unknown_host_is_unreachable() -> None:

@@ -17,7 +17,7 @@ from fuin.testing.xks_proxy.server import Server, Switches
 from fuin.xks.client import Proxies
 from fuin.xks.connection import ANSWER_LIMIT
 from fuin.xks.failure import TEXTS, Failure, Why
-from fuin.xks.pool import HOSTS_AT_MOST
+from fuin.xks.pool import HOST_LIMIT
 from fuin.xks.proxy import Asking, Encrypted
 from fuin.xks.proxy import Proxy as Asked
 from tests.xks.scene import ASKING, HOST, SECRET, Scene
@@ -282,7 +282,7 @@ def test_nobody_accepts(scene: Scene, tmp_path: Path) -> None:
 
 def test_hosts_are_forgotten(scene: Scene, tmp_path: Path) -> None:
     """Callers choose hosts: those that were asked long ago are not remembered, nor are their connections kept."""
-    names = [f"{number}.example.test" for number in range(HOSTS_AT_MOST + 20)]
+    names = [f"{number}.example.test" for number in range(HOST_LIMIT + 20)]
     listed = tuple(f"{name}=127.0.0.1:1" for name in names)
     settings = replace(scene.settings, xks_hosts=(*scene.settings.xks_hosts, *listed))
 
@@ -292,7 +292,7 @@ def test_hosts_are_forgotten(scene: Scene, tmp_path: Path) -> None:
             with pytest.raises(Failure):
                 await encrypt(proxies, replace(asked, host=name))
         pool = proxies._pool
-        assert len(pool._hosts) == HOSTS_AT_MOST
+        assert len(pool._hosts) == HOST_LIMIT
         assert scene.proxy.connections == 1
         await round_trip(proxies, asked)
         assert scene.proxy.connections == 2

@@ -271,7 +271,7 @@ class Log:
         self._resume()
 
     def _good_part(self) -> bytes:
-        """Return the open segment up to the last durable record, its end from memory, all of it checked by the chain."""
+        """Return the open segment up to the last durable record, with its end from memory, checked by the chain."""
         if self._recent.length == self._length:
             return self._recent.bytes()
         good = read_whole(self._path)[: self._length - self._recent.length] + self._recent.bytes()

@@ -1,9 +1,9 @@
-"""Where a proxy may be: which host names are asked at all, and at which addresses.
+"""Where a proxy may be: which host names are allowed, and which addresses.
 
-Whoever may create a custom key store names a host, and this server connects to it: without a rule that would let them
-feel their way through the network behind the server (server-side request forgery). So: without a list of hosts, public
-addresses only; with one, no other host. The address that was judged is the one that is connected to, so that a second
-answer of the name server changes nothing.
+A caller who may create a custom key store names a host, and this server connects to it. Without a rule, such callers
+could explore the network behind the server (server-side request forgery). So without a list of hosts only public
+addresses are allowed, and with a list only its hosts. The server connects to the address that it has checked, so a
+second answer of the name server changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PORT = 443  # AWS: XksProxyUriEndpoint has no port
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
 
-class Address(NamedTuple):
+class ProxyAddress(NamedTuple):
     """A socket's family and address."""
 
     family: int
@@ -38,19 +38,19 @@ class Hosts:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._listed = dict(_entry(entry) for entry in entries)
+        self._addresses_by_name = dict(_parse_entry(entry) for entry in entries)
 
-    async def addresses(self, host: str) -> list[Address]:
+    async def addresses(self, host: str) -> list[ProxyAddress]:
         """Return the addresses of a proxy's host, at least one; raises Failure (FORBIDDEN, UNREACHABLE)."""
         name = host.lower().rstrip(".")
-        if name not in self._listed:
-            if self._listed:
+        if name not in self._addresses_by_name:
+            if self._addresses_by_name:
                 raise Failure(Why.FORBIDDEN)
-            return _public(await _resolved(name))
-        return [fixed] if (fixed := self._listed[name]) is not None else await _resolved(name)
+            return _require_public(await _resolve(name))
+        return [fixed] if (fixed := self._addresses_by_name[name]) is not None else await _resolve(name)
 
 
-def _entry(text: str) -> tuple[str, Address | None]:
+def _parse_entry(text: str) -> tuple[str, ProxyAddress | None]:
     name, equals, where = text.partition("=")
     if not name or not name.isascii() or any(character in name for character in " /:@"):
         raise ValueError(f"not a host of an external key store proxy: {text}")
@@ -62,26 +62,26 @@ def _entry(text: str) -> tuple[str, Address | None]:
     if number is None:
         raise ValueError(f"not a port: {text}")
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return name.lower(), Address(family, str(address), number)
+    return name.lower(), ProxyAddress(family, str(address), number)
 
 
-async def _resolved(name: str) -> list[Address]:
+async def _resolve(name: str) -> list[ProxyAddress]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(name, PORT, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # labels that are empty or too long are a UnicodeError
         raise Failure(Why.UNREACHABLE) from None
-    return [Address(family, str(address[0]), PORT) for family, _, _, _, address in found]
+    return [ProxyAddress(family, str(address[0]), PORT) for family, _, _, _, address in found]
 
 
-def _public(found: list[Address]) -> list[Address]:
-    """Return the addresses if all are public; one that is not makes the name suspect as a whole."""
+def _require_public(found: list[ProxyAddress]) -> list[ProxyAddress]:
+    """Return the addresses if all are public; a single private one makes the whole name suspect."""
     if not all(is_public(address.host) for address in found):
         raise Failure(Why.FORBIDDEN)
     return found
 
 
 def is_public(text: str) -> bool:
-    """Tell whether an address is one of the public Internet (IANA special-purpose registries)."""
+    """Return whether an address belongs to the public Internet (IANA special-purpose registries)."""
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour

@@ -1,7 +1,7 @@
 """The proxy API's four operations, seen from KMS: health, metadata, encrypt, decrypt.
 
-Source: "AWS KMS External Key Store Proxy API" 1.0.3. All raise Failure. What a proxy answers is trusted for nothing:
-sizes, lengths and the integrity value are checked, and what it decrypts must still open in the keyholder.
+Source: "AWS KMS External Key Store Proxy API" 1.0.3. All raise Failure. No answer of a proxy is trusted: sizes, lengths
+and the integrity value are checked, and what it decrypts must still open in the keyholder.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _AES_GCM = "AES_GCM"
 _SHA_256 = "SHA_256"
 _MESSAGE_LIMIT = 512  # characters; the specification's for errorMessage
 _STATUSES = {"ACTIVE", "DEGRADED", "UNAVAILABLE"}
-_SAID = {why.value: why for why in Why if why.value.endswith("Exception")}
+_REASONS = {why.value: why for why in Why if why.value.endswith("Exception")}
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 
 
-class _Request(msgspec.Struct, omit_defaults=True, rename="camel"):
+class _RequestBody(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The body of any request."""
 
     request_metadata: Asking
@@ -53,7 +53,7 @@ class _Request(msgspec.Struct, omit_defaults=True, rename="camel"):
         return "_Request(...)"
 
 
-class _Error(msgspec.Struct, rename="camel"):
+class _ErrorAnswer(msgspec.Struct, rename="camel"):
     error_name: str
     error_message: str | None = None
 
@@ -64,7 +64,7 @@ class _Manager(msgspec.Struct, rename="camel"):
     health_status: str
 
 
-class _Health(msgspec.Struct, rename="camel"):
+class _HealthAnswer(msgspec.Struct, rename="camel"):
     xks_proxy_fleet_size: int
     xks_proxy_vendor: str
     xks_proxy_model: str
@@ -72,7 +72,7 @@ class _Health(msgspec.Struct, rename="camel"):
     ekm_fleet_details: list[_Manager]
 
 
-class _Encrypted(msgspec.Struct, rename="camel"):
+class _EncryptAnswer(msgspec.Struct, rename="camel"):
     ciphertext: bytes
     initialization_vector: bytes
     authentication_tag: bytes
@@ -80,11 +80,11 @@ class _Encrypted(msgspec.Struct, rename="camel"):
     ciphertext_metadata: bytes | None = None
 
 
-class _Decrypted(msgspec.Struct):
+class _DecryptAnswer(msgspec.Struct):
     plaintext: bytes
 
     def __repr__(self) -> str:
-        return "_Decrypted(...)"
+        return "_DecryptAnswer(...)"
 
 
 class Proxies:
@@ -95,12 +95,12 @@ class Proxies:
         self._signer = Signer(keyholder)
 
     async def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the idle connections."""
         await self._pool.close()
 
     async def health(self, proxy: Proxy, asking: Asking) -> None:
-        """Return if the proxy is well and at least one external key manager behind it can serve."""
-        answer = await self._ask(proxy, "/health", _Request(asking), _Health)
+        """Return if the proxy is healthy and an external key manager behind it can serve; else raise Failure."""
+        answer = await self._ask(proxy, "/health", _RequestBody(asking), _HealthAnswer)
         managers = answer.ekm_fleet_details
         if answer.xks_proxy_fleet_size < 1 or not 1 <= len(managers) <= 10:
             raise Failure(Why.MALFORMED)
@@ -110,19 +110,19 @@ class Proxies:
             raise Failure(Why.UNAVAILABLE)
 
     async def metadata(self, proxy: Proxy, key: str, asking: Asking) -> KeyDescription:
-        """Return what an external key is."""
-        return await self._ask(proxy, f"/keys/{key}/metadata", _Request(asking), KeyDescription)
+        """Return the description of an external key."""
+        return await self._ask(proxy, f"/keys/{key}/metadata", _RequestBody(asking), KeyDescription)
 
     async def encrypt(self, proxy: Proxy, key: str, plaintext: bytes, aad: bytes, asking: Asking) -> Encrypted:
         """Encrypt up to 4,300 bytes under an external key, bound to `aad`."""
-        request = _Request(
+        request = _RequestBody(
             asking,
             plaintext=plaintext,
             additional_authenticated_data=aad,
             encryption_algorithm=_AES_GCM,
             ciphertext_data_integrity_value_algorithm=_SHA_256,
         )
-        answer = await self._ask(proxy, f"/keys/{key}/encrypt", request, _Encrypted)
+        answer = await self._ask(proxy, f"/keys/{key}/encrypt", request, _EncryptAnswer)
         metadata = answer.ciphertext_metadata or b""
         iv, tag, ciphertext = answer.initialization_vector, answer.authentication_tag, answer.ciphertext
         if len(metadata) > METADATA_LIMIT or len(iv) not in IV_LENGTHS or len(tag) != TAG_LENGTH:
@@ -133,8 +133,8 @@ class Proxies:
         return Encrypted(ciphertext, metadata, iv, tag)
 
     async def decrypt(self, proxy: Proxy, key: str, encrypted: Encrypted, aad: bytes, asking: Asking) -> bytes:
-        """Return what was encrypted under an external key with the same `aad`."""
-        request = _Request(
+        """Return the plaintext of a ciphertext under an external key with the same `aad`."""
+        request = _RequestBody(
             asking,
             ciphertext=encrypted.ciphertext,
             ciphertext_metadata=encrypted.metadata or None,
@@ -143,28 +143,28 @@ class Proxies:
             additional_authenticated_data=aad,
             encryption_algorithm=_AES_GCM,
         )
-        answer = await self._ask(proxy, f"/keys/{key}/decrypt", request, _Decrypted)
+        answer = await self._ask(proxy, f"/keys/{key}/decrypt", request, _DecryptAnswer)
         if len(answer.plaintext) != len(encrypted.ciphertext):
             raise Failure(Why.MALFORMED)
         return answer.plaintext
 
-    async def _ask(self, proxy: Proxy, path: str, request: _Request, kind: type[T]) -> T:
+    async def _ask(self, proxy: Proxy, path: str, request: _RequestBody, kind: type[T]) -> T:
         signed = await self._signer.request(proxy, path, _encode(request))
         status, body = await self._pool.ask(proxy.host, signed)
         if status != 200:
-            raise Failure(_said(proxy, status, body))
+            raise Failure(_failure_reason(proxy, status, body))
         try:
             return msgspec.json.decode(body, type=kind)
         except (ValueError, RecursionError):
             raise Failure(Why.MALFORMED) from None
 
 
-def _said(proxy: Proxy, status: int, body: bytes) -> Why:
-    """Return what an answer other than 200 says; its message goes to the log, never to the caller."""
+def _failure_reason(proxy: Proxy, status: int, body: bytes) -> Why:
+    """Return the reason in an answer other than 200; its message goes to the log, never to the caller."""
     try:
-        error = msgspec.json.decode(body, type=_Error)
+        error = msgspec.json.decode(body, type=_ErrorAnswer)
     except (ValueError, RecursionError):
         return Why.MALFORMED
     message = ascii((error.error_message or "")[:_MESSAGE_LIMIT])
     log.warning("the proxy at %s answered %d %.64r %s", proxy.host, status, error.error_name, message)
-    return _SAID.get(error.error_name, Why.MALFORMED)
+    return _REASONS.get(error.error_name, Why.MALFORMED)

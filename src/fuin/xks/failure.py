@@ -1,4 +1,4 @@
-"""Why an external key store proxy could not be asked, or said no; with AWS's text for each.
+"""The reasons why a request to an external key store proxy failed, with AWS's text for each.
 
 Source: "AWS KMS External Key Store Proxy API" 1.0.3, the two tables under "Error codes". Which KMS error carries the
 text depends on the KMS operation (`kms/external.py`).
@@ -26,8 +26,8 @@ class Why(enum.Enum):
     THROTTLING = "ThrottlingException"
     UNSUPPORTED_OPERATION = "UnsupportedOperationException"
     VALIDATION = "ValidationException"
-    # what no proxy says
-    FORBIDDEN = "forbidden"  # this server's settings do not let the proxy be asked
+    # reasons that no proxy sends
+    FORBIDDEN = "forbidden"  # by this server's settings
     UNREACHABLE = "unreachable"
     NO_TLS = "no TLS"
     TIMED_OUT = "timed out"
@@ -117,7 +117,7 @@ TEXTS: dict[Why, str] = {
 
 
 class Failure(FuinError):
-    """An external key store proxy could not be asked or said no; `text` is AWS's, safe to show to the caller."""
+    """A request to an external key store proxy failed; `text` is AWS's, and safe to show to the caller."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(f"external key store proxy: {why.value}")
@@ -125,5 +125,5 @@ class Failure(FuinError):
 
     @property
     def text(self) -> str:
-        """Return AWS's text for it."""
+        """Return AWS's text for the reason."""
         return TEXTS[self.why]

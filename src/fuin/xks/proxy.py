@@ -1,4 +1,4 @@
-"""What a proxy is and what is asked of it: the values that go in and come out of `Proxies`."""
+"""The values that go into `Proxies` and come out of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """How to reach and convince one proxy: the configuration of an external key store."""
+    """The configuration of an external key store: the address of its proxy, and the credential for it."""
 
     host: str  # of XksProxyUriEndpoint
     path: str  # XksProxyUriPath: [/prefix]/kms/xks/v1
@@ -19,7 +19,7 @@ class Proxy:
 
 
 class Asking(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """Who asks, and for what: `requestMetadata` of the specification."""
+    """The caller and the KMS operation: `requestMetadata` of the specification."""
 
     kms_operation: str
     kms_request_id: str
@@ -30,7 +30,7 @@ class Asking(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """What an external key encrypted, in the specification's parts."""
+    """A ciphertext under an external key, in the specification's parts."""
 
     ciphertext: bytes
     metadata: bytes
@@ -39,7 +39,7 @@ class Encrypted:
 
 
 class KeyDescription(msgspec.Struct, frozen=True, rename="camel"):
-    """What a proxy says of an external key."""
+    """A proxy's description of an external key."""
 
     key_spec: str
     key_usage: list[str]

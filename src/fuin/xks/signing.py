@@ -1,6 +1,6 @@
 """Signature V4 for requests to a proxy (specification, appendix A), with day keys that the keyholder derives.
 
-The credential's secret access key never comes here: the store holds it sealed, only the keyholder opens it.
+The credential's secret access key never comes here: the store holds it sealed, and only the keyholder opens it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fuin.xks.proxy import Proxy
 
 SERVICE = "kms-xks-proxy"
-_KEYS_AT_MOST = 256
+_KEY_LIMIT = 256
 _SIGNED_HEADERS = "host;x-amz-date"
 
 
@@ -58,6 +58,6 @@ class Signer:
                 await self._keyholder.signing_key(proxy.sealed_secret, proxy.access_key_id, date, proxy.region, SERVICE)
             )
             self._keys[index] = key
-            if len(self._keys) > _KEYS_AT_MOST:
+            if len(self._keys) > _KEY_LIMIT:
                 self._keys.popitem(last=False)
         return key
