@@ -40,7 +40,7 @@ def cases() -> Cases:
 
 def _with_check(raw: bytes) -> str:
     body = raw[:-16]
-    return text(body + grant_token._check(body))
+    return text(body + grant_token._checksum(body))
 
 
 def _with_symbols() -> bytes:

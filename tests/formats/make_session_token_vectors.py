@@ -32,7 +32,7 @@ def seal(inside: bytes | bytearray, expiry: int = EXPIRY, label: bytes = sealing
 
 def token_of(claims: Claims) -> bytes:
     """Return the token of claims."""
-    return seal(session_token.sealed_parts(SECRET.encode(), session_token.pack_claims(claims)))
+    return seal(session_token.join_parts(SECRET.encode(), session_token.pack_claims(claims)))
 
 
 def _raw(text: bytes) -> bytes:
@@ -41,7 +41,7 @@ def _raw(text: bytes) -> bytes:
 
 def token_with(packed: bytes) -> bytes:
     """Return a token with any bytes for its claims."""
-    return seal(session_token.sealed_parts(SECRET.encode(), packed))
+    return seal(session_token.join_parts(SECRET.encode(), packed))
 
 
 def cases() -> Cases:

@@ -153,7 +153,7 @@ def test_each_session_has_a_secret_of_its_own() -> None:
     assert len(one) == 40
 
 
-@given(st.binary(max_size=300) | st.binary(max_size=300).map(session_token._deflated))
+@given(st.binary(max_size=300) | st.binary(max_size=300).map(session_token._deflate))
 def test_any_other_claims_are_refused(data: bytes) -> None:
     """Bytes that are no claims raise FormatError and nothing else."""
     with pytest.raises(FormatError):

@@ -162,12 +162,12 @@ class Log:
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
             sequence += 1
-            entry = record.chained(head, sequence, now, use, outcome, key_id, material_id, draft)
+            entry = record.chain_entry(head, sequence, now, use, outcome, key_id, material_id, draft)
             head = entry[2]
             parts += entry
         signature = self._sign(record.signed_bytes(sequence, head))
         signed = record.encode_checkpoint(record.Checkpoint(sequence, head, signature))
-        last = record.chained(head, sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
+        last = record.chain_entry(head, sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
         return b"".join((*parts, *last)), Position(sequence + 1, last[2])
 
     def _write(self, batch: bytes) -> None:

@@ -121,23 +121,23 @@ def _plain_name(file: str) -> str:
 @contextmanager
 def _streams(
     file: str, target: str, verb: str, *, force: bool
-) -> Iterator[tuple[files.Source, files.Sink, Callable[[int], None]]]:
+) -> Iterator[tuple[files.BinarySource, files.BinarySink, Callable[[int], None]]]:
     """Open input, output and progress bar; the output file is there afterwards only when nothing failed."""
     with _input(file) as source, _output(target, force=force) as sink, _bar(file, verb) as progress:
         yield source, sink, progress
 
 
 @contextmanager
-def _input(file: str) -> Iterator[files.Source]:
+def _input(file: str) -> Iterator[files.BinarySource]:
     if file == STREAM:
-        yield cast("files.Source", sys.stdin.buffer)  # typeshed's BinaryIO has no readinto
+        yield cast("files.BinarySource", sys.stdin.buffer)  # typeshed's BinaryIO has no readinto
         return
     with Path(file).open("rb", buffering=0) as source:
         yield source
 
 
 @contextmanager
-def _output(target: str, *, force: bool) -> Iterator[files.Sink]:
+def _output(target: str, *, force: bool) -> Iterator[files.BinarySink]:
     if target != STREAM:
         with whole_file(Path(target), force=force) as sink:
             yield sink

@@ -1,1 +1,1 @@
-"""The client library of envelope encryption: messages and files; imports nothing of the servers."""
+"""The client library of envelope encryption: messages and files; it imports nothing from the server."""

@@ -1,4 +1,4 @@
-"""Frame buffers that are used again once nobody else holds them.
+"""Frame buffers that are reused once nothing else refers to them.
 
 A fresh 256 KiB buffer costs more in page faults than its encryption does (2.9 against 11 GB/s with eight in flight).
 """
@@ -6,15 +6,15 @@ A fresh 256 KiB buffer costs more in page faults than its encryption does (2.9 a
 import sys
 
 _POOL_BYTES = 4 * 1024 * 1024
-# The pool's list, the loop variable and getrefcount's own argument: any further reference is somebody's frame.
+# The pool's list, the loop variable and getrefcount's own argument: any further reference is a frame in use.
 _UNUSED = 3
 
 
 class Buffers:
     """A pool of equally long bytearrays for one Sealer or Opener.
 
-    CPython's reference count says whether a buffer is still in use: a frame, or a memoryview of it, that a caller or
-    a transport keeps is never written to again.
+    CPython's reference count says whether a buffer is still in use. A frame is never overwritten while a caller or a
+    transport keeps it, or a memoryview of it.
     """
 
     __slots__ = ("_limit", "_pool", "_size")
@@ -25,8 +25,8 @@ class Buffers:
         self._limit = min(self._limit, 16)
         self._pool: list[bytearray] = []
 
-    def take(self) -> bytearray:
-        """Return a buffer that nobody else refers to; its content is arbitrary."""
+    def unused_buffer(self) -> bytearray:
+        """Return a buffer that nothing else refers to; its content is arbitrary."""
         for buffer in self._pool:
             if sys.getrefcount(buffer) == _UNUSED:
                 return buffer

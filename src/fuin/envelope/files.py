@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fuin.envelope.kms import DataKey, KmsClient, KmsError
+from fuin.envelope.kms import KmsClient, KmsError, MessageDataKey
 from fuin.envelope.reader import Reader
 from fuin.envelope.stream import FRAME_LENGTH, EncryptedDataKey, Opener, Sealer, parse_header
 from fuin.errors import FormatError, FuinError, TamperedError
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
 
 
-class Source(Protocol):
-    """What is read: an open binary file, also standard input."""
+class BinarySource(Protocol):
+    """An open binary file to read, also standard input."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Return at most `size` bytes, none at the end."""
+        """Return at most `size` bytes, and no bytes at the end."""
 
     def readinto(self, buffer: Buffer, /) -> int | None:
-        """Fill the beginning of `buffer` and return how far."""
+        """Fill the beginning of `buffer` and return the number of bytes."""
 
 
-class Sink(Protocol):
-    """What is written to: a buffered binary file."""
+class BinarySink(Protocol):
+    """A buffered binary file to write to."""
 
     def write(self, data: Buffer, /) -> object:
         """Write all of `data`, which may change after the call."""
 
 
 PIECE = 1024 * 1024
-_RESERVED = "aws-crypto-"  # encryption context keys that the AWS Encryption SDK keeps for itself
+_RESERVED = "aws-crypto-"  # encryption context keys that the AWS Encryption SDK reserves for itself
 
 
 def encrypt(
-    source: Source,
-    target: Sink,
+    source: BinarySource,
+    target: BinarySink,
     client: KmsClient,
     key: str,
     context: Mapping[str, str],
@@ -53,7 +53,7 @@ def encrypt(
 ) -> str:
     """Write `source` to `target` as one message under a fresh data key of `key`; return the KMS key's ARN.
 
-    `progress` is told the number of plaintext bytes of each step. Raises KmsError, FormatError, OSError.
+    `progress` gets the number of plaintext bytes of each step. Raises KmsError, FormatError, OSError.
     """
     reserved = [name for name in context if name.startswith(_RESERVED)]
     if reserved:
@@ -73,8 +73,8 @@ def encrypt(
 
 
 def decrypt(
-    source: Source,
-    target: Sink,
+    source: BinarySource,
+    target: BinarySink,
     client: KmsClient,
     progress: Progress,
     *,
@@ -83,9 +83,9 @@ def decrypt(
 ) -> str:
     """Write the plaintext of the message in `source` to `target`, frame by frame; return the KMS key's ARN.
 
-    `key`, where given, is the KMS key that must have encrypted the data key; `context` holds pairs that the message's
-    own context must contain. What was written before an error is genuine but incomplete: the caller throws it away.
-    `progress` is told the number of message bytes of each step. Raises KmsError, FormatError, TamperedError, OSError.
+    `key`, if given, is the KMS key that must have encrypted the data key; `context` holds pairs that the message's
+    own context must contain. Plaintext written before an error is genuine but incomplete, so the caller must delete it.
+    `progress` gets the number of message bytes of each step. Raises KmsError, FormatError, TamperedError, OSError.
     """
     start = _read_start(source)
     header = parse_header(start)
@@ -93,25 +93,25 @@ def decrypt(
     data_key = open_data_key(header, client, key)
     reader = Reader(Opener(header, data_key.plaintext.reveal()))
     data_key.plaintext.wipe()
-    _release(target, reader, memoryview(start)[header.length :])
+    _write_plaintext(target, reader, memoryview(start)[header.length :])
     progress(len(start))
     buffer = memoryview(bytearray(PIECE))
     while count := source.readinto(buffer):
-        _release(target, reader, buffer[:count])
+        _write_plaintext(target, reader, buffer[:count])
         progress(count)
     reader.finish()
     return data_key.key_arn
 
 
-def _read_start(source: Source) -> bytes:
-    """Return as many bytes as a header may have, or the whole of a shorter source."""
+def _read_start(source: BinarySource) -> bytes:
+    """Return as many bytes as a header may have, or all bytes of a shorter source."""
     start = bytearray()
     while piece := source.read(HEADER_LIMIT - len(start)):
         start += piece
     return bytes(start)
 
 
-def _release(target: Sink, reader: Reader, data: memoryview) -> None:
+def _write_plaintext(target: BinarySink, reader: Reader, data: memoryview) -> None:
     for plaintext in reader.feed(data):
         target.write(plaintext)
 
@@ -123,7 +123,7 @@ def require_context(header: Header, context: Mapping[str, str]) -> None:
             raise TamperedError(f"the message's encryption context does not contain {name}={value}")
 
 
-def open_data_key(header: Header, client: KmsClient, key: str | None) -> DataKey:
+def open_data_key(header: Header, client: KmsClient, key: str | None) -> MessageDataKey:
     """Return the data key that KMS decrypts from the header; raises KmsError with the first refusal.
 
     Only entries of the provider aws-kms are tried. `key` may be an ARN or id, which is compared here, or an alias,
@@ -132,14 +132,14 @@ def open_data_key(header: Header, client: KmsClient, key: str | None) -> DataKey
     entries = [entry for entry in header.encrypted_data_keys if entry.provider == KMS_PROVIDER]
     if not entries:
         raise FuinError("no KMS key can decrypt this message: it has no encrypted data key of aws-kms")
-    entries = [entry for entry in entries if key is None or _may_be_of(_arn(entry), key)]
+    entries = [entry for entry in entries if key is None or _may_be_under(_key_arn(entry), key)]
     if not entries:
         raise FuinError(f"the message was not encrypted under the key {key}")
     refusals: list[KmsError] = []
     for entry in entries:
-        arn = _arn(entry)
+        arn = _key_arn(entry)
         try:
-            data_key = client.decrypt(entry.ciphertext, arn, header.context, alias=_alias(key))
+            data_key = client.decrypt(entry.ciphertext, arn, header.context, alias=_alias_or_none(key))
         except KmsError as refusal:
             refusals.append(refusal)
             continue
@@ -149,17 +149,17 @@ def open_data_key(header: Header, client: KmsClient, key: str | None) -> DataKey
     raise refusals[0]
 
 
-def _arn(entry: EncryptedDataKey) -> str:
+def _key_arn(entry: EncryptedDataKey) -> str:
     try:
         return entry.info.decode()
     except UnicodeDecodeError:
         raise FormatError("the message's key ARN is not UTF-8") from None
 
 
-def _alias(key: str | None) -> str | None:
-    """Return `key` when it is an alias name or alias ARN, else None."""
+def _alias_or_none(key: str | None) -> str | None:
+    """Return `key` if it is an alias name or alias ARN, else None."""
     return key if key and (key.startswith("alias/") or ":alias/" in key) else None
 
 
-def _may_be_of(arn: str, key: str) -> bool:
-    return bool(_alias(key)) or key in (arn, arn.rpartition(":key/")[2])
+def _may_be_under(arn: str, key: str) -> bool:
+    return bool(_alias_or_none(key)) or key in (arn, arn.rpartition(":key/")[2])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise FuinError when `target` is a folder, or a file that `force` does not give up."""
+    """Raise FuinError if `target` is a folder, or a file that may not be replaced without `force`."""
     if target.is_dir():
         raise FuinError(f"{target} is a folder")
     if target.is_file() and not force:
@@ -25,13 +25,13 @@ def refuse_existing(target: Path, *, force: bool) -> None:
 
 @contextmanager
 def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Give a new file beside `target` to write to; it takes that name only when the block ends without an error.
+    """Give a new file beside `target` to write to; it gets that name only if the block ends without an error.
 
     A device or pipe is written to directly, since it cannot be replaced. A replaced file keeps its permissions.
-    Raises FuinError when `target` exists and `force` is not set, also when it came into being meanwhile.
+    Raises FuinError if `target` exists and `force` is not set, also if it was created meanwhile.
     """
     refuse_existing(target, force=force)
-    place = Path(os.path.realpath(target))  # a link stays a link: what it points to is replaced
+    place = Path(os.path.realpath(target))  # a link stays a link: its target is replaced
     if place.exists() and not place.is_file():
         with place.open("wb") as device:
             yield device
@@ -45,13 +45,13 @@ def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _name(temporary, place, force=force)
+        _rename_to(temporary, place, force=force)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
 
 
-def _name(temporary: Path, place: Path, *, force: bool) -> None:
+def _rename_to(temporary: Path, place: Path, *, force: bool) -> None:
     if not force:
         try:
             os.link(temporary, place)  # unlike a rename, it never replaces

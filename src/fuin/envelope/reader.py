@@ -1,4 +1,4 @@
-"""Reading of a whole message as its bytes arrive, when nothing but the message tells how long it is."""
+"""Reading of a whole message as its bytes arrive, if its length is not known before."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Reader:
         self._pending = memoryview(b"")  # the beginning of a frame; allocated when a piece first ends within one
         self._filled = 0
         self._sequence = 1
-        self._done = False
+        self._is_complete = False
 
     def feed(self, data: Buffer) -> list[memoryview]:
         """Take the bytes that follow, in pieces of any size, and return the plaintext of the frames they complete.
 
-        A returned view stays as it is for as long as somebody refers to it. When a frame does not hold, nothing of
-        what this call opened is returned.
+        A returned view does not change while anything refers to it. If a frame does not hold, this call returns
+        nothing, also not the frames that it has opened before.
         """
         view = memoryview(data).cast("B")
         plaintext: list[memoryview] = []
         while len(view):
-            if self._done:
+            if self._is_complete:
                 raise TamperedError("there are bytes after the message's final frame")
             size = None if self._filled else self._size(view)
             if size is not None and len(view) >= size:
@@ -53,11 +53,11 @@ class Reader:
 
     def finish(self) -> None:
         """Raise TamperedError unless the final frame was opened and nothing followed it."""
-        if not self._done:
+        if not self._is_complete:
             raise TamperedError("the message ends before its final frame")
 
     def _gather(self, view: memoryview) -> int:
-        """Move bytes to the pending frame, as many as its next stage needs; return how many."""
+        """Move bytes to the pending frame, as many as its next stage needs; return their number."""
         if not self._pending:
             self._pending = memoryview(bytearray(self._opener.frame_length + message.FINAL_OVERHEAD))
         size = self._size(self._pending[: self._filled])
@@ -67,7 +67,7 @@ class Reader:
         return taken
 
     def _size(self, start: memoryview) -> int | None:
-        """Return the size of the stored frame that starts here, or None where more bytes are needed to know it.
+        """Return the size of the stored frame that starts here, or None if more bytes are needed to know it.
 
         The size is not authenticated yet, so it is bounded by the authenticated frame length.
         """
@@ -86,5 +86,5 @@ class Reader:
         final = frame[: len(_END_MARK)] == _END_MARK
         plaintext = self._opener.open_frame(self._sequence, final, frame)
         self._sequence += 1
-        self._done = final
+        self._is_complete = final
         return plaintext

@@ -1,7 +1,7 @@
-"""Where the frames of a message stand: exact lengths and byte ranges, by arithmetic alone.
+"""The places of a message's frames: exact lengths and byte ranges, by arithmetic alone.
 
-The rule that makes it exact is the official SDK's own: a frame that is full is a regular frame, and the final frame
-holds what is left, always fewer bytes than a full one, none when the plaintext is a multiple of the frame length.
+The official SDK's rule makes this exact: every full frame is a regular frame, and the final frame holds the rest, which
+is always shorter than a full frame, and empty if the plaintext is a multiple of the frame length.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def stored_length(header_length: int, frame_length: int, plaintext_length: int) 
 
 @dataclass(frozen=True, slots=True)
 class FramePlace:
-    """One frame of a range read: `length` bytes at `offset` of the file, of whose plaintext `[skip:stop]` is wanted."""
+    """One frame of a range read: `length` bytes at `offset` of the file; of its plaintext, `[skip:stop]` is wanted."""
 
     sequence: int
     final: bool
@@ -37,8 +37,8 @@ class FramePlace:
 class FrameSpan:
     """The frames `first` to `last` (from 1) that hold plaintext bytes `start` to `end` (exclusive).
 
-    They are the `file_length` bytes at `file_offset` of the message. Of their plaintext the first `skip` bytes are
-    not wanted, nor what follows the `end - start` bytes after those.
+    They are the `file_length` bytes at `file_offset` of the message. The wanted part of their plaintext is the
+    `end - start` bytes after the first `skip` bytes.
     """
 
     first: int
@@ -52,7 +52,7 @@ class FrameSpan:
     plaintext_length: int
 
     def frames(self) -> Iterator[FramePlace]:
-        """Yield the frames in order; an empty final frame is among them when the range reaches the end."""
+        """Yield the frames in order; an empty final frame is among them if the range reaches the end."""
         final = self.plaintext_length // self.frame_length + 1
         offset = self.file_offset
         for sequence in range(self.first, self.last + 1):
@@ -66,7 +66,7 @@ class FrameSpan:
 
 
 def frame_span(header_length: int, frame_length: int, plaintext_length: int, start: int, end: int) -> FrameSpan:
-    """Return which frames hold plaintext bytes `start` to `end` (exclusive), and where they stand in the file.
+    """Return the frames that hold plaintext bytes `start` to `end` (exclusive), with their places in the file.
 
     A range that reaches the end of the plaintext includes the final frame, even an empty one, so that reading a
     whole object also proves that it is complete. Raises ValueError unless 0 <= start <= end <= plaintext_length.

@@ -48,7 +48,7 @@ _HEAD = message.FRAME_HEAD_LENGTH
 _FINAL_HEAD = message.FINAL_HEAD_LENGTH
 
 
-def _derive(data_key: bytes, message_id: bytes) -> tuple[AESGCM, bytes]:
+def _derive_keys(data_key: bytes, message_id: bytes) -> tuple[AESGCM, bytes]:
     """Return the cipher of one message and the commitment to its data key."""
     if len(data_key) != 32:
         raise ValueError("a data key of this suite is 32 bytes long")
@@ -71,33 +71,33 @@ class Sealer:
         frame_length: int = FRAME_LENGTH,
         message_id: bytes | None = None,
     ) -> None:
-        """Derive the keys and make the header; raises FormatError when a limit of the format is passed.
+        """Derive the keys and make the header; raises FormatError if a limit of the format is passed.
 
-        `message_id` (32 bytes) is for tests and vectors alone: repeating it under one data key breaks AES-GCM.
+        `message_id` (32 bytes) is for tests and vectors only: a repeated one under one data key breaks AES-GCM.
         """
         self.message_id = os.urandom(message.MESSAGE_ID_LENGTH) if message_id is None else message_id
-        self._cipher, commitment = _derive(data_key, self.message_id)
+        self._cipher, commitment = _derive_keys(data_key, self.message_id)
         raw = message.encode_header(self.message_id, context, encrypted_data_keys, frame_length, commitment)
         self.header = raw + self._cipher.encrypt(_HEADER_IV, b"", raw)
         self.frame_length = frame_length
         self.plaintext_length = 0
         self._sequence = 1
-        self._pending = bytearray()  # allocated when the first piece does not fill a frame
+        self._pending = bytearray()  # allocated when a piece does not fill a frame for the first time
         self._filled = 0
         self._buffers = Buffers(frame_length + message.FRAME_OVERHEAD)
 
     def update(self, data: Buffer) -> list[bytearray]:
         """Take more plaintext, of any size, and return the frames that are now full.
 
-        A returned frame stays as it is for as long as the caller refers to it, or to a memoryview of it; then its
-        memory is used again. Raises FormatError when the message has too many frames.
+        A returned frame does not change while the caller refers to it, or to a memoryview of it; after that its memory
+        is reused. Raises FormatError if the message has too many frames.
         """
         view = memoryview(data).cast("B")
         self.plaintext_length += len(view)
         frames: list[bytearray] = []
         offset = 0
         if self._filled:
-            offset = self._fill(view)
+            offset = self._fill_pending(view)
             if self._filled < self.frame_length:
                 return frames
             frames.append(self._seal(memoryview(self._pending)))
@@ -106,20 +106,20 @@ class Sealer:
             frames.append(self._seal(view[offset : offset + self.frame_length]))
             offset += self.frame_length
         if offset < len(view):
-            self._fill(view[offset:])
+            self._fill_pending(view[offset:])
         return frames
 
     def finish(self) -> bytes:
-        """Return the final frame, which holds what is left; the Sealer cannot be used after it."""
+        """Return the final frame, which holds the rest; the Sealer cannot be used after it."""
         plaintext = bytes(self._pending[: self._filled])
-        sequence = self._next()
+        sequence = self._next_sequence()
         head = message.final_head(sequence, len(plaintext))
         aad = message.frame_aad(self.message_id, sequence, True, len(plaintext))
         self._sequence = message.FRAMES_LIMIT + 1  # no frame after the final one
         return head + self._cipher.encrypt(head[8:20], plaintext, aad)
 
-    def _fill(self, view: memoryview) -> int:
-        """Copy what fits into the pending frame; return how many bytes that was."""
+    def _fill_pending(self, view: memoryview) -> int:
+        """Copy as many bytes as fit into the pending frame; return their number."""
         if not self._pending:
             self._pending = bytearray(self.frame_length)
         taken = min(self.frame_length - self._filled, len(view))
@@ -127,7 +127,7 @@ class Sealer:
         self._filled += taken
         return taken
 
-    def _next(self) -> int:
+    def _next_sequence(self) -> int:
         sequence = self._sequence
         if sequence > message.FRAMES_LIMIT:
             raise FormatError("the message is finished, or has as many frames as the format allows")
@@ -135,8 +135,8 @@ class Sealer:
         return sequence
 
     def _seal(self, plaintext: memoryview) -> bytearray:
-        sequence = self._next()
-        frame = self._buffers.take()
+        sequence = self._next_sequence()
+        frame = self._buffers.unused_buffer()
         head = message.frame_head(sequence)
         frame[:_HEAD] = head
         aad = message.frame_aad(self.message_id, sequence, False, self.frame_length)
@@ -147,8 +147,8 @@ class Sealer:
 class Opener:
     """Opens the frames of one message, in any order; it exists only once the header has proved genuine.
 
-    `expected_message_id` and `expected_context`, where given, must be the message's own: they bind the bytes to the
-    place where they were found. The data key is not kept.
+    `expected_message_id` and `expected_context`, if given, must be the message's own: they bind the bytes to the place
+    where they are stored. The data key is not kept.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Opener:
             raise TamperedError("the message is not the one that was stored here")
         if expected_context is not None and dict(expected_context) != header.context:
             raise TamperedError("the message was encrypted with another encryption context")
-        self._cipher, commitment = _derive(data_key, header.message_id)
+        self._cipher, commitment = _derive_keys(data_key, header.message_id)
         if not hmac.compare_digest(commitment, header.commitment):
             raise TamperedError("the message commits to another data key")
         try:
@@ -176,11 +176,11 @@ class Opener:
         self._buffers = Buffers(header.frame_length)
 
     def open_frame(self, sequence: int, final: bool, buffer: Buffer, out: bytearray | None = None) -> memoryview:
-        """Return the plaintext of the whole stored frame in `buffer`, which must stand at place `sequence` (from 1).
+        """Return the plaintext of the whole stored frame in `buffer`, which must be frame number `sequence` (from 1).
 
-        The plaintext is written to the beginning of `out` where that is given, else to a buffer of the Opener's own,
-        which is used again once nobody refers to the returned view. Raises TamperedError, without having left any
-        plaintext behind, when the frame is of another place, kind, length or message, or was changed.
+        The plaintext is written to the beginning of `out` if that is given, else to a buffer of the Opener's own, which
+        is reused once nothing refers to the returned view. Raises TamperedError, and leaves no plaintext behind, if the
+        frame has another place, kind, length or message, or was changed.
         """
         frame = memoryview(buffer).cast("B")
         head_length = _FINAL_HEAD if final else _HEAD
@@ -190,7 +190,7 @@ class Opener:
         head = message.final_head(sequence, length) if final else message.frame_head(sequence)
         if frame[:head_length] != head:
             raise TamperedError(f"frame {sequence} of the message does not stand at its place")
-        plaintext = memoryview(self._buffers.take() if out is None else out)[:length]
+        plaintext = memoryview(self._buffers.unused_buffer() if out is None else out)[:length]
         aad = message.frame_aad(self.header.message_id, sequence, final, length)
         iv = head[8:20] if final else head[4:]
         try:

@@ -1,4 +1,4 @@
-"""The ciphertext blob: what KMS's Encrypt and GenerateDataKey return, and Decrypt takes back.
+"""The ciphertext blob, which KMS's Encrypt and GenerateDataKey return, and Decrypt takes.
 
 Page: docs/formats/ciphertext-blob.md. The blob names its own KMS key and key material, so Decrypt needs no key id;
 it commits to the key that opens it, and 130 bytes of frame leave a 32-byte data key at 162 bytes (AWS: 184).
@@ -33,7 +33,7 @@ EXTERNAL_LIMIT = _NAME_END + 1 + METADATA_LIMIT + 1 + max(IV_LENGTHS) + _TAG + 2
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The parts of a ciphertext blob: whose key, the salt of its message key, the commitment, and what is sealed."""
+    """The parts of a ciphertext blob: key ids, the salt of the message key, the commitment, and the ciphertext."""
 
     key_id: str
     material_id: bytes
@@ -67,7 +67,7 @@ def name(key_id: str, material_id: bytes, version: int = VERSION) -> bytes:
 
 
 def encode(blob: Blob) -> bytes:
-    """Return the bytes of a blob; raises FormatError when a part has another length than the format's."""
+    """Return the bytes of a blob; raises FormatError if a part has a wrong length."""
     if len(blob.salt) != 32 or len(blob.commitment) != 32 or len(blob.tag) != _TAG:
         raise FormatError("a part of the blob has a wrong length")
     _check_length(len(blob.ciphertext))
@@ -75,8 +75,8 @@ def encode(blob: Blob) -> bytes:
 
 
 def parse(data: bytes) -> Blob:
-    """Return the parts of a blob; raises FormatError on bytes that are no blob of a known version."""
-    key_id, material_id = _whose(data)
+    """Return the parts of a blob; raises FormatError on any other bytes, or an unknown version."""
+    key_id, material_id = _named_ids(data)
     salt, commitment = _SALT_AND_COMMITMENT.unpack_from(data, _NAME_END)
     return Blob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
 
@@ -89,11 +89,11 @@ def whose(data: bytes) -> tuple[str, bytes]:
     if data[:1] == b"\x02":
         external = parse_external(data)
         return external.key_id, external.material_id
-    return _whose(data)
+    return _named_ids(data)
 
 
 def encode_external(blob: ExternalBlob) -> bytes:
-    """Return the bytes of a version 2 blob; raises FormatError when a part has another length than the format's."""
+    """Return the bytes of a version 2 blob; raises FormatError if a part has a wrong length."""
     _check_external(blob)
     return b"".join((
         name(blob.key_id, blob.material_id, EXTERNAL),
@@ -106,8 +106,8 @@ def parse_external(data: bytes) -> ExternalBlob:
     """Return the parts of a version 2 blob; raises FormatError on any other bytes."""
     if len(data) <= _NAME_END or len(data) > EXTERNAL_LIMIT or data[0] != EXTERNAL:
         raise FormatError("not the ciphertext blob of an external key")
-    metadata, at = _short(data, _NAME_END)
-    iv, at = _short(data, at)
+    metadata, at = _prefixed_bytes(data, _NAME_END)
+    iv, at = _prefixed_bytes(data, at)
     start = at + _TAG + _U16.size
     if len(data) < start or len(data) - start != _U16.unpack_from(data, at + _TAG)[0]:
         raise FormatError("a part of the blob has a wrong length")
@@ -118,8 +118,8 @@ def parse_external(data: bytes) -> ExternalBlob:
     return blob
 
 
-def _short(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return the bytes after a u8 length, and where they end."""
+def _prefixed_bytes(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return the bytes after a u8 length, and their end."""
     end = at + 1 + (data[at] if at < len(data) else 0)
     if end > len(data):
         raise FormatError("the blob ends early")
@@ -132,7 +132,7 @@ def _check_external(blob: ExternalBlob) -> None:
     _check_length(len(blob.ciphertext) - HEADER_LENGTH - _TAG)
 
 
-def _whose(data: bytes) -> tuple[str, bytes]:
+def _named_ids(data: bytes) -> tuple[str, bytes]:
     _check_length(len(data) - HEADER_LENGTH - _TAG)
     if data[0] != VERSION:
         raise FormatError("a ciphertext blob of an unknown version")
@@ -144,7 +144,7 @@ def _key_id(raw: bytes) -> str:
     try:
         return ids.key_id_text(raw)
     except ValueError:
-        raise FormatError("the blob names no key") from None
+        raise FormatError("the blob does not name a key") from None
 
 
 def _check_length(length: int) -> None:

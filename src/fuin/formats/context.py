@@ -34,9 +34,9 @@ def encode(context: Context) -> bytes:
 
 
 def _encode_short(context: Context) -> bytes | None:
-    """Return the encoding if everything in it is ASCII, which most contexts are and takes a third of the time.
+    """Return the encoding if all of it is ASCII, as in most contexts; this takes a third of the time.
 
-    Only then are characters bytes, so that text can be put together and lengths are what was counted.
+    Only in ASCII is each character one byte, so that texts can be joined and their lengths counted in characters.
     """
     if len(context) >= len(_SHORT):
         return None
@@ -65,7 +65,7 @@ def decode(data: bytes) -> dict[str, str]:
     texts: list[str] = []
     at = 2
     for _ in range(2 * _LENGTH.unpack_from(data)[0]):
-        text, at = _text(data, at)
+        text, at = _parse_text(data, at)
         texts.append(text)
     if at != len(data):
         raise FormatError("bytes after the encryption context")
@@ -75,7 +75,7 @@ def decode(data: bytes) -> dict[str, str]:
     return dict(zip(keys, texts[1::2], strict=True))
 
 
-def _text(data: bytes, at: int) -> tuple[str, int]:
+def _parse_text(data: bytes, at: int) -> tuple[str, int]:
     start = at + 2
     if start > len(data):
         raise FormatError("the encryption context ends early")

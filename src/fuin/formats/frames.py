@@ -21,7 +21,7 @@ _LENGTHS = [struct.Struct(">" + "I" * count) for count in range(FIELDS_AT_MOST +
 
 
 def encode(correlation: int, code: int, fields: Sequence[bytes]) -> bytes:
-    """Return the bytes of one frame; raises FormatError when it would be longer than a frame may be."""
+    """Return the bytes of one frame; raises FormatError if it would be too long."""
     count = len(fields)
     content = b"".join(fields)
     size = 10 + 4 * count + len(content)
@@ -31,7 +31,7 @@ def encode(correlation: int, code: int, fields: Sequence[bytes]) -> bytes:
 
 
 def decode(body: bytes) -> Frame:
-    """Return what stands in a frame after its length field; raises FormatError."""
+    """Return the frame of the bytes after its length field; raises FormatError."""
     if len(body) < 10:
         raise FormatError("a keyholder frame ends early")
     return _decode(body, 0, len(body))
@@ -60,7 +60,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._rest = bytearray()
-        self._needed = 4  # bytes that `_rest` must have before another look is worth it
+        self._needed = 4  # bytes that `_rest` must have before a frame can be complete
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that `data` completes; raises FormatError, after which the stream is lost."""

@@ -32,7 +32,7 @@ FINAL_HEAD_LENGTH = 24  # end mark, sequence number, IV, content length
 FRAME_OVERHEAD = FRAME_HEAD_LENGTH + TAG_LENGTH
 FINAL_OVERHEAD = FINAL_HEAD_LENGTH + TAG_LENGTH
 
-# Bounds for what is written and read. The format would allow far more; nobody needs it, and memory must stay bounded.
+# Bounds for reading and writing. The format allows far more, but nobody needs it, and memory must stay bounded.
 HEADER_LIMIT = 64 * 1024
 CONTEXT_LIMIT = 16 * 1024  # KMS takes 8,192 characters
 DATA_KEYS_LIMIT = 32
@@ -67,7 +67,7 @@ class EncryptedDataKey:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A message header; `raw` is what its tag authenticates, everything but the tag itself."""
+    """A message header; `raw` is everything but the tag, which authenticates it."""
 
     message_id: bytes
     context: dict[str, str]
@@ -79,7 +79,7 @@ class Header:
 
     @property
     def length(self) -> int:
-        """Return the size of the header with its tag: where the first frame starts."""
+        """Return the size of the header with its tag, which is the place of the first frame."""
         return len(self.raw) + len(self.tag)
 
 
@@ -117,14 +117,14 @@ class _Cursor:
         return self.offset == len(self._data)
 
 
-def _field(value: bytes) -> bytes:
+def _encode_field(value: bytes) -> bytes:
     if len(value) > 0xFFFF:
         raise FormatError("a field of a message header is at most 65535 bytes long")
     return _U16.pack(len(value)) + value
 
 
 def encode_context(context: Mapping[str, str]) -> bytes:
-    """Return the header's context section without its length: nothing for no pairs, else count and sorted pairs.
+    """Return the header's context section without its length: empty without pairs, else count and sorted pairs.
 
     The keys are sorted by their UTF-8 bytes. Raises FormatError above `CONTEXT_LIMIT`.
     """
@@ -134,14 +134,14 @@ def encode_context(context: Mapping[str, str]) -> bytes:
         pairs = sorted((key.encode(), value.encode()) for key, value in context.items())
     except UnicodeEncodeError:
         raise FormatError("the encryption context is not valid Unicode") from None
-    section = _U16.pack(len(pairs)) + b"".join(_field(key) + _field(value) for key, value in pairs)
+    section = _U16.pack(len(pairs)) + b"".join(_encode_field(key) + _encode_field(value) for key, value in pairs)
     if len(section) > CONTEXT_LIMIT:
         raise FormatError(f"the encryption context is larger than {CONTEXT_LIMIT} bytes")
     return section
 
 
 def decode_context(section: bytes) -> dict[str, str]:
-    """Return the pairs of a context section; raises FormatError for anything but what `encode_context` writes."""
+    """Return the pairs of a context section; raises FormatError unless `encode_context` can have written it."""
     if not section:
         return {}
     if len(section) > CONTEXT_LIMIT:
@@ -173,7 +173,7 @@ def encode_header(
     frame_length: int,
     commitment: bytes,
 ) -> bytes:
-    """Return a header without its tag, the `raw` of the `Header`; raises FormatError when a limit is passed."""
+    """Return a header without its tag, the `raw` of the `Header`; raises FormatError if a limit is passed."""
     if len(message_id) != MESSAGE_ID_LENGTH or len(commitment) != COMMITMENT_LENGTH:
         raise FormatError("message id and commitment are 32 bytes long")
     if not 1 <= len(encrypted_data_keys) <= DATA_KEYS_LIMIT:
@@ -181,11 +181,11 @@ def encode_header(
     check_frame_length(frame_length)
     parts = [
         _START.pack(VERSION, SUITE, message_id),
-        _field(encode_context(context)),
+        _encode_field(encode_context(context)),
         _U16.pack(len(encrypted_data_keys)),
     ]
     for key in encrypted_data_keys:
-        parts += (_field(key.provider.encode()), _field(key.info), _field(key.ciphertext))
+        parts += (_encode_field(key.provider.encode()), _encode_field(key.info), _encode_field(key.ciphertext))
     parts.append(_CLOSE.pack(FRAMED, frame_length, commitment))
     raw = b"".join(parts)
     if len(raw) + TAG_LENGTH > HEADER_LIMIT:
@@ -193,7 +193,7 @@ def encode_header(
     return raw
 
 
-def _data_keys(cursor: _Cursor) -> tuple[EncryptedDataKey, ...]:
+def _parse_data_keys(cursor: _Cursor) -> tuple[EncryptedDataKey, ...]:
     count = cursor.number()
     if not 1 <= count <= DATA_KEYS_LIMIT:
         raise FormatError(f"a message has between 1 and {DATA_KEYS_LIMIT} encrypted data keys")
@@ -201,11 +201,11 @@ def _data_keys(cursor: _Cursor) -> tuple[EncryptedDataKey, ...]:
 
 
 def parse_header(data: Buffer) -> Header:
-    """Return the header at the beginning of `data`; what follows it is left alone.
+    """Return the header at the beginning of `data`, and ignore the bytes after it.
 
-    Give it the first `HEADER_LIMIT` bytes of a message, or fewer where the message or its header is known to be
+    Give it the first `HEADER_LIMIT` bytes of a message, or fewer if the message or its header is known to be
     shorter. Raises FormatError for another version, suite or content type and for anything malformed. Nothing is
-    authenticated yet: that is done by `fuin.envelope.stream.Opener`.
+    authenticated yet: `fuin.envelope.stream.Opener` does that.
     """
     head = bytes(memoryview(data)[:HEADER_LIMIT])
     cursor = _Cursor(head)
@@ -215,7 +215,7 @@ def parse_header(data: Buffer) -> Header:
     if suite != SUITE:
         raise FormatError(f"the message's algorithm suite is 0x{suite:04X}; only 0x{SUITE:04X} is taken")
     context = decode_context(cursor.field())
-    keys = _data_keys(cursor)
+    keys = _parse_data_keys(cursor)
     content_type, frame_length, commitment = _CLOSE.unpack(cursor.take(_CLOSE.size))
     if content_type != FRAMED:
         raise FormatError("only framed messages are taken")
@@ -225,12 +225,12 @@ def parse_header(data: Buffer) -> Header:
 
 
 def frame_head(sequence: int) -> bytes:
-    """Return what stands before the ciphertext of a regular frame: sequence number and IV, 16 bytes."""
+    """Return the 16 bytes before the ciphertext of a regular frame: sequence number and IV."""
     return _FRAME_HEAD.pack(sequence, 0, sequence)
 
 
 def final_head(sequence: int, length: int) -> bytes:
-    """Return what stands before the final frame's ciphertext of `length` bytes: 24 bytes."""
+    """Return the 24 bytes before the final frame's ciphertext of `length` bytes."""
     return _FINAL_HEAD.pack(SEQUENCE_END, sequence, 0, sequence, length)
 
 

@@ -1,8 +1,8 @@
-"""What stands in an audit record for a value that is too long for it: its SHA-256, its length, and what fits.
+"""Notes: what an audit record holds instead of a value that is too long: its SHA-256, its length, and a part of it.
 
-Page: docs/formats/audit-record.md, "Long values". Whoever has the original can check it against the note. A note is an
-object whose `bytes` is a number, so no text, list or map of a client can pass for one: where maps of a client's texts
-stand, their values are texts.
+Page: docs/formats/audit-record.md, "Long values". Anybody with the original can check it against the note. A note is an
+object whose `bytes` is a number. So no text, list or map from a client can be mistaken for one: maps of a client's
+texts have only texts as values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fuin.formats import context
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BEGINS = 64  # bytes of JSON that a text's note shows of it
+BEGINS = 64  # bytes of JSON of a text that its note shows
 
 Note = dict[str, Any]
 
@@ -27,18 +27,18 @@ _encode = msgspec.json.Encoder().encode
 def of_text(value: str, begins: int = BEGINS) -> Note:
     """Return the note of a text: the SHA-256 and length of its UTF-8, and its first characters."""
     whole = value.encode("utf-8", "surrogatepass")
-    return {**_digest(whole), "begins": _beginning(unicode_only(value[:begins]), begins)}
+    return {**_digest(whole), "begins": _first_characters(unicode_only(value[:begins]), begins)}
 
 
 def of_json(value: Any, **more: Any) -> Note:
-    """Return the note of a list or map: the SHA-256 and length of its JSON without spaces, and what `more` says."""
+    """Return the note of a list or map: the SHA-256 and length of its JSON without spaces, and the members `more`."""
     return {**_digest(_encode(value)), **more}
 
 
 def of_context(pairs: Mapping[str, str], holds: Mapping[str, str]) -> Note:
     """Return the note of an encryption context, of which it `holds` some pairs; the hash is of its canonical bytes.
 
-    Raises FormatError when it has none, see `formats/context.py`.
+    Raises FormatError if it has no canonical bytes, see `formats/context.py`.
     """
     return {**_digest(context.encode(pairs)), "pairs": len(pairs), "holds": dict(holds)}
 
@@ -49,7 +49,7 @@ def is_note(value: Any) -> bool:
 
 
 def held(value: Any) -> Any:
-    """Return a list or map of a record, or what its note holds of it: nothing, if it does not say."""
+    """Return a list or map of a record, or the part of it that its note holds, which may be empty."""
     return value.get("holds", ()) if is_note(value) else value
 
 
@@ -62,7 +62,7 @@ def said(value: Any) -> str:
 
 
 def size(value: Any) -> int:
-    """Return how many bytes the JSON of a value takes; a control character takes six."""
+    """Return the number of bytes of a value's JSON; a control character takes six."""
     return len(_encode(value))
 
 
@@ -75,7 +75,7 @@ def _digest(data: bytes) -> Note:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def _beginning(value: str, limit: int) -> str:
+def _first_characters(value: str, limit: int) -> str:
     """Return as many first characters as take no more than `limit` bytes of JSON, without its quotation marks."""
     shown = value[:limit]
     while (over := size(shown) - 2 - limit) > 0:

@@ -1,4 +1,4 @@
-"""Audit records: one use of a key, or one line the keyholder adds, as bytes in a hash chain.
+"""Audit records: one use of a key, or one note of the keyholder, as bytes in a hash chain.
 
 Page: docs/formats/audit-record.md. A segment file is a header followed by entries; an entry is `u32 length | record |
 SHA-256 chain hash`. The hash covers a label, the hash before it and the record, so no record can be changed, removed,
@@ -16,7 +16,7 @@ LIMIT = 2 * 1024 * 1024  # bytes of one record
 ZERO = bytes(32)  # the hash before the first record
 ENTRY_OVERHEAD = 36  # bytes of an entry beside its record: the length and the hash
 
-# What was done. Numbers stay for ever; a number that is not here is shown as "use-N".
+# The uses. Their numbers stay for ever; a number that is not here is shown as "use-N".
 CREATE_MATERIAL, DATA_KEY, DATA_KEY_WITHOUT_PLAINTEXT, ENCRYPT, DECRYPT = 1, 2, 3, 4, 5
 RE_ENCRYPT_FROM, RE_ENCRYPT_TO, RANDOM, NOTE = 6, 7, 8, 9
 SIGN, VERIFY, GENERATE_MAC, VERIFY_MAC, DERIVE_SHARED_SECRET, ENCAPSULATE, DECAPSULATE = 10, 11, 12, 13, 14, 15, 16
@@ -109,7 +109,7 @@ class Checkpoint:
 
 
 def encode(record: Record) -> bytes:
-    """Return the bytes of a record; raises FormatError when a part is longer than the format takes."""
+    """Return the bytes of a record; raises FormatError if a part is too long for the format."""
     return encode_parts(
         record.sequence, record.time, record.use, record.outcome, record.key_id, record.material_id, record.draft
     )  # fmt: skip
@@ -118,7 +118,7 @@ def encode(record: Record) -> bytes:
 def encode_parts(
     sequence: int, time: int, use: int, outcome: int, key_id: str, material_id: bytes, draft: bytes
 ) -> bytes:
-    """Return the bytes of a record from its parts, as the log does for each one; raises FormatError like `encode`."""
+    """Return the bytes of a record from its parts, as the log needs them; raises FormatError like `encode`."""
     key = key_id.encode()
     if len(key) > 255 or len(material_id) > 255:
         raise FormatError("an id of an audit record is too long")
@@ -150,12 +150,12 @@ def parse(data: bytes) -> Record:
     return Record(sequence, time, use, outcome, text, material_id, data[at + 4 :])
 
 
-def chained(
+def chain_entry(
     previous: bytes, sequence: int, time: int, use: int, outcome: int, key_id: str, material_id: bytes, draft: bytes
 ) -> tuple[bytes, bytes, bytes]:
     """Return the parts of the entry of a record after the one whose hash is `previous`: length, record, chain hash.
 
-    It is `encode_parts`, `link` and `entry` in one, for the log, which does it for every use of a key and joins many.
+    It is `encode_parts`, `link` and `entry` in one, for the log, which needs it for every use of a key and joins many.
     """
     data = encode_parts(sequence, time, use, outcome, key_id, material_id, draft)
     return _U32.pack(len(data)), data, hashlib.sha256(_CHAIN_LABEL + previous + data).digest()
@@ -167,17 +167,17 @@ def link(previous: bytes, data: bytes) -> bytes:
 
 
 def entry(data: bytes, chain_hash: bytes) -> bytes:
-    """Return a record as it stands in a segment."""
+    """Return the bytes of a record's entry in a segment."""
     return _U32.pack(len(data)) + data + chain_hash
 
 
 def signed_bytes(sequence: int, head: bytes) -> bytes:
-    """Return what a checkpoint's signature covers."""
+    """Return the bytes that a checkpoint's signature covers."""
     return _SIGNATURE_LABEL + struct.pack(">Q32s", sequence, head)
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """Return the draft of a checkpoint record; it starts with a mark that stands out in the file."""
+    """Return the draft of a checkpoint record; it starts with a mark that can be found in the file."""
     return _CHECKPOINT.pack(_MARK, checkpoint.sequence, checkpoint.head, checkpoint.signature)
 
 
@@ -189,9 +189,10 @@ def parse_checkpoint(draft: bytes) -> Checkpoint:
 
 
 def checkpoints_in(data: bytes) -> list[Checkpoint]:
-    """Return everything in `data` that looks like a whole checkpoint entry's draft, wherever it stands.
+    """Return everything in `data` that looks like the draft of a whole checkpoint entry, at any place.
 
-    For a damaged tail, where entries cannot be told apart any more; what it finds proves nothing without its signature.
+    It is for a damaged tail, whose entries can no longer be separated. A result proves nothing before its signature is
+    checked.
     """
     found: list[Checkpoint] = []
     at = data.find(_MARK)

@@ -30,10 +30,10 @@ _UNPACKED_LIMIT = 64 * 1024
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
-    """Whose session it is, who asked for it, and what limits it.
+    """The principal of a session, the principal that requested it, and its limits.
 
     `id` is the unique id of the role or user (AROA…, AIDA…), so that a session ends with it; the account's number for
-    root. A federated user has the id of the user (or root) that asked for it. Its name and what it may do are read from
+    root. A federated user has the id of the user (or root) that requested it. Its name and its rights are read from
     the store with each request. A claim that is not known here makes the whole token invalid: it may be a limit.
     """
 
@@ -41,13 +41,13 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     account: str
     id: str
     issued: int  # seconds since 1970
-    issuer: str  # the ARN of the principal that asked
-    issuer_key: str  # the id of the access key it asked with
+    issuer: str  # the ARN of the principal that requested the session
+    issuer_key: str  # the id of its access key for that request
     session: str = ""  # RoleSessionName; a federated user's name
     policy: str = ""  # the session policy's document
     policy_arns: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
-    transitive: tuple[str, ...] = ()  # keys of the tags that go on to the next session of a chain
+    transitive: tuple[str, ...] = ()  # keys of the tags that the next session of a chain inherits
     source_identity: str = ""
 
 
@@ -56,7 +56,7 @@ def pack_claims(claims: Claims, at_least: int = 0) -> bytes:
 
     Zeros are added until the token's text has `at_least` characters.
     """
-    packed = _deflated(msgspec.json.encode(claims, order="sorted"))
+    packed = _deflate(msgspec.json.encode(claims, order="sorted"))
     packed = packed.ljust(-(-at_least * 3 // 4) - _SHORTEST + 1, b"\0")
     if len(packed) > CLAIMS_LIMIT:
         raise FormatError("the session's policies and tags are too long together")
@@ -76,10 +76,10 @@ def parse_claims(packed: bytes) -> Claims:
 
 
 def packed_size(policy: str, policy_arns: tuple[str, ...], tags: tuple[tuple[str, str], ...]) -> int:
-    """Return the bytes that a session's policies and tags take in its token; 0 for none at all."""
+    """Return the bytes that a session's policies and tags take in its token; 0 without any."""
     if not (policy or policy_arns or tags):
         return 0
-    return len(_deflated(msgspec.json.encode((policy, policy_arns, tags))))
+    return len(_deflate(msgspec.json.encode((policy, policy_arns, tags))))
 
 
 def prefix(expiry: int) -> bytes:
@@ -90,9 +90,9 @@ def prefix(expiry: int) -> bytes:
 
 
 def expiry_of(token: bytes) -> int:
-    """Return when a token ends, seconds since 1970; raises FormatError on bytes that are no token.
+    """Return the end of a token, in seconds since 1970; raises FormatError on bytes that are not a token.
 
-    It is proven only by the keyholder, which opens the token.
+    Only the keyholder, which opens the token, proves it.
     """
     if not _SHORTEST <= len(token) <= TOKEN_LIMIT:
         raise FormatError("not a session token")
@@ -103,29 +103,29 @@ def expiry_of(token: bytes) -> int:
 
 
 def binding(access_key_id: str) -> bytes:
-    """Return what binds a token to its access key id; raises FormatError."""
+    """Return the bytes that bind a token to its access key id; raises FormatError."""
     raw = access_key_id.encode()
     if not 1 <= len(raw) <= 128:
         raise FormatError("an access key id has 1 to 128 characters")
     return bytes((len(raw),)) + raw
 
 
-def sealed_parts(secret: bytes | bytearray, claims: bytes) -> bytearray:
-    """Return what a token holds inside, in a buffer to wipe; raises FormatError."""
+def join_parts(secret: bytes | bytearray, claims: bytes) -> bytearray:
+    """Return the plaintext of a token, in a buffer to wipe; raises FormatError."""
     if len(secret) != SECRET_LENGTH or not 1 <= len(claims) <= CLAIMS_LIMIT:
         raise FormatError("a part of the session has a wrong length")
     return bytearray(secret) + claims
 
 
 def split_parts(inside: bytearray) -> tuple[bytearray, bytes]:
-    """Return secret and claims of `sealed_parts`; raises FormatError."""
+    """Return secret and claims of `join_parts`; raises FormatError."""
     if len(inside) <= SECRET_LENGTH:
         raise FormatError("not a session token")
     return inside[:SECRET_LENGTH], bytes(inside[SECRET_LENGTH:])
 
 
 def to_text(token: bytes) -> str:
-    """Return a token as clients see it: base64url without padding, which no URL has to escape."""
+    """Return a token as clients see it: base64url without padding, so that URLs need not escape it."""
     return base64.urlsafe_b64encode(token).decode("ascii").rstrip("=")
 
 
@@ -138,7 +138,7 @@ def from_text(text: str) -> bytes:
     except (ValueError, binascii.Error):
         raise FormatError("not a session token") from None
     expiry_of(token)
-    if to_text(token) != text:  # the other alphabet, padding, bits behind the end
+    if to_text(token) != text:  # the other alphabet, padding, bits after the end
         raise FormatError("not a session token")
     return token
 
@@ -148,6 +148,6 @@ def iso(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-def _deflated(data: bytes) -> bytes:
+def _deflate(data: bytes) -> bytes:
     deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     return deflater.compress(data) + deflater.flush()

@@ -1,6 +1,6 @@
-"""Wrapped key material and other sealed secrets: the envelope they are stored in, and how material is named.
+"""Wrapped key material and other sealed secrets: the envelope that stores them, and the names of material.
 
-Page: docs/formats/wrapped-material.md. What travels to the keyholder is `Material.encoded`: the binding (key id,
+Page: docs/formats/wrapped-material.md. `Material.encoded` is sent to the keyholder: the binding (key id,
 material id, spec; associated data of the envelope) and the envelope itself.
 """
 
@@ -20,7 +20,7 @@ HEADER_LENGTH = _HEADER.size
 
 
 class Kind(IntEnum):
-    """What an envelope holds; each kind has its own key derivation label."""
+    """The content of an envelope; each kind has its own key derivation label."""
 
     MATERIAL = 1
     SECRET_ACCESS_KEY = 2
@@ -43,7 +43,7 @@ class Envelope:
 class Material:
     """One version of a KMS key's material as the store keeps it: `wrapped` opens in the keyholder only.
 
-    Raises FormatError when made with ids or lengths that the format does not have.
+    Raises FormatError for ids or lengths that the format does not have.
     """
 
     key_id: str
@@ -86,7 +86,7 @@ def parse_material(data: bytes) -> Material:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Return the bytes of an envelope; raises FormatError when a part has another length than the format's."""
+    """Return the bytes of an envelope; raises FormatError if a part has a wrong length."""
     if len(envelope.salt) != 32 or len(envelope.commitment) != 32:
         raise FormatError("a part of the envelope has a wrong length")
     _check_length(len(envelope.sealed) - _TAG)
@@ -94,7 +94,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def parse(data: bytes) -> Envelope:
-    """Return the parts of an envelope; raises FormatError on bytes that are no envelope of a known version."""
+    """Return the parts of an envelope; raises FormatError on any other bytes, or an unknown version."""
     _check_length(len(data) - HEADER_LENGTH - _TAG)
     version, kind, salt, commitment = _HEADER.unpack_from(data)
     if version != VERSION:

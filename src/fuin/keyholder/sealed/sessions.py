@@ -34,7 +34,7 @@ class Sessions:
         if expiry > now + session_token.LIFE_LIMIT + _CLOCKS:
             raise FormatError("a session that is too long")
         secret = base64.b64encode(os.urandom(30))
-        inside = session_token.sealed_parts(secret, claims)
+        inside = session_token.join_parts(secret, claims)
         try:
             token = sealing.seal(
                 self._root.key, sealing.LABEL_SESSION, session_token.prefix(expiry),
