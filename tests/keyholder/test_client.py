@@ -101,8 +101,8 @@ def test_keyholder_that_is_away_is_not_waited_for_by_everybody(tmp_path: Path, m
 
 def test_waiting_requests_are_bounded(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A keyholder that does not read gets only so many requests, and so many bytes of them; the rest fail at once."""
-    monkeypatch.setattr(connection, "IN_FLIGHT_AT_MOST", 500)
-    monkeypatch.setattr(connection, "BYTES_AT_MOST", 100_000)
+    monkeypatch.setattr(connection, "IN_FLIGHT_LIMIT", 500)
+    monkeypatch.setattr(connection, "UNREAD_LIMIT", 100_000)
 
     async def refused(client: Keyholder, count: int, size: int) -> tuple[int, int]:
         asked = [asyncio.create_task(client.record(bytes(size))) for _ in range(count)]

@@ -47,8 +47,10 @@ def test_record_follows_the_draft() -> None:
 
 def test_operations_are_rows_with_plain_answers() -> None:
     """An operation with a key takes the material first, leaves one record, and its answer needs no conversion."""
-    for code, (row, _) in operations.OPERATIONS.items():
-        assert row.code == code
+    rows = {row.code: row for row in REQUESTS}
+    for code, (count, use, decoders, _) in operations.OPERATIONS.items():
+        row = rows[code]
+        assert (count, (use,), decoders) == (len(row.fields), row.uses, row.decoders)
         assert row.fields[0].name == "material"
         assert len(row.uses) == 1
         assert all(field.codec is OCTETS for field in row.answer), row

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from fuin.errors import FormatError
 from fuin.keyholder.backends.interface import UsableMaterial
 from fuin.keyholder.wire import requests
-from fuin.keyholder.wire.requests import Request
+from fuin.keyholder.wire.codecs import Conversion
 
 KeyOperation = Callable[..., Sequence[bytes]]
 
@@ -81,9 +81,9 @@ def _public_key(material: UsableMaterial) -> Sequence[bytes]:
     return (material.public_key(),)
 
 
-# opcode -> the request's row, and the operation
-OPERATIONS: dict[int, tuple[Request, KeyOperation]] = {
-    request.code: (request, operation)
+# opcode -> number of fields, the use in the record, the decoders of the fields, the operation
+OPERATIONS: dict[int, tuple[int, int, Conversion, KeyOperation]] = {
+    request.code: (request.count, request.uses[0], request.decoders, operation)
     for request, operation in (
         (requests.DATA_KEY, generate_data_key),
         (requests.DATA_KEY_WITHOUT_PLAINTEXT, generate_data_key_without_plaintext),

@@ -21,7 +21,7 @@ from fuin.keyholder.loop.operations import OPERATIONS, KeyOperation, random_byte
 from fuin.keyholder.sealed.memory import wipe
 from fuin.keyholder.sealed.sessions import Sessions
 from fuin.keyholder.wire import requests
-from fuin.keyholder.wire.codecs import Conversion, convert
+from fuin.keyholder.wire.codecs import Conversion
 from fuin.keyholder.wire.requests import Request
 from fuin.keyholder.wire.statuses import Status
 
@@ -112,10 +112,10 @@ class Service:
         """Return the reply to a request; an error of one request is its answer, and never ends the process."""
         keyed = self._operations.get(code)
         if keyed is not None:
-            request, operation = keyed
-            if len(fields) != request.count:
+            count, use, decoders, operation = keyed
+            if len(fields) != count:
                 return _invalid_request_reply("a request with a wrong number of fields")
-            return self._use_key(request.uses[0], operation, fields, request.decoders)
+            return self._use_key(use, operation, fields, decoders)
         entry: tuple[Request, Callable[..., Any]] | None = self._answerers.get(code) or self._recorders.get(code)
         if entry is None:
             return _invalid_request_reply("a request that this keyholder does not know")
@@ -142,21 +142,22 @@ class Service:
         return handler(*values)
 
     def _use_key(
-        self, use: int, operation: KeyOperation, fields: list[bytes], conversion: Conversion = ()
+        self, use: int, operation: KeyOperation, fields: list[bytes], decoders: Conversion = ()
     ) -> Reply:  # fmt: skip
         """Open material, do the operation, and record it under the material's names, whatever its outcome is.
 
-        The material is the first field, the draft the last; those between them are the operation's.
+        The material is the first field, and the draft the last. The fields become the operation's arguments, in place.
         """
-        draft = fields[-1]
+        values: list[Any] = fields
+        draft = values.pop()
         try:
-            material = self._backend.material(fields[0])
+            values[0] = material = self._backend.material(fields[0])
         except Exception as error:
             return _failure_reply(error, use, *_material_names(fields[0]), draft)
         try:
-            if conversion:
-                convert(fields, conversion)
-            answer = operation(material, *fields[1:-1])
+            for at, decode in decoders:
+                values[at] = decode(values[at])
+            answer = operation(*values)
         except Exception as error:
             return _failure_reply(error, use, material.name, material.material_id, draft)
         done = _tuple(Use, (use, record.DONE, material.name, material.material_id, draft))

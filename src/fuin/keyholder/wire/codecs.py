@@ -22,9 +22,9 @@ _U64 = struct.Struct(">Q")
 
 
 class Codec(NamedTuple):
-    """How a value becomes the bytes of a field and back; `notation` stands before the field's name in the page.
+    """How a value becomes the bytes of a field and back; the page has the `notation` before the field's name.
 
-    Both functions may raise struct.error or UnicodeError, which `convert` turns into FormatError.
+    `decode` raises FormatError. `encode` may also raise struct.error or ValueError, which `convert` turns into it.
     """
 
     notation: str
@@ -41,11 +41,36 @@ class Field(NamedTuple):
     optional: bool = False
 
 
+def _decode_text(field: bytes) -> str:
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        raise FormatError("an identifier that is not UTF-8") from None
+
+
+def _decode_u8(field: bytes) -> int:
+    if len(field) != 1:
+        raise FormatError("a number of another size than one byte")
+    return field[0]
+
+
+def _decode_u32(field: bytes) -> Any:
+    if len(field) != 4:
+        raise FormatError("a number of another size than four bytes")
+    return _U32.unpack(field)[0]
+
+
+def _decode_u64(field: bytes) -> Any:
+    if len(field) != 8:
+        raise FormatError("a number of another size than eight bytes")
+    return _U64.unpack(field)[0]
+
+
 OCTETS = Codec("")
-TEXT = Codec("", str.encode, bytes.decode)
-U8 = Codec("u8 ", lambda number: bytes((number,)), lambda field: field[0])
-U32 = Codec("u32 ", _U32.pack, lambda field: _U32.unpack(field)[0])
-U64 = Codec("u64 ", _U64.pack, lambda field: _U64.unpack(field)[0])
+TEXT = Codec("", str.encode, _decode_text)
+U8 = Codec("u8 ", lambda number: bytes((number,)), _decode_u8)
+U32 = Codec("u32 ", _U32.pack, _decode_u32)
+U64 = Codec("u64 ", _U64.pack, _decode_u64)
 FLAG = Codec("u8 ", lambda value: b"\1" if value else b"\0", b"\1".__eq__)
 
 
@@ -94,9 +119,8 @@ def convert(values: list[Any], conversion: Conversion) -> list[Any]:
     try:
         for at, function in conversion:
             values[at] = function(values[at])
-    except IndexError:  # the optional fields at the end, or an empty field instead of one byte
-        if at < len(values):
-            raise FormatError("a field of a wrong length") from None
+    except IndexError:
+        pass  # the optional values at the end
     except (struct.error, ValueError):  # UnicodeError is a ValueError
-        raise FormatError("a field of a wrong form, or a value that the field has no room for") from None
+        raise FormatError("a value that its field has no room for") from None
     return values
