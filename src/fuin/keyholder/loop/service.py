@@ -155,8 +155,9 @@ class Service:
         except Exception as error:
             return _failure_reply(error, use, *_material_names(fields[0]), draft)
         try:
-            for at, decode in decoders:
-                values[at] = decode(values[at])
+            if decoders:
+                for at, decode in decoders:
+                    values[at] = decode(values[at])
             answer = operation(*values)
         except Exception as error:
             return _failure_reply(error, use, material.name, material.material_id, draft)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.errors import KeyholderUnavailable
 from fuin.keyholder.wire import requests
+from fuin.keyholder.wire.codecs import convert
 from fuin.keyholder.wire.connection import IN_FLIGHT_LIMIT, Answer, KeyholderConnection
 from fuin.keyholder.wire.sockets import connect_unix
 
@@ -69,10 +70,11 @@ class Line:
 
     def ask(self, request: Request, *values: Any) -> Awaitable[Answer]:
         """Send the values of a request, over a new connection if need be; see `KeyholderConnection.ask`."""
+        fields = convert(list(values), request.encoders) if request.encoders else values  # `pack`, without its call
         connection = self._connection
         if connection is None or connection.lost:
-            return self._ask_anew(request.code, request.pack(values))
-        return connection.ask(request.code, request.pack(values))
+            return self._ask_anew(request.code, fields)
+        return connection.ask(request.code, fields)
 
     async def _ask_anew(self, code: int, fields: Sequence[bytes]) -> Answer:
         await self.connect()

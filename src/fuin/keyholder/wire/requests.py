@@ -34,7 +34,7 @@ class Request:
     """One row of the table, with the conversions of its fields and of its answer's made ready."""
 
     __slots__ = (
-        "_answer_decoders", "_answer_encoders", "_encoders", "answer", "code", "count", "decoders", "fields", "name",
+        "_answer_decoders", "_answer_encoders", "answer", "code", "count", "decoders", "encoders", "fields", "name",
         "pace", "uses",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class Request:
     ) -> None:
         self.code, self.name, self.fields, self.answer = code, name, tuple(fields), tuple(answer)
         self.uses, self.pace, self.count = tuple(uses), pace, len(fields)
-        self._encoders, self.decoders = encoders(fields), decoders(fields)
+        self.encoders, self.decoders = encoders(fields), decoders(fields)
         self._answer_encoders, self._answer_decoders = encoders(answer), decoders(answer)
 
     def is_for_key_maker(self, spec: str) -> bool:
@@ -58,7 +58,7 @@ class Request:
 
     def pack(self, values: Sequence[Any]) -> Sequence[bytes]:
         """Return the fields of the request's values; raises FormatError for a value that a field has no room for."""
-        return convert(list(values), self._encoders) if self._encoders else values
+        return convert(list(values), self.encoders) if self.encoders else values
 
     def unpack(self, fields: list[bytes]) -> list[Any]:
         """Convert the request's fields into its values, in place, and return them; raises FormatError."""
