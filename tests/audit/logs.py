@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.audit.segments import Entry, entries, read, segments
 from fuin.formats import record
 from fuin.keyholder.sealed.audit_signature import AuditSigner
@@ -20,10 +20,10 @@ def opened(folder: Path, signer: AuditSigner = SIGNER) -> Log:
     return Log.open(folder, signer.public_key, signer.sign, signer.check)
 
 
-def use(number: int) -> Use:
+def use(number: int) -> RecordedUse:
     """Return a use whose draft names its own request."""
     draft = b'{"request":"r-%d","operation":"kms:Decrypt"}' % number
-    return Use(record.DECRYPT, record.DONE, KEY_ID, bytes(32), draft)
+    return RecordedUse(record.DECRYPT, record.DONE, KEY_ID, bytes(32), draft)
 
 
 def written(folder: Path, turns: int = 4, each: int = 3, segment_limit: int | None = None) -> Path:

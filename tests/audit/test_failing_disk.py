@@ -8,7 +8,7 @@ import pytest
 
 from fuin.audit import log as log_module
 from fuin.audit import reader
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.audit.segments import segments, write_durably
 from fuin.audit.verify import verify
 from fuin.formats import record
@@ -23,10 +23,10 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(tmp_path / "log", monkeypatch)
 
 
-def large(number: int, size: int = 3 * PAGE) -> Use:
+def large(number: int, size: int = 3 * PAGE) -> RecordedUse:
     """Return a use whose record takes several pages."""
     draft = b'{"request":"r-%d","padding":"%s"}' % (number, b"x" * size)
-    return Use(record.DECRYPT, record.DONE, KEY_ID, bytes(32), draft)
+    return RecordedUse(record.DECRYPT, record.DONE, KEY_ID, bytes(32), draft)
 
 
 def found_in(folder: Path, log: Log | None = None) -> set[str]:

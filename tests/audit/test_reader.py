@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fuin.audit import reader
-from fuin.audit.log import Use
+from fuin.audit.log import RecordedUse
 from fuin.audit.segments import segments
 from fuin.formats import record
 from tests.audit.logs import KEY_ID, opened, use, written
@@ -67,8 +67,8 @@ def test_request_id_elsewhere_in_a_draft_is_no_hit(tmp_path: Path) -> None:
     """Only the request of a record counts, not the same text inside another one's facts."""
     log = opened(tmp_path)
     log.append([
-        Use(record.NOTE, record.DONE, "", b"", b'{"request":"r-1","facts":{"request":"r-9"}}'),
-        Use(record.NOTE, record.DONE, "", b"", b'{"request":"r-9"}'),
+        RecordedUse(record.NOTE, record.DONE, "", b"", b'{"request":"r-1","facts":{"request":"r-9"}}'),
+        RecordedUse(record.NOTE, record.DONE, "", b"", b'{"request":"r-9"}'),
     ])  # fmt: skip
     log.close()
     assert requests(reader.find(tmp_path, "r-9")) == ["r-9"]
@@ -93,7 +93,7 @@ def test_one_entry_in_full(log: Path) -> None:
 def test_unreadable_draft_is_shown_in_hex(tmp_path: Path, draft: bytes) -> None:
     """The keyholder takes any draft; a reader shows what it cannot read and goes on."""
     log = opened(tmp_path)
-    log.append([Use(record.NOTE, record.DONE, "", b"", draft), use(1)])
+    log.append([RecordedUse(record.NOTE, record.DONE, "", b"", draft), use(1)])
     log.close()
     unreadable, readable = list(reader.entries(tmp_path))[1:]
     assert unreadable.draft == {"unreadable": draft.hex()}
@@ -103,7 +103,7 @@ def test_unreadable_draft_is_shown_in_hex(tmp_path: Path, draft: bytes) -> None:
 def test_unknown_numbers_are_shown(tmp_path: Path) -> None:
     """A use or outcome of a later version is shown by its number."""
     log = opened(tmp_path)
-    log.append([Use(77, 66, "", b"", b"{}")])
+    log.append([RecordedUse(77, 66, "", b"", b"{}")])
     log.close()
     entry = list(reader.entries(tmp_path))[-1]
     assert (entry.use, entry.outcome) == ("use-77", "outcome-66")

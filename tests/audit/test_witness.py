@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from fuin.audit import witness
-from fuin.audit.log import Use
+from fuin.audit.log import RecordedUse
 from fuin.formats import record
 from tests.audit.logs import KEY_ID, only, opened, parts, written
 
 
-def noted(**members: object) -> Use:
+def noted(**members: object) -> RecordedUse:
     """Return a note with a draft of these members."""
-    return Use(record.NOTE, record.DONE, "", b"", json.dumps(members, separators=(",", ":")).encode())
+    return RecordedUse(record.NOTE, record.DONE, "", b"", json.dumps(members, separators=(",", ":")).encode())
 
 
-def log_of(folder: Path, *uses: Use, segment_limit: int = 1 << 26) -> Path:
+def log_of(folder: Path, *uses: RecordedUse, segment_limit: int = 1 << 26) -> Path:
     """Write a log with a turn for each use."""
     log = opened(folder)
     log.segment_limit = segment_limit
@@ -64,7 +64,7 @@ def test_segments_behind_enough_commits_are_not_read(tmp_path: Path, monkeypatch
 )
 def test_what_a_client_says_is_no_commit(tmp_path: Path, draft: bytes) -> None:
     """Only the number that the server puts at the top of a draft counts, wherever else the word stands."""
-    use = Use(record.ENCRYPT, record.DONE, KEY_ID, bytes(32), draft)
+    use = RecordedUse(record.ENCRYPT, record.DONE, KEY_ID, bytes(32), draft)
     assert witness.highest_commit(log_of(tmp_path / "audit", use)) == 0
 
 
@@ -75,11 +75,11 @@ def test_what_a_client_says_is_no_commit(tmp_path: Path, draft: bytes) -> None:
         (False, [noted(operation=witness.FIRST_ACCOUNT), noted(operation=witness.FIRST_ACCOUNT)]),
         (True, [noted(operation=witness.FIRST_ACCOUNT, commit=1)]),
         (True, [noted(operation="fuin:CreateUser")]),
-        (True, [Use(record.DATA_KEY, record.DONE, KEY_ID, bytes(32), b"{}")]),
+        (True, [RecordedUse(record.DATA_KEY, record.DONE, KEY_ID, bytes(32), b"{}")]),
         (True, [noted(operation="kms:ListKeys", error="AccessDeniedException")]),
     ],
 )
-def test_history_is_what_no_first_start_leaves(tmp_path: Path, expected: bool, uses: list[Use]) -> None:
+def test_history_is_what_no_first_start_leaves(tmp_path: Path, expected: bool, uses: list[RecordedUse]) -> None:
     """Openings and the note of an account that was not made yet are a first start's; all else is a server's."""
     assert witness.has_history(log_of(tmp_path / "audit", *uses)) is expected
 

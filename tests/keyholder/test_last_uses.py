@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fuin.access.principal import Principal
 from fuin.audit import reader
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.audit.segments import segments
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import context, record
@@ -227,9 +227,9 @@ def key(number: int) -> str:
     return f"{number:08x}-12ab-34cd-56ef-1234567890ab"
 
 
-def use(key_id: str, one: bytes, *, what: int = record.DECRYPT, outcome: int = record.DONE) -> Use:
+def use(key_id: str, one: bytes, *, what: int = record.DECRYPT, outcome: int = record.DONE) -> RecordedUse:
     """Return a use of a key."""
-    return Use(what, outcome, key_id, bytes(32), one)
+    return RecordedUse(what, outcome, key_id, bytes(32), one)
 
 
 def rotated(folder: Path) -> None:

@@ -29,7 +29,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk has no 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between two tries on a disk that fails
 
 
-class Use(NamedTuple):
+class RecordedUse(NamedTuple):
     """One use to be recorded; the log adds sequence and time."""
 
     use: int
@@ -46,7 +46,7 @@ class StillFailing(OSError):
 class Follower(Protocol):
     """A reader that follows the log in memory."""
 
-    def add_uses(self, now: int, done: Sequence[Use]) -> None:
+    def add_uses(self, now: int, done: Sequence[RecordedUse]) -> None:
         """Add uses whose records are now durable; `now` is their time in nanoseconds since 1970."""
 
     def end_segment(self, position: Position) -> None:
@@ -72,7 +72,9 @@ class Log:
         self._recent = RecentBytes()
         self._is_in_doubt = True
         self._unwanted_segment: Path | None = None  # a segment that must not come after the open one
-        self._pending_notes: list[Use] = []  # the next write begins with them; they say what happened to the log itself
+        self._pending_notes: list[
+            RecordedUse
+        ] = []  # the next write begins with them; they say what happened to the log itself
         self._refused_count = 0  # records refused since the last one that was written
         self._pause = _FIRST_PAUSE
         self._next_try = 0.0  # on the monotonic clock
@@ -98,7 +100,7 @@ class Log:
         log.try_again()
         return log
 
-    def append(self, uses: Sequence[Use]) -> None:
+    def append(self, uses: Sequence[RecordedUse]) -> None:
         """Append records and their checkpoint, durably; there must be at least one.
 
         Raises OSError if the disk does not take them: then nothing is recorded, and no answer may leave.
@@ -138,12 +140,12 @@ class Log:
 
     # Appending
 
-    def _append(self, uses: Sequence[Use]) -> int:
+    def _append(self, uses: Sequence[RecordedUse]) -> int:
         if self._is_in_doubt or self._unwanted_segment is not None:
             self._make_certain()
         return self._write_next(uses)
 
-    def _write_next(self, uses: Sequence[Use]) -> int:
+    def _write_next(self, uses: Sequence[RecordedUse]) -> int:
         """Write a batch after the last one; returns its time."""
         now = time.time_ns()
         batch, position = self._chain((*self._notes_to_write(), *uses) if self.refusing else uses, now)
@@ -157,7 +159,7 @@ class Log:
             self._resume()
         return now
 
-    def _chain(self, uses: Sequence[Use], now: int) -> tuple[bytes, Position]:
+    def _chain(self, uses: Sequence[RecordedUse], now: int) -> tuple[bytes, Position]:
         sequence, head = self.position.sequence, self.position.head
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
@@ -281,7 +283,7 @@ class Log:
             raise OSError(errno.EIO, str(error)) from None
         return good
 
-    def _notes_to_write(self) -> list[Use]:
+    def _notes_to_write(self) -> list[RecordedUse]:
         records = list(self._pending_notes)
         if self._refused_count:
             records.append(_note(record.RECOVERED, refused=self._refused_count))
@@ -304,9 +306,9 @@ class Log:
             self._pending_notes.append(_recovery_note(good.torn))
 
 
-def _recovery_note(dropped: bytes) -> Use:
+def _recovery_note(dropped: bytes) -> RecordedUse:
     return _note(record.RECOVERED, bytes=len(dropped), sha256=hashlib.sha256(dropped).hexdigest())
 
 
-def _note(use: int, **members: object) -> Use:
-    return Use(use, record.DONE, "", b"", json.dumps(members).encode())
+def _note(use: int, **members: object) -> RecordedUse:
+    return RecordedUse(use, record.DONE, "", b"", json.dumps(members).encode())

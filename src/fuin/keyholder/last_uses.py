@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fuin.audit import segments
 from fuin.audit.chain import Position, sequence_of, use_of
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.audit.segments import LogSegment
 from fuin.errors import FormatError
 from fuin.formats import last_uses, record
@@ -62,7 +62,7 @@ class LastUses:
         found = self._last.get(_use_name(key_id, region))
         return None if found is None else _with_request_id(found)
 
-    def add_uses(self, now: int, done: Sequence[Use]) -> None:
+    def add_uses(self, now: int, done: Sequence[RecordedUse]) -> None:
         """Add uses whose records are now durable; `now` is their time.
 
         The newest come first: under load most uses of a turn are of few keys, and only one of each is parsed.
@@ -134,7 +134,7 @@ class LastUses:
                 self.tracking_start = record.parse(data).time
             if use_of(data) in _TRACKED and data[_OUTCOME_AT] == record.DONE:
                 one = record.parse(data)
-                self.add_uses(one.time, (Use(one.use, one.outcome, one.key_id, one.material_id, one.draft),))
+                self.add_uses(one.time, (RecordedUse(one.use, one.outcome, one.key_id, one.material_id, one.draft),))
 
 
 def _use_name(key_id: str, region: str) -> str:

@@ -53,7 +53,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
 from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
@@ -111,7 +111,7 @@ class Server:
     def turn(self) -> None:
         """Take one turn: read all, do all, record all, answer all."""
         outbox: Outbox = []
-        uses: list[Use] = []
+        uses: list[RecordedUse] = []
         size = 0
         ready = self._selector.select(0 if self._slow_queue else self._log.retry_delay())
         if self._skipped_peers:
@@ -170,7 +170,7 @@ class Server:
         self._peers.discard(peer)
         peer.close()
 
-    def _serve(self, peer: Peer, events: int, outbox: Outbox, uses: list[Use]) -> int:
+    def _serve(self, peer: Peer, events: int, outbox: Outbox, uses: list[RecordedUse]) -> int:
         """Read and do a peer's requests; returns the bytes read. Replies without a use are sent at once."""
         try:
             if events & selectors.EVENT_WRITE:
@@ -201,7 +201,7 @@ class Server:
             self._send(peer, unrecorded)
         return size
 
-    def _serve_slow_operations(self, outbox: Outbox, uses: list[Use]) -> None:
+    def _serve_slow_operations(self, outbox: Outbox, uses: list[RecordedUse]) -> None:
         """Do this turn's share of the slow operations; those of a peer that has gone are not done."""
         for peer, correlation, code, fields in self._slow_queue.take_share():
             if peer in self._peers:
@@ -222,7 +222,7 @@ class Server:
         except KeyholderUnavailable as error:
             deliver(error)
 
-    def _deliver(self, peer: Peer, correlation: int, reply: Reply, outbox: Outbox, uses: list[Use]) -> None:
+    def _deliver(self, peer: Peer, correlation: int, reply: Reply, outbox: Outbox, uses: list[RecordedUse]) -> None:
         """Send a reply, or put it into the outbox if it has uses to be recorded first."""
         answers: list[Answer] = [(correlation, reply.status, reply.fields)]
         if reply.uses:
@@ -231,7 +231,7 @@ class Server:
         else:
             self._send(peer, answers)
 
-    def _append_records(self, outbox: Outbox, uses: list[Use]) -> Outbox:
+    def _append_records(self, outbox: Outbox, uses: list[RecordedUse]) -> Outbox:
         """Append the records of a turn and return its outbox; if the disk refuses them, with refusals only."""
         was_refusing = self._log.refusing
         try:

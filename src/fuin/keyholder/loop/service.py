@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from fuin import ids
-from fuin.audit.log import Log, Use
+from fuin.audit.log import Log, RecordedUse
 from fuin.errors import FormatError, FuinError, ImportTokenExpired, MaterialDamaged, SessionExpired, TamperedError
 from fuin.formats import record, wrapped
 from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
@@ -25,7 +25,7 @@ from fuin.keyholder.wire.codecs import Conversion
 from fuin.keyholder.wire.requests import Request
 from fuin.keyholder.wire.statuses import Status
 
-_NO_USES: tuple[Use, ...] = ()
+_NO_USES: tuple[RecordedUse, ...] = ()
 _OK = int(Status.OK)
 _tuple = tuple.__new__  # makes a named tuple in half the time of its own constructor, twice for every request
 
@@ -37,7 +37,7 @@ class Reply(NamedTuple):
 
     status: int
     fields: Sequence[bytes]
-    uses: Sequence[Use]
+    uses: Sequence[RecordedUse]
 
 
 class DeferredReply(NamedTuple):
@@ -161,7 +161,7 @@ class Service:
             answer = operation(*values)
         except Exception as error:
             return _failure_reply(error, use, material.name, material.material_id, draft)
-        done = _tuple(Use, (use, record.DONE, material.name, material.material_id, draft))
+        done = _tuple(RecordedUse, (use, record.DONE, material.name, material.material_id, draft))
         return _tuple(Reply, (_OK, answer, (done,)))
 
     def _re_encrypt(
@@ -196,7 +196,7 @@ class Service:
             material = self._backend.seal_material(key_id, spec, result_or_raise(result))
         except Exception as error:
             return _failure_reply(error, record.CREATE_MATERIAL, "", b"", draft)
-        use = Use(record.CREATE_MATERIAL, record.DONE, key_id, material.material_id, draft)
+        use = RecordedUse(record.CREATE_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
     def _data_key_pair(self, *values: Any) -> Reply | DeferredReply:
@@ -257,7 +257,7 @@ class Service:
             material = self._backend.seal_imported(key_id, spec, result_or_raise(result))
         except Exception as error:
             return _failure_reply(error, record.IMPORT_MATERIAL, key_id, b"", draft)
-        use = Use(record.IMPORT_MATERIAL, record.DONE, key_id, material.material_id, draft)
+        use = RecordedUse(record.IMPORT_MATERIAL, record.DONE, key_id, material.material_id, draft)
         return Reply(Status.OK, [material.encoded], (use,))
 
     def _random(self, length: int, draft: bytes) -> Reply:
@@ -265,10 +265,10 @@ class Service:
             data = random_bytes(length)
         except FuinError as error:
             return _failure_reply(error, record.RANDOM, "", b"", draft)
-        return Reply(Status.OK, [data], (Use(record.RANDOM, record.DONE, "", b"", draft),))
+        return Reply(Status.OK, [data], (RecordedUse(record.RANDOM, record.DONE, "", b"", draft),))
 
     def _record(self, draft: bytes) -> Reply:
-        return Reply(Status.OK, (), (Use(record.NOTE, record.DONE, "", b"", draft),))
+        return Reply(Status.OK, (), (RecordedUse(record.NOTE, record.DONE, "", b"", draft),))
 
     def _seal_secret(self, access_key_id: str, secret: bytes) -> Sequence[bytes]:
         return (self._backend.seal_secret(access_key_id, secret),)
@@ -317,7 +317,7 @@ def _failure_reply(
     """Return the reply to a failed request, recorded if it was a use; only our own texts are safe to show."""
     status, outcome = next((status, outcome) for kind, status, outcome in _FAILURES if isinstance(error, kind))
     reason = str(error) if isinstance(error, FuinError) else "the keyholder failed"
-    uses = _NO_USES if use is None else (Use(use, outcome, key_id, material_id, draft),)
+    uses = _NO_USES if use is None else (RecordedUse(use, outcome, key_id, material_id, draft),)
     return Reply(status, [reason.encode()], uses)
 
 
