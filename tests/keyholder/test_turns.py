@@ -15,8 +15,8 @@ from fuin.formats import frames
 from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.last_uses import LastUses
 from fuin.keyholder.loop import server as server_module
-from fuin.keyholder.loop.server import Server
-from fuin.keyholder.loop.service import Service
+from fuin.keyholder.loop.server import KeyholderServer
+from fuin.keyholder.loop.service import KeyholderService
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.sealed.sessions import Sessions
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyholderServer]:
     """Give a keyholder's loop, whose turns the test takes; one turn has room for one peer that sends."""
     monkeypatch.setattr(server_module, "TURN_LIMIT", 0)
     monkeypatch.setattr("signal.set_wakeup_fd", lambda *_, **__: None)
@@ -41,9 +41,9 @@ def server(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     signer = AuditSigner(root)
     log = Log.open(tmp_path, signer.public_key, signer.sign, signer.check)
     last_uses = LastUses.open(root, tmp_path, log)
-    service = Service(SoftwareBackend(root), Sessions(root), last_uses, log, signer.public_key)
+    service = KeyholderService(SoftwareBackend(root), Sessions(root), last_uses, log, signer.public_key)
     with bind_unix(path) as listener:
-        made = Server(listener, service, log)
+        made = KeyholderServer(listener, service, log)
         made._listener.setblocking(False)
         made._selector.register(listener, 1)
         yield made
@@ -60,7 +60,7 @@ def answered(peer: socket.socket) -> bool:
         return False
 
 
-def test_everybody_has_a_turn(server: Server, path: Path) -> None:
+def test_everybody_has_a_turn(server: KeyholderServer, path: Path) -> None:
     """When a turn is full before all were read, the next one begins with those who had to wait."""
     peers = [connect_unix(path) for _ in range(6)]
     for _ in peers:
@@ -77,7 +77,7 @@ def test_everybody_has_a_turn(server: Server, path: Path) -> None:
     assert min(served) >= 3, served
 
 
-def test_log_goes_on_with_nobody_asking(server: Server, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_goes_on_with_nobody_asking(server: KeyholderServer, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an outage of the disk the keyholder takes a turn of its own accord, and the log takes records again."""
 
     def fail(_: int) -> None:

@@ -15,8 +15,8 @@ from fuin.keyholder import command
 from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.hardening import harden
 from fuin.keyholder.last_uses import LastUses
-from fuin.keyholder.loop.server import Server, say
-from fuin.keyholder.loop.service import Service
+from fuin.keyholder.loop.server import KeyholderServer, say
+from fuin.keyholder.loop.service import KeyholderService
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
 from fuin.keyholder.sealed.sessions import Sessions
@@ -91,8 +91,8 @@ def serve(arguments: command.Command, start: StartReport) -> None:
         log = Log.open(arguments.audit, signer.public_key, signer.sign, signer.check)
         with contextlib.closing(log), socket.socket(fileno=arguments.listener) as listener:
             last_uses = LastUses.open(root, arguments.audit, log)
-            service = Service(backend, Sessions(root), last_uses, log, signer.public_key)
-            server = Server(listener, service, log)
+            service = KeyholderService(backend, Sessions(root), last_uses, log, signer.public_key)
+            server = KeyholderServer(listener, service, log)
             start.report_ready()
             try:
                 server.run()

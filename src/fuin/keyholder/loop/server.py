@@ -5,11 +5,11 @@ data key. At the same moment Bob asks W2 to decrypt a ciphertext blob, Carl asks
 key, and Dora asks W2 for a new RSA_4096 key. The workers have decided that all four may; the keyholder trusts them in
 this, and in nothing more.
 
-The turn (`Server.turn`):
+The turn (`KeyholderServer.turn`):
 
 1. Read all. `select` names the sockets with something to read. One `recv` takes at most 128 KiB from each peer, and
    a turn about 4 MiB from all. Peers that a full turn has skipped are first in the next one.
-2. Do all. `Service.handle` does a request and gives a `Reply`: the answer, and the uses of keys to be recorded. Ann's
+2. Do all. `KeyholderService.handle` does a request and gives a `Reply`: the answer, and the uses of keys to be recorded. Ann's
    reply has one use: data-key, ok, key id, material id, and the draft in which W1 says who asked and by which
    decision. Her answer waits in the outbox. A reply without a use, such as a Signature V4 signing key, is sent now.
 3. Record all. `Log.append` chains the records of all uses of this turn under one signed checkpoint, with one write and
@@ -24,7 +24,7 @@ Requests that take long must not delay Ann:
 
 * Carl's signature takes 4 ms, in which no other thread can run. It goes into a queue (`slow_operations`), of which each
   turn does as much as fits 4 ms, and one request at least. Its use is recorded in the turn that does it.
-* Dora's key takes about a second. `Service.handle` gives a `DeferredReply`: its `work` runs in one thread beside the
+* Dora's key takes about a second. `KeyholderService.handle` gives a `DeferredReply`: its `work` runs in one thread beside the
   loop (`key_maker`), where other threads can run. When the key is made, the thread wakes the loop through a pipe. The
   loop then calls `finish`, which seals the key and gives the reply, and that turn records and answers it as any other.
 
@@ -58,7 +58,7 @@ from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
 from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
 from fuin.keyholder.loop.peer import Peer, PeerGone
-from fuin.keyholder.loop.service import DeferredReply, Reply, Service
+from fuin.keyholder.loop.service import DeferredReply, KeyholderService, Reply
 from fuin.keyholder.loop.slow_operations import SLOW_CODES, SlowOperationQueue, is_slow_operation
 from fuin.keyholder.wire.sockets import peer_uid
 from fuin.keyholder.wire.statuses import Status
@@ -74,10 +74,10 @@ Outbox = list[tuple[Peer, list[Answer]]]  # answers that leave when the records 
 _REFUSAL = (b"the audit log cannot be written",)
 
 
-class Server:
+class KeyholderServer:
     """Serves the peers of one listening socket until SIGTERM; a disk that refuses the log does not end it."""
 
-    def __init__(self, listener: socket.socket, service: Service, log: Log) -> None:
+    def __init__(self, listener: socket.socket, service: KeyholderService, log: Log) -> None:
         self._listener = listener
         self._service = service
         self._log = log

@@ -62,7 +62,7 @@ _FAILURES: tuple[tuple[type[Exception], Status, int], ...] = (
 )
 
 
-class Service:
+class KeyholderService:
     """Answers requests; it knows the backend and the log's position, no socket and no file."""
 
     def __init__(
