@@ -11,7 +11,7 @@ import pytest
 
 from fuin.cli import story
 from fuin.formats import blob, context
-from fuin.testing.xks_proxy.manager import DISABLED, Encrypted
+from fuin.testing.xks_proxy.manager import DISABLED, ManagerCiphertext
 from fuin.testing.xks_proxy.refusal import STATUSES
 from fuin.testing.xks_proxy.server import Switches
 from fuin.xks.failure import TEXTS, Why
@@ -125,7 +125,7 @@ def test_double_encryption(stores: KeyStores, key: str) -> None:
     assert plaintext not in json.dumps(request.document).encode()
     parts = blob.parse_external(made)
     aad = b"fuin external " + made[:50] + hashlib.sha256(context.encode(PAIRS)).digest()
-    sealed = Encrypted(parts.ciphertext, parts.metadata, parts.iv, parts.tag)
+    sealed = ManagerCiphertext(parts.ciphertext, parts.metadata, parts.iv, parts.tag)
     # The external key manager's owner, with its key: gets Fuin's ciphertext, and no plaintext.
     inner = stores.proxy.manager.decrypt(external_of(stores, key), sealed, aad)
     assert plaintext not in inner

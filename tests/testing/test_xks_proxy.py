@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from fuin.testing.xks_proxy.manager import DISABLED, Encrypted, ExternalKey
+from fuin.testing.xks_proxy.manager import DISABLED, ExternalKey, ManagerCiphertext
 from fuin.testing.xks_proxy.server import Proxy, Server, Switches
 from tests.support.certificates import Authority
 
@@ -91,7 +91,7 @@ def test_what_is_encrypted_is_decrypted(client: Client) -> None:
 
 def test_integrity_value_is_appendix_c() -> None:
     """The ciphertext data integrity value of the specification's example comes out."""
-    example = Encrypted(
+    example = ManagerCiphertext(
         base64.b64decode("ghxkK1txeDNn3q8Y"),
         base64.b64decode("a2V5X3ZlcnNpb249MQ=="),
         base64.b64decode("HMrlRw85cAJUd5Ax"),

@@ -72,9 +72,7 @@ class Log:
         self._recent = RecentBytes()
         self._is_in_doubt = True
         self._unwanted_segment: Path | None = None  # a segment that must not come after the open one
-        self._pending_notes: list[
-            RecordedUse
-        ] = []  # the next write begins with them; they say what happened to the log itself
+        self._pending_notes: list[RecordedUse] = []  # about the log itself; the next write begins with them
         self._refused_count = 0  # records refused since the last one that was written
         self._pause = _FIRST_PAUSE
         self._next_try = 0.0  # on the monotonic clock

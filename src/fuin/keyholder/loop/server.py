@@ -9,9 +9,9 @@ The turn (`KeyholderServer.turn`):
 
 1. Read all. `select` names the sockets with something to read. One `recv` takes at most 128 KiB from each peer, and
    a turn about 4 MiB from all. Peers that a full turn has skipped are first in the next one.
-2. Do all. `KeyholderService.handle` does a request and gives a `Reply`: the answer, and the uses of keys to be recorded. Ann's
-   reply has one use: data-key, ok, key id, material id, and the draft in which W1 says who asked and by which
-   decision. Her answer waits in the outbox. A reply without a use, such as a Signature V4 signing key, is sent now.
+2. Do all. `KeyholderService.handle` does a request and gives a `Reply`: the answer, and the uses of keys to be
+   recorded. Ann's reply has one use: data-key, ok, key id, material id, and the draft in which W1 says who asked and by
+   which decision. Her answer waits in the outbox. A reply without a use, such as a signing key, is sent now.
 3. Record all. `Log.append` chains the records of all uses of this turn under one signed checkpoint, with one write and
    one fdatasync.
 4. Answer all. Only now do the answers in the outbox leave. So whoever has seen a data key or a plaintext can be sure
@@ -24,9 +24,10 @@ Requests that take long must not delay Ann:
 
 * Carl's signature takes 4 ms, in which no other thread can run. It goes into a queue (`slow_operations`), of which each
   turn does as much as fits 4 ms, and one request at least. Its use is recorded in the turn that does it.
-* Dora's key takes about a second. `KeyholderService.handle` gives a `DeferredReply`: its `work` runs in one thread beside the
-  loop (`key_maker`), where other threads can run. When the key is made, the thread wakes the loop through a pipe. The
-  loop then calls `finish`, which seals the key and gives the reply, and that turn records and answers it as any other.
+* Dora's key takes about a second. `KeyholderService.handle` gives a `DeferredReply`: its `work` runs in one thread
+  beside the loop (`key_maker`), where other threads can run. When the key is made, the thread wakes the loop through a
+  pipe. The loop then calls `finish`, which seals the key and gives the reply; that turn records and answers it as any
+  other.
 
 A peer that goes away costs the others nothing. Say W2 is killed. The next `recv` from it finds the end, and `PeerGone`
 makes the loop drop the peer with all that it has not sent to it. If Bob's ciphertext blob was already decrypted, that

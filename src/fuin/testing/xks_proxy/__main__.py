@@ -1,4 +1,4 @@
-"""`python -m fuin.testing.xks_proxy`: the proxy as a process, with keys in a file, for trying out."""
+"""`python -m fuin.testing.xks_proxy`: the proxy as a process, with keys in a file, for trials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECRET = "XKS_PROXY_SECRET_ACCESS_KEY"  # noqa: S105
 
 def main() -> None:
     """Serve until interrupted; the first lines printed are AWS's proxy configuration file."""
-    given = _arguments().parse_args()
+    given = _argument_parser().parse_args()
     keys = _keys(given.keys, given.key)
     secret = os.environ.get(_SECRET) or base64.b64encode(os.urandom(33)).decode()
     access_key_id = given.access_key_id or base64.b32encode(os.urandom(15)).decode()
@@ -33,7 +33,7 @@ def main() -> None:
         server.server_close()
 
 
-def _arguments() -> argparse.ArgumentParser:
+def _argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("fuin.testing.xks_proxy", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8443)
@@ -47,7 +47,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _keys(path: Path | None, wanted: list[str]) -> KeyManager:
-    """Return the keys of a file and those wanted; the file is written anew when there are new ones."""
+    """Return the keys in a file and the ids given; the file is written anew if there are new keys."""
     manager = KeyManager()
     stored: dict[str, list[str]] = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
     for key_id, versions in stored.items():

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from fuin.testing.xks_proxy.manager import Encrypted, KeyManager
+from fuin.testing.xks_proxy.manager import KeyManager, ManagerCiphertext
 from fuin.testing.xks_proxy.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-DATA_LIMIT, AAD_LIMIT, METADATA_LIMIT = 4300, 8192, 20  # bytes; the least that the specification asks for
+DATA_LIMIT, AAD_LIMIT, METADATA_LIMIT = 4300, 8192, 20  # bytes; the lowest limits that the specification allows
 
-_OF_A_USE = ("awsPrincipalArn", "kmsKeyArn", "kmsOperation", "kmsRequestId")
+_USE_METADATA = ("awsPrincipalArn", "kmsKeyArn", "kmsOperation", "kmsRequestId")
 
 
 def health(vendor: str, status: str, request: Document) -> Document:
-    """Return how the proxy and its key manager are (GetHealthStatus)."""
-    _request_metadata(request, ("kmsOperation", "kmsRequestId"))
+    """Return the health of the proxy and its key manager (GetHealthStatus)."""
+    _check_request_metadata(request, ("kmsOperation", "kmsRequestId"))
     return {
         "xksProxyFleetSize": 1,
         "xksProxyVendor": vendor,
@@ -32,31 +32,31 @@ def health(vendor: str, status: str, request: Document) -> Document:
 
 
 def metadata(manager: KeyManager, key_id: str, request: Document) -> Document:
-    """Return what an external key is (GetKeyMetadata)."""
-    _request_metadata(request, ("awsPrincipalArn", "kmsOperation", "kmsRequestId"))
+    """Return the description of an external key (GetKeyMetadata)."""
+    _check_request_metadata(request, ("awsPrincipalArn", "kmsOperation", "kmsRequestId"))
     key = manager.find(key_id)
     return {"keySpec": key.spec, "keyUsage": list(key.usage), "keyStatus": key.status}
 
 
 def encrypt(manager: KeyManager, key_id: str, request: Document) -> Document:
     """Encrypt, and decrypt again before answering, in the order of appendix C."""
-    _request_metadata(request, _OF_A_USE)
-    _algorithm(request)
-    plaintext = _bytes(request, "plaintext", DATA_LIMIT)
-    aad = _optional(request, "additionalAuthenticatedData", AAD_LIMIT)
+    _check_request_metadata(request, _USE_METADATA)
+    _check_algorithm(request)
+    plaintext = _decode_bytes(request, "plaintext", DATA_LIMIT)
+    aad = _optional_bytes(request, "additionalAuthenticatedData", AAD_LIMIT)
     encrypted = manager.encrypt(key_id, plaintext, aad)
     answer = {
-        "ciphertext": _text(encrypted.ciphertext),
-        "ciphertextMetadata": _text(encrypted.metadata),
-        "initializationVector": _text(encrypted.iv),
-        "authenticationTag": _text(encrypted.tag),
+        "ciphertext": _encode_text(encrypted.ciphertext),
+        "ciphertextMetadata": _encode_text(encrypted.metadata),
+        "initializationVector": _encode_text(encrypted.iv),
+        "authenticationTag": _encode_text(encrypted.tag),
     }
     wanted = request.get("ciphertextDataIntegrityValueAlgorithm")
     if wanted is None:
         return answer
     if wanted != "SHA_256":
         raise Refusal("ValidationException", "ciphertextDataIntegrityValueAlgorithm must be SHA_256.")
-    answer["ciphertextDataIntegrityValue"] = _text(encrypted.integrity_value(aad))
+    answer["ciphertextDataIntegrityValue"] = _encode_text(encrypted.integrity_value(aad))
     if manager.decrypt(key_id, encrypted, aad) != plaintext:
         raise Refusal("InternalException")
     return answer
@@ -64,35 +64,38 @@ def encrypt(manager: KeyManager, key_id: str, request: Document) -> Document:
 
 def decrypt(manager: KeyManager, key_id: str, request: Document) -> Document:
     """Return the plaintext."""
-    _request_metadata(request, _OF_A_USE)
-    _algorithm(request)
-    iv, tag = _bytes(request, "initializationVector", 16), _bytes(request, "authenticationTag", 16)
+    _check_request_metadata(request, _USE_METADATA)
+    _check_algorithm(request)
+    iv, tag = _decode_bytes(request, "initializationVector", 16), _decode_bytes(request, "authenticationTag", 16)
     if len(iv) not in (12, 16) or len(tag) != 16:
         raise Refusal("ValidationException", "The initialization vector or tag has a wrong length.")
-    encrypted = Encrypted(
-        _bytes(request, "ciphertext", DATA_LIMIT), _optional(request, "ciphertextMetadata", METADATA_LIMIT), iv, tag
+    encrypted = ManagerCiphertext(
+        _decode_bytes(request, "ciphertext", DATA_LIMIT),
+        _optional_bytes(request, "ciphertextMetadata", METADATA_LIMIT),
+        iv,
+        tag,
     )
-    plaintext = manager.decrypt(key_id, encrypted, _optional(request, "additionalAuthenticatedData", AAD_LIMIT))
-    return {"plaintext": _text(plaintext)}
+    plaintext = manager.decrypt(key_id, encrypted, _optional_bytes(request, "additionalAuthenticatedData", AAD_LIMIT))
+    return {"plaintext": _encode_text(plaintext)}
 
 
-def _request_metadata(request: Document, names: tuple[str, ...]) -> None:
+def _check_request_metadata(request: Document, names: tuple[str, ...]) -> None:
     found: Mapping[str, Any] = request.get("requestMetadata", {})
     for name in names:
         if not isinstance(found, dict) or not isinstance(found.get(name), str):
             raise Refusal("ValidationException", f"requestMetadata.{name} is missing.")
 
 
-def _algorithm(request: Document) -> None:
+def _check_algorithm(request: Document) -> None:
     if request.get("encryptionAlgorithm") != "AES_GCM":
         raise Refusal("ValidationException", "encryptionAlgorithm must be AES_GCM.")
 
 
-def _optional(request: Document, name: str, limit: int) -> bytes:
-    return _bytes(request, name, limit) if name in request else b""
+def _optional_bytes(request: Document, name: str, limit: int) -> bytes:
+    return _decode_bytes(request, name, limit) if name in request else b""
 
 
-def _bytes(request: Document, name: str, limit: int) -> bytes:
+def _decode_bytes(request: Document, name: str, limit: int) -> bytes:
     try:
         value = base64.b64decode(request[name], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
@@ -102,5 +105,5 @@ def _bytes(request: Document, name: str, limit: int) -> bytes:
     return value
 
 
-def _text(value: bytes) -> str:
+def _encode_text(value: bytes) -> str:
     return base64.b64encode(value).decode()

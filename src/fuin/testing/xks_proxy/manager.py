@@ -20,7 +20,7 @@ _IV, _TAG = 12, 16
 
 @dataclass
 class ExternalKey:
-    """One external key; what is encrypted names in its metadata the version that did it."""
+    """One external key; the metadata of a ciphertext names the version that encrypted it."""
 
     spec: str = AES_256
     usage: tuple[str, ...] = (ENCRYPT, DECRYPT)
@@ -28,13 +28,13 @@ class ExternalKey:
     versions: list[bytes] = field(default_factory=lambda: [os.urandom(32)], repr=False)
 
     def rotate(self) -> None:
-        """Make a new version, which encrypts from now on; the old ones go on to decrypt."""
+        """Make a new version, which encrypts from now on; older versions still decrypt."""
         self.versions.append(os.urandom(32))
 
 
 @dataclass(frozen=True)
-class Encrypted:
-    """What AES-GCM made, in the parts of the proxy API."""
+class ManagerCiphertext:
+    """A ciphertext of AES-GCM, in the parts of the proxy API."""
 
     ciphertext: bytes
     metadata: bytes
@@ -58,26 +58,26 @@ class KeyManager:
         return self.keys[key_id]
 
     def find(self, key_id: str) -> ExternalKey:
-        """Return a key in whatever state; raises Refusal."""
+        """Return a key in any state; raises Refusal."""
         if key_id not in self.keys:
             raise Refusal("KeyNotFoundException", "There is no such external key.")
         return self.keys[key_id]
 
-    def encrypt(self, key_id: str, plaintext: bytes, aad: bytes) -> Encrypted:
+    def encrypt(self, key_id: str, plaintext: bytes, aad: bytes) -> ManagerCiphertext:
         """Encrypt under the newest version of a key; raises Refusal."""
-        key = self._usable(key_id, ENCRYPT)
+        key = self._usable_key(key_id, ENCRYPT)
         iv, metadata = os.urandom(_IV), len(key.versions).to_bytes(1, "big")
-        sealed = AESGCM(key.versions[-1]).encrypt(iv, plaintext, _associated(aad, metadata))
-        return Encrypted(sealed[:-_TAG], metadata, iv, sealed[-_TAG:])
+        sealed = AESGCM(key.versions[-1]).encrypt(iv, plaintext, _associated_data(aad, metadata))
+        return ManagerCiphertext(sealed[:-_TAG], metadata, iv, sealed[-_TAG:])
 
-    def decrypt(self, key_id: str, encrypted: Encrypted, aad: bytes) -> bytes:
+    def decrypt(self, key_id: str, encrypted: ManagerCiphertext, aad: bytes) -> bytes:
         """Return the plaintext; raises Refusal."""
-        key = self._usable(key_id, DECRYPT)
+        key = self._usable_key(key_id, DECRYPT)
         invalid = Refusal("InvalidCiphertextException", "The ciphertext or the additional data is not valid.")
         version = int.from_bytes(encrypted.metadata, "big")
         if len(encrypted.metadata) != 1 or not 1 <= version <= len(key.versions):
             raise invalid
-        associated = _associated(aad, encrypted.metadata)
+        associated = _associated_data(aad, encrypted.metadata)
         try:
             return AESGCM(key.versions[version - 1]).decrypt(
                 encrypted.iv, encrypted.ciphertext + encrypted.tag, associated
@@ -85,7 +85,7 @@ class KeyManager:
         except InvalidTag:
             raise invalid from None
 
-    def _usable(self, key_id: str, usage: str) -> ExternalKey:
+    def _usable_key(self, key_id: str, usage: str) -> ExternalKey:
         key = self.find(key_id)
         if key.status != ENABLED:
             raise Refusal("InvalidStateException", "The external key is disabled.")
@@ -94,6 +94,6 @@ class KeyManager:
         return key
 
 
-def _associated(aad: bytes, metadata: bytes) -> bytes:
+def _associated_data(aad: bytes, metadata: bytes) -> bytes:
     """Return the associated data of AES-GCM: both parts with their lengths (specification, "Encrypt")."""
     return len(aad).to_bytes(2, "big") + aad + len(metadata).to_bytes(1, "big") + metadata

@@ -1,4 +1,4 @@
-"""The proxy behind HTTPS, with switches by which a test makes it ill."""
+"""The proxy behind HTTPS, with switches that inject failures."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ _OPERATIONS: dict[str, Callable[[KeyManager, str, api.Document], api.Document]] 
 
 @dataclass
 class Switches:
-    """What goes wrong on purpose; `only` names the one operation that it happens to, such as encrypt."""
+    """Injected failures; `only` names the one operation that they apply to, such as encrypt."""
 
     only: str | None = None
     delay: float = 0.0  # seconds before the answer
     refuse: str | None = None  # the name of an error
-    raw: tuple[int, bytes] | None = None  # status and body, whatever was asked
-    headers: tuple[tuple[str, str], ...] = ()  # more of them
-    change: Callable[[dict[str, Any]], None] | None = None  # spoils a right answer
+    raw: tuple[int, bytes] | None = None  # status and body of every answer
+    headers: tuple[tuple[str, str], ...] = ()  # further headers
+    change: Callable[[dict[str, Any]], None] | None = None  # changes a right answer
     hang_up: bool = False  # the connection ends without an answer
     health: str = "ACTIVE"
 
 
 @dataclass
-class Asked:
-    """One request that came, for tests to look at."""
+class ReceivedRequest:
+    """One received request, for tests to look at."""
 
     operation: str
     key_id: str
@@ -55,15 +55,15 @@ class Asked:
 
 @dataclass
 class Proxy:
-    """The proxy: its credentials (id and secret), its key manager, its switches and what it was asked."""
+    """The proxy: its credentials (id and secret), its key manager, its switches and the requests that it received."""
 
     prefix: str = ""
     vendor: str = "Fuin"
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     manager: KeyManager = field(default_factory=KeyManager)
     switches: Switches = field(default_factory=Switches)
-    asked: list[Asked] = field(default_factory=list)
-    connections: int = 0  # that were opened
+    asked: list[ReceivedRequest] = field(default_factory=list)
+    connections: int = 0  # opened so far
 
     @property
     def path(self) -> str:
@@ -73,8 +73,8 @@ class Proxy:
     def answer(self, operation: str, key_id: str, headers: dict[str, str], path: str, body: bytes) -> api.Document:
         """Answer one request; raises Refusal."""
         signature.check(self.credentials, path, headers, body)
-        document = _document(body)
-        self.asked.append(Asked(operation, key_id, document))
+        document = _parse_document(body)
+        self.asked.append(ReceivedRequest(operation, key_id, document))
         switches = self.active(operation)
         if switches.refuse is not None:
             raise Refusal(switches.refuse, "Refused on purpose.")
@@ -97,11 +97,11 @@ class Proxy:
         return found[2], found[1]
 
     def active(self, operation: str) -> Switches:
-        """Return the switches as they are for one operation."""
+        """Return the switches for one operation."""
         return self.switches if self.switches.only in {None, operation} else Switches()
 
 
-def _document(body: bytes) -> api.Document:
+def _parse_document(body: bytes) -> api.Document:
     try:
         document = json.loads(body)
     except ValueError:
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._finish(proxy.active(operation), status, json.dumps(document).encode())
 
     def do_GET(self) -> None:
-        """Refuse: the API is posted to."""
+        """Refuse: the API has only POST."""
         self._send(405, b"")
 
     def _finish(self, switches: Switches, status: int, body: bytes) -> None:
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: requests may be many, and a test looks at `Proxy.asked`."""
+        """Write nothing: there may be many requests, and a test looks at `Proxy.asked`."""
 
 
 class Server(ThreadingHTTPServer):

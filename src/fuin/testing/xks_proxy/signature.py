@@ -21,7 +21,7 @@ _HEADER = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([A-Z2-7]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request, ?"
     r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
 )
-_NEEDED = {"host", "x-amz-date"}
+_REQUIRED_HEADERS = {"host", "x-amz-date"}
 
 
 def check(credentials: Mapping[str, str], path: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -31,11 +31,11 @@ def check(credentials: Mapping[str, str], path: str, headers: Mapping[str, str],
     """
     found = _HEADER.fullmatch(headers.get("authorization", ""))
     if found is None:
-        raise _failed("The request has no signature.")
+        raise _authentication_failure("The request has no signature.")
     access_key_id, date, region, service, names, signature = found.groups()
     moment = headers.get("x-amz-date", "")
-    if service != SERVICE or access_key_id not in credentials or not set(names.split(";")) >= _NEEDED:
-        raise _failed("The credential is not known here.")
+    if service != SERVICE or access_key_id not in credentials or not set(names.split(";")) >= _REQUIRED_HEADERS:
+        raise _authentication_failure("The credential is not known here.")
     _check_time(moment, date)
     scope = f"{date}/{region}/{service}/aws4_request"
     lines = "".join(f"{name}:{headers.get(name, '').strip()}\n" for name in names.split(";"))
@@ -45,17 +45,17 @@ def check(credentials: Mapping[str, str], path: str, headers: Mapping[str, str],
     for part in (*scope.split("/"), text):
         key = hmac.digest(key, part.encode(), "sha256")
     if not hmac.compare_digest(key.hex(), signature):
-        raise _failed("The signature does not match.")
+        raise _authentication_failure("The signature does not match.")
 
 
 def _check_time(moment: str, date: str) -> None:
     try:
         sent = calendar.timegm(time.strptime(moment, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise _failed("The request has no date.") from None
+        raise _authentication_failure("The request has no date.") from None
     if moment[:8] != date or abs(time.time() - sent) > SKEW:
-        raise _failed("The request is not of this time.")
+        raise _authentication_failure("The request is not of this time.")
 
 
-def _failed(message: str) -> Refusal:
+def _authentication_failure(message: str) -> Refusal:
     return Refusal("AuthenticationFailedException", message)
