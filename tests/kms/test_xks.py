@@ -14,7 +14,7 @@ from fuin.formats import blob, context
 from fuin.testing.xks_proxy.manager import DISABLED, ManagerCiphertext
 from fuin.testing.xks_proxy.refusal import STATUSES
 from fuin.testing.xks_proxy.server import Switches
-from fuin.xks.failure import TEXTS, Why
+from fuin.xks.failure import TEXTS, FailureReason
 from tests.kms.asking import arn_of, refusal
 from tests.kms.key_stores import KeyStores, key_stores
 from tests.support.place import Place
@@ -135,7 +135,7 @@ def test_double_encryption(stores: KeyStores, key: str) -> None:
     assert refusal(kms.decrypt, CiphertextBlob=inner, EncryptionContext=PAIRS)[0] == "InvalidCiphertextException"
     stores.proxy.manager.keys[external_of(stores, key)].versions[0] = bytes(32)
     code, message = refusal(kms.decrypt, CiphertextBlob=made, EncryptionContext=PAIRS)
-    assert (code, message) == (INVALID, TEXTS[Why.INVALID_CIPHERTEXT])
+    assert (code, message) == (INVALID, TEXTS[FailureReason.INVALID_CIPHERTEXT])
     # The inner ciphertext does open, with Fuin's own material: that is the other half.
     assert stores.place.run(open_here(stores.place, key, inner)) == plaintext
 
@@ -144,7 +144,7 @@ def test_context_is_bound_outside(stores: KeyStores, key: str) -> None:
     """Another encryption context is refused by the external key manager already."""
     made = stores.kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=PAIRS)["CiphertextBlob"]
     code, message = refusal(stores.kms.decrypt, CiphertextBlob=made, EncryptionContext={"purpose": "other"})
-    assert (code, message) == (INVALID, TEXTS[Why.INVALID_CIPHERTEXT])
+    assert (code, message) == (INVALID, TEXTS[FailureReason.INVALID_CIPHERTEXT])
 
 
 @pytest.mark.parametrize("name", sorted(STATUSES))
@@ -152,7 +152,7 @@ def test_each_error_of_the_proxy(stores: KeyStores, key: str, name: str) -> None
     """AWS: cryptographic operations answer with one exception, and the text says what went wrong."""
     made = stores.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     stores.proxy.switches = Switches(refuse=name)
-    expected = (INVALID, TEXTS[Why(name)])
+    expected = (INVALID, TEXTS[FailureReason(name)])
     assert refusal(stores.kms.encrypt, KeyId=key, Plaintext=b"x") == expected
     assert refusal(stores.kms.decrypt, CiphertextBlob=made) == expected
     assert refusal(stores.kms.generate_data_key, KeyId=key, KeySpec="AES_256") == expected
@@ -185,17 +185,20 @@ def untrusted(stores: KeyStores) -> None:
 @pytest.mark.parametrize(
     ("ill", "reasons"),
     [
-        (down, {Why.UNREACHABLE}),
-        (slow, {Why.TIMED_OUT, Why.UNREACHABLE}),  # the latter when a busy machine did not even connect in time
-        (malformed, {Why.MALFORMED}),
-        (untrusted, {Why.AUTHENTICATION_FAILED}),
+        (down, {FailureReason.UNREACHABLE}),
+        (
+            slow,
+            {FailureReason.TIMED_OUT, FailureReason.UNREACHABLE},
+        ),  # the latter if it could not even connect
+        (malformed, {FailureReason.MALFORMED}),
+        (untrusted, {FailureReason.AUTHENTICATION_FAILED}),
     ],
 )
-def test_ill_proxy(stores: KeyStores, key: str, ill: Callable[[KeyStores], None], reasons: set[Why]) -> None:
+def test_ill_proxy(stores: KeyStores, key: str, ill: Callable[[KeyStores], None], reasons: set[FailureReason]) -> None:
     """A proxy that is down, slow or talks nonsense: an error in AWS's words, and no plaintext, whatever was asked."""
     made = stores.kms.generate_data_key(KeyId=key, KeySpec="AES_256")
     ill(stores)
-    expected = {(INVALID, TEXTS[why]) for why in reasons}
+    expected = {(INVALID, TEXTS[reason]) for reason in reasons}
     assert refusal(stores.kms.decrypt, CiphertextBlob=made["CiphertextBlob"]) in expected
     assert refusal(stores.kms.generate_data_key, KeyId=key, KeySpec="AES_256") in expected
     stores.proxy.switches = Switches()
@@ -211,9 +214,9 @@ def test_wrong_plaintext_of_the_proxy(stores: KeyStores, key: str) -> None:
         answer["plaintext"] = answer["plaintext"][:-8] + "AAAAAAA="
 
     stores.proxy.switches = Switches(only="decrypt", change=spoil)
-    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[Why.WRONG_CIPHERTEXT])
+    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[FailureReason.WRONG_CIPHERTEXT])
     again = {"CiphertextBlob": made, "DestinationKeyId": key}
-    assert refusal(stores.kms.re_encrypt, **again) == (INVALID, TEXTS[Why.WRONG_CIPHERTEXT])
+    assert refusal(stores.kms.re_encrypt, **again) == (INVALID, TEXTS[FailureReason.WRONG_CIPHERTEXT])
 
 
 def test_external_key_is_disabled_or_gone(stores: KeyStores, key: str) -> None:
@@ -221,11 +224,11 @@ def test_external_key_is_disabled_or_gone(stores: KeyStores, key: str) -> None:
     made = stores.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     external = stores.proxy.manager.keys[external_of(stores, key)]
     external.status = DISABLED
-    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[Why.INVALID_STATE])
+    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[FailureReason.INVALID_STATE])
     external.status, external.usage = "ENABLED", ("ENCRYPT",)
-    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[Why.INVALID_KEY_USAGE])
+    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[FailureReason.INVALID_KEY_USAGE])
     del stores.proxy.manager.keys[external_of(stores, key)]
-    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[Why.KEY_NOT_FOUND])
+    assert refusal(stores.kms.decrypt, CiphertextBlob=made) == (INVALID, TEXTS[FailureReason.KEY_NOT_FOUND])
 
 
 def test_rotation_outside(stores: KeyStores, key: str) -> None:
@@ -245,7 +248,7 @@ def test_disconnected_store(stores: KeyStores, store: str, key: str) -> None:
     kms.disconnect_custom_key_store(CustomKeyStoreId=store)
     stores.proxy.asked.clear()
     try:
-        expected = (INVALID, TEXTS[Why.DISCONNECTED])
+        expected = (INVALID, TEXTS[FailureReason.DISCONNECTED])
         assert refusal(kms.encrypt, KeyId=key, Plaintext=b"x") == expected
         assert refusal(kms.decrypt, CiphertextBlob=made) == expected
         assert refusal(kms.generate_data_key, KeyId=key, KeySpec="AES_256") == expected

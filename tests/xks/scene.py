@@ -10,7 +10,7 @@ import pytest
 from fuin.settings import Settings
 from fuin.testing.xks_proxy.server import Proxy, Server
 from fuin.xks.client import Proxies
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.proxy import Asking
 from fuin.xks.proxy import Proxy as Asked
 from tests.keyholder.process import Holder
@@ -66,8 +66,10 @@ class Scene:
 
         return asyncio.run(main())
 
-    def why(self, story: Callable[[Proxies, Asked], Awaitable[object]], settings: Settings | None = None) -> Why:
+    def why(
+        self, story: Callable[[Proxies, Asked], Awaitable[object]], settings: Settings | None = None
+    ) -> FailureReason:
         """Return why a story fails."""
         with pytest.raises(Failure) as caught:
             self.run(story, settings)
-        return caught.value.why
+        return caught.value.reason

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from fuin.xks.addresses import Hosts, ProxyAddress, is_public
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 
 
 def addresses(host: str, *entries: str) -> list[ProxyAddress]:
@@ -29,7 +29,7 @@ def test_private_addresses_are_refused(host: str) -> None:
     """Loopback, link-local (the metadata service of clouds) and private addresses, however they are written."""
     with pytest.raises(Failure) as caught:
         addresses(host)
-    assert caught.value.why is Why.FORBIDDEN
+    assert caught.value.reason is FailureReason.FORBIDDEN
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_list_excludes_all_others() -> None:
     for host in ("1.1.1.1", "other.example.test", "localhost"):
         with pytest.raises(Failure) as caught:
             addresses(host, "xks.example.test")
-        assert caught.value.why is Why.FORBIDDEN
+        assert caught.value.reason is FailureReason.FORBIDDEN
 
 
 def test_listed_hosts() -> None:
@@ -78,7 +78,7 @@ def test_unknown_host_is_unreachable() -> None:
     for host in ("a..b", "x" * 64 + ".example.test"):
         with pytest.raises(Failure) as caught:
             addresses(host, host)
-        assert caught.value.why is Why.UNREACHABLE
+        assert caught.value.reason is FailureReason.UNREACHABLE
 
 
 @pytest.mark.parametrize(

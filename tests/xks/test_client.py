@@ -16,7 +16,7 @@ from fuin.testing.xks_proxy.refusal import STATUSES
 from fuin.testing.xks_proxy.server import Server, Switches
 from fuin.xks.client import Proxies
 from fuin.xks.connection import ANSWER_LIMIT
-from fuin.xks.failure import TEXTS, Failure, Why
+from fuin.xks.failure import TEXTS, Failure, FailureReason
 from fuin.xks.pool import HOST_LIMIT
 from fuin.xks.proxy import Asking, Encrypted
 from fuin.xks.proxy import Proxy as Asked
@@ -62,7 +62,7 @@ def test_proxy_without_metadata(scene: Scene) -> None:
         answer.pop("ciphertextMetadata", None)
 
     scene.proxy.switches = Switches(change=take_away)
-    assert scene.why(encrypt) is Why.MALFORMED  # the integrity value covered it
+    assert scene.why(encrypt) is FailureReason.MALFORMED  # the integrity value covered it
 
 
 def test_metadata_and_health(scene: Scene) -> None:
@@ -85,15 +85,15 @@ def test_metadata_and_health(scene: Scene) -> None:
 def test_each_error_of_a_proxy(scene: Scene, name: str) -> None:
     """Each error of the specification is understood by its name, and AWS has a text for it."""
     scene.proxy.switches = Switches(refuse=name)
-    why = scene.why(encrypt)
-    assert why.value == name
-    assert TEXTS[why]
+    reason = scene.why(encrypt)
+    assert reason.value == name
+    assert TEXTS[reason]
 
 
 def test_every_reason_has_a_text() -> None:
     """No failure is without AWS's words."""
-    assert set(TEXTS) == set(Why)
-    assert Failure(Why.NO_TLS).text.startswith("AWS KMS cannot establish a TLS connection")
+    assert set(TEXTS) == set(FailureReason)
+    assert Failure(FailureReason.NO_TLS).text.startswith("AWS KMS cannot establish a TLS connection")
 
 
 def spoil(**members: Any) -> Callable[[dict[str, Any]], None]:
@@ -131,27 +131,27 @@ def spoil(**members: Any) -> Callable[[dict[str, Any]], None]:
 def test_wrong_answers(scene: Scene, switches: Switches) -> None:
     """Whatever does not keep to the specification is refused, also a redirect, and more than the limit of bytes."""
     scene.proxy.switches = switches
-    assert scene.why(encrypt) is Why.MALFORMED
+    assert scene.why(encrypt) is FailureReason.MALFORMED
 
 
 def test_decryption_of_another_length(scene: Scene) -> None:
     """A plaintext that is not as long as the ciphertext is no answer."""
     scene.proxy.switches = Switches(only="decrypt", change=spoil(plaintext="AAAA"))
-    assert scene.why(round_trip) is Why.MALFORMED
+    assert scene.why(round_trip) is FailureReason.MALFORMED
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "UNAVAILABLE"}]), Why.UNAVAILABLE),
-        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "FINE"}]), Why.MALFORMED),
-        (spoil(ekmFleetDetails=[]), Why.MALFORMED),
-        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "ACTIVE"}] * 11), Why.MALFORMED),
-        (spoil(xksProxyFleetSize=0), Why.MALFORMED),
-        (spoil(xksProxyFleetSize="1"), Why.MALFORMED),
+        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "UNAVAILABLE"}]), FailureReason.UNAVAILABLE),
+        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "FINE"}]), FailureReason.MALFORMED),
+        (spoil(ekmFleetDetails=[]), FailureReason.MALFORMED),
+        (spoil(ekmFleetDetails=[{"id": "1", "model": "m", "healthStatus": "ACTIVE"}] * 11), FailureReason.MALFORMED),
+        (spoil(xksProxyFleetSize=0), FailureReason.MALFORMED),
+        (spoil(xksProxyFleetSize="1"), FailureReason.MALFORMED),
     ],
 )
-def test_ill_health(scene: Scene, change: Callable[[dict[str, Any]], None], why: Why) -> None:
+def test_ill_health(scene: Scene, change: Callable[[dict[str, Any]], None], why: FailureReason) -> None:
     """Key managers that are all away, and answers that say nothing clear, are not health."""
     scene.proxy.switches = Switches(change=change)
     assert scene.why(health) is why
@@ -174,7 +174,7 @@ def test_slow_proxy(scene: Scene, tmp_path: Path) -> None:
         start = time.monotonic()
         with pytest.raises(Failure) as caught:
             await proxies.encrypt(asked, "first", b"the slow one" * 3, AAD, ASKING)
-        assert caught.value.why is Why.TIMED_OUT
+        assert caught.value.reason is FailureReason.TIMED_OUT
         took = time.monotonic() - start
         scene.proxy.switches = Switches()
         for _ in range(50):  # a busy machine may need more than 250 ms for a handshake
@@ -221,14 +221,14 @@ def test_wrong_secret(scene: Scene) -> None:
     """A credential that the proxy does not know is told apart."""
     with pytest.raises(Failure) as caught:
         scene.run(encrypt, secret="x" + SECRET[1:])
-    assert caught.value.why is Why.AUTHENTICATION_FAILED
+    assert caught.value.reason is FailureReason.AUTHENTICATION_FAILED
 
 
 def test_wrong_path(scene: Scene) -> None:
     """So is a path that the proxy does not have."""
     with pytest.raises(Failure) as caught:
         scene.run(encrypt, path="/elsewhere/kms/xks/v1")
-    assert caught.value.why is Why.INVALID_URI_PATH
+    assert caught.value.reason is FailureReason.INVALID_URI_PATH
 
 
 def test_proxy_is_down(scene: Scene, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_proxy_is_down(scene: Scene, tmp_path: Path) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         settings = scene.told_of(reserved.getsockname()[1], tmp_path)
-        assert scene.why(encrypt, settings) is Why.UNREACHABLE
+        assert scene.why(encrypt, settings) is FailureReason.UNREACHABLE
 
 
 def test_no_tls(scene: Scene, tmp_path: Path) -> None:
@@ -253,14 +253,14 @@ def test_no_tls(scene: Scene, tmp_path: Path) -> None:
             finally:
                 peer.close()
 
-        assert scene.why(story, settings) is Why.NO_TLS
+        assert scene.why(story, settings) is FailureReason.NO_TLS
 
 
 def test_silence_before_tls(scene: Scene, tmp_path: Path) -> None:
     """Something listens that never shakes hands: its time is over, too."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = scene.told_of(silent.getsockname()[1], tmp_path, timeout=0.25)
-        assert scene.why(encrypt, settings) is Why.TIMED_OUT
+        assert scene.why(encrypt, settings) is FailureReason.TIMED_OUT
 
 
 def test_nobody_accepts(scene: Scene, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_nobody_accepts(scene: Scene, tmp_path: Path) -> None:
             one.connect_ex(full.getsockname())
             waiting.append(one)
         settings = scene.told_of(full.getsockname()[1], tmp_path, timeout=0.25)
-        assert scene.why(encrypt, settings) is Why.UNREACHABLE
+        assert scene.why(encrypt, settings) is FailureReason.UNREACHABLE
         for one in waiting:
             one.close()
 
@@ -311,12 +311,12 @@ def test_answer_that_ends_the_connection(scene: Scene) -> None:
 def test_certificate_that_does_not_hold(scene: Scene, tmp_path: Path, name: str, days: int) -> None:
     """A certificate of another name, or one that has ended, is no TLS connection: nothing is sent."""
     with Server(scene.proxy, *scene.authority.certificate(name, days)) as server:
-        assert scene.why(encrypt, scene.told_of(server.port, tmp_path)) is Why.NO_TLS
+        assert scene.why(encrypt, scene.told_of(server.port, tmp_path)) is FailureReason.NO_TLS
     assert scene.proxy.asked == []
 
 
 def test_certificate_of_another_authority(scene: Scene, tmp_path: Path) -> None:
     """Without the private authority in the settings the system's own are trusted, and no other."""
     settings = Settings(data=tmp_path, xks_hosts=scene.settings.xks_hosts, xks_timeout=20)
-    assert scene.why(encrypt, settings) is Why.NO_TLS
+    assert scene.why(encrypt, settings) is FailureReason.NO_TLS
     assert scene.proxy.asked == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.kms import external, oaep
 from fuin.kms.faults import InvalidCiphertextException
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 
 if TYPE_CHECKING:
     from fuin.errors import Fault
@@ -91,5 +91,5 @@ async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: Ope
 def _undecryptable(call: Call, opened: OpenKey) -> Fault:
     """Return the error for what the keyholder could not open; of an external key it came from the proxy."""
     if opened.key.custom_key_store is not None:
-        return external.refusal(call, Failure(Why.WRONG_CIPHERTEXT))
+        return external.refusal(call, Failure(FailureReason.WRONG_CIPHERTEXT))
     return InvalidCiphertextException()

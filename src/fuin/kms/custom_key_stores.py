@@ -96,7 +96,7 @@ async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
         await call.services.proxies.health(proxy_of(store), Asking(call.operation, call.request_id))
     except Failure as error:
         state, code = FAILED, proxy_faults.connection_error(error)
-        call.facts["externalKeyStore"] = error.why.value
+        call.facts["externalKeyStore"] = error.reason.value
     await _set_state(call, store, (DISCONNECTED,), state, code)
     return Done()
 
@@ -210,7 +210,7 @@ async def _check_health(call: Call, store: KeyStore) -> None:
     try:
         await call.services.proxies.health(proxy_of(store), Asking(call.operation, call.request_id))
     except Failure as error:
-        call.facts["externalKeyStore"] = error.why.value
+        call.facts["externalKeyStore"] = error.reason.value
         raise proxy_faults.of_key_store(error) from None
 
 

@@ -15,7 +15,7 @@ from fuin.errors import FormatError
 from fuin.formats import blob
 from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
 from fuin.store.kms import key_stores
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.proxy import Asking, Encrypted, Proxy
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
 
 def refusal(call: Call, error: Failure) -> KMSInvalidStateException:
     """Return the error of a cryptographic operation whose proxy failed; the reason goes on the record."""
-    call.facts["externalKeyStore"] = error.why.value
+    call.facts["externalKeyStore"] = error.reason.value
     return KMSInvalidStateException(error.text)
 
 
 async def _proxy(call: Call, opened: OpenKey) -> Proxy:
     store = await call.services.store.read(key_stores.find_key_store, opened.key.custom_key_store or "")
     if store is None or store.state != key_stores.CONNECTED:
-        raise Failure(Why.DISCONNECTED)
+        raise Failure(FailureReason.DISCONNECTED)
     return proxy_of(store)
 
 

@@ -21,7 +21,7 @@ from fuin.kms.specs import SYMMETRIC_DEFAULT
 from fuin.store.errors import NotFound, WrongState
 from fuin.store.kms import key_stores
 from fuin.store.kms.key_stores import CONNECTED, ExternalKeyInUse
-from fuin.xks.failure import TEXTS, Failure, Why
+from fuin.xks.failure import TEXTS, Failure, FailureReason
 from fuin.xks.proxy import Asking
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def check(
     if external_key is None:
         raise ValidationException(f"XksKeyId is required for keys with an Origin of {EXTERNAL_KEY_STORE}.")
     if store.state != CONNECTED:
-        raise CustomKeyStoreInvalidStateException(TEXTS[Why.DISCONNECTED])
+        raise CustomKeyStoreInvalidStateException(TEXTS[FailureReason.DISCONNECTED])
     if await call.services.store.read(key_stores.external_key_in_use, store.id, external_key):
         raise _in_use(external_key)
     await _check_external_key(call, store, external_key)
@@ -66,7 +66,7 @@ async def insert(call: Call, key: Key, material: Material, store_id: str, extern
     except NotFound:
         raise CustomKeyStoreNotFoundException(f"Custom key store {store_id} does not exist.") from None
     except WrongState:
-        raise CustomKeyStoreInvalidStateException(TEXTS[Why.DISCONNECTED]) from None
+        raise CustomKeyStoreInvalidStateException(TEXTS[FailureReason.DISCONNECTED]) from None
     except ExternalKeyInUse:
         raise _in_use(external_key) from None
     return whole
@@ -79,12 +79,12 @@ def _insert(conn: Connection, key: Key, material: Material) -> None:
 
 async def _check_external_key(call: Call, store: KeyStore, external_key: str) -> None:
     if external_key in _NO_PATH:
-        raise XksKeyNotFoundException(TEXTS[Why.KEY_NOT_FOUND])
+        raise XksKeyNotFoundException(TEXTS[FailureReason.KEY_NOT_FOUND])
     asking = Asking(call.operation, call.request_id, call.principal.arn)
     try:
         found = await call.services.proxies.metadata(proxy_of(store), external_key, asking)
     except Failure as error:
-        call.facts["externalKeyStore"] = error.why.value
+        call.facts["externalKeyStore"] = error.reason.value
         raise proxy_faults.of_key(error) from None
     if found.key_spec != "AES_256" or found.key_status != "ENABLED" or not _NEEDED.issubset(found.key_usage):
         raise XksKeyInvalidConfigurationException(

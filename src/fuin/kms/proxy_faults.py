@@ -17,63 +17,63 @@ from fuin.kms.faults import (
     XksProxyInvalidResponseException,
     XksProxyUriUnreachableException,
 )
-from fuin.xks.failure import Why
+from fuin.xks.failure import FailureReason
 
 if TYPE_CHECKING:
     from fuin.errors import Fault
     from fuin.xks.failure import Failure
 
 # CreateCustomKeyStore and UpdateCustomKeyStore; all else is XksProxyInvalidResponseException.
-_OF_KEY_STORE: dict[Why, type[Fault]] = {
-    Why.ACCESS_DENIED: XksProxyInvalidConfigurationException,
-    Why.AUTHENTICATION_FAILED: XksProxyIncorrectAuthenticationCredentialException,
-    Why.DEPENDENCY_TIMEOUT: XksProxyUriUnreachableException,
-    Why.FORBIDDEN: XksProxyInvalidConfigurationException,
-    Why.INVALID_URI_PATH: XksProxyInvalidConfigurationException,
-    Why.NO_TLS: XksProxyUriUnreachableException,
-    Why.THROTTLING: XksProxyUriUnreachableException,
-    Why.TIMED_OUT: XksProxyUriUnreachableException,
-    Why.UNAVAILABLE: XksProxyUriUnreachableException,
-    Why.UNREACHABLE: XksProxyUriUnreachableException,
+_OF_KEY_STORE: dict[FailureReason, type[Fault]] = {
+    FailureReason.ACCESS_DENIED: XksProxyInvalidConfigurationException,
+    FailureReason.AUTHENTICATION_FAILED: XksProxyIncorrectAuthenticationCredentialException,
+    FailureReason.DEPENDENCY_TIMEOUT: XksProxyUriUnreachableException,
+    FailureReason.FORBIDDEN: XksProxyInvalidConfigurationException,
+    FailureReason.INVALID_URI_PATH: XksProxyInvalidConfigurationException,
+    FailureReason.NO_TLS: XksProxyUriUnreachableException,
+    FailureReason.THROTTLING: XksProxyUriUnreachableException,
+    FailureReason.TIMED_OUT: XksProxyUriUnreachableException,
+    FailureReason.UNAVAILABLE: XksProxyUriUnreachableException,
+    FailureReason.UNREACHABLE: XksProxyUriUnreachableException,
 }
 
 # CreateKey; all else is CustomKeyStoreInvalidStateException. Two rows differ from the specification, whose errors the
 # service model does not have for CreateKey: XksKeyInvalidResponseException for what the proxy does not support, and
 # KMSInvalidStateException for access denied.
-_OF_KEY: dict[Why, type[Fault]] = {
-    Why.INVALID_KEY_USAGE: XksKeyInvalidConfigurationException,
-    Why.INVALID_STATE: XksKeyInvalidConfigurationException,
-    Why.KEY_NOT_FOUND: XksKeyNotFoundException,
-    Why.UNSUPPORTED_OPERATION: XksKeyInvalidConfigurationException,
+_OF_KEY: dict[FailureReason, type[Fault]] = {
+    FailureReason.INVALID_KEY_USAGE: XksKeyInvalidConfigurationException,
+    FailureReason.INVALID_STATE: XksKeyInvalidConfigurationException,
+    FailureReason.KEY_NOT_FOUND: XksKeyNotFoundException,
+    FailureReason.UNSUPPORTED_OPERATION: XksKeyInvalidConfigurationException,
 }
 
 # ConnectCustomKeyStore; all else is XKS_PROXY_INVALID_RESPONSE.
-_CONNECTION_ERRORS: dict[Why, str] = {
-    Why.ACCESS_DENIED: "XKS_PROXY_ACCESS_DENIED",
-    Why.AUTHENTICATION_FAILED: "INVALID_CREDENTIALS",
-    Why.DEPENDENCY_TIMEOUT: "XKS_PROXY_TIMED_OUT",
-    Why.FORBIDDEN: "XKS_PROXY_INVALID_CONFIGURATION",
-    Why.INTERNAL: "XKS_PROXY_NOT_REACHABLE",
-    Why.INVALID_STATE: "XKS_PROXY_NOT_REACHABLE",
-    Why.INVALID_URI_PATH: "XKS_PROXY_INVALID_CONFIGURATION",
-    Why.NO_TLS: "XKS_PROXY_INVALID_TLS_CONFIGURATION",
-    Why.THROTTLING: "XKS_PROXY_NOT_REACHABLE",
-    Why.TIMED_OUT: "XKS_PROXY_TIMED_OUT",
-    Why.UNAVAILABLE: "XKS_PROXY_NOT_REACHABLE",
-    Why.UNREACHABLE: "XKS_PROXY_NOT_REACHABLE",
+_CONNECTION_ERRORS: dict[FailureReason, str] = {
+    FailureReason.ACCESS_DENIED: "XKS_PROXY_ACCESS_DENIED",
+    FailureReason.AUTHENTICATION_FAILED: "INVALID_CREDENTIALS",
+    FailureReason.DEPENDENCY_TIMEOUT: "XKS_PROXY_TIMED_OUT",
+    FailureReason.FORBIDDEN: "XKS_PROXY_INVALID_CONFIGURATION",
+    FailureReason.INTERNAL: "XKS_PROXY_NOT_REACHABLE",
+    FailureReason.INVALID_STATE: "XKS_PROXY_NOT_REACHABLE",
+    FailureReason.INVALID_URI_PATH: "XKS_PROXY_INVALID_CONFIGURATION",
+    FailureReason.NO_TLS: "XKS_PROXY_INVALID_TLS_CONFIGURATION",
+    FailureReason.THROTTLING: "XKS_PROXY_NOT_REACHABLE",
+    FailureReason.TIMED_OUT: "XKS_PROXY_TIMED_OUT",
+    FailureReason.UNAVAILABLE: "XKS_PROXY_NOT_REACHABLE",
+    FailureReason.UNREACHABLE: "XKS_PROXY_NOT_REACHABLE",
 }
 
 
 def of_key_store(error: Failure) -> Fault:
     """Return the error of CreateCustomKeyStore or UpdateCustomKeyStore."""
-    return _OF_KEY_STORE.get(error.why, XksProxyInvalidResponseException)(error.text)
+    return _OF_KEY_STORE.get(error.reason, XksProxyInvalidResponseException)(error.text)
 
 
 def of_key(error: Failure) -> Fault:
     """Return the error of CreateKey."""
-    return _OF_KEY.get(error.why, CustomKeyStoreInvalidStateException)(error.text)
+    return _OF_KEY.get(error.reason, CustomKeyStoreInvalidStateException)(error.text)
 
 
 def connection_error(error: Failure) -> str:
     """Return the ConnectionErrorCode of a key store that could not be connected."""
-    return _CONNECTION_ERRORS.get(error.why, "XKS_PROXY_INVALID_RESPONSE")
+    return _CONNECTION_ERRORS.get(error.reason, "XKS_PROXY_INVALID_RESPONSE")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin.clock import CLOCK
 from fuin.kms.faults import DisabledException, KMSInvalidStateException, UnsupportedOperationException
-from fuin.xks.failure import TEXTS, Why
+from fuin.xks.failure import TEXTS, FailureReason
 
 if TYPE_CHECKING:
     from fuin.errors import Fault
@@ -106,7 +106,7 @@ def check_state(key: Key, action: str, arn: str) -> None:
     allowed = ALLOWED.get(action)
     if allowed is not None and key.state not in allowed:
         if key.state == UNAVAILABLE and key.custom_key_store is not None and allowed is _USE:
-            raise KMSInvalidStateException(TEXTS[Why.DISCONNECTED])
+            raise KMSInvalidStateException(TEXTS[FailureReason.DISCONNECTED])
         raise refusal(key.state, action, arn)
 
 

@@ -14,7 +14,7 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.numbers import whole_number
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Hosts:
         name = host.lower().rstrip(".")
         if name not in self._addresses_by_name:
             if self._addresses_by_name:
-                raise Failure(Why.FORBIDDEN)
+                raise Failure(FailureReason.FORBIDDEN)
             return _require_public(await _resolve(name))
         return [fixed] if (fixed := self._addresses_by_name[name]) is not None else await _resolve(name)
 
@@ -69,14 +69,14 @@ async def _resolve(name: str) -> list[ProxyAddress]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(name, PORT, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # labels that are empty or too long are a UnicodeError
-        raise Failure(Why.UNREACHABLE) from None
+        raise Failure(FailureReason.UNREACHABLE) from None
     return [ProxyAddress(family, str(address[0]), PORT) for family, _, _, _, address in found]
 
 
 def _require_public(found: list[ProxyAddress]) -> list[ProxyAddress]:
     """Return the addresses if all are public; a single private one makes the whole name suspect."""
     if not all(is_public(address.host) for address in found):
-        raise Failure(Why.FORBIDDEN)
+        raise Failure(FailureReason.FORBIDDEN)
     return found
 
 

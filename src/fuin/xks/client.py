@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.pool import Pool
 from fuin.xks.proxy import Asking, Encrypted, KeyDescription, Proxy
 from fuin.xks.signing import Signer
@@ -30,7 +30,7 @@ _AES_GCM = "AES_GCM"
 _SHA_256 = "SHA_256"
 _MESSAGE_LIMIT = 512  # characters; the specification's for errorMessage
 _STATUSES = {"ACTIVE", "DEGRADED", "UNAVAILABLE"}
-_REASONS = {why.value: why for why in Why if why.value.endswith("Exception")}
+_REASONS = {reason.value: reason for reason in FailureReason if reason.value.endswith("Exception")}
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -103,11 +103,11 @@ class Proxies:
         answer = await self._ask(proxy, "/health", _RequestBody(asking), _HealthAnswer)
         managers = answer.ekm_fleet_details
         if answer.xks_proxy_fleet_size < 1 or not 1 <= len(managers) <= 10:
-            raise Failure(Why.MALFORMED)
+            raise Failure(FailureReason.MALFORMED)
         if any(manager.health_status not in _STATUSES for manager in managers):
-            raise Failure(Why.MALFORMED)
+            raise Failure(FailureReason.MALFORMED)
         if all(manager.health_status == "UNAVAILABLE" for manager in managers):
-            raise Failure(Why.UNAVAILABLE)
+            raise Failure(FailureReason.UNAVAILABLE)
 
     async def metadata(self, proxy: Proxy, key: str, asking: Asking) -> KeyDescription:
         """Return the description of an external key."""
@@ -126,10 +126,10 @@ class Proxies:
         metadata = answer.ciphertext_metadata or b""
         iv, tag, ciphertext = answer.initialization_vector, answer.authentication_tag, answer.ciphertext
         if len(metadata) > METADATA_LIMIT or len(iv) not in IV_LENGTHS or len(tag) != TAG_LENGTH:
-            raise Failure(Why.MALFORMED)
+            raise Failure(FailureReason.MALFORMED)
         value = hashlib.sha256(b"".join((aad, metadata, iv, ciphertext, tag))).digest()
         if len(ciphertext) != len(plaintext) or not hmac.compare_digest(value, answer.ciphertext_data_integrity_value):
-            raise Failure(Why.MALFORMED)
+            raise Failure(FailureReason.MALFORMED)
         return Encrypted(ciphertext, metadata, iv, tag)
 
     async def decrypt(self, proxy: Proxy, key: str, encrypted: Encrypted, aad: bytes, asking: Asking) -> bytes:
@@ -145,7 +145,7 @@ class Proxies:
         )
         answer = await self._ask(proxy, f"/keys/{key}/decrypt", request, _DecryptAnswer)
         if len(answer.plaintext) != len(encrypted.ciphertext):
-            raise Failure(Why.MALFORMED)
+            raise Failure(FailureReason.MALFORMED)
         return answer.plaintext
 
     async def _ask(self, proxy: Proxy, path: str, request: _RequestBody, kind: type[T]) -> T:
@@ -156,15 +156,15 @@ class Proxies:
         try:
             return msgspec.json.decode(body, type=kind)
         except (ValueError, RecursionError):
-            raise Failure(Why.MALFORMED) from None
+            raise Failure(FailureReason.MALFORMED) from None
 
 
-def _failure_reason(proxy: Proxy, status: int, body: bytes) -> Why:
+def _failure_reason(proxy: Proxy, status: int, body: bytes) -> FailureReason:
     """Return the reason in an answer other than 200; its message goes to the log, never to the caller."""
     try:
         error = msgspec.json.decode(body, type=_ErrorAnswer)
     except (ValueError, RecursionError):
-        return Why.MALFORMED
+        return FailureReason.MALFORMED
     message = ascii((error.error_message or "")[:_MESSAGE_LIMIT])
     log.warning("the proxy at %s answered %d %.64r %s", proxy.host, status, error.error_name, message)
-    return _REASONS.get(error.error_name, Why.MALFORMED)
+    return _REASONS.get(error.error_name, FailureReason.MALFORMED)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 
 if TYPE_CHECKING:
     from fuin.xks.addresses import ProxyAddress
@@ -88,11 +88,11 @@ class ProxyConnection(asyncio.Protocol):
         """Fail the request that waits; asyncio calls it once."""
         self.is_usable = False
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Failure(Why.MALFORMED) if self._received else ConnectionGone())
+            self._answer.set_exception(Failure(FailureReason.MALFORMED) if self._received else ConnectionGone())
 
     def _fail_as_malformed(self) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Failure(Why.MALFORMED))
+            self._answer.set_exception(Failure(FailureReason.MALFORMED))
         self.close()
 
 
@@ -111,7 +111,7 @@ async def connect(address: ProxyAddress, name: str, context: ssl.SSLContext, sta
         _, connection = await loop.create_connection(ProxyConnection, sock=raw, ssl=context, server_hostname=name)
     except (ssl.SSLError, ssl.CertificateError, ConnectionError, TimeoutError):
         raw.close()
-        raise Failure(Why.NO_TLS) from None
+        raise Failure(FailureReason.NO_TLS) from None
     except BaseException:
         raw.close()
         raise
@@ -129,5 +129,5 @@ async def _connect_tcp(loop: asyncio.AbstractEventLoop, address: ProxyAddress) -
         raise
     except OSError:
         raw.close()
-        raise Failure(Why.UNREACHABLE) from None
+        raise Failure(FailureReason.UNREACHABLE) from None
     return raw

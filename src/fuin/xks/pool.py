@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fuin.xks.addresses import Hosts
 from fuin.xks.connection import ConnectionGone, ProxyConnection, Stage, connect
-from fuin.xks.failure import Failure, Why
+from fuin.xks.failure import Failure, FailureReason
 
 if TYPE_CHECKING:
     from fuin.settings import Settings
@@ -54,9 +54,9 @@ class Pool:
             async with asyncio.timeout(self._settings.xks_timeout), host.turn:
                 return await self._exchange(name, host, request, stage)
         except TimeoutError:
-            raise Failure(Why.TIMED_OUT if stage.is_connected else Why.UNREACHABLE) from None
+            raise Failure(FailureReason.TIMED_OUT if stage.is_connected else FailureReason.UNREACHABLE) from None
         except ConnectionGone:
-            raise Failure(Why.MALFORMED) from None
+            raise Failure(FailureReason.MALFORMED) from None
         finally:
             host.under_way -= 1
             self._forget_old_hosts()
@@ -74,7 +74,7 @@ class Pool:
         return await _ask_and_keep(host, await self._open_connection(name, stage), request)
 
     async def _open_connection(self, name: str, stage: Stage) -> ProxyConnection:
-        failure = Failure(Why.UNREACHABLE)
+        failure = Failure(FailureReason.UNREACHABLE)
         for address in await self._allowed_hosts.addresses(name):
             try:
                 return await connect(address, name, self._tls_context(), stage)
