@@ -11,8 +11,8 @@ from fuin.settings import Settings
 from fuin.testing.xks_proxy.server import Proxy, Server
 from fuin.xks.client import Proxies
 from fuin.xks.failure import Failure, FailureReason
-from fuin.xks.proxy import Asking
 from fuin.xks.proxy import Proxy as Asked
+from fuin.xks.proxy import RequestMetadata
 from tests.keyholder.process import Holder
 from tests.support.certificates import Authority
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 HOST = "xks.example.test"
 ACCESS_KEY_ID, SECRET = "AKIAI2SFODNN7EXAMPLE", "FYtE5EFA5FT0mCc3DrGUe2sti527BitkQ0Zr9MO9fvE"
-ASKING = Asking("Encrypt", "4112f4d6", "arn:aws:iam::123456789012:user/alice", "arn:aws:kms:::key/1", "s3")
+ASKING = RequestMetadata("Encrypt", "4112f4d6", "arn:aws:iam::123456789012:user/alice", "arn:aws:kms:::key/1", "s3")
 PATIENT = 20.0  # seconds; a busy machine is no failure
 
 

@@ -18,12 +18,12 @@ from fuin.xks.client import Proxies
 from fuin.xks.connection import ANSWER_LIMIT
 from fuin.xks.failure import TEXTS, Failure, FailureReason
 from fuin.xks.pool import HOST_LIMIT
-from fuin.xks.proxy import Asking, Encrypted
+from fuin.xks.proxy import Encrypted, RequestMetadata
 from fuin.xks.proxy import Proxy as Asked
 from tests.xks.scene import ASKING, HOST, SECRET, Scene
 
 PLAINTEXT, AAD = b"data key" * 4, b"names and context"
-HEALTH = Asking("CreateCustomKeyStore", "4112f4d6")
+HEALTH = RequestMetadata("CreateCustomKeyStore", "4112f4d6")
 
 
 async def encrypt(proxies: Proxies, asked: Asked) -> Encrypted:

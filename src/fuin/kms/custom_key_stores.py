@@ -48,7 +48,7 @@ from fuin.store.errors import AlreadyExists, NotFound, WrongState
 from fuin.store.kms import key_stores
 from fuin.store.kms.key_stores import CONNECTED, DISCONNECTED, FAILED, HasKeys, KeyStore, TooManyKeyStores
 from fuin.xks.failure import Failure
-from fuin.xks.proxy import Asking
+from fuin.xks.proxy import RequestMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
         raise _wrong_state(store.id, store.state)
     state, code = CONNECTED, None
     try:
-        await call.services.proxies.health(proxy_of(store), Asking(call.operation, call.request_id))
+        await call.services.proxies.health(proxy_of(store), RequestMetadata(call.operation, call.request_id))
     except Failure as error:
         state, code = FAILED, proxy_faults.connection_error(error)
         call.facts["externalKeyStore"] = error.reason.value
@@ -208,7 +208,7 @@ async def _changed(call: Call, store: KeyStore, p: UpdateCustomKeyStoreInput) ->
 
 async def _check_health(call: Call, store: KeyStore) -> None:
     try:
-        await call.services.proxies.health(proxy_of(store), Asking(call.operation, call.request_id))
+        await call.services.proxies.health(proxy_of(store), RequestMetadata(call.operation, call.request_id))
     except Failure as error:
         call.facts["externalKeyStore"] = error.reason.value
         raise proxy_faults.of_key_store(error) from None

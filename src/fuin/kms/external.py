@@ -16,7 +16,7 @@ from fuin.formats import blob
 from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
 from fuin.store.kms import key_stores
 from fuin.xks.failure import Failure, FailureReason
-from fuin.xks.proxy import Asking, Encrypted, Proxy
+from fuin.xks.proxy import Encrypted, Proxy, RequestMetadata
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -103,9 +103,9 @@ def _bound(opened: OpenKey) -> bytes:
     return _LABEL + names + hashlib.sha256(opened.parameter).digest()
 
 
-def _asking(call: Call, opened: OpenKey) -> Asking:
+def _asking(call: Call, opened: OpenKey) -> RequestMetadata:
     """Return who asks for what; ReEncrypt is one operation to the proxy, though it needs two rights."""
     operation = (
         opened.use.removeprefix("kms:").replace("ReEncryptFrom", "ReEncrypt").replace("ReEncryptTo", "ReEncrypt")
     )
-    return Asking(operation, call.request_id, call.principal.arn, opened.arn, call.via)
+    return RequestMetadata(operation, call.request_id, call.principal.arn, opened.arn, call.via)

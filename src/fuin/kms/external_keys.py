@@ -22,7 +22,7 @@ from fuin.store.errors import NotFound, WrongState
 from fuin.store.kms import key_stores
 from fuin.store.kms.key_stores import CONNECTED, ExternalKeyInUse
 from fuin.xks.failure import TEXTS, Failure, FailureReason
-from fuin.xks.proxy import Asking
+from fuin.xks.proxy import RequestMetadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -80,7 +80,7 @@ def _insert(conn: Connection, key: Key, material: Material) -> None:
 async def _check_external_key(call: Call, store: KeyStore, external_key: str) -> None:
     if external_key in _NO_PATH:
         raise XksKeyNotFoundException(TEXTS[FailureReason.KEY_NOT_FOUND])
-    asking = Asking(call.operation, call.request_id, call.principal.arn)
+    asking = RequestMetadata(call.operation, call.request_id, call.principal.arn)
     try:
         found = await call.services.proxies.metadata(proxy_of(store), external_key, asking)
     except Failure as error:

@@ -15,7 +15,7 @@ import msgspec
 
 from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.pool import Pool
-from fuin.xks.proxy import Asking, Encrypted, KeyDescription, Proxy
+from fuin.xks.proxy import Encrypted, KeyDescription, Proxy, RequestMetadata
 from fuin.xks.signing import Signer
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 class _RequestBody(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The body of any request."""
 
-    request_metadata: Asking
+    request_metadata: RequestMetadata
     plaintext: bytes | None = None
     ciphertext: bytes | None = None
     ciphertext_metadata: bytes | None = None
@@ -98,9 +98,9 @@ class Proxies:
         """Close the idle connections."""
         await self._pool.close()
 
-    async def health(self, proxy: Proxy, asking: Asking) -> None:
+    async def health(self, proxy: Proxy, request_metadata: RequestMetadata) -> None:
         """Return if the proxy is healthy and an external key manager behind it can serve; else raise Failure."""
-        answer = await self._ask(proxy, "/health", _RequestBody(asking), _HealthAnswer)
+        answer = await self._ask(proxy, "/health", _RequestBody(request_metadata), _HealthAnswer)
         managers = answer.ekm_fleet_details
         if answer.xks_proxy_fleet_size < 1 or not 1 <= len(managers) <= 10:
             raise Failure(FailureReason.MALFORMED)
@@ -109,14 +109,16 @@ class Proxies:
         if all(manager.health_status == "UNAVAILABLE" for manager in managers):
             raise Failure(FailureReason.UNAVAILABLE)
 
-    async def metadata(self, proxy: Proxy, key: str, asking: Asking) -> KeyDescription:
+    async def metadata(self, proxy: Proxy, key: str, request_metadata: RequestMetadata) -> KeyDescription:
         """Return the description of an external key."""
-        return await self._ask(proxy, f"/keys/{key}/metadata", _RequestBody(asking), KeyDescription)
+        return await self._ask(proxy, f"/keys/{key}/metadata", _RequestBody(request_metadata), KeyDescription)
 
-    async def encrypt(self, proxy: Proxy, key: str, plaintext: bytes, aad: bytes, asking: Asking) -> Encrypted:
+    async def encrypt(
+        self, proxy: Proxy, key: str, plaintext: bytes, aad: bytes, request_metadata: RequestMetadata
+    ) -> Encrypted:
         """Encrypt up to 4,300 bytes under an external key, bound to `aad`."""
         request = _RequestBody(
-            asking,
+            request_metadata,
             plaintext=plaintext,
             additional_authenticated_data=aad,
             encryption_algorithm=_AES_GCM,
@@ -132,10 +134,12 @@ class Proxies:
             raise Failure(FailureReason.MALFORMED)
         return Encrypted(ciphertext, metadata, iv, tag)
 
-    async def decrypt(self, proxy: Proxy, key: str, encrypted: Encrypted, aad: bytes, asking: Asking) -> bytes:
+    async def decrypt(
+        self, proxy: Proxy, key: str, encrypted: Encrypted, aad: bytes, request_metadata: RequestMetadata
+    ) -> bytes:
         """Return the plaintext of a ciphertext under an external key with the same `aad`."""
         request = _RequestBody(
-            asking,
+            request_metadata,
             ciphertext=encrypted.ciphertext,
             ciphertext_metadata=encrypted.metadata or None,
             initialization_vector=encrypted.iv,

@@ -18,7 +18,7 @@ class Proxy:
     sealed_secret: bytes = field(repr=False)
 
 
-class Asking(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class RequestMetadata(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The caller and the KMS operation: `requestMetadata` of the specification."""
 
     kms_operation: str
