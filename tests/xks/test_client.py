@@ -18,7 +18,7 @@ from fuin.xks.client import Proxies
 from fuin.xks.connection import ANSWER_LIMIT
 from fuin.xks.failure import TEXTS, Failure, FailureReason
 from fuin.xks.pool import HOST_LIMIT
-from fuin.xks.proxy import Encrypted, RequestMetadata
+from fuin.xks.proxy import ExternalCiphertext, RequestMetadata
 from fuin.xks.proxy import Proxy as Asked
 from tests.xks.scene import ASKING, HOST, SECRET, Scene
 
@@ -26,7 +26,7 @@ PLAINTEXT, AAD = b"data key" * 4, b"names and context"
 HEALTH = RequestMetadata("CreateCustomKeyStore", "4112f4d6")
 
 
-async def encrypt(proxies: Proxies, asked: Asked) -> Encrypted:
+async def encrypt(proxies: Proxies, asked: Asked) -> ExternalCiphertext:
     """Encrypt under the first key."""
     return await proxies.encrypt(asked, "first", PLAINTEXT, AAD, ASKING)
 

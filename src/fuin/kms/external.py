@@ -16,7 +16,7 @@ from fuin.formats import blob
 from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
 from fuin.store.kms import key_stores
 from fuin.xks.failure import Failure, FailureReason
-from fuin.xks.proxy import Encrypted, Proxy, RequestMetadata
+from fuin.xks.proxy import ExternalCiphertext, Proxy, RequestMetadata
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -73,7 +73,7 @@ async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
         given = blob.parse_external(ciphertext)
     except FormatError:  # also a version 1 blob: one encryption is not enough for this key
         raise InvalidCiphertextException from None
-    aad, sealed = _bound(opened), Encrypted(given.ciphertext, given.metadata, given.iv, given.tag)
+    aad, sealed = _bound(opened), ExternalCiphertext(given.ciphertext, given.metadata, given.iv, given.tag)
     try:
         return await call.services.proxies.decrypt(
             await _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _asking(call, opened)

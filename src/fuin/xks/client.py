@@ -15,7 +15,7 @@ import msgspec
 
 from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.pool import Pool
-from fuin.xks.proxy import Encrypted, KeyDescription, Proxy, RequestMetadata
+from fuin.xks.proxy import ExternalCiphertext, KeyDescription, Proxy, RequestMetadata
 from fuin.xks.signing import Signer
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Proxies:
 
     async def encrypt(
         self, proxy: Proxy, key: str, plaintext: bytes, aad: bytes, request_metadata: RequestMetadata
-    ) -> Encrypted:
+    ) -> ExternalCiphertext:
         """Encrypt up to 4,300 bytes under an external key, bound to `aad`."""
         request = _RequestBody(
             request_metadata,
@@ -132,10 +132,10 @@ class Proxies:
         value = hashlib.sha256(b"".join((aad, metadata, iv, ciphertext, tag))).digest()
         if len(ciphertext) != len(plaintext) or not hmac.compare_digest(value, answer.ciphertext_data_integrity_value):
             raise Failure(FailureReason.MALFORMED)
-        return Encrypted(ciphertext, metadata, iv, tag)
+        return ExternalCiphertext(ciphertext, metadata, iv, tag)
 
     async def decrypt(
-        self, proxy: Proxy, key: str, encrypted: Encrypted, aad: bytes, request_metadata: RequestMetadata
+        self, proxy: Proxy, key: str, encrypted: ExternalCiphertext, aad: bytes, request_metadata: RequestMetadata
     ) -> bytes:
         """Return the plaintext of a ciphertext under an external key with the same `aad`."""
         request = _RequestBody(

@@ -29,7 +29,7 @@ class RequestMetadata(msgspec.Struct, frozen=True, omit_defaults=True, rename="c
 
 
 @dataclass(frozen=True, slots=True)
-class Encrypted:
+class ExternalCiphertext:
     """A ciphertext under an external key, in the specification's parts."""
 
     ciphertext: bytes
