@@ -63,7 +63,7 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         ("gate.authentication", "gate.http", "gate.services", "s3.app", "server.application", "server.protocol"),
         "is its HTTP edge",
     ),
-    "testing.kit.keyholding": (("keyholder.command", "keyholder.sockets", "settings"), "starts its keyholder"),
+    "testing.kit.keyholding": (("keyholder.command", "keyholder.wire.sockets", "settings"), "starts its keyholder"),
     "server.keyholding": (
         ("keyholder.command", "keyholder.offline"),
         "starts the keyholder: its command line, and whether its root key needs a passphrase",
