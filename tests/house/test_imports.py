@@ -49,7 +49,7 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             "audit.reader",
             "ids",
-            "keyholder.wire",
+            "keyholder.wire.client",
             "gate.services",
             "settings",
             "store.identity.access_keys",

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from fuin.formats import context
 from fuin.keyholder.backends.software.kinds.specs import SPECS
 from fuin.keyholder.loop.slow_operations import QUEUE_LIMIT, SLOW_CODES, SlowOperationQueue, is_slow_operation
@@ -67,16 +69,14 @@ def test_slow_operations_are_known_by_their_material(holder: Holder) -> None:
     assert requests.VERIFY.code not in SLOW_CODES
 
 
-def test_share_of_a_turn() -> None:
+def test_share_of_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn takes at least one request and stops when its time is over; the queue is bounded."""
+    times = iter((10.0, 10.003, 10.006))  # seconds: at the start, and after each request
+    monkeypatch.setattr("fuin.keyholder.loop.slow_operations.time.monotonic", lambda: next(times))
     queue: SlowOperationQueue[int] = SlowOperationQueue()
     for number in range(QUEUE_LIMIT):
         assert not queue.is_full
         queue.add(number)
     assert queue.is_full
-    taken = []
-    for number in queue.take_share():
-        taken.append(number)
-        time.sleep(0.003)
-    assert taken == [0, 1]
+    assert list(queue.take_share()) == [0, 1]
     assert len(queue) == QUEUE_LIMIT - 2
