@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from fuin.access.suggest import Need
 from fuin.audit.reader import Entry
-from fuin.cli.suggest import _needs, moment_of
+from fuin.cli.suggest import _needs, parse_since
 from fuin.errors import FuinError
 from tests.cli.test_who_can import arn_of, made
 from tests.support.policies import EVERYTHING
@@ -75,14 +75,14 @@ def test_nothing_is_suggested_of_nothing(server: Server, unique: Callable[[str],
 )
 def test_since_takes_times_and_dates(text: str, moment: float) -> None:
     """So long ago, or a date of UTC unless it says otherwise."""
-    assert moment_of(text, 1000.0) == moment
+    assert parse_since(text, 1000.0) == moment
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "5y", "-5d"])
 def test_other_times_are_refused(text: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(FuinError, match="--since takes"):
-        moment_of(text, 1000.0)
+        parse_since(text, 1000.0)
 
 
 def test_two_of_one_name_are_not_mixed_up() -> None:

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from fuin.gate.http import Answer, ClientGone, Receive, Request, Scope, Send
-from fuin.server.held import Bounds
+from fuin.server.bounds import Bounds
 from fuin.server.protocol import BoundedProtocol
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]

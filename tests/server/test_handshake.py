@@ -17,8 +17,8 @@ from uvicorn.server import ServerState
 
 from fuin.gate.http import Answer
 from fuin.server import tls
+from fuin.server.bounds import Bounds
 from fuin.server.handshake import Handshakes
-from fuin.server.held import Bounds
 from fuin.server.protocol import BoundedProtocol
 from tests.server.place import OK, Asgi, hello, told
 

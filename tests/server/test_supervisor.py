@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 from botocore.exceptions import ClientError
 
-from fuin.server.held import Bounds
+from fuin.server.bounds import Bounds
 from fuin.server.worker import WorkerServer
 from tests.conftest import ServerFactory
 from tests.support import environment

@@ -14,7 +14,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.lint import lint
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
@@ -46,7 +46,7 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
 
     async def run() -> Result:
         needed = keyholding.needs_passphrase(settings)
-        async with keyholding.reached(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
+        async with keyholding.open_keyholder(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
             store = Store.open(settings)
             try:
                 first = await store.read(installation.find_meta)
@@ -80,7 +80,7 @@ def add_user(
         user, key = await administration.add_user(
             store, keyholder, account or first, name, access_key_id, secret_access_key
         )
-        return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_shown_once(key)}
+        return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_access_key_output(key)}
 
     _print(with_server(data, passphrase_file, act), json_output)
 
@@ -106,7 +106,7 @@ def put_policy(
 
     with_server(data, passphrase_file, act)
     for finding in lint(document, PolicyKind.IDENTITY):
-        typer.echo(plain(f"warning: {finding.line}"), err=True)
+        typer.echo(escape(f"warning: {finding.line}"), err=True)
 
 
 @account_app.command("add")
@@ -125,12 +125,12 @@ def add_account(
 
     async def act(store: Store, keyholder: Keyholder, _first: str) -> dict[str, str]:
         key = await administration.add_account(store, keyholder, account_id, access_key_id, secret_access_key)
-        return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_shown_once(key)}
+        return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_access_key_output(key)}
 
     _print(with_server(data, passphrase_file, act), json_output)
 
 
-def _shown_once(key: PreparedKey) -> dict[str, str]:
+def _access_key_output(key: PreparedKey) -> dict[str, str]:
     return {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret.reveal().decode()}
 
 

@@ -13,8 +13,8 @@ import typer
 from fuin.audit import reader, verify
 from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
-from fuin.cli.story import moment
+from fuin.cli.request_story import moment
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.keyholder import offline
 from fuin.settings import Settings
@@ -51,7 +51,7 @@ def show(
 
     **Example**: `fuin audit show --data ./fuin-data --operation s3:PutObject --tail 5`
     """
-    entries = chosen(reader.entries(_folder(data)), operation, principal, refused)
+    entries = filter_entries(reader.entries(_folder(data)), operation, principal, refused)
     newest = deque(entries, maxlen=tail)
     for entry in newest:
         typer.echo(json.dumps(as_json(entry)) if json_output else as_line(entry))
@@ -67,7 +67,7 @@ def verify_log(data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key =
     """
     folder = _folder(data)
     check = offline.audit_checker(folder) if public_key is None else checker(public_key)
-    report = verify.verify(folder, check, head_of(expect))
+    report = verify.verify(folder, check, parse_head(expect))
     typer.echo(f"the log holds: {report.records} records in {report.segments} segments, all signatures good")
     typer.echo(f"head {report.sequence}:{report.head.hex()}")
 
@@ -80,7 +80,7 @@ def checker(file: Path) -> offline.AuditChecker:
         raise FuinError(f"{file} is not a public key in hex") from None
 
 
-def head_of(text: str | None) -> tuple[int, bytes] | None:
+def parse_head(text: str | None) -> tuple[int, bytes] | None:
     """Return the sequence and hash of SEQUENCE:HASH; raises FuinError."""
     if text is None:
         return None
@@ -91,7 +91,9 @@ def head_of(text: str | None) -> tuple[int, bytes] | None:
         raise FuinError("--expect takes SEQUENCE:HASH, as `fuin audit verify` prints it") from None
 
 
-def chosen(entries: Iterable[Entry], operation: str | None, principal: str | None, refused: bool) -> Iterator[Entry]:
+def filter_entries(
+    entries: Iterable[Entry], operation: str | None, principal: str | None, refused: bool
+) -> Iterator[Entry]:
     """Yield the entries that all given filters let through."""
     for entry in entries:
         draft = entry.draft
@@ -129,7 +131,7 @@ def as_line(entry: Entry) -> str:
         draft.get("error", f"piece {draft['piece']}" if "piece" in draft else entry.outcome),
         draft.get("request", "-"),
     )
-    return plain("  ".join(str(word) for word in words))
+    return escape("  ".join(str(word) for word in words))
 
 
 def _folder(data: Path) -> Path:

@@ -12,7 +12,7 @@ from fuin.cli.options import DEFAULT_DATA, Data, Json, PassphraseFile
 from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.server import timekeeper
-from fuin.server.timekeeper import Shown, iso, tell
+from fuin.server.timekeeper import ClockReport, describe_clocks, iso
 from fuin.store.engine import steady_time as rows
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
     if context.invoked_subcommand is not None:
         return
     with reading(data) as store:
-        shown = _looked(store)
+        shown = _read_clocks(store)
     if json_output:
         typer.echo(json.dumps(_values(shown)))
     else:
@@ -56,7 +56,7 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
     **Example**: `fuin clock confirm --data ./fuin-data`
     """
     with reading(data) as store:
-        shown = _looked(store)
+        shown = _read_clocks(store)
     _print(shown)
     if not yes and not typer.confirm("Is the wall clock right, and may this be carried out?"):
         raise FuinError("nothing was confirmed")
@@ -68,13 +68,13 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
     typer.echo("confirmed")
 
 
-def _looked(store: Store) -> Shown:
+def _read_clocks(store: Store) -> ClockReport:
     if store.read_sync(rows.find) is None:
         raise FuinError("no time has been counted yet; the next start of the server begins with it")
-    return timekeeper.look_at(store)
+    return timekeeper.report_clocks(store)
 
 
-def _values(shown: Shown) -> dict[str, Any]:
+def _values(shown: ClockReport) -> dict[str, Any]:
     kept = shown.kept
     since = None if kept.since is None else iso(kept.since)
     return {
@@ -83,11 +83,11 @@ def _values(shown: Shown) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(shown: Shown) -> None:
+def _print(shown: ClockReport) -> None:
     kept = shown.kept
     typer.echo(f"wall clock:    {iso(kept.wall)}\ncounted time:  {iso(kept.steady)}")
     since = "" if kept.since is None else f" (since {iso(kept.since)} of the counted time)"
-    sentence = tell(kept)
+    sentence = describe_clocks(kept)
     typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
     for kind, arns in shown.waiting._asdict().items():
         if arns:

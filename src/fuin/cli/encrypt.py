@@ -142,7 +142,7 @@ def _output(target: str, *, force: bool) -> Iterator[files.Sink]:
         with whole_file(Path(target), force=force) as sink:
             yield sink
         return
-    counted = _Counted(sys.stdout.buffer)
+    counted = _CountingStream(sys.stdout.buffer)
     try:
         yield counted
         sys.stdout.buffer.flush()
@@ -155,7 +155,7 @@ def _output(target: str, *, force: bool) -> Iterator[files.Sink]:
         raise FuinError(f"{error}; the output is incomplete: do not use it") from error
 
 
-class _Counted:
+class _CountingStream:
     """Standard output, with a count: only what was begun can be incomplete."""
 
     def __init__(self, stream: BinaryIO) -> None:

@@ -12,9 +12,9 @@ from fuin.audit import reader
 from fuin.cli import evaluation
 from fuin.cli.audit import as_json
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
 from fuin.cli.reading import reading
-from fuin.cli.story import tell
+from fuin.cli.request_story import request_steps
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.formats import notes
 from fuin.identity.retrace import CannotRetrace, retrace
@@ -46,7 +46,7 @@ def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json 
         _show(entries, [], as_objects=json_output)
         return
     with reading(data) as store:
-        _show(entries, list(_evaluated(store, entries, as_objects=json_output)), as_objects=json_output)
+        _show(entries, list(_evaluations(store, entries, as_objects=json_output)), as_objects=json_output)
 
 
 def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: bool) -> None:
@@ -56,17 +56,17 @@ def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: boo
             told[-1]["evaluations"] = evaluated
         typer.echo(json.dumps(told, indent=1))
         return
-    for number, step in enumerate(tell(entries), 1):
+    for number, step in enumerate(request_steps(entries), 1):
         typer.echo(
             textwrap.fill(
-                plain(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
+                escape(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
             )
         )
     for line in evaluated:
         typer.echo(line)
 
 
-def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
+def _evaluations(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
     """Yield each decision's evaluation once: records repeat what was known before."""
     seen: set[str] = set()
     for entry in reversed(entries):  # the last one knows most
@@ -75,27 +75,27 @@ def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> I
             if text in seen:
                 continue
             seen.add(text)
-            yield from _one(store, _of_use(entries, decision) or entry, decision, as_objects=as_objects)
+            yield from _evaluation(store, _key_use_record(entries, decision) or entry, decision, as_objects=as_objects)
 
 
-def _of_use(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
+def _key_use_record(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
     """Return the record of the use of the key that a decision was about: it has that use's encryption context."""
     about = (decision["action"], decision["resource"])
     return next((entry for entry in entries if (entry.draft.get("use"), entry.draft.get("key")) == about), None)
 
 
-def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
+def _evaluation(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
     head = {name: decision[name] for name in ("action", "resource", "resources", "allowed") if name in decision}
     more = len(reader.resources_of(decision)) - 1
     others = f", and the same on {more:,} more" if more else ""
     verdict = "ALLOWED" if decision["allowed"] else "REFUSED"
     if not as_objects:
         yield ""
-        yield plain(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
+        yield escape(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
     try:
         retraced = store.read_sync(retrace, entry.draft, decision)
     except CannotRetrace as reason:
-        told = plain(f"  It cannot be evaluated anew: {reason}.")
+        told = escape(f"  It cannot be evaluated anew: {reason}.")
         yield {**head, "cannotEvaluate": str(reason)} if as_objects else told
         return
     if as_objects:

@@ -12,7 +12,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.lint import lint
 from fuin.access.policy import parse_policy
 from fuin.cli.options import Json
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError, MalformedPolicy
 
 app = typer.Typer(help="Policies: what is likely a mistake, and the least that is needed.", no_args_is_help=True)
@@ -49,7 +49,7 @@ def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
         typer.echo(json.dumps({"kind": chosen, "findings": found}, indent=1))
     else:
         for finding in findings:
-            typer.echo(plain(finding.line))
+            typer.echo(escape(finding.line))
             typer.echo(f"  {finding.link}")
         typer.echo("" if findings else f"no likely mistakes in this {KINDS[chosen].value}", nl=not findings)
     if findings:

@@ -17,8 +17,8 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.policy import parse_policy
 from fuin.cli import evaluation
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
 from fuin.cli.reading import reading
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.identity import in_force, targets
 from fuin.identity.retrace import Retraced
@@ -75,7 +75,7 @@ def simulate(
             sheet = Sheet(f"policy {with_policy}", PolicyKind.MANAGED, extra)
             holder = replace(holder, policies=(*holder.policies, sheet))
         rights = [right for one in action for right in store.read_sync(targets.rights, one, resource)]
-        found = [(right, _retraced(right, holder, facts, instead)) for right in rights]
+        found = [(right, _retrace(right, holder, facts, instead)) for right in rights]
     if json_output:
         typer.echo(json.dumps([_object(right, one) for right, one in found], indent=1))
     else:
@@ -109,7 +109,7 @@ def _facts(pairs: list[str]) -> Values:
     return facts
 
 
-def _retraced(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
+def _retrace(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
     case = right.case(holder)
     if instead is not None:
         case = _with_resource_policy(case, right, instead)
@@ -130,7 +130,7 @@ def _with_resource_policy(case: Case, right: Right, document: str) -> Case:
 def _lines(right: Right, found: Retraced) -> list[str]:
     verdict = "ALLOWED" if found.evaluation.decision.allowed else "REFUSED"
     note = f" ({right.note})" if right.note else ""
-    return [plain(f"{right.action} on {right.resource}: {verdict}{note}"), *evaluation.body(found), ""]
+    return [escape(f"{right.action} on {right.resource}: {verdict}{note}"), *evaluation.body(found), ""]
 
 
 def _object(right: Right, found: Retraced) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fuin.access.suggest import Need, suggest
 from fuin.audit import reader
 from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.settings import Settings
 
@@ -41,7 +41,7 @@ def suggest_policy(
 
     **Example**: `fuin policy suggest --principal user/alice --since 7d --data ./fuin-data > alice.json`
     """
-    begin = moment_of(since, time.time())
+    begin = parse_since(since, time.time())
     used, refused, hidden = _needs(reader.entries(_folder(data)), principal, begin)
     chosen = used | refused if with_refused else used
     if not chosen:
@@ -49,7 +49,7 @@ def suggest_policy(
     policy = suggest(chosen)
     typer.echo(json.dumps(policy, indent=2))
     for remark in _remarks(policy, refused - used, with_refused=with_refused):
-        typer.echo(plain(remark), err=True)
+        typer.echo(escape(remark), err=True)
     if hidden:
         typer.echo(f"{hidden} objects were deleted many at once and do not stand in the log one by one", err=True)
 
@@ -71,18 +71,18 @@ def _needs(entries: Iterable[Entry], principal: str, begin: float) -> tuple[set[
         if len(meant) > 1:
             raise FuinError(f"{principal} is several: {' and '.join(sorted(meant))}; give the whole ARN")
         if entry.draft.get("operation") == _DELETES:
-            hidden[str(entry.draft.get("request"))] = _hidden(entry)
+            hidden[str(entry.draft.get("request"))] = _count_unrecorded(entry)
         for decision in entry.decisions:
             of = used if decision["allowed"] else refused
             of |= {
-                Need(decision["action"], resource, _via(decision, entry.draft))
+                Need(decision["action"], resource, _asking_service(decision, entry.draft))
                 for resource in reader.resources_of(decision)
                 if isinstance(resource, str)
             }
     return used, refused, sum(hidden.values())
 
 
-def _hidden(entry: Entry) -> int:
+def _count_unrecorded(entry: Entry) -> int:
     """Return how many objects a record of DeleteObjects has no decision of, as in logs of an earlier version."""
     if "piece" in entry.draft or "pieces" in entry.draft:
         return 0
@@ -90,7 +90,7 @@ def _hidden(entry: Entry) -> int:
     return max(0, int(entry.draft.get("facts", {}).get("objects", 0)) - named)
 
 
-def _via(decision: dict[str, Any], draft: dict[str, Any]) -> str:
+def _asking_service(decision: dict[str, Any], draft: dict[str, Any]) -> str:
     """Return the service that asked; records of an earlier version say it of a whole request only."""
     return str(decision.get("via") or (draft.get("via") or "" if decision["action"].startswith("kms:") else ""))
 
@@ -99,20 +99,20 @@ def _identity(arn: str, wanted: str) -> str | None:
     """Return the user or role whose record it is, if it is the one that is meant: of a session, the session's role."""
     session = _SESSION.fullmatch(arn)
     if session is None:
-        return arn if _ends(arn, wanted) else None
+        return arn if _is_named_by(arn, wanted) else None
     role = f"arn:aws:iam::{session[1]}:role/{session[2]}"
-    if _ends(arn, wanted):
+    if _is_named_by(arn, wanted):
         return arn
     whose, _, path = wanted.rpartition("role/")  # a session's ARN does not have the role's path
-    return role if _ends(role, f"{whose}role/{path.rpartition('/')[2]}") and "role/" in wanted else None
+    return role if _is_named_by(role, f"{whose}role/{path.rpartition('/')[2]}") and "role/" in wanted else None
 
 
-def _ends(arn: str, wanted: str) -> bool:
+def _is_named_by(arn: str, wanted: str) -> bool:
     """Tell whether an ARN is the one that is wanted, or ends with it as a whole."""
     return arn.endswith(wanted) and arn[: -len(wanted)][-1:] in {"", ":", "/"}
 
 
-def moment_of(text: str, now: float) -> float:
+def parse_since(text: str, now: float) -> float:
     """Return the moment, in seconds since 1970, that is so long ago or that a date in UTC names; raises FuinError."""
     ago = _AGO.fullmatch(text)
     if ago:

@@ -55,7 +55,7 @@ class Child:
     async def sign(self) -> None:
         """Return when it gives a sign of life; never, when it has closed the pipe."""
         if not await self._piece():
-            await forever()
+            await wait_forever()
 
     async def wait(self) -> None:
         """Return when it has ended."""
@@ -83,7 +83,7 @@ class Child:
             try:
                 return os.read(self._pipe, _LINE_LIMIT)
             except BlockingIOError:
-                await _readable(self._pipe)
+                await _wait_readable(self._pipe)
 
 
 async def spawn(
@@ -129,7 +129,7 @@ async def _refusal(child: Child, limit: float) -> str:
     """Return why a child does not become ready: its own line, how it ended, or its silence. Empty when it is ready."""
     line = asyncio.ensure_future(child.line())
     patience = pulse.Patience(silent=limit, stopped=pulse.KEYHOLDER.stopped)
-    silence = asyncio.ensure_future(pulse.silence("it", child.pid, forever, patience))
+    silence = asyncio.ensure_future(pulse.silence("it", child.pid, wait_forever, patience))
     try:
         await asyncio.wait({line, silence}, return_when=asyncio.FIRST_COMPLETED)
         if not line.done():
@@ -150,13 +150,13 @@ def environment() -> dict[str, str]:
     }
 
 
-async def forever() -> NoReturn:
+async def wait_forever() -> NoReturn:
     """Never return."""
     while True:
         await asyncio.get_running_loop().create_future()
 
 
-async def _readable(descriptor: int) -> None:
+async def _wait_readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
     loop.add_reader(descriptor, event.set)

@@ -118,7 +118,7 @@ class Cycle:
             self.set()
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """Return about how many bytes this request takes while it waits for its turn."""
         return heads.weight(b"", self.scope["headers"]) + self._size
 
@@ -137,7 +137,7 @@ class Cycle:
     async def receive(self) -> Message:
         """Return what has arrived of the body, or wait for it; ASGI's http.request or http.disconnect."""
         if not self._asked:
-            if self._waits_to_be_told() and not self.transport.is_closing():
+            if self._waits_for_continue() and not self.transport.is_closing():
                 self.transport.write(_CONTINUE)
             self._asked = True
         while not (self._pieces or self.disconnected or self.response_complete) and (self.more_body or self._ended):
@@ -155,7 +155,7 @@ class Cycle:
         self._ended = True  # no more is read before the answer: it would be requests that wait
         return {"type": "http.request", "body": body, "more_body": False}
 
-    def _waits_to_be_told(self) -> bool:
+    def _waits_for_continue(self) -> bool:
         """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1).
 
         With another answer it may not send the body at all, so its next request could not be told from one.
@@ -174,7 +174,7 @@ class Cycle:
             return
         if not self.response_started:
             if message["type"] == WHOLE:
-                self._whole(message["status"], message["headers"], message["body"])
+                self._send_whole(message["status"], message["headers"], message["body"])
             else:
                 self._start(message)
         elif not self.response_complete and message["type"] == "http.response.body":
@@ -182,9 +182,9 @@ class Cycle:
         else:
             raise RuntimeError(f"unexpected ASGI message {message['type']}")
 
-    def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+    def _send_whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer that is there at once; `headers` hold neither its length nor `connection`."""
-        if self._waits_to_be_told():
+        if self._waits_for_continue():
             self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
         answer = b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
@@ -202,7 +202,7 @@ class Cycle:
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
         status, headers = message["status"], message["headers"]
         lines = _lines(headers)
-        if self._waits_to_be_told():
+        if self._waits_for_continue():
             self.keep_alive = False
         length, close = None, b"" if self.keep_alive else _CLOSE
         for name, value in headers:

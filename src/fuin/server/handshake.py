@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
-    from fuin.server.held import Bounds
+    from fuin.server.bounds import Bounds
     from fuin.server.protocol import BoundedProtocol
 
 CLOSE_TIME = 2.0  # seconds that a client gets to answer the closing alert

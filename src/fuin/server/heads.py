@@ -52,12 +52,12 @@ def weight(url: bytes, headers: Headers) -> int:
     return size(url, headers) + _OBJECTS * len(headers)
 
 
-def without_offer(headers: Headers) -> Headers:
+def drop_upgrade(headers: Headers) -> Headers:
     """Return the headers without those that offer another protocol."""
     return [header for header in headers if header[0] != b"upgrade"]
 
 
-def written(method: bytes, url: bytes, version: str, headers: Headers) -> bytes:
+def format_head(method: bytes, url: bytes, version: str, headers: Headers) -> bytes:
     """Return a head as it stands on the wire; what the parser has taken has no line break in it."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)

@@ -17,7 +17,7 @@ from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.kms import imports, janitor, rotation
 from fuin.s3.sweep import Sweeper
-from fuin.server import standing
+from fuin.server import agreement_notes
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
 from fuin.store.engine import epoch
 
@@ -38,15 +38,15 @@ async def run(services: Services) -> None:
     sweeper, timekeeper, noted = Sweeper(services), Timekeeper(), time.monotonic()
     marks = Marks(services)
     while True:
-        await _guarded("saving the steady time", timekeeper.save(services))
-        await _guarded("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
-        await _guarded("purge", janitor.purge(services, CLOCK.settled()))
-        await _guarded("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
-        await _guarded("rotation", rotation.rotate_due(services, CLOCK.settled()))
-        if time.monotonic() - noted >= standing.HOURLY:
+        await _run_job("saving the steady time", timekeeper.save(services))
+        await _run_job("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
+        await _run_job("purge", janitor.purge(services, CLOCK.settled()))
+        await _run_job("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
+        await _run_job("rotation", rotation.rotate_due(services, CLOCK.settled()))
+        if time.monotonic() - noted >= agreement_notes.HOURLY:
             noted = time.monotonic()
-            await _guarded("note of the log", standing.note_log_ahead(services.store, services.keyholder))
-        await _guarded("mark of the blobs", marks.renew())
+            await _run_job("note of the log", agreement_notes.note_log_ahead(services.store, services.keyholder))
+        await _run_job("mark of the blobs", marks.renew())
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -62,13 +62,13 @@ class Marks:
     async def renew(self) -> None:
         """Do so if a day has passed; raises StoreUnavailable."""
         if self._serial is not None:
-            if self._clock() - self._noted < standing.DAILY:
+            if self._clock() - self._noted < agreement_notes.DAILY:
                 return
-            await asyncio.to_thread(standing.raise_mark, self._services.settings, self._serial)
+            await asyncio.to_thread(agreement_notes.raise_mark, self._services.settings, self._serial)
         self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_serial)
 
 
-async def _guarded(name: str, job: Awaitable[object]) -> None:
+async def _run_job(name: str, job: Awaitable[object]) -> None:
     try:
         await job
     except FuinError as error:

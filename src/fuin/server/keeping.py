@@ -36,7 +36,7 @@ async def keep(start: Start, watch: Watch, ready: asyncio.Event, ending: asyncio
     while not ending.is_set():
         lived = 0.0
         try:
-            child = await _unless(ending, start())
+            child = await _run_until_ending(ending, start())
         except (ChildFailed, OSError) as error:
             if not ready.is_set():
                 raise
@@ -53,7 +53,7 @@ async def keep(start: Start, watch: Watch, ready: asyncio.Event, ending: asyncio
         failures = failures + 1 if lived < QUICK else 0
         pause = pause_after(failures)
         say(f"{what}; starting again in {pause:.1f} s")
-        await _unless(ending, asyncio.sleep(pause))
+        await _run_until_ending(ending, asyncio.sleep(pause))
 
 
 def pause_after(failures: int) -> float:
@@ -66,7 +66,7 @@ async def _end(child: Child, watch: Watch, ending: asyncio.Event) -> str | None:
     gone = asyncio.ensure_future(child.wait())
     hangs = asyncio.ensure_future(watch(child))
     try:
-        await _unless(ending, asyncio.wait({gone, hangs}, return_when=asyncio.FIRST_COMPLETED))
+        await _run_until_ending(ending, asyncio.wait({gone, hangs}, return_when=asyncio.FIRST_COMPLETED))
         if ending.is_set():
             await stop(child)
             return None
@@ -83,7 +83,7 @@ async def _end(child: Child, watch: Watch, ending: asyncio.Event) -> str | None:
         child.close()
 
 
-async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+async def _run_until_ending(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """Return what some work gives, or None when the end is asked for before that; the work is cancelled then."""
     task = asyncio.ensure_future(work)
     waiter = asyncio.ensure_future(ending.wait())

@@ -13,7 +13,7 @@ from fuin.keyholder.client import Keyholder
 from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.sockets import bind_unix
 from fuin.server import agreement, children, keeping, pulse, timekeeper
-from fuin.server.exclusive import AlreadyRunning, exclusive
+from fuin.server.data_lock import AlreadyRunning, lock_data
 from fuin.server.process import say
 
 if TYPE_CHECKING:
@@ -136,29 +136,29 @@ def _filled_pipe(passphrase: Secret) -> int:
 
 
 @contextlib.asynccontextmanager
-async def reached(settings: Settings, passphrase: Callable[[], Secret | None]) -> AsyncIterator[Keyholder]:
+async def open_keyholder(settings: Settings, passphrase: Callable[[], Secret | None]) -> AsyncIterator[Keyholder]:
     """Yield a connected keyholder: the running server's, or one that lives as long as this block.
 
     `passphrase` is called only when a keyholder has to be started. Raises KeyholderUnavailable.
     """
     try:
-        with exclusive(settings), Listener(settings) as listener:
+        with lock_data(settings), Listener(settings) as listener:
             agreement.check(settings)  # a server that runs has done so
             timekeeper.start(settings)  # before the log has a record by a clock that may be wrong
             child = await starter(settings, listener, passphrase())()
             try:
-                async with _connected(settings) as keyholder:
+                async with _connect(settings) as keyholder:
                     yield keyholder
             finally:
                 await children.stop(child)
                 child.close()
     except AlreadyRunning:
-        async with _connected(settings) as keyholder:
+        async with _connect(settings) as keyholder:
             yield keyholder
 
 
 @contextlib.asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[Keyholder]:
+async def _connect(settings: Settings) -> AsyncIterator[Keyholder]:
     keyholder = Keyholder(settings.keyholder_socket)
     for attempt in range(10):
         try:

@@ -15,10 +15,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fuin.errors import FuinError
 from fuin.server import heads, target
+from fuin.server.bounds import Bounds
 from fuin.server.cycle import Cycle
 from fuin.server.handshake import CLOSE_TIME
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
-from fuin.server.held import Bounds
 from fuin.settings import KIB
 
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
@@ -40,7 +40,7 @@ _BAD_REQUEST = (
 )
 
 
-def decoded(path: bytes) -> str:
+def decode_path(path: bytes) -> str:
     """Return the path as ASGI has it beside the raw one; the services read the raw one only."""
     if path == b"/":
         return "/"
@@ -129,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade as offer:
-            if not self._has_declined(offer, data):
+            if not self._read_without_offer(offer, data):
                 return
         if self._in_headers or self._framing > HEADER_LIMIT:
             self._check_framing()
@@ -153,7 +153,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _note_held(self) -> None:
         """Count what is kept of unfinished and waiting requests; called only when there is something, or was."""
-        size = self._body_held + sum(waiting[0].held for waiting in self.pipeline)  # type: ignore[attr-defined]
+        size = self._body_held + sum(waiting[0].held_bytes for waiting in self.pipeline)  # type: ignore[attr-defined]
         if self._in_headers:
             size += heads.weight(self.url, self.headers) + self._framing
         if self._unread:
@@ -173,7 +173,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.send_400_response(text)
 
-    def _has_declined(self, offer: Exception, data: bytes) -> bool:
+    def _read_without_offer(self, offer: Exception, data: bytes) -> bool:
         """Read on as if the request had not offered another protocol, which is not taken (RFC 9110 section 7.8).
 
         The parser leaves out the body of a request that offers. So a new one is told the same head without the offer,
@@ -182,14 +182,14 @@ class BoundedProtocol(HttpToolsProtocol):
         rest: bytes | None = data[offer.args[0] :]
         try:
             while rest is not None:
-                self._begin_anew()
-                rest = self._fed(rest)
+                self._restart_without_offer()
+                rest = self._feed(rest)
         except (httptools.HttpParserError, NotUnderstood):
             self._refuse("Invalid HTTP request received.")
             return False
         return True
 
-    def _fed(self, data: bytes) -> bytes | None:
+    def _feed(self, data: bytes) -> bytes | None:
         """Feed the parser; returns what is behind a request that offers another protocol, if there is one."""
         try:
             self.parser.feed_data(data)
@@ -197,11 +197,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return data[offer.args[0] :]
         return None
 
-    def _begin_anew(self) -> None:
+    def _restart_without_offer(self) -> None:
         """Let a new parser begin the request that offered; a signature may cover the offer, so its header stays."""
         headers = self.headers
-        kept = heads.without_offer(headers)
-        head = heads.written(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
+        kept = heads.drop_upgrade(headers)
+        head = heads.format_head(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         self.url, self.headers = b"", []
@@ -235,9 +235,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_headers:
             self.headers.append((name.lower(), value))
         else:
-            self._on_trailer(name, value)
+            self._count_trailer(name, value)
 
-    def _on_trailer(self, name: bytes, value: bytes) -> None:
+    def _count_trailer(self, name: bytes, value: bytes) -> None:
         fields: Any = self.headers
         if not isinstance(fields, Trailers):
             fields = Trailers(self.url, fields)
@@ -252,7 +252,7 @@ class BoundedProtocol(HttpToolsProtocol):
         ):
             raise HeadersTooLarge
         if self.parser.should_upgrade():
-            self._expect_anew()
+            self._leave_for_restart()
             return
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
@@ -267,7 +267,7 @@ class BoundedProtocol(HttpToolsProtocol):
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
             "scheme": self.scheme, "root_path": "", "headers": headers, "state": {},
-            "method": self.parser.get_method().decode("ascii"), "path": decoded(path), "raw_path": path,
+            "method": self.parser.get_method().decode("ascii"), "path": decode_path(path), "raw_path": path,
             "query_string": query, "extensions": self._extensions,
         }  # fmt: skip
         earlier = self.cycle
@@ -282,7 +282,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
 
-    def _expect_anew(self) -> None:
+    def _leave_for_restart(self) -> None:
         """Leave a request that offers another protocol until it is begun without the offer."""
         if self.parser.get_method() == b"CONNECT":
             raise NotUnderstood
@@ -328,7 +328,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
-            self._let_go()
+            self._forget_requests()
             return
         self._last_sign = self._answered = self.loop.time()
         if self.pipeline:  # and nothing more is read before it is empty
@@ -343,9 +343,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request at hand, and let go of all of them."""
         super().connection_lost(exc)
-        self._let_go()
+        self._forget_requests()
 
-    def _let_go(self) -> None:
+    def _forget_requests(self) -> None:
         self.cycle = _ANSWERED
         self.pipeline.clear()
         if self._holds:
@@ -365,11 +365,11 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.loop.call_later(CLOSE_TIME, self._end_closing)
 
-    def silent_too_long(self, now: float, keep_alive: float = KEEP_ALIVE) -> bool:
+    def is_silent_too_long(self, now: float, keep_alive: float = KEEP_ALIVE) -> bool:
         """Tell whether this connection makes no progress, or hardly any, through the client's silence or slowness."""
         if self._in_headers:
             return now - self._began > HEADER_TIME
-        if self._receiving and not self.flow.read_paused and self._too_slow(now):
+        if self._receiving and not self.flow.read_paused and self._is_too_slow(now):
             return True
         silence = now - self._last_sign
         cycle = self.cycle
@@ -378,6 +378,6 @@ class BoundedProtocol(HttpToolsProtocol):
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
 
-    def _too_slow(self, now: float) -> bool:
+    def _is_too_slow(self, now: float) -> bool:
         """Tell whether the request comes drop by drop: whoever holds back a body holds memory, and old rights."""
         return self._request_bytes < (now - self._began - IDLE_TIME) * PACE

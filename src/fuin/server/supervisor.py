@@ -12,9 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.audit.segments import segments
-from fuin.server import agreement, children, first_start, keeping, keyholding, process, pulse, standing, timekeeper, tls
+from fuin.server import (
+    agreement,
+    agreement_notes,
+    children,
+    first_start,
+    keeping,
+    keyholding,
+    process,
+    pulse,
+    timekeeper,
+    tls,
+)
 from fuin.server.config import WorkerConfig
-from fuin.server.exclusive import exclusive
+from fuin.server.data_lock import lock_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +48,7 @@ async def supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.set)
-    with exclusive(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
+    with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
         seen, accepted = agreement.check(settings, new_log=not segments(settings.audit))
@@ -51,9 +62,9 @@ async def supervise(
             if not await first_of(opened, keyholder, drain):
                 return
             access = await first_start.ensure_account(settings)
-            await standing.settle(settings, seen, accepted)
+            await agreement_notes.settle(settings, seen, accepted)
             await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
-            await standing.note_stop(settings)
+            await agreement_notes.note_stop(settings)
         finally:
             seal.set()
             await keyholder

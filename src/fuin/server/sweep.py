@@ -11,7 +11,7 @@ from fuin.server.protocol import KEEP_ALIVE, BoundedProtocol
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-    from fuin.server.held import Bounds
+    from fuin.server.bounds import Bounds
 
 SWEEP_EVERY = 2.5  # seconds
 CROWDED_KEEP_ALIVE = 5.0  # seconds that a connection may be idle while most places are taken
@@ -27,6 +27,6 @@ async def sweep(state: ServerState, bounds: Bounds) -> None:
         now = loop.time()
         keep_alive = CROWDED_KEEP_ALIVE if bounds.is_crowded(len(connections)) else KEEP_ALIVE
         for connection in list(connections):
-            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now, keep_alive):
+            if isinstance(connection, BoundedProtocol) and connection.is_silent_too_long(now, keep_alive):
                 connection.transport.abort()
         leftovers.look(now, state.total_requests, len(connections), bounds.held.total)

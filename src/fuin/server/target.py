@@ -8,7 +8,7 @@ _PORTS = {b"http": b":80", b"https": b":443"}
 
 
 # RFC 3986 section 3.2.2
-_OF_HOSTS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]"
+_HOST_CHARACTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]"
 
 
 class UnknownHost(FuinError):
@@ -28,7 +28,7 @@ def check_host(headers: list[tuple[bytes, bytes]], version: str) -> None:
     if len(hosts) != 1:
         if hosts or version != "1.0":
             raise UnknownHost("there must be one Host header")
-    elif hosts[0].translate(None, _OF_HOSTS):
+    elif hosts[0].translate(None, _HOST_CHARACTERS):
         raise UnknownHost("the Host header names no host")
 
 
@@ -49,11 +49,11 @@ def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
     named = [value for name, value in headers if name == b"host"]
     if not named:
         headers.append((b"host", host))
-    elif {_whole(value, port) for value in named} != {_whole(host, port)}:
+    elif {_comparable_host(value, port) for value in named} != {_comparable_host(host, port)}:
         raise UnknownTarget("the target names another host than the Host header")
     return path if path.startswith(b"/") else b"/" + path
 
 
-def _whole(host: bytes, port: bytes) -> bytes:
+def _comparable_host(host: bytes, port: bytes) -> bytes:
     """Return a host as it is compared: RFC 9110 section 4.2.3 has case and the default port not matter."""
     return host.strip().lower().removesuffix(port)

@@ -53,7 +53,7 @@ class Waiting(NamedTuple):
         return all(set(mine) <= set(others) for mine, others in zip(self, other, strict=True))
 
 
-class Shown(NamedTuple):
+class ClockReport(NamedTuple):
     """One look at the clocks and at what waits, as a person sees it."""
 
     seen: Reading
@@ -87,7 +87,7 @@ def begin_first(conn: Connection, limit: float) -> None:
     rows.save(conn, clock.begin(seen, seen.wall, limit))
 
 
-def look(store: Store) -> Kept:
+def adopt_saved_time(store: Store) -> Kept:
     """Take over the steady time from the database into this process, and return it. Raises NotFound."""
     seen = clock.read()
     return _believe(store.read_sync(rows.existing), seen)
@@ -143,7 +143,7 @@ class Timekeeper:
         _log.warning(
             "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock. "
             "See `fuin clock`; if the wall clock is right, `fuin clock confirm` lets them be carried out.",
-            tell(after), *waiting.counts.values(),
+            describe_clocks(after), *waiting.counts.values(),
         )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def find_waiting(conn: Connection, kept: Kept) -> Waiting:
     return Waiting(*found)
 
 
-def tell(kept: Kept) -> str:
+def describe_clocks(kept: Kept) -> str:
     """Return in one sentence how the two clocks stand to each other, without a full stop."""
     try:
         apart: object = timedelta(seconds=round(abs(kept.wall - kept.steady)))
@@ -171,19 +171,19 @@ def tell(kept: Kept) -> str:
     return f"the wall clock is {apart} behind the time that was counted: it is wrong now, or was before"
 
 
-def look_at(store: Store) -> Shown:
+def report_clocks(store: Store) -> ClockReport:
     """Return what a person is shown before a confirmation, or instead of one. Raises NotFound."""
     seen = clock.read()
     kept = clock.advance(store.read_sync(rows.existing), seen)
-    return Shown(seen, kept, store.read_sync(find_waiting, kept))
+    return ClockReport(seen, kept, store.read_sync(find_waiting, kept))
 
 
-async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Shown) -> None:
+async def confirm(store: Store, keyholder: Keyholder, account: str, shown: ClockReport) -> None:
     """Take the wall clock for right, as the operator says, on the record first. Raises NotFound, FuinError.
 
     What holds is what was `shown`: people answer late, and the clock may have jumped meanwhile.
     """
-    seen, before, waiting = look_at(store)
+    seen, before, waiting = report_clocks(store)
     if clock.has_jumped(shown.seen, seen) or not waiting.is_within(shown.waiting):
         raise FuinError("the clock or what waits has changed since it was shown: nothing was confirmed; look again")
     facts = {**_facts(before), "waiting": waiting.counts}

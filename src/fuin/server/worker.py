@@ -19,9 +19,9 @@ from fuin.gate.services import Services
 from fuin.keyholder.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
+from fuin.server.bounds import Bounds, places
 from fuin.server.config import WorkerConfig
 from fuin.server.handshake import Handshakes
-from fuin.server.held import Bounds, places
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
@@ -45,7 +45,7 @@ async def open_services(settings: Settings) -> Services:
     with contextlib.suppress(KeyholderUnavailable):
         await keyholder.connect()
     store = Store.open(settings)
-    timekeeper.look(store)
+    timekeeper.adopt_saved_time(store)
     return Services(settings, store, keyholder)
 
 

@@ -25,7 +25,7 @@ class Holder(Protocol):
         """End at once, without an answer."""
 
 
-class Held:
+class HeldBytes:
     """The bytes that connections hold; when they are too many, those that hold most are closed.
 
     So whoever sends small requests, as clients of key services do, is not refused because others hold back large ones.
@@ -64,7 +64,7 @@ class Bounds:
 
     def __init__(self, connections: int = CONNECTIONS, held_at_most: int = HELD_AT_MOST) -> None:
         self.connections = connections
-        self.held = Held(held_at_most)
+        self.held = HeldBytes(held_at_most)
 
     def is_crowded(self, connections: int) -> bool:
         """Tell whether most places are taken."""

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from fuin.gate.http import Answer, Receive, Request, Scope, Send
-from fuin.server import held, protocol, sweep
-from fuin.server.held import Bounds, Held
+from fuin.server import bounds as limits
+from fuin.server import protocol, sweep
+from fuin.server.bounds import Bounds, HeldBytes
 from fuin.settings import KIB, MIB
 from tests.server.place import OK, Asgi, hello, serving
 
@@ -33,7 +34,7 @@ class Holder:
 
 def test_who_holds_most_has_to_go() -> None:
     """Room is made by as few connections as possible; those that hold little stay."""
-    bound, small, large = Held(1000), [Holder() for _ in range(9)], [Holder() for _ in range(3)]
+    bound, small, large = HeldBytes(1000), [Holder() for _ in range(9)], [Holder() for _ in range(3)]
     for holder in small:
         bound.note(holder, 10)
     for number, holder in enumerate(large):
@@ -53,16 +54,16 @@ def test_who_holds_most_has_to_go() -> None:
 
 def test_one_alone_may_be_too_much() -> None:
     """Nobody is served by who holds more than there is."""
-    bound, holder = Held(1000), Holder()
+    bound, holder = HeldBytes(1000), Holder()
     bound.note(holder, 1001)
     assert (holder.dropped, bound.total) == (True, 0)
 
 
 def test_places_leave_room_for_files() -> None:
     """Connections never take the descriptors that the store and the blobs need."""
-    assert held.places(4096, 65_536) == 4096
-    assert held.places(4096, 1024) == 768
-    assert held.places(4096, 110) == 55
+    assert limits.places(4096, 65_536) == 4096
+    assert limits.places(4096, 1024) == 768
+    assert limits.places(4096, 110) == 55
 
 
 async def gathers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -314,7 +315,7 @@ def test_empty_lines_are_no_sign_of_life() -> None:
             connection: Any = next(iter(state.connections))
             answered = connection._answered
             assert connection._last_sign > answered
-            assert not connection.silent_too_long(answered + protocol.KEEP_ALIVE)
-            assert connection.silent_too_long(answered + protocol.KEEP_ALIVE + 0.001)
+            assert not connection.is_silent_too_long(answered + protocol.KEEP_ALIVE)
+            assert connection.is_silent_too_long(answered + protocol.KEEP_ALIVE + 0.001)
 
     run(test)

@@ -20,7 +20,7 @@ class AlreadyRunning(FuinError):
 
 
 @contextlib.contextmanager
-def exclusive(settings: Settings) -> Iterator[None]:
+def lock_data(settings: Settings) -> Iterator[None]:
     """Hold the data folder's lock; raises AlreadyRunning when somebody else does."""
     settings.prepare()
     descriptor = os.open(settings.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
