@@ -48,8 +48,8 @@ def test_the_named_change_helps(server: Server, unique: Callable[[str], str]) ->
     server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=document)
     assert len(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]) == 32
     text = explained(server, request)
-    assert "Policies have changed since, and 1 of that time are not in force any more." in text
-    assert "With those in force now, it is allowed:" in text
+    assert "Policies have changed since, and 1 of that time are no longer in force." in text
+    assert "With today's policies: allowed" in text
     assert "Smallest change" not in text
 
 
@@ -170,15 +170,15 @@ def test_what_was_not_looked_at_is_not_told_as_absent(server: Server, unique: Ca
     user = made(server, unique("open"), policy)
     request = server.client("kms", user).list_keys()["ResponseMetadata"]["RequestId"]
     text = explained(server, request)
-    assert 'statement "Local", Allow: was not looked at, or not known then; IpAddress aws:SourceIp 127.0.0.0/8' in text
+    assert (
+        'statement "Local", Allow: was not evaluated, or did not exist then; IpAddress aws:SourceIp 127.0.0.0/8' in text
+    )
     assert "the request has no" not in text
     (found,) = evaluations(server, request)
     assert [item["matches"] for item in found["policies"][0]["statements"]] == [True, None]
     del policy["Statement"][0]
     server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=json.dumps(policy))
-    assert "With those in force now, as far as the record tells what the request had, it is" in explained(
-        server, request
-    )
+    assert "With today's policies, as far as the record says what the request had:" in explained(server, request)
 
 
 def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> None:
@@ -190,8 +190,8 @@ def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> 
     answer = server.client("kms", user).encrypt(KeyId=key, Plaintext=b"x")
     kms.revoke_grant(KeyId=key, GrantId=grant)
     text = explained(server, answer["ResponseMetadata"]["RequestId"])
-    assert "The policies of that time are in force still, but something else has changed, as a grant" in text
-    assert "Now it is refused:" in text
+    assert "The policies of that time are still in force, but something else has changed, such as a grant" in text
+    assert "Now: refused" in text
 
 
 def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callable[[str], str]) -> None:
@@ -203,7 +203,7 @@ def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callab
     kms = session.client("kms", endpoint_url=server.url)
     text = explained(server, kms.list_keys()["ResponseMetadata"]["RequestId"])
     kms.close()
-    assert "With the policies of that time, which are in force still, it is allowed:" in text
+    assert "With the policies of that time, which are still in force: allowed" in text
     assert "the session's policies: the record does not hold their texts" in text
 
 

@@ -32,7 +32,7 @@ def test_explained_with_the_user_s_policies(server: Server, unique: Callable[[st
     assert f"arn:aws:sts::{ACCOUNT}:federated-user/bob" in text
     assert arn_of(user) in text
     assert f'policy "inline" of user {user.name}' in text
-    assert "With the policies of that time, which are in force still, it is refused:" in text
+    assert "With the policies of that time, which are still in force: refused" in text
     (found,) = evaluations(server, request)
     assert [change["policy"] for change in found["changes"][0]] == ["session policy 1"]
     assert found["changes"][1][0]["policy"] == "key policy"

@@ -54,7 +54,7 @@ def test_an_option_that_stays_is_told(tmp_path: Path, capfd: pytest.CaptureFixtu
     settings = replace(Settings(data=tmp_path), accept_older_database=True, accept_older_log=True)
     agreement_notes.remind(settings, [Refused(Finding.OLDER_DATABASE, {})])
     told = capfd.readouterr().err.splitlines()
-    assert told == ["fuin: --accept-older-log has nothing to accept: take it out, or it accepts the next loss unasked"]
+    assert told == ["fuin: --accept-older-log has nothing to accept: remove it, or it accepts the next loss unasked"]
     agreement_notes.remind(Settings(data=tmp_path), [])
     assert capfd.readouterr().err == ""
 

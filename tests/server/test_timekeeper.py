@@ -97,12 +97,12 @@ def test_a_hold_begins_and_ends_on_the_record(kept: Timed, caplog: pytest.LogCap
     for _ in range(3):
         assert kept.save().held == "ahead"
     [said] = caplog.messages
-    assert said.startswith("the wall clock is 8 days, 0:00:00 ahead of the time that was counted")
+    assert said.startswith("the wall clock is 8 days, 0:00:00 ahead of the counted time")
     assert "`fuin clock confirm`" in said
     kept.clocks.ahead = 0.0
     for _ in range(2):
         assert kept.save().held is None
-    assert caplog.messages[1:] == ["the wall clock and the time that was counted agree again: nothing waits any more"]
+    assert caplog.messages[1:] == ["the wall clock and the counted time agree again: nothing waits any longer"]
     assert kept.said()[before:] == ["fuin:HoldClock", "fuin:ReleaseClock"]
 
 
@@ -174,10 +174,10 @@ def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
     said, shown = kept.said(), kept.look()
     assert key in shown.waiting.keys
     kept.clocks.ahead = 8 * DAY + 120
-    with pytest.raises(FuinError, match="look again"):
+    with pytest.raises(FuinError, match="check again"):
         kept.confirm(shown)
     kept.clocks.ahead = 8 * DAY
-    with pytest.raises(FuinError, match="look again"):
+    with pytest.raises(FuinError, match="check again"):
         kept.confirm(shown._replace(waiting=Waiting([], [], [])))
     assert (kept.said(), kept.row().held) == (said, "ahead")
     kept.confirm(shown)

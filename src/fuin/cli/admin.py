@@ -1,4 +1,4 @@
-"""`fuin user` and `fuin account`: they work while the server runs, and while it does not."""
+"""`fuin user` and `fuin account`: they work whether the server runs or not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PolicyFile = Annotated[
     Path, typer.Argument(metavar="FILE.json", help="The policy document.", exists=True, dir_okay=False)
 ]
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="Twelve digits.")]
-OfAccount = Annotated[str | None, typer.Option("--account", help="The user's account; the first one by default.")]
+UserAccount = Annotated[str | None, typer.Option("--account", help="The user's account; by default the first one.")]
 
 
 def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]) -> Result:
@@ -64,12 +64,12 @@ def add_user(
     name: Name,
     data: Data = DEFAULT_DATA,
     json_output: Json = False,
-    account: OfAccount = None,
+    account: UserAccount = None,
     access_key_id: AccessKeyId = None,
     secret_access_key: SecretAccessKey = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Add a user with one access key, whose secret is shown this once.
+    """Add a user with one access key; its secret is shown only now.
 
     A new user may do nothing until `fuin user policy` gives it rights.
 
@@ -90,12 +90,12 @@ def put_policy(
     name: Name,
     file: PolicyFile,
     data: Data = DEFAULT_DATA,
-    account: OfAccount = None,
+    account: UserAccount = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Replace a user's inline policy; it holds, in all workers, when the command returns.
+    """Replace a user's inline policy; it holds in all workers when the command returns.
 
-    What is likely a mistake in it is warned of, as by `fuin policy lint`.
+    Likely mistakes are reported, as with `fuin policy lint`.
 
     **Example**: `fuin user policy alice writer.json --data ./fuin-data`
     """
@@ -118,7 +118,7 @@ def add_account(
     secret_access_key: SecretAccessKey = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Add an account with a root access key, whose secret is shown this once.
+    """Add an account with a root access key; its secret is shown only now.
 
     **Example**: `fuin account add 210987654321 --data ./fuin-data --json`
     """

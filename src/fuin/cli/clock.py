@@ -1,4 +1,4 @@
-"""`fuin clock`: what the wall clock and the counted time say, what waits for them to agree, and a person's word."""
+"""`fuin clock`: show the wall clock, the counted time and what waits for them to agree, and confirm the wall clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fuin.keyholder.client import Keyholder
     from fuin.store.store import Store
 
-app = typer.Typer(help="The wall clock, the time that was counted, and what waits for them to agree.")
+app = typer.Typer(help="The wall clock, the counted time, and what waits for them to agree.")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _KINDS = {
@@ -31,9 +31,9 @@ _KINDS = {
 
 @app.callback(invoke_without_command=True)
 def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
-    """Show what the wall clock and the counted time say, and what waits.
+    """Show the wall clock, the counted time, and what waits.
 
-    Works while the server runs, and while it does not.
+    It works whether the server runs or not.
 
     **Example**: `fuin clock --data ./fuin-data`
     """
@@ -49,16 +49,16 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
 
 @app.command("confirm")
 def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, yes: Yes = False) -> None:
-    """Confirm that the wall clock of this machine is right: what is due by it is carried out, for good.
+    """Confirm that this machine's wall clock is right: everything that is due by it is carried out, for good.
 
-    Look at the time that it shows, and at what waits. With a running server it holds within 15 seconds.
+    First check the time that it shows, and what waits. A running server knows within 15 seconds.
 
     **Example**: `fuin clock confirm --data ./fuin-data`
     """
     with reading(data) as store:
         shown = _read_clocks(store)
     _print(shown)
-    if not yes and not typer.confirm("Is the wall clock right, and may this be carried out?"):
+    if not yes and not typer.confirm("Is the wall clock right, and shall this be carried out?"):
         raise FuinError("nothing was confirmed")
 
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
@@ -70,7 +70,7 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
 
 def _read_clocks(store: Store) -> ClockReport:
     if store.read_sync(rows.find) is None:
-        raise FuinError("no time has been counted yet; the next start of the server begins with it")
+        raise FuinError("no time has been counted yet; the server begins to count at its next start")
     return timekeeper.report_clocks(store)
 
 
@@ -86,10 +86,10 @@ def _values(shown: ClockReport) -> dict[str, Any]:
 def _print(shown: ClockReport) -> None:
     kept = shown.kept
     typer.echo(f"wall clock:    {iso(kept.wall)}\ncounted time:  {iso(kept.steady)}")
-    since = "" if kept.since is None else f" (since {iso(kept.since)} of the counted time)"
+    since = "" if kept.since is None else f" (since {iso(kept.since)}, counted time)"
     sentence = describe_clocks(kept)
     typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
     for kind, arns in shown.waiting._asdict().items():
         if arns:
-            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock and not by the counted time:")
+            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock but not by the counted time:")
             typer.echo("\n".join(f"  {arn}" for arn in arns))

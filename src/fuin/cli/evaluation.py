@@ -1,4 +1,4 @@
-"""The evaluation of a decision as lines for people: every policy and statement, and the smallest change that helps."""
+"""The evaluation of a decision, as lines for people: every policy and statement, and the smallest change that helps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lines(retraced: Retraced) -> Iterator[str]:
 
 
 def body(retraced: Retraced) -> Iterator[str]:
-    """Yield every policy and grant that is looked at, and the change that would allow a refusal, indented by two."""
+    """Yield every evaluated policy and grant, and for a refusal the change that would allow it, indented by two."""
     for policy in retraced.evaluation.policies:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
         yield f"  {escape(policy.sheet.label)}{note}"
@@ -52,17 +52,17 @@ def _heading(retraced: Retraced) -> str:
     allowed = retraced.evaluation.decision.allowed
     verdict = "allowed" if allowed else "refused"
     if not retraced.same_policies:
-        gone = f", and {retraced.gone} of that time are not in force any more" if retraced.gone else ""
-        told = ", as far as the record tells what the request had," if _has_unknown_condition(retraced) else ","
-        return f"  Policies have changed since{gone}. With those in force now{told} it is {verdict}:"
+        gone = f", and {retraced.gone} of that time are no longer in force" if retraced.gone else ""
+        known = ", as far as the record says what the request had" if _has_unknown_condition(retraced) else ""
+        return f"  Policies have changed since{gone}. With today's policies{known}: {verdict}"
     if allowed is not retraced.then:
-        same = "The policies of that time are in force still, but something else has changed, as a grant or a tag"
-        return f"  {same}. Now it is {verdict}:"
-    return f"  With the policies of that time, which are in force still, it is {verdict}:"
+        same = "The policies of that time are still in force, but something else has changed, such as a grant or a tag"
+        return f"  {same}. Now: {verdict}"
+    return f"  With the policies of that time, which are still in force: {verdict}"
 
 
 def _has_unknown_condition(retraced: Retraced) -> bool:
-    """Tell whether a condition could matter of which nobody knows any more whether it held."""
+    """Return whether the decision could depend on a condition that the record no longer knows."""
     return any(
         not condition.known
         for policy in retraced.evaluation.policies
@@ -82,7 +82,7 @@ def _statements(policy: PolicyTrace, action: str) -> Iterator[str]:
 
 
 def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
-    """Return what of a statement on the action matches, and what does not."""
+    """Return which parts of a statement on the action match, and which do not."""
     causes: list[str] = []
     named = policy.sheet.policy.statements[statement.index - 1]
     if statement.standing is Standing.NONE:
@@ -96,8 +96,8 @@ def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
     if causes:
         return "does not match: " + "; ".join([*causes, *met])
     if not statement.certain:
-        open_ = [f"{said(item)}: the record does not tell" for item in statement.conditions if not item.known]
-        return "; ".join(["was not looked at, or not known then", *open_, *met])
+        unknown = [f"{said(item)}: not in the record" for item in statement.conditions if not item.known]
+        return "; ".join(["was not evaluated, or did not exist then", *unknown, *met])
     who = f", {_match_phrase(statement, named)}" if named.grantees else ""
     return "; ".join([f"MATCHES{who}", *met])
 
@@ -129,7 +129,7 @@ def _retirement_outcome(trace: GrantTrace) -> str:
 
 
 def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
-    """Yield the changes that would allow it, an alternative after the other."""
+    """Yield the changes that would allow it, one alternative after the other."""
     for number, way in enumerate(ways):
         yield "  Smallest change that would allow it:" if number == 0 else "  or:"
         for change in way:

@@ -1,4 +1,4 @@
-"""`fuin explain REQUEST-ID`: what happened behind a request, as numbered steps, and every decision's evaluation."""
+"""`fuin explain REQUEST-ID`: show a request as numbered steps, and evaluate its decisions."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-requ
 
 
 def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
-    """Tell what happened behind a request: who asked, which key, why it was allowed or refused, what was stored.
+    """Show what happened in a request: who asked, which key, why it was allowed or refused, what was stored.
 
-    Then follows the evaluation of each decision: every policy and statement, which condition failed with its values,
-    and for a refusal the smallest change that would allow it. Only who may read the data folder sees this. The id
-    stands in every answer; `fuin audit show` lists it too.
+    Then comes the evaluation of each decision: every policy and statement, each failed condition with its values, and
+    for a refusal the smallest change that would allow it. Only users who may read the data folder see this. The id is
+    in every answer; `fuin audit show` lists it too.
 
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
     settings = Settings(data=data.absolute())
     entries = reader.find(settings.audit, request_id)
     if not entries:
-        raise FuinError(f"no record of a request {request_id}")
-    if not settings.database.exists():  # a copy of the log alone tells what happened as well
+        raise FuinError(f"the log has no record of a request {request_id}")
+    if not settings.database.exists():  # a copy of the log alone also says what happened
         _show(entries, [], as_objects=json_output)
         return
     with reading(data) as store:
@@ -67,9 +67,9 @@ def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: boo
 
 
 def _evaluations(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
-    """Yield each decision's evaluation once: records repeat what was known before."""
+    """Yield each decision's evaluation once: later records repeat the earlier decisions."""
     seen: set[str] = set()
-    for entry in reversed(entries):  # the last one knows most
+    for entry in reversed(entries):  # the last one holds most
         for decision in entry.decisions:
             text = json.dumps(decision, sort_keys=True)
             if text in seen:
@@ -79,7 +79,7 @@ def _evaluations(store: Store, entries: Sequence[Entry], *, as_objects: bool) ->
 
 
 def _key_use_record(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
-    """Return the record of the use of the key that a decision was about: it has that use's encryption context."""
+    """Return the record of the key use that a decision was about: it has that use's encryption context."""
     about = (decision["action"], decision["resource"])
     return next((entry for entry in entries if (entry.draft.get("use"), entry.draft.get("key")) == about), None)
 
@@ -95,7 +95,7 @@ def _evaluation(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_o
     try:
         retraced = store.read_sync(retrace, entry.draft, decision)
     except CannotRetrace as reason:
-        told = escape(f"  It cannot be evaluated anew: {reason}.")
+        told = escape(f"  It cannot be evaluated again: {reason}.")
         yield {**head, "cannotEvaluate": str(reason)} if as_objects else told
         return
     if as_objects:

@@ -1,4 +1,4 @@
-"""What a request's audit records tell, as numbered steps for people: pure text, no I/O."""
+"""A request's audit records as numbered steps for people: pure text, no I/O."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ KEY_USES = {
     "decapsulate": "opened an encapsulated shared secret",
     "get-public-key": "returned the public key",
 }
-OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt on the object store's request
+OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt for the object store
 CHOSEN_BY = {
     "request header": "the request named it",
     "bucket default": "the bucket's default encryption names it",
     "service default": "neither the request nor the bucket names one, so the service's own default holds",
 }
 AS_BEGUN = "as its upload was begun"
-NOT_CHOSEN = {  # where nothing is to be chosen any more; for all other operations, the object says it
+NOT_CHOSEN = {  # where the encryption is already fixed; for all other operations, the object has it
     "s3:UploadPart": AS_BEGUN,
     "s3:UploadPartCopy": "as the source, or the upload, has it",
     "s3:CompleteMultipartUpload": AS_BEGUN,
 }
-UNFINISHED_BY_USE = {  # the use of the key is not their end: a record of the outcome follows
+UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outcome follows
     "kms:CreateKey", "s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:UploadPartCopy",
     "s3:CompleteMultipartUpload",
 }  # fmt: skip
@@ -105,7 +105,7 @@ def _signature_phrase(draft: dict[str, Any]) -> str:
 
 
 def _session_step(entry: Entry) -> Iterator[str]:
-    """Yield whose temporary credentials signed."""
+    """Yield the step that names the owner of the temporary credentials."""
     session = _facts(entry).get("session")
     if isinstance(session, dict):
         source = f"; the source identity is {session['sourceIdentity']}" if "sourceIdentity" in session else ""
@@ -116,14 +116,14 @@ def _session_step(entry: Entry) -> Iterator[str]:
 
 
 def _credentials_step(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield which temporary credentials were given."""
+    """Yield the step about issued temporary credentials."""
     issued = facts.get("issued")
     if isinstance(issued, dict):
         yield f"Temporary credentials were given: access key {issued.get('accessKey')}, until {issued.get('until')}."
 
 
 def _setting_steps(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield which setting of a bucket was put or removed."""
+    """Yield a step for each bucket setting that was put or removed."""
     settings = notes.held(facts.get("settings"))
     for name, value in settings.items() if isinstance(settings, dict) else ():
         said = notes.said(value) if notes.is_note(value) else json.dumps(value)
@@ -131,7 +131,7 @@ def _setting_steps(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _encryption_step(entry: Entry) -> Iterator[str]:
-    """Say which encryption holds, with which key and by whose choice, once the record knows the key."""
+    """Yield the step about the encryption, its key and who chose it, if the record has the key."""
     facts = _facts(entry)
     encryption, key = facts.get("encryption"), _key_arn(entry)
     if not encryption:
@@ -147,7 +147,7 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
 
 
 def _key_arn(entry: Entry) -> str:
-    """Return the key that this record is about; the facts may still name the source's when it is a copy's."""
+    """Return the key that this record is about; for a copy the facts may still name the source's key."""
     facts = _facts(entry)
     refused = facts.get("refusedUse") or {}
     return str(entry.draft.get("key") or refused.get("key") or facts.get("keyArn") or "")
@@ -167,7 +167,7 @@ def _decision_steps(entry: Entry, *, of_keys: bool) -> Iterator[str]:
 
 
 def _other_resources(decision: dict[str, Any]) -> str:
-    """Return for which other resources the same was decided: a few of them, since there may be a thousand."""
+    """Return the other resources with the same decision: only some, since there may be a thousand."""
     others = [notes.said(one) for one in reader.resources_of(decision)[1:]]
     if not others:
         return ""
@@ -177,12 +177,12 @@ def _other_resources(decision: dict[str, Any]) -> str:
 
 
 def _reason_phrase(reasons: Any, resource: str) -> str:
-    """Join reasons; one that ends with the resource itself says `it`, since an ARN said thrice hides the rest."""
+    """Join the reasons; instead of the resource's ARN they say `it`, since repeated ARNs hide the rest."""
     tail = f" on {resource}"
-    told = [notes.said(reason) for reason in notes.held(reasons)]
+    texts = [notes.said(reason) for reason in notes.held(reasons)]
     short = [
         f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
-        for reason in told
+        for reason in texts
     ]  # fmt: skip
     if notes.is_note(reasons):
         short.append(f"all of the reasons: {notes.said(reasons)}")
@@ -222,7 +222,7 @@ def _announcement_step(entry: Entry) -> Iterator[str]:
 
 
 def _refused_use_step(entry: Entry) -> Iterator[str]:
-    """Tell of a use that never came to the keyholder."""
+    """Yield the step about a refused use that never reached the keyholder."""
     refused = _facts(entry).get("refusedUse")
     if refused and "error" in entry.draft:
         bound = _context_phrase(refused.get("context"))
@@ -230,7 +230,7 @@ def _refused_use_step(entry: Entry) -> Iterator[str]:
 
 
 def _proxy_step(entry: Entry) -> Iterator[str]:
-    """Tell what an external key store's proxy did not do, or how it failed."""
+    """Yield the step about an external key store's proxy that refused or failed."""
     reason = _facts(entry).get("externalKeyStore")
     if reason and "error" in entry.draft:
         yield f"The proxy of the external key store was asked, and did not do it: {reason}."
@@ -250,7 +250,7 @@ def _storage_step(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _composition_step(entry: Entry) -> Iterator[str]:
-    """Tell what a completed upload is made of."""
+    """Yield the step about the parts of a completed upload."""
     facts = _facts(entry)
     if entry.draft.get("operation") != "s3:CompleteMultipartUpload":
         return
@@ -274,7 +274,7 @@ def _kept_key_step(entry: Entry) -> Iterator[str]:
 
 
 def _download_step(entry: Entry) -> Iterator[str]:
-    """Tell what a download decrypts; its record is written when the key was used, before the first byte leaves."""
+    """Yield the steps of a download; its record is written at the key use, before the first byte leaves."""
     facts = _facts(entry)
     if entry.use != "decrypt" or "objectBytes" not in facts:
         return
@@ -287,7 +287,7 @@ def _download_step(entry: Entry) -> Iterator[str]:
 
 
 def _range_phrase(content_range: str | None, size: int) -> str:
-    """Return `bytes FIRST-LAST/SIZE` as words, the whole object when there is none."""
+    """Return `bytes FIRST-LAST/SIZE` as words; None means the whole object."""
     if content_range is None:
         return f"all {size:,} bytes"
     first, _, last = content_range.removeprefix("bytes ").partition("/")[0].partition("-")

@@ -1,8 +1,8 @@
-"""What others wrote, on its way to a terminal: names of buckets and objects are chosen by whoever sends a request."""
+"""Escaping of untrusted text for the terminal: anyone who sends a request chooses names of buckets and objects."""
 
 
 def escape(text: str) -> str:
-    """Return text with every character escaped that a terminal could take for a command, or that would hide others."""
+    """Return the text with each character escaped that a terminal could take for a command, or that hides others."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape_character(c) for c in text)
 
 

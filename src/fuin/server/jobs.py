@@ -1,9 +1,9 @@
-"""The timed jobs of a worker: keys to end or to rotate, imported material to end, blobs that no index names.
+"""The timed jobs of a worker: end and rotate keys, end imported material, sweep blobs that the index does not name.
 
-And the notes of where log and database are, by which a later start sees that one was cut off, or is older.
+They also note where log and database are, so that a later start sees whether one was cut off or is older.
 
-The first worker of a server has these jobs. With several nodes on one database each would run them: so they would need
-one owner. The sweep also knows the locks of this machine only, so with shared blobs it would take away another node's.
+The first worker of a server has these jobs. With several nodes on one database each node would run them, so they would
+need one owner. The sweep knows only this machine's locks, so with shared blobs it would remove another node's uploads.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _log = logging.getLogger("fuin.jobs")
 
 
 async def run(services: Services) -> None:
-    """Do what the time demands of keys and blobs again and again, by the time that both clocks agree on.
+    """Run all timed jobs again and again, by the time that both clocks agree on.
 
-    A key past its date is refused at once, its material is destroyed at most LOOK_EVERY seconds later. A failure is
-    logged and tried again, it never ends the job.
+    A key past its date is refused at once; its material is destroyed at most LOOK_EVERY seconds later. A failed job is
+    logged and tried again; it never ends the loop.
     """
     sweeper, timekeeper, noted = Sweeper(services), Timekeeper(), time.monotonic()
     marks = Marks(services)
@@ -60,7 +60,7 @@ class Marks:
         self._serial: int | None = None  # then
 
     async def renew(self) -> None:
-        """Do so if a day has passed; raises StoreUnavailable."""
+        """Renew the mark if a day has passed; raises StoreUnavailable."""
         if self._serial is not None:
             if self._clock() - self._noted < agreement_notes.DAILY:
                 return

@@ -100,12 +100,12 @@ async def run_workers(
 
 
 async def watch(worker: children.Child) -> str:
-    """Return, when a worker's event loop stands still, what to say of it."""
+    """Return a sentence when a worker's event loop has stopped."""
     return await pulse.silence(worker.name, worker.pid, worker.sign, pulse.WORKER)
 
 
 async def first_of(event: asyncio.Event, task: asyncio.Task[None], ending: asyncio.Event) -> bool:
-    """Wait for the event and return True, or False when the end is asked for first; raises what ends the task first."""
+    """Wait for the event and return True, or False if `ending` is set first; raises the error of a task that ends first."""
     waiters = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(ending.wait())}
     await asyncio.wait({*waiters, task}, return_when=asyncio.FIRST_COMPLETED)
     for waiter in waiters:
@@ -127,7 +127,7 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 def with_tls(settings: Settings) -> Settings:
-    """Return the settings with the self-signed certificate in place, if one was asked for."""
+    """Return the settings with the self-signed certificate, if one was asked for."""
     if not settings.tls_self_signed:
         return settings
     certificate, key = tls.self_signed(settings.data / "tls", settings.host, settings.s3_domains)
@@ -135,7 +135,7 @@ def with_tls(settings: Settings) -> Settings:
 
 
 def url_of(settings: Settings) -> str:
-    """Return the endpoint as a client on this machine writes it."""
+    """Return the endpoint URL for a client on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"

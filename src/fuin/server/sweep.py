@@ -1,4 +1,4 @@
-"""What a worker does every few seconds beside its requests: closes who is silent, and gives back memory."""
+"""A worker's sweep every few seconds: close silent connections, and give back memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CROWDED_KEEP_ALIVE = 5.0  # seconds that a connection may be idle while most pla
 
 
 async def sweep(state: ServerState, bounds: Bounds) -> None:
-    """Close silent connections, for ever, idle ones sooner when places become few; and give back what they leave."""
+    """Close silent connections again and again, idle ones sooner when places become few, and give back their memory."""
     loop = asyncio.get_running_loop()
     connections: set[Any] = state.connections
     leftovers = Leftovers()

@@ -1,4 +1,4 @@
-"""What a request line asks for: RFC 9112 section 3.2."""
+"""The target of a request line, and its host: RFC 9112 section 3.2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOST_CHARACTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 
 class UnknownHost(FuinError):
-    """More than one Host header, none where there must be one, or one that is no name and port."""
+    """More than one Host header, a missing one, or one that is not a name and port."""
 
 
 class UnknownTarget(FuinError):
@@ -20,9 +20,9 @@ class UnknownTarget(FuinError):
 
 
 def check_host(headers: list[tuple[bytes, bytes]], version: str) -> None:
-    """Raise UnknownHost unless it is clear whom a request is for: RFC 9112 section 3.2.
+    """Raise UnknownHost unless a request names exactly one host: RFC 9112 section 3.2.
 
-    Of two hosts a proxy in front may have judged the one, and we would answer as the other.
+    With two hosts, a proxy in front may have checked one of them, and we would answer as the other.
     """
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) != 1:
@@ -35,8 +35,8 @@ def check_host(headers: list[tuple[bytes, bytes]], version: str) -> None:
 def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the path and query of a target in absolute form (`http://host/path`), which a server must take.
 
-    Section 3.2.2: the host of the target counts, not the Host header. A client signs the Host that it sends, so that
-    the two must be the same; where there is no Host header, the target's becomes it. Raises UnknownTarget.
+    Section 3.2.2: the host of the target counts, not the Host header. A client signs the Host that it sends, so the two
+    must be the same; without a Host header, the target's host takes its place. Raises UnknownTarget.
     """
     scheme, found, rest = target.partition(b"://")
     port = _PORTS.get(scheme.lower())
