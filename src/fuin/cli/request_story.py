@@ -57,7 +57,7 @@ SETS_DEFAULT = "s3:PutBucketEncryption"
 
 
 def request_steps(entries: Sequence[Entry]) -> list[str]:
-    """Return the steps of one request, in the order of its records; empty when there are none."""
+    """Return the steps of one request, in the order of its records; empty without records."""
     if not entries:
         return []
     steps = [_request_step(entries[0], entries[-1]), *_session_step(entries[-1])]

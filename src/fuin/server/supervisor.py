@@ -105,7 +105,7 @@ async def watch(worker: children.Child) -> str:
 
 
 async def first_of(event: asyncio.Event, task: asyncio.Task[None], ending: asyncio.Event) -> bool:
-    """Wait for the event and return True, or False if `ending` is set first; raises the error of a task that ends first."""
+    """Return True at the event, or False if `ending` is set first; raises the task's error if it ends before both."""
     waiters = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(ending.wait())}
     await asyncio.wait({*waiters, task}, return_when=asyncio.FIRST_COMPLETED)
     for waiter in waiters:

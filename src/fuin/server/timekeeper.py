@@ -114,12 +114,12 @@ class Timekeeper:
     """Saves the steady time, and warns when the wall clock jumps and when the two agree again."""
 
     def __init__(self) -> None:
-        self._said = float("-inf")  # when a jump was last warned of, by the monotonic clock
+        self._said = float("-inf")  # when the last warning about a jump was, by the monotonic clock
 
     async def save(self, services: Services) -> None:
         """Read the clocks and save the times; raises StoreUnavailable, KeyholderUnavailable or NotFound.
 
-        That a hold begins or ends stands in the audit log before it is saved.
+        The audit log says that a hold begins or ends before this is saved.
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
