@@ -35,7 +35,7 @@ def evaluations(server: Server, request: str) -> list[dict[str, Any]]:
 
 
 def test_the_named_change_helps(server: Server, unique: Callable[[str], str]) -> None:
-    """Whoever adds the exact statement is allowed what was refused."""
+    """With the exact statement added, the refused request is allowed."""
     key = server.client("kms").create_key()["KeyMetadata"]["Arn"]
     user = made(server, unique("helped"), allow("kms:Encrypt", resource=key))
     kms = server.client("kms", user, retry=False)
@@ -128,7 +128,7 @@ def test_the_caller_learns_nothing_of_this(server: Server, unique: Callable[[str
 
 
 def test_who_may_retire_a_grant_is_evaluated(server: Server, unique: Callable[[str], str]) -> None:
-    """By what the record holds of the grant, which is gone; and what whoever was refused would need."""
+    """The record explains a grant that is gone, and says what a refused caller would need."""
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     ann, bob = made(server, unique("retires")), made(server, unique("stays"))
@@ -155,7 +155,7 @@ def test_who_may_retire_a_grant_is_evaluated(server: Server, unique: Callable[[s
 
 
 def test_a_bucket_that_was_not_there(server: Server, unique: Callable[[str], str]) -> None:
-    """The right was there, the bucket was not, and so it is told."""
+    """The right existed, the bucket did not, and the explanation says so."""
     user = made(server, unique("nowhere"), allow("s3:GetObject"))
     request = refused(server.client("s3", user, retry=False).get_object, Bucket=unique("nowhere"), Key="a")
     (found,) = evaluations(server, request)
@@ -195,7 +195,7 @@ def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> 
 
 
 def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callable[[str], str]) -> None:
-    """The record holds no texts of them, but knows that they were there: no policy is told as gone."""
+    """The record holds no texts of them, but knows that they existed: no policy is reported as gone."""
     user, name = made(server, unique("session"), allow("sts:GetFederationToken", "kms:ListKeys")), unique("bob")
     policy = json.dumps(allow("kms:ListKeys"))
     keys = server.client("sts", user).get_federation_token(Name=name, Policy=policy)["Credentials"]

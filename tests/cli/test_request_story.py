@@ -200,7 +200,7 @@ def test_a_copy_names_the_key_of_each_side() -> None:
 
 
 def test_the_services_own_key_needs_no_right() -> None:
-    """Under SSE-S3 no decision about the key is told, and why."""
+    """Under SSE-S3 the steps have no decision about the key, and say why."""
     facts = {**PLACE, "encryption": "AES256", "encryptionChosenBy": "service default"}
     step = one([entry("s3:PutObject", did="data-key", facts=facts, **USE)], "Encryption")
     assert "the object store's own, for which the caller needs no right: neither the request nor the bucket" in step
@@ -220,7 +220,7 @@ def test_a_refused_use_says_that_the_key_was_not_used() -> None:
 
 
 def test_what_the_keyholder_refused_is_an_error() -> None:
-    """A ciphertext that does not open is told as refused by the keyholder."""
+    """A ciphertext that does not open is shown as refused by the keyholder."""
     steps = request_steps([entry("kms:Decrypt", did="decrypt", outcome="tampered", **USE)])
     assert "the keyholder REFUSED to do what was asked: tampered" in steps[1]
     assert steps[-1] == "Answered with an error: tampered."
@@ -262,7 +262,7 @@ def test_who_signs_nothing(operation: str, said: str) -> None:
     [upload()[:1], [entry("kms:DisableKey", about="change")], [entry("kms:CreateKey", did="create-material")]],
 )
 def test_without_a_closing_record_nothing_is_a_success(unfinished: list[Entry]) -> None:
-    """What was announced or begun is not told as done."""
+    """An announced or begun change is not shown as done."""
     assert request_steps(unfinished)[-1].startswith("There is no record of the outcome")
 
 
@@ -284,7 +284,7 @@ def test_a_command_is_recorded_before_it_is_done() -> None:
 
 
 def test_temporary_credentials_are_named() -> None:
-    """Who signs with a session's access key is told with its role and with who asked for it; so is what is given."""
+    """A session's access key is shown with its role and with who asked for it; so are issued credentials."""
     role, alice = "arn:aws:iam::123456789012:role/reader", "arn:aws:iam::123456789012:user/alice"
     session = {"of": role, "name": "night", "issuer": alice, "issuerAccessKey": "AKIAALICE", "sourceIdentity": "al"}
     issued = {"accessKey": "ASIANEXT", "until": "2026-01-31T12:00:00Z"}
@@ -300,7 +300,7 @@ def test_temporary_credentials_are_named() -> None:
 
 
 def test_a_request_in_pieces_is_told_once() -> None:
-    """Of a long list some names are told, with the decision about them; without a closing record that is said."""
+    """A long list shows some names, with the decision about them; a missing closing record is reported."""
     many = {**decision("s3:DeleteObject", f"{OBJECT}/0", f"statement 1, allows it on {OBJECT}/0"),
             "resources": [f"{OBJECT}/{number}" for number in range(40)]}  # fmt: skip
     more: dict[str, Any] = {"pieces": 1, "facts": {"bucket": "papers", "objects": 40}}
@@ -318,7 +318,7 @@ def test_a_request_in_pieces_is_told_once() -> None:
 
 
 def test_long_values_are_told_by_what_is_known_of_them() -> None:
-    """A note is told by its beginning, its length and its hash, wherever it stands."""
+    """A note is shown by its beginning, its length and its hash, in every place."""
     note = {"sha256": "0" * 64, "bytes": 1024, "begins": "abc"}
     known = f"abc… (1,024 bytes, SHA-256 {'0' * 64})"
     reasons = {"sha256": "1" * 64, "bytes": 9000, "items": 2, "holds": ["one", note]}
@@ -334,7 +334,7 @@ def test_long_values_are_told_by_what_is_known_of_them() -> None:
 
 
 def test_a_success_that_refused_a_part_says_so() -> None:
-    """DeleteObjects answers 200 also when it deletes nothing; whoever looks for attempts must find it."""
+    """DeleteObjects answers 200 even if it deletes nothing; a search for attempts must find it."""
     partly = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 29})
     assert request_steps([partly])[-1] == "Answered with 200, but 29 of 30 were refused in it."
     whole = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 0})

@@ -1,4 +1,4 @@
-"""`fuin policy suggest`: whoever gets only what it suggests can do again what was done, and nothing else."""
+"""`fuin policy suggest`: with only the suggested policy one can repeat what was done, and do nothing else."""
 
 import json
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_other_times_are_refused(text: str) -> None:
 
 
 def test_two_of_one_name_are_not_mixed_up() -> None:
-    """Users and roles of two accounts may be called alike; whoever says only the name is asked which one."""
+    """Users and roles of two accounts may have the same name; the name alone is then not enough."""
     with pytest.raises(FuinError, match="user/ann fits several principals: arn:aws:iam::111122223333:user/ann and "):
         _needs([_entry("111122223333", "user/ann"), _entry("444455556666", "user/ann")], "user/ann", 0)
     entries = [_entry("111122223333", "assumed-role/app/night"), _entry("444455556666", "assumed-role/app/day")]
@@ -103,7 +103,7 @@ def test_two_of_one_name_are_not_mixed_up() -> None:
 
 
 def test_all_of_many_deletions_are_covered(server: Server, unique: Callable[[str], str]) -> None:
-    """Deletions of many objects at once stand in the log one by one, in records of their own."""
+    """Deletions of many objects at once are in the log one by one, in records of their own."""
     bucket, user = unique("many"), made(server, unique("deletes"), EVERYTHING)
     server.client("s3").create_bucket(Bucket=bucket)
     keys = [{"Key": f"{number}/{number}"} for number in range(60)]

@@ -254,7 +254,7 @@ async def stuck_before_its_body(_scope: Scope, _receive: Receive, _send: Send) -
 
 
 def test_connections_have_places() -> None:
-    """Whoever comes when all places are taken is told so at once; a place that becomes free is given to the next."""
+    """A client that comes when all places are taken is refused at once; a free place is given to the next."""
 
     async def test() -> None:
         bounds = Bounds(connections=3)

@@ -52,7 +52,7 @@ def test_an_ended_grant_helps_in_no_worker(server: Server, unique: Callable[[str
 
 
 def _ask(client: Any, blob: bytes, allowed: list[float], refused: set[str], done: threading.Event) -> None:
-    """Decrypt until told to stop; note when each request began that was allowed, and how the others were refused."""
+    """Decrypt until stopped; note when each request began that was allowed, and how the others were refused."""
     while not done.is_set():
         began = time.perf_counter()
         try:

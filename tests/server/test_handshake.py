@@ -112,7 +112,7 @@ def test_a_request_behind_its_handshake(tmp_path: Path) -> None:
 
 
 def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
-    """Whoever says nothing, or stops in the middle, is closed when the time is over, and its place is free."""
+    """A client that sends nothing, or stops in the middle, is closed after the time limit, and its place is free."""
 
     async def test(secured: Secured) -> None:
         silent, _ = await secured.client(secured=False)

@@ -17,7 +17,7 @@ LONG = os.environ.get("FUIN_LONG") == "1"
 
 
 def reaches(path: Path, descriptor: int) -> bool:
-    """Tell whether who connects to a path arrives at a listening socket."""
+    """Return whether a connection to a path reaches a listening socket."""
     with socket.socket(fileno=os.dup(descriptor)) as listener, connect_unix(path):
         listener.settimeout(1)
         try:

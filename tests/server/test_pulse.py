@@ -1,4 +1,4 @@
-"""Who hangs is told from who is slow: signs of life, what the kernel says of a process, and time that really passed."""
+"""Hanging and slow processes are distinguished: by signs of life, the kernel's state, and time that really passed."""
 
 import asyncio
 import contextlib

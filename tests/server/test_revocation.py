@@ -284,7 +284,7 @@ def _under_load(case: Case, clients: list[Any]) -> tuple[list[float], set[str], 
 
 
 def _use(case: Case, client: Any, allowed: list[float], refused: set[str], done: threading.Event) -> None:
-    """Use the right until told to stop; note when each request began that was allowed, and how others were refused."""
+    """Use the right until stopped; note when each request began that was allowed, and how others were refused."""
     while not done.is_set():
         began = time.perf_counter()
         try:

@@ -177,7 +177,7 @@ def test_a_missing_root_key_is_told_with_what_to_do(new_server: ServerFactory) -
 
 
 def test_a_worker_says_why_it_does_not_start(tmp_path: Path) -> None:
-    """A certificate that is none is told in one line, and the server ends."""
+    """An invalid certificate is reported in one line, and the server ends."""
     bad = tmp_path / "bad.pem"
     bad.write_text("no certificate")
     arguments = ["serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", "1"]
