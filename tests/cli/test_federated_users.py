@@ -50,7 +50,7 @@ def test_root_s_federated_users_are_explained(server: Server) -> None:
 
 
 def test_who_can_names_them(server: Server, unique: Callable[[str], str]) -> None:
-    """A federated user named by its ARN in a key policy can, whichever user asked for it; another account's key needs more."""
+    """A federated user named in a key policy can, whichever user asked for it; another account's key needs more."""
     name = unique("bob")
     arn = f"arn:aws:sts::{ACCOUNT}:federated-user/{name}"
     foreign = f"arn:aws:sts::999988887777:federated-user/{name}"

@@ -60,7 +60,7 @@ def test_an_option_that_stays_is_told(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 
 def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
-    """A server that runs for long marks its blobs again, with the serial of a day ago; the database does not note it."""
+    """A long-running server marks its blobs again, with the serial of a day ago; the database does not note it."""
     place = Place(tmp_path)
     try:
         place.run(_marked_for_days(place))
