@@ -38,7 +38,11 @@ _PATTERNS = tuple((re.compile(pattern), advice) for pattern, advice in PATTERNS.
 _CODE = re.compile(r"^(```|~~~).*?^\1[ \t]*$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"(?:^\s*|  )# (.*)$")
 _GENERATED = "docs/reference/command-line.md"  # the same sentences are in src/fuin/cli
-_ANOTHERS = ("tests/", "src/fuin/store/identity/aws_policies/", "docs/decisions/")  # other rules, texts of AWS, and history
+_ANOTHERS = (
+    "tests/",
+    "src/fuin/store/identity/aws_policies/",
+    "docs/decisions/",
+)  # other rules, texts of AWS, and history
 
 
 class Fault(NamedTuple):

@@ -74,8 +74,8 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 These policies can be read and attached in every account, also as boundaries and as session policies, under their ARN
 in AWS, `arn:aws:iam::aws:policy/…`. Nobody can change them, not even a root: they belong to another account. Counts and
 `ListEntitiesForPolicy` cover the caller's account only. The list has the policies that matter for KMS, S3, IAM and STS,
-each in the version that was AWS's default in March 2026 (`src/fuin/store/identity/aws_policies/`). They change only with
-another version of Fuin.
+each in the version that was AWS's default in March 2026 (`src/fuin/store/identity/aws_policies/`). They change only
+with another version of Fuin.
 
 {policies}
 
