@@ -127,8 +127,7 @@ def serve(
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
     The first start prints the account's root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
-    FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file at the first start, every start needs the passphrase
-    (Argon2id).
+    FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file then, every start needs that passphrase (Argon2id).
 
     **Example**: `fuin serve --data ./fuin-data --port 8700 --tls-self-signed --passphrase-file -`
     """
