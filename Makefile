@@ -25,10 +25,10 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	.venv-$*/bin/pip $(INSTALL) requirements/$*.txt
 	@touch $@
 
-# Of its 21,000 files the test needs few.
+# The test needs few of its 21,000 files.
 .venv-ansible/.done: OPTIONS := --no-compile
 
-# The packages for Node.js that the tests drive; without npm or its registry they stay away, and those
+# The packages for Node.js that the tests drive; without npm or its registry they are missing, and those
 # tests are skipped and say so.
 .venv-javascript/.done: tests/interop/javascript/package-lock.json | system-packages
 	@if command -v npm >/dev/null; then \
@@ -36,7 +36,7 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
 	  else echo "npm could not install the JavaScript client: the tests that need it are skipped"; fi; fi
 
-# The independent evaluator of policies that the differential test asks; without npm it stays away as well.
+# The independent evaluator of policies that the differential test asks; without npm it is missing too.
 .venv-evaluator/.done: tests/differential/javascript/package-lock.json | system-packages
 	@if command -v npm >/dev/null; then \
 	  mkdir -p $(@D) && cp tests/differential/javascript/package*.json $(@D) && \
@@ -67,10 +67,10 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 system-packages:
 	@bash tests/system-packages.sh
 
-demo: venv .venv-aws/.done ## the main job, on the embedded defaults, with the real aws command line
+demo: venv .venv-aws/.done ## the whole flow, on the built-in defaults, with the real aws command line
 	@$(BIN)/python -m demo
 
-serve: venv ## a lasting server on ./fuin-data
+serve: venv ## a permanent server on ./fuin-data
 	@$(BIN)/fuin serve --data fuin-data --port 8700
 
 test: venv $(CLIENTS) ## all tests in their short form
@@ -79,7 +79,7 @@ test: venv $(CLIENTS) ## all tests in their short form
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
 	@FUIN_LONG=1 $(PYTEST)
 
-fuzz: venv ## ten million random inputs to KMS, two of them whole requests
+fuzz: venv ## ten million random inputs to KMS, two million of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000
 
 bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
@@ -94,7 +94,7 @@ format: venv
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: ## make the lock files anew (needs uv)
+lock: ## make the lock files again (needs uv)
 	@for f in runtime dev aws s3fs tink esdk-cli terraform ansible bench; do uv pip compile -q --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
 	for f in interop differential; do (cd tests/$$f/javascript && \

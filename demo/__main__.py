@@ -9,7 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from demo.stage import Person, Stage, Unexpected, opened, say, scene
+from demo.stage import Person, Stage, Unexpected, open_stage, say, scene
 from fuin.formats.message import parse_header
 
 if TYPE_CHECKING:
@@ -20,21 +20,21 @@ BUCKET = "letters"
 
 
 def main() -> None:
-    """Play all scenes; any step that does not end as told ends the demo with an error."""
+    """Play all scenes; a step with another outcome than announced ends the demo with an error."""
     started = time.monotonic()
-    with opened() as stage:
-        key_arn = keys(stage)
-        bucket(stage, key_arn)
-        writer = writing(stage, key_arn)
-        blob(stage, key_arn)
-        large = parts(stage, writer, key_arn)
-        reader = reading(stage, writer, key_arn, large)
-        revoking(stage, reader, key_arn)
-        explaining(stage)
-    print(f"\nAll of it held. {time.monotonic() - started:.0f} s, and nothing is left behind.")
+    with open_stage() as stage:
+        key_arn = make_key(stage)
+        make_bucket(stage, key_arn)
+        writer = show_writing(stage, key_arn)
+        show_blob(stage, key_arn)
+        large = show_parts(stage, writer, key_arn)
+        reader = show_reading(stage, writer, key_arn, large)
+        show_revocation(stage, reader, key_arn)
+        show_explanation(stage)
+    print(f"\nEverything was as announced. {time.monotonic() - started:.0f} s, and nothing is left behind.")
 
 
-def keys(stage: Stage) -> str:
+def make_key(stage: Stage) -> str:
     """Scene 1: a KMS key and a data key."""
     scene("1  A KMS key, and a data key made under it")
     made = json.loads(stage.aws(stage.root, "kms", "create-key", "--description", "demo", show=True))
@@ -44,12 +44,12 @@ def keys(stage: Stage) -> str:
         stage.aws(stage.root, "kms", "generate-data-key", "--key-id", "alias/demo", "--key-spec", "AES_256")
     )
     sealed = base64.b64decode(pair["CiphertextBlob"])
-    say(f"a data key comes twice: 32 bytes in the clear, and {len(sealed)} bytes that only this KMS key opens")
+    say(f"a data key comes in two forms: 32 bytes in the clear, and {len(sealed)} bytes that only this KMS key opens")
     say("the KMS key itself never leaves the keyholder process")
     return key_arn
 
 
-def bucket(stage: Stage, key_arn: str) -> None:
+def make_bucket(stage: Stage, key_arn: str) -> None:
     """Scene 2: a bucket whose default encryption names the key."""
     scene("2  A bucket that encrypts with that key")
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}}
@@ -60,7 +60,7 @@ def bucket(stage: Stage, key_arn: str) -> None:
     )  # fmt: skip
 
 
-def writing(stage: Stage, key_arn: str) -> Person:
+def show_writing(stage: Stage, key_arn: str) -> Person:
     """Scene 3: who may write, and who may not."""
     scene("3  Writing needs kms:GenerateDataKey, and not kms:Encrypt")
     put = {"Action": ["s3:PutObject", "s3:AbortMultipartUpload"], "Resource": f"arn:aws:s3:::{BUCKET}/*"}
@@ -73,9 +73,9 @@ def writing(stage: Stage, key_arn: str) -> Person:
     return writer
 
 
-def blob(stage: Stage, key_arn: str) -> None:
-    """Scene 4: what lies on the disk."""
-    scene("4  What lies on the disk is ciphertext, with the encrypted data key in its header")
+def show_blob(stage: Stage, key_arn: str) -> None:
+    """Scene 4: what is on the disk."""
+    scene("4  The disk holds ciphertext, with the encrypted data key in its header")
     stored = next(path for path in sorted((stage.data / "blobs").rglob("*")) if path.is_file())
     raw, plain = stored.read_bytes(), (stage.folder / "letter.bin").read_bytes()
     header = parse_header(raw)
@@ -89,7 +89,7 @@ def blob(stage: Stage, key_arn: str) -> None:
     expect(hashlib.sha256(plain).hexdigest() in opened_by_sdk, "it is the letter, byte for byte")
 
 
-def parts(stage: Stage, writer: Person, key_arn: str) -> Path:
+def show_parts(stage: Stage, writer: Person, key_arn: str) -> Path:
     """Scene 5a: a multipart upload needs kms:Decrypt as well."""
     scene("5  A larger file goes up in parts, and that needs kms:Decrypt as well")
     large = stage.folder / "parcel.bin"
@@ -97,7 +97,7 @@ def parts(stage: Stage, writer: Person, key_arn: str) -> Path:
     say(f"parcel.bin: {large.stat().st_size // MIB} MiB")
     upload = ("s3", "cp", "parcel.bin", f"s3://{BUCKET}/parcel.bin", "--no-progress")
     refusal = stage.aws(writer, *upload, fails=True)
-    expect("kms:Decrypt" in refusal, "the parts come later than the data key, which must be opened for each of them")
+    expect("kms:Decrypt" in refusal, "the parts come later than the data key, so each part has to open it again")
     stage.policy(
         "writer",
         {"Action": ["s3:PutObject", "s3:AbortMultipartUpload"], "Resource": f"arn:aws:s3:::{BUCKET}/*"},
@@ -107,7 +107,7 @@ def parts(stage: Stage, writer: Person, key_arn: str) -> Path:
     return large
 
 
-def reading(stage: Stage, writer: Person, key_arn: str, large: Path) -> Person:
+def show_reading(stage: Stage, writer: Person, key_arn: str, large: Path) -> Person:
     """Scene 5b: who may read."""
     get = {"Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::{BUCKET}/*"}
     reader = stage.user("reader", get, {"Action": ["kms:Decrypt"], "Resource": key_arn})
@@ -124,9 +124,9 @@ def reading(stage: Stage, writer: Person, key_arn: str, large: Path) -> Person:
     return reader
 
 
-def revoking(stage: Stage, reader: Person, key_arn: str) -> None:
+def show_revocation(stage: Stage, reader: Person, key_arn: str) -> None:
     """Scene 6: a disabled key stops reading at once."""
-    scene("6  Disable the key, and nobody reads")
+    scene("6  Disable the key, and nobody can read")
     download = ("s3api", "get-object", "--bucket", BUCKET, "--key", "letter.bin", "again.bin")
     stage.aws(stage.root, "kms", "disable-key", "--key-id", key_arn)
     expect("disabled" in stage.aws(reader, *download, fails=True), "refused at once")
@@ -134,9 +134,9 @@ def revoking(stage: Stage, reader: Person, key_arn: str) -> None:
     stage.aws(reader, *download)
 
 
-def explaining(stage: Stage) -> None:
-    """Scene 7: what happened, told from the log; and the log verified."""
-    scene("7  What happened behind the upload, told from the log")
+def show_explanation(stage: Stage) -> None:
+    """Scene 7: explain what happened from the log, and verify the log."""
+    scene("7  What happened during the upload, from the log")
     found = stage.fuin("audit", "show", "--operation", "s3:PutObject", "--json")
     request = json.loads(found.splitlines()[0])["request"]
     stage.fuin("explain", request)
@@ -157,9 +157,9 @@ def digest(path: Path) -> str:
 
 
 def expect(holds: bool, sentence: str) -> None:
-    """Say the sentence if it is true, end the demo if it is not."""
+    """Print the sentence if it is true; end the demo if it is not."""
     if not holds:
-        raise Unexpected(f"this did not hold: {sentence}")
+        raise Unexpected(f"this was not so: {sentence}")
     say(sentence)
 
 

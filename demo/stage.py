@@ -36,11 +36,11 @@ class Person:
 
 
 class Unexpected(Exception):
-    """A command did not end as the demo says that it ends."""
+    """A command did not end as the demo announced."""
 
 
 class Stage:
-    """A running server and a folder to work in; `aws` and `fuin` show a command, run it and show what it printed."""
+    """A running server and a folder to work in; `aws` and `fuin` show a command, run it and show its output."""
 
     def __init__(self, folder: Path, url: str, root: Person) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Stage:
         self.root = root
 
     def aws(self, person: Person, *arguments: str, fails: bool = False, show: bool = True) -> str:
-        """Run the aws command line as `person` and return what it printed; `fails` says how it is to end."""
+        """Run the aws command line as `person` and return its output; `fails` says whether it must fail."""
         return self._run(f"{person.name}$", [str(AWS), *arguments], self.environment(person), fails=fails, show=show)
 
     def fuin(self, *arguments: str, show: bool = True) -> str:
@@ -91,7 +91,7 @@ class Stage:
 
     def _run(self, prompt: str, command: Sequence[str], environment: dict[str, str], *, fails: bool, show: bool) -> str:
         if show:
-            print(f"  {prompt} {self._shown(command)}", flush=True)
+            print(f"  {prompt} {self._command_text(command)}", flush=True)
         done = subprocess.run(
             command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
         )
@@ -102,7 +102,7 @@ class Stage:
             raise Unexpected(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return output
 
-    def _shown(self, command: Sequence[str]) -> str:
+    def _command_text(self, command: Sequence[str]) -> str:
         words = [Path(command[0]).name, *command[1:]]
         return shlex.join(words).replace(str(self.data), "DATA").replace(str(ROOT) + "/", "").replace("DATA/", "DATA/")
 
@@ -113,7 +113,7 @@ class Stage:
 
 
 def clean() -> dict[str, str]:
-    """Return this process's environment without anything that steers AWS clients, certificates or Fuin."""
+    """Return this process's environment without the variables that configure AWS clients, certificates or Fuin."""
     ours = ("AWS_", "FUIN_", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
         "PYTHONWARNINGS": "ignore"
@@ -131,14 +131,14 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Stage]:
-    """Start a server on the embedded defaults in a temporary folder; it ends, and the folder goes, with the demo."""
+def open_stage() -> Iterator[Stage]:
+    """Start a server on the embedded defaults in a temporary folder; both end with the demo."""
     with tempfile.TemporaryDirectory(prefix="fuin-demo-") as name:
         folder = Path(name)
         command = [str(FUIN), "serve", "--data", str(folder / "data"), "--port", "0", "--workers", "2"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, env=clean(), text=True)
         try:
-            url, root = _first_words(server)
+            url, root = _read_start(server)
             yield Stage(folder, url, root)
         finally:
             server.send_signal(signal.SIGTERM)
@@ -147,7 +147,7 @@ def opened() -> Iterator[Stage]:
             raise Unexpected(f"the server ended with {status}")
 
 
-def _first_words(server: subprocess.Popen[str]) -> tuple[str, Person]:
+def _read_start(server: subprocess.Popen[str]) -> tuple[str, Person]:
     words: dict[str, str] = {}
     assert server.stdout is not None
     started = time.monotonic()

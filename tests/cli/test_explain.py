@@ -35,7 +35,7 @@ def evaluations(server: Server, request: str) -> list[dict[str, Any]]:
 
 
 def test_the_named_change_helps(server: Server, unique: Callable[[str], str]) -> None:
-    """Whoever adds the exact statement is allowed what was refused."""
+    """With the exact statement added, the refused request is allowed."""
     key = server.client("kms").create_key()["KeyMetadata"]["Arn"]
     user = made(server, unique("helped"), allow("kms:Encrypt", resource=key))
     kms = server.client("kms", user, retry=False)
@@ -48,8 +48,8 @@ def test_the_named_change_helps(server: Server, unique: Callable[[str], str]) ->
     server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=document)
     assert len(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]) == 32
     text = explained(server, request)
-    assert "Policies have changed since, and 1 of that time are not in force any more." in text
-    assert "With those in force now, it is allowed:" in text
+    assert "Policies have changed since, and 1 of that time are no longer in force." in text
+    assert "With today's policies: allowed" in text
     assert "Smallest change" not in text
 
 
@@ -128,7 +128,7 @@ def test_the_caller_learns_nothing_of_this(server: Server, unique: Callable[[str
 
 
 def test_who_may_retire_a_grant_is_evaluated(server: Server, unique: Callable[[str], str]) -> None:
-    """By what the record holds of the grant, which is gone; and what whoever was refused would need."""
+    """The record explains a grant that is gone, and says what a refused caller would need."""
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     ann, bob = made(server, unique("retires")), made(server, unique("stays"))
@@ -155,7 +155,7 @@ def test_who_may_retire_a_grant_is_evaluated(server: Server, unique: Callable[[s
 
 
 def test_a_bucket_that_was_not_there(server: Server, unique: Callable[[str], str]) -> None:
-    """The right was there, the bucket was not, and so it is told."""
+    """The right existed, the bucket did not, and the explanation says so."""
     user = made(server, unique("nowhere"), allow("s3:GetObject"))
     request = refused(server.client("s3", user, retry=False).get_object, Bucket=unique("nowhere"), Key="a")
     (found,) = evaluations(server, request)
@@ -170,15 +170,15 @@ def test_what_was_not_looked_at_is_not_told_as_absent(server: Server, unique: Ca
     user = made(server, unique("open"), policy)
     request = server.client("kms", user).list_keys()["ResponseMetadata"]["RequestId"]
     text = explained(server, request)
-    assert 'statement "Local", Allow: was not looked at, or not known then; IpAddress aws:SourceIp 127.0.0.0/8' in text
+    assert (
+        'statement "Local", Allow: was not evaluated, or did not exist then; IpAddress aws:SourceIp 127.0.0.0/8' in text
+    )
     assert "the request has no" not in text
     (found,) = evaluations(server, request)
     assert [item["matches"] for item in found["policies"][0]["statements"]] == [True, None]
     del policy["Statement"][0]
     server.client("iam").put_user_policy(UserName=user.name, PolicyName="inline", PolicyDocument=json.dumps(policy))
-    assert "With those in force now, as far as the record tells what the request had, it is" in explained(
-        server, request
-    )
+    assert "With today's policies, as far as the record says what the request had:" in explained(server, request)
 
 
 def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> None:
@@ -190,12 +190,12 @@ def test_a_grant_that_has_gone(server: Server, unique: Callable[[str], str]) -> 
     answer = server.client("kms", user).encrypt(KeyId=key, Plaintext=b"x")
     kms.revoke_grant(KeyId=key, GrantId=grant)
     text = explained(server, answer["ResponseMetadata"]["RequestId"])
-    assert "The policies of that time are in force still, but something else has changed, as a grant" in text
-    assert "Now it is refused:" in text
+    assert "The policies of that time are still in force, but something else has changed, such as a grant" in text
+    assert "Now: refused" in text
 
 
 def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callable[[str], str]) -> None:
-    """The record holds no texts of them, but knows that they were there: no policy is told as gone."""
+    """The record holds no texts of them, but knows that they existed: no policy is reported as gone."""
     user, name = made(server, unique("session"), allow("sts:GetFederationToken", "kms:ListKeys")), unique("bob")
     policy = json.dumps(allow("kms:ListKeys"))
     keys = server.client("sts", user).get_federation_token(Name=name, Policy=policy)["Credentials"]
@@ -203,7 +203,7 @@ def test_a_session_s_policies_of_what_was_allowed(server: Server, unique: Callab
     kms = session.client("kms", endpoint_url=server.url)
     text = explained(server, kms.list_keys()["ResponseMetadata"]["RequestId"])
     kms.close()
-    assert "With the policies of that time, which are in force still, it is allowed:" in text
+    assert "With the policies of that time, which are still in force: allowed" in text
     assert "the session's policies: the record does not hold their texts" in text
 
 

@@ -22,7 +22,7 @@ def federated(server: Server, user: User, name: str, policy: dict[str, Any] | No
 
 
 def test_explained_with_the_user_s_policies(server: Server, unique: Callable[[str], str]) -> None:
-    """Whose it is, the user's policies and the session policy are told, and the change that would help."""
+    """The explanation names its user, the user's policies, the session policy, and the change that would help."""
     key = server.client("kms").create_key()["KeyMetadata"]["Arn"]
     user = made(server, unique("carol"), allow("sts:GetFederationToken", "kms:Encrypt"))
     kms = federated(server, user, "bob", allow("kms:DescribeKey"))
@@ -32,7 +32,7 @@ def test_explained_with_the_user_s_policies(server: Server, unique: Callable[[st
     assert f"arn:aws:sts::{ACCOUNT}:federated-user/bob" in text
     assert arn_of(user) in text
     assert f'policy "inline" of user {user.name}' in text
-    assert "With the policies of that time, which are in force still, it is refused:" in text
+    assert "With the policies of that time, which are still in force: refused" in text
     (found,) = evaluations(server, request)
     assert [change["policy"] for change in found["changes"][0]] == ["session policy 1"]
     assert found["changes"][1][0]["policy"] == "key policy"
@@ -50,7 +50,7 @@ def test_root_s_federated_users_are_explained(server: Server) -> None:
 
 
 def test_who_can_names_them(server: Server, unique: Callable[[str], str]) -> None:
-    """Whom a key policy names by its ARN can, whoever asks for it; of another account's key it depends on that."""
+    """A federated user named in a key policy can, whichever user asked for it; another account's key needs more."""
     name = unique("bob")
     arn = f"arn:aws:sts::{ACCOUNT}:federated-user/{name}"
     foreign = f"arn:aws:sts::999988887777:federated-user/{name}"

@@ -91,7 +91,7 @@ def test_people_read_the_evaluation(server: Server, unique: Callable[[str], str]
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--principal", "user/none", "--action", "kms:ListKeys"], "there is no principal user/none"),
+        (["--principal", "user/none", "--action", "kms:ListKeys"], "the principal user/none does not exist"),
         (["--principal", "root", "--action", "kms:Decrypt", "--resource", "alias/none"], "there is no key alias/none"),
         (["--principal", "root", "--action", "kms:ListKeys", "--context", "novalue"], "--context takes KEY=VALUE"),
     ],

@@ -1,4 +1,4 @@
-"""`fuin policy suggest`: whoever gets only what it suggests can do again what was done, and nothing else."""
+"""`fuin policy suggest`: with only the suggested policy one can repeat what was done, and do nothing else."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from fuin.access.suggest import Need
 from fuin.audit.reader import Entry
-from fuin.cli.suggest import _needs, moment_of
+from fuin.cli.suggest import _needs, parse_since
 from fuin.errors import FuinError
 from tests.cli.test_who_can import arn_of, made
 from tests.support.policies import EVERYTHING
@@ -55,7 +55,9 @@ def test_the_suggested_policy_is_enough_and_little(server: Server, unique: Calla
     with pytest.raises(ClientError, match="AccessDenied"):
         server.client("kms", user, retry=False).generate_data_key(KeyId=key, KeySpec="AES_256")
     _, said = suggested(server, "--principal", f"user/{user.name}")
-    assert f"refused in this time, and not in it (--with-refused): kms:GenerateDataKey on {key}" in said
+    assert (
+        f"refused during this period and left out (include with --with-refused): kms:GenerateDataKey on {key}" in said
+    )
     wider, _ = suggested(server, "--principal", f"user/{user.name}", "--with-refused")
     assert f"arn:aws:s3:::{bucket}/in/2" in json.dumps(wider)
 
@@ -66,7 +68,7 @@ def test_nothing_is_suggested_of_nothing(server: Server, unique: Callable[[str],
     server.client("kms", user).list_keys()
     for name in ("nobody", user.name[2:]):
         done = server.fuin("policy", "suggest", "--principal", name, "--data", str(server.data), check=False)
-        assert (done.returncode, "the log shows nothing of" in done.stderr) == (1, True)
+        assert (done.returncode, "the log has no requests of" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -75,22 +77,22 @@ def test_nothing_is_suggested_of_nothing(server: Server, unique: Callable[[str],
 )
 def test_since_takes_times_and_dates(text: str, moment: float) -> None:
     """So long ago, or a date of UTC unless it says otherwise."""
-    assert moment_of(text, 1000.0) == moment
+    assert parse_since(text, 1000.0) == moment
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "5y", "-5d"])
 def test_other_times_are_refused(text: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(FuinError, match="--since takes"):
-        moment_of(text, 1000.0)
+        parse_since(text, 1000.0)
 
 
 def test_two_of_one_name_are_not_mixed_up() -> None:
-    """Users and roles of two accounts may be called alike; whoever says only the name is asked which one."""
-    with pytest.raises(FuinError, match="user/ann is several: arn:aws:iam::111122223333:user/ann and "):
+    """Users and roles of two accounts may have the same name; the name alone is then not enough."""
+    with pytest.raises(FuinError, match="user/ann fits several principals: arn:aws:iam::111122223333:user/ann and "):
         _needs([_entry("111122223333", "user/ann"), _entry("444455556666", "user/ann")], "user/ann", 0)
     entries = [_entry("111122223333", "assumed-role/app/night"), _entry("444455556666", "assumed-role/app/day")]
-    with pytest.raises(FuinError, match="role/app is several"):
+    with pytest.raises(FuinError, match="role/app fits several principals"):
         _needs(entries, "role/app", 0)
     for account in ("111122223333", "444455556666"):
         for path in ("", "team/"):
@@ -101,13 +103,13 @@ def test_two_of_one_name_are_not_mixed_up() -> None:
 
 
 def test_all_of_many_deletions_are_covered(server: Server, unique: Callable[[str], str]) -> None:
-    """Deletions of many objects at once stand in the log one by one, in records of their own."""
+    """Deletions of many objects at once are in the log one by one, in records of their own."""
     bucket, user = unique("many"), made(server, unique("deletes"), EVERYTHING)
     server.client("s3").create_bucket(Bucket=bucket)
     keys = [{"Key": f"{number}/{number}"} for number in range(60)]
     server.client("s3", user).delete_objects(Bucket=bucket, Delete={"Objects": keys})
     policy, said = suggested(server, "--principal", arn_of(user))
-    assert "do not stand in the log" not in said
+    assert "deleted in bulk" not in said
     assert policy["Statement"][0]["Resource"] == f"arn:aws:s3:::{bucket}/*"
 
 

@@ -49,7 +49,7 @@ def made(server: Server, name: str, policy: dict[str, Any] | None = None) -> Use
 
 
 def may(server: Server, user: User, key: str) -> bool:
-    """Tell whether a user may use the key directly, by trying."""
+    """Return whether a user may use the key directly, by trying."""
     kms = server.new_client("kms", user, retry=False)
     try:
         kms.generate_data_key(KeyId=key, KeySpec="AES_256")
@@ -133,7 +133,7 @@ def test_an_object_needs_both_rights(server: Server, unique: Callable[[str], str
 
 
 def test_roles_and_strangers_are_asked_as_well(server: Server, unique: Callable[[str], str]) -> None:
-    """A role of this server, and whoever signs nothing where a key policy names everybody under a condition."""
+    """A role of this server, and unsigned callers where a key policy names everybody under a condition."""
     kms, iam, role = server.client("kms"), server.client("iam"), unique("reader")
     trust = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -152,7 +152,7 @@ def test_roles_and_strangers_are_asked_as_well(server: Server, unique: Callable[
 
 
 def test_it_works_without_the_server(new_server: ServerFactory) -> None:
-    """The answer comes from the data folder, by whoever may read it; a key's state is said."""
+    """Anyone who may read the data folder gets the answer from it; it includes a key's state."""
     server = new_server().start()
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]

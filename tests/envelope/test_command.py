@@ -137,7 +137,7 @@ def test_reader_that_goes_away(kms: KmsStandIn, plain: Path) -> None:
         process.stdout.close()
         line = process.stderr.read()
         assert process.wait(60) == 1
-    assert line == b"fuin: whoever read standard output went away\n"
+    assert line == b"fuin: the reader of standard output has gone away\n"
 
 
 @pytest.mark.parametrize(

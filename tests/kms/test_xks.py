@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fuin.cli import story
+from fuin.cli import request_story
 from fuin.formats import blob, context
 from fuin.testing.xks_proxy.manager import DISABLED, ManagerCiphertext
 from fuin.testing.xks_proxy.refusal import STATUSES
@@ -287,7 +287,7 @@ def test_records(stores: KeyStores, key: str) -> None:
     last = stores.place.last_record()
     assert last.draft["error"] == INVALID
     assert last.draft["facts"]["externalKeyStore"] == "ThrottlingException"
-    told = "\n".join(story.tell(stores.place.record(last.draft["request"])))
+    told = "\n".join(request_story.request_steps(stores.place.record(last.draft["request"])))
     assert "The proxy of the external key store was asked, and did not do it: ThrottlingException." in told
     refusal(stores.kms.decrypt, CiphertextBlob=made["CiphertextBlob"])
     last = stores.place.last_record()

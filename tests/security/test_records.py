@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
 from fuin.audit import reader
-from fuin.cli.story import tell
+from fuin.cli.request_story import request_steps
 from fuin.errors import FormatError, KeyholderFailed, KeyholderUnavailable
 from fuin.formats import context, notes
 from fuin.gate import drafts, record
@@ -79,7 +79,7 @@ def test_a_refused_use_with_two_long_contexts_is_on_the_record(place: Edges) -> 
     assert (use["use"], use["key"]) == ("kms:ReEncryptTo", target)
     assert use["context"]["sha256"] == hashlib.sha256(context.encode(LONG)).hexdigest()
     assert draft["decisions"][1]["keys"]["kms:encryptioncontext:a"] == [notes.of_text(LONG["a"])]
-    assert any("REFUSED" in step for step in tell(place.record(draft["request"])))
+    assert any("REFUSED" in step for step in request_steps(place.record(draft["request"])))
 
 
 def test_an_allowed_use_with_two_long_contexts_works(place: Edges) -> None:
@@ -98,7 +98,7 @@ def test_an_allowed_use_with_two_long_contexts_works(place: Edges) -> None:
         "holds": {"tenant": "a"},
     }  # fmt: skip
     assert [one.draft["context"] for one in records] == [note, note]
-    assert any("of 2 pairs" in step and "{tenant=a}" in step for step in tell(records))
+    assert any("of 2 pairs" in step and "{tenant=a}" in step for step in request_steps(records))
 
 
 def document(keys: list[str]) -> bytes:
@@ -151,7 +151,7 @@ def test_what_was_refused_is_named_too(place: Edges) -> None:
         asked = [f"arn:aws:s3:::{bucket}/{one}" for one in keys if one.startswith(kind)]
         assert names(drafts_of, allowed=allowed) == asked
     assert drafts_of[-1]["facts"]["refused"] == 34
-    steps = tell(place.record(request))
+    steps = request_steps(place.record(request))
     assert any("and 55 more (--json names them all): allowed" in step for step in steps), steps
     assert any("REFUSED, because no identity-based policy allows s3:DeleteObject on it" in step for step in steps)
     assert steps[-1] == "Answered with 200, but 34 of 100 were refused in it."

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from fuin.gate.http import Answer, ClientGone, Receive, Request, Scope, Send
-from fuin.server.held import Bounds
+from fuin.server.bounds import Bounds
 from fuin.server.protocol import BoundedProtocol
 from tests.support.waiting import read_all, until
 

@@ -98,7 +98,7 @@ def test_database_is_missing_or_empty(now: Settings, left: str, log: bool) -> No
     if not log:
         shutil.rmtree(now.audit)
     why = refusal(now)
-    assert "this is no first start. Restore the database" in why
+    assert "this is not a first start. Restore the database" in why
     assert ("the audit log has records" in why) is log
     assert "there are blobs" in why
 
@@ -109,7 +109,7 @@ def test_database_without_an_account(now: Settings, tmp_path: Path) -> None:
         path.unlink()
     with closing(sqlite3.connect(now.database)) as made:
         made.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT)")
-    assert "this is no first start" in refusal(now)
+    assert "this is not a first start" in refusal(now)
 
 
 @pytest.mark.parametrize("where", ["in place", "out of the way"])
@@ -129,7 +129,7 @@ def test_write_ahead_log_is_lost(now: Settings) -> None:
     """`fuin.db` copied alone, or its -wal lost, lacks changes that the audit log knows of."""
     _wal(now).unlink()
     why = refusal(now)
-    assert "older than what the audit log knows" in why or "was never finished" in why
+    assert "is older than the audit log" in why or "was never finished" in why
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "a bit"])
@@ -145,7 +145,7 @@ def test_write_ahead_log_is_damaged(now: Settings, damage: str) -> None:
     else:
         content[at + 100] ^= 1
     _wal(now).write_bytes(content)
-    assert "older than what the audit log knows" in refusal(now)
+    assert "is older than the audit log" in refusal(now)
 
 
 def _put(source: Path, now: Settings, *names: str) -> None:
@@ -162,7 +162,7 @@ def test_older_database_is_refused(now: Settings, past: Past) -> None:
     _put(past.older, now, "fuin.db")
     serial = glance.look(now.database).serial  # type: ignore[union-attr]
     why = refusal(now)
-    assert f"(change {serial}, known is {witness.highest_commit(now.audit)})" in why
+    assert f"(at change {serial} instead of {witness.highest_commit(now.audit)})" in why
     assert "--accept-older-database" in why
     [accepted] = agreement.check(replace(now, accept_older_database=True))[1]
     assert accepted.finding is agreement.Finding.OLDER_DATABASE
@@ -171,7 +171,7 @@ def test_older_database_is_refused(now: Settings, past: Past) -> None:
 def test_older_database_is_refused_by_the_blobs_alone(now: Settings, past: Past) -> None:
     """The blobs' mark is newer than an older database, also when the log is as old as that."""
     _put(past.older, now, "fuin.db", "audit")
-    assert "older than what the blobs' mark knows" in refusal(now)
+    assert "is older than the blobs' mark" in refusal(now)
 
 
 def test_older_log_is_refused(now: Settings, past: Past) -> None:
@@ -305,10 +305,12 @@ def test_server_without_its_database_destroys_nothing(past: Past, started: Calla
     away.mkdir()
     for path in server.data.glob("fuin.db*"):
         shutil.move(path, away)
-    assert "this is no first start" in serve(server)
+    assert "this is not a first start" in serve(server)
     (server.data / "fuin.db").touch()
-    assert "this is no first start" in serve(server, "--accept-older-database")
-    assert "this is no first start" in server.fuin("user", "add", "u", "--data", str(server.data), check=False).stderr
+    assert "this is not a first start" in serve(server, "--accept-older-database")
+    assert (
+        "this is not a first start" in server.fuin("user", "add", "u", "--data", str(server.data), check=False).stderr
+    )
     assert set(server.blobs()) == blobs
     for path in server.data.glob("fuin.db*"):
         path.unlink()

@@ -35,7 +35,7 @@ def test_a_server_takes_nothing_from_where_it_is_started(
 
 
 def test_a_data_folder_open_to_others_is_closed(new_server: ServerFactory) -> None:
-    """Whoever could write in it could answer in the keyholder's place, and be told secret access keys."""
+    """Anyone who could write in it could answer in the keyholder's place, and get secret access keys."""
     server = new_server(workers=1)
     for folder in (server.data, server.data / "run", server.data / "audit", server.data / "blobs"):
         folder.mkdir()

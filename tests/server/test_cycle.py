@@ -1,4 +1,4 @@
-"""A request's cycle on a connection: whole answers, what fails in them, clients that wait to be told to go on."""
+"""A request's cycle on a connection: whole answers, failing answers, clients that wait for 100 Continue."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ def test_a_connection_that_is_to_end() -> None:
 
 @pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\nb", b"a\rb", b"a\0b"])
 def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
-    """Nothing of such an answer leaves: the client is told that the server has failed."""
+    """No part of such an answer leaves: the client gets a server error."""
 
     async def whole(_scope: Scope, _receive: Receive, send: Send) -> None:
         await Answer(200, [(b"x-name", value)], b"hello").send(send)
@@ -93,7 +93,7 @@ def test_who_is_answered_without_being_told_is_alone(app: Any) -> None:
 
 
 def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
-    """The application is told, whatever it still says is dropped, and its task ends."""
+    """The application learns of it, its further messages are dropped, and its task ends."""
     told: list[str] = []
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:

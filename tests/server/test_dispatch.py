@@ -46,7 +46,7 @@ def test_scope_names_the_service(service: bytes) -> None:
     ],
 )
 def test_target_means_kms(headers: tuple[tuple[bytes, bytes], ...]) -> None:
-    """A KMS client that signs wrongly is told so in JSON, by KMS, not in the XML of S3."""
+    """A KMS client that signs wrongly gets the error in JSON, from KMS, not in the XML of S3."""
     assert asked(TARGET, *headers) == b"kms"
 
 

@@ -17,8 +17,8 @@ from uvicorn.server import ServerState
 
 from fuin.gate.http import Answer
 from fuin.server import tls
+from fuin.server.bounds import Bounds
 from fuin.server.handshake import Handshakes
-from fuin.server.held import Bounds
 from fuin.server.protocol import BoundedProtocol
 from tests.server.place import OK, Asgi, hello, told
 from tests.support.waiting import PATIENCE, until
@@ -116,7 +116,7 @@ def test_a_request_behind_its_handshake(tmp_path: Path) -> None:
 
 
 def test_a_handshake_that_never_ends_is_ended(tmp_path: Path) -> None:
-    """Whoever says nothing, or stops in the middle, is closed when the time is over, and its place is free."""
+    """A client that sends nothing, or stops in the middle, is closed after the time limit, and its place is free."""
 
     async def test(secured: Secured) -> None:
         silent, _ = await secured.client(secured=False)

@@ -83,14 +83,14 @@ def test_keyholder_that_does_not_answer(place: Place) -> None:
 
 
 def test_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk with too little room is told before requests fail by it."""
+    """A disk with too little space is reported before requests fail."""
     of = Health(place.services)
     monkeypatch.setattr(health, "ROOM", 1 << 62)
     assert asked(place, of) == (503, {"status": "not ready", "disk": "is full"})
 
 
 def test_database_that_cannot_be_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that fails is told; its error text, which names files, is not."""
+    """A failing database is reported; its error text, which names files, is not."""
 
     def fail(*_: object) -> None:
         raise StoreUnavailable("/var/lib/fuin/fuin.db: disk I/O error")

@@ -77,7 +77,7 @@ def played(folder: Path, program: str, until: Callable[[Play], bool]) -> Play:
 
 
 def test_first_start_that_fails_ends_the_server_with_its_own_words(tmp_path: Path) -> None:
-    """What a child says of its start is what the user is told."""
+    """The user gets the child's own line about its start."""
     program = 'os.write(descriptor, b"the passphrase is wrong\\n"); sys.exit(3)'
     with pytest.raises(ChildFailed, match=r"^a child did not start: the passphrase is wrong$"):
         played(tmp_path, program, lambda play: False)
@@ -88,7 +88,7 @@ def test_first_start_that_fails_ends_the_server_with_its_own_words(tmp_path: Pat
     [("sys.exit(7)", "it ended with exit status 7"), ("os.kill(os.getpid(), 9)", "it was ended by SIGKILL")],
 )
 def test_first_start_without_words(tmp_path: Path, program: str, words: str) -> None:
-    """A child that ends without a word is told by how it ended."""
+    """For a child that ends silently, the user learns how it ended."""
     with pytest.raises(ChildFailed, match=words):
         played(tmp_path, program, lambda play: False)
 

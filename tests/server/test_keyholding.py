@@ -17,7 +17,7 @@ LONG = os.environ.get("FUIN_LONG") == "1"
 
 
 def reaches(path: Path, descriptor: int) -> bool:
-    """Tell whether who connects to a path arrives at a listening socket."""
+    """Return whether a connection to a path reaches a listening socket."""
     with socket.socket(fileno=os.dup(descriptor)) as listener, connect_unix(path):
         listener.settimeout(1)
         try:
@@ -62,7 +62,7 @@ def test_socket_that_is_gone_is_made_again(
         listener.check()
         if other is not None:
             other.close()
-    assert f"{path} is gone, or is not the keyholder's any more; it is made again" in capfd.readouterr().err
+    assert f"{path} is gone, or no longer belongs to the keyholder; making it again" in capfd.readouterr().err
 
 
 @pytest.mark.real

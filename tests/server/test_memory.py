@@ -30,7 +30,7 @@ def _uncollected() -> Iterator[None]:
 
 
 class Watched(Cycle):
-    """A cycle that tells whether it is still there."""
+    """A cycle that shows whether it still exists."""
 
     __slots__ = ("__weakref__",)
 

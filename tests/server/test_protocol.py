@@ -133,13 +133,13 @@ def test_who_counts_as_silent() -> None:
     uploading = Cycle(more_body=True, response_complete=False)
     answering = Cycle(more_body=False, response_complete=False)
     finished = Cycle(more_body=False, response_complete=True)
-    assert Silent(in_headers=True, cycle=None).silent_too_long(1000.0 + protocol.HEADER_TIME + 1)
-    assert not Silent(in_headers=True, cycle=None).silent_too_long(1000.0 + protocol.HEADER_TIME - 1)
-    assert Silent(in_headers=False, cycle=uploading).silent_too_long(late)
-    assert not Silent(in_headers=False, cycle=uploading, read_paused=True).silent_too_long(late)
-    assert Silent(in_headers=False, cycle=answering, write_paused=True).silent_too_long(late)
-    assert not Silent(in_headers=False, cycle=answering).silent_too_long(late)
-    assert not Silent(in_headers=False, cycle=finished).silent_too_long(late)
+    assert Silent(in_headers=True, cycle=None).is_silent_too_long(1000.0 + protocol.HEADER_TIME + 1)
+    assert not Silent(in_headers=True, cycle=None).is_silent_too_long(1000.0 + protocol.HEADER_TIME - 1)
+    assert Silent(in_headers=False, cycle=uploading).is_silent_too_long(late)
+    assert not Silent(in_headers=False, cycle=uploading, read_paused=True).is_silent_too_long(late)
+    assert Silent(in_headers=False, cycle=answering, write_paused=True).is_silent_too_long(late)
+    assert not Silent(in_headers=False, cycle=answering).is_silent_too_long(late)
+    assert not Silent(in_headers=False, cycle=finished).is_silent_too_long(late)
 
 
 def test_who_counts_as_slow() -> None:
@@ -147,12 +147,12 @@ def test_who_counts_as_slow() -> None:
     now = 1000.0 + protocol.HEADER_TIME + 1
     trickle = Silent(in_headers=True, cycle=None)
     trickle._last_sign = now
-    assert trickle.silent_too_long(now)
+    assert trickle.is_silent_too_long(now)
     for received, slow in ((30_000, True), (60_000, False)):
         now = 1000.0 + protocol.IDLE_TIME + 100
         body = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=False))
         body._receiving, body._last_sign, body._request_bytes = True, now, received
-        assert body.silent_too_long(now) is slow
+        assert body.is_silent_too_long(now) is slow
         answered = Silent(in_headers=False, cycle=Cycle(more_body=True, response_complete=True))
         answered._receiving, answered._last_sign, answered._request_bytes = True, now, received
-        assert answered.silent_too_long(now) is slow
+        assert answered.is_silent_too_long(now) is slow

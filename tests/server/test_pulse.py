@@ -1,4 +1,4 @@
-"""Who hangs is told from who is slow: signs of life, what the kernel says of a process, and time that really passed."""
+"""Hanging and slow processes are distinguished: by signs of life, the kernel's state, and time that really passed."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from fuin.server import pulse
-from fuin.server.children import forever
+from fuin.server.children import wait_forever
 from fuin.server.pulse import Patience, silence, state_of
 
 PATIENCE = Patience(silent=0.5, stopped=0.2)
@@ -47,7 +47,7 @@ def judged(pid: int, sign: Callable[[], Awaitable[object]], seconds: float = 30.
 def test_no_sign_of_life(process: subprocess.Popen[bytes]) -> None:
     """A process that runs and gives no sign is given up after the time that it is granted, not before."""
     started = time.monotonic()
-    assert str(judged(process.pid, forever)).startswith("it has given no sign of life for ")
+    assert str(judged(process.pid, wait_forever)).startswith("it has given no sign of life for ")
     assert time.monotonic() - started > 0.45
 
 
@@ -76,7 +76,7 @@ def test_stopped_by_a_signal(process: subprocess.Popen[bytes]) -> None:
 def test_waiting_for_a_disk(process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a disk is not ended: SIGKILL would wait as well, and the next one too."""
     monkeypatch.setattr(pulse, "state_of", lambda pid: "D")
-    assert judged(process.pid, forever, 1.5) is None
+    assert judged(process.pid, wait_forever, 1.5) is None
 
 
 def test_what_the_kernel_says(process: subprocess.Popen[bytes]) -> None:

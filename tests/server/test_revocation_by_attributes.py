@@ -248,7 +248,7 @@ def parts_of_an_upload(s: Scene) -> Case:
 
 
 def presigned_url(s: Scene) -> Case:
-    """Take the right from whoever has signed a URL that others use."""
+    """Take the right from the signer of a URL that others use."""
     who, s3 = s.user(), s.server.client("s3")
     s3.create_bucket(Bucket=s.name)
     s3.put_object(Bucket=s.name, Key="a", Body=b"x")
@@ -295,7 +295,7 @@ def test_longest_time_a_right_outlives_its_end(
 
 
 def test_sessions_that_there_are_outlive_a_change_of_trust(server: Server, unique: Callable[[str], str]) -> None:
-    """As on AWS, whoever is trusted no more keeps the sessions begun before; a role's other rights end them."""
+    """As on AWS, a principal that is no longer trusted keeps its earlier sessions; a role's other rights end them."""
     scene = Scene(server, unique("trust"))
     who, token = _session(scene)
     nobody = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from botocore.exceptions import ClientError
 
-from fuin.server.held import Bounds
+from fuin.server.bounds import Bounds
 from fuin.server.worker import WorkerServer
 from tests.conftest import ServerFactory
 from tests.support import environment
@@ -176,7 +176,7 @@ def test_a_missing_root_key_is_told_with_what_to_do(new_server: ServerFactory) -
 
 
 def test_a_worker_says_why_it_does_not_start(tmp_path: Path) -> None:
-    """A certificate that is none is told in one line, and the server ends."""
+    """An invalid certificate is reported in one line, and the server ends."""
     bad = tmp_path / "bad.pem"
     bad.write_text("no certificate")
     arguments = ["serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", "1"]

@@ -17,7 +17,7 @@ from fuin.errors import FuinError
 from fuin.gate.services import Services
 from fuin.server import jobs, timekeeper
 from fuin.server.config import WorkerConfig
-from fuin.server.timekeeper import Shown, Timekeeper, Waiting
+from fuin.server.timekeeper import ClockReport, Timekeeper, Waiting
 from fuin.server.worker import job_of, open_services
 from fuin.store.engine import installation
 from fuin.store.engine import steady_time as rows
@@ -56,11 +56,11 @@ class Timed:
     async def _row(self) -> Kept:
         return self.place.services.store.read_sync(rows.existing)
 
-    def look(self) -> Shown:
+    def look(self) -> ClockReport:
         """Return what a person is shown."""
         return self.place.run(_shown(self.place))
 
-    def confirm(self, shown: Shown | None = None) -> None:
+    def confirm(self, shown: ClockReport | None = None) -> None:
         """Say that the wall clock is right, by default of what is shown now."""
         services = self.place.services
         self.place.run(timekeeper.confirm(services.store, services.keyholder, ACCOUNT, shown or self.look()))
@@ -97,12 +97,12 @@ def test_a_hold_begins_and_ends_on_the_record(kept: Timed, caplog: pytest.LogCap
     for _ in range(3):
         assert kept.save().held == "ahead"
     [said] = caplog.messages
-    assert said.startswith("the wall clock is 8 days, 0:00:00 ahead of the time that was counted")
+    assert said.startswith("the wall clock is 8 days, 0:00:00 ahead of the counted time")
     assert "`fuin clock confirm`" in said
     kept.clocks.ahead = 0.0
     for _ in range(2):
         assert kept.save().held is None
-    assert caplog.messages[1:] == ["the wall clock and the time that was counted agree again: nothing waits any more"]
+    assert caplog.messages[1:] == ["the wall clock and the counted time agree again: nothing waits any longer"]
     assert kept.said()[before:] == ["fuin:HoldClock", "fuin:ReleaseClock"]
 
 
@@ -161,8 +161,8 @@ async def _closed(services: Services) -> None:
     services.store.close()
 
 
-async def _shown(place: Place) -> Shown:
-    return timekeeper.look_at(place.services.store)
+async def _shown(place: Place) -> ClockReport:
+    return timekeeper.report_clocks(place.services.store)
 
 
 def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
@@ -174,10 +174,10 @@ def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
     said, shown = kept.said(), kept.look()
     assert key in shown.waiting.keys
     kept.clocks.ahead = 8 * DAY + 120
-    with pytest.raises(FuinError, match="look again"):
+    with pytest.raises(FuinError, match="check again"):
         kept.confirm(shown)
     kept.clocks.ahead = 8 * DAY
-    with pytest.raises(FuinError, match="look again"):
+    with pytest.raises(FuinError, match="check again"):
         kept.confirm(shown._replace(waiting=Waiting([], [], [])))
     assert (kept.said(), kept.row().held) == (said, "ahead")
     kept.confirm(shown)
@@ -201,13 +201,13 @@ def test_a_job_that_fails_by_a_fault_of_ours_is_tried_again(kept: Timed, caplog:
     async def failing() -> None:
         raise OverflowError("of ours")
 
-    kept.place.run(jobs._guarded("purge", failing()))
+    kept.place.run(jobs._run_job("purge", failing()))
     assert "purge failed and will be tried again" in caplog.text
     assert "OverflowError" in caplog.text
 
 
 async def _looked(place: Place) -> Kept:
-    return timekeeper.look(place.services.store)
+    return timekeeper.adopt_saved_time(place.services.store)
 
 
 def test_the_limit_is_a_setting(kept: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_a_lost_row_lets_nothing_end(kept: Timed, caplog: pytest.LogCaptureFixtu
     kept.clocks.ahead = 8 * DAY
     with pytest.raises(NotFound):
         kept.place.run(kept.keeper.save(kept.place.services))
-    kept.place.run(jobs._guarded("saving the steady time", kept.keeper.save(kept.place.services)))
+    kept.place.run(jobs._run_job("saving the steady time", kept.keeper.save(kept.place.services)))
     assert "start the server again" in caplog.text
     assert CLOCK.settled() == pytest.approx(settled, abs=5)
 

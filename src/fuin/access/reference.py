@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _HEAD = """# Condition keys
 
-Made by `python -m fuin.access.reference` of the table in `src/fuin/access/condition_keys.py`. Tests hold the table and
-what requests bring equal, for every operation of KMS and S3 (`tests/kms/test_condition_table.py`,
+Made by `python -m fuin.access.reference` of the table in `src/fuin/access/condition_keys.py`. Tests compare the table
+with the keys that requests bring, for every operation of KMS and S3 (`tests/kms/test_condition_table.py`,
 `tests/s3/test_condition_table.py`).
 
-What conditions are, and what their operators make of an absent key, is in [the policy language](policies.md). Names of
-condition keys are not case-sensitive. A key with *several* values wants `ForAllValues:` or `ForAnyValue:`. A policy may
-name any key; one that is not on this page never comes, and `fuin policy lint` warns of it.
+[The policy language](policies.md) explains conditions, and how their operators treat an absent key. Names of condition
+keys are not case-sensitive. A key with *several* values needs `ForAllValues:` or `ForAnyValue:`. A policy may name any
+key; a key that is not on this page is always absent, and `fuin policy lint` warns about it.
 
-A request gathers these facts only if a condition asks for one; what is costly to find (all aliases of a key, when it
-was last used) only if a condition asks for just that.
+Fuin looks up these values only if a condition asks for one; costly values (all aliases of a key, its last use) only if
+a condition asks for exactly that value.
 """
 
 _NOTES = """## When a service asks for the caller
@@ -36,16 +36,16 @@ _NOTES = """## When a service asks for the caller
 The object store asks KMS as the caller (AWS: a forward access session). Then KMS sees the caller's principal, session
 and tags, its address, and whether it used TLS; `aws:ViaAWSService` is `true`, `kms:ViaService` is
 `s3.REGION.amazonaws.com`, and `aws:CalledVia` (also `…First` and `…Last`) is `s3.amazonaws.com`. `aws:RequestedRegion`
-is the bucket's Region. Of a user without a session `aws:MultiFactorAuthPresent` is `false` there, as in AWS; the keys
-of the S3 request (`s3:…`, `aws:referer`) do not travel on.
+is the bucket's Region. For a user without a session `aws:MultiFactorAuthPresent` is `false` there, as in AWS; the keys
+of the S3 request (`s3:…`, `aws:referer`) are not passed on.
 
 ## What is different from AWS
 
-* `kms:ResourceAliases` works in key policies as well; AWS knows it in identity policies only.
-* Changes of tags and aliases hold at once; AWS allows itself five minutes.
+* `kms:ResourceAliases` works in key policies as well; in AWS it works in identity policies only.
+* Changes of tags and aliases hold at once; in AWS they can take five minutes.
 * `kms:RequestAlias` and `kms:ResourceAliases` belong to operations on keys, as in AWS: for operations on aliases the
   condition keys are those of the key that the alias names.
-* `s3:x-amz-server-side-encryption-aws-kms-key-id` is compared as the client sent it: an id or alias is not made an ARN.
+* `s3:x-amz-server-side-encryption-aws-kms-key-id` is compared as the client sent it: an id or alias is not resolved.
 * `kms:EncapsulationAlgorithm` is named after its siblings; AWS has not documented a condition key of Encapsulate yet.
 """
 

@@ -1,4 +1,4 @@
-"""`fuin user` and `fuin account`: they work while the server runs, and while it does not."""
+"""`fuin user` and `fuin account`: they work whether the server runs or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.lint import lint
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
@@ -33,7 +33,7 @@ PolicyFile = Annotated[
     Path, typer.Argument(metavar="FILE.json", help="The policy document.", exists=True, dir_okay=False)
 ]
 AccountId = Annotated[str, typer.Argument(metavar="ID", help="Twelve digits.")]
-OfAccount = Annotated[str | None, typer.Option("--account", help="The user's account; the first one by default.")]
+UserAccount = Annotated[str | None, typer.Option("--account", help="The user's account; by default the first one.")]
 
 
 def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]) -> Result:
@@ -46,7 +46,7 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
 
     async def run() -> Result:
         needed = keyholding.needs_passphrase(settings)
-        async with keyholding.reached(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
+        async with keyholding.open_keyholder(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
             store = Store.open(settings)
             try:
                 first = await store.read(installation.find_meta)
@@ -64,12 +64,12 @@ def add_user(
     name: Name,
     data: Data = DEFAULT_DATA,
     json_output: Json = False,
-    account: OfAccount = None,
+    account: UserAccount = None,
     access_key_id: AccessKeyId = None,
     secret_access_key: SecretAccessKey = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Add a user with one access key, whose secret is shown this once.
+    """Add a user with one access key; its secret is shown only now.
 
     A new user may do nothing until `fuin user policy` gives it rights.
 
@@ -80,7 +80,7 @@ def add_user(
         user, key = await administration.add_user(
             store, keyholder, account or first, name, access_key_id, secret_access_key
         )
-        return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_shown_once(key)}
+        return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_access_key_output(key)}
 
     _print(with_server(data, passphrase_file, act), json_output)
 
@@ -90,12 +90,12 @@ def put_policy(
     name: Name,
     file: PolicyFile,
     data: Data = DEFAULT_DATA,
-    account: OfAccount = None,
+    account: UserAccount = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Replace a user's inline policy; it holds, in all workers, when the command returns.
+    """Replace a user's inline policy; it holds in all workers when the command returns.
 
-    What is likely a mistake in it is warned of, as by `fuin policy lint`.
+    Likely mistakes are reported, as with `fuin policy lint`.
 
     **Example**: `fuin user policy alice writer.json --data ./fuin-data`
     """
@@ -106,7 +106,7 @@ def put_policy(
 
     with_server(data, passphrase_file, act)
     for finding in lint(document, PolicyKind.IDENTITY):
-        typer.echo(plain(f"warning: {finding.line}"), err=True)
+        typer.echo(escape(f"warning: {finding.line}"), err=True)
 
 
 @account_app.command("add")
@@ -118,19 +118,19 @@ def add_account(
     secret_access_key: SecretAccessKey = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Add an account with a root access key, whose secret is shown this once.
+    """Add an account with a root access key; its secret is shown only now.
 
     **Example**: `fuin account add 210987654321 --data ./fuin-data --json`
     """
 
     async def act(store: Store, keyholder: Keyholder, _first: str) -> dict[str, str]:
         key = await administration.add_account(store, keyholder, account_id, access_key_id, secret_access_key)
-        return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_shown_once(key)}
+        return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_access_key_output(key)}
 
     _print(with_server(data, passphrase_file, act), json_output)
 
 
-def _shown_once(key: PreparedKey) -> dict[str, str]:
+def _access_key_output(key: PreparedKey) -> dict[str, str]:
     return {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret.reveal().decode()}
 
 

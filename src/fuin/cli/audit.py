@@ -1,4 +1,4 @@
-"""`fuin audit`: look at the log and verify it."""
+"""`fuin audit`: show the log and verify it."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ import typer
 from fuin.audit import reader, verify
 from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
-from fuin.cli.story import moment
+from fuin.cli.request_story import moment
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.keyholder import offline
 from fuin.settings import Settings
 
 app = typer.Typer(help="The tamper-evident log of every use of a key and every request.", no_args_is_help=True)
 
-Tail = Annotated[int, typer.Option(min=1, help="How many of the newest records.")]
+Tail = Annotated[int, typer.Option(min=1, help="How many of the newest records to show.")]
 Operation = Annotated[str | None, typer.Option(help="Only this operation, such as s3:PutObject.")]
-Principal = Annotated[str | None, typer.Option(help="Only this principal's ARN, or its end.")]
-Refused = Annotated[bool, typer.Option("--refused", help="Only what ended with an error, or was refused in part.")]
+Principal = Annotated[str | None, typer.Option(help="Only this principal: its ARN, or the ARN's end.")]
+Refused = Annotated[
+    bool, typer.Option("--refused", help="Only requests that ended with an error, or were refused in part.")
+]
 Head = Annotated[
     str | None,
     typer.Option(
         "--expect",
         metavar="SEQUENCE:HASH",
-        help="A head that was noted elsewhere before; a log that lacks it was cut or changed.",
+        help="A head that you noted earlier, elsewhere; a log without it was cut off or changed.",
     ),
 ]
 Key = Annotated[
-    Path | None, typer.Option(help="A copy of the log's public key kept elsewhere; by default the one beside the log.")
+    Path | None, typer.Option(help="A copy of the log's public key, kept elsewhere; by default the key beside the log.")
 ]
 
 
@@ -47,11 +49,11 @@ def show(
     refused: Refused = False,
     json_output: Json = False,
 ) -> None:
-    """Show the newest records, oldest of them first; with --json one object a line.
+    """Show the newest records, the oldest of these first; with --json one object on each line.
 
     **Example**: `fuin audit show --data ./fuin-data --operation s3:PutObject --tail 5`
     """
-    entries = chosen(reader.entries(_folder(data)), operation, principal, refused)
+    entries = filter_entries(reader.entries(_folder(data)), operation, principal, refused)
     newest = deque(entries, maxlen=tail)
     for entry in newest:
         typer.echo(json.dumps(as_json(entry)) if json_output else as_line(entry))
@@ -61,13 +63,13 @@ def show(
 def verify_log(data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key = None) -> None:
     """Verify the whole log: every record's place in the chain, every signature, every segment.
 
-    Prints the head, to be noted outside this machine: only against such a note is a cut-off end seen.
+    Prints the head. Note it outside this machine: only such a note can show later that the log's end was cut off.
 
     **Example**: `fuin audit verify --data ./fuin-data --expect 1041:9f86d0…`
     """
     folder = _folder(data)
     check = offline.audit_checker(folder) if public_key is None else checker(public_key)
-    report = verify.verify(folder, check, head_of(expect))
+    report = verify.verify(folder, check, parse_head(expect))
     typer.echo(f"the log holds: {report.records} records in {report.segments} segments, all signatures good")
     typer.echo(f"head {report.sequence}:{report.head.hex()}")
 
@@ -80,7 +82,7 @@ def checker(file: Path) -> offline.AuditChecker:
         raise FuinError(f"{file} is not a public key in hex") from None
 
 
-def head_of(text: str | None) -> tuple[int, bytes] | None:
+def parse_head(text: str | None) -> tuple[int, bytes] | None:
     """Return the sequence and hash of SEQUENCE:HASH; raises FuinError."""
     if text is None:
         return None
@@ -91,8 +93,10 @@ def head_of(text: str | None) -> tuple[int, bytes] | None:
         raise FuinError("--expect takes SEQUENCE:HASH, as `fuin audit verify` prints it") from None
 
 
-def chosen(entries: Iterable[Entry], operation: str | None, principal: str | None, refused: bool) -> Iterator[Entry]:
-    """Yield the entries that all given filters let through."""
+def filter_entries(
+    entries: Iterable[Entry], operation: str | None, principal: str | None, refused: bool
+) -> Iterator[Entry]:
+    """Yield the entries that pass all given filters."""
     for entry in entries:
         draft = entry.draft
         if operation is not None and draft.get("operation") != operation:
@@ -105,7 +109,7 @@ def chosen(entries: Iterable[Entry], operation: str | None, principal: str | Non
 
 
 def _is_refused(entry: Entry) -> bool:
-    """Tell whether a request ended with an error, or with a success in which some things were refused."""
+    """Return whether a request ended with an error, or succeeded with some things refused."""
     return "error" in entry.draft or entry.outcome != "ok" or bool(entry.draft.get("facts", {}).get("refused"))
 
 
@@ -129,7 +133,7 @@ def as_line(entry: Entry) -> str:
         draft.get("error", f"piece {draft['piece']}" if "piece" in draft else entry.outcome),
         draft.get("request", "-"),
     )
-    return plain("  ".join(str(word) for word in words))
+    return escape("  ".join(str(word) for word in words))
 
 
 def _folder(data: Path) -> Path:

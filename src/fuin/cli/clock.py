@@ -1,4 +1,4 @@
-"""`fuin clock`: what the wall clock and the counted time say, what waits for them to agree, and a person's word."""
+"""`fuin clock`: show the wall clock, the counted time and what waits for them to agree, and confirm the wall clock."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fuin.cli.options import DEFAULT_DATA, Data, Json, PassphraseFile
 from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.server import timekeeper
-from fuin.server.timekeeper import Shown, iso, tell
+from fuin.server.timekeeper import ClockReport, describe_clocks, iso
 from fuin.store.engine import steady_time as rows
 
 if TYPE_CHECKING:
     from fuin.keyholder.wire.client import Keyholder
     from fuin.store.store import Store
 
-app = typer.Typer(help="The wall clock, the time that was counted, and what waits for them to agree.")
+app = typer.Typer(help="The wall clock, the counted time, and what waits for them to agree.")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _KINDS = {
@@ -31,16 +31,16 @@ _KINDS = {
 
 @app.callback(invoke_without_command=True)
 def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
-    """Show what the wall clock and the counted time say, and what waits.
+    """Show the wall clock, the counted time, and what waits.
 
-    Works while the server runs, and while it does not.
+    It works whether the server runs or not.
 
     **Example**: `fuin clock --data ./fuin-data`
     """
     if context.invoked_subcommand is not None:
         return
     with reading(data) as store:
-        shown = _looked(store)
+        shown = _read_clocks(store)
     if json_output:
         typer.echo(json.dumps(_values(shown)))
     else:
@@ -49,16 +49,16 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
 
 @app.command("confirm")
 def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, yes: Yes = False) -> None:
-    """Confirm that the wall clock of this machine is right: what is due by it is carried out, for good.
+    """Confirm that this machine's wall clock is right: everything that is due by it is carried out, for good.
 
-    Look at the time that it shows, and at what waits. With a running server it holds within 15 seconds.
+    First check the time that it shows, and what waits. A running server knows within 15 seconds.
 
     **Example**: `fuin clock confirm --data ./fuin-data`
     """
     with reading(data) as store:
-        shown = _looked(store)
+        shown = _read_clocks(store)
     _print(shown)
-    if not yes and not typer.confirm("Is the wall clock right, and may this be carried out?"):
+    if not yes and not typer.confirm("Is the wall clock right, and shall this be carried out?"):
         raise FuinError("nothing was confirmed")
 
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
@@ -68,13 +68,13 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
     typer.echo("confirmed")
 
 
-def _looked(store: Store) -> Shown:
+def _read_clocks(store: Store) -> ClockReport:
     if store.read_sync(rows.find) is None:
-        raise FuinError("no time has been counted yet; the next start of the server begins with it")
-    return timekeeper.look_at(store)
+        raise FuinError("no time has been counted yet; the server begins to count at its next start")
+    return timekeeper.report_clocks(store)
 
 
-def _values(shown: Shown) -> dict[str, Any]:
+def _values(shown: ClockReport) -> dict[str, Any]:
     kept = shown.kept
     since = None if kept.since is None else iso(kept.since)
     return {
@@ -83,13 +83,13 @@ def _values(shown: Shown) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(shown: Shown) -> None:
+def _print(shown: ClockReport) -> None:
     kept = shown.kept
     typer.echo(f"wall clock:    {iso(kept.wall)}\ncounted time:  {iso(kept.steady)}")
-    since = "" if kept.since is None else f" (since {iso(kept.since)} of the counted time)"
-    sentence = tell(kept)
+    since = "" if kept.since is None else f" (since {iso(kept.since)}, counted time)"
+    sentence = describe_clocks(kept)
     typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
     for kind, arns in shown.waiting._asdict().items():
         if arns:
-            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock and not by the counted time:")
+            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock but not by the counted time:")
             typer.echo("\n".join(f"  {arn}" for arn in arns))

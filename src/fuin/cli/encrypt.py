@@ -26,16 +26,25 @@ SUFFIX = ".fuin"
 STREAM = "-"
 
 Source = Annotated[str, typer.Argument(metavar="FILE", help="The file to read; - for standard input.")]
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="The file to write; - for stdout.")]
-Pairs = Annotated[list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="Encryption context; repeat.")]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="OUT", help="The file to write; - for standard output.")
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--context", metavar="KEY=VALUE", help="Encryption context pair; may be repeated."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output file.")]
 Endpoint = Annotated[
-    str | None, typer.Option("--endpoint-url", metavar="URL", help="KMS; default: AWS_ENDPOINT_URL_KMS, AWS.")
+    str | None,
+    typer.Option("--endpoint-url", metavar="URL", help="The KMS endpoint; default: AWS_ENDPOINT_URL_KMS, else AWS's."),
 ]
-Region = Annotated[str | None, typer.Option("--region", metavar="R", help="Default: of the key's ARN, AWS_REGION.")]
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="R", help="Default: the Region in the key's ARN, else AWS_REGION."),
+]
 WriterKey = Annotated[str, typer.Option("--key", metavar="KEY", help="KMS key: alias/…, id or ARN.")]
 ReaderKey = Annotated[
-    str | None, typer.Option("--key", metavar="KEY", help="Refuse a message that is not under this KMS key.")
+    str | None, typer.Option("--key", metavar="KEY", help="Refuse a message under any other KMS key.")
 ]
 
 
@@ -48,9 +57,9 @@ def encrypt(
     endpoint_url: Endpoint = None,
     region: Region = None,
 ) -> None:
-    """Encrypt a file under a fresh data key of a KMS key.
+    """Encrypt a file under a new data key from a KMS key.
 
-    The result is an AWS Encryption SDK message that carries its encrypted data key; the default output is FILE.fuin.
+    The result is an AWS Encryption SDK message, with the encrypted data key in it; the default output is FILE.fuin.
     This needs the permission `kms:GenerateDataKey`, not `kms:Encrypt`.
 
     **Examples**
@@ -80,9 +89,9 @@ def decrypt(
 ) -> None:
     """Decrypt a file that `fuin encrypt` or an AWS Encryption SDK wrote.
 
-    The message names its own KMS key, so `--key` is only a check; so is `--context`, which must be contained in the
-    message's own. The output file appears only when the whole message has proved genuine. This needs the permission
-    `kms:Decrypt`.
+    The message names its own KMS key, so `--key` is only a check. `--context` is a check too: the message's context
+    must contain these pairs. The output file appears only when the whole message has proved genuine. This needs the
+    permission `kms:Decrypt`.
 
     **Examples**
 
@@ -98,7 +107,7 @@ def decrypt(
 
 
 def parse_pairs(pairs: list[str] | None) -> dict[str, str]:
-    """Return the encryption context of KEY=VALUE arguments; raises BadParameter for no key, no = or a key twice."""
+    """Return the encryption context of KEY=VALUE arguments; raises BadParameter if one is malformed or repeated."""
     context: dict[str, str] = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
@@ -122,7 +131,7 @@ def _plain_name(file: str) -> str:
 def _streams(
     file: str, target: str, verb: str, *, force: bool
 ) -> Iterator[tuple[files.BinarySource, files.BinarySink, Callable[[int], None]]]:
-    """Open input, output and progress bar; the output file is there afterwards only when nothing failed."""
+    """Open input, output and progress bar; the output file appears only if nothing fails."""
     with _input(file) as source, _output(target, force=force) as sink, _bar(file, verb) as progress:
         yield source, sink, progress
 
@@ -142,21 +151,21 @@ def _output(target: str, *, force: bool) -> Iterator[files.BinarySink]:
         with whole_file(Path(target), force=force) as sink:
             yield sink
         return
-    counted = _Counted(sys.stdout.buffer)
+    counted = _CountingStream(sys.stdout.buffer)
     try:
         yield counted
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be flushed at exit
-        raise FuinError("whoever read standard output went away") from None
+        raise FuinError("the reader of standard output has gone away") from None
     except FuinError as error:
         if not counted.written:
             raise
         raise FuinError(f"{error}; the output is incomplete: do not use it") from error
 
 
-class _Counted:
-    """Standard output, with a count: only what was begun can be incomplete."""
+class _CountingStream:
+    """Standard output that counts its bytes: after the first byte, the output can be incomplete."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -170,7 +179,7 @@ class _Counted:
 
 @contextmanager
 def _bar(file: str, verb: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told each number of bytes; it draws on standard error when that is a terminal."""
+    """Yield a function that takes each number of bytes and draws a bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""The evaluation of a decision as lines for people: every policy and statement, and the smallest change that helps."""
+"""The evaluation of a decision, as lines for people: every policy and statement, and the smallest change that helps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fuin.access.changes import Change, said
 from fuin.access.grantees import Standing
 from fuin.access.words import listed
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 
 if TYPE_CHECKING:
     from fuin.access.explain import ConditionTrace, GrantTrace, PolicyTrace, StatementTrace
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fuin.identity.retrace import Retraced
 
 _WIDTH = 118
-_NAMED = {
+_MATCH_PHRASES = {
     Standing.ACCOUNT: "names the account, whose own policies decide the rest",
     Standing.IDENTITY: "names the role or user whose session it is",
     Standing.DIRECT: "names the caller",
@@ -28,41 +28,41 @@ _STATEMENTS_AT_MOST = 100
 
 def lines(retraced: Retraced) -> Iterator[str]:
     """Yield a recorded decision's evaluation, indented by two."""
-    yield _when(retraced)
+    yield _heading(retraced)
     yield from body(retraced)
 
 
 def body(retraced: Retraced) -> Iterator[str]:
-    """Yield every policy and grant that is looked at, and the change that would allow a refusal, indented by two."""
+    """Yield every evaluated policy and grant, and for a refusal the change that would allow it, indented by two."""
     for policy in retraced.evaluation.policies:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
-        yield f"  {plain(policy.sheet.label)}{note}"
+        yield f"  {escape(policy.sheet.label)}{note}"
         yield from _statements(policy, retraced.evaluation.ask.action)
     if not retraced.evaluation.policies and not retraced.untold:
         yield "  there is no policy that could allow or deny it"
     if retraced.untold:
         yield "  the session's policies: the record does not hold their texts"
-    told = _retired if retraced.case.rule == "retirement" else _grant
+    grant_outcome = _retirement_outcome if retraced.case.rule == "retirement" else _grant_outcome
     for grant in retraced.evaluation.grants:
-        yield _wrapped(f"{grant.grant.label}: {told(grant)}", 2)
+        yield _wrap(f"{grant.grant.label}: {grant_outcome(grant)}", 2)
     yield from _changes(retraced.changes)
 
 
-def _when(retraced: Retraced) -> str:
+def _heading(retraced: Retraced) -> str:
     allowed = retraced.evaluation.decision.allowed
     verdict = "allowed" if allowed else "refused"
     if not retraced.same_policies:
-        gone = f", and {retraced.gone} of that time are not in force any more" if retraced.gone else ""
-        told = ", as far as the record tells what the request had," if _open(retraced) else ","
-        return f"  Policies have changed since{gone}. With those in force now{told} it is {verdict}:"
+        gone = f", and {retraced.gone} of that time are no longer in force" if retraced.gone else ""
+        known = ", as far as the record says what the request had" if _has_unknown_condition(retraced) else ""
+        return f"  Policies have changed since{gone}. With today's policies{known}: {verdict}"
     if allowed is not retraced.then:
-        same = "The policies of that time are in force still, but something else has changed, as a grant or a tag"
-        return f"  {same}. Now it is {verdict}:"
-    return f"  With the policies of that time, which are in force still, it is {verdict}:"
+        same = "The policies of that time are still in force, but something else has changed, such as a grant or a tag"
+        return f"  {same}. Now: {verdict}"
+    return f"  With the policies of that time, which are still in force: {verdict}"
 
 
-def _open(retraced: Retraced) -> bool:
-    """Tell whether a condition could matter of which nobody knows any more whether it held."""
+def _has_unknown_condition(retraced: Retraced) -> bool:
+    """Return whether the decision could depend on a condition that the record no longer knows."""
     return any(
         not condition.known
         for policy in retraced.evaluation.policies
@@ -75,14 +75,14 @@ def _open(retraced: Retraced) -> bool:
 def _statements(policy: PolicyTrace, action: str) -> Iterator[str]:
     shown = [statement for statement in policy.statements if statement.action]
     for statement in shown[:_STATEMENTS_AT_MOST]:
-        yield _wrapped(f"{statement.name}, {statement.effect}: {_statement(policy, statement)}", 4)
+        yield _wrap(f"{statement.name}, {statement.effect}: {_statement_outcome(policy, statement)}", 4)
     others = len(policy.statements) - len(shown)
     if others:
-        yield f"    {others} statement{'s are' if others > 1 else ' is'} not on {plain(action)}"
+        yield f"    {others} statement{'s are' if others > 1 else ' is'} not on {escape(action)}"
 
 
-def _statement(policy: PolicyTrace, statement: StatementTrace) -> str:
-    """Return what of a statement on the action matches, and what does not."""
+def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
+    """Return which parts of a statement on the action match, and which do not."""
     causes: list[str] = []
     named = policy.sheet.policy.statements[statement.index - 1]
     if statement.standing is Standing.NONE:
@@ -91,37 +91,37 @@ def _statement(policy: PolicyTrace, statement: StatementTrace) -> str:
         word = "everything but " if named.not_resources else ""
         causes.append(f"it is on {word}{listed(named.resource_names)}")
     known = [item for item in statement.conditions if item.known]
-    causes += [f"{said(item)} fails: {_found(item)}" for item in known if not item.holds]
-    met = [f"{said(item)} holds: {_found(item)}" for item in known if item.holds]
+    causes += [f"{said(item)} fails: {_observed_values(item)}" for item in known if not item.holds]
+    met = [f"{said(item)} holds: {_observed_values(item)}" for item in known if item.holds]
     if causes:
         return "does not match: " + "; ".join([*causes, *met])
     if not statement.certain:
-        open_ = [f"{said(item)}: the record does not tell" for item in statement.conditions if not item.known]
-        return "; ".join(["was not looked at, or not known then", *open_, *met])
-    who = f", {_whom(statement, named)}" if named.grantees else ""
+        unknown = [f"{said(item)}: not in the record" for item in statement.conditions if not item.known]
+        return "; ".join(["was not evaluated, or did not exist then", *unknown, *met])
+    who = f", {_match_phrase(statement, named)}" if named.grantees else ""
     return "; ".join([f"MATCHES{who}", *met])
 
 
-def _whom(statement: StatementTrace, named: Statement) -> str:
+def _match_phrase(statement: StatementTrace, named: Statement) -> str:
     spares = named.grantees is not None and named.grantees.negated
-    return "does not spare the caller" if spares else _NAMED[statement.standing]
+    return "does not spare the caller" if spares else _MATCH_PHRASES[statement.standing]
 
 
-def _found(condition: ConditionTrace) -> str:
+def _observed_values(condition: ConditionTrace) -> str:
     if condition.found is None:
         return f"the request has no {condition.key}"
     return f"{condition.key} was {listed(condition.found) or 'empty'}"
 
 
-def _grant(trace: GrantTrace) -> str:
+def _grant_outcome(trace: GrantTrace) -> str:
     if not trace.operation:
         return f"does not match: it allows {listed(trace.grant.operations)}"
     if trace.unmet:
         return "does not match: " + "; ".join(trace.unmet)
-    return f"MATCHES, {_NAMED[trace.standing]}" if trace.standing else "does not name the caller"
+    return f"MATCHES, {_MATCH_PHRASES[trace.standing]}" if trace.standing else "does not name the caller"
 
 
-def _retired(trace: GrantTrace) -> str:
+def _retirement_outcome(trace: GrantTrace) -> str:
     if trace.standing is Standing.NONE:
         return "lets neither the caller nor its account retire it"
     whom = "the caller's account, whose own policies decide the rest"
@@ -129,18 +129,18 @@ def _retired(trace: GrantTrace) -> str:
 
 
 def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
-    """Yield the changes that would allow it, an alternative after the other."""
+    """Yield the changes that would allow it, one alternative after the other."""
     for number, way in enumerate(ways):
         yield "  Smallest change that would allow it:" if number == 0 else "  or:"
         for change in way:
-            yield _wrapped(f"- {change.text}" + (":" if change.statement else ""), 4)
+            yield _wrap(f"- {change.text}" + (":" if change.statement else ""), 4)
             if change.statement:
-                yield _wrapped(json.dumps(change.statement), 6)
+                yield _wrap(json.dumps(change.statement), 6)
 
 
-def _wrapped(text: str, indent: int) -> str:
+def _wrap(text: str, indent: int) -> str:
     return textwrap.fill(
-        plain(text), _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4),
+        escape(text), _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4),
         break_on_hyphens=False, break_long_words=False,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`fuin explain REQUEST-ID`: what happened behind a request, as numbered steps, and every decision's evaluation."""
+"""`fuin explain REQUEST-ID`: show a request as numbered steps, and evaluate its decisions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fuin.audit import reader
 from fuin.cli import evaluation
 from fuin.cli.audit import as_json
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
 from fuin.cli.reading import reading
-from fuin.cli.story import tell
+from fuin.cli.request_story import request_steps
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.formats import notes
 from fuin.identity.retrace import CannotRetrace, retrace
@@ -30,23 +30,23 @@ RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-requ
 
 
 def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
-    """Tell what happened behind a request: who asked, which key, why it was allowed or refused, what was stored.
+    """Show what happened in a request: who asked, which key, why it was allowed or refused, what was stored.
 
-    Then follows the evaluation of each decision: every policy and statement, which condition failed with its values,
-    and for a refusal the smallest change that would allow it. Only who may read the data folder sees this. The id
-    stands in every answer; `fuin audit show` lists it too.
+    Then comes the evaluation of each decision: every policy and statement, each failed condition with its values, and
+    for a refusal the smallest change that would allow it. Only users who may read the data folder see this. The id is
+    in every answer; `fuin audit show` lists it too.
 
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
     settings = Settings(data=data.absolute())
     entries = reader.find(settings.audit, request_id)
     if not entries:
-        raise FuinError(f"no record of a request {request_id}")
-    if not settings.database.exists():  # a copy of the log alone tells what happened as well
+        raise FuinError(f"the log has no record of a request {request_id}")
+    if not settings.database.exists():  # a copy of the log alone also says what happened
         _show(entries, [], as_objects=json_output)
         return
     with reading(data) as store:
-        _show(entries, list(_evaluated(store, entries, as_objects=json_output)), as_objects=json_output)
+        _show(entries, list(_evaluations(store, entries, as_objects=json_output)), as_objects=json_output)
 
 
 def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: bool) -> None:
@@ -56,46 +56,46 @@ def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: boo
             told[-1]["evaluations"] = evaluated
         typer.echo(json.dumps(told, indent=1))
         return
-    for number, step in enumerate(tell(entries), 1):
+    for number, step in enumerate(request_steps(entries), 1):
         typer.echo(
             textwrap.fill(
-                plain(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
+                escape(step), 118, initial_indent=f"{number:2}. ", subsequent_indent="    ", break_on_hyphens=False
             )
         )
     for line in evaluated:
         typer.echo(line)
 
 
-def _evaluated(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
-    """Yield each decision's evaluation once: records repeat what was known before."""
+def _evaluations(store: Store, entries: Sequence[Entry], *, as_objects: bool) -> Iterator[Any]:
+    """Yield each decision's evaluation once: later records repeat the earlier decisions."""
     seen: set[str] = set()
-    for entry in reversed(entries):  # the last one knows most
+    for entry in reversed(entries):  # the last one holds most
         for decision in entry.decisions:
             text = json.dumps(decision, sort_keys=True)
             if text in seen:
                 continue
             seen.add(text)
-            yield from _one(store, _of_use(entries, decision) or entry, decision, as_objects=as_objects)
+            yield from _evaluation(store, _key_use_record(entries, decision) or entry, decision, as_objects=as_objects)
 
 
-def _of_use(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
-    """Return the record of the use of the key that a decision was about: it has that use's encryption context."""
+def _key_use_record(entries: Sequence[Entry], decision: Mapping[str, Any]) -> Entry | None:
+    """Return the record of the key use that a decision was about: it has that use's encryption context."""
     about = (decision["action"], decision["resource"])
     return next((entry for entry in entries if (entry.draft.get("use"), entry.draft.get("key")) == about), None)
 
 
-def _one(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
+def _evaluation(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_objects: bool) -> Iterator[Any]:
     head = {name: decision[name] for name in ("action", "resource", "resources", "allowed") if name in decision}
     more = len(reader.resources_of(decision)) - 1
     others = f", and the same on {more:,} more" if more else ""
     verdict = "ALLOWED" if decision["allowed"] else "REFUSED"
     if not as_objects:
         yield ""
-        yield plain(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
+        yield escape(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
     try:
         retraced = store.read_sync(retrace, entry.draft, decision)
     except CannotRetrace as reason:
-        told = plain(f"  It cannot be evaluated anew: {reason}.")
+        told = escape(f"  It cannot be evaluated again: {reason}.")
         yield {**head, "cannotEvaluate": str(reason)} if as_objects else told
         return
     if as_objects:

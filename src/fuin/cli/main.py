@@ -39,7 +39,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors that are meant are one line on standard error and exit status 1."""
+    """Run the command line; an expected error is one line on standard error and exit status 1."""
     try:
         app()
     except (FuinError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The root key's passphrase: from a file, standard input, or a question on the terminal."""
+"""The root key's passphrase: read from a file, standard input or the terminal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LONGEST = 4096  # bytes
 
 
 def read(file: Path | None, *, needed: bool) -> Secret | None:
-    """Return the passphrase, or None where none is needed and none was given.
+    """Return the passphrase, or None if no file was given and no passphrase is needed.
 
-    Raises FuinError when one is needed and there is neither a file nor a terminal to ask at.
+    Raises FuinError when a passphrase is needed, but there is neither a file nor a terminal.
     """
     if file is not None:
         raw = sys.stdin.buffer.readline(LONGEST) if str(file) == "-" else file.read_bytes()[:LONGEST]
@@ -29,5 +29,5 @@ def read(file: Path | None, *, needed: bool) -> Secret | None:
     if not needed:
         return None
     if not sys.stdin.isatty():
-        raise FuinError("the root key is sealed by a passphrase: give --passphrase-file, or start on a terminal")
+        raise FuinError("a passphrase seals the root key: give --passphrase-file, or start on a terminal")
     return Secret(getpass.getpass("Passphrase of the root key: ").encode())

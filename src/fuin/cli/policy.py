@@ -1,4 +1,4 @@
-"""`fuin policy`: look at a policy before it is put."""
+"""`fuin policy`: check a policy before it is put, or suggest one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.lint import lint
 from fuin.access.policy import parse_policy
 from fuin.cli.options import Json
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError, MalformedPolicy
 
-app = typer.Typer(help="Policies: what is likely a mistake, and the least that is needed.", no_args_is_help=True)
+app = typer.Typer(help="Policies: likely mistakes, and the least policy that is needed.", no_args_is_help=True)
 
 KINDS = {
     "user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": PolicyKind.ROLE, "managed": PolicyKind.MANAGED,
@@ -27,15 +27,16 @@ File = Annotated[
     Path, typer.Argument(metavar="FILE.json", help="The policy document.", exists=True, dir_okay=False)
 ]  # fmt: skip
 Kind = Annotated[
-    str | None, typer.Option(help=f"What it is attached to: {', '.join(KINDS)}. By default what it looks like.")
+    str | None, typer.Option(help=f"The kind of policy: {', '.join(KINDS)}. By default it is guessed.")
 ]  # fmt: skip
 
 
 @app.command("lint")
 def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
-    """Warn of what is likely a mistake in a policy; exit status 1 when there is something.
+    """Warn about likely mistakes in a policy; the exit status is 1 if there are any.
 
-    The same warnings stand in the server's log and in the request's record when a policy is put, and refuse nothing.
+    When a policy is put, the server writes the same warnings to its log and to the request's
+    record; it refuses nothing.
 
     **Example**: `fuin policy lint writer.json`
     """
@@ -49,7 +50,7 @@ def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
         typer.echo(json.dumps({"kind": chosen, "findings": found}, indent=1))
     else:
         for finding in findings:
-            typer.echo(plain(finding.line))
+            typer.echo(escape(finding.line))
             typer.echo(f"  {finding.link}")
         typer.echo("" if findings else f"no likely mistakes in this {KINDS[chosen].value}", nl=not findings)
     if findings:
@@ -57,14 +58,14 @@ def lint_file(file: File, kind: Kind = None, json_output: Json = False) -> None:
 
 
 def guess(document: str) -> str:
-    """Return the kind of policy that a document looks like: one with principals is a key's, bucket's or role's."""
+    """Return the likely kind of a policy: a document with principals belongs to a key, bucket or role."""
     for kind in ("user", "trust", "key"):
         try:
             parse_policy(document, KINDS[kind])
         except MalformedPolicy:
             continue
         return kind if kind != "key" or not _is_on_buckets(json.loads(document)) else "bucket"
-    return "user"  # whose reading then says what is wrong
+    return "user"  # reading it as a user's policy then says what is wrong
 
 
 def _is_on_buckets(policy: dict[str, Any]) -> bool:

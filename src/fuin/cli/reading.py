@@ -1,4 +1,4 @@
-"""Reading a server's data folder without the server and without a key: who may read its files may ask."""
+"""Reading a server's data folder without the server and without a key: the right to read its files is enough."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fuin.store.store import Store
 
 @contextlib.contextmanager
 def reading(data: Path) -> Iterator[Store]:
-    """Give the store of a data folder, to be read only; the server may run meanwhile. Raises FuinError."""
+    """Yield the store of a data folder, for reading only; the server may run meanwhile. Raises FuinError."""
     settings = Settings(data=data.absolute())
     if not settings.database.exists():
         raise FuinError(f"{data} holds no Fuin server's data; `fuin serve --data {data}` makes it")

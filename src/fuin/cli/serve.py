@@ -1,4 +1,4 @@
-"""`fuin serve`: the lasting server."""
+"""`fuin serve`: run the server."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
 Account = Annotated[str, typer.Option(help="The first account's number, twelve digits; used at the first start.")]
-Region = Annotated[str, typer.Option(help="The region of requests that name none.")]
+Region = Annotated[str, typer.Option(help="The Region for requests that name none.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
 Connections = Annotated[
-    int, typer.Option(min=1, max=60_000, help="Connections of one worker; whoever comes when all are taken gets a 503.")
+    int, typer.Option(min=1, max=60_000, help="Connections of one worker; when all are taken, a new client gets a 503.")
 ]
 Certificate = Annotated[Path | None, typer.Option(help="PEM certificate chain.", exists=True, dir_okay=False)]
 Key = Annotated[Path | None, typer.Option(help="PEM private key.", exists=True, dir_okay=False)]
@@ -37,16 +37,16 @@ Domains = Annotated[
     list[str] | None,
     typer.Option(
         "--s3-domain",
-        help="A domain of virtual-hosted buckets, BUCKET.DOMAIN. Repeat it for more; on every other host but "
-        "BUCKET.localhost the bucket stands in the path.",
+        help="A domain of virtual-hosted buckets, BUCKET.DOMAIN; may be repeated. On all other hosts except "
+        "BUCKET.localhost the bucket is in the path.",
     ),
 ]
 ProxyHosts = Annotated[
     list[str] | None,
     typer.Option(
         "--xks-host",
-        help="A host that external key store proxies may be at: NAME, or NAME=ADDRESS:PORT. Repeat it for more; "
-        "without any, proxies may be at public addresses only.",
+        help="A host where external key store proxies may be: NAME, or NAME=ADDRESS:PORT; may be repeated. "
+        "Without it, proxies may be at public addresses only.",
     ),
 ]
 ProxyAuthority = Annotated[
@@ -55,45 +55,48 @@ ProxyAuthority = Annotated[
         "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
     ),
 ]
-SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a certificate for trying out.")]
+SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
 
 Quotas = Annotated[
     list[str] | None,
     typer.Option(
         "--request-quota",
         metavar="NAME=RATE",
-        help="Throttle KMS requests of an account and Region, as kms:CreateKey=5 a second; aws sets AWS's numbers.",
+        help="Throttle the KMS requests of an account and Region, such as kms:CreateKey=5 a second; aws for "
+        "AWS's quotas.",
     ),
 ]
-NewLog = Annotated[bool, typer.Option("--new-audit-log", help="Begin a new audit log for data whose log is lost.")]
+NewLog = Annotated[
+    bool, typer.Option("--new-audit-log", help="Begin a new audit log, if the log of this data is lost.")
+]
 JumpLimit = Annotated[
     float,
     typer.Option(
         "--clock-jump-limit",
         metavar="SECONDS",
         min=1.0,
-        help="By more than this the wall clock has jumped; what destroys waits then. See `fuin clock`.",
+        help="If the wall clock jumps by more than this, everything that destroys waits. See `fuin clock`.",
     ),
 ]
 OlderDatabase = Annotated[
     bool,
     typer.Option(
         "--accept-older-database",
-        help="Start from a database that has lost acknowledged changes, by what the log knows; it is recorded.",
+        help="Start from a database that, by the log, has lost acknowledged changes; this is recorded.",
     ),
 ]
 OlderLog = Annotated[
     bool,
-    typer.Option("--accept-older-log", help="Start with a log that lacks records that were there; it is recorded."),
+    typer.Option("--accept-older-log", help="Start with a log that has lost records; this is recorded."),
 ]
 OlderBlobs = Annotated[
     bool,
-    typer.Option("--accept-older-blobs", help="Start with older blobs, or without any; it is recorded."),
+    typer.Option("--accept-older-blobs", help="Start with older blobs, or without blobs; this is recorded."),
 ]
 Keep = Annotated[
     int,
     typer.Option(
-        "--keep-orphans", metavar="DAYS", min=1, max=3650, help="How long blobs that no index names are kept."
+        "--keep-orphans", metavar="DAYS", min=1, max=3650, help="How long to keep blobs that the index does not name."
     ),
 ]
 
@@ -121,10 +124,10 @@ def serve(
     xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT,
 ) -> None:
-    """Serve KMS, S3, IAM and STS on one port until SIGTERM.
+    """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
     The first start prints the account's root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
-    FUIN_ROOT_SECRET_ACCESS_KEY give it; with --passphrase-file then, every start needs that passphrase (Argon2id).
+    FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file then, every start needs that passphrase (Argon2id).
 
     **Example**: `fuin serve --data ./fuin-data --port 8700 --tls-self-signed --passphrase-file -`
     """
@@ -141,13 +144,13 @@ def serve(
 
 
 def run(settings: Settings, passphrase_file: Path | None) -> None:
-    """Read the passphrase where the root key needs one, and serve until SIGTERM."""
+    """Read the passphrase if the root key needs one, and serve until SIGTERM."""
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
 
 
 def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | None]) -> None:
-    """Raise FuinError for an option that a worker would stumble over; `tls` is the certificate and its key."""
+    """Raise FuinError for an option that would make a worker fail; `tls` is the certificate and its key."""
     if (tls[0] is None) != (tls[1] is None):
         raise FuinError("--tls-cert and --tls-key go together")
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
@@ -169,7 +172,7 @@ def announce(settings: Settings, url: str, access: RootAccess | None) -> None:
         lines.append(f"  export AWS_CA_BUNDLE={settings.data / 'tls' / 'cert.pem'}")
     if access is not None and access.secret is not None:
         lines += [
-            "  The account's root access key, shown this once:",
+            "  The account's root access key, shown only now:",
             f"  export AWS_ACCESS_KEY_ID={access.access_key_id}",
             f"  export AWS_SECRET_ACCESS_KEY={access.secret.reveal().decode()}",
         ]

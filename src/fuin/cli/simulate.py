@@ -1,4 +1,4 @@
-"""`fuin simulate`: ask beforehand what would be decided, with the policies and grants that are really there."""
+"""`fuin simulate`: decide a question beforehand, with the policies and grants that are in force."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.policy import parse_policy
 from fuin.cli import evaluation
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
 from fuin.cli.reading import reading
+from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.identity import in_force, targets
 from fuin.identity.retrace import Retraced
@@ -37,14 +37,15 @@ Target = Annotated[
     str, typer.Option("--resource", help="A key (id, ARN or alias), s3://bucket/key, a bucket's ARN, or * for none.")
 ]
 Context = Annotated[
-    list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="A condition key; again for more values.")
+    list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="A condition key; repeat it for more values.")
 ]
 With = Annotated[
     Path | None,
-    typer.Option("--with-policy", exists=True, dir_okay=False, help="As if the principal had this as well."),
+    typer.Option("--with-policy", exists=True, dir_okay=False, help="Decide as if the principal also had this policy."),
 ]
 Instead = Annotated[
-    Path | None, typer.Option("--resource-policy", exists=True, dir_okay=False, help="As if the resource had this one.")
+    Path | None,
+    typer.Option("--resource-policy", exists=True, dir_okay=False, help="Decide as if the resource had this policy."),
 ]
 
 
@@ -58,10 +59,10 @@ def simulate(
     data: Data = DEFAULT_DATA,
     json_output: Json = False,
 ) -> None:
-    """Tell what would be decided, and why, without doing anything; exit status 1 if anything is refused.
+    """Show what would be decided, and why, without doing anything; the exit status is 1 if anything is refused.
 
-    The principal's policies, groups, boundary, the resource's policy and the grants are those that are in force. For an
-    object under SSE-KMS both rights are asked for. What a condition needs and --context does not give is absent.
+    The principal's policies, groups and boundary, the resource's policy and the grants are those now in force. For an
+    object under SSE-KMS both rights are checked. A condition key that --context does not give is absent.
 
     **Example**: `fuin simulate --principal user/alice --action s3:GetObject --resource s3://papers/a.txt`
     """
@@ -75,7 +76,7 @@ def simulate(
             sheet = Sheet(f"policy {with_policy}", PolicyKind.MANAGED, extra)
             holder = replace(holder, policies=(*holder.policies, sheet))
         rights = [right for one in action for right in store.read_sync(targets.rights, one, resource)]
-        found = [(right, _retraced(right, holder, facts, instead)) for right in rights]
+        found = [(right, _retrace(right, holder, facts, instead)) for right in rights]
     if json_output:
         typer.echo(json.dumps([_object(right, one) for right, one in found], indent=1))
     else:
@@ -87,18 +88,18 @@ def simulate(
 
 
 def _holder(conn: Connection, text: str) -> Holder:
-    """Return the principal that is meant; raises FuinError."""
+    """Return the principal of an ARN or short name; raises FuinError."""
     known = installation.find_meta(conn)
     account = known.account if known else ""
     arn = text if text.startswith("arn:") else f"arn:aws:iam::{account}:{text}"
     holder = in_force.find(conn, arn)
     if holder is None:
-        raise FuinError(f"there is no principal {text}")
+        raise FuinError(f"the principal {text} does not exist")
     return holder
 
 
 def _facts(pairs: list[str]) -> Values:
-    """Return condition keys of KEY=VALUE; one that is given several times has several values. Raises FuinError."""
+    """Return the condition keys of KEY=VALUE pairs; a repeated key has several values. Raises FuinError."""
     facts: Values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -109,7 +110,7 @@ def _facts(pairs: list[str]) -> Values:
     return facts
 
 
-def _retraced(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
+def _retrace(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
     case = right.case(holder)
     if instead is not None:
         case = _with_resource_policy(case, right, instead)
@@ -119,7 +120,7 @@ def _retraced(right: Right, holder: Holder, facts: Values, instead: str | None) 
 
 
 def _with_resource_policy(case: Case, right: Right, document: str) -> Case:
-    """Return the case with another policy of the resource: that of --resource, not of an object's key."""
+    """Return the case with another resource policy: for --resource itself, not for an object's key."""
     kind = {"key": PolicyKind.KEY, "bucket": PolicyKind.BUCKET}.get(case.rule)
     if kind is None or (kind is PolicyKind.KEY and "kms:ViaService" in right.facts):
         return case
@@ -130,10 +131,10 @@ def _with_resource_policy(case: Case, right: Right, document: str) -> Case:
 def _lines(right: Right, found: Retraced) -> list[str]:
     verdict = "ALLOWED" if found.evaluation.decision.allowed else "REFUSED"
     note = f" ({right.note})" if right.note else ""
-    return [plain(f"{right.action} on {right.resource}: {verdict}{note}"), *evaluation.body(found), ""]
+    return [escape(f"{right.action} on {right.resource}: {verdict}{note}"), *evaluation.body(found), ""]
 
 
 def _object(right: Right, found: Retraced) -> dict[str, Any]:
-    told = evaluation.as_object(found)
-    told.pop("samePolicies")
-    return {"action": right.action, "resource": right.resource, "allowed": told.pop("allowedNow"), **told}
+    values = evaluation.as_object(found)
+    values.pop("samePolicies")
+    return {"action": right.action, "resource": right.resource, "allowed": values.pop("allowedNow"), **values}

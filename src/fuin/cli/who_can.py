@@ -1,4 +1,4 @@
-"""`fuin who-can ACTION TARGET`: everybody who may do something now, by which statement, and under which conditions."""
+"""`fuin who-can ACTION TARGET`: every principal that may do something now, why, and under which conditions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fuin.access.decide import Decision
 from fuin.access.explain import reason_text
 from fuin.access.prospects import Prospect, Term
 from fuin.cli.options import DEFAULT_DATA, Data, Json
-from fuin.cli.plain import plain
 from fuin.cli.reading import reading
+from fuin.cli.terminal_escape import escape
 from fuin.identity import targets
 from fuin.identity.who_can import Outcome, Row, who_can
 
@@ -22,17 +22,17 @@ Action = Annotated[str, typer.Argument(help="An action, such as kms:Decrypt or s
 Target = Annotated[
     str, typer.Argument(help="A key (id, ARN or alias), s3://bucket/key, a bucket's or object's ARN, or * for none.")
 ]
-All = Annotated[bool, typer.Option("--all", help="Also those who cannot, with the reason.")]
+All = Annotated[bool, typer.Option("--all", help="Also list those who cannot, with the reason.")]
 
 
 def who_can_command(
     action: Action, target: Target, data: Data = DEFAULT_DATA, everybody: All = False, json_output: Json = False
 ) -> None:
-    """Tell who can do something now, by which statement or grant, and if what.
+    """Show who can do something now, why, and under which conditions.
 
-    Every user, role and root of the server is asked for, and whoever else a policy or grant names. For an object under
-    SSE-KMS both rights are needed: on the object, and on its key through S3. It works while the server runs, and while
-    it does not.
+    The list covers every user, role and root of the server, and every other principal that a policy or grant names. For
+    an object under SSE-KMS both rights are needed: on the object, and on its key through S3. It works whether the
+    server runs or not.
 
     **Example**: `fuin who-can s3:GetObject s3://papers/2026/a.txt --data ./fuin-data`
     """
@@ -45,54 +45,54 @@ def who_can_command(
         typer.echo(json.dumps({"rights": asked, "principals": [_object(row) for row in shown]}, indent=1))
         return
     for right in rights:
-        typer.echo(plain(f"{right.action} on {right.resource}" + (f" ({right.note})" if right.note else "")))
+        typer.echo(escape(f"{right.action} on {right.resource}" + (f" ({right.note})" if right.note else "")))
     for row in shown:
         typer.echo("")
         for line in _lines(row):
             typer.echo(line)
     left = len(rows) - len(shown)
     if left or not shown:
-        others = f"{left} other{'s' if left > 1 else ''} cannot" if shown else f"Nobody can, of {left}"
+        others = f"{left} other{'s' if left > 1 else ''} cannot" if shown else f"None of {left} can"
         typer.echo(f"\n{others}; --all lists them with the reason." if left else "\nNobody can.")
 
 
 def _lines(row: Row) -> Iterator[str]:
-    yield plain(f"{row.name}  {row.verdict.upper()}")
+    yield escape(f"{row.name}  {row.verdict.upper()}")
     several = len(row.outcomes) > 1
     for outcome in row.outcomes:
         if several:
-            yield f"  {plain(outcome.right.action)}"
-        for text in _told(outcome):
+            yield f"  {escape(outcome.right.action)}"
+        for text in _outcome_lines(outcome):
             first = "    " if several else "  "
             yield textwrap.fill(
-                plain(text), 118, initial_indent=first, subsequent_indent=first + "    ", break_on_hyphens=False
+                escape(text), 118, initial_indent=first, subsequent_indent=first + "    ", break_on_hyphens=False
             )  # fmt: skip
 
 
-def _told(outcome: Outcome) -> Iterator[str]:
-    """Yield what comes of one right: by what it is given, if what, and unless what."""
+def _outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield the outcome of one right: what grants it, under which conditions, and which denials could undo it."""
     found = outcome.prospect
     for reason in _reasons(outcome, found.refusal) if found.refusal else ():
-        yield f"no: {_short(reason, outcome)}"
+        yield f"no: {_shorten_reason(reason, outcome)}"
     for number, way in enumerate(found.ways):
         for place, reason in enumerate(_reasons(outcome, way.decision)):
             word = "and" if place else "or by" if number else "by"
-            yield f"{word} {_short(reason, outcome)}"
+            yield f"{word} {_shorten_reason(reason, outcome)}"
         for term in way.terms:
-            yield f"if {' and '.join(term.conditions)}" + _where(term, _reasons(outcome, way.decision))
+            yield f"if {' and '.join(term.conditions)}" + _statement_note(term, _reasons(outcome, way.decision))
     for term in found.unless:
         yield f"unless {' and '.join(term.conditions)} ({term.where})"
 
 
-def _short(reason: str, outcome: Outcome) -> str:
-    """Return a reason that calls the resource `it`: its ARN stands above."""
+def _shorten_reason(reason: str, outcome: Outcome) -> str:
+    """Return a reason that calls the resource `it`: the line above has its ARN."""
     resource = outcome.right.resource
     tail = f" on {resource}"
     return f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
 
 
-def _where(term: Term, reasons: list[str]) -> str:
-    """Return where a condition stands, unless the only reason says so."""
+def _statement_note(term: Term, reasons: list[str]) -> str:
+    """Return the statement that has the condition, unless the only reason already names it."""
     return "" if len(reasons) == 1 and reasons[0].startswith(term.where) else f" ({term.where})"
 
 

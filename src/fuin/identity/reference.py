@@ -23,17 +23,18 @@ _HEAD = """# IAM operations
 
 Made by `python -m fuin.identity.reference` of the operations table (`src/fuin/identity/iam.py`) and the service model.
 
-{built} of the {all} operations of IAM are built: what administers users and their credentials, groups, roles, instance
+{built} of the {all} operations of IAM are built: those for users and their credentials, groups, roles, instance
 profiles and policies. The others are answered with `InvalidAction`, "The operation … is not built in this server.".
-STS has [a page of its own](sts.md).
+STS has [its own page](sts.md).
 
 Each operation needs the IAM action of its own name, such as `iam:CreateUser`, on the ARN of the user, group, role,
-policy or instance profile; lists need it on `arn:aws:iam::ACCOUNT:user/` with the path that is asked for,
-`GetAccountSummary` and the like on `*`. Tags that are given when something is created need `iam:TagUser` and the like
-as well, and `UpdateUser` and `UpdateGroup` need the right on the new name too. The right comes before existence: who
-may not ask learns nothing. The condition keys are in [their reference](condition-keys.md).
+policy or instance profile. Lists need it on `arn:aws:iam::ACCOUNT:user/` with the requested path,
+`GetAccountSummary` and similar operations on `*`. Tags in a creation also need `iam:TagUser` or its siblings, and
+`UpdateUser` and `UpdateGroup` also need the right on the new name. Rights are checked before existence: a caller
+without the right learns nothing. The condition keys are in [their reference](condition-keys.md).
 
-Signatures of any Region are taken: AWS's are for `us-east-1` only, but clients with an endpoint URL sign for their own.
+Signatures for any Region are accepted: AWS's are for `us-east-1` only, but clients with an endpoint URL sign for their
+own.
 
 Besides the errors below, every operation may answer with `AccessDenied` (403), `ValidationError` (400),
 `ServiceFailure` (500), `ServiceUnavailable` (503: the keyholder or the store is away) and the errors of Signature V4
@@ -45,46 +46,45 @@ Besides the errors below, every operation may answer with `AccessDenied` (403), 
 
 ## What differs from AWS
 
-* Of the managed policies of AWS there are [a few](#managed-policies-of-aws); another one is `NoSuchEntity`.
+* [A few](#managed-policies-of-aws) of AWS's managed policies exist; any other is `NoSuchEntity`.
 * There are no MFA devices, certificates, SSH keys and identity providers. Lists of them are empty where infrastructure
   tools ask for them.
-* Login profiles are data: there is no console, and nobody can sign in. A password is checked against the account's
-  password policy (or AWS's default one) and forgotten; it is in no record and, in no form, in the database. So
-  `ChangePassword` takes whatever is said as the old password, and `PasswordReusePrevention` knows of no other one.
+* Login profiles are only stored: there is no console, and nobody can sign in. A password is checked against the
+  account's password policy (or AWS's default one) and dropped; no record holds it, and the database holds it in no
+  form. So `ChangePassword` accepts any old password, and `PasswordReusePrevention` knows no earlier one.
   `AllowUsersToChangePassword` gives no right: `iam:ChangePassword` does. A root has no login profile.
-* A credential report is made at once, so none is ever in progress; `GenerateCredentialReport` answers `STARTED` when it
-  has made one and `COMPLETE` while that is not older than four hours. Passwords are never used, so
-  `password_last_used` is `no_information`; keys' uses are exact to the minute.
-* Service-linked roles are data, too: no service assumes them. AWS attaches a policy of the service's, such as
-  `AutoScalingServiceRolePolicy`; this server has none of those, so the roles have no policies and give nothing. They
-  are made by `CreateServiceLinkedRole` only, for [the services below](#service-linked-roles), and deleted at once by
-  `DeleteServiceLinkedRole`; a deletion can be asked for during 30 days. What AWS lets nobody change is
+* A credential report is made at once, so it is never in progress. `GenerateCredentialReport` answers `STARTED` when it
+  has made a report, and `COMPLETE` while that is at most four hours old. Passwords are never used, so
+  `password_last_used` is `no_information`; the uses of keys are exact to the minute.
+* Service-linked roles are only stored: no service assumes them. AWS attaches a policy of the service, such as
+  `AutoScalingServiceRolePolicy`; this server has none of these, so the roles have no policies and grant nothing. Only
+  `CreateServiceLinkedRole` makes them, for [the services below](#service-linked-roles), and `DeleteServiceLinkedRole`
+  deletes them at once; the status of a deletion is available for 30 days. Changes that AWS does not allow are
   `UnmodifiableEntity`; the description and the tags can be set.
-* Instance profiles are data: they hold a role and give it to nobody, since there are no machines that would ask.
-  `AddRoleToInstanceProfile` asks for `iam:PassRole` on the role too, with `iam:PassedToService` `ec2.amazonaws.com`.
-* An account's alias is one that no other account of the server has. It names the account to people; nothing else here
-  takes it.
-* Names are found in their exact case only. As in AWS two names must differ in more than case.
-* A policy is refused when it is put for whatever would not be understood, see [the policy language](policies.md).
-* `RoleLastUsed` is exact to the minute and has no end after 400 days. What counts is a request that a session of the
-  role has signed, also one that is refused.
+* Instance profiles are only stored: they hold a role, but no machine asks for it.
+  `AddRoleToInstanceProfile` also needs `iam:PassRole` on the role, with `iam:PassedToService` `ec2.amazonaws.com`.
+* An account's alias is unique on the server. It is a name for people; nothing else here uses it.
+* Names are found in their exact case only. As in AWS, two names must differ in more than case.
+* A policy with anything unknown is refused when it is put: see [the policy language](policies.md).
+* `RoleLastUsed` is exact to the minute and does not end after 400 days. Every request that a session of the role has
+  signed counts, even a refused one.
 
 ## Managed policies of AWS
 
-Readable and attachable in every account, as boundaries and as session policies too, under the ARN that they have in
-AWS, `arn:aws:iam::aws:policy/…`. Nobody can change them, not even a root: they are of another account. Counts and
-`ListEntitiesForPolicy` tell of the caller's account only. These are those that matter for KMS, S3, IAM and STS, each in
-the one version that was AWS's default in March 2026 (`src/fuin/store/identity/aws_policies/`); they stay as they are
-until another version of Fuin brings others.
+These policies can be read and attached in every account, also as boundaries and as session policies, under their ARN
+in AWS, `arn:aws:iam::aws:policy/…`. Nobody can change them, not even a root: they belong to another account. Counts and
+`ListEntitiesForPolicy` cover the caller's account only. The list has the policies that matter for KMS, S3, IAM and STS,
+each in the version that was AWS's default in March 2026 (`src/fuin/store/identity/aws_policies/`). They change only
+with another version of Fuin.
 
 {policies}
 
-Those that are cut have, in AWS, the actions of some hundred services more; here those of `iam`, `kms`, `s3` and `sts`
-are left, word for word.
+In AWS, the cut policies also have the actions of about a hundred other services; here they have those of `iam`, `kms`,
+`s3` and `sts`, word for word.
 
 ## Service-linked roles
 
-Each is in the path `/aws-service-role/` and its service, and trusts its service only.
+Each has the path `/aws-service-role/` and its service, and trusts only this service.
 
 {linked}
 """

@@ -42,10 +42,10 @@ _HEAD = f"""# KMS operations
 
 Made by `python -m fuin.kms.reference` of the operations table (`src/fuin/kms/operations.py`) and the service model.
 
-All {{all}} operations are built. The kinds of keys, and what is left out of them, are in
-[the compatibility table](kms-compatibility.md). The tests named are files of `tests/kms`.
+All {{all}} operations are built. [The compatibility page](kms-compatibility.md) lists the kinds of keys, and what is
+left out. The named tests are files of `tests/kms`.
 
-Policies may ask for the [global condition keys](condition-keys.md) in every operation, and in operations on a key for
+Policies may test the [global condition keys](condition-keys.md) in every operation, and in operations on a key also
 {_listed(key.name for key in _OF_EVERY_KEY)}.
 
 Besides the errors below, every operation may answer with `AccessDeniedException`, `ValidationException`,

@@ -71,58 +71,59 @@ _HEAD = """# S3 operations
 Made by `python -m fuin.s3.reference` of the routes (`src/fuin/s3/routes.py`) and the table of what is built
 (`src/fuin/s3/operations.py`).
 
-{built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once, and
-nothing is ever taken for something else: a sub-resource that a method does not know is `MethodNotAllowed` (405).
+{built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once. No
+request is mistaken for another one: a sub-resource that a method does not know is `MethodNotAllowed` (405).
 
 """
 
 _NOTES = """## What is different from AWS, or not built
 
-* **Every object has a data key of its own.** `BucketKeyEnabled` is kept and given back, since clients and Terraform
+* **Every object has a data key of its own.** `BucketKeyEnabled` is stored and returned, since clients and Terraform
   send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
 * **SSE-C** (customer-provided keys) and **aws:kms:dsse** answer `NotImplemented` and store nothing.
-* **Settings that are not set** are answered as AWS answers them, and removing one that is not set succeeds as it does
-  there: tags, CORS, lifecycle, website, replication, Object Lock, logging, notifications, metrics and the like. Setting
-  what is not built answers `NotImplemented` and names it. What holds here anyway is taken: no tags, no logging, no
-  notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control; and kept and given back:
-  `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, the public access block.
-* **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version have
-  none. `BlockPublicPolicy` refuses a public bucket policy, `RestrictPublicBuckets` keeps what one allows from other
-  accounts and anonymous callers; what public means is in AWS's user guide, "The meaning of 'public'", and a policy in
-  doubt is public. The two on ACLs hold either way, since there are none. There is no block of a whole account.
-* **ACLs are off**, as on every new bucket of AWS. Reading one gives the owner's full control. `private`,
-  `bucket-owner-read`, `bucket-owner-full-control` and full control for the owner alone are taken (AWS refuses `private`
-  in PutBucketAcl and PutObjectAcl, though it would change nothing); all others answer `AccessControlListNotSupported`,
-  and for a new bucket `InvalidBucketAclWithObjectOwnership`. The canonical id of an account is its number. Removing the
-  ownership controls is kept and given back, and turns no ACL on.
-* **Storage classes are labels**: kept with an object and given back, also by lists. The bytes lie in one place whatever
-  the class, and reading GLACIER and DEEP_ARCHIVE needs no restore. (`aws s3 cp` passes over objects with these two
-  classes unless it is given `--force-glacier-transfer`.)
-* **Virtual hosting** is for the domains that `fuin serve --s3-domain` names, and for `localhost`; every other host is
-  read in path style.
+* **Settings that are not set** (tags, CORS, lifecycle, website, replication, Object Lock, logging, notifications,
+  metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
+  not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no tags, no logging, no
+  notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
+  `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
+* **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version
+  block nothing. `BlockPublicPolicy` refuses a public bucket policy; `RestrictPublicBuckets` lets such a policy allow
+  nothing to other accounts and anonymous callers. AWS's user guide, "The meaning of 'public'", defines public; a policy
+  in doubt is public. The two for ACLs always hold, since ACLs are off. There is no block for a whole account.
+* **ACLs are off**, as on every new bucket of AWS. Reading one returns the owner's full control. `private`,
+  `bucket-owner-read`, `bucket-owner-full-control` and full control for the owner alone are accepted (AWS refuses
+  `private` in PutBucketAcl and PutObjectAcl, though it would change nothing). All others answer
+  `AccessControlListNotSupported`, and for a new bucket `InvalidBucketAclWithObjectOwnership`. The canonical id of an
+  account is its number. Removing the ownership controls is stored and returned, but turns no ACL on.
+* **Storage classes are labels**: they are stored with an object and returned, also by lists. The bytes are in one place
+  for all classes, and reading GLACIER and DEEP_ARCHIVE needs no restore. (`aws s3 cp` skips objects of these two
+  classes without `--force-glacier-transfer`.)
+* **Virtual hosting** is for the domains of `fuin serve --s3-domain`, and for `localhost`; requests to every other host
+  are read in path style.
 * **Encryption headers on the steps of a multipart upload** (UploadPart, UploadPartCopy, CompleteMultipartUpload) are
-  taken when they repeat what it was created with, as minio-go sends them; AWS takes none. Others are refused.
-* **Part numbers** may have gaps also in an upload with a composite checksum, where AWS answers `InvalidPartOrder`.
+  accepted if they repeat those of its creation, as minio-go sends them; AWS accepts none. Others are refused.
+* **Part numbers** may have gaps even in an upload with a composite checksum, where AWS answers `InvalidPartOrder`.
   `partNumber` of GET and HEAD is the number that the part was uploaded under.
-* **Empty headers** that ask for something (tags, ACL, storage class, redirection, locks, Content-Type and its kin) are
-  none. Those that protect (owner, digest, condition, encryption) are refused when they are empty.
-* **Metadata beyond ASCII** is given back as an encoded word (RFC 2047), as in AWS. Names and values in a presigned
-  query must be such as a header can hold, else `InvalidArgument`.
+* **Empty headers** that ask for something (tags, ACL, storage class, redirection, locks, Content-Type and similar) are
+  ignored. Empty headers that protect (owner, digest, condition, encryption) are refused.
+* **Metadata beyond ASCII** is returned as an encoded word (RFC 2047), as in AWS. Names and values in a presigned
+  query must be valid in a header, else `InvalidArgument`.
 * **A plus** in `x-amz-copy-source` is a space, as in AWS; in the path of a request it is a plus.
-* **A source that is replaced all the time** while it is being opened makes GetObject, CopyObject and UploadPartCopy
+* **A source that is replaced again and again** while it is being opened makes GetObject, CopyObject and UploadPartCopy
   answer `SlowDown`, which SDKs try again.
-* **Conditions**: `If-Match` on a delete of one object; on DeleteObjects, and by size or time, `NotImplemented`.
-* **Versions**: buckets are never versioned; only `versionId=null` is taken. A bucket with `Suspended` keeps no delete
-  markers, as a bucket of AWS would: a deleted object is gone, as there, but leaves no trace in the bucket.
+* **Conditions**: `If-Match` works for the delete of one object; on DeleteObjects, and by size or time, it is
+  `NotImplemented`.
+* **Versions**: buckets are never versioned; only `versionId=null` is accepted. A bucket with `Suspended` keeps no
+  delete markers, as a bucket of AWS would: a deleted object is gone, as in AWS, but leaves no trace in the bucket.
 * **Tags, Object Lock, website redirection, appending and HTML form uploads** answer `NotImplemented`.
 * **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, as header or trailer; SHA512, MD5 and XXHASH answer
-  `NotImplemented`. A write without any keeps CRC64NVME, as in AWS.
-* **Making one's own bucket again** answers 200, as in us-east-1, if the region is the same.
+  `NotImplemented`. A write without a checksum stores CRC64NVME, as in AWS.
+* **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
 * **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
-* **Plain http** is taken for SSE-KMS; AWS demands TLS. Fuin listens on loopback unless told otherwise.
-* **Any region** may stand in the signature, where AWS takes the bucket's only. A bucket keeps the region it was made
-  for: that of its location constraint (another than the signature's only where us-east-1 was signed for, as in AWS),
-  else that of the signature. Its keys are looked for there, and that is its `aws:RequestedRegion`.
+* **Plain HTTP** is accepted for SSE-KMS; AWS requires TLS. Fuin listens on loopback by default.
+* **Any region** may be in the signature, where AWS accepts only the bucket's. A bucket keeps the region in which it was
+  made: that of its location constraint (which may differ from the signature's only for us-east-1, as in AWS), else that
+  of the signature. Its keys are looked up there, and that is its `aws:RequestedRegion`.
 * **Keys** hold at most 1,024 bytes of UTF-8; metadata 2 KB; one PUT, part or copy 5 GiB; documents 2 MiB.
 """
 

@@ -1,8 +1,8 @@
-"""Whether database, log and blobs agree on where they are in time: asked at each start, before anything is changed.
+"""Checks at each start, before anything is changed, that database, log and blobs are from the same time.
 
-Each of the three bears witness of the others: the log of the serial of every commit that was acknowledged, the database
-of a place in the log and of the blobs' mark, the mark of the installation and of a serial. One that is behind was
-restored, damaged or taken away. Nothing is made anew then, and nothing removed: the server does not start.
+Each of the three holds evidence about the others: the log has the serial of every acknowledged commit, the database has
+a place in the log and the serial of the blobs' mark, and the mark has the installation and a serial. If one is behind,
+it was restored, damaged or taken away. Then nothing is created or removed: the server does not start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Finding(enum.Enum):
-    """What one witness says against another: its name, and the setting that knowingly accepts it, if any does."""
+    """A disagreement: its name, and the setting that accepts it, if there is one."""
 
     NO_DATABASE = ("no database", "")
     OLDER_DATABASE = ("older database", "accept_older_database")
@@ -38,26 +38,26 @@ class Finding(enum.Enum):
         self.option = option
 
 
-# What was found, and what to do; the numbers come from `findings`, the places from the settings.
+# What is wrong, and what to do; the numbers come from `findings`, the places from the settings.
 _SENTENCES = {
-    Finding.NO_DATABASE: "{database} is missing or was never finished, but {evidence}: this is no first start. Restore "
-    "the database, with its -wal file if it has one, or give the server an empty data folder",
-    Finding.OLDER_DATABASE: "{database} is older than what {newer} knows of it (change {serial}, known is {known}): an "
+    Finding.NO_DATABASE: "{database} is missing or was never finished, but {evidence}: this is not a first start. "
+    "Restore the database, with its -wal file if it has one, or give the server an empty data folder",
+    Finding.OLDER_DATABASE: "{database} is older than {newer} (at change {serial} instead of {known}): an "
     "older copy was restored, or its -wal file is lost or damaged. Put the newer one back, or restore database, log "
-    "and blobs of one moment; to go on without the changes since, start with --accept-older-database",
-    Finding.OLDER_LOG: "{audit} does not hold record {noted}, as {database} has seen it: the log was cut off, or an "
-    "older copy was restored. Put the newer one back; to go on with this one, start with --accept-older-log",
+    "and blobs of one moment; to continue without the later changes, start with --accept-older-database",
+    Finding.OLDER_LOG: "{audit} does not hold record {noted}, which {database} has seen: the log was cut off, or an "
+    "older copy was restored. Put the newer one back; to continue with this one, start with --accept-older-log",
     Finding.OTHER_BLOBS: "{blobs} belongs to another installation, by its {mark}: mount or restore this server's blobs",
     Finding.NO_BLOBS: "{blobs} is not the folder of this server's blobs: {mark} is missing, but {database} names "
-    "objects. Is a disk not mounted? To go on without them, start with --accept-older-blobs",
-    Finding.OLDER_BLOBS: "{blobs} is older than {database} (of change {marked}, should be {known}): an older copy was "
-    "restored. Put the newer one back; to go on without the objects since, start with --accept-older-blobs",
+    "objects. Is a disk not mounted? To continue without them, start with --accept-older-blobs",
+    Finding.OLDER_BLOBS: "{blobs} is older than {database} (at change {marked} instead of {known}): an older copy was "
+    "restored. Put the newer one back; to continue without the later objects, start with --accept-older-blobs",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
-    """What each of the three says; `holds_noted` is whether the log has the record that the database has seen."""
+    """The evidence from all three; `holds_noted` is whether the log has the record that the database has seen."""
 
     database: Glance | None
     commit: int
@@ -69,14 +69,14 @@ class Witnesses:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A finding and its numbers, as the sentence tells them."""
+    """A finding, and the numbers for its sentence."""
 
     finding: Finding
     values: dict[str, object]
 
 
 def findings(seen: Witnesses) -> list[Refused]:
-    """Return all that does not agree; empty when everything does, and for a first start, also an interrupted one."""
+    """Return all disagreements; empty when all three agree, and for a first start, even an interrupted one."""
     database = seen.database
     if database is None or not database.account:
         evidence = [
@@ -99,7 +99,7 @@ def _database(database: Glance, seen: Witnesses) -> list[Refused]:
 
 
 def _is_before_marks(database: Glance, mark: Marker | None) -> bool:
-    """Tell whether the database has never seen the mark: its id was made by its upgrade, perhaps in a killed start."""
+    """Return whether the database has never seen the mark: an upgrade made its id, perhaps in a killed start."""
     return mark is not None and database.blobs is None and database.installation != mark.installation
 
 
@@ -125,7 +125,7 @@ def _blobs(database: Glance, seen: Witnesses) -> list[Refused]:
 
 
 def ask(settings: Settings) -> Witnesses:
-    """Return what database, log and blobs say; raises StoreUnavailable when one of them cannot be read."""
+    """Return the evidence of database, log and blobs; raises StoreUnavailable when one of them cannot be read."""
     # In this order, since a server may run meanwhile: a commit is in the database before the log knows of it, and a
     # record is in the log before the database has seen it.
     commit, history = witness.highest_commit(settings.audit), witness.has_history(settings.audit)
@@ -140,9 +140,9 @@ def ask(settings: Settings) -> Witnesses:
 
 
 def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
-    """Return the witnesses and what the settings accept of their disagreement; raises FuinError for all else.
+    """Return the evidence and the disagreements that the settings accept; raises FuinError for any other.
 
-    `new_log` is whether this start has begun the log, where none was.
+    `new_log` is whether this start has begun a log where there was no log.
     """
     seen = ask(settings)
     _check_root_key(settings, seen)
@@ -163,7 +163,7 @@ def _check_root_key(settings: Settings, seen: Witnesses) -> None:
     if seen.database is not None and seen.database.account:
         raise FuinError(
             f"{settings.root_key} is missing, but {settings.database} has keys that only it opens: a new one could "
-            "open nothing. Put back the root.key that belongs to this data, from where its copy is kept"
+            "open nothing. Put back the root.key that belongs to this data, from your copy of it"
         )
 
 

@@ -1,7 +1,7 @@
-"""Memory that a worker no longer needs goes back to the machine.
+"""Giving back memory that a worker no longer needs to the machine.
 
-What ends leaves holes between what goes on. The C library keeps the holes for later: 400 TLS connections, made and
-ended ten times, left a worker 50 MiB larger, of which `malloc_trim` gives back all but 4. Linux: malloc_trim(3).
+Freed memory leaves holes between memory in use. The C library keeps the holes for later: 400 TLS connections, made and
+ended ten times, left a worker 50 MiB larger; `malloc_trim` gives back all but 4 of them. Linux: malloc_trim(3).
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from fuin.settings import KIB, MIB
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CONNECTION = 48 * KIB  # about what one takes under TLS
-_CREST = 16 * MIB  # below it there is nothing worth giving back while others are served
-_PAUSE = 30.0  # seconds between two times that others are made to wait for it, some milliseconds
+_CONNECTION = 48 * KIB  # about the memory of one connection under TLS
+_CREST = 16 * MIB  # below it, giving memory back is not worth it while requests are served
+_PAUSE = 30.0  # seconds between two trims that make requests wait, for some milliseconds
 
 
 def trim() -> None:
-    """Give the holes back; another C library than GNU's does that by itself, or never."""
+    """Give the holes back; C libraries other than GNU's do that by themselves, or never."""
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if give_back is not None:
         give_back(0)
 
 
 def collect_and_trim() -> None:
-    """Give back what refers to itself as well; that takes longer, so it is for times when nobody waits."""
+    """Collect garbage first, then give memory back; this takes longer, so it is for times when nobody waits."""
     gc.collect()
     trim()
 
 
 class Leftovers:
-    """Decides when to give memory back: when work has ended and nobody follows, or soon after a crest."""
+    """Decides when to give memory back: when the worker is idle after work, or soon after a peak."""
 
     __slots__ = ("_collect", "_crest", "_last", "_seen", "_trim", "_worked")
 
@@ -46,7 +46,7 @@ class Leftovers:
         self._last = 0.0
 
     def look(self, now: float, answered: int, connections: int, held: int) -> None:
-        """Look at how many requests were answered so far, how many connections there are, and what is held."""
+        """Take the numbers of answered requests, connections and held bytes, and give memory back if it is time."""
         seen, used = (answered, connections, held), connections * _CONNECTION + held
         self._crest = max(self._crest, used)
         if seen != self._seen:

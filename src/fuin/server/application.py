@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
 
 _HMAC = b"AWS4-HMAC-SHA256"  # 16 bytes
-_PREFLIGHT = b"/"  # no scope names such a service
+_PREFLIGHT = b"/"  # no scope can name this service
 
 
 async def _answer_preflight(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -78,7 +78,7 @@ class Application:
             self._task = asyncio.ensure_future(self._job(self._services))
 
     async def stop(self) -> None:
-        """End the timed jobs and close what `start` opened; requests have been drained by then."""
+        """End the timed jobs and close what `start` opened; requests have already been drained."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -105,20 +105,20 @@ class Application:
 
 
 def is_health(request: Request) -> bool:
-    """Tell whether this is the unsigned GET of one of the paths of health; a signed one asks for a bucket."""
+    """Return whether this is an unsigned GET of a health path; a signed one is for a bucket."""
     return request.path in PATHS and request.method in {"GET", "HEAD"} and not is_signed(request)
 
 
 def is_signed(request: Request) -> bool:
-    """Tell whether the request carries a signature of any kind."""
+    """Return whether the request carries a signature of any kind."""
     return b"authorization" in request.headers or b"X-Amz-Credential=" in request.query
 
 
 def service_of(request: Request) -> bytes:
     """Return the service named by the credential scope, without trusting it: the handler verifies the signature.
 
-    A target header means KMS whatever the scope, since only KMS has targets: it answers a wrong scope as its clients
-    expect. Requests without a scope, unsigned or signed in another way, go by their form.
+    A target header means KMS whatever the scope, since only KMS has targets: KMS answers a wrong scope as its clients
+    expect. Requests without a scope, unsigned or signed in another way, are recognised by their form.
     """
     if b"x-amz-target" in request.headers:
         return b"kms"
@@ -134,10 +134,10 @@ def service_of(request: Request) -> bytes:
 
 
 def _service_by_form(request: Request) -> bytes:
-    """Return the service of a request without a scope, so that each answers in its own way what it does not take.
+    """Return the service of a request without a scope, so that each service refuses in its own way.
 
-    The Query protocol of STS and IAM has a form posted to /, or an Action in the query; KMS has JSON. To S3's buckets
-    with a host of their own forms of another type are posted, and documents, which a query tells.
+    The Query protocol of STS and IAM posts a form to /, or has an Action in the query; KMS posts JSON. S3 requests to
+    a bucket's own host post forms of another type, and documents, which have a query.
     """
     if request.path != b"/":
         return b"s3"

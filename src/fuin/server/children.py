@@ -1,4 +1,4 @@
-"""Child processes: started with only the environment and descriptors that they need, heard, and ended."""
+"""Child processes: start them with only the environment and descriptors that they need, watch and end them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 START_LIMIT = 60.0  # seconds from a child's start to its readiness
 STOP_LIMIT = 40.0  # seconds from SIGTERM to SIGKILL
 _READY = "ready"
-_LINE_LIMIT = 4096  # bytes of what a child tells of its start
-# What a child is given of the environment. All else stays here: the shell that starts a server is often the one in
-# which its access key was exported for a client, and a worker must never hold a secret key.
+_LINE_LIMIT = 4096  # bytes of a child's line about its start
+# The environment variables that a child gets. All others stay here: people often start a server in a shell where they
+# have exported its access key for a client, and a worker must never hold a secret key.
 _PASSED_ON = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LD_PRELOAD",
     "FUIN_CRASH_POINT", "FUIN_PAUSE_POINT",
@@ -29,11 +29,11 @@ _PASSED_ON_STARTS = ("LC_", "PYTHON", "OPENSSL_", "MALLOC_", "COVERAGE_")
 
 
 class ChildFailed(FuinError):
-    """A child process did not become ready; the text says which, and why."""
+    """A child process did not become ready; the text says which one, and why."""
 
 
 class Child:
-    """A child process, and the pipe through which it tells: a line about its start, then signs of life."""
+    """A child process and the pipe from it, which carries a line about its start, then signs of life."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, pipe: int) -> None:
         os.set_blocking(pipe, False)
@@ -43,26 +43,26 @@ class Child:
         self._pipe = pipe
 
     async def line(self) -> str:
-        """Return what it tells of its start, without the line's end; empty when it ends without a word."""
-        told = b""
-        while b"\n" not in told and len(told) < _LINE_LIMIT:
+        """Return its line about its start, without the line's end; empty when it ends without a line."""
+        received = b""
+        while b"\n" not in received and len(received) < _LINE_LIMIT:
             piece = await self._piece()
             if not piece:
                 break
-            told += piece
-        return told.split(b"\n", 1)[0].decode(errors="replace")
+            received += piece
+        return received.split(b"\n", 1)[0].decode(errors="replace")
 
     async def sign(self) -> None:
-        """Return when it gives a sign of life; never, when it has closed the pipe."""
+        """Return when it gives a sign of life; never return if it has closed the pipe."""
         if not await self._piece():
-            await forever()
+            await wait_forever()
 
     async def wait(self) -> None:
         """Return when it has ended."""
         await self._process.wait()
 
     def close(self) -> None:
-        """Let go of the pipe; nobody may be listening to it any more."""
+        """Close the pipe; nobody may listen to it afterwards."""
         os.close(self._pipe)
 
     def signal(self, number: signal.Signals) -> None:
@@ -71,7 +71,7 @@ class Child:
             self._process.send_signal(number)
 
     def ending(self) -> str:
-        """Return how it has ended, in words."""
+        """Return in words how it has ended."""
         status = self._process.returncode
         if status is not None and status < 0:
             with contextlib.suppress(ValueError):
@@ -83,17 +83,17 @@ class Child:
             try:
                 return os.read(self._pipe, _LINE_LIMIT)
             except BlockingIOError:
-                await _readable(self._pipe)
+                await _wait_readable(self._pipe)
 
 
 async def spawn(
     name: str, module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int],
     limit: float = START_LIMIT,
 ) -> Child:  # fmt: skip
-    """Start `python -m module` and return when it wrote `ready` to the descriptor that `arguments` is told.
+    """Start `python -m module`, and return when it has written `ready` to the descriptor that `arguments` gets.
 
-    With -P, since Python would else look for every module in the folder first in which the server happens to start.
-    Raises ChildFailed when it tells something else, ends, hangs, or stays silent for `limit` seconds before that.
+    With -P, since Python would otherwise look for each module first in the folder where the server was started.
+    Raises ChildFailed when it writes something else, ends, hangs, or stays silent for `limit` seconds before that.
     """
     read_end, write_end = os.pipe()
     try:
@@ -126,10 +126,10 @@ async def _discard(child: Child) -> None:
 
 
 async def _refusal(child: Child, limit: float) -> str:
-    """Return why a child does not become ready: its own line, how it ended, or its silence. Empty when it is ready."""
+    """Return why a child does not become ready: its own line, its end or its silence; empty when it is ready."""
     line = asyncio.ensure_future(child.line())
     patience = pulse.Patience(silent=limit, stopped=pulse.KEYHOLDER.stopped)
-    silence = asyncio.ensure_future(pulse.silence("it", child.pid, forever, patience))
+    silence = asyncio.ensure_future(pulse.silence("it", child.pid, wait_forever, patience))
     try:
         await asyncio.wait({line, silence}, return_when=asyncio.FIRST_COMPLETED)
         if not line.done():
@@ -144,19 +144,19 @@ async def _refusal(child: Child, limit: float) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return what a child needs of this process's environment."""
+    """Return the part of this process's environment that a child needs."""
     return {
         name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS)
     }
 
 
-async def forever() -> NoReturn:
+async def wait_forever() -> NoReturn:
     """Never return."""
     while True:
         await asyncio.get_running_loop().create_future()
 
 
-async def _readable(descriptor: int) -> None:
+async def _wait_readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
     loop.add_reader(descriptor, event.set)

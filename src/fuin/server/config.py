@@ -1,4 +1,4 @@
-"""What the supervisor tells a worker, as one command-line argument."""
+"""The configuration that the supervisor gives to a worker, as one command-line argument."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fuin.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What the supervisor tells a worker; file descriptors are inherited."""
+    """A worker's configuration; it inherits the file descriptors."""
 
     settings: Settings
     listener: int
-    ready: int  # gets a line when the worker answers, or why it does not, and then signs of life
+    ready: int  # the worker writes `ready` or why it cannot start, and then signs of life
     supervisor: int  # its process id
     jobs: bool  # whether this worker runs the timed jobs
 

@@ -1,7 +1,7 @@
 """One request and its response: the ASGI callables of a request on uvicorn's protocol.
 
-It stands in for uvicorn's `RequestResponseCycle` and leaves out what this one application does not need: an event for
-each request, regular expressions over every header, a write of its own for the head, chunked answers, the access log.
+It replaces uvicorn's `RequestResponseCycle` and leaves out what this one application does not need: an event for
+each request, regular expressions over every header, a separate write for the head, chunked answers, the access log.
 Measured: docs/decisions/0004.
 """
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Asgi = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
-HIGH_WATER = 256 * KIB  # bytes of a body that wait for the application before no more are read from the client
-_PIECE = 64  # bytes that each piece takes beside its own
+HIGH_WATER = 256 * KIB  # when this many bytes of a body wait for the application, reading from the client pauses
+_PIECE = 64  # bytes of overhead for each piece
 _SMALL = 16 * KIB  # bytes of body that are cheaper to copy behind the head than to write apart
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
@@ -70,7 +70,7 @@ class Cycle:
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
-        self._left = 0  # bytes of the answer's body that its head promises and that have not been sent
+        self._left = 0  # bytes of the answer's body that are announced in its head but not sent yet
         self._is_head = scope["method"] == "HEAD"
 
     async def run_asgi(self, app: Asgi) -> None:
@@ -103,7 +103,7 @@ class Cycle:
 
     @property
     def message_event(self) -> Cycle:
-        """Return what uvicorn's protocol calls `set` of when the connection is lost."""
+        """Return the object on which uvicorn's protocol calls `set` when the connection is lost."""
         return self
 
     # The body
@@ -118,7 +118,7 @@ class Cycle:
             self.set()
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """Return about how many bytes this request takes while it waits for its turn."""
         return heads.weight(b"", self.scope["headers"]) + self._size
 
@@ -135,9 +135,9 @@ class Cycle:
             waiter.set_result(None)
 
     async def receive(self) -> Message:
-        """Return what has arrived of the body, or wait for it; ASGI's http.request or http.disconnect."""
+        """Return the part of the body that has arrived, or wait for it; ASGI's http.request or http.disconnect."""
         if not self._asked:
-            if self._waits_to_be_told() and not self.transport.is_closing():
+            if self._waits_for_continue() and not self.transport.is_closing():
                 self.transport.write(_CONTINUE)
             self._asked = True
         while not (self._pieces or self.disconnected or self.response_complete) and (self.more_body or self._ended):
@@ -152,13 +152,13 @@ class Cycle:
         if self.more_body:
             self.flow.resume_reading()
             return {"type": "http.request", "body": body, "more_body": True, HOLD: self._protocol.hold}
-        self._ended = True  # no more is read before the answer: it would be requests that wait
+        self._ended = True  # nothing is read before the answer: it could only be further requests
         return {"type": "http.request", "body": body, "more_body": False}
 
-    def _waits_to_be_told(self) -> bool:
-        """Tell whether the client holds the body back until it is told to go on (RFC 9110 section 10.1.1).
+    def _waits_for_continue(self) -> bool:
+        """Return whether the client holds the body back until it gets 100 Continue (RFC 9110 section 10.1.1).
 
-        With another answer it may not send the body at all, so its next request could not be told from one.
+        After another answer it may not send the body at all, so a body and the next request could not be distinguished.
         """
         if self._asked or not self.more_body or self._pieces or self.scope["http_version"] == "1.0":
             return False
@@ -170,11 +170,11 @@ class Cycle:
         """Take one message of the application; raises RuntimeError for a sequence that ASGI does not know."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected or self.transport.is_closing():  # also when a later, pipelined request was told of it
+        if self.disconnected or self.transport.is_closing():  # uvicorn may set `disconnected` on a later request only
             return
         if not self.response_started:
             if message["type"] == WHOLE:
-                self._whole(message["status"], message["headers"], message["body"])
+                self._send_whole(message["status"], message["headers"], message["body"])
             else:
                 self._start(message)
         elif not self.response_complete and message["type"] == "http.response.body":
@@ -182,9 +182,9 @@ class Cycle:
         else:
             raise RuntimeError(f"unexpected ASGI message {message['type']}")
 
-    def _whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send an answer that is there at once; `headers` hold neither its length nor `connection`."""
-        if self._waits_to_be_told():
+    def _send_whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a complete answer at once; `headers` hold neither its length nor `connection`."""
+        if self._waits_for_continue():
             self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
         answer = b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
@@ -202,7 +202,7 @@ class Cycle:
             raise RuntimeError(f"expected http.response.start, got {message['type']}")
         status, headers = message["status"], message["headers"]
         lines = _lines(headers)
-        if self._waits_to_be_told():
+        if self._waits_for_continue():
             self.keep_alive = False
         length, close = None, b"" if self.keep_alive else _CLOSE
         for name, value in headers:
@@ -243,7 +243,7 @@ class Cycle:
 
 
 def _lines(headers: Headers) -> bytes:
-    """Return headers as they stand on the wire; raises HeaderInjection."""
+    """Return headers as bytes for the wire; raises HeaderInjection."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
         raise HeaderInjection

@@ -17,11 +17,11 @@ _LONGEST = 253  # RFC 1035 section 2.3.4, without the root's dot
 
 
 def read_domains(given: Iterable[str]) -> tuple[str, ...]:
-    """Return the domains in lower case; raises FuinError for what is no domain: addresses, ports, wildcards."""
+    """Return the domains in lower case; raises FuinError for addresses, ports, wildcards and other non-domains."""
     domains = tuple(dict.fromkeys(text.lower().removesuffix(".") for text in given))
     for domain in domains:
         if len(domain) > _LONGEST or not _NAME.fullmatch(domain) or _is_address(domain):
-            raise FuinError(f"--s3-domain takes the name of a domain, as s3.example.com: {domain}")
+            raise FuinError(f"--s3-domain takes the name of a domain, such as s3.example.com, not {domain}")
     return domains
 
 

@@ -37,7 +37,7 @@ class RootAccess:
 def check_log(settings: Settings) -> None:
     """Raise FuinError when the data has an account but no audit log: somebody or something has taken it away.
 
-    The keyholder alone could not tell that from a first start, and would begin a new log without a word.
+    The keyholder alone could not distinguish that from a first start, and would silently begin a new log.
     """
     if segments(settings.audit):
         return
@@ -50,7 +50,7 @@ def check_log(settings: Settings) -> None:
 
 
 async def ensure_account(settings: Settings) -> RootAccess | None:
-    """Make the account and its root access key unless there is one; return the key when it was made now.
+    """Make the account and its root access key if there is no account yet; return the key if it was made now.
 
     Account, key and meta are one transaction: a crash before it leaves a first start, a crash after it a second.
     """

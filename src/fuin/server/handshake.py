@@ -1,7 +1,7 @@
-"""Connections under TLS until their handshake is done: they have places and a bounded time like all others.
+"""TLS connections until their handshake is done: they take places and have a bounded time, like all others.
 
-The event loop's own TLS server tells nobody of a connection before its handshake is done, and gives it a minute. So
-connections are accepted here, and handed on when they can be read.
+The event loop's own TLS server reports a connection only after its handshake, and gives it a minute. So connections
+are accepted here, and handed on when they can be read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
-    from fuin.server.held import Bounds
+    from fuin.server.bounds import Bounds
     from fuin.server.protocol import BoundedProtocol
 
 CLOSE_TIME = 2.0  # seconds that a client gets to answer the closing alert
@@ -23,7 +23,7 @@ PAUSE = 0.2  # seconds without accepting, when the process or the machine has no
 
 
 class Handshakes:
-    """The handshakes under way in one worker; with the connections that have made theirs, they keep to the places."""
+    """The handshakes under way in one worker; they share the worker's places with the finished connections."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Handshakes:
         make: Callable[[], BoundedProtocol],
         limit: float,
     ) -> None:
-        """Count `connections`, which have made theirs, in; `limit` is the seconds that one may take."""
+        """Share places with `connections`, whose handshake is done; a handshake may take `limit` seconds."""
         self._context, self._bounds, self._connections = context, bounds, connections
         self._make, self._limit = make, limit
         self._under_way: set[asyncio.Task[None]] = set()
@@ -51,7 +51,7 @@ class Handshakes:
         self._loop.add_reader(listener, self._accept)
 
     def end(self) -> None:
-        """Accept no more, and end what is under way."""
+        """Stop accepting, and end the handshakes under way."""
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
             self._listener = None
@@ -69,7 +69,7 @@ class Handshakes:
                 return  # another worker was faster
             except ConnectionError:
                 continue
-            except OSError:  # no descriptor is left: the client waits, and the loop must not ask again and again
+            except OSError:  # no descriptor is left: the client waits, and the loop must pause before the next try
                 self._loop.remove_reader(listener)
                 self._loop.call_later(PAUSE, self._accept_again)
                 return

@@ -1,4 +1,4 @@
-"""The head of a request and the fields behind its body: how much of them there may be, and a head said again."""
+"""The head of a request and the fields behind its body: their limits, and how to write a head again."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 HEADER_LIMIT = 32 * KIB  # request line, headers and trailers together; AWS takes 8 KiB, presigned URLs are long
 HEADER_COUNT = 256  # headers and trailers
-_OBJECTS = 160  # bytes that a header takes beside its own: a tuple, two objects
+_OBJECTS = 160  # bytes of overhead for a header: a tuple, two objects
 
 
 class HeadersTooLarge(FuinError):
-    """Ends the parsing: there are more headers or trailers, or longer ones, than anybody sends."""
+    """Ends the parsing: there are more headers or trailers, or longer ones, than any client sends."""
 
 
 class Trailers:
     """Counts the fields behind a body together with those before it, and keeps none of them.
 
-    RFC 9110 section 6.5.1: a trailer is not to be merged into the headers unless it is known that it may be, which no
-    operation needs. The trailers of `aws-chunked` stand within the body and are read by its decoder.
+    RFC 9110 section 6.5.1: a trailer must not be merged into the headers unless its definition permits it, and no
+    operation needs that. The trailers of `aws-chunked` are within the body; its decoder reads them.
     """
 
     __slots__ = ("_bytes", "_lines")
 
     def __init__(self, url: bytes, headers: Headers) -> None:
-        """Begin with what the head has used up."""
+        """Begin with the lines and bytes that the head has used."""
         self._lines, self._bytes = len(headers), size(url, headers)
 
     def count(self, name: bytes, value: bytes) -> None:
@@ -52,12 +52,12 @@ def weight(url: bytes, headers: Headers) -> int:
     return size(url, headers) + _OBJECTS * len(headers)
 
 
-def without_offer(headers: Headers) -> Headers:
+def drop_upgrade(headers: Headers) -> Headers:
     """Return the headers without those that offer another protocol."""
     return [header for header in headers if header[0] != b"upgrade"]
 
 
-def written(method: bytes, url: bytes, version: str, headers: Headers) -> bytes:
-    """Return a head as it stands on the wire; what the parser has taken has no line break in it."""
+def format_head(method: bytes, url: bytes, version: str, headers: Headers) -> bytes:
+    """Return a head as bytes for the wire; the parser has refused any line breaks in it."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)

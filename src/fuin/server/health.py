@@ -1,8 +1,8 @@
-"""What a worker knows of the server's health, for load balancers and monitors: unsigned, without a record, bounded.
+"""The server's health as one worker sees it, for load balancers and monitors: unsigned, without a record, bounded.
 
 `/health/live` says that this worker answers. `/health` and `/health/ready` say whether requests can be served: the
-keyholder answers, its log takes records, the database can be read, and the disks have room. All of it is looked at
-once a second at most, whoever asks and however often.
+keyholder answers, its log takes records, the database can be read, and the disks have free space. All of this is
+checked at most once a second, however many requests ask.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIVE = b"/health/live"
 PATHS = frozenset({b"/health", LIVE, b"/health/ready"})
 FRESH = 1.0  # seconds for which an answer is given again
 PROBE_LIMIT = 2.0  # seconds in which a part must answer
-ROOM = 16 * MIB  # free bytes below which a disk is full: what many requests write would not find room
+ROOM = 16 * MIB  # free bytes below which a disk counts as full: many requests would no longer find space
 
 OK, SILENT, UNKNOWN = "ok", "does not answer", "not known"
 _HEADERS = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
@@ -40,7 +40,7 @@ _GOOD = b'{"status":"ok"}'
 
 
 class Health:
-    """The health of one worker's server; its answers name parts and no causes, which the log has."""
+    """The health of one worker's server; its answers name the parts but not the causes, which are in the log."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -52,7 +52,7 @@ class Health:
         self._fresh_until = 0.0
 
     async def answer(self, path: bytes) -> Answer:
-        """Return the answer to a GET of one of PATHS."""
+        """Return the answer to a GET of one of `PATHS`."""
         if path == LIVE:
             return Answer(200, _HEADERS, _GOOD)
         wrong = {name: state for name, state in (await self.parts()).items() if state != OK}
@@ -97,7 +97,7 @@ class Health:
         return OK
 
     async def _disk(self) -> str:
-        """Look in a thread: a disk that hangs must not hold the event loop."""
+        """Look in a thread: a hanging disk must not stop the event loop."""
         settings = self._services.settings
         folders = (settings.data, settings.audit, settings.blobs)
         try:
@@ -107,13 +107,13 @@ class Health:
 
 
 def _clock() -> dict[str, str]:
-    """Return that the wall clock has jumped, if it has: requests are served, but what destroys waits (clock.py)."""
+    """Return the clock's state if the wall clock has jumped: requests are served, but what destroys waits."""
     held = CLOCK.state().held
     return {} if held is None else {"clock": f"held, {held}"}
 
 
 def _state(probe: asyncio.Future[str]) -> str:
-    """Return what a probe has found; whatever else comes of it is no good sign."""
+    """Return the state that a probe has found; an exception counts as a failure."""
     error = probe.exception()
     if error is None:
         return probe.result()
@@ -122,7 +122,7 @@ def _state(probe: asyncio.Future[str]) -> str:
 
 
 def _room(folders: tuple[os.PathLike[str], ...]) -> str:
-    """Tell whether the file systems of some folders have room for bytes and for files."""
+    """Return whether the file systems of some folders have space for bytes and for files, as a state."""
     for found in map(os.statvfs, folders):
         if found.f_bavail * found.f_frsize < ROOM or (found.f_files and not found.f_favail):
             return "is full"

@@ -1,9 +1,9 @@
-"""The timed jobs of a worker: keys to end or to rotate, imported material to end, blobs that no index names.
+"""The timed jobs of a worker: end and rotate keys, end imported material, sweep blobs that the index does not name.
 
-And the notes of where log and database are, by which a later start sees that one was cut off, or is older.
+They also note where log and database are, so that a later start sees whether one was cut off or is older.
 
-The first worker of a server has these jobs. With several nodes on one database each would run them: so they would need
-one owner. The sweep also knows the locks of this machine only, so with shared blobs it would take away another node's.
+The first worker of a server has these jobs. With several nodes on one database each node would run them, so they would
+need one owner. The sweep knows only this machine's locks, so with shared blobs it would remove another node's uploads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.kms import imports, janitor, rotation
 from fuin.s3.sweep import Sweeper
-from fuin.server import standing
+from fuin.server import agreement_notes
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
 from fuin.store.engine import epoch
 
@@ -30,23 +30,23 @@ _log = logging.getLogger("fuin.jobs")
 
 
 async def run(services: Services) -> None:
-    """Do what the time demands of keys and blobs again and again, by the time that both clocks agree on.
+    """Run all timed jobs again and again, by the time that both clocks agree on.
 
-    A key past its date is refused at once, its material is destroyed at most LOOK_EVERY seconds later. A failure is
-    logged and tried again, it never ends the job.
+    A key past its date is refused at once; its material is destroyed at most LOOK_EVERY seconds later. A failed job is
+    logged and tried again; it never ends the loop.
     """
     sweeper, timekeeper, noted = Sweeper(services), Timekeeper(), time.monotonic()
     marks = Marks(services)
     while True:
-        await _guarded("saving the steady time", timekeeper.save(services))
-        await _guarded("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
-        await _guarded("purge", janitor.purge(services, CLOCK.settled()))
-        await _guarded("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
-        await _guarded("rotation", rotation.rotate_due(services, CLOCK.settled()))
-        if time.monotonic() - noted >= standing.HOURLY:
+        await _run_job("saving the steady time", timekeeper.save(services))
+        await _run_job("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
+        await _run_job("purge", janitor.purge(services, CLOCK.settled()))
+        await _run_job("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
+        await _run_job("rotation", rotation.rotate_due(services, CLOCK.settled()))
+        if time.monotonic() - noted >= agreement_notes.HOURLY:
             noted = time.monotonic()
-            await _guarded("note of the log", standing.note_log_ahead(services.store, services.keyholder))
-        await _guarded("mark of the blobs", marks.renew())
+            await _run_job("note of the log", agreement_notes.note_log_ahead(services.store, services.keyholder))
+        await _run_job("mark of the blobs", marks.renew())
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -60,15 +60,15 @@ class Marks:
         self._serial: int | None = None  # then
 
     async def renew(self) -> None:
-        """Do so if a day has passed; raises StoreUnavailable."""
+        """Renew the mark if a day has passed; raises StoreUnavailable."""
         if self._serial is not None:
-            if self._clock() - self._noted < standing.DAILY:
+            if self._clock() - self._noted < agreement_notes.DAILY:
                 return
-            await asyncio.to_thread(standing.raise_mark, self._services.settings, self._serial)
+            await asyncio.to_thread(agreement_notes.raise_mark, self._services.settings, self._serial)
         self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_serial)
 
 
-async def _guarded(name: str, job: Awaitable[object]) -> None:
+async def _run_job(name: str, job: Awaitable[object]) -> None:
     try:
         await job
     except FuinError as error:

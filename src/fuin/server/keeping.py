@@ -1,8 +1,8 @@
-"""Keeping a child running: what ends or hangs is replaced, again and again, with pauses that grow.
+"""Keeping a child running: a child that ends or hangs is replaced, again and again, with pauses that grow.
 
-Only at the very first start does a child's failure end the server, since then somebody is there to see what is wrong.
-Later a disk that fails for hours, a certificate that is being replaced, or a root key that was moved away must not:
-the server refuses what it cannot do, says why, and comes back by itself.
+Only at the very first start does a child's failure end the server, since then somebody is there to see the reason.
+Later a disk that fails for hours, a certificate under replacement, or a moved root key must not end it: the server
+refuses what it cannot do, says why, and recovers by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fuin.server.process import say
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds before a child is started again
 QUICK = 2.0  # seconds; a child that lived shorter than this ended quickly
-FREE_ENDS = 3  # so many quick ends in a row are taken for accidents, before pauses grow
+FREE_ENDS = 3  # this many quick ends in a row count as accidents, before pauses grow
 
 T = TypeVar("T")
 Start = Callable[[], Coroutine[Any, Any, Child]]
@@ -29,18 +29,18 @@ Watch = Callable[[Child], Coroutine[Any, Any, str]]
 async def keep(start: Start, watch: Watch, ready: asyncio.Event, ending: asyncio.Event) -> None:
     """Keep one child running until `ending` is set, then stop it; sets `ready` when it has become ready.
 
-    `watch` returns when a child hangs, with what to say of it. Raises ChildFailed or OSError when the first one does
-    not start.
+    `watch` returns when a child hangs, with a sentence about it. Raises ChildFailed or OSError when the first child
+    does not start.
     """
     failures = 0
     while not ending.is_set():
         lived = 0.0
         try:
-            child = await _unless(ending, start())
+            child = await _run_until_ending(ending, start())
         except (ChildFailed, OSError) as error:
             if not ready.is_set():
                 raise
-            what = str(error)
+            reason = str(error)
         else:
             if child is None:
                 return
@@ -49,11 +49,11 @@ async def keep(start: Start, watch: Watch, ready: asyncio.Event, ending: asyncio
             end = await _end(child, watch, ending)
             if end is None:
                 return
-            what, lived = end, time.monotonic() - began
+            reason, lived = end, time.monotonic() - began
         failures = failures + 1 if lived < QUICK else 0
         pause = pause_after(failures)
-        say(f"{what}; starting again in {pause:.1f} s")
-        await _unless(ending, asyncio.sleep(pause))
+        say(f"{reason}; starting again in {pause:.1f} s")
+        await _run_until_ending(ending, asyncio.sleep(pause))
 
 
 def pause_after(failures: int) -> float:
@@ -62,11 +62,11 @@ def pause_after(failures: int) -> float:
 
 
 async def _end(child: Child, watch: Watch, ending: asyncio.Event) -> str | None:
-    """Wait until a child has ended, and end it when it hangs; returns how it ended, or None when that was asked for."""
+    """Wait until a child has ended, and end it when it hangs; returns how it ended, or None if `ending` was set."""
     gone = asyncio.ensure_future(child.wait())
     hangs = asyncio.ensure_future(watch(child))
     try:
-        await _unless(ending, asyncio.wait({gone, hangs}, return_when=asyncio.FIRST_COMPLETED))
+        await _run_until_ending(ending, asyncio.wait({gone, hangs}, return_when=asyncio.FIRST_COMPLETED))
         if ending.is_set():
             await stop(child)
             return None
@@ -83,8 +83,8 @@ async def _end(child: Child, watch: Watch, ending: asyncio.Event) -> str | None:
         child.close()
 
 
-async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what some work gives, or None when the end is asked for before that; the work is cancelled then."""
+async def _run_until_ending(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return the result of some work, or None if `ending` is set first; the work is then cancelled."""
     task = asyncio.ensure_future(work)
     waiter = asyncio.ensure_future(ending.wait())
     try:

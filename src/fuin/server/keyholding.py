@@ -1,4 +1,4 @@
-"""The keyholder as a child of the server, and how the command line reaches it while a server runs or does not."""
+"""The keyholder as a child of the server, and how the command line reaches it, whether a server runs or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fuin.keyholder.command import MODULE, Command
 from fuin.keyholder.wire.client import Keyholder
 from fuin.keyholder.wire.sockets import bind_unix
 from fuin.server import agreement, children, keeping, pulse, timekeeper
-from fuin.server.exclusive import AlreadyRunning, exclusive
+from fuin.server.data_lock import AlreadyRunning, lock_data
 from fuin.server.process import say
 
 if TYPE_CHECKING:
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 
 NAME = "the keyholder"
-# Seconds: a log without its snapshot is read at four seconds for each million records, and a root key may have been
-# sealed with more of Argon2id than is usual.
+# Seconds: reading a log without its snapshot takes four seconds for each million records, and a root key may be sealed
+# with unusually high costs of Argon2id.
 START_LIMIT = 600.0
 
 
 def needs_passphrase(settings: Settings) -> bool:
-    """Tell whether the root key, if there is one yet, is sealed by a passphrase."""
+    """Return whether there is a root key that a passphrase seals."""
     return offline.needs_passphrase(settings.root_key)
 
 
 class SocketGone(FuinError):
-    """The keyholder's socket no longer stands where everybody looks for it."""
+    """The keyholder's socket is no longer at its path."""
 
 
 class Listener:
     """The keyholder's listening socket; the supervisor keeps it, so a restart loses no waiting connection.
 
-    Somebody may delete or replace its file while the server runs (a folder that is put back, a cleaner of old files).
-    Then it is bound anew, since nobody could find the next keyholder.
+    Somebody may delete or replace its file while the server runs (a restored folder, a cleaner of old files). Then it
+    is bound again, since nobody could find the next keyholder otherwise.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,16 +64,16 @@ class Listener:
         self._socket.close()
 
     def check(self) -> None:
-        """Raise SocketGone when the file is not this socket's; its number is not given away while the socket lives."""
+        """Raise SocketGone when the file is not this socket's; its inode is not reused while the socket lives."""
         if self._file is None or _identity(self._path) != self._file:
-            raise SocketGone(f"{self._path} is gone, or is not the keyholder's any more")
+            raise SocketGone(f"{self._path} is gone, or no longer belongs to the keyholder")
 
     def descriptor(self) -> int:
-        """Return the socket's descriptor for a keyholder that is to be started; raises OSError when it cannot stand."""
+        """Return the socket's descriptor for the next keyholder; raises OSError when it cannot be bound."""
         try:
             self.check()
         except SocketGone as gone:
-            say(f"{gone}; it is made again")
+            say(f"{gone}; making it again")
             self._socket.close()
             self._bind()
         return self._socket.fileno()
@@ -87,7 +87,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def starter(settings: Settings, listener: Listener, passphrase: Secret | None) -> keeping.Start:
-    """Return a function that starts a keyholder and returns when it holds the opened root key.
+    """Return a function that starts a keyholder, and returns when the keyholder has opened the root key.
 
     The passphrase goes through a pipe, never through arguments or the environment.
     """
@@ -113,7 +113,7 @@ def starter(settings: Settings, listener: Listener, passphrase: Secret | None) -
 
 
 async def watch(settings: Settings, listener: Listener, child: children.Child) -> str:
-    """Return, when the keyholder does not answer although it runs, or cannot be found, what to say of it."""
+    """Return a sentence when the keyholder does not answer although it runs, or cannot be found."""
     keyholder = Keyholder(settings.keyholder_socket)
 
     async def sign() -> object:
@@ -136,35 +136,35 @@ def _filled_pipe(passphrase: Secret) -> int:
 
 
 @contextlib.asynccontextmanager
-async def reached(settings: Settings, passphrase: Callable[[], Secret | None]) -> AsyncIterator[Keyholder]:
-    """Yield a connected keyholder: the running server's, or one that lives as long as this block.
+async def open_keyholder(settings: Settings, passphrase: Callable[[], Secret | None]) -> AsyncIterator[Keyholder]:
+    """Yield a connected keyholder: the running server's, or one that runs as long as this block.
 
     `passphrase` is called only when a keyholder has to be started. Raises KeyholderUnavailable.
     """
     try:
-        with exclusive(settings), Listener(settings) as listener:
+        with lock_data(settings), Listener(settings) as listener:
             agreement.check(settings)  # a server that runs has done so
             timekeeper.start(settings)  # before the log has a record by a clock that may be wrong
             child = await starter(settings, listener, passphrase())()
             try:
-                async with _connected(settings) as keyholder:
+                async with _connect(settings) as keyholder:
                     yield keyholder
             finally:
                 await children.stop(child)
                 child.close()
     except AlreadyRunning:
-        async with _connected(settings) as keyholder:
+        async with _connect(settings) as keyholder:
             yield keyholder
 
 
 @contextlib.asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[Keyholder]:
+async def _connect(settings: Settings) -> AsyncIterator[Keyholder]:
     keyholder = Keyholder(settings.keyholder_socket)
     for attempt in range(10):
         try:
             await keyholder.connect()
             break
-        except KeyholderUnavailable:  # a server that is just starting
+        except KeyholderUnavailable:  # the server is just starting
             if attempt == 9:
                 raise
             await asyncio.sleep(0.5)

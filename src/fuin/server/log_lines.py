@@ -1,6 +1,6 @@
 """The server's log on standard error: bounded in the length of an entry and in entries a second.
 
-What strangers can do is not logged line by line; but whoever finds a fault could write the disk full with it.
+Requests of strangers are not logged line by line; but an attacker who finds a bug could fill the disk with its errors.
 """
 
 import logging
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from fuin.standard_error import write_line
 
 AT_ONCE = 50  # entries
-A_SECOND = 2.0  # entries, when so many were written
+A_SECOND = 2.0  # entries, after the first AT_ONCE
 LENGTH_AT_MOST = 8192  # characters of an entry, with its traceback
 
 
 class Sparing(logging.Filter):
-    """Lets entries through as long as they are few, and says in the next one how many it has left out."""
+    """Lets entries through as long as they are few; the next entry says how many were left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Sparing(logging.Filter):
         self._left, self._then, self._out = float(AT_ONCE), clock(), 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether there is room for an entry."""
+        """Return whether an entry may be written now."""
         now = self._clock()
         self._left, self._then = min(AT_ONCE, self._left + (now - self._then) * A_SECOND), now
         if self._left < 1:
@@ -46,7 +46,7 @@ class Short(logging.Formatter):
 
 
 class Lines(logging.Handler):
-    """Writes entries to standard error, and goes on without when that takes none."""
+    """Writes entries to standard error; if that fails, the entries are lost and the process continues."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the entry."""
@@ -54,7 +54,7 @@ class Lines(logging.Handler):
 
 
 def log_to_standard_error() -> None:
-    """Write the warnings and errors of this process there."""
+    """Write the warnings and errors of this process to standard error."""
     handler = Lines()
     handler.addFilter(Sparing())
     handler.setFormatter(Short("%(levelname)s %(name)s %(message)s"))

@@ -1,4 +1,4 @@
-"""What every process of the server does to itself at its start, and how it speaks. Linux: prctl(2), setrlimit(2)."""
+"""Settings that each process of the server makes at its start, and its output. Linux: prctl(2), setrlimit(2)."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process when its parent, a process id, ends, however that happens."""
+    """Ask the kernel to end this process when its parent (a process id) ends, for any reason."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -20,12 +20,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def forbid_core_dumps() -> None:
-    """Keep what passes through this process, and the passphrase in the supervisor, out of core files."""
+    """Keep secrets in this process, such as the supervisor's passphrase, out of core files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def learn_how_children_end() -> None:
-    """Take back that SIGCHLD is ignored, if it was at our start: the kernel would forget exit statuses (wait(2))."""
+    """Restore the default for SIGCHLD: if we started with it ignored, the kernel drops exit statuses (wait(2))."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 

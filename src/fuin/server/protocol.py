@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with bounds: on the size of headers and on the time that a silent client may hold a place.
+"""uvicorn's HTTP protocol with bounds: on the size of headers, and on the time that a silent client may hold a place.
 
-uvicorn bounds neither when httptools parses. Size is counted where bytes arrive; time is watched by
-one sweep over all connections every few seconds (sweep.py), so that a request pays for a clock reading, not a timer.
+With httptools, uvicorn bounds neither. Size is counted where bytes arrive; a sweep over all connections every few
+seconds watches the time (sweep.py), so that a request costs one clock reading, not a timer.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fuin.errors import FuinError
 from fuin.server import heads, target
+from fuin.server.bounds import Bounds
 from fuin.server.cycle import Cycle
 from fuin.server.handshake import CLOSE_TIME
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
-from fuin.server.held import Bounds
 from fuin.settings import KIB
 
 HEADER_TIME = 15.0  # seconds from the first byte of a request to the end of its headers
 IDLE_TIME = 60.0  # seconds without a byte in either direction while a request is under way
-PACE = 512  # bytes a second that a request must come with on average, once IDLE_TIME has passed
+PACE = 512  # bytes a second that a request must send on average, after IDLE_TIME
 PIPELINED_AT_MOST = 16  # requests that wait behind another; each takes kilobytes, and no AWS client pipelines at all
 KEEP_ALIVE = 75.0  # seconds between two requests; longer than clients' own pools keep an idle connection
-TLS_UNSENT = 256 * KIB  # bytes of answers that wait for the client before the application has to; else it is 512
+TLS_UNSENT = 256 * KIB  # unsent bytes of answers at which the application must wait; the loop's default is 512
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
-_VERSIONS = frozenset({"1.0", "1.1"})  # the parser also takes 0.9 and 2.0, which are spoken otherwise
+_VERSIONS = frozenset({"1.0", "1.1"})  # the parser also takes 0.9 and 2.0, which are other protocols
 _TLS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _NO_PLACE = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: text/plain\r\n"
@@ -40,8 +40,8 @@ _BAD_REQUEST = (
 )
 
 
-def decoded(path: bytes) -> str:
-    """Return the path as ASGI has it beside the raw one; the services read the raw one only."""
+def decode_path(path: bytes) -> str:
+    """Return the decoded path, which ASGI has beside the raw one; the services use the raw one only."""
     if path == b"/":
         return "/"
     text = path.decode("latin-1")
@@ -53,14 +53,14 @@ class TooManyPipelined(FuinError):
 
 
 class NotUnderstood(FuinError):
-    """Ends the parsing: a tunnel, another version of HTTP, or a head that reads otherwise when it is read again."""
+    """Ends the parsing: a tunnel, another version of HTTP, or a head that differs when it is parsed again."""
 
 
 class _Answered:
-    """Stands for the cycle of a request that has had its answer.
+    """Takes the place of a request's cycle after its answer.
 
-    A connection that kept the cycle itself would keep the request's headers and the rest of its body while it is idle,
-    and the two would refer to each other: only the garbage collector would ever give back their memory.
+    If an idle connection kept the cycle itself, it would also keep the request's headers and the rest of its body, and
+    the two would refer to each other: only the garbage collector could free their memory.
     """
 
     response_started = response_complete = True
@@ -68,7 +68,7 @@ class _Answered:
 
     @property
     def message_event(self) -> _Answered:
-        """Return what uvicorn's protocol calls `set` of when the connection is lost."""
+        """Return the object on which uvicorn's protocol calls `set` when the connection is lost."""
         return self
 
     def set(self) -> None:
@@ -83,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _received = 0  # bytes of the piece at hand
     _request_bytes = 0  # received since the piece in which the request at hand began
-    _framing = 0  # bytes of the request at hand that were no body, since its begin or since the last piece of its body
+    _framing = 0  # bytes of the request at hand that are not body, since its start or the last piece of its body
     _in_headers = True  # a connection that never sends a request is closed like a silent one
     _receiving = False  # the request's head or body
     _holds = False  # something that is counted in the worker's bounds
@@ -96,16 +96,16 @@ class BoundedProtocol(HttpToolsProtocol):
     _answered = 0.0  # the last request
 
     def __init__(self, *given: Any, bounds: Bounds | None = None, **named: Any) -> None:
-        """Take what uvicorn gives, and the bounds of the worker; without any, this connection has bounds of its own."""
+        """Take uvicorn's arguments and the worker's bounds; without bounds, this connection makes its own."""
         super().__init__(*given, **named)
         self._bounds = bounds or Bounds()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to watch the time, or turn away whom there is no place for."""
+        """Begin to watch the time, or turn the client away if no place is free."""
         super().connection_made(transport)
         self._began = self._last_sign = self._answered = self.loop.time()
         self.url, self.headers, self.cycle = b"", [], _ANSWERED
-        tls = transport.get_extra_info("ssl_object")  # told as ASGI's TLS extension does
+        tls = transport.get_extra_info("ssl_object")  # for ASGI's TLS extension
         self._extensions = {} if tls is None else {"tls": {"tls_version": _TLS.get(tls.version())}}
         if tls is not None:
             transport.set_write_buffer_limits(TLS_UNSENT)
@@ -114,11 +114,11 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.close()
 
     def abandon(self) -> None:
-        """Let go of the parser, which refers back: a handshake has failed, so that no connection is made, or lost."""
+        """Drop the parser, which refers back: after a failed handshake no connection is made, or lost."""
         self.parser = None
 
     def data_received(self, data: bytes) -> None:
-        """Note the sign of life, feed the parser, and refuse headers and trailers that have no end."""
+        """Note the sign of life, feed the parser, and refuse endless headers and trailers."""
         self._last_sign = self.loop.time()
         self._received = received = len(data)
         self._request_bytes += received
@@ -129,13 +129,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade as offer:
-            if not self._has_declined(offer, data):
+            if not self._read_without_offer(offer, data):
                 return
         if self._in_headers or self._framing > HEADER_LIMIT:
             self._check_framing()
 
     def _check_framing(self) -> None:
-        """Refuse what is not the body, when there is more of it than anybody sends: it may be kept until its end."""
+        """Refuse a head or trailers that are longer than any client sends: they could be kept until their end."""
         if (self._framing > HEADER_LIMIT or len(self.headers) > HEADER_COUNT) and not self.transport.is_closing():
             self._refuse("The request's headers are too large.")
         elif self._in_headers:
@@ -152,8 +152,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _note_held(self) -> None:
-        """Count what is kept of unfinished and waiting requests; called only when there is something, or was."""
-        size = self._body_held + sum(waiting[0].held for waiting in self.pipeline)  # type: ignore[attr-defined]
+        """Count the kept bytes of unfinished and waiting requests; called only when this number can change."""
+        size = self._body_held + sum(waiting[0].held_bytes for waiting in self.pipeline)  # type: ignore[attr-defined]
         if self._in_headers:
             size += heads.weight(self.url, self.headers) + self._framing
         if self._unread:
@@ -165,7 +165,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._bounds.held.forget(self)
 
     def _refuse(self, text: str) -> None:
-        """Answer 400 and close; without an answer where it would be taken for another one's, or a part of one."""
+        """Answer 400 and close; without an answer where a client could take it for another one, or for part of it."""
         cycle: Any = self.cycle
         in_body = self._receiving and not self._in_headers
         if self.pipeline or (cycle.response_started if in_body else not cycle.response_complete):
@@ -173,35 +173,35 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.send_400_response(text)
 
-    def _has_declined(self, offer: Exception, data: bytes) -> bool:
-        """Read on as if the request had not offered another protocol, which is not taken (RFC 9110 section 7.8).
+    def _read_without_offer(self, offer: Exception, data: bytes) -> bool:
+        """Read on as if the request had not offered another protocol, which is not accepted (RFC 9110 section 7.8).
 
-        The parser leaves out the body of a request that offers. So a new one is told the same head without the offer,
-        and it finds the body and what follows by the same rules as any other. Returns False when they are broken.
+        The parser skips the body of a request with such an offer. So a new parser gets the same head without the offer,
+        and finds the body and later requests by the usual rules. Returns False when the request breaks them.
         """
         rest: bytes | None = data[offer.args[0] :]
         try:
             while rest is not None:
-                self._begin_anew()
-                rest = self._fed(rest)
+                self._restart_without_offer()
+                rest = self._feed(rest)
         except (httptools.HttpParserError, NotUnderstood):
             self._refuse("Invalid HTTP request received.")
             return False
         return True
 
-    def _fed(self, data: bytes) -> bytes | None:
-        """Feed the parser; returns what is behind a request that offers another protocol, if there is one."""
+    def _feed(self, data: bytes) -> bytes | None:
+        """Feed the parser; returns the bytes after a request that offers another protocol, or None."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             return data[offer.args[0] :]
         return None
 
-    def _begin_anew(self) -> None:
-        """Let a new parser begin the request that offered; a signature may cover the offer, so its header stays."""
+    def _restart_without_offer(self) -> None:
+        """Let a new parser begin the request again; a signature may cover the offer, so its header stays."""
         headers = self.headers
-        kept = heads.without_offer(headers)
-        head = heads.written(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
+        kept = heads.drop_upgrade(headers)
+        head = heads.format_head(self.parser.get_method(), self.url, self.parser.get_http_version(), kept)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         self.url, self.headers = b"", []
@@ -220,7 +220,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._note_held()
 
     def note_unread(self) -> None:
-        """Note that the client does not read its answers as fast as it asks; a stream waits for it by itself."""
+        """Note that the client reads its answers more slowly than it asks; a stream waits for it by itself."""
         self._unread = True
         self._note_held()
 
@@ -231,13 +231,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._began = self._last_sign
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, under its name in lower case; the parser tells of trailers in the same way."""
+        """Keep a header, under its name in lower case; the parser reports trailers in the same way."""
         if self._in_headers:
             self.headers.append((name.lower(), value))
         else:
-            self._on_trailer(name, value)
+            self._count_trailer(name, value)
 
-    def _on_trailer(self, name: bytes, value: bytes) -> None:
+    def _count_trailer(self, name: bytes, value: bytes) -> None:
         fields: Any = self.headers
         if not isinstance(fields, Trailers):
             fields = Trailers(self.url, fields)
@@ -252,7 +252,7 @@ class BoundedProtocol(HttpToolsProtocol):
         ):
             raise HeadersTooLarge
         if self.parser.should_upgrade():
-            self._expect_anew()
+            self._leave_for_restart()
             return
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
@@ -267,7 +267,7 @@ class BoundedProtocol(HttpToolsProtocol):
         scope: Any = {
             "type": "http", "asgi": _ASGI, "http_version": version, "server": self.server, "client": self.client,
             "scheme": self.scheme, "root_path": "", "headers": headers, "state": {},
-            "method": self.parser.get_method().decode("ascii"), "path": decoded(path), "raw_path": path,
+            "method": self.parser.get_method().decode("ascii"), "path": decode_path(path), "raw_path": path,
             "query_string": query, "extensions": self._extensions,
         }  # fmt: skip
         earlier = self.cycle
@@ -282,14 +282,14 @@ class BoundedProtocol(HttpToolsProtocol):
             if len(self.pipeline) > PIPELINED_AT_MOST:
                 raise TooManyPipelined
 
-    def _expect_anew(self) -> None:
-        """Leave a request that offers another protocol until it is begun without the offer."""
+    def _leave_for_restart(self) -> None:
+        """Leave a request that offers another protocol, until it begins again without the offer."""
         if self.parser.get_method() == b"CONNECT":
             raise NotUnderstood
         self._receiving = self._in_headers = False
 
     def default_lines(self) -> bytes:
-        """Return the headers that all answers have, as they stand on the wire; uvicorn renews them each second."""
+        """Return the headers of all answers, as bytes for the wire; uvicorn renews them each second."""
         headers = self.server_state.default_headers
         if headers is not self._defaults:
             lines = [b"%b: %b\r\n" % (name.title(), value) for name, value in headers]
@@ -297,23 +297,23 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._default_lines
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, and close; the names of headers are spelled as in all answers."""
+        """Answer 400 to a malformed request, and close; the names of headers are spelled as in all answers."""
         self.transport.write(_BAD_REQUEST % (self.default_lines(), len(msg), msg.encode("ascii")))
         self.transport.close()
 
     def _start(self, cycle: Cycle) -> None:
         cycle.task = task = self.loop.create_task(cycle.run_asgi(self.app))
-        self.tasks.add(task)  # where it is until its end, of which uvicorn waits for when the server ends
+        self.tasks.add(task)  # until its end: uvicorn waits for these tasks when the server ends
 
     def on_body(self, body: bytes) -> None:
-        """Hand on a piece of the body; what comes after the answer is dropped."""
+        """Hand on a piece of the body; pieces after the answer are dropped."""
         self._framing = 0
         cycle: Any = self.cycle
         if not cycle.response_complete:
             cycle.add(body)
 
     def on_message_complete(self) -> None:
-        """Tell the request's task that its body is whole, and keep nothing for the next one."""
+        """End the request's body, and keep nothing for the next request."""
         if not self._receiving:
             return
         self._receiving = False
@@ -328,7 +328,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the next pipelined request; the sweep, not a timer, ends a connection that stays idle."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
-            self._let_go()
+            self._forget_requests()
             return
         self._last_sign = self._answered = self.loop.time()
         if self.pipeline:  # and nothing more is read before it is empty
@@ -341,11 +341,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._note_held()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request at hand, and let go of all of them."""
+        """Report the loss to the request at hand, and drop all requests."""
         super().connection_lost(exc)
-        self._let_go()
+        self._forget_requests()
 
-    def _let_go(self) -> None:
+    def _forget_requests(self) -> None:
         self.cycle = _ANSWERED
         self.pipeline.clear()
         if self._holds:
@@ -365,11 +365,11 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.loop.call_later(CLOSE_TIME, self._end_closing)
 
-    def silent_too_long(self, now: float, keep_alive: float = KEEP_ALIVE) -> bool:
-        """Tell whether this connection makes no progress, or hardly any, through the client's silence or slowness."""
+    def is_silent_too_long(self, now: float, keep_alive: float = KEEP_ALIVE) -> bool:
+        """Return whether this connection makes little or no progress because its client is silent or slow."""
         if self._in_headers:
             return now - self._began > HEADER_TIME
-        if self._receiving and not self.flow.read_paused and self._too_slow(now):
+        if self._receiving and not self.flow.read_paused and self._is_too_slow(now):
             return True
         silence = now - self._last_sign
         cycle = self.cycle
@@ -378,6 +378,6 @@ class BoundedProtocol(HttpToolsProtocol):
         waits_for_body = cycle.more_body and not self.flow.read_paused
         return (waits_for_body or self.flow.write_paused) and silence > IDLE_TIME
 
-    def _too_slow(self, now: float) -> bool:
-        """Tell whether the request comes drop by drop: whoever holds back a body holds memory, and old rights."""
+    def _is_too_slow(self, now: float) -> bool:
+        """Return whether the request is sent too slowly: a held-back body holds memory, and old rights."""
         return self._request_bytes < (now - self._began - IDLE_TIME) * PACE

@@ -1,7 +1,7 @@
-"""Whether a child process is alive in more than name: it gives signs of life, and one that gives none is replaced.
+"""Signs of life of child processes: a child that gives no sign for too long is replaced.
 
-How long it may be silent depends on what it can be busy with. A child that the kernel shows as waiting for a disk
-(state D, proc(5)) is left alone however long that takes: it could not even be killed, and another one would wait too.
+How long it may be silent depends on its longest task. A child that the kernel shows as waiting for a disk (state D,
+proc(5)) is left alone however long that takes: it cannot even be killed, and another one would wait too.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Patience:
     stopped: float
 
 
-# The longest turns of the keyholder: 4 MiB of requests, a snapshot of a million last uses, 64 MiB of log to write anew;
-# some two seconds each. Requests to one that hangs end within 15 seconds at the latest (keyholder/wire/connection.py).
+# The longest turns of the keyholder: 4 MiB of requests, a snapshot of a million last uses, 64 MiB of log to write
+# again; about two seconds each. Requests to a hanging keyholder end within 15 seconds (keyholder/wire/connection.py).
 KEYHOLDER = Patience(silent=10.0, stopped=3.0)
-# A worker's loop stands still while SQLite waits for another process's write, or a policy of thousands of grants is
-# weighed: seconds. A stopped one holds only its own connections.
+# A worker's loop stops for seconds while SQLite waits for another process's write, or thousands of grants are
+# evaluated. A stopped worker holds only its own connections.
 WORKER = Patience(silent=30.0, stopped=10.0)
 
 
 async def silence(name: str, pid: int, sign: Callable[[], Awaitable[object]], patience: Patience) -> str:
-    """Return, once a process has been silent for too long, how to say so; `sign` returns with its next sign of life.
+    """Return a sentence when a process has been silent for too long; `sign` returns at its next sign of life.
 
-    Time is counted in steps that were really waited for: a machine that slept, or gave us no time, proves nothing.
+    Only steps in which we really waited are counted: a machine that slept, or gave us no time, proves nothing.
     """
     silent = stopped = 0.0
     waiting: asyncio.Future[object] | None = None

@@ -1,4 +1,4 @@
-"""The request quotas that `fuin serve` is told, for the command line, which does not know the services."""
+"""The request quotas of `fuin serve`, for the command line, which may not import the services."""
 
 from fuin.kms.throttling import read_quotas
 

@@ -12,9 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.audit.segments import segments
-from fuin.server import agreement, children, first_start, keeping, keyholding, process, pulse, standing, timekeeper, tls
+from fuin.server import (
+    agreement,
+    agreement_notes,
+    children,
+    first_start,
+    keeping,
+    keyholding,
+    process,
+    pulse,
+    timekeeper,
+    tls,
+)
 from fuin.server.config import WorkerConfig
-from fuin.server.exclusive import exclusive
+from fuin.server.data_lock import lock_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +48,7 @@ async def supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.set)
-    with exclusive(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
+    with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
         seen, accepted = agreement.check(settings, new_log=not segments(settings.audit))
@@ -51,9 +62,9 @@ async def supervise(
             if not await first_of(opened, keyholder, drain):
                 return
             access = await first_start.ensure_account(settings)
-            await standing.settle(settings, seen, accepted)
+            await agreement_notes.settle(settings, seen, accepted)
             await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
-            await standing.note_stop(settings)
+            await agreement_notes.note_stop(settings)
         finally:
             seal.set()
             await keyholder
@@ -89,12 +100,12 @@ async def run_workers(
 
 
 async def watch(worker: children.Child) -> str:
-    """Return, when a worker's event loop stands still, what to say of it."""
+    """Return a sentence when a worker's event loop has stopped."""
     return await pulse.silence(worker.name, worker.pid, worker.sign, pulse.WORKER)
 
 
 async def first_of(event: asyncio.Event, task: asyncio.Task[None], ending: asyncio.Event) -> bool:
-    """Wait for the event and return True, or False when the end is asked for first; raises what ends the task first."""
+    """Return True at the event, or False if `ending` is set first; raises the task's error if it ends before both."""
     waiters = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(ending.wait())}
     await asyncio.wait({*waiters, task}, return_when=asyncio.FIRST_COMPLETED)
     for waiter in waiters:
@@ -116,7 +127,7 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 def with_tls(settings: Settings) -> Settings:
-    """Return the settings with the self-signed certificate in place, if one was asked for."""
+    """Return the settings with the self-signed certificate, if one was asked for."""
     if not settings.tls_self_signed:
         return settings
     certificate, key = tls.self_signed(settings.data / "tls", settings.host, settings.s3_domains)
@@ -124,7 +135,7 @@ def with_tls(settings: Settings) -> Settings:
 
 
 def url_of(settings: Settings) -> str:
-    """Return the endpoint as a client on this machine writes it."""
+    """Return the endpoint URL for a client on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"

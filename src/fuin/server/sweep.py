@@ -1,4 +1,4 @@
-"""What a worker does every few seconds beside its requests: closes who is silent, and gives back memory."""
+"""A worker's sweep every few seconds: close silent connections, and give back memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fuin.server.protocol import KEEP_ALIVE, BoundedProtocol
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-    from fuin.server.held import Bounds
+    from fuin.server.bounds import Bounds
 
 SWEEP_EVERY = 2.5  # seconds
 CROWDED_KEEP_ALIVE = 5.0  # seconds that a connection may be idle while most places are taken
 
 
 async def sweep(state: ServerState, bounds: Bounds) -> None:
-    """Close silent connections, for ever, idle ones sooner when places become few; and give back what they leave."""
+    """Close silent connections again and again, idle ones sooner when places become few, and give back their memory."""
     loop = asyncio.get_running_loop()
     connections: set[Any] = state.connections
     leftovers = Leftovers()
@@ -27,6 +27,6 @@ async def sweep(state: ServerState, bounds: Bounds) -> None:
         now = loop.time()
         keep_alive = CROWDED_KEEP_ALIVE if bounds.is_crowded(len(connections)) else KEEP_ALIVE
         for connection in list(connections):
-            if isinstance(connection, BoundedProtocol) and connection.silent_too_long(now, keep_alive):
+            if isinstance(connection, BoundedProtocol) and connection.is_silent_too_long(now, keep_alive):
                 connection.transport.abort()
         leftovers.look(now, state.total_requests, len(connections), bounds.held.total)

@@ -1,4 +1,4 @@
-"""What a request line asks for: RFC 9112 section 3.2."""
+"""The target of a request line, and its host: RFC 9112 section 3.2."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _PORTS = {b"http": b":80", b"https": b":443"}
 
 
 # RFC 3986 section 3.2.2
-_OF_HOSTS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]"
+_HOST_CHARACTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]"
 
 
 class UnknownHost(FuinError):
-    """More than one Host header, none where there must be one, or one that is no name and port."""
+    """More than one Host header, a missing one, or one that is not a name and port."""
 
 
 class UnknownTarget(FuinError):
@@ -20,23 +20,23 @@ class UnknownTarget(FuinError):
 
 
 def check_host(headers: list[tuple[bytes, bytes]], version: str) -> None:
-    """Raise UnknownHost unless it is clear whom a request is for: RFC 9112 section 3.2.
+    """Raise UnknownHost unless a request names exactly one host: RFC 9112 section 3.2.
 
-    Of two hosts a proxy in front may have judged the one, and we would answer as the other.
+    With two hosts, a proxy in front may have checked one of them, and we would answer as the other.
     """
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) != 1:
         if hosts or version != "1.0":
             raise UnknownHost("there must be one Host header")
-    elif hosts[0].translate(None, _OF_HOSTS):
+    elif hosts[0].translate(None, _HOST_CHARACTERS):
         raise UnknownHost("the Host header names no host")
 
 
 def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the path and query of a target in absolute form (`http://host/path`), which a server must take.
 
-    Section 3.2.2: the host of the target counts, not the Host header. A client signs the Host that it sends, so that
-    the two must be the same; where there is no Host header, the target's becomes it. Raises UnknownTarget.
+    Section 3.2.2: the host of the target counts, not the Host header. A client signs the Host that it sends, so the two
+    must be the same; without a Host header, the target's host takes its place. Raises UnknownTarget.
     """
     scheme, found, rest = target.partition(b"://")
     port = _PORTS.get(scheme.lower())
@@ -49,11 +49,11 @@ def origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
     named = [value for name, value in headers if name == b"host"]
     if not named:
         headers.append((b"host", host))
-    elif {_whole(value, port) for value in named} != {_whole(host, port)}:
+    elif {_comparable_host(value, port) for value in named} != {_comparable_host(host, port)}:
         raise UnknownTarget("the target names another host than the Host header")
     return path if path.startswith(b"/") else b"/" + path
 
 
-def _whole(host: bytes, port: bytes) -> bytes:
+def _comparable_host(host: bytes, port: bytes) -> bytes:
     """Return a host as it is compared: RFC 9110 section 4.2.3 has case and the default port not matter."""
     return host.strip().lower().removesuffix(port)

@@ -1,4 +1,4 @@
-"""The server's part of the steady time: begun at the start, saved by the timed jobs, told when the clock has jumped.
+"""The server's part of the steady time: begin it at the start, save it in the timed jobs, warn when the clock jumps.
 
 `fuin.clock` has the rules; here are the database, the audit log and the warnings. See docs/decisions/0009.
 """
@@ -37,7 +37,7 @@ _log = logging.getLogger("fuin.clock")
 
 
 class Waiting(NamedTuple):
-    """What is due by the wall clock and waits: ARNs of keys to destroy, of imported material to destroy, to rotate."""
+    """ARNs of keys that wait although due by the wall clock: to delete, to lose imported material, to rotate."""
 
     keys: list[str]
     materials: list[str]
@@ -45,15 +45,15 @@ class Waiting(NamedTuple):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many wait of each kind."""
+        """Return the number of keys that wait, for each kind."""
         return {name: len(arns) for name, arns in self._asdict().items()}
 
     def is_within(self, other: Waiting) -> bool:
-        """Tell whether nothing waits that does not in the other."""
+        """Return whether everything that waits here also waits in the other."""
         return all(set(mine) <= set(others) for mine, others in zip(self, other, strict=True))
 
 
-class Shown(NamedTuple):
+class ClockReport(NamedTuple):
     """One look at the clocks and at what waits, as a person sees it."""
 
     seen: Reading
@@ -64,11 +64,11 @@ class Shown(NamedTuple):
 def start(settings: Settings) -> None:
     """Begin the steady time of a database that has none, with the time of the log's last record.
 
-    To be called before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds
-    no account here: it begins with the wall clock, since there is nothing else, and nothing that could end.
+    Call it before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds no
+    account here: it begins with the wall clock, since nothing else is known, and nothing exists that could end.
     """
     if not settings.database.exists() or not settings.database.stat().st_size:
-        return  # an empty one is not this function's to make
+        return  # this function does not make the schema of an empty one
     store = Store.open(settings)
     try:
         first = store.read_sync(installation.find_meta)
@@ -87,7 +87,7 @@ def begin_first(conn: Connection, limit: float) -> None:
     rows.save(conn, clock.begin(seen, seen.wall, limit))
 
 
-def look(store: Store) -> Kept:
+def adopt_saved_time(store: Store) -> Kept:
     """Take over the steady time from the database into this process, and return it. Raises NotFound."""
     seen = clock.read()
     return _believe(store.read_sync(rows.existing), seen)
@@ -100,26 +100,26 @@ def _believe(saved: Kept, seen: Reading) -> Kept:
 
 
 async def follow(services: Services) -> None:
-    """Look again and again, for ever, so that a confirmation reaches every worker."""
+    """Adopt the saved time again and again, so that a confirmation reaches every worker."""
     while True:
         await asyncio.sleep(LOOK_EVERY)
         try:
             seen = clock.read()
             _believe(await services.store.read(rows.existing), seen)
         except FuinError as error:
-            _log.warning("the steady time could not be read, and is counted on: %s", error)
+            _log.warning("the steady time could not be read; counting continues: %s", error)
 
 
 class Timekeeper:
-    """Saves the steady time, and says when the wall clock jumps and when the two agree again."""
+    """Saves the steady time, and warns when the wall clock jumps and when the two agree again."""
 
     def __init__(self) -> None:
-        self._said = float("-inf")  # when a jump was last warned of, by the monotonic clock
+        self._said = float("-inf")  # when the last warning about a jump was, by the monotonic clock
 
     async def save(self, services: Services) -> None:
-        """Look at the clocks and save what they say; raises StoreUnavailable, KeyholderUnavailable or NotFound.
+        """Read the clocks and save the times; raises StoreUnavailable, KeyholderUnavailable or NotFound.
 
-        That a hold begins or ends stands in the audit log before it is saved.
+        The audit log says that a hold begins or ends before this is saved.
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
@@ -134,7 +134,7 @@ class Timekeeper:
     async def _say(self, store: Store, before: Kept, after: Kept, seen: Reading) -> None:
         if after.held is None:
             if before.held is not None:
-                _log.warning("the wall clock and the time that was counted agree again: nothing waits any more")
+                _log.warning("the wall clock and the counted time agree again: nothing waits any longer")
             return
         if seen.monotonic - self._said < REMIND_EVERY:
             return
@@ -143,12 +143,12 @@ class Timekeeper:
         _log.warning(
             "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock. "
             "See `fuin clock`; if the wall clock is right, `fuin clock confirm` lets them be carried out.",
-            tell(after), *waiting.counts.values(),
+            describe_clocks(after), *waiting.counts.values(),
         )  # fmt: skip
 
 
 def find_waiting(conn: Connection, kept: Kept) -> Waiting:
-    """Return what is due by the wall clock, but not by what has been counted."""
+    """Return the keys that are due by the wall clock, but not by the counted time."""
     settled = 0.0 if kept.held == clock.BEHIND else min(kept.wall, kept.steady)
     found = []
     for due in (keys.expired_keys, imports.list_expired, rotations.list_due):
@@ -158,41 +158,41 @@ def find_waiting(conn: Connection, kept: Kept) -> Waiting:
     return Waiting(*found)
 
 
-def tell(kept: Kept) -> str:
-    """Return in one sentence how the two clocks stand to each other, without a full stop."""
+def describe_clocks(kept: Kept) -> str:
+    """Return a sentence, without a full stop, that compares the wall clock with the counted time."""
     try:
         apart: object = timedelta(seconds=round(abs(kept.wall - kept.steady)))
     except OverflowError:  # a damaged row
         apart = "more than 2.7 million years"
     if kept.held is None:
-        return "the wall clock and the time that was counted agree"
+        return "the wall clock and the counted time agree"
     if kept.held == AHEAD:
-        return f"the wall clock is {apart} ahead of the time that was counted: it was set, or the machine was off"
-    return f"the wall clock is {apart} behind the time that was counted: it is wrong now, or was before"
+        return f"the wall clock is {apart} ahead of the counted time: it was set, or the machine was off"
+    return f"the wall clock is {apart} behind the counted time: it is wrong now, or was wrong before"
 
 
-def look_at(store: Store) -> Shown:
-    """Return what a person is shown before a confirmation, or instead of one. Raises NotFound."""
+def report_clocks(store: Store) -> ClockReport:
+    """Return the clocks and what waits, to be shown to a person before a confirmation. Raises NotFound."""
     seen = clock.read()
     kept = clock.advance(store.read_sync(rows.existing), seen)
-    return Shown(seen, kept, store.read_sync(find_waiting, kept))
+    return ClockReport(seen, kept, store.read_sync(find_waiting, kept))
 
 
-async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Shown) -> None:
-    """Take the wall clock for right, as the operator says, on the record first. Raises NotFound, FuinError.
+async def confirm(store: Store, keyholder: Keyholder, account: str, shown: ClockReport) -> None:
+    """Accept the wall clock as right, as the operator says; record this first. Raises NotFound, FuinError.
 
-    What holds is what was `shown`: people answer late, and the clock may have jumped meanwhile.
+    The confirmation is for the report that was `shown`: people answer late, and the clock may have jumped meanwhile.
     """
-    seen, before, waiting = look_at(store)
+    seen, before, waiting = report_clocks(store)
     if clock.has_jumped(shown.seen, seen) or not waiting.is_within(shown.waiting):
-        raise FuinError("the clock or what waits has changed since it was shown: nothing was confirmed; look again")
+        raise FuinError("the clock or what waits has changed since it was shown: nothing was confirmed; check again")
     facts = {**_facts(before), "waiting": waiting.counts}
     act = administration.Act("ConfirmClock", account, {"clock": facts})
     await administration.carry_out(store, keyholder, act, lambda conn: rows.confirm(conn, seen))
 
 
 async def _draft(store: Store, before: Kept, after: Kept) -> bytes:
-    """Return the audit record of a hold that begins, or ends by itself."""
+    """Return the draft about a hold that begins, or ends by itself."""
     began = after.held is not None
     waiting = await store.read(find_waiting, after)
     facts = {**_facts(after if began else before), "waiting": waiting.counts}
@@ -209,7 +209,7 @@ def _facts(kept: Kept) -> dict[str, Any]:
 
 
 def iso(moment: float) -> str:
-    """Return a time as people and records read it, to the second, in UTC; a year that there is not becomes a number."""
+    """Return a time in ISO 8601, in UTC to the second; for an impossible year, the number of seconds."""
     try:
         return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""TLS for trying out: a self-signed certificate for the names and addresses of this machine's loopback."""
+"""TLS for trying out: a self-signed certificate for the names and addresses of this machine's loopback interface."""
 
 import datetime
 import ipaddress
@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-DAYS = 825  # the longest life that common clients take
-RENEWED = 30  # days before the end of it
+DAYS = 825  # the longest validity that common clients accept
+RENEWED = 30  # days before its end
 
 
 def self_signed(folder: Path, host: str, domains: tuple[str, ...] = ()) -> tuple[Path, Path]:
-    """Return the paths of a certificate and its key in `folder`, made on first use and anew a month before they expire.
+    """Return the paths of a certificate and its key in `folder`, made on first use and again a month before it expires.
 
-    The certificate carries `localhost`, `127.0.0.1`, `::1` and `host`: some clients match names only, some need a dot.
-    It carries each of the `domains` with the names below it, and is made anew when it lacks one.
+    The certificate is for `localhost`, `127.0.0.1`, `::1` and `host`: some clients match names only, some need a dot.
+    It is also for each of the `domains` with the names below it, and is made again when it lacks one.
     """
     certificate, key = folder / "cert.pem", folder / "key.pem"
     if _serve(certificate, key, domains):
@@ -36,9 +36,9 @@ def self_signed(folder: Path, host: str, domains: tuple[str, ...] = ()) -> tuple
 
 
 def _serve(certificate: Path, key: Path, domains: tuple[str, ...]) -> bool:
-    """Tell whether the two files are there, belong together, last, and name the domains.
+    """Return whether the two files exist, belong together, are valid long enough, and name the domains.
 
-    A crash may have left one old and one new.
+    A crash may have left one old file and one new.
     """
     try:
         made = x509.load_pem_x509_certificate(certificate.read_bytes())
@@ -77,7 +77,7 @@ def _certificate(private: ec.EllipticCurvePrivateKey, host: str, domains: tuple[
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=DAYS))
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        # No authority: rustls, and so all Rust clients, refuse one as a server's certificate (CaUsedAsEndEntity).
+        # Not an authority: rustls, and so all Rust clients, refuse one as a server's certificate (CaUsedAsEndEntity).
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(private, hashes.SHA256())

@@ -19,9 +19,9 @@ from fuin.gate.services import Services
 from fuin.keyholder.wire.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
+from fuin.server.bounds import Bounds, places
 from fuin.server.config import WorkerConfig
 from fuin.server.handshake import Handshakes
-from fuin.server.held import Bounds, places
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
 
 BEAT_EVERY = 1.0  # seconds
-# Seconds that a thread may run on while another one waits for the interpreter. The event loop waits for it several
-# times in a request while a list is read, and Python's 5 ms each time were 15 together: docs/decisions/0011.
+# Seconds that a thread may run while another one waits for the interpreter. While a list is read, the event loop waits
+# for it several times in a request; with Python's 5 ms that made 15 together: docs/decisions/0011.
 SWITCH = 0.001
 DRAIN = 30  # seconds that requests under way get to finish after SIGTERM
 
 
 async def open_services(settings: Settings) -> Services:
-    """Open this worker's store and its connection to the keyholder, without which it serves errors, and its health."""
+    """Open this worker's store and its connection to the keyholder; without the latter it serves errors and health."""
     keyholder = Keyholder(settings.keyholder_socket)
     with contextlib.suppress(KeyholderUnavailable):
         await keyholder.connect()
     store = Store.open(settings)
-    timekeeper.look(store)
+    timekeeper.adopt_saved_time(store)
     return Services(settings, store, keyholder)
 
 
@@ -59,7 +59,7 @@ class WorkerServer(uvicorn.Server):
         self._handshakes: Handshakes | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen; under TLS the connections are accepted here, where their handshakes are counted."""
+        """Begin to listen; TLS connections are accepted here, so that their handshakes are counted."""
         if self.config.ssl is None:
             await super().startup(sockets)
             return
@@ -74,15 +74,15 @@ class WorkerServer(uvicorn.Server):
         return BoundedProtocol(self.config, self.server_state, self.lifespan.state, bounds=self._bounds)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer what is under way, and end."""
+        """Answer the requests under way, and end."""
         if self._handshakes is not None:
             self._handshakes.end()
         await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
-        """Report readiness, then run until told to stop."""
+        """Report readiness, then run until the server must stop."""
         gc.collect()
-        gc.freeze()  # the service models and policies stay: the collector need not walk them again and again
+        gc.freeze()  # the service models and policies stay: the collector need not visit them each time
         gc.set_threshold(20_000, 20, 50)
         os.set_blocking(self._ready, False)
         os.write(self._ready, b"ready\n")
@@ -94,19 +94,19 @@ class WorkerServer(uvicorn.Server):
             watch.cancel()
 
     def _beat(self) -> None:
-        """Give the supervisor a sign of life each second, also while requests under way get to finish at the end."""
+        """Give the supervisor a sign of life each second, also while the last requests finish at the end."""
         with contextlib.suppress(OSError):
             os.write(self._ready, b".")
         asyncio.get_running_loop().call_later(BEAT_EVERY, self._beat)
 
 
 def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
-    """Return what this worker does beside requests: the timed jobs, or only to follow the time that they save."""
+    """Return this worker's background task: the timed jobs, or only to follow the time that they save."""
     return jobs.run if config.jobs else timekeeper.follow
 
 
 def serve(config: WorkerConfig) -> None:
-    """Serve until SIGTERM, then drain; when it cannot begin, the supervisor is told why."""
+    """Serve until SIGTERM, then drain; when serving cannot begin, report the reason to the supervisor."""
     sys.setswitchinterval(SWITCH)
     settings = config.settings
     application = Application(lambda: open_services(settings), job_of(config))
@@ -115,7 +115,7 @@ def serve(config: WorkerConfig) -> None:
     server = WorkerServer(
         uvicorn.Config(
             application,
-            http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # it is called, no more
+            http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # uvicorn only calls it
             loop="uvloop",
             ws="none",
             lifespan="on",

@@ -44,6 +44,6 @@ class Clients:
 def _config(service: str, options: dict[str, Any]) -> Config:
     common: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "read_timeout": 60}
     if service == "s3":
-        # A loopback address has no bucket's name before it; and boto3 presigns by version 2 unless it is told better.
+        # A loopback address has no bucket's name before it; and boto3 presigns by version 2 unless it learns better.
         common |= {"s3": {"addressing_style": "path"}, "signature_version": "s3v4"}
     return Config(**common | options)

@@ -20,8 +20,8 @@ class AlreadyRunning(FuinError):
 
 
 @contextlib.contextmanager
-def exclusive(settings: Settings) -> Iterator[None]:
-    """Hold the data folder's lock; raises AlreadyRunning when somebody else does."""
+def lock_data(settings: Settings) -> Iterator[None]:
+    """Hold the data folder's lock; raises AlreadyRunning when another process holds it."""
     settings.prepare()
     descriptor = os.open(settings.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

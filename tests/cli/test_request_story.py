@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fuin.audit.reader import Entry
-from fuin.cli.audit import chosen
-from fuin.cli.story import tell
+from fuin.cli.audit import filter_entries
+from fuin.cli.request_story import request_steps
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1ae927d7-589b-474b-b85a-8b35488e1038"
 OTHER = "arn:aws:kms:us-east-1:123456789012:key/00000000-589b-474b-b85a-8b35488e1038"
@@ -63,13 +63,13 @@ def read_facts(**more: Any) -> dict[str, Any]:
 
 def one(entries: list[Entry], start: str) -> str:
     """Return the one step that starts so."""
-    (step,) = [step for step in tell(entries) if step.startswith(start)]
+    (step,) = [step for step in request_steps(entries) if step.startswith(start)]
     return step
 
 
 def test_nothing_is_told_of_nothing() -> None:
     """No records, no steps."""
-    assert tell([]) == []
+    assert request_steps([]) == []
 
 
 def test_an_upload_is_told_in_the_order_of_events() -> None:
@@ -84,7 +84,7 @@ def test_an_upload_is_told_in_the_order_of_events() -> None:
         f"1,428 bytes of ciphertext were stored, {SEALED} in the header: 03e4.",
         "Answered with success",
     )
-    steps = tell(upload())
+    steps = request_steps(upload())
     assert len(steps) == len(starts)
     assert all(step.startswith(start) for step, start in zip(steps, starts, strict=True)), steps
 
@@ -106,14 +106,16 @@ def test_the_key_is_asked_for_as_the_caller() -> None:
 
 def test_a_direct_request_to_kms_is_nobody_elses() -> None:
     """Who asks KMS directly asks for themselves."""
-    told = tell([entry("kms:Decrypt", did="decrypt", decisions=[decision("kms:Decrypt", KEY, "so")], **USE)])
+    told = request_steps([entry("kms:Decrypt", did="decrypt", decisions=[decision("kms:Decrypt", KEY, "so")], **USE)])
     assert not any("object store" in step for step in told)
     assert any("opened a ciphertext made under the KMS key" in step for step in told)
 
 
 def test_stars_in_reasons_stay() -> None:
     """A resource of * is no name that could be said shorter."""
-    told = tell([entry("kms:ListKeys", decisions=[decision("kms:ListKeys", "*", "statement 1, allows kms:* on *")])])
+    told = request_steps(
+        [entry("kms:ListKeys", decisions=[decision("kms:ListKeys", "*", "statement 1, allows kms:* on *")])]
+    )
     assert told[1].endswith("because statement 1, allows kms:* on *.")
 
 
@@ -129,7 +131,7 @@ def test_stars_in_reasons_stay() -> None:
 def test_a_download_says_what_is_decrypted(content_range: str | None, said: str) -> None:
     """How many bytes of which range, of how many parts, and that each frame is verified before it leaves."""
     facts = read_facts() if content_range is None else read_facts(range=content_range)
-    steps = tell([entry("s3:GetObject", did="decrypt", facts=facts, **USE)])
+    steps = request_steps([entry("s3:GetObject", did="decrypt", facts=facts, **USE)])
     assert "The object has 20,000,000 bytes in 3 parts, each a message of its own: aa, bb, cc." in steps
     assert any(said in step for step in steps), steps
     assert any("opened the encrypted data key that lies beside the ciphertext" in step for step in steps)
@@ -138,14 +140,14 @@ def test_a_download_says_what_is_decrypted(content_range: str | None, said: str)
 
 def test_looking_at_an_object_decrypts_nothing() -> None:
     """HeadObject has the same facts and uses no key."""
-    assert not any("decrypt" in step for step in tell([entry("s3:HeadObject", facts=read_facts())]))
+    assert not any("decrypt" in step for step in request_steps([entry("s3:HeadObject", facts=read_facts())]))
 
 
 def test_a_download_that_failed_later_decrypts_nothing() -> None:
     """When an error follows the use of the key, the error is the end."""
     facts = read_facts()
     failed = entry("s3:GetObject", facts=facts, error="InternalError")
-    steps = tell([entry("s3:GetObject", did="decrypt", facts=facts, **USE), failed])
+    steps = request_steps([entry("s3:GetObject", did="decrypt", facts=facts, **USE), failed])
     assert not any("worker then decrypts" in step for step in steps)
     assert steps[-1] == "Answered with the error InternalError."
 
@@ -155,7 +157,7 @@ def test_a_part_is_told_as_one() -> None:
     facts = {**PLACE, "encryption": "aws:kms", "keyArn": KEY, "context": CONTEXT, "part": 2, "frameLength": 262144}
     done = {**facts, "plaintextBytes": 8_388_608, "storedBytes": 8_390_057, "blob": "9d9b"}
     uses = entry("s3:UploadPart", did="decrypt", facts=facts, **USE)
-    steps = tell([uses, entry("s3:UploadPart", facts=done, sequence=9)])
+    steps = request_steps([uses, entry("s3:UploadPart", facts=done, sequence=9)])
     assert "s3://papers/a.txt, part 2 of an upload, signed" in steps[0]
     assert f"Encryption is aws:kms with the key {KEY}: as its upload was begun." in steps
     assert "8,390,057 bytes of ciphertext were stored, the upload's encrypted data key in the header: 9d9b." in steps
@@ -178,7 +180,7 @@ def test_a_completed_upload_says_what_it_is_made_of() -> None:
 def test_a_repeated_completion_changed_nothing() -> None:
     """The second request is no second object."""
     facts = {**PLACE, "repeated": True}
-    assert "The upload had been completed before: nothing was changed." in tell(
+    assert "The upload had been completed before: nothing was changed." in request_steps(
         [entry("s3:CompleteMultipartUpload", facts=facts)]
     )
 
@@ -188,7 +190,7 @@ def test_a_copy_names_the_key_of_each_side() -> None:
     facts = {**PLACE, "copySource": "other/b.txt", "encryption": "aws:kms", "keyArn": OTHER}
     target = {**facts, "encryptionChosenBy": "request header"}
     source = entry("s3:CopyObject", did="decrypt", facts=facts, **{**USE, "key": OTHER})
-    steps = tell([source, entry("s3:CopyObject", did="data-key", facts=target, sequence=9, **USE)])
+    steps = request_steps([source, entry("s3:CopyObject", did="data-key", facts=target, sequence=9, **USE)])
     assert "s3://papers/a.txt, a copy of s3://other/b.txt, signed" in steps[0]
     chosen = [step for step in steps if step.startswith("Encryption")]
     assert chosen == [
@@ -198,7 +200,7 @@ def test_a_copy_names_the_key_of_each_side() -> None:
 
 
 def test_the_services_own_key_needs_no_right() -> None:
-    """Under SSE-S3 no decision about the key is told, and why."""
+    """Under SSE-S3 the steps have no decision about the key, and say why."""
     facts = {**PLACE, "encryption": "AES256", "encryptionChosenBy": "service default"}
     step = one([entry("s3:PutObject", did="data-key", facts=facts, **USE)], "Encryption")
     assert "the object store's own, for which the caller needs no right: neither the request nor the bucket" in step
@@ -209,7 +211,7 @@ def test_a_refused_use_says_that_the_key_was_not_used() -> None:
     refused = decision("kms:Decrypt", KEY, f"no identity-based policy allows kms:Decrypt on {KEY}", allowed=False)
     facts = read_facts(refusedUse=USE)
     record = entry("s3:GetObject", facts=facts, decisions=[refused], error="AccessDenied", message="No.")
-    steps = tell([record])
+    steps = request_steps([record])
     assert "REFUSED, because no identity-based policy allows kms:Decrypt on it." in steps[2]
     assert steps[3:] == [
         f"kms:Decrypt, bound to the encryption context {BOUND}: the keyholder was not asked, and the key was not used.",
@@ -218,8 +220,8 @@ def test_a_refused_use_says_that_the_key_was_not_used() -> None:
 
 
 def test_what_the_keyholder_refused_is_an_error() -> None:
-    """A ciphertext that does not open is told as refused by the keyholder."""
-    steps = tell([entry("kms:Decrypt", did="decrypt", outcome="tampered", **USE)])
+    """A ciphertext that does not open is shown as refused by the keyholder."""
+    steps = request_steps([entry("kms:Decrypt", did="decrypt", outcome="tampered", **USE)])
     assert "the keyholder REFUSED to do what was asked: tampered" in steps[1]
     assert steps[-1] == "Answered with an error: tampered."
 
@@ -227,7 +229,7 @@ def test_what_the_keyholder_refused_is_an_error() -> None:
 def test_a_buckets_default_is_told() -> None:
     """Putting a default says which key it is from now on."""
     facts = {"bucket": "papers", "encryption": "aws:kms", "defaultKey": KEY}
-    steps = tell([entry("s3:PutBucketEncryption", facts=facts)])
+    steps = request_steps([entry("s3:PutBucketEncryption", facts=facts)])
     assert " on s3://papers, signed" in steps[0]
     assert steps[1] == f"The bucket's default encryption is now aws:kms, with the key {KEY}."
 
@@ -235,13 +237,16 @@ def test_a_buckets_default_is_told() -> None:
 def test_a_buckets_setting_is_told() -> None:
     """What was put, or that it was removed; not where the request was refused."""
     facts = {"bucket": "papers", "settings": {"versioning": {"Status": "Suspended"}}}
-    steps = tell([entry("s3:PutBucketVersioning", facts=facts)])
+    steps = request_steps([entry("s3:PutBucketVersioning", facts=facts)])
     assert steps[1] == """The bucket's versioning is now {"Status": "Suspended"}."""
     facts = {"bucket": "papers", "settings": {"publicAccessBlock": None}}
     assert (
-        tell([entry("s3:DeletePublicAccessBlock", facts=facts)])[1] == "The bucket's publicAccessBlock is now not set."
+        request_steps([entry("s3:DeletePublicAccessBlock", facts=facts)])[1]
+        == "The bucket's publicAccessBlock is now not set."
     )
-    assert len(tell([entry("s3:DeletePublicAccessBlock", facts=facts, error="AccessDenied", message="No.")])) == 2
+    assert (
+        len(request_steps([entry("s3:DeletePublicAccessBlock", facts=facts, error="AccessDenied", message="No.")])) == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,7 +254,7 @@ def test_a_buckets_setting_is_told() -> None:
 )
 def test_who_signs_nothing(operation: str, said: str) -> None:
     """Commands on the server sign nothing and are not strangers; a request without signature is one."""
-    assert said in tell([entry(operation, access_key="")])[0]
+    assert said in request_steps([entry(operation, access_key="")])[0]
 
 
 @pytest.mark.parametrize(
@@ -257,14 +262,14 @@ def test_who_signs_nothing(operation: str, said: str) -> None:
     [upload()[:1], [entry("kms:DisableKey", about="change")], [entry("kms:CreateKey", did="create-material")]],
 )
 def test_without_a_closing_record_nothing_is_a_success(unfinished: list[Entry]) -> None:
-    """What was announced or begun is not told as done."""
-    assert tell(unfinished)[-1].startswith("There is no record of the outcome")
+    """An announced or begun change is not shown as done."""
+    assert request_steps(unfinished)[-1].startswith("There is no record of the outcome")
 
 
 @pytest.mark.parametrize(("about", "said"), [("change", "change"), ("delete", "deletion")])
 def test_an_announced_change_is_told_with_its_outcome(about: str, said: str) -> None:
     """The record before the change is a step, and the closing one the end."""
-    steps = tell([entry("kms:DisableKey", about=about), entry("kms:DisableKey", sequence=9)])
+    steps = request_steps([entry("kms:DisableKey", about=about), entry("kms:DisableKey", sequence=9)])
     assert steps[1:] == [
         f"The {said} was put on the record before it was done: audit record 7.",
         "Answered with success; this record was on the disk before the answer left.",
@@ -273,35 +278,35 @@ def test_an_announced_change_is_told_with_its_outcome(about: str, said: str) -> 
 
 def test_a_command_is_recorded_before_it_is_done() -> None:
     """Of what is done on the server's machine, the log knows that it was begun."""
-    assert tell([entry("fuin:PutUserPolicy", access_key="")])[-1] == (
+    assert request_steps([entry("fuin:PutUserPolicy", access_key="")])[-1] == (
         "This was put on the record before it was done; the command says whether it was."
     )
 
 
 def test_temporary_credentials_are_named() -> None:
-    """Who signs with a session's access key is told with its role and with who asked for it; so is what is given."""
+    """A session's access key is shown with its role and with who asked for it; so are issued credentials."""
     role, alice = "arn:aws:iam::123456789012:role/reader", "arn:aws:iam::123456789012:user/alice"
     session = {"of": role, "name": "night", "issuer": alice, "issuerAccessKey": "AKIAALICE", "sourceIdentity": "al"}
     issued = {"accessKey": "ASIANEXT", "until": "2026-01-31T12:00:00Z"}
     facts = {"session": session, "issued": issued}
-    told = tell([entry("sts:AssumeRole", access_key="ASIAONE", facts=facts)])
+    told = request_steps([entry("sts:AssumeRole", access_key="ASIAONE", facts=facts)])
     assert told[1] == (
         f"These are temporary credentials of {role}, given to {alice}, who signed with access key AKIAALICE; "
         "the source identity is al."
     )
     assert told[-2] == "Temporary credentials were given: access key ASIANEXT, until 2026-01-31T12:00:00Z."
-    refused = tell([entry("sts:AssumeRole", facts=facts, error="AccessDenied")])
+    refused = request_steps([entry("sts:AssumeRole", facts=facts, error="AccessDenied")])
     assert not any("were given" in step for step in refused)
 
 
 def test_a_request_in_pieces_is_told_once() -> None:
-    """Of a long list some names are told, with the decision about them; without a closing record that is said."""
+    """A long list shows some names, with the decision about them; a missing closing record is reported."""
     many = {**decision("s3:DeleteObject", f"{OBJECT}/0", f"statement 1, allows it on {OBJECT}/0"),
             "resources": [f"{OBJECT}/{number}" for number in range(40)]}  # fmt: skip
     more: dict[str, Any] = {"pieces": 1, "facts": {"bucket": "papers", "objects": 40}}
     piece = entry("s3:DeleteObjects", decisions=[many], about="delete", piece=1)
     announced = entry("s3:DeleteObjects", about="delete", sequence=8, **more)
-    told = tell([piece, announced, entry("s3:DeleteObjects", sequence=9, **more)])
+    told = request_steps([piece, announced, entry("s3:DeleteObjects", sequence=9, **more)])
     others = ", ".join(f"{OBJECT}/{number}" for number in range(1, 11))
     assert told[1] == (
         f"s3:DeleteObject on {OBJECT}/0, and the same on {others} and 29 more (--json names them all): allowed, "
@@ -309,16 +314,16 @@ def test_a_request_in_pieces_is_told_once() -> None:
     )
     assert told[2] == "The deletion was put on the record before it was done: audit record 8."
     assert told[3:] == ["Answered with success; this record was on the disk before the answer left."]
-    assert tell([piece])[-1].startswith("There is no record of the outcome")
+    assert request_steps([piece])[-1].startswith("There is no record of the outcome")
 
 
 def test_long_values_are_told_by_what_is_known_of_them() -> None:
-    """A note is told by its beginning, its length and its hash, wherever it stands."""
+    """A note is shown by its beginning, its length and its hash, in every place."""
     note = {"sha256": "0" * 64, "bytes": 1024, "begins": "abc"}
     known = f"abc… (1,024 bytes, SHA-256 {'0' * 64})"
     reasons = {"sha256": "1" * 64, "bytes": 9000, "items": 2, "holds": ["one", note]}
     refused = {"action": "s3:GetObject", "resource": note, "allowed": False, "because": reasons}
-    told = tell(
+    told = request_steps(
         [entry("s3:GetObject", facts={"bucket": "b", "key": note}, decisions=[refused], error="X", message=note)]
     )
     assert f"on s3://b/{known}, signed with" in told[0]
@@ -329,9 +334,9 @@ def test_long_values_are_told_by_what_is_known_of_them() -> None:
 
 
 def test_a_success_that_refused_a_part_says_so() -> None:
-    """DeleteObjects answers 200 also when it deletes nothing; whoever looks for attempts must find it."""
+    """DeleteObjects answers 200 even if it deletes nothing; a search for attempts must find it."""
     partly = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 29})
-    assert tell([partly])[-1] == "Answered with 200, but 29 of 30 were refused in it."
+    assert request_steps([partly])[-1] == "Answered with 200, but 29 of 30 were refused in it."
     whole = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 0})
     failed = entry("s3:GetObject", error="AccessDenied")
-    assert list(chosen([partly, whole, failed], None, None, refused=True)) == [partly, failed]
+    assert list(filter_entries([partly, whole, failed], None, None, refused=True)) == [partly, failed]

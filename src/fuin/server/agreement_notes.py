@@ -1,4 +1,4 @@
-"""What a start, an hour and a stop write down, so that later starts can tell whether database, log and blobs agree."""
+"""Notes at each start, hour and stop, from which later starts see whether database, log and blobs agree."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from fuin.server.agreement import Refused, Witnesses
     from fuin.settings import Settings
 
-HOURLY = 3600.0  # seconds from one note of the log's place to the next
+HOURLY = 3600.0  # seconds from one note of the log's position to the next
 DAILY = 24 * HOURLY  # seconds from one mark of the blobs to the next, while a server runs
 _PATIENCE = 3.0  # seconds with a keyholder that does not answer, when the server ends
 
 
 async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused]) -> None:
-    """Put on the record what was knowingly accepted, and write down where log and blobs are at this start.
+    """Record the accepted disagreements, and note the positions of log and blobs at this start.
 
-    After it database, log and blobs agree, so that no later start needs an option.
+    Afterwards database, log and blobs agree, so that no later start needs an option.
     """
     remind(settings, accepted)
     store, keyholder = Store.open(settings), Keyholder(settings.keyholder_socket)
@@ -44,7 +44,7 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
             _, serial = store.commit_sync(lambda conn: _accept(conn, seen))
             for act in acts:
                 await keyholder.record(act.draft(commit=serial))
-        await note_log(store, keyholder)  # first, so that the mark's serial is one that no database from before has
+        await note_log(store, keyholder)  # first, so that no older database has the mark's serial
         mark(settings, store)
     finally:
         await keyholder.close()
@@ -52,11 +52,11 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
 
 
 def remind(settings: Settings, accepted: Sequence[Refused]) -> None:
-    """Say which options had nothing to accept: one that stays would accept the next loss without a question."""
+    """Report options with nothing to accept: if they stay, they accept the next loss without a question."""
     used = {refused.finding.option for refused in accepted}
     for option in sorted({finding.option for finding in Finding if finding.option} - used):
         if getattr(settings, option):
-            say(f"--{option.replace('_', '-')} has nothing to accept: take it out, or it accepts the next loss unasked")
+            say(f"--{option.replace('_', '-')} has nothing to accept: remove it, or it accepts the next loss unasked")
 
 
 def _operation(finding: Finding) -> str:
@@ -64,7 +64,7 @@ def _operation(finding: Finding) -> str:
 
 
 def _accept(conn: Connection, seen: Witnesses) -> None:
-    """Bring the database past all that the others know of it; what was moved out of the way before is kept for good."""
+    """Raise the database's serial above all that the others know; blobs moved to orphans before are kept for good."""
     marked = 0 if seen.mark is None else seen.mark.serial
     epoch.begin_branch(conn, max(seen.commit, marked))
     accepted = epoch.read_serial(conn) + 1  # the serial of this very commit
@@ -75,18 +75,18 @@ def _accept(conn: Connection, seen: Witnesses) -> None:
 
 
 def mark(settings: Settings, store: Store) -> None:
-    """Mark the blobs' folder with the database's serial of now, and note that in the database."""
+    """Mark the blobs' folder with the database's present serial, and note that in the database."""
     standing = store.read_sync(installation.find_standing)
     marker.write(settings.blobs, Marker(standing.installation, standing.serial))
     store.write_sync(installation.put_values, {"blobs": str(standing.serial)})
 
 
 def raise_mark(settings: Settings, serial: int) -> None:
-    """Bring the mark to a serial of a day ago, so that an older database is told also when no server has started since.
+    """Raise the mark to a serial of a day ago, so that an older database is detected even if no server started since.
 
-    A day late, since a backup that is made while the server runs copies the database before it ends with the blobs. The
-    database is not told: blobs that were copied a moment earlier are not older than it. Where no mark is, none is made:
-    a disk that is not mounted any more would be taken for the blobs. Raises StoreUnavailable.
+    It is a day late, since a backup of a running server copies the database before it ends with the blobs. The database
+    does not note it: blobs that were copied a moment earlier are not older than the database. A missing mark is not
+    made: an unmounted disk's empty folder would be taken for the blobs. Raises StoreUnavailable.
     """
     there = marker.read(settings.blobs)
     if there is not None and there.serial < serial:
@@ -94,17 +94,17 @@ def raise_mark(settings: Settings, serial: int) -> None:
 
 
 async def note_log(store: Store, keyholder: Keyholder) -> None:
-    """Note the log's last record in the database: a log that lacks it later was cut off. At a start and a stop."""
+    """Note the log's last record in the database, at a start and a stop: a later log without it was cut off."""
     position = await keyholder.status()
     noted = LogPosition(position.sequence, position.head).text
     store.write_sync(installation.put_values, {"log": noted, "log_next": None})
 
 
 async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
-    """Note the log's last record for an hour from now, and let hold what was noted an hour ago.
+    """Note the log's last record for use in an hour, and put the note of an hour ago into force.
 
-    So a copy of the log that is up to an hour older than the copy of the database beside it passes: a backup that is
-    made while the server runs copies the log first.
+    So a copy of the log may be up to an hour older than the copy of the database beside it: a backup of a running
+    server copies the log first.
     """
     position = await keyholder.status()
     noted = LogPosition(position.sequence, position.head).text
@@ -120,7 +120,7 @@ def _note_ahead(conn: Connection, noted: str) -> None:
 
 
 async def note_stop(settings: Settings) -> None:
-    """Note the log's last record when the workers have ended, before the keyholder does; what hinders it is said."""
+    """Note the log's last record after the workers have ended and before the keyholder ends; report a failure."""
     try:
         store, keyholder = Store.open(settings, create=False), Keyholder(settings.keyholder_socket)
         try:
@@ -129,4 +129,4 @@ async def note_stop(settings: Settings) -> None:
             await keyholder.close()
             store.close()
     except (FuinError, TimeoutError) as error:
-        say(f"the log's place could not be noted: {str(error) or 'the keyholder does not answer'}")
+        say(f"the log's position could not be noted: {str(error) or 'the keyholder does not answer'}")

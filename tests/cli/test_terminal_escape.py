@@ -6,16 +6,16 @@ from fuin.audit import reader
 from fuin.audit.reader import Entry
 from fuin.cli.audit import as_line
 from fuin.cli.explain import explain
-from fuin.cli.plain import plain
+from fuin.cli.terminal_escape import escape
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\u202e"
 
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     """Controls, line ends and marks that turn the text's direction are shown by their numbers; all else stays."""
-    assert plain(HOSTILE) == "\\x1b]0;pwned\\x07\\x1b[2J\\u202e"
-    assert plain("a\nb\ud800") == "a\\nb\\ud800"
-    assert plain("schlüssel 鍵 🔑") == "schlüssel 鍵 🔑"
+    assert escape(HOSTILE) == "\\x1b]0;pwned\\x07\\x1b[2J\\u202e"
+    assert escape("a\nb\ud800") == "a\\nb\\ud800"
+    assert escape("schlüssel 鍵 🔑") == "schlüssel 鍵 🔑"
 
 
 def test_explain_and_show_escape(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fuin.s3 import marker
-from fuin.server import jobs, standing
+from fuin.server import agreement_notes, jobs
 from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
 from fuin.store.engine import epoch, installation
@@ -21,7 +21,7 @@ async def _values(place: Place) -> dict[str, str]:
 async def _noted_ahead(place: Place) -> LogPosition:
     """Note the log's place for later and return it."""
     position = await place.services.keyholder.status()
-    await standing.note_log_ahead(place.services.store, place.services.keyholder)
+    await agreement_notes.note_log_ahead(place.services.store, place.services.keyholder)
     return LogPosition(position.sequence, position.head)
 
 
@@ -46,21 +46,21 @@ def test_note_of_an_hour_holds_an_hour_later(tmp_path: Path) -> None:
 
 
 async def _noted_at_once(place: Place) -> None:
-    await standing.note_log(place.services.store, place.services.keyholder)
+    await agreement_notes.note_log(place.services.store, place.services.keyholder)
 
 
 def test_an_option_that_stays_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """An option that has accepted something now is silent; one that had nothing to accept would take the next loss."""
     settings = replace(Settings(data=tmp_path), accept_older_database=True, accept_older_log=True)
-    standing.remind(settings, [Refused(Finding.OLDER_DATABASE, {})])
+    agreement_notes.remind(settings, [Refused(Finding.OLDER_DATABASE, {})])
     told = capfd.readouterr().err.splitlines()
-    assert told == ["fuin: --accept-older-log has nothing to accept: take it out, or it accepts the next loss unasked"]
-    standing.remind(Settings(data=tmp_path), [])
+    assert told == ["fuin: --accept-older-log has nothing to accept: remove it, or it accepts the next loss unasked"]
+    agreement_notes.remind(Settings(data=tmp_path), [])
     assert capfd.readouterr().err == ""
 
 
 def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
-    """A server that runs for long marks its blobs anew, with the serial of a day ago; the database is not told."""
+    """A long-running server marks its blobs again, with the serial of a day ago; the database does not note it."""
     place = Place(tmp_path)
     try:
         place.run(_marked_for_days(place))
@@ -81,12 +81,12 @@ async def _marked_for_days(place: Place) -> None:
         mark = marker.read(settings.blobs)
         return None if mark is None else mark.serial
 
-    assert await after(standing.DAILY) is None, "where no mark is, none is made"
+    assert await after(agreement_notes.DAILY) is None, "where no mark is, none is made"
     assert store.read_sync(epoch.read_serial) == first + 1
     marker.write(settings.blobs, marker.Marker("here", 0))
-    assert await after(standing.DAILY - 1) == 0
+    assert await after(agreement_notes.DAILY - 1) == 0
     assert await after(1) == first + 1
-    assert await after(standing.DAILY) == first + 3
+    assert await after(agreement_notes.DAILY) == first + 3
     assert "blobs" not in store.read_sync(installation.find_values)
     marker.write(settings.blobs, marker.Marker("here", 1000))
-    assert await after(standing.DAILY) == 1000, "it is never lowered"
+    assert await after(agreement_notes.DAILY) == 1000, "it is never lowered"

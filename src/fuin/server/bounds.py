@@ -1,8 +1,8 @@
-"""What clients may make a worker hold before anything of them is proven: places for connections, and memory.
+"""Bounds on what unauthenticated clients can make a worker hold: places for connections, and memory.
 
-A client without credentials can begin a request and hold back the rest: its head, a body whose hash has to be known
-before the signature can be checked, or requests behind an answer that it does not read. Each is bounded for a
-connection; here is the bound on all of them together. What arrives whole, as nearly everything does, is never counted.
+A client without credentials can begin a request and hold back the rest: its head, a body whose hash is needed before
+the signature can be checked, or requests behind an answer that it does not read. Each is bounded for one connection;
+here is the bound on all of them together. A request that arrives whole, as nearly all do, is never counted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Protocol
 from fuin.settings import MIB
 
 HELD_AT_MOST = 64 * MIB  # bytes of unfinished requests in one worker
-ROOM = 0.75  # of that is left when connections had to be closed, so that this is done seldom
+ROOM = 0.75  # the share of HELD_AT_MOST to which closing connections brings it down, so that this is rare
 CONNECTIONS = 4096  # of one worker, unless `--connections` says otherwise
-CROWDED = 0.75  # of the places are taken: idle connections have to go sooner
-DESCRIPTORS = 256  # that are kept for files, the store and the keyholder
+CROWDED = 0.75  # the share of taken places from which idle connections are closed sooner
+DESCRIPTORS = 256  # kept for files, the store and the keyholder
 
 
 class Holder(Protocol):
@@ -25,10 +25,10 @@ class Holder(Protocol):
         """End at once, without an answer."""
 
 
-class Held:
-    """The bytes that connections hold; when they are too many, those that hold most are closed.
+class HeldBytes:
+    """The bytes that connections hold; when they are too many, the connections that hold most are closed.
 
-    So whoever sends small requests, as clients of key services do, is not refused because others hold back large ones.
+    So small requests, which clients of key services send, are not refused because others hold back large ones.
     """
 
     __slots__ = ("_at_most", "_sizes", "total")
@@ -39,14 +39,14 @@ class Held:
         self.total = 0
 
     def note(self, holder: Holder, size: int) -> None:
-        """Note how much one connection holds by now, and make room if that is too much for all."""
+        """Note how much one connection holds, and make room if all together hold too much."""
         self.total += size - self._sizes.get(holder, 0)
         self._sizes[holder] = size
         if self.total > self._at_most:
             self._make_room()
 
     def forget(self, holder: Holder) -> None:
-        """Note that a connection holds nothing any more."""
+        """Note that a connection no longer holds anything."""
         self.total -= self._sizes.pop(holder, 0)
 
     def _make_room(self) -> None:
@@ -64,13 +64,13 @@ class Bounds:
 
     def __init__(self, connections: int = CONNECTIONS, held_at_most: int = HELD_AT_MOST) -> None:
         self.connections = connections
-        self.held = Held(held_at_most)
+        self.held = HeldBytes(held_at_most)
 
     def is_crowded(self, connections: int) -> bool:
-        """Tell whether most places are taken."""
+        """Return whether most places are taken."""
         return connections > self.connections * CROWDED
 
 
 def places(wanted: int, descriptors: int) -> int:
-    """Return how many connections a worker may have that can open so many files; half of them where they are few."""
+    """Return how many connections a worker may have, given its file descriptors; where these are few, half of them."""
     return min(wanted, max(descriptors - DESCRIPTORS, descriptors // 2))

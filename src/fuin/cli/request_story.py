@@ -1,4 +1,4 @@
-"""What a request's audit records tell, as numbered steps for people: pure text, no I/O."""
+"""A request's audit records as numbered steps for people: pure text, no I/O."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ KEY_USES = {
     "decapsulate": "opened an encapsulated shared secret",
     "get-public-key": "returned the public key",
 }
-OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt on the object store's request
+OPENED = "opened the encrypted data key that lies beside the ciphertext"  # a decrypt for the object store
 CHOSEN_BY = {
     "request header": "the request named it",
     "bucket default": "the bucket's default encryption names it",
     "service default": "neither the request nor the bucket names one, so the service's own default holds",
 }
 AS_BEGUN = "as its upload was begun"
-NOT_CHOSEN = {  # where nothing is to be chosen any more; for all other operations, the object says it
+NOT_CHOSEN = {  # where the encryption is already fixed; for all other operations, the object has it
     "s3:UploadPart": AS_BEGUN,
     "s3:UploadPartCopy": "as the source, or the upload, has it",
     "s3:CompleteMultipartUpload": AS_BEGUN,
 }
-UNFINISHED_BY_USE = {  # the use of the key is not their end: a record of the outcome follows
+UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outcome follows
     "kms:CreateKey", "s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:UploadPartCopy",
     "s3:CompleteMultipartUpload",
 }  # fmt: skip
@@ -56,27 +56,27 @@ _OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"
 
 
-def tell(entries: Sequence[Entry]) -> list[str]:
-    """Return the steps of one request, in the order of its records; empty when there are none."""
+def request_steps(entries: Sequence[Entry]) -> list[str]:
+    """Return the steps of one request, in the order of its records; empty without records."""
     if not entries:
         return []
-    steps = [_asked(entries[0], entries[-1]), *_session(entries[-1])]
+    steps = [_request_step(entries[0], entries[-1]), *_session_step(entries[-1])]
     for entry in entries:
-        steps += _decided(entry, of_keys=False)
-        steps += _chosen(entry)
-        steps += _decided(entry, of_keys=True)
-        steps += _used(entry)
-        steps += _announced(entry)
-    steps += _outside(entries[-1])
-    steps += _refused(entries[-1])
+        steps += _decision_steps(entry, of_keys=False)
+        steps += _encryption_step(entry)
+        steps += _decision_steps(entry, of_keys=True)
+        steps += _key_use_step(entry)
+        steps += _announcement_step(entry)
+    steps += _proxy_step(entries[-1])
+    steps += _refused_use_step(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
-        steps += _issued(_facts(entries[-1]))
-        steps += _set(_facts(entries[-1]))
-        steps += _stored(_facts(entries[-1]))
-        steps += _composed(entries[-1])
-        steps += _kept(entries[-1])
-        steps += _read(entries[-1])
-    steps.append(_ended(entries[-1]))
+        steps += _credentials_step(_facts(entries[-1]))
+        steps += _setting_steps(_facts(entries[-1]))
+        steps += _storage_step(_facts(entries[-1]))
+        steps += _composition_step(entries[-1])
+        steps += _kept_key_step(entries[-1])
+        steps += _download_step(entries[-1])
+    steps.append(_outcome_step(entries[-1]))
     return list(dict.fromkeys(steps))  # each record of a request repeats what was known before it
 
 
@@ -85,7 +85,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _asked(entry: Entry, last: Entry) -> str:
+def _request_step(entry: Entry, last: Entry) -> str:
     draft, facts = entry.draft, _facts(entry)
     path = "/".join(notes.said(facts[name]) for name in ("bucket", "key") if name in facts)
     where = f" on s3://{path}" if path else ""
@@ -93,19 +93,19 @@ def _asked(entry: Entry, last: Entry) -> str:
     which = f", part {part} of an upload" if part is not None else ""
     source = f", a copy of s3://{notes.said(facts['copySource'])}" if "copySource" in facts else ""
     return (
-        f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}{_signed(draft)}, "
-        f"at {moment(entry)}."
+        f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}"
+        f"{_signature_phrase(draft)}, at {moment(entry)}."
     )
 
 
-def _signed(draft: dict[str, Any]) -> str:
+def _signature_phrase(draft: dict[str, Any]) -> str:
     if draft.get("accessKey"):
         return f", signed with access key {notes.said(draft['accessKey'])}"
     return " on the server's own machine" if str(draft.get("operation", "")).startswith("fuin:") else ", unsigned"
 
 
-def _session(entry: Entry) -> Iterator[str]:
-    """Yield whose temporary credentials signed."""
+def _session_step(entry: Entry) -> Iterator[str]:
+    """Yield the step that names the owner of the temporary credentials."""
     session = _facts(entry).get("session")
     if isinstance(session, dict):
         source = f"; the source identity is {session['sourceIdentity']}" if "sourceIdentity" in session else ""
@@ -115,23 +115,23 @@ def _session(entry: Entry) -> Iterator[str]:
         )
 
 
-def _issued(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield which temporary credentials were given."""
+def _credentials_step(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield the step about issued temporary credentials."""
     issued = facts.get("issued")
     if isinstance(issued, dict):
         yield f"Temporary credentials were given: access key {issued.get('accessKey')}, until {issued.get('until')}."
 
 
-def _set(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield which setting of a bucket was put or removed."""
+def _setting_steps(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield a step for each bucket setting that was put or removed."""
     settings = notes.held(facts.get("settings"))
     for name, value in settings.items() if isinstance(settings, dict) else ():
         said = notes.said(value) if notes.is_note(value) else json.dumps(value)
         yield f"The bucket's {name} is now {'not set' if value is None else said}."
 
 
-def _chosen(entry: Entry) -> Iterator[str]:
-    """Say which encryption holds, with which key and by whose choice, once the record knows the key."""
+def _encryption_step(entry: Entry) -> Iterator[str]:
+    """Yield the step about the encryption, its key and who chose it, if the record has the key."""
     facts = _facts(entry)
     encryption, key = facts.get("encryption"), _key_arn(entry)
     if not encryption:
@@ -147,13 +147,13 @@ def _chosen(entry: Entry) -> Iterator[str]:
 
 
 def _key_arn(entry: Entry) -> str:
-    """Return the key that this record is about; the facts may still name the source's when it is a copy's."""
+    """Return the key that this record is about; for a copy the facts may still name the source's key."""
     facts = _facts(entry)
     refused = facts.get("refusedUse") or {}
     return str(entry.draft.get("key") or refused.get("key") or facts.get("keyArn") or "")
 
 
-def _decided(entry: Entry, *, of_keys: bool) -> Iterator[str]:
+def _decision_steps(entry: Entry, *, of_keys: bool) -> Iterator[str]:
     """Yield the decisions about keys, or those about everything else."""
     by_store = str(entry.draft.get("operation", "")).startswith("s3:")
     for decision in entry.decisions:
@@ -162,12 +162,12 @@ def _decided(entry: Entry, *, of_keys: bool) -> Iterator[str]:
             continue
         asked = ", asked for by the object store as this caller" if of_keys and by_store else ""
         verdict = "allowed" if decision["allowed"] else "REFUSED"
-        because = _because(decision["because"], resource)
-        yield f"{action} on {resource}{_others(decision)}{asked}: {verdict}, because {because}."
+        because = _reason_phrase(decision["because"], resource)
+        yield f"{action} on {resource}{_other_resources(decision)}{asked}: {verdict}, because {because}."
 
 
-def _others(decision: dict[str, Any]) -> str:
-    """Return for which other resources the same was decided: a few of them, since there may be a thousand."""
+def _other_resources(decision: dict[str, Any]) -> str:
+    """Return the other resources with the same decision: only some, since there may be a thousand."""
     others = [notes.said(one) for one in reader.resources_of(decision)[1:]]
     if not others:
         return ""
@@ -176,20 +176,20 @@ def _others(decision: dict[str, Any]) -> str:
     return f", and the same on {', '.join(others[:_OTHERS_SAID])}{rest}"
 
 
-def _because(reasons: Any, resource: str) -> str:
-    """Join reasons; one that ends with the resource itself says `it`, since an ARN said thrice hides the rest."""
+def _reason_phrase(reasons: Any, resource: str) -> str:
+    """Join the reasons; instead of the resource's ARN they say `it`, since repeated ARNs hide the rest."""
     tail = f" on {resource}"
-    told = [notes.said(reason) for reason in notes.held(reasons)]
+    texts = [notes.said(reason) for reason in notes.held(reasons)]
     short = [
         f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
-        for reason in told
+        for reason in texts
     ]  # fmt: skip
     if notes.is_note(reasons):
         short.append(f"all of the reasons: {notes.said(reasons)}")
     return "; ".join(short) or "no policy says anything about it"
 
 
-def _used(entry: Entry) -> Iterator[str]:
+def _key_use_step(entry: Entry) -> Iterator[str]:
     did = KEY_USES.get(entry.use)
     if did is None:
         return
@@ -200,43 +200,43 @@ def _used(entry: Entry) -> Iterator[str]:
         did = f"REFUSED to do what was asked: {entry.outcome}"
     material = f" (material {entry.material_id[:12]}…)" if entry.material_id else ""
     key = f" KMS key {entry.key_id}{material}," if entry.key_id else ""
-    bound = _bound(draft.get("context"))
+    bound = _context_phrase(draft.get("context"))
     yield f"{draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
 
 
-def _bound(context: Any) -> str:
+def _context_phrase(context: Any) -> str:
     if not context:
         return ""
-    short = pairs(dict(notes.held(context)))
+    short = context_text(dict(notes.held(context)))
     if not notes.is_note(context):
         return f", bound to the encryption context {short}"
     many = context.get("pairs", "?")
     return f", bound to an encryption context of {many} pairs {notes.said(context)}, among them {short}"
 
 
-def _announced(entry: Entry) -> Iterator[str]:
+def _announcement_step(entry: Entry) -> Iterator[str]:
     about = entry.draft.get("about")
     if about and "piece" not in entry.draft:
         what = {"delete": "deletion"}.get(about, about)
         yield f"The {what} was put on the record before it was done: audit record {entry.sequence}."
 
 
-def _refused(entry: Entry) -> Iterator[str]:
-    """Tell of a use that never came to the keyholder."""
+def _refused_use_step(entry: Entry) -> Iterator[str]:
+    """Yield the step about a refused use that never reached the keyholder."""
     refused = _facts(entry).get("refusedUse")
     if refused and "error" in entry.draft:
-        bound = _bound(refused.get("context"))
+        bound = _context_phrase(refused.get("context"))
         yield f"{refused.get('use', '?')}{bound}: the keyholder was not asked, and the key was not used."
 
 
-def _outside(entry: Entry) -> Iterator[str]:
-    """Tell what an external key store's proxy did not do, or how it failed."""
+def _proxy_step(entry: Entry) -> Iterator[str]:
+    """Yield the step about an external key store's proxy that refused or failed."""
     reason = _facts(entry).get("externalKeyStore")
     if reason and "error" in entry.draft:
         yield f"The proxy of the external key store was asked, and did not do it: {reason}."
 
 
-def _stored(facts: dict[str, Any]) -> Iterator[str]:
+def _storage_step(facts: dict[str, Any]) -> Iterator[str]:
     blob = facts.get("blob")
     if not blob or "plaintextBytes" not in facts or "storedBytes" not in facts:
         return
@@ -249,45 +249,45 @@ def _stored(facts: dict[str, Any]) -> Iterator[str]:
     yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the header: {blob}."
 
 
-def _composed(entry: Entry) -> Iterator[str]:
-    """Tell what a completed upload is made of."""
+def _composition_step(entry: Entry) -> Iterator[str]:
+    """Yield the step about the parts of a completed upload."""
     facts = _facts(entry)
     if entry.draft.get("operation") != "s3:CompleteMultipartUpload":
         return
     if facts.get("repeated"):
         yield "The upload had been completed before: nothing was changed."
     elif "objectBytes" in facts:
-        yield f"{_made_of(facts)}. Nothing was moved or encrypted again."
+        yield f"{_parts_phrase(facts)}. Nothing was moved or encrypted again."
 
 
-def _made_of(facts: dict[str, Any]) -> str:
+def _parts_phrase(facts: dict[str, Any]) -> str:
     blobs, parts = facts.get("blobs") or [], facts.get("parts", 1)
     more = f" and {parts - len(blobs):,} more" if parts > len(blobs) else ""
     noun = "part, a message" if parts == 1 else "parts, each a message"
     return f"The object has {facts['objectBytes']:,} bytes in {parts:,} {noun} of its own: {', '.join(blobs)}{more}"
 
 
-def _kept(entry: Entry) -> Iterator[str]:
+def _kept_key_step(entry: Entry) -> Iterator[str]:
     size = _facts(entry).get("encryptedDataKeyBytes")
     if entry.draft.get("operation") == "s3:CreateMultipartUpload" and size:
         yield f"The encrypted data key ({size} bytes) was kept with the upload, and the plaintext one dropped."
 
 
-def _read(entry: Entry) -> Iterator[str]:
-    """Tell what a download decrypts; its record is written when the key was used, before the first byte leaves."""
+def _download_step(entry: Entry) -> Iterator[str]:
+    """Yield the steps of a download; its record is written at the key use, before the first byte leaves."""
     facts = _facts(entry)
     if entry.use != "decrypt" or "objectBytes" not in facts:
         return
     size = facts["objectBytes"]
-    yield f"{_made_of(facts)}."
+    yield f"{_parts_phrase(facts)}."
     yield (
-        f"The worker then decrypts {_range(facts.get('range'), size)}, verifies each frame before its bytes leave, "
-        "and drops the plaintext data key."
+        f"The worker then decrypts {_range_phrase(facts.get('range'), size)}, verifies each frame before its bytes "
+        "leave, and drops the plaintext data key."
     )
 
 
-def _range(content_range: str | None, size: int) -> str:
-    """Return `bytes FIRST-LAST/SIZE` as words, the whole object when there is none."""
+def _range_phrase(content_range: str | None, size: int) -> str:
+    """Return `bytes FIRST-LAST/SIZE` as words; None means the whole object."""
     if content_range is None:
         return f"all {size:,} bytes"
     first, _, last = content_range.removeprefix("bytes ").partition("/")[0].partition("-")
@@ -297,7 +297,7 @@ def _range(content_range: str | None, size: int) -> str:
     return f"{count:,} of {size:,} bytes (from {int(first):,} to {int(last):,}, counted from 0)"
 
 
-def _ended(entry: Entry) -> str:
+def _outcome_step(entry: Entry) -> str:
     error = entry.draft.get("error")
     if error:
         message = entry.draft.get("message")
@@ -315,7 +315,7 @@ def _ended(entry: Entry) -> str:
     return "Answered with success; this record was on the disk before the answer left."
 
 
-def pairs(context: dict[str, str]) -> str:
+def context_text(context: dict[str, str]) -> str:
     """Return an encryption context as text: {a=b, c=d}."""
     return "{" + ", ".join(f"{name}={value}" for name, value in sorted(context.items())) + "}"
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from fuin.gate.http import Answer, Receive, Request, Scope, Send
-from fuin.server import held, protocol, sweep
-from fuin.server.held import Bounds, Held
+from fuin.server import bounds as limits
+from fuin.server import protocol, sweep
+from fuin.server.bounds import Bounds, HeldBytes
 from fuin.settings import KIB, MIB
 from tests.server.place import OK, Asgi, hello, serving
 from tests.support.waiting import PATIENCE, settle, until
@@ -34,7 +35,7 @@ class Holder:
 
 def test_who_holds_most_has_to_go() -> None:
     """Room is made by as few connections as possible; those that hold little stay."""
-    bound, small, large = Held(1000), [Holder() for _ in range(9)], [Holder() for _ in range(3)]
+    bound, small, large = HeldBytes(1000), [Holder() for _ in range(9)], [Holder() for _ in range(3)]
     for holder in small:
         bound.note(holder, 10)
     for number, holder in enumerate(large):
@@ -54,16 +55,16 @@ def test_who_holds_most_has_to_go() -> None:
 
 def test_one_alone_may_be_too_much() -> None:
     """Nobody is served by who holds more than there is."""
-    bound, holder = Held(1000), Holder()
+    bound, holder = HeldBytes(1000), Holder()
     bound.note(holder, 1001)
     assert (holder.dropped, bound.total) == (True, 0)
 
 
 def test_places_leave_room_for_files() -> None:
     """Connections never take the descriptors that the store and the blobs need."""
-    assert held.places(4096, 65_536) == 4096
-    assert held.places(4096, 1024) == 768
-    assert held.places(4096, 110) == 55
+    assert limits.places(4096, 65_536) == 4096
+    assert limits.places(4096, 1024) == 768
+    assert limits.places(4096, 110) == 55
 
 
 async def gathers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -253,7 +254,7 @@ async def stuck_before_its_body(_scope: Scope, _receive: Receive, _send: Send) -
 
 
 def test_connections_have_places() -> None:
-    """Whoever comes when all places are taken is told so at once; a place that becomes free is given to the next."""
+    """A client that comes when all places are taken is refused at once; a free place is given to the next."""
 
     async def test() -> None:
         bounds = Bounds(connections=3)
@@ -314,7 +315,7 @@ def test_empty_lines_are_no_sign_of_life() -> None:
             connection: Any = next(iter(state.connections))
             answered = connection._answered
             assert connection._last_sign > answered
-            assert not connection.silent_too_long(answered + protocol.KEEP_ALIVE)
-            assert connection.silent_too_long(answered + protocol.KEEP_ALIVE + 0.001)
+            assert not connection.is_silent_too_long(answered + protocol.KEEP_ALIVE)
+            assert connection.is_silent_too_long(answered + protocol.KEEP_ALIVE + 0.001)
 
     run(test)
