@@ -44,11 +44,27 @@ def watched(loop: asyncio.AbstractEventLoop) -> Iterator[Turns]:
         gc.enable()
 
 
-def longest_turn(loop: asyncio.AbstractEventLoop, ask: Callable[[], Any], tries: int = 3) -> float:
-    """Return the longest turn of the loop while `ask` is under way, in the best of some tries."""
+def longest_turn(loop: asyncio.AbstractEventLoop, ask: Callable[[], Any], tries: int = 6) -> float:
+    """Return the longest turn of the loop while `ask` is under way, in the best of some tries.
+
+    It is in seconds of a processor of one's own: beside others a thread's own time grows as well, since caches are
+    shared, by as much as that of a fixed piece of work that is measured at the same time.
+    """
     found = []
     for _ in range(tries):
         with watched(loop) as turns:
             ask()
-        found.append(turns.longest)
+        found.append(turns.longest / _slowness())
     return min(found)
+
+
+def _slowness() -> float:
+    """Return how many times longer a fixed piece of work takes now than at its fastest; at least 1."""
+    samples = sorted(_work() for _ in range(15))
+    return samples[len(samples) // 2] / samples[0]
+
+
+def _work() -> float:
+    started = time.thread_time()
+    sum(number * number for number in range(5000))
+    return time.thread_time() - started
