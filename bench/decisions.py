@@ -19,8 +19,8 @@ from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal
 from fuin.gate.call import Call
 from fuin.kms import rights
-from fuin.kms.key import Use
-from fuin.kms.naming import Named
+from fuin.kms.naming import KeyReference
+from fuin.kms.use import Use
 from fuin.store.kms.keys import Key
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ CALL = Call(
     cast("Services", None), "", "s3", "GetObject", ANN, "AKIDANN", "us-east-1", 1.8e9, "203.0.113.9", secure=True,
     headers={b"user-agent": b"Boto3/1.44.5"}, via="s3.us-east-1.amazonaws.com",
 )  # fmt: skip
-FACTS = partial(rights.add_use, CALL, Named(KEY, ACCOUNT, KEY_ROW), Use("kms:Decrypt"), {"App": "shop", "tenant": "1"})
+FACTS = partial(
+    rights.add_use, CALL, KeyReference(KEY, ACCOUNT, KEY_ROW), Use("kms:Decrypt"), {"App": "shop", "tenant": "1"}
+)
 CONTEXT = partial(circumstances.add, CALL, ACCOUNT, FACTS)
 APP = "kms:EncryptionContext:App"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]

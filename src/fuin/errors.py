@@ -1,24 +1,44 @@
 """The errors of the domain; each service maps them to its wire format once, in its `faults` module."""
 
+from __future__ import annotations
+
 import enum
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class FuinError(Exception):
     """Any error that Fuin raises on purpose."""
 
 
+class FaultRow(NamedTuple):
+    """A row of a service's table of faults: the HTTP status, and a text if the service mostly says the same."""
+
+    status: int = 400
+    text: str | None = None
+
+
+_UNLISTED = FaultRow()  # another service's code, which this one passes on
+
+
 class Fault(FuinError):
     """An error answer that AWS models: a code, an HTTP status and, mostly, a message.
 
-    Services derive their modelled errors from it (`kms/faults.py`, `s3/faults.py`).
+    Each service has a table of its codes (`kms/faults.py`, `s3/faults.py`, `identity/faults.py`), and turns all other
+    errors into its faults there, once. `details` are further elements of the answer, in their order.
     """
 
-    code: str = "InternalFailure"
-    status: int = 400
+    table: ClassVar[Mapping[str, FaultRow]] = {}
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or "")
-        self.message = message
+    def __init__(self, code: str, message: str | None = None, **details: str) -> None:
+        row = self.table.get(code, _UNLISTED)
+        self.code = code
+        self.status = row.status
+        self.message = row.text if message is None else message
+        self.details = details
+        super().__init__(self.message or "")
 
 
 class AccessDenied(FuinError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from fuin.kms import model
+from fuin.kms.model.service import service_model
 
 TEXTS = (
     "", " ", "a", "\x00", "é漢\U0001f511", "\ufffd", "\ud800", "${aws:username}", "../../etc/passwd", "%s%n", "{}",
@@ -57,7 +57,7 @@ class Inputs:
     def next(self) -> tuple[str, bytes]:
         """Return an operation's name and the bytes of a body for it."""
         name = self._random.choice(self._operations)
-        shape = model.service().operation_model(name).input_shape
+        shape = service_model().operation_model(name).input_shape
         given = {} if shape is None else self._structure(shape, name)
         body = json.dumps(given).encode()
         if self._random.random() < 0.2:

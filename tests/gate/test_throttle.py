@@ -2,7 +2,7 @@
 
 import pytest
 
-from fuin.gate.throttle import Shares, Throttle, Throttled
+from fuin.gate.throttle import ConcurrencyLimit, Throttle, Throttled
 
 ME, YOU = ("123456789012", "us-east-1"), ("123456789012", "eu-west-1")
 
@@ -74,10 +74,10 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shares() -> None:
     """Nobody has more than a share under way, each has one of their own, and what has ended, or failed, makes room."""
-    shares = Shares(2)
-    with shares.one("me"), shares.one("me"), shares.one("you"), pytest.raises(Throttled), shares.one("me"):
+    shares = ConcurrencyLimit(2)
+    with shares.slot("me"), shares.slot("me"), shares.slot("you"), pytest.raises(Throttled), shares.slot("me"):
         raise AssertionError("a third one was let in")
-    with pytest.raises(ValueError, match="failed"), shares.one("me"), shares.one("me"):
+    with pytest.raises(ValueError, match="failed"), shares.slot("me"), shares.slot("me"):
         raise ValueError("failed")
-    with shares.one("me"), shares.one("me"):
+    with shares.slot("me"), shares.slot("me"):
         pass

@@ -29,13 +29,14 @@ class Module:
         """Return the parsed text."""
         return _parsed(self.text)
 
-    def imports(self, known: frozenset[str]) -> Iterator[tuple[int, str]]:
+    def imports(self, known: frozenset[str], *, at_run_time: bool = False) -> Iterator[tuple[int, str]]:
         """Yield (line, full name) of everything imported, wherever in the module it stands.
 
         `from fuin.kms import on_behalf` counts as fuin.kms.on_behalf when `known` names that module, else as fuin.kms;
-        names taken from other packages always count with the package: cryptography.x509.
+        names taken from other packages always count with the package: cryptography.x509. `at_run_time` leaves out what
+        is imported for types only, or not before a function is called.
         """
-        for node in ast.walk(self.tree):
+        for node in _top_level(self.tree) if at_run_time else ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -50,6 +51,17 @@ class Module:
             return node.module or ""
         parts = ["fuin", *self.name.split(".")]
         return ".".join([*parts[: len(parts) - node.level], *([node.module] if node.module else [])])
+
+
+def _top_level(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs when a module is imported: all but functions' bodies and imports for types."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            continue
+        yield child
+        inner = child.orelse if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test) else [child]
+        for each in inner:
+            yield from _top_level(each)
 
 
 @cache
@@ -73,6 +85,46 @@ def _read(path: Path) -> Module:
 def names(among: tuple[Module, ...]) -> frozenset[str]:
     """Return the names of modules."""
     return frozenset(module.name for module in among)
+
+
+def graph(among: tuple[Module, ...], *, at_run_time: bool, packages: bool = True) -> dict[str, frozenset[str]]:
+    """Return what each module imports of the others, by name.
+
+    Importing a module runs its packages first. Without `packages`, a module's own ones are left out: they are always
+    there before it.
+    """
+    known = names(among)
+    edges = {}
+    for module in among:
+        own = f"fuin.{module.name}"
+        imported = {full for _, full in module.imports(known, at_run_time=at_run_time) if full.split(".")[0] == "fuin"}
+        found = {name for full in (own, *imported) for name in _with_packages(full)}
+        if not packages:
+            found -= set(_with_packages(own)) - {full.removeprefix("fuin.") for full in imported}
+        edges[module.name] = frozenset(found.intersection(known) - {module.name})
+    return edges
+
+
+def _with_packages(full: str) -> list[str]:
+    """Return a module's name below `fuin` and those of the packages that it is in."""
+    parts = full.split(".")[1:]
+    return [".".join(parts[:count]) for count in range(len(parts) + 1)]
+
+
+def reachable(edges: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return all that each node leads to, over any number of edges; itself only if it is in a circle."""
+    return {start: _reachable(edges, start) for start in edges}
+
+
+def _reachable(edges: dict[str, frozenset[str]], start: str) -> frozenset[str]:
+    seen: set[str] = set()
+    todo = list(edges[start])
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += edges[node]
+    return frozenset(seen)
 
 
 @cache

@@ -29,7 +29,7 @@ from fuin.keyholder.last_uses import SNAPSHOT, LastUses
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.wire.client import Keyholder, LastUse
-from fuin.kms.model import service
+from fuin.kms.model.service import service_model
 from tests.keyholder.process import KEY_ID, Holder, draft, play
 
 MRK = "mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -56,7 +56,7 @@ async def last(client: Keyholder, key_id: str = KEY_ID, region: str = "us-east-1
 
 def test_tracked_operations_are_those_of_aws() -> None:
     """What counts as a use is what AWS's model lists, neither more nor less."""
-    modelled = service().shape_for("KeyLastUsageTrackingOperation").enum
+    modelled = service_model().shape_for("KeyLastUsageTrackingOperation").enum
     assert set(record.TRACKED_OPERATIONS.values()) == set(modelled)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.kms.faults import KmsFault
 from tests.kms import outside
 from tests.support.place import ACCOUNT, REGION
 
@@ -25,6 +26,11 @@ def refusal(call: Callable[..., Any], **members: Any) -> tuple[str, str]:
         call(**members)
     error = caught.value.response["Error"]
     return error["Code"], error["Message"]
+
+
+def raises(code: str) -> pytest.RaisesExc[KmsFault]:
+    """Expect the fault with this code."""
+    return pytest.raises(KmsFault, check=lambda fault: fault.code == code)
 
 
 def arn_of(key_id: str, account: str = ACCOUNT, region: str = REGION) -> str:

@@ -104,7 +104,7 @@ def test_key_is_made_by_whom_may_describe_it(place: Place) -> None:
         assert refusal(client.describe_key, KeyId=name)[0] == "NotFoundException", name
     theirs = f"arn:aws:kms:{region}:{OTHER_ACCOUNT}:alias/aws/sqs"
     assert refusal(client.describe_key, KeyId=theirs)[0] == "AccessDeniedException"
-    assert managed.service_of(call_of(place, region=region), theirs) is None
+    assert managed.managed_service(call_of(place, region=region), theirs) is None
     assert client.list_keys()["Keys"] == []
     assert place.kms(place.other_root, region).list_keys()["Keys"] == []
 

@@ -1,10 +1,16 @@
 """The model's checks, without a server: AWS's words for what does not satisfy the constraints."""
 
+from collections.abc import Iterator
+from typing import get_args, get_type_hints
+
 import msgspec
 import pytest
+from tools import kms_shapes
 
-from fuin.kms import model
-from fuin.kms.faults import SerializationException, ValidationException
+from fuin.kms.faults import KmsFault
+from fuin.kms.model.service import service_model
+from fuin.kms.model.shape import Structure
+from fuin.kms.model.shapes_inputs import INPUTS
 from fuin.kms.operations import OPERATIONS
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -12,8 +18,9 @@ KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 def refusal(operation: str, members: dict[str, object]) -> str:
     """Return the message of the ValidationException that an input gets."""
-    with pytest.raises(ValidationException) as caught:
+    with pytest.raises(KmsFault) as caught:
         OPERATIONS[operation].decode(msgspec.json.encode(members))
+    assert caught.value.code == "ValidationException"
     return str(caught.value)
 
 
@@ -35,7 +42,7 @@ def refusal(operation: str, members: dict[str, object]) -> str:
         (
             "GenerateDataKey", {"KeyId": KEY, "KeySpec": "AES_512"},  # AWS lists the specs of keys
             ("Value 'AES_512' at 'keySpec' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(model.LISTED['KeySpec'])}]"),
+            f"Member must satisfy enum value set: [{', '.join(kms_shapes.SHOWN['KeySpec'])}]"),
         ),
         (
             "GenerateMac", {"KeyId": KEY, "Message": b"x", "MacAlgorithm": "hmac_sha_256"},
@@ -131,10 +138,10 @@ def test_an_empty_key_id() -> None:
     )
 
 
-@pytest.mark.parametrize("shape", sorted(model.LISTED.keys() - {"DataKeySpec"}))
+@pytest.mark.parametrize("shape", sorted(kms_shapes.SHOWN.keys() - {"DataKeySpec"}))
 def test_values_in_the_order_of_aws(shape: str) -> None:
     """Where AWS lists values in an order of its own, they are those of the model."""
-    assert sorted(model.LISTED[shape]) == sorted(model.service().shape_for(shape).metadata["enum"])
+    assert sorted(kms_shapes.SHOWN[shape]) == sorted(service_model().shape_for(shape).metadata["enum"])
 
 
 @pytest.mark.parametrize(
@@ -170,9 +177,9 @@ def test_limits_are_taken(operation: str, members: dict[str, object]) -> None:
 )  # fmt: skip
 def test_wrong_types_are_serialization_errors(body: bytes) -> None:
     """Whatever is not JSON of the right types is SerializationException, which says nothing more."""
-    with pytest.raises(SerializationException) as caught:
+    with pytest.raises(KmsFault) as caught:
         OPERATIONS["Encrypt"].decode(body)
-    assert caught.value.message is None
+    assert (caught.value.code, caught.value.message) == ("SerializationException", None)
 
 
 def test_empty_body_is_an_empty_object() -> None:
@@ -180,7 +187,38 @@ def test_empty_body_is_an_empty_object() -> None:
     OPERATIONS["ListKeys"].decode(b"")
 
 
-def test_every_operation_compiles() -> None:
-    """The checks of all operations of the model compile, also those to be built later."""
-    for name in model.service().operation_names:
-        model.compile_checks(name)
+def test_shapes_are_what_the_program_writes() -> None:
+    """The committed shapes are those of the model; after a new one, run `python -m tools.kms_shapes`."""
+    committed = {path.stem: path.read_text(encoding="utf-8") for path in kms_shapes.FOLDER.glob("shapes_*.py")}
+    assert committed == kms_shapes.sources()
+
+
+def test_shapes_of_every_operation_built() -> None:
+    """There is an input for each operation, and for nothing else."""
+    assert INPUTS.keys() == OPERATIONS.keys()
+    assert all(INPUTS[name] is operation.input for name, operation in OPERATIONS.items())
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_functions_take_the_input_of_their_operation(name: str) -> None:
+    """The function of each row is annotated with the input that its row decodes."""
+    annotations = list(OPERATIONS[name].function.__annotations__.values())
+    assert annotations[1] == f"{name}Input"
+
+
+def _structures(kind: type[Structure]) -> Iterator[type[Structure]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _structures(below)
+
+
+def test_no_secret_is_in_a_representation() -> None:
+    """Each member that the model calls sensitive is left out of what a log or a traceback shows, and all bytes are."""
+    secrets = {"KeyStorePassword", "RawSecretAccessKey"}
+    for kind in _structures(Structure):
+        hints = get_type_hints(kind)
+        for name in kind.__struct_fields__:
+            if bytes in get_args(hints[name]) or name in secrets:
+                assert name in kind.hidden, (kind, name)
+    shown = repr(INPUTS["CreateCustomKeyStore"](CustomKeyStoreName="store", KeyStorePassword="secret"))
+    assert shown == "CreateCustomKeyStoreInput(CustomKeyStoreName='store')"

@@ -13,8 +13,7 @@ from fuin.errors import AccessDenied
 from fuin.gate.call import Call
 from fuin.gate.record import Record
 from fuin.kms import on_behalf
-from fuin.kms.faults import DisabledException, InvalidCiphertextException
-from tests.kms.asking import UNSEEN, NewKey, arn_of, refusal
+from tests.kms.asking import UNSEEN, NewKey, arn_of, raises, refusal
 from tests.support.place import ACCOUNT, OTHER_ACCOUNT, REGION, Place
 from tests.support.policies import allow
 from tests.support.server import User
@@ -42,7 +41,7 @@ def test_data_key_of_a_named_key(place: Place, new_key: NewKey) -> None:
     assert (len(made.plaintext), made.key_arn) == (32, arn_of(key_id))
     assert place.run(on_behalf.open_data_key(call, made.blob, CONTEXT)) == made.plaintext
     assert str(made.plaintext) not in repr(made)
-    with pytest.raises(InvalidCiphertextException):
+    with raises("InvalidCiphertextException"):
         place.run(on_behalf.open_data_key(call, made.blob, {}))
 
 
@@ -66,7 +65,7 @@ def test_the_callers_own_right(place: Place, kms: Any, new_key: NewKey) -> None:
     assert isinstance(refused, dict)
     assert refused["allowed"] is False
     kms.disable_key(KeyId=key_id)
-    with pytest.raises(DisabledException):
+    with raises("DisabledException"):
         place.run(on_behalf.open_data_key(reader, made.blob, CONTEXT))
 
 
@@ -201,7 +200,7 @@ def test_service_key_opens_its_own_blobs_only(place: Place, new_key: NewKey) -> 
     customer = place.run(on_behalf.data_key(call, new_key(), CONTEXT))
     service = place.run(on_behalf.service_data_key(call, ACCOUNT, CONTEXT))
     for blob, context in ((customer.blob, CONTEXT), (service.blob, {}), (b"no blob", CONTEXT)):
-        with pytest.raises(InvalidCiphertextException):
+        with raises("InvalidCiphertextException"):
             place.run(on_behalf.open_service_data_key(call, blob, context))
     with pytest.raises(AccessDenied):
         place.run(on_behalf.open_data_key(call, service.blob, CONTEXT))

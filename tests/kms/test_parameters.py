@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.formats import notes
-from fuin.kms import model
+from fuin.kms.model.service import service_model
 from fuin.kms.operations import OPERATIONS
-from fuin.kms.parameters import NOTED
+from fuin.kms.parameters import RECORDED
 from tests.support.place import OTHER_ACCOUNT, Place
 
 # Secrets and data, tokens, what has a member of its own in the record, and paging.
@@ -38,13 +38,13 @@ def parameters(place: Place, answer: Any) -> Any:
 
 def test_every_member_of_the_model_is_shown_or_not_on_purpose() -> None:
     """A new member of the model must be put on one list; secrets and blobs can be on none but NEVER."""
-    for name in model.service().operation_names:
-        shape = model.service().operation_model(name).input_shape
+    for name in service_model().operation_names:
+        shape = service_model().operation_model(name).input_shape
         for member, below in shape.members.items() if shape else ():
-            assert (member in NOTED) + (member in NEVER) + (member in OF_THE_FREQUENT) == 1, (name, member)
+            assert (member in RECORDED) + (member in NEVER) + (member in OF_THE_FREQUENT) == 1, (name, member)
             if below.type_name == "blob" or below.metadata.get("sensitive"):
                 assert member in NEVER, (name, member)
-        assert not set(OPERATIONS[name].noted) & NEVER
+        assert not set(OPERATIONS[name].recorded) & NEVER
 
 
 def test_signing(place: Place) -> None:

@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 
 from fuin.errors import FuinError
 from fuin.gate.throttle import Throttle
-from fuin.kms import model, on_behalf, quotas, throttling
-from fuin.kms.faults import ThrottlingException
+from fuin.kms import on_behalf, quotas, throttling
+from fuin.kms.model.service import service_model
 from fuin.kms.operations import OPERATIONS
 from fuin.kms.throttling import read_quotas
-from tests.kms.asking import NewKey, refusal
+from tests.kms.asking import NewKey, raises, refusal
 from tests.kms.test_on_behalf import call_of
 from tests.support.clocks import SOON, counted
 from tests.support.place import ACCOUNT, Place
@@ -160,7 +160,7 @@ def test_what_s3_asks_counts(place: Place, new_key: NewKey, limit: Limit) -> Non
     made = place.run(on_behalf.data_key(call, key, {}))
     place.run(on_behalf.open_data_key(call, made.blob, {}))
     for asked in (on_behalf.data_key(call, key, {}), on_behalf.open_data_key(call, made.blob, {})):
-        with pytest.raises(ThrottlingException):
+        with raises("ThrottlingException"):
             place.run(asked)
     place.run(on_behalf.service_data_key(call, ACCOUNT, {}))
 
@@ -184,7 +184,7 @@ def test_settings() -> None:
     assert (rates["kms:CreateKey"], rates["kms:Encrypt"], rates["kms:Symmetric"]) == (7, 3, 10_000)
     named = {name.removeprefix("kms:") for name in throttling.NAMES}
     assert set(OPERATIONS) <= named
-    pairs = set(model.service().operation_model("GenerateDataKeyPair").input_shape.members["KeyPairSpec"].enum)
+    pairs = set(service_model().operation_model("GenerateDataKeyPair").input_shape.members["KeyPairSpec"].enum)
     assert {name.split("/")[1] for name in named if "/" in name} <= pairs
 
 

@@ -15,5 +15,5 @@ def test_reference_is_current() -> None:
 
 def test_every_operation_has_a_test() -> None:
     """Each operation is called by at least one test of this folder, and the page names the file."""
-    tested = reference._tested()
+    tested = reference._tests_by_operation()
     assert [name for name in OPERATIONS if not tested[name]] == []

@@ -9,10 +9,10 @@ import pytest
 
 from fuin.errors import FormatError, TamperedError
 from fuin.gate.call import Call
-from fuin.kms import agreement, data_key_pairs, encapsulation, encryption, macs, signing
-from fuin.kms.faults import ValidationException
-from fuin.kms.uses import used
-from tests.kms.asking import NewKey, refusal
+from fuin.gate.record import Record
+from fuin.kms.model import shapes_uses
+from fuin.kms.uses import keyholder_answer
+from tests.kms.asking import NewKey, raises, refusal
 from tests.support.place import Place
 
 KEM = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
@@ -60,9 +60,12 @@ def test_damaged_material(place: Place, kms: Any, new_key: NewKey, operation: st
 
 
 class Recorded:
-    """As much of a call as `used` touches."""
+    """As much of a call as `keyholder_answer` touches."""
 
-    recorded = False
+    use = Call.use
+
+    def __init__(self) -> None:
+        self.record = Record()
 
 
 async def refuse(error: Exception) -> None:
@@ -73,35 +76,36 @@ async def refuse(error: Exception) -> None:
 def test_what_the_keyholder_does_not_take() -> None:
     """Input that the service let through and the keyholder refuses is the caller's error, recorded by the service."""
     call = Recorded()
-    with pytest.raises(ValidationException) as caught:
-        asyncio.run(used(cast(Call, call), refuse(FormatError("inner words"))))
+    with raises("ValidationException") as caught:
+        asyncio.run(keyholder_answer(cast(Call, call), refuse(FormatError("inner words"))))
     assert caught.value.message == "The request is not valid for this key."
-    assert not call.recorded
+    assert call.record.is_open
+    assert not call.record.refused
 
 
 def test_what_nobody_expects_is_not_hidden() -> None:
     """Where nothing can be tampered with, such an answer stays what it is."""
     with pytest.raises(TamperedError):
-        asyncio.run(used(cast(Call, Recorded()), refuse(TamperedError("inner words"))))
+        asyncio.run(keyholder_answer(cast(Call, Recorded()), refuse(TamperedError("inner words"))))
 
 
 SECRET = b"secret bytes"
 SHOWN: list[msgspec.Struct] = [
-    signing.SignInput(KeyId="key", Message=SECRET),
-    signing.VerifyInput(KeyId="key", Message=SECRET),
-    macs.GenerateMacInput(KeyId="key", Message=SECRET),
-    macs.GenerateMacOutput(KeyId="key", Mac=SECRET),
-    macs.VerifyMacInput(KeyId="key", Message=SECRET, Mac=SECRET),
-    agreement.DeriveSharedSecretOutput(KeyId="key", SharedSecret=SECRET),
-    encapsulation.EncapsulateOutput(KeyId="key", SharedSecret=SECRET),
-    encapsulation.DecapsulateOutput(KeyId="key", SharedSecret=SECRET),
-    data_key_pairs.GenerateDataKeyPairOutput(KeyId="key", PrivateKeyPlaintext=SECRET),
-    encryption.EncryptInput(KeyId="key", Plaintext=SECRET),
-    encryption.DecryptOutput(KeyId="key", Plaintext=SECRET),
+    shapes_uses.SignInput(KeyId="key", Message=SECRET),
+    shapes_uses.VerifyInput(KeyId="key", Message=SECRET),
+    shapes_uses.GenerateMacInput(KeyId="key", Message=SECRET),
+    shapes_uses.GenerateMacOutput(KeyId="key", Mac=SECRET),
+    shapes_uses.VerifyMacInput(KeyId="key", Message=SECRET, Mac=SECRET),
+    shapes_uses.DeriveSharedSecretOutput(KeyId="key", SharedSecret=SECRET),
+    shapes_uses.EncapsulateOutput(KeyId="key", SharedSecret=SECRET),
+    shapes_uses.DecapsulateOutput(KeyId="key", SharedSecret=SECRET),
+    shapes_uses.GenerateDataKeyPairOutput(KeyId="key", PrivateKeyPlaintext=SECRET),
+    shapes_uses.EncryptInput(KeyId="key", Plaintext=SECRET),
+    shapes_uses.DecryptOutput(KeyId="key", Plaintext=SECRET),
 ]
 
 
 @pytest.mark.parametrize("struct", SHOWN, ids=lambda struct: type(struct).__name__)
 def test_secrets_do_not_show(struct: msgspec.Struct) -> None:
     """Messages and secrets are not in what a log or a traceback would show."""
-    assert repr(struct) == f"{type(struct).__name__}(key)"
+    assert repr(struct) == f"{type(struct).__name__}(KeyId='key')"

@@ -119,7 +119,7 @@ def test_one_account_does_not_fill_the_queue(service: Place) -> None:
     wrapping = {"KeyId": imported, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
     with ExitStack() as full:
         for _ in range(SLOW_AT_MOST):
-            full.enter_context(service.services.slow.one(ACCOUNT))
+            full.enter_context(service.services.slow.slot(ACCOUNT))
         for ask, members in (
             (kms.generate_data_key_pair, pair),
             (kms.generate_data_key_pair_without_plaintext, pair),

@@ -95,8 +95,7 @@ class Policy:
             if len(statements) == 1:
                 standing = statements[0].names(principal)
                 return ((statements[0], standing),) if standing else ()
-            # All that `names` looks at; the ARNs alone would do, as long as they are told apart by kind and account.
-            key = (action, principal.kind, principal.arn, principal.account, principal.identity_arn)
+            key = (action, principal.conclusion_key)
         scope = self._scopes.get(key)
         if scope is None:
             self._make_room()

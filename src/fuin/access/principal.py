@@ -1,6 +1,6 @@
 """Who asks: the principal of a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fuin import ids
@@ -30,6 +30,13 @@ class Principal:
     session_facts: tuple[tuple[str, str], ...] = ()  # condition keys that temporary credentials bring
     transitive: tuple[str, ...] = ()  # keys of the session tags that the next session of a chain inherits
     issuer: str = ""  # AIDA… of the user whose federated user this is; the account's number for root's
+    # All fields that a decision can depend on in which no condition was used: what is remembered of such decisions is
+    # found by it. The other fields reach decisions as condition keys only.
+    conclusion_key: tuple[object, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        key = (self.kind, self.arn, self.account, self.id, self.identity_arn, self.issuer, self.session_policies)
+        object.__setattr__(self, "conclusion_key", key)
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="", id="anonymous")

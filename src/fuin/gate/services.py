@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fuin.gate.throttle import Shares, Throttle
+from fuin.gate.throttle import ConcurrencyLimit, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Services:
     keyholder: Keyholder
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
-    slow: Shares = field(init=False)
+    slow: ConcurrencyLimit = field(init=False)
     # Held by a change that was overtaken, see `commit.py`. It is this worker's own: changes of other workers, and of
     # other nodes if there are any, may overtake it all the same, and then it tries again.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -36,4 +36,4 @@ class Services:
     def __post_init__(self) -> None:
         self.proxies = Proxies(self.settings, self.keyholder)
         self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
-        self.slow = Shares(SLOW_AT_MOST)
+        self.slow = ConcurrencyLimit(SLOW_AT_MOST)

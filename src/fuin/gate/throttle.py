@@ -1,4 +1,4 @@
-"""How often something may happen (token buckets), and how much of it at once, counted in this process's memory.
+"""Limits on how often something happens (token buckets) and how much of it at once, counted in this process's memory.
 
 A bucket holds at most one second's tokens, and never fewer than one; each request takes one out, and they come back at
 the bucket's rate. All of them are full at first, and after a restart.
@@ -22,7 +22,7 @@ _BUCKETS_AT_MOST = 10_000  # callers choose the Regions that they name; then all
 
 
 class Throttled(FuinError):
-    """It has happened too often."""
+    """A rate or a limit is exceeded."""
 
 
 class Throttle:
@@ -55,19 +55,19 @@ class Throttle:
         self._buckets[name, who] = (left - tokens, now)
 
 
-class Shares:
-    """What is under way at once, by whom: nobody gets more than a share of what takes long, or others never came in."""
+class ConcurrencyLimit:
+    """A limit on the slow work that one caller has under way, so that others get their turn."""
 
     __slots__ = ("_at_most", "_under_way")
 
     def __init__(self, at_most: int) -> None:
-        """Let everybody have `at_most` under way."""
+        """Let each caller have `at_most` under way."""
         self._at_most = at_most
         self._under_way: Counter[str] = Counter()
 
     @contextmanager
-    def one(self, who: str) -> Iterator[None]:
-        """Count one more of `who`'s for as long as the context lasts; raises Throttled."""
+    def slot(self, who: str) -> Iterator[None]:
+        """Take one of `who`'s slots for as long as the context lasts; raises Throttled."""
         if self._under_way[who] >= self._at_most:
             raise Throttled(who)
         self._under_way[who] += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.errors import AccessDenied
 from fuin.identity import entities, paging, quotas
-from fuin.identity.faults import NoSuchEntity, ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.store.identity import access_keys
 from fuin.store.identity.access_keys import AccessKey
 from fuin.store.identity.users import User
@@ -47,7 +47,7 @@ async def update_access_key(call: Call, given: Given) -> None:
     """Switch an access key on or off; off holds in every worker when this returns."""
     user = await call.consult(_owner, given)
     if given["Status"] == "Expired":
-        raise ValidationError("An access key's status can be set to Active or Inactive.")
+        raise QueryFault("ValidationError", "An access key's status can be set to Active or Inactive.")
     key = await call.consult(_key_of, user, given["AccessKeyId"])
     active = given["Status"] == "Active"
     await entities.change(call, user or _root(call), access_keys.set_access_key_active, key.access_key_id, active)
@@ -103,8 +103,8 @@ def _key_of(call: Call, user: User | None, access_key_id: str) -> AccessKey:
     raise _no_key(access_key_id)
 
 
-def _no_key(access_key_id: str) -> NoSuchEntity:
-    return NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
+def _no_key(access_key_id: str) -> QueryFault:
+    return QueryFault("NoSuchEntity", f"The Access Key with id {access_key_id} cannot be found.")
 
 
 def _shown(key: AccessKey) -> Output:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.gate import lists
 from fuin.identity import entities, quotas
-from fuin.identity.faults import EntityAlreadyExists, NoSuchEntity
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import AlreadyExists, NotFound
 from fuin.store.identity import access_keys, account_aliases, identities, managed_policies
 
@@ -70,7 +70,7 @@ async def create_account_alias(call: Call, given: Given) -> None:
     try:
         await call.write(account_aliases.put_alias, call.account, given["AccountAlias"])
     except AlreadyExists:
-        raise EntityAlreadyExists(f"The account alias {given['AccountAlias']} already exists.") from None
+        raise QueryFault("EntityAlreadyExists", f"The account alias {given['AccountAlias']} already exists.") from None
 
 
 async def delete_account_alias(call: Call, given: Given) -> None:
@@ -80,7 +80,7 @@ async def delete_account_alias(call: Call, given: Given) -> None:
     try:
         await call.write(account_aliases.delete_alias, call.account, given["AccountAlias"])
     except NotFound:
-        raise NoSuchEntity(f"The account alias {given['AccountAlias']} does not exist.") from None
+        raise QueryFault("NoSuchEntity", f"The account alias {given['AccountAlias']} does not exist.") from None
 
 
 async def nothing_of_user(member: str, call: Call, given: Given) -> Output:

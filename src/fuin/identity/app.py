@@ -90,7 +90,7 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
 
     def fault(self, call: QueryCall, error: Exception) -> QueryFault:
         """Return the error of IAM or STS for whatever was raised."""
-        return faults.wire(error)
+        return faults.from_error(error)
 
     def refusal(self, call: QueryCall, request: Request, fault: QueryFault) -> Answer:
         """Return the answer that tells the client of an error."""
@@ -113,7 +113,7 @@ def _refuse_unsigned(call: Call, *forms: bytes) -> None:
         if found := sts.UNSIGNED.search(form):
             call.operation = found[1].decode()
             text = f"The operation {call.operation} is not built in this server: it knows no identity providers."
-            raise QueryFault(400, "InvalidAction", text)
+            raise QueryFault("InvalidAction", text)
 
 
 def _operation(call: QueryCall, form: Tree) -> Operation:
@@ -123,11 +123,11 @@ def _operation(call: QueryCall, form: Tree) -> Operation:
     version = query.text_of(form, "Version") or "NO_VERSION_SPECIFIED"
     if version != service.model.version or not service.model.knows(action):
         text = f"Could not find operation {action[:64]} for version {version[:32]}"
-        raise QueryFault(400, "InvalidAction", text)
+        raise QueryFault("InvalidAction", text)
     call.operation = action
     operation = service.operations.get(action)
     if operation is None:
-        raise QueryFault(400, "InvalidAction", f"The operation {action} is not built in this server.")
+        raise QueryFault("InvalidAction", f"The operation {action} is not built in this server.")
     sts.check_session(call.principal, call.service, action)
     return operation
 

@@ -17,7 +17,7 @@ from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
 from fuin.gate.permit import permit_role
 from fuin.identity import credentials, session_policies, session_tags
-from fuin.identity.faults import ValidationError
+from fuin.identity.faults import QueryFault
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -82,17 +82,19 @@ def _check_unsupported(given: Given) -> None:
     if "SerialNumber" in given or "TokenCode" in given:
         raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
     if "ProvidedContexts" in given:
-        raise ValidationError("ProvidedContexts are not supported: this server knows no context providers.")
+        raise QueryFault(
+            "ValidationError", "ProvidedContexts are not supported: this server knows no context providers."
+        )
 
 
 def _wanted(call: Call, given: Given) -> Wanted:
     found = _ARN.fullmatch(given["RoleArn"])
     if found is None:
-        raise ValidationError("Request ARN is invalid")
+        raise QueryFault("ValidationError", "Request ARN is invalid")
     held = dict(call.principal.session_facts).get("aws:SourceIdentity", "")
     passed = given.get("SourceIdentity", "")
     if passed.lower().startswith("aws:"):
-        raise ValidationError("A source identity may not begin with aws:")
+        raise QueryFault("ValidationError", "A source identity may not begin with aws:")
     if held and passed and passed != held:
         raise AccessDenied("The source identity of a session cannot be changed.")
     tags = session_tags.of(given, call.principal)
@@ -164,11 +166,14 @@ def _duration(call: Call, given: Given, role: Role) -> int:
     """Return how long the session lasts, in seconds; raises ValidationError."""
     duration: int = given.get("DurationSeconds", _USUAL)
     if call.principal.kind == "role" and duration > _OF_CHAINS:
-        raise ValidationError(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        raise QueryFault(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
         )
     if duration > role.max_session_duration:
-        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+        raise QueryFault(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
     return duration
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities, managed_policies, paging, quotas
-from fuin.identity.faults import NoSuchEntity
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import NotFound
 from fuin.store.identity import identities
 from fuin.store.identity import managed_policies as rows
@@ -44,7 +44,7 @@ async def detach_policy(kind: str, call: Call, given: Given) -> None:
     try:
         await call.change(_detach, owner.id, call.account, given["PolicyArn"])
     except NotFound:
-        raise NoSuchEntity(f"Policy {given['PolicyArn']} was not found.") from None
+        raise QueryFault("NoSuchEntity", f"Policy {given['PolicyArn']} was not found.") from None
 
 
 def _detach(conn: Connection, owner: str, account: str, arn: str) -> None:
@@ -118,7 +118,7 @@ async def delete_boundary(kind: str, call: Call, given: Given) -> None:
     """Take a permissions boundary away."""
     owner = await call.consult(entities.of_kind, kind, given)
     if owner.boundary is None:
-        raise NoSuchEntity(f"The {kind} with name {owner.name} has no permissions boundary.")
+        raise QueryFault("NoSuchEntity", f"The {kind} with name {owner.name} has no permissions boundary.")
     await entities.change(call, owner, _bound, owner, None)
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fuin.identity import entities
-from fuin.identity.faults import ReportExpired, ReportNotPresent
+from fuin.identity.faults import QueryFault
 from fuin.store.identity import credential_reports, password_policies
 from fuin.store.kms.rotations import DAY
 
@@ -51,10 +51,10 @@ async def get_credential_report(call: Call, _given: Given) -> Output:
     await call.consult(entities.permit, "*")
     found = await call.services.store.read(credential_reports.find_report, call.account)
     if found is None:
-        raise ReportNotPresent("No report is present. Use GenerateCredentialReport to make one.")
+        raise QueryFault("ReportNotPresent", "No report is present. Use GenerateCredentialReport to make one.")
     generated, content = found
     if call.now - generated > FRESH:
-        raise ReportExpired("The report has expired. Use GenerateCredentialReport to make another one.")
+        raise QueryFault("ReportExpired", "The report has expired. Use GenerateCredentialReport to make another one.")
     return {"Content": content.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
 
 

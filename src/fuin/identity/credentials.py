@@ -57,7 +57,7 @@ def packed_percent(policy: str, arns: tuple[str, ...], tags: tuple[tuple[str, st
 def too_large(percent: int) -> QueryFault:
     """Return AWS's error for policies and tags that do not fit."""
     text = f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
-    return QueryFault(400, "PackedPolicyTooLarge", text)
+    return QueryFault("PackedPolicyTooLarge", text)
 
 
 def _percent(part: int, whole: int) -> int:

@@ -14,7 +14,7 @@ from fuin.access.identity_keys import BOUNDED
 from fuin.errors import AccessDenied
 from fuin.gate.permit import permit_identity
 from fuin.identity import faults
-from fuin.identity.faults import InvalidInput, ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import StoreRefusal
 from fuin.store.identity import identities
 from fuin.store.identity.groups import Group
@@ -85,8 +85,9 @@ def role(call: Call, name: str, more: Mapping[str, Any] | None = None, *, action
 def check_modifiable(role: Role) -> None:
     """Raise UnmodifiableEntity for a service-linked role."""
     if role.service is not None:
-        raise faults.UnmodifiableEntity(
-            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS"
+        raise faults.QueryFault(
+            "UnmodifiableEntity",
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS",
         )
 
 
@@ -164,9 +165,9 @@ def tags_of(given: Given) -> identities.Tags:
     pairs = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
     folded = [name.lower() for name, _ in pairs]
     if len(set(folded)) != len(folded):
-        raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        raise QueryFault("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
     if any(name.startswith("aws:") for name in folded):
-        raise InvalidInput("Tag keys that begin with aws: are reserved for AWS use.")
+        raise QueryFault("InvalidInput", "Tag keys that begin with aws: are reserved for AWS use.")
     return pairs
 
 
@@ -204,7 +205,7 @@ def own_name(call: Call) -> str | None:
     if call.principal.kind == "root":
         return None
     if call.principal.kind != "user":
-        raise ValidationError("Must specify userName when calling with non-User credentials")
+        raise QueryFault("ValidationError", "Must specify userName when calling with non-User credentials")
     return call.principal.name
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.identity import entities, paging, quotas, users
-from fuin.identity.faults import NoSuchEntity
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import NotFound
 from fuin.store.identity import groups, identities
 from fuin.store.identity.groups import Group
@@ -81,7 +81,7 @@ async def remove_user_from_group(call: Call, given: Given) -> None:
     try:
         await call.change(groups.remove_member, user.id, group.id)
     except NotFound:
-        raise NoSuchEntity(f"The user with name {user.name} is not in the group {group.name}.") from None
+        raise QueryFault("NoSuchEntity", f"The user with name {user.name} is not in the group {group.name}.") from None
 
 
 def _both(call: Call, given: Given) -> tuple[Group, User]:
@@ -89,7 +89,7 @@ def _both(call: Call, given: Given) -> tuple[Group, User]:
     group = entities.group(call, given["GroupName"])
     user = call.services.store.look_up(identities.find, User, call.account, given["UserName"])
     if user is None:
-        raise NoSuchEntity(f"The user with name {given['UserName']} cannot be found.")
+        raise QueryFault("NoSuchEntity", f"The user with name {given['UserName']} cannot be found.")
     return group, user
 
 

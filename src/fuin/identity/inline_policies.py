@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.gate import policy_warnings
 from fuin.identity import entities, paging, quotas
-from fuin.identity.faults import LimitExceeded, NoSuchEntity
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import NotFound
 from fuin.store.identity import identities, inline_policies
 
@@ -23,7 +23,9 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
     owner = await call.consult(entities.of_kind, kind, given)
     document = given["PolicyDocument"]
     if inline_policies.total_length(document) > quotas.INLINE[kind]:
-        raise LimitExceeded(f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}")
+        raise QueryFault(
+            "LimitExceeded", f"Maximum policy size of {quotas.INLINE[kind]} bytes exceeded for {kind} {owner.name}"
+        )
     check_policy(document, _KINDS[kind])
     policy_warnings.note(call, document, _KINDS[kind], owner.arn)
     await entities.change(
@@ -57,5 +59,5 @@ async def delete_policy(kind: str, call: Call, given: Given) -> None:
         raise _missing(kind, given["PolicyName"]) from None
 
 
-def _missing(kind: str, name: str) -> NoSuchEntity:
-    return NoSuchEntity(f"The {kind} policy with name {name} cannot be found.")
+def _missing(kind: str, name: str) -> QueryFault:
+    return QueryFault("NoSuchEntity", f"The {kind} policy with name {name} cannot be found.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.gate import lists
 from fuin.identity import entities, faults, paging, quotas, roles
-from fuin.identity.faults import NoSuchEntity
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import NotFound
 from fuin.store.identity import identities
 from fuin.store.identity import instance_profiles as rows
@@ -92,8 +92,8 @@ async def remove_role_from_instance_profile(call: Call, given: Given) -> None:
     try:
         await call.change(_remove, profile, given["RoleName"])
     except NotFound:
-        raise NoSuchEntity(
-            f"The role with name {given['RoleName']} is not in the instance profile {profile.name}."
+        raise QueryFault(
+            "NoSuchEntity", f"The role with name {given['RoleName']} is not in the instance profile {profile.name}."
         ) from None
 
 

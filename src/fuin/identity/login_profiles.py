@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.identity import entities, password_policy
-from fuin.identity.faults import EntityAlreadyExists, InvalidUserType, NoSuchEntity, ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import AlreadyExists, NotFound
 from fuin.store.identity import identities
 from fuin.store.identity import login_profiles as rows
@@ -26,16 +26,16 @@ async def create_login_profile(call: Call, given: Given) -> Output:
     """Note that a user has a password."""
     user = await call.consult(_user, given)
     if user is None:
-        raise ValidationError("Must specify userName: the root of an account has no password here.")
+        raise QueryFault("ValidationError", "Must specify userName: the root of an account has no password here.")
     if "Password" not in given:
-        raise ValidationError("Must specify a password.")
+        raise QueryFault("ValidationError", "Must specify a password.")
     await call.consult(password_policy.check, given["Password"])
     profile = LoginProfile(call.now, call.now, given.get("PasswordResetRequired", False))
     await call.announce("change")
     try:
         await call.write(identities.apply_to, user, rows.insert_profile, profile)
     except AlreadyExists:
-        raise EntityAlreadyExists(f"Login Profile for user {user.name} already exists.") from None
+        raise QueryFault("EntityAlreadyExists", f"Login Profile for user {user.name} already exists.") from None
     except NotFound:
         raise _missing(user.name) from None
     return {"LoginProfile": _shown(user, profile)}
@@ -73,7 +73,7 @@ async def change_password(call: Call, given: Given) -> None:
     """Note that the calling user has a new password, and has not to set one at sign-in any more."""
     if call.principal.kind != "user":
         await call.consult(entities.permit, ids.iam_arn(call.account, "user", "/", "*"))
-        raise InvalidUserType("Only a user can change its own password.")
+        raise QueryFault("InvalidUserType", "Only a user can change its own password.")
     user = await call.consult(entities.user, call.principal.name)
     if await call.services.store.read(rows.find_profile, user.id) is None:
         raise _missing(user.name)
@@ -98,8 +98,8 @@ def _user(call: Call, given: Given) -> User | None:
     return None
 
 
-def _missing(name: str) -> NoSuchEntity:
-    return NoSuchEntity(f"Login Profile for User {name} cannot be found.")
+def _missing(name: str) -> QueryFault:
+    return QueryFault("NoSuchEntity", f"Login Profile for User {name} cannot be found.")
 
 
 def _shown(user: User, profile: LoginProfile) -> Output:

@@ -11,7 +11,7 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import AccessDenied
 from fuin.gate import lists, policy_warnings
 from fuin.identity import entities, paging, quotas
-from fuin.identity.faults import InvalidInput, LimitExceeded, NoSuchEntity, missing
+from fuin.identity.faults import QueryFault, missing
 from fuin.numbers import whole_number
 from fuin.store.identity import identities
 from fuin.store.identity import managed_policies as rows
@@ -49,7 +49,7 @@ async def create_policy(call: Call, given: Given) -> Output:
 
 def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
     if total_length(document) > quotas.POLICY_SIZE:
-        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
+        raise QueryFault("LimitExceeded", f"Cannot exceed quota for PolicySize: {quotas.POLICY_SIZE}")
     check_policy(document, PolicyKind.MANAGED)
     policy_warnings.note(call, document, PolicyKind.MANAGED, policy.arn)
 
@@ -78,7 +78,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
 def check_arn(arn: str | None) -> None:
     """Raise InvalidInput for what is no policy's ARN; None is none at all."""
     if arn is not None and not _ARN.fullmatch(arn):
-        raise InvalidInput(f"ARN {arn} is not valid.")
+        raise QueryFault("InvalidInput", f"ARN {arn} is not valid.")
 
 
 async def get_policy(call: Call, given: Given) -> Output:
@@ -185,8 +185,8 @@ def _number(policy: ManagedPolicy, given: Given) -> int:
     return number
 
 
-def _no_version(policy: ManagedPolicy, given: Given) -> NoSuchEntity:
-    return NoSuchEntity(
+def _no_version(policy: ManagedPolicy, given: Given) -> QueryFault:
+    return QueryFault("NoSuchEntity",
         f"Policy {policy.arn} version {given['VersionId']} does not exist or is not attachable."
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from fuin.identity import reading, writing
-from fuin.identity.faults import ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.identity.query import Tree
 
 Given = Mapping[str, Any]  # members by the model's names; those that were not given are absent
@@ -79,7 +79,7 @@ def _reader(shape: Any) -> Callable[[Tree], Given]:
         given: Given = read_members(form, "", errors)
         if errors:
             noun = "error" if len(errors) == 1 else "errors"
-            raise ValidationError(f"{len(errors)} validation {noun} detected: {'; '.join(errors)}")
+            raise QueryFault("ValidationError", f"{len(errors)} validation {noun} detected: {'; '.join(errors)}")
         return given
 
     return read

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fuin.gate import lists
-from fuin.identity.faults import ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.identity.model import Given, Output
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def bounds(given: Given) -> tuple[str, int]:
     try:
         return base64.b64decode(marker, b"-_", validate=True).decode(), limit
     except ValueError:  # not base64, not UTF-8
-        raise ValidationError("Invalid Marker.") from None
+        raise QueryFault("ValidationError", "Invalid Marker.") from None
 
 
 def page(given: Given, member: str, found: Sequence[T], name: Callable[[T], str], show: Callable[[T], Any]) -> Output:

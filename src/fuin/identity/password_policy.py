@@ -7,7 +7,7 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from fuin.identity import entities
-from fuin.identity.faults import NoSuchEntity, PasswordPolicyViolation
+from fuin.identity.faults import QueryFault
 from fuin.store.errors import NotFound
 from fuin.store.identity import account_aliases, password_policies
 
@@ -34,7 +34,7 @@ async def get_account_password_policy(call: Call, _given: Given) -> Output:
     await call.consult(entities.permit, "*")
     policy = await call.consult(policy_of)
     if policy is None:
-        raise NoSuchEntity(f"The Password Policy with domain name {call.account} cannot be found.")
+        raise QueryFault("NoSuchEntity", f"The Password Policy with domain name {call.account} cannot be found.")
     return {"PasswordPolicy": {**policy, "ExpirePasswords": "MaxPasswordAge" in policy}}
 
 
@@ -52,7 +52,7 @@ async def delete_account_password_policy(call: Call, _given: Given) -> None:
     try:
         await call.write(password_policies.delete_policy, call.account)
     except NotFound:
-        raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.") from None
+        raise QueryFault("NoSuchEntity", "The account policy with name PasswordPolicy cannot be found.") from None
 
 
 def policy_of(call: Call) -> dict[str, Any] | None:
@@ -76,4 +76,4 @@ def check(call: Call, password: str, old: str | None = None) -> None:
         conforms &= all(not kind.isdisjoint(password) for name, kind in _KINDS.items() if policy[name])
         conforms &= "PasswordReusePrevention" not in policy or password != old
     if not conforms:
-        raise PasswordPolicyViolation("Password does not conform to the account password policy.")
+        raise QueryFault("PasswordPolicyViolation", "Password does not conform to the account password policy.")

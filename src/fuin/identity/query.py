@@ -42,7 +42,7 @@ def parse(*forms: bytes) -> Tree:
 
 def _malformed() -> QueryFault:
     """Return the refusal of a form: each time another, since one that is raised keeps hold of what was read."""
-    return QueryFault(400, "MalformedQueryString", "The query string contains a syntax error.")
+    return QueryFault("MalformedQueryString", "The query string contains a syntax error.")
 
 
 def _put(tree: Tree, path: list[str], value: str) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fuin.identity.faults import ValidationError
+from fuin.identity.faults import QueryFault
 from fuin.identity.query import Tree
 
 Field = str | Tree
@@ -87,7 +87,9 @@ def _members(field: Field, path: str) -> Tree:
         return {}
     members = field["member"] if isinstance(field, dict) and field.keys() == {"member"} else ""
     if not isinstance(members, dict):
-        raise ValidationError(f"The members of the list '{path}' must be named {path}.member.1 and so on.")
+        raise QueryFault(
+            "ValidationError", f"The members of the list '{path}' must be named {path}.member.1 and so on."
+        )
     return members
 
 
@@ -95,7 +97,7 @@ def _in_order(members: Tree) -> list[Field]:
     """Return what stands under 1, 2, 3, …; gaps do not matter, names that are no numbers are refused."""
     numbers = [name for name in members if name.isascii() and name.isdigit() and len(name) <= 6]
     if len(numbers) != len(members):
-        raise ValidationError("The members of a list must be numbered from 1.")
+        raise QueryFault("ValidationError", "The members of a list must be numbered from 1.")
     return [members[name] for name in sorted(numbers, key=int)]
 
 
@@ -109,7 +111,7 @@ def _integer(shape: Any) -> Reader:
     def read(field: Field, path: str, errors: list[str]) -> int:
         text = field if isinstance(field, str) else ""
         if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII):
-            raise ValidationError(f"Value '{text}' at '{path}' is not an integer.")
+            raise QueryFault("ValidationError", f"Value '{text}' at '{path}' is not an integer.")
         wrong = limits(int(text))
         if wrong:
             errors.append(_failed(f"Value '{text}'", path, wrong))
@@ -121,7 +123,7 @@ def _integer(shape: Any) -> Reader:
 def _boolean(field: Field, path: str, _errors: list[str]) -> bool:
     text = field.lower() if isinstance(field, str) else ""
     if text not in {"true", "false"}:
-        raise ValidationError(f"Value '{text}' at '{path}' is not a boolean.")
+        raise QueryFault("ValidationError", f"Value '{text}' at '{path}' is not a boolean.")
     return text == "true"
 
 
@@ -143,7 +145,7 @@ def _string(shape: Any) -> Reader:
             errors.append(_failed(value, path, f"Member must satisfy enum value set: [{', '.join(enumeration)}]"))
         if matches is not None and not matches(text):
             if pattern in _NAMES and text and not wrong:
-                raise ValidationError(f"The specified value for {path} is invalid. It {_NAMES[pattern]}")
+                raise QueryFault("ValidationError", f"The specified value for {path} is invalid. It {_NAMES[pattern]}")
             errors.append(_failed(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
         return text
 

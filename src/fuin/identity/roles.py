@@ -12,7 +12,7 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
 from fuin.gate import policy_warnings
 from fuin.identity import entities, managed_policies, paging, quotas
-from fuin.identity.faults import InvalidInput, LimitExceeded, malformed
+from fuin.identity.faults import QueryFault, malformed
 from fuin.store.identity import principals, roles
 from fuin.store.identity.inline_policies import total_length
 from fuin.store.identity.roles import Role
@@ -38,7 +38,9 @@ async def create_role(call: Call, given: Given) -> Output:
     if role.tags:
         await call.consult(entities.permit, role.arn, entities.requested(given), action="TagRole")
     if role.path.startswith(entities.OF_SERVICES):
-        raise InvalidInput(f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles")
+        raise QueryFault(
+            "InvalidInput", f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles"
+        )
     trusted = _trusted(role.trust_policy)
     policy_warnings.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
     await entities.add(call, role, _insert, role, trusted)
@@ -53,7 +55,7 @@ def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
 def _trusted(document: str) -> list[str]:
     """Return whom a trust policy names, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
     if total_length(document) > quotas.TRUST_POLICY_SIZE:
-        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
+        raise QueryFault("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
     try:
         named = list(principals_of(check_policy(document, PolicyKind.TRUST)))
     except MalformedPolicy as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.errors import AccessDenied
 from fuin.identity import entities, quotas, roles
-from fuin.identity.faults import InvalidInput, NoSuchEntity, missing
+from fuin.identity.faults import QueryFault, missing
 from fuin.identity.linked_services import LINKED
 from fuin.store.errors import AlreadyExists
 from fuin.store.identity import role_deletions
@@ -42,17 +42,19 @@ async def create_service_linked_role(call: Call, given: Given) -> Output:
     )  # fmt: skip
     await call.consult(entities.permit, role.arn, {"iam:AWSServiceName": service})
     if linked is None:
-        raise InvalidInput(f"The service-linked role of {service} is not known to this server.")
+        raise QueryFault("InvalidInput", f"The service-linked role of {service} is not known to this server.")
     if suffix and not linked.suffixed:
-        raise InvalidInput(f"Custom suffix is not allowed for {service}")
+        raise QueryFault("InvalidInput", f"Custom suffix is not allowed for {service}")
     if len(name) > _NAME_AT_MOST:
-        raise InvalidInput(f"The name of the role, {name}, would have more than {_NAME_AT_MOST} characters.")
+        raise QueryFault(
+            "InvalidInput", f"The name of the role, {name}, would have more than {_NAME_AT_MOST} characters."
+        )
     await call.announce("change")
     try:
         await call.add(insert_role, role, _AT_MOST)
     except AlreadyExists:
         text = f"Service role name {name} has been taken in this account, please try a different suffix."
-        raise InvalidInput(text) from None
+        raise QueryFault("InvalidInput", text) from None
     return {"Role": roles.shown(role)}
 
 
@@ -82,7 +84,7 @@ async def get_service_linked_role_deletion_status(call: Call, given: Given) -> O
     except AccessDenied as error:
         raise entities.unplaced(error, arn, f"role {name}") from None
     if named is None:
-        raise InvalidInput("The deletion task id is not valid.")
+        raise QueryFault("InvalidInput", "The deletion task id is not valid.")
     if not await call.services.store.read(role_deletions.has_ended, call.account, task):
-        raise NoSuchEntity(f"The deletion task {task} cannot be found.")
+        raise QueryFault("NoSuchEntity", f"The deletion task {task} cannot be found.")
     return {"Status": "SUCCEEDED"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access import identity_policy
 from fuin.access.policy import PolicyKind, parse_policy
-from fuin.identity.faults import QueryFault, ValidationError
+from fuin.identity.faults import QueryFault
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -29,9 +29,9 @@ def of(call: Call, given: Given, account: str) -> tuple[str, tuple[str, ...]]:
         parse_policy(document, PolicyKind.SESSION)
     arns = tuple(item.get("arn", "") for item in given.get("PolicyArns", []))
     if len(arns) > _AT_MOST:
-        raise ValidationError(f"A session has at most {_AT_MOST} managed session policies.")
+        raise QueryFault("ValidationError", f"A session has at most {_AT_MOST} managed session policies.")
     catalog = call.services.store.catalog()
     for arn in arns:
         if catalog.managed_document(account, arn) is None:
-            raise QueryFault(400, "InvalidParameterValue", f"Policy {arn} does not exist or is not attachable.")
+            raise QueryFault("InvalidParameterValue", f"Policy {arn} does not exist or is not attachable.")
     return document, arns

@@ -58,4 +58,4 @@ def of(given: Given, caller: Principal) -> SessionTags:
 
 
 def _wrong(text: str) -> QueryFault:
-    return QueryFault(400, "InvalidParameterValue", text)
+    return QueryFault("InvalidParameterValue", text)

@@ -16,7 +16,7 @@ from fuin.access.principal import Principal
 from fuin.access.variables import Variable
 from fuin.errors import AccessDenied, MalformedPolicy
 from fuin.identity import entities, faults, in_force, paging
-from fuin.identity.faults import InvalidInput
+from fuin.identity.faults import QueryFault
 from fuin.identity.simulated import Simulation, Values, is_key, result, unique
 from fuin.numbers import whole_number
 from fuin.store.identity import groups, identities
@@ -43,7 +43,7 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
     await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
-        raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
+        raise faults.QueryFault("NoSuchEntity", f"The entity {arn} cannot be found.")
     holder = replace(found, policies=(*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))
     if given.get("CallerArn", arn) != arn:
         holder = replace(holder, principal=await call.consult(_principal, given["CallerArn"]))
@@ -71,7 +71,7 @@ async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Out
     await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
-        raise faults.NoSuchEntity(f"The entity {arn} cannot be found.")
+        raise faults.QueryFault("NoSuchEntity", f"The entity {arn} cannot be found.")
     return {"ContextKeyNames": _keys((*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))}
 
 
@@ -93,7 +93,7 @@ def _principal(call: Call, arn: str) -> Principal:
     """Return the caller that an ARN names; it need not exist. Raises InvalidInput."""
     parts = _ARN.fullmatch(arn)
     if parts is None:
-        raise InvalidInput(f"Invalid Caller ARN: {arn}")
+        raise QueryFault("InvalidInput", f"Invalid Caller ARN: {arn}")
     if parts[2] == call.account and _may_simulate(call, arn):
         found = call.services.store.look_up(_source, call.account, arn)
         if found is not None:
@@ -137,7 +137,7 @@ def _compile(sheets: Sequence[Sheet]) -> None:
         try:
             sheet.policy  # noqa: B018 - the sheet remembers it
         except MalformedPolicy as error:
-            raise InvalidInput(f"Error parsing the policy. {sheet.label}: {error}") from None
+            raise QueryFault("InvalidInput", f"Error parsing the policy. {sheet.label}: {error}") from None
 
 
 def _facts(given: Given) -> Values:
@@ -157,7 +157,7 @@ async def _simulated(given: Given, holder: in_force.Holder) -> Output:
     principal = replace(holder.principal, tags=tuple({**dict(holder.principal.tags), **tags}.items()))
     boundaries = await _given(given, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
     if len(boundaries) > 1:
-        raise InvalidInput("Only one permissions boundary can be simulated.")
+        raise QueryFault("InvalidInput", "Only one permissions boundary can be simulated.")
     simulation = Simulation(
         principal, holder.policies, boundaries[0] if boundaries else holder.boundary, await _resource_policy(given),
         given["ResourceOwner"].removeprefix("arn:aws:iam::").partition(":")[0] if "ResourceOwner" in given else None,
@@ -169,7 +169,7 @@ async def _simulated(given: Given, holder: in_force.Holder) -> Output:
     )
     for action in actions:
         if not _ACTION.fullmatch(action):
-            raise InvalidInput(f"Invalid Action Name: {action}")
+            raise QueryFault("InvalidInput", f"Invalid Action Name: {action}")
     after, limit = paging.bounds(given)
     begin = _begin(after)
     page = actions[begin : begin + min(limit, _actions_per_page(simulation, len(resources)))]
@@ -184,7 +184,7 @@ async def _simulated(given: Given, holder: in_force.Holder) -> Output:
 def _begin(after: str) -> int:
     begin = whole_number(after or "0", 0, 999_999_999)
     if begin is None:
-        raise faults.ValidationError("Invalid Marker.")
+        raise faults.QueryFault("ValidationError", "Invalid Marker.")
     return begin
 
 
@@ -192,7 +192,7 @@ def _actions_per_page(simulation: Simulation, resources: int) -> int:
     sheets = (*simulation.policies, simulation.boundary, simulation.resource)
     work = resources * (1000 + sum(len(sheet.document) for sheet in sheets if sheet is not None))
     if work > _BUDGET or resources > _RESULTS_AT_MOST:
-        raise InvalidInput("The policies are too long for so many resources in one simulation.")
+        raise QueryFault("InvalidInput", "The policies are too long for so many resources in one simulation.")
     return max(1, min(_BUDGET // work, _RESULTS_AT_MOST // resources))
 
 

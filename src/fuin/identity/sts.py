@@ -14,7 +14,7 @@ from fuin.errors import AccessDenied, AuthenticationFailed, AuthReason
 from fuin.formats.session_token import Claims
 from fuin.gate.permit import permit_identity
 from fuin.identity import credentials
-from fuin.identity.faults import QueryFault, ValidationError
+from fuin.identity.faults import QueryFault
 
 if TYPE_CHECKING:
     from fuin.access.principal import Principal
@@ -78,7 +78,7 @@ async def get_access_key_info(call: Call, given: Given) -> Output:
     await call.consult(permit_identity, "sts:GetAccessKeyInfo", "*", call.account)
     found = await call.consult(_access_key, given["AccessKeyId"])
     if found is None:
-        raise ValidationError("The access key id is not that of a long-lived access key of this server.")
+        raise QueryFault("ValidationError", "The access key id is not that of a long-lived access key of this server.")
     return {"Account": found.account}
 
 
@@ -86,4 +86,4 @@ async def decode_authorization_message(call: Call, _given: Given) -> Output:
     """Refuse every message: this server's refusals say why themselves, and encode nothing."""
     await call.consult(permit_identity, "sts:DecodeAuthorizationMessage", "*", call.account)
     text = "The message is not valid: this server issues no encoded authorization messages; see fuin explain."
-    raise QueryFault(400, "InvalidAuthorizationMessageException", text)
+    raise QueryFault("InvalidAuthorizationMessageException", text)

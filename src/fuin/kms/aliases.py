@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.gate.permit import permit_identity, permit_key
 from fuin.kms import paging, rights
-from fuin.kms.faults import (
-    AlreadyExistsException,
-    InvalidAliasNameException,
-    LimitExceededException,
-    NotAuthorizedException,
-    NotFoundException,
-    ValidationException,
-)
-from fuin.kms.key import found, reach
+from fuin.kms.faults import KmsFault, NotFoundException
+from fuin.kms.key import authorized_key, existing_key
 from fuin.kms.managed_services import ALIASES, MANAGED
-from fuin.kms.naming import find
+from fuin.kms.model.shapes_keys import (
+    CreateAliasInput,
+    DeleteAliasInput,
+    ListAliasesInput,
+    ListAliasesOutput,
+    UpdateAliasInput,
+)
+from fuin.kms.model.shapes_parts import AliasListEntry
+from fuin.kms.naming import find_key
 from fuin.kms.quotas import ALIASES_PER_KEY
-from fuin.kms.shapes import Input, Output
 from fuin.kms.specs import SPECS
 from fuin.store.errors import AlreadyExists, NotFound
 from fuin.store.kms import aliases
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.call import Call
-    from fuin.kms.naming import Named
+    from fuin.kms.naming import KeyReference
     from fuin.store.kms.keys import Key
 
 MOST = ALIASES_PER_KEY
@@ -41,78 +41,34 @@ _PREFIX = "alias/"
 _PAGE, _LARGEST_PAGE = 50, 100
 
 
-class CreateAliasInput(Input, frozen=True):
-    """What CreateAlias takes."""
-
-    AliasName: str | None = None
-    TargetKeyId: str | None = None
-
-
-class UpdateAliasInput(Input, frozen=True):
-    """What UpdateAlias takes."""
-
-    AliasName: str | None = None
-    TargetKeyId: str | None = None
-
-
-class DeleteAliasInput(Input, frozen=True):
-    """What DeleteAlias takes."""
-
-    AliasName: str | None = None
-
-
-class ListAliasesInput(Input, frozen=True):
-    """What ListAliases takes."""
-
-    KeyId: str | None = None
-    Limit: int | None = None
-    Marker: str | None = None
-
-
-class AliasListEntry(Output, frozen=True):
-    """An alias in a list."""
-
-    AliasName: str | None = None
-    AliasArn: str | None = None
-    TargetKeyId: str | None = None
-    CreationDate: float | None = None
-    LastUpdatedDate: float | None = None
-
-
-class ListAliasesOutput(Output, frozen=True):
-    """A page of aliases."""
-
-    Aliases: list[AliasListEntry] | None = None
-    NextMarker: str | None = None
-    Truncated: bool | None = None
-
-
-async def create_alias(call: Call, p: CreateAliasInput) -> None:
+async def create_alias(call: Call, input: CreateAliasInput) -> None:
     """Give a key a name."""
-    name = _check_name(p.AliasName or "")
+    name = _check_name(input.AliasName or "")
     if name == _PREFIX:  # the others find no such alias
-        raise InvalidAliasNameException("The alias name is empty.")
+        raise KmsFault("InvalidAliasNameException", "The alias name is empty.")
     arn = await call.consult(_permit_alias, "kms:CreateAlias", name)
-    target = await call.consult(_target, p.TargetKeyId or "", "kms:CreateAlias")
-    key = found(target)
+    target = await call.consult(_target_key, input.TargetKeyId or "", "kms:CreateAlias")
+    key = existing_key(target)
     now = round(call.now, 3)
     alias = Alias(call.account, call.region, name, key.key_id, now, now)
     try:
         await call.change(_insert, alias)
     except AlreadyExists:
-        raise AlreadyExistsException(f"An alias with the name {arn} already exists") from None
+        raise KmsFault("AlreadyExistsException", f"An alias with the name {arn} already exists") from None
     except NotFound:
         raise NotFoundException(f"Key '{target.arn}' does not exist") from None
 
 
-async def update_alias(call: Call, p: UpdateAliasInput) -> None:
+async def update_alias(call: Call, input: UpdateAliasInput) -> None:
     """Point a name at another key."""
-    name = _check_name(p.AliasName or "")
+    name = _check_name(input.AliasName or "")
     arn = await call.consult(_permit_alias, "kms:UpdateAlias", name)
-    current = await call.consult(_permit_current, "kms:UpdateAlias", name, arn)
-    target = found(await call.consult(_target, p.TargetKeyId or "", "kms:UpdateAlias"))
-    if _type(current) != _type(target):
-        raise ValidationException("The current and the new key must be of the same type and have the same key usage.")
+    current = await call.consult(_permit_current_key, "kms:UpdateAlias", name, arn)
+    target = existing_key(await call.consult(_target_key, input.TargetKeyId or "", "kms:UpdateAlias"))
+    if _usage_and_symmetry(current) != _usage_and_symmetry(target):
+        raise KmsFault(
+            "ValidationException", "The current and the new key must be of the same type and have the same key usage."
+        )
     key_id = target.key_id
     try:
         await call.change(_update, call.account, call.region, name, key_id, round(call.now, 3))
@@ -120,31 +76,31 @@ async def update_alias(call: Call, p: UpdateAliasInput) -> None:
         raise NotFoundException(f"Alias {arn} is not found.") from None
 
 
-async def delete_alias(call: Call, p: DeleteAliasInput) -> None:
+async def delete_alias(call: Call, input: DeleteAliasInput) -> None:
     """Take a name away; the key stays."""
-    name = _check_name(p.AliasName or "")
+    name = _check_name(input.AliasName or "")
     arn = await call.consult(_permit_alias, "kms:DeleteAlias", name)
-    await call.consult(_permit_current, "kms:DeleteAlias", name, arn)
+    await call.consult(_permit_current_key, "kms:DeleteAlias", name, arn)
     try:
         await call.change(aliases.delete_alias, call.account, call.region, name)
     except NotFound:
         raise NotFoundException(f"Alias {arn} is not found.") from None
 
 
-async def list_aliases(call: Call, p: ListAliasesInput) -> ListAliasesOutput:
+async def list_aliases(call: Call, input: ListAliasesInput) -> ListAliasesOutput:
     """Return the account's aliases in this region, or those of one key, a page at a time."""
     await call.consult(permit_identity, "kms:ListAliases", "*", call.account)
-    after = paging.start("aliases", p.Marker)
-    key_id = None if p.KeyId is None else await call.consult(_listed_key, p.KeyId)
-    limit = min(p.Limit or _PAGE, _LARGEST_PAGE)
-    read = await paging.read(call, aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
+    after = paging.parse_marker("aliases", input.Marker)
+    key_id = None if input.KeyId is None else await call.consult(_key_id_of, input.KeyId)
+    limit = min(input.Limit or _PAGE, _LARGEST_PAGE)
+    read = await paging.read_page(call, aliases.list_aliases, call.account, call.region, key_id, after, limit + 1)
     if key_id is None:
-        read = _with_predefined(call, read, after, limit + 1)
-    shown, marker, more = paging.page("aliases", read, limit, lambda alias: alias.name)
-    return ListAliasesOutput(Aliases=[_entry(alias) for alias in shown], NextMarker=marker, Truncated=more)
+        read = _add_predefined(call, read, after, limit + 1)
+    shown, marker, more = paging.cut_page("aliases", read, limit, lambda alias: alias.name)
+    return ListAliasesOutput(Aliases=[_list_entry(alias) for alias in shown], NextMarker=marker, Truncated=more)
 
 
-def _with_predefined(call: Call, read: list[Alias], after: str, limit: int) -> list[Alias]:
+def _add_predefined(call: Call, read: list[Alias], after: str, limit: int) -> list[Alias]:
     """Return a page with the aliases of AWS-managed keys that are not made yet, which name no key. AWS: ListAliases."""
     made = {alias.name for alias in read}
     names = (ALIASES + service for service in MANAGED)
@@ -152,14 +108,14 @@ def _with_predefined(call: Call, read: list[Alias], after: str, limit: int) -> l
     return sorted([*read, *more], key=lambda alias: alias.name)[:limit]
 
 
-def _listed_key(call: Call, identifier: str) -> str:
-    named = find(call, call.services.store.catalog(), identifier, aliases=False)
+def _key_id_of(call: Call, identifier: str) -> str:
+    named = find_key(call, call.services.store.catalog(), identifier, aliases=False)
     if named.key is None or named.account != call.account:
         raise NotFoundException(named.missing or f"Key '{named.arn}' does not exist")
     return named.key.key_id
 
 
-def _entry(alias: Alias) -> AliasListEntry:
+def _list_entry(alias: Alias) -> AliasListEntry:
     arn = ids.alias_arn(alias.account, alias.region, alias.name)
     if not alias.key_id:
         return AliasListEntry(AliasName=alias.name, AliasArn=arn)
@@ -175,14 +131,15 @@ def _entry(alias: Alias) -> AliasListEntry:
 def _check_name(name: str) -> str:
     """Return the name if it may be a customer's; texts recorded from AWS."""
     if not name.startswith(_PREFIX):
-        raise ValidationException(
+        raise KmsFault(
+            "ValidationException",
             'Alias must start with the prefix "alias/". Please see '
-            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
         )
     if ":" in name:
-        raise ValidationException(f"{name} contains invalid characters for an alias")
+        raise KmsFault("ValidationException", f"{name} contains invalid characters for an alias")
     if name.startswith(ALIASES):
-        raise NotAuthorizedException
+        raise KmsFault("NotAuthorizedException")
     return name
 
 
@@ -193,29 +150,29 @@ def _permit_alias(call: Call, action: str, name: str) -> str:
     return arn
 
 
-def _target(call: Call, identifier: str, action: str) -> Named:
+def _target_key(call: Call, identifier: str, action: str) -> KeyReference:
     """Return the key that an alias is to name; the caller may do the action on it, and it is in a fit state."""
     if identifier.startswith(_PREFIX) or ":alias/" in identifier:
-        raise ValidationException("Aliases must refer to keys. Not aliases")
-    return reach(call, identifier, action)
+        raise KmsFault("ValidationException", "Aliases must refer to keys. Not aliases")
+    return authorized_key(call, identifier, action)
 
 
-def _type(key: Key) -> tuple[str, bool]:
+def _usage_and_symmetry(key: Key) -> tuple[str, bool]:
     """Return what an alias keeps of its key: the usage, and whether it is asymmetric."""
     return key.usage, SPECS[key.spec].asymmetric
 
 
-def _permit_current(call: Call, action: str, name: str, arn: str) -> Key:
-    """Return the key that an alias names now, in whatever state; raises AccessDenied unless the action is allowed."""
+def _permit_current_key(call: Call, action: str, name: str, arn: str) -> Key:
+    """Return the key that an alias names now, in any state; raises AccessDenied unless the action is allowed."""
     catalog = call.services.store.catalog()
-    named = find(call, catalog, name, aliases=True)
+    named = find_key(call, catalog, name, aliases=True)
     if named.key is None:
         raise NotFoundException(f"Alias {arn} is not found.")
     key = named.key
     # AWS: kms:RequestAlias does not control operations on aliases.
     of_key = partial(rights.add_key, call, named._replace(alias=""), None)
     permit_key(call, action, named.arn, named.account, key.policy, of_key, catalog)
-    call.remember(partial(_permit_current, call, action, name, arn))
+    call.remember(partial(_permit_current_key, call, action, name, arn))
     return key
 
 
@@ -233,4 +190,4 @@ def _update(conn: Connection, account: str, region: str, name: str, key_id: str,
 def _check_quota(conn: Connection, account: str, region: str, key_id: str) -> None:
     """Raise, and with that undo the change, when the key has more names than AWS allows."""
     if len(aliases.list_aliases(conn, account, region, key_id, "", MOST + 1)) > MOST:
-        raise LimitExceededException(f"A key has at most {MOST} aliases.")
+        raise KmsFault("LimitExceededException", f"A key has at most {MOST} aliases.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
-    from fuin.kms.faults import Wire as KmsFault
+    from fuin.kms.faults import KmsFault
     from fuin.kms.operations import Operation
 
 _encode = msgspec.json.Encoder().encode
@@ -48,7 +48,7 @@ class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
     async def read(self, call: KmsCall, request: Request) -> None:
         """Read the whole body, and the operation that the target header names."""
         call.body = await request.body(call.services.settings.kms_body_limit)
-        call.row = row = operations.named(request.method, request.headers.get(b"x-amz-target"))
+        call.row = row = operations.find_operation(request.method, request.headers.get(b"x-amz-target"))
         call.operation = row.name
 
     def signature(self, call: KmsCall, request: Request) -> Signed:
@@ -63,7 +63,7 @@ class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
         """Decode the input by the model, admit the request by its quota, and run the operation."""
         row = call.row
         if row is None:
-            raise faults.UnknownOperationException
+            raise faults.KmsFault("UnknownOperationException")
         input = row.decode(call.body)
         if call.services.throttle.rates:
             await call.consult(throttling.admit, input)
@@ -71,11 +71,11 @@ class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
         return _answer(call, 200, b"{}" if output is None else _encode(output))
 
     def fault(self, call: KmsCall, error: Exception) -> KmsFault:
-        """Return KMS's error for whatever was raised."""
-        return faults.wire(error, call.request_id)
+        """Return KMS's error for any error."""
+        return faults.from_error(error, call.request_id)
 
     def refusal(self, call: KmsCall, request: Request, fault: KmsFault) -> Answer:
-        """Return the answer that tells the client of an error."""
+        """Return the answer that reports an error to the client."""
         body = {"__type": fault.code} if not fault.message else {"__type": fault.code, "message": fault.message}
         answer = _answer(call, fault.status, _encode(body))
         answer.headers.append((b"x-amzn-ErrorType", fault.code.encode()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError, MaterialDamaged, TamperedError
 from fuin.kms import external, oaep
-from fuin.kms.faults import InvalidCiphertextException
+from fuin.kms.faults import KmsFault
 from fuin.xks.failure import Failure, FailureReason
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def decrypt(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
 async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: OpenKey) -> bytes:
     """Return the ciphertext under another key or context; the plaintext stays in the keyholder.
 
-    Only the keyholder can tell that it is longer than the target takes, which raises ValidationException.
+    Only the keyholder sees whether it is longer than the target takes; then this raises ValidationException.
     """
     if source.key.custom_key_store is not None:
         ciphertext = await external.unwrap(call, source, ciphertext)
@@ -82,14 +82,14 @@ async def re_encrypt(call: Call, source: OpenKey, ciphertext: bytes, target: Ope
     except TamperedError:
         raise _undecryptable(call, source) from None
     except FormatError:
-        raise oaep.unfit(target) from None
+        raise oaep.size_fault(target) from None
     if target.key.custom_key_store is not None:
         new = await external.wrap(call, target, new)
     return new
 
 
 def _undecryptable(call: Call, opened: OpenKey) -> Fault:
-    """Return the error for what the keyholder could not open; of an external key it came from the proxy."""
+    """Return the error for a ciphertext that the keyholder could not open; with an external key, the proxy gave it."""
     if opened.key.custom_key_store is not None:
-        return external.refusal(call, Failure(FailureReason.WRONG_CIPHERTEXT))
-    return InvalidCiphertextException()
+        return external.proxy_fault(call, Failure(FailureReason.WRONG_CIPHERTEXT))
+    return KmsFault("InvalidCiphertextException")

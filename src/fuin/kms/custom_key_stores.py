@@ -1,7 +1,7 @@
 """Custom key stores: create, connect, disconnect, update, describe, delete. Those of type EXTERNAL_KEY_STORE.
 
 AWS connects in the background, for minutes; here ConnectCustomKeyStore has asked the proxy before it answers, and the
-state is CONNECTED or FAILED by then. A CloudHSM cluster is never found: no backend for one is built yet.
+state is CONNECTED or FAILED when it is answered. A CloudHSM cluster is never found: no backend for one is built yet.
 """
 
 from __future__ import annotations
@@ -14,35 +14,33 @@ import msgspec
 
 from fuin.gate.permit import permit_identity
 from fuin.kms import paging, proxy_faults, quotas
-from fuin.kms.external import Configuration, configuration, proxy_of
-from fuin.kms.faults import (
-    CloudHsmClusterNotFoundException,
-    CustomKeyStoreHasCMKsException,
-    CustomKeyStoreInvalidStateException,
-    CustomKeyStoreNameInUseException,
-    CustomKeyStoreNotFoundException,
-    LimitExceededException,
-    UnsupportedOperationException,
-    ValidationException,
-    XksProxyUriInUseException,
-    XksProxyVpcEndpointServiceNotFoundException,
-)
-from fuin.kms.key_store_shapes import (
+from fuin.kms.external import Configuration, parse_configuration, proxy_of
+from fuin.kms.faults import KmsFault
+from fuin.kms.key_store_rules import (
     AWS_CLOUDHSM,
     EXTERNAL_KEY_STORE,
     VPC_ENDPOINT_SERVICE,
-    CreateCustomKeyStoreInput,
-    CreateCustomKeyStoreOutput,
-    CustomKeyStoreInput,
-    CustomKeyStoresListEntry,
-    DescribeCustomKeyStoresInput,
-    DescribeCustomKeyStoresOutput,
-    Done,
-    UpdateCustomKeyStoreInput,
-    XksProxyAuthenticationCredentialType,
-    XksProxyConfigurationType,
     check_creation,
     check_update,
+)
+from fuin.kms.model.shapes_key_stores import (
+    ConnectCustomKeyStoreInput,
+    ConnectCustomKeyStoreOutput,
+    CreateCustomKeyStoreInput,
+    CreateCustomKeyStoreOutput,
+    DeleteCustomKeyStoreInput,
+    DeleteCustomKeyStoreOutput,
+    DescribeCustomKeyStoresInput,
+    DescribeCustomKeyStoresOutput,
+    DisconnectCustomKeyStoreInput,
+    DisconnectCustomKeyStoreOutput,
+    UpdateCustomKeyStoreInput,
+    UpdateCustomKeyStoreOutput,
+)
+from fuin.kms.model.shapes_parts import (
+    CustomKeyStoresListEntry,
+    XksProxyAuthenticationCredentialType,
+    XksProxyConfigurationType,
 )
 from fuin.store.errors import AlreadyExists, NotFound, WrongState
 from fuin.store.kms import key_stores
@@ -62,21 +60,31 @@ _PAGE = 100
 _encode = msgspec.json.Encoder().encode
 
 
-async def create_custom_key_store(call: Call, p: CreateCustomKeyStoreInput) -> CreateCustomKeyStoreOutput:
+async def create_custom_key_store(call: Call, input: CreateCustomKeyStoreInput) -> CreateCustomKeyStoreOutput:
     """Make an external key store, disconnected; its proxy must be well and know the credential."""
-    check_creation(p)
+    check_creation(input)
     await call.consult(permit_identity, "kms:CreateCustomKeyStore", "*", call.account)
-    if p.CustomKeyStoreType in {None, AWS_CLOUDHSM}:
-        raise CloudHsmClusterNotFoundException(f"The CloudHSM cluster {p.CloudHsmClusterId} does not exist.")
-    _refuse_vpc(p.XksProxyConnectivity)
-    access_key_id, sealed = await _sealed(call, p.XksProxyAuthenticationCredential)
+    if input.CustomKeyStoreType in {None, AWS_CLOUDHSM}:
+        raise KmsFault(
+            "CloudHsmClusterNotFoundException", f"The CloudHSM cluster {input.CloudHsmClusterId} does not exist."
+        )
+    _refuse_vpc(input.XksProxyConnectivity)
+    access_key_id, sealed = await _seal_credential(call, input.XksProxyAuthenticationCredential)
     settings = Configuration(
-        p.XksProxyUriEndpoint or "", p.XksProxyUriPath or "", access_key_id, p.XksProxyConnectivity or ""
+        input.XksProxyUriEndpoint or "", input.XksProxyUriPath or "", access_key_id, input.XksProxyConnectivity or ""
     )
     store = KeyStore(
-        f"cks-{os.urandom(9).hex()[:17]}", call.account, call.region, p.CustomKeyStoreName or "", EXTERNAL_KEY_STORE,
-        DISCONNECTED, None, round(call.now, 3), _encode(settings).decode(), sealed,
-    )  # fmt: skip
+        id=f"cks-{os.urandom(9).hex()[:17]}",
+        account=call.account,
+        region=call.region,
+        name=input.CustomKeyStoreName or "",
+        type=EXTERNAL_KEY_STORE,
+        state=DISCONNECTED,
+        error_code=None,
+        created=round(call.now, 3),
+        settings=_encode(settings).decode(),
+        sealed_secret=sealed,
+    )
     call.facts["customKeyStore"] = store.id
     await call.services.store.read(_check_free, store)  # before the proxy is asked
     await _check_health(call, store)
@@ -84,13 +92,13 @@ async def create_custom_key_store(call: Call, p: CreateCustomKeyStoreInput) -> C
     return CreateCustomKeyStoreOutput(CustomKeyStoreId=store.id)
 
 
-async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
+async def connect_custom_key_store(call: Call, input: ConnectCustomKeyStoreInput) -> ConnectCustomKeyStoreOutput:
     """Connect a key store: its proxy is asked whether it is well, and the state says the outcome."""
-    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:ConnectCustomKeyStore")
+    store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:ConnectCustomKeyStore")
     if store.state == CONNECTED:
-        return Done()
+        return ConnectCustomKeyStoreOutput()
     if store.state != DISCONNECTED:
-        raise _wrong_state(store.id, store.state)
+        raise _state_fault(store.id, store.state)
     state, code = CONNECTED, None
     try:
         await call.services.proxies.health(proxy_of(store), RequestMetadata(call.operation, call.request_id))
@@ -98,111 +106,123 @@ async def connect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
         state, code = FAILED, proxy_faults.connection_error(error)
         call.facts["externalKeyStore"] = error.reason.value
     await _set_state(call, store, (DISCONNECTED,), state, code)
-    return Done()
+    return ConnectCustomKeyStoreOutput()
 
 
-async def disconnect_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
-    """Disconnect a key store: when this returns, no worker uses its keys any more."""
-    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
+async def disconnect_custom_key_store(
+    call: Call, input: DisconnectCustomKeyStoreInput
+) -> DisconnectCustomKeyStoreOutput:
+    """Disconnect a key store: when this returns, no worker uses its keys any longer."""
+    store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
     await _set_state(call, store, (CONNECTED, FAILED), DISCONNECTED, None)
-    return Done()
+    return DisconnectCustomKeyStoreOutput()
 
 
-async def update_custom_key_store(call: Call, p: UpdateCustomKeyStoreInput) -> Done:
+async def update_custom_key_store(call: Call, input: UpdateCustomKeyStoreInput) -> UpdateCustomKeyStoreOutput:
     """Change a key store's name, or how its proxy is reached; a proxy that is reached anew must be well."""
-    check_update(p)
-    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:UpdateCustomKeyStore")
-    _refuse_vpc(p.XksProxyConnectivity, p.XksProxyVpcEndpointServiceName, p.XksProxyVpcEndpointServiceOwner)
-    moved = p.XksProxyUriEndpoint is not None or p.XksProxyConnectivity is not None
+    check_update(input)
+    store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:UpdateCustomKeyStore")
+    _refuse_vpc(input.XksProxyConnectivity, input.XksProxyVpcEndpointServiceName, input.XksProxyVpcEndpointServiceOwner)
+    moved = input.XksProxyUriEndpoint is not None or input.XksProxyConnectivity is not None
     allowed = (DISCONNECTED,) if moved else (DISCONNECTED, CONNECTED)
     if store.state not in allowed:
-        raise _wrong_state(store.id, store.state)
-    changed = await _changed(call, store, p)
+        raise _state_fault(store.id, store.state)
+    changed = await _store_after_update(call, store, input)
     await call.services.store.read(_check_free, changed)
     if (changed.settings, changed.sealed_secret) != (store.settings, store.sealed_secret):
         await _check_health(call, changed)
     await _write(call, changed, lambda conn, new: _change(conn, new, allowed))
-    return Done()
+    return UpdateCustomKeyStoreOutput()
 
 
-async def delete_custom_key_store(call: Call, p: CustomKeyStoreInput) -> Done:
+async def delete_custom_key_store(call: Call, input: DeleteCustomKeyStoreInput) -> DeleteCustomKeyStoreOutput:
     """Remove a key store that is disconnected and has no keys; nothing changes at the proxy."""
-    store = await call.consult(_reach, p.CustomKeyStoreId, "kms:DeleteCustomKeyStore")
+    store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DeleteCustomKeyStore")
     try:
         await call.change(key_stores.delete_key_store, store.id)
     except NotFound:
-        raise _not_found(store.id) from None
+        raise _missing_store_fault(store.id) from None
     except WrongState as error:
-        raise _wrong_state(store.id, error.state) from None
+        raise _state_fault(store.id, error.state) from None
     except HasKeys:
-        raise CustomKeyStoreHasCMKsException(f"The custom key store {store.id} contains KMS keys.") from None
-    return Done()
+        raise KmsFault(
+            "CustomKeyStoreHasCMKsException", f"The custom key store {store.id} contains KMS keys."
+        ) from None
+    return DeleteCustomKeyStoreOutput()
 
 
-async def describe_custom_key_stores(call: Call, p: DescribeCustomKeyStoresInput) -> DescribeCustomKeyStoresOutput:
+async def describe_custom_key_stores(call: Call, input: DescribeCustomKeyStoresInput) -> DescribeCustomKeyStoresOutput:
     """Return the account's key stores in this Region, a page at a time, or the one that is named."""
-    if p.CustomKeyStoreId is not None and p.CustomKeyStoreName is not None:
-        raise ValidationException("You can specify CustomKeyStoreId or CustomKeyStoreName, but not both.")
-    if p.CustomKeyStoreId is not None:
-        return _one(await call.consult(_reach, p.CustomKeyStoreId, "kms:DescribeCustomKeyStores"))
+    if input.CustomKeyStoreId is not None and input.CustomKeyStoreName is not None:
+        raise KmsFault("ValidationException", "You can specify CustomKeyStoreId or CustomKeyStoreName, but not both.")
+    if input.CustomKeyStoreId is not None:
+        return _single_store(
+            await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DescribeCustomKeyStores")
+        )
     await call.consult(permit_identity, "kms:DescribeCustomKeyStores", "*", call.account)
-    if p.CustomKeyStoreName is not None:
-        found = await call.services.store.read(key_stores.find_by_name, call.account, call.region, p.CustomKeyStoreName)
+    if input.CustomKeyStoreName is not None:
+        found = await call.services.store.read(
+            key_stores.find_by_name, call.account, call.region, input.CustomKeyStoreName
+        )
         if found is None:
-            raise _not_found(p.CustomKeyStoreName)
-        return _one(found)
-    after, limit = paging.start("custom-key-stores", p.Marker), p.Limit or _PAGE
+            raise _missing_store_fault(input.CustomKeyStoreName)
+        return _single_store(found)
+    after, limit = paging.parse_marker("custom-key-stores", input.Marker), input.Limit or _PAGE
     listed = await call.services.store.read(key_stores.list_key_stores, call.account, call.region, after, limit + 1)
-    shown, marker, more = paging.page("custom-key-stores", listed, limit, lambda store: store.id)
+    shown, marker, more = paging.cut_page("custom-key-stores", listed, limit, lambda store: store.id)
     return DescribeCustomKeyStoresOutput(
-        CustomKeyStores=[_entry(store) for store in shown], NextMarker=marker, Truncated=more
+        CustomKeyStores=[_list_entry(store) for store in shown], NextMarker=marker, Truncated=more
     )
 
 
-def find(call: Call, store_id: str) -> KeyStore:
+def find_key_store(call: Call, store_id: str) -> KeyStore:
     """Return a key store of the caller's account and Region; raises CustomKeyStoreNotFoundException."""
     store = call.services.store.look_up(key_stores.find_key_store, store_id)
     if store is None or (store.account, store.region) != (call.account, call.region):
-        raise _not_found(store_id)
+        raise _missing_store_fault(store_id)
     return store
 
 
 def refuse_random(call: Call, store_id: str) -> None:
     """Refuse GenerateRandom in a key store: an external one has no such operation. AWS: the same."""
-    find(call, store_id)
-    raise UnsupportedOperationException(f"{store_id} is an external key store, which does not generate random bytes.")
+    find_key_store(call, store_id)
+    raise KmsFault(
+        "UnsupportedOperationException", f"{store_id} is an external key store, which does not generate random bytes."
+    )
 
 
-def _reach(call: Call, store_id: str | None, action: str) -> KeyStore:
+def _authorized_key_store(call: Call, store_id: str | None, action: str) -> KeyStore:
     permit_identity(call, action, "*", call.account)
     call.facts["customKeyStore"] = store_id
-    return find(call, store_id or "")
+    return find_key_store(call, store_id or "")
 
 
 def _refuse_vpc(connectivity: str | None, *of_service: str | None) -> None:
-    """Refuse the other connectivity: this server stands in no VPC, so there is no endpoint service to be found."""
+    """Refuse the other connectivity: this server is in no VPC, so it can find no endpoint service."""
     if connectivity == VPC_ENDPOINT_SERVICE or any(of_service):
-        raise XksProxyVpcEndpointServiceNotFoundException("KMS could not find the specified VPC endpoint service.")
+        raise KmsFault(
+            "XksProxyVpcEndpointServiceNotFoundException", "KMS could not find the specified VPC endpoint service."
+        )
 
 
-async def _sealed(call: Call, given: XksProxyAuthenticationCredentialType | None) -> tuple[str, bytes]:
+async def _seal_credential(call: Call, given: XksProxyAuthenticationCredentialType | None) -> tuple[str, bytes]:
     """Return a credential's access key id and its secret, sealed by the keyholder."""
     if given is None or given.AccessKeyId is None or given.RawSecretAccessKey is None:
-        raise ValidationException("XksProxyAuthenticationCredential is required.")
+        raise KmsFault("ValidationException", "XksProxyAuthenticationCredential is required.")
     return given.AccessKeyId, await call.services.keyholder.seal_secret(given.AccessKeyId, given.RawSecretAccessKey)
 
 
-async def _changed(call: Call, store: KeyStore, p: UpdateCustomKeyStoreInput) -> KeyStore:
+async def _store_after_update(call: Call, store: KeyStore, input: UpdateCustomKeyStoreInput) -> KeyStore:
     """Return the key store as it is to be."""
-    settings, sealed = configuration(store), store.sealed_secret
+    settings, sealed = parse_configuration(store), store.sealed_secret
     access_key_id = settings.access_key_id
-    if p.XksProxyAuthenticationCredential is not None:
-        access_key_id, sealed = await _sealed(call, p.XksProxyAuthenticationCredential)
+    if input.XksProxyAuthenticationCredential is not None:
+        access_key_id, sealed = await _seal_credential(call, input.XksProxyAuthenticationCredential)
     new = Configuration(
-        p.XksProxyUriEndpoint or settings.endpoint, p.XksProxyUriPath or settings.path, access_key_id,
-        p.XksProxyConnectivity or settings.connectivity,
+        input.XksProxyUriEndpoint or settings.endpoint, input.XksProxyUriPath or settings.path, access_key_id,
+        input.XksProxyConnectivity or settings.connectivity,
     )  # fmt: skip
-    name = p.NewCustomKeyStoreName or store.name
+    name = input.NewCustomKeyStoreName or store.name
     return replace(store, name=name, settings=_encode(new).decode(), sealed_secret=sealed)
 
 
@@ -211,21 +231,22 @@ async def _check_health(call: Call, store: KeyStore) -> None:
         await call.services.proxies.health(proxy_of(store), RequestMetadata(call.operation, call.request_id))
     except Failure as error:
         call.facts["externalKeyStore"] = error.reason.value
-        raise proxy_faults.of_key_store(error) from None
+        raise proxy_faults.key_store_fault(error) from None
 
 
 def _check_free(conn: Connection, store: KeyStore) -> None:
     """Refuse a name or an address of a proxy that another key store of the account and Region has."""
-    wanted = configuration(store)
+    wanted = parse_configuration(store)
     for other in key_stores.list_key_stores(conn, store.account, store.region, "", STORES_AT_MOST + 1):
         if other.id == store.id:
             continue
         if other.name == store.name:
-            raise _name_in_use(store.name)
-        taken = configuration(other)
+            raise _name_fault(store.name)
+        taken = parse_configuration(other)
         if (taken.endpoint.lower(), taken.path) == (wanted.endpoint.lower(), wanted.path):
-            raise XksProxyUriInUseException(
-                "The XksProxyUriEndpoint and XksProxyUriPath are already associated with another external key store."
+            raise KmsFault(
+                "XksProxyUriInUseException",
+                "The XksProxyUriEndpoint and XksProxyUriPath are already associated with another external key store.",
             )
 
 
@@ -243,14 +264,14 @@ async def _write(call: Call, store: KeyStore, fn: Callable[[Connection, KeyStore
     try:
         await call.change(fn, store)
     except NotFound:
-        raise _not_found(store.id) from None
+        raise _missing_store_fault(store.id) from None
     except WrongState as error:
-        raise _wrong_state(store.id, error.state) from None
+        raise _state_fault(store.id, error.state) from None
     except AlreadyExists:
-        raise _name_in_use(store.name) from None
+        raise _name_fault(store.name) from None
     except TooManyKeyStores:
-        raise LimitExceededException(
-            f"An account has at most {STORES_AT_MOST} custom key stores in a Region."
+        raise KmsFault(
+            "LimitExceededException", f"An account has at most {STORES_AT_MOST} custom key stores in a Region."
         ) from None
 
 
@@ -258,31 +279,34 @@ async def _set_state(call: Call, store: KeyStore, allowed: tuple[str, ...], stat
     try:
         await call.change(key_stores.set_state, store.id, allowed, state, code)
     except NotFound:
-        raise _not_found(store.id) from None
+        raise _missing_store_fault(store.id) from None
     except WrongState as error:
-        raise _wrong_state(store.id, error.state) from None
+        raise _state_fault(store.id, error.state) from None
 
 
-def _name_in_use(name: str) -> CustomKeyStoreNameInUseException:
-    return CustomKeyStoreNameInUseException(f"The name {name} is already assigned to another custom key store.")
-
-
-def _not_found(name: str) -> CustomKeyStoreNotFoundException:
-    return CustomKeyStoreNotFoundException(f"Custom key store {name} does not exist.")
-
-
-def _wrong_state(store_id: str, state: str) -> CustomKeyStoreInvalidStateException:
-    return CustomKeyStoreInvalidStateException(
-        f"Custom key store {store_id} is in the {state} state, in which this operation is not valid."
+def _name_fault(name: str) -> KmsFault:
+    return KmsFault(
+        "CustomKeyStoreNameInUseException", f"The name {name} is already assigned to another custom key store."
     )
 
 
-def _one(store: KeyStore) -> DescribeCustomKeyStoresOutput:
-    return DescribeCustomKeyStoresOutput(CustomKeyStores=[_entry(store)], Truncated=False)
+def _missing_store_fault(name: str) -> KmsFault:
+    return KmsFault("CustomKeyStoreNotFoundException", f"Custom key store {name} does not exist.")
 
 
-def _entry(store: KeyStore) -> CustomKeyStoresListEntry:
-    settings = configuration(store)
+def _state_fault(store_id: str, state: str) -> KmsFault:
+    return KmsFault(
+        "CustomKeyStoreInvalidStateException",
+        f"Custom key store {store_id} is in the {state} state, in which this operation is not valid.",
+    )
+
+
+def _single_store(store: KeyStore) -> DescribeCustomKeyStoresOutput:
+    return DescribeCustomKeyStoresOutput(CustomKeyStores=[_list_entry(store)], Truncated=False)
+
+
+def _list_entry(store: KeyStore) -> CustomKeyStoresListEntry:
+    settings = parse_configuration(store)
     return CustomKeyStoresListEntry(
         CustomKeyStoreId=store.id,
         CustomKeyStoreName=store.name,

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 from fuin.kms import throttling
 from fuin.kms.data_keys import check_recipient
-from fuin.kms.faults import DryRunOperationException, UnsupportedOperationException
+from fuin.kms.faults import KmsFault
 from fuin.kms.grant_tokens import check_grant_tokens
-from fuin.kms.key import Context, OpenKey, Use, open_key
-from fuin.kms.shapes import Input, Output, RecipientInfo
+from fuin.kms.key import OpenKey, open_key
+from fuin.kms.model.shapes_uses import (
+    GenerateDataKeyPairInput,
+    GenerateDataKeyPairOutput,
+    GenerateDataKeyPairWithoutPlaintextInput,
+    GenerateDataKeyPairWithoutPlaintextOutput,
+)
 from fuin.kms.specs import SM2, SPECS
-from fuin.kms.uses import used
+from fuin.kms.use import Use
+from fuin.kms.uses import keyholder_answer
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -25,63 +31,17 @@ _USES = {
 _OF_KEY_STORES = frozenset({"AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"})
 
 
-class GenerateDataKeyPairInput(Input, frozen=True):
-    """What GenerateDataKeyPair takes."""
-
-    EncryptionContext: Context | None = None
-    KeyId: str | None = None
-    KeyPairSpec: str | None = None
-    GrantTokens: list[str] | None = None
-    Recipient: RecipientInfo | None = None
-    DryRun: bool | None = None
-
-
-class GenerateDataKeyPairOutput(Output, frozen=True):
-    """A data key pair: SubjectPublicKeyInfo and PKCS#8 in DER, the private key also encrypted under the KMS key."""
-
-    PrivateKeyCiphertextBlob: bytes | None = None
-    PrivateKeyPlaintext: bytes | None = None
-    PublicKey: bytes | None = None
-    KeyId: str | None = None
-    KeyPairSpec: str | None = None
-    CiphertextForRecipient: bytes | None = None
-    KeyMaterialId: str | None = None
-
-    def __repr__(self) -> str:
-        return f"GenerateDataKeyPairOutput({self.KeyId})"
-
-
-class GenerateDataKeyPairWithoutPlaintextInput(Input, frozen=True):
-    """What GenerateDataKeyPairWithoutPlaintext takes."""
-
-    EncryptionContext: Context | None = None
-    KeyId: str | None = None
-    KeyPairSpec: str | None = None
-    GrantTokens: list[str] | None = None
-    DryRun: bool | None = None
-
-
-class GenerateDataKeyPairWithoutPlaintextOutput(Output, frozen=True):
-    """A public key, and its private key encrypted under the KMS key."""
-
-    PrivateKeyCiphertextBlob: bytes | None = None
-    PublicKey: bytes | None = None
-    KeyId: str | None = None
-    KeyPairSpec: str | None = None
-    KeyMaterialId: str | None = None
-
-
-async def generate_data_key_pair(call: Call, p: GenerateDataKeyPairInput) -> GenerateDataKeyPairOutput:
+async def generate_data_key_pair(call: Call, input: GenerateDataKeyPairInput) -> GenerateDataKeyPairOutput:
     """Return a fresh key pair, its private key once in the clear and once encrypted under the KMS key."""
-    check_recipient(p.Recipient)
-    opened, spec = await call.consult(_opened, "kms:GenerateDataKeyPair", p)
-    if p.DryRun:
-        raise DryRunOperationException
-    with throttling.slow(call, spec):
-        private, public, blob = await used(
+    check_recipient(input.Recipient)
+    opened, spec = await call.consult(_wrapping_key, "kms:GenerateDataKeyPair", input)
+    if input.DryRun:
+        raise KmsFault("DryRunOperationException")
+    with throttling.limit_slow_keys(call, spec):
+        private, public, blob = await keyholder_answer(
             call, call.services.keyholder.data_key_pair(opened.material, opened.parameter, spec, opened.draft(call))
         )
-    await call.consult(_open_still, "kms:GenerateDataKeyPair", p)
+    await call.consult(_check_still_allowed, "kms:GenerateDataKeyPair", input)
     return GenerateDataKeyPairOutput(
         PrivateKeyCiphertextBlob=blob,
         PrivateKeyPlaintext=private,
@@ -93,19 +53,19 @@ async def generate_data_key_pair(call: Call, p: GenerateDataKeyPairInput) -> Gen
 
 
 async def generate_data_key_pair_without_plaintext(
-    call: Call, p: GenerateDataKeyPairWithoutPlaintextInput
+    call: Call, input: GenerateDataKeyPairWithoutPlaintextInput
 ) -> GenerateDataKeyPairWithoutPlaintextOutput:
     """Return a fresh public key, and its private key encrypted under the KMS key, for somebody who needs it later."""
-    opened, spec = await call.consult(_opened, "kms:GenerateDataKeyPairWithoutPlaintext", p)
-    if p.DryRun:
-        raise DryRunOperationException
+    opened, spec = await call.consult(_wrapping_key, "kms:GenerateDataKeyPairWithoutPlaintext", input)
+    if input.DryRun:
+        raise KmsFault("DryRunOperationException")
     keyholder = call.services.keyholder
-    with throttling.slow(call, spec):
-        public, blob = await used(
+    with throttling.limit_slow_keys(call, spec):
+        public, blob = await keyholder_answer(
             call,
             keyholder.data_key_pair_without_plaintext(opened.material, opened.parameter, spec, opened.draft(call)),
         )
-    await call.consult(_open_still, "kms:GenerateDataKeyPairWithoutPlaintext", p)
+    await call.consult(_check_still_allowed, "kms:GenerateDataKeyPairWithoutPlaintext", input)
     return GenerateDataKeyPairWithoutPlaintextOutput(
         PrivateKeyCiphertextBlob=blob,
         PublicKey=public,
@@ -115,24 +75,25 @@ async def generate_data_key_pair_without_plaintext(
     )
 
 
-def _opened(
-    call: Call, action: str, p: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
+def _wrapping_key(
+    call: Call, action: str, input: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
 ) -> tuple[OpenKey, str]:
     """Return the symmetric key that encrypts the private key, and the pair's spec; keys of key stores make no pairs."""
-    spec = p.KeyPairSpec or ""
+    spec = input.KeyPairSpec or ""
     if spec == SM2:
-        raise UnsupportedOperationException(f"KeyPairSpec {SM2} is not supported in this Region.")
-    check_grant_tokens(call, p.GrantTokens)
-    opened = open_key(call, p.KeyId or "", _USES[action, spec], p.EncryptionContext)
+        raise KmsFault("UnsupportedOperationException", f"KeyPairSpec {SM2} is not supported in this Region.")
+    check_grant_tokens(call, input.GrantTokens)
+    opened = open_key(call, input.KeyId or "", _USES[action, spec], input.EncryptionContext)
     if opened.key.origin in _OF_KEY_STORES:
-        raise UnsupportedOperationException(
-            f"{opened.arn} origin is {opened.key.origin} which is not valid for this operation."
+        raise KmsFault(
+            "UnsupportedOperationException",
+            f"{opened.arn} origin is {opened.key.origin} which is not valid for this operation.",
         )
     return opened, spec
 
 
-def _open_still(
-    call: Call, action: str, p: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
+def _check_still_allowed(
+    call: Call, action: str, input: GenerateDataKeyPairInput | GenerateDataKeyPairWithoutPlaintextInput
 ) -> None:
     """Refuse the pair, on the record as well, if the key may no longer be used.
 
@@ -140,5 +101,5 @@ def _open_still(
     is on the record already.
     """
     decisions = len(call.decisions)
-    _opened(call, action, p)
+    _wrapping_key(call, action, input)
     del call.decisions[decisions:]

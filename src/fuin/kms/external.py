@@ -13,7 +13,7 @@ import msgspec
 
 from fuin.errors import FormatError
 from fuin.formats import blob
-from fuin.kms.faults import InvalidCiphertextException, KMSInvalidStateException
+from fuin.kms.faults import KmsFault
 from fuin.store.kms import key_stores
 from fuin.xks.failure import Failure, FailureReason
 from fuin.xks.proxy import ExternalCiphertext, Proxy, RequestMetadata
@@ -35,14 +35,14 @@ class Configuration(msgspec.Struct, frozen=True):
     connectivity: str
 
 
-def configuration(store: KeyStore) -> Configuration:
+def parse_configuration(store: KeyStore) -> Configuration:
     """Return the settings of an external key store's proxy."""
     return msgspec.json.decode(store.settings, type=Configuration)
 
 
 def proxy_of(store: KeyStore) -> Proxy:
-    """Return how to reach and convince a key store's proxy."""
-    settings = configuration(store)
+    """Return how to authorized_key and convince a key store's proxy."""
+    settings = parse_configuration(store)
     return Proxy(
         settings.endpoint.removeprefix("https://"), settings.path, store.region, settings.access_key_id,
         store.sealed_secret,
@@ -52,14 +52,18 @@ def proxy_of(store: KeyStore) -> Proxy:
 async def wrap(call: Call, opened: OpenKey, inner: bytes) -> bytes:
     """Return the version 2 blob around the version 1 blob that the keyholder has made.
 
-    Raises KMSInvalidStateException for whatever goes wrong with the proxy, as AWS does for cryptographic operations.
+    Any failure of the proxy raises KMSInvalidStateException, as AWS does for cryptographic operations.
     """
     try:
         made = await call.services.proxies.encrypt(
-            await _proxy(call, opened), opened.key.xks_key_id or "", inner, _bound(opened), _asking(call, opened)
+            await _proxy(call, opened),
+            opened.key.xks_key_id or "",
+            inner,
+            _associated_data(opened),
+            _request_metadata(call, opened),
         )
     except Failure as error:
-        raise refusal(call, error) from None
+        raise proxy_fault(call, error) from None
     return blob.encode_external(
         blob.ExternalBlob(
             opened.key.key_id, opened.material.material_id, made.metadata, made.iv, made.tag, made.ciphertext
@@ -68,26 +72,26 @@ async def wrap(call: Call, opened: OpenKey, inner: bytes) -> bytes:
 
 
 async def unwrap(call: Call, opened: OpenKey, ciphertext: bytes) -> bytes:
-    """Return the version 1 blob in a version 2 blob; raises InvalidCiphertextException for bytes that are none."""
+    """Return the version 1 blob in a version 2 blob; raises InvalidCiphertextException for other bytes."""
     try:
         given = blob.parse_external(ciphertext)
     except FormatError:  # also a version 1 blob: one encryption is not enough for this key
-        raise InvalidCiphertextException from None
-    aad, sealed = _bound(opened), ExternalCiphertext(given.ciphertext, given.metadata, given.iv, given.tag)
+        raise KmsFault("InvalidCiphertextException") from None
+    aad, sealed = _associated_data(opened), ExternalCiphertext(given.ciphertext, given.metadata, given.iv, given.tag)
     try:
         return await call.services.proxies.decrypt(
-            await _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _asking(call, opened)
+            await _proxy(call, opened), opened.key.xks_key_id or "", sealed, aad, _request_metadata(call, opened)
         )
     except Failure as error:
         pairs = {"context": opened.pairs} if opened.pairs else {}
         call.facts["refusedUse"] = {"use": opened.use, "key": opened.arn, **pairs}  # the keyholder is not asked
-        raise refusal(call, error) from None
+        raise proxy_fault(call, error) from None
 
 
-def refusal(call: Call, error: Failure) -> KMSInvalidStateException:
-    """Return the error of a cryptographic operation whose proxy failed; the reason goes on the record."""
+def proxy_fault(call: Call, error: Failure) -> KmsFault:
+    """Return the error of a cryptographic operation after its proxy failed; the record gets the reason."""
     call.facts["externalKeyStore"] = error.reason.value
-    return KMSInvalidStateException(error.text)
+    return KmsFault("KMSInvalidStateException", error.text)
 
 
 async def _proxy(call: Call, opened: OpenKey) -> Proxy:
@@ -97,13 +101,13 @@ async def _proxy(call: Call, opened: OpenKey) -> Proxy:
     return proxy_of(store)
 
 
-def _bound(opened: OpenKey) -> bytes:
+def _associated_data(opened: OpenKey) -> bytes:
     """Return the additional authenticated data: the blob's names and a hash of the encryption context."""
     names = blob.name(opened.key.key_id, opened.material.material_id, blob.EXTERNAL)
     return _LABEL + names + hashlib.sha256(opened.parameter).digest()
 
 
-def _asking(call: Call, opened: OpenKey) -> RequestMetadata:
+def _request_metadata(call: Call, opened: OpenKey) -> RequestMetadata:
     """Return who asks for what; ReEncrypt is one operation to the proxy, though it needs two rights."""
     operation = (
         opened.use.removeprefix("kms:").replace("ReEncryptFrom", "ReEncrypt").replace("ReEncryptTo", "ReEncrypt")

@@ -9,12 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fuin.access.grants import CREATE, DESCRIBE, RETIRE
-from fuin.kms.faults import (
-    InvalidArnException,
-    InvalidGrantIdException,
-    LimitExceededException,
-    ValidationException,
-)
+from fuin.kms.faults import InvalidArnException, KmsFault
 from fuin.kms.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
@@ -57,13 +52,13 @@ _BY_USAGE = {
 def check_one(first: object, second: object, names: tuple[str, str]) -> None:
     """Raise ValidationException unless exactly one of two members is given."""
     if (first is None) == (second is None):
-        raise ValidationException(f"You must specify either {names[0]} or {names[1]}, but not both.")
+        raise KmsFault("ValidationException", f"You must specify either {names[0]} or {names[1]}, but not both.")
 
 
 def check_grant_id(grant_id: str) -> str:
     """Return a grant id that has the form of one; raises InvalidGrantIdException."""
     if not _GRANT_ID.fullmatch(grant_id):
-        raise InvalidGrantIdException(f"Invalid grant ID {grant_id}")
+        raise KmsFault("InvalidGrantIdException", f"Invalid grant ID {grant_id}")
     return grant_id
 
 
@@ -81,9 +76,11 @@ def check_operations(names: list[str]) -> tuple[str, ...]:
     """Return the operations, each once."""
     operations = tuple(dict.fromkeys(names))
     if not operations:
-        raise ValidationException("Grants must contain at least one operation.")
+        raise KmsFault("ValidationException", "Grants must contain at least one operation.")
     if operations == (CREATE,):
-        raise ValidationException("Grants must not contain only the CreateGrant operation.")  # recorded from AWS
+        raise KmsFault(
+            "ValidationException", "Grants must not contain only the CreateGrant operation."
+        )  # recorded from AWS
     return operations
 
 
@@ -96,14 +93,20 @@ def check_pairs(
     EncryptionContextEquals means requests without a context, and as EncryptionContextSubset nothing.
     """
     if equals and subset:
-        raise ValidationException("More than one constraint supplied")  # recorded from AWS
+        raise KmsFault("ValidationException", "More than one constraint supplied")  # recorded from AWS
     chosen = equals or subset or {}
     if len(chosen) > _PAIRS_AT_MOST:
-        raise LimitExceededException(f"A grant constraint has at most {_PAIRS_AT_MOST} encryption context pairs.")
+        raise KmsFault(
+            "LimitExceededException", f"A grant constraint has at most {_PAIRS_AT_MOST} encryption context pairs."
+        )
     if any(len(value) > _VALUE_AT_MOST for value in chosen.values()):
-        raise LimitExceededException(f"A value in a grant constraint has at most {_VALUE_AT_MOST} characters.")
+        raise KmsFault(
+            "LimitExceededException", f"A value in a grant constraint has at most {_VALUE_AT_MOST} characters."
+        )
     if any(len(name) > _NAME_AT_MOST for name in chosen):
-        raise LimitExceededException(f"A name in a grant constraint has at most {_NAME_AT_MOST} characters.")
+        raise KmsFault(
+            "LimitExceededException", f"A name in a grant constraint has at most {_NAME_AT_MOST} characters."
+        )
     pairs = tuple(sorted(chosen.items()))
     if equals is not None and not subset and (equals or subset is None):
         return pairs, None
@@ -115,16 +118,18 @@ def check_fits(grant: Grant, key: Key) -> None:
     supported = _SYMMETRIC if key.spec == SYMMETRIC_DEFAULT else _BY_USAGE[key.usage]
     for operation in grant.operations:
         if operation not in supported | _OF_EVERY_KEY:
-            raise ValidationException(
+            raise KmsFault(
+                "ValidationException",
                 f"Operation {operation} is not valid in a grant for a key with key spec {key.spec} and "
-                f"key usage {key.usage}."
+                f"key usage {key.usage}.",
             )
     if key.spec != SYMMETRIC_DEFAULT and (grant.equals is not None or grant.subset is not None):
-        raise ValidationException(
-            "Encryption context grant constraints are supported only on symmetric encryption KMS keys."
+        raise KmsFault(
+            "ValidationException",
+            "Encryption context grant constraints are supported only on symmetric encryption KMS keys.",
         )
 
 
-def for_resource(call: Call) -> dict[str, str]:
+def resource_condition(call: Call) -> dict[str, str]:
     """Return the condition key that says whether a service asks on the caller's behalf."""
     return {"kms:GrantIsForAWSResource": "true" if call.via else "false"}

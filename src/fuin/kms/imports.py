@@ -15,18 +15,16 @@ from fuin import crash, ids
 from fuin.clock import CLOCK
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
 from fuin.kms import janitor, states, throttling
-from fuin.kms.faults import (
-    ExpiredImportTokenException,
-    IncorrectKeyMaterialException,
-    InvalidCiphertextException,
-    InvalidImportTokenException,
-    KMSInvalidStateException,
-    NotFoundException,
-    UnsupportedOperationException,
-    ValidationException,
+from fuin.kms.faults import KmsFault, NotFoundException
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.model.shapes_material import (
+    DeleteImportedKeyMaterialInput,
+    DeleteImportedKeyMaterialOutput,
+    GetParametersForImportInput,
+    GetParametersForImportOutput,
+    ImportKeyMaterialInput,
+    ImportKeyMaterialOutput,
 )
-from fuin.kms.key import found, reach
-from fuin.kms.shapes import Input, Output
 from fuin.kms.specs import SYMMETRIC_DEFAULT
 from fuin.store.errors import AnotherPending, NotExpected, NotFound, NotPrimary, StoreRefusal, WrongState
 from fuin.store.kms import imports
@@ -53,124 +51,75 @@ _OF_CHINA, _TAKEN_AWAY = frozenset({"SM2", "SM2PKE"}), "RSAES_PKCS1_V1_5"
 _U16, _U64 = struct.Struct(">H"), struct.Struct(">Q")
 
 
-class GetParametersForImportInput(Input, frozen=True):
-    """What GetParametersForImport takes."""
-
-    KeyId: str | None = None
-    WrappingAlgorithm: str | None = None
-    WrappingKeySpec: str | None = None
-
-
-class GetParametersForImportOutput(Output, frozen=True):
-    """A public key to wrap material with, and the token that goes with it."""
-
-    KeyId: str | None = None
-    ImportToken: bytes | None = None
-    PublicKey: bytes | None = None
-    ParametersValidTo: float | None = None
-
-
-class ImportKeyMaterialInput(Input, frozen=True):
-    """What ImportKeyMaterial takes."""
-
-    KeyId: str | None = None
-    ImportToken: bytes | None = None
-    EncryptedKeyMaterial: bytes | None = None
-    ValidTo: float | None = None
-    ExpirationModel: str | None = None
-    ImportType: str | None = None
-    KeyMaterialDescription: str | None = None
-    KeyMaterialId: str | None = None
-
-
-class ImportKeyMaterialOutput(Output, frozen=True):
-    """The material that was imported."""
-
-    KeyId: str | None = None
-    KeyMaterialId: str | None = None
-
-
-class DeleteImportedKeyMaterialInput(Input, frozen=True):
-    """What DeleteImportedKeyMaterial takes."""
-
-    KeyId: str | None = None
-    KeyMaterialId: str | None = None
-
-
-class DeleteImportedKeyMaterialOutput(Output, frozen=True):
-    """The material that was deleted."""
-
-    KeyId: str | None = None
-    KeyMaterialId: str | None = None
-
-
-async def get_parameters_for_import(call: Call, p: GetParametersForImportInput) -> GetParametersForImportOutput:
+async def get_parameters_for_import(call: Call, input: GetParametersForImportInput) -> GetParametersForImportOutput:
     """Return a fresh wrapping key and the token that brings material wrapped with it, good for 24 hours."""
-    algorithm, spec = p.WrappingAlgorithm or "", p.WrappingKeySpec or ""
+    algorithm, spec = input.WrappingAlgorithm or "", input.WrappingKeySpec or ""
     conditions = {"kms:WrappingAlgorithm": algorithm, "kms:WrappingKeySpec": spec}
-    key, arn = await call.consult(_reach, p.KeyId, "kms:GetParametersForImport", conditions)
+    key, arn = await call.consult(_importable_key, input.KeyId, "kms:GetParametersForImport", conditions)
     _check_wrapping(key, algorithm, spec)
     expires = int(call.now + TOKEN_LIFE)
-    with throttling.slow(call):
+    with throttling.limit_slow_keys(call):
         public, token = await call.services.keyholder.import_parameters(_scope(arn, algorithm), spec, expires)
     token = bytes((_ALGORITHMS.index(algorithm),)) + token
     return GetParametersForImportOutput(KeyId=arn, ImportToken=token, PublicKey=public, ParametersValidTo=expires)
 
 
-async def import_key_material(call: Call, p: ImportKeyMaterialInput) -> ImportKeyMaterialOutput:
+async def import_key_material(call: Call, input: ImportKeyMaterialInput) -> ImportKeyMaterialOutput:
     """Put material into a key: its first, one that it had before, or a new one to rotate to."""
-    model = p.ExpirationModel or EXPIRES
-    _check_dates(call, model, p.ValidTo)
-    if p.ImportType == _NEW and p.KeyMaterialId is not None:
-        raise ValidationException(f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
-    key, arn = await call.consult(_reach, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))
-    _check_several(key, p)
+    model = input.ExpirationModel or EXPIRES
+    _check_dates(call, model, input.ValidTo)
+    if input.ImportType == _NEW and input.KeyMaterialId is not None:
+        raise KmsFault("ValidationException", f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
+    key, arn = await call.consult(_importable_key, input.KeyId, "kms:ImportKeyMaterial", _conditions(input))
+    _check_several(key, input)
     due = CLOCK.settled()
     if await call.services.store.read(imports.list_expired, due):
-        await expire_due(call.services, due)  # whose time is over is gone, whether the job has come by or not
-    material = await _unwrapped(call, key, arn, p)
+        await expire_due(call.services, due)  # expired material is gone, whether the timed job has run or not
+    material = await _unwrap_material(call, key, arn, input)
     crash.point("import_material.after_material")
-    await call.consult(_reach, p.KeyId, "kms:ImportKeyMaterial", _conditions(p))  # again: it may have waited long
+    await call.consult(
+        _importable_key, input.KeyId, "kms:ImportKeyMaterial", _conditions(input)
+    )  # again: it may have waited long
     brought = Brought(
         material,
         round(call.now, 3),
-        None if p.ImportType is None else p.ImportType == _NEW,
-        None if p.KeyMaterialId is None else bytes.fromhex(p.KeyMaterialId),
-        p.KeyMaterialDescription,
+        None if input.ImportType is None else input.ImportType == _NEW,
+        None if input.KeyMaterialId is None else bytes.fromhex(input.KeyMaterialId),
+        input.KeyMaterialDescription,
         model,
-        p.ValidTo,
+        input.ValidTo,
     )
     try:
         await call.commit(imports.import_material, key.region, brought)
     except StoreRefusal as error:
-        raise _refused(error, arn) from None
-    return ImportKeyMaterialOutput(KeyId=arn, KeyMaterialId=_shown(key, material.material_id))
+        raise _refusal(error, arn) from None
+    return ImportKeyMaterialOutput(KeyId=arn, KeyMaterialId=_material_id_text(key, material.material_id))
 
 
 async def delete_imported_key_material(
-    call: Call, p: DeleteImportedKeyMaterialInput
+    call: Call, input: DeleteImportedKeyMaterialInput
 ) -> DeleteImportedKeyMaterialOutput:
     """Destroy imported material, by default the current one; the key waits until it is imported again.
 
-    When this returns the material is in no file of the database any more, wrapped or not.
+    When this returns, no file of the database holds the material any longer, wrapped or not.
     """
-    key, arn = await call.consult(_reach, p.KeyId, "kms:DeleteImportedKeyMaterial")
-    wanted = None if p.KeyMaterialId is None else bytes.fromhex(p.KeyMaterialId)
+    key, arn = await call.consult(_importable_key, input.KeyId, "kms:DeleteImportedKeyMaterial")
+    wanted = None if input.KeyMaterialId is None else bytes.fromhex(input.KeyMaterialId)
     try:
         deleted = await call.change(imports.delete_material, key.key_id, key.region, wanted)
     except NotFound:
-        raise NotFoundException(f"Key material {p.KeyMaterialId} of key {arn} does not exist.") from None
+        raise NotFoundException(f"Key material {input.KeyMaterialId} of key {arn} does not exist.") from None
     crash.point("delete_material.after_store")
     await call.services.keyholder.forget(key.key_id)
     await call.services.store.erase()
-    return DeleteImportedKeyMaterialOutput(KeyId=arn, KeyMaterialId=_shown(key, deleted))
+    return DeleteImportedKeyMaterialOutput(KeyId=arn, KeyMaterialId=_material_id_text(key, deleted))
 
 
 async def expire_due(services: Services, due: float) -> list[str]:
     """Destroy imported material whose date is not after `due`, the time that both clocks agree on; return its keys.
 
     For every request it is gone as soon as one of the clocks says so, whenever this runs; if that was wrong, it is
-    there again. Returns ARNs. Each end stands in the audit log before it
+    there again. Returns ARNs. The audit log says each end before it
     happens. Raises StoreUnavailable or KeyholderUnavailable; the next run goes on.
     """
     expired = await services.store.read(imports.list_expired, due)
@@ -188,111 +137,119 @@ async def expire_due(services: Services, due: float) -> list[str]:
     for call in calls:
         await call.announce("delete")
     await calls[-1].make(imports.destroy_expired, due)
-    await janitor.close(calls, calls[-1].record.serial)
+    await janitor.close_calls(calls, calls[-1].record.serial)
     for key_id in {each.key_id for each in expired}:
         await services.keyholder.forget(key_id)
     await services.store.erase()
     return arns
 
 
-def _reach(
+def _importable_key(
     call: Call, identifier: str | None, action: str, conditions: Mapping[str, str] | None = None
 ) -> tuple[Key, str]:
-    """Return a key whose material is imported, and its ARN; others are refused for their origin (kms/states.py)."""
-    named = reach(call, identifier or "", action, extra=conditions)
-    return found(named), named.arn
+    """Return a key with imported material, and its ARN; the states' table refuses other origins."""
+    named = authorized_key(call, identifier or "", action, extra=conditions)
+    return existing_key(named), named.arn
 
 
 def _check_wrapping(key: Key, algorithm: str, spec: str) -> None:
     """Refuse what does not go together. AWS: WrappingAlgorithm of GetParametersForImport."""
     if _OF_CHINA & {algorithm, spec}:
-        raise UnsupportedOperationException("SM2 is not supported in this Region.")
+        raise KmsFault("UnsupportedOperationException", "SM2 is not supported in this Region.")
     if algorithm == _TAKEN_AWAY:
-        raise UnsupportedOperationException(f"The wrapping algorithm {_TAKEN_AWAY} is no longer supported.")
+        raise KmsFault("UnsupportedOperationException", f"The wrapping algorithm {_TAKEN_AWAY} is no longer supported.")
     too_long = key.spec.startswith("RSA_") or (key.spec == "ECC_NIST_P521" and spec == "RSA_2048")
     if algorithm in _WITHOUT_AES and too_long:
-        raise UnsupportedOperationException(
-            f"{algorithm} with {spec} cannot wrap {key.spec} key material. Use an RSA_AES_KEY_WRAP algorithm."
+        raise KmsFault(
+            "UnsupportedOperationException",
+            f"{algorithm} with {spec} cannot wrap {key.spec} key material. Use an RSA_AES_KEY_WRAP algorithm.",
         )
 
 
-def _conditions(p: ImportKeyMaterialInput) -> dict[str, str]:
+def _conditions(input: ImportKeyMaterialInput) -> dict[str, str]:
     """Return the condition keys; AWS: kms:ExpirationModel is absent from a request that leaves it to the default."""
     conditions = {}
-    if p.ExpirationModel is not None:
-        conditions["kms:ExpirationModel"] = p.ExpirationModel
-    if p.ValidTo is not None:
-        conditions["kms:ValidTo"] = f"{p.ValidTo:.15g}"  # seconds since 1970
+    if input.ExpirationModel is not None:
+        conditions["kms:ExpirationModel"] = input.ExpirationModel
+    if input.ValidTo is not None:
+        conditions["kms:ValidTo"] = f"{input.ValidTo:.15g}"  # seconds since 1970
     return conditions
 
 
 def _check_dates(call: Call, model: str, valid_to: float | None) -> None:
     if model == DOES_NOT_EXPIRE:
         if valid_to is not None:
-            raise ValidationException(f"A validTo date must not be set if the ExpirationModel is {DOES_NOT_EXPIRE}")
+            raise KmsFault(
+                "ValidationException", f"A validTo date must not be set if the ExpirationModel is {DOES_NOT_EXPIRE}"
+            )
         return
     if valid_to is None:
-        raise ValidationException(f"A validTo date must be set if the ExpirationModel is {EXPIRES}")
+        raise KmsFault("ValidationException", f"A validTo date must be set if the ExpirationModel is {EXPIRES}")
     if not call.now < valid_to <= call.now + _LONGEST:
-        raise ValidationException("The validTo date must be in the future and at most 365 days away")
+        raise KmsFault("ValidationException", "The validTo date must be in the future and at most 365 days away")
 
 
-def _check_several(key: Key, p: ImportKeyMaterialInput) -> None:
+def _check_several(key: Key, input: ImportKeyMaterialInput) -> None:
     """Refuse what only keys with several materials have. AWS: "only usable with symmetric encryption keys"."""
-    given = (p.ImportType, p.KeyMaterialDescription, p.KeyMaterialId)
+    given = (input.ImportType, input.KeyMaterialDescription, input.KeyMaterialId)
     if key.spec != SYMMETRIC_DEFAULT and any(member is not None for member in given):
-        raise UnsupportedOperationException(
-            "ImportType, KeyMaterialDescription and KeyMaterialId are only valid for symmetric encryption keys."
+        raise KmsFault(
+            "UnsupportedOperationException",
+            "ImportType, KeyMaterialDescription and KeyMaterialId are only valid for symmetric encryption keys.",
         )
 
 
-async def _unwrapped(call: Call, key: Key, arn: str, p: ImportKeyMaterialInput) -> Material:
+async def _unwrap_material(call: Call, key: Key, arn: str, input: ImportKeyMaterialInput) -> Material:
     """Return the material, sealed for this key by the keyholder, which leaves a record of it."""
-    token = p.ImportToken or b""
+    token = input.ImportToken or b""
     if token[0] >= len(_ALGORITHMS):
-        raise InvalidImportTokenException
+        raise KmsFault("InvalidImportTokenException")
     if len(token) > _U64.size and call.now >= _U64.unpack_from(token, 1)[0]:
-        raise ExpiredImportTokenException  # the keyholder, who looks as well, has the wall clock only
+        raise KmsFault("ExpiredImportTokenException")  # the keyholder, who looks as well, has the wall clock only
     algorithm = _ALGORITHMS[token[0]]
     draft = call.draft(use="kms:ImportKeyMaterial", key=arn)
-    scope, encrypted = _scope(arn, algorithm), p.EncryptedKeyMaterial or b""
+    scope, encrypted = _scope(arn, algorithm), input.EncryptedKeyMaterial or b""
     try:
-        with throttling.slow(call):
+        with throttling.limit_slow_keys(call):
             return await call.services.keyholder.import_material(
                 key.key_id, key.spec, scope, token[1:], algorithm, encrypted, draft
             )
     except ImportTokenExpired:
-        raise ExpiredImportTokenException from None
+        raise KmsFault("ExpiredImportTokenException") from None
     except TamperedError:
-        raise InvalidImportTokenException from None
-    except FormatError:  # one answer for whatever is wrong: see keyholder/backends/software/importing.py
-        raise InvalidCiphertextException from None
+        raise KmsFault("InvalidImportTokenException") from None
+    except FormatError:  # one answer for anything wrong: see keyholder/backends/software/importing.py
+        raise KmsFault("InvalidCiphertextException") from None
 
 
 def _scope(arn: str, algorithm: str) -> bytes:
-    """Return what a token is bound to: the key's ARN and the wrapping algorithm, each with its length (u16) before."""
+    """Return the scope of a token: the key's ARN and the wrapping algorithm, each with its length (u16) before."""
     return b"".join(_U16.pack(len(part)) + part for part in (arn.encode(), algorithm.encode()))
 
 
-def _shown(key: Key, material_id: bytes) -> str | None:
+def _material_id_text(key: Key, material_id: bytes) -> str | None:
     """Return a material's id as answers name it: of symmetric encryption keys only (recorded from AWS)."""
     return material_id.hex() if key.spec == SYMMETRIC_DEFAULT and material_id else None
 
 
-def _refused(error: StoreRefusal, arn: str) -> Fault:
+def _refusal(error: StoreRefusal, arn: str) -> Fault:
     match error:
         case WrongState():
             return states.refusal(error.state, "kms:ImportKeyMaterial", arn)
         case NotPrimary():
-            return UnsupportedOperationException(
-                f"New key material cannot be imported into the multi-Region replica key {arn}."
+            return KmsFault(
+                "UnsupportedOperationException",
+                f"New key material cannot be imported into the multi-Region replica key {arn}.",
             )
         case NotExpected():
-            return IncorrectKeyMaterialException("The key material is not the one that was expected for this KMS key.")
+            return KmsFault(
+                "IncorrectKeyMaterialException", "The key material is not the one that was expected for this KMS key."
+            )
         case AnotherPending():
-            return KMSInvalidStateException(
+            return KmsFault(
+                "KMSInvalidStateException",
                 f"New key material (id: {error.brought.hex()}) cannot be imported into KMS key {arn}, "
-                f"because another key material (id: {error.waiting.hex()}) is pending rotation."
+                f"because another key material (id: {error.waiting.hex()}) is pending rotation.",
             )
         case NotFound():
             return NotFoundException(f"Key '{arn}' does not exist")

@@ -1,4 +1,4 @@
-"""The end of keys: a timed job that destroys the material of keys whose deletion window has ended."""
+"""Expiry: the timed job that destroys the material of keys after their deletion window."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def own_call(services: Services, operation: str, region: str, now: float, facts:
     return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, record=Record(facts))
 
 
-async def close(calls: Iterable[Call], serial: int) -> None:
+async def close_calls(calls: Iterable[Call], serial: int) -> None:
     """Put on the record that what was announced is done, with the serial by which the database holds it."""
     for call in calls:
         call.record.serial = serial
@@ -36,7 +36,7 @@ async def close(calls: Iterable[Call], serial: int) -> None:
 async def purge(services: Services, due: float) -> list[str]:
     """Destroy the keys whose deletion date is not after `due`, the time that both clocks agree on; return their ids.
 
-    Each end stands in the audit log before it happens; after a crash in between it is recorded once more. For every
+    The audit log says each end before it happens; after a crash in between it says it twice. For every
     request the keys are gone from their deletion date on, whenever this runs. Raises StoreUnavailable or
     KeyholderUnavailable; the next run goes on.
     """
@@ -49,7 +49,7 @@ async def purge(services: Services, due: float) -> list[str]:
         await calls[-1].announce("delete")
     await services.store.purge(due, now)
     if calls:
-        await close(calls, await services.store.read(epoch.read_serial))
+        await close_calls(calls, await services.store.read(epoch.read_serial))
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

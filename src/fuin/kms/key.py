@@ -1,8 +1,8 @@
-"""The way to a key: find what an identifier names, ask whether the caller may, look at its state and usage.
+"""The way to a key: find the key that an identifier names, check the caller's right, look at its state and usage.
 
 The order is AWS's, as measured in September 2026 (floci-io/floci, pull request 3968): found and authorized, then
-whether the key made the ciphertext, then usage, state and algorithm. Rights come before existence: whoever would not be
-allowed the action on keys of the account learns nothing of which keys exist.
+whether the key made the ciphertext, then usage, state and algorithm. Rights come before existence: a caller who may
+not do the action on keys of the account does not learn which keys exist.
 """
 
 from __future__ import annotations
@@ -17,16 +17,9 @@ from fuin.errors import AccessDenied, FormatError, FuinError
 from fuin.formats import blob, context
 from fuin.gate.permit import permit_identity, permit_key
 from fuin.kms import rights, states
-from fuin.kms.faults import (
-    IncorrectKeyException,
-    InvalidArnException,
-    InvalidCiphertextException,
-    InvalidKeyUsageException,
-    NotFoundException,
-    ValidationException,
-)
-from fuin.kms.naming import Named, find
-from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT, algorithms
+from fuin.kms.faults import InvalidArnException, InvalidKeyUsageException, KmsFault, NotFoundException
+from fuin.kms.naming import KeyReference, find_key
+from fuin.kms.specs import SYMMETRIC_DEFAULT, algorithms
 from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:
@@ -36,6 +29,7 @@ if TYPE_CHECKING:
     from fuin.access.grants import Grant
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
+    from fuin.kms.use import Use
     from fuin.store.catalog import Catalog
     from fuin.store.kms.keys import Key
 
@@ -58,7 +52,7 @@ class OpenKey(msgspec.Struct, frozen=True):
     material: Material
     parameter: bytes
     use: str  # the action
-    pairs: Mapping[str, str] | None  # the encryption context, for the audit record; None when there is none
+    pairs: Mapping[str, str] | None  # the encryption context, for the audit record; None without one
     manager: str | None = None  # who has the key, when no caller does
     dry_run: bool | None = None
 
@@ -74,21 +68,7 @@ class OpenKey(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class Use(NamedTuple):
-    """What a key is wanted for: the IAM action, and what the key and its policy must allow for it.
-
-    `usage` and `algorithm` are None for an action of keys of every kind; `algorithm` alone is None where the
-    request does not name one. `more` holds further condition keys, in lower case, as pairs so that a use can be looked
-    up.
-    """
-
-    action: str
-    usage: str | None = ENCRYPT_DECRYPT
-    algorithm: str | None = SYMMETRIC_DEFAULT
-    more: tuple[tuple[str, str], ...] = ()
-
-
-def reach(
+def authorized_key(
     call: Call,
     identifier: str,
     action: str,
@@ -97,14 +77,14 @@ def reach(
     foreign: bool = False,
     extra: Given | None = None,
     proposed: Grant | None = None,
-) -> Named:
+) -> KeyReference:
     """Return the key for an action that does not use its material, after asking for the right and the state allows it.
 
     `foreign` lets keys of other accounts be named, as far as their policy allows. `extra` holds more condition keys,
     and `proposed` is the grant that kms:CreateGrant is to create.
     """
     catalog = call.services.store.catalog()
-    named = find(call, catalog, identifier, aliases=aliases)
+    named = find_key(call, catalog, identifier, aliases=aliases)
     call.facts["kmsKey"] = named.arn
     conditions = partial(rights.add_key, call, named, extra)
     try:
@@ -113,17 +93,19 @@ def reach(
             raise NotFoundException(named.missing)
         permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog, proposed)
     except AccessDenied as error:
-        raise rights.refused(call, named, action, error, rights.THIS_RESOURCE) from None
+        raise rights.refusal_for_caller(call, named, action, error, rights.THIS_RESOURCE) from None
     if not foreign and named.account != call.account:
-        raise rights.unseen(call, action, rights.THIS_RESOURCE)
+        raise rights.hidden_key_refusal(call, action, rights.THIS_RESOURCE)
     states.check_state(named.key, action, named.arn)
-    again = partial(reach, call, identifier, action, aliases=aliases, foreign=foreign, extra=extra, proposed=proposed)
+    again = partial(
+        authorized_key, call, identifier, action, aliases=aliases, foreign=foreign, extra=extra, proposed=proposed
+    )
     call.remember(again)
     return named
 
 
-def found(named: Named) -> Key:
-    """Return the key that `reach` has found."""
+def existing_key(named: KeyReference) -> Key:
+    """Return the key that `authorized_key` has found."""
     if named.key is None:
         raise NotFoundException(named.missing)
     return named.key
@@ -137,19 +119,18 @@ def open_key(
     Of a symmetric `ciphertext` the key must be the maker.
     """
     catalog = call.services.store.catalog()
-    who = call.principal
-    index = (who.id, who.arn, who.issuer, who.session_policies, call.region, call.via, identifier, use)
+    index = (call.principal.conclusion_key, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
     try:
-        named = find(call, catalog, identifier, aliases=True)
+        named = find_key(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
-        raise NotFoundException(error.message) from None
+        raise NotFoundException(str(error)) from None
     try:
-        return _open(call, catalog, named, use, context, None, index, ciphertext)
+        return _check_and_open(call, catalog, named, use, context, None, index, ciphertext)
     except AccessDenied as error:
-        raise rights.refused(call, named, use.action, error, rights.THIS_RESOURCE) from None
+        raise rights.refusal_for_caller(call, named, use.action, error, rights.THIS_RESOURCE) from None
 
 
 def open_ciphertext(
@@ -171,32 +152,31 @@ def open_ciphertext(
             material_id = _check_maker(opened.key, ciphertext)
             material = _material(call.services.store.catalog(), opened.key, material_id)
         except FuinError:
-            _note_refused(call, use, opened.arn, context)
+            _record_refused_use(call, use, opened.arn, context)
             raise
         return msgspec.structs.replace(opened, material=material)
     key_id, material_id = _whose(ciphertext)
     catalog = call.services.store.catalog()
-    who = call.principal
-    index = (who.id, who.arn, who.issuer, who.session_policies, call.region, call.via, key_id, material_id, use)
+    index = (call.principal.conclusion_key, call.region, call.via, key_id, material_id, use)
     right = catalog.conclusions.get(index)
     if right is not None:
         return _again(call, right, context)
     key = catalog.key(key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key):
-        raise rights.unseen(call, use.action, rights.OF_CIPHERTEXT)
-    key = states.seen(key, call.now)
-    named = Named(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
+        raise rights.hidden_key_refusal(call, use.action, rights.OF_CIPHERTEXT)
+    key = states.key_as_of(key, call.now)
+    named = KeyReference(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
-        return _open(call, catalog, named, use, context, material_id, index)
+        return _check_and_open(call, catalog, named, use, context, material_id, index)
     except AccessDenied as error:
-        raise rights.refused(call, named, use.action, error, rights.OF_CIPHERTEXT) from None
+        raise rights.refusal_for_caller(call, named, use.action, error, rights.OF_CIPHERTEXT) from None
 
 
 def _check_maker(key: Key, ciphertext: bytes) -> bytes:
     """Return the id of the material that a blob names; raises IncorrectKeyException if it is another key's."""
     key_id, material_id = _whose(ciphertext)
     if key_id != key.key_id:
-        raise IncorrectKeyException
+        raise KmsFault("IncorrectKeyException")
     return material_id
 
 
@@ -205,11 +185,11 @@ def _whose(ciphertext: bytes) -> tuple[str, bytes]:
     try:
         return blob.whose(ciphertext)
     except FormatError:
-        raise InvalidCiphertextException from None
+        raise KmsFault("InvalidCiphertextException") from None
 
 
-class _Right(NamedTuple):
-    """A use of a key that is allowed whatever its circumstances, until anything in the catalog changes."""
+class _Conclusion(NamedTuple):
+    """A use of a key that is allowed under all conditions, until anything in the catalog changes."""
 
     arn: str
     key: Key
@@ -219,7 +199,7 @@ class _Right(NamedTuple):
     decision: msgspec.Raw  # JSON, for every request's record
 
 
-def _again(call: Call, right: _Right, pairs: Mapping[str, str] | None) -> OpenKey:
+def _again(call: Call, right: _Conclusion, pairs: Mapping[str, str] | None) -> OpenKey:
     """Return the key by a right that was found before; only the encryption context is new."""
     call.decisions.append(right.decision)
     if not pairs:
@@ -227,10 +207,10 @@ def _again(call: Call, right: _Right, pairs: Mapping[str, str] | None) -> OpenKe
     return OpenKey(right.arn, right.key, right.material, encode_context(pairs), right.use, pairs)
 
 
-def _open(
+def _check_and_open(
     call: Call,
     catalog: Catalog,
-    named: Named,
+    named: KeyReference,
     use: Use,
     encryption_context: Mapping[str, str] | None,
     material_id: bytes | None,
@@ -245,7 +225,7 @@ def _open(
         if key is None:
             permit_identity(call, use.action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
-        stands = permit_key(call, use.action, named.arn, named.account, key.policy, conditions, catalog)
+        unconditional = permit_key(call, use.action, named.arn, named.account, key.policy, conditions, catalog)
         if ciphertext is not None:
             _check_maker(key, ciphertext)
         _check_usage(key, use, named.arn)
@@ -253,28 +233,28 @@ def _open(
         _check_algorithm(key, use)
         material = _material(catalog, key, material_id)
     except FuinError:
-        _note_refused(call, use, named.arn, pairs)
+        _record_refused_use(call, use, named.arn, pairs)
         raise
     empty = context.EMPTY
     if use.algorithm not in {SYMMETRIC_DEFAULT, None}:  # nothing but symmetric ciphertext has a context
         encoded = empty = use.algorithm.encode()
         pairs = {}
-    if stands and key.valid_to is None:  # material that expires is looked at each time
-        right = _Right(named.arn, key, material, empty, use.action, _encoded(call.decisions[-1]))
+    if unconditional and key.valid_to is None:  # material that expires is looked at each time
+        right = _Conclusion(named.arn, key, material, empty, use.action, _encode_decision(call.decisions[-1]))
         catalog.conclusions.keep(index, right)
     return OpenKey(named.arn, key, material, encoded, use.action, pairs or None)
 
 
-def _note_refused(call: Call, use: Use, arn: str, pairs: Mapping[str, str] | None) -> None:
+def _record_refused_use(call: Call, use: Use, arn: str, pairs: Mapping[str, str] | None) -> None:
     call.facts["refusedUse"] = {"use": use.action, "key": arn, **({"context": pairs} if pairs else {})}
 
 
-def _encoded(decision: object) -> msgspec.Raw:
+def _encode_decision(decision: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(decision))
 
 
 def _check_usage(key: Key, use: Use, arn: str) -> None:
-    """Refuse what the key is not made for."""
+    """Refuse a use that the key is not made for."""
     if use.usage not in {None, key.usage}:
         operation = use.action.removeprefix("kms:")
         raise InvalidKeyUsageException(f"{arn} key usage is {key.usage} which is not valid for {operation}.")
@@ -291,7 +271,7 @@ def _check_algorithm(key: Key, use: Use) -> None:
 def _material(catalog: Catalog, key: Key, material_id: bytes | None) -> Material:
     material = catalog.material(key.key_id, key.region, material_id or key.current_material)
     if material is None:
-        raise InvalidCiphertextException
+        raise KmsFault("InvalidCiphertextException")
     return material
 
 
@@ -300,4 +280,4 @@ def encode_context(pairs: Mapping[str, str]) -> bytes:
     try:
         return context.encode(pairs)
     except FormatError as error:
-        raise ValidationException(f"The encryption context is not valid: {error}") from None
+        raise KmsFault("ValidationException", f"The encryption context is not valid: {error}") from None

@@ -8,16 +8,22 @@ from fuin import crash, ids
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.gate.permit import permit_identity
-from fuin.kms import external_keys, managed, paging, quotas, rights, shapes, throttling
-from fuin.kms.faults import (
-    NotFoundException,
-    UnsupportedOperationException,
-    ValidationException,
-)
+from fuin.kms import external_keys, managed, paging, quotas, rights, throttling
+from fuin.kms.faults import KmsFault, NotFoundException
 from fuin.kms.grant_tokens import check_grant_tokens
-from fuin.kms.key import found, reach
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.metadata import key_metadata
+from fuin.kms.model.shapes_keys import (
+    CreateKeyInput,
+    CreateKeyOutput,
+    DescribeKeyInput,
+    DescribeKeyOutput,
+    ListKeysInput,
+    ListKeysOutput,
+    UpdateKeyDescriptionInput,
+)
+from fuin.kms.model.shapes_parts import KeyListEntry
 from fuin.kms.policies import check_key_policy
-from fuin.kms.shapes import Input, Output, Tag, metadata
 from fuin.kms.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
 from fuin.kms.tags import check_tags
 from fuin.store.errors import NotFound
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from fuin.access.facts import Given
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
-    from fuin.kms.naming import Named
+    from fuin.kms.naming import KeyReference
     from fuin.store.kms.keys import Key
 
 _PAGE = 100
@@ -38,103 +44,38 @@ AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AWS_CLOUDHSM, EXTERNAL_KEY_STORE = "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"
 
 
-class CreateKeyInput(Input, frozen=True):
-    """What CreateKey takes."""
-
-    Policy: str | None = None
-    Description: str | None = None
-    KeyUsage: str | None = None
-    CustomerMasterKeySpec: str | None = None
-    KeySpec: str | None = None
-    Origin: str | None = None
-    CustomKeyStoreId: str | None = None
-    BypassPolicyLockoutSafetyCheck: bool | None = None
-    Tags: list[Tag] | None = None
-    MultiRegion: bool | None = None
-    XksKeyId: str | None = None
-
-
-class CreateKeyOutput(Output, frozen=True):
-    """The new key."""
-
-    KeyMetadata: shapes.KeyMetadata | None = None
-
-
-class DescribeKeyInput(Input, frozen=True):
-    """What DescribeKey takes."""
-
-    KeyId: str | None = None
-    GrantTokens: list[str] | None = None
-
-
-class DescribeKeyOutput(Output, frozen=True):
-    """The key's metadata."""
-
-    KeyMetadata: shapes.KeyMetadata | None = None
-
-
-class ListKeysInput(Input, frozen=True):
-    """What ListKeys takes."""
-
-    Limit: int | None = None
-    Marker: str | None = None
-    ResourceOwners: list[str] | None = None
-
-
-class KeyListEntry(Output, frozen=True):
-    """A key in a list."""
-
-    KeyId: str | None = None
-    KeyArn: str | None = None
-
-
-class ListKeysOutput(Output, frozen=True):
-    """A page of keys."""
-
-    Keys: list[KeyListEntry] | None = None
-    NextMarker: str | None = None
-    Truncated: bool | None = None
-
-
-class UpdateKeyDescriptionInput(Input, frozen=True):
-    """What UpdateKeyDescription takes."""
-
-    KeyId: str | None = None
-    Description: str | None = None
-
-
-async def create_key(call: Call, p: CreateKeyInput) -> CreateKeyOutput:
+async def create_key(call: Call, input: CreateKeyInput) -> CreateKeyOutput:
     """Make a key of any kind; its material is made in the keyholder and stored wrapped."""
-    kind = wanted_kind(p)
-    tags = check_tags(p.Tags)
-    bypass = bool(p.BypassPolicyLockoutSafetyCheck)
+    kind = requested_kind(input)
+    tags = check_tags(input.Tags)
+    bypass = bool(input.BypassPolicyLockoutSafetyCheck)
     of_key = rights.of_new_key(kind.spec, kind.usage, kind.origin, False if kind.multi_region else None, tags)
     of_tags = {**of_key, **rights.of_tags(tags)}
-    conditions = {**of_tags, **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
+    conditions = {**of_tags, **rights.of_bypass(input.BypassPolicyLockoutSafetyCheck)}
     await call.consult(permit_identity, "kms:CreateKey", "*", call.account, conditions)
     if tags:
         await call.consult(permit_tags, of_tags)
-    if p.CustomKeyStoreId is not None:
-        await external_keys.check(
-            call, p.CustomKeyStoreId, p.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
+    if input.CustomKeyStoreId is not None:
+        await external_keys.check_new_key(
+            call, input.CustomKeyStoreId, input.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
         )
     key_id = ids.new_multi_region_key_id() if kind.multi_region else ids.new_key_id()
     arn = ids.key_arn(call.account, call.region, key_id)
-    policy = managed.default_key_policy(call.account) if p.Policy is None else p.Policy
-    if p.Policy is not None:
+    policy = managed.default_key_policy(call.account) if input.Policy is None else input.Policy
+    if input.Policy is not None:
         await call.consult(check_key_policy, arn, call.account, policy, of_key, bypass=bypass)
     call.facts["kmsKey"] = arn
     material = await _material(call, kind, key_id, arn)
     key = managed.new_key(
         call, key_id, call.account, material, spec=kind.spec, usage=kind.usage, origin=kind.origin,
-        description=p.Description or "", policy=policy, tags=tuple(tags.items()),
+        description=input.Description or "", policy=policy, tags=tuple(tags.items()),
     )  # fmt: skip
-    if p.CustomKeyStoreId is None or material is None:
+    if input.CustomKeyStoreId is None or material is None:
         await call.add(_insert, key, material)
     else:
-        key = await external_keys.insert(call, key, material, p.CustomKeyStoreId, p.XksKeyId or "")
+        key = await external_keys.insert_key(call, key, material, input.CustomKeyStoreId, input.XksKeyId or "")
     crash.point("create_key.after_store")
-    return CreateKeyOutput(KeyMetadata=await call.consult(metadata, key, arn))
+    return CreateKeyOutput(KeyMetadata=await call.consult(key_metadata, key, arn))
 
 
 def _insert(conn: Connection, key: Key, material: Material | None) -> None:
@@ -148,7 +89,7 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
     if kind.origin == EXTERNAL:
         await call.services.keyholder.record(draft)
         return None
-    with throttling.slow(call, kind.spec):
+    with throttling.limit_slow_keys(call, kind.spec):
         material = await call.services.keyholder.create_material(key_id, kind.spec, draft)
     crash.point("create_key.after_material")
     return material
@@ -165,7 +106,7 @@ def permit_tags(call: Call, conditions: Given) -> None:
 
 
 class Kind(NamedTuple):
-    """What kind of key is wanted."""
+    """The kind of key that a request asks for."""
 
     spec: str
     usage: str
@@ -173,67 +114,69 @@ class Kind(NamedTuple):
     multi_region: bool
 
 
-def wanted_kind(p: CreateKeyInput) -> Kind:
-    """Return the kind of key that a request asks for; refuses what AWS refuses."""
-    if p.KeySpec is not None and p.CustomerMasterKeySpec is not None:
-        raise ValidationException(
+def requested_kind(input: CreateKeyInput) -> Kind:
+    """Return the kind of key that a request asks for; refuses the kinds that AWS refuses."""
+    if input.KeySpec is not None and input.CustomerMasterKeySpec is not None:
+        raise KmsFault(
+            "ValidationException",
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
-            "CustomerMasterKeySpec is deprecated."
+            "CustomerMasterKeySpec is deprecated.",
         )
-    spec = p.KeySpec or p.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
-    if spec != SYMMETRIC_DEFAULT and p.KeyUsage is None:
-        raise ValidationException(
-            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+    spec = input.KeySpec or input.CustomerMasterKeySpec or SYMMETRIC_DEFAULT
+    if spec != SYMMETRIC_DEFAULT and input.KeyUsage is None:
+        raise KmsFault(
+            "ValidationException",
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
         )
-    usage = p.KeyUsage or ENCRYPT_DECRYPT
+    usage = input.KeyUsage or ENCRYPT_DECRYPT
     if spec == SM2:
-        raise UnsupportedOperationException(f"KeySpec {SM2} is not supported in this Region")
+        raise KmsFault("UnsupportedOperationException", f"KeySpec {SM2} is not supported in this Region")
     if usage not in SPECS[spec].usages:
-        raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
-    origin = p.Origin or AWS_KMS
-    if p.XksKeyId is not None and origin != EXTERNAL_KEY_STORE:
-        raise ValidationException("XksKeyId is only valid for keys with an Origin of EXTERNAL_KEY_STORE.")
-    if origin in {AWS_CLOUDHSM, EXTERNAL_KEY_STORE} and p.CustomKeyStoreId is None:
-        raise ValidationException(f"CustomKeyStoreId is required for keys with an Origin of {origin}.")
-    return Kind(spec, usage, origin, bool(p.MultiRegion))
+        raise KmsFault("ValidationException", f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    origin = input.Origin or AWS_KMS
+    if input.XksKeyId is not None and origin != EXTERNAL_KEY_STORE:
+        raise KmsFault("ValidationException", "XksKeyId is only valid for keys with an Origin of EXTERNAL_KEY_STORE.")
+    if origin in {AWS_CLOUDHSM, EXTERNAL_KEY_STORE} and input.CustomKeyStoreId is None:
+        raise KmsFault("ValidationException", f"CustomKeyStoreId is required for keys with an Origin of {origin}.")
+    return Kind(spec, usage, origin, bool(input.MultiRegion))
 
 
-async def describe_key(call: Call, p: DescribeKeyInput) -> DescribeKeyOutput:
+async def describe_key(call: Call, input: DescribeKeyInput) -> DescribeKeyOutput:
     """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
-    await call.consult(check_grant_tokens, p.GrantTokens)
+    await call.consult(check_grant_tokens, input.GrantTokens)
     try:
-        named = await call.consult(_described, p)
+        named = await call.consult(_key_to_describe, input)
     except NotFoundException:
-        service = managed.service_of(call, p.KeyId or "")
+        service = managed.managed_service(call, input.KeyId or "")
         if service is None:
             raise
         await managed.ensure_key(call, service)  # AWS: describing a predefined alias makes its key
-        named = await call.consult(_described, p)
-    return DescribeKeyOutput(KeyMetadata=await call.consult(metadata, found(named), named.arn))
+        named = await call.consult(_key_to_describe, input)
+    return DescribeKeyOutput(KeyMetadata=await call.consult(key_metadata, existing_key(named), named.arn))
 
 
-def _described(call: Call, p: DescribeKeyInput) -> Named:
-    return reach(call, p.KeyId or "", "kms:DescribeKey", aliases=True, foreign=True)
+def _key_to_describe(call: Call, input: DescribeKeyInput) -> KeyReference:
+    return authorized_key(call, input.KeyId or "", "kms:DescribeKey", aliases=True, foreign=True)
 
 
-async def list_keys(call: Call, p: ListKeysInput) -> ListKeysOutput:
+async def list_keys(call: Call, input: ListKeysInput) -> ListKeysOutput:
     """Return the ids of the account's keys in this region, a page at a time."""
     await call.consult(permit_identity, "kms:ListKeys", "*", call.account)
-    after = paging.start("keys", p.Marker)
-    if p.ResourceOwners is not None and _OWN not in p.ResourceOwners:
+    after = paging.parse_marker("keys", input.Marker)
+    if input.ResourceOwners is not None and _OWN not in input.ResourceOwners:
         return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM
-    limit = p.Limit or _PAGE
-    listed = await paging.read(call, keys.list_keys, call.account, call.region, after, limit + 1, CLOCK.settled())
-    shown, marker, more = paging.page("keys", listed, limit, str)
+    limit = input.Limit or _PAGE
+    listed = await paging.read_page(call, keys.list_keys, call.account, call.region, after, limit + 1, CLOCK.settled())
+    shown, marker, more = paging.cut_page("keys", listed, limit, str)
     entries = [KeyListEntry(KeyId=key_id, KeyArn=ids.key_arn(call.account, call.region, key_id)) for key_id in shown]
     return ListKeysOutput(Keys=entries, NextMarker=marker, Truncated=more)
 
 
-async def update_key_description(call: Call, p: UpdateKeyDescriptionInput) -> None:
+async def update_key_description(call: Call, input: UpdateKeyDescriptionInput) -> None:
     """Replace the key's description."""
-    named = await call.consult(reach, p.KeyId or "", "kms:UpdateKeyDescription")
-    key = found(named)
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:UpdateKeyDescription")
+    key = existing_key(named)
     try:
-        await call.change(keys.set_description, key.key_id, key.region, p.Description or "")
+        await call.change(keys.set_description, key.key_id, key.region, input.Description or "")
     except NotFound:
         raise NotFoundException(f"Key '{named.arn}' does not exist") from None

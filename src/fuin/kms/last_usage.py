@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from fuin.clock import CLOCK
 from fuin.formats.record import TRACKED_OPERATIONS
-from fuin.kms.key import found, reach
-from fuin.kms.naming import find
-from fuin.kms.shapes import KeyInput, Output
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.model.shapes_keys import GetKeyLastUsageInput, GetKeyLastUsageOutput
+from fuin.kms.model.shapes_parts import KeyLastUsageData
+from fuin.kms.naming import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from fuin.access.facts import Values
     from fuin.gate.call import Call
     from fuin.keyholder.wire.client import LastUse
-    from fuin.kms.naming import Named
+    from fuin.kms.naming import KeyReference
 
 # There is no CloudTrail; the event id is made of the request id, by which `fuin log` finds the records of the use.
 _DAY = 86400.0
@@ -27,62 +28,46 @@ _EVENTS = uuid.UUID("8f4a5a0e-2f0b-5d0e-9c3b-6f75696e6b6d")
 _UNUSED = "kms:TrailingDaysWithoutKeyUsage"
 
 
-class _UsageWanted(Exception):
-    """A condition asks when the key was last used, which only the keyholder knows: so it is waited for only then."""
+class _UsageNeeded(Exception):
+    """A condition asks when the key was last used. Only the keyholder knows that, so it is asked only then."""
 
 
-class KeyLastUsageData(Output, frozen=True):
-    """One use of a key; empty when there was none."""
-
-    Operation: str | None = None
-    Timestamp: float | None = None
-    CloudTrailEventId: str | None = None
-    KmsRequestId: str | None = None
-
-
-class GetKeyLastUsageOutput(Output, frozen=True):
-    """The last use of a key, and since when uses are known."""
-
-    KeyId: str | None = None
-    KeyLastUsage: KeyLastUsageData | None = None
-    TrackingStartDate: float | None = None
-    KeyCreationDate: float | None = None
-
-
-async def get_key_last_usage(call: Call, p: KeyInput) -> GetKeyLastUsageOutput:
+async def get_key_last_usage(call: Call, input: GetKeyLastUsageInput) -> GetKeyLastUsageOutput:
     """Return when and for what the key was last used; related multi-Region keys have uses of their own."""
-    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyLastUsage")
-    key = found(named)
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:GetKeyLastUsage")
+    key = existing_key(named)
     last = await call.services.keyholder.last_use(key.key_id, key.region)
     return GetKeyLastUsageOutput(
         KeyId=key.key_id,
-        KeyLastUsage=_use(last),
+        KeyLastUsage=_usage_data(last),
         TrackingStartDate=max(last.tracking_start, key.created),
         KeyCreationDate=key.created,
     )
 
 
-async def reach_with_usage(call: Call, identifier: str, action: str, extra: Mapping[str, str] | None = None) -> Named:
-    """Return what `reach` returns, with the condition key kms:TrailingDaysWithoutKeyUsage as well.
+async def authorized_key_with_usage(
+    call: Call, identifier: str, action: str, extra: Mapping[str, str] | None = None
+) -> KeyReference:
+    """Return the same as `authorized_key`, which can ask for kms:TrailingDaysWithoutKeyUsage here.
 
     Its value is the days, rounded down, since the key was last used, or else since it was made or uses are known.
     """
     given = extra or {}
     try:
-        return await call.consult(reach, identifier, action, extra={**given, _UNUSED: _want})
-    except _UsageWanted:
-        key = found(await call.consult(find, call.services.store.catalog(), identifier, aliases=False))
+        return await call.consult(authorized_key, identifier, action, extra={**given, _UNUSED: _demand_usage})
+    except _UsageNeeded:
+        key = existing_key(await call.consult(find_key, call.services.store.catalog(), identifier, aliases=False))
     last = await call.services.keyholder.last_use(key.key_id, key.region)
     since = max(last.tracking_start, key.created) if last.time is None else last.time
     days = max(0, int((CLOCK.earliest() - since) // _DAY))  # a wrong clock makes no key look unused
-    return await call.consult(reach, identifier, action, extra={**given, _UNUSED: str(days)})
+    return await call.consult(authorized_key, identifier, action, extra={**given, _UNUSED: str(days)})
 
 
-def _want() -> Values:
-    raise _UsageWanted
+def _demand_usage() -> Values:
+    raise _UsageNeeded
 
 
-def _use(last: LastUse) -> KeyLastUsageData:
+def _usage_data(last: LastUse) -> KeyLastUsageData:
     if last.time is None:
         return KeyLastUsageData()
     return KeyLastUsageData(

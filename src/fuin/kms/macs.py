@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms.faults import DryRunOperationException, KMSInvalidMacException
+from fuin.kms.faults import KmsFault
 from fuin.kms.grant_tokens import check_grant_tokens
-from fuin.kms.key import OpenKey, Use, open_key
-from fuin.kms.shapes import Input, Output
+from fuin.kms.key import OpenKey, open_key
+from fuin.kms.model.shapes_uses import GenerateMacInput, GenerateMacOutput, VerifyMacInput, VerifyMacOutput
 from fuin.kms.specs import GENERATE_VERIFY_MAC
-from fuin.kms.uses import used
+from fuin.kms.use import Use
+from fuin.kms.uses import keyholder_answer
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
@@ -21,79 +22,33 @@ _USES = {
 }
 
 
-class GenerateMacInput(Input, frozen=True):
-    """What GenerateMac takes."""
-
-    Message: bytes | None = None
-    KeyId: str | None = None
-    MacAlgorithm: str | None = None
-    GrantTokens: list[str] | None = None
-    DryRun: bool | None = None
-
-    def __repr__(self) -> str:
-        return f"GenerateMacInput({self.KeyId})"
-
-
-class GenerateMacOutput(Output, frozen=True):
-    """A MAC."""
-
-    Mac: bytes | None = None
-    MacAlgorithm: str | None = None
-    KeyId: str | None = None
-
-    def __repr__(self) -> str:
-        return f"GenerateMacOutput({self.KeyId})"
-
-
-class VerifyMacInput(Input, frozen=True):
-    """What VerifyMac takes."""
-
-    Message: bytes | None = None
-    KeyId: str | None = None
-    MacAlgorithm: str | None = None
-    Mac: bytes | None = None
-    GrantTokens: list[str] | None = None
-    DryRun: bool | None = None
-
-    def __repr__(self) -> str:
-        return f"VerifyMacInput({self.KeyId})"
-
-
-class VerifyMacOutput(Output, frozen=True):
-    """That a MAC holds; one that does not is an error."""
-
-    KeyId: str | None = None
-    MacValid: bool | None = None
-    MacAlgorithm: str | None = None
-
-
-async def generate_mac(call: Call, p: GenerateMacInput) -> GenerateMacOutput:
+async def generate_mac(call: Call, input: GenerateMacInput) -> GenerateMacOutput:
     """Return the HMAC of a message (RFC 2104)."""
-    opened, algorithm, message = await call.consult(_opened, "kms:GenerateMac", p)
-    if p.DryRun:
-        raise DryRunOperationException
-    mac = await used(
+    opened, algorithm, message = await call.consult(_open_mac_key, "kms:GenerateMac", input)
+    if input.DryRun:
+        raise KmsFault("DryRunOperationException")
+    mac = await keyholder_answer(
         call, call.services.keyholder.generate_mac(opened.material, algorithm, message, opened.draft(call))
     )  # fmt: skip
     return GenerateMacOutput(Mac=mac, MacAlgorithm=algorithm, KeyId=opened.arn)
 
 
-async def verify_mac(call: Call, p: VerifyMacInput) -> VerifyMacOutput:
-    """Say that a MAC holds; raises KMSInvalidMacException when it does not."""
-    opened, algorithm, message = await call.consult(_opened, "kms:VerifyMac", p)
-    if p.DryRun:
-        raise DryRunOperationException
+async def verify_mac(call: Call, input: VerifyMacInput) -> VerifyMacOutput:
+    """Verify a MAC; raises KMSInvalidMacException for a wrong one."""
+    opened, algorithm, message = await call.consult(_open_mac_key, "kms:VerifyMac", input)
+    if input.DryRun:
+        raise KmsFault("DryRunOperationException")
     keyholder = call.services.keyholder
-    await used(
+    await keyholder_answer(
         call,
-        keyholder.verify_mac(opened.material, algorithm, message, p.Mac or b"", opened.draft(call)),
-        tampered=KMSInvalidMacException,
+        keyholder.verify_mac(opened.material, algorithm, message, input.Mac or b"", opened.draft(call)),
+        tampered="KMSInvalidMacException",
     )
     return VerifyMacOutput(KeyId=opened.arn, MacValid=True, MacAlgorithm=algorithm)
 
 
-def _opened(call: Call, action: str, p: GenerateMacInput | VerifyMacInput) -> tuple[OpenKey, str, bytes]:
+def _open_mac_key(call: Call, action: str, input: GenerateMacInput | VerifyMacInput) -> tuple[OpenKey, str, bytes]:
     """Return the key, the algorithm and the message."""
-    algorithm = p.MacAlgorithm or ""
-    check_grant_tokens(call, p.GrantTokens)
-    return open_key(call, p.KeyId or "", _USES[action, algorithm]), algorithm, p.Message or b""
+    algorithm = input.MacAlgorithm or ""
+    check_grant_tokens(call, input.GrantTokens)
+    return open_key(call, input.KeyId or "", _USES[action, algorithm]), algorithm, input.Message or b""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.errors import StoreUnavailable
-from fuin.kms.faults import InvalidCiphertextException
+from fuin.kms.faults import KmsFault
 from fuin.kms.key import OpenKey, encode_context
 from fuin.kms.managed_services import ALIASES, MANAGED, description, key_policy
-from fuin.kms.naming import refer
+from fuin.kms.naming import parse_identifier
 from fuin.kms.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from fuin.kms.states import ENABLED, PENDING_IMPORT
 from fuin.store.errors import AlreadyExists
@@ -37,11 +37,11 @@ S3_ALIAS = ALIASES + S3
 _YEAR = 365  # days
 
 
-def service_of(call: Call, identifier: str) -> str | None:
-    """Return the service whose key's alias an identifier names, in the caller's account and the call's region."""
+def managed_service(call: Call, identifier: str) -> str | None:
+    """Return the service that has the alias of an identifier, in the caller's account and the call's Region."""
     if ALIASES not in identifier:
         return None
-    named = refer(identifier, call.account, call.region)
+    named = parse_identifier(identifier, call.account, call.region)
     service = named.alias.removeprefix(ALIASES)
     return service if named.account == call.account and named.alias in _ALIASES else None
 
@@ -53,7 +53,7 @@ async def ensure_key(call: Call, service: str) -> None:
     """Make a service's AWS-managed key in the caller's account and the call's region, unless it is there."""
     if await call.consult(_alias_target, ALIASES + service) is None:
         policy = key_policy(service, call.account, call.region)
-        await _make(call, call.account, keys.AWS, service, description(service), policy)
+        await _make_key(call, call.account, keys.AWS, service, description(service), policy)
 
 
 def _alias_target(call: Call, alias: str) -> str | None:
@@ -64,7 +64,7 @@ async def ensure_service_key(call: Call, account: str) -> Key:
     """Return the service-owned key of an account in the call's region, made now if it is not there."""
     key = await call.consult(_service_key, account)
     if key is None:
-        await _make(call, account, keys.SERVICE, S3, "Service-owned key of SSE-S3", "")
+        await _make_key(call, account, keys.SERVICE, S3, "Service-owned key of SSE-S3", "")
         key = await call.consult(_service_key, account)
     if key is None:
         raise StoreUnavailable(f"the service-owned key of account {account} is missing")
@@ -81,12 +81,12 @@ def open_service_key(call: Call, key: Key, action: str, material_id: bytes, cont
     """Return a service-owned key ready for use; no right is asked, since SSE-S3 gives none."""
     material = call.services.store.catalog().material(key.key_id, key.region, material_id)
     if material is None:
-        raise InvalidCiphertextException
+        raise KmsFault("InvalidCiphertextException")
     arn = ids.key_arn(key.account, key.region, key.key_id)
     return OpenKey(arn, key, material, encode_context(context), action, context, key.manager)
 
 
-async def _make(call: Call, account: str, manager: str, service: str, about: str, policy: str) -> None:
+async def _make_key(call: Call, account: str, manager: str, service: str, about: str, policy: str) -> None:
     """Make a service's key; another worker that is faster wins, and this one's material is dropped."""
     key_id = ids.new_key_id()
     draft = call.draft(use="kms:CreateKey", key=ids.key_arn(account, call.region, key_id), manager=manager)
@@ -118,7 +118,7 @@ def new_key(
     service: str = "",
     tags: tuple[tuple[str, str], ...] = (),
 ) -> Key:
-    """Return the row of a new key: enabled, or waiting for its material if there is none.
+    """Return the row of a new key: enabled, or pending import if it has no material yet.
 
     A key that AWS manages rotates every year; nobody can change that. AWS: EnableKeyRotation.
     """

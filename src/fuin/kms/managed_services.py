@@ -1,6 +1,6 @@
 """The services for which AWS manages a key in every account, and the key policy that such a key has.
 
-Each service's own guide names its alias, alias/aws/NAME; what a request by the service looks like is in the KMS
+Each service's own guide names its alias, alias/aws/NAME; the form of its requests is in the KMS
 developer guide, "kms:ViaService". None of them but S3 is here, so nothing uses the keys of the others.
 """
 
@@ -16,7 +16,7 @@ _USE = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*")
 
 
 class Managed(NamedTuple):
-    """A service as its key tells of it: its name, and what the key protects.
+    """A service as its key describes it: its name, and the data that the key protects.
 
     `granting` services get grants, which the account may revoke. `via` is how the service's requests to KMS name it,
     where that is not the name of the alias, and `policy_id` the policy's Id where that is not auto-NAME-1.

@@ -1,4 +1,4 @@
-"""What identifiers name: key ids, key ARNs, alias names and alias ARNs, seen from a caller's account and region."""
+"""Identifiers of keys: key ids, key ARNs, alias names and alias ARNs, seen from a caller's account and Region."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fuin.store.kms.keys import Key
 
 
-class Named(NamedTuple):
-    """What an identifier names: a key's ARN and the key, or None with AWS's text for what is missing."""
+class KeyReference(NamedTuple):
+    """A key that an identifier names: its ARN and the key, or None with AWS's text that says what is missing."""
 
     arn: str
     account: str
@@ -26,7 +26,7 @@ class Named(NamedTuple):
     alias: str = ""  # the alias by which it was named
 
 
-class Reference(NamedTuple):
+class Identifier(NamedTuple):
     """An identifier, taken apart: a key's id and ARN, or else the name of an alias."""
 
     account: str
@@ -35,33 +35,33 @@ class Reference(NamedTuple):
     alias: str
 
 
-def find(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> Named:
-    """Return what a key id, key ARN, alias name or alias ARN names, as seen from the caller's account and region.
+def find_key(call: Call, catalog: Catalog, identifier: str, *, aliases: bool) -> KeyReference:
+    """Return the key that an identifier names, as seen from the caller's account and Region.
 
-    Raises NotFoundException for what can name no key here, and InvalidArnException. Service-owned keys and keys past
-    their deletion date do not exist.
+    Raises NotFoundException for an identifier that can name no key here, and InvalidArnException. Service-owned keys
+    and keys past their deletion date do not exist for callers.
     """
-    account, key_id, arn, alias = refer(identifier, call.account, call.region)
+    account, key_id, arn, alias = parse_identifier(identifier, call.account, call.region)
     if alias:
         target = catalog.alias(account, call.region, alias) if aliases else None
         if target is None:
             if not aliases:
                 raise InvalidArnException("Key Aliases are not supported for this operation.")
-            return _no_alias(call.region, account, alias)
+            return _missing_alias(call.region, account, alias)
         key_id, arn = target, ids.key_arn(account, call.region, target)
     key = catalog.key(key_id, call.region)
     if key is not None and key.account == account and key.manager != SERVICE and not states.is_gone(key):
-        return Named(arn, account, states.seen(key, call.now), "", alias)
+        return KeyReference(arn, account, states.key_as_of(key, call.now), "", alias)
     if alias:
-        return _no_alias(call.region, account, alias)
+        return _missing_alias(call.region, account, alias)
     if not ids.is_key_id(key_id.lower()):  # AWS: a UUID in capitals is no key's id, but has the form of one
         raise NotFoundException(f"Invalid keyId {key_id}" if key_id != identifier else f"Invalid keyId '{key_id}'")
-    return Named(arn, account, None, f"Key '{arn}' does not exist")
+    return KeyReference(arn, account, None, f"Key '{arn}' does not exist")
 
 
 @lru_cache(maxsize=4096)
-def refer(identifier: str, account: str, region: str) -> Reference:
-    """Take an identifier apart; `account` is the caller's, which identifiers other than ARNs mean."""
+def parse_identifier(identifier: str, account: str, region: str) -> Identifier:
+    """Parse an identifier; `account` is the caller's, which identifiers other than ARNs mean."""
     resource = identifier if identifier.startswith("alias/") else f"key/{identifier}"
     if identifier.startswith("arn:"):
         parts = identifier.split(":", 5)
@@ -71,13 +71,15 @@ def refer(identifier: str, account: str, region: str) -> Reference:
             raise NotFoundException(f"Invalid arn {parts[3]}")
         account, resource = parts[4:]
     if resource.startswith("alias/"):
-        return Reference(account, "", "", resource)
+        return Identifier(account, "", "", resource)
     if not resource.startswith("key/"):
         raise NotFoundException(f"Invalid keyId '{identifier}'")
-    return Reference(account, resource[4:], ids.key_arn(account, region, resource[4:]), "")
+    return Identifier(account, resource[4:], ids.key_arn(account, region, resource[4:]), "")
 
 
-def _no_alias(region: str, account: str, name: str) -> Named:
-    """Return an alias that is not there; rights are asked for keys in general, since it names none."""
+def _missing_alias(region: str, account: str, name: str) -> KeyReference:
+    """Return the reference of a missing alias. It names no key, so the right is asked for keys in general."""
     arn = ids.alias_arn(account, region, name)
-    return Named(ids.key_arn(account, region, "*"), account, None, missing=f"Alias {arn} is not found.", alias=name)
+    return KeyReference(
+        ids.key_arn(account, region, "*"), account, None, missing=f"Alias {arn} is not found.", alias=name
+    )

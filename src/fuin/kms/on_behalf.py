@@ -1,7 +1,7 @@
-"""The one way for the object store to a data key: asked for as the caller, or under a service-owned key.
+"""The one way to a data key for the object store: as the caller, or under a service-owned key.
 
 Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/faults.py`), AccessDenied, KeyholderUnavailable
-or StoreUnavailable. Every use of a key stands in the audit log, with the call's facts, before the function returns;
+or StoreUnavailable. The audit log says every use of a key, with the call's facts, before the function returns;
 a refused use stands in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
 """
 
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from fuin.errors import Fault, FormatError
 from fuin.formats import blob as blobs
 from fuin.kms import ciphers, managed, throttling
-from fuin.kms.faults import InvalidCiphertextException
-from fuin.kms.key import OpenKey, Use, open_ciphertext, open_key
-from fuin.kms.naming import find
+from fuin.kms.faults import KmsFault
+from fuin.kms.key import OpenKey, open_ciphertext, open_key
+from fuin.kms.naming import find_key
+from fuin.kms.use import Use
 from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class DataKey:
         return f"DataKey({self.key_arn})"
 
 
-def _forwarded(call: Call, region: str | None) -> Call:
+def _forward_call(call: Call, region: str | None) -> Call:
     """Return the call as the object store's request to KMS in the bucket's region."""
     where = region or call.region
     forwarded = call.forwarded(f"s3.{where}.amazonaws.com")
@@ -52,21 +53,21 @@ def _forwarded(call: Call, region: str | None) -> Call:
 async def data_key(call: Call, key: str | None, context: Mapping[str, str], region: str | None = None) -> DataKey:
     """Return a fresh data key, asked for as the caller (kms:GenerateDataKey).
 
-    `key` is a key id, key ARN, alias name or alias ARN; None stands for alias/aws/s3, which is made on first use.
+    `key` is a key id, key ARN, alias name or alias ARN; None means alias/aws/s3, which is made on first use.
     `region` is the bucket's, by default the call's.
     """
-    asked = _forwarded(call, region)
+    asked = _forward_call(call, region)
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "GenerateDataKey")
     if key is None:
         await managed.ensure_key(asked, managed.S3)
     opened = await asked.consult(open_key, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
-    return await _fresh(asked, opened)
+    return await _make_data_key(asked, opened)
 
 
 async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
-    asked = _forwarded(call, region)
+    asked = _forward_call(call, region)
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
     opened = await asked.consult(open_ciphertext, blob, _DECRYPT, identifier=None, context=context)
@@ -78,24 +79,24 @@ async def service_data_key(call: Call, account: str, context: Mapping[str, str],
 
     `account` owns the bucket. The key is made on first use and no API shows it.
     """
-    asked = _forwarded(call, region)
+    asked = _forward_call(call, region)
     key = await managed.ensure_service_key(asked, account)
     opened = await asked.consult(managed.open_service_key, key, "kms:GenerateDataKey", key.current_material, context)
-    return await _fresh(asked, opened)
+    return await _make_data_key(asked, opened)
 
 
 async def open_service_data_key(
     call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None
 ) -> bytes:
     """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
-    asked = _forwarded(call, region)
+    asked = _forward_call(call, region)
     try:
         key_id, material_id = blobs.whose(blob)
     except FormatError:
-        raise InvalidCiphertextException from None
+        raise KmsFault("InvalidCiphertextException") from None
     key = await asked.consult(_key, key_id)
     if key is None or key.manager != SERVICE:
-        raise InvalidCiphertextException
+        raise KmsFault("InvalidCiphertextException")
     opened = await asked.consult(managed.open_service_key, key, "kms:Decrypt", material_id, context)
     return await ciphers.decrypt(asked, opened, blob)
 
@@ -105,20 +106,20 @@ def _key(call: Call, key_id: str) -> Key | None:
 
 
 def is_alias(identifier: str) -> bool:
-    """Tell whether a key is named by an alias: alias/NAME, or an alias's ARN."""
+    """Return whether an identifier is an alias: alias/NAME, or an alias's ARN."""
     return identifier.rpartition(":")[2].startswith("alias/")
 
 
 def arn_of_alias(call: Call, identifier: str, region: str | None = None) -> str | None:
     """Return the ARN of the key that an alias names, as the caller means it; None when it names none."""
-    asked = _forwarded(call, region)
+    asked = _forward_call(call, region)
     try:
-        named = find(asked, asked.services.store.catalog(), identifier, aliases=True)
+        named = find_key(asked, asked.services.store.catalog(), identifier, aliases=True)
     except Fault:
         return None
     return None if named.key is None else named.arn
 
 
-async def _fresh(asked: Call, opened: OpenKey) -> DataKey:
+async def _make_data_key(asked: Call, opened: OpenKey) -> DataKey:
     plaintext, blob = await ciphers.data_key(asked, opened, DATA_KEY_LENGTH)
     return DataKey(plaintext, blob, opened.arn)

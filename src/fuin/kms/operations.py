@@ -1,4 +1,4 @@
-"""The table of all operations of AWS KMS: the function, its input and the IAM actions that it needs.
+"""The table of all operations of AWS KMS: the function and the IAM actions that it needs; inputs are the model's.
 
 It equals the operations of botocore's model (`tests/house/test_operations_table.py`).
 """
@@ -22,12 +22,10 @@ from fuin.kms import (
     grant_lists,
     grants,
     imports,
-    key_store_shapes,
     keys,
     last_usage,
     lifecycle,
     macs,
-    model,
     parameters,
     policies,
     public_keys,
@@ -36,181 +34,140 @@ from fuin.kms import (
     signing,
     tags,
 )
-from fuin.kms.faults import SerializationException, UnknownOperationException
-from fuin.kms.shapes import KeyInput
+from fuin.kms.faults import KmsFault
+from fuin.kms.model.checks import compile_checks
+from fuin.kms.model.shapes_inputs import INPUTS
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
+    from fuin.kms.model.shape import Input, Output
 
-Function = Callable[["Call", Any], Awaitable[msgspec.Struct | None]]
+Function = Callable[["Call", Any], Awaitable["Output | None"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: `decode` makes its checked input of a body, `run` does it and lets the record show `noted`."""
+    """One operation: `decode` makes its checked input of a body, `run` does it, and its record has `recorded`."""
 
     name: str
     actions: tuple[str, ...]  # IAM actions, all needed
     function: Function
-    input: type[msgspec.Struct]
-    noted: tuple[str, ...]  # members of the input
-    _decode: Callable[[bytes], msgspec.Struct]
-    _check: Callable[[msgspec.Struct], None]
+    input: type[Input]
+    recorded: tuple[str, ...]  # members of the input
+    _decode: Callable[[bytes], Input]
+    _check: Callable[[Input], None]
 
-    def decode(self, body: bytes) -> msgspec.Struct:
+    def decode(self, body: bytes) -> Input:
         """Return the checked input; raises SerializationException or ValidationException."""
         try:
-            given = self._decode(body or b"{}")
+            input = self._decode(body or b"{}")
         except (ValueError, RecursionError):  # malformed, of wrong types, not UTF-8, nested too deeply
-            raise SerializationException from None
-        self._check(given)
-        return given
+            raise KmsFault("SerializationException") from None
+        self._check(input)
+        return input
 
-    def run(self, call: Call, given: msgspec.Struct) -> Awaitable[msgspec.Struct | None]:
-        """Do the operation, and return its output; what was asked for is then in the call's facts."""
-        if self.noted:
-            call.facts["parameters"] = parameters.shown(given, self.noted)
-        return self.function(call, given)
+    def run(self, call: Call, input: Input) -> Awaitable[Output | None]:
+        """Put the request's parameters into the call's facts, do the operation, and return its output."""
+        if self.recorded:
+            call.facts["parameters"] = parameters.describe(input, self.recorded)
+        return self.function(call, input)
 
 
-def _row(name: str, run: Function, given: type[msgspec.Struct], *actions: str) -> Operation:
-    noted = parameters.noted_of(name, given)
-    return Operation(name, actions, run, given, noted, msgspec.json.Decoder(given).decode, model.compile_checks(name))
+def _row(name: str, function: Function, *actions: str) -> Operation:
+    input = INPUTS[name]
+    recorded = parameters.recorded_members(name, input)
+    decode, check = msgspec.json.Decoder(input).decode, compile_checks(input)
+    return Operation(name, actions, function, input, recorded, decode, check)
 
 
 _ROWS = (
     # keys
-    _row("CreateKey", keys.create_key, keys.CreateKeyInput, "kms:CreateKey", "kms:TagResource"),
-    _row("DescribeKey", keys.describe_key, keys.DescribeKeyInput, "kms:DescribeKey"),
-    _row("ListKeys", keys.list_keys, keys.ListKeysInput, "kms:ListKeys"),
-    _row(
-        "UpdateKeyDescription", keys.update_key_description, keys.UpdateKeyDescriptionInput,
-        "kms:UpdateKeyDescription",
-    ),
-    _row("GetKeyLastUsage", last_usage.get_key_last_usage, KeyInput, "kms:GetKeyLastUsage"),
+    _row("CreateKey", keys.create_key, "kms:CreateKey", "kms:TagResource"),
+    _row("DescribeKey", keys.describe_key, "kms:DescribeKey"),
+    _row("ListKeys", keys.list_keys, "kms:ListKeys"),
+    _row("UpdateKeyDescription", keys.update_key_description, "kms:UpdateKeyDescription"),
+    _row("GetKeyLastUsage", last_usage.get_key_last_usage, "kms:GetKeyLastUsage"),
     # a key's life
-    _row("EnableKey", lifecycle.enable_key, KeyInput, "kms:EnableKey"),
-    _row("DisableKey", lifecycle.disable_key, KeyInput, "kms:DisableKey"),
-    _row(
-        "ScheduleKeyDeletion", lifecycle.schedule_key_deletion, lifecycle.ScheduleKeyDeletionInput,
-        "kms:ScheduleKeyDeletion",
-    ),
-    _row("CancelKeyDeletion", lifecycle.cancel_key_deletion, KeyInput, "kms:CancelKeyDeletion"),
+    _row("EnableKey", lifecycle.enable_key, "kms:EnableKey"),
+    _row("DisableKey", lifecycle.disable_key, "kms:DisableKey"),
+    _row("ScheduleKeyDeletion", lifecycle.schedule_key_deletion, "kms:ScheduleKeyDeletion"),
+    _row("CancelKeyDeletion", lifecycle.cancel_key_deletion, "kms:CancelKeyDeletion"),
     # aliases
-    _row("CreateAlias", aliases.create_alias, aliases.CreateAliasInput, "kms:CreateAlias"),
-    _row("UpdateAlias", aliases.update_alias, aliases.UpdateAliasInput, "kms:UpdateAlias"),
-    _row("DeleteAlias", aliases.delete_alias, aliases.DeleteAliasInput, "kms:DeleteAlias"),
-    _row("ListAliases", aliases.list_aliases, aliases.ListAliasesInput, "kms:ListAliases"),
+    _row("CreateAlias", aliases.create_alias, "kms:CreateAlias"),
+    _row("UpdateAlias", aliases.update_alias, "kms:UpdateAlias"),
+    _row("DeleteAlias", aliases.delete_alias, "kms:DeleteAlias"),
+    _row("ListAliases", aliases.list_aliases, "kms:ListAliases"),
     # policies
-    _row("GetKeyPolicy", policies.get_key_policy, policies.GetKeyPolicyInput, "kms:GetKeyPolicy"),
-    _row("PutKeyPolicy", policies.put_key_policy, policies.PutKeyPolicyInput, "kms:PutKeyPolicy"),
-    _row("ListKeyPolicies", policies.list_key_policies, policies.ListKeyPoliciesInput, "kms:ListKeyPolicies"),
+    _row("GetKeyPolicy", policies.get_key_policy, "kms:GetKeyPolicy"),
+    _row("PutKeyPolicy", policies.put_key_policy, "kms:PutKeyPolicy"),
+    _row("ListKeyPolicies", policies.list_key_policies, "kms:ListKeyPolicies"),
     # grants
-    _row("CreateGrant", grants.create_grant, grants.CreateGrantInput, "kms:CreateGrant"),
-    _row("ListGrants", grant_lists.list_grants, grant_lists.ListGrantsInput, "kms:ListGrants"),
-    _row(
-        "ListRetirableGrants", grant_lists.list_retirable_grants, grant_lists.ListRetirableGrantsInput,
-        "kms:ListRetirableGrants",
-    ),
-    _row("RetireGrant", grants.retire_grant, grants.RetireGrantInput, "kms:RetireGrant"),
-    _row("RevokeGrant", grants.revoke_grant, grants.RevokeGrantInput, "kms:RevokeGrant"),
+    _row("CreateGrant", grants.create_grant, "kms:CreateGrant"),
+    _row("ListGrants", grant_lists.list_grants, "kms:ListGrants"),
+    _row("ListRetirableGrants", grant_lists.list_retirable_grants, "kms:ListRetirableGrants"),
+    _row("RetireGrant", grants.retire_grant, "kms:RetireGrant"),
+    _row("RevokeGrant", grants.revoke_grant, "kms:RevokeGrant"),
     # tags
-    _row("TagResource", tags.tag_resource, tags.TagResourceInput, "kms:TagResource"),
-    _row("UntagResource", tags.untag_resource, tags.UntagResourceInput, "kms:UntagResource"),
-    _row("ListResourceTags", tags.list_resource_tags, tags.ListResourceTagsInput, "kms:ListResourceTags"),
+    _row("TagResource", tags.tag_resource, "kms:TagResource"),
+    _row("UntagResource", tags.untag_resource, "kms:UntagResource"),
+    _row("ListResourceTags", tags.list_resource_tags, "kms:ListResourceTags"),
     # rotation
-    _row(
-        "EnableKeyRotation", rotation.enable_key_rotation, rotation.EnableKeyRotationInput, "kms:EnableKeyRotation"
-    ),
-    _row("DisableKeyRotation", rotation.disable_key_rotation, KeyInput, "kms:DisableKeyRotation"),
-    _row("GetKeyRotationStatus", rotation.get_key_rotation_status, KeyInput, "kms:GetKeyRotationStatus"),
-    _row("ListKeyRotations", rotation.list_key_rotations, rotation.ListKeyRotationsInput, "kms:ListKeyRotations"),
-    _row("RotateKeyOnDemand", rotation.rotate_key_on_demand, KeyInput, "kms:RotateKeyOnDemand"),
+    _row("EnableKeyRotation", rotation.enable_key_rotation, "kms:EnableKeyRotation"),
+    _row("DisableKeyRotation", rotation.disable_key_rotation, "kms:DisableKeyRotation"),
+    _row("GetKeyRotationStatus", rotation.get_key_rotation_status, "kms:GetKeyRotationStatus"),
+    _row("ListKeyRotations", rotation.list_key_rotations, "kms:ListKeyRotations"),
+    _row("RotateKeyOnDemand", rotation.rotate_key_on_demand, "kms:RotateKeyOnDemand"),
     # import of material
-    _row(
-        "GetParametersForImport", imports.get_parameters_for_import, imports.GetParametersForImportInput,
-        "kms:GetParametersForImport",
-    ),
-    _row("ImportKeyMaterial", imports.import_key_material, imports.ImportKeyMaterialInput, "kms:ImportKeyMaterial"),
-    _row(
-        "DeleteImportedKeyMaterial", imports.delete_imported_key_material, imports.DeleteImportedKeyMaterialInput,
-        "kms:DeleteImportedKeyMaterial",
-    ),
+    _row("GetParametersForImport", imports.get_parameters_for_import, "kms:GetParametersForImport"),
+    _row("ImportKeyMaterial", imports.import_key_material, "kms:ImportKeyMaterial"),
+    _row("DeleteImportedKeyMaterial", imports.delete_imported_key_material, "kms:DeleteImportedKeyMaterial"),
     # regions
-    _row(
-        "ReplicateKey", regions.replicate_key, regions.ReplicateKeyInput,
-        "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource",
-    ),
-    _row(
-        "UpdatePrimaryRegion", regions.update_primary_region, regions.UpdatePrimaryRegionInput,
-        "kms:UpdatePrimaryRegion",
-    ),
+    _row("ReplicateKey", regions.replicate_key, "kms:ReplicateKey", "kms:CreateKey", "kms:TagResource"),
+    _row("UpdatePrimaryRegion", regions.update_primary_region, "kms:UpdatePrimaryRegion"),
     # encryption
-    _row("Encrypt", encryption.encrypt, encryption.EncryptInput, "kms:Encrypt"),
-    _row("Decrypt", encryption.decrypt, encryption.DecryptInput, "kms:Decrypt"),
-    _row("ReEncrypt", encryption.re_encrypt, encryption.ReEncryptInput, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+    _row("Encrypt", encryption.encrypt, "kms:Encrypt"),
+    _row("Decrypt", encryption.decrypt, "kms:Decrypt"),
+    _row("ReEncrypt", encryption.re_encrypt, "kms:ReEncryptFrom", "kms:ReEncryptTo"),
     # data keys
-    _row("GenerateDataKey", data_keys.generate_data_key, data_keys.GenerateDataKeyInput, "kms:GenerateDataKey"),
+    _row("GenerateDataKey", data_keys.generate_data_key, "kms:GenerateDataKey"),
     _row(
-        "GenerateDataKeyWithoutPlaintext", data_keys.generate_data_key_without_plaintext,
-        data_keys.GenerateDataKeyWithoutPlaintextInput, "kms:GenerateDataKeyWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        data_keys.generate_data_key_without_plaintext,
+        "kms:GenerateDataKeyWithoutPlaintext",
     ),
+    _row("GenerateDataKeyPair", data_key_pairs.generate_data_key_pair, "kms:GenerateDataKeyPair"),
     _row(
-        "GenerateDataKeyPair", data_key_pairs.generate_data_key_pair, data_key_pairs.GenerateDataKeyPairInput,
-        "kms:GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        data_key_pairs.generate_data_key_pair_without_plaintext,
+        "kms:GenerateDataKeyPairWithoutPlaintext",
     ),
-    _row(
-        "GenerateDataKeyPairWithoutPlaintext", data_key_pairs.generate_data_key_pair_without_plaintext,
-        data_key_pairs.GenerateDataKeyPairWithoutPlaintextInput, "kms:GenerateDataKeyPairWithoutPlaintext",
-    ),
-    _row("GenerateRandom", data_keys.generate_random, data_keys.GenerateRandomInput, "kms:GenerateRandom"),
+    _row("GenerateRandom", data_keys.generate_random, "kms:GenerateRandom"),
     # signing, MAC, public keys, agreement, encapsulation
-    _row("Sign", signing.sign, signing.SignInput, "kms:Sign"),
-    _row("Verify", signing.verify, signing.VerifyInput, "kms:Verify"),
-    _row("GenerateMac", macs.generate_mac, macs.GenerateMacInput, "kms:GenerateMac"),
-    _row("VerifyMac", macs.verify_mac, macs.VerifyMacInput, "kms:VerifyMac"),
-    _row("GetPublicKey", public_keys.get_public_key, public_keys.GetPublicKeyInput, "kms:GetPublicKey"),
-    _row(
-        "DeriveSharedSecret", agreement.derive_shared_secret, agreement.DeriveSharedSecretInput,
-        "kms:DeriveSharedSecret",
-    ),
-    _row("Encapsulate", encapsulation.encapsulate, encapsulation.EncapsulateInput, "kms:Encapsulate"),
-    _row("Decapsulate", encapsulation.decapsulate, encapsulation.DecapsulateInput, "kms:Decapsulate"),
+    _row("Sign", signing.sign, "kms:Sign"),
+    _row("Verify", signing.verify, "kms:Verify"),
+    _row("GenerateMac", macs.generate_mac, "kms:GenerateMac"),
+    _row("VerifyMac", macs.verify_mac, "kms:VerifyMac"),
+    _row("GetPublicKey", public_keys.get_public_key, "kms:GetPublicKey"),
+    _row("DeriveSharedSecret", agreement.derive_shared_secret, "kms:DeriveSharedSecret"),
+    _row("Encapsulate", encapsulation.encapsulate, "kms:Encapsulate"),
+    _row("Decapsulate", encapsulation.decapsulate, "kms:Decapsulate"),
     # custom key stores
-    _row(
-        "ConnectCustomKeyStore", custom_key_stores.connect_custom_key_store, key_store_shapes.CustomKeyStoreInput,
-        "kms:ConnectCustomKeyStore",
-    ),
-    _row(
-        "CreateCustomKeyStore", custom_key_stores.create_custom_key_store, key_store_shapes.CreateCustomKeyStoreInput,
-        "kms:CreateCustomKeyStore",
-    ),
-    _row(
-        "DeleteCustomKeyStore", custom_key_stores.delete_custom_key_store, key_store_shapes.CustomKeyStoreInput,
-        "kms:DeleteCustomKeyStore",
-    ),
-    _row(
-        "DescribeCustomKeyStores", custom_key_stores.describe_custom_key_stores,
-        key_store_shapes.DescribeCustomKeyStoresInput, "kms:DescribeCustomKeyStores",
-    ),
-    _row(
-        "DisconnectCustomKeyStore", custom_key_stores.disconnect_custom_key_store,
-        key_store_shapes.CustomKeyStoreInput, "kms:DisconnectCustomKeyStore",
-    ),
-    _row(
-        "UpdateCustomKeyStore", custom_key_stores.update_custom_key_store, key_store_shapes.UpdateCustomKeyStoreInput,
-        "kms:UpdateCustomKeyStore",
-    ),
-)  # fmt: skip
+    _row("ConnectCustomKeyStore", custom_key_stores.connect_custom_key_store, "kms:ConnectCustomKeyStore"),
+    _row("CreateCustomKeyStore", custom_key_stores.create_custom_key_store, "kms:CreateCustomKeyStore"),
+    _row("DeleteCustomKeyStore", custom_key_stores.delete_custom_key_store, "kms:DeleteCustomKeyStore"),
+    _row("DescribeCustomKeyStores", custom_key_stores.describe_custom_key_stores, "kms:DescribeCustomKeyStores"),
+    _row("DisconnectCustomKeyStore", custom_key_stores.disconnect_custom_key_store, "kms:DisconnectCustomKeyStore"),
+    _row("UpdateCustomKeyStore", custom_key_stores.update_custom_key_store, "kms:UpdateCustomKeyStore"),
+)
 
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
 _PREFIX = "TrentService."
 _BY_TARGET = {f"{_PREFIX}{name}".encode(): operation for name, operation in OPERATIONS.items()}
 
 
-def named(method: str, target: bytes | None) -> Operation:
+def find_operation(method: str, target: bytes | None) -> Operation:
     """Return the operation of an X-Amz-Target header; all are posted. Raises UnknownOperationException."""
     operation = _BY_TARGET.get(target or b"")
     if operation is None or method != "POST":
-        raise UnknownOperationException
+        raise KmsFault("UnknownOperationException")
     return operation

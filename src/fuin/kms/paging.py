@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from fuin.gate import lists
 from fuin.gate.throttle import Throttled
-from fuin.kms.faults import InvalidMarkerException, ThrottlingException
+from fuin.kms.faults import KmsFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,32 +24,34 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def read(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+async def read_page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Return `fn(conn, …)`, read beside the event loop; raises ThrottlingException when too many lists wait."""
     try:
         return await lists.page(call, fn, *args, **kwargs)
     except Throttled:
-        raise ThrottlingException from None
+        raise KmsFault("ThrottlingException") from None
 
 
-def start(kind: str, marker: str | None) -> str:
+def parse_marker(kind: str, marker: str | None) -> str:
     """Return the item after which a page starts, empty for the first page; raises InvalidMarkerException."""
     if marker is None:
         return ""
     try:
         raw = base64.b64decode(marker, altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error):
-        raise InvalidMarkerException("Could not deserialize marker") from None
+        raise KmsFault("InvalidMarkerException", "Could not deserialize marker") from None
     given, _, after = raw.partition(":")
     if given != kind or not after:
-        raise InvalidMarkerException("Could not deserialize marker")
+        raise KmsFault("InvalidMarkerException", "Could not deserialize marker")
     return after
 
 
-def page(kind: str, items: Sequence[T], limit: int, name: Callable[[T], str]) -> tuple[Sequence[T], str | None, bool]:
+def cut_page(
+    kind: str, items: Sequence[T], limit: int, name: Callable[[T], str]
+) -> tuple[Sequence[T], str | None, bool]:
     """Return the items of a page, the marker of the next (None on the last) and whether there is a next.
 
-    `items` were read with one more than `limit`; `name` is what the list is sorted by.
+    `items` were read with one more than `limit`; the list is sorted by `name`.
     """
     if len(items) <= limit:
         return items, None, False

@@ -17,9 +17,15 @@ from fuin.gate import policy_warnings
 from fuin.gate.permit import permit_key
 from fuin.gate.record import Record
 from fuin.kms import quotas, rights
-from fuin.kms.faults import MalformedPolicyDocumentException, NotFoundException, ValidationException
-from fuin.kms.key import found, reach
-from fuin.kms.shapes import Input, Output
+from fuin.kms.faults import KmsFault, NotFoundException
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.model.shapes_grants import (
+    GetKeyPolicyInput,
+    GetKeyPolicyOutput,
+    ListKeyPoliciesInput,
+    ListKeyPoliciesOutput,
+    PutKeyPolicyInput,
+)
 from fuin.store.errors import NotFound
 from fuin.store.identity import principals
 from fuin.store.identity.principals import NoSuchPrincipal
@@ -35,62 +41,25 @@ _POLICY_NAME = "kms:PolicyName"
 _INVALID_PRINCIPALS = "Policy contains a statement with one or more invalid principals."
 
 
-class GetKeyPolicyInput(Input, frozen=True):
-    """What GetKeyPolicy takes."""
-
-    KeyId: str | None = None
-    PolicyName: str | None = None
-
-
-class GetKeyPolicyOutput(Output, frozen=True):
-    """A key policy."""
-
-    Policy: str | None = None
-    PolicyName: str | None = None
-
-
-class PutKeyPolicyInput(Input, frozen=True):
-    """What PutKeyPolicy takes."""
-
-    KeyId: str | None = None
-    PolicyName: str | None = None
-    Policy: str | None = None
-    BypassPolicyLockoutSafetyCheck: bool | None = None
-
-
-class ListKeyPoliciesInput(Input, frozen=True):
-    """What ListKeyPolicies takes."""
-
-    KeyId: str | None = None
-    Limit: int | None = None
-    Marker: str | None = None
-
-
-class ListKeyPoliciesOutput(Output, frozen=True):
-    """The names of a key's policies."""
-
-    PolicyNames: list[str] | None = None
-    NextMarker: str | None = None
-    Truncated: bool | None = None
-
-
-async def get_key_policy(call: Call, p: GetKeyPolicyInput) -> GetKeyPolicyOutput:
+async def get_key_policy(call: Call, input: GetKeyPolicyInput) -> GetKeyPolicyOutput:
     """Return the key policy exactly as it was put."""
-    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyPolicy", extra={_POLICY_NAME: p.PolicyName or _NAME})
-    _check_name(p.PolicyName)
-    return GetKeyPolicyOutput(Policy=found(named).policy, PolicyName=_NAME)
+    named = await call.consult(
+        authorized_key, input.KeyId or "", "kms:GetKeyPolicy", extra={_POLICY_NAME: input.PolicyName or _NAME}
+    )
+    _check_name(input.PolicyName)
+    return GetKeyPolicyOutput(Policy=existing_key(named).policy, PolicyName=_NAME)
 
 
-async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
+async def put_key_policy(call: Call, input: PutKeyPolicyInput) -> None:
     """Replace the key policy; holds in every worker when this returns."""
-    bypass = bool(p.BypassPolicyLockoutSafetyCheck)
-    extra = {_POLICY_NAME: (p.PolicyName or _NAME,), **rights.of_bypass(p.BypassPolicyLockoutSafetyCheck)}
-    named = await call.consult(reach, p.KeyId or "", "kms:PutKeyPolicy", extra=extra)
-    key = found(named)
-    if p.PolicyName == _OF_SHARES:
-        raise ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
-    _check_name(p.PolicyName)
-    policy = p.Policy or ""
+    bypass = bool(input.BypassPolicyLockoutSafetyCheck)
+    extra = {_POLICY_NAME: (input.PolicyName or _NAME,), **rights.of_bypass(input.BypassPolicyLockoutSafetyCheck)}
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:PutKeyPolicy", extra=extra)
+    key = existing_key(named)
+    if input.PolicyName == _OF_SHARES:
+        raise KmsFault("ValidationException", "The AWS_RAM policy can only be managed by the RAM service.")
+    _check_name(input.PolicyName)
+    policy = input.Policy or ""
     await call.consult(
         check_key_policy, named.arn, key.account, policy, partial(rights.add_key, call, named, None), bypass=bypass
     )
@@ -103,11 +72,11 @@ async def put_key_policy(call: Call, p: PutKeyPolicyInput) -> None:
     crash.point("put_key_policy.after_store")
 
 
-async def list_key_policies(call: Call, p: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
+async def list_key_policies(call: Call, input: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
     """Return the one name that there is; there is no second page, so no marker can be valid."""
-    await call.consult(reach, p.KeyId or "", "kms:ListKeyPolicies")
-    if p.Marker is not None:  # the model has no InvalidMarkerException here
-        raise ValidationException("Could not deserialize marker")
+    await call.consult(authorized_key, input.KeyId or "", "kms:ListKeyPolicies")
+    if input.Marker is not None:  # the model has no InvalidMarkerException here
+        raise KmsFault("ValidationException", "Could not deserialize marker")
     return ListKeyPoliciesOutput(PolicyNames=[_NAME], Truncated=False)
 
 
@@ -144,8 +113,9 @@ def _check_lockout(call: Call, arn: str, account: str, policy: str, of_key: Give
     try:
         permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, partial(_add_conditions, of_key))
     except AccessDenied:
-        raise MalformedPolicyDocumentException(
-            "The new key policy will not allow you to update the key policy in the future."
+        raise KmsFault(
+            "MalformedPolicyDocumentException",
+            "The new key policy will not allow you to update the key policy in the future.",
         ) from None
 
 
@@ -156,7 +126,7 @@ def _check_principals(call: Call, names: tuple[str, ...]) -> None:
         try:
             call.services.store.look_up(principals.check, names)
         except NoSuchPrincipal:
-            raise MalformedPolicyDocumentException(_INVALID_PRINCIPALS) from None
+            raise KmsFault("MalformedPolicyDocumentException", _INVALID_PRINCIPALS) from None
 
     check()
     call.remember(check)

@@ -8,43 +8,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms.faults import (
-    CustomKeyStoreInvalidStateException,
-    XksKeyInvalidConfigurationException,
-    XksKeyNotFoundException,
-    XksProxyIncorrectAuthenticationCredentialException,
-    XksProxyInvalidConfigurationException,
-    XksProxyInvalidResponseException,
-    XksProxyUriUnreachableException,
-)
+from fuin.kms.faults import KmsFault
 from fuin.xks.failure import FailureReason
 
 if TYPE_CHECKING:
-    from fuin.errors import Fault
     from fuin.xks.failure import Failure
 
 # CreateCustomKeyStore and UpdateCustomKeyStore; all else is XksProxyInvalidResponseException.
-_OF_KEY_STORE: dict[FailureReason, type[Fault]] = {
-    FailureReason.ACCESS_DENIED: XksProxyInvalidConfigurationException,
-    FailureReason.AUTHENTICATION_FAILED: XksProxyIncorrectAuthenticationCredentialException,
-    FailureReason.DEPENDENCY_TIMEOUT: XksProxyUriUnreachableException,
-    FailureReason.FORBIDDEN: XksProxyInvalidConfigurationException,
-    FailureReason.INVALID_URI_PATH: XksProxyInvalidConfigurationException,
-    FailureReason.NO_TLS: XksProxyUriUnreachableException,
-    FailureReason.THROTTLING: XksProxyUriUnreachableException,
-    FailureReason.TIMED_OUT: XksProxyUriUnreachableException,
-    FailureReason.UNAVAILABLE: XksProxyUriUnreachableException,
-    FailureReason.UNREACHABLE: XksProxyUriUnreachableException,
+_OF_KEY_STORE: dict[FailureReason, str] = {
+    FailureReason.ACCESS_DENIED: "XksProxyInvalidConfigurationException",
+    FailureReason.AUTHENTICATION_FAILED: "XksProxyIncorrectAuthenticationCredentialException",
+    FailureReason.DEPENDENCY_TIMEOUT: "XksProxyUriUnreachableException",
+    FailureReason.FORBIDDEN: "XksProxyInvalidConfigurationException",
+    FailureReason.INVALID_URI_PATH: "XksProxyInvalidConfigurationException",
+    FailureReason.NO_TLS: "XksProxyUriUnreachableException",
+    FailureReason.THROTTLING: "XksProxyUriUnreachableException",
+    FailureReason.TIMED_OUT: "XksProxyUriUnreachableException",
+    FailureReason.UNAVAILABLE: "XksProxyUriUnreachableException",
+    FailureReason.UNREACHABLE: "XksProxyUriUnreachableException",
 }
 
 # CreateKey; all else is CustomKeyStoreInvalidStateException. Two rows differ from the specification, whose errors the
 # service model does not have for CreateKey: XksKeyInvalidResponseException for what the proxy does not support, and
 # KMSInvalidStateException for access denied.
-_OF_KEY: dict[FailureReason, type[Fault]] = {
-    FailureReason.INVALID_KEY_USAGE: XksKeyInvalidConfigurationException,
-    FailureReason.INVALID_STATE: XksKeyInvalidConfigurationException,
-    FailureReason.KEY_NOT_FOUND: XksKeyNotFoundException,
-    FailureReason.UNSUPPORTED_OPERATION: XksKeyInvalidConfigurationException,
+_OF_KEY: dict[FailureReason, str] = {
+    FailureReason.INVALID_KEY_USAGE: "XksKeyInvalidConfigurationException",
+    FailureReason.INVALID_STATE: "XksKeyInvalidConfigurationException",
+    FailureReason.KEY_NOT_FOUND: "XksKeyNotFoundException",
+    FailureReason.UNSUPPORTED_OPERATION: "XksKeyInvalidConfigurationException",
 }
 
 # ConnectCustomKeyStore; all else is XKS_PROXY_INVALID_RESPONSE.
@@ -64,14 +55,14 @@ _CONNECTION_ERRORS: dict[FailureReason, str] = {
 }
 
 
-def of_key_store(error: Failure) -> Fault:
+def key_store_fault(error: Failure) -> KmsFault:
     """Return the error of CreateCustomKeyStore or UpdateCustomKeyStore."""
-    return _OF_KEY_STORE.get(error.reason, XksProxyInvalidResponseException)(error.text)
+    return KmsFault(_OF_KEY_STORE.get(error.reason, "XksProxyInvalidResponseException"), error.text)
 
 
-def of_key(error: Failure) -> Fault:
+def key_fault(error: Failure) -> KmsFault:
     """Return the error of CreateKey."""
-    return _OF_KEY.get(error.reason, CustomKeyStoreInvalidStateException)(error.text)
+    return KmsFault(_OF_KEY.get(error.reason, "CustomKeyStoreInvalidStateException"), error.text)
 
 
 def connection_error(error: Failure) -> str:

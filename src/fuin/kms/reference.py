@@ -14,7 +14,7 @@ from botocore import xform_name
 
 from fuin.access.condition_keys import TABLE
 from fuin.access.kms_keys import ON_KEYS
-from fuin.kms import model
+from fuin.kms.model.service import service_model
 from fuin.kms.operations import OPERATIONS, Operation
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def conditions(operation: Operation) -> list[str]:
     return sorted(mine | theirs)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _code_list(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
@@ -46,7 +46,7 @@ All {{all}} operations are built. [The compatibility page](kms-compatibility.md)
 left out. The named tests are files of `tests/kms`.
 
 Policies may test the [global condition keys](condition-keys.md) in every operation, and in operations on a key also
-{_listed(key.name for key in _OF_EVERY_KEY)}.
+{_code_list(key.name for key in _OF_EVERY_KEY)}.
 
 Besides the errors below, every operation may answer with `AccessDeniedException`, `ValidationException`,
 `SerializationException`, `InternalFailure` (500) and the errors of Signature V4 (`MissingAuthenticationTokenException`,
@@ -58,12 +58,12 @@ status 500 and means that the keyholder or the store is away: clients try again 
 def page() -> str:
     """Return the page as Markdown."""
     parts = [_HEAD.format(all=len(OPERATIONS)), "## Operations\n"]
-    tested = _tested()
+    tested = _tests_by_operation()
     parts += [_section(operation, tested) for _, operation in sorted(OPERATIONS.items())]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
-def _tested() -> dict[str, list[str]]:
+def _tests_by_operation() -> dict[str, list[str]]:
     """Return the test files that call each operation, by boto3's name of it."""
     calls = {
         path.name: set(re.findall(r"\.([a-z_]+)\b", path.read_text(encoding="utf-8")))
@@ -76,15 +76,15 @@ def _tested() -> dict[str, list[str]]:
 
 
 def _section(operation: Operation, tested: dict[str, list[str]]) -> str:
-    modelled = model.service().operation_model(operation.name).error_shapes
+    modelled = service_model().operation_model(operation.name).error_shapes
     lines = [
         f"### {operation.name}\n",
-        f"IAM: {_listed(operation.actions)}\n",
-        f"Errors of the model: {_listed(sorted(shape.name for shape in modelled))}\n",
+        f"IAM: {_code_list(operation.actions)}\n",
+        f"Errors of the model: {_code_list(sorted(shape.name for shape in modelled))}\n",
     ]
     if more := conditions(operation):
-        lines.append(f"More condition keys: {_listed(more)}\n")
-    lines.append(f"Tests: {_listed(tested[operation.name])}\n")
+        lines.append(f"More condition keys: {_code_list(more)}\n")
+    lines.append(f"Tests: {_code_list(tested[operation.name])}\n")
     return "\n".join(lines)
 
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from fuin.access.facts import Facts, Given, Table, Values
     from fuin.gate.call import Call
-    from fuin.kms.key import Use
-    from fuin.kms.naming import Named
+    from fuin.kms.naming import KeyReference
+    from fuin.kms.use import Use
     from fuin.store.kms.keys import Key
 
-# What AWS says of a key that is not of the caller's account: the same whether it exists or not.
+# AWS's text for a key in another account: the same whether it exists or not.
 _UNSEEN = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
@@ -41,7 +41,7 @@ _UNSEEN = (
 _OF_CALLER = (IDENTITY, BOUNDARY, SESSION)  # the policies that are the caller's own
 THIS_RESOURCE, OF_CIPHERTEXT = "this resource", "the resource associated with this ciphertext"
 
-# The condition key that names the algorithm, as facts have it, by the key's usage.
+# The condition key with the algorithm, in lower case as facts have it, by the key's usage.
 ALGORITHM_KEY = {
     ENCRYPT_DECRYPT: "kms:encryptionalgorithm",
     SIGN_VERIFY: "kms:signingalgorithm",
@@ -74,7 +74,7 @@ _KEY: Table = {
 }
 
 
-def add_key(call: Call, named: Named, extra: Given | None, facts: Facts) -> None:
+def add_key(call: Call, named: KeyReference, extra: Given | None, facts: Facts) -> None:
     """Put the condition keys of the key that was named, and of the operation, into the facts."""
     key = named.key
     if key is not None:
@@ -92,7 +92,7 @@ def _add_tags(key: Key, facts: Facts) -> None:
         facts.also(f"aws:resourcetag/{name}", value)
 
 
-def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
+def add_use(call: Call, named: KeyReference, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
     """Put the condition keys of the key and of its use into the facts: the algorithm and the encryption context.
 
     Not before one is asked for that the request itself does not have: this is for every use of a key.
@@ -100,7 +100,7 @@ def add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts:
     facts.then(partial(_add_use, call, named, use, pairs))
 
 
-def _add_use(call: Call, named: Named, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
+def _add_use(call: Call, named: KeyReference, use: Use, pairs: Mapping[str, str], facts: Facts) -> None:
     add_key(call, named, None, facts)
     if use.usage is not None and use.algorithm is not None:
         facts.known[ALGORITHM_KEY[use.usage]] = (use.algorithm,)
@@ -146,11 +146,12 @@ def of_bypass(given: bool | None) -> dict[str, Values]:
     return {} if given is None else {"kms:BypassPolicyLockoutSafetyCheck": ("true",) if given else ("false",)}
 
 
-def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: str) -> AccessDenied:
-    """Return the refusal as AWS words it: it tells a caller of another account nothing of the key or its policy.
+def refusal_for_caller(call: Call, named: KeyReference, action: str, error: AccessDenied, noun: str) -> AccessDenied:
+    """Return the refusal as AWS words it: a caller of another account does not learn of the key or its policy.
 
-    `noun` is what the caller asked for. Where only an Allow of the caller's own is missing, the key's policy has let
-    the caller know of the key. All else is told as if there were no such key, with an ARN that the caller has named.
+    `noun` is the resource in the sentence. Where only an Allow in the caller's own policies is missing, the key policy
+    has let the caller know of the key. All other refusals are those of a missing key, with the ARN that the caller
+    named.
     """
     if named.account == call.account:
         return error
@@ -158,15 +159,15 @@ def refused(call: Call, named: Named, action: str, error: AccessDenied, noun: st
         if noun is THIS_RESOURCE and not named.alias:
             return error
         return AccessDenied(error.sentence.replace(f"resource: {named.arn}", noun))
-    of_none = _of_no_key(call, named, action) if noun is THIS_RESOURCE and not named.alias else None
-    return of_none if of_none is not None and EXPLICITLY in of_none.sentence else unseen(call, action, noun)
+    of_none = _refusal_of_missing_key(call, named, action) if noun is THIS_RESOURCE and not named.alias else None
+    return of_none if of_none is not None and EXPLICITLY in of_none.sentence else hidden_key_refusal(call, action, noun)
 
 
-def _of_no_key(call: Call, named: Named, action: str) -> AccessDenied | None:
+def _refusal_of_missing_key(call: Call, named: KeyReference, action: str) -> AccessDenied | None:
     """Return how the caller's own policies refuse a key that does not exist.
 
-    A Deny of the caller's own may depend on the key's tags, aliases or spec, or on there being none, and one of the
-    key's policy goes before it: whatever differs from this would tell of a key of another account.
+    A Deny in the caller's own policies may depend on the key's tags, aliases or spec, or on their absence. A Deny in
+    the key policy goes before it. Any other answer than this one would reveal a key of another account.
     """
     trial = msgspec.structs.replace(call, record=Record(), rights=HeldRights())
     try:
@@ -176,6 +177,6 @@ def _of_no_key(call: Call, named: Named, action: str) -> AccessDenied | None:
     return None
 
 
-def unseen(call: Call, action: str, noun: str) -> AccessDenied:
-    """Return the refusal of a key that the caller is not to know of."""
+def hidden_key_refusal(call: Call, action: str, noun: str) -> AccessDenied:
+    """Return the refusal for a key that the caller must not know of."""
     return AccessDenied(f"User: {call.principal.arn} is not authorized to perform: {action} on {noun} {_UNSEEN}")

@@ -14,15 +14,19 @@ from fuin import crash, ids
 from fuin.clock import CLOCK
 from fuin.gate.call import Call
 from fuin.kms import janitor, paging, states
-from fuin.kms.faults import (
-    ConflictException,
-    KMSInvalidStateException,
-    LimitExceededException,
-    NotFoundException,
-    UnsupportedOperationException,
+from fuin.kms.faults import KmsFault, NotFoundException
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.model.shapes_material import (
+    DisableKeyRotationInput,
+    EnableKeyRotationInput,
+    GetKeyRotationStatusInput,
+    GetKeyRotationStatusOutput,
+    ListKeyRotationsInput,
+    ListKeyRotationsOutput,
+    RotateKeyOnDemandInput,
+    RotateKeyOnDemandOutput,
 )
-from fuin.kms.key import found, reach
-from fuin.kms.shapes import Input, KeyInput, KeyOutput, Output
+from fuin.kms.model.shapes_parts import RotationsListEntry
 from fuin.kms.specs import SYMMETRIC_DEFAULT
 from fuin.store.errors import (
     NotFound,
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
     from fuin.errors import Fault
     from fuin.gate.services import Services
-    from fuin.kms.naming import Named
+    from fuin.kms.naming import KeyReference
     from fuin.store.kms.keys import Key
     from fuin.store.kms.materials import Version
     from fuin.store.kms.rotations import Due
@@ -52,85 +56,37 @@ _SOON = 20 * 60.0  # seconds; AWS: ConflictException of RotateKeyOnDemand
 _ALL = "ALL_KEY_MATERIAL"
 
 
-class EnableKeyRotationInput(Input, frozen=True):
-    """What EnableKeyRotation takes."""
-
-    KeyId: str | None = None
-    RotationPeriodInDays: int | None = None
-
-
-class GetKeyRotationStatusOutput(Output, frozen=True):
-    """Whether and when the key's material is rotated."""
-
-    KeyRotationEnabled: bool | None = None
-    KeyId: str | None = None
-    RotationPeriodInDays: int | None = None
-    NextRotationDate: float | None = None
-    OnDemandRotationStartDate: float | None = None  # of one in progress; here each is complete when it is answered
-
-
-class ListKeyRotationsInput(Input, frozen=True):
-    """What ListKeyRotations takes."""
-
-    KeyId: str | None = None
-    IncludeKeyMaterial: str | None = None
-    Limit: int | None = None
-    Marker: str | None = None
-
-
-class RotationsListEntry(Output, frozen=True):
-    """One of a key's materials, and how it became the current one."""
-
-    KeyId: str | None = None
-    KeyMaterialId: str | None = None
-    KeyMaterialDescription: str | None = None
-    ImportState: str | None = None
-    KeyMaterialState: str | None = None
-    ExpirationModel: str | None = None
-    ValidTo: float | None = None
-    RotationDate: float | None = None
-    RotationType: str | None = None
-
-
-class ListKeyRotationsOutput(Output, frozen=True):
-    """A page of rotations."""
-
-    Rotations: list[RotationsListEntry] | None = None
-    NextMarker: str | None = None
-    Truncated: bool | None = None
-
-
-async def enable_key_rotation(call: Call, p: EnableKeyRotationInput) -> None:
+async def enable_key_rotation(call: Call, input: EnableKeyRotationInput) -> None:
     """Let the key rotate by itself from now on, or change its period, which then counts from now on."""
-    days = p.RotationPeriodInDays or _PERIOD
+    days = input.RotationPeriodInDays or _PERIOD
     named = await call.consult(
-        reach, p.KeyId or "", "kms:EnableKeyRotation", extra={"kms:RotationPeriodInDays": str(days)}
+        authorized_key, input.KeyId or "", "kms:EnableKeyRotation", extra={"kms:RotationPeriodInDays": str(days)}
     )
-    key = found(named)
-    if not _rotates(key):
-        raise UnsupportedOperationException  # AWS sends no message
+    key = existing_key(named)
+    if not _can_rotate(key):
+        raise KmsFault("UnsupportedOperationException")  # AWS sends no message
     _check_primary(key, named.arn)
     await _set_schedule(call, named, "kms:EnableKeyRotation", days)
 
 
-async def disable_key_rotation(call: Call, p: KeyInput) -> None:
-    """Let the key rotate no more by itself; AWS says yes as well of keys that never do, asymmetric and HMAC ones."""
-    named = await call.consult(reach, p.KeyId or "", "kms:DisableKeyRotation")
-    key = found(named)
-    if not _rotates(key):
+async def disable_key_rotation(call: Call, input: DisableKeyRotationInput) -> None:
+    """End the automatic rotation of the key; AWS accepts this for asymmetric and HMAC keys too, which never rotate."""
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:DisableKeyRotation")
+    key = existing_key(named)
+    if not _can_rotate(key):
         return
     _check_primary(key, named.arn)
     await _set_schedule(call, named, "kms:DisableKeyRotation", None)
 
 
-async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStatusOutput:
+async def get_key_rotation_status(call: Call, input: GetKeyRotationStatusInput) -> GetKeyRotationStatusOutput:
     """Return whether and when the key rotates.
 
-    Of asymmetric and HMAC keys AWS says that they do not, and of keys that wait for their deletion.
+    AWS answers no for asymmetric and HMAC keys, and for keys that are pending deletion.
     """
-    named = await call.consult(reach, p.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
-    key = found(named)
-    schedule = await call.consult(_primary, key)
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:GetKeyRotationStatus", foreign=True)
+    key = existing_key(named)
+    schedule = await call.consult(_primary_key, key)
     if schedule.rotation_period is None or key.state in states.PENDING:
         return GetKeyRotationStatusOutput(KeyRotationEnabled=False, KeyId=named.arn)
     return GetKeyRotationStatusOutput(
@@ -141,21 +97,21 @@ async def get_key_rotation_status(call: Call, p: KeyInput) -> GetKeyRotationStat
     )
 
 
-async def list_key_rotations(call: Call, p: ListKeyRotationsInput) -> ListKeyRotationsOutput:
+async def list_key_rotations(call: Call, input: ListKeyRotationsInput) -> ListKeyRotationsOutput:
     """Return the key's completed rotations, oldest first, or all of its materials, a page at a time."""
-    after = paging.start("rotations", p.Marker)
-    named = await call.consult(reach, p.KeyId or "", "kms:ListKeyRotations")
-    key = found(named)
-    if not _rotates(key):
-        if p.IncludeKeyMaterial is not None:
-            raise UnsupportedOperationException
+    after = paging.parse_marker("rotations", input.Marker)
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:ListKeyRotations")
+    key = existing_key(named)
+    if not _can_rotate(key):
+        if input.IncludeKeyMaterial is not None:
+            raise KmsFault("UnsupportedOperationException")
         return ListKeyRotationsOutput(Rotations=[], Truncated=False)
     versions = await call.services.store.read(materials.list_versions, key.key_id, key.region)
-    listed = [version for version in versions if version.rotated is not None or p.IncludeKeyMaterial == _ALL]
+    listed = [version for version in versions if version.rotated is not None or input.IncludeKeyMaterial == _ALL]
     names = [version.material_id.hex() for version in listed]
     start = names.index(after) + 1 if after in names else 0
-    limit = p.Limit or _PAGE
-    shown, marker, more = paging.page("rotations", listed[start:], limit, lambda version: version.material_id.hex())
+    limit = input.Limit or _PAGE
+    shown, marker, more = paging.cut_page("rotations", listed[start:], limit, lambda version: version.material_id.hex())
     return ListKeyRotationsOutput(
         Rotations=[_entry(key, version) for version in shown], NextMarker=marker, Truncated=more
     )
@@ -175,37 +131,37 @@ def _entry(key: Key, version: Version) -> RotationsListEntry:
     )
 
 
-async def rotate_key_on_demand(call: Call, p: KeyInput) -> KeyOutput:
+async def rotate_key_on_demand(call: Call, input: RotateKeyOnDemandInput) -> RotateKeyOnDemandOutput:
     """Rotate the key now: to fresh material, or to the imported material that waits for it. The schedule stays."""
     action = "kms:RotateKeyOnDemand"
-    named = await call.consult(reach, p.KeyId or "", action)
-    key = found(named)
-    if not _rotates(key):
-        raise UnsupportedOperationException
+    named = await call.consult(authorized_key, input.KeyId or "", action)
+    key = existing_key(named)
+    if not _can_rotate(key):
+        raise KmsFault("UnsupportedOperationException")
     _check_primary(key, named.arn)
     _check_not_soon(key, named.arn)
     now = round(call.now, 3)
     if key.origin == _EXTERNAL:
-        await _checked(named, action, call.change(imports.rotate_imported, key.key_id, key.region, now))
-        return KeyOutput(KeyId=named.arn)
-    await _checked(named, action, _count(call, key))
+        await _await_change(named, action, call.change(imports.rotate_imported, key.key_id, key.region, now))
+        return RotateKeyOnDemandOutput(KeyId=named.arn)
+    await _await_change(named, action, _check_on_demand_count(call, key))
     draft = call.draft(use=action, key=named.arn)
     material = await call.services.keyholder.create_material(key.key_id, key.spec, draft)
     crash.point("rotate_key.after_material")
     change = call.commit(rotations.rotate_on_demand, key.region, material, key.current_material, now)
-    await _checked(named, action, change)
-    return KeyOutput(KeyId=named.arn)
+    await _await_change(named, action, change)
+    return RotateKeyOnDemandOutput(KeyId=named.arn)
 
 
-async def _count(call: Call, key: Key) -> None:
-    """Refuse one rotation too many before material is made for it; the transaction looks once more."""
+async def _check_on_demand_count(call: Call, key: Key) -> None:
+    """Refuse a rotation beyond the quota before material is made for it; the transaction checks once more."""
     await call.services.store.read(rotations.check_on_demand, key.key_id, key.region)
 
 
 async def rotate_due(services: Services, moment: float) -> list[str]:
-    """Rotate the keys whose date is not after `moment`, each once however long that is ago; return their ARNs.
+    """Rotate the keys whose date is not after `moment`, each once, however late; return their ARNs.
 
-    `moment` is the time that both clocks agree on. Each rotation stands in the audit log before it happens. After a
+    `moment` is the time that both clocks agree on. The audit log says each rotation before it happens. After a
     crash in between the next run rotates again: the first material is in no database then. Raises StoreUnavailable or
     KeyholderUnavailable; the next run goes on.
     """
@@ -230,12 +186,12 @@ async def _rotate(call: Call, due: Due, arn: str, moment: float) -> None:
     await call.conclude()
 
 
-def _rotates(key: Key) -> bool:
-    """Tell whether this kind of key can have several materials."""
+def _can_rotate(key: Key) -> bool:
+    """Return whether this kind of key can have several materials."""
     return key.spec == SYMMETRIC_DEFAULT
 
 
-def _primary(call: Call, key: Key) -> Key:
+def _primary_key(call: Call, key: Key) -> Key:
     """Return the key that has the schedule: of a replica its primary key."""
     if key.primary_region in {None, key.region}:
         return key
@@ -244,53 +200,59 @@ def _primary(call: Call, key: Key) -> Key:
 
 def _check_primary(key: Key, arn: str) -> None:
     if key.primary_region not in {None, key.region}:
-        raise _replica(arn)
+        raise _replica_fault(arn)
 
 
-def _replica(arn: str) -> UnsupportedOperationException:
-    return UnsupportedOperationException(f"{arn} is a multi-Region replica key; rotation is set on the primary key.")
+def _replica_fault(arn: str) -> KmsFault:
+    return KmsFault(
+        "UnsupportedOperationException", f"{arn} is a multi-Region replica key; rotation is set on the primary key."
+    )
 
 
 def _check_not_soon(key: Key, arn: str) -> None:
     if key.rotation_due is not None and key.rotation_due - CLOCK.settled() <= _SOON:  # by which the job begins
-        raise _conflict(arn)
+        raise _conflict_fault(arn)
 
 
-def _conflict(arn: str) -> ConflictException:
-    return ConflictException(
-        f"A rotation of {arn} is in progress, or an automatic one is scheduled to begin within the next 20 minutes."
+def _conflict_fault(arn: str) -> KmsFault:
+    return KmsFault(
+        "ConflictException",
+        f"A rotation of {arn} is in progress, or an automatic one is scheduled to begin within the next 20 minutes.",
     )
 
 
-async def _set_schedule(call: Call, named: Named, action: str, period: int | None) -> None:
-    key = found(named)
+async def _set_schedule(call: Call, named: KeyReference, action: str, period: int | None) -> None:
+    key = existing_key(named)
     now = round(call.now, 3)
-    await _checked(named, action, call.change(rotations.set_schedule, key.key_id, key.region, period, now))
+    await _await_change(named, action, call.change(rotations.set_schedule, key.key_id, key.region, period, now))
 
 
-async def _checked(named: Named, action: str, change: Awaitable[None]) -> None:
-    """Await a change; what the store refuses, since the key has changed meanwhile, becomes AWS's error."""
+async def _await_change(named: KeyReference, action: str, change: Awaitable[None]) -> None:
+    """Await a change; if the store refuses it, since the key has changed meanwhile, raise AWS's error."""
     try:
         await change
     except StoreRefusal as error:
-        raise _refused(error, named.arn, action) from None
+        raise _refusal(error, named.arn, action) from None
 
 
-def _refused(error: StoreRefusal, arn: str, action: str) -> Fault:
+def _refusal(error: StoreRefusal, arn: str, action: str) -> Fault:
     match error:
         case WrongState():
             return states.refusal(error.state, action, arn)
         case NotPrimary():
-            return _replica(arn)
+            return _replica_fault(arn)
         case Overtaken():
-            return _conflict(arn)
+            return _conflict_fault(arn)
         case TooManyRotations():
-            return LimitExceededException(
+            return KmsFault(
+                "LimitExceededException",
                 "The on-demand rotations limit has been reached for the given keyId. "
-                f"No more on-demand rotations can be performed for this key: {arn}"
+                f"No more on-demand rotations can be performed for this key: {arn}",
             )
         case NothingPending():
-            return KMSInvalidStateException(f"No available key material pending rotation for the key: {arn}.")
+            return KmsFault(
+                "KMSInvalidStateException", f"No available key material pending rotation for the key: {arn}."
+            )
         case NotFound():
             return NotFoundException(f"Key '{arn}' does not exist")
     raise error

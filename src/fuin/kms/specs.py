@@ -41,7 +41,7 @@ class Spec:
 
     @property
     def asymmetric(self) -> bool:
-        """Tell whether the key has a public key."""
+        """Return whether the key has a public key."""
         return not self.symmetric
 
 

@@ -1,8 +1,8 @@
-"""The table of key state × action: what a key in which state may still be asked to do.
+"""The table of key state × action: which actions are allowed on a key in each state.
 
 Source: AWS KMS developer guide, "Key states of AWS KMS keys". Actions that are not in the table work in every state.
 Two states are transient in AWS and never stored here, since a replication and a change of the primary Region are one
-transaction: Creating shows in ReplicateKey's answer alone, Updating nowhere. The table knows them all the same.
+transaction: only ReplicateKey's answer shows Creating, and nothing shows Updating. The table has both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fuin.clock import CLOCK
-from fuin.kms.faults import DisabledException, KMSInvalidStateException, UnsupportedOperationException
+from fuin.kms.faults import KmsFault
 from fuin.xks.failure import TEXTS, FailureReason
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 }
 
 # Actions for keys of some origins only: AWS's footnotes 6, 7 and 9. A key of another origin is refused for its origin
-# whatever its state is.
+# in any state.
 _MADE_HERE, _IMPORTED = frozenset({"AWS_KMS"}), frozenset({"EXTERNAL"})
 ORIGINS: dict[str, frozenset[str]] = {
     "kms:DeleteImportedKeyMaterial": _IMPORTED,
@@ -102,24 +102,26 @@ _TEXTS = {
 def check_state(key: Key, action: str, arn: str) -> None:
     """Raise UnsupportedOperationException for the key's origin, DisabledException or KMSInvalidStateException."""
     if action in ORIGINS and key.origin not in ORIGINS[action]:
-        raise UnsupportedOperationException(f"{arn} origin is {key.origin} which is not valid for this operation.")
+        raise KmsFault(
+            "UnsupportedOperationException", f"{arn} origin is {key.origin} which is not valid for this operation."
+        )
     allowed = ALLOWED.get(action)
     if allowed is not None and key.state not in allowed:
         if key.state == UNAVAILABLE and key.custom_key_store is not None and allowed is _USE:
-            raise KMSInvalidStateException(TEXTS[FailureReason.DISCONNECTED])
+            raise KmsFault("KMSInvalidStateException", TEXTS[FailureReason.DISCONNECTED])
         raise refusal(key.state, action, arn)
 
 
 def refusal(state: str, action: str, arn: str) -> Fault:
     """Return the error for a key in the wrong state for an action, in AWS's words."""
     if ALLOWED.get(action) is PENDING:
-        return KMSInvalidStateException(f"{arn} is not pending deletion.")
+        return KmsFault("KMSInvalidStateException", f"{arn} is not pending deletion.")
     if state == DISABLED:
-        return DisabledException(f"{arn} is disabled.")
-    return KMSInvalidStateException(f"{arn} {_TEXTS[state]}")
+        return KmsFault("DisabledException", f"{arn} is disabled.")
+    return KmsFault("KMSInvalidStateException", f"{arn} {_TEXTS[state]}")
 
 
-def seen(key: Key, now: float) -> Key:
+def key_as_of(key: Key, now: float) -> Key:
     """Return the key as it is at `now`: imported material past its date is gone, whether destroyed yet or not.
 
     So is a key that cannot be used while its custom key store is not connected.
@@ -132,7 +134,7 @@ def seen(key: Key, now: float) -> Key:
 
 
 def is_gone(key: Key) -> bool:
-    """Tell whether the key's deletion date has passed: it is gone from then on, whether purged yet or not.
+    """Return whether the key's deletion date has passed: the key is gone then, purged or not.
 
     By both clocks: a key that only the wall clock ends waits for its deletion still, which can be cancelled.
     """

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.kms import paging, rights
-from fuin.kms.faults import LimitExceededException, NotFoundException, TagException
-from fuin.kms.key import found, reach
+from fuin.kms.faults import KmsFault, NotFoundException
+from fuin.kms.key import authorized_key, existing_key
+from fuin.kms.model.shapes_keys import (
+    ListResourceTagsInput,
+    ListResourceTagsOutput,
+    TagResourceInput,
+    UntagResourceInput,
+)
+from fuin.kms.model.shapes_parts import Tag
 from fuin.kms.quotas import TAGS_PER_KEY
-from fuin.kms.shapes import Input, Output, Tag
 from fuin.store.errors import NotFound, TooManyTags
 from fuin.store.kms import key_tags
 
@@ -19,65 +25,37 @@ MOST = TAGS_PER_KEY
 _PAGE = 50
 
 
-class TagResourceInput(Input, frozen=True):
-    """What TagResource takes."""
-
-    KeyId: str | None = None
-    Tags: list[Tag] | None = None
-
-
-class UntagResourceInput(Input, frozen=True):
-    """What UntagResource takes."""
-
-    KeyId: str | None = None
-    TagKeys: list[str] | None = None
-
-
-class ListResourceTagsInput(Input, frozen=True):
-    """What ListResourceTags takes."""
-
-    KeyId: str | None = None
-    Limit: int | None = None
-    Marker: str | None = None
-
-
-class ListResourceTagsOutput(Output, frozen=True):
-    """A page of tags."""
-
-    Tags: list[Tag] | None = None
-    NextMarker: str | None = None
-    Truncated: bool | None = None
-
-
-async def tag_resource(call: Call, p: TagResourceInput) -> None:
+async def tag_resource(call: Call, input: TagResourceInput) -> None:
     """Add tags to a key, or give those it has new values."""
-    given = check_tags(p.Tags)
-    named = await call.consult(reach, p.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
-    key = found(named)
+    given = check_tags(input.Tags)
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
+    key = existing_key(named)
     try:
         await call.change(key_tags.set_tags, key.key_id, key.region, given, MOST)
     except TooManyTags:
-        raise LimitExceededException(f"A key has at most {MOST} tags.") from None
+        raise KmsFault("LimitExceededException", f"A key has at most {MOST} tags.") from None
     except NotFound:
         raise NotFoundException(f"Key '{named.arn}' does not exist") from None
 
 
-async def untag_resource(call: Call, p: UntagResourceInput) -> None:
+async def untag_resource(call: Call, input: UntagResourceInput) -> None:
     """Remove tags from a key; names that it does not have are ignored."""
-    names = list(dict.fromkeys(p.TagKeys or []))
+    names = list(dict.fromkeys(input.TagKeys or []))
     _check_names(names)
     _check_count(names)  # a condition may ask for them, so they are to fit a record
-    key = found(await call.consult(reach, p.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)}))
+    key = existing_key(
+        await call.consult(authorized_key, input.KeyId or "", "kms:UntagResource", extra={"aws:TagKeys": tuple(names)})
+    )
     await call.change(key_tags.remove_tags, key.key_id, key.region, names)
 
 
-async def list_resource_tags(call: Call, p: ListResourceTagsInput) -> ListResourceTagsOutput:
+async def list_resource_tags(call: Call, input: ListResourceTagsInput) -> ListResourceTagsOutput:
     """Return a key's tags, sorted by name, a page at a time."""
-    key = found(await call.consult(reach, p.KeyId or "", "kms:ListResourceTags"))
-    after = paging.start("tags", p.Marker)
-    limit = min(p.Limit or _PAGE, _PAGE)
+    key = existing_key(await call.consult(authorized_key, input.KeyId or "", "kms:ListResourceTags"))
+    after = paging.parse_marker("tags", input.Marker)
+    limit = min(input.Limit or _PAGE, _PAGE)
     rest = [Tag(TagKey=name, TagValue=value) for name, value in key.tags if name > after]
-    shown, marker, more = paging.page("tags", rest[: limit + 1], limit, lambda tag: tag.TagKey or "")
+    shown, marker, more = paging.cut_page("tags", rest[: limit + 1], limit, lambda tag: tag.TagKey or "")
     return ListResourceTagsOutput(Tags=list(shown), NextMarker=marker, Truncated=more)
 
 
@@ -87,16 +65,16 @@ def check_tags(given: list[Tag] | None) -> dict[str, str]:
     names = [tag.TagKey or "" for tag in tags_given]
     _check_names(names)
     if len(set(names)) != len(names):
-        raise TagException("Duplicate tag keys")
+        raise KmsFault("TagException", "Duplicate tag keys")
     _check_count(names)
     return {tag.TagKey or "": tag.TagValue or "" for tag in sorted(tags_given, key=lambda tag: tag.TagKey or "")}
 
 
 def _check_names(names: list[str]) -> None:
     if any(name[:4].lower() == "aws:" for name in names):
-        raise TagException("Tags beginning with aws: are reserved")
+        raise KmsFault("TagException", "Tags beginning with aws: are reserved")
 
 
 def _check_count(names: list[str]) -> None:
     if len(names) > MOST:
-        raise TagException("Too many tags")
+        raise KmsFault("TagException", "Too many tags")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin.errors import Fault, FuinError
 from fuin.gate.throttle import Throttled
 from fuin.keyholder.wire.client import SLOW
-from fuin.kms.faults import ThrottlingException
-from fuin.kms.naming import find
-from fuin.kms.regions import kms_regions
+from fuin.kms.faults import KmsFault
+from fuin.kms.naming import find_key
+from fuin.kms.region_names import kms_regions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,7 +72,7 @@ class _Charge(NamedTuple):
 def read_quotas(given: Iterable[str]) -> dict[str, float]:
     """Return requests per second by name; `given` are NAME=RATE, and `aws` for all of AWS's numbers.
 
-    Later ones replace earlier ones. Raises FuinError for what is none of these.
+    Later ones replace earlier ones. Raises FuinError for any other text.
     """
     rates: dict[str, float] = {}
     for text in given:
@@ -97,18 +97,18 @@ def _rate(text: str, rate: str) -> float:
 
 
 def admit(call: Call, given: msgspec.Struct) -> None:
-    """Count an authenticated request; raises ThrottlingException when it is one too many."""
-    _take(call, _charges(call, given))
+    """Count an authenticated request; raises ThrottlingException beyond the quota."""
+    _take_tokens(call, _charges(call, given))
 
 
 def admit_use(call: Call, operation: str) -> None:
-    """Count what a service asks for on the caller's behalf, with a symmetric key; raises ThrottlingException."""
-    _take(call, [_Charge(f"kms:{operation}", call.region), _Charge(SYMMETRIC, call.region)])
+    """Count a service's request on the caller's behalf, for a symmetric key; raises ThrottlingException."""
+    _take_tokens(call, [_Charge(f"kms:{operation}", call.region), _Charge(SYMMETRIC, call.region)])
 
 
 @contextmanager
-def slow(call: Call, spec: str = "") -> Iterator[None]:
-    """Count what takes the keyholder long; raises ThrottlingException when the account has too much of it under way.
+def limit_slow_keys(call: Call, spec: str = "") -> Iterator[None]:
+    """Count slow work of the keyholder; raises ThrottlingException when the account has too much of it under way.
 
     That is making keys of the RSA specs, and all of an import (no spec). Else one account's keys could fill the
     keyholder's queue for minutes, and everybody else's would be refused.
@@ -117,13 +117,13 @@ def slow(call: Call, spec: str = "") -> Iterator[None]:
         yield
         return
     try:
-        with call.services.slow.one(call.account):
+        with call.services.slow.slot(call.account):
             yield
     except Throttled:
-        raise ThrottlingException from None
+        raise KmsFault("ThrottlingException") from None
 
 
-def _take(call: Call, charges: Iterable[_Charge]) -> None:
+def _take_tokens(call: Call, charges: Iterable[_Charge]) -> None:
     throttle = call.services.throttle
     try:
         for charge in charges:
@@ -131,15 +131,15 @@ def _take(call: Call, charges: Iterable[_Charge]) -> None:
             region = charge.region if charge.region in kms_regions() else ""
             throttle.take(charge.name, (call.account, region, charge.store), time.monotonic(), charge.tokens)
     except Throttled:
-        raise ThrottlingException from None
+        raise KmsFault("ThrottlingException") from None
 
 
 def _charges(call: Call, given: msgspec.Struct) -> list[_Charge]:
-    """Return what a request counts towards."""
+    """Return the quotas that a request counts towards."""
     operation, region = call.operation, call.region
     charges = [_Charge(f"kms:{operation}", region)]
     if operation in _SHARING:
-        charges += _shared(call, given)
+        charges += _shared_charges(call, given)
     elif operation in _PAIR_OPERATIONS:
         charges.append(_Charge(f"{_PAIR}{getattr(given, 'KeyPairSpec', '')}", region))
     elif operation == "ReplicateKey":  # AWS: one of the two CreateKey requests is a dry run
@@ -149,9 +149,9 @@ def _charges(call: Call, given: msgspec.Struct) -> list[_Charge]:
     return charges
 
 
-def _shared(call: Call, given: msgspec.Struct) -> list[_Charge]:
+def _shared_charges(call: Call, given: msgspec.Struct) -> list[_Charge]:
     """Return the shared quotas of a cryptographic operation, by the key that it names; else it is a symmetric one's."""
-    key = _key(call, getattr(given, "KeyId", None) or getattr(given, "DestinationKeyId", None))
+    key = _named_key(call, getattr(given, "KeyId", None) or getattr(given, "DestinationKeyId", None))
     if key is None:
         return [_Charge(SYMMETRIC, call.region)]
     charges = [_Charge(name, call.region) for prefix, name in _BY_SPEC if key.spec.startswith(prefix)]
@@ -160,10 +160,10 @@ def _shared(call: Call, given: msgspec.Struct) -> list[_Charge]:
     return charges
 
 
-def _key(call: Call, identifier: str | None) -> Key | None:
+def _named_key(call: Call, identifier: str | None) -> Key | None:
     if identifier is None:
         return None
     try:
-        return find(call, call.services.store.catalog(), identifier, aliases=True).key
+        return find_key(call, call.services.store.catalog(), identifier, aliases=True).key
     except Fault:
         return None

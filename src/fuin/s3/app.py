@@ -67,7 +67,7 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
         """Return S3's error for whatever was raised."""
         if isinstance(error, AuthenticationFailed):
             return authentication.fault(error, call.request, call.signed)
-        return faults.of(error, call.request_id)
+        return faults.from_error(error, call.request_id)
 
     def recorded_message(self, fault: S3Fault) -> str | None:
         """Return the text of an error that its record holds beside the code."""

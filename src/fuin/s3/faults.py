@@ -6,6 +6,7 @@ Source: Amazon S3 API Reference, "Error responses"; texts recorded from AWS wher
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from fuin.access.bucket_policy import Refused
 from fuin.errors import (
@@ -13,141 +14,158 @@ from fuin.errors import (
     AuthenticationFailed,
     AuthReason,
     Fault,
+    FaultRow,
     FormatError,
     KeyholderUnavailable,
     MalformedPolicy,
     StoreUnavailable,
 )
-from fuin.gate.http import BodyTooLarge
+from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
 from fuin.s3 import xml
 from fuin.store import errors as store
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 log = logging.getLogger("fuin.s3")
 
 _SAID_AT_MOST = 4096  # characters of an element; the longest key has 3,072 when all of it is percent-encoded
-_MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 
-# code: (status, text)
-TABLE: dict[str, tuple[int, str]] = {
-    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
-    "AccessDenied": (403, "Access Denied"),
-    "AccessForbidden": (403, "CORSResponse: CORS is not enabled for this bucket."),
-    "AuthorizationHeaderMalformed": (400, "The authorization header is malformed"),
-    "AuthorizationQueryParametersError": (400, "Error parsing the X-Amz-Credential parameter"),
-    "BadDigest": (400, "The Content-MD5 you specified did not match what we received."),
-    "BucketAlreadyExists": (
+FAULTS: Mapping[str, FaultRow] = {
+    "AccessControlListNotSupported": FaultRow(400, "The bucket does not allow ACLs"),
+    "AccessDenied": FaultRow(403, "Access Denied"),
+    "AccessForbidden": FaultRow(403, "CORSResponse: CORS is not enabled for this bucket."),
+    "AuthorizationHeaderMalformed": FaultRow(400, "The authorization header is malformed"),
+    "AuthorizationQueryParametersError": FaultRow(400, "Error parsing the X-Amz-Credential parameter"),
+    "BadDigest": FaultRow(400, "The Content-MD5 you specified did not match what we received."),
+    "BucketAlreadyExists": FaultRow(
         409,
-        ("The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
-        "Please select a different name and try again."),
+        (
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+            "Please select a different name and try again."
+        ),
     ),
-    "BucketAlreadyOwnedByYou": (
+    "BucketAlreadyOwnedByYou": FaultRow(
         409,
         "Your previous request to create the named bucket succeeded and you already own it.",
     ),
-    "BucketNotEmpty": (409, "The bucket you tried to delete is not empty"),
-    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
-    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
-    "ExpiredToken": (400, "The provided token has expired."),
-    "IllegalLocationConstraintException": (400, "The specified location-constraint is not valid"),
-    "IllegalVersioningConfigurationException": (
-        400, "The versioning configuration specified in the request is invalid.",
-    ),
-    "IncompleteBody": (400, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
-    "InternalError": (500, "We encountered an internal error. Please try again."),
-    "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),
-    "InvalidArgument": (400, "Invalid Argument"),
-    "InvalidBucketAclWithObjectOwnership": (
-        400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-    ),
-    "InvalidBucketName": (400, "The specified bucket is not valid."),
-    "InvalidBucketOwnerAWSAccountID": (
-        400, "The value of the expected bucket owner parameter must be an AWS Account ID...",
-    ),
-    "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
-    "InvalidEncryptionAlgorithmError": (
+    "BucketNotEmpty": FaultRow(409, "The bucket you tried to delete is not empty"),
+    "ClientGone": FaultRow(text="The client closed the connection."),  # on the record only
+    "EntityTooLarge": FaultRow(400, "Your proposed upload exceeds the maximum allowed size"),
+    "EntityTooSmall": FaultRow(400, "Your proposed upload is smaller than the minimum allowed size"),
+    "ExpiredToken": FaultRow(400, "The provided token has expired."),
+    "IllegalLocationConstraintException": FaultRow(400, "The specified location-constraint is not valid"),
+    "IllegalVersioningConfigurationException": FaultRow(
         400,
-        "The encryption request you specified is not valid. Supported value: AES256.",
+        "The versioning configuration specified in the request is invalid.",
     ),
-    "InvalidPart": (
+    "IncompleteBody": FaultRow(
+        400, "You did not provide the number of bytes specified by the Content-Length HTTP header"
+    ),
+    "InternalError": FaultRow(500, "We encountered an internal error. Please try again."),
+    "InvalidAccessKeyId": FaultRow(403, "The AWS Access Key Id you provided does not exist in our records."),
+    "InvalidArgument": FaultRow(400, "Invalid Argument"),
+    "InvalidBucketAclWithObjectOwnership": FaultRow(
         400,
-        ("One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
-        "specified entity tag may not match the part's entity tag."),
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
     ),
-    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
-    "InvalidPartOrder": (
+    "InvalidBucketName": FaultRow(400, "The specified bucket is not valid."),
+    "InvalidBucketOwnerAWSAccountID": FaultRow(
+        400,
+        "The value of the expected bucket owner parameter must be an AWS Account ID...",
+    ),
+    "InvalidDigest": FaultRow(400, "The Content-MD5 you specified was invalid."),
+    "InvalidLocationConstraint": FaultRow(400),
+    "InvalidPart": FaultRow(
+        400,
+        (
+            "One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
+            "specified entity tag may not match the part's entity tag."
+        ),
+    ),
+    "InvalidPartNumber": FaultRow(416, "The requested partnumber is not satisfiable"),
+    "InvalidPartOrder": FaultRow(
         400,
         "The list of parts was not in ascending order. Parts must be ordered by part number.",
     ),
-    "InvalidRange": (416, "The requested range is not satisfiable"),
-    "InvalidRequest": (400, "Invalid Request"),
-    "InvalidStorageClass": (400, "The storage class you specified is not valid"),
-    "InvalidToken": (400, "The provided token is malformed or otherwise invalid."),
-    "InvalidURI": (400, "Couldn't parse the specified URI."),
-    "KeyTooLongError": (400, "Your key is too long"),
-    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
-    "MalformedTrailerError": (400, ("The request contained trailing data that was not well-formed or did not conform "
-                                   "to our published schema.")),
-    "MalformedXML": (400, _MALFORMED),
-    "MaxMessageLengthExceeded": (400, "Your request was too large."),
-    "MetadataConfigurationNotFound": (404, "The metadata configuration does not exist."),
-    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
-    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
-    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
-    "MissingSecurityHeader": (400, "Your request was missing a required header"),
-    "MissingRequestBodyError": (400, "Request Body is empty"),
-    "NoSuchBucket": (404, "The specified bucket does not exist"),
-    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
-    "NoSuchKey": (404, "The specified key does not exist."),
-    "NoSuchUpload": (
+    "InvalidRange": FaultRow(416, "The requested range is not satisfiable"),
+    "InvalidRequest": FaultRow(400, "Invalid Request"),
+    "InvalidStorageClass": FaultRow(400, "The storage class you specified is not valid"),
+    "InvalidToken": FaultRow(400, "The provided token is malformed or otherwise invalid."),
+    "InvalidURI": FaultRow(400, "Couldn't parse the specified URI."),
+    "KeyTooLongError": FaultRow(400, "Your key is too long"),
+    "MalformedPolicy": FaultRow(400, "Policies must be valid JSON and the first byte must be '{'"),
+    "MalformedTrailerError": FaultRow(
+        400,
+        ("The request contained trailing data that was not well-formed or did not conform to our published schema."),
+    ),
+    "MalformedXML": FaultRow(
+        400, "The XML you provided was not well-formed or did not validate against our published schema"
+    ),
+    "MaxMessageLengthExceeded": FaultRow(400, "Your request was too large."),
+    "MetadataConfigurationNotFound": FaultRow(404, "The metadata configuration does not exist."),
+    "MetadataTooLarge": FaultRow(400, "Your metadata headers exceed the maximum allowed metadata size"),
+    "MethodNotAllowed": FaultRow(405, "The specified method is not allowed against this resource."),
+    "MissingContentLength": FaultRow(411, "You must provide the Content-Length HTTP header."),
+    "MissingSecurityHeader": FaultRow(400, "Your request was missing a required header"),
+    "NoSuchBucket": FaultRow(404, "The specified bucket does not exist"),
+    "NoSuchBucketPolicy": FaultRow(404, "The bucket policy does not exist"),
+    "NoSuchKey": FaultRow(404, "The specified key does not exist."),
+    "NoSuchUpload": FaultRow(
         404,
-        ("The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
-        "completed."),
+        (
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+            "completed."
+        ),
     ),
-    "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
-    "NoSuchConfiguration": (404, "The specified configuration does not exist."),
-    "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
-    "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found"),
-    "NoSuchTagSet": (404, "The TagSet does not exist"),
-    "NoSuchWebsiteConfiguration": (404, "The specified bucket does not have a website configuration"),
-    "NotImplemented": (501, "A header or query you provided implies functionality that is not implemented"),
-    "NotModified": (304, "Not Modified"),
-    "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
-    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
-    "OperationAborted": (
-        409, "A conflicting conditional operation is currently in progress against this resource. Try again.",
+    "NoSuchCORSConfiguration": FaultRow(404, "The CORS configuration does not exist"),
+    "NoSuchConfiguration": FaultRow(404, "The specified configuration does not exist."),
+    "NoSuchLifecycleConfiguration": FaultRow(404, "The lifecycle configuration does not exist"),
+    "NoSuchPublicAccessBlockConfiguration": FaultRow(404, "The public access block configuration was not found"),
+    "NoSuchTagSet": FaultRow(404, "The TagSet does not exist"),
+    "NoSuchWebsiteConfiguration": FaultRow(404, "The specified bucket does not have a website configuration"),
+    "NotImplemented": FaultRow(501, "A header or query you provided implies functionality that is not implemented"),
+    "NotModified": FaultRow(304, "Not Modified"),
+    "ObjectLockConfigurationNotFoundError": FaultRow(404, "Object Lock configuration does not exist for this bucket"),
+    "OwnershipControlsNotFoundError": FaultRow(404, "The bucket ownership controls were not found"),
+    "OperationAborted": FaultRow(
+        409,
+        "A conflicting conditional operation is currently in progress against this resource. Try again.",
     ),
-    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
-    "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found"),
-    "RequestTimeTooSkewed": (
+    "PreconditionFailed": FaultRow(412, "At least one of the pre-conditions you specified did not hold"),
+    "ReplicationConfigurationNotFoundError": FaultRow(404, "The replication configuration was not found"),
+    "RequestTimeTooSkewed": FaultRow(
         403,
         "The difference between the request time and the current time is too large.",
     ),
-    "ServiceUnavailable": (503, "Service is unable to handle request."),
-    "SignatureDoesNotMatch": (
+    "ServiceUnavailable": FaultRow(503, "Service is unable to handle request."),
+    "SignatureDoesNotMatch": FaultRow(
         403,
-        ("The request signature we calculated does not match the signature you provided. Check your key and signing "
-        "method."),
+        (
+            "The request signature we calculated does not match the signature you provided. Check your key and signing "
+            "method."
+        ),
     ),
-    "SlowDown": (503, "Please reduce your request rate."),
-    "UnexpectedContent": (400, "This request does not support content"),
-    "XAmzContentSHA256Mismatch": (
+    "SlowDown": FaultRow(503, "Please reduce your request rate."),
+    "UnexpectedContent": FaultRow(400, "This request does not support content"),
+    "XAmzContentSHA256Mismatch": FaultRow(
         400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.",
     ),
-}  # fmt: skip
+}
 
 # Why authentication failed: the code, and a text where S3's own says more than the reason's detail.
 AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
     AuthReason.MISSING: ("AccessDenied", "Access Denied"),
     AuthReason.MALFORMED: ("AuthorizationHeaderMalformed", None),
     AuthReason.INCOMPLETE: ("AuthorizationHeaderMalformed", None),
-    AuthReason.UNKNOWN_KEY: ("InvalidAccessKeyId", TABLE["InvalidAccessKeyId"][1]),
-    AuthReason.BAD_SIGNATURE: ("SignatureDoesNotMatch", TABLE["SignatureDoesNotMatch"][1]),
-    AuthReason.SKEWED: ("RequestTimeTooSkewed", TABLE["RequestTimeTooSkewed"][1]),
+    AuthReason.UNKNOWN_KEY: ("InvalidAccessKeyId", FAULTS["InvalidAccessKeyId"].text),
+    AuthReason.BAD_SIGNATURE: ("SignatureDoesNotMatch", FAULTS["SignatureDoesNotMatch"].text),
+    AuthReason.SKEWED: ("RequestTimeTooSkewed", FAULTS["RequestTimeTooSkewed"].text),
     AuthReason.EXPIRED: ("AccessDenied", "Request has expired"),
-    AuthReason.SESSION_EXPIRED: ("ExpiredToken", TABLE["ExpiredToken"][1]),
-    AuthReason.BAD_SESSION: ("InvalidToken", TABLE["InvalidToken"][1]),
+    AuthReason.SESSION_EXPIRED: ("ExpiredToken", FAULTS["ExpiredToken"].text),
+    AuthReason.BAD_SESSION: ("InvalidToken", FAULTS["InvalidToken"].text),
     AuthReason.PAYLOAD_MISMATCH: ("XAmzContentSHA256Mismatch", None),
     AuthReason.WRONG_SCOPE: ("AuthorizationHeaderMalformed", None),
     AuthReason.UNSIGNED_HEADER: ("AccessDenied", "There were headers present in the request which were not signed"),
@@ -157,12 +175,10 @@ AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
 class S3Fault(Fault):
     """An error answer of S3; `details` become further elements of the XML, in their order."""
 
+    table = FAULTS
+
     def __init__(self, code: str, message: str | None = None, **details: str) -> None:
-        status, text = TABLE.get(code, (400, code))
-        super().__init__(message if message is not None else text)
-        self.code = code
-        self.status = status
-        self.details = details
+        super().__init__(code, message, **details)
         self.headers: list[tuple[bytes, bytes]] = []  # more headers of the answer
 
 
@@ -184,9 +200,7 @@ def _of_authentication(error: AuthenticationFailed) -> S3Fault:
 def _of_kms(error: Fault) -> S3Fault:
     if error.status >= 500:
         return S3Fault("ServiceUnavailable")
-    fault = S3Fault(f"KMS.{error.code}", error.message or "")
-    fault.status = 400
-    return fault
+    return S3Fault(f"KMS.{error.code}", error.message or "")
 
 
 def _of_store(error: store.StoreRefusal) -> S3Fault:
@@ -206,7 +220,7 @@ def _of_store(error: store.StoreRefusal) -> S3Fault:
     return S3Fault("InternalError")
 
 
-def of(error: Exception, request_id: str) -> S3Fault:
+def from_error(error: Exception, request_id: str) -> S3Fault:
     """Return the S3 error for any exception; what nobody foresaw is InternalError, logged by its request id.
 
     The log holds the exception's type and place, never its values, which might be a client's data.
@@ -233,8 +247,8 @@ def of(error: Exception, request_id: str) -> S3Fault:
             return S3Fault("MalformedPolicy", str(error), **({"Detail": error.detail} if error.detail else {}))
         case MalformedPolicy():
             return S3Fault("MalformedPolicy", str(error))
-        case BodyTooLarge():
-            return S3Fault("MaxMessageLengthExceeded")
+        case BodyTooLarge() | ClientGone():
+            return S3Fault("ClientGone" if isinstance(error, ClientGone) else "MaxMessageLengthExceeded")
         case FormatError():
             return S3Fault("InvalidRequest", str(error))
     log.error("request %s failed: %s at %s", request_id, type(error).__name__, _place(error))

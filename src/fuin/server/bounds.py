@@ -16,6 +16,7 @@ ROOM = 0.75  # the share of HELD_AT_MOST to which closing connections brings it 
 CONNECTIONS = 4096  # of one worker, unless `--connections` says otherwise
 CROWDED = 0.75  # the share of taken places from which idle connections are closed sooner
 DESCRIPTORS = 256  # kept for files, the store and the keyholder
+CLOSE_TIME = 2.0  # seconds that a client gets to answer the closing alert
 
 
 class Holder(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fuin.gate.http import HOLD, WHOLE
 from fuin.server import heads
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from uvicorn.protocols.http.flow_control import FlowControl
-
-    from fuin.server.protocol import BoundedProtocol
 
     Headers = Sequence[tuple[bytes, bytes]]
     Message = MutableMapping[str, Any]
@@ -39,6 +37,26 @@ _FAILED = b"Internal Server Error"
 _log = logging.getLogger("fuin.http")
 
 
+class Connection(Protocol):
+    """The client's connection, as far as one request works with it."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+    tasks: set[asyncio.Task[None]]  # that run until their end, for which uvicorn waits when the server ends
+
+    def default_lines(self) -> bytes:
+        """Return the headers that each response begins with, as they are on the wire."""
+
+    def hold(self, size: int) -> None:
+        """Note how many bytes of an unfinished body the request keeps."""
+
+    def note_unread(self) -> None:
+        """Note that a whole response waits for the client to read it."""
+
+    def on_response_complete(self) -> None:
+        """Take the next request, or wait for it."""
+
+
 class HeaderInjection(Exception):
     """A response header holds a line break; nothing of the response has been sent."""
 
@@ -50,16 +68,16 @@ class Cycle:
     """
 
     __slots__ = (
-        "_asked", "_ended", "_head", "_is_head", "_left", "_pieces", "_protocol", "_size", "_waiter", "disconnected",
+        "_asked", "_connection", "_ended", "_head", "_is_head", "_left", "_pieces", "_size", "_waiter", "disconnected",
         "flow", "keep_alive", "more_body", "response_complete", "response_started", "scope",
         "task", "transport",
     )  # fmt: skip
 
-    def __init__(self, protocol: BoundedProtocol, scope: Any, keep_alive: bool) -> None:
-        self._protocol = protocol
+    def __init__(self, connection: Connection, scope: Any, keep_alive: bool) -> None:
+        self._connection = connection
         self.scope = scope
-        self.transport: asyncio.Transport = protocol.transport
-        self.flow: FlowControl = protocol.flow
+        self.transport: asyncio.Transport = connection.transport
+        self.flow: FlowControl = connection.flow
         self.task: asyncio.Task[None] | None = None  # that runs `run_asgi`
         self.keep_alive = keep_alive
         self.disconnected = self.response_started = self.response_complete = False
@@ -90,7 +108,7 @@ class Cycle:
                 await self._fail()
         finally:
             if self.task is not None:
-                self._protocol.tasks.discard(self.task)
+                self._connection.tasks.discard(self.task)
 
     async def _fail(self) -> None:
         if self.response_started or self.disconnected or self.transport.is_closing():
@@ -151,7 +169,7 @@ class Cycle:
         self._pieces, self._size = [], 0
         if self.more_body:
             self.flow.resume_reading()
-            return {"type": "http.request", "body": body, "more_body": True, HOLD: self._protocol.hold}
+            return {"type": "http.request", "body": body, "more_body": True, HOLD: self._connection.hold}
         self._ended = True  # nothing is read before the answer: it could only be further requests
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -188,13 +206,13 @@ class Cycle:
             self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
         answer = b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
-            _STATUS_LINES[status], self._protocol.default_lines(), _lines(headers), close, len(body),
+            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, len(body),
             b"" if self._is_head else body,
         )  # fmt: skip
         self.response_started = self._asked = self.response_complete = True
         self.transport.write(answer)
         if self.flow.write_paused:
-            self._protocol.note_unread()
+            self._connection.note_unread()
         self._finish()
 
     def _start(self, message: Message) -> None:
@@ -212,7 +230,7 @@ class Cycle:
                 self.keep_alive, close = False, b""
         if length is None and status not in _WITHOUT_BODY and not self._is_head:
             raise RuntimeError("a response needs its content-length")
-        self._head = b"%b%b%b%b\r\n" % (_STATUS_LINES[status], self._protocol.default_lines(), lines, close)
+        self._head = b"%b%b%b%b\r\n" % (_STATUS_LINES[status], self._connection.default_lines(), lines, close)
         self._left = 0 if length is None or self._is_head else length
         self.response_started = True
         self._asked = True
@@ -239,7 +257,7 @@ class Cycle:
         self.set()
         if not self.keep_alive:
             self.transport.close()
-        self._protocol.on_response_complete()
+        self._connection.on_response_complete()
 
 
 def _lines(headers: Headers) -> bytes:

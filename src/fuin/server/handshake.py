@@ -11,13 +11,14 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from fuin.server.bounds import CLOSE_TIME
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
     from fuin.server.bounds import Bounds
     from fuin.server.protocol import BoundedProtocol
 
-CLOSE_TIME = 2.0  # seconds that a client gets to answer the closing alert
 AT_ONCE = 64  # connections that are accepted in one turn of the loop
 PAUSE = 0.2  # seconds without accepting, when the process or the machine has no descriptor left
 

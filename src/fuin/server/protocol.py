@@ -15,9 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fuin.errors import FuinError
 from fuin.server import heads, target
-from fuin.server.bounds import Bounds
+from fuin.server.bounds import CLOSE_TIME, Bounds
 from fuin.server.cycle import Cycle
-from fuin.server.handshake import CLOSE_TIME
 from fuin.server.heads import HEADER_COUNT, HEADER_LIMIT, HeadersTooLarge, Trailers
 from fuin.settings import KIB
 

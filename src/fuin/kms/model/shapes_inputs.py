@@ -1,0 +1,68 @@
+"""The input of each operation.
+
+Written by `python -m tools.kms_shapes` from botocore's model of AWS KMS; do not edit.
+"""
+
+from __future__ import annotations
+
+from fuin.kms.model import shapes_grants, shapes_key_stores, shapes_keys, shapes_material, shapes_uses
+from fuin.kms.model.shape import Input
+
+INPUTS: dict[str, type[Input]] = {
+    "CancelKeyDeletion": shapes_keys.CancelKeyDeletionInput,
+    "CreateAlias": shapes_keys.CreateAliasInput,
+    "CreateKey": shapes_keys.CreateKeyInput,
+    "DeleteAlias": shapes_keys.DeleteAliasInput,
+    "DescribeKey": shapes_keys.DescribeKeyInput,
+    "DisableKey": shapes_keys.DisableKeyInput,
+    "EnableKey": shapes_keys.EnableKeyInput,
+    "GetKeyLastUsage": shapes_keys.GetKeyLastUsageInput,
+    "ListAliases": shapes_keys.ListAliasesInput,
+    "ListKeys": shapes_keys.ListKeysInput,
+    "ListResourceTags": shapes_keys.ListResourceTagsInput,
+    "ReplicateKey": shapes_keys.ReplicateKeyInput,
+    "ScheduleKeyDeletion": shapes_keys.ScheduleKeyDeletionInput,
+    "TagResource": shapes_keys.TagResourceInput,
+    "UntagResource": shapes_keys.UntagResourceInput,
+    "UpdateAlias": shapes_keys.UpdateAliasInput,
+    "UpdateKeyDescription": shapes_keys.UpdateKeyDescriptionInput,
+    "UpdatePrimaryRegion": shapes_keys.UpdatePrimaryRegionInput,
+    "CreateGrant": shapes_grants.CreateGrantInput,
+    "GetKeyPolicy": shapes_grants.GetKeyPolicyInput,
+    "ListGrants": shapes_grants.ListGrantsInput,
+    "ListKeyPolicies": shapes_grants.ListKeyPoliciesInput,
+    "ListRetirableGrants": shapes_grants.ListRetirableGrantsInput,
+    "PutKeyPolicy": shapes_grants.PutKeyPolicyInput,
+    "RetireGrant": shapes_grants.RetireGrantInput,
+    "RevokeGrant": shapes_grants.RevokeGrantInput,
+    "DeleteImportedKeyMaterial": shapes_material.DeleteImportedKeyMaterialInput,
+    "DisableKeyRotation": shapes_material.DisableKeyRotationInput,
+    "EnableKeyRotation": shapes_material.EnableKeyRotationInput,
+    "GetKeyRotationStatus": shapes_material.GetKeyRotationStatusInput,
+    "GetParametersForImport": shapes_material.GetParametersForImportInput,
+    "ImportKeyMaterial": shapes_material.ImportKeyMaterialInput,
+    "ListKeyRotations": shapes_material.ListKeyRotationsInput,
+    "RotateKeyOnDemand": shapes_material.RotateKeyOnDemandInput,
+    "Decapsulate": shapes_uses.DecapsulateInput,
+    "Decrypt": shapes_uses.DecryptInput,
+    "DeriveSharedSecret": shapes_uses.DeriveSharedSecretInput,
+    "Encapsulate": shapes_uses.EncapsulateInput,
+    "Encrypt": shapes_uses.EncryptInput,
+    "GenerateDataKey": shapes_uses.GenerateDataKeyInput,
+    "GenerateDataKeyPair": shapes_uses.GenerateDataKeyPairInput,
+    "GenerateDataKeyPairWithoutPlaintext": shapes_uses.GenerateDataKeyPairWithoutPlaintextInput,
+    "GenerateDataKeyWithoutPlaintext": shapes_uses.GenerateDataKeyWithoutPlaintextInput,
+    "GenerateMac": shapes_uses.GenerateMacInput,
+    "GenerateRandom": shapes_uses.GenerateRandomInput,
+    "GetPublicKey": shapes_uses.GetPublicKeyInput,
+    "ReEncrypt": shapes_uses.ReEncryptInput,
+    "Sign": shapes_uses.SignInput,
+    "Verify": shapes_uses.VerifyInput,
+    "VerifyMac": shapes_uses.VerifyMacInput,
+    "ConnectCustomKeyStore": shapes_key_stores.ConnectCustomKeyStoreInput,
+    "CreateCustomKeyStore": shapes_key_stores.CreateCustomKeyStoreInput,
+    "DeleteCustomKeyStore": shapes_key_stores.DeleteCustomKeyStoreInput,
+    "DescribeCustomKeyStores": shapes_key_stores.DescribeCustomKeyStoresInput,
+    "DisconnectCustomKeyStore": shapes_key_stores.DisconnectCustomKeyStoreInput,
+    "UpdateCustomKeyStore": shapes_key_stores.UpdateCustomKeyStoreInput,
+}
