@@ -7,8 +7,27 @@ import pytest
 
 from fuin.errors import AccessDenied, StoreUnavailable
 from fuin.gate.call import Call
+from fuin.gate.services import Services
 from fuin.store.errors import NotInMemory
-from tests.gate.test_record import new_call
+from fuin.store.store import Store
+from tests.gate import test_record
+
+
+class SlowStore(Store):
+    """A store whose engine has to be waited for; it has no database."""
+
+    reads_at_once = False
+
+    def __init__(self) -> None:
+        self._rows = None
+
+
+def new_call() -> Call:
+    """Return a call of nobody, by a store that has to be waited for."""
+    call = test_record.new_call()
+    call.services = object.__new__(Services)
+    call.services.store = SlowStore()
+    return call
 
 
 class Rows:

@@ -24,7 +24,7 @@ _STACK = 1024 * 1024  # bytes; the usual 8 MiB would all be locked into memory
 class Task:
     """Work for the thread, and what the loop does with its result, which may be the error that it raised.
 
-    Work that is not wanted any more when its turn comes is not done.
+    Work that is no longer wanted when its turn comes is not done.
     """
 
     work: Callable[[], Any]

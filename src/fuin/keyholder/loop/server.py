@@ -14,8 +14,8 @@ The turn (`KeyholderServer.turn`):
    which decision. Her answer waits in the outbox. A reply without a use, such as a signing key, is sent now.
 3. Record all. `Log.append` chains the records of all uses of this turn under one signed checkpoint, with one write and
    one fdatasync.
-4. Answer all. Only now do the answers in the outbox leave. So whoever has seen a data key or a plaintext can be sure
-   that its record is on the disk.
+4. Answer all. Only now do the answers in the outbox leave. So when a caller sees a data key or a
+   plaintext, its record is on the disk.
 
 Requests that arrive during step 3 wait in the sockets and are the next turn's. The more there are, the more records
 share one fdatasync: the group commit grows by itself with the load.

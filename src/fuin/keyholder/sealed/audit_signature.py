@@ -33,7 +33,7 @@ class AuditChecker:
     """Checks signatures with the public key alone."""
 
     def __init__(self, public_key: bytes) -> None:
-        """Take the 32 bytes of the public key; raises TamperedError when they are none."""
+        """Take the 32 bytes of the public key; raises TamperedError for any other bytes."""
         try:
             self._public = Ed25519PublicKey.from_public_bytes(public_key)
         except ValueError:

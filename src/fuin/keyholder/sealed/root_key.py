@@ -55,7 +55,7 @@ class RootKey:
 
 
 def needs_passphrase(path: Path) -> bool:
-    """Tell whether an existing root key file is sealed by a passphrase; False when there is none yet.
+    """Return whether an existing root key file is sealed by a passphrase; False before it exists.
 
     Raises RootKeyError when the file is unsafe or no root key file.
     """

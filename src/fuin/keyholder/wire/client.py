@@ -44,7 +44,7 @@ _ERRORS: dict[int, type[FuinError]] = {
 class KeyholderStatus:
     """Where the audit log stands: number and chain hash of its last durable record, and the key that signs it.
 
-    `taking` tells whether the disk took the last records that it was given.
+    `taking` is False while the disk refuses records.
     """
 
     sequence: int

@@ -128,6 +128,6 @@ class Line:
 
 
 def _ignore_error(attempt: asyncio.Task[None]) -> None:
-    """Look at what ended an attempt that nobody waits for any more, so that asyncio does not complain."""
+    """Read the error of an attempt that nobody waits for, so that asyncio does not complain."""
     if not attempt.cancelled():
         attempt.exception()

@@ -25,7 +25,7 @@ def socket_name(path: Path) -> Iterator[str]:
 
 
 def bind_unix(path: Path) -> socket.socket:
-    """Return a listening Unix socket at `path`, for this user only; a socket that stands there is replaced.
+    """Return a listening Unix socket at `path`, for this user only; an old socket is replaced.
 
     Raises OSError. The caller (the supervisor) holds the data folder's lock, so nobody listens at the old one.
     """

@@ -71,7 +71,7 @@ class ImportedMaterial:
         return "Imported(...)"
 
     def __del__(self) -> None:
-        self.wipe()  # also when whoever asked for it went away meanwhile
+        self.wipe()  # also if the peer has gone meanwhile
 
 
 class Importer:

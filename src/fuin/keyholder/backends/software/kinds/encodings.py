@@ -98,12 +98,12 @@ def _content_start(encoded: bytes | bytearray) -> int:
 
 
 def _has_algorithm(encoded: bytes | bytearray, at: int, object_id: bytes) -> bool:
-    """Tell whether a short SEQUENCE that begins with an object identifier, an AlgorithmIdentifier, stands at `at`."""
+    """Return whether an AlgorithmIdentifier, a short SEQUENCE that begins with an object identifier, is at `at`."""
     return encoded[at : at + 1] == b"\x30" and encoded[at + 2 : at + 2 + len(object_id)] == object_id
 
 
 def hash_for_message(message_type: str, message: bytes, hash_: HashAlgorithm) -> HashAlgorithm | Prehashed:
-    """Return how a message of a type is hashed: RAW by `hash_`, DIGEST no more; raises FormatError."""
+    """Return how a message of a type is hashed: RAW by `hash_`, DIGEST without a further hash; raises FormatError."""
     if message_type == RAW:
         return hash_
     if message_type != DIGEST:

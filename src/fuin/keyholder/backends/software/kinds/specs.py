@@ -48,7 +48,7 @@ PAIRS: dict[str, Callable[[str], Pair]] = {
 
 
 def kind_of(spec: str) -> type[OpenMaterial]:
-    """Return the class of a key spec's material; raises FormatError for a spec that there is not."""
+    """Return the class of a key spec's material; raises FormatError for an unknown spec."""
     kind = SPECS.get(spec)
     if kind is None:
         raise FormatError("a key spec that this keyholder does not have")
@@ -56,7 +56,7 @@ def kind_of(spec: str) -> type[OpenMaterial]:
 
 
 def make_material(spec: str) -> bytearray:
-    """Return fresh bytes of key material as they are sealed; raises FormatError for a spec that there is not."""
+    """Return fresh bytes of key material as they are sealed; raises FormatError for an unknown spec."""
     return kind_of(spec).make(spec)
 
 
