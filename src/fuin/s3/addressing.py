@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from fuin.s3 import fields, hosts, routes
+from fuin.s3 import fields, hosts, operation
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Address:
     def level(self) -> str:
         """Return which level of routes this is: the service, a bucket, an object."""
         if self.key:
-            return routes.OBJECT
-        return routes.BUCKET if self.bucket else routes.SERVICE
+            return operation.OBJECT
+        return operation.BUCKET if self.bucket else operation.SERVICE
 
 
 SERVICE = Address("", "")

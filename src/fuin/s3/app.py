@@ -41,7 +41,8 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
         call.address = address = addressing.of(request, call.services.settings.s3_domains)
         call.query = query = addressing.query_of(request)
         call.hoisted = headers = addressing.hoisted(query) | request.headers
-        call.operation = routes.match(request.method, address.level, query, headers)
+        call.row = row = routes.match(request.method, address.level, query, headers)
+        call.operation = row.name
         call.facts.update(_address_facts(address))
 
     def signature(self, call: S3Call, request: Request) -> Signed | None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access.missing_capabilities import ACLS, BUCKET_TAGS, DIRECTORY_BUCKETS
 from fuin.errors import FuinError
 from fuin.gate import lists
 from fuin.gate.permit import permit_identity
@@ -62,16 +63,14 @@ async def create_bucket(call: S3Call) -> Answer:
     """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
     constraint, fault = await _constraint(call)
     facts = partial(_add_constraint, call, constraint)
-    await call.consult(permit_identity, "s3:CreateBucket", ids.bucket_arn(call.bucket), call.account, facts)
+    await call.consult(permit_identity, call.row.action, ids.bucket_arn(call.bucket), call.account, facts)
     if fault is not None:
         raise fault
     check_name(call.bucket)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, call.account, owner_acls.NEW_BUCKET)
     if (call.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
-        raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
-    if (call.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
-        raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
+        raise not_implemented(ACLS, "x-amz-object-ownership")
     region = constraint or call.region
     _check_place(call, region)
     bucket = Bucket(call.bucket, call.account, region, call.now, settings=kept_settings.OF_NEW_BUCKETS)
@@ -89,14 +88,14 @@ async def _constraint(call: S3Call) -> tuple[str | None, Exception | None]:
     if call.caller is None:  # nobody's request makes no bucket, so its body is not read
         return None, None
     try:
-        return _region(await documents.read(call, checked=False)), None
+        return _region(await documents.read(call)), None
     except (FuinError, xml.MalformedDocument) as fault:
         return None, fault
 
 
 def _add_constraint(call: S3Call, constraint: str | None, facts: Facts) -> None:
     """Put the condition keys of CreateBucket into the facts."""
-    rights.conditions(call, "s3:CreateBucket")(facts)
+    rights.conditions(call, call.row.action)(facts)
     if constraint is not None:
         facts.known["s3:locationconstraint"] = (constraint,)
 
@@ -114,10 +113,10 @@ def _region(raw: bytes) -> str | None:
         return None
     root = xml.parse(raw, "CreateBucketConfiguration")
     if root.one("Location") is not None or root.one("Bucket") is not None:
-        raise S3Fault("NotImplemented", "Directory buckets are not implemented by this server.")
+        raise not_implemented(DIRECTORY_BUCKETS)
     tags = root.one("Tags")
     if tags is not None and tags.children:
-        raise S3Fault("NotImplemented", "Bucket tags are not implemented by this server.")
+        raise not_implemented(BUCKET_TAGS)
     region = (root.get("LocationConstraint") or "").strip()
     if region == _OLD_EUROPE:
         return "eu-west-1"
@@ -137,13 +136,13 @@ def _check_own(call: S3Call, region: str) -> None:
 
 async def head_bucket(call: S3Call) -> Answer:
     """Tell whether a bucket exists and the caller may list it."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
+    bucket = await call.consult(rights.bucket_for)
     return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
 
 
 async def list_buckets(call: S3Call) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
-    action, every = "s3:ListAllMyBuckets", ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
+    action, every = call.row.action, ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
     await call.consult(permit_identity, action, every, call.account, rights.conditions(call, action))
     limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
     prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
@@ -189,7 +188,7 @@ def owner(account: str) -> str:
 
 async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
-    bucket = await call.consult(rights.bucket_for, "s3:DeleteBucket")
+    bucket = await call.consult(rights.bucket_for)
     await call.services.store.read(rows.check_empty, bucket.name)
     if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)
@@ -217,5 +216,5 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
 
 async def get_bucket_location(call: S3Call) -> Answer:
     """Give the bucket's region, as an empty constraint for us-east-1."""
-    bucket = await call.consult(rights.bucket_for, "s3:GetBucketLocation")
+    bucket = await call.consult(rights.bucket_for)
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))

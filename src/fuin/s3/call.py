@@ -9,7 +9,7 @@ import msgspec
 
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
-from fuin.s3 import addressing, xml
+from fuin.s3 import addressing, operation, xml
 from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fuin.gate.http import Request
     from fuin.s3.addressing import Address
     from fuin.s3.blobs import NewBlob
+    from fuin.s3.operation import Operation
     from fuin.s3.reading import Reading
 
 Headers = list[tuple[bytes, bytes]]
@@ -28,6 +29,7 @@ class S3Call(Call, kw_only=True):
     """A call with what its request asks of the object store; operations take it and return an answer."""
 
     request: Request
+    row: Operation = operation.UNKNOWN  # of the table of operations
     address: Address = addressing.SERVICE
     query: dict[str, str] = msgspec.field(default_factory=dict)
     hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query

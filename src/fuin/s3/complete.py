@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from fuin.gate import lists
 from fuin.numbers import whole_number
-from fuin.s3 import checksums, conditions, documents, encryption, hosts, index, repeats, rights, uploads, xml
+from fuin.s3 import checksums, conditions, documents, hosts, index, rights, xml
 from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
+from fuin.s3.sealing import schemes
 from fuin.settings import MIB
 from fuin.store.s3 import uploads as rows
 from fuin.store.s3.objects import Object
@@ -39,19 +39,19 @@ class Named:
 
 async def complete_multipart_upload(call: S3Call) -> Answer:
     """Make the named parts the object; asked again after it has succeeded, it answers the same."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
-    encryption.refuse_customer_keys(call.request.headers)
+    bucket = await call.consult(rights.bucket_of_object)
+    schemes.refuse_customer_keys(call.request.headers)
     condition = conditions.of_write(call.header)
     upload = await call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)
     if upload is None:
         return await _again(call, bucket)
     call.facts["uploadId"] = upload.upload_id
     # Beside the event loop: there may be 10,000 parts.
-    named = await lists.beside(call, _named, await documents.read(call, checked=False, of_object=True))
-    kept = Encryption.from_column(upload.encryption)
-    await repeats.check(call, bucket, kept)
-    if kept.algorithm == encryption.KMS and (_told(call) is not None or any(part.values for part in named)):
-        await uploads.open_data_key(call, bucket, kept)
+    named = await lists.beside(call, _named, await documents.read(call, of_object=True))
+    encryption = schemes.parse_stored(upload.encryption)
+    await schemes.check_repeated(call, bucket, encryption)
+    if encryption.scheme.checksum_needs_key and (_told(call) is not None or any(part.values for part in named)):
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     stored = await lists.page(call, rows.list_parts, upload.upload_id)
     obj = await lists.beside(call, _object, call, upload, named, stored)
     await call.name("blobs", [part.blob for part in obj.parts])
@@ -60,7 +60,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )
     call.replaced += done.blobs
-    call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
+    call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name, keyArn=encryption.key)
     return _answer(call, done.object)
 
 
@@ -71,9 +71,19 @@ def _object(call: S3Call, upload: Upload, named: list[Named], stored: list[Part]
     _check_size(call, size)
     checksum = _checksum(call, upload, chosen)
     return Object(
-        call.object_name, _etag(chosen), size, call.now, upload.headers, upload.metadata, upload.encryption,
-        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
-    )  # fmt: skip
+        name=call.object_name,
+        etag=_etag(chosen),
+        size=size,
+        modified=call.now,
+        headers=upload.headers,
+        metadata=upload.metadata,
+        encryption=upload.encryption,
+        checksum=index.checksum_column(checksum),
+        upload_id=upload.upload_id,
+        part_count=len(chosen),
+        parts=chosen,
+        storage_class=upload.storage_class,
+    )
 
 
 async def _again(call: S3Call, bucket: Bucket) -> Answer:
@@ -82,7 +92,7 @@ async def _again(call: S3Call, bucket: Bucket) -> Answer:
     done = await call.services.store.read(rows.find_completed, upload_id, call.object_name)
     if done is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
-    await repeats.check(call, bucket, Encryption.from_column(done.encryption))
+    await schemes.check_repeated(call, bucket, schemes.parse_stored(done.encryption))
     call.facts.update(uploadId=upload_id, repeated=True)
     return _answer(call, done)
 
@@ -103,7 +113,8 @@ def _answer(call: S3Call, obj: Object) -> Answer:
     if checksum is not None:
         content.append(xml.text(ALGORITHMS[checksum.algorithm].element, checksum.value))
         content.append(xml.text("ChecksumType", checksum.kind))
-    headers = encryption.answer_headers(Encryption.from_column(obj.encryption))
+    encryption = schemes.parse_stored(obj.encryption)
+    headers = encryption.scheme.answer_headers(encryption)
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 

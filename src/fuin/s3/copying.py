@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.access.missing_capabilities import ACCESS_POINTS
 from fuin.errors import TamperedError
 from fuin.s3 import (
     addressing,
     body,
     checksums,
     conditions,
-    encryption,
     index,
     metadata,
     owner_acls,
@@ -24,10 +24,11 @@ from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
-from fuin.s3.encryption import Default, Encryption
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
-from fuin.s3.objects import check_version, new_sealer, stored_whole
+from fuin.s3.objects import check_version, new_sealer, whole_object
 from fuin.s3.ranges import Span
+from fuin.s3.sealing import schemes
+from fuin.s3.sealing.scheme import PREFIX
 from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def find_bucket(call: S3Call) -> tuple[Bucket, str]:
 
     The right to the object's key is asked for when it is opened.
     """
-    encryption.refuse_customer_keys(call.request.headers)
+    schemes.refuse_customer_keys(call.request.headers)
     bucket_name, key = _names(call.request.headers[_HEADER])
     bucket = rights.bucket_of_other(call, "s3:GetObject", bucket_name, key)
     call.facts["copySource"] = f"{bucket_name}/{key}"
@@ -98,7 +99,7 @@ def _names(raw: bytes) -> tuple[str, str]:
     check_version(addressing.decode(version) or None)
     text = addressing.decode(path).removeprefix("/")
     if text.startswith("arn:"):
-        raise not_implemented(_HEADER.decode(), "Copying from access points")
+        raise not_implemented(ACCESS_POINTS, _HEADER.decode())
     bucket, _, key = text.partition("/")
     if not bucket or not key:
         raise invalid_argument(_HEADER.decode(), text[:100], _FORM)
@@ -130,30 +131,29 @@ async def reseal(
 
 async def copy_object(call: S3Call) -> Answer:
     """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     storage_class = storage_classes.of_request(call.request.headers)  # S3: STANDARD unless named, whatever the source's
-    choice = encryption.wanted(call, bucket)
+    choice = schemes.choose(call, bucket)
     condition = conditions.of_write(call.header)
     from_bucket, from_key = await call.consult(find_bucket)
     plan, batches = await reads.open_current(
         call, from_bucket, lambda: _plan(call, bucket, from_bucket, from_key, condition)
     )
     try:
-        fresh = await encryption.new_data_key(call, bucket, choice)
-        kept, sealer = fresh.encryption, new_sealer(call, fresh, call.key)
-        del fresh  # the data key in the clear
-        is_md5 = kept.algorithm == encryption.AES256
-        digests = Digests(None, [plan.algorithm], etag=is_md5)
-        stored = await reseal(call, plan, batches, sealer, digests, is_md5)
+        new_key = await choice.scheme.make_data_key(call, bucket, choice)
+        encryption, sealer = new_key.encryption, new_sealer(call, new_key)
+        del new_key  # the data key in the clear
+        digests = Digests(None, [plan.algorithm], etag=choice.scheme.has_md5_etag)
+        stored = await reseal(call, plan, batches, sealer, digests, choice.scheme.has_md5_etag)
     finally:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
-    obj = stored_whole(call, kept, stored, checksum, plan.columns, storage_class)
+    obj = whole_object(call, encryption, stored, checksum, plan.columns, storage_class)
     await index.put(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
-    return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
+    return result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
 
 
 async def _plan(call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
@@ -191,11 +191,11 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
     """
     if _replaces(call) or (source.bucket, source.key) != (call.bucket, call.key):
         return
-    if any(name.startswith(encryption.PREFIX) for name in call.request.headers):
+    if any(name.startswith(PREFIX) for name in call.request.headers):
         return
-    if call.header(storage_classes.HEADER) or call.header(b"x-amz-website-redirect-location") or bucket.encryption:
+    if call.header(storage_classes.HEADER) or bucket.encryption:
         return
-    if Encryption.from_column(source.encryption).algorithm == Default.of(bucket).algorithm:
+    if schemes.parse_stored(source.encryption).scheme is schemes.bucket_default(bucket).scheme:
         raise S3Fault("InvalidRequest", _SAME)
 
 

@@ -8,6 +8,7 @@ from fuin.errors import FormatError
 from fuin.s3 import payload
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
+from fuin.s3.operation import CHECKED_DOCUMENT
 
 if TYPE_CHECKING:
     from fuin.s3.call import S3Call
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 _WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
 
-async def read(call: S3Call, *, checked: bool, of_object: bool = False) -> bytes:
-    """Return the request's body; `checked` ones must bring Content-MD5 or a checksum, as their model says.
+async def read(call: S3Call, *, of_object: bool = False) -> bytes:
+    """Return the request's body, which must bring Content-MD5 or a checksum where the service model says so.
 
-    `of_object` tells that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
+    `of_object` says that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
 
     Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
     """
@@ -27,7 +28,7 @@ async def read(call: S3Call, *, checked: bool, of_object: bool = False) -> bytes
         promise = payload.of_request(call, limit, may_be_empty=True, of_object=of_object)
     except S3Fault as fault:
         raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
-    if checked and promise.md5 is None and promise.checksum is None:
+    if call.row.body == CHECKED_DOCUMENT and promise.md5 is None and promise.checksum is None:
         raise S3Fault("InvalidRequest", _WITHOUT)
     decoder = payload.decoder(call, promise)
     raw = await call.request.body(limit if decoder is None else 2 * limit)

@@ -27,6 +27,7 @@ from fuin.store import errors as store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fuin.access.missing_capabilities import Capability
 
 log = logging.getLogger("fuin.s3")
 
@@ -182,9 +183,9 @@ class S3Fault(Fault):
         self.headers: list[tuple[bytes, bytes]] = []  # more headers of the answer
 
 
-def not_implemented(header: str, what: str) -> S3Fault:
-    """Return the refusal of a header or query whose meaning Fuin does not implement, rather than ignoring it."""
-    return S3Fault("NotImplemented", f"{what} is not implemented by this server.", Header=header)
+def not_implemented(capability: Capability, header: str | None = None) -> S3Fault:
+    """Return the refusal of a request that asks for a missing capability, by a header or in a document."""
+    return S3Fault("NotImplemented", capability.message, **({} if header is None else {"Header": header}))
 
 
 def invalid_argument(name: str, value: str, message: str) -> S3Fault:

@@ -11,11 +11,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.access import public_access
+from fuin.access.missing_capabilities import (
+    ACCESS_LOGGING,
+    ACLS,
+    BUCKET_ABAC,
+    BUCKET_TAGS,
+    EVENT_NOTIFICATIONS,
+    MFA_DELETE,
+    OBJECT_TAGGING,
+    REQUESTER_PAYS,
+    TRANSFER_ACCELERATION,
+    VERSIONS,
+)
 from fuin.access.public_access import PublicAccessBlock
 from fuin.s3 import xml
-from fuin.s3.faults import S3Fault
+from fuin.s3.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
+    from fuin.access.missing_capabilities import Capability
     from fuin.s3.xml import Node
 
 _ENFORCED = "BucketOwnerEnforced"
@@ -35,15 +48,11 @@ OF_NEW_BUCKETS = (
 )
 
 
-def _not_built(what: str) -> S3Fault:
-    return S3Fault("NotImplemented", f"{what} not implemented by this server.")
-
-
-def _choice(root: Node, name: str, taken: str, others: tuple[str, ...], what: str) -> str:
-    """Return the text of an element if it is what is taken; `others` are those of S3 that are not built."""
+def _choice(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:
+    """Return the text of an element if it is `taken`; `others` are texts that ask for a missing capability."""
     value = (root.get(name) or "").strip()
     if value in others:
-        raise _not_built(what)
+        raise not_implemented(capability)
     if value != taken:
         raise S3Fault("MalformedXML")
     return value
@@ -54,16 +63,16 @@ def versioning(root: Node) -> str:
     root.only("Status", "MfaDelete")
     if root.one("Status") is None:
         raise S3Fault("IllegalVersioningConfigurationException")
-    kept = {"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Versions of objects are")}
+    kept = {"Status": _choice(root, "Status", "Suspended", ("Enabled",), VERSIONS)}
     if root.one("MfaDelete") is not None:
-        kept["MfaDelete"] = _choice(root, "MfaDelete", "Disabled", ("Enabled",), "MFA delete is")
+        kept["MfaDelete"] = _choice(root, "MfaDelete", "Disabled", ("Enabled",), MFA_DELETE)
     return _json(kept)
 
 
 def acceleration(root: Node) -> str:
     """Take Suspended: there is nothing that could accelerate."""
     root.only("Status")
-    return _json({"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Transfer acceleration is")})
+    return _json({"Status": _choice(root, "Status", "Suspended", ("Enabled",), TRANSFER_ACCELERATION)})
 
 
 def ownership(root: Node) -> str:
@@ -73,8 +82,7 @@ def ownership(root: Node) -> str:
     if rule is None:
         raise S3Fault("MalformedXML")
     rule.only("ObjectOwnership")
-    what = f"ACLs, and so any ObjectOwnership but {_ENFORCED}, are"
-    return _json({"ObjectOwnership": _choice(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, what)})
+    return _json({"ObjectOwnership": _choice(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, ACLS)})
 
 
 def public_access_block(root: Node) -> str:
@@ -94,46 +102,46 @@ def public_access_block(root: Node) -> str:
 def payer(root: Node) -> None:
     """Take BucketOwner: nobody pays."""
     root.only("Payer")
-    _choice(root, "Payer", "BucketOwner", ("Requester",), "Requester Pays is")
+    _choice(root, "Payer", "BucketOwner", ("Requester",), REQUESTER_PAYS)
 
 
 def attribute_based(root: Node) -> None:
     """Take Disabled: buckets have no tags that policies could ask for."""
     root.only("Status")
-    _choice(root, "Status", "Disabled", ("Enabled",), "Attribute-based access control of buckets is")
+    _choice(root, "Status", "Disabled", ("Enabled",), BUCKET_ABAC)
 
 
 def logging(root: Node) -> None:
     """Take the status without a target, which ends logging."""
     root.only("LoggingEnabled")
     if root.children:
-        raise _not_built("Server access logging is")
+        raise not_implemented(ACCESS_LOGGING)
 
 
 def notifications(root: Node) -> None:
     """Take the empty configuration, which ends notifications."""
     if root.children:
-        raise _not_built("Event notifications are")
+        raise not_implemented(EVENT_NOTIFICATIONS)
 
 
 def bucket_tags(root: Node) -> None:
     """Take the empty set."""
-    _no_tags(root, "Bucket tags are")
+    _check_no_tags(root, BUCKET_TAGS)
 
 
 def object_tags(root: Node) -> None:
     """Take the empty set."""
-    _no_tags(root, "Object tags are")
+    _check_no_tags(root, OBJECT_TAGGING)
 
 
-def _no_tags(root: Node, what: str) -> None:
+def _check_no_tags(root: Node, capability: Capability) -> None:
     root.only("TagSet")
     found = root.one("TagSet")
     if found is None:
         raise S3Fault("MalformedXML")
     found.only("Tag")
     if found.children:
-        raise _not_built(what)
+        raise not_implemented(capability)
 
 
 def elements(document: str) -> str:

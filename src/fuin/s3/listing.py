@@ -101,7 +101,7 @@ def _read(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: An
 
 async def list_objects(call: S3Call) -> Answer:
     """List a bucket the old way: the next page starts after a marker."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
+    bucket = await call.consult(rights.bucket_for)
     if kind := call.query.get("list-type"):  # 2 leads to ListObjectsV2, and there is no other
         raise invalid_argument("list-type", kind[:100], "Invalid List Type specified in Request")
     names, limit = Names(call), limit_of(call, "max-keys")
@@ -120,7 +120,7 @@ async def list_objects(call: S3Call) -> Answer:
 
 async def list_objects_v2(call: S3Call) -> Answer:
     """List a bucket: the next page is asked for with an opaque token."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
+    bucket = await call.consult(rights.bucket_for)
     names, limit = Names(call), limit_of(call, "max-keys")
     prefix, delimiter, start = (call.query.get(name, "") for name in ("prefix", "delimiter", "start-after"))
     token = call.query.get("continuation-token")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin.access.missing_capabilities import MISSING
 from fuin.s3 import encoded_words, fields
 from fuin.s3.faults import S3Fault, not_implemented
 
@@ -24,16 +25,8 @@ STANDARD = (
     b"content-type", b"cache-control", b"content-disposition", b"content-encoding", b"content-language", b"expires",
 )  # fmt: skip
 _SPELLED = {name.decode(): name.title() for name in STANDARD}  # as answers have it: Content-Type
-_REFUSED = {
-    b"x-amz-tagging": "Object tagging",
-    b"x-amz-object-lock-mode": "Object Lock",
-    b"x-amz-object-lock-retain-until-date": "Object Lock",
-    b"x-amz-object-lock-legal-hold": "Object Lock",
-    b"x-amz-object-lock-event-hold": "Object Lock",
-    b"x-amz-website-redirect-location": "Website redirection",
-    b"x-amz-write-offset-bytes": "Appending to objects",
-    b"x-amz-object-annotation-directive": "Object annotations",
-}
+_REFUSED = tuple((header, row) for row in MISSING for header in row.headers)
+_REFUSED_FLAGS = tuple((header, row) for row in MISSING for header in row.flags)
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -85,9 +78,12 @@ def check_supported(headers: Mapping[bytes, bytes]) -> None:
 
     Empty ones ask for nothing, and SDKs send them for empty strings.
     """
-    for name, what in _REFUSED.items():
-        if headers.get(name):
-            raise not_implemented(name.decode(), what)
+    for header, capability in _REFUSED:
+        if headers.get(header):
+            raise not_implemented(capability, header.decode())
+    for header, capability in _REFUSED_FLAGS:
+        if headers.get(header, b"").lower() == b"true":
+            raise not_implemented(capability, header.decode())
 
 
 def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -10,7 +10,6 @@ from fuin.gate import lists
 from fuin.s3 import (
     attributes,
     conditions,
-    encryption,
     index,
     metadata,
     pool,
@@ -24,11 +23,11 @@ from fuin.s3 import (
 from fuin.s3.call import Stream, document, empty
 from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
 from fuin.s3.reading import Reading
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import objects as rows
 from fuin.store.s3.object_name import ObjectName
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from fuin.gate.http import Answer
     from fuin.s3.call import Headers, S3Call
+    from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.objects import Object
     from fuin.store.s3.parts import Part
@@ -67,7 +67,7 @@ class Chosen:
     """What a GET or HEAD is to give: bytes of an object; `partial` makes it a 206."""
 
     obj: Object
-    encryption: Encryption
+    encryption: StoredEncryption
     span: Span
     partial: bool
     headers: Headers
@@ -103,10 +103,11 @@ async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
         raise
     part = _part(call, obj)
     span, partial, more = _span(call, obj) if part is None else _span_of_part(obj, part)
-    kept = Encryption.from_column(obj.encryption)
+    encryption = schemes.parse_stored(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
-    headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), call.query)
+    headers += encryption.scheme.answer_headers(encryption)
+    headers += metadata.answer_headers(metadata.of_object(obj), call.query)
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(call):
@@ -114,7 +115,7 @@ async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
     call.facts.update(index.object_facts(obj))
     if partial:
         call.facts["range"] = span.content_range
-    return Chosen(obj, kept, span, partial, headers)
+    return Chosen(obj, encryption, span, partial, headers)
 
 
 def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
@@ -163,9 +164,9 @@ def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
     return span, span.length > 0, more
 
 
-def _enter(call: S3Call, action: str) -> Bucket:
-    bucket = rights.bucket_of_object(call, action)
-    encryption.refuse_on_read(call.request.headers)
+def _authorize_read(call: S3Call) -> Bucket:
+    bucket = rights.bucket_of_object(call)
+    schemes.refuse_on_read(call.request.headers)
     check_version(call.query.get("versionId"))
     if call.caller is None and any(name.startswith("response-") for name in call.query):
         raise S3Fault("InvalidRequest", _NO_OVERRIDES)
@@ -177,7 +178,7 @@ async def get_object(call: S3Call) -> Stream:
 
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
-    bucket = await call.consult(_enter, "s3:GetObject")
+    bucket = await call.consult(_authorize_read)
     chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
     first = await batches.first()
     status = 206 if chosen.partial else 200
@@ -209,27 +210,26 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
     FileNotFoundError when it was already.
     """
     root = call.services.settings.blobs
-    kept = Encryption.from_column(obj.encryption)
+    encryption = schemes.parse_stored(obj.encryption)
     wanted = reading.segments(obj.parts, span.start, span.end)
     files = await pool.run(reading.open_files, root, wanted)
     try:
-        data_key = await encryption.open_data_key(call, bucket, kept, obj.key)
+        data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
     except BaseException:
         reading.close_files(files)
         raise
-    batches = reading.plaintext(root, wanted, files, data_key, kept.full_context(obj.bucket, obj.key))
+    batches = reading.plaintext(root, wanted, files, data_key, encryption.full_context(obj.bucket, obj.key))
     return Reading(batches, span.length)
 
 
 async def head_object(call: S3Call) -> Answer:
-    """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
-    bucket = await call.consult(_enter, "s3:GetObject")
+    """Give an object's headers; under SSE-KMS the checksum needs kms:Decrypt, all else does not."""
+    bucket = await call.consult(_authorize_read)
     chosen = await _chosen(call, bucket)
-    kept = chosen.encryption
-    if kept.algorithm == encryption.KMS:
-        encryption.check_signed(call)
-        if _wants_checksum(call):
-            await encryption.open_data_key(call, bucket, kept, call.key)
+    encryption = chosen.encryption
+    encryption.scheme.check_caller(call)
+    if encryption.scheme.checksum_needs_key and _wants_checksum(call):
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
     return empty(206 if chosen.partial else 200, chosen.headers)
 
 
@@ -238,17 +238,17 @@ _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 async def get_object_attributes(call: S3Call) -> Answer:
     """Give chosen attributes of an object as a document."""
-    bucket = await call.consult(_enter, "s3:GetObjectAttributes")
+    bucket = await call.consult(_authorize_read)
     await call.consult(rights.bucket_of_object, "s3:GetObject")
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
     obj = await whole(call, bucket, call.key)
     conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
-    kept = Encryption.from_column(obj.encryption)
+    encryption = schemes.parse_stored(obj.encryption)
     checksum = index.checksum_of(obj.checksum)
-    if kept.algorithm == encryption.KMS and "Checksum" in asked:
-        await encryption.open_data_key(call, bucket, kept, call.key)
+    if encryption.scheme.checksum_needs_key and "Checksum" in asked:
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
     found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
     found["ObjectSize"] = xml.text("ObjectSize", obj.size)
     if checksum is not None:

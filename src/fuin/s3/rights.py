@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.access import public_access
+from fuin.access.s3_keys import headers_by_action
 from fuin.errors import AccessDenied
 from fuin.gate.permit import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
@@ -17,26 +18,9 @@ if TYPE_CHECKING:
     from fuin.s3.call import S3Call
     from fuin.store.s3.buckets import Bucket
 
-_GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp"))
-_SSE = b"x-amz-server-side-encryption"
-# Request headers that policies can speak of as s3:HEADER, by action (Service Authorization Reference, "Amazon S3").
-HEADERS: dict[str, tuple[bytes, ...]] = {
-    "s3:PutBucketAcl": (b"x-amz-acl", *_GRANTS),
-    "s3:PutObjectAcl": (b"x-amz-acl", b"x-amz-storage-class", *_GRANTS),
-    "s3:CreateBucket": (b"x-amz-acl", b"x-amz-bucket-namespace", b"x-amz-object-ownership", *_GRANTS),
-    "s3:DeleteObject": (b"if-match",),
-    "s3:PutObject": (
-        b"if-match", b"if-none-match", b"x-amz-acl", b"x-amz-copy-source", b"x-amz-metadata-directive", _SSE,
-        _SSE + b"-aws-kms-key-id", _SSE + b"-customer-algorithm", b"x-amz-storage-class",
-        b"x-amz-website-redirect-location", *_GRANTS,
-    ),
-}  # fmt: skip
+_HEADERS = headers_by_action()
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
-# The operations whose parameters these are: with another they change nothing, so no policy may go by them.
-_LISTING = frozenset({"ListObjects", "ListObjectsV2"})
-_HEADERLESS = frozenset({"DeleteObjects"})  # which says If-Match in its body, of each object, and of none by a header
-_CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
 def conditions(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
@@ -57,15 +41,15 @@ def _add(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, 
     if call.request.tls_version:
         known["s3:tlsversion"] = (call.request.tls_version,)
     _add_signature(call, facts)
-    for name in () if call.operation in _HEADERLESS else HEADERS.get(action, ()):
+    for name in _HEADERS.get(action, ()) if call.row.has_condition_headers else ():
         value = call.header(name)
         if value is not None:
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
-        known["s3:objectcreationoperation"] = ("true",) if call.operation in _CREATING else ("false",)
+        known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
-    elif action == "s3:ListBucket" and call.operation in _LISTING:
+    elif action == "s3:ListBucket" and call.row.lists:
         for parameter in _LISTING_KEYS:
             if parameter in call.query:
                 known[f"s3:{parameter}"] = (call.query[parameter],)
@@ -86,25 +70,25 @@ def _add_signature(call: S3Call, facts: Facts) -> None:
     known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
 
 
-def bucket_for(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket once the caller may do `action` to it; raises AccessDenied, then NoSuchBucket."""
-    return _reach(call, action, call.bucket, ids.bucket_arn(call.bucket))
+def bucket_for(call: S3Call) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right to it; raises AccessDenied, NoSuchBucket."""
+    return _reach(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
 
 
-def own_bucket_for(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket for what concerns its policy; whoever may, but is of another account, gets a 405.
+def own_bucket_for(call: S3Call) -> Bucket:
+    """Return the request's bucket for an operation on its policy; callers of other accounts get a 405.
 
     So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
     """
-    bucket = bucket_for(call, action)
+    bucket = bucket_for(call)
     if call.account != bucket.account:
         raise S3Fault("MethodNotAllowed", Method=call.request.method, ResourceType="BUCKETPOLICY")
     return bucket
 
 
-def bucket_of_object(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket once the caller may do `action` to the request's object."""
-    return _reach(call, action, call.bucket, ids.object_arn(call.bucket, call.key))
+def bucket_of_object(call: S3Call, action: str | None = None) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
+    return _reach(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
 
 
 def bucket_of_other(call: S3Call, action: str, bucket: str, key: str) -> Bucket:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from fuin.gate import lists
 from fuin.numbers import whole_number
-from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3 import checksums, index, metadata, owner_acls, rights, storage_classes, xml
 from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.conditions import iso_date
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault, invalid_argument
 from fuin.s3.listing import Names, limit_of
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import buckets
 from fuin.store.s3 import uploads as rows
 from fuin.store.s3.uploads import Upload
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.parts import Part
 
-WHY_DECRYPT = (
-    ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "
-    "again for each part, which needs kms:Decrypt."
-)
 _AFTER_ALL = "\U0010ffff"  # greater than any upload id
 
 
@@ -47,30 +43,34 @@ def find(call: S3Call) -> Upload:
     return upload
 
 
-async def open_data_key(call: S3Call, bucket: Bucket, kept: Encryption) -> bytes:
-    """Return the upload's data key; whoever is refused is told why kms:Decrypt is needed to write."""
-    return await encryption.open_data_key(call, bucket, kept, call.key, WHY_DECRYPT)
-
-
 async def create_multipart_upload(call: S3Call) -> Answer:
     """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
+    bucket = await call.consult(rights.bucket_of_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     storage_class = storage_classes.of_request(call.request.headers)
-    choice = encryption.wanted(call, bucket)
+    choice = schemes.choose(call, bucket)
     algorithm, kind = _checksum(call)
     headers, meta = metadata.of_request(call.request.headers).columns()
-    fresh = await encryption.new_data_key(call, bucket, choice)
-    kept = fresh.encryption
-    del fresh  # nothing is encrypted yet; the parts have the data key opened again
+    encryption = (
+        await choice.scheme.make_data_key(call, bucket, choice)
+    ).encryption  # nothing is encrypted yet; the parts have the data key opened again
     upload = Upload(
-        secrets.token_urlsafe(48), call.object_name, call.now, call.principal.arn, kept.blob, kept.column(), meta,
-        headers, algorithm, kind, storage_class,
-    )  # fmt: skip
+        upload_id=secrets.token_urlsafe(48),
+        name=call.object_name,
+        created=call.now,
+        initiator=call.principal.arn,
+        data_key=encryption.blob,
+        encryption=encryption.column(),
+        metadata=meta,
+        headers=headers,
+        checksum_algorithm=algorithm,
+        checksum_type=kind,
+        storage_class=storage_class,
+    )
     await call.write(_insert, bucket, upload)
     call.facts["uploadId"] = upload.upload_id
-    answer = encryption.answer_headers(kept, context=True)
+    answer = choice.scheme.answer_headers(encryption, with_context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
     content = (xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id))
@@ -100,7 +100,7 @@ def _checksum(call: S3Call) -> tuple[str | None, str | None]:
 
 async def abort_multipart_upload(call: S3Call) -> Answer:
     """End an upload without an object and remove its parts."""
-    await call.consult(rights.bucket_of_object, "s3:AbortMultipartUpload")
+    await call.consult(rights.bucket_of_object)
     upload = await call.consult(find)
     await call.announce("delete")
     left = await call.write(rows.abort_upload, upload.upload_id, call.object_name)
@@ -110,13 +110,13 @@ async def abort_multipart_upload(call: S3Call) -> Answer:
 
 async def list_parts(call: S3Call) -> Answer:
     """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:ListMultipartUploadParts")
-    encryption.refuse_customer_keys(call.request.headers)
+    bucket = await call.consult(rights.bucket_of_object)
+    schemes.refuse_customer_keys(call.request.headers)
     upload = await call.consult(find)
     limit, marker = limit_of(call, "max-parts"), limit_of(call, "part-number-marker", 10_000, absent=0)
-    kept = Encryption.from_column(upload.encryption)
-    if kept.algorithm == encryption.KMS:
-        await open_data_key(call, bucket, kept)
+    encryption = schemes.parse_stored(upload.encryption)
+    if encryption.scheme.checksum_needs_key:
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     declared = upload.checksum_algorithm
     entries, last, more = await lists.page(call, _parts, upload.upload_id, marker, limit, declared)
     content = [
@@ -155,7 +155,7 @@ def _who(name: str, identity: str) -> str:
 
 async def list_multipart_uploads(call: S3Call) -> Answer:
     """List a bucket's uploads that are under way, in the order of key and id."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucketMultipartUploads")
+    bucket = await call.consult(rights.bucket_for)
     names, limit = Names(call), limit_of(call, "max-uploads")
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     key_marker = call.query.get("key-marker", "")
