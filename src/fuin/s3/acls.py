@@ -18,12 +18,12 @@ _ROOT = "AccessControlPolicy"
 
 async def get_bucket_acl(call: S3Call) -> Answer:
     """Give the bucket's ACL: full control for its owner."""
-    return document(_ROOT, *owner_acls.content((await call.consult(rights.bucket_for)).account))
+    return document(_ROOT, *owner_acls.content((await call.consult(rights.authorize_bucket)).account))
 
 
 async def get_object_acl(call: S3Call) -> Answer:
     """Give the object's ACL: full control for the bucket's owner."""
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     await call.consult(reads.find, bucket, call.key)
     return document(_ROOT, *owner_acls.content(bucket.account))
@@ -31,19 +31,19 @@ async def get_object_acl(call: S3Call) -> Answer:
 
 async def put_bucket_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the owner full control and nobody anything else."""
-    await call.consult(rights.bucket_for)
+    await call.consult(rights.authorize_bucket)
     raw = await documents.read(call)
-    bucket = await call.consult(rights.bucket_for)  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_bucket)  # again: its sender chose how long the body took
     _check_put(call, raw, bucket.account)
     return empty(200)
 
 
 async def put_object_acl(call: S3Call) -> Answer:
     """Take an ACL that gives the bucket's owner full control and nobody anything else."""
-    await call.consult(rights.bucket_of_object)
+    await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     raw = await documents.read(call)
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     await call.consult(reads.find, bucket, call.key)
     _check_put(call, raw, bucket.account)
     return empty(200)

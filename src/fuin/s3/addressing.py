@@ -52,10 +52,10 @@ def check_key(key: str) -> None:
         raise S3Fault("KeyTooLongError", Size=str(size), MaxSizeAllowed=str(KEY_LIMIT))
 
 
-def of(request: Request, domains: tuple[str, ...]) -> Address:
+def parse_address(request: Request, domains: tuple[str, ...]) -> Address:
     """Return the address: /bucket/key, or /key when the host is BUCKET.DOMAIN and that domain is one of ours."""
     path = request.path.removeprefix(b"/")
-    bucket = hosts.bucket_of(request.header(b"host") or "", domains)
+    bucket = hosts.bucket_in_host(request.header(b"host") or "", domains)
     if bucket is None:
         first, _, rest = path.partition(b"/")
         address = Address(decode(first), decode(rest))
@@ -83,7 +83,7 @@ _CHECKSUM_SETTINGS = frozenset(_CHECKSUM + name for name in ("algorithm", "type"
 _IGNORED = _SIGNATURE | {"x-amz-sdk-checksum-algorithm"}
 
 
-def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
+def headers_in_query(query: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the headers that a presigned URL carries in its query, as SDKs for JavaScript put them there.
 
     Ignoring them would, for instance, store an object under another encryption than its signer asked for. They pass
@@ -99,11 +99,11 @@ def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
         if name.startswith(_CHECKSUM) and name not in _CHECKSUM_SETTINGS:
             continue
         fields.check_name(given)
-        found[name.encode()] = fields.value_of(given, value)
+        found[name.encode()] = fields.parse_value(given, value)
     return found
 
 
-def query_of(request: Request) -> dict[str, str]:
+def parse_query(request: Request) -> dict[str, str]:
     """Return the query's names and decoded values, the first value of each; raises InvalidURI."""
     if not request.query:
         return {}

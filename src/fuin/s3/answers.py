@@ -23,20 +23,20 @@ def host_id(request_id: str) -> str:
     return base64.b64encode(request_id.encode()).decode()
 
 
-def _common(request: Request) -> Headers:
+def _common_headers(request: Request) -> Headers:
     return [(b"x-amz-request-id", request.id.encode()), (b"x-amz-id-2", host_id(request.id).encode())]
 
 
-async def whole(answer: Answer, request: Request, send: Send) -> None:
+async def send_whole(answer: Answer, request: Request, send: Send) -> None:
     """Send a whole answer."""
-    headers = [*_common(request), *answer.headers]
+    headers = [*_common_headers(request), *answer.headers]
     if answer.status not in _NO_LENGTH and all(name != b"Content-Length" for name, _ in headers):
         headers.append((b"Content-Length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def stream(answer: Stream, request: Request, send: Send) -> Exception | None:
+async def send_stream(answer: Stream, request: Request, send: Send) -> Exception | None:
     """Send a stream. When a later frame does not hold, or the client is gone, it ends without the rest.
 
     Returns what of ours broke it off, if anything did.
@@ -46,12 +46,12 @@ async def stream(answer: Stream, request: Request, send: Send) -> Exception | No
     """
     watch: asyncio.Future[None] | None = None
     try:
-        headers = [*_common(request), *answer.headers]
+        headers = [*_common_headers(request), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         left = await _send(answer.first, answer.length, send)
         answer.first.clear()
         if left:
-            watch = asyncio.ensure_future(_gone(request))
+            watch = asyncio.ensure_future(_wait_until_gone(request))
             async for batch in answer.rest.rest():
                 left = await _send(batch, left, send)
                 if watch.done():
@@ -77,7 +77,7 @@ async def _send(batch: list[memoryview], left: int, send: Send) -> int:
     return left
 
 
-async def _gone(request: Request) -> None:
+async def _wait_until_gone(request: Request) -> None:
     """Return when the client has closed the connection: uvicorn drops what is sent after that without a word."""
     try:
         while True:

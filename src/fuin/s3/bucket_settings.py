@@ -38,7 +38,7 @@ _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setti
 
 async def get_bucket_encryption(call: S3Call) -> Answer:
     """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
-    default = schemes.bucket_default(await call.consult(rights.bucket_for))
+    default = schemes.bucket_default(await call.consult(rights.authorize_bucket))
     by_default = [xml.text("SSEAlgorithm", default.algorithm)]
     if default.key is not None:
         by_default.append(xml.text("KMSMasterKeyID", default.key))
@@ -49,9 +49,9 @@ async def get_bucket_encryption(call: S3Call) -> Answer:
 
 async def put_bucket_encryption(call: S3Call) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
-    await call.consult(rights.bucket_for)
+    await call.consult(rights.authorize_bucket)
     default = _default(xml.parse(await documents.read(call), "ServerSideEncryptionConfiguration"))
-    bucket = await call.consult(rights.bucket_for)  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_bucket)  # again: its sender chose how long the body took
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
@@ -59,7 +59,7 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
 
 async def delete_bucket_encryption(call: S3Call) -> Answer:
     """Go back to SSE-S3."""
-    bucket = await call.consult(rights.bucket_for)
+    bucket = await call.consult(rights.authorize_bucket)
     await call.change(_set_encryption, bucket, None)
     return empty(204)
 
@@ -107,7 +107,7 @@ def _check_blocked(node: Node | None) -> None:
 
 async def get_bucket_policy(call: S3Call) -> Answer:
     """Give the bucket policy as it was put."""
-    bucket = await call.consult(rights.own_bucket_for)
+    bucket = await call.consult(rights.authorize_own_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return Answer(200, [(b"Content-Type", b"application/json")], bucket.policy.encode())
@@ -115,7 +115,7 @@ async def get_bucket_policy(call: S3Call) -> Answer:
 
 async def get_bucket_policy_status(call: S3Call) -> Answer:
     """Tell whether the bucket policy is public."""
-    bucket = await call.consult(rights.bucket_for)
+    bucket = await call.consult(rights.authorize_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return document("PolicyStatus", xml.text("IsPublic", public_access.is_public(bucket.policy)))
@@ -123,14 +123,14 @@ async def get_bucket_policy_status(call: S3Call) -> Answer:
 
 async def put_bucket_policy(call: S3Call) -> Answer:
     """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
-    await call.consult(rights.own_bucket_for)
+    await call.consult(rights.authorize_own_bucket)
     try:
         text = (await documents.read(call)).decode()
     except UnicodeDecodeError:
         raise Refused("This policy contains invalid Json") from None
     own = ids.bucket_arn(call.bucket)
     policy = check_bucket_policy(text, own)
-    bucket = await call.consult(rights.own_bucket_for)  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_own_bucket)  # again: its sender chose how long the body took
     await call.consult(_check_not_blocked, text)
     await call.consult(_check_principals, tuple(principals_of(policy)))
     policy_warnings.note(call, text, PolicyKind.BUCKET, own)
@@ -170,7 +170,7 @@ def _check_not_blocked(call: S3Call, policy: str) -> None:
 
 async def delete_bucket_policy(call: S3Call) -> Answer:
     """Remove the bucket policy; there may be none."""
-    bucket = await call.consult(rights.own_bucket_for)
+    bucket = await call.consult(rights.authorize_own_bucket)
     await call.change(_set_policy, bucket, None)
     return empty(204)
 

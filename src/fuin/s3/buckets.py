@@ -95,7 +95,7 @@ async def _constraint(call: S3Call) -> tuple[str | None, Exception | None]:
 
 def _add_constraint(call: S3Call, constraint: str | None, facts: Facts) -> None:
     """Put the condition keys of CreateBucket into the facts."""
-    rights.conditions(call, call.row.action)(facts)
+    rights.condition_facts(call, call.row.action)(facts)
     if constraint is not None:
         facts.known["s3:locationconstraint"] = (constraint,)
 
@@ -136,14 +136,14 @@ def _check_own(call: S3Call, region: str) -> None:
 
 async def head_bucket(call: S3Call) -> Answer:
     """Tell whether a bucket exists and the caller may list it."""
-    bucket = await call.consult(rights.bucket_for)
+    bucket = await call.consult(rights.authorize_bucket)
     return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
 
 
 async def list_buckets(call: S3Call) -> Answer:
     """List the buckets of the caller's account, page by page where asked to."""
     action, every = call.row.action, ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
-    await call.consult(permit_identity, action, every, call.account, rights.conditions(call, action))
+    await call.consult(permit_identity, action, every, call.account, rights.condition_facts(call, action))
     limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
     prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
     entries, last = await lists.page(call, _page, call.account, prefix, after, region, limit)
@@ -188,7 +188,7 @@ def owner(account: str) -> str:
 
 async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
-    bucket = await call.consult(rights.bucket_for)
+    bucket = await call.consult(rights.authorize_bucket)
     await call.services.store.read(rows.check_empty, bucket.name)
     if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)
@@ -216,5 +216,5 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
 
 async def get_bucket_location(call: S3Call) -> Answer:
     """Give the bucket's region, as an empty constraint for us-east-1."""
-    bucket = await call.consult(rights.bucket_for)
+    bucket = await call.consult(rights.authorize_bucket)
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))

@@ -108,7 +108,7 @@ class Checksum:
     kind: str = FULL_OBJECT
 
 
-def named(text: str, header: str) -> Algorithm:
+def find_algorithm(text: str, header: str) -> Algorithm:
     """Return the algorithm of that name; raises InvalidRequest, or NotImplemented for AWS's newest."""
     found = ALGORITHMS.get(text.upper())
     if found is None:
@@ -124,7 +124,7 @@ def named(text: str, header: str) -> Algorithm:
     return found
 
 
-def sent(names: Iterable[bytes]) -> list[Algorithm]:
+def algorithms_of_headers(names: Iterable[bytes]) -> list[Algorithm]:
     """Return the algorithms that headers of these names give values of; raises NotImplemented for unknown ones."""
     found = []
     for name in names:
@@ -143,7 +143,7 @@ def encode(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def combined(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
+def combine(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
     """Return the full-object value from the parts' values and sizes, by the algebra of CRCs."""
     if algorithm.combine is None:
         raise ValueError(f"{algorithm.name} values do not combine")
@@ -153,7 +153,7 @@ def combined(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
     return encode(value.to_bytes(algorithm.size, "big"))
 
 
-def composite(algorithm: Algorithm, values: list[str]) -> str:
+def composite_value(algorithm: Algorithm, values: list[str]) -> str:
     """Return the checksum of the parts' checksums, with their number, as S3 writes a composite one."""
     running = algorithm.start()
     for value in values:

@@ -53,7 +53,7 @@ _FORM = "Copy Source must mention the source bucket and key: sourcebucket/source
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CopySource:
     """What a copy takes: an object as it is now, and which of its bytes."""
 
     bucket: Bucket
@@ -62,35 +62,35 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Source):
+class CopyPlan(CopySource):
     """What CopyObject makes of its source: the columns of its metadata, and the checksum to be kept."""
 
     columns: tuple[str, str]
     algorithm: Algorithm
 
 
-def find_bucket(call: S3Call) -> tuple[Bucket, str]:
+def authorize_source(call: S3Call) -> tuple[Bucket, str]:
     """Return the bucket and key that x-amz-copy-source names, once the caller may read there (s3:GetObject).
 
     The right to the object's key is asked for when it is opened.
     """
     schemes.refuse_customer_keys(call.request.headers)
-    bucket_name, key = _names(call.request.headers[_HEADER])
-    bucket = rights.bucket_of_other(call, "s3:GetObject", bucket_name, key)
+    bucket_name, key = _parse_source(call.request.headers[_HEADER])
+    bucket = rights.authorize_other_object(call, "s3:GetObject", bucket_name, key)
     call.facts["copySource"] = f"{bucket_name}/{key}"
     return bucket, key
 
 
-async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
+async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> CopySource:
     """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
-    obj = await reads.whole(call, bucket, key)
-    conditions.check_copy(conditions.of(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    obj = await reads.find_whole(call, bucket, key)
+    conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     span = span_of(obj.size)
     _check_size(call, span.length)
-    return Source(bucket, obj, span)
+    return CopySource(bucket, obj, span)
 
 
-def _names(raw: bytes) -> tuple[str, str]:
+def _parse_source(raw: bytes) -> tuple[str, str]:
     """Return bucket and key of a copy source, encoded as a form is (a plus is a space), maybe with slash and version.
 
     So do URLEncoder of Java and urlencode of PHP write it, and so does S3 read it.
@@ -115,7 +115,7 @@ def _check_size(call: S3Call, size: int) -> None:
 
 
 async def reseal(
-    call: S3Call, source: Source, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
+    call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
 ) -> Stored:
     """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
 
@@ -131,15 +131,15 @@ async def reseal(
 
 async def copy_object(call: S3Call) -> Answer:
     """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(call.request.headers)  # S3: STANDARD unless named, whatever the source's
+    storage_class = storage_classes.parse_request(call.request.headers)  # S3: STANDARD, not the source's, if absent
     choice = schemes.choose(call, bucket)
-    condition = conditions.of_write(call.header)
-    from_bucket, from_key = await call.consult(find_bucket)
+    condition = conditions.parse_write(call.header)
+    from_bucket, from_key = await call.consult(authorize_source)
     plan, batches = await reads.open_current(
-        call, from_bucket, lambda: _plan(call, bucket, from_bucket, from_key, condition)
+        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, from_key, condition)
     )
     try:
         new_key = await choice.scheme.make_data_key(call, bucket, choice)
@@ -151,21 +151,23 @@ async def copy_object(call: S3Call) -> Answer:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
     obj = whole_object(call, encryption, stored, checksum, plan.columns, storage_class)
-    await index.put(call, bucket, obj, condition)
+    await index.publish(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
-    return result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
+    return copy_result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
 
 
-async def _plan(call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
+async def _make_plan(
+    call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition
+) -> CopyPlan:
     """Return what the copy is to be, after every check that needs no key."""
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
-    columns = _columns(call, source.obj)
+    columns = _metadata_columns(call, source.obj)
     await call.consult(index.check_condition, condition)
-    return Plan(from_bucket, source.obj, source.span, columns, _algorithm(call, source.obj))
+    return CopyPlan(from_bucket, source.obj, source.span, columns, _checksum_algorithm(call, source.obj))
 
 
-def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
+def copy_result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
     """Return the answer of a copy."""
     content = [xml.text("LastModified", iso_date(obj.modified)), f"<ETag>&quot;{obj.etag}&quot;</ETag>"]
     if checksum is not None:
@@ -174,7 +176,7 @@ def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) 
     return document(root, *content, headers=headers)
 
 
-def _replaces(call: S3Call) -> bool:
+def _replaces_metadata(call: S3Call) -> bool:
     """Tell whether the copy gets metadata of its own."""
     directive = call.header(b"x-amz-metadata-directive") or "COPY"
     if directive not in ("COPY", "REPLACE"):
@@ -189,7 +191,7 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
     (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
     against AWS); a checksum algorithm alone is none.
     """
-    if _replaces(call) or (source.bucket, source.key) != (call.bucket, call.key):
+    if _replaces_metadata(call) or (source.bucket, source.key) != (call.bucket, call.key):
         return
     if any(name.startswith(PREFIX) for name in call.request.headers):
         return
@@ -199,17 +201,17 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
         raise S3Fault("InvalidRequest", _SAME)
 
 
-def _columns(call: S3Call, source: Object) -> tuple[str, str]:
+def _metadata_columns(call: S3Call, source: Object) -> tuple[str, str]:
     """Return the metadata's columns: the source's, or with REPLACE the request's."""
-    if _replaces(call):
-        return metadata.of_request(call.request.headers).columns()
+    if _replaces_metadata(call):
+        return metadata.parse_request(call.request.headers).columns()
     return source.headers, source.metadata
 
 
-def _algorithm(call: S3Call, source: Object) -> Algorithm:
+def _checksum_algorithm(call: S3Call, source: Object) -> Algorithm:
     """Return the checksum to keep: the one asked for, else the source's own kind, of the whole object."""
     asked = call.header(b"x-amz-checksum-algorithm")
     if asked is not None:
-        return checksums.named(asked, "x-amz-checksum-algorithm")
-    kept = index.checksum_of(source.checksum)
+        return checksums.find_algorithm(asked, "x-amz-checksum-algorithm")
+    kept = index.parse_checksum(source.checksum)
     return ALGORITHMS[kept.algorithm if kept is not None else checksums.DEFAULT]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from fuin.s3.checksums import Algorithm, Digest
-    from fuin.s3.payload import Promise
+    from fuin.s3.declaration import Declaration
 
 MD5, SHA256 = "MD5", "SHA256"
 
@@ -28,15 +28,15 @@ class Digests:
     `algorithms` are the checksums to be kept, `etag` tells whether the ETag is the MD5 (SSE-S3 only).
     """
 
-    def __init__(self, promise: Promise | None, algorithms: Iterable[Algorithm], *, etag: bool) -> None:
-        self._promise = promise
+    def __init__(self, declaration: Declaration | None, algorithms: Iterable[Algorithm], *, etag: bool) -> None:
+        self._promise = declaration
         self._kept = tuple(dict.fromkeys(algorithms))
         self._running: dict[str, Digest] = {algorithm.name: algorithm.start() for algorithm in self._kept}
-        if promise is not None and promise.checksum is not None:
-            self._running.setdefault(promise.checksum.name, promise.checksum.start())
-        if etag or (promise is not None and promise.md5 is not None):
+        if declaration is not None and declaration.checksum is not None:
+            self._running.setdefault(declaration.checksum.name, declaration.checksum.start())
+        if etag or (declaration is not None and declaration.md5 is not None):
             self._running[MD5] = hashlib.md5(usedforsecurity=False)
-        if promise is not None and promise.sha256 is not None:
+        if declaration is not None and declaration.sha256 is not None:
             self._running.setdefault(SHA256, hashlib.sha256())
         self._all = tuple(self._running.values())
 
@@ -55,31 +55,31 @@ class Digests:
 
     def check(self, trailers: Mapping[str, str]) -> None:
         """Compare with what was promised; raises XAmzContentSHA256Mismatch or BadDigest."""
-        promise = self._promise
-        if promise is None:
+        declaration = self._promise
+        if declaration is None:
             return
-        if promise.sha256 is not None:
+        if declaration.sha256 is not None:
             found = self._running[SHA256].digest()
-            if not hmac.compare_digest(found, promise.sha256):
+            if not hmac.compare_digest(found, declaration.sha256):
                 raise S3Fault(
                     "XAmzContentSHA256Mismatch",
-                    ClientComputedContentSHA256=promise.sha256.hex(),
+                    ClientComputedContentSHA256=declaration.sha256.hex(),
                     S3ComputedContentSHA256=found.hex(),
                 )
-        if promise.md5 is not None and self._running[MD5].digest() != promise.md5:
+        if declaration.md5 is not None and self._running[MD5].digest() != declaration.md5:
             calculated = checksums.encode(self._running[MD5].digest())
-            raise S3Fault("BadDigest", ExpectedDigest=checksums.encode(promise.md5), CalculatedDigest=calculated)
-        if promise.checksum is not None:
-            self._check_checksum(promise.checksum, promise.value, trailers)
+            raise S3Fault("BadDigest", ExpectedDigest=checksums.encode(declaration.md5), CalculatedDigest=calculated)
+        if declaration.checksum is not None:
+            self._check_checksum(declaration.checksum, declaration.value, trailers)
 
     def _check_checksum(self, algorithm: Algorithm, value: bytes | None, trailers: Mapping[str, str]) -> None:
         if value is None:
-            value = _trailing(algorithm, trailers)
+            value = _trailer_value(algorithm, trailers)
         if self._running[algorithm.name].digest() != value:
             raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
 
 
-def _trailing(algorithm: Algorithm, trailers: Mapping[str, str]) -> bytes:
+def _trailer_value(algorithm: Algorithm, trailers: Mapping[str, str]) -> bytes:
     text = trailers.get(algorithm.header.decode())
     if text is None:
         raise S3Fault("MalformedTrailerError")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError
-from fuin.s3 import payload
+from fuin.s3.declaration import new_decoder, parse_declaration
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 from fuin.s3.operation import CHECKED_DOCUMENT
@@ -25,12 +25,12 @@ async def read(call: S3Call, *, of_object: bool = False) -> bytes:
     """
     limit = call.services.settings.s3_document_limit
     try:
-        promise = payload.of_request(call, limit, may_be_empty=True, of_object=of_object)
+        declaration = parse_declaration(call, limit, may_be_empty=True, of_object=of_object)
     except S3Fault as fault:
         raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
-    if call.row.body == CHECKED_DOCUMENT and promise.md5 is None and promise.checksum is None:
+    if call.row.body == CHECKED_DOCUMENT and declaration.md5 is None and declaration.checksum is None:
         raise S3Fault("InvalidRequest", _WITHOUT)
-    decoder = payload.decoder(call, promise)
+    decoder = new_decoder(call, declaration)
     raw = await call.request.body(limit if decoder is None else 2 * limit)
     trailers: dict[str, str] = {}
     if decoder is not None:
@@ -39,9 +39,9 @@ async def read(call: S3Call, *, of_object: bool = False) -> bytes:
             trailers = decoder.finish()
         except FormatError as error:
             raise S3Fault("IncompleteBody", str(error)) from None
-    if len(raw) != promise.length:
+    if len(raw) != declaration.length:
         raise S3Fault("IncompleteBody")
-    digests = Digests(promise, (), etag=False)
+    digests = Digests(declaration, (), etag=False)
     digests.update(raw)
     digests.check(trailers)
     return raw

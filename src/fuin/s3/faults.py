@@ -193,18 +193,18 @@ def invalid_argument(name: str, value: str, message: str) -> S3Fault:
     return S3Fault("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
 
 
-def _of_authentication(error: AuthenticationFailed) -> S3Fault:
+def _authentication_fault(error: AuthenticationFailed) -> S3Fault:
     code, text = AUTHENTICATION[error.reason]
     return S3Fault(code, text if text is not None else error.detail)
 
 
-def _of_kms(error: Fault) -> S3Fault:
+def _kms_fault(error: Fault) -> S3Fault:
     if error.status >= 500:
         return S3Fault("ServiceUnavailable")
     return S3Fault(f"KMS.{error.code}", error.message or "")
 
 
-def _of_store(error: store.StoreRefusal) -> S3Fault:
+def _store_fault(error: store.StoreRefusal) -> S3Fault:
     match error:
         case store.NoSuchBucket():
             return S3Fault("NoSuchBucket", BucketName=str(error))
@@ -234,14 +234,14 @@ def from_error(error: Exception, request_id: str) -> S3Fault:
         case Throttled():
             return S3Fault("SlowDown")
         case AuthenticationFailed():
-            return _of_authentication(error)
+            return _authentication_fault(error)
         case Fault():
-            return _of_kms(error)
+            return _kms_fault(error)
         case KeyholderUnavailable() | StoreUnavailable():
             log.warning("request %s: %s", request_id, type(error).__name__)
             return S3Fault("ServiceUnavailable")
         case store.StoreRefusal():
-            return _of_store(error)
+            return _store_fault(error)
         case xml.MalformedDocument():
             return S3Fault("MalformedXML")
         case Refused():
@@ -265,14 +265,14 @@ def _place(error: Exception) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
-def _brief(text: str) -> str:
+def _shorten(text: str) -> str:
     """Return what a request said, cut: escaped, 32 KiB of `&` would be five times as long in the answer."""
     return text if len(text) <= _SAID_AT_MOST else f"{text[:_SAID_AT_MOST]}…"
 
 
 def document(fault: S3Fault, resource: str, request_id: str, host_id: str) -> bytes:
     """Return the XML of an error answer."""
-    parts = [xml.text("Code", fault.code), xml.text("Message", _brief(fault.message or ""))]
-    parts += [xml.text(name, _brief(value)) for name, value in fault.details.items()]
-    parts += [xml.text("Resource", _brief(resource)), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
+    parts = [xml.text("Code", fault.code), xml.text("Message", _shorten(fault.message or ""))]
+    parts += [xml.text(name, _shorten(value)) for name, value in fault.details.items()]
+    parts += [xml.text("Resource", _shorten(resource)), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
     return xml.bare_document("Error", "".join(parts))

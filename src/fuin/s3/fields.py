@@ -21,27 +21,29 @@ def is_name(name: bytes) -> bool:
 def check_name(name: str) -> None:
     """Raise InvalidArgument for a name that no header can have."""
     if not is_name(name.encode()):
-        raise S3Fault("InvalidArgument", "Header name is not valid.", ArgumentName=_shown(name))
+        raise S3Fault("InvalidArgument", "Header name is not valid.", ArgumentName=_printable(name))
 
 
-def value_of(name: str, text: str) -> bytes:
+def parse_value(name: str, text: str) -> bytes:
     """Return a request header's value, in UTF-8 and without space around it; raises InvalidArgument."""
     raw = text.encode().strip(b" \t")
     if len(raw) != len(raw.translate(None, _CONTROLS)):
-        raise invalid_argument(_shown(name), _shown(text), "Header value holds characters that no header can hold.")
+        raise invalid_argument(
+            _printable(name), _printable(text), "Header value holds characters that no header can hold."
+        )
     return raw
 
 
-def check_sent(name: str, text: str) -> None:
+def check_answer_value(name: str, text: str) -> None:
     """Raise InvalidArgument for a value that the answer cannot give in a header: in Latin-1, on one line."""
     try:
         raw = text.encode("latin-1")
     except UnicodeEncodeError:
-        raise invalid_argument(name, _shown(text), _NOT_LATIN) from None
+        raise invalid_argument(name, _printable(text), _NOT_LATIN) from None
     if len(raw) != len(raw.translate(None, _CONTROLS)):
-        raise invalid_argument(name, _shown(text), _NOT_LATIN)
+        raise invalid_argument(name, _printable(text), _NOT_LATIN)
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """Return a text for the answer's XML, which cannot hold controls either."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text[:_SHOWN])

@@ -9,7 +9,7 @@ from __future__ import annotations
 _LOCAL = "localhost"  # and all names below it, which are this machine's (RFC 6761 section 6.3)
 
 
-def bucket_of(host: str, domains: tuple[str, ...]) -> str | None:
+def bucket_in_host(host: str, domains: tuple[str, ...]) -> str | None:
     """Return the bucket that a Host header names, or None for path style: on a domain itself, and on all other hosts.
 
     `domains` are in lower case. What is below two of them is below the longer; what is one itself is below none.

@@ -39,17 +39,17 @@ def checksum_column(checksum: Checksum | None) -> str | None:
     return None if checksum is None else msgspec.json.encode(checksum).decode()
 
 
-def checksum_of(column: str | None) -> Checksum | None:
+def parse_checksum(column: str | None) -> Checksum | None:
     """Read what `checksum_column` wrote."""
     return None if column is None else _decode_checksum(column)
 
 
-def values_of(part: Part) -> dict[str, str]:
+def parse_values(part: Part) -> dict[str, str]:
     """Return a part's checksums by algorithm."""
     return {} if part.checksum is None else _decode_values(part.checksum)
 
 
-def part_of(stored: Stored, number: int, etag: str, now: float) -> Part:
+def new_part(stored: Stored, number: int, etag: str, now: float) -> Part:
     """Return the index's row for a durable blob."""
     values = msgspec.json.encode(stored.checksums).decode() if stored.checksums else None
     return Part(stored.blob, stored.size, stored.stored_size, number, etag, values, stored.message_id, now)
@@ -81,23 +81,23 @@ async def commit(
         raise
 
 
-def drop_replaced(call: S3Call) -> None:
+def discard_replaced(call: S3Call) -> None:
     """Remove replaced blobs without waiting, once index and log both say so; what fails is left to the sweep."""
     if call.replaced:
         pool.start(blobs.remove, call.services.settings.blobs, call.replaced)
 
 
-async def put(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
+async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
     """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
 
     `bucket` is the one to which the caller's right was checked, before the body came.
     """
     new = [part.blob for part in obj.parts]
-    replaced = await commit(call, new, _put, bucket, obj, condition)
+    replaced = await commit(call, new, _publish, bucket, obj, condition)
     call.replaced += replaced
 
 
-def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
+def _publish(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
     buckets.check_same(conn, bucket)
     return objects.publish(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
 

@@ -48,7 +48,7 @@ OF_NEW_BUCKETS = (
 )
 
 
-def _choice(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:
+def _checked_text(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:
     """Return the text of an element if it is `taken`; `others` are texts that ask for a missing capability."""
     value = (root.get(name) or "").strip()
     if value in others:
@@ -63,16 +63,16 @@ def versioning(root: Node) -> str:
     root.only("Status", "MfaDelete")
     if root.one("Status") is None:
         raise S3Fault("IllegalVersioningConfigurationException")
-    kept = {"Status": _choice(root, "Status", "Suspended", ("Enabled",), VERSIONS)}
+    kept = {"Status": _checked_text(root, "Status", "Suspended", ("Enabled",), VERSIONS)}
     if root.one("MfaDelete") is not None:
-        kept["MfaDelete"] = _choice(root, "MfaDelete", "Disabled", ("Enabled",), MFA_DELETE)
+        kept["MfaDelete"] = _checked_text(root, "MfaDelete", "Disabled", ("Enabled",), MFA_DELETE)
     return _json(kept)
 
 
 def acceleration(root: Node) -> str:
     """Take Suspended: there is nothing that could accelerate."""
     root.only("Status")
-    return _json({"Status": _choice(root, "Status", "Suspended", ("Enabled",), TRANSFER_ACCELERATION)})
+    return _json({"Status": _checked_text(root, "Status", "Suspended", ("Enabled",), TRANSFER_ACCELERATION)})
 
 
 def ownership(root: Node) -> str:
@@ -82,7 +82,7 @@ def ownership(root: Node) -> str:
     if rule is None:
         raise S3Fault("MalformedXML")
     rule.only("ObjectOwnership")
-    return _json({"ObjectOwnership": _choice(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, ACLS)})
+    return _json({"ObjectOwnership": _checked_text(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, ACLS)})
 
 
 def public_access_block(root: Node) -> str:
@@ -102,13 +102,13 @@ def public_access_block(root: Node) -> str:
 def payer(root: Node) -> None:
     """Take BucketOwner: nobody pays."""
     root.only("Payer")
-    _choice(root, "Payer", "BucketOwner", ("Requester",), REQUESTER_PAYS)
+    _checked_text(root, "Payer", "BucketOwner", ("Requester",), REQUESTER_PAYS)
 
 
-def attribute_based(root: Node) -> None:
+def attribute_based_access(root: Node) -> None:
     """Take Disabled: buckets have no tags that policies could ask for."""
     root.only("Status")
-    _choice(root, "Status", "Disabled", ("Enabled",), BUCKET_ABAC)
+    _checked_text(root, "Status", "Disabled", ("Enabled",), BUCKET_ABAC)
 
 
 def logging(root: Node) -> None:

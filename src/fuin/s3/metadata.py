@@ -47,7 +47,7 @@ class Metadata:
         return _encode(self.headers).decode(), _encode(self.meta).decode()
 
 
-def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
+def parse_request(headers: Mapping[bytes, bytes]) -> Metadata:
     """Return what a write gives to be kept; raises MetadataTooLarge."""
     kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if headers.get(name)}
     encoding = kept.pop("content-encoding", None)
@@ -68,7 +68,7 @@ def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
     return Metadata(kept, meta)
 
 
-def of_object(obj: Object) -> Metadata:
+def parse_stored(obj: Object) -> Metadata:
     """Return what was kept with an object."""
     return Metadata(_decode(obj.headers), _decode(obj.metadata))
 
@@ -93,7 +93,7 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
         text = name.decode()
         override = query.get(f"response-{text}")
         if override is not None:
-            fields.check_sent(f"response-{text}", override)
+            fields.check_answer_value(f"response-{text}", override)
             headers[text] = override
     found = [(_SPELLED[name], value.encode("latin-1")) for name, value in headers.items()]
     return found + _meta_headers(kept.meta) if kept.meta else found
@@ -105,7 +105,7 @@ def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     for name, value in meta.items():
         header = META + name.encode("latin-1")
         if fields.is_name(header):
-            found.append((header, encoded_words.sent(value).encode()))
+            found.append((header, encoded_words.header_value(value).encode()))
     if len(found) < len(meta):
         found.append((b"x-amz-missing-meta", str(len(meta) - len(found)).encode()))
     return found

@@ -19,7 +19,6 @@ from fuin.s3 import (
     index,
     metadata,
     owner_acls,
-    payload,
     rights,
     storage_classes,
     xml,
@@ -27,6 +26,7 @@ from fuin.s3 import (
 from fuin.s3.addressing import check_key
 from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS, Checksum
+from fuin.s3.declaration import parse_declaration
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault, not_implemented
 from fuin.s3.sealing import schemes
@@ -58,14 +58,14 @@ def new_sealer(call: S3Call, new_key: NewDataKey) -> Sealer:
 
 async def put_object(call: S3Call) -> Answer:
     """Store a body of up to 5 GiB, encrypted under a data key of its own; it appears whole or not at all."""
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(call.request.headers)
+    storage_class = storage_classes.parse_request(call.request.headers)
     choice = schemes.choose(call, bucket)
-    promise = payload.of_request(call, call.services.settings.object_limit)
-    columns = metadata.of_request(call.request.headers).columns()
-    condition = conditions.of_write(call.header)
+    declaration = parse_declaration(call, call.services.settings.object_limit)
+    columns = metadata.parse_request(call.request.headers).columns()
+    condition = conditions.parse_write(call.header)
     await call.consult(index.check_condition, condition)
 
     new_key = await choice.scheme.make_data_key(call, bucket, choice)
@@ -73,14 +73,14 @@ async def put_object(call: S3Call) -> Answer:
     del new_key  # the data key in the clear
     crash.point("put_object.after_data_key")
 
-    algorithm = promise.checksum or ALGORITHMS[checksums.DEFAULT]
-    digests = Digests(promise, [algorithm], etag=choice.scheme.has_md5_etag)
-    stored = await body.receive(call, promise, sealer, digests, etag=choice.scheme.has_md5_etag)
+    algorithm = declaration.checksum or ALGORITHMS[checksums.DEFAULT]
+    digests = Digests(declaration, [algorithm], etag=choice.scheme.has_md5_etag)
+    stored = await body.receive(call, declaration, sealer, digests, etag=choice.scheme.has_md5_etag)
     crash.point("put_object.after_blob")
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
     obj = whole_object(call, encryption, stored, checksum, columns, storage_class)
-    await index.put(call, bucket, obj, condition)
+    await index.publish(call, bucket, obj, condition)
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
     headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum)]
@@ -107,7 +107,7 @@ def whole_object(
         metadata=user_metadata,
         encryption=encryption.column(),
         checksum=index.checksum_column(checksum),
-        parts=(index.part_of(stored, 1, etag, call.now),),
+        parts=(index.new_part(stored, 1, etag, call.now),),
         storage_class=storage_class,
     )
 
@@ -132,12 +132,12 @@ def check_version(version: str | None) -> None:
 
 async def delete_object(call: S3Call) -> Answer:
     """Remove an object; one that does not exist is removed as well, as S3 has it."""
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
         if call.header(name) is not None:
             raise not_implemented(DELETE_BY_SIZE_OR_TIME, name.decode())
-    condition = conditions.of_write(call.header)
+    condition = conditions.parse_write(call.header)
     await call.announce("delete")
     replaced = await call.write(_delete, bucket, call.key, condition.if_match)
     call.replaced += replaced
@@ -155,8 +155,8 @@ async def delete_objects(call: S3Call) -> Answer:
 
     The record names them all, by the decision about each, before any is removed.
     """
-    bucket = _existing(call)
-    wanted, quiet = await lists.beside(call, _wanted, await documents.read(call))
+    bucket = await call.consult(_existing_bucket)
+    wanted, quiet = await lists.beside(call, _parse_keys, await documents.read(call))
     allowed: list[str] = []
     results: dict[str, str] = {}
     for number, key in enumerate(wanted, 1):
@@ -176,10 +176,10 @@ async def delete_objects(call: S3Call) -> Answer:
     return document("DeleteResult", *(results[key] for key in wanted if key in results))
 
 
-def _existing(call: S3Call) -> Bucket:
+def _existing_bucket(call: S3Call) -> Bucket:
     bucket = call.services.store.catalog().bucket(call.bucket)
     if bucket is None:
-        facts = rights.conditions(call, call.row.action)
+        facts = rights.condition_facts(call, call.row.action)
         permit_identity(call, call.row.action, ids.object_arn(call.bucket, "*"), call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=call.bucket)
     if call.caller is None and bucket.policy is None:
@@ -188,7 +188,7 @@ def _existing(call: S3Call) -> Bucket:
     return bucket
 
 
-def _wanted(body: bytes) -> tuple[list[str], bool]:
+def _parse_keys(body: bytes) -> tuple[list[str], bool]:
     """Return the keys, each once, and whether only errors are to be told."""
     root = xml.parse(body, "Delete")
     root.only("Object", "Quiet")
@@ -210,7 +210,7 @@ def _wanted(body: bytes) -> tuple[list[str], bool]:
 
 def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
     try:
-        rights.bucket_of_other(call, call.row.action, bucket.name, key)
+        rights.authorize_other_object(call, call.row.action, bucket.name, key)
     except AccessDenied as error:
         return xml.tag(
             "Error", xml.text("Key", key), xml.text("Code", "AccessDenied"), xml.text("Message", error.sentence)

@@ -15,7 +15,7 @@ from fuin.s3 import (
     acls,
     bucket_settings,
     buckets,
-    complete,
+    completion,
     copying,
     listing,
     objects,
@@ -67,7 +67,7 @@ _ON_OBJECTS = (
     Operation(
         "CompleteMultipartUpload", "POST", OBJECT, ("uploadId",),
         key_actions=("kms:Decrypt where checksums are sent",), body=DOCUMENT, creates_object=True,
-        run=complete.complete_multipart_upload,
+        run=completion.complete_multipart_upload,
     ),
     Operation(
         "CopyObject", "PUT", OBJECT, headers=("x-amz-copy-source",),

@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.envelope.stream import Sealer
-from fuin.s3 import body, checksums, copying, index, payload, ranges, reads, rights, uploads
+from fuin.s3 import body, checksums, copying, index, ranges, reads, rights, uploads
 from fuin.s3.call import empty
 from fuin.s3.checksums import ALGORITHMS, Checksum
+from fuin.s3.declaration import parse_declaration
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 from fuin.s3.sealing import schemes
@@ -28,23 +29,23 @@ if TYPE_CHECKING:
 
 async def upload_part(call: S3Call) -> Answer:
     """Store a part; under SSE-KMS the caller needs kms:Decrypt, since the data key is older than the part."""
-    bucket = await call.consult(rights.bucket_of_object)
+    bucket = await call.consult(rights.authorize_object)
     schemes.refuse_customer_keys(call.request.headers)
-    number = uploads.number_of(call)
-    promise = payload.of_request(call, call.services.settings.object_limit)
+    number = uploads.part_number(call)
+    declaration = parse_declaration(call, call.services.settings.object_limit)
     upload = await call.consult(uploads.find)
     encryption = schemes.parse_stored(upload.encryption)
     await schemes.check_repeated(call, bucket, encryption)
-    algorithms = _algorithms(upload, promise.checksum)
+    algorithms = _algorithms(upload, declaration.checksum)
 
     sealer = await _sealer(call, bucket, encryption)
     has_md5 = encryption.scheme.has_md5_etag
-    digests = Digests(promise, algorithms, etag=has_md5)
-    stored = await body.receive(call, promise, sealer, digests, etag=has_md5)
+    digests = Digests(declaration, algorithms, etag=has_md5)
+    stored = await body.receive(call, declaration, sealer, digests, etag=has_md5)
     part = await _put(call, upload, encryption, number, stored)
 
     headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.scheme.answer_headers(encryption)]
-    told = promise.checksum.name if promise.checksum is not None else upload.checksum_algorithm
+    told = declaration.checksum.name if declaration.checksum is not None else upload.checksum_algorithm
     if told is not None:
         headers.append((ALGORITHMS[told].header, stored.checksums[told].encode()))
     return empty(200, headers)
@@ -64,14 +65,14 @@ def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
 async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) -> Sealer:
     """Return what encrypts the part, bound to the object's name; the data key is dropped when it returns."""
     frame_length = call.services.settings.frame_length
-    call.facts.update(part=uploads.number_of(call), frameLength=frame_length)
+    call.facts.update(part=uploads.part_number(call), frameLength=frame_length)
     data_key = await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     return Sealer(data_key, encryption.data_keys(), encryption.full_context(call.bucket, call.key), frame_length)
 
 
 async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: Stored) -> Part:
     """Make the part known to the index, in place of an earlier one of its number."""
-    part = index.part_of(stored, number, encryption.scheme.etag(stored.md5), call.now)
+    part = index.new_part(stored, number, encryption.scheme.etag(stored.md5), call.now)
     replaced = await index.commit(call, [part.blob], rows.put_part, upload.upload_id, part)
     call.replaced += replaced
     call.facts.update(
@@ -82,13 +83,13 @@ async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, numbe
 
 async def upload_part_copy(call: S3Call) -> Answer:
     """Store a part that is copied from an object, or a range of one; both keys are asked for as the caller."""
-    bucket = await call.consult(rights.bucket_of_object)
-    number = uploads.number_of(call)
+    bucket = await call.consult(rights.authorize_object)
+    number = uploads.part_number(call)
     upload = await call.consult(uploads.find)
     encryption = schemes.parse_stored(upload.encryption)
     await schemes.check_repeated(call, bucket, encryption)
-    from_bucket, from_key = await call.consult(copying.find_bucket)
-    asked = partial(ranges.of_copy, call.header(b"x-amz-copy-source-range"))
+    from_bucket, from_key = await call.consult(copying.authorize_source)
+    asked = partial(ranges.parse_copy_range, call.header(b"x-amz-copy-source-range"))
     look = partial(copying.find_source, call, from_bucket, from_key, asked)
     source, batches = await reads.open_current(call, from_bucket, look)
     try:
@@ -102,4 +103,4 @@ async def upload_part_copy(call: S3Call) -> Answer:
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
     shown = Object(call.object_name, part.etag, part.size, part.modified, "", "", "")
-    return copying.result("CopyPartResult", shown, checksum, encryption.scheme.answer_headers(encryption))
+    return copying.copy_result("CopyPartResult", shown, checksum, encryption.scheme.answer_headers(encryption))

@@ -47,7 +47,7 @@ _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous 
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
 
 
-class Wanted(Protocol):
+class SelectedBytes(Protocol):
     """Bytes of an object that a request wants to have opened."""
 
     @property
@@ -59,11 +59,11 @@ class Wanted(Protocol):
         """Return which of its bytes."""
 
 
-W = TypeVar("W", bound=Wanted)
+W = TypeVar("W", bound=SelectedBytes)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selection:
     """What a GET or HEAD is to give: bytes of an object; `partial` makes it a 206."""
 
     obj: Object
@@ -81,7 +81,7 @@ def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     return obj
 
 
-async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
+async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
     obj: Object | None = await call.consult(find, bucket, key)
     if obj is not None and len(obj.parts) < obj.part_count:
@@ -91,23 +91,23 @@ async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     return obj
 
 
-async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
+async def _select(call: S3Call, bucket: Bucket) -> Selection:
     """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = await whole(call, bucket, call.key)
+    obj = await find_whole(call, bucket, call.key)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
-        conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
+        conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
     except S3Fault as fault:
         if fault.code == "NotModified":
             fault.headers = validators
         raise
-    part = _part(call, obj)
-    span, partial, more = _span(call, obj) if part is None else _span_of_part(obj, part)
+    part = _requested_part(call, obj)
+    span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
     encryption = schemes.parse_stored(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
     headers += encryption.scheme.answer_headers(encryption)
-    headers += metadata.answer_headers(metadata.of_object(obj), call.query)
+    headers += metadata.answer_headers(metadata.parse_stored(obj), call.query)
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(call):
@@ -115,15 +115,15 @@ async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
     call.facts.update(index.object_facts(obj))
     if partial:
         call.facts["range"] = span.content_range
-    return Chosen(obj, encryption, span, partial, headers)
+    return Selection(obj, encryption, span, partial, headers)
 
 
 def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
     """Return the checksum of the bytes that are given: the object's, or that of one part; a range has none."""
-    whole = index.checksum_of(obj.checksum)
+    whole = index.parse_checksum(obj.checksum)
     if part is None or whole is None or not obj.upload_id:
         return whole if part is not None or not partial else None
-    value = index.values_of(part).get(whole.algorithm)
+    value = index.parse_values(part).get(whole.algorithm)
     return None if value is None else Checksum(whole.algorithm, value, whole.kind)
 
 
@@ -131,7 +131,7 @@ def _wants_checksum(call: S3Call) -> bool:
     return (call.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
 
 
-def _part(call: S3Call, obj: Object) -> Part | None:
+def _requested_part(call: S3Call, obj: Object) -> Part | None:
     """Return the part that the request names by its number, which is the one it was uploaded under.
 
     There may be gaps between the numbers, and all operations count alike: UploadPart, ListParts, GetObjectAttributes.
@@ -140,23 +140,23 @@ def _part(call: S3Call, obj: Object) -> Part | None:
         return None
     if call.header(b"range"):
         raise S3Fault("InvalidRequest", _BOTH)
-    number = uploads.number_of(call)
+    number = uploads.part_number(call)
     for part in obj.parts:
         if part.number == number:
             return part
     raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=str(number))
 
 
-def _span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
+def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
     """Return which bytes a request without a part number asks for, and whether they are only some of them."""
     header, validator = call.header(b"range"), call.header(b"if-range")
     if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
-    span = ranges.of(header, obj.size)
+    span = ranges.parse(header, obj.size)
     return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
 
 
-def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
+def _part_span(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
     """Return a part's bytes, whether there are any, and the header that tells how many parts there are."""
     start = sum(before.size for before in obj.parts if before.number < part.number)
     span = Span(start, start + part.size, obj.size)
@@ -165,7 +165,7 @@ def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
 
 
 def _authorize_read(call: S3Call) -> Bucket:
-    bucket = rights.bucket_of_object(call)
+    bucket = rights.authorize_object(call)
     schemes.refuse_on_read(call.request.headers)
     check_version(call.query.get("versionId"))
     if call.caller is None and any(name.startswith("response-") for name in call.query):
@@ -179,7 +179,7 @@ async def get_object(call: S3Call) -> Stream:
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
     bucket = await call.consult(_authorize_read)
-    chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
+    chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
     first = await batches.first()
     status = 206 if chosen.partial else 200
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
@@ -225,7 +225,7 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
 async def head_object(call: S3Call) -> Answer:
     """Give an object's headers; under SSE-KMS the checksum needs kms:Decrypt, all else does not."""
     bucket = await call.consult(_authorize_read)
-    chosen = await _chosen(call, bucket)
+    chosen = await _select(call, bucket)
     encryption = chosen.encryption
     encryption.scheme.check_caller(call)
     if encryption.scheme.checksum_needs_key and _wants_checksum(call):
@@ -239,14 +239,14 @@ _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 async def get_object_attributes(call: S3Call) -> Answer:
     """Give chosen attributes of an object as a document."""
     bucket = await call.consult(_authorize_read)
-    await call.consult(rights.bucket_of_object, "s3:GetObject")
+    await call.consult(rights.authorize_object, "s3:GetObject")
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
-    obj = await whole(call, bucket, call.key)
-    conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
+    obj = await find_whole(call, bucket, call.key)
+    conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
-    checksum = index.checksum_of(obj.checksum)
+    checksum = index.parse_checksum(obj.checksum)
     if encryption.scheme.checksum_needs_key and "Checksum" in asked:
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
     found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}

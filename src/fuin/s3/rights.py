@@ -23,16 +23,16 @@ _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 
 
-def conditions(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
+def condition_facts(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
     """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
 
     A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
     `missing` is the object's key where the right to list decides whether the caller hears that there is no such object.
     """
-    return partial(_add, call, action, bucket, missing)
+    return partial(_add_facts, call, action, bucket, missing)
 
 
-def _add(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
+def _add_facts(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
     known = facts.known
     if bucket is not None:
         known["aws:requestedregion"] = (bucket.region,)
@@ -70,47 +70,47 @@ def _add_signature(call: S3Call, facts: Facts) -> None:
     known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
 
 
-def bucket_for(call: S3Call) -> Bucket:
+def authorize_bucket(call: S3Call) -> Bucket:
     """Return the request's bucket if the caller has the operation's right to it; raises AccessDenied, NoSuchBucket."""
-    return _reach(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
+    return _authorize(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
 
 
-def own_bucket_for(call: S3Call) -> Bucket:
+def authorize_own_bucket(call: S3Call) -> Bucket:
     """Return the request's bucket for an operation on its policy; callers of other accounts get a 405.
 
     So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
     """
-    bucket = bucket_for(call)
+    bucket = authorize_bucket(call)
     if call.account != bucket.account:
         raise S3Fault("MethodNotAllowed", Method=call.request.method, ResourceType="BUCKETPOLICY")
     return bucket
 
 
-def bucket_of_object(call: S3Call, action: str | None = None) -> Bucket:
+def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
     """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
-    return _reach(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
+    return _authorize(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
 
 
-def bucket_of_other(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
+def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
     """Return the bucket of another object than the request's: a copy's source, or one of many to delete."""
-    return _reach(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
+    return _authorize(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
 
 
-def _reach(
+def _authorize(
     call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
     bucket = call.services.store.catalog().bucket(name)
-    facts = conditions(call, action, bucket)
+    facts = condition_facts(call, action, bucket)
     if bucket is None:
         permit_identity(call, action, arn, call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
     _permit(call, action, arn, bucket, facts)
     check_owner(call, bucket, owner_header)
-    call.remember(partial(_reach_again, call, action, bucket, arn, facts))
+    call.remember(partial(_authorize_again, call, action, bucket, arn, facts))
     return bucket
 
 
-def _reach_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
+def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
     """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
     now = call.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
@@ -147,6 +147,6 @@ def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-b
 
 def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = conditions(call, "s3:ListBucket", bucket, missing=key)
+    facts = condition_facts(call, "s3:ListBucket", bucket, missing=key)
     _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)

@@ -18,7 +18,7 @@ _OTHERS = frozenset({
 })  # fmt: skip
 
 
-def of_request(headers: Mapping[bytes, bytes]) -> str | None:
+def parse_request(headers: Mapping[bytes, bytes]) -> str | None:
     """Return what a write's object is labelled, as the index keeps it: None is STANDARD; raises InvalidStorageClass."""
     value = headers.get(HEADER)
     if not value:

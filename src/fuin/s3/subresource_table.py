@@ -68,7 +68,7 @@ TABLE: tuple[Subresource, ...] = (
     Subresource(
         "abac", BUCKET, "GetBucketAbac", root="AbacStatus",
         content=xml.text("Status", "Disabled"),
-        put=Put("PutBucketAbac", kept_settings.attribute_based, checked=False),
+        put=Put("PutBucketAbac", kept_settings.attribute_based_access, checked=False),
     ),
     Subresource(
         "accelerate", BUCKET, "GetBucketAccelerateConfiguration",

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def _authorized_bucket(call: S3Call, row: Subresource) -> Bucket:
     """Return the bucket once the caller has the operation's right to it, or to the object."""
     if row.level == BUCKET:
-        return rights.bucket_for(call)
-    bucket = rights.bucket_of_object(call)
+        return rights.authorize_bucket(call)
+    bucket = rights.authorize_object(call)
     check_version(call.query.get("versionId"))
     return bucket
 
