@@ -11,7 +11,7 @@ NAMES = {s3_encryption.SSE_S3, s3_encryption.SSE_KMS, s3_encryption.SSE_KMS_DSSE
 CONSTANTS = {"SSE_S3", "SSE_KMS", "SSE_KMS_DSSE"}
 VOCABULARY = "access.s3_encryption"
 SCHEMES = "s3.sealing."
-READS_RECORDS = "cli.story"  # which words what the audit log says about a scheme
+READS_RECORDS = "cli.request_story"  # which words what the audit log says about a scheme
 STORE = "store."  # whose columns have the scheme beside the JSON, and whose migrations are never changed
 
 

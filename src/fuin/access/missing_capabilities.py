@@ -1,6 +1,6 @@
 """The capabilities of S3 that this server does not have: one row for each, with all that follows from its absence.
 
-Whoever builds a capability deletes its row. Then its headers are taken, its condition keys are known to come (put them
+To build a capability, delete its row. Then its headers are accepted, its condition keys are known to come (put them
 into `s3_keys.py`), its operations may get a `run` in `s3/operations.py`, and the reference page, the error messages and
 the warnings of `fuin policy lint` no longer speak of it. Code that refuses it imports the row, so it no longer loads,
 and that shows where to build. Tests hold that nothing but its row names a capability.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fuin.gate.http import Request
 
 KEY_LIMIT = 1024  # bytes of UTF-8
-_BUCKET_LIMIT = 255  # characters; no name is longer than 63, and whoever asks leaves it in the audit log
+_BUCKET_LIMIT = 255  # characters; no bucket's name is longer than 63, and the audit log gets what a request names
 _QUERY_LIMIT = 100  # names
 
 
@@ -28,7 +28,7 @@ class Address:
 
     @property
     def level(self) -> str:
-        """Return which level of routes this is: the service, a bucket, an object."""
+        """Return the level of the path: the service, a bucket or an object."""
         if self.key:
             return operation.OBJECT
         return operation.BUCKET if self.bucket else operation.SERVICE
@@ -53,7 +53,7 @@ def check_key(key: str) -> None:
 
 
 def parse_address(request: Request, domains: tuple[str, ...]) -> Address:
-    """Return the address: /bucket/key, or /key when the host is BUCKET.DOMAIN and that domain is one of ours."""
+    """Return the address: /bucket/key, or /key if the host is BUCKET.DOMAIN and the domain is the server's."""
     path = request.path.removeprefix(b"/")
     bucket = hosts.bucket_in_host(request.header(b"host") or "", domains)
     if bucket is None:
@@ -69,7 +69,7 @@ def parse_address(request: Request, domains: tuple[str, ...]) -> Address:
     return address
 
 
-# What a presigned query's own parameters are called; all other x-amz- names in it stand for headers.
+# The parameters of the signature in a presigned query; all other x-amz- names in it are headers.
 _SIGNATURE = frozenset(
     f"x-amz-{name}"
     for name in (
@@ -86,8 +86,8 @@ _IGNORED = _SIGNATURE | {"x-amz-sdk-checksum-algorithm"}
 def headers_in_query(query: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the headers that a presigned URL carries in its query, as SDKs for JavaScript put them there.
 
-    Ignoring them would, for instance, store an object under another encryption than its signer asked for. They pass
-    the checks of an HTTP parser, since what they hold is given out in headers later; raises InvalidArgument.
+    If they were ignored, an object could be stored under another encryption than its signer asked for. They are checked
+    as an HTTP parser checks headers, since later answers repeat their values; raises InvalidArgument.
     """
     if "X-Amz-Signature" not in query:
         return {}

@@ -1,4 +1,4 @@
-"""The parts of an object, as GetObjectAttributes tells of them."""
+"""The parts of an object in the answer of GetObjectAttributes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PARTS_AT_MOST = 1000
 
 
 def object_parts(call: S3Call, obj: Object, checksum: Checksum | None) -> str:
-    """Return the ObjectParts element: how many there are and, under a composite checksum, a page of them.
+    """Return the ObjectParts element: the number of parts and, for a composite checksum, a page of them.
 
-    AWS tells of the single parts only where the object's checksum is made of theirs.
+    AWS lists the parts only if the object's checksum is made from theirs.
     """
     count = xml.text("PartsCount", len(obj.parts))
     if checksum is None or checksum.kind != checksums.COMPOSITE:

@@ -1,4 +1,4 @@
-"""What is set on a bucket: its default encryption and its policy (get, put, delete of each)."""
+"""GET, PUT and DELETE of a bucket's default encryption and of its policy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setti
 
 
 async def get_bucket_encryption(call: S3Call) -> Answer:
-    """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
+    """Return the default encryption: SSE-S3 for a bucket without a setting."""
     default = schemes.bucket_default(await call.consult(rights.authorize_bucket))
     by_default = [xml.text("SSEAlgorithm", default.algorithm)]
     if default.key is not None:
@@ -51,7 +51,7 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
     await call.consult(rights.authorize_bucket)
     default = _default(xml.parse(await documents.read(call), "ServerSideEncryptionConfiguration"))
-    bucket = await call.consult(rights.authorize_bucket)  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
@@ -71,20 +71,20 @@ def _set_encryption(conn: Connection, bucket: Bucket, encryption: str | None) ->
 
 def _default(root: Node) -> BucketDefault:
     """Return the one rule of the document; raises MalformedXML, InvalidArgument, NotImplemented."""
-    root.only("Rule")
-    rules = root.all("Rule")
+    root.refuse_others("Rule")
+    rules = root.find_children("Rule")
     if len(rules) != 1:
         raise S3Fault("MalformedXML")
     rule = rules[0]
-    rule.only(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
-    _check_blocked(rule.one("BlockedEncryptionTypes"))
+    rule.refuse_others(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
+    _check_blocked(rule.find_child("BlockedEncryptionTypes"))
     flag = (rule.get("BucketKeyEnabled") or "false").strip().lower()
-    by_default = rule.one(_ARGUMENT)
+    by_default = rule.find_child(_ARGUMENT)
     if flag not in ("true", "false"):
         raise S3Fault("MalformedXML")
     if by_default is None:
         return BucketDefault(schemes.DEFAULT.name, None, flag == "true")
-    by_default.only("SSEAlgorithm", "KMSMasterKeyID")
+    by_default.refuse_others("SSEAlgorithm", "KMSMasterKeyID")
     algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
     schemes.refuse_dual_layer(algorithm)
     if algorithm is None or algorithm not in schemes.SCHEMES:
@@ -95,10 +95,10 @@ def _default(root: Node) -> BucketDefault:
 
 
 def _check_blocked(node: Node | None) -> None:
-    """Take SSE-C as blocked, which it always is; allowing it (NONE) would need it to be built."""
+    """Accept that SSE-C is blocked, as it always is; NONE would allow it, and it is not built."""
     if node is None:
         return
-    for kind in node.all("EncryptionType"):
+    for kind in node.find_children("EncryptionType"):
         if kind.value == "NONE":
             raise not_implemented(CUSTOMER_KEYS)
         if kind.value != "SSE-C":
@@ -106,7 +106,7 @@ def _check_blocked(node: Node | None) -> None:
 
 
 async def get_bucket_policy(call: S3Call) -> Answer:
-    """Give the bucket policy as it was put."""
+    """Return the bucket policy, byte for byte."""
     bucket = await call.consult(rights.authorize_own_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
@@ -114,7 +114,7 @@ async def get_bucket_policy(call: S3Call) -> Answer:
 
 
 async def get_bucket_policy_status(call: S3Call) -> Answer:
-    """Tell whether the bucket policy is public."""
+    """Say whether the bucket policy is public."""
     bucket = await call.consult(rights.authorize_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
@@ -122,7 +122,7 @@ async def get_bucket_policy_status(call: S3Call) -> Answer:
 
 
 async def put_bucket_policy(call: S3Call) -> Answer:
-    """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
+    """Set the bucket policy; S3 refuses unknown elements, and elements that do not fit together."""
     await call.consult(rights.authorize_own_bucket)
     try:
         text = (await documents.read(call)).decode()
@@ -130,7 +130,7 @@ async def put_bucket_policy(call: S3Call) -> Answer:
         raise Refused("This policy contains invalid Json") from None
     own = ids.bucket_arn(call.bucket)
     policy = check_bucket_policy(text, own)
-    bucket = await call.consult(rights.authorize_own_bucket)  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_own_bucket)  # again: the client may have sent the body slowly
     await call.consult(_check_not_blocked, text)
     await call.consult(_check_principals, tuple(principals_of(policy)))
     policy_warnings.note(call, text, PolicyKind.BUCKET, own)
@@ -140,7 +140,7 @@ async def put_bucket_policy(call: S3Call) -> Answer:
 
 
 def _check_principals(call: S3Call, names: tuple[str, ...]) -> None:
-    """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
+    """Refuse a policy that names a missing principal; the commit checks that again."""
 
     def check() -> None:
         try:
@@ -153,7 +153,7 @@ def _check_principals(call: S3Call, names: tuple[str, ...]) -> None:
 
 
 def _check_not_blocked(call: S3Call, policy: str) -> None:
-    """Refuse a public policy where the bucket blocks those, also by the time that it is stored."""
+    """Refuse a public policy if the bucket blocks them; the commit checks that again."""
     if not public_access.is_public(policy):
         return
 
@@ -169,7 +169,7 @@ def _check_not_blocked(call: S3Call, policy: str) -> None:
 
 
 async def delete_bucket_policy(call: S3Call) -> Answer:
-    """Remove the bucket policy; there may be none."""
+    """Remove the bucket policy; a bucket without one answers the same."""
     bucket = await call.consult(rights.authorize_own_bucket)
     await call.change(_set_policy, bucket, None)
     return empty(204)

@@ -1,4 +1,4 @@
-"""CompleteMultipartUpload: the selection parts become the object, in one write of the index; no data moves."""
+"""CompleteMultipartUpload: the requested parts become the object, in one write of the index; no data moves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PART_AT_LEAST = 5 * MIB  # but for the last
 
 @dataclass(frozen=True, slots=True)
 class RequestedPart:
-    """A part as the request names it, with the checksums that it gives for it."""
+    """A part in the request: its number, its ETag and the checksums that the client expects."""
 
     number: int
     etag: str
@@ -38,7 +38,7 @@ class RequestedPart:
 
 
 async def complete_multipart_upload(call: S3Call) -> Answer:
-    """Make the requested parts the object; asked again after it has succeeded, it answers the same."""
+    """Make the requested parts the object; a retry after a success gets the same answer."""
     bucket = await call.consult(rights.authorize_object)
     schemes.refuse_customer_keys(call.request.headers)
     condition = conditions.parse_write(call.header)
@@ -89,7 +89,7 @@ def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPar
 
 
 async def _answer_retry(call: S3Call, bucket: Bucket) -> Answer:
-    """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
+    """Answer a retry whose first attempt has succeeded; raises NoSuchUpload for an unknown upload."""
     upload_id = call.query["uploadId"]
     done = await call.services.store.read(rows.find_completed, upload_id, call.object_name)
     if done is None:
@@ -124,7 +124,7 @@ def _parse_parts(body: bytes) -> list[RequestedPart]:
     """Return the parts of the request, in ascending order; raises MalformedXML, InvalidPartOrder."""
     root = xml.parse(body, "CompleteMultipartUpload")
     requested: list[RequestedPart] = []
-    for node in root.all("Part"):
+    for node in root.find_children("Part"):
         number, etag = whole_number((node.get("PartNumber") or "").strip(), 0, 99_999), node.get("ETag")
         if number is None or etag is None:
             raise S3Fault("MalformedXML")
@@ -181,7 +181,7 @@ def _sent_algorithm(call: S3Call) -> checksums.Algorithm | None:
 
 
 def _object_checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
-    """Return the object's checksum from the parts'; raises BadDigest when the request told another."""
+    """Return the object's checksum, made from the parts'; raises BadDigest if the request has another."""
     algorithm = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
     kind = upload.checksum_type or FULL_OBJECT
     asked = call.header(b"x-amz-checksum-type")
@@ -198,6 +198,6 @@ def _object_checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> C
 
 
 def _multipart_etag(parts: tuple[Part, ...]) -> str:
-    """Return the ETag of an object in parts: under KMS the parts' are random, and so this is, too."""
+    """Return the ETag, made from those of the parts, as S3 does."""
     digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
     return f"{digest.hexdigest()}-{len(parts)}"

@@ -24,7 +24,7 @@ class Conditions:
 
 
 def _parse_time(value: str | None) -> float | None:
-    """Return an HTTP date as seconds since 1970; one that is no date is ignored (RFC 9110 13.1.3)."""
+    """Return an HTTP date as seconds since 1970; RFC 9110 13.1.3: any other text is ignored."""
     if value is None:
         return None
     try:
@@ -35,7 +35,7 @@ def _parse_time(value: str | None) -> float | None:
 
 
 def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Conditions:
-    """Return a request's conditions; `prefix` is x-amz-copy-source- for those on a copy's source."""
+    """Return a request's conditions; with the prefix x-amz-copy-source- they are on a copy's source."""
     return Conditions(
         header(prefix + b"if-match"),
         header(prefix + b"if-none-match"),
@@ -49,14 +49,14 @@ def _strip_quotes(etag: str) -> str:
 
 
 def names_etag(header: str, etag: str) -> bool:
-    """Tell whether a list of ETags, or `*`, names this one."""
+    """Return whether a list of ETags, or `*`, names this one."""
     return any(_strip_quotes(entry) in {"*", etag} for entry in header.split(","))
 
 
 def is_unchanged(validator: str, etag: str, modified: float) -> bool:
-    """Tell whether If-Range names the object as it is: by its ETag, compared strongly, or its exact Last-Modified.
+    """Return whether If-Range names the current object: by its ETag, compared strongly, or its exact Last-Modified.
 
-    Else what the client has is of another object, and a range of this one would not go with it (RFC 9110 13.1.5).
+    Otherwise the client has bytes of another object, and a range of this one would not fit (RFC 9110 13.1.5).
     """
     given = validator.strip()
     return given in {f'"{etag}"', etag} or _parse_time(given) == int(modified)
@@ -85,7 +85,7 @@ def check_read(conditions: Conditions, etag: str, modified: float) -> None:
 
 
 def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
-    """Raise PreconditionFailed unless the copy's source is what its caller expects; there is no 304 here."""
+    """Raise PreconditionFailed if the copy's source is not what the caller expects; a copy has no 304."""
     try:
         check_read(conditions, etag, modified)
     except S3Fault as fault:
@@ -95,14 +95,14 @@ def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WriteCondition:
-    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), as the store takes it."""
+    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), in the store's form."""
 
     if_none_match: str | None
     if_match: str | None
 
 
 def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
-    """Return a write's condition; If-None-Match takes nothing but `*`, as in S3."""
+    """Return a write's condition; the only value of If-None-Match is `*`, as in S3."""
     none_match, match = header(b"if-none-match"), header(b"if-match")
     if none_match is not None and _strip_quotes(none_match) != "*":
         raise S3Fault(

@@ -1,4 +1,4 @@
-"""CopyObject: the source is opened as the caller and sealed again under a new data key, bound to the new name."""
+"""CopyObject: the source is decrypted by the caller's rights, and encrypted again under a new data key and name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _FORM = "Copy Source must mention the source bucket and key: sourcebucket/source
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
-    """What a copy takes: an object as it is now, and which of its bytes."""
+    """The source of a copy: the current object, and a span of its bytes."""
 
     bucket: Bucket
     obj: Object
@@ -63,16 +63,16 @@ class CopySource:
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan(CopySource):
-    """What CopyObject makes of its source: the columns of its metadata, and the checksum to be kept."""
+    """What CopyObject makes of its source: the metadata's columns and the checksum algorithm of the copy."""
 
     columns: tuple[str, str]
     algorithm: Algorithm
 
 
 def authorize_source(call: S3Call) -> tuple[Bucket, str]:
-    """Return the bucket and key that x-amz-copy-source names, once the caller may read there (s3:GetObject).
+    """Return the bucket and key of x-amz-copy-source if the caller has s3:GetObject on it.
 
-    The right to the object's key is asked for when it is opened.
+    The right to the KMS key is asked for when the source is opened.
     """
     schemes.refuse_customer_keys(call.request.headers)
     bucket_name, key = _parse_source(call.request.headers[_HEADER])
@@ -82,7 +82,7 @@ def authorize_source(call: S3Call) -> tuple[Bucket, str]:
 
 
 async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> CopySource:
-    """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
+    """Return the current source if its conditions hold; `span_of` gives the span for a size."""
     obj = await reads.find_whole(call, bucket, key)
     conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     span = span_of(obj.size)
@@ -91,9 +91,9 @@ async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[
 
 
 def _parse_source(raw: bytes) -> tuple[str, str]:
-    """Return bucket and key of a copy source, encoded as a form is (a plus is a space), maybe with slash and version.
+    """Return bucket and key of a copy source, which is form-encoded (a plus is a space).
 
-    So do URLEncoder of Java and urlencode of PHP write it, and so does S3 read it.
+    URLEncoder of Java and urlencode of PHP write it so, and S3 reads it so. A slash may begin it, a version end it.
     """
     path, _, version = raw.replace(b"+", b" ").partition(b"?versionId=")
     check_version(addressing.decode(version) or None)
@@ -117,7 +117,7 @@ def _check_size(call: S3Call, size: int) -> None:
 async def reseal(
     call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
 ) -> Stored:
-    """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
+    """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 
     Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
     """
@@ -130,7 +130,7 @@ async def reseal(
 
 
 async def copy_object(call: S3Call) -> Answer:
-    """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
+    """Copy an object of up to 5 GiB, with its metadata or new metadata, under an encryption of its own."""
     bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
@@ -159,7 +159,7 @@ async def copy_object(call: S3Call) -> Answer:
 async def _make_plan(
     call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition
 ) -> CopyPlan:
-    """Return what the copy is to be, after every check that needs no key."""
+    """Return the plan of the copy, after every check that needs no key."""
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
     columns = _metadata_columns(call, source.obj)
@@ -177,7 +177,7 @@ def copy_result(root: str, obj: Object, checksum: Checksum | None, headers: Head
 
 
 def _replaces_metadata(call: S3Call) -> bool:
-    """Tell whether the copy gets metadata of its own."""
+    """Return whether the copy gets metadata of its own."""
     directive = call.header(b"x-amz-metadata-directive") or "COPY"
     if directive not in ("COPY", "REPLACE"):
         raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
@@ -185,11 +185,11 @@ def _replaces_metadata(call: S3Call) -> bool:
 
 
 def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
-    """Refuse to copy an object onto itself when nothing would change by it.
+    """Refuse to copy an object onto itself if that would change nothing.
 
-    AWS takes any of what is named here for a change, also a bucket's default that was put and is the same as before
+    For AWS, each of these is a change, even a default encryption of the bucket that is the same as before
     (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
-    against AWS); a checksum algorithm alone is none.
+    against AWS); a checksum algorithm alone is not.
     """
     if _replaces_metadata(call) or (source.bucket, source.key) != (call.bucket, call.key):
         return
@@ -202,14 +202,14 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
 
 
 def _metadata_columns(call: S3Call, source: Object) -> tuple[str, str]:
-    """Return the metadata's columns: the source's, or with REPLACE the request's."""
+    """Return the metadata's columns: the source's, or the request's if the directive is REPLACE."""
     if _replaces_metadata(call):
         return metadata.parse_request(call.request.headers).columns()
     return source.headers, source.metadata
 
 
 def _checksum_algorithm(call: S3Call, source: Object) -> Algorithm:
-    """Return the checksum to keep: the one asked for, else the source's own kind, of the whole object."""
+    """Return the copy's checksum algorithm: the requested one, or the source's own."""
     asked = call.header(b"x-amz-checksum-algorithm")
     if asked is not None:
         return checksums.find_algorithm(asked, "x-amz-checksum-algorithm")

@@ -1,4 +1,4 @@
-"""In which form a body comes, how long it is to be, and which digests its sender promises; no body is read here.
+"""What a request declares about its body: the form, the length and the digests. No body is read here.
 
 Forms (x-amz-content-sha256): the SHA-256 of the whole body, UNSIGNED-PAYLOAD, signed chunks, unsigned chunks with a
 trailer. Checksums come as a header or as a trailer of a chunked body; Content-MD5 goes with any form.
@@ -36,10 +36,10 @@ _NO_VALUE = (
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a request says of its body: `length` counts content, without the chunks' lines.
+    """What a request declares about its body; `length` counts the content, without the chunks' lines.
 
-    `sha256` is the signed hash of the whole body, or None; `checksum` is the algorithm whose value comes, `value` that
-    value where it is a header, None where it is a trailer.
+    `sha256` is the signed hash of the whole body, or None. `checksum` is the algorithm of the client's checksum, and
+    `value` its value in a header, or None if it comes in a trailer.
     """
 
     length: int
@@ -51,15 +51,15 @@ class Declaration:
 
     @property
     def is_chunked(self) -> bool:
-        """Tell whether the body is aws-chunked."""
+        """Return whether the body is aws-chunked."""
         return self.form.startswith("STREAMING-")
 
 
 def parse_declaration(call: S3Call, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Declaration:
-    """Return a request's declaration; raises S3Fault for one that is missing, malformed or beyond `limit` bytes.
+    """Return a request's declaration; raises S3Fault if it is missing, malformed or over `limit` bytes.
 
-    `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3);
-    `of_object` leaves checksum headers alone, since they speak of an object and not of this body.
+    With `may_be_empty`, a request without a length has no body, as HTTP says (RFC 9112 6.3). With `of_object`, checksum
+    headers are about an object and not about this body, so they are left out.
     """
     headers = call.request.headers
     form = (
@@ -116,7 +116,7 @@ def _md5(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | None, bytes | None]:
-    """Return the algorithm whose value the request brings, and the value unless it is a trailer."""
+    """Return the algorithm of the client's checksum, and its value unless that is a trailer."""
     sent = checksums.algorithms_of_headers(headers)
     names = headers.get(_TRAILER, b"").lower().split(b",") if form in streaming.FORMS else []
     trailing = checksums.algorithms_of_headers(name.strip() for name in names)
@@ -137,7 +137,7 @@ def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | No
 
 
 def new_decoder(call: S3Call, declaration: Declaration) -> streaming.ChunkedBody | None:
-    """Return what takes an aws-chunked body apart, or None for a plain one; raises InvalidRequest."""
+    """Return the decoder of an aws-chunked body, or None for a plain body; raises InvalidRequest."""
     if not declaration.is_chunked:
         return None
     if call.caller is not None:

@@ -1,4 +1,4 @@
-"""The digests that run over a body while it passes, each at most once, and the check of what was promised."""
+"""The digests of a body, which are computed while it passes, and their check against the request's declaration."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MD5, SHA256 = "MD5", "SHA256"
 
 
 class Digests:
-    """The running digests of one body. Nothing is computed that nobody asked for: digests cost more than encryption.
+    """The running digests of one body. Only digests that somebody needs are computed: they cost more than encryption.
 
-    `algorithms` are the checksums to be kept, `etag` tells whether the ETag is the MD5 (SSE-S3 only).
+    `algorithms` are the checksums to store; `etag` is True if the ETag is the MD5.
     """
 
     def __init__(self, declaration: Declaration | None, algorithms: Iterable[Algorithm], *, etag: bool) -> None:
@@ -50,11 +50,11 @@ class Digests:
         return self._running[MD5].digest().hex()
 
     def values(self) -> dict[str, str]:
-        """Return the kept checksums in base64, by algorithm."""
+        """Return the checksums to store, in base64, by algorithm."""
         return {algorithm.name: checksums.encode(self._running[algorithm.name].digest()) for algorithm in self._kept}
 
     def check(self, trailers: Mapping[str, str]) -> None:
-        """Compare with what was promised; raises XAmzContentSHA256Mismatch or BadDigest."""
+        """Compare with the declaration; raises XAmzContentSHA256Mismatch or BadDigest."""
         declaration = self._promise
         if declaration is None:
             return

@@ -1,4 +1,4 @@
-"""Small bodies that are documents (XML, policies), whole in memory, with every digest that came along checked."""
+"""Bodies that are documents (XML, policies): read into memory, with every digest of the request checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-check
 async def read(call: S3Call, *, of_object: bool = False) -> bytes:
     """Return the request's body, which must bring Content-MD5 or a checksum where the service model says so.
 
-    `of_object` says that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
+    With `of_object`, checksum headers are about an object, not about this body (CompleteMultipartUpload).
 
     Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
     """

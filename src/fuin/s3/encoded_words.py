@@ -23,14 +23,14 @@ _REPLACEMENT = "\ufffd"
 
 
 def header_value(value: str) -> str:
-    """Return a stored value as it goes out in a header; `value` is the Latin-1 text of the bytes that came in."""
+    """Return a stored value for a header; `value` is the Latin-1 text of the client's bytes."""
     if value.isascii() and value.isprintable() and "=?" not in value:  # nearly all of them
         return value
     return encode(decode(_client_text(value)))
 
 
 def _client_text(value: str) -> str:
-    """Return what a client meant by the bytes: UTF-8 or, where they are none, Latin-1, which is HTTP's old rule."""
+    """Return the client's text: its bytes as UTF-8, or else as Latin-1, which is HTTP's old rule."""
     try:
         return value.encode("latin-1").decode()
     except UnicodeDecodeError:
@@ -38,10 +38,12 @@ def _client_text(value: str) -> str:
 
 
 def decode(text: str) -> str:
-    """Return a text with its encoded words taken apart; what is not well-formed stays as it is."""
+    """Return a text with its encoded words decoded; malformed words stay as they are."""
     if "=?" not in text:
         return text
-    return _WORD.sub(_decode_word, _BETWEEN.sub(r"\1", text))  # white space between two words is none (section 6.2)
+    return _WORD.sub(
+        _decode_word, _BETWEEN.sub(r"\1", text)
+    )  # white space between two words does not count (section 6.2)
 
 
 def _decode_word(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""S3's errors: their codes, statuses and texts, and how every other error becomes one of them, once.
+"""S3's errors: their codes, statuses and texts, and the one place where every other error becomes one of them.
 
 Source: Amazon S3 API Reference, "Error responses"; texts recorded from AWS where the facts hold them.
 """
@@ -156,7 +156,7 @@ FAULTS: Mapping[str, FaultRow] = {
     ),
 }
 
-# Why authentication failed: the code, and a text where S3's own says more than the reason's detail.
+# By the reason of a failed authentication: the code, and S3's text if it says more than the reason's detail.
 AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
     AuthReason.MISSING: ("AccessDenied", "Access Denied"),
     AuthReason.MALFORMED: ("AuthorizationHeaderMalformed", None),
@@ -174,7 +174,7 @@ AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
 
 
 class S3Fault(Fault):
-    """An error answer of S3; `details` become further elements of the XML, in their order."""
+    """An error of S3; `details` are further elements of its XML, in their order."""
 
     table = FAULTS
 
@@ -222,9 +222,9 @@ def _store_fault(error: store.StoreRefusal) -> S3Fault:
 
 
 def from_error(error: Exception, request_id: str) -> S3Fault:
-    """Return the S3 error for any exception; what nobody foresaw is InternalError, logged by its request id.
+    """Return the S3 error for any exception; an unexpected one is InternalError, and logged with its request id.
 
-    The log holds the exception's type and place, never its values, which might be a client's data.
+    The log gets the exception's type and place, never its values, which may be a client's data.
     """
     match error:
         case S3Fault():
@@ -266,7 +266,7 @@ def _place(error: Exception) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Return what a request said, cut: escaped, 32 KiB of `&` would be five times as long in the answer."""
+    """Return a request's text, shortened: 32 KiB of `&` would be five times as long when escaped."""
     return text if len(text) <= _SAID_AT_MOST else f"{text[:_SAID_AT_MOST]}…"
 
 

@@ -1,6 +1,6 @@
-"""What an HTTP header field may hold (RFC 9110 section 5), for those that have not been through an HTTP parser.
+"""Valid names and values of HTTP headers (RFC 9110 section 5), for those that no HTTP parser has checked.
 
-A presigned query stands for headers and may set some of the answer; what it says goes into headers of later answers.
+A presigned query may have headers, and set headers of the answer; later answers repeat them.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from fuin.s3.faults import S3Fault, invalid_argument
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # section 5.6.2
 _CONTROLS = bytes(byte for byte in (*range(0x20), 0x7F) if byte != 0x09)  # section 5.5
-_SHOWN = 100  # characters of what is wrong in the answer
+_SHOWN = 100  # characters of a wrong value in the answer
 _NOT_LATIN = "Header value cannot be represented using ISO-8859-1."
 
 
 def is_name(name: bytes) -> bool:
-    """Tell whether a header may have this name."""
+    """Return whether a header may have this name."""
     return bool(name) and not name.translate(None, _TOKEN)
 
 
@@ -35,7 +35,7 @@ def parse_value(name: str, text: str) -> bytes:
 
 
 def check_answer_value(name: str, text: str) -> None:
-    """Raise InvalidArgument for a value that the answer cannot give in a header: in Latin-1, on one line."""
+    """Raise InvalidArgument unless a header of the answer can have the value: Latin-1, on one line."""
     try:
         raw = text.encode("latin-1")
     except UnicodeEncodeError:
@@ -45,5 +45,5 @@ def check_answer_value(name: str, text: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return a text for the answer's XML, which cannot hold controls either."""
+    """Return a text for the answer's XML, which cannot have control characters either."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text[:_SHOWN])

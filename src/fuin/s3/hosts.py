@@ -1,4 +1,4 @@
-"""Virtual hosting: the bucket stands in the host, below a domain that the server was told is its own.
+"""Virtual hosting: the bucket is in the host, below a domain of the server (`--s3-domain`).
 
 Amazon S3 User Guide, "Virtual hosting of general purpose buckets". A host is not guessed at: read in the other style, a
 request would be for another bucket, and its signature would hold.

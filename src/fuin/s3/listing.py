@@ -30,7 +30,7 @@ _TOKEN = b"1"  # the version of what a continuation token holds
 
 
 class Names:
-    """Writes names as they are, or percent-encoded where the client asked for it."""
+    """Writes names as they are, or percent-encoded if the client asks for that."""
 
     def __init__(self, call: S3Call) -> None:
         kind = call.query.get("encoding-type") or None
@@ -39,11 +39,11 @@ class Names:
         self._encoded = kind is not None
 
     def element(self, name: str, value: str) -> str:
-        """Return an element that holds a key, prefix, marker or delimiter."""
+        """Return the element of a key, prefix, marker or delimiter."""
         return xml.text(name, quote(value, safe="/-_.~*") if self._encoded else value)
 
     def encoding(self) -> str:
-        """Return the element that tells of the encoding."""
+        """Return the element that names the encoding."""
         return xml.text("EncodingType", "url") if self._encoded else ""
 
 
@@ -64,7 +64,7 @@ def new_token(last: str) -> str:
 
 
 def parse_token(token: str) -> str:
-    """Return where a token continues; raises InvalidArgument."""
+    """Return the key or prefix after which a token continues; raises InvalidArgument."""
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
         if raw.startswith(_TOKEN):

@@ -1,4 +1,4 @@
-"""What a client stores beside the bytes: x-amz-meta- and standard headers; and the headers that are refused."""
+"""The metadata of an object: x-amz-meta- and standard headers; and the headers of missing capabilities."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Headers by lower-case name, values as Latin-1 text of the bytes that came.
+    """Headers by lower-case name; values are the Latin-1 text of the client's bytes.
 
-    Those of `meta` are read by `encoded_words` when they are given out.
+    Answers write those of `meta` by `encoded_words`.
     """
 
     headers: dict[str, str]
@@ -48,7 +48,7 @@ class Metadata:
 
 
 def parse_request(headers: Mapping[bytes, bytes]) -> Metadata:
-    """Return what a write gives to be kept; raises MetadataTooLarge."""
+    """Return the metadata that a write stores; raises MetadataTooLarge."""
     kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if headers.get(name)}
     encoding = kept.pop("content-encoding", None)
     if encoding is not None:  # aws-chunked is the transfer's, not the object's
@@ -69,12 +69,12 @@ def parse_request(headers: Mapping[bytes, bytes]) -> Metadata:
 
 
 def parse_stored(obj: Object) -> Metadata:
-    """Return what was kept with an object."""
+    """Return an object's metadata."""
     return Metadata(_decode(obj.headers), _decode(obj.metadata))
 
 
 def check_supported(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse headers of a write whose meaning is not built, rather than pretend: tags, locks, redirects.
+    """Refuse a write with a header of a missing capability, since ignoring it would pretend to have it.
 
     Empty ones ask for nothing, and SDKs send them for empty strings.
     """
@@ -100,7 +100,7 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
 
 
 def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return x-amz-meta- headers; names that no header can have, which were taken once, are counted as S3 does."""
+    """Return x-amz-meta- headers; names that no header can have, which were accepted once, are counted as S3 does."""
     found = []
     for name, value in meta.items():
         header = META + name.encode("latin-1")

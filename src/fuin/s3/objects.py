@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 DELETES_AT_MOST = 1000
-_AT_ONCE = 64  # keys whose rights are asked for in one turn of the event loop
+_AT_ONCE = 64  # keys that are authorized in one turn of the event loop
 
 
 def new_sealer(call: S3Call, new_key: NewDataKey) -> Sealer:
@@ -95,7 +95,7 @@ def whole_object(
     columns: tuple[str, str],
     storage_class: str | None,
 ) -> Object:
-    """Return the row of the request's object, which is one message; `columns` are its headers and metadata."""
+    """Return the row of the request's object, which is one blob; `columns` are its headers and metadata."""
     etag = encryption.scheme.etag(stored.md5)
     headers, user_metadata = columns
     return Object(
@@ -123,7 +123,7 @@ def checksum_headers(checksum: Checksum | None) -> Headers:
 
 
 def check_version(version: str | None) -> None:
-    """Take no version but `null`: buckets have no versions here."""
+    """Refuse every version but `null`: buckets have no versions here."""
     if version not in (None, "", "null"):
         raise S3Fault(
             "InvalidArgument", "Invalid version id specified", ArgumentName="versionId", ArgumentValue=version
@@ -131,7 +131,7 @@ def check_version(version: str | None) -> None:
 
 
 async def delete_object(call: S3Call) -> Answer:
-    """Remove an object; one that does not exist is removed as well, as S3 has it."""
+    """Remove an object; without such an object the answer is the same, as in S3."""
     bucket = await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
@@ -151,9 +151,9 @@ def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) ->
 
 
 async def delete_objects(call: S3Call) -> Answer:
-    """Remove up to 1,000 objects, each with the caller's right to that one; the answer tells of each.
+    """Remove up to 1,000 objects, each by the caller's right to it; the answer lists each one.
 
-    The record names them all, by the decision about each, before any is removed.
+    Before any is removed, the record has the decision about each, and so names them all.
     """
     bucket = await call.consult(_existing_bucket)
     wanted, quiet = await lists.beside(call, _parse_keys, await documents.read(call))
@@ -189,12 +189,12 @@ def _existing_bucket(call: S3Call) -> Bucket:
 
 
 def _parse_keys(body: bytes) -> tuple[list[str], bool]:
-    """Return the keys, each once, and whether only errors are to be told."""
+    """Return the keys, each once, and whether the answer has errors only."""
     root = xml.parse(body, "Delete")
-    root.only("Object", "Quiet")
+    root.refuse_others("Object", "Quiet")
     keys: list[str] = []
-    for node in root.all("Object"):
-        node.only("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
+    for node in root.find_children("Object"):
+        node.refuse_others("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
         key = node.get("Key")
         if not key:
             raise S3Fault("MalformedXML")

@@ -1,4 +1,4 @@
-"""UploadPart and UploadPartCopy: one message a part, under the upload's data key."""
+"""UploadPart and UploadPartCopy: each part is one blob, under the upload's data key."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def upload_part(call: S3Call) -> Answer:
 
 
 def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
-    """Return what is to be computed: the upload's own algorithm, and the one that the request brings a value of."""
+    """Return the algorithms to compute: the upload's own, and the one of the client's checksum."""
     declared = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
     if sent is None:
         return [declared]
@@ -63,7 +63,7 @@ def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
 
 
 async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) -> Sealer:
-    """Return what encrypts the part, bound to the object's name; the data key is dropped when it returns."""
+    """Return the sealer of the part, bound to the object's name; the data key is dropped on return."""
     frame_length = call.services.settings.frame_length
     call.facts.update(part=uploads.part_number(call), frameLength=frame_length)
     data_key = await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
@@ -71,7 +71,7 @@ async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) ->
 
 
 async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: Stored) -> Part:
-    """Make the part known to the index, in place of an earlier one of its number."""
+    """Put the part into the index, in place of an earlier one with its number."""
     part = index.new_part(stored, number, encryption.scheme.etag(stored.md5), call.now)
     replaced = await index.commit(call, [part.blob], rows.put_part, upload.upload_id, part)
     call.replaced += replaced
@@ -82,7 +82,7 @@ async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, numbe
 
 
 async def upload_part_copy(call: S3Call) -> Answer:
-    """Store a part that is copied from an object, or a range of one; both keys are asked for as the caller."""
+    """Store a part that is copied from an object, or a range of one; the caller needs the right to both keys."""
     bucket = await call.consult(rights.authorize_object)
     number = uploads.part_number(call)
     upload = await call.consult(uploads.find)

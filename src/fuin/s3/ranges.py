@@ -32,7 +32,7 @@ class Span:
 
 
 def parse(header: str | None, size: int) -> Span | None:
-    """Return the span that a Range header asks for, or None when the whole object is to be sent.
+    """Return the span that a Range header asks for, or None for the whole object.
 
     No header, another unit, more than one range and anything malformed mean the whole object (RFC 9110 14.2; S3 has no
     multipart ranges). Raises InvalidRange (416) when the range lies beyond the object.

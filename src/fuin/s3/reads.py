@@ -48,7 +48,7 @@ _BOTH = "Cannot specify both Range header and partNumber query parameter"
 
 
 class SelectedBytes(Protocol):
-    """Bytes of an object that a request wants to have opened."""
+    """An object, and the span of its bytes that is to be opened."""
 
     @property
     def obj(self) -> Object:
@@ -56,7 +56,7 @@ class SelectedBytes(Protocol):
 
     @property
     def span(self) -> Span:
-        """Return which of its bytes."""
+        """Return the span of its bytes."""
 
 
 W = TypeVar("W", bound=SelectedBytes)
@@ -64,7 +64,7 @@ W = TypeVar("W", bound=SelectedBytes)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a GET or HEAD is to give: bytes of an object; `partial` makes it a 206."""
+    """The bytes of an object that a GET or HEAD returns; a `partial` answer is a 206."""
 
     obj: Object
     encryption: StoredEncryption
@@ -92,7 +92,7 @@ async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
 
 
 async def _select(call: S3Call, bucket: Bucket) -> Selection:
-    """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
+    """Return the selection that the request asks for; raises 304, 404, 412 and 416 answers."""
     obj = await find_whole(call, bucket, call.key)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
@@ -119,7 +119,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
 
 
 def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
-    """Return the checksum of the bytes that are given: the object's, or that of one part; a range has none."""
+    """Return the checksum of the selected bytes: the object's, or that of one part; a range has no checksum."""
     whole = index.parse_checksum(obj.checksum)
     if part is None or whole is None or not obj.upload_id:
         return whole if part is not None or not partial else None
@@ -132,9 +132,9 @@ def _wants_checksum(call: S3Call) -> bool:
 
 
 def _requested_part(call: S3Call, obj: Object) -> Part | None:
-    """Return the part that the request names by its number, which is the one it was uploaded under.
+    """Return the part with the request's part number, which is the number of its upload.
 
-    There may be gaps between the numbers, and all operations count alike: UploadPart, ListParts, GetObjectAttributes.
+    There may be gaps between the numbers. UploadPart, ListParts and GetObjectAttributes use the same numbers.
     """
     if "partNumber" not in call.query:
         return None
@@ -148,7 +148,7 @@ def _requested_part(call: S3Call, obj: Object) -> Part | None:
 
 
 def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
-    """Return which bytes a request without a part number asks for, and whether they are only some of them."""
+    """Return the span of a request without a part number, whether it is partial, and more headers."""
     header, validator = call.header(b"range"), call.header(b"if-range")
     if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
@@ -157,7 +157,7 @@ def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
 
 
 def _part_span(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
-    """Return a part's bytes, whether there are any, and the header that tells how many parts there are."""
+    """Return a part's span, whether it is partial, and the header with the number of parts."""
     start = sum(before.size for before in obj.parts if before.number < part.number)
     span = Span(start, start + part.size, obj.size)
     more: Headers = [(b"x-amz-mp-parts-count", str(len(obj.parts)).encode())] if obj.upload_id else []
@@ -174,7 +174,7 @@ def _authorize_read(call: S3Call) -> Bucket:
 
 
 async def get_object(call: S3Call) -> Stream:
-    """Give an object, or a range or part of it, decrypted frame by frame; kms:Decrypt is asked for as the caller.
+    """Return an object, or a range or part of it, decrypted frame by frame; under SSE-KMS the caller needs kms:Decrypt.
 
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
@@ -223,7 +223,7 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
 
 
 async def head_object(call: S3Call) -> Answer:
-    """Give an object's headers; under SSE-KMS the checksum needs kms:Decrypt, all else does not."""
+    """Return an object's headers; under SSE-KMS the checksum needs kms:Decrypt, nothing else does."""
     bucket = await call.consult(_authorize_read)
     chosen = await _select(call, bucket)
     encryption = chosen.encryption
@@ -237,7 +237,7 @@ _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 
 async def get_object_attributes(call: S3Call) -> Answer:
-    """Give chosen attributes of an object as a document."""
+    """Return the requested attributes of an object as a document."""
     bucket = await call.consult(_authorize_read)
     await call.consult(rights.authorize_object, "s3:GetObject")
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}

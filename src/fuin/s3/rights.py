@@ -1,4 +1,4 @@
-"""Who may do what to a bucket or an object: one call to the gate for each right, and rights come before existence."""
+"""Rights to buckets and objects: one question to the gate for each, before anybody learns whether they exist."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 
 
 def condition_facts(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
-    """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
+    """Return the function that adds S3's condition keys to the facts of an action, once a condition asks.
 
-    A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
-    `missing` is the object's key where the right to list decides whether the caller hears that there is no such object.
+    The Region of an existing `bucket` is its own: a signature may be for any here, where AWS accepts only the bucket's.
+    `missing` is the key of a missing object, if the right to list decides whether the caller hears that it is missing.
     """
     return partial(_add_facts, call, action, bucket, missing)
 
@@ -56,7 +56,7 @@ def _add_facts(call: S3Call, action: str, bucket: Bucket | None, missing: str | 
 
 
 def _add_signature(call: S3Call, facts: Facts) -> None:
-    """Add how and when the request was signed, and the hash of the payload or what stands for it."""
+    """Add how and when the request was signed, and its x-amz-content-sha256."""
     known = facts.known
     if call.caller is None:
         declared = call.header(b"x-amz-content-sha256")
@@ -92,7 +92,7 @@ def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
 
 
 def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
-    """Return the bucket of another object than the request's: a copy's source, or one of many to delete."""
+    """Return the bucket of another object than the request's: the source of a copy, or one of many to delete."""
     return _authorize(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
 
 
@@ -111,7 +111,7 @@ def _authorize(
 
 
 def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
-    """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
+    """Check a right to a bucket again; raises NoSuchBucket if it was removed, even if another has its name now."""
     now = call.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
         raise S3Fault("NoSuchBucket", BucketName=bucket.name)
@@ -119,10 +119,10 @@ def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts:
 
 
 def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
-    """Check a right to a bucket or an object; whose account has not the bucket is told nothing of why not.
+    """Check a right to a bucket or an object; callers of other accounts do not learn the reason of a refusal.
 
-    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Else those of other accounts would learn by
-    denials of their own, that depend on it, whose bucket it is.
+    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Otherwise they could find out whose bucket it
+    is, by policies of their own that deny by the owner.
     """
     restricted = call.account != bucket.account and _is_restricted(bucket)
     try:
@@ -137,7 +137,7 @@ def _is_restricted(bucket: Bucket) -> bool:
 
 
 def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
-    """Raise AccessDenied when the request expects the bucket to be another account's, or what is none's (400)."""
+    """Raise AccessDenied if the request expects another owner, or a 400 if that is not an account's id."""
     expected = call.header(header)
     if expected is not None and not _ACCOUNT.fullmatch(expected):
         raise S3Fault("InvalidBucketOwnerAWSAccountID")

@@ -1,4 +1,4 @@
-"""Sub-resources of buckets and objects that are only read, removed, or set to what holds here: one table.
+"""The table of sub-resources that are only read, removed, or set to the value that every bucket has here.
 
 Source: Amazon S3 API Reference, each operation's page and its errors. Most answers say that nothing is set. They are
 true, and clients read them before anything else.
@@ -25,9 +25,9 @@ _LAST_PAGE = xml.text("IsTruncated", False)
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What is put: `take` looks at the document's root and returns what to keep, as JSON, or None for nothing.
+    """A PUT: `take` gets the document's root and returns the JSON to store, or None to store nothing.
 
-    `checked` documents must bring Content-MD5 or a checksum, as S3's model says.
+    A `checked` document needs Content-MD5 or a checksum, as S3's model says.
     """
 
     operation: str
@@ -38,7 +38,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """What is removed; `absent` is the error for what is not set, where S3 has one."""
+    """A DELETE; `absent` is the error for a setting that is not set, if S3 has one."""
 
     operation: str
     absent: str = ""
@@ -46,17 +46,17 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Subresource:
-    """One sub-resource, `name` in the query, which is also the name of what is kept.
+    """One sub-resource; `name` is its name in the query, and that of the stored setting.
 
-    `get` is the operation that reads it. While nothing is kept, it answers with the
-    error `unset`, or else with the document `root` and its `content`. `show` writes what is kept.
+    `get` is the operation that reads it. If nothing is stored, it answers with the error `unset`, or with the document
+    `root` and its `content`. `show` writes a stored setting.
     """
 
     name: str
     level: str
     get: str
     unset: str = ""
-    text: str | None = None  # of the error, where the code's own will not do
+    text: str | None = None  # of the error, instead of the code's own
     root: str = ""
     content: str = ""
     show: Callable[[str], str] | None = None

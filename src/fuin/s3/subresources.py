@@ -36,7 +36,7 @@ def _authorized_bucket(call: S3Call, row: Subresource) -> Bucket:
 
 
 async def get(row: Subresource, call: S3Call) -> Answer:
-    """Give what is kept, or what S3 answers while nothing is set."""
+    """Return the stored setting, or the answer of S3 if nothing is set."""
     bucket = await call.consult(_authorized_bucket, row)
     kept = bucket.setting(row.name)
     if row.show is not None and kept is not None:
@@ -49,10 +49,10 @@ async def get(row: Subresource, call: S3Call) -> Answer:
 
 
 async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
-    """Take what this server keeps to, and refuse the rest."""
+    """Store a setting that this server honours, and refuse every other."""
     await call.consult(_authorized_bucket, row)
     raw = await documents.read(call)
-    bucket = await call.consult(_authorized_bucket, row)  # again: its sender chose how long the body took
+    bucket = await call.consult(_authorized_bucket, row)  # again: the client may have sent the body slowly
     if row.level == OBJECT:
         await call.consult(reads.find, bucket, call.key)
     kept = asked.take(xml.parse(raw, row.root))
@@ -63,7 +63,7 @@ async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
 
 
 async def delete(row: Subresource, asked: Delete, call: S3Call) -> Answer:
-    """Remove what is kept; most often there is nothing, and that is as good."""
+    """Remove the setting; nearly always nothing is set, and the answer is the same."""
     bucket = await call.consult(_authorized_bucket, row)
     if asked.absent:
         raise S3Fault(asked.absent, BucketName=call.bucket)

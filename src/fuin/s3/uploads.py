@@ -1,7 +1,7 @@
 """Multipart uploads as a whole: create, abort, list parts, list uploads.
 
 All parts are encrypted under the upload's one data key, which Create asks for (kms:GenerateDataKey) and keeps only
-encrypted; whoever adds or lists parts has it opened again (kms:Decrypt), as in AWS.
+encrypted. A caller who adds or lists parts needs kms:Decrypt, which opens it again, as in AWS.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def find(call: S3Call) -> Upload:
 
 
 async def create_multipart_upload(call: S3Call) -> Answer:
-    """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
+    """Begin an upload, with its encryption, metadata and checksum algorithm."""
     bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
@@ -83,7 +83,7 @@ def _insert(conn: Connection, bucket: Bucket, upload: Upload) -> None:
 
 
 def _declared_checksum(call: S3Call) -> tuple[str | None, str | None]:
-    """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 does not take."""
+    """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 refuses."""
     name, kind = call.header(b"x-amz-checksum-algorithm"), call.header(b"x-amz-checksum-type")
     if name is None:
         if kind is not None:
@@ -194,7 +194,7 @@ def _entry(names: Names, upload: Upload, account: str) -> str:
 
 
 class _Uploads:
-    """One page of uploads, those under a common prefix rolled up in it."""
+    """One page of uploads; those under a common prefix are one entry."""
 
     def __init__(self, conn: Connection, bucket: str, prefix: str, delimiter: str, limit: int) -> None:
         self._conn, self._bucket = conn, bucket
@@ -205,7 +205,7 @@ class _Uploads:
         self.last = ("", "")
 
     def fill(self, key: str, upload_id: str) -> None:
-        """Read rows until the page is full or there are none left."""
+        """Read rows until the page is full or no row is left."""
         if self._limit == 0:
             return
         while True:

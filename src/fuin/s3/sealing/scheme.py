@@ -94,7 +94,7 @@ class Scheme:
 
     name: str  # the header's value, and `algorithm` in the index
     has_md5_etag = False  # the ETag is the MD5 of the plaintext
-    checksum_needs_key = False  # whoever reads a checksum, which says something about the plaintext, needs the key
+    checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice that the request's headers make; raises InvalidArgument."""
