@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access import actions, s3_applies
+from fuin.access import actions
 from fuin.access.bucket_policy import Refused, TooLong, check_bucket_policy, matching
-from fuin.access.condition_keys import find, of_action
+from fuin.access.condition_keys import TABLE, of_action
 from fuin.access.kinds import PolicyKind, size_of
 from fuin.access.policy import check_policy
-from fuin.s3.reference import ACTIONS
+from fuin.s3.operations import OPERATIONS
 
-ASKED = {action.partition(" ")[0] for needed in ACTIONS.values() for action in needed}
+ASKED = {action.partition(" ")[0] for row in OPERATIONS.values() if row.run for action in row.actions}
 BUCKET = "arn:aws:s3:::photos"
 OBJECTS = f"{BUCKET}/*"
 NOT_THERE = object()
@@ -241,11 +241,9 @@ def test_keys_that_requests_bring_may_stand_in_policies() -> None:
     """Whatever a request for an action brings belongs to that action, and every key of the table is known."""
     for action in ASKED:
         for key in of_action(action):
-            group = s3_applies.applies_to(key.name.lower())
-            assert group is None or action.lower() in group, (action, key.name)
-    for key_name, group in s3_applies.APPLIES.items():
-        assert find(f"{key_name}x" if key_name.endswith("/") else key_name), key_name
-        assert group <= actions.S3_BUCKET | actions.S3_OBJECT
+            assert key.aws_actions is None or action.lower() in key.aws_actions, (action, key.name)
+    for key in TABLE:
+        assert key.aws_actions is None or key.aws_actions <= actions.S3_BUCKET | actions.S3_OBJECT
 
 
 @given(

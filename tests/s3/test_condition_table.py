@@ -7,14 +7,14 @@ import pytest
 from fuin.access.condition_keys import TABLE as KEYS
 from fuin.access.condition_keys import find, of_action
 from fuin.gate.http import Receive, Request, Scope
-from fuin.s3 import reference
-from fuin.s3.routes import OBJECT
-from fuin.s3.subresource_table import TABLE, Subresource
+from fuin.s3.operation import BUCKET, OBJECT, Operation
+from fuin.s3.operations import OPERATIONS
 from fuin.testing.kit import http as edge
 from tests.support.place import Place
 from tests.support.questions import recorded_questions
 
-_ACTIONS = {text.split(" ")[0] for actions in reference.ACTIONS.values() for text in actions}
+_BUILT = [row for row in OPERATIONS.values() if row.run is not None]
+_ACTIONS = {text.partition(" ")[0] for row in _BUILT for text in row.actions}
 _HEADERS = {
     name: "x"
     for key in KEYS
@@ -29,23 +29,28 @@ _CONSTRAINT = (
 )
 
 
-def _target(row: Subresource) -> str:
-    return f"/BUCKET{'/k' if row.level == OBJECT else ''}?{row.name}"
+_NEW_BUCKET = "new-bucket-of-this-test"
 
 
-# What is asked for, of a bucket and an object k; answers do not matter.
-_REQUESTS = (
-    ("PUT", "/new-bucket-of-this-test"), ("GET", "/"), ("HEAD", "/BUCKET"),
-    ("GET", "/BUCKET?prefix=p&delimiter=d&max-keys=1"), ("GET", "/BUCKET?list-type=2"), ("GET", "/BUCKET?uploads"),
-    *(("GET", f"/BUCKET?{name}") for name in ("location", "policy", "policyStatus", "encryption", "acl")),
-    *(("PUT", f"/BUCKET?{name}") for name in ("policy", "encryption", "acl")),
-    *(("GET", _target(row)) for row in TABLE), *(("PUT", _target(row)) for row in TABLE if row.put),
-    *(("DELETE", _target(row)) for row in TABLE if row.delete), ("GET", "/BUCKET/k?acl"), ("PUT", "/BUCKET/k?acl"),
-    *(("DELETE", f"/BUCKET?{name}") for name in ("policy", "encryption")),
-    ("PUT", "/BUCKET/k"), ("GET", "/BUCKET/k"), ("HEAD", "/BUCKET/k"), ("GET", "/BUCKET/k?attributes"),
-    ("POST", "/BUCKET/k?uploads"), ("GET", "/BUCKET/k?uploadId=u"), ("DELETE", "/BUCKET/k?uploadId=u"),
-    ("DELETE", "/BUCKET/k"), ("DELETE", "/BUCKET"),
-)  # fmt: skip
+def _target(row: Operation, bucket: str) -> str:
+    """Return the target of an operation's request: the bucket, or its object k, with all that names the operation."""
+    name = _NEW_BUCKET if row.name == "CreateBucket" else bucket
+    path = {BUCKET: f"/{name}", OBJECT: f"/{name}/k"}.get(row.level, "/")
+    query = [entry if "=" in entry or entry != "partNumber" else "partNumber=1" for entry in row.query]
+    query += ["prefix=p", "delimiter=d", "max-keys=1"] if row.lists else []
+    return f"{path}?{'&'.join(query)}" if query else path
+
+
+def _headers(row: Operation, bucket: str) -> dict[str, str]:
+    """Return the headers of an operation's request, with all of which policies can speak."""
+    values = {"x-amz-copy-source": f"/{bucket}/k", "x-amz-object-attributes": "ETag"}
+    more = {"PUT": _HEADERS, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
+    return {**more, **{name: values[name] for name in row.headers}}
+
+
+def _order(row: Operation) -> tuple[bool, bool]:
+    """Return the place of a request: what removes the object or the bucket comes last."""
+    return row.method == "DELETE" and not row.query, row.level == BUCKET
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +65,9 @@ def brought(place: Place) -> dict[str, set[str]]:
     with pytest.MonkeyPatch.context() as patch, recorded_questions(lambda ask: ask.facts().everything()) as asked:
         patch.setattr(edge, "Request", over_tls)
         bucket = place.bucket()
-        for method, target in _REQUESTS:
-            more = {
-                "PUT": _HEADERS if "?" in target else {**_HEADERS, "x-amz-copy-source": f"/{bucket}/k"},
-                "DELETE": {"if-match": '"x"'},
-                "GET": {"x-amz-object-attributes": "ETag"},
-            }
-            body = _CONSTRAINT if target.startswith("/new-bucket") else b""
-            place.send(method, target.replace("BUCKET", bucket), more.get(method, {}), body)
+        for row in sorted(_BUILT, key=_order):
+            body = _CONSTRAINT if row.name == "CreateBucket" else b""
+            place.send(row.method, _target(row, bucket), _headers(row, bucket), body)
     found: dict[str, set[str]] = defaultdict(set)
     for ask in asked:
         found[ask.action] |= set(ask.facts())

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fuin.errors import FuinError
-from fuin.s3.hosts import bucket_of
+from fuin.s3.hosts import bucket_in_host
 from fuin.server.config import WorkerConfig
 from fuin.server.domains import read_domains
 from fuin.settings import Settings
@@ -45,7 +45,7 @@ DOMAINS = ("fuin.example.com", "example.com", "s3.fuin.example.com")
 )
 def test_the_bucket_in_a_host(host: str, bucket: str | None) -> None:
     """Whole labels count, capitals and the root's dot do not, and the longest domain wins."""
-    assert bucket_of(host, DOMAINS) == bucket
+    assert bucket_in_host(host, DOMAINS) == bucket
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_the_bucket_in_a_host(host: str, bucket: str | None) -> None:
 )
 def test_without_a_domain_nothing_is_guessed(host: str) -> None:
     """No host but localhost's is virtual unless its domain was set, also where it looks like one of AWS's."""
-    assert bucket_of(host, ()) is None
-    assert bucket_of("photos.localhost", ()) == "photos"
+    assert bucket_in_host(host, ()) is None
+    assert bucket_in_host("photos.localhost", ()) == "photos"
 
 
 def ask(

@@ -6,66 +6,84 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from fuin.s3 import routes
+from fuin.s3 import operation, routes
 from fuin.s3.faults import S3Fault
-from fuin.s3.operations import BUILT
-from fuin.s3.routes import ROUTES, TWINS, Route
+from fuin.s3.operation import CHECKED_DOCUMENT, NO_BODY, Operation
+from fuin.s3.operations import OPERATIONS
 from tests.support.place import Place
 
 MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")
-LEVELS = {"/": routes.SERVICE, "/{Bucket}": routes.BUCKET, "/{Bucket}/{Key+}": routes.OBJECT}
+LEVELS = {"/": operation.SERVICE, "/{Bucket}": operation.BUCKET, "/{Bucket}/{Key+}": operation.OBJECT}
+# Their ACLs come in headers or in a document, and old clients send neither digest nor checksum.
+WITHOUT_DIGEST = ("PutBucketAcl", "PutObjectAcl")
+Route = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
 def modelled(name: str) -> Route:
-    """Return an operation's route as botocore's model has it."""
-    operation = MODEL["operations"][name]
-    path, _, query = operation["http"]["requestUri"].partition("?")
-    shape = MODEL["shapes"].get(operation.get("input", {}).get("shape"), {})
+    """Return an operation's method, level, query and headers as botocore's model has them."""
+    model = MODEL["operations"][name]
+    path, _, query = model["http"]["requestUri"].partition("?")
+    shape = MODEL["shapes"].get(model.get("input", {}).get("shape"), {})
     members = [shape["members"][member] for member in shape.get("required", [])]
     names = [member["locationName"] for member in members if member.get("location") == "querystring"]
     headers = tuple(member["locationName"] for member in members if member.get("location") == "header")
     entries = (*(entry for entry in query.split("&") if entry), *names)
-    return Route(name, operation["http"]["method"], LEVELS.get(path, routes.BUCKET), entries, headers)
+    return model["http"]["method"], LEVELS.get(path, operation.BUCKET), entries, headers
 
 
-def parsed(route: Route) -> dict[str, str]:
+def parsed(row: Operation) -> dict[str, str]:
     """Return a query that names the operation."""
-    return {name: value for name, _, value in (entry.partition("=") for entry in route.query)}
+    return {name: value for name, _, value in (entry.partition("=") for entry in row.query)}
 
 
 def test_routes_are_the_models() -> None:
     """The table is the model's, operation by operation; none is missing and none made up."""
-    assert {route.operation: route for route in ROUTES} == {name: modelled(name) for name in MODEL["operations"]}
+    routes = {row.name: (row.method, row.level, row.query, row.headers) for row in OPERATIONS.values()}
+    assert routes == {name: modelled(name) for name in MODEL["operations"]}
 
 
-def test_built_operations_exist() -> None:
-    """What is built stands in the model."""
-    assert set(BUILT) <= set(MODEL["operations"])
+def test_documents_need_a_digest_where_the_model_says_so() -> None:
+    """A built operation whose model requires a checksum refuses a document without one, and no other does."""
+    for row in OPERATIONS.values():
+        required = MODEL["operations"][row.name].get("httpChecksum", {}).get("requestChecksumRequired", False)
+        if row.run is not None and row.name not in WITHOUT_DIGEST:
+            assert (row.body == CHECKED_DOCUMENT) == required, row.name
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
-def test_each_operation_is_found(route: Route) -> None:
+def test_what_is_not_built_has_a_plain_row() -> None:
+    """What only matters for a built operation is given for built operations only."""
+    for row in OPERATIONS.values():
+        if row.run is None:
+            plain = Operation(
+                row.name, row.method, row.level, row.query, headers=row.headers, newer_name=row.newer_name
+            )
+            assert row == plain
+            assert row.body == NO_BODY
+
+
+@pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
+def test_each_operation_is_found(row: Operation) -> None:
     """The request of each operation leads to it, or to the newer of two names for the same request."""
-    headers = {header.encode() for header in route.headers}
-    found = routes.match(route.method, route.level, parsed(route) | {"x-id": route.operation}, headers)
-    assert found == TWINS.get(route.operation, route.operation)
+    headers = {header.encode() for header in row.headers}
+    found = routes.match(row.method, row.level, parsed(row) | {"x-id": row.name}, headers)
+    assert found.name == (row.newer_name or row.name)
 
 
 @pytest.mark.parametrize(
     ("method", "level", "query", "status"),
     [
-        ("POST", routes.BUCKET, {"acl": ""}, 405),
-        ("PUT", routes.OBJECT, {"torrent": ""}, 405),
-        ("PUT", routes.OBJECT, {"uploadId": "x"}, 405),
-        ("PUT", routes.OBJECT, {"partNumber": "1"}, 405),
-        ("PUT", routes.OBJECT, {"annotation": ""}, 405),
-        ("DELETE", routes.OBJECT, {"uploads": ""}, 405),
-        ("DELETE", routes.BUCKET, {"versioning": ""}, 405),
-        ("HEAD", routes.OBJECT, {"acl": ""}, 405),
-        ("PATCH", routes.OBJECT, {}, 405),
-        ("POST", routes.OBJECT, {}, 405),
-        ("POST", routes.BUCKET, {}, 501),
-        ("OPTIONS", routes.OBJECT, {}, 403),
+        ("POST", operation.BUCKET, {"acl": ""}, 405),
+        ("PUT", operation.OBJECT, {"torrent": ""}, 405),
+        ("PUT", operation.OBJECT, {"uploadId": "x"}, 405),
+        ("PUT", operation.OBJECT, {"partNumber": "1"}, 405),
+        ("PUT", operation.OBJECT, {"annotation": ""}, 405),
+        ("DELETE", operation.OBJECT, {"uploads": ""}, 405),
+        ("DELETE", operation.BUCKET, {"versioning": ""}, 405),
+        ("HEAD", operation.OBJECT, {"acl": ""}, 405),
+        ("PATCH", operation.OBJECT, {}, 405),
+        ("POST", operation.OBJECT, {}, 405),
+        ("POST", operation.BUCKET, {}, 501),
+        ("OPTIONS", operation.OBJECT, {}, 403),
     ],
 )
 def test_unknown_requests_never_become_another_operation(
@@ -80,15 +98,15 @@ def test_unknown_requests_never_become_another_operation(
 def test_everything_not_built_answers_at_once(place: Place, bucket: str) -> None:
     """All operations that are not built answer 501 NotImplemented with S3's XML, and change nothing."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
-    for route in ROUTES:
-        if route.operation in BUILT or route.operation in TWINS:
+    for row in OPERATIONS.values():
+        if row.run is not None or row.newer_name is not None:
             continue
-        path = {routes.BUCKET: f"/{bucket}", routes.OBJECT: f"/{bucket}/k"}[route.level]
-        query = "&".join(f"{name}={value}" for name, value in parsed(route).items())
-        body = b"" if route.method in {"GET", "DELETE"} else b"<x/>"
-        reply = place.send(route.method, f"{path}?{query}", dict.fromkeys(route.headers, "x"), body)
-        assert (route.operation, reply.status, reply.code) == (route.operation, 501, "NotImplemented")
-        assert route.operation in reply.message
+        path = {operation.BUCKET: f"/{bucket}", operation.OBJECT: f"/{bucket}/k"}[row.level]
+        query = "&".join(f"{name}={value}" for name, value in parsed(row).items())
+        body = b"" if row.method in {"GET", "DELETE"} else b"<x/>"
+        reply = place.send(row.method, f"{path}?{query}", dict.fromkeys(row.headers, "x"), body)
+        assert (row.name, reply.status, reply.code) == (row.name, 501, "NotImplemented")
+        assert row.name in reply.message
     assert place.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
 

@@ -6,10 +6,10 @@ import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.s3 import subresources
-from fuin.s3.operations import BUILT
-from fuin.s3.routes import OBJECT, ROUTES
-from fuin.s3.subresource_table import NOT_BUILT, TABLE, Subresource
+from fuin.access.missing_capabilities import BY_OPERATION
+from fuin.s3.operation import OBJECT
+from fuin.s3.operations import OPERATIONS
+from fuin.s3.subresource_table import TABLE, Subresource
 from tests.support.place import Place, error_of
 from tests.support.policies import allow
 from tests.support.server import User
@@ -97,13 +97,13 @@ def test_an_object_that_is_not_there_has_no_tags_to_read(place: Place, bucket: s
 
 
 def _requests() -> list[tuple[str, str, str]]:
-    """Return each request of the table: method, sub-resource, action."""
-    found = [("GET", _target(row), row.get[1]) for row in TABLE]
-    found += [("PUT", _target(row), row.put.action) for row in TABLE if row.put]
-    found += [("DELETE", _target(row), row.delete.action) for row in TABLE if row.delete]
-    found += [("GET", "?policyStatus", "s3:GetBucketPolicyStatus"), ("GET", "?acl", "s3:GetBucketAcl")]
-    found += [("PUT", "?acl", "s3:PutBucketAcl"), ("PUT", "/k?acl", "s3:PutObjectAcl")]
-    return [*found, ("GET", "/k?acl", "s3:GetObjectAcl")]
+    """Return each request of the table, and of policies and ACLs: method, sub-resource, action."""
+    found = [("GET", _target(row), row.get) for row in TABLE]
+    found += [("PUT", _target(row), row.put.operation) for row in TABLE if row.put]
+    found += [("DELETE", _target(row), row.delete.operation) for row in TABLE if row.delete]
+    found += [("GET", "?policyStatus", "GetBucketPolicyStatus"), ("GET", "?acl", "GetBucketAcl")]
+    found += [("PUT", "?acl", "PutBucketAcl"), ("PUT", "/k?acl", "PutObjectAcl"), ("GET", "/k?acl", "GetObjectAcl")]
+    return [(method, target, OPERATIONS[name].action) for method, target, name in found]
 
 
 def _target(row: Subresource) -> str:
@@ -148,33 +148,19 @@ def test_removing_what_is_not_set(place: Place, bucket: str, row: Subresource) -
     assert place.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
 
-def test_the_table_is_the_models() -> None:
-    """Its operations have the routes of their sub-resources, and ask for a checksum where the model does."""
-    routes = {route.operation: route for route in ROUTES}
-    for row in TABLE:
-        names = [row.get[0]] + [asked.operation for asked in (row.put, row.delete) if asked]
-        for name in names:
-            assert ("&".join(routes[name].query), routes[name].level) == (row.name, row.level)
-        if row.put:
-            rules = MODEL["operations"][row.put.operation].get("httpChecksum", {})
-            assert row.put.checked == rules.get("requestChecksumRequired", False)
-    assert set(subresources.actions()) == set(subresources.operations()) <= set(BUILT)
-    assert not NOT_BUILT.keys() & BUILT.keys()
-
-
 def test_every_setting_of_the_model_is_read() -> None:
     """No GET of a bucket's sub-resource is left out, but for what is no setting."""
-    asked = {route.operation for route in ROUTES if (route.method, route.level) == ("GET", "bucket")}
-    assert asked - set(BUILT) == {
+    rows = [row for row in OPERATIONS.values() if (row.method, row.level) == ("GET", "bucket")]
+    assert {row.name for row in rows if row.run is None} == {
         "CreateSession", "GetBucketLifecycle", "GetBucketNotification", "ListObjectVersions",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("operation", NOT_BUILT)
+@pytest.mark.parametrize("operation", sorted(BY_OPERATION))
 def test_what_is_not_built_says_what(place: Place, bucket: str, operation: str) -> None:
-    """501 with a sentence that names the feature, and nothing is kept."""
-    route = next(route for route in ROUTES if route.operation == operation)
-    path = f"/{bucket}{'/k' if route.level == OBJECT else ''}?{'&'.join(route.query)}"
-    reply = place.send(route.method, path, {}, b"<x/>")
+    """501 with a sentence that names the capability, and nothing is kept."""
+    row = OPERATIONS[operation]
+    path = f"/{bucket}{'/k' if row.level == OBJECT else ''}?{'&'.join(row.query)}"
+    reply = place.send(row.method, path, dict.fromkeys(row.headers, "x"), b"" if row.method == "GET" else b"<x/>")
     assert (reply.status, reply.code) == (501, "NotImplemented")
-    assert f"{NOT_BUILT[operation]} not built." in reply.message
+    assert f"{BY_OPERATION[operation].subject} not built." in reply.message

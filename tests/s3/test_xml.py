@@ -13,7 +13,7 @@ PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]
 def test_namespaces_do_not_matter(space: str) -> None:
     """With S3's namespace, another or none, the same is read."""
     root = xml.parse(f"<A{space}><B>1</B><B>2</B><C> x </C></A>".encode(), "A")
-    assert [node.value for node in root.all("B")] == ["1", "2"]
+    assert [node.value for node in root.find_children("B")] == ["1", "2"]
     assert root.get("C") == " x "
     assert root.get("D") is None
 
@@ -48,7 +48,7 @@ def test_doubled_and_unknown_elements_are_refused() -> None:
     with pytest.raises(xml.MalformedDocument):
         root.get("B")
     with pytest.raises(xml.MalformedDocument):
-        root.only("C")
+        root.refuse_others("C")
 
 
 @given(PRINTABLE)

@@ -19,7 +19,7 @@ from fuin.identity import app as identity
 from fuin.identity.retrace import CannotRetrace, Retraced, retrace
 from fuin.kms import parameters
 from fuin.s3 import app as s3
-from fuin.s3 import complete
+from fuin.s3 import completion
 from fuin.s3 import objects as deletions
 from fuin.store.s3 import uploads as unfinished
 from tests.security.edges import Edges, closing, names
@@ -187,7 +187,7 @@ def test_nothing_is_deleted_when_the_names_cannot_be_recorded(place: Edges, monk
 
 def test_an_upload_names_all_that_it_is_made_of(place: Edges, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blobs of all parts are on the record before they become the object; what is read names some, and the ETag."""
-    monkeypatch.setattr(complete, "PART_AT_LEAST", 1)
+    monkeypatch.setattr(completion, "PART_AT_LEAST", 1)
     client, bucket = place.s3(), place.bucket()
     upload = client.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     of = {"Bucket": bucket, "Key": "k", "UploadId": upload}

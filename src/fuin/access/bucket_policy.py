@@ -16,7 +16,6 @@ from fuin.access.document import load
 from fuin.access.grantees import parse_grantees
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.policy import Policy, PolicyTooLong, check_policy
-from fuin.access.s3_applies import applies_to
 from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_pattern, is_pattern
 from fuin.access.words import listed, short
@@ -214,10 +213,10 @@ def _actions_of(key: str, where: str) -> frozenset[str]:
     folded = key.lower()
     vendor = folded.partition(":")[0]
     if folded.startswith("s3:"):
-        if find(folded) is None:
+        row = find(folded)
+        if row is None:
             raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
-        found = applies_to(folded)
-        return actions.S3 if found is None else found
+        return actions.S3 if row.aws_actions is None else row.aws_actions
     if not folded.startswith(("aws:", "saml:")) and "." not in vendor:
         raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
     return actions.S3

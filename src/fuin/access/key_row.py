@@ -16,6 +16,8 @@ class ConditionKey:
 
     `actions` bring it: "*" stands for all, "s3:*" for all of a service. `holds` says what its values are, `absent`
     when it is not there ("" if it always is). `brought` is False for a key that no request brings to this server.
+    `from_header` is True where the value is the request's header of the same name. `aws_actions`, in lower case, are
+    those of S3 for which AWS takes the key in a bucket policy, None for all.
     """
 
     name: str
@@ -25,6 +27,8 @@ class ConditionKey:
     absent: str = ""
     many: bool = False
     brought: bool = True
+    from_header: bool = False
+    aws_actions: frozenset[str] | None = None
 
     @property
     def family(self) -> bool:
@@ -38,6 +42,14 @@ class ConditionKey:
         )
 
 
-def never(name: str, kind: Kind, why: str, *, many: bool = False, actions: tuple[str, ...] = ("*",)) -> ConditionKey:
+def never(
+    name: str,
+    kind: Kind,
+    why: str,
+    *,
+    many: bool = False,
+    actions: tuple[str, ...] = ("*",),
+    aws_actions: frozenset[str] | None = None,
+) -> ConditionKey:
     """Return the row of a key that AWS has and that no request brings here."""
-    return ConditionKey(name, kind, actions, why, "always", many, False)
+    return ConditionKey(name, kind, actions, why, "always", many, brought=False, aws_actions=aws_actions)

@@ -6,6 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
+from fuin.access.s3_encryption import SSE_KMS
 from fuin.audit import reader
 from fuin.formats import notes
 
@@ -51,7 +52,6 @@ UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outc
     "kms:CreateKey", "s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:UploadPartCopy",
     "s3:CompleteMultipartUpload",
 }  # fmt: skip
-UNDER_KMS = "aws:kms"
 _OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"
 
@@ -140,7 +140,7 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
         named = f"the key {facts['defaultKey']}" if facts.get("defaultKey") else "no key of its own"
         yield f"The bucket's default encryption is now {encryption}, with {named}."
         return
-    own = ", the object store's own, for which the caller needs no right" if encryption != UNDER_KMS else ""
+    own = ", the object store's own, for which the caller needs no right" if encryption != SSE_KMS else ""
     named = f" with the key {key}{own}" if key else ""
     kept = NOT_CHOSEN.get(entry.draft.get("operation", ""), "as the object is stored")
     yield f"Encryption is {encryption}{named}: {CHOSEN_BY.get(facts.get('encryptionChosenBy', ''), kept)}."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fuin import ids
 from fuin.access.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
 from fuin.access.ask import Ask
+from fuin.access.s3_encryption import key_action
 from fuin.errors import FuinError
 from fuin.identity import in_force
 from fuin.store.engine import installation
@@ -32,12 +33,7 @@ if TYPE_CHECKING:
 Values = dict[str, str | tuple[str, ...]]
 
 _S3_ALIAS = "alias/aws/s3"
-_KMS = "aws:kms"
 _ON_BUCKETS = "arn:aws:s3:::"
-# What an action on an object under SSE-KMS takes on its key; the object store asks it as the caller.
-ON_THE_KEY = {
-    "s3:getobject": "kms:Decrypt", "s3:getobjectattributes": "kms:Decrypt", "s3:putobject": "kms:GenerateDataKey",
-}  # fmt: skip
 _LISTS_BUCKETS = "s3:listallmybuckets"
 _MAKES = "s3:putobject"  # a new object's encryption is the bucket's default, whatever stands there now
 
@@ -169,12 +165,12 @@ def _s3_facts(bucket: Bucket) -> Values:
 
 def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Right | None:
     """Return the right to the key of an object, or None where the encryption takes none."""
-    needed = ON_THE_KEY.get(action.lower())
-    if needed is None or not key:
+    if not key:
         return None
     stored = None if action.lower() == _MAKES else objects.head_object(conn, ObjectName(bucket.name, key))
     settings = json.loads(stored.encryption if stored else bucket.encryption or "{}")
-    if settings.get("algorithm") != _KMS:
+    needed = key_action(settings.get("algorithm"), action)
+    if needed is None:
         return None
     found = find_key(conn, settings.get("key") or _S3_ALIAS, bucket.account, bucket.region)
     right = of_key(conn, needed, found)

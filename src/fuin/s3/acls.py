@@ -1,4 +1,4 @@
-"""GetBucketAcl, GetObjectAcl, PutBucketAcl, PutObjectAcl: ACLs are off, and `owner_acls.py` says what that leaves."""
+"""GetBucketAcl, GetObjectAcl, PutBucketAcl, PutObjectAcl: ACLs are off; `owner_acls.py` has the only one."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _ROOT = "AccessControlPolicy"
 
 
 async def get_bucket_acl(call: S3Call) -> Answer:
-    """Give the bucket's ACL: full control for its owner."""
-    return document(_ROOT, *owner_acls.content((await call.consult(rights.bucket_for, "s3:GetBucketAcl")).account))
+    """Return the bucket's ACL: full control for its owner."""
+    return document(_ROOT, *owner_acls.content((await call.consult(rights.authorize_bucket)).account))
 
 
 async def get_object_acl(call: S3Call) -> Answer:
-    """Give the object's ACL: full control for the bucket's owner."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:GetObjectAcl")
+    """Return the object's ACL: full control for the bucket's owner."""
+    bucket = await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     await call.consult(reads.find, bucket, call.key)
     return document(_ROOT, *owner_acls.content(bucket.account))
 
 
 async def put_bucket_acl(call: S3Call) -> Answer:
-    """Take an ACL that gives the owner full control and nobody anything else."""
-    await call.consult(rights.bucket_for, "s3:PutBucketAcl")
-    raw = await documents.read(call, checked=False)
-    bucket = await call.consult(rights.bucket_for, "s3:PutBucketAcl")  # again: its sender chose how long the body took
+    """Accept an ACL that gives full control to the owner, and nothing to anybody else."""
+    await call.consult(rights.authorize_bucket)
+    raw = await documents.read(call)
+    bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     _check_put(call, raw, bucket.account)
     return empty(200)
 
 
 async def put_object_acl(call: S3Call) -> Answer:
-    """Take an ACL that gives the bucket's owner full control and nobody anything else."""
-    await call.consult(rights.bucket_of_object, "s3:PutObjectAcl")
+    """Accept an ACL that gives full control to the bucket's owner, and nothing to anybody else."""
+    await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
-    raw = await documents.read(call, checked=False)
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObjectAcl")
+    raw = await documents.read(call)
+    bucket = await call.consult(rights.authorize_object)
     await call.consult(reads.find, bucket, call.key)
     _check_put(call, raw, bucket.account)
     return empty(200)

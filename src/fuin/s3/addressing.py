@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from fuin.s3 import fields, hosts, routes
+from fuin.s3 import fields, hosts, operation
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fuin.gate.http import Request
 
 KEY_LIMIT = 1024  # bytes of UTF-8
-_BUCKET_LIMIT = 255  # characters; no name is longer than 63, and whoever asks leaves it in the audit log
+_BUCKET_LIMIT = 255  # characters; no bucket's name is longer than 63, and the audit log gets what a request names
 _QUERY_LIMIT = 100  # names
 
 
@@ -28,10 +28,10 @@ class Address:
 
     @property
     def level(self) -> str:
-        """Return which level of routes this is: the service, a bucket, an object."""
+        """Return the level of the path: the service, a bucket or an object."""
         if self.key:
-            return routes.OBJECT
-        return routes.BUCKET if self.bucket else routes.SERVICE
+            return operation.OBJECT
+        return operation.BUCKET if self.bucket else operation.SERVICE
 
 
 SERVICE = Address("", "")
@@ -52,10 +52,10 @@ def check_key(key: str) -> None:
         raise S3Fault("KeyTooLongError", Size=str(size), MaxSizeAllowed=str(KEY_LIMIT))
 
 
-def of(request: Request, domains: tuple[str, ...]) -> Address:
-    """Return the address: /bucket/key, or /key when the host is BUCKET.DOMAIN and that domain is one of ours."""
+def parse_address(request: Request, domains: tuple[str, ...]) -> Address:
+    """Return the address: /bucket/key, or /key if the host is BUCKET.DOMAIN and the domain is the server's."""
     path = request.path.removeprefix(b"/")
-    bucket = hosts.bucket_of(request.header(b"host") or "", domains)
+    bucket = hosts.bucket_in_host(request.header(b"host") or "", domains)
     if bucket is None:
         first, _, rest = path.partition(b"/")
         address = Address(decode(first), decode(rest))
@@ -69,7 +69,7 @@ def of(request: Request, domains: tuple[str, ...]) -> Address:
     return address
 
 
-# What a presigned query's own parameters are called; all other x-amz- names in it stand for headers.
+# The parameters of the signature in a presigned query; all other x-amz- names in it are headers.
 _SIGNATURE = frozenset(
     f"x-amz-{name}"
     for name in (
@@ -83,11 +83,11 @@ _CHECKSUM_SETTINGS = frozenset(_CHECKSUM + name for name in ("algorithm", "type"
 _IGNORED = _SIGNATURE | {"x-amz-sdk-checksum-algorithm"}
 
 
-def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
+def headers_in_query(query: Mapping[str, str]) -> dict[bytes, bytes]:
     """Return the headers that a presigned URL carries in its query, as SDKs for JavaScript put them there.
 
-    Ignoring them would, for instance, store an object under another encryption than its signer asked for. They pass
-    the checks of an HTTP parser, since what they hold is given out in headers later; raises InvalidArgument.
+    If they were ignored, an object could be stored under another encryption than its signer asked for. They are checked
+    as an HTTP parser checks headers, since later answers repeat their values; raises InvalidArgument.
     """
     if "X-Amz-Signature" not in query:
         return {}
@@ -99,11 +99,11 @@ def hoisted(query: Mapping[str, str]) -> dict[bytes, bytes]:
         if name.startswith(_CHECKSUM) and name not in _CHECKSUM_SETTINGS:
             continue
         fields.check_name(given)
-        found[name.encode()] = fields.value_of(given, value)
+        found[name.encode()] = fields.parse_value(given, value)
     return found
 
 
-def query_of(request: Request) -> dict[str, str]:
+def parse_query(request: Request) -> dict[str, str]:
     """Return the query's names and decoded values, the first value of each; raises InvalidURI."""
     if not request.query:
         return {}

@@ -38,10 +38,11 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
 
     async def read(self, call: S3Call, request: Request) -> None:
         """Read the bucket, the key and the operation that the target, the query and the headers name."""
-        call.address = address = addressing.of(request, call.services.settings.s3_domains)
-        call.query = query = addressing.query_of(request)
-        call.hoisted = headers = addressing.hoisted(query) | request.headers
-        call.operation = routes.match(request.method, address.level, query, headers)
+        call.address = address = addressing.parse_address(request, call.services.settings.s3_domains)
+        call.query = query = addressing.parse_query(request)
+        call.hoisted = headers = addressing.headers_in_query(query) | request.headers
+        call.row = row = routes.match(request.method, address.level, query, headers)
+        call.operation = row.name
         call.facts.update(_address_facts(address))
 
     def signature(self, call: S3Call, request: Request) -> Signed | None:
@@ -61,7 +62,7 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
 
     def after_record(self, call: S3Call) -> None:
         """Let blobs go that the request has replaced: now the record says by whom."""
-        index.drop_replaced(call)
+        index.discard_replaced(call)
 
     def fault(self, call: S3Call, error: Exception) -> S3Fault:
         """Return S3's error for whatever was raised."""
@@ -85,9 +86,9 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
     async def send(self, call: S3Call, request: Request, answer: Answer | Stream, send: Send) -> None:
         """Send the answer; a stream that breaks off is recorded as well."""
         if not isinstance(answer, Stream):
-            await answers.whole(answer, request, send)
+            await answers.send_whole(answer, request, send)
             return
-        broken = await answers.stream(answer, request, send)
+        broken = await answers.send_stream(answer, request, send)
         if broken is not None:
             await refuse(self, call, S3Fault("InternalError", f"The answer broke off: {type(broken).__name__}."))
 

@@ -1,4 +1,4 @@
-"""The parts of an object, as GetObjectAttributes tells of them."""
+"""The parts of an object in the answer of GetObjectAttributes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ _PARTS_AT_MOST = 1000
 
 
 def object_parts(call: S3Call, obj: Object, checksum: Checksum | None) -> str:
-    """Return the ObjectParts element: how many there are and, under a composite checksum, a page of them.
+    """Return the ObjectParts element: the number of parts and, for a composite checksum, a page of them.
 
-    AWS tells of the single parts only where the object's checksum is made of theirs.
+    AWS lists the parts only if the object's checksum is made from theirs.
     """
     count = xml.text("PartsCount", len(obj.parts))
     if checksum is None or checksum.kind != checksums.COMPOSITE:
         return xml.tag("ObjectParts", count)
-    after, limit = _number(call, b"x-amz-part-number-marker", 0), _number(call, b"x-amz-max-parts", _PARTS_AT_MOST)
+    after, limit = (
+        _number_header(call, b"x-amz-part-number-marker", 0),
+        _number_header(call, b"x-amz-max-parts", _PARTS_AT_MOST),
+    )
     found = [part for part in obj.parts if part.number > after]
     shown = found[: min(limit, _PARTS_AT_MOST)]
     return xml.tag(
@@ -36,17 +39,17 @@ def object_parts(call: S3Call, obj: Object, checksum: Checksum | None) -> str:
         xml.text("NextPartNumberMarker", shown[-1].number if shown else 0),
         xml.text("MaxParts", limit),
         xml.text("IsTruncated", "true" if len(found) > len(shown) else "false"),
-        *(_part(part, checksum.algorithm) for part in shown),
+        *(_part_element(part, checksum.algorithm) for part in shown),
     )
 
 
-def _part(part: Part, algorithm: str) -> str:
-    value = index.values_of(part).get(algorithm)
+def _part_element(part: Part, algorithm: str) -> str:
+    value = index.parse_values(part).get(algorithm)
     kept = "" if value is None else xml.text(ALGORITHMS[algorithm].element, value)
     return xml.tag("Part", kept, xml.text("PartNumber", part.number), xml.text("Size", part.size))
 
 
-def _number(call: S3Call, name: bytes, default: int) -> int:
+def _number_header(call: S3Call, name: bytes, default: int) -> int:
     text = call.header(name)
     if not text:
         return default

@@ -1,4 +1,4 @@
-"""S3's error for each way in which authentication fails; what S3 names more finely than the shared reasons."""
+"""S3's errors of authentication, which are more precise than the reasons that all services share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def fault(error: AuthenticationFailed, request: Request, signed: Signed | None =
         return _mismatch(signed)
     if error.reason not in _FORM:
         return S3Fault(code, message)
-    if message.startswith(_TWO_MECHANISMS):  # its value may be a secret of another service, and is not repeated
+    if message.startswith(
+        _TWO_MECHANISMS
+    ):  # its value may be a secret of another service, so the answer does not repeat it
         return S3Fault("InvalidArgument", message, ArgumentName="Authorization")
     if message in (_VERSION_2, _NO_HASH):
         return S3Fault("InvalidRequest", message)
@@ -38,7 +40,7 @@ def fault(error: AuthenticationFailed, request: Request, signed: Signed | None =
 
 
 def _mismatch(signed: Signed) -> S3Fault:
-    """Return SignatureDoesNotMatch with what was signed, which the client can compare; it holds no secret."""
+    """Return SignatureDoesNotMatch with the string to sign, which the client can compare; it has no secret in it."""
     return S3Fault(
         "SignatureDoesNotMatch",
         AWSAccessKeyId=signed.credential.access_key_id,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from fuin.envelope.stream import Sealer
 from fuin.errors import FormatError
-from fuin.s3 import payload, pool
+from fuin.s3 import pool
 from fuin.s3.blobs import NewBlob
+from fuin.s3.declaration import new_decoder
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 from fuin.settings import MIB
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fuin.access.streaming import ChunkedBody
     from fuin.gate.http import Request
     from fuin.s3.call import S3Call
-    from fuin.s3.payload import Promise
+    from fuin.s3.declaration import Declaration
 
 BATCH = 1 * MIB
 
@@ -126,10 +127,10 @@ def _malformed(error: FormatError) -> S3Fault:
     return S3Fault("IncompleteBody" if "shorter" in text else "InvalidRequest", text)
 
 
-async def receive(call: S3Call, promise: Promise, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
+async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
-    work = _Decoding(intake, payload.decoder(call, promise), promise.length)
+    work = _Decoding(intake, new_decoder(call, declaration), declaration.length)
     pending: asyncio.Future[None] | None = None
     try:
         batch: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What is set on a bucket: its default encryption and its policy (get, put, delete of each)."""
+"""GET, PUT and DELETE of a bucket's default encryption and of its policy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from fuin import ids
 from fuin.access import public_access
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
+from fuin.access.missing_capabilities import CUSTOMER_KEYS
 from fuin.access.named import principals_of
 from fuin.errors import AccessDenied
 from fuin.gate import parameters, policy_warnings
 from fuin.gate.http import Answer
 from fuin.s3 import documents, rights, xml
 from fuin.s3.call import document, empty
-from fuin.s3.encryption import AES256, DSSE, KMS, Default
-from fuin.s3.faults import S3Fault
+from fuin.s3.faults import S3Fault, not_implemented
+from fuin.s3.sealing import schemes
+from fuin.s3.sealing.schemes import BucketDefault
 from fuin.store.identity import principals
 from fuin.store.identity.principals import NoSuchPrincipal
 from fuin.store.s3 import buckets as rows
@@ -31,13 +33,12 @@ if TYPE_CHECKING:
 
 _ARGUMENT = "ApplyServerSideEncryptionByDefault"
 _KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
-_KEY_LIMIT = 2048
 _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
 
 
 async def get_bucket_encryption(call: S3Call) -> Answer:
-    """Give the default encryption: SSE-S3 for a bucket on which nothing was put."""
-    default = Default.of(await call.consult(rights.bucket_for, "s3:GetEncryptionConfiguration"))
+    """Return the default encryption: SSE-S3 for a bucket without a setting."""
+    default = schemes.bucket_default(await call.consult(rights.authorize_bucket))
     by_default = [xml.text("SSEAlgorithm", default.algorithm)]
     if default.key is not None:
         by_default.append(xml.text("KMSMasterKeyID", default.key))
@@ -48,11 +49,9 @@ async def get_bucket_encryption(call: S3Call) -> Answer:
 
 async def put_bucket_encryption(call: S3Call) -> Answer:
     """Set the default encryption; whether the key exists shows when it is used, as in S3."""
-    await call.consult(rights.bucket_for, "s3:PutEncryptionConfiguration")
-    default = _default(xml.parse(await documents.read(call, checked=True), "ServerSideEncryptionConfiguration"))
-    bucket = await call.consult(
-        rights.bucket_for, "s3:PutEncryptionConfiguration"
-    )  # again: its sender chose how long the body took
+    await call.consult(rights.authorize_bucket)
+    default = _default(xml.parse(await documents.read(call), "ServerSideEncryptionConfiguration"))
+    bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
     call.facts.update(encryption=default.algorithm, defaultKey=default.key)
     return empty(200)
@@ -60,7 +59,7 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
 
 async def delete_bucket_encryption(call: S3Call) -> Answer:
     """Go back to SSE-S3."""
-    bucket = await call.consult(rights.bucket_for, "s3:PutEncryptionConfiguration")
+    bucket = await call.consult(rights.authorize_bucket)
     await call.change(_set_encryption, bucket, None)
     return empty(204)
 
@@ -70,71 +69,68 @@ def _set_encryption(conn: Connection, bucket: Bucket, encryption: str | None) ->
     rows.set_encryption(conn, bucket.name, encryption)
 
 
-def _default(root: Node) -> Default:
+def _default(root: Node) -> BucketDefault:
     """Return the one rule of the document; raises MalformedXML, InvalidArgument, NotImplemented."""
-    root.only("Rule")
-    rules = root.all("Rule")
+    root.refuse_others("Rule")
+    rules = root.find_children("Rule")
     if len(rules) != 1:
         raise S3Fault("MalformedXML")
     rule = rules[0]
-    rule.only(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
-    _check_blocked(rule.one("BlockedEncryptionTypes"))
+    rule.refuse_others(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
+    _check_blocked(rule.find_child("BlockedEncryptionTypes"))
     flag = (rule.get("BucketKeyEnabled") or "false").strip().lower()
-    by_default = rule.one(_ARGUMENT)
+    by_default = rule.find_child(_ARGUMENT)
     if flag not in ("true", "false"):
         raise S3Fault("MalformedXML")
     if by_default is None:
-        return Default(AES256, None, flag == "true")
-    by_default.only("SSEAlgorithm", "KMSMasterKeyID")
+        return BucketDefault(schemes.DEFAULT.name, None, flag == "true")
+    by_default.refuse_others("SSEAlgorithm", "KMSMasterKeyID")
     algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
-    if algorithm == DSSE:
-        raise S3Fault("NotImplemented", "Dual-layer encryption (aws:kms:dsse) is not implemented by this server.")
-    if algorithm not in (AES256, KMS):
+    schemes.refuse_dual_layer(algorithm)
+    if algorithm is None or algorithm not in schemes.SCHEMES:
         raise S3Fault("MalformedXML")
-    if key is not None and (algorithm != KMS or len(key) > _KEY_LIMIT):
+    if key is not None and not schemes.SCHEMES[algorithm].takes_default_key(key):
         raise S3Fault("InvalidArgument", _KEY_WITH_AES, ArgumentName=_ARGUMENT)
-    return Default(algorithm, key, flag == "true")
+    return BucketDefault(algorithm, key, flag == "true")
 
 
 def _check_blocked(node: Node | None) -> None:
-    """Take SSE-C as blocked, which it always is; allowing it (NONE) would need it to be built."""
+    """Accept that SSE-C is blocked, as it always is; NONE would allow it, and it is not built."""
     if node is None:
         return
-    for kind in node.all("EncryptionType"):
+    for kind in node.find_children("EncryptionType"):
         if kind.value == "NONE":
-            raise S3Fault("NotImplemented", "Encryption with customer-provided keys (SSE-C) is not implemented here.")
+            raise not_implemented(CUSTOMER_KEYS)
         if kind.value != "SSE-C":
             raise S3Fault("MalformedXML")
 
 
 async def get_bucket_policy(call: S3Call) -> Answer:
-    """Give the bucket policy as it was put."""
-    bucket = await call.consult(rights.own_bucket_for, "s3:GetBucketPolicy")
+    """Return the bucket policy, byte for byte."""
+    bucket = await call.consult(rights.authorize_own_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return Answer(200, [(b"Content-Type", b"application/json")], bucket.policy.encode())
 
 
 async def get_bucket_policy_status(call: S3Call) -> Answer:
-    """Tell whether the bucket policy is public."""
-    bucket = await call.consult(rights.bucket_for, "s3:GetBucketPolicyStatus")
+    """Say whether the bucket policy is public."""
+    bucket = await call.consult(rights.authorize_bucket)
     if bucket.policy is None:
         raise S3Fault("NoSuchBucketPolicy", BucketName=call.bucket)
     return document("PolicyStatus", xml.text("IsPublic", public_access.is_public(bucket.policy)))
 
 
 async def put_bucket_policy(call: S3Call) -> Answer:
-    """Set the bucket policy; one with anything unknown or that does not fit together is refused, as S3 does."""
-    await call.consult(rights.own_bucket_for, "s3:PutBucketPolicy")
+    """Set the bucket policy; S3 refuses unknown elements, and elements that do not fit together."""
+    await call.consult(rights.authorize_own_bucket)
     try:
-        text = (await documents.read(call, checked=True)).decode()
+        text = (await documents.read(call)).decode()
     except UnicodeDecodeError:
         raise Refused("This policy contains invalid Json") from None
     own = ids.bucket_arn(call.bucket)
     policy = check_bucket_policy(text, own)
-    bucket = await call.consult(
-        rights.own_bucket_for, "s3:PutBucketPolicy"
-    )  # again: its sender chose how long the body took
+    bucket = await call.consult(rights.authorize_own_bucket)  # again: the client may have sent the body slowly
     await call.consult(_check_not_blocked, text)
     await call.consult(_check_principals, tuple(principals_of(policy)))
     policy_warnings.note(call, text, PolicyKind.BUCKET, own)
@@ -144,7 +140,7 @@ async def put_bucket_policy(call: S3Call) -> Answer:
 
 
 def _check_principals(call: S3Call, names: tuple[str, ...]) -> None:
-    """Refuse a policy that names a principal that does not exist, also by the time that it is stored."""
+    """Refuse a policy that names a missing principal; the commit checks that again."""
 
     def check() -> None:
         try:
@@ -157,7 +153,7 @@ def _check_principals(call: S3Call, names: tuple[str, ...]) -> None:
 
 
 def _check_not_blocked(call: S3Call, policy: str) -> None:
-    """Refuse a public policy where the bucket blocks those, also by the time that it is stored."""
+    """Refuse a public policy if the bucket blocks them; the commit checks that again."""
     if not public_access.is_public(policy):
         return
 
@@ -173,8 +169,8 @@ def _check_not_blocked(call: S3Call, policy: str) -> None:
 
 
 async def delete_bucket_policy(call: S3Call) -> Answer:
-    """Remove the bucket policy; there may be none."""
-    bucket = await call.consult(rights.own_bucket_for, "s3:DeleteBucketPolicy")
+    """Remove the bucket policy; a bucket without one answers the same."""
+    bucket = await call.consult(rights.authorize_own_bucket)
     await call.change(_set_policy, bucket, None)
     return empty(204)
 

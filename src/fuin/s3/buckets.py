@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access.missing_capabilities import ACLS, BUCKET_TAGS, DIRECTORY_BUCKETS
 from fuin.errors import FuinError
 from fuin.gate import lists
 from fuin.gate.permit import permit_identity
@@ -59,19 +60,17 @@ def _looks_like_address(name: str) -> bool:
 
 
 async def create_bucket(call: S3Call) -> Answer:
-    """Make a bucket in the caller's account; making one's own again succeeds, as in us-east-1."""
+    """Create a bucket in the caller's account; a second creation of one's own bucket succeeds, as in us-east-1."""
     constraint, fault = await _constraint(call)
     facts = partial(_add_constraint, call, constraint)
-    await call.consult(permit_identity, "s3:CreateBucket", ids.bucket_arn(call.bucket), call.account, facts)
+    await call.consult(permit_identity, call.row.action, ids.bucket_arn(call.bucket), call.account, facts)
     if fault is not None:
         raise fault
     check_name(call.bucket)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, call.account, owner_acls.NEW_BUCKET)
     if (call.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
-        raise not_implemented("x-amz-object-ownership", "Object ownership but BucketOwnerEnforced")
-    if (call.header(b"x-amz-bucket-object-lock-enabled") or "").lower() == "true":
-        raise not_implemented("x-amz-bucket-object-lock-enabled", "Object Lock")
+        raise not_implemented(ACLS, "x-amz-object-ownership")
     region = constraint or call.region
     _check_place(call, region)
     bucket = Bucket(call.bucket, call.account, region, call.now, settings=kept_settings.OF_NEW_BUCKETS)
@@ -85,39 +84,39 @@ async def create_bucket(call: S3Call) -> Answer:
 
 
 async def _constraint(call: S3Call) -> tuple[str | None, Exception | None]:
-    """Return the location constraint, which the right depends on, or what is wrong with the body: told once allowed."""
-    if call.caller is None:  # nobody's request makes no bucket, so its body is not read
+    """Return the location constraint, or the fault of the body, which only an allowed caller hears."""
+    if call.caller is None:  # an anonymous request creates no bucket, so its body is not read
         return None, None
     try:
-        return _region(await documents.read(call, checked=False)), None
+        return _region(await documents.read(call)), None
     except (FuinError, xml.MalformedDocument) as fault:
         return None, fault
 
 
 def _add_constraint(call: S3Call, constraint: str | None, facts: Facts) -> None:
-    """Put the condition keys of CreateBucket into the facts."""
-    rights.conditions(call, "s3:CreateBucket")(facts)
+    """Add the condition keys of CreateBucket to the facts."""
+    rights.condition_facts(call, call.row.action)(facts)
     if constraint is not None:
         facts.known["s3:locationconstraint"] = (constraint,)
 
 
 def _check_place(call: S3Call, region: str) -> None:
-    """Refuse what AWS does: but in us-east-1 a Region makes its own buckets only. Rights were asked for in that one."""
+    """Refuse to create a bucket in another Region than the signature's, as AWS does everywhere but in us-east-1."""
     if call.region not in {region, _NO_CONSTRAINT_REGION}:
         text = f"The {region} location constraint is incompatible for the region specific endpoint this request was"
         raise S3Fault("IllegalLocationConstraintException", f"{text} sent to.")
 
 
 def _region(raw: bytes) -> str | None:
-    """Return the location constraint of the request, if there is one; any region's name may be given."""
+    """Return the request's location constraint, if it has one; it may be any region's name."""
     if not raw:
         return None
     root = xml.parse(raw, "CreateBucketConfiguration")
-    if root.one("Location") is not None or root.one("Bucket") is not None:
-        raise S3Fault("NotImplemented", "Directory buckets are not implemented by this server.")
-    tags = root.one("Tags")
+    if root.find_child("Location") is not None or root.find_child("Bucket") is not None:
+        raise not_implemented(DIRECTORY_BUCKETS)
+    tags = root.find_child("Tags")
     if tags is not None and tags.children:
-        raise S3Fault("NotImplemented", "Bucket tags are not implemented by this server.")
+        raise not_implemented(BUCKET_TAGS)
     region = (root.get("LocationConstraint") or "").strip()
     if region == _OLD_EUROPE:
         return "eu-west-1"
@@ -136,15 +135,15 @@ def _check_own(call: S3Call, region: str) -> None:
 
 
 async def head_bucket(call: S3Call) -> Answer:
-    """Tell whether a bucket exists and the caller may list it."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
+    """Say whether a bucket exists and the caller may list it."""
+    bucket = await call.consult(rights.authorize_bucket)
     return empty(200, [(b"x-amz-bucket-region", bucket.region.encode()), (b"x-amz-access-point-alias", b"false")])
 
 
 async def list_buckets(call: S3Call) -> Answer:
-    """List the buckets of the caller's account, page by page where asked to."""
-    action, every = "s3:ListAllMyBuckets", ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
-    await call.consult(permit_identity, action, every, call.account, rights.conditions(call, action))
+    """List the buckets of the caller's account, in pages if the request asks for that."""
+    action, every = call.row.action, ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
+    await call.consult(permit_identity, action, every, call.account, rights.condition_facts(call, action))
     limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
     prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
     entries, last = await lists.page(call, _page, call.account, prefix, after, region, limit)
@@ -159,7 +158,7 @@ async def list_buckets(call: S3Call) -> Answer:
 def _page(
     conn: Connection, account: str, prefix: str, after: str, region: str | None, limit: int
 ) -> tuple[list[str], str | None]:
-    """Return the entries of a page, and the name after which the next one begins, if there is one."""
+    """Return the entries of a page, and the name after which the next page begins, if there is one."""
     found = rows.list_buckets(conn, account, prefix, after, region, limit + 1)
     return [_entry(bucket) for bucket in found[:limit]], found[limit - 1].name if len(found) > limit else None
 
@@ -188,8 +187,8 @@ def owner(account: str) -> str:
 
 
 async def delete_bucket(call: S3Call) -> Answer:
-    """Remove a bucket without objects; multipart uploads that nobody finished go with it, and are named before."""
-    bucket = await call.consult(rights.bucket_for, "s3:DeleteBucket")
+    """Remove a bucket without objects, and its unfinished multipart uploads, whose names the record has before."""
+    bucket = await call.consult(rights.authorize_bucket)
     await call.services.store.read(rows.check_empty, bucket.name)
     if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)
@@ -200,9 +199,9 @@ async def delete_bucket(call: S3Call) -> Answer:
 
 
 def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str]:
-    """Remove the bucket and return its unfinished uploads' blobs, whose ids have been `named` on the record.
+    """Remove the bucket and return the blobs of its unfinished uploads, whose ids are `named` on the record.
 
-    Raises BucketNotEmpty, or OperationAborted when one more was begun meanwhile, undoing everything.
+    Raises BucketNotEmpty, or OperationAborted if another upload has begun in the meantime; then nothing is removed.
     """
     rows.check_same(conn, bucket)
     left: list[str] = []
@@ -216,6 +215,6 @@ def _delete(conn: Connection, bucket: Bucket, named: Container[str]) -> list[str
 
 
 async def get_bucket_location(call: S3Call) -> Answer:
-    """Give the bucket's region, as an empty constraint for us-east-1."""
-    bucket = await call.consult(rights.bucket_for, "s3:GetBucketLocation")
+    """Return the bucket's region, which is an empty constraint for us-east-1."""
+    bucket = await call.consult(rights.authorize_bucket)
     return document("LocationConstraint", "" if bucket.region == _NO_CONSTRAINT_REGION else xml.escape(bucket.region))

@@ -1,33 +1,36 @@
-"""One S3 request on its way through an operation: who asks, for what, and its answer's forms."""
+"""A call of S3, and the forms of its answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
-from fuin.s3 import addressing, xml
+from fuin.s3 import addressing, operation, xml
 from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fuin.access.sigv4 import Signed
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.addressing import Address
     from fuin.s3.blobs import NewBlob
-    from fuin.s3.reading import Reading
+    from fuin.s3.operation import Operation
 
 Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"Content-Type", b"application/xml")
 
 
 class S3Call(Call, kw_only=True):
-    """A call with what its request asks of the object store; operations take it and return an answer."""
+    """A call with its S3 request; every operation takes one and returns an answer."""
 
     request: Request
+    row: Operation = operation.UNKNOWN  # of the table of operations
     address: Address = addressing.SERVICE
     query: dict[str, str] = msgspec.field(default_factory=dict)
     hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query
@@ -56,11 +59,21 @@ class S3Call(Call, kw_only=True):
         return self.request.header(name)
 
     def end(self) -> None:
-        """Let go of the files that this request has written: the index names them, or nobody needs them."""
+        """Release the files that this request has written: the index names them, or nobody needs them."""
         Call.end(self)
         for blob in self.held:
             blob.release()
         self.held.clear()
+
+
+class Batches(Protocol):
+    """The batches of a body that are left to send."""
+
+    def rest(self) -> AsyncIterator[list[memoryview]]:
+        """Yield the batches that are left."""
+
+    async def close(self) -> None:
+        """Close the blobs that are read."""
 
 
 @dataclass(slots=True)
@@ -71,7 +84,7 @@ class Stream:
     headers: Headers
     length: int
     first: list[memoryview]
-    rest: Reading
+    rest: Batches
 
 
 def document(root: str, *content: str, headers: Headers | None = None) -> Answer:

@@ -1,4 +1,4 @@
-"""S3's checksums of an object: which there are, how they run over a body, and how those of parts become one.
+"""S3's checksums of an object: the algorithms, running values, and how the values of parts combine.
 
 Source: "Checking object integrity in Amazon S3". All are of the plaintext, in base64 of their big-endian bytes.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 PREFIX = b"x-amz-checksum-"
-DEFAULT = "CRC64NVME"  # what S3 keeps when nobody asked for any
+DEFAULT = "CRC64NVME"  # S3 stores it if a request names no algorithm
 COMPOSITE, FULL_OBJECT = "COMPOSITE", "FULL_OBJECT"
 
 
@@ -33,7 +33,7 @@ class Digest(Protocol):
         """Take more of the body."""
 
     def digest(self) -> bytes:
-        """Return the value for what came so far."""
+        """Return the value of the bytes so far."""
 
 
 class _Crc:
@@ -55,7 +55,7 @@ class _Crc:
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One checksum: its size in bytes, its running form, how two values combine, and the types S3 takes for parts."""
+    """A checksum algorithm: its size in bytes, a running value, how two values combine, and its types for parts."""
 
     name: str
     size: int
@@ -101,14 +101,14 @@ _OTHERS = {b"x-amz-checksum-algorithm", b"x-amz-checksum-type", b"x-amz-checksum
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The value of one algorithm, in base64; `kind` tells whether it is of the whole object or of its parts' values."""
+    """The value of one algorithm, in base64; `kind` is FULL_OBJECT, or COMPOSITE for one of the parts' checksums."""
 
     algorithm: str
     value: str
     kind: str = FULL_OBJECT
 
 
-def named(text: str, header: str) -> Algorithm:
+def find_algorithm(text: str, header: str) -> Algorithm:
     """Return the algorithm of that name; raises InvalidRequest, or NotImplemented for AWS's newest."""
     found = ALGORITHMS.get(text.upper())
     if found is None:
@@ -124,8 +124,8 @@ def named(text: str, header: str) -> Algorithm:
     return found
 
 
-def sent(names: Iterable[bytes]) -> list[Algorithm]:
-    """Return the algorithms that headers of these names give values of; raises NotImplemented for unknown ones."""
+def algorithms_of_headers(names: Iterable[bytes]) -> list[Algorithm]:
+    """Return the algorithms of which these headers have values; raises NotImplemented for unknown ones."""
     found = []
     for name in names:
         if name.startswith(PREFIX) and name not in _OTHERS:
@@ -143,8 +143,8 @@ def encode(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def combined(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
-    """Return the full-object value from the parts' values and sizes, by the algebra of CRCs."""
+def combine(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
+    """Return the full-object value from the parts' values and sizes: CRCs combine."""
     if algorithm.combine is None:
         raise ValueError(f"{algorithm.name} values do not combine")
     value = 0
@@ -153,8 +153,8 @@ def combined(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
     return encode(value.to_bytes(algorithm.size, "big"))
 
 
-def composite(algorithm: Algorithm, values: list[str]) -> str:
-    """Return the checksum of the parts' checksums, with their number, as S3 writes a composite one."""
+def composite_value(algorithm: Algorithm, values: list[str]) -> str:
+    """Return the composite value: the checksum of the parts' checksums, with the number of parts."""
     running = algorithm.start()
     for value in values:
         running.update(base64.b64decode(value))

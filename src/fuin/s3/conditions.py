@@ -23,8 +23,8 @@ class Conditions:
     unmodified_since: float | None
 
 
-def _time(value: str | None) -> float | None:
-    """Return an HTTP date as seconds since 1970; one that is no date is ignored (RFC 9110 13.1.3)."""
+def _parse_time(value: str | None) -> float | None:
+    """Return an HTTP date as seconds since 1970; RFC 9110 13.1.3: any other text is ignored."""
     if value is None:
         return None
     try:
@@ -34,35 +34,35 @@ def _time(value: str | None) -> float | None:
         return None
 
 
-def of(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Conditions:
-    """Return a request's conditions; `prefix` is x-amz-copy-source- for those on a copy's source."""
+def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Conditions:
+    """Return a request's conditions; with the prefix x-amz-copy-source- they are on a copy's source."""
     return Conditions(
         header(prefix + b"if-match"),
         header(prefix + b"if-none-match"),
-        _time(header(prefix + b"if-modified-since")),
-        _time(header(prefix + b"if-unmodified-since")),
+        _parse_time(header(prefix + b"if-modified-since")),
+        _parse_time(header(prefix + b"if-unmodified-since")),
     )
 
 
-def _bare(etag: str) -> str:
+def _strip_quotes(etag: str) -> str:
     return etag.strip().removeprefix("W/").strip('"')
 
 
-def names(header: str, etag: str) -> bool:
-    """Tell whether a list of ETags, or `*`, names this one."""
-    return any(_bare(entry) in {"*", etag} for entry in header.split(","))
+def names_etag(header: str, etag: str) -> bool:
+    """Return whether a list of ETags, or `*`, names this one."""
+    return any(_strip_quotes(entry) in {"*", etag} for entry in header.split(","))
 
 
 def is_unchanged(validator: str, etag: str, modified: float) -> bool:
-    """Tell whether If-Range names the object as it is: by its ETag, compared strongly, or its exact Last-Modified.
+    """Return whether If-Range names the current object: by its ETag, compared strongly, or its exact Last-Modified.
 
-    Else what the client has is of another object, and a range of this one would not go with it (RFC 9110 13.1.5).
+    Otherwise the client has bytes of another object, and a range of this one would not fit (RFC 9110 13.1.5).
     """
     given = validator.strip()
-    return given in {f'"{etag}"', etag} or _time(given) == int(modified)
+    return given in {f'"{etag}"', etag} or _parse_time(given) == int(modified)
 
 
-def _failed(condition: str) -> S3Fault:
+def _precondition_failed(condition: str) -> S3Fault:
     return S3Fault("PreconditionFailed", Condition=condition)
 
 
@@ -73,38 +73,38 @@ def check_read(conditions: Conditions, etag: str, modified: float) -> None:
     """
     second = int(modified)
     if conditions.match is not None:
-        if not names(conditions.match, etag):
-            raise _failed("If-Match")
+        if not names_etag(conditions.match, etag):
+            raise _precondition_failed("If-Match")
     elif conditions.unmodified_since is not None and second > conditions.unmodified_since:
-        raise _failed("If-Unmodified-Since")
+        raise _precondition_failed("If-Unmodified-Since")
     if conditions.none_match is not None:
-        if names(conditions.none_match, etag):
+        if names_etag(conditions.none_match, etag):
             raise S3Fault("NotModified")
     elif conditions.modified_since is not None and second <= conditions.modified_since:
         raise S3Fault("NotModified")
 
 
 def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
-    """Raise PreconditionFailed unless the copy's source is what its caller expects; there is no 304 here."""
+    """Raise PreconditionFailed if the copy's source is not what the caller expects; a copy has no 304."""
     try:
         check_read(conditions, etag, modified)
     except S3Fault as fault:
         name = fault.details.get("Condition", "If-None-Match" if conditions.none_match else "If-Modified-Since")
-        raise _failed(f"x-amz-copy-source-{name}") from None
+        raise _precondition_failed(f"x-amz-copy-source-{name}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCondition:
-    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), as the store takes it."""
+    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), in the store's form."""
 
     if_none_match: str | None
     if_match: str | None
 
 
-def of_write(header: Callable[[bytes], str | None]) -> WriteCondition:
-    """Return a write's condition; If-None-Match takes nothing but `*`, as in S3."""
+def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
+    """Return a write's condition; the only value of If-None-Match is `*`, as in S3."""
     none_match, match = header(b"if-none-match"), header(b"if-match")
-    if none_match is not None and _bare(none_match) != "*":
+    if none_match is not None and _strip_quotes(none_match) != "*":
         raise S3Fault(
             "NotImplemented",
             "A header you provided implies functionality that is not implemented",
@@ -113,7 +113,7 @@ def of_write(header: Callable[[bytes], str | None]) -> WriteCondition:
         )
     if none_match is not None and match is not None:
         raise S3Fault("InvalidRequest", "If-Match and If-None-Match cannot be given together")
-    return WriteCondition("*" if none_match is not None else None, _bare(match) if match is not None else None)
+    return WriteCondition("*" if none_match is not None else None, _strip_quotes(match) if match is not None else None)
 
 
 def http_date(moment: float) -> str:

@@ -1,17 +1,17 @@
-"""CopyObject: the source is opened as the caller and sealed again under a new data key, bound to the new name."""
+"""CopyObject: the source is decrypted by the caller's rights, and encrypted again under a new data key and name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.access.missing_capabilities import ACCESS_POINTS
 from fuin.errors import TamperedError
 from fuin.s3 import (
     addressing,
     body,
     checksums,
     conditions,
-    encryption,
     index,
     metadata,
     owner_acls,
@@ -24,10 +24,11 @@ from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.conditions import iso_date
 from fuin.s3.digests import Digests
-from fuin.s3.encryption import Default, Encryption
 from fuin.s3.faults import S3Fault, invalid_argument, not_implemented
-from fuin.s3.objects import check_version, new_sealer, stored_whole
+from fuin.s3.objects import check_version, new_sealer, whole_object
 from fuin.s3.ranges import Span
+from fuin.s3.sealing import schemes
+from fuin.s3.sealing.scheme import PREFIX
 from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ _FORM = "Copy Source must mention the source bucket and key: sourcebucket/source
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a copy takes: an object as it is now, and which of its bytes."""
+class CopySource:
+    """The source of a copy: the current object, and a span of its bytes."""
 
     bucket: Bucket
     obj: Object
@@ -61,44 +62,44 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Source):
-    """What CopyObject makes of its source: the columns of its metadata, and the checksum to be kept."""
+class CopyPlan(CopySource):
+    """What CopyObject makes of its source: the metadata's columns and the checksum algorithm of the copy."""
 
     columns: tuple[str, str]
     algorithm: Algorithm
 
 
-def find_bucket(call: S3Call) -> tuple[Bucket, str]:
-    """Return the bucket and key that x-amz-copy-source names, once the caller may read there (s3:GetObject).
+def authorize_source(call: S3Call) -> tuple[Bucket, str]:
+    """Return the bucket and key of x-amz-copy-source if the caller has s3:GetObject on it.
 
-    The right to the object's key is asked for when it is opened.
+    The right to the KMS key is asked for when the source is opened.
     """
-    encryption.refuse_customer_keys(call.request.headers)
-    bucket_name, key = _names(call.request.headers[_HEADER])
-    bucket = rights.bucket_of_other(call, "s3:GetObject", bucket_name, key)
+    schemes.refuse_customer_keys(call.request.headers)
+    bucket_name, key = _parse_source(call.request.headers[_HEADER])
+    bucket = rights.authorize_other_object(call, "s3:GetObject", bucket_name, key)
     call.facts["copySource"] = f"{bucket_name}/{key}"
     return bucket, key
 
 
-async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> Source:
-    """Return the source as it is now, once its conditions hold; `span_of` tells the bytes of one of that size."""
-    obj = await reads.whole(call, bucket, key)
-    conditions.check_copy(conditions.of(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> CopySource:
+    """Return the current source if its conditions hold; `span_of` gives the span for a size."""
+    obj = await reads.find_whole(call, bucket, key)
+    conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     span = span_of(obj.size)
     _check_size(call, span.length)
-    return Source(bucket, obj, span)
+    return CopySource(bucket, obj, span)
 
 
-def _names(raw: bytes) -> tuple[str, str]:
-    """Return bucket and key of a copy source, encoded as a form is (a plus is a space), maybe with slash and version.
+def _parse_source(raw: bytes) -> tuple[str, str]:
+    """Return bucket and key of a copy source, which is form-encoded (a plus is a space).
 
-    So do URLEncoder of Java and urlencode of PHP write it, and so does S3 read it.
+    URLEncoder of Java and urlencode of PHP write it so, and S3 reads it so. A slash may begin it, a version end it.
     """
     path, _, version = raw.replace(b"+", b" ").partition(b"?versionId=")
     check_version(addressing.decode(version) or None)
     text = addressing.decode(path).removeprefix("/")
     if text.startswith("arn:"):
-        raise not_implemented(_HEADER.decode(), "Copying from access points")
+        raise not_implemented(ACCESS_POINTS, _HEADER.decode())
     bucket, _, key = text.partition("/")
     if not bucket or not key:
         raise invalid_argument(_HEADER.decode(), text[:100], _FORM)
@@ -114,9 +115,9 @@ def _check_size(call: S3Call, size: int) -> None:
 
 
 async def reseal(
-    call: S3Call, source: Source, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
+    call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
 ) -> Stored:
-    """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
+    """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 
     Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
     """
@@ -129,43 +130,44 @@ async def reseal(
 
 
 async def copy_object(call: S3Call) -> Answer:
-    """Copy an object of up to 5 GiB, with its metadata or new ones, under its own encryption choice."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
+    """Copy an object of up to 5 GiB, with its metadata or new metadata, under an encryption of its own."""
+    bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(call.request.headers)  # S3: STANDARD unless named, whatever the source's
-    choice = encryption.wanted(call, bucket)
-    condition = conditions.of_write(call.header)
-    from_bucket, from_key = await call.consult(find_bucket)
+    storage_class = storage_classes.parse_request(call.request.headers)  # S3: STANDARD, not the source's, if absent
+    choice = schemes.choose(call, bucket)
+    condition = conditions.parse_write(call.header)
+    from_bucket, from_key = await call.consult(authorize_source)
     plan, batches = await reads.open_current(
-        call, from_bucket, lambda: _plan(call, bucket, from_bucket, from_key, condition)
+        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, from_key, condition)
     )
     try:
-        fresh = await encryption.new_data_key(call, bucket, choice)
-        kept, sealer = fresh.encryption, new_sealer(call, fresh, call.key)
-        del fresh  # the data key in the clear
-        is_md5 = kept.algorithm == encryption.AES256
-        digests = Digests(None, [plan.algorithm], etag=is_md5)
-        stored = await reseal(call, plan, batches, sealer, digests, is_md5)
+        new_key = await choice.scheme.make_data_key(call, bucket, choice)
+        encryption, sealer = new_key.encryption, new_sealer(call, new_key)
+        del new_key  # the data key in the clear
+        digests = Digests(None, [plan.algorithm], etag=choice.scheme.has_md5_etag)
+        stored = await reseal(call, plan, batches, sealer, digests, choice.scheme.has_md5_etag)
     finally:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
-    obj = stored_whole(call, kept, stored, checksum, plan.columns, storage_class)
-    await index.put(call, bucket, obj, condition)
+    obj = whole_object(call, encryption, stored, checksum, plan.columns, storage_class)
+    await index.publish(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
-    return result("CopyObjectResult", obj, checksum, encryption.answer_headers(kept, context=True))
+    return copy_result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
 
 
-async def _plan(call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition) -> Plan:
-    """Return what the copy is to be, after every check that needs no key."""
+async def _make_plan(
+    call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition
+) -> CopyPlan:
+    """Return the plan of the copy, after every check that needs no key."""
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
-    columns = _columns(call, source.obj)
+    columns = _metadata_columns(call, source.obj)
     await call.consult(index.check_condition, condition)
-    return Plan(from_bucket, source.obj, source.span, columns, _algorithm(call, source.obj))
+    return CopyPlan(from_bucket, source.obj, source.span, columns, _checksum_algorithm(call, source.obj))
 
 
-def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
+def copy_result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
     """Return the answer of a copy."""
     content = [xml.text("LastModified", iso_date(obj.modified)), f"<ETag>&quot;{obj.etag}&quot;</ETag>"]
     if checksum is not None:
@@ -174,8 +176,8 @@ def result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) 
     return document(root, *content, headers=headers)
 
 
-def _replaces(call: S3Call) -> bool:
-    """Tell whether the copy gets metadata of its own."""
+def _replaces_metadata(call: S3Call) -> bool:
+    """Return whether the copy gets metadata of its own."""
     directive = call.header(b"x-amz-metadata-directive") or "COPY"
     if directive not in ("COPY", "REPLACE"):
         raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
@@ -183,33 +185,33 @@ def _replaces(call: S3Call) -> bool:
 
 
 def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
-    """Refuse to copy an object onto itself when nothing would change by it.
+    """Refuse to copy an object onto itself if that would change nothing.
 
-    AWS takes any of what is named here for a change, also a bucket's default that was put and is the same as before
+    For AWS, each of these is a change, even a default encryption of the bucket that is the same as before
     (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
-    against AWS); a checksum algorithm alone is none.
+    against AWS); a checksum algorithm alone is not.
     """
-    if _replaces(call) or (source.bucket, source.key) != (call.bucket, call.key):
+    if _replaces_metadata(call) or (source.bucket, source.key) != (call.bucket, call.key):
         return
-    if any(name.startswith(encryption.PREFIX) for name in call.request.headers):
+    if any(name.startswith(PREFIX) for name in call.request.headers):
         return
-    if call.header(storage_classes.HEADER) or call.header(b"x-amz-website-redirect-location") or bucket.encryption:
+    if call.header(storage_classes.HEADER) or bucket.encryption:
         return
-    if Encryption.from_column(source.encryption).algorithm == Default.of(bucket).algorithm:
+    if schemes.parse_stored(source.encryption).scheme is schemes.bucket_default(bucket).scheme:
         raise S3Fault("InvalidRequest", _SAME)
 
 
-def _columns(call: S3Call, source: Object) -> tuple[str, str]:
-    """Return the metadata's columns: the source's, or with REPLACE the request's."""
-    if _replaces(call):
-        return metadata.of_request(call.request.headers).columns()
+def _metadata_columns(call: S3Call, source: Object) -> tuple[str, str]:
+    """Return the metadata's columns: the source's, or the request's if the directive is REPLACE."""
+    if _replaces_metadata(call):
+        return metadata.parse_request(call.request.headers).columns()
     return source.headers, source.metadata
 
 
-def _algorithm(call: S3Call, source: Object) -> Algorithm:
-    """Return the checksum to keep: the one asked for, else the source's own kind, of the whole object."""
+def _checksum_algorithm(call: S3Call, source: Object) -> Algorithm:
+    """Return the copy's checksum algorithm: the requested one, or the source's own."""
     asked = call.header(b"x-amz-checksum-algorithm")
     if asked is not None:
-        return checksums.named(asked, "x-amz-checksum-algorithm")
-    kept = index.checksum_of(source.checksum)
+        return checksums.find_algorithm(asked, "x-amz-checksum-algorithm")
+    kept = index.parse_checksum(source.checksum)
     return ALGORITHMS[kept.algorithm if kept is not None else checksums.DEFAULT]

@@ -1,4 +1,4 @@
-"""The digests that run over a body while it passes, each at most once, and the check of what was promised."""
+"""The digests of a body, which are computed while it passes, and their check against the request's declaration."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from fuin.s3.checksums import Algorithm, Digest
-    from fuin.s3.payload import Promise
+    from fuin.s3.declaration import Declaration
 
 MD5, SHA256 = "MD5", "SHA256"
 
 
 class Digests:
-    """The running digests of one body. Nothing is computed that nobody asked for: digests cost more than encryption.
+    """The running digests of one body. Only digests that somebody needs are computed: they cost more than encryption.
 
-    `algorithms` are the checksums to be kept, `etag` tells whether the ETag is the MD5 (SSE-S3 only).
+    `algorithms` are the checksums to store; `etag` is True if the ETag is the MD5.
     """
 
-    def __init__(self, promise: Promise | None, algorithms: Iterable[Algorithm], *, etag: bool) -> None:
-        self._promise = promise
+    def __init__(self, declaration: Declaration | None, algorithms: Iterable[Algorithm], *, etag: bool) -> None:
+        self._promise = declaration
         self._kept = tuple(dict.fromkeys(algorithms))
         self._running: dict[str, Digest] = {algorithm.name: algorithm.start() for algorithm in self._kept}
-        if promise is not None and promise.checksum is not None:
-            self._running.setdefault(promise.checksum.name, promise.checksum.start())
-        if etag or (promise is not None and promise.md5 is not None):
+        if declaration is not None and declaration.checksum is not None:
+            self._running.setdefault(declaration.checksum.name, declaration.checksum.start())
+        if etag or (declaration is not None and declaration.md5 is not None):
             self._running[MD5] = hashlib.md5(usedforsecurity=False)
-        if promise is not None and promise.sha256 is not None:
+        if declaration is not None and declaration.sha256 is not None:
             self._running.setdefault(SHA256, hashlib.sha256())
         self._all = tuple(self._running.values())
 
@@ -50,36 +50,36 @@ class Digests:
         return self._running[MD5].digest().hex()
 
     def values(self) -> dict[str, str]:
-        """Return the kept checksums in base64, by algorithm."""
+        """Return the checksums to store, in base64, by algorithm."""
         return {algorithm.name: checksums.encode(self._running[algorithm.name].digest()) for algorithm in self._kept}
 
     def check(self, trailers: Mapping[str, str]) -> None:
-        """Compare with what was promised; raises XAmzContentSHA256Mismatch or BadDigest."""
-        promise = self._promise
-        if promise is None:
+        """Compare with the declaration; raises XAmzContentSHA256Mismatch or BadDigest."""
+        declaration = self._promise
+        if declaration is None:
             return
-        if promise.sha256 is not None:
+        if declaration.sha256 is not None:
             found = self._running[SHA256].digest()
-            if not hmac.compare_digest(found, promise.sha256):
+            if not hmac.compare_digest(found, declaration.sha256):
                 raise S3Fault(
                     "XAmzContentSHA256Mismatch",
-                    ClientComputedContentSHA256=promise.sha256.hex(),
+                    ClientComputedContentSHA256=declaration.sha256.hex(),
                     S3ComputedContentSHA256=found.hex(),
                 )
-        if promise.md5 is not None and self._running[MD5].digest() != promise.md5:
+        if declaration.md5 is not None and self._running[MD5].digest() != declaration.md5:
             calculated = checksums.encode(self._running[MD5].digest())
-            raise S3Fault("BadDigest", ExpectedDigest=checksums.encode(promise.md5), CalculatedDigest=calculated)
-        if promise.checksum is not None:
-            self._check_checksum(promise.checksum, promise.value, trailers)
+            raise S3Fault("BadDigest", ExpectedDigest=checksums.encode(declaration.md5), CalculatedDigest=calculated)
+        if declaration.checksum is not None:
+            self._check_checksum(declaration.checksum, declaration.value, trailers)
 
     def _check_checksum(self, algorithm: Algorithm, value: bytes | None, trailers: Mapping[str, str]) -> None:
         if value is None:
-            value = _trailing(algorithm, trailers)
+            value = _trailer_value(algorithm, trailers)
         if self._running[algorithm.name].digest() != value:
             raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
 
 
-def _trailing(algorithm: Algorithm, trailers: Mapping[str, str]) -> bytes:
+def _trailer_value(algorithm: Algorithm, trailers: Mapping[str, str]) -> bytes:
     text = trailers.get(algorithm.header.decode())
     if text is None:
         raise S3Fault("MalformedTrailerError")

@@ -1,13 +1,14 @@
-"""Small bodies that are documents (XML, policies), whole in memory, with every digest that came along checked."""
+"""Bodies that are documents (XML, policies): read into memory, with every digest of the request checked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from fuin.errors import FormatError
-from fuin.s3 import payload
+from fuin.s3.declaration import new_decoder, parse_declaration
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
+from fuin.s3.operation import CHECKED_DOCUMENT
 
 if TYPE_CHECKING:
     from fuin.s3.call import S3Call
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
 _WITHOUT = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
 
-async def read(call: S3Call, *, checked: bool, of_object: bool = False) -> bytes:
-    """Return the request's body; `checked` ones must bring Content-MD5 or a checksum, as their model says.
+async def read(call: S3Call, *, of_object: bool = False) -> bytes:
+    """Return the request's body, which must bring Content-MD5 or a checksum where the service model says so.
 
-    `of_object` tells that checksum headers speak of an object, not of this body (CompleteMultipartUpload).
+    With `of_object`, checksum headers are about an object, not about this body (CompleteMultipartUpload).
 
     Raises MaxMessageLengthExceeded, InvalidRequest, IncompleteBody, BadDigest and XAmzContentSHA256Mismatch.
     """
     limit = call.services.settings.s3_document_limit
     try:
-        promise = payload.of_request(call, limit, may_be_empty=True, of_object=of_object)
+        declaration = parse_declaration(call, limit, may_be_empty=True, of_object=of_object)
     except S3Fault as fault:
         raise S3Fault("MaxMessageLengthExceeded") if fault.code == "EntityTooLarge" else fault from None
-    if checked and promise.md5 is None and promise.checksum is None:
+    if call.row.body == CHECKED_DOCUMENT and declaration.md5 is None and declaration.checksum is None:
         raise S3Fault("InvalidRequest", _WITHOUT)
-    decoder = payload.decoder(call, promise)
+    decoder = new_decoder(call, declaration)
     raw = await call.request.body(limit if decoder is None else 2 * limit)
     trailers: dict[str, str] = {}
     if decoder is not None:
@@ -38,9 +39,9 @@ async def read(call: S3Call, *, checked: bool, of_object: bool = False) -> bytes
             trailers = decoder.finish()
         except FormatError as error:
             raise S3Fault("IncompleteBody", str(error)) from None
-    if len(raw) != promise.length:
+    if len(raw) != declaration.length:
         raise S3Fault("IncompleteBody")
-    digests = Digests(promise, (), etag=False)
+    digests = Digests(declaration, (), etag=False)
     digests.update(raw)
     digests.check(trailers)
     return raw

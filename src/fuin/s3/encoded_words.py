@@ -22,15 +22,15 @@ _SHOWN = {**{byte: f"={byte:02X}" for byte in range(256)}, **{byte: chr(byte) fo
 _REPLACEMENT = "\ufffd"
 
 
-def sent(value: str) -> str:
-    """Return a stored value as it goes out in a header; `value` is the Latin-1 text of the bytes that came in."""
+def header_value(value: str) -> str:
+    """Return a stored value for a header; `value` is the Latin-1 text of the client's bytes."""
     if value.isascii() and value.isprintable() and "=?" not in value:  # nearly all of them
         return value
-    return encode(decode(_text(value)))
+    return encode(decode(_client_text(value)))
 
 
-def _text(value: str) -> str:
-    """Return what a client meant by the bytes: UTF-8 or, where they are none, Latin-1, which is HTTP's old rule."""
+def _client_text(value: str) -> str:
+    """Return the client's text: its bytes as UTF-8, or else as Latin-1, which is HTTP's old rule."""
     try:
         return value.encode("latin-1").decode()
     except UnicodeDecodeError:
@@ -38,24 +38,26 @@ def _text(value: str) -> str:
 
 
 def decode(text: str) -> str:
-    """Return a text with its encoded words taken apart; what is not well-formed stays as it is."""
+    """Return a text with its encoded words decoded; malformed words stay as they are."""
     if "=?" not in text:
         return text
-    return _WORD.sub(_decoded, _BETWEEN.sub(r"\1", text))  # white space between two words is none (section 6.2)
+    return _WORD.sub(
+        _decode_word, _BETWEEN.sub(r"\1", text)
+    )  # white space between two words does not count (section 6.2)
 
 
-def _decoded(found: re.Match[str]) -> str:
+def _decode_word(found: re.Match[str]) -> str:
     charset, form, content = _CHARSETS.get(found[1].lower()), found[2].upper(), found[3]
     if charset is None:
         return found[0]
     try:
-        raw = base64.b64decode(content, validate=True) if form == "B" else _of_q(content)
+        raw = base64.b64decode(content, validate=True) if form == "B" else _decode_q(content)
         return raw.decode(charset)
     except (binascii.Error, ValueError):
         return found[0]
 
 
-def _of_q(content: str) -> bytes:
+def _decode_q(content: str) -> bytes:
     return _ESCAPED.sub(lambda escaped: bytes.fromhex(escaped[1].decode()), content.replace("_", " ").encode())
 
 

@@ -1,4 +1,4 @@
-"""S3's errors: their codes, statuses and texts, and how every other error becomes one of them, once.
+"""S3's errors: their codes, statuses and texts, and the one place where every other error becomes one of them.
 
 Source: Amazon S3 API Reference, "Error responses"; texts recorded from AWS where the facts hold them.
 """
@@ -27,6 +27,8 @@ from fuin.store import errors as store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fuin.access.missing_capabilities import Capability
 
 log = logging.getLogger("fuin.s3")
 
@@ -155,7 +157,7 @@ FAULTS: Mapping[str, FaultRow] = {
     ),
 }
 
-# Why authentication failed: the code, and a text where S3's own says more than the reason's detail.
+# By the reason of a failed authentication: the code, and S3's text if it says more than the reason's detail.
 AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
     AuthReason.MISSING: ("AccessDenied", "Access Denied"),
     AuthReason.MALFORMED: ("AuthorizationHeaderMalformed", None),
@@ -173,7 +175,7 @@ AUTHENTICATION: dict[AuthReason, tuple[str, str | None]] = {
 
 
 class S3Fault(Fault):
-    """An error answer of S3; `details` become further elements of the XML, in their order."""
+    """An error of S3; `details` are further elements of its XML, in their order."""
 
     table = FAULTS
 
@@ -182,9 +184,9 @@ class S3Fault(Fault):
         self.headers: list[tuple[bytes, bytes]] = []  # more headers of the answer
 
 
-def not_implemented(header: str, what: str) -> S3Fault:
-    """Return the refusal of a header or query whose meaning Fuin does not implement, rather than ignoring it."""
-    return S3Fault("NotImplemented", f"{what} is not implemented by this server.", Header=header)
+def not_implemented(capability: Capability, header: str | None = None) -> S3Fault:
+    """Return the refusal of a request that asks for a missing capability, by a header or in a document."""
+    return S3Fault("NotImplemented", capability.message, **({} if header is None else {"Header": header}))
 
 
 def invalid_argument(name: str, value: str, message: str) -> S3Fault:
@@ -192,18 +194,18 @@ def invalid_argument(name: str, value: str, message: str) -> S3Fault:
     return S3Fault("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
 
 
-def _of_authentication(error: AuthenticationFailed) -> S3Fault:
+def _authentication_fault(error: AuthenticationFailed) -> S3Fault:
     code, text = AUTHENTICATION[error.reason]
     return S3Fault(code, text if text is not None else error.detail)
 
 
-def _of_kms(error: Fault) -> S3Fault:
+def _kms_fault(error: Fault) -> S3Fault:
     if error.status >= 500:
         return S3Fault("ServiceUnavailable")
     return S3Fault(f"KMS.{error.code}", error.message or "")
 
 
-def _of_store(error: store.StoreRefusal) -> S3Fault:
+def _store_fault(error: store.StoreRefusal) -> S3Fault:
     match error:
         case store.NoSuchBucket():
             return S3Fault("NoSuchBucket", BucketName=str(error))
@@ -221,9 +223,9 @@ def _of_store(error: store.StoreRefusal) -> S3Fault:
 
 
 def from_error(error: Exception, request_id: str) -> S3Fault:
-    """Return the S3 error for any exception; what nobody foresaw is InternalError, logged by its request id.
+    """Return the S3 error for any exception; an unexpected one is InternalError, and logged with its request id.
 
-    The log holds the exception's type and place, never its values, which might be a client's data.
+    The log gets the exception's type and place, never its values, which may be a client's data.
     """
     match error:
         case S3Fault():
@@ -233,14 +235,14 @@ def from_error(error: Exception, request_id: str) -> S3Fault:
         case Throttled():
             return S3Fault("SlowDown")
         case AuthenticationFailed():
-            return _of_authentication(error)
+            return _authentication_fault(error)
         case Fault():
-            return _of_kms(error)
+            return _kms_fault(error)
         case KeyholderUnavailable() | StoreUnavailable():
             log.warning("request %s: %s", request_id, type(error).__name__)
             return S3Fault("ServiceUnavailable")
         case store.StoreRefusal():
-            return _of_store(error)
+            return _store_fault(error)
         case xml.MalformedDocument():
             return S3Fault("MalformedXML")
         case Refused():
@@ -264,14 +266,14 @@ def _place(error: Exception) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
-def _brief(text: str) -> str:
-    """Return what a request said, cut: escaped, 32 KiB of `&` would be five times as long in the answer."""
+def _shorten(text: str) -> str:
+    """Return a request's text, shortened: 32 KiB of `&` would be five times as long when escaped."""
     return text if len(text) <= _SAID_AT_MOST else f"{text[:_SAID_AT_MOST]}…"
 
 
 def document(fault: S3Fault, resource: str, request_id: str, host_id: str) -> bytes:
     """Return the XML of an error answer."""
-    parts = [xml.text("Code", fault.code), xml.text("Message", _brief(fault.message or ""))]
-    parts += [xml.text(name, _brief(value)) for name, value in fault.details.items()]
-    parts += [xml.text("Resource", _brief(resource)), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
+    parts = [xml.text("Code", fault.code), xml.text("Message", _shorten(fault.message or ""))]
+    parts += [xml.text(name, _shorten(value)) for name, value in fault.details.items()]
+    parts += [xml.text("Resource", _shorten(resource)), xml.text("RequestId", request_id), xml.text("HostId", host_id)]
     return xml.bare_document("Error", "".join(parts))

@@ -1,4 +1,4 @@
-"""Virtual hosting: the bucket stands in the host, below a domain that the server was told is its own.
+"""Virtual hosting: the bucket is in the host, below a domain of the server (`--s3-domain`).
 
 Amazon S3 User Guide, "Virtual hosting of general purpose buckets". A host is not guessed at: read in the other style, a
 request would be for another bucket, and its signature would hold.
@@ -9,7 +9,7 @@ from __future__ import annotations
 _LOCAL = "localhost"  # and all names below it, which are this machine's (RFC 6761 section 6.3)
 
 
-def bucket_of(host: str, domains: tuple[str, ...]) -> str | None:
+def bucket_in_host(host: str, domains: tuple[str, ...]) -> str | None:
     """Return the bucket that a Host header names, or None for path style: on a domain itself, and on all other hosts.
 
     `domains` are in lower case. What is below two of them is below the longer; what is one itself is below none.

@@ -1,4 +1,4 @@
-"""Index and blobs together: what is written becomes visible at once and whole, and what it replaces goes afterwards."""
+"""The index and its blobs: a write becomes visible at once and whole; what it replaces is removed afterwards."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ _decode_values = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def checksum_column(checksum: Checksum | None) -> str | None:
-    """Return an object's checksum as the index keeps it."""
+    """Return an object's checksum in the index's form."""
     return None if checksum is None else msgspec.json.encode(checksum).decode()
 
 
-def checksum_of(column: str | None) -> Checksum | None:
-    """Read what `checksum_column` wrote."""
+def parse_checksum(column: str | None) -> Checksum | None:
+    """Return the checksum that `checksum_column` has written."""
     return None if column is None else _decode_checksum(column)
 
 
-def values_of(part: Part) -> dict[str, str]:
+def parse_values(part: Part) -> dict[str, str]:
     """Return a part's checksums by algorithm."""
     return {} if part.checksum is None else _decode_values(part.checksum)
 
 
-def part_of(stored: Stored, number: int, etag: str, now: float) -> Part:
-    """Return the index's row for a durable blob."""
+def new_part(stored: Stored, number: int, etag: str, now: float) -> Part:
+    """Return the row of a durable blob."""
     values = msgspec.json.encode(stored.checksums).decode() if stored.checksums else None
     return Part(stored.blob, stored.size, stored.stored_size, number, etag, values, stored.message_id, now)
 
 
 def check_condition(call: S3Call, condition: WriteCondition) -> None:
-    """Refuse a conditional write before its body is read; the commit checks again."""
+    """Refuse a conditional write before its body is read; the commit checks the condition again."""
     if condition.if_none_match is None and condition.if_match is None:
         return
     present = call.services.store.look_up(objects.head_object, call.object_name)
@@ -81,34 +81,34 @@ async def commit(
         raise
 
 
-def drop_replaced(call: S3Call) -> None:
+def discard_replaced(call: S3Call) -> None:
     """Remove replaced blobs without waiting, once index and log both say so; what fails is left to the sweep."""
     if call.replaced:
         pool.start(blobs.remove, call.services.settings.blobs, call.replaced)
 
 
-async def put(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
-    """Make an object visible in place of the one of its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
+async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
+    """Make an object visible, in place of the one with its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
 
-    `bucket` is the one to which the caller's right was checked, before the body came.
+    `bucket` is the one for which the caller's right was checked before the body came.
     """
     new = [part.blob for part in obj.parts]
-    replaced = await commit(call, new, _put, bucket, obj, condition)
+    replaced = await commit(call, new, _publish, bucket, obj, condition)
     call.replaced += replaced
 
 
-def _put(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
+def _publish(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
     buckets.check_same(conn, bucket)
     return objects.publish(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
 
 
 def written_facts(obj: Object) -> dict[str, Any]:
-    """Return what the audit record tells of an object whose bytes this request has encrypted."""
+    """Return the facts for the audit record about an object that this request has encrypted."""
     (part,) = obj.parts
     return {"plaintextBytes": obj.size, "storedBytes": part.stored_size, "blob": part.blob, "etag": obj.etag}
 
 
 def object_facts(obj: Object) -> dict[str, Any]:
-    """Return what the audit record tells of an object that this request reads, or makes of parts."""
+    """Return the facts for the audit record about an object that this request reads, or makes from parts."""
     blobs = [part.blob for part in obj.parts[:_BLOBS_NAMED]]
     return {"objectBytes": obj.size, "parts": len(obj.parts), "blobs": blobs, "etag": obj.etag}

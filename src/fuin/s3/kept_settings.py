@@ -1,7 +1,7 @@
-"""What is taken of settings that are put: what this server keeps to. The rest is refused, saying what is not built.
+"""Which values of settings are accepted: those that this server honours. Others name a missing capability.
 
-Each function takes the document's root and returns what is kept, as JSON; None where nothing need be kept, since it is
-so of every bucket. It raises MalformedXML for what is no such document, and NotImplemented.
+Each function takes the document's root and returns the JSON to store, or None for a value that every bucket has. It
+raises MalformedXML for another document, and NotImplemented.
 """
 
 from __future__ import annotations
@@ -11,11 +11,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.access import public_access
+from fuin.access.missing_capabilities import (
+    ACCESS_LOGGING,
+    ACLS,
+    BUCKET_ABAC,
+    BUCKET_TAGS,
+    EVENT_NOTIFICATIONS,
+    MFA_DELETE,
+    OBJECT_TAGGING,
+    REQUESTER_PAYS,
+    TRANSFER_ACCELERATION,
+    VERSIONS,
+)
 from fuin.access.public_access import PublicAccessBlock
 from fuin.s3 import xml
-from fuin.s3.faults import S3Fault
+from fuin.s3.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
+    from fuin.access.missing_capabilities import Capability
     from fuin.s3.xml import Node
 
 _ENFORCED = "BucketOwnerEnforced"
@@ -28,59 +41,54 @@ def _json(members: dict[str, str]) -> str:
     return msgspec.json.encode(members).decode()
 
 
-# As on AWS since April 2023: no ACLs, and no public policy without a word of its own.
+# As on AWS since April 2023: no ACLs, and no public policy until the block is changed.
 OF_NEW_BUCKETS = (
     (OWNERSHIP, _json({"ObjectOwnership": _ENFORCED})),
     (public_access.SETTING, public_access.ALL_BLOCKED.column()),
 )
 
 
-def _not_built(what: str) -> S3Fault:
-    return S3Fault("NotImplemented", f"{what} not implemented by this server.")
-
-
-def _choice(root: Node, name: str, taken: str, others: tuple[str, ...], what: str) -> str:
-    """Return the text of an element if it is what is taken; `others` are those of S3 that are not built."""
+def _checked_text(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:
+    """Return the text of an element if it is `taken`; `others` are texts that ask for a missing capability."""
     value = (root.get(name) or "").strip()
     if value in others:
-        raise _not_built(what)
+        raise not_implemented(capability)
     if value != taken:
         raise S3Fault("MalformedXML")
     return value
 
 
 def versioning(root: Node) -> str:
-    """Take Suspended: no version is made either way."""
-    root.only("Status", "MfaDelete")
-    if root.one("Status") is None:
+    """Accept Suspended: no version is made either way."""
+    root.refuse_others("Status", "MfaDelete")
+    if root.find_child("Status") is None:
         raise S3Fault("IllegalVersioningConfigurationException")
-    kept = {"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Versions of objects are")}
-    if root.one("MfaDelete") is not None:
-        kept["MfaDelete"] = _choice(root, "MfaDelete", "Disabled", ("Enabled",), "MFA delete is")
+    kept = {"Status": _checked_text(root, "Status", "Suspended", ("Enabled",), VERSIONS)}
+    if root.find_child("MfaDelete") is not None:
+        kept["MfaDelete"] = _checked_text(root, "MfaDelete", "Disabled", ("Enabled",), MFA_DELETE)
     return _json(kept)
 
 
 def acceleration(root: Node) -> str:
-    """Take Suspended: there is nothing that could accelerate."""
-    root.only("Status")
-    return _json({"Status": _choice(root, "Status", "Suspended", ("Enabled",), "Transfer acceleration is")})
+    """Accept Suspended: nothing accelerates."""
+    root.refuse_others("Status")
+    return _json({"Status": _checked_text(root, "Status", "Suspended", ("Enabled",), TRANSFER_ACCELERATION)})
 
 
 def ownership(root: Node) -> str:
-    """Take BucketOwnerEnforced: ACLs are always off."""
-    root.only("Rule")
-    rule = root.one("Rule")
+    """Accept BucketOwnerEnforced: ACLs are always off."""
+    root.refuse_others("Rule")
+    rule = root.find_child("Rule")
     if rule is None:
         raise S3Fault("MalformedXML")
-    rule.only("ObjectOwnership")
-    what = f"ACLs, and so any ObjectOwnership but {_ENFORCED}, are"
-    return _json({"ObjectOwnership": _choice(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, what)})
+    rule.refuse_others("ObjectOwnership")
+    return _json({"ObjectOwnership": _checked_text(rule, "ObjectOwnership", _ENFORCED, _WITH_ACLS, ACLS)})
 
 
 def public_access_block(root: Node) -> str:
-    """Take all four settings: those on policies are enforced, those on ACLs hold since there are none."""
+    """Accept all four settings: those about policies are enforced, those about ACLs hold since ACLs are off."""
     names = dict(zip(PublicAccessBlock.__struct_encode_fields__, PublicAccessBlock.__struct_fields__, strict=True))
-    root.only(*names)
+    root.refuse_others(*names)
     chosen: dict[str, bool] = {}
     for element, member in names.items():
         value = root.get(element)
@@ -92,56 +100,56 @@ def public_access_block(root: Node) -> str:
 
 
 def payer(root: Node) -> None:
-    """Take BucketOwner: nobody pays."""
-    root.only("Payer")
-    _choice(root, "Payer", "BucketOwner", ("Requester",), "Requester Pays is")
+    """Accept BucketOwner: nobody pays."""
+    root.refuse_others("Payer")
+    _checked_text(root, "Payer", "BucketOwner", ("Requester",), REQUESTER_PAYS)
 
 
-def attribute_based(root: Node) -> None:
-    """Take Disabled: buckets have no tags that policies could ask for."""
-    root.only("Status")
-    _choice(root, "Status", "Disabled", ("Enabled",), "Attribute-based access control of buckets is")
+def attribute_based_access(root: Node) -> None:
+    """Accept Disabled: buckets have no tags that policies could use."""
+    root.refuse_others("Status")
+    _checked_text(root, "Status", "Disabled", ("Enabled",), BUCKET_ABAC)
 
 
 def logging(root: Node) -> None:
-    """Take the status without a target, which ends logging."""
-    root.only("LoggingEnabled")
+    """Accept the status without a target, which ends logging."""
+    root.refuse_others("LoggingEnabled")
     if root.children:
-        raise _not_built("Server access logging is")
+        raise not_implemented(ACCESS_LOGGING)
 
 
 def notifications(root: Node) -> None:
-    """Take the empty configuration, which ends notifications."""
+    """Accept the empty configuration, which ends notifications."""
     if root.children:
-        raise _not_built("Event notifications are")
+        raise not_implemented(EVENT_NOTIFICATIONS)
 
 
 def bucket_tags(root: Node) -> None:
-    """Take the empty set."""
-    _no_tags(root, "Bucket tags are")
+    """Accept the empty set."""
+    _check_no_tags(root, BUCKET_TAGS)
 
 
 def object_tags(root: Node) -> None:
-    """Take the empty set."""
-    _no_tags(root, "Object tags are")
+    """Accept the empty set."""
+    _check_no_tags(root, OBJECT_TAGGING)
 
 
-def _no_tags(root: Node, what: str) -> None:
-    root.only("TagSet")
-    found = root.one("TagSet")
+def _check_no_tags(root: Node, capability: Capability) -> None:
+    root.refuse_others("TagSet")
+    found = root.find_child("TagSet")
     if found is None:
         raise S3Fault("MalformedXML")
-    found.only("Tag")
+    found.refuse_others("Tag")
     if found.children:
-        raise _not_built(what)
+        raise not_implemented(capability)
 
 
 def elements(document: str) -> str:
-    """Return a kept document as it is given back: an element for each member."""
+    """Return a stored document as XML: an element for each member."""
     members: dict[str, str | bool] = msgspec.json.decode(document)
     return "".join(xml.text(name, value) for name, value in members.items())
 
 
 def rule_of_elements(document: str) -> str:
-    """Return a kept document as it is given back, in a Rule."""
+    """Return a stored document as XML, in a Rule."""
     return xml.tag("Rule", elements(document))

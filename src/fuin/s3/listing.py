@@ -30,7 +30,7 @@ _TOKEN = b"1"  # the version of what a continuation token holds
 
 
 class Names:
-    """Writes names as they are, or percent-encoded where the client asked for it."""
+    """Writes names as they are, or percent-encoded if the client asks for that."""
 
     def __init__(self, call: S3Call) -> None:
         kind = call.query.get("encoding-type") or None
@@ -39,15 +39,15 @@ class Names:
         self._encoded = kind is not None
 
     def element(self, name: str, value: str) -> str:
-        """Return an element that holds a key, prefix, marker or delimiter."""
+        """Return the element of a key, prefix, marker or delimiter."""
         return xml.text(name, quote(value, safe="/-_.~*") if self._encoded else value)
 
     def encoding(self) -> str:
-        """Return the element that tells of the encoding."""
+        """Return the element that names the encoding."""
         return xml.text("EncodingType", "url") if self._encoded else ""
 
 
-def limit_of(call: S3Call, name: str, most: int = PAGE, absent: int | None = None) -> int:
+def page_limit(call: S3Call, name: str, most: int = PAGE, absent: int | None = None) -> int:
     """Return a page's size, or another number, from the query, at most `most`; raises InvalidArgument."""
     text = call.query.get(name)
     if not text:
@@ -58,13 +58,13 @@ def limit_of(call: S3Call, name: str, most: int = PAGE, absent: int | None = Non
     return min(number, most)
 
 
-def token_of(last: str) -> str:
+def new_token(last: str) -> str:
     """Return the opaque token that continues after a key or prefix."""
     return base64.urlsafe_b64encode(_TOKEN + last.encode()).decode()
 
 
-def after_token(token: str) -> str:
-    """Return where a token continues; raises InvalidArgument."""
+def parse_token(token: str) -> str:
+    """Return the key or prefix after which a token continues; raises InvalidArgument."""
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
         if raw.startswith(_TOKEN):
@@ -75,7 +75,7 @@ def after_token(token: str) -> str:
 
 
 def _entry(names: Names, item: Summary, owned: str) -> str:
-    checksum = index.checksum_of(item.checksum)
+    checksum = index.parse_checksum(item.checksum)
     kept = "" if checksum is None else xml.text("ChecksumAlgorithm", checksum.algorithm)
     kept += "" if checksum is None else xml.text("ChecksumType", checksum.kind)
     return xml.tag(
@@ -90,7 +90,7 @@ def _entry(names: Names, item: Summary, owned: str) -> str:
     )
 
 
-def _read(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: Any) -> tuple[Listing, list[str]]:
+def _read_page(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: Any) -> tuple[Listing, list[str]]:
     """Return a page (`asked` as `store.listing` takes it) and its entries written down; raises NoSuchBucket."""
     buckets.check_same(conn, bucket)
     page = page_of(conn, bucket.name, *asked)
@@ -101,13 +101,13 @@ def _read(conn: Connection, bucket: Bucket, names: Names, owned: str, *asked: An
 
 async def list_objects(call: S3Call) -> Answer:
     """List a bucket the old way: the next page starts after a marker."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
+    bucket = await call.consult(rights.authorize_bucket)
     if kind := call.query.get("list-type"):  # 2 leads to ListObjectsV2, and there is no other
         raise invalid_argument("list-type", kind[:100], "Invalid List Type specified in Request")
-    names, limit = Names(call), limit_of(call, "max-keys")
+    names, limit = Names(call), page_limit(call, "max-keys")
     prefix, delimiter, marker = (call.query.get(name, "") for name in ("prefix", "delimiter", "marker"))
     owned = owner(bucket.account)
-    page, entries = await lists.page(call, _read, bucket, names, owned, prefix, delimiter, marker, limit)
+    page, entries = await lists.page(call, _read_page, bucket, names, owned, prefix, delimiter, marker, limit)
     head = [xml.text("Name", call.bucket), names.element("Prefix", prefix), names.element("Marker", marker)]
     if page.truncated and delimiter and page.last is not None:
         head.append(names.element("NextMarker", page.last))
@@ -120,20 +120,20 @@ async def list_objects(call: S3Call) -> Answer:
 
 async def list_objects_v2(call: S3Call) -> Answer:
     """List a bucket: the next page is asked for with an opaque token."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucket")
-    names, limit = Names(call), limit_of(call, "max-keys")
+    bucket = await call.consult(rights.authorize_bucket)
+    names, limit = Names(call), page_limit(call, "max-keys")
     prefix, delimiter, start = (call.query.get(name, "") for name in ("prefix", "delimiter", "start-after"))
     token = call.query.get("continuation-token")
     if token == "":
         raise invalid_argument("continuation-token", "", "The continuation token provided is incorrect")
-    after = start if token is None else after_token(token)
+    after = start if token is None else parse_token(token)
     owned = owner(bucket.account) if call.query.get("fetch-owner", "").lower() == "true" else ""
-    page, entries = await lists.page(call, _read, bucket, names, owned, prefix, delimiter, after, limit)
+    page, entries = await lists.page(call, _read_page, bucket, names, owned, prefix, delimiter, after, limit)
     head = [xml.text("Name", call.bucket), names.element("Prefix", prefix)]
     if token is not None:
         head.append(xml.text("ContinuationToken", token))
     if page.truncated and page.last is not None:
-        head.append(xml.text("NextContinuationToken", token_of(page.last)))
+        head.append(xml.text("NextContinuationToken", new_token(page.last)))
     head += [xml.text("KeyCount", len(page.objects) + len(page.prefixes)), xml.text("MaxKeys", limit)]
     if delimiter:
         head.append(names.element("Delimiter", delimiter))

@@ -1,4 +1,4 @@
-"""What a client stores beside the bytes: x-amz-meta- and standard headers; and the headers that are refused."""
+"""The metadata of an object: x-amz-meta- and standard headers; and the headers of missing capabilities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin.access.missing_capabilities import MISSING
 from fuin.s3 import encoded_words, fields
 from fuin.s3.faults import S3Fault, not_implemented
 
@@ -24,16 +25,8 @@ STANDARD = (
     b"content-type", b"cache-control", b"content-disposition", b"content-encoding", b"content-language", b"expires",
 )  # fmt: skip
 _SPELLED = {name.decode(): name.title() for name in STANDARD}  # as answers have it: Content-Type
-_REFUSED = {
-    b"x-amz-tagging": "Object tagging",
-    b"x-amz-object-lock-mode": "Object Lock",
-    b"x-amz-object-lock-retain-until-date": "Object Lock",
-    b"x-amz-object-lock-legal-hold": "Object Lock",
-    b"x-amz-object-lock-event-hold": "Object Lock",
-    b"x-amz-website-redirect-location": "Website redirection",
-    b"x-amz-write-offset-bytes": "Appending to objects",
-    b"x-amz-object-annotation-directive": "Object annotations",
-}
+_REFUSED = tuple((header, row) for row in MISSING for header in row.headers)
+_REFUSED_FLAGS = tuple((header, row) for row in MISSING for header in row.flags)
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -41,9 +34,9 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Headers by lower-case name, values as Latin-1 text of the bytes that came.
+    """Headers by lower-case name; values are the Latin-1 text of the client's bytes.
 
-    Those of `meta` are read by `encoded_words` when they are given out.
+    Answers write those of `meta` by `encoded_words`.
     """
 
     headers: dict[str, str]
@@ -54,8 +47,8 @@ class Metadata:
         return _encode(self.headers).decode(), _encode(self.meta).decode()
 
 
-def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
-    """Return what a write gives to be kept; raises MetadataTooLarge."""
+def parse_request(headers: Mapping[bytes, bytes]) -> Metadata:
+    """Return the metadata that a write stores; raises MetadataTooLarge."""
     kept = {name.decode(): headers[name].decode("latin-1") for name in STANDARD if headers.get(name)}
     encoding = kept.pop("content-encoding", None)
     if encoding is not None:  # aws-chunked is the transfer's, not the object's
@@ -75,19 +68,22 @@ def of_request(headers: Mapping[bytes, bytes]) -> Metadata:
     return Metadata(kept, meta)
 
 
-def of_object(obj: Object) -> Metadata:
-    """Return what was kept with an object."""
+def parse_stored(obj: Object) -> Metadata:
+    """Return an object's metadata."""
     return Metadata(_decode(obj.headers), _decode(obj.metadata))
 
 
 def check_supported(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse headers of a write whose meaning is not built, rather than pretend: tags, locks, redirects.
+    """Refuse a write with a header of a missing capability, since ignoring it would pretend to have it.
 
     Empty ones ask for nothing, and SDKs send them for empty strings.
     """
-    for name, what in _REFUSED.items():
-        if headers.get(name):
-            raise not_implemented(name.decode(), what)
+    for header, capability in _REFUSED:
+        if headers.get(header):
+            raise not_implemented(capability, header.decode())
+    for header, capability in _REFUSED_FLAGS:
+        if headers.get(header, b"").lower() == b"true":
+            raise not_implemented(capability, header.decode())
 
 
 def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -97,19 +93,19 @@ def answer_headers(kept: Metadata, query: Mapping[str, str]) -> list[tuple[bytes
         text = name.decode()
         override = query.get(f"response-{text}")
         if override is not None:
-            fields.check_sent(f"response-{text}", override)
+            fields.check_answer_value(f"response-{text}", override)
             headers[text] = override
     found = [(_SPELLED[name], value.encode("latin-1")) for name, value in headers.items()]
     return found + _meta_headers(kept.meta) if kept.meta else found
 
 
 def _meta_headers(meta: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return x-amz-meta- headers; names that no header can have, which were taken once, are counted as S3 does."""
+    """Return x-amz-meta- headers; names that no header can have, which were accepted once, are counted as S3 does."""
     found = []
     for name, value in meta.items():
         header = META + name.encode("latin-1")
         if fields.is_name(header):
-            found.append((header, encoded_words.sent(value).encode()))
+            found.append((header, encoded_words.header_value(value).encode()))
     if len(found) < len(meta):
         found.append((b"x-amz-missing-meta", str(len(meta) - len(found)).encode()))
     return found

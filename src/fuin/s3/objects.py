@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
+from fuin.access.missing_capabilities import CONDITIONAL_DELETES, DELETE_BY_SIZE_OR_TIME
 from fuin.envelope.stream import Sealer
 from fuin.errors import AccessDenied
 from fuin.gate import lists
@@ -16,11 +16,9 @@ from fuin.s3 import (
     checksums,
     conditions,
     documents,
-    encryption,
     index,
     metadata,
     owner_acls,
-    payload,
     rights,
     storage_classes,
     xml,
@@ -28,8 +26,10 @@ from fuin.s3 import (
 from fuin.s3.addressing import check_key
 from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS, Checksum
+from fuin.s3.declaration import parse_declaration
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault, not_implemented
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import buckets
 from fuin.store.s3 import objects as rows
 from fuin.store.s3.object_name import ObjectName
@@ -41,77 +41,75 @@ if TYPE_CHECKING:
     from fuin.gate.http import Answer
     from fuin.s3.body import Stored
     from fuin.s3.call import Headers, S3Call
-    from fuin.s3.encryption import Encryption, FreshKey
+    from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
 
 DELETES_AT_MOST = 1000
-_AT_ONCE = 64  # keys whose rights are asked for in one turn of the event loop
+_AT_ONCE = 64  # keys that are authorized in one turn of the event loop
 
 
-def new_sealer(call: S3Call, fresh: FreshKey, key: str) -> Sealer:
-    """Return what encrypts the object `key` of the request's bucket; after this nobody needs the data key itself."""
+def new_sealer(call: S3Call, new_key: NewDataKey) -> Sealer:
+    """Return the sealer of the request's object; nobody needs the data key itself any longer."""
     frame_length = call.services.settings.frame_length
     call.facts["frameLength"] = frame_length
-    kept = fresh.encryption
-    return Sealer(fresh.plaintext, kept.data_keys(), kept.full_context(call.bucket, key), frame_length)
-
-
-def etag_of(kept: Encryption, md5: str | None) -> str:
-    """Return the ETag: the MD5 under SSE-S3, else 32 random digits, since the MD5 would tell about the plaintext."""
-    return md5 if md5 is not None and kept.algorithm == encryption.AES256 else os.urandom(16).hex()
+    stored = new_key.encryption
+    return Sealer(new_key.plaintext, stored.data_keys(), stored.full_context(call.bucket, call.key), frame_length)
 
 
 async def put_object(call: S3Call) -> Answer:
     """Store a body of up to 5 GiB, encrypted under a data key of its own; it appears whole or not at all."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
+    bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(call.request.headers)
-    choice = encryption.wanted(call, bucket)
-    promise = payload.of_request(call, call.services.settings.object_limit)
-    columns = metadata.of_request(call.request.headers).columns()
-    condition = conditions.of_write(call.header)
+    storage_class = storage_classes.parse_request(call.request.headers)
+    choice = schemes.choose(call, bucket)
+    declaration = parse_declaration(call, call.services.settings.object_limit)
+    columns = metadata.parse_request(call.request.headers).columns()
+    condition = conditions.parse_write(call.header)
     await call.consult(index.check_condition, condition)
 
-    fresh = await encryption.new_data_key(call, bucket, choice)
-    kept, sealer = fresh.encryption, new_sealer(call, fresh, call.key)
-    del fresh  # the data key in the clear
+    new_key = await choice.scheme.make_data_key(call, bucket, choice)
+    encryption, sealer = new_key.encryption, new_sealer(call, new_key)
+    del new_key  # the data key in the clear
     crash.point("put_object.after_data_key")
 
-    is_md5 = kept.algorithm == encryption.AES256
-    algorithm = promise.checksum or ALGORITHMS[checksums.DEFAULT]
-    digests = Digests(promise, [algorithm], etag=is_md5)
-    stored = await body.receive(call, promise, sealer, digests, etag=is_md5)
+    algorithm = declaration.checksum or ALGORITHMS[checksums.DEFAULT]
+    digests = Digests(declaration, [algorithm], etag=choice.scheme.has_md5_etag)
+    stored = await body.receive(call, declaration, sealer, digests, etag=choice.scheme.has_md5_etag)
     crash.point("put_object.after_blob")
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    obj = stored_whole(call, kept, stored, checksum, columns, storage_class)
-    await index.put(call, bucket, obj, condition)
+    obj = whole_object(call, encryption, stored, checksum, columns, storage_class)
+    await index.publish(call, bucket, obj, condition)
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
-    return empty(
-        200, [*_written(obj.etag), *checksum_headers(checksum), *encryption.answer_headers(kept, context=True)]
-    )
+    headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum)]
+    return empty(200, headers + choice.scheme.answer_headers(encryption, with_context=True))
 
 
-def stored_whole(
+def whole_object(
     call: S3Call,
-    kept: Encryption,
+    encryption: StoredEncryption,
     stored: Stored,
     checksum: Checksum,
     columns: tuple[str, str],
     storage_class: str | None,
 ) -> Object:
-    """Return the row of the request's object, which is one message; `columns` are its headers and metadata."""
-    etag = etag_of(kept, stored.md5)
+    """Return the row of the request's object, which is one blob; `columns` are its headers and metadata."""
+    etag = encryption.scheme.etag(stored.md5)
+    headers, user_metadata = columns
     return Object(
-        call.object_name, etag, stored.size, call.now, *columns, kept.column(), index.checksum_column(checksum),
-        parts=(index.part_of(stored, 1, etag, call.now),), storage_class=storage_class,
-    )  # fmt: skip
-
-
-def _written(etag: str) -> Headers:
-    return [(b"ETag", f'"{etag}"'.encode())]
+        name=call.object_name,
+        etag=etag,
+        size=stored.size,
+        modified=call.now,
+        headers=headers,
+        metadata=user_metadata,
+        encryption=encryption.column(),
+        checksum=index.checksum_column(checksum),
+        parts=(index.new_part(stored, 1, etag, call.now),),
+        storage_class=storage_class,
+    )
 
 
 def checksum_headers(checksum: Checksum | None) -> Headers:
@@ -125,7 +123,7 @@ def checksum_headers(checksum: Checksum | None) -> Headers:
 
 
 def check_version(version: str | None) -> None:
-    """Take no version but `null`: buckets have no versions here."""
+    """Refuse every version but `null`: buckets have no versions here."""
     if version not in (None, "", "null"):
         raise S3Fault(
             "InvalidArgument", "Invalid version id specified", ArgumentName="versionId", ArgumentValue=version
@@ -133,13 +131,13 @@ def check_version(version: str | None) -> None:
 
 
 async def delete_object(call: S3Call) -> Answer:
-    """Remove an object; one that does not exist is removed as well, as S3 has it."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:DeleteObject")
+    """Remove an object; without such an object the answer is the same, as in S3."""
+    bucket = await call.consult(rights.authorize_object)
     check_version(call.query.get("versionId"))
     for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
         if call.header(name) is not None:
-            raise not_implemented(name.decode(), "Deleting by size or time")
-    condition = conditions.of_write(call.header)
+            raise not_implemented(DELETE_BY_SIZE_OR_TIME, name.decode())
+    condition = conditions.parse_write(call.header)
     await call.announce("delete")
     replaced = await call.write(_delete, bucket, call.key, condition.if_match)
     call.replaced += replaced
@@ -153,12 +151,12 @@ def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) ->
 
 
 async def delete_objects(call: S3Call) -> Answer:
-    """Remove up to 1,000 objects, each with the caller's right to that one; the answer tells of each.
+    """Remove up to 1,000 objects, each by the caller's right to it; the answer lists each one.
 
-    The record names them all, by the decision about each, before any is removed.
+    Before any is removed, the record has the decision about each, and so names them all.
     """
-    bucket = await call.consult(_existing)
-    wanted, quiet = await lists.beside(call, _wanted, await documents.read(call, checked=True))
+    bucket = await call.consult(_existing_bucket)
+    wanted, quiet = await lists.beside(call, _parse_keys, await documents.read(call))
     allowed: list[str] = []
     results: dict[str, str] = {}
     for number, key in enumerate(wanted, 1):
@@ -178,11 +176,11 @@ async def delete_objects(call: S3Call) -> Answer:
     return document("DeleteResult", *(results[key] for key in wanted if key in results))
 
 
-def _existing(call: S3Call) -> Bucket:
+def _existing_bucket(call: S3Call) -> Bucket:
     bucket = call.services.store.catalog().bucket(call.bucket)
     if bucket is None:
-        facts = rights.conditions(call, "s3:DeleteObject")
-        permit_identity(call, "s3:DeleteObject", ids.object_arn(call.bucket, "*"), call.account, facts)
+        facts = rights.condition_facts(call, call.row.action)
+        permit_identity(call, call.row.action, ids.object_arn(call.bucket, "*"), call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=call.bucket)
     if call.caller is None and bucket.policy is None:
         raise S3Fault("AccessDenied")  # before the body is read; no policy could allow any of it
@@ -190,18 +188,18 @@ def _existing(call: S3Call) -> Bucket:
     return bucket
 
 
-def _wanted(body: bytes) -> tuple[list[str], bool]:
-    """Return the keys, each once, and whether only errors are to be told."""
+def _parse_keys(body: bytes) -> tuple[list[str], bool]:
+    """Return the keys, each once, and whether the answer has errors only."""
     root = xml.parse(body, "Delete")
-    root.only("Object", "Quiet")
+    root.refuse_others("Object", "Quiet")
     keys: list[str] = []
-    for node in root.all("Object"):
-        node.only("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
+    for node in root.find_children("Object"):
+        node.refuse_others("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
         key = node.get("Key")
         if not key:
             raise S3Fault("MalformedXML")
         if node.get("ETag") or node.get("LastModifiedTime") or node.get("Size"):
-            raise S3Fault("NotImplemented", "Conditional deletes of many objects are not implemented by this server.")
+            raise not_implemented(CONDITIONAL_DELETES)
         check_version(node.get("VersionId"))
         check_key(key)
         keys.append(key)
@@ -212,7 +210,7 @@ def _wanted(body: bytes) -> tuple[list[str], bool]:
 
 def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
     try:
-        rights.bucket_of_other(call, "s3:DeleteObject", bucket.name, key)
+        rights.authorize_other_object(call, call.row.action, bucket.name, key)
     except AccessDenied as error:
         return xml.tag(
             "Error", xml.text("Key", key), xml.text("Code", "AccessDenied"), xml.text("Message", error.sentence)

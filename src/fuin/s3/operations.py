@@ -1,14 +1,21 @@
-"""The table of what is built; every other operation of the service model answers NotImplemented at once."""
+"""The table of all operations of S3's service model: one row for each, built or not.
+
+To build an operation, give its row a `run` and what else it is (`operation.py`), and delete the row of its capability
+in `access/missing_capabilities.py`. Routes, rights, the body's limit, the reference page and the requests of
+`tests/s3/test_condition_table.py` are read from here. The rows of settings are in `subresource_table.py`.
+Source: botocore's S3 model; a test compares this table with it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fuin.access.missing_capabilities import BY_OPERATION
 from fuin.s3 import (
     acls,
     bucket_settings,
     buckets,
-    complete,
+    completion,
     copying,
     listing,
     objects,
@@ -18,58 +25,138 @@ from fuin.s3 import (
     uploads,
 )
 from fuin.s3.faults import S3Fault
-from fuin.s3.subresource_table import NOT_BUILT
+from fuin.s3.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from fuin.gate.http import Answer
     from fuin.s3.call import S3Call, Stream
 
-    Operation = Callable[[S3Call], Awaitable[Answer | Stream]]
+_ON_BUCKETS = (
+    Operation("ListBuckets", "GET", SERVICE, run=buckets.list_buckets),
+    Operation("CreateBucket", "PUT", BUCKET, body=DOCUMENT, run=buckets.create_bucket),
+    Operation("DeleteBucket", "DELETE", BUCKET, run=buckets.delete_bucket),
+    Operation(
+        "DeleteBucketEncryption", "DELETE", BUCKET, ("encryption",), run=bucket_settings.delete_bucket_encryption,
+    ),
+    Operation("DeleteBucketPolicy", "DELETE", BUCKET, ("policy",), run=bucket_settings.delete_bucket_policy),
+    Operation(
+        "DeleteObjects", "POST", BUCKET, ("delete",), body=CHECKED_DOCUMENT, has_condition_headers=False,
+        run=objects.delete_objects,
+    ),
+    Operation("GetBucketAcl", "GET", BUCKET, ("acl",), run=acls.get_bucket_acl),
+    Operation("GetBucketEncryption", "GET", BUCKET, ("encryption",), run=bucket_settings.get_bucket_encryption),
+    Operation("GetBucketLocation", "GET", BUCKET, ("location",), run=buckets.get_bucket_location),
+    Operation("GetBucketPolicy", "GET", BUCKET, ("policy",), run=bucket_settings.get_bucket_policy),
+    Operation("GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status),
+    Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
+    Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
+    Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),
+    Operation("ListObjectsV2", "GET", BUCKET, ("list-type=2",), lists=True, run=listing.list_objects_v2),
+    Operation("PutBucketAcl", "PUT", BUCKET, ("acl",), body=DOCUMENT, run=acls.put_bucket_acl),
+    Operation(
+        "PutBucketEncryption", "PUT", BUCKET, ("encryption",), body=CHECKED_DOCUMENT,
+        run=bucket_settings.put_bucket_encryption,
+    ),
+    Operation(
+        "PutBucketPolicy", "PUT", BUCKET, ("policy",), body=CHECKED_DOCUMENT, run=bucket_settings.put_bucket_policy,
+    ),
+)  # fmt: skip
 
-BUILT: dict[str, Operation] = {
-    **subresources.operations(),
-    "AbortMultipartUpload": uploads.abort_multipart_upload,
-    "CompleteMultipartUpload": complete.complete_multipart_upload,
-    "CopyObject": copying.copy_object,
-    "CreateBucket": buckets.create_bucket,
-    "CreateMultipartUpload": uploads.create_multipart_upload,
-    "DeleteBucket": buckets.delete_bucket,
-    "DeleteBucketEncryption": bucket_settings.delete_bucket_encryption,
-    "DeleteBucketPolicy": bucket_settings.delete_bucket_policy,
-    "DeleteObject": objects.delete_object,
-    "DeleteObjects": objects.delete_objects,
-    "GetBucketAcl": acls.get_bucket_acl,
-    "GetBucketEncryption": bucket_settings.get_bucket_encryption,
-    "GetBucketLocation": buckets.get_bucket_location,
-    "GetBucketPolicy": bucket_settings.get_bucket_policy,
-    "GetBucketPolicyStatus": bucket_settings.get_bucket_policy_status,
-    "GetObject": reads.get_object,
-    "GetObjectAcl": acls.get_object_acl,
-    "GetObjectAttributes": reads.get_object_attributes,
-    "HeadBucket": buckets.head_bucket,
-    "HeadObject": reads.head_object,
-    "ListBuckets": buckets.list_buckets,
-    "ListMultipartUploads": uploads.list_multipart_uploads,
-    "ListObjects": listing.list_objects,
-    "ListObjectsV2": listing.list_objects_v2,
-    "ListParts": uploads.list_parts,
-    "PutBucketAcl": acls.put_bucket_acl,
-    "PutBucketEncryption": bucket_settings.put_bucket_encryption,
-    "PutBucketPolicy": bucket_settings.put_bucket_policy,
-    "PutObject": objects.put_object,
-    "PutObjectAcl": acls.put_object_acl,
-    "UploadPart": parts.upload_part,
-    "UploadPartCopy": parts.upload_part_copy,
+_ON_OBJECTS = (
+    Operation("AbortMultipartUpload", "DELETE", OBJECT, ("uploadId",), run=uploads.abort_multipart_upload),
+    Operation(
+        "CompleteMultipartUpload", "POST", OBJECT, ("uploadId",),
+        key_actions=("kms:Decrypt where checksums are sent",), body=DOCUMENT, creates_object=True,
+        run=completion.complete_multipart_upload,
+    ),
+    Operation(
+        "CopyObject", "PUT", OBJECT, headers=("x-amz-copy-source",),
+        key_actions=("kms:Decrypt for the source", "kms:GenerateDataKey for the copy"), creates_object=True,
+        run=copying.copy_object,
+    ),
+    Operation(
+        "CreateMultipartUpload", "POST", OBJECT, ("uploads",), key_actions=("kms:GenerateDataKey",),
+        run=uploads.create_multipart_upload,
+    ),
+    Operation("DeleteObject", "DELETE", OBJECT, run=objects.delete_object),
+    Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=reads.get_object),
+    Operation("GetObjectAcl", "GET", OBJECT, ("acl",), run=acls.get_object_acl),
+    Operation(
+        "GetObjectAttributes", "GET", OBJECT, ("attributes",), headers=("x-amz-object-attributes",),
+        key_actions=("kms:Decrypt where the checksum is asked for",), run=reads.get_object_attributes,
+    ),
+    Operation(
+        "HeadObject", "HEAD", OBJECT, key_actions=("kms:Decrypt where the checksum is asked for",),
+        run=reads.head_object,
+    ),
+    Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
+    Operation(
+        "PutObject", "PUT", OBJECT, key_actions=("kms:GenerateDataKey",), body=CONTENT, creates_object=True,
+        run=objects.put_object,
+    ),
+    Operation("PutObjectAcl", "PUT", OBJECT, ("acl",), body=DOCUMENT, run=acls.put_object_acl),
+    Operation(
+        "UploadPart", "PUT", OBJECT, ("partNumber", "uploadId"), key_actions=("kms:Decrypt",), body=CONTENT,
+        run=parts.upload_part,
+    ),
+    Operation(
+        "UploadPartCopy", "PUT", OBJECT, ("partNumber", "uploadId"), headers=("x-amz-copy-source",),
+        key_actions=("kms:Decrypt for the source and for the upload",), run=parts.upload_part_copy,
+    ),
+)  # fmt: skip
+
+# Not built. Two names for one request: `newer_name` answers instead of the older one, or of the one for directory
+# buckets.
+_NOT_BUILT = (
+    Operation("CreateBucketMetadataConfiguration", "POST", BUCKET, ("metadataConfiguration",)),
+    Operation("CreateBucketMetadataTableConfiguration", "POST", BUCKET, ("metadataTable",)),
+    Operation("CreateSession", "GET", BUCKET, ("session",)),
+    Operation("DeleteObjectAnnotation", "DELETE", OBJECT, ("annotation", "annotationName")),
+    Operation("GetBucketLifecycle", "GET", BUCKET, ("lifecycle",), newer_name="GetBucketLifecycleConfiguration"),
+    Operation(
+        "GetBucketNotification", "GET", BUCKET, ("notification",), newer_name="GetBucketNotificationConfiguration",
+    ),
+    Operation("GetObjectAnnotation", "GET", OBJECT, ("annotation", "annotationName")),
+    Operation("GetObjectTorrent", "GET", OBJECT, ("torrent",)),
+    Operation("ListDirectoryBuckets", "GET", SERVICE, newer_name="ListBuckets"),
+    Operation("ListObjectAnnotations", "GET", OBJECT, ("annotation",)),
+    Operation("ListObjectVersions", "GET", BUCKET, ("versions",)),
+    Operation("PutBucketAnalyticsConfiguration", "PUT", BUCKET, ("analytics", "id")),
+    Operation("PutBucketCors", "PUT", BUCKET, ("cors",)),
+    Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
+    Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),
+    Operation("PutBucketLifecycle", "PUT", BUCKET, ("lifecycle",), newer_name="PutBucketLifecycleConfiguration"),
+    Operation("PutBucketLifecycleConfiguration", "PUT", BUCKET, ("lifecycle",)),
+    Operation("PutBucketMetricsConfiguration", "PUT", BUCKET, ("metrics", "id")),
+    Operation(
+        "PutBucketNotification", "PUT", BUCKET, ("notification",), newer_name="PutBucketNotificationConfiguration",
+    ),
+    Operation("PutBucketReplication", "PUT", BUCKET, ("replication",)),
+    Operation("PutBucketWebsite", "PUT", BUCKET, ("website",)),
+    Operation("PutObjectAnnotation", "PUT", OBJECT, ("annotation", "annotationName")),
+    Operation("PutObjectLegalHold", "PUT", OBJECT, ("legal-hold",)),
+    Operation("PutObjectLockConfiguration", "PUT", BUCKET, ("object-lock",)),
+    Operation("PutObjectRetention", "PUT", OBJECT, ("retention",)),
+    Operation("RenameObject", "PUT", OBJECT, ("renameObject",), headers=("x-amz-rename-source",)),
+    Operation("RestoreObject", "POST", OBJECT, ("restore",)),
+    Operation("SelectObjectContent", "POST", OBJECT, ("select", "select-type=2")),
+    Operation("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", BUCKET, ("metadataAnnotationTable",)),
+    Operation("UpdateBucketMetadataInventoryTableConfiguration", "PUT", BUCKET, ("metadataInventoryTable",)),
+    Operation("UpdateBucketMetadataJournalTableConfiguration", "PUT", BUCKET, ("metadataJournalTable",)),
+    Operation("UpdateObjectEncryption", "PUT", OBJECT, ("encryption",)),
+    Operation("WriteGetObjectResponse", "POST", BUCKET, headers=("x-amz-request-route", "x-amz-request-token")),
+)  # fmt: skip
+
+OPERATIONS: dict[str, Operation] = {
+    row.name: row
+    for row in sorted((*_ON_BUCKETS, *_ON_OBJECTS, *_NOT_BUILT, *subresources.operations()), key=lambda row: row.name)
 }
 
 
 async def run(call: S3Call) -> Answer | Stream:
     """Run the request's operation; raises NotImplemented for those that are not built."""
-    operation = BUILT.get(call.operation)
-    if operation is None:
-        what = NOT_BUILT.get(call.operation)
-        more = "" if what is None else f" {what} not built."
+    if call.row.run is None:
+        missing = BY_OPERATION.get(call.operation)
+        more = "" if missing is None else f" {missing.subject} not built."
         raise S3Fault("NotImplemented", f"{call.operation} is not implemented by this server.{more}")
-    return await operation(call)
+    return await call.row.run(call)

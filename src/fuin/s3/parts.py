@@ -1,4 +1,4 @@
-"""UploadPart and UploadPartCopy: one message a part, under the upload's data key."""
+"""UploadPart and UploadPartCopy: each part is one blob, under the upload's data key."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.envelope.stream import Sealer
-from fuin.s3 import body, checksums, copying, encryption, index, payload, ranges, reads, repeats, rights, uploads
+from fuin.s3 import body, checksums, copying, index, ranges, reads, rights, uploads
 from fuin.s3.call import empty
 from fuin.s3.checksums import ALGORITHMS, Checksum
+from fuin.s3.declaration import parse_declaration
 from fuin.s3.digests import Digests
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
-from fuin.s3.objects import etag_of
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import uploads as rows
 from fuin.store.s3.objects import Object
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fuin.s3.body import Stored
     from fuin.s3.call import S3Call
     from fuin.s3.checksums import Algorithm
+    from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.parts import Part
     from fuin.store.s3.uploads import Upload
@@ -28,30 +29,30 @@ if TYPE_CHECKING:
 
 async def upload_part(call: S3Call) -> Answer:
     """Store a part; under SSE-KMS the caller needs kms:Decrypt, since the data key is older than the part."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
-    encryption.refuse_customer_keys(call.request.headers)
-    number = uploads.number_of(call)
-    promise = payload.of_request(call, call.services.settings.object_limit)
+    bucket = await call.consult(rights.authorize_object)
+    schemes.refuse_customer_keys(call.request.headers)
+    number = uploads.part_number(call)
+    declaration = parse_declaration(call, call.services.settings.object_limit)
     upload = await call.consult(uploads.find)
-    kept = Encryption.from_column(upload.encryption)
-    await repeats.check(call, bucket, kept)
-    algorithms = _algorithms(upload, promise.checksum)
+    encryption = schemes.parse_stored(upload.encryption)
+    await schemes.check_repeated(call, bucket, encryption)
+    algorithms = _algorithms(upload, declaration.checksum)
 
-    sealer = await _sealer(call, bucket, kept)
-    is_md5 = kept.algorithm == encryption.AES256
-    digests = Digests(promise, algorithms, etag=is_md5)
-    stored = await body.receive(call, promise, sealer, digests, etag=is_md5)
-    part = await _put(call, upload, kept, number, stored)
+    sealer = await _sealer(call, bucket, encryption)
+    has_md5 = encryption.scheme.has_md5_etag
+    digests = Digests(declaration, algorithms, etag=has_md5)
+    stored = await body.receive(call, declaration, sealer, digests, etag=has_md5)
+    part = await _put(call, upload, encryption, number, stored)
 
-    headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.answer_headers(kept)]
-    told = promise.checksum.name if promise.checksum is not None else upload.checksum_algorithm
+    headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.scheme.answer_headers(encryption)]
+    told = declaration.checksum.name if declaration.checksum is not None else upload.checksum_algorithm
     if told is not None:
         headers.append((ALGORITHMS[told].header, stored.checksums[told].encode()))
     return empty(200, headers)
 
 
 def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
-    """Return what is to be computed: the upload's own algorithm, and the one that the request brings a value of."""
+    """Return the algorithms to compute: the upload's own, and the one of the client's checksum."""
     declared = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
     if sent is None:
         return [declared]
@@ -61,17 +62,17 @@ def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
     return [declared, sent]
 
 
-async def _sealer(call: S3Call, bucket: Bucket, kept: Encryption) -> Sealer:
-    """Return what encrypts the part, bound to the object's name; the data key is dropped when it returns."""
+async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) -> Sealer:
+    """Return the sealer of the part, bound to the object's name; the data key is dropped on return."""
     frame_length = call.services.settings.frame_length
-    call.facts.update(part=uploads.number_of(call), frameLength=frame_length)
-    data_key = await uploads.open_data_key(call, bucket, kept)
-    return Sealer(data_key, kept.data_keys(), kept.full_context(call.bucket, call.key), frame_length)
+    call.facts.update(part=uploads.part_number(call), frameLength=frame_length)
+    data_key = await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
+    return Sealer(data_key, encryption.data_keys(), encryption.full_context(call.bucket, call.key), frame_length)
 
 
-async def _put(call: S3Call, upload: Upload, kept: Encryption, number: int, stored: Stored) -> Part:
-    """Make the part known to the index, in place of an earlier one of its number."""
-    part = index.part_of(stored, number, etag_of(kept, stored.md5), call.now)
+async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: Stored) -> Part:
+    """Put the part into the index, in place of an earlier one with its number."""
+    part = index.new_part(stored, number, encryption.scheme.etag(stored.md5), call.now)
     replaced = await index.commit(call, [part.blob], rows.put_part, upload.upload_id, part)
     call.replaced += replaced
     call.facts.update(
@@ -81,25 +82,25 @@ async def _put(call: S3Call, upload: Upload, kept: Encryption, number: int, stor
 
 
 async def upload_part_copy(call: S3Call) -> Answer:
-    """Store a part that is copied from an object, or a range of one; both keys are asked for as the caller."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
-    number = uploads.number_of(call)
+    """Store a part that is copied from an object, or a range of one; the caller needs the right to both keys."""
+    bucket = await call.consult(rights.authorize_object)
+    number = uploads.part_number(call)
     upload = await call.consult(uploads.find)
-    kept = Encryption.from_column(upload.encryption)
-    await repeats.check(call, bucket, kept)
-    from_bucket, from_key = await call.consult(copying.find_bucket)
-    asked = partial(ranges.of_copy, call.header(b"x-amz-copy-source-range"))
+    encryption = schemes.parse_stored(upload.encryption)
+    await schemes.check_repeated(call, bucket, encryption)
+    from_bucket, from_key = await call.consult(copying.authorize_source)
+    asked = partial(ranges.parse_copy_range, call.header(b"x-amz-copy-source-range"))
     look = partial(copying.find_source, call, from_bucket, from_key, asked)
     source, batches = await reads.open_current(call, from_bucket, look)
     try:
-        sealer = await _sealer(call, bucket, kept)
-        is_md5 = kept.algorithm == encryption.AES256
-        digests = Digests(None, _algorithms(upload, None), etag=is_md5)
-        stored = await copying.reseal(call, source, batches, sealer, digests, is_md5)
+        sealer = await _sealer(call, bucket, encryption)
+        has_md5 = encryption.scheme.has_md5_etag
+        digests = Digests(None, _algorithms(upload, None), etag=has_md5)
+        stored = await copying.reseal(call, source, batches, sealer, digests, has_md5)
     finally:
         await batches.close()
-    part = await _put(call, upload, kept, number, stored)
+    part = await _put(call, upload, encryption, number, stored)
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
     shown = Object(call.object_name, part.etag, part.size, part.modified, "", "", "")
-    return copying.result("CopyPartResult", shown, checksum, encryption.answer_headers(kept))
+    return copying.copy_result("CopyPartResult", shown, checksum, encryption.scheme.answer_headers(encryption))

@@ -31,8 +31,8 @@ class Span:
         return f"bytes {self.start}-{self.end - 1}/{self.size}"
 
 
-def of(header: str | None, size: int) -> Span | None:
-    """Return the span that a Range header asks for, or None when the whole object is to be sent.
+def parse(header: str | None, size: int) -> Span | None:
+    """Return the span that a Range header asks for, or None for the whole object.
 
     No header, another unit, more than one range and anything malformed mean the whole object (RFC 9110 14.2; S3 has no
     multipart ranges). Raises InvalidRange (416) when the range lies beyond the object.
@@ -54,7 +54,7 @@ def of(header: str | None, size: int) -> Span | None:
     return Span(start, end, size)
 
 
-def of_copy(header: str | None, size: int) -> Span:
+def parse_copy_range(header: str | None, size: int) -> Span:
     """Return the span of a copy source's range, which must be bytes=FIRST-LAST within the source."""
     if header is None:
         return Span(0, size, size)

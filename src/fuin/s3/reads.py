@@ -10,7 +10,6 @@ from fuin.gate import lists
 from fuin.s3 import (
     attributes,
     conditions,
-    encryption,
     index,
     metadata,
     pool,
@@ -24,11 +23,11 @@ from fuin.s3 import (
 from fuin.s3.call import Stream, document, empty
 from fuin.s3.checksums import Checksum
 from fuin.s3.conditions import http_date
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version, checksum_headers
 from fuin.s3.ranges import Span
 from fuin.s3.reading import Reading
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import objects as rows
 from fuin.store.s3.object_name import ObjectName
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from fuin.gate.http import Answer
     from fuin.s3.call import Headers, S3Call
+    from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.objects import Object
     from fuin.store.s3.parts import Part
@@ -47,8 +47,8 @@ _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous 
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
 
 
-class Wanted(Protocol):
-    """Bytes of an object that a request wants to have opened."""
+class SelectedBytes(Protocol):
+    """An object, and the span of its bytes that is to be opened."""
 
     @property
     def obj(self) -> Object:
@@ -56,18 +56,18 @@ class Wanted(Protocol):
 
     @property
     def span(self) -> Span:
-        """Return which of its bytes."""
+        """Return the span of its bytes."""
 
 
-W = TypeVar("W", bound=Wanted)
+W = TypeVar("W", bound=SelectedBytes)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a GET or HEAD is to give: bytes of an object; `partial` makes it a 206."""
+class Selection:
+    """The bytes of an object that a GET or HEAD returns; a `partial` answer is a 206."""
 
     obj: Object
-    encryption: Encryption
+    encryption: StoredEncryption
     span: Span
     partial: bool
     headers: Headers
@@ -81,7 +81,7 @@ def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     return obj
 
 
-async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
+async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
     obj: Object | None = await call.consult(find, bucket, key)
     if obj is not None and len(obj.parts) < obj.part_count:
@@ -91,22 +91,23 @@ async def whole(call: S3Call, bucket: Bucket, key: str) -> Object:
     return obj
 
 
-async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
-    """Return what the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = await whole(call, bucket, call.key)
+async def _select(call: S3Call, bucket: Bucket) -> Selection:
+    """Return the selection that the request asks for; raises 304, 404, 412 and 416 answers."""
+    obj = await find_whole(call, bucket, call.key)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
-        conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
+        conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
     except S3Fault as fault:
         if fault.code == "NotModified":
             fault.headers = validators
         raise
-    part = _part(call, obj)
-    span, partial, more = _span(call, obj) if part is None else _span_of_part(obj, part)
-    kept = Encryption.from_column(obj.encryption)
+    part = _requested_part(call, obj)
+    span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
+    encryption = schemes.parse_stored(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += storage_classes.answer_headers(obj.storage_class)
-    headers += encryption.answer_headers(kept) + metadata.answer_headers(metadata.of_object(obj), call.query)
+    headers += encryption.scheme.answer_headers(encryption)
+    headers += metadata.answer_headers(metadata.parse_stored(obj), call.query)
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(call):
@@ -114,15 +115,15 @@ async def _chosen(call: S3Call, bucket: Bucket) -> Chosen:
     call.facts.update(index.object_facts(obj))
     if partial:
         call.facts["range"] = span.content_range
-    return Chosen(obj, kept, span, partial, headers)
+    return Selection(obj, encryption, span, partial, headers)
 
 
 def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
-    """Return the checksum of the bytes that are given: the object's, or that of one part; a range has none."""
-    whole = index.checksum_of(obj.checksum)
+    """Return the checksum of the selected bytes: the object's, or that of one part; a range has no checksum."""
+    whole = index.parse_checksum(obj.checksum)
     if part is None or whole is None or not obj.upload_id:
         return whole if part is not None or not partial else None
-    value = index.values_of(part).get(whole.algorithm)
+    value = index.parse_values(part).get(whole.algorithm)
     return None if value is None else Checksum(whole.algorithm, value, whole.kind)
 
 
@@ -130,42 +131,42 @@ def _wants_checksum(call: S3Call) -> bool:
     return (call.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
 
 
-def _part(call: S3Call, obj: Object) -> Part | None:
-    """Return the part that the request names by its number, which is the one it was uploaded under.
+def _requested_part(call: S3Call, obj: Object) -> Part | None:
+    """Return the part with the request's part number, which is the number of its upload.
 
-    There may be gaps between the numbers, and all operations count alike: UploadPart, ListParts, GetObjectAttributes.
+    There may be gaps between the numbers. UploadPart, ListParts and GetObjectAttributes use the same numbers.
     """
     if "partNumber" not in call.query:
         return None
     if call.header(b"range"):
         raise S3Fault("InvalidRequest", _BOTH)
-    number = uploads.number_of(call)
+    number = uploads.part_number(call)
     for part in obj.parts:
         if part.number == number:
             return part
     raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=str(number))
 
 
-def _span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
-    """Return which bytes a request without a part number asks for, and whether they are only some of them."""
+def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
+    """Return the span of a request without a part number, whether it is partial, and more headers."""
     header, validator = call.header(b"range"), call.header(b"if-range")
     if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
         header = None
-    span = ranges.of(header, obj.size)
+    span = ranges.parse(header, obj.size)
     return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
 
 
-def _span_of_part(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
-    """Return a part's bytes, whether there are any, and the header that tells how many parts there are."""
+def _part_span(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
+    """Return a part's span, whether it is partial, and the header with the number of parts."""
     start = sum(before.size for before in obj.parts if before.number < part.number)
     span = Span(start, start + part.size, obj.size)
     more: Headers = [(b"x-amz-mp-parts-count", str(len(obj.parts)).encode())] if obj.upload_id else []
     return span, span.length > 0, more
 
 
-def _enter(call: S3Call, action: str) -> Bucket:
-    bucket = rights.bucket_of_object(call, action)
-    encryption.refuse_on_read(call.request.headers)
+def _authorize_read(call: S3Call) -> Bucket:
+    bucket = rights.authorize_object(call)
+    schemes.refuse_on_read(call.request.headers)
     check_version(call.query.get("versionId"))
     if call.caller is None and any(name.startswith("response-") for name in call.query):
         raise S3Fault("InvalidRequest", _NO_OVERRIDES)
@@ -173,12 +174,12 @@ def _enter(call: S3Call, action: str) -> Bucket:
 
 
 async def get_object(call: S3Call) -> Stream:
-    """Give an object, or a range or part of it, decrypted frame by frame; kms:Decrypt is asked for as the caller.
+    """Return an object, or a range or part of it, decrypted frame by frame; under SSE-KMS the caller needs kms:Decrypt.
 
     The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
     """
-    bucket = await call.consult(_enter, "s3:GetObject")
-    chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
+    bucket = await call.consult(_authorize_read)
+    chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
     first = await batches.first()
     status = 206 if chosen.partial else 200
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
@@ -209,27 +210,26 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
     FileNotFoundError when it was already.
     """
     root = call.services.settings.blobs
-    kept = Encryption.from_column(obj.encryption)
+    encryption = schemes.parse_stored(obj.encryption)
     wanted = reading.segments(obj.parts, span.start, span.end)
     files = await pool.run(reading.open_files, root, wanted)
     try:
-        data_key = await encryption.open_data_key(call, bucket, kept, obj.key)
+        data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
     except BaseException:
         reading.close_files(files)
         raise
-    batches = reading.plaintext(root, wanted, files, data_key, kept.full_context(obj.bucket, obj.key))
+    batches = reading.plaintext(root, wanted, files, data_key, encryption.full_context(obj.bucket, obj.key))
     return Reading(batches, span.length)
 
 
 async def head_object(call: S3Call) -> Answer:
-    """Give an object's headers; the checksum of a KMS object needs kms:Decrypt, all else does not."""
-    bucket = await call.consult(_enter, "s3:GetObject")
-    chosen = await _chosen(call, bucket)
-    kept = chosen.encryption
-    if kept.algorithm == encryption.KMS:
-        encryption.check_signed(call)
-        if _wants_checksum(call):
-            await encryption.open_data_key(call, bucket, kept, call.key)
+    """Return an object's headers; under SSE-KMS the checksum needs kms:Decrypt, nothing else does."""
+    bucket = await call.consult(_authorize_read)
+    chosen = await _select(call, bucket)
+    encryption = chosen.encryption
+    encryption.scheme.check_caller(call)
+    if encryption.scheme.checksum_needs_key and _wants_checksum(call):
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
     return empty(206 if chosen.partial else 200, chosen.headers)
 
 
@@ -237,18 +237,18 @@ _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
 
 async def get_object_attributes(call: S3Call) -> Answer:
-    """Give chosen attributes of an object as a document."""
-    bucket = await call.consult(_enter, "s3:GetObjectAttributes")
-    await call.consult(rights.bucket_of_object, "s3:GetObject")
+    """Return the requested attributes of an object as a document."""
+    bucket = await call.consult(_authorize_read)
+    await call.consult(rights.authorize_object, "s3:GetObject")
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
-    obj = await whole(call, bucket, call.key)
-    conditions.check_read(conditions.of(call.header), obj.etag, obj.modified)
-    kept = Encryption.from_column(obj.encryption)
-    checksum = index.checksum_of(obj.checksum)
-    if kept.algorithm == encryption.KMS and "Checksum" in asked:
-        await encryption.open_data_key(call, bucket, kept, call.key)
+    obj = await find_whole(call, bucket, call.key)
+    conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+    encryption = schemes.parse_stored(obj.encryption)
+    checksum = index.parse_checksum(obj.checksum)
+    if encryption.scheme.checksum_needs_key and "Checksum" in asked:
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
     found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
     found["ObjectSize"] = xml.text("ObjectSize", obj.size)
     if checksum is not None:

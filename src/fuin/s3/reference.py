@@ -1,4 +1,4 @@
-"""The reference page of the S3 operations, made of the routes and the table of what is built.
+"""The reference page of the S3 operations, made of the tables of operations and of missing capabilities.
 
 `python -m fuin.s3.reference docs/reference/s3-operations.md` writes it; a test holds the file and this equal.
 """
@@ -8,68 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fuin.s3 import subresources
-from fuin.s3.operations import BUILT
-from fuin.s3.routes import BUCKET, OBJECT, ROUTES, TWINS, Route
-from fuin.s3.subresource_table import NOT_BUILT
-
-# The IAM actions that each built operation asks for.
-ACTIONS: dict[str, tuple[str, ...]] = {
-    **{operation: (action,) for operation, action in subresources.actions().items()},
-    "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
-    "CompleteMultipartUpload": ("s3:PutObject",),
-    "CopyObject": ("s3:PutObject", "s3:GetObject of the source"),
-    "CreateBucket": ("s3:CreateBucket",),
-    "CreateMultipartUpload": ("s3:PutObject",),
-    "DeleteBucket": ("s3:DeleteBucket",),
-    "DeleteBucketEncryption": ("s3:PutEncryptionConfiguration",),
-    "DeleteBucketPolicy": ("s3:DeleteBucketPolicy",),
-    "DeleteObject": ("s3:DeleteObject",),
-    "DeleteObjects": ("s3:DeleteObject of each object",),
-    "GetBucketAcl": ("s3:GetBucketAcl",),
-    "GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
-    "GetBucketLocation": ("s3:GetBucketLocation",),
-    "GetBucketPolicy": ("s3:GetBucketPolicy",),
-    "GetBucketPolicyStatus": ("s3:GetBucketPolicyStatus",),
-    "GetObject": ("s3:GetObject",),
-    "GetObjectAcl": ("s3:GetObjectAcl",),
-    "GetObjectAttributes": ("s3:GetObject", "s3:GetObjectAttributes"),
-    "HeadBucket": ("s3:ListBucket",),
-    "HeadObject": ("s3:GetObject",),
-    "ListBuckets": ("s3:ListAllMyBuckets",),
-    "ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
-    "ListObjects": ("s3:ListBucket",),
-    "ListObjectsV2": ("s3:ListBucket",),
-    "ListParts": ("s3:ListMultipartUploadParts",),
-    "PutBucketAcl": ("s3:PutBucketAcl",),
-    "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
-    "PutBucketPolicy": ("s3:PutBucketPolicy",),
-    "PutObject": ("s3:PutObject",),
-    "PutObjectAcl": ("s3:PutObjectAcl",),
-    "UploadPart": ("s3:PutObject",),
-    "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),
-}
-
-# What SSE-KMS asks of the caller's right to the key.
-KEY_ACTIONS: dict[str, str] = {
-    "CompleteMultipartUpload": "kms:Decrypt where checksums are sent",
-    "CopyObject": "kms:Decrypt for the source, kms:GenerateDataKey for the copy",
-    "CreateMultipartUpload": "kms:GenerateDataKey",
-    "GetObject": "kms:Decrypt",
-    "GetObjectAttributes": "kms:Decrypt where the checksum is asked for",
-    "HeadObject": "kms:Decrypt where the checksum is asked for",
-    "ListParts": "kms:Decrypt",
-    "PutObject": "kms:GenerateDataKey",
-    "UploadPart": "kms:Decrypt",
-    "UploadPartCopy": "kms:Decrypt, for the source and for the upload",
-}
+from fuin.access.missing_capabilities import BY_OPERATION, MISSING, Capability
+from fuin.s3.operation import BUCKET, OBJECT, Operation
+from fuin.s3.operations import OPERATIONS
 
 _DIRECTORY = "ListDirectoryBuckets"  # asks for buckets of a kind that is not here, by the request of ListBuckets
 
 _HEAD = """# S3 operations
 
-Made by `python -m fuin.s3.reference` of the routes (`src/fuin/s3/routes.py`) and the table of what is built
-(`src/fuin/s3/operations.py`).
+Made by `python -m fuin.s3.reference` from the table of operations (`src/fuin/s3/operations.py`) and the table of
+missing capabilities (`src/fuin/access/missing_capabilities.py`).
 
 {built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once. No
 request is mistaken for another one: a sub-resource that a method does not know is `MethodNotAllowed` (405).
@@ -80,7 +28,6 @@ _NOTES = """## What is different from AWS, or not built
 
 * **Every object has a data key of its own.** `BucketKeyEnabled` is stored and returned, since clients and Terraform
   send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
-* **SSE-C** (customer-provided keys) and **aws:kms:dsse** answer `NotImplemented` and store nothing.
 * **Settings that are not set** (tags, CORS, lifecycle, website, replication, Object Lock, logging, notifications,
   metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
   not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no tags, no logging, no
@@ -115,7 +62,6 @@ _NOTES = """## What is different from AWS, or not built
   `NotImplemented`.
 * **Versions**: buckets are never versioned; only `versionId=null` is accepted. A bucket with `Suspended` keeps no
   delete markers, as a bucket of AWS would: a deleted object is gone, as in AWS, but leaves no trace in the bucket.
-* **Tags, Object Lock, website redirection, appending and HTML form uploads** answer `NotImplemented`.
 * **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, as header or trailer; SHA512, MD5 and XXHASH answer
   `NotImplemented`. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
@@ -128,33 +74,53 @@ _NOTES = """## What is different from AWS, or not built
 """
 
 
+_MISSING = """
+## Capabilities that are not here
+
+A request that asks for one answers `NotImplemented` and changes nothing. That is so for requests with one of these
+headers, for these operations, and for documents that ask for it. No request has the condition keys of these
+capabilities: [condition keys](condition-keys.md) lists them.
+
+| capability | headers | operations |
+| --- | --- | --- |
+"""
+
+
 def page() -> str:
     """Return the page as Markdown."""
-    built = [route for route in ROUTES if route.operation in BUILT]
-    later = [route for route in ROUTES if _is_missing(route.operation)]
-    lines = [_HEAD.format(built=len(built), all=len(ROUTES)) + "## Built\n"]
+    built = [row for row in OPERATIONS.values() if row.run is not None]
+    lines = [_HEAD.format(built=len(built), all=len(OPERATIONS)) + "## Built\n"]
     lines += ["| operation | request | rights | right to the key, under SSE-KMS |", "| --- | --- | --- | --- |"]
-    for route in built:
-        rights = ", ".join(ACTIONS[route.operation])
-        lines.append(f"| {route.operation} | `{_shown(route)}` | {rights} | {KEY_ACTIONS.get(route.operation, '')} |")
-    lines += ["", _NOTES + "\n## Not built\n", "| operation | request | |", "| --- | --- | --- |"]
-    for route in later:
-        what = NOT_BUILT.get(route.operation)
-        lines.append(f"| {route.operation} | `{_shown(route)}` | {f'{what} not built' if what else ''} |")
+    for row in built:
+        actions, key_actions = ", ".join(row.actions), ", ".join(row.key_actions)
+        lines.append(f"| {row.name} | `{_request(row)}` | {actions} | {key_actions} |")
+    lines += ["", _NOTES + _MISSING + "\n".join(map(_missing_line, MISSING))]
+    lines += ["", "## Not built\n", "| operation | request | |", "| --- | --- | --- |"]
+    for row in OPERATIONS.values():
+        if _is_missing(row):
+            missing = BY_OPERATION.get(row.name)
+            lines.append(f"| {row.name} | `{_request(row)}` | {f'{missing.subject} not built' if missing else ''} |")
     return "\n".join(lines) + "\n"
 
 
-def _is_missing(operation: str) -> bool:
-    """Tell whether nothing answers the operation's request; older names of a request are answered by the newer one."""
-    same_request = operation in TWINS and operation != _DIRECTORY
-    return operation not in BUILT and not (same_request and TWINS[operation] in BUILT)
+def _missing_line(row: Capability) -> str:
+    headers = ", ".join(f"`{header.decode()}`" for header in (*row.headers, *row.flags))
+    headers += ", ".join(f"`{start.decode()}…`" for start in row.prefixes)
+    return f"| {row.title} | {headers} | {', '.join(row.operations)} |"
 
 
-def _shown(route: Route) -> str:
-    path = {BUCKET: "/BUCKET", OBJECT: "/BUCKET/KEY"}.get(route.level, "/")
-    query = "?" + "&".join(route.query) if route.query else ""
-    headers = " with " + ", ".join(route.headers) if route.headers else ""
-    return f"{route.method} {path}{query}{headers}"
+def _is_missing(row: Operation) -> bool:
+    """Return whether nothing answers the operation's request; the newer of two names answers for the older one."""
+    if row.name == _DIRECTORY or row.newer_name is None:
+        return row.run is None
+    return OPERATIONS[row.newer_name].run is None
+
+
+def _request(row: Operation) -> str:
+    path = {BUCKET: "/BUCKET", OBJECT: "/BUCKET/KEY"}.get(row.level, "/")
+    query = "?" + "&".join(row.query) if row.query else ""
+    headers = " with " + ", ".join(row.headers) if row.headers else ""
+    return f"{row.method} {path}{query}{headers}"
 
 
 if __name__ == "__main__":

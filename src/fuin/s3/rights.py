@@ -1,4 +1,4 @@
-"""Who may do what to a bucket or an object: one call to the gate for each right, and rights come before existence."""
+"""Rights to buckets and objects: one question to the gate for each, before anybody learns whether they exist."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.access import public_access
+from fuin.access.s3_keys import headers_by_action
 from fuin.errors import AccessDenied
 from fuin.gate.permit import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
@@ -17,38 +18,21 @@ if TYPE_CHECKING:
     from fuin.s3.call import S3Call
     from fuin.store.s3.buckets import Bucket
 
-_GRANTS = tuple(b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp"))
-_SSE = b"x-amz-server-side-encryption"
-# Request headers that policies can speak of as s3:HEADER, by action (Service Authorization Reference, "Amazon S3").
-HEADERS: dict[str, tuple[bytes, ...]] = {
-    "s3:PutBucketAcl": (b"x-amz-acl", *_GRANTS),
-    "s3:PutObjectAcl": (b"x-amz-acl", b"x-amz-storage-class", *_GRANTS),
-    "s3:CreateBucket": (b"x-amz-acl", b"x-amz-bucket-namespace", b"x-amz-object-ownership", *_GRANTS),
-    "s3:DeleteObject": (b"if-match",),
-    "s3:PutObject": (
-        b"if-match", b"if-none-match", b"x-amz-acl", b"x-amz-copy-source", b"x-amz-metadata-directive", _SSE,
-        _SSE + b"-aws-kms-key-id", _SSE + b"-customer-algorithm", b"x-amz-storage-class",
-        b"x-amz-website-redirect-location", *_GRANTS,
-    ),
-}  # fmt: skip
+_HEADERS = headers_by_action()
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
-# The operations whose parameters these are: with another they change nothing, so no policy may go by them.
-_LISTING = frozenset({"ListObjects", "ListObjectsV2"})
-_HEADERLESS = frozenset({"DeleteObjects"})  # which says If-Match in its body, of each object, and of none by a header
-_CREATING = frozenset({"CompleteMultipartUpload", "CopyObject", "PutObject"})
 
 
-def conditions(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
-    """Return what puts S3's condition keys of a request for an action into the facts, once a condition asks.
+def condition_facts(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
+    """Return the function that adds S3's condition keys to the facts of an action, once a condition asks.
 
-    A `bucket` that exists is asked for in its own Region: any may be signed for here, where AWS takes only that one.
-    `missing` is the object's key where the right to list decides whether the caller hears that there is no such object.
+    The Region of an existing `bucket` is its own: a signature may be for any here, where AWS accepts only the bucket's.
+    `missing` is the key of a missing object, if the right to list decides whether the caller hears that it is missing.
     """
-    return partial(_add, call, action, bucket, missing)
+    return partial(_add_facts, call, action, bucket, missing)
 
 
-def _add(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
+def _add_facts(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
     known = facts.known
     if bucket is not None:
         known["aws:requestedregion"] = (bucket.region,)
@@ -57,22 +41,22 @@ def _add(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, 
     if call.request.tls_version:
         known["s3:tlsversion"] = (call.request.tls_version,)
     _add_signature(call, facts)
-    for name in () if call.operation in _HEADERLESS else HEADERS.get(action, ()):
+    for name in _HEADERS.get(action, ()) if call.row.has_condition_headers else ():
         value = call.header(name)
         if value is not None:
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
-        known["s3:objectcreationoperation"] = ("true",) if call.operation in _CREATING else ("false",)
+        known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
-    elif action == "s3:ListBucket" and call.operation in _LISTING:
+    elif action == "s3:ListBucket" and call.row.lists:
         for parameter in _LISTING_KEYS:
             if parameter in call.query:
                 known[f"s3:{parameter}"] = (call.query[parameter],)
 
 
 def _add_signature(call: S3Call, facts: Facts) -> None:
-    """Add how and when the request was signed, and the hash of the payload or what stands for it."""
+    """Add how and when the request was signed, and its x-amz-content-sha256."""
     known = facts.known
     if call.caller is None:
         declared = call.header(b"x-amz-content-sha256")
@@ -86,48 +70,48 @@ def _add_signature(call: S3Call, facts: Facts) -> None:
     known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
 
 
-def bucket_for(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket once the caller may do `action` to it; raises AccessDenied, then NoSuchBucket."""
-    return _reach(call, action, call.bucket, ids.bucket_arn(call.bucket))
+def authorize_bucket(call: S3Call) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right to it; raises AccessDenied, NoSuchBucket."""
+    return _authorize(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
 
 
-def own_bucket_for(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket for what concerns its policy; whoever may, but is of another account, gets a 405.
+def authorize_own_bucket(call: S3Call) -> Bucket:
+    """Return the request's bucket for an operation on its policy; callers of other accounts get a 405.
 
     So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
     """
-    bucket = bucket_for(call, action)
+    bucket = authorize_bucket(call)
     if call.account != bucket.account:
         raise S3Fault("MethodNotAllowed", Method=call.request.method, ResourceType="BUCKETPOLICY")
     return bucket
 
 
-def bucket_of_object(call: S3Call, action: str) -> Bucket:
-    """Return the request's bucket once the caller may do `action` to the request's object."""
-    return _reach(call, action, call.bucket, ids.object_arn(call.bucket, call.key))
+def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
+    return _authorize(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
 
 
-def bucket_of_other(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
-    """Return the bucket of another object than the request's: a copy's source, or one of many to delete."""
-    return _reach(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
+def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
+    """Return the bucket of another object than the request's: the source of a copy, or one of many to delete."""
+    return _authorize(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
 
 
-def _reach(
+def _authorize(
     call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
     bucket = call.services.store.catalog().bucket(name)
-    facts = conditions(call, action, bucket)
+    facts = condition_facts(call, action, bucket)
     if bucket is None:
         permit_identity(call, action, arn, call.account, facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
     _permit(call, action, arn, bucket, facts)
     check_owner(call, bucket, owner_header)
-    call.remember(partial(_reach_again, call, action, bucket, arn, facts))
+    call.remember(partial(_authorize_again, call, action, bucket, arn, facts))
     return bucket
 
 
-def _reach_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
-    """Ask again for a right to a bucket, which another account may have by now; raises NoSuchBucket then."""
+def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
+    """Check a right to a bucket again; raises NoSuchBucket if it was removed, even if another has its name now."""
     now = call.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
         raise S3Fault("NoSuchBucket", BucketName=bucket.name)
@@ -135,10 +119,10 @@ def _reach_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fil
 
 
 def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
-    """Check a right to a bucket or an object; whose account has not the bucket is told nothing of why not.
+    """Check a right to a bucket or an object; callers of other accounts do not learn the reason of a refusal.
 
-    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Else those of other accounts would learn by
-    denials of their own, that depend on it, whose bucket it is.
+    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Otherwise they could find out whose bucket it
+    is, by policies of their own that deny by the owner.
     """
     restricted = call.account != bucket.account and _is_restricted(bucket)
     try:
@@ -153,7 +137,7 @@ def _is_restricted(bucket: Bucket) -> bool:
 
 
 def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
-    """Raise AccessDenied when the request expects the bucket to be another account's, or what is none's (400)."""
+    """Raise AccessDenied if the request expects another owner, or a 400 if that is not an account's id."""
     expected = call.header(header)
     if expected is not None and not _ACCOUNT.fullmatch(expected):
         raise S3Fault("InvalidBucketOwnerAWSAccountID")
@@ -163,6 +147,6 @@ def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-b
 
 def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = conditions(call, "s3:ListBucket", bucket, missing=key)
+    facts = condition_facts(call, "s3:ListBucket", bucket, missing=key)
     _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)

@@ -1,4 +1,4 @@
-"""Storage classes: labels that are kept with an object and given back; all bytes lie in the same place."""
+"""Storage classes: labels that are stored with an object and returned; the bytes are in the same place for all."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _OTHERS = frozenset({
 })  # fmt: skip
 
 
-def of_request(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return what a write's object is labelled, as the index keeps it: None is STANDARD; raises InvalidStorageClass."""
+def parse_request(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the storage class of a write, in the index's form: None is STANDARD; raises InvalidStorageClass."""
     value = headers.get(HEADER)
     if not value:
         return None

@@ -11,12 +11,12 @@ from fuin.s3 import documents, reads, rights, xml
 from fuin.s3.call import document, empty
 from fuin.s3.faults import S3Fault
 from fuin.s3.objects import check_version
-from fuin.s3.routes import BUCKET, OBJECT
+from fuin.s3.operation import BUCKET, CHECKED_DOCUMENT, DOCUMENT, OBJECT, Operation
 from fuin.s3.subresource_table import TABLE
 from fuin.store.s3 import buckets as rows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
@@ -26,19 +26,18 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 
-def _reach(call: S3Call, row: Subresource, action: str) -> Bucket:
-    """Return the bucket once the caller may do `action` to it, or to the object."""
+def _authorized_bucket(call: S3Call, row: Subresource) -> Bucket:
+    """Return the bucket once the caller has the operation's right to it, or to the object."""
     if row.level == BUCKET:
-        return rights.bucket_for(call, action)
-    bucket = rights.bucket_of_object(call, action)
+        return rights.authorize_bucket(call)
+    bucket = rights.authorize_object(call)
     check_version(call.query.get("versionId"))
     return bucket
 
 
 async def get(row: Subresource, call: S3Call) -> Answer:
-    """Give what is kept, or what S3 answers while nothing is set."""
-    _, action = row.get
-    bucket = await call.consult(_reach, row, action)
+    """Return the stored setting, or the answer of S3 if nothing is set."""
+    bucket = await call.consult(_authorized_bucket, row)
     kept = bucket.setting(row.name)
     if row.show is not None and kept is not None:
         return document(row.root, row.show(kept))
@@ -50,10 +49,10 @@ async def get(row: Subresource, call: S3Call) -> Answer:
 
 
 async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
-    """Take what this server keeps to, and refuse the rest."""
-    await call.consult(_reach, row, asked.action)
-    raw = await documents.read(call, checked=asked.checked)
-    bucket = await call.consult(_reach, row, asked.action)  # again: its sender chose how long the body took
+    """Store a setting that this server honours, and refuse every other."""
+    await call.consult(_authorized_bucket, row)
+    raw = await documents.read(call)
+    bucket = await call.consult(_authorized_bucket, row)  # again: the client may have sent the body slowly
     if row.level == OBJECT:
         await call.consult(reads.find, bucket, call.key)
     kept = asked.take(xml.parse(raw, row.root))
@@ -64,8 +63,8 @@ async def put(row: Subresource, asked: Put, call: S3Call) -> Answer:
 
 
 async def delete(row: Subresource, asked: Delete, call: S3Call) -> Answer:
-    """Remove what is kept; most often there is nothing, and that is as good."""
-    bucket = await call.consult(_reach, row, asked.action)
+    """Remove the setting; nearly always nothing is set, and the answer is the same."""
+    bucket = await call.consult(_authorized_bucket, row)
     if asked.absent:
         raise S3Fault(asked.absent, BucketName=call.bucket)
     if row.level == OBJECT:
@@ -81,14 +80,15 @@ def _set(conn: Connection, bucket: Bucket, name: str, kept: str | None) -> None:
     rows.set_setting(conn, bucket.name, name, kept)
 
 
-def operations() -> dict[str, Callable[[S3Call], Awaitable[Answer]]]:
-    """Return the operations of the table by name."""
-    found: dict[str, Callable[[S3Call], Awaitable[Answer]]] = {row.get[0]: partial(get, row) for row in TABLE}
-    found |= {row.put.operation: partial(put, row, row.put) for row in TABLE if row.put}
-    return found | {row.delete.operation: partial(delete, row, row.delete) for row in TABLE if row.delete}
-
-
-def actions() -> dict[str, str]:
-    """Return the action that each operation of the table asks for."""
-    changes = [asked for row in TABLE for asked in (row.put, row.delete) if asked is not None]
-    return dict(row.get for row in TABLE) | {asked.operation: asked.action for asked in changes}
+def operations() -> Iterator[Operation]:
+    """Yield the operations of the table."""
+    for row in TABLE:
+        query = tuple(row.name.split("&"))
+        yield Operation(row.get, "GET", row.level, query, run=partial(get, row))
+        if row.put is not None:
+            body = CHECKED_DOCUMENT if row.put.checked else DOCUMENT
+            run = partial(put, row, row.put)
+            yield Operation(row.put.operation, "PUT", row.level, query, body=body, run=run)
+        if row.delete is not None:
+            run = partial(delete, row, row.delete)
+            yield Operation(row.delete.operation, "DELETE", row.level, query, run=run)

@@ -1,7 +1,7 @@
 """Multipart uploads as a whole: create, abort, list parts, list uploads.
 
 All parts are encrypted under the upload's one data key, which Create asks for (kms:GenerateDataKey) and keeps only
-encrypted; whoever adds or lists parts has it opened again (kms:Decrypt), as in AWS.
+encrypted. A caller who adds or lists parts needs kms:Decrypt, which opens it again, as in AWS.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from fuin.gate import lists
 from fuin.numbers import whole_number
-from fuin.s3 import checksums, encryption, index, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3 import checksums, index, metadata, owner_acls, rights, storage_classes, xml
 from fuin.s3.call import document, empty
 from fuin.s3.checksums import ALGORITHMS
 from fuin.s3.conditions import iso_date
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault, invalid_argument
-from fuin.s3.listing import Names, limit_of
+from fuin.s3.listing import Names, page_limit
+from fuin.s3.sealing import schemes
 from fuin.store.s3 import buckets
 from fuin.store.s3 import uploads as rows
 from fuin.store.s3.uploads import Upload
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.parts import Part
 
-WHY_DECRYPT = (
-    ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "
-    "again for each part, which needs kms:Decrypt."
-)
 _AFTER_ALL = "\U0010ffff"  # greater than any upload id
 
 
@@ -47,30 +43,34 @@ def find(call: S3Call) -> Upload:
     return upload
 
 
-async def open_data_key(call: S3Call, bucket: Bucket, kept: Encryption) -> bytes:
-    """Return the upload's data key; whoever is refused is told why kms:Decrypt is needed to write."""
-    return await encryption.open_data_key(call, bucket, kept, call.key, WHY_DECRYPT)
-
-
 async def create_multipart_upload(call: S3Call) -> Answer:
-    """Begin an upload: its encryption, metadata and checksum algorithm are settled here."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
+    """Begin an upload, with its encryption, metadata and checksum algorithm."""
+    bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.of_request(call.request.headers)
-    choice = encryption.wanted(call, bucket)
-    algorithm, kind = _checksum(call)
-    headers, meta = metadata.of_request(call.request.headers).columns()
-    fresh = await encryption.new_data_key(call, bucket, choice)
-    kept = fresh.encryption
-    del fresh  # nothing is encrypted yet; the parts have the data key opened again
+    storage_class = storage_classes.parse_request(call.request.headers)
+    choice = schemes.choose(call, bucket)
+    algorithm, kind = _declared_checksum(call)
+    headers, meta = metadata.parse_request(call.request.headers).columns()
+    encryption = (
+        await choice.scheme.make_data_key(call, bucket, choice)
+    ).encryption  # nothing is encrypted yet; the parts have the data key opened again
     upload = Upload(
-        secrets.token_urlsafe(48), call.object_name, call.now, call.principal.arn, kept.blob, kept.column(), meta,
-        headers, algorithm, kind, storage_class,
-    )  # fmt: skip
+        upload_id=secrets.token_urlsafe(48),
+        name=call.object_name,
+        created=call.now,
+        initiator=call.principal.arn,
+        data_key=encryption.blob,
+        encryption=encryption.column(),
+        metadata=meta,
+        headers=headers,
+        checksum_algorithm=algorithm,
+        checksum_type=kind,
+        storage_class=storage_class,
+    )
     await call.write(_insert, bucket, upload)
     call.facts["uploadId"] = upload.upload_id
-    answer = encryption.answer_headers(kept, context=True)
+    answer = choice.scheme.answer_headers(encryption, with_context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
     content = (xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id))
@@ -82,15 +82,15 @@ def _insert(conn: Connection, bucket: Bucket, upload: Upload) -> None:
     rows.insert_upload(conn, upload)
 
 
-def _checksum(call: S3Call) -> tuple[str | None, str | None]:
-    """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 does not take."""
+def _declared_checksum(call: S3Call) -> tuple[str | None, str | None]:
+    """Return the declared algorithm and type; raises InvalidRequest for a pair that S3 refuses."""
     name, kind = call.header(b"x-amz-checksum-algorithm"), call.header(b"x-amz-checksum-type")
     if name is None:
         if kind is not None:
             text = "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
             raise S3Fault("InvalidRequest", text)
         return None, None
-    algorithm = checksums.named(name, "x-amz-checksum-algorithm")
+    algorithm = checksums.find_algorithm(name, "x-amz-checksum-algorithm")
     chosen = kind or algorithm.types[0]
     if chosen not in algorithm.types:
         text = f"The {chosen} checksum type cannot be used with the {algorithm.name.lower()} checksum algorithm."
@@ -100,7 +100,7 @@ def _checksum(call: S3Call) -> tuple[str | None, str | None]:
 
 async def abort_multipart_upload(call: S3Call) -> Answer:
     """End an upload without an object and remove its parts."""
-    await call.consult(rights.bucket_of_object, "s3:AbortMultipartUpload")
+    await call.consult(rights.authorize_object)
     upload = await call.consult(find)
     await call.announce("delete")
     left = await call.write(rows.abort_upload, upload.upload_id, call.object_name)
@@ -110,18 +110,18 @@ async def abort_multipart_upload(call: S3Call) -> Answer:
 
 async def list_parts(call: S3Call) -> Answer:
     """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:ListMultipartUploadParts")
-    encryption.refuse_customer_keys(call.request.headers)
+    bucket = await call.consult(rights.authorize_object)
+    schemes.refuse_customer_keys(call.request.headers)
     upload = await call.consult(find)
-    limit, marker = limit_of(call, "max-parts"), limit_of(call, "part-number-marker", 10_000, absent=0)
-    kept = Encryption.from_column(upload.encryption)
-    if kept.algorithm == encryption.KMS:
-        await open_data_key(call, bucket, kept)
+    limit, marker = page_limit(call, "max-parts"), page_limit(call, "part-number-marker", 10_000, absent=0)
+    encryption = schemes.parse_stored(upload.encryption)
+    if encryption.scheme.checksum_needs_key:
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     declared = upload.checksum_algorithm
-    entries, last, more = await lists.page(call, _parts, upload.upload_id, marker, limit, declared)
+    entries, last, more = await lists.page(call, _read_parts, upload.upload_id, marker, limit, declared)
     content = [
         xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id),
-        _who("Initiator", upload.initiator), _who("Owner", bucket.account),
+        _principal_element("Initiator", upload.initiator), _principal_element("Owner", bucket.account),
         storage_classes.element(upload.storage_class),
         xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", last),
         xml.text("MaxParts", limit), xml.text("IsTruncated", more),
@@ -131,17 +131,17 @@ async def list_parts(call: S3Call) -> Answer:
     return document("ListPartsResult", *content, *entries)
 
 
-def _parts(
+def _read_parts(
     conn: Connection, upload_id: str, after: int, limit: int, declared: str | None
 ) -> tuple[list[str], int, bool]:
     """Return the entries of a page of parts, the last one's number, and whether there are more."""
     found = rows.list_parts(conn, upload_id, after, limit + 1)
     shown = found[:limit]
-    return [_part(part, declared) for part in shown], shown[-1].number if shown else 0, len(found) > limit > 0
+    return [_part_element(part, declared) for part in shown], shown[-1].number if shown else 0, len(found) > limit > 0
 
 
-def _part(part: Part, declared: str | None) -> str:
-    values = index.values_of(part)
+def _part_element(part: Part, declared: str | None) -> str:
+    values = index.parse_values(part)
     named = [xml.text(ALGORITHMS[name].element, value) for name, value in values.items() if name == declared]
     return xml.tag(
         "Part", xml.text("PartNumber", part.number), xml.text("LastModified", iso_date(part.modified)),
@@ -149,19 +149,19 @@ def _part(part: Part, declared: str | None) -> str:
     )  # fmt: skip
 
 
-def _who(name: str, identity: str) -> str:
+def _principal_element(name: str, identity: str) -> str:
     return xml.tag(name, xml.text("ID", identity))
 
 
 async def list_multipart_uploads(call: S3Call) -> Answer:
     """List a bucket's uploads that are under way, in the order of key and id."""
-    bucket = await call.consult(rights.bucket_for, "s3:ListBucketMultipartUploads")
-    names, limit = Names(call), limit_of(call, "max-uploads")
+    bucket = await call.consult(rights.authorize_bucket)
+    names, limit = Names(call), page_limit(call, "max-uploads")
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     key_marker = call.query.get("key-marker", "")
     id_marker = call.query.get("upload-id-marker", "") if key_marker else ""
     after = (key_marker, id_marker or (_AFTER_ALL if key_marker else ""))
-    page, entries = await lists.page(call, _read, bucket, names, after, prefix, delimiter, limit)
+    page, entries = await lists.page(call, _read_page, bucket, names, after, prefix, delimiter, limit)
     content = [
         xml.text("Bucket", call.bucket), names.element("KeyMarker", key_marker), xml.text("UploadIdMarker", id_marker),
         names.element("Prefix", prefix), xml.text("MaxUploads", limit), xml.text("IsTruncated", page.truncated),
@@ -174,7 +174,7 @@ async def list_multipart_uploads(call: S3Call) -> Answer:
     return document("ListMultipartUploadsResult", *content, *entries)
 
 
-def _read(
+def _read_page(
     conn: Connection, bucket: Bucket, names: Names, after: tuple[str, str], prefix: str, delimiter: str, limit: int
 ) -> tuple[_Uploads, list[str]]:
     """Return a page and its entries written down; raises NoSuchBucket."""
@@ -188,13 +188,13 @@ def _read(
 def _entry(names: Names, upload: Upload, account: str) -> str:
     return xml.tag(
         "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
-        _who("Initiator", upload.initiator), _who("Owner", account),
+        _principal_element("Initiator", upload.initiator), _principal_element("Owner", account),
         storage_classes.element(upload.storage_class), xml.text("Initiated", iso_date(upload.created)),
     )  # fmt: skip
 
 
 class _Uploads:
-    """One page of uploads, those under a common prefix rolled up in it."""
+    """One page of uploads; those under a common prefix are one entry."""
 
     def __init__(self, conn: Connection, bucket: str, prefix: str, delimiter: str, limit: int) -> None:
         self._conn, self._bucket = conn, bucket
@@ -205,7 +205,7 @@ class _Uploads:
         self.last = ("", "")
 
     def fill(self, key: str, upload_id: str) -> None:
-        """Read rows until the page is full or there are none left."""
+        """Read rows until the page is full or no row is left."""
         if self._limit == 0:
             return
         while True:
@@ -235,7 +235,7 @@ class _Uploads:
         return True
 
 
-def number_of(call: S3Call) -> int:
+def part_number(call: S3Call) -> int:
     """Return the request's part number; raises InvalidArgument unless it is 1 to 10,000."""
     text = call.query.get("partNumber", "")
     number = whole_number(text, 1, rows.PARTS_AT_MOST)

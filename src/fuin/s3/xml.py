@@ -28,23 +28,23 @@ class Node:
     value: str = ""
     children: list[Node] = field(default_factory=list)
 
-    def all(self, name: str) -> list[Node]:
+    def find_children(self, name: str) -> list[Node]:
         """Return the children of that name."""
         return [child for child in self.children if child.name == name]
 
-    def one(self, name: str) -> Node | None:
+    def find_child(self, name: str) -> Node | None:
         """Return the only child of that name, or None; raises MalformedDocument when there are more."""
-        found = self.all(name)
+        found = self.find_children(name)
         if len(found) > 1:
             raise MalformedDocument(f"more than one {name}")
         return found[0] if found else None
 
     def get(self, name: str) -> str | None:
         """Return the text of the only child of that name, or None."""
-        child = self.one(name)
+        child = self.find_child(name)
         return None if child is None else child.value
 
-    def only(self, *names: str) -> None:
+    def refuse_others(self, *names: str) -> None:
         """Raise MalformedDocument when there is a child of any other name."""
         for child in self.children:
             if child.name not in names:

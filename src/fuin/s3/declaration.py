@@ -1,4 +1,4 @@
-"""In which form a body comes, how long it is to be, and which digests its sender promises; no body is read here.
+"""What a request declares about its body: the form, the length and the digests. No body is read here.
 
 Forms (x-amz-content-sha256): the SHA-256 of the whole body, UNSIGNED-PAYLOAD, signed chunks, unsigned chunks with a
 trailer. Checksums come as a header or as a trailer of a chunked body; Content-MD5 goes with any form.
@@ -35,11 +35,11 @@ _NO_VALUE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """What a request says of its body: `length` counts content, without the chunks' lines.
+class Declaration:
+    """What a request declares about its body; `length` counts the content, without the chunks' lines.
 
-    `sha256` is the signed hash of the whole body, or None; `checksum` is the algorithm whose value comes, `value` that
-    value where it is a header, None where it is a trailer.
+    `sha256` is the signed hash of the whole body, or None. `checksum` is the algorithm of the client's checksum, and
+    `value` its value in a header, or None if it comes in a trailer.
     """
 
     length: int
@@ -50,16 +50,16 @@ class Promise:
     value: bytes | None
 
     @property
-    def chunked(self) -> bool:
-        """Tell whether the body is aws-chunked."""
+    def is_chunked(self) -> bool:
+        """Return whether the body is aws-chunked."""
         return self.form.startswith("STREAMING-")
 
 
-def of_request(call: S3Call, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Promise:
-    """Return a request's promise; raises S3Fault for one that is missing, malformed or beyond `limit` bytes.
+def parse_declaration(call: S3Call, limit: int, *, may_be_empty: bool = False, of_object: bool = False) -> Declaration:
+    """Return a request's declaration; raises S3Fault if it is missing, malformed or over `limit` bytes.
 
-    `may_be_empty` takes a request without a length as one without a body, which HTTP says it is (RFC 9112 6.3);
-    `of_object` leaves checksum headers alone, since they speak of an object and not of this body.
+    With `may_be_empty`, a request without a length has no body, as HTTP says (RFC 9112 6.3). With `of_object`, checksum
+    headers are about an object and not about this body, so they are left out.
     """
     headers = call.request.headers
     form = (
@@ -69,7 +69,7 @@ def of_request(call: S3Call, limit: int, *, may_be_empty: bool = False, of_objec
     if length > limit:
         raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
     algorithm, value = (None, None) if of_object else _checksum(headers, form)
-    return Promise(length, form, _hash(form), _md5(headers), algorithm, value)
+    return Declaration(length, form, _hash(form), _md5(headers), algorithm, value)
 
 
 def _length(headers: Mapping[bytes, bytes], form: str, absent: bytes | None) -> int:
@@ -116,17 +116,17 @@ def _md5(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | None, bytes | None]:
-    """Return the algorithm whose value the request brings, and the value unless it is a trailer."""
-    sent = checksums.sent(headers)
+    """Return the algorithm of the client's checksum, and its value unless that is a trailer."""
+    sent = checksums.algorithms_of_headers(headers)
     names = headers.get(_TRAILER, b"").lower().split(b",") if form in streaming.FORMS else []
-    trailing = checksums.sent(name.strip() for name in names)
+    trailing = checksums.algorithms_of_headers(name.strip() for name in names)
     if len(sent) + len(trailing) > 1:
         raise S3Fault(
             "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
     chosen = headers.get(_SDK_ALGORITHM)
     if chosen is not None:
-        algorithm = checksums.named(chosen.decode("latin-1"), _SDK_ALGORITHM.decode())
+        algorithm = checksums.find_algorithm(chosen.decode("latin-1"), _SDK_ALGORITHM.decode())
         if not sent and not trailing:
             raise S3Fault("InvalidRequest", _NO_VALUE)
         if algorithm not in (*sent, *trailing):
@@ -136,17 +136,17 @@ def _checksum(headers: Mapping[bytes, bytes], form: str) -> tuple[Algorithm | No
     return (trailing[0], None) if trailing else (None, None)
 
 
-def decoder(call: S3Call, promise: Promise) -> streaming.ChunkedBody | None:
-    """Return what takes an aws-chunked body apart, or None for a plain one; raises InvalidRequest."""
-    if not promise.chunked:
+def new_decoder(call: S3Call, declaration: Declaration) -> streaming.ChunkedBody | None:
+    """Return the decoder of an aws-chunked body, or None for a plain body; raises InvalidRequest."""
+    if not declaration.is_chunked:
         return None
     if call.caller is not None:
         try:
             return streaming.open_body(call.caller.signed, call.caller.day_key, call.request.headers)
         except FormatError as error:
             raise S3Fault("InvalidRequest", str(error)) from None
-    if promise.form != streaming.UNSIGNED_TRAILER:
+    if declaration.form != streaming.UNSIGNED_TRAILER:
         raise S3Fault("InvalidRequest", "Signed chunks need a signed request.")
     names = call.request.headers.get(_TRAILER, b"").decode("latin-1").lower().split(",")
     announced = frozenset(name.strip() for name in names if name.strip())
-    return streaming.ChunkedBody(promise.length, signer=None, with_trailers=True, trailers=announced)
+    return streaming.ChunkedBody(declaration.length, signer=None, with_trailers=True, trailers=announced)

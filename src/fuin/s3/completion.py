@@ -1,4 +1,4 @@
-"""CompleteMultipartUpload: the chosen parts become the object, in one write of the index; no data moves."""
+"""CompleteMultipartUpload: the requested parts become the object, in one write of the index; no data moves."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from fuin.gate import lists
 from fuin.numbers import whole_number
-from fuin.s3 import checksums, conditions, documents, encryption, hosts, index, repeats, rights, uploads, xml
+from fuin.s3 import checksums, conditions, documents, hosts, index, rights, xml
 from fuin.s3.call import document
 from fuin.s3.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
-from fuin.s3.encryption import Encryption
 from fuin.s3.faults import S3Fault
+from fuin.s3.sealing import schemes
 from fuin.settings import MIB
 from fuin.store.s3 import uploads as rows
 from fuin.store.s3.objects import Object
@@ -29,8 +29,8 @@ PART_AT_LEAST = 5 * MIB  # but for the last
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A part as the request names it, with the checksums that it gives for it."""
+class RequestedPart:
+    """A part in the request: its number, its ETag and the checksums that the client expects."""
 
     number: int
     etag: str
@@ -38,51 +38,63 @@ class Named:
 
 
 async def complete_multipart_upload(call: S3Call) -> Answer:
-    """Make the named parts the object; asked again after it has succeeded, it answers the same."""
-    bucket = await call.consult(rights.bucket_of_object, "s3:PutObject")
-    encryption.refuse_customer_keys(call.request.headers)
-    condition = conditions.of_write(call.header)
+    """Make the requested parts the object; a retry after a success gets the same answer."""
+    bucket = await call.consult(rights.authorize_object)
+    schemes.refuse_customer_keys(call.request.headers)
+    condition = conditions.parse_write(call.header)
     upload = await call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)
     if upload is None:
-        return await _again(call, bucket)
+        return await _answer_retry(call, bucket)
     call.facts["uploadId"] = upload.upload_id
     # Beside the event loop: there may be 10,000 parts.
-    named = await lists.beside(call, _named, await documents.read(call, checked=False, of_object=True))
-    kept = Encryption.from_column(upload.encryption)
-    await repeats.check(call, bucket, kept)
-    if kept.algorithm == encryption.KMS and (_told(call) is not None or any(part.values for part in named)):
-        await uploads.open_data_key(call, bucket, kept)
-    stored = await lists.page(call, rows.list_parts, upload.upload_id)
-    obj = await lists.beside(call, _object, call, upload, named, stored)
+    requested = await lists.beside(call, _parse_parts, await documents.read(call, of_object=True))
+    encryption = schemes.parse_stored(upload.encryption)
+    await schemes.check_repeated(call, bucket, encryption)
+    if encryption.scheme.checksum_needs_key and (
+        _sent_algorithm(call) is not None or any(part.values for part in requested)
+    ):
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
+    stored_parts = await lists.page(call, rows.list_parts, upload.upload_id)
+    obj = await lists.beside(call, _completed_object, call, upload, requested, stored_parts)
     await call.name("blobs", [part.blob for part in obj.parts])
     await call.announce("change")
     done = await call.write(
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )
     call.replaced += done.blobs
-    call.facts.update(index.object_facts(done.object), encryption=kept.algorithm, keyArn=kept.key)
+    call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name, keyArn=encryption.key)
     return _answer(call, done.object)
 
 
-def _object(call: S3Call, upload: Upload, named: list[Named], stored: list[Part]) -> Object:
-    """Return the object that the named parts make; raises what `_chosen` and `_checksum` do, and InvalidRequest."""
-    chosen = _chosen(upload, named, stored)
-    size = sum(part.size for part in chosen)
+def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPart], stored_parts: list[Part]) -> Object:
+    """Return the object of the requested parts; raises what its helpers do, and InvalidRequest."""
+    selection = _select_parts(upload, requested, stored_parts)
+    size = sum(part.size for part in selection)
     _check_size(call, size)
-    checksum = _checksum(call, upload, chosen)
+    checksum = _object_checksum(call, upload, selection)
     return Object(
-        call.object_name, _etag(chosen), size, call.now, upload.headers, upload.metadata, upload.encryption,
-        index.checksum_column(checksum), upload.upload_id, len(chosen), chosen, upload.storage_class,
-    )  # fmt: skip
+        name=call.object_name,
+        etag=_multipart_etag(selection),
+        size=size,
+        modified=call.now,
+        headers=upload.headers,
+        metadata=upload.metadata,
+        encryption=upload.encryption,
+        checksum=index.checksum_column(checksum),
+        upload_id=upload.upload_id,
+        part_count=len(selection),
+        parts=selection,
+        storage_class=upload.storage_class,
+    )
 
 
-async def _again(call: S3Call, bucket: Bucket) -> Answer:
-    """Answer a retry whose first attempt has succeeded; raises NoSuchUpload where there was none."""
+async def _answer_retry(call: S3Call, bucket: Bucket) -> Answer:
+    """Answer a retry whose first attempt has succeeded; raises NoSuchUpload for an unknown upload."""
     upload_id = call.query["uploadId"]
     done = await call.services.store.read(rows.find_completed, upload_id, call.object_name)
     if done is None:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
-    await repeats.check(call, bucket, Encryption.from_column(done.encryption))
+    await schemes.check_repeated(call, bucket, schemes.parse_stored(done.encryption))
     call.facts.update(uploadId=upload_id, repeated=True)
     return _answer(call, done)
 
@@ -91,7 +103,7 @@ def _answer(call: S3Call, obj: Object) -> Answer:
     host = call.header(b"host") or ""
     path = (
         call.key
-        if hosts.bucket_of(host, call.services.settings.s3_domains) is not None
+        if hosts.bucket_in_host(host, call.services.settings.s3_domains) is not None
         else f"{call.bucket}/{call.key}"
     )
     location = f"{'https' if call.request.secure else 'http'}://{host}/{quote(path)}"
@@ -99,19 +111,20 @@ def _answer(call: S3Call, obj: Object) -> Answer:
         xml.text("Location", location), xml.text("Bucket", call.bucket), xml.text("Key", call.key),
         f"<ETag>&quot;{obj.etag}&quot;</ETag>",
     ]  # fmt: skip
-    checksum = index.checksum_of(obj.checksum)
+    checksum = index.parse_checksum(obj.checksum)
     if checksum is not None:
         content.append(xml.text(ALGORITHMS[checksum.algorithm].element, checksum.value))
         content.append(xml.text("ChecksumType", checksum.kind))
-    headers = encryption.answer_headers(Encryption.from_column(obj.encryption))
+    encryption = schemes.parse_stored(obj.encryption)
+    headers = encryption.scheme.answer_headers(encryption)
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 
-def _named(body: bytes) -> list[Named]:
+def _parse_parts(body: bytes) -> list[RequestedPart]:
     """Return the parts of the request, in ascending order; raises MalformedXML, InvalidPartOrder."""
     root = xml.parse(body, "CompleteMultipartUpload")
-    named: list[Named] = []
-    for node in root.all("Part"):
+    requested: list[RequestedPart] = []
+    for node in root.find_children("Part"):
         number, etag = whole_number((node.get("PartNumber") or "").strip(), 0, 99_999), node.get("ETag")
         if number is None or etag is None:
             raise S3Fault("MalformedXML")
@@ -120,38 +133,38 @@ def _named(body: bytes) -> list[Named]:
             for algorithm in ALGORITHMS.values()
             if (value := node.get(algorithm.element)) is not None
         }
-        if named and number <= named[-1].number:
+        if requested and number <= requested[-1].number:
             raise S3Fault("InvalidPartOrder", PartNumber=str(number))
-        named.append(Named(number, etag.strip().strip('"'), values))
-    if not 1 <= len(named) <= rows.PARTS_AT_MOST:
+        requested.append(RequestedPart(number, etag.strip().strip('"'), values))
+    if not 1 <= len(requested) <= rows.PARTS_AT_MOST:
         raise S3Fault("MalformedXML")
-    return named
+    return requested
 
 
-def _chosen(upload: Upload, named: list[Named], stored: list[Part]) -> tuple[Part, ...]:
+def _select_parts(upload: Upload, requested: list[RequestedPart], stored_parts: list[Part]) -> tuple[Part, ...]:
     """Return the stored parts that the request names; raises InvalidPart, EntityTooSmall, InvalidRequest."""
-    by_number = {part.number: part for part in stored}
-    chosen: list[Part] = []
-    for want in named:
+    by_number = {part.number: part for part in stored_parts}
+    selection: list[Part] = []
+    for want in requested:
         part = by_number.get(want.number)
-        if part is None or part.etag != want.etag or not _agree(want, part):
+        if part is None or part.etag != want.etag or not _has_same_checksums(want, part):
             raise S3Fault("InvalidPart", UploadId=upload.upload_id, PartNumber=str(want.number), ETag=want.etag)
         if upload.checksum_type == COMPOSITE and upload.checksum_algorithm not in want.values:
             text = f"The upload was created using a {(upload.checksum_algorithm or '').lower()} checksum. The complete "
             text += f"request must include the checksum for each part. It was missing for part {want.number} in the "
             raise S3Fault("InvalidRequest", f"{text}request.")
-        chosen.append(part)
-    for part in chosen[:-1]:
+        selection.append(part)
+    for part in selection[:-1]:
         if part.size < PART_AT_LEAST:
             raise S3Fault(
                 "EntityTooSmall", ProposedSize=str(part.size), MinSizeAllowed=str(PART_AT_LEAST),
                 PartNumber=str(part.number), ETag=part.etag,
             )  # fmt: skip
-    return tuple(chosen)
+    return tuple(selection)
 
 
-def _agree(want: Named, part: Part) -> bool:
-    values = index.values_of(part)
+def _has_same_checksums(want: RequestedPart, part: Part) -> bool:
+    values = index.parse_values(part)
     return all(values.get(name) == value for name, value in want.values.items())
 
 
@@ -162,29 +175,29 @@ def _check_size(call: S3Call, size: int) -> None:
         raise S3Fault("InvalidRequest", text)
 
 
-def _told(call: S3Call) -> checksums.Algorithm | None:
-    found = checksums.sent(call.request.headers)
+def _sent_algorithm(call: S3Call) -> checksums.Algorithm | None:
+    found = checksums.algorithms_of_headers(call.request.headers)
     return found[0] if found else None
 
 
-def _checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
-    """Return the object's checksum from the parts'; raises BadDigest when the request told another."""
+def _object_checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> Checksum:
+    """Return the object's checksum, made from the parts'; raises BadDigest if the request has another."""
     algorithm = ALGORITHMS[upload.checksum_algorithm or checksums.DEFAULT]
     kind = upload.checksum_type or FULL_OBJECT
     asked = call.header(b"x-amz-checksum-type")
     if asked is not None and asked != kind:
         raise S3Fault("InvalidRequest", f"The upload was created using the {kind} checksum mode.")
-    values = [index.values_of(part)[algorithm.name] for part in parts]
+    values = [index.parse_values(part)[algorithm.name] for part in parts]
     if kind == COMPOSITE:
-        value = checksums.composite(algorithm, values)
+        value = checksums.composite_value(algorithm, values)
     else:
-        value = checksums.combined(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
-    if _told(call) is algorithm and call.header(algorithm.header) not in (value, value.partition("-")[0]):
+        value = checksums.combine(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
+    if _sent_algorithm(call) is algorithm and call.header(algorithm.header) not in (value, value.partition("-")[0]):
         raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
     return Checksum(algorithm.name, value, kind)
 
 
-def _etag(parts: tuple[Part, ...]) -> str:
-    """Return the ETag of an object in parts: under KMS the parts' are random, and so this is, too."""
+def _multipart_etag(parts: tuple[Part, ...]) -> str:
+    """Return the ETag, made from those of the parts, as S3 does."""
     digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
     return f"{digest.hexdigest()}-{len(parts)}"

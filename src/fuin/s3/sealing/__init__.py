@@ -1,0 +1,1 @@
+"""How objects are encrypted: one file for each scheme, and all that the schemes do differently."""

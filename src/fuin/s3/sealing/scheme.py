@@ -1,0 +1,174 @@
+"""A `Scheme` is one way to encrypt objects, such as SSE-KMS. Only this room knows how the schemes differ.
+
+An operation chooses a scheme for a new object (`schemes.choose`), or reads from the index which one an object has
+(`schemes.parse_stored`). It asks the scheme for everything else: the data key, the ETag, the headers of the answer. So
+a new scheme is a file in this room and a line in `schemes.py`.
+
+The encryption context of every data key has `aws:s3:arn`, so ciphertext that is moved to another name does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin import ids
+from fuin.envelope.stream import EncryptedDataKey
+from fuin.s3.faults import invalid_argument
+
+if TYPE_CHECKING:
+    from fuin.kms.on_behalf import DataKey
+    from fuin.s3.call import Headers, S3Call
+    from fuin.store.s3.buckets import Bucket
+
+PREFIX = b"x-amz-server-side-encryption"  # the scheme's header, and the start of those with its details
+KEY_ID, CONTEXT, BUCKET_KEY = PREFIX + b"-aws-kms-key-id", PREFIX + b"-context", PREFIX + b"-bucket-key-enabled"
+ARN_NAME = "aws:s3:arn"
+
+_CONTEXT_LIMIT = 8192  # bytes of the decoded JSON; KMS takes about as much
+_BAD_CONTEXT = (
+    "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which "
+    "represents a string-string map"
+)
+_OTHER_ARN = "The encryption context names another object as aws:s3:arn"
+_decode_map = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class EncryptionColumn(msgspec.Struct, frozen=True):
+    """The JSON of the index's column `encryption`; bytes are base64 in it."""
+
+    algorithm: str
+    key: str
+    context: dict[str, str]
+    blob: bytes = b""
+
+
+class StoredEncryption(msgspec.Struct, frozen=True):
+    """How an object is encrypted, as the index has it.
+
+    `key` is the KMS key's ARN, `context` the client's pairs beside `aws:s3:arn`, `blob` the encrypted data key.
+    """
+
+    scheme: Scheme
+    key: str
+    context: dict[str, str]
+    blob: bytes = b""
+
+    def column(self) -> str:
+        """Return the JSON of the index's column."""
+        return msgspec.json.encode(EncryptionColumn(self.scheme.name, self.key, self.context, self.blob)).decode()
+
+    def full_context(self, bucket: str, key: str) -> dict[str, str]:
+        """Return the encryption context of an object under its name."""
+        return {**self.context, ARN_NAME: ids.object_arn(bucket, key)}
+
+    def data_keys(self) -> tuple[EncryptedDataKey, ...]:
+        """Return the encrypted data keys for the message's header: the only one."""
+        return (EncryptedDataKey.of_kms(self.key, self.blob),)
+
+
+class EncryptionChoice(msgspec.Struct, frozen=True):
+    """The encryption of a new object, before there is a data key; `key` None means the scheme's own key."""
+
+    scheme: Scheme
+    key: str | None
+    context: dict[str, str]
+    chosen_by: str  # request header, bucket default, service default
+
+
+class NewDataKey(msgspec.Struct, frozen=True):
+    """A new object's data key in the clear, to be dropped once a Sealer has it, and the encryption to store."""
+
+    plaintext: bytes
+    encryption: StoredEncryption
+
+    def __repr__(self) -> str:
+        return f"NewDataKey({self.encryption.key})"
+
+
+class Scheme:
+    """One way to encrypt objects: who may have a data key, and what answers say about it."""
+
+    name: str  # the header's value, and `algorithm` in the index
+    has_md5_etag = False  # the ETag is the MD5 of the plaintext
+    checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
+
+    def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
+        """Return the choice that the request's headers make; raises InvalidArgument."""
+        raise NotImplementedError
+
+    def takes_default_key(self, key: str) -> bool:
+        """Return whether a bucket's default encryption by this scheme may name this key."""
+        raise NotImplementedError
+
+    def check_caller(self, call: S3Call) -> None:
+        """Raise InvalidArgument if the scheme does not serve this kind of caller."""
+
+    async def make_data_key(self, call: S3Call, bucket: Bucket, choice: EncryptionChoice) -> NewDataKey:
+        """Return a new data key for the request's object.
+
+        The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
+        """
+        context = {**choice.context, ARN_NAME: ids.object_arn(call.bucket, call.key)}
+        call.facts.update(encryption=self.name, encryptionChosenBy=choice.chosen_by, context=context)
+        made = await self._make(call, bucket, choice.key, context)
+        call.facts.update(keyArn=made.key_arn, encryptedDataKeyBytes=len(made.blob))
+        return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
+
+    async def open_data_key(
+        self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, *, for_upload: bool = False
+    ) -> bytes:
+        """Return the data key of the object `key`, or of the upload to it, in `bucket`.
+
+        The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
+        """
+        context = stored.full_context(bucket.name, key)
+        call.facts.update(encryption=self.name, keyArn=stored.key, context=context)
+        return await self._open(call, bucket, stored.blob, context, for_upload)
+
+    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
+        raise NotImplementedError
+
+    async def _open(
+        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
+    ) -> bytes:
+        raise NotImplementedError
+
+    def etag(self, md5: str | None) -> str:
+        """Return the ETag of new content; `md5` is that of the plaintext, if it was computed."""
+        raise NotImplementedError
+
+    def answer_headers(self, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
+        """Return the headers that tell a client of the encryption; the context is for new objects."""
+        raise NotImplementedError
+
+    def repeats_context(self, call: S3Call, header: str, stored: StoredEncryption) -> bool:
+        """Return whether a step of an upload repeats the encryption context of its creation."""
+        raise NotImplementedError
+
+    async def repeats_key(self, call: S3Call, bucket: Bucket, key: str, stored: StoredEncryption) -> bool:
+        """Return whether a step of an upload repeats the key of its creation."""
+        raise NotImplementedError
+
+
+def client_context(call: S3Call, header: str | None) -> dict[str, str]:
+    """Return the pairs of the -context header (base64 of a JSON object of strings) without aws:s3:arn.
+
+    If aws:s3:arn is given, it must be the ARN of the request's object; raises InvalidArgument.
+    """
+    if header is None:
+        return {}
+    arn = ids.object_arn(call.bucket, call.key)
+    try:
+        raw = base64.b64decode(header, validate=True)
+        pairs = _decode_map(raw)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise invalid_argument(CONTEXT.decode(), header[:100], _BAD_CONTEXT) from None
+    if len(raw) > _CONTEXT_LIMIT:
+        raise invalid_argument(CONTEXT.decode(), header[:100], f"The encryption context is over {_CONTEXT_LIMIT} bytes")
+    if pairs.pop(ARN_NAME, arn) != arn:
+        raise invalid_argument(CONTEXT.decode(), header[:100], _OTHER_ARN)
+    return pairs

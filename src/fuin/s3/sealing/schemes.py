@@ -1,0 +1,133 @@
+"""The table of the encryption schemes: which one a new object gets, and which one a stored object has.
+
+A request's own header wins, then the bucket's default, then SSE-S3. Source: "Setting default server-side encryption
+behavior".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin.access import s3_encryption
+from fuin.access.missing_capabilities import CUSTOMER_KEYS, DUAL_LAYER_ENCRYPTION
+from fuin.s3.faults import invalid_argument, not_implemented
+from fuin.s3.sealing.scheme import (
+    BUCKET_KEY,
+    CONTEXT,
+    KEY_ID,
+    PREFIX,
+    EncryptionChoice,
+    EncryptionColumn,
+    Scheme,
+    StoredEncryption,
+)
+from fuin.s3.sealing.sse_kms import SseKms
+from fuin.s3.sealing.sse_s3 import SseS3
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.s3.call import S3Call
+    from fuin.store.s3.buckets import Bucket
+
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}
+DEFAULT = SCHEMES[s3_encryption.SSE_S3]  # of a bucket without a default
+
+_INCOMPATIBLE = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
+_OTHER = "The encryption that the request names is not the one that the multipart upload was created with."
+_decode_column = msgspec.json.Decoder(EncryptionColumn).decode
+
+
+class BucketDefault(msgspec.Struct, frozen=True):
+    """A bucket's default encryption, as the index has it; the key is given back as it was put."""
+
+    algorithm: str
+    key: str | None = None
+    bucket_key: bool = False
+
+    @property
+    def scheme(self) -> Scheme:
+        """Return the scheme of objects that are written without a header."""
+        return SCHEMES[self.algorithm]
+
+
+_decode_default = msgspec.json.Decoder(BucketDefault).decode
+
+
+def bucket_default(bucket: Bucket) -> BucketDefault:
+    """Return a bucket's default: SSE-S3 unless another was put."""
+    return _decode_default(bucket.encryption) if bucket.encryption else BucketDefault(DEFAULT.name)
+
+
+def parse_stored(column: str) -> StoredEncryption:
+    """Return the encryption that the index's column holds."""
+    stored = _decode_column(column)
+    return StoredEncryption(SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob)
+
+
+def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
+    """Return the request's choice, or the bucket's default; raises InvalidArgument and NotImplemented."""
+    refuse_customer_keys(call.request.headers)
+    algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
+    check_flag(call.header(BUCKET_KEY))
+    scheme = SCHEMES.get(algorithm or DEFAULT.name)
+    refuse_dual_layer(algorithm, PREFIX.decode())
+    if scheme is None or algorithm == "":
+        raise invalid_argument(PREFIX.decode(), algorithm or "", "The encryption method specified is not supported")
+    choice = scheme.choose(call, algorithm, key, context)
+    return _default_choice(bucket) if algorithm is None else choice
+
+
+def _default_choice(bucket: Bucket) -> EncryptionChoice:
+    default = bucket_default(bucket)
+    chosen_by = "bucket default" if bucket.encryption else "service default"
+    return EncryptionChoice(default.scheme, default.key, {}, chosen_by)
+
+
+def check_flag(value: str | None) -> None:
+    """Refuse a bucket-key-enabled header that is neither true nor false; either value makes no difference here."""
+    if value is not None and value.lower() not in ("true", "false"):
+        raise invalid_argument(BUCKET_KEY.decode(), value, "The value must be true or false.")
+
+
+def refuse_dual_layer(algorithm: str | None, header: str | None = None) -> None:
+    """Refuse aws:kms:dsse, which is not built; `header` asked for it, or None for a document."""
+    if algorithm == s3_encryption.SSE_KMS_DSSE:
+        raise not_implemented(DUAL_LAYER_ENCRYPTION, header)
+
+
+def refuse_customer_keys(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse SSE-C: nothing is ever stored as if it had been encrypted under a key that Fuin did not use."""
+    if any(name.startswith(CUSTOMER_KEYS.prefixes) for name in headers):
+        if PREFIX in headers:
+            raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), _INCOMPATIBLE)
+        raise not_implemented(CUSTOMER_KEYS, "x-amz-server-side-encryption-customer-algorithm")
+
+
+def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:
+    """Refuse encryption headers on reads, where the encryption is settled already."""
+    refuse_customer_keys(headers)
+    if PREFIX in headers:
+        text = f"{PREFIX.decode()} header is not supported for this operation."
+        raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), text)
+
+
+async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption) -> None:
+    """Raise InvalidArgument unless the encryption headers of an upload's step repeat those of its creation.
+
+    AWS takes no such headers there. minio-go, and so all that is built on it, repeats those of the creation when it
+    completes an upload, at every endpoint that is not Amazon's. A repetition adds nothing and takes nothing away, so
+    it is taken. A header that says something else is refused, since its sender expects it to hold.
+    """
+    headers = call.request.headers
+    refuse_customer_keys(headers)
+    algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
+    if algorithm is not None and algorithm != stored.scheme.name:
+        raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)
+    check_flag(call.header(BUCKET_KEY))
+    if context is not None and not stored.scheme.repeats_context(call, context, stored):
+        raise invalid_argument(CONTEXT.decode(), context[:100], _OTHER)
+    if key and not await stored.scheme.repeats_key(call, bucket, key, stored):
+        raise invalid_argument(KEY_ID.decode(), key[:100], _OTHER)

@@ -1,0 +1,110 @@
+"""SSE-KMS (aws:kms): data keys under a KMS key, which are asked for as the caller.
+
+So a right that is revoked stops every read and write. Source: "Using server-side encryption with AWS KMS keys
+(SSE-KMS)".
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fuin import ids
+from fuin.access import s3_encryption
+from fuin.errors import AccessDenied
+from fuin.kms import on_behalf
+from fuin.s3.faults import S3Fault
+from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context
+
+if TYPE_CHECKING:
+    from fuin.kms.on_behalf import DataKey
+    from fuin.s3.call import Headers, S3Call
+    from fuin.s3.sealing.scheme import StoredEncryption
+    from fuin.store.s3.buckets import Bucket
+
+_KEY_LIMIT = 2048  # characters of a bucket's default key
+_NEEDS_V4 = "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
+_WHY_DECRYPT = (
+    ". The parts of a multipart upload are encrypted under one data key, made when the upload was created; S3 opens it "
+    "again for each part, which needs kms:Decrypt."
+)
+
+
+class SseKms(Scheme):
+    """Server-side encryption under a KMS key that the request, the bucket or, with alias/aws/s3, nobody chooses."""
+
+    name = s3_encryption.SSE_KMS
+    checksum_needs_key = True
+
+    def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
+        """Return the choice; without a key it is alias/aws/s3."""
+        return EncryptionChoice(self, key or None, client_context(call, context), "request header")
+
+    def takes_default_key(self, key: str) -> bool:
+        """Return whether the key's name is short enough; whether the key exists shows when it is used, as in S3."""
+        return len(key) <= _KEY_LIMIT
+
+    def check_caller(self, call: S3Call) -> None:
+        """Refuse anonymous callers, also where a policy allows everybody: KMS needs to know who asks."""
+        if call.caller is None:
+            raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
+
+    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
+        self.check_caller(call)
+        try:
+            return await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
+        except AccessDenied as error:
+            raise AccessDenied(error.sentence + _hint(call)) from None
+
+    async def _open(
+        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
+    ) -> bytes:
+        self.check_caller(call)
+        try:
+            return await on_behalf.open_data_key(call, blob, context, bucket.region)
+        except AccessDenied as error:
+            raise AccessDenied(error.sentence + (_WHY_DECRYPT if for_upload else "")) from None
+
+    def etag(self, md5: str | None) -> str:
+        """Return 32 random digits: the MD5 would tell about the plaintext."""
+        return os.urandom(16).hex()
+
+    def answer_headers(self, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
+        """Return the scheme's name, the key, always as an ARN, and for new objects the context."""
+        headers: Headers = [(PREFIX, self.name.encode()), (KEY_ID, stored.key.encode())]
+        if with_context and stored.context:
+            headers.append((CONTEXT, base64.b64encode(msgspec.json.encode(stored.context))))
+        return headers
+
+    def repeats_context(self, call: S3Call, header: str, stored: StoredEncryption) -> bool:
+        """Return whether the client's pairs are the same; raises InvalidArgument for malformed ones."""
+        return client_context(call, header) == stored.context
+
+    async def repeats_key(self, call: S3Call, bucket: Bucket, key: str, stored: StoredEncryption) -> bool:
+        """Return whether the key is the same.
+
+        An alias is looked up only for a caller who may open the upload's data key: the answer tells of the alias.
+        """
+        if _complete_key(key, bucket) == stored.key:
+            return True
+        if not on_behalf.is_alias(key):
+            return False
+        await self.open_data_key(call, bucket, stored, call.key, for_upload=True)
+        return await call.consult(on_behalf.arn_of_alias, key, bucket.region) == stored.key
+
+
+def _complete_key(key: str | None, bucket: Bucket) -> str | None:
+    """Complete a bare key id to the bucket's region and account, as S3 does; aliases stay the caller's."""
+    return ids.key_arn(bucket.account, bucket.region, key) if key is not None and ids.is_key_id(key) else key
+
+
+def _hint(call: S3Call) -> str:
+    """Return a hint at the most frequent mistake: kms:Encrypt is not the right that storing an object needs."""
+    last = call.decisions[-1] if call.decisions else {}
+    reasons = last.get("because", ()) if isinstance(last, dict) else ()
+    if any("kms:Encrypt" in reason and "granted, but this needs" in reason for reason in reasons):
+        return ". kms:Encrypt, which is allowed, does not help: storing an object needs kms:GenerateDataKey."
+    return ""
