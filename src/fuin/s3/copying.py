@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.s3 import (
     addressing,
@@ -118,11 +119,11 @@ async def reseal(
 ) -> Stored:
     """Return the blob of the source's bytes, sealed anew; raises SlowDown when the source was replaced meanwhile.
 
-    Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
+    Only one of more than 256 parts can be: all other blobs are open (`reading.open_blobs`).
     """
     try:
         return await body.reseal(call, batches.rest(), sealer, digests, etag=etag)
-    except FileNotFoundError:
+    except BlobMissing:
         if (await call.consult(reads.find, source.bucket, source.obj.key)).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None

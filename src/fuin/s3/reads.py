@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.gate import lists
 from fuin.s3 import (
@@ -13,7 +14,6 @@ from fuin.s3 import (
     encryption,
     index,
     metadata,
-    pool,
     ranges,
     reading,
     rights,
@@ -175,7 +175,7 @@ def _enter(call: S3Call, action: str) -> Bucket:
 async def get_object(call: S3Call) -> Stream:
     """Give an object, or a range or part of it, decrypted frame by frame; kms:Decrypt is asked for as the caller.
 
-    The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
+    The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
     """
     bucket = await call.consult(_enter, "s3:GetObject")
     chosen, batches = await open_current(call, bucket, lambda: _chosen(call, bucket))
@@ -187,8 +187,8 @@ async def get_object(call: S3Call) -> Stream:
 async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
-    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one's file goes, so
-    one that is missing twice was lost: TamperedError.
+    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
+    that is missing twice was lost: TamperedError.
     """
     missing: tuple[Part, ...] = ()
     for _ in range(_ATTEMPTS):
@@ -197,7 +197,7 @@ async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitabl
             raise TamperedError("a blob that the index names is missing")
         try:
             return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
-        except FileNotFoundError:
+        except BlobMissing:
             missing = wanted.obj.parts
     raise S3Fault("SlowDown")
 
@@ -205,20 +205,20 @@ async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitabl
 async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Reading:
     """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
 
-    The files are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
-    FileNotFoundError when it was already.
+    The blobs are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
+    BlobMissing when it was already.
     """
-    root = call.services.settings.blobs
     kept = Encryption.from_column(obj.encryption)
     wanted = reading.segments(obj.parts, span.start, span.end)
-    files = await pool.run(reading.open_files, root, wanted)
+    store = call.services.blobs
+    blobs = await reading.open_blobs(store, wanted)
     try:
         data_key = await encryption.open_data_key(call, bucket, kept, obj.key)
     except BaseException:
-        reading.close_files(files)
+        reading.close_blobs(blobs)
         raise
-    batches = reading.plaintext(root, wanted, files, data_key, kept.full_context(obj.bucket, obj.key))
-    return Reading(batches, span.length)
+    parts = reading.part_readers(wanted, blobs, data_key, kept.full_context(obj.bucket, obj.key))
+    return Reading(store, parts, span.length)
 
 
 async def head_object(call: S3Call) -> Answer:
