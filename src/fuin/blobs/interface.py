@@ -170,7 +170,9 @@ class Marker(msgspec.Struct, frozen=True):
 class BlobStore(Protocol):
     """Where the stored objects' ciphertext is."""
 
-    orphans: Orphans
+    @property
+    def orphans(self) -> Orphans:
+        """Return its orphans."""
 
     @property
     def place(self) -> str:
