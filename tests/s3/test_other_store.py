@@ -14,10 +14,10 @@ import pytest
 from fuin.blobs.interface import BlobStore
 from fuin.errors import StoreUnavailable
 from fuin.s3 import reading, sweep
-from fuin.server import standing
-from fuin.store import meta
-from tests.s3.place import Place
+from fuin.server import agreement_notes
+from fuin.store.engine import installation
 from tests.support.memory_blobs import Hook, MemoryBlobs
+from tests.support.place import Place
 
 MIB = 1024 * 1024
 DATA = os.urandom(3 * MIB + 1000)
@@ -260,7 +260,7 @@ def swept(elsewhere: MemoryPlace, bucket: str) -> Callable[[], int]:
 
 
 async def _installed(place: Place) -> None:
-    await place.services.store.write(meta.put_values, {"installation": "here"})
+    await place.services.store.write(installation.put_values, {"installation": "here"})
 
 
 def test_sweep(elsewhere: MemoryPlace, bucket: str, swept: Callable[[], int]) -> None:
@@ -313,13 +313,13 @@ def test_marker(elsewhere: MemoryPlace, bucket: str, swept: object) -> None:
 
 async def _marked(place: MemoryPlace) -> Any:
     store, blobs = place.services.store, place.services.blobs
-    await standing.raise_mark(blobs, 5)
+    await agreement_notes.raise_mark(blobs, 5)
     assert place.memory.marker is None, "where no mark is, none is made"
-    await standing.mark(blobs, store)
+    await agreement_notes.mark(blobs, store)
     mark = await blobs.read_marker()
     assert mark is not None
-    assert (mark.installation, mark.serial) == ("here", store.read(meta.standing).serial - 1)
-    await standing.raise_mark(blobs, mark.serial + 10)
+    assert (mark.installation, mark.serial) == ("here", (await store.read(installation.find_standing)).serial - 1)
+    await agreement_notes.raise_mark(blobs, mark.serial + 10)
     assert place.memory.marker is not None
     assert place.memory.marker.serial == mark.serial + 10
 

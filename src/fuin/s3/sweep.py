@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fuin.blobs.interface import OrphanGroup, StoredBlob
     from fuin.gate.services import Services
-    from fuin.store.meta import Standing
+    from fuin.store.engine.installation import Standing
 
 log = logging.getLogger("fuin.s3")
 
