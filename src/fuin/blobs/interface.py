@@ -3,7 +3,7 @@
 A blob is ciphertext under an id: 64 hexadecimal digits, from a random message id that no client chooses. It is written
 once, whole or not at all, and it is durable before `NewBlob.commit` is done; only then may the index name it.
 
-**Waiting.** A method that returns a future has begun its work when it returns; whoever needs the result awaits it, and
+**Waiting.** A method that returns a future has begun its work when it returns; the caller awaits the result, and
 the event loop serves others meanwhile. A store of files works in its own threads, a store across a network would wait
 on the event loop.
 

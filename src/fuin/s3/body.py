@@ -52,7 +52,7 @@ class Intake:
         self._digests = digests
         self._etag = etag
         self._blob = call.services.blobs.create(sealer.message_id.hex())
-        call.held.append(self._blob)  # as in use, until the request ends: by then the index names it, or it is gone
+        call.held.append(self._blob)  # in use until the request ends: before that the index names it, or it is removed
         self._begun = False
 
     def append(self, pieces: Iterable[Buffer]) -> Future[None]:

@@ -1,7 +1,7 @@
 """The way of stored frames back to plaintext: which frames a range needs, batch by batch, each verified before use.
 
 A blob must be the one that the index names: its header must bear the row's message id and the object's encryption
-context, its size must be the row's, and every frame must stand at its place (`envelope/stream.py`).
+context, its size must be the row's, and every frame must be in its place (`envelope/stream.py`).
 """
 
 from __future__ import annotations

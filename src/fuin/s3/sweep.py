@@ -109,7 +109,7 @@ async def _move(
     """Move those of the suspects that are orphans; return the group to which they, or earlier ones, were moved."""
     hold = await services.blobs.hold_unused(suspects)
     try:
-        # Once more, since what was being written when the first question was asked may be named by now.
+        # Once more, since a blob that was being written at the first question may have its name in the index now.
         known = await _named_blobs(services, hold.blobs)
         orphans = [stored for stored in hold.blobs if stored.blob not in known]
         if orphans:

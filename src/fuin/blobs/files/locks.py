@@ -1,4 +1,4 @@
-"""Locks on blobs' files: whoever writes a blob holds one, from before the first byte until the index names the blob.
+"""Locks on blobs' files: the writer of a blob holds one, from before the first byte until the index names the blob.
 
 What a sweep cannot lock is in use. The kernel ends the lock with its process, whatever ends that, so nothing depends on
 clocks.
