@@ -1,17 +1,33 @@
 """The files of the blobs: whole or not at all, durable before they count, and swept when nobody names them."""
 
+import asyncio
 import errno
 import os
+from asyncio import Future
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from fuin.blobs.files import blob as reading
+from fuin.blobs.files import locks, names
+from fuin.blobs.files.new_blob import NewFile
+from fuin.blobs.interface import BlobMissing, StoredBlob
 from fuin.errors import StoreUnavailable
-from fuin.s3 import blobs
-from fuin.s3.blobs import NewBlob
 from tests.support.place import Place
 
 ID = "ab" * 32
+T = TypeVar("T")
+
+
+def done(work: Callable[[], Future[T]]) -> T:
+    """Wait for the work's result on an event loop."""
+
+    async def wait() -> T:
+        return await work()
+
+    return asyncio.run(wait())
 
 
 def files(root: Path) -> list[str]:
@@ -21,23 +37,23 @@ def files(root: Path) -> list[str]:
 
 def test_blob_appears_whole(tmp_path: Path) -> None:
     """Until the commit there is only an unfinished file; after it, the blob under its name, in two levels."""
-    new = NewBlob(tmp_path, ID)
-    new.write([b"one", memoryview(b"two")])
+    new = NewFile(tmp_path, ID)
+    done(lambda: new.append([b"one", memoryview(b"two")]))
     assert files(tmp_path) == [f"{ID}.part"]
-    with pytest.raises(FileNotFoundError):
-        blobs.open_file(tmp_path, ID)
-    new.commit()
+    with pytest.raises(BlobMissing):
+        reading.open_blobs(tmp_path, [ID])
+    done(new.commit)
     assert (tmp_path / "a" / "ba" / ID).read_bytes() == b"onetwo"
     assert new.size == 6
 
 
 def test_discarded_blob_leaves_nothing(tmp_path: Path) -> None:
     """Discarding removes the file, also one that was committed, and may be repeated."""
-    new = NewBlob(tmp_path, ID)
-    new.discard()
-    new.write([b"x"])
-    new.discard()
-    new.discard()
+    new = NewFile(tmp_path, ID)
+    done(new.discard)
+    done(lambda: new.append([b"x"]))
+    done(new.discard)
+    done(new.discard)
     assert files(tmp_path) == []
 
 
@@ -45,14 +61,14 @@ def test_discarded_blob_leaves_nothing(tmp_path: Path) -> None:
 def test_only_ids_become_paths(tmp_path: Path, name: str) -> None:
     """Nothing but 64 hexadecimal digits ever becomes a path."""
     with pytest.raises(ValueError, match="blob id"):
-        blobs.place(tmp_path, name)
+        names.blob_path(tmp_path, name)
 
 
 def test_blob_is_never_written_over(tmp_path: Path) -> None:
     """Two writers of one id cannot meet: the second fails."""
-    NewBlob(tmp_path, ID).write([b"x"])
+    done(lambda: NewFile(tmp_path, ID).append([b"x"]))
     with pytest.raises(StoreUnavailable):
-        NewBlob(tmp_path, ID).write([b"y"])
+        done(lambda: NewFile(tmp_path, ID).append([b"y"]))
 
 
 def test_everything_is_synced_before_the_rename_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +82,9 @@ def test_everything_is_synced_before_the_rename_counts(tmp_path: Path, monkeypat
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", noted)
-    new = NewBlob(tmp_path, ID)
-    new.write([b"x"])
-    new.commit()
+    new = NewFile(tmp_path, ID)
+    done(lambda: new.append([b"x"]))
+    done(new.commit)
     assert steps == [f"{ID}.part", "ba", "a", "root"]
 
 
@@ -78,16 +94,16 @@ def test_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_arguments: object) -> int:
         raise OSError(errno.ENOSPC, "full")
 
-    new = NewBlob(tmp_path, ID)
-    new.write([b"x"])
+    new = NewFile(tmp_path, ID)
+    done(lambda: new.append([b"x"]))
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StoreUnavailable):
-            new.commit()
+            done(new.commit)
         patch.setattr(os, "write", full)
         with pytest.raises(StoreUnavailable):
-            new.write([b"y"])
-    new.discard()
+            done(lambda: new.append([b"y"]))
+    done(new.discard)
     assert files(tmp_path) == []
 
 
@@ -111,10 +127,10 @@ def test_put_on_a_full_disk_leaves_nothing(place: Place, bucket: str, monkeypatc
 
 def test_blob_is_in_use_until_it_is_released(tmp_path: Path) -> None:
     """Nobody else gets the lock of a blob from its first byte on, also under its final name, until its writer ends."""
-    new = NewBlob(tmp_path, ID)
-    new.write([b"x"])
+    new = NewFile(tmp_path, ID)
+    done(lambda: new.append([b"x"]))
     assert not _can_lock(tmp_path / "a" / "ba" / f"{ID}.part")
-    new.commit()
+    done(new.commit)
     final = tmp_path / "a" / "ba" / ID
     assert not _can_lock(final)
     new.release()
@@ -125,7 +141,7 @@ def test_blob_is_in_use_until_it_is_released(tmp_path: Path) -> None:
 def _can_lock(path: Path) -> bool:
     file = os.open(path, os.O_RDONLY)
     try:
-        return blobs.try_lock(file)
+        return locks.try_lock(file)
     finally:
         os.close(file)
 
@@ -133,37 +149,37 @@ def _can_lock(path: Path) -> bool:
 def test_file_that_is_taken_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep may see a new file in the moment before its lock, and move it: the writer notices, and makes another."""
     taken = tmp_path / "taken"
-    lock = blobs._lock
+    lock = locks.lock_new_file
 
     def late(file: int) -> None:
         if not taken.exists():
             (tmp_path / "a" / "ba" / f"{ID}.part").rename(taken)
         lock(file)
 
-    monkeypatch.setattr(blobs, "_lock", late)
-    new = NewBlob(tmp_path, ID)
-    new.write([b"whole"])
-    new.commit()
+    monkeypatch.setattr(locks, "lock_new_file", late)
+    new = NewFile(tmp_path, ID)
+    done(lambda: new.append([b"whole"]))
+    done(new.commit)
     assert (tmp_path / "a" / "ba" / ID).read_bytes() == b"whole"
     assert taken.read_bytes() == b""
 
 
 def test_lock_that_somebody_keeps_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer waits a moment for a sweep that looks at its new file, and does not wait for ever."""
-    monkeypatch.setattr(blobs, "_PAUSES", (0.001,))
-    monkeypatch.setattr(blobs, "try_lock", lambda _file: False)
+    monkeypatch.setattr(locks, "_PAUSES", (0.001,))
+    monkeypatch.setattr(locks, "try_lock", lambda _file: False)
     with pytest.raises(StoreUnavailable):
-        NewBlob(tmp_path, ID).write([b"x"])
+        done(lambda: NewFile(tmp_path, ID).append([b"x"]))
 
 
 def test_only_blobs_files_are_found(tmp_path: Path) -> None:
-    """The mark, what is out of the way, strangers and links are no blobs; a store without any folder has none."""
-    assert list(blobs.stored(tmp_path / "none")) == []
+    """The mark, orphans, links and files in other folders are no blobs; a store without any folder has no blob."""
+    assert list(names.list_files(tmp_path / "none")) == []
     folder = tmp_path / "a" / "ba"
-    for path in (folder, tmp_path / "orphans" / "ba", tmp_path / "a" / "other"):
+    for path in (folder, tmp_path / "orphans" / "ba", tmp_path / "a" / "other", tmp_path / "a" / "bb"):
         path.mkdir(parents=True)
         (path / ID).write_bytes(b"x")
     (folder / f"{ID}.part").write_bytes(b"x")
     (folder / "README").write_bytes(b"x")
     (folder / ("c" * 64)).symlink_to("README")
-    assert sorted(blobs.stored(tmp_path)) == [(folder / ID, ID), (folder / f"{ID}.part", "")]
+    assert set(names.list_files(tmp_path)) == {StoredBlob(ID, ID), StoredBlob(f"{ID}.part", "")}

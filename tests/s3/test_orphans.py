@@ -4,44 +4,67 @@ import itertools
 import os
 import secrets
 import time
+from asyncio import Future
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from fuin.audit import reader
+from fuin.blobs.files import locks, names, orphans
+from fuin.blobs.files import store as files
+from fuin.blobs.interface import Note, OrphanGroup, StoredBlob
 from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
 from fuin.keyholder.wire.client import Keyholder
-from fuin.s3 import blobs, orphans, sweep
-from fuin.s3.blobs import NewBlob
-from fuin.s3.orphans import Note, may_delete
+from fuin.s3 import sweep
+from fuin.s3.sweep import may_delete
 from fuin.store.engine import epoch, installation
 from fuin.store.engine.installation import Standing
 from tests.support.place import Place
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
 def clean(place: Place) -> Iterator[None]:
     """Begin and end without orphans: other tests leave some."""
     place.settle()
-    for group in orphans.groups(place.settings.blobs):
-        orphans.delete(group)
+    _delete_all(place.settings.blobs)
     yield
-    for group in orphans.groups(place.settings.blobs):
-        orphans.delete(group)
+    _delete_all(place.settings.blobs)
+
+
+def _delete_all(root: Path) -> None:
+    for group in orphans.list_groups(root):
+        orphans.delete(root, group, group.orphans)
+        orphans.remove_if_empty(root, group)
+
+
+def begin(place: Place) -> OrphanGroup:
+    """Return a new group of orphans."""
+    return orphans.begin_group(place.settings.blobs, Note("i", 1, 1, NOW, 0))
+
+
+def move(place: Place, group: OrphanGroup, *paths: Path) -> None:
+    """Move files out of the way."""
+    orphans.move(place.settings.blobs, group, [names.stored_blob(path.name) for path in paths])
 
 
 def made(place: Place, suffix: str = "") -> Path:
     """Return a file of the blobs that no index names, as a crash leaves it."""
     blob = secrets.token_hex(32)
-    path = blobs.place(place.settings.blobs, blob).with_name(blob + suffix)
+    path = names.file_path(place.settings.blobs, StoredBlob(blob + suffix, ""))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     return path
+
+
+async def wait(work: Callable[[], Future[T]]) -> T:
+    """Wait for the work's result."""
+    return await work()
 
 
 def swept(place: Place) -> int:
@@ -51,7 +74,7 @@ def swept(place: Place) -> int:
 
 def kept(place: Place) -> set[str]:
     """Return the names of the files that are out of the way."""
-    return {name for group in orphans.groups(place.settings.blobs) for name in group.names}
+    return {orphan.name for group in orphans.list_groups(place.settings.blobs) for orphan in group.orphans}
 
 
 def recorded(place: Place, operation: str) -> set[str]:
@@ -73,23 +96,23 @@ def test_orphans_go_out_of_the_way_and_nothing_else_does(place: Place, bucket: s
     empty.write_bytes(b"")
     stranger = whole.parent / "README"
     stranger.write_bytes(b"x")
-    names = {path.name for path in (whole, unfinished, empty)}
+    moved = {path.name for path in (whole, unfinished, empty)}
     assert swept(place) == 3
     assert set(place.blobs()) == before | {stranger}
-    assert names <= kept(place)
-    assert names <= recorded(place, "s3:MoveOrphans")
+    assert moved <= kept(place)
+    assert moved <= recorded(place, "s3:MoveOrphans")
     assert swept(place) == 0
     stranger.unlink()
 
 
 def test_what_is_being_written_stays(place: Place) -> None:
     """However old it looks, a file is in use until its writer lets go, unfinished or whole."""
-    new = NewBlob(place.settings.blobs, secrets.token_hex(32))
-    new.write([b"x"])
-    path = blobs.place(place.settings.blobs, new.blob)
+    new = place.services.blobs.create(secrets.token_hex(32))
+    place.run(wait(lambda: new.append([b"x"])))
+    path = names.blob_path(place.settings.blobs, new.blob)
     os.utime(path.with_name(f"{new.blob}.part"), (0, 0))
     assert swept(place) == 0
-    new.commit()
+    place.run(wait(new.commit))
     assert swept(place) == 0
     assert path.exists()
     new.release()
@@ -100,14 +123,14 @@ def test_what_is_being_written_stays(place: Place) -> None:
 def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the index begins to name after the first question, but before the lock, is no orphan."""
     place.send("PUT", f"/{bucket}/k", {}, b"named")
-    ask = sweep._known
+    ask = sweep._named_blobs
     asked: list[int] = []
 
-    async def known(services: Any, found: Sequence[str]) -> set[str]:
+    async def known(services: Any, found: Sequence[StoredBlob]) -> set[str]:
         asked.append(len(found))
         return await ask(services, found) if len(asked) > 1 else set()
 
-    monkeypatch.setattr(sweep, "_known", known)
+    monkeypatch.setattr(sweep, "_named_blobs", known)
     assert swept(place) == 0
     assert len(asked) > 1
     assert place.send("GET", f"/{bucket}/k").body == b"named"
@@ -116,17 +139,17 @@ def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypa
 def test_without_an_index_nothing_moves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the index cannot be asked, at first or under the lock, nothing is moved and nothing is locked any more."""
     path = made(place)
-    ask = sweep._known
+    ask = sweep._named_blobs
     for good in (0, 1):
         answers = itertools.count()
 
-        async def known(services: Any, found: Sequence[str], at: Any = answers, good: int = good) -> set[str]:
+        async def known(services: Any, found: Sequence[StoredBlob], at: Any = answers, good: int = good) -> set[str]:
             if next(at) >= good:
                 raise StoreUnavailable("gone")
             return await ask(services, found)
 
         with monkeypatch.context() as patch:
-            patch.setattr(sweep, "_known", known)
+            patch.setattr(sweep, "_named_blobs", known)
             with pytest.raises(StoreUnavailable):
                 swept(place)
         assert path.exists()
@@ -153,7 +176,7 @@ def test_read_puts_back_what_the_index_names(place: Place, bucket: str) -> None:
     before = set(place.blobs())
     place.send("PUT", f"/{bucket}/k", {}, b"healed")
     (path,) = set(place.blobs()) - before
-    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [path])
+    move(place, begin(place), path)
     assert not path.exists()
     assert place.send("GET", f"/{bucket}/k").body == b"healed"
     assert path.exists()
@@ -169,7 +192,7 @@ def test_sweep_puts_back_what_the_index_names(place: Place, bucket: str) -> None
     s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
     named = set(place.blobs()) - before
     orphan = made(place)
-    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [*named, orphan])
+    move(place, begin(place), *named, orphan)
     assert swept(place) == 0
     assert named <= set(place.blobs())
     assert orphan.name in kept(place)
@@ -180,8 +203,7 @@ def test_a_file_in_its_place_is_never_replaced(place: Place, bucket: str) -> Non
     before = set(place.blobs())
     place.send("PUT", f"/{bucket}/k", {}, b"whole")
     (path,) = set(place.blobs()) - before
-    folder = orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0))
-    (folder / path.name).write_bytes(b"half")
+    (Path(begin(place).place) / path.name).write_bytes(b"half")
     swept(place)
     assert place.send("GET", f"/{bucket}/k").body == b"whole"
 
@@ -191,7 +213,7 @@ def test_readers_at_the_same_time_all_find_it(place: Place, bucket: str, monkeyp
     before = set(place.blobs())
     place.send("PUT", f"/{bucket}/k", {}, b"healed")
     (path,) = set(place.blobs()) - before
-    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [path])
+    move(place, begin(place), path)
     put_back = orphans.put_back
 
     def later(root: Path, blob: str) -> None:
@@ -204,13 +226,15 @@ def test_readers_at_the_same_time_all_find_it(place: Place, bucket: str, monkeyp
 
 def test_what_cannot_be_opened_hinders_nothing(tmp_path: Path) -> None:
     """A file that cannot be opened stays; the others are locked, and no descriptor is left behind."""
-    (tmp_path / "good").touch()
-    (tmp_path / "bad").symlink_to(tmp_path / "good")
+    good, bad, gone = (StoredBlob(digit * 64, digit * 64) for digit in "abc")
+    for stored in (good, bad):
+        names.file_path(tmp_path, stored).parent.mkdir(parents=True)
+    names.file_path(tmp_path, good).touch()
+    names.file_path(tmp_path, bad).symlink_to(names.file_path(tmp_path, good))
     before = len(os.listdir("/proc/self/fd"))
-    found = sweep._locked([(tmp_path / name, "") for name in ("good", "bad", "gone", "good")])
-    assert [suspect.path.name for suspect in found] == ["good"]  # once: the second time it is locked
-    for suspect in found:
-        os.close(suspect.file)
+    hold = locks.hold_unused(tmp_path, [good, bad, gone, good])
+    assert hold.blobs == [good]  # once: the second time it is locked
+    hold.release()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -218,7 +242,7 @@ def test_file_that_goes_meanwhile_hinders_nothing(place: Place) -> None:
     """A file that its own request removes, between the lock and the move, is not waited for; the next one is moved."""
     gone, stays = made(place), made(place)
     gone.unlink()
-    orphans.move(orphans.begin(place.settings.blobs, Note("i", 1, 1, NOW, 0)), [gone, stays])
+    move(place, begin(place), gone, stays)
     assert kept(place) == {stays.name}
 
 
@@ -276,20 +300,20 @@ def test_orphans_are_deleted_after_the_period(place: Place, bucket: str) -> None
     orphan = made(place)
     now = time.time()
     assert place.run(sweep.sweep(place.services, now)) == 1
-    [group] = orphans.groups(place.settings.blobs)
-    named.rename(group.folder / named.name)
+    [group] = orphans.list_groups(place.settings.blobs)
+    named.rename(Path(group.place) / named.name)
     later = now + 7 * DAY + 1
     assert place.run(sweep.expire(place.services, later)) == 0
-    orphans.add_served(place.settings.blobs, 7 * DAY - 1)
+    orphans.add_time_served(place.settings.blobs, 7 * DAY - 1)
     assert place.run(sweep.expire(place.services, later)) == 0
-    orphans.add_served(place.settings.blobs, 1)
+    orphans.add_time_served(place.settings.blobs, 1)
     assert place.run(sweep.expire(place.services, later)) == 1
     assert kept(place) == {named.name}
     assert recorded(place, "s3:DeleteOrphans") >= {orphan.name}
     assert named.name not in recorded(place, "s3:DeleteOrphans")
     assert place.send("GET", f"/{bucket}/k").body == b"named"
     swept(place)
-    assert orphans.groups(place.settings.blobs) == []
+    assert orphans.list_groups(place.settings.blobs) == []
 
 
 @pytest.mark.usefixtures("installed")
@@ -300,9 +324,9 @@ def test_what_an_accepted_database_does_not_name_is_kept(place: Place) -> None:
     assert place.run(sweep.sweep(place.services, now)) == 1
     second = made(place)
     assert place.run(sweep.sweep(place.services, now)) == 1
-    orphans.add_served(place.settings.blobs, 9 * DAY)
+    orphans.add_time_served(place.settings.blobs, 9 * DAY)
     assert place.run(sweep.expire(place.services, now + 9 * DAY)) == 1
-    assert len(orphans.groups(place.settings.blobs)) == 1, "a group goes with its last file"
+    assert len(orphans.list_groups(place.settings.blobs)) == 1, "a group goes with its last file"
     assert kept(place) == {first.name}
     assert recorded(place, "s3:DeleteOrphans") >= {second.name}
 
@@ -319,12 +343,12 @@ def test_sweeper_counts_the_time_served(place: Place) -> None:
     first = made(place)
     place.run(sweeper.run(NOW, NOW))
     assert not first.exists()
-    before = orphans.served(place.settings.blobs)
+    before = orphans.time_served(place.settings.blobs)
     second = made(place)
     for moment in (1030.0, 1090.0, 1091.0):
         clock[0] = moment
         place.run(sweeper.run(NOW, NOW))
-    assert orphans.served(place.settings.blobs) == before + 90
+    assert orphans.time_served(place.settings.blobs) == before + 90
     assert second.exists()
     clock[0] = 1000 + DAY
     place.run(sweeper.run(NOW, NOW))
@@ -336,17 +360,17 @@ def test_unreadable_count_is_nothing(tmp_path: Path, content: bytes) -> None:
     """A count that cannot be read begins anew, so that orphans wait longer, not shorter."""
     (tmp_path / "orphans").mkdir()
     (tmp_path / "orphans" / "served").write_bytes(content)
-    assert orphans.served(tmp_path) == 0
-    assert orphans.add_served(tmp_path, 5) == 5
+    assert orphans.time_served(tmp_path) == 0
+    assert orphans.add_time_served(tmp_path, 5) == 5
 
 
 def test_groups_of_one_moment_have_folders_of_their_own(tmp_path: Path) -> None:
     """Two sweeps at the same record of the log do not mix, and a folder without its note is not deleted."""
     note = Note("here", 7, 1, NOW, 0)
-    first, second = orphans.begin(tmp_path, note), orphans.begin(tmp_path, note)
+    first, second = orphans.begin_group(tmp_path, note), orphans.begin_group(tmp_path, note)
     assert first != second
-    (second / "note.json").write_bytes(b"{")
-    assert [group.note for group in orphans.groups(tmp_path)] == [note, None]
+    (Path(second.place) / "note.json").write_bytes(b"{")
+    assert [group.note for group in orphans.list_groups(tmp_path)] == [note, None]
 
 
 def test_replaced_file_goes_when_the_log_knows_too(
@@ -376,15 +400,16 @@ def test_replaced_file_goes_when_the_log_knows_too(
 def test_only_blobs_files_are_put_back(name: str) -> None:
     """A name that is no blob's is not looked for."""
     with pytest.raises(ValueError, match="blob"):
-        blobs.blob_of(name)
+        names.stored_blob(name)
 
 
 def test_refusals_are_of_the_domain(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that cannot be read makes the job fail and try again; it does not end it."""
 
-    def broken(_root: Path) -> Iterator[tuple[Path, str]]:
+    def broken(_root: Path) -> Iterator[StoredBlob]:
         raise PermissionError(13, "denied")
+        yield
 
-    monkeypatch.setattr(blobs, "stored", broken)
+    monkeypatch.setattr(files, "list_files", broken)
     with pytest.raises(FuinError):
         place.run(sweep.Sweeper(place.services).run(NOW, NOW))

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.s3 import blobs, reading
+from fuin.blobs.files import blob as files
+from fuin.blobs.files import names
+from fuin.blobs.files.blob import FileBlob
+from fuin.s3 import reading
 from tests.support.place import Place, error_of
 
 MIB = 1024 * 1024
@@ -22,18 +25,18 @@ class Replacement:
         self._lock = threading.Lock()
         self.count = 0
 
-    def open_file(self, root: Path, blob: str) -> int:
-        """Stand in for `blobs.open_file`."""
+    def open_file(self, root: Path, blob: str) -> FileBlob:
+        """Stand in for the store's `open_file`."""
         with self._lock:
             if self._skipped:
                 self._skipped -= 1
             elif self.count < self._times:
                 self.count += 1
                 self._place.s3().put_object(Bucket=self._bucket, Key="k", Body=b"new %d" % self.count)
-                self._place.wait_for(lambda: not blobs.place(root, blob).exists())
+                self._place.wait_for(lambda: not names.blob_path(root, blob).exists())
         return self._real(root, blob)
 
-    _real = staticmethod(blobs.open_file)
+    _real = staticmethod(files.open_file)
 
 
 def copy(s3: Any, bucket: str) -> bytes:
@@ -66,7 +69,7 @@ def test_the_new_object_is_taken(
 ) -> None:
     """An object that is replaced twice between index and file is looked up again, and read as it is then."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"old")
-    monkeypatch.setattr(blobs, "open_file", Replacement(place, bucket, 2).open_file)
+    monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 2).open_file)
     assert read(place.s3(), bucket) == b"new 2"
 
 
@@ -76,7 +79,7 @@ def test_an_object_that_is_replaced_all_the_time(
 ) -> None:
     """The client is asked to try again, which SDKs do by themselves."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"old")
-    monkeypatch.setattr(blobs, "open_file", Replacement(place, bucket, 99).open_file)
+    monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 99).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
     assert error_of(error.value)[:2] == (503, "SlowDown")
@@ -90,7 +93,7 @@ def test_a_source_of_many_parts(
     upload(place, bucket)
     before = len(place.blobs())
     monkeypatch.setattr(reading, "_OPEN_AT_ONCE", 1)
-    monkeypatch.setattr(blobs, "open_file", Replacement(place, bucket, 1, skipped=1).open_file)
+    monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 1, skipped=1).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
     assert error_of(error.value)[:2] == (503, "SlowDown")

@@ -1,5 +1,6 @@
 """Database, log and blobs at a start: what is missing, empty, older, cut or somebody else's is refused, and says so."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from fuin.audit import reader, segments, witness
+from fuin.blobs.files import marker, names, orphans
+from fuin.blobs.interface import Marker, Note
 from fuin.errors import FuinError
-from fuin.s3 import marker, orphans
 from fuin.server import agreement
+from fuin.server.agreement import Refused, Witnesses
 from fuin.settings import Settings
 from fuin.store.engine import glance
 from tests.conftest import ServerFactory
@@ -59,11 +62,16 @@ def now(tmp_path: Path, past: Past) -> Settings:
     return Settings(data=_copied(past.newer, tmp_path / "data"))
 
 
+def check(settings: Settings, **options: bool) -> tuple[Witnesses, list[Refused]]:
+    """Ask database, log and blobs as a start does."""
+    return asyncio.run(agreement.check(settings, **options))
+
+
 def refusal(settings: Settings) -> str:
     """Return why a start is refused; asserts that asking has changed no file but SQLite's shared memory."""
     before = _files(settings.data)
     with pytest.raises(FuinError) as caught:
-        agreement.check(settings)
+        check(settings)
     assert _files(settings.data) == before, "the question changed what it asked about"
     return str(caught.value)
 
@@ -79,8 +87,8 @@ def _wal(settings: Settings) -> Path:
 
 def test_what_a_kill_leaves_agrees(now: Settings, past: Past) -> None:
     """What `kill -9` leaves starts, newer and older; so does a consistent backup: all three of one moment."""
-    assert agreement.check(now)[1] == []
-    assert agreement.check(Settings(data=past.older))[1] == []
+    assert check(now)[1] == []
+    assert check(Settings(data=past.older))[1] == []
     assert _wal(now).stat().st_size > 0, "this is no test of a lost write-ahead log"
 
 
@@ -121,7 +129,8 @@ def test_blobs_alone_are_no_first_start(now: Settings, where: str) -> None:
     (now.blobs / marker.NAME).unlink()
     if where == "out of the way":
         paths = [path for path in now.blobs.glob("[0-9a-f]/*/*") if path.is_file()]
-        orphans.move(orphans.begin(now.blobs, orphans.Note("i", 1, 1, 0.0, 0.0)), paths)
+        group = orphans.begin_group(now.blobs, Note("i", 1, 1, 0.0, 0.0))
+        orphans.move(now.blobs, group, [names.stored_blob(path.name) for path in paths])
     assert "but there are blobs" in refusal(now)
 
 
@@ -164,7 +173,7 @@ def test_older_database_is_refused(now: Settings, past: Past) -> None:
     why = refusal(now)
     assert f"(at change {serial} instead of {witness.highest_commit(now.audit)})" in why
     assert "--accept-older-database" in why
-    [accepted] = agreement.check(replace(now, accept_older_database=True))[1]
+    [accepted] = check(replace(now, accept_older_database=True))[1]
     assert accepted.finding is agreement.Finding.OLDER_DATABASE
 
 
@@ -178,9 +187,9 @@ def test_older_log_is_refused(now: Settings, past: Past) -> None:
     """A log that lacks a record that the database has seen was cut off, or is an older copy."""
     _put(past.older, now, "audit")
     assert "does not hold record" in refusal(now)
-    [accepted] = agreement.check(replace(now, accept_older_log=True))[1]
+    [accepted] = check(replace(now, accept_older_log=True))[1]
     assert accepted.finding is agreement.Finding.OLDER_LOG
-    [accepted] = agreement.check(now, new_log=True)[1]  # --new-audit-log: there was none
+    [accepted] = check(now, new_log=True)[1]  # --new-audit-log: there was none
     assert accepted.finding is agreement.Finding.OLDER_LOG
 
 
@@ -200,7 +209,7 @@ def test_older_blobs_are_refused(now: Settings, past: Past) -> None:
     """Blobs of an earlier start, beside a newer database, are refused; and accepted knowingly."""
     _put(past.older, now, "blobs")
     assert "is older than" in refusal(now)
-    assert len(agreement.check(replace(now, accept_older_blobs=True))[1]) == 1
+    assert len(check(replace(now, accept_older_blobs=True))[1]) == 1
 
 
 @pytest.mark.parametrize("left", ["nothing", "files without the mark"])
@@ -211,7 +220,7 @@ def test_blobs_without_their_mark_are_refused(now: Settings, left: str) -> None:
         shutil.rmtree(now.blobs)
         now.blobs.mkdir()
     assert "Is a disk not mounted?" in refusal(now)
-    assert len(agreement.check(replace(now, accept_older_blobs=True))[1]) == 1
+    assert len(check(replace(now, accept_older_blobs=True))[1]) == 1
 
 
 def test_blobs_of_another_installation_are_refused(now: Settings) -> None:
@@ -219,7 +228,7 @@ def test_blobs_of_another_installation_are_refused(now: Settings) -> None:
     own = marker.read(now.blobs)
     assert own is not None
     for serial in (own.serial, own.serial + 1000):  # a busier server's mark is no witness that the database is older
-        marker.write(now.blobs, marker.Marker("another", serial))
+        marker.write(now.blobs, Marker("another", serial))
         assert "belongs to another installation" in refusal(now)
         assert "belongs to another" in refusal(replace(now, accept_older_blobs=True, accept_older_database=True))
 
@@ -231,7 +240,7 @@ def test_upgrade_of_an_older_database_may_be_killed(now: Settings) -> None:
         database.execute("UPDATE meta SET value = 'by the upgrade' WHERE name = 'installation'")
         database.execute("DELETE FROM meta WHERE name IN ('blobs', 'log')")
     assert "--accept-older-database" in refusal(now)
-    [accepted] = agreement.check(replace(now, accept_older_database=True))[1]
+    [accepted] = check(replace(now, accept_older_database=True))[1]
     assert accepted.finding is agreement.Finding.OLDER_DATABASE
 
 
@@ -260,7 +269,7 @@ def test_no_blobs_are_needed_where_no_object_is(now: Settings) -> None:
         database.execute("DELETE FROM object_parts")
     shutil.rmtree(now.blobs)
     now.blobs.mkdir()
-    assert agreement.check(now)[1] == []
+    assert check(now)[1] == []
 
 
 @pytest.fixture
@@ -336,7 +345,7 @@ def test_older_database_is_accepted_knowingly(past: Past, started: Callable[[Pat
     before, after = records(server, "fuin:AcceptOlderDatabase")
     assert (before["about"], before["facts"]["known"]) == ("change", known)  # type: ignore[index]
     assert after["commit"] > known  # type: ignore[operator]
-    [group] = orphans.groups(settings.blobs)
+    [group] = orphans.list_groups(settings.blobs)
     assert group.note is not None
     assert group.note.serial < after["commit"], "what the newer database names would be deleted"  # type: ignore[operator]
     server.start()
@@ -436,5 +445,5 @@ def test_a_database_without_its_root_key_gets_no_new_one(now: Settings) -> None:
     shutil.rmtree(now.blobs)
     now.root_key.unlink()
     with pytest.raises(FuinError, match=r"root\.key is missing, but .* has keys that only it opens"):
-        agreement.check(replace(now, accept_older_blobs=True, accept_older_log=True), new_log=True)
+        check(replace(now, accept_older_blobs=True, accept_older_log=True), new_log=True)
     assert not now.root_key.exists()

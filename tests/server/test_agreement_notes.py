@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fuin.s3 import marker
+from fuin.blobs.interface import Marker
 from fuin.server import agreement_notes, jobs
 from fuin.server.agreement import Finding, Refused
 from fuin.settings import Settings
@@ -69,8 +69,7 @@ def test_mark_is_raised_a_day_late(tmp_path: Path) -> None:
 
 
 async def _marked_for_days(place: Place) -> None:
-    settings, store, now = place.services.settings, place.services.store, [0.0]
-    settings.blobs.mkdir(parents=True, exist_ok=True)
+    blobs, store, now = place.services.blobs, place.services.store, [0.0]
     marks, first = jobs.Marks(place.services, lambda: now[0]), store.read_sync(epoch.read_serial)
     await marks.renew()
 
@@ -78,15 +77,15 @@ async def _marked_for_days(place: Place) -> None:
         await store.write(installation.put_values, {"x": str(seconds)})
         now[0] += seconds
         await marks.renew()
-        mark = marker.read(settings.blobs)
+        mark = await blobs.read_marker()
         return None if mark is None else mark.serial
 
     assert await after(agreement_notes.DAILY) is None, "where no mark is, none is made"
     assert store.read_sync(epoch.read_serial) == first + 1
-    marker.write(settings.blobs, marker.Marker("here", 0))
+    await blobs.write_marker(Marker("here", 0))
     assert await after(agreement_notes.DAILY - 1) == 0
     assert await after(1) == first + 1
     assert await after(agreement_notes.DAILY) == first + 3
     assert "blobs" not in store.read_sync(installation.find_values)
-    marker.write(settings.blobs, marker.Marker("here", 1000))
+    await blobs.write_marker(Marker("here", 1000))
     assert await after(agreement_notes.DAILY) == 1000, "it is never lowered"

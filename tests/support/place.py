@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 from sqlalchemy import Connection, text
 
 from fuin import ids
+from fuin.blobs.files import threads
 from fuin.gate.authentication import DayKeys
-from fuin.s3 import pool
 from fuin.store.identity import roles, users
 from fuin.testing import kit
 from fuin.testing.kit import ACCOUNT, OTHER_ACCOUNT, REGION, User
@@ -136,7 +136,7 @@ class Place(kit.Place):
         self.run(self._settle())
 
     async def _settle(self) -> None:
-        await asyncio.gather(*(pool.run(time.sleep, 0.05) for _ in range(8)))
+        await asyncio.gather(*(threads.start(time.sleep, 0.05) for _ in range(8)))
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait until a condition holds."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from fuin.errors import StoreUnavailable
 from fuin.gate import authentication
 from fuin.gate.call import Call
 from fuin.gate.http import Answer, ClientGone
@@ -88,6 +89,8 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
         if call.record.decisions:  # something was permitted, and perhaps done
             await refuse(wire, call, error)
         raise
+    except NotInMemory:  # a decision outside of `Call.consult`, which the house test forbids: refused, on the record
+        answer = wire.refusal(call, request, await refuse(wire, call, StoreUnavailable("a decision was not consulted")))
     except Exception as error:
         answer = wire.refusal(call, request, await refuse(wire, call, error))
     finally:

@@ -10,6 +10,7 @@ from fuin.gate.throttle import ConcurrencyLimit, Throttle
 from fuin.xks.client import Proxies
 
 if TYPE_CHECKING:
+    from fuin.blobs.interface import BlobStore
     from fuin.keyholder.wire.client import Keyholder
     from fuin.settings import Settings
     from fuin.store.store import Store
@@ -21,11 +22,12 @@ SLOW_AT_MOST = 32
 
 @dataclass(slots=True)
 class Services:
-    """What a worker's operations reach: the store, the keyholder, the settings, and external key stores' proxies."""
+    """What a worker's operations reach: settings, store, keyholder, blobs, and external key stores' proxies."""
 
     settings: Settings
     store: Store
     keyholder: Keyholder
+    blobs: BlobStore
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
     slow: ConcurrencyLimit = field(init=False)

@@ -1,31 +1,30 @@
 """The way of a body into a blob, in constant memory: decode, digest, encrypt, write, in batches of about 1 MiB.
 
-The event loop gathers a batch while a thread of the pool works on the one before; nothing is read further ahead, so a
+The event loop gathers a batch while the store of blobs works on the one before; nothing is read further ahead, so a
 slow disk slows the client down instead of filling memory.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.envelope.stream import Sealer
+from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FormatError
-from fuin.s3 import pool
-from fuin.s3.blobs import NewBlob
 from fuin.s3.declaration import new_decoder
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 from fuin.settings import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from asyncio import Future
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
     from fuin.access.streaming import ChunkedBody
+    from fuin.envelope.stream import Sealer
     from fuin.gate.http import Request
     from fuin.s3.call import S3Call
     from fuin.s3.declaration import Declaration
@@ -46,78 +45,80 @@ class Stored:
 
 
 class Intake:
-    """Turns plaintext into a durable blob; its methods block and run in the pool, one at a time."""
+    """Turns plaintext into a durable blob; one of its methods at a time."""
 
     def __init__(self, call: S3Call, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
         self._sealer = sealer
         self._digests = digests
         self._etag = etag
-        self._file = NewBlob(call.services.settings.blobs, sealer.message_id.hex())
-        call.held.append(self._file)  # as in use, until the request ends: by then the index names it, or it is gone
+        self._blob = call.services.blobs.create(sealer.message_id.hex())
+        call.held.append(self._blob)  # in use until the request ends: before that the index names it, or it is removed
         self._begun = False
 
-    def take(self, pieces: Iterable[Buffer]) -> None:
-        """Digest, encrypt and write the next pieces."""
-        if not self._begun:
-            self._begun = True
-            self._file.write([self._sealer.header])
-        for piece in pieces:
-            self._digests.update(piece)
-            frames = self._sealer.update(piece)
-            if frames:
-                self._file.write(frames)
+    def append(self, pieces: Iterable[Buffer]) -> Future[None]:
+        """Begin to digest, encrypt and write the next pieces."""
+        return self._blob.append(self._frames(pieces))
 
-    def finish(self, trailers: dict[str, str]) -> Stored:
-        """Write the final frame, check the digests, and make the blob durable."""
-        self.take(())
-        self._digests.check(trailers)
-        self._file.write([self._sealer.finish()])
-        self._file.commit()
+    async def finish(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> Stored:
+        """Write what is left, check the digests, and make the blob durable.
+
+        `end` is called when all pieces have come, with the number of plaintext bytes; it returns the trailers.
+        """
+        await wait_until_done(self._blob.commit(self._last_frames(pieces, end)))
         md5 = self._digests.md5() if self._etag else None
         return Stored(
-            self._file.blob, self._sealer.message_id, self._sealer.plaintext_length, self._file.size, md5,
+            self._blob.blob, self._sealer.message_id, self._sealer.plaintext_length, self._blob.size, md5,
             self._digests.values(),
         )  # fmt: skip
 
-    @property
-    def received(self) -> int:
-        """Return the number of plaintext bytes so far."""
-        return self._sealer.plaintext_length
+    def _frames(self, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+        if not self._begun:
+            self._begun = True
+            yield self._sealer.header
+        for piece in pieces:
+            self._digests.update(piece)
+            yield from self._sealer.update(piece)
 
-    def discard(self) -> None:
+    def _last_frames(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> Iterator[Buffer]:
+        yield from self._frames(pieces)
+        self._digests.check(end(self._sealer.plaintext_length))
+        yield self._sealer.finish()
+
+    async def discard(self) -> None:
         """Remove what was written."""
-        self._file.discard()
+        await wait_until_done(self._blob.discard())
 
 
 class _Decoding:
-    """Takes the batches of a request's body; what it raises is S3's."""
+    """Decodes the batches of a request's body; what it raises is S3's."""
 
-    def __init__(self, intake: Intake, decoder: ChunkedBody | None, length: int) -> None:
-        self._intake = intake
+    def __init__(self, decoder: ChunkedBody | None, length: int) -> None:
         self._decoder = decoder
         self._length = length
 
-    def take(self, pieces: Sequence[bytes]) -> None:
-        if self._decoder is None:
-            self._intake.take(pieces)
-            return
+    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+        """Return the pieces of the content."""
+        return pieces if self._decoder is None else self._decode(self._decoder, pieces)
+
+    @staticmethod
+    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes]) -> Iterator[Buffer]:
         try:
-            decoded = [data for piece in pieces for data in self._decoder.feed(piece)]
+            for piece in pieces:
+                yield from decoder.feed(piece)
         except FormatError as error:
             raise _malformed(error) from None
-        self._intake.take(decoded)
 
-    def finish(self, pieces: Sequence[bytes]) -> Stored:
-        self.take(pieces)
+    def end(self, received: int) -> dict[str, str]:
+        """Return the trailers; raises IncompleteBody unless all of the content has come."""
         trailers: dict[str, str] = {}
         if self._decoder is not None:
             try:
                 trailers = self._decoder.finish()
             except FormatError:
                 raise S3Fault("IncompleteBody") from None
-        if self._intake.received != self._length:
-            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(self._intake.received))
-        return self._intake.finish(trailers)
+        if received != self._length:
+            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
+        return trailers
 
 
 def _malformed(error: FormatError) -> S3Fault:
@@ -130,22 +131,22 @@ def _malformed(error: FormatError) -> S3Fault:
 async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
-    work = _Decoding(intake, new_decoder(call, declaration), declaration.length)
-    pending: asyncio.Future[None] | None = None
+    decoding = _Decoding(new_decoder(call, declaration), declaration.length)
+    pending: Future[None] | None = None
     try:
         batch: list[bytes] = []
         async for batch, last in _batches(call.request):
             if pending is not None:
-                await pool.settled(pending)
+                await wait_until_done(pending)
                 pending = None
             if not last:
-                pending = pool.start(work.take, batch)
-        return await pool.run(work.finish, batch)
+                pending = intake.append(decoding.decode(batch))
+        return await intake.finish(decoding.decode(batch), decoding.end)
     except BaseException:
         if pending is not None:
             with contextlib.suppress(Exception):
-                await pool.settled(pending)
-        await pool.run(intake.discard)
+                await wait_until_done(pending)
+        await intake.discard()
         raise
 
 
@@ -171,8 +172,8 @@ async def reseal(
     intake = Intake(call, sealer, digests, etag=etag)
     try:
         async for batch in source:
-            await pool.run(intake.take, batch)
-        return await pool.run(intake.finish, {})
+            await wait_until_done(intake.append(batch))
+        return await intake.finish((), lambda _received: {})
     except BaseException:
-        await pool.run(intake.discard)
+        await intake.discard()
         raise

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fuin.access.sigv4 import Signed
+    from fuin.blobs.interface import NewBlob
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.addressing import Address
-    from fuin.s3.blobs import NewBlob
     from fuin.s3.operation import Operation
 
 Headers = list[tuple[bytes, bytes]]
@@ -36,7 +36,7 @@ class S3Call(Call, kw_only=True):
     hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query
     signed: Signed | None = None
     caller: Caller | None = None  # None for anonymous requests, which have no signature
-    held: list[NewBlob] = msgspec.field(default_factory=list)  # files that this request writes
+    held: list[NewBlob] = msgspec.field(default_factory=list)  # that this request writes
     replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
 
     @property
@@ -59,7 +59,7 @@ class S3Call(Call, kw_only=True):
         return self.request.header(name)
 
     def end(self) -> None:
-        """Release the files that this request has written: the index names them, or nobody needs them."""
+        """Release the blobs that this request has written: the index names them, or nobody needs them."""
         Call.end(self)
         for blob in self.held:
             blob.release()

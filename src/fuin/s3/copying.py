@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.access.missing_capabilities import ACCESS_POINTS
+from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.s3 import (
     addressing,
@@ -119,11 +120,11 @@ async def reseal(
 ) -> Stored:
     """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 
-    Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
+    Only one of more than 256 parts can be: all other blobs are open (`reading.open_blobs`).
     """
     try:
         return await body.reseal(call, batches.rest(), sealer, digests, etag=etag)
-    except FileNotFoundError:
+    except BlobMissing:
         if (await call.consult(reads.find, source.bucket, source.obj.key)).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
+from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FuinError, OutcomeUnknown
-from fuin.s3 import blobs, pool
 from fuin.s3.checksums import Checksum
 from fuin.store.s3 import buckets, objects
 from fuin.store.s3.parts import Part
@@ -73,18 +73,18 @@ async def commit(
     """
     writing: asyncio.Future[T] = asyncio.ensure_future(call.write(fn, *args, **kwargs))
     try:
-        return await pool.settled(writing)
+        return await wait_until_done(writing)
     except OutcomeUnknown:
         raise
     except FuinError:
-        await pool.run(blobs.remove, call.services.settings.blobs, list(new))
+        await wait_until_done(call.services.blobs.remove(list(new)))
         raise
 
 
 def discard_replaced(call: S3Call) -> None:
     """Remove replaced blobs without waiting, once index and log both say so; what fails is left to the sweep."""
     if call.replaced:
-        pool.start(blobs.remove, call.services.settings.blobs, call.replaced)
+        call.services.blobs.remove(call.replaced)
 
 
 async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:

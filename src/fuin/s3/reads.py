@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.gate import lists
 from fuin.s3 import (
@@ -12,7 +13,6 @@ from fuin.s3 import (
     conditions,
     index,
     metadata,
-    pool,
     ranges,
     reading,
     rights,
@@ -176,7 +176,7 @@ def _authorize_read(call: S3Call) -> Bucket:
 async def get_object(call: S3Call) -> Stream:
     """Return an object, or a range or part of it, decrypted frame by frame; under SSE-KMS the caller needs kms:Decrypt.
 
-    The first batch is verified before the status is sent. An object replaced between index and file is looked up again.
+    The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
     """
     bucket = await call.consult(_authorize_read)
     chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
@@ -188,8 +188,8 @@ async def get_object(call: S3Call) -> Stream:
 async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
-    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one's file goes, so
-    one that is missing twice was lost: TamperedError.
+    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
+    that is missing twice was lost: TamperedError.
     """
     missing: tuple[Part, ...] = ()
     for _ in range(_ATTEMPTS):
@@ -198,7 +198,7 @@ async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitabl
             raise TamperedError("a blob that the index names is missing")
         try:
             return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
-        except FileNotFoundError:
+        except BlobMissing:
             missing = wanted.obj.parts
     raise S3Fault("SlowDown")
 
@@ -206,20 +206,20 @@ async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitabl
 async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Reading:
     """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
 
-    The files are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
-    FileNotFoundError when it was already.
+    The blobs are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
+    BlobMissing when it was already.
     """
-    root = call.services.settings.blobs
     encryption = schemes.parse_stored(obj.encryption)
     wanted = reading.segments(obj.parts, span.start, span.end)
-    files = await pool.run(reading.open_files, root, wanted)
+    store = call.services.blobs
+    blobs = await reading.open_blobs(store, wanted)
     try:
         data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
     except BaseException:
-        reading.close_files(files)
+        reading.close_blobs(blobs)
         raise
-    batches = reading.plaintext(root, wanted, files, data_key, encryption.full_context(obj.bucket, obj.key))
-    return Reading(batches, span.length)
+    parts = reading.part_readers(wanted, blobs, data_key, encryption.full_context(obj.bucket, obj.key))
+    return Reading(store, parts, span.length)
 
 
 async def head_object(call: S3Call) -> Answer:

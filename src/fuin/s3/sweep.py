@@ -1,54 +1,57 @@
 """The sweep: what a crash left behind is moved out of the way, and deleted when nobody has missed it for long.
 
-A file is an orphan when nobody holds its lock and then, under that lock, the index does not name it. What is under way
-is told by locks alone, never by time.
+A blob is an orphan when nobody writes it and then, while the store holds it so that nobody can begin to, the index does
+not name it. The store knows who writes; this module asks the index, keeps the record, and decides when to delete.
+
+The database that named a blob may be put back later. So orphans are deleted only when a waiting period has passed by
+two clocks and nothing has contradicted the index since.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.access.principal import Principal
-from fuin.errors import StoreUnavailable
+from fuin.blobs.interface import Note
 from fuin.gate.call import Call
 from fuin.gate.record import Record
-from fuin.s3 import blobs, orphans, pool
 from fuin.store.engine import installation
 from fuin.store.s3 import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import Any
 
+    from fuin.blobs.interface import OrphanGroup, StoredBlob
     from fuin.gate.services import Services
-    from fuin.s3.orphans import Group
+    from fuin.store.engine.installation import Standing
 
 log = logging.getLogger("fuin.s3")
 
 _ITSELF = Principal(kind="service", arn="s3.amazonaws.com", account="", id="s3.amazonaws.com")
-_AT_ONCE = 500  # files for one look into the index
-_TOGETHER = 100  # files that are locked, recorded and moved together
+_AT_ONCE = 500  # blobs for one look into the index
+_TOGETHER = 100  # blobs that are held, recorded and moved together
 _PAUSE = 0.01  # seconds between two looks, so that requests go first
 _DAY = 24 * 3600.0  # seconds
 _EVERY = _DAY  # from one sweep to the next
 _COUNT = 60.0  # seconds; time served is written down when so many have come together
 
 
-@dataclass(slots=True)
-class Suspect:
-    """A file that the index does not name, and its locked descriptor."""
+def may_delete(note: Note | None, standing: Standing, now: float, served: float, period: float) -> bool:
+    """Return whether orphans that were moved under a note may be deleted: they have waited, and witnesses agree.
 
-    path: Path
-    blob: str  # empty for an unfinished file
-    file: int
+    They have waited by both clocks. The database must be this installation's, not behind where it was then, and nobody
+    may have accepted an older database, log or blobs since: then it is not the index that made them orphans.
+    """
+    if note is None or note.installation != standing.installation or not note.installation:
+        return False
+    if not standing.accepted <= note.serial <= standing.serial:
+        return False
+    return now - note.time >= period and served - note.served >= period
 
 
 class Sweeper:
@@ -66,109 +69,83 @@ class Sweeper:
         What is moved was moved at `now`, and it has waited long enough only by `due`, which may be 0.
         Raises StoreUnavailable or KeyholderUnavailable; what could not be asked or recorded was not done.
         """
-        try:
-            await self._count()
-            if self._clock() >= self._due:
-                await sweep(self._services, now)
-                self._due = self._clock() + _EVERY
-            await expire(self._services, due)
-        except OSError as error:
-            raise StoreUnavailable(f"the blobs cannot be swept: {error}") from error
+        await self._count()
+        if self._clock() >= self._due:
+            await sweep(self._services, now)
+            self._due = self._clock() + _EVERY
+        await expire(self._services, due)
 
     async def _count(self) -> None:
         seconds = self._clock() - self._counted
         if seconds >= _COUNT:
             self._counted += seconds
-            root = self._services.settings.blobs
-            if await pool.run(orphans.groups, root):
-                await pool.run(orphans.add_served, root, seconds)
+            orphans = self._services.blobs.orphans
+            if await orphans.groups():
+                await orphans.add_time_served(seconds)
 
 
 async def sweep(services: Services, now: float) -> int:
     """Put back what the index names, move what it does not name out of the way, and return how many were moved."""
-    root = services.settings.blobs
     await _put_back(services)
     moved = 0
-    folder: Path | None = None
-    files = blobs.stored(root)
-    while batch := await pool.run(lambda: list(islice(files, _AT_ONCE))):
-        known = await _known(services, [blob for _, blob in batch])
-        suspects = [(path, blob) for path, blob in batch if blob not in known]
+    group: OrphanGroup | None = None
+    async for batch in services.blobs.list_batches(_AT_ONCE):
+        known = await _named_blobs(services, batch)
+        suspects = [stored for stored in batch if stored.blob not in known]
         for start in range(0, len(suspects), _TOGETHER):
-            folder, count = await _move(services, suspects[start : start + _TOGETHER], now, folder)
+            group, count = await _move(services, suspects[start : start + _TOGETHER], now, group)
             moved += count
         await asyncio.sleep(_PAUSE)
     if (await services.store.read(installation.find_standing)).unswept:
         await services.store.write(installation.put_values, {"unswept": None})
-    if folder is not None:
-        log.warning("moved %d orphaned blobs to %s", moved, folder)
+    if group is not None:
+        log.warning("moved %d orphaned blobs to %s", moved, group.place)
     return moved
 
 
 async def _move(
-    services: Services, found: Sequence[tuple[Path, str]], now: float, folder: Path | None
-) -> tuple[Path | None, int]:
-    """Move those of the files that are orphans; return the folder to which they, or earlier ones, were moved."""
-    suspects = await pool.run(_locked, found)
+    services: Services, suspects: Sequence[StoredBlob], now: float, group: OrphanGroup | None
+) -> tuple[OrphanGroup | None, int]:
+    """Move those of the suspects that are orphans; return the group to which they, or earlier ones, were moved."""
+    hold = await services.blobs.hold_unused(suspects)
     try:
-        # Once more, since what was being written when the first question was asked may be named by now.
-        known = await _known(services, [suspect.blob for suspect in suspects])
-        paths = [suspect.path for suspect in suspects if suspect.blob not in known]
-        if paths:
-            if folder is None:
-                folder = await pool.run(orphans.begin, services.settings.blobs, await _note(services, now))
-            await _record(services, "MoveOrphans", now, [path.name for path in paths], folder)
+        # Once more, since a blob that was being written at the first question may have its name in the index now.
+        known = await _named_blobs(services, hold.blobs)
+        orphans = [stored for stored in hold.blobs if stored.blob not in known]
+        if orphans:
+            if group is None:
+                group = await services.blobs.orphans.begin_group(await _note(services, now))
+            await _record(services, "MoveOrphans", now, orphans, group)
             crash.point("sweep.before_move")
-            await pool.run(orphans.move, folder, paths)
+            await services.blobs.orphans.move(group, orphans)
             crash.point("sweep.after_move")
     finally:
-        for suspect in suspects:
-            os.close(suspect.file)
-    return folder, len(paths)
+        hold.release()
+    return group, len(orphans)
 
 
-def _locked(found: Sequence[tuple[Path, str]]) -> list[Suspect]:
-    """Return the files that nobody writes, locked, so that nobody can begin to."""
-    suspects: list[Suspect] = []
-    for path, blob in found:
-        file = -1
-        try:
-            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            if blobs.try_lock(file) and blobs.is_at(file, path):
-                suspects.append(Suspect(path, blob, file))
-                file = -1
-        except FileNotFoundError:
-            pass  # renamed or removed meanwhile
-        except OSError as error:  # one that cannot be asked stays, and hinders neither the others nor their end
-            log.warning("%s is not swept: %s", path, os.strerror(error.errno or 0))
-        finally:
-            if file >= 0:
-                os.close(file)
-    return suspects
+async def _named_blobs(services: Services, blobs: Sequence[StoredBlob]) -> set[str]:
+    """Return which of the blobs the index names, by their ids."""
+    return await services.store.read(parts.known_blobs, [stored.blob for stored in blobs if stored.blob])
 
 
-async def _known(services: Services, found: Sequence[str]) -> set[str]:
-    return await services.store.read(parts.known_blobs, [blob for blob in found if blob])
-
-
-async def _note(services: Services, now: float) -> orphans.Note:
+async def _note(services: Services, now: float) -> Note:
     position = await services.keyholder.status()
     standing = await services.store.read(installation.find_standing)
-    served = await pool.run(orphans.served, services.settings.blobs)
+    served = await services.blobs.orphans.time_served()
     # What a database that was accepted does not name, the one before it may have: it is kept for good.
     serial = standing.accepted - 1 if standing.unswept else standing.serial
-    return orphans.Note(standing.installation, position.sequence, serial, now, served)
+    return Note(standing.installation, position.sequence, serial, now, served)
 
 
 async def _put_back(services: Services) -> None:
     """Put back what was moved under another database and is named by this one."""
-    root = services.settings.blobs
-    for group in await pool.run(orphans.groups, root):
-        names = list(group.names)
-        for start in range(0, len(names), _AT_ONCE):
-            for blob in await _known(services, [blobs.blob_of(name) for name in names[start : start + _AT_ONCE]]):
-                await pool.run(orphans.put_back, root, blob)
-        await pool.run(orphans.remove_empty, group)
+    orphans = services.blobs.orphans
+    for group in await orphans.groups():
+        for start in range(0, len(group.orphans), _AT_ONCE):
+            for blob in await _named_blobs(services, group.orphans[start : start + _AT_ONCE]):
+                await orphans.put_back(blob)
+        await orphans.remove_if_empty(group)
 
 
 async def expire(services: Services, due: float) -> int:
@@ -176,35 +153,37 @@ async def expire(services: Services, due: float) -> int:
 
     `due` is the time that both clocks agree on, in seconds since 1970.
     """
-    settings, deleted = services.settings, 0
-    found = await pool.run(orphans.groups, settings.blobs)
-    served = await pool.run(orphans.served, settings.blobs)
-    for group in found:
+    deleted, period = 0, services.settings.orphan_days * _DAY
+    groups = await services.blobs.orphans.groups()
+    served = await services.blobs.orphans.time_served()
+    for group in groups:
         standing = await services.store.read(installation.find_standing)
-        if orphans.may_delete(group.note, standing, due, served, settings.orphan_days * _DAY):
+        if may_delete(group.note, standing, due, served, period):
             deleted += await _delete(services, group, due)
     return deleted
 
 
-async def _delete(services: Services, group: Group, now: float) -> int:
-    """Delete a group's files, those that the index names after all excepted, each on the record before."""
+async def _delete(services: Services, group: OrphanGroup, now: float) -> int:
+    """Delete a group's blobs, those that the index names after all excepted, each on the record before."""
     deleted = 0
-    for start in range(0, len(group.names), _TOGETHER):
-        names = group.names[start : start + _TOGETHER]
-        known = await _known(services, [blobs.blob_of(name) for name in names])
-        names = tuple(name for name in names if name not in known)
-        if names:
-            await _record(services, "DeleteOrphans", now, names, group.folder)
+    for start in range(0, len(group.orphans), _TOGETHER):
+        waiting = group.orphans[start : start + _TOGETHER]
+        known = await _named_blobs(services, waiting)
+        orphans = [orphan for orphan in waiting if orphan.blob not in known]
+        if orphans:
+            await _record(services, "DeleteOrphans", now, orphans, group)
             crash.point("sweep.before_delete")
-            await pool.run(orphans.delete, orphans.Group(group.folder, group.note, names))
-            deleted += len(names)
-    await pool.run(orphans.remove_empty, group)
-    log.warning("deleted %d orphaned blobs of %s, which nobody has missed", deleted, group.folder)
+            await services.blobs.orphans.delete(group, orphans)
+            deleted += len(orphans)
+    await services.blobs.orphans.remove_if_empty(group)
+    log.warning("deleted %d orphaned blobs of %s, which nobody has missed", deleted, group.place)
     return deleted
 
 
-async def _record(services: Services, operation: str, now: float, names: Sequence[str], folder: Path) -> None:
-    facts: dict[str, Any] = {"folder": folder.name, "blobs": names}
+async def _record(
+    services: Services, operation: str, now: float, blobs: Sequence[StoredBlob], group: OrphanGroup
+) -> None:
+    facts: dict[str, Any] = {"folder": group.name, "blobs": [stored.name for stored in blobs]}
     call = Call(
         services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, record=Record(facts)
     )

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from fuin.audit import witness
 from fuin.audit.segments import segments
+from fuin.blobs.configuration import configured_store
 from fuin.errors import FuinError, StoreUnavailable
-from fuin.s3 import marker
 from fuin.store.engine import glance
 
 if TYPE_CHECKING:
-    from fuin.s3.marker import Marker
+    from fuin.blobs.interface import BlobStore, Marker
     from fuin.settings import Settings
     from fuin.store.engine.glance import Glance
 
@@ -124,7 +124,7 @@ def _blobs(database: Glance, seen: Witnesses) -> list[Refused]:
     return []
 
 
-def ask(settings: Settings) -> Witnesses:
+async def ask(settings: Settings, blobs: BlobStore) -> Witnesses:
     """Return the evidence of database, log and blobs; raises StoreUnavailable when one of them cannot be read."""
     # In this order, since a server may run meanwhile: a commit is in the database before the log knows of it, and a
     # record is in the log before the database has seen it.
@@ -135,23 +135,24 @@ def ask(settings: Settings) -> Witnesses:
         raise StoreUnavailable(f"{error}. The file is damaged: restore it, with log and blobs of one moment") from None
     noted = None if database is None else database.log
     holds = noted is None or witness.chain_hash_at(settings.audit, noted.sequence) == noted.head
-    mark = marker.read(settings.blobs)
-    return Witnesses(database, commit, history, holds, mark, mark is None and marker.holds_any(settings.blobs))
+    mark = await blobs.read_marker()
+    return Witnesses(database, commit, history, holds, mark, mark is None and await blobs.holds_any())
 
 
-def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
+async def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
     """Return the evidence and the disagreements that the settings accept; raises FuinError for any other.
 
     `new_log` is whether this start has begun a log where there was no log.
     """
-    seen = ask(settings)
+    blobs = configured_store(settings)
+    seen = await ask(settings, blobs)
     _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):
         option = refused.finding.option
         accepts = bool(option) and getattr(settings, option)
         if not accepts and not (refused.finding is Finding.OLDER_LOG and new_log):  # --new-audit-log accepts that too
-            raise FuinError(_sentence(settings, refused))
+            raise FuinError(_sentence(settings, blobs, refused))
         accepted.append(refused)
     return seen, accepted
 
@@ -167,9 +168,8 @@ def _check_root_key(settings: Settings, seen: Witnesses) -> None:
         )
 
 
-def _sentence(settings: Settings, refused: Refused) -> str:
+def _sentence(settings: Settings, blobs: BlobStore, refused: Refused) -> str:
     places = {
-        "database": settings.database, "audit": settings.audit, "blobs": settings.blobs,
-        "mark": settings.blobs / marker.NAME,
+        "database": settings.database, "audit": settings.audit, "blobs": blobs.place, "mark": blobs.marker_place,
     }  # fmt: skip
     return _SENTENCES[refused.finding].format(**places, **refused.values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fuin.blobs.configuration import configured_store
+from fuin.blobs.interface import Marker
 from fuin.errors import FuinError
 from fuin.identity.administration import Act
 from fuin.keyholder.wire.client import Keyholder
-from fuin.s3 import marker
-from fuin.s3.marker import Marker
 from fuin.server.agreement import Finding
 from fuin.server.process import say
 from fuin.store.engine import epoch, installation
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fuin.blobs.interface import BlobStore
     from fuin.server.agreement import Refused, Witnesses
     from fuin.settings import Settings
 
@@ -45,7 +46,7 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
             for act in acts:
                 await keyholder.record(act.draft(commit=serial))
         await note_log(store, keyholder)  # first, so that no older database has the mark's serial
-        mark(settings, store)
+        await mark(configured_store(settings), store)
     finally:
         await keyholder.close()
         store.close()
@@ -74,23 +75,23 @@ def _accept(conn: Connection, seen: Witnesses) -> None:
     installation.put_values(conn, values)
 
 
-def mark(settings: Settings, store: Store) -> None:
-    """Mark the blobs' folder with the database's present serial, and note that in the database."""
+async def mark(blobs: BlobStore, store: Store) -> None:
+    """Mark the store of blobs with the database's present serial, and note that in the database."""
     standing = store.read_sync(installation.find_standing)
-    marker.write(settings.blobs, Marker(standing.installation, standing.serial))
+    await blobs.write_marker(Marker(standing.installation, standing.serial))
     store.write_sync(installation.put_values, {"blobs": str(standing.serial)})
 
 
-def raise_mark(settings: Settings, serial: int) -> None:
+async def raise_mark(blobs: BlobStore, serial: int) -> None:
     """Raise the mark to a serial of a day ago, so that an older database is detected even if no server started since.
 
     It is a day late, since a backup of a running server copies the database before it ends with the blobs. The database
     does not note it: blobs that were copied a moment earlier are not older than the database. A missing mark is not
     made: an unmounted disk's empty folder would be taken for the blobs. Raises StoreUnavailable.
     """
-    there = marker.read(settings.blobs)
+    there = await blobs.read_marker()
     if there is not None and there.serial < serial:
-        marker.write(settings.blobs, Marker(there.installation, serial))
+        await blobs.write_marker(Marker(there.installation, serial))
 
 
 async def note_log(store: Store, keyholder: Keyholder) -> None:

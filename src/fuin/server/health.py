@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.clock import CLOCK
-from fuin.errors import FuinError
+from fuin.errors import FuinError, StoreUnavailable
 from fuin.gate.http import Answer
 from fuin.settings import MIB
 from fuin.store.engine import installation
@@ -33,7 +33,7 @@ FRESH = 1.0  # seconds for which an answer is given again
 PROBE_LIMIT = 2.0  # seconds in which a part must answer
 ROOM = 16 * MIB  # free bytes below which a disk counts as full: many requests would no longer find space
 
-OK, SILENT, UNKNOWN = "ok", "does not answer", "not known"
+OK, SILENT, UNKNOWN, FULL = "ok", "does not answer", "not known", "is full"
 _HEADERS = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
 _log = logging.getLogger("fuin.health")
 _GOOD = b'{"status":"ok"}'
@@ -98,11 +98,12 @@ class Health:
 
     async def _disk(self) -> str:
         """Look in a thread: a hanging disk must not stop the event loop."""
-        settings = self._services.settings
-        folders = (settings.data, settings.audit, settings.blobs)
+        settings, blobs = self._services.settings, self._services.blobs
+        folders = (settings.data, settings.audit)
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, _room, folders)
-        except OSError:
+            state = await asyncio.get_running_loop().run_in_executor(None, _room, folders)
+            return state if state != OK or await blobs.has_room(ROOM) else FULL
+        except (OSError, StoreUnavailable):
             return "cannot be read"
 
 
@@ -125,5 +126,5 @@ def _room(folders: tuple[os.PathLike[str], ...]) -> str:
     """Return whether the file systems of some folders have space for bytes and for files, as a state."""
     for found in map(os.statvfs, folders):
         if found.f_bavail * found.f_frsize < ROOM or (found.f_files and not found.f_favail):
-            return "is full"
+            return FULL
     return OK

@@ -64,7 +64,7 @@ class Marks:
         if self._serial is not None:
             if self._clock() - self._noted < agreement_notes.DAILY:
                 return
-            await asyncio.to_thread(agreement_notes.raise_mark, self._services.settings, self._serial)
+            await agreement_notes.raise_mark(self._services.blobs, self._serial)
         self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_serial)
 
 

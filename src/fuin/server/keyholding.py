@@ -143,7 +143,7 @@ async def open_keyholder(settings: Settings, passphrase: Callable[[], Secret | N
     """
     try:
         with lock_data(settings), Listener(settings) as listener:
-            agreement.check(settings)  # a server that runs has done so
+            await agreement.check(settings)  # a server that runs has done so
             timekeeper.start(settings)  # before the log has a record by a clock that may be wrong
             child = await starter(settings, listener, passphrase())()
             try:

@@ -51,7 +51,7 @@ async def supervise(
     with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
         if not settings.new_audit_log:
             first_start.check_log(settings)
-        seen, accepted = agreement.check(settings, new_log=not segments(settings.audit))
+        seen, accepted = await agreement.check(settings, new_log=not segments(settings.audit))
         timekeeper.start(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()

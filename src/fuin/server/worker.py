@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from fuin.blobs.configuration import configured_store
 from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.gate.services import Services
 from fuin.keyholder.wire.client import Keyholder
@@ -46,7 +47,7 @@ async def open_services(settings: Settings) -> Services:
         await keyholder.connect()
     store = Store.open(settings)
     timekeeper.adopt_saved_time(store)
-    return Services(settings, store, keyholder)
+    return Services(settings, store, keyholder, configured_store(settings))
 
 
 class WorkerServer(uvicorn.Server):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fuin import ids
 from fuin.audit import reader
+from fuin.blobs.configuration import configured_store
 from fuin.gate.services import Services
 from fuin.keyholder.wire.client import Keyholder
 from fuin.settings import Settings
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from fuin.blobs.interface import BlobStore
 
 T = TypeVar("T")
 
@@ -59,10 +62,14 @@ class Place:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def blob_store(self) -> BlobStore:
+        """Return the store of blobs: files in the place's folder."""
+        return configured_store(self.settings)
+
     async def _open(self) -> Services:
         keyholder = Keyholder(self.settings.keyholder_socket)
         await keyholder.connect()
-        services = Services(self.settings, Store.open(self.settings), keyholder)
+        services = Services(self.settings, Store.open(self.settings), keyholder, self.blob_store())
         for account, root in ((ACCOUNT, self.root), (OTHER_ACCOUNT, self.other_root)):
             sealed = await keyholder.seal_secret(root.access_key_id, root.secret_access_key)
             await services.store.change(_insert_account, account, root.access_key_id, sealed)

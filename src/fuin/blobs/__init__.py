@@ -1,0 +1,1 @@
+"""The stored ciphertext: one interface (`interface.py`), and the stores behind it (`files/`)."""
