@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench.measure import Row
 from bench.primitives import median
-from fuin.access import circumstances
-from fuin.access.ask import Ask
+from fuin.access import request_keys
 from fuin.access.decide import decide_key
 from fuin.access.kinds import SIZE_LIMITS
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal
+from fuin.access.question import Question
+from fuin.access.resources.key import KeyResource
 from fuin.gate.call import Call
 from fuin.kms import rights
-from fuin.kms.naming import KeyReference
 from fuin.kms.use import Use
 from fuin.store.kms.keys import Key
 
@@ -43,10 +43,8 @@ CALL = Call(
     cast("Services", None), "", "s3", "GetObject", ANN, "AKIDANN", "us-east-1", 1.8e9, "203.0.113.9", secure=True,
     headers={b"user-agent": b"Boto3/1.44.5"}, via="s3.us-east-1.amazonaws.com",
 )  # fmt: skip
-FACTS = partial(
-    rights.add_use, CALL, KeyReference(KEY, ACCOUNT, KEY_ROW), Use("kms:Decrypt"), {"App": "shop", "tenant": "1"}
-)
-CONTEXT = partial(circumstances.add, CALL, ACCOUNT, FACTS)
+FACTS = partial(rights.add_use, Use("kms:Decrypt"), {"App": "shop", "tenant": "1"})
+CONTEXT = partial(request_keys.add, CALL, KeyResource(KEY, ACCOUNT, "", KEY_ROW), FACTS)
 APP = "kms:EncryptionContext:App"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
 
@@ -66,7 +64,7 @@ def rows() -> list[Row]:
 
 def decide(key_policy: Policy, own: Policy) -> bool:
     """Decide about one request of Ann's."""
-    return decide_key(Ask(ANN, "kms:Decrypt", KEY, CONTEXT), ACCOUNT, key_policy, (own,)).allowed
+    return decide_key(Question(ANN, "kms:Decrypt", KEY, CONTEXT), ACCOUNT, key_policy, (own,)).allowed
 
 
 def policies() -> dict[str, Policy]:

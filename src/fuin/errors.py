@@ -42,11 +42,16 @@ class Fault(FuinError):
 
 
 class AccessDenied(FuinError):
-    """The policies do not allow the request; `sentence` is AWS's own wording, safe to show to the caller."""
+    """The caller may not do this. `access/refusals.py` has the kind for want of a right, which carries its decision."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str = "") -> None:
         super().__init__(sentence)
-        self.sentence = sentence
+        self._sentence = sentence
+
+    @property
+    def sentence(self) -> str:
+        """Return AWS's own wording, safe to show to the caller."""
+        return self._sentence
 
 
 class AuthReason(enum.Enum):
@@ -84,7 +89,27 @@ class TamperedError(FuinError):
 
 
 class MalformedPolicy(FuinError):
-    """A policy document that cannot be accepted; the text says what and where."""
+    """A policy document that cannot be accepted; the text says what and where.
+
+    `sentence` is AWS's own, which comes first in the text; empty where only Fuin has words for it, the `detail`.
+    """
+
+    def __init__(self, detail: str = "", sentence: str = "") -> None:
+        super().__init__(f"{sentence} {detail}" if sentence and detail else sentence or detail)
+        self.detail = detail
+        self.sentence = sentence
+
+
+class DuplicateElement(MalformedPolicy):
+    """A policy document in which an object has a member twice."""
+
+    def __init__(self, element: str) -> None:
+        super().__init__(f"duplicate element: {element}")
+        self.element = element
+
+
+class NotJson(MalformedPolicy):
+    """A policy document that is not JSON."""
 
 
 class KeyholderUnavailable(FuinError):

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from fuin.access.ask import Ask
 from fuin.access.decide import Limits
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import Principal, account_root
+from fuin.access.question import Question
 
 ACCOUNT = "123456789012"
 OTHER = "111122223333"
@@ -67,9 +67,11 @@ def bucket_policy(*statements: dict[str, Any]) -> Policy:
     return policy(PolicyKind.BUCKET, *statements)
 
 
-def ask(principal: Principal = ANN, action: str = "kms:GenerateDataKey", resource: str = KEY, **context: str) -> Ask:
+def ask(
+    principal: Principal = ANN, action: str = "kms:GenerateDataKey", resource: str = KEY, **context: str
+) -> Question:
     """Return a question; the names of condition keys have a double underscore for their colon."""
-    return Ask(principal, action, resource, {key.replace("__", ":"): value for key, value in context.items()})
+    return Question(principal, action, resource, {key.replace("__", ":"): value for key, value in context.items()})
 
 
 DELEGATING = key_policy(statement("kms:*", Principal={"AWS": ROOT_ARN}, Sid="Enable IAM User Permissions"))

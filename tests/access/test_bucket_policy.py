@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access import actions
 from fuin.access.bucket_policy import Refused, TooLong, check_bucket_policy, matching
-from fuin.access.condition_keys import TABLE, of_action
 from fuin.access.kinds import PolicyKind, size_of
 from fuin.access.policy import check_policy
+from fuin.access.vocabulary import actions
+from fuin.access.vocabulary.condition_keys import TABLE, of_action
 from fuin.s3.operations import OPERATIONS
 
 ASKED = {action.partition(" ")[0] for row in OPERATIONS.values() if row.run for action in row.actions}

@@ -7,11 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
-from fuin.access.case import Case, Sheet
-from fuin.access.changes import Change, smallest_changes
 from fuin.access.policy import PolicyKind
 from fuin.access.principal import Principal
+from fuin.access.question import Question
+from fuin.access.resources.bucket import BucketResource
+from fuin.access.resources.key import KeyResource
+from fuin.advice.case import Case, LabelledPolicy
+from fuin.advice.repairs import Change, smallest_changes
 from tests.access.builders import (
     ACCOUNT,
     ANN,
@@ -55,9 +57,9 @@ class World:
         extra = f"new policy of {who}"
         if extra in self.policies:
             sheets += (self._sheet(extra, PolicyKind.IDENTITY),)
-        return Case("key", ACCOUNT, who, _document("key policy", PolicyKind.KEY, self.key), sheets)
+        return Case(KeyResource(KEY, ACCOUNT, None), who, _document("key policy", PolicyKind.KEY, self.key), sheets)
 
-    def _sheet(self, name: str, kind: PolicyKind) -> Sheet:
+    def _sheet(self, name: str, kind: PolicyKind) -> LabelledPolicy:
         return _document(name, kind, self.policies.get(name, []))
 
     def may(self, who: str, action: str, key: str, via: str = "") -> bool:
@@ -82,12 +84,12 @@ class World:
         return World(policies, key)
 
 
-def _document(name: str, kind: PolicyKind, statements: list[dict[str, Any]]) -> Sheet:
+def _document(name: str, kind: PolicyKind, statements: list[dict[str, Any]]) -> LabelledPolicy:
     inert = _EMPTY | ({"Principal": {"AWS": EVE_ARN}} if kind is PolicyKind.KEY else {})
-    return Sheet(name, kind, json.dumps({"Version": "2012-10-17", "Statement": statements or [inert]}))
+    return LabelledPolicy(name, kind, json.dumps({"Version": "2012-10-17", "Statement": statements or [inert]}))
 
 
-def question(who: str, action: str, key: str, via: str = "") -> Ask:
+def question(who: str, action: str, key: str, via: str = "") -> Question:
     """Return a question, through S3 or not."""
     return ask(_WHOSE[who][0], action, key, **({"kms__ViaService": via} if via else {}))
 
@@ -166,13 +168,13 @@ def test_an_objects_name_is_no_pattern() -> None:
     (change,) = smallest_changes(_bucket(), ask(ANN, "s3:GetObject", odd))[0]
     assert change.statement is not None
     assert change.statement["Resource"] == "arn:aws:s3:::bucket/2${*}6/${$}{aws:username}${?}"
-    old = Sheet("own", PolicyKind.IDENTITY, json.dumps({"Statement": [statement("s3:GetObject", OBJECT)]}))
+    old = LabelledPolicy("own", PolicyKind.IDENTITY, json.dumps({"Statement": [statement("s3:GetObject", OBJECT)]}))
     ways = smallest_changes(replace(_bucket(), identity=(old,)), ask(ANN, "s3:GetObject", odd))
     assert {change.policy for way in ways for change in way} == {"new policy of user ann", "bucket policy"}
 
 
 def _bucket() -> Case:
-    return Case("bucket", ACCOUNT, "user ann")
+    return Case(BucketResource("arn:aws:s3:::bucket", ACCOUNT, None), "user ann")
 
 
 def test_not_principal_denies_who_has_a_boundary() -> None:

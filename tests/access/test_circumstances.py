@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from fuin.access import circumstances
-from fuin.access.ask import Ask
-from fuin.access.condition_keys import find
+from fuin.access import request_keys
 from fuin.access.facts import Facts
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.question import Question
+from fuin.access.resources.own import OwnResource
+from fuin.access.resources.resource import KeyProperties
+from fuin.access.vocabulary.condition_keys import find
 from tests.access.builders import ACCOUNT, ANN, ANN_ARN, APP, KEY, OBJECT, ROLE_ARN, ROOT, ROOT_ARN, SERVICE
 
 FEDERATED_ARN = f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
@@ -31,10 +33,16 @@ class Request:
     referer: str = ""
     via: str | None = None
 
+    def aliases_of(self, key: KeyProperties) -> tuple[str, ...]:
+        """Return no names: these tests are not about keys."""
+        return ()
+
 
 def facts(request: Request, action: str = "s3:GetObject", account: str = ACCOUNT, more: Any = None) -> Facts:
     """Return the facts of a question."""
-    return Ask(request.principal, action, OBJECT, partial(circumstances.add, request, account, more)).facts()
+    return Question(
+        request.principal, action, OBJECT, partial(request_keys.add, request, OwnResource(OBJECT, account), more)
+    ).facts()
 
 
 def everything(request: Request, action: str = "s3:GetObject") -> Mapping[str, tuple[str, ...]]:
@@ -153,12 +161,12 @@ def test_nothing_of_the_principal_can_be_claimed() -> None:
         "aws:PrincipalArn": ROOT_ARN, "aws:UserName": "root", "aws:PrincipalServiceName": "s3.amazonaws.com",
         "kms:CallerAccount": "999999999999", "aws:PrincipalType": "Account", "aws:userid": "root", "aws:Extra": "kept",
     }  # fmt: skip
-    nobody = Ask(ANONYMOUS, "kms:Decrypt", KEY, claimed).facts().everything()
+    nobody = Question(ANONYMOUS, "kms:Decrypt", KEY, claimed).facts().everything()
     assert nobody == {
         "aws:principaltype": ("Anonymous",), "aws:userid": ("anonymous",), "aws:principalaccount": ("anonymous",),
         "aws:extra": ("kept",),
     }  # fmt: skip
-    service = Ask(SERVICE, "kms:Decrypt", KEY, claimed).facts()
+    service = Question(SERVICE, "kms:Decrypt", KEY, claimed).facts()
     assert service["aws:principalservicename"] == (SERVICE.arn,)
 
 
@@ -198,8 +206,8 @@ def test_what_a_service_adds() -> None:
     assert asked == ["asked", "asked"]
     with pytest.raises(KeyError):
         found["kms:nothing"]
-    added = facts(Request(), more=lambda into: into.also("kms:EncryptionContext:App", "1"))
-    added.also("kms:encryptioncontext:app", "2")
+    added = facts(Request(), more=lambda into: into.add({"kms:EncryptionContext:App": "1"}))
+    added.add({"kms:encryptioncontext:app": "2"})
     assert added["kms:encryptioncontext:app"] == ("1", "2")
     assert set(added) == set(added.known)
     assert len(added) == len(added.known)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.conditions import parse_conditions
 from fuin.access.decide import decide_identity
 from fuin.access.operators import OPERATORS
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.question import Question
 from tests.access.builders import ACCOUNT, ANN, EVE, KEY, ROOT, SERVICE, ask, identity, statement
 
 
-def _holds(block: dict[str, Any], request: Ask) -> bool:
+def _holds(block: dict[str, Any], request: Question) -> bool:
     facts = request.facts()
     return all(condition.holds(facts, every=True) for condition in parse_conditions(block, "here"))
 
@@ -58,7 +58,7 @@ def _holds(block: dict[str, Any], request: Ask) -> bool:
 def test_operator(operator: str, wanted: object, found: str | None, expected: bool) -> None:
     """One operator on one key, present or absent."""
     context = {} if found is None else {"kms:EncryptionContext:Department": found}
-    assert _holds({operator: {"kms:EncryptionContext:Department": wanted}}, Ask(ANN, "", "", context)) is expected
+    assert _holds({operator: {"kms:EncryptionContext:Department": wanted}}, Question(ANN, "", "", context)) is expected
 
 
 @given(st.sampled_from(sorted(OPERATORS)), st.sampled_from(["true", "false"]), st.none() | st.sampled_from(["true"]))
@@ -68,7 +68,7 @@ def test_negated_operator_is_the_opposite(operator: str, wanted: str, found: str
         return
     base = operator.replace("Not", "")
     negated = base.replace("String", "StringNot")
-    request = Ask(ANN, "", "", {} if found is None else {"s3:prefix": found})
+    request = Question(ANN, "", "", {} if found is None else {"s3:prefix": found})
     assert _holds({base: {"s3:prefix": wanted}}, request) is not _holds({negated: {"s3:prefix": wanted}}, request)
 
 
@@ -105,12 +105,12 @@ def test_all_operators_and_keys_must_hold() -> None:
 )
 def test_keys_that_follow_from_the_principal(principal: Principal, key: str, value: str | None) -> None:
     """The caller's own keys come from the principal."""
-    assert Ask(principal, "kms:Decrypt", "", {}).facts().get(key.lower()) == (None if value is None else (value,))
+    assert Question(principal, "kms:Decrypt", "", {}).facts().get(key.lower()) == (None if value is None else (value,))
 
 
 def test_a_request_cannot_give_the_principals_keys() -> None:
     """What a request claims about its caller is overruled."""
-    claimed = Ask(EVE, "kms:Decrypt", "", {"AWS:UserName": "ann", "kms:callerACCOUNT": ACCOUNT})
+    claimed = Question(EVE, "kms:Decrypt", "", {"AWS:UserName": "ann", "kms:callerACCOUNT": ACCOUNT})
     assert not _holds({"StringEquals": {"aws:username": "ann"}}, claimed)
     assert not _holds({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, claimed)
 
@@ -124,4 +124,4 @@ def test_an_encryption_context_in_two_cases_gains_nothing(effect: str) -> None:
     policies = identity(statement("*", Sid="a", effect=effect, Condition=condition))
     if effect == "Deny":
         policies += identity(statement("*"))
-    assert not decide_identity(Ask(ANN, "kms:Decrypt", KEY, context), ACCOUNT, policies).allowed
+    assert not decide_identity(Question(ANN, "kms:Decrypt", KEY, context), ACCOUNT, policies).allowed

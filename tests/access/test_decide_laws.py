@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.decide import UNLIMITED, Decision, Limits, decide_bucket, decide_identity, decide_key, decide_role
 from fuin.access.policy import Policy, PolicyKind
 from fuin.access.principal import ANONYMOUS
+from fuin.access.question import Question
 from tests.access.builders import (
     ACCOUNT,
     ANN,
@@ -53,7 +53,7 @@ _OWN = st.builds(
 )  # fmt: skip
 _NAMING = st.builds(lambda item, grantees: {**item, "Principal": grantees}, _OWN, _GRANTEES)
 _ASKS = st.builds(
-    Ask,
+    Question,
     st.sampled_from([ROOT, ANN, APP, BOT, EVE, OTHER_ROOT, SERVICE, ANONYMOUS]),
     st.sampled_from(["kms:Decrypt", "kms:GenerateDataKey", "s3:GetObject", "s3:PutObject"]),
     st.sampled_from([KEY, OBJECT]),
@@ -96,12 +96,12 @@ def _limits(world: _World) -> Limits:
     )
 
 
-def _decide(ask: Ask, world: _World) -> Decision:
+def _decide(ask: Question, world: _World) -> Decision:
     mine = (policy(PolicyKind.IDENTITY, *world.own),) if world.own else ()
     limits = _limits(world)
     if world.room == "role":
         return _decide_role(ask, world, mine, limits)
-    ask = Ask(ask.principal, ask.action, ask.resource, ask.context)
+    ask = Question(ask.principal, ask.action, ask.resource, ask.context)
     if world.room == "key":
         return decide_key(ask, ACCOUNT, policy(PolicyKind.KEY, *world.naming), mine, limits=limits)
     if world.room == "bucket":
@@ -109,13 +109,13 @@ def _decide(ask: Ask, world: _World) -> Decision:
     return decide_identity(ask, ACCOUNT, mine, limits)
 
 
-def _decide_role(ask: Ask, world: _World, mine: tuple[Policy, ...], limits: Limits) -> Decision:
+def _decide_role(ask: Question, world: _World, mine: tuple[Policy, ...], limits: Limits) -> Decision:
     """Decide about assuming a role; trust policies have no other actions than those of STS."""
     trust = [
         {**item, "Action": "sts:AssumeRole" if item["Action"].endswith("*") else "sts:TagSession"}
         for item in world.naming
     ]  # fmt: skip
-    asked = Ask(ask.principal, "sts:AssumeRole", ROLE_ARN, ask.context)
+    asked = Question(ask.principal, "sts:AssumeRole", ROLE_ARN, ask.context)
     return decide_role(asked, ACCOUNT, trust_policy(*trust), mine, limits)
 
 
@@ -143,21 +143,21 @@ def _with(world: _World, more: dict[str, Any], effect: str, side: str) -> _World
 
 
 @given(_ASKS, _WORLDS, _NAMING, st.sampled_from(_SIDES))
-def test_adding_a_deny_never_allows(ask: Ask, world: _World, more: dict[str, Any], side: str) -> None:
+def test_adding_a_deny_never_allows(ask: Question, world: _World, more: dict[str, Any], side: str) -> None:
     """Whoever is refused stays refused when a Deny is added anywhere."""
     before, after = _decide(ask, world), _decide(ask, _with(world, more, "Deny", side))
     assert not after.allowed or before.allowed
 
 
 @given(_ASKS, _WORLDS, _NAMING, st.sampled_from(_SIDES))
-def test_adding_an_allow_never_refuses(ask: Ask, world: _World, more: dict[str, Any], side: str) -> None:
+def test_adding_an_allow_never_refuses(ask: Question, world: _World, more: dict[str, Any], side: str) -> None:
     """Whoever is allowed stays allowed when an Allow is added anywhere."""
     before, after = _decide(ask, world), _decide(ask, _with(world, more, "Allow", side))
     assert after.allowed or not before.allowed
 
 
 @given(_ASKS, _WORLDS, st.randoms(use_true_random=False))
-def test_order_of_statements_does_not_matter(ask: Ask, world: _World, random: Any) -> None:
+def test_order_of_statements_does_not_matter(ask: Question, world: _World, random: Any) -> None:
     """Statements may be shuffled, and an identity's split over several policies."""
     shuffled = _each(world, lambda side: random.sample(side, len(side)))
     before = _decide(ask, world)
@@ -168,7 +168,7 @@ def test_order_of_statements_does_not_matter(ask: Ask, world: _World, random: An
 
 
 @given(_ASKS, _WORLDS, st.booleans(), st.booleans())
-def test_a_limit_never_widens(ask: Ask, world: _World, boundary: bool, session: bool) -> None:
+def test_a_limit_never_widens(ask: Question, world: _World, boundary: bool, session: bool) -> None:
     """Without its boundary, its session policies or both a caller may do all that it may do with them."""
     less = world._replace(
         boundary=None if boundary else world.boundary, session=None if session else world.session
@@ -177,14 +177,14 @@ def test_a_limit_never_widens(ask: Ask, world: _World, boundary: bool, session: 
 
 
 @given(_ASKS, _WORLDS, st.lists(_OWN, min_size=1, max_size=3))
-def test_limits_give_nothing(ask: Ask, world: _World, limit: _Statements) -> None:
+def test_limits_give_nothing(ask: Question, world: _World, limit: _Statements) -> None:
     """With a boundary and a session policy instead of own policies nobody may more than without any of them."""
     bare = world._replace(own=[], boundary=None, session=None)
     assert _decide(ask, bare).allowed or not _decide(ask, bare._replace(boundary=limit, session=limit)).allowed
 
 
 @given(_ASKS, _WORLDS)
-def test_every_decision_has_reasons_that_agree(ask: Ask, world: _World) -> None:
+def test_every_decision_has_reasons_that_agree(ask: Question, world: _World) -> None:
     """Allowed comes with allowing reasons only; refused with a sentence and no sole allowing reason."""
     decision = _decide(ask, world)
     effects = {reason.effect for reason in decision.reasons}
@@ -193,7 +193,7 @@ def test_every_decision_has_reasons_that_agree(ask: Ask, world: _World) -> None:
 
 
 @given(_ASKS, _WORLDS)
-def test_nobody_is_allowed_by_silence(ask: Ask, world: _World) -> None:
+def test_nobody_is_allowed_by_silence(ask: Question, world: _World) -> None:
     """Without any Allow statement only the root of the account gets in, and neither at a key nor at a role."""
     denying = _each(world, lambda side: [{**item, "Effect": "Deny"} for item in side])
     if _decide(ask, denying).allowed:
@@ -208,7 +208,7 @@ _UNMET = {
 
 
 @given(_ASKS, _WORLDS, st.sampled_from(sorted(_UNMET)))
-def test_what_is_unknown_never_allows(ask: Ask, world: _World, operator: str) -> None:
+def test_what_is_unknown_never_allows(ask: Question, world: _World, operator: str) -> None:
     """Where every Allow wants a key that no request brings, nobody is allowed but the root of the account."""
     unknown = {operator: {"aws:RequestTag/nobody-sends-it": _UNMET[operator]}}
 

@@ -8,36 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
-from fuin.access.case import Case, Rule, Sheet
-from fuin.access.changes import smallest_changes
-from fuin.access.explain import explain
-from fuin.access.grantees import Standing
 from fuin.access.grants import Grant
 from fuin.access.policy import PolicyKind
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.principal_element import Match
+from fuin.access.question import Question
+from fuin.access.resources.bucket import BucketResource
+from fuin.access.resources.key import KeyResource
+from fuin.access.resources.own import OwnResource
+from fuin.access.resources.resource import Resource
+from fuin.advice.case import Case, LabelledPolicy
+from fuin.advice.explain import explain
+from fuin.advice.repairs import smallest_changes
 from tests.access.builders import ACCOUNT, ANN, ANN_ARN, EVE, KEY, OBJECT, OTHER, ROOT, ROOT_ARN, ask, statement
 
 DELEGATION = statement("kms:*", Principal={"AWS": ROOT_ARN}, Sid="Enable IAM User Permissions")
+KEY_RESOURCE = KeyResource(KEY, ACCOUNT, None)
 VIA = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
 
 
-def sheet(label: str, kind: PolicyKind, *statements: dict[str, Any]) -> Sheet:
+def sheet(label: str, kind: PolicyKind, *statements: dict[str, Any]) -> LabelledPolicy:
     """Return a named policy of these statements."""
-    return Sheet(label, kind, json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+    return LabelledPolicy(label, kind, json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
 
 
 def case(
-    *own: dict[str, Any], key: dict[str, Any] | None = DELEGATION, rule: Rule = "key", grants: tuple[Grant, ...] = ()
+    *own: dict[str, Any],
+    key: dict[str, Any] | None = DELEGATION,
+    about: Resource = KEY_RESOURCE,
+    grants: tuple[Grant, ...] = (),
 ) -> Case:
     """Return a case of Ann's policy, if it has statements, and the resource's."""
-    kind = PolicyKind.KEY if rule == "key" else PolicyKind.BUCKET
-    resource = sheet(kind.value, kind, key) if key else None
+    kind = about.kind
+    resource = sheet(kind.value, kind, key) if key and kind else None
     policies = (sheet("policy of user ann", PolicyKind.IDENTITY, *own),) if own else ()
-    return Case(rule, ACCOUNT, "user ann", resource, policies, grants=grants)
+    return Case(about, "user ann", resource, policies, grants=grants)
 
 
-def texts(chosen: Case, question: Ask) -> list[list[str]]:
+def texts(chosen: Case, question: Question) -> list[list[str]]:
     """Return the sentences of each way."""
     return [[change.text for change in way] for way in smallest_changes(chosen, question)]
 
@@ -62,7 +70,7 @@ def test_each_statement_says_what_of_it_matched() -> None:
     evaluation = explain(mine, ask(action="kms:Decrypt", kms__ViaService="ec2.us-east-1.amazonaws.com"))
     assert not evaluation.decision.allowed
     delegation, own = evaluation.policies
-    assert (delegation.statements[0].standing, delegation.statements[0].matches) == (Standing.ACCOUNT, True)
+    assert (delegation.statements[0].standing, delegation.statements[0].matches) == (Match.ACCOUNT, True)
     other_action, through, other_key = own.statements
     assert (other_action.action, other_action.resource, other_action.near) == (False, True, False)
     assert (through.near, through.matches) == (True, False)
@@ -79,7 +87,9 @@ def test_an_absent_key_is_told_as_absent() -> None:
 
 def test_grants_say_what_they_lack() -> None:
     """The operation, or a constraint that the request does not meet."""
-    mine = case(key=None, rule="identity", grants=(grant(operations=("Encrypt",)), grant(subset=(("a", "b"),))))
+    mine = case(
+        key=None, about=OwnResource(KEY, ACCOUNT), grants=(grant(operations=("Encrypt",)), grant(subset=(("a", "b"),)))
+    )
     first, second = explain(mine, ask(action="kms:Decrypt")).grants
     assert (first.operation, first.matches) == (False, False)
     assert second.operation
@@ -140,7 +150,7 @@ def test_a_denial_has_to_go_first() -> None:
 
 def test_another_account_needs_both_sides() -> None:
     """The key's policy and the user's own."""
-    foreign = Case("key", ACCOUNT, "user eve", sheet("key policy", PolicyKind.KEY, DELEGATION), ())
+    foreign = Case(KEY_RESOURCE, "user eve", sheet("key policy", PolicyKind.KEY, DELEGATION), ())
     (way,) = smallest_changes(foreign, ask(EVE))
     assert {change.policy for change in way} == {"new policy of user eve", "key policy"}
 
@@ -152,7 +162,9 @@ def test_who_has_no_policies_is_named_by_the_resource() -> None:
     assert way[0].statement is not None
     assert way[0].statement["Principal"] == {"AWS": ROOT_ARN}
     assert way[0].statement["Condition"] == {"ArnEquals": {"aws:PrincipalArn": ROOT_ARN}}  # not the whole account
-    (way,) = smallest_changes(case(key=None, rule="bucket"), ask(ANONYMOUS, "s3:GetObject", OBJECT))
+    (way,) = smallest_changes(
+        case(key=None, about=BucketResource(OBJECT, ACCOUNT, None)), ask(ANONYMOUS, "s3:GetObject", OBJECT)
+    )
     assert way[0].text == "give the bucket a policy with this"
     assert smallest_changes(case(key=DELEGATION), ask(ANONYMOUS, "kms:Decrypt", KEY)) == ()
 
@@ -164,13 +176,15 @@ def test_a_boundary_and_a_session_policy_have_to_allow_as_well() -> None:
     mine = replace(case(other), boundary=limits[0], session=(limits[1],))
     (way, *_) = smallest_changes(mine, ask())
     assert [change.policy for change in way] == ["key policy"]  # a user whom the key policy names is not limited
-    foreign = replace(mine, account=OTHER)  # the key policy names Ann's account, and it is not its own
+    foreign = replace(
+        mine, resource=KeyResource(KEY, OTHER, None)
+    )  # the key policy names Ann's account, and it is not its own
     own = ["policy of user ann", "permissions boundary", "session policy"]
     assert [change.policy for change in smallest_changes(foreign, ask())[0]] == own
     bobs = sheet(
         "key policy", PolicyKind.KEY, statement("kms:*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:user/bob"})
     )
-    nowhere = smallest_changes(replace(foreign, resource=bobs), ask())[0]
+    nowhere = smallest_changes(replace(foreign, resource_policy=bobs), ask())[0]
     assert [change.policy for change in nowhere] == [*own, "key policy"]
 
 
@@ -226,6 +240,6 @@ def test_the_trace_agrees_with_the_decision(own: list[dict[str, Any]], key: dict
 
 def test_a_broken_policy_is_an_error() -> None:
     """Nothing is told of a policy that cannot be evaluated."""
-    broken = Case("key", ACCOUNT, "user ann", Sheet("key policy", PolicyKind.KEY, "{}"))
+    broken = Case(KEY_RESOURCE, "user ann", LabelledPolicy("key policy", PolicyKind.KEY, "{}"))
     with pytest.raises(Exception, match="Statement"):
         explain(broken, ask())

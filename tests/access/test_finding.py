@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.policy import Policy, PolicyKind, Statement, parse_policy
 from fuin.access.principal import Principal
+from fuin.access.question import Question
 
 USER = "arn:aws:iam::123456789012:user/"
 ANN = Principal("user", f"{USER}ann", "123456789012", "AIDAANN", "ann")
@@ -55,14 +55,14 @@ _FACTS = st.dictionaries(
 )
 
 
-def _holding(found: list[Statement], ask: Ask) -> list[int]:
+def _holding(found: list[Statement], ask: Question) -> list[int]:
     return [statement.index for statement in found if statement.meets_conditions(ask)]
 
 
 @given(_policies(), _FACTS)
 def test_none_that_holds_is_left_out(policy: Policy, facts: dict[str, tuple[str, ...]]) -> None:
     """What is found holds for the same statements, in the same order, as trying each of them does."""
-    ask = Ask(ANN, "kms:Decrypt", KEY, facts)
+    ask = Question(ANN, "kms:Decrypt", KEY, facts)
     found = list(dict.fromkeys(statement for statement, _ in policy.naming(ask)))
     assert _holding(found, ask) == _holding(list(policy.statements), ask)
 
@@ -75,7 +75,7 @@ def test_sessions_do_not_fill_the_memory() -> None:
     def ask(job: int) -> None:
         arn = f"arn:aws:sts::123456789012:assumed-role/app/job-{job:08}"
         session = Principal("role", arn, ANN.account, f"AROA:{job}", "app", "arn:aws:iam::123456789012:role/app")
-        assert len(policy.naming(Ask(session, "kms:Decrypt", KEY, {}))) == 2
+        assert len(policy.naming(Question(session, "kms:Decrypt", KEY, {}))) == 2
 
     tracemalloc.start()
     try:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.decide import Decision, decide_key, decide_retirement
 from fuin.access.grants import Grant, narrower, near_misses
 from fuin.access.policy import Policy
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.question import Question
 from tests.access.builders import (
     ACCOUNT,
     ANN,
@@ -48,7 +48,7 @@ def grant(**members: Any) -> Grant:
     return Grant(**values)
 
 
-def decide(asked: Ask, *grants: Grant, policy: Policy = NOBODY, own: tuple[Policy, ...] = NOTHING) -> Decision:
+def decide(asked: Question, *grants: Grant, policy: Policy = NOBODY, own: tuple[Policy, ...] = NOTHING) -> Decision:
     """Return the decision about the key of these tests."""
     return decide_key(asked, ACCOUNT, policy, own, lambda: grants)
 
@@ -123,9 +123,9 @@ def test_grants_are_not_read_for_nothing() -> None:
 )
 def test_constraints_on_the_context(constraint: dict[str, Any], given: dict[str, str], met: bool) -> None:
     """Names in any case, values exactly; a context that gives a name twice is read as the one that grants less."""
-    asked = Ask(ANN, "kms:GenerateDataKey", KEY, context(**given))
+    asked = Question(ANN, "kms:GenerateDataKey", KEY, context(**given))
     assert decide(asked, grant(**constraint)).allowed is met
-    assert asked.circumstances_mattered
+    assert asked.used_conditions
 
 
 def test_constraints_on_the_context_leave_some_operations_alone() -> None:
@@ -150,7 +150,7 @@ def test_a_decision_by_a_plain_grant_stands() -> None:
     """Without a constraint nothing of the circumstances is looked at, so the decision may be kept."""
     asked = ask()
     assert decide(asked, grant()).allowed
-    assert not asked.circumstances_mattered
+    assert not asked.used_conditions
 
 
 CREATE = ("CreateGrant", "Decrypt")
@@ -175,10 +175,10 @@ CREATE = ("CreateGrant", "Decrypt")
 def test_grants_made_by_a_grantee(parent: dict[str, Any], child: dict[str, Any], allowed: bool) -> None:
     """Whoever may create grants by a grant only may pass on what it has, as strictly constrained or stricter."""
     proposed = grant(**child)
-    asked = Ask(ANN, "kms:CreateGrant", KEY, {}, proposed)
+    asked = Question(ANN, "kms:CreateGrant", KEY, {}, proposed)
     assert decide(asked, grant(operations=CREATE, **parent)).allowed is allowed
     by_policy = identity(statement("kms:CreateGrant"))
-    again = Ask(ANN, "kms:CreateGrant", KEY, {}, proposed)
+    again = Question(ANN, "kms:CreateGrant", KEY, {}, proposed)
     assert decide(again, grant(operations=CREATE, **parent), policy=DELEGATING, own=by_policy).allowed
 
 
@@ -316,7 +316,7 @@ _NAMING = st.lists(
     max_size=3,
 )
 _ASKS = st.builds(
-    lambda who, operation, pairs, proposed: Ask(
+    lambda who, operation, pairs, proposed: Question(
         who,
         f"kms:{operation}",
         KEY,
@@ -330,15 +330,15 @@ _ASKS = st.builds(
 )
 
 
-def _world(asked: Ask, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]) -> Decision:
-    fresh = Ask(asked.principal, asked.action, asked.resource, asked.context, asked.proposed)
+def _world(asked: Question, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]) -> Decision:
+    fresh = Question(asked.principal, asked.action, asked.resource, asked.context, asked.proposed)
     mine = identity(*own) if own else ()
     return decide_key(fresh, ACCOUNT, key_policy(*naming), mine, lambda: grants)
 
 
 @given(_ASKS, _NAMING, _OWN, st.lists(_GRANTS, max_size=3))
 def test_a_grant_never_takes_away_and_never_overrides_a_deny(
-    asked: Ask, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
+    asked: Question, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
 ) -> None:
     """Whoever is allowed stays allowed with grants; whoever is denied explicitly stays denied."""
     before, after = _world(asked, naming, own, []), _world(asked, naming, own, grants)
@@ -349,7 +349,7 @@ def test_a_grant_never_takes_away_and_never_overrides_a_deny(
 
 @given(_ASKS, _NAMING, _OWN, st.lists(_GRANTS, max_size=3))
 def test_a_grant_never_widens_beyond_what_it_says(
-    asked: Ask, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
+    asked: Question, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
 ) -> None:
     """What grants add is for one of their grantees (or its account), and for one of that grant's operations."""
     if _world(asked, naming, own, []).allowed or not _world(asked, naming, own, grants).allowed:
@@ -369,18 +369,18 @@ def test_a_grant_never_widens_beyond_what_it_says(
 
 @given(_ASKS, _NAMING, _OWN, st.lists(_GRANTS, max_size=3))
 def test_decisions_that_stand_do_not_depend_on_the_context(
-    asked: Ask, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
+    asked: Question, naming: list[dict[str, Any]], own: list[dict[str, Any]], grants: list[Grant]
 ) -> None:
     """Whoever keeps a decision in which no circumstance mattered is right about every other context."""
     mine = identity(*own) if own else ()
-    first = Ask(asked.principal, asked.action, asked.resource, {}, asked.proposed)
+    first = Question(asked.principal, asked.action, asked.resource, {}, asked.proposed)
     decision = decide_key(first, ACCOUNT, key_policy(*naming), mine, lambda: grants)
-    if decision.allowed and not first.circumstances_mattered:
+    if decision.allowed and not first.used_conditions:
         assert _world(asked, naming, own, grants).allowed
 
 
 @given(_GRANTS, _GRANTS, _ASKS)
-def test_a_narrower_grant_allows_no_more(child: Grant, parent: Grant, asked: Ask) -> None:
+def test_a_narrower_grant_allows_no_more(child: Grant, parent: Grant, asked: Question) -> None:
     """Whatever use a child that may be made covers, its parent covers."""
     if narrower(child, parent) and asked.action not in ("kms:CreateGrant", "kms:RetireGrant") and child.covers(asked):
         assert parent.covers(asked)

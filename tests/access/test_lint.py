@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fuin.access import actions, lint
+from fuin.access.lint import lint
 from fuin.access.policy import PolicyKind
+from fuin.access.vocabulary import actions
 from fuin.errors import MalformedPolicy
 from fuin.kms.operations import OPERATIONS
 from tests.access.builders import KEY, ROLE_ARN, ROOT_ARN, statement

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuin.access import operators
-from fuin.access.ask import Ask
 from fuin.access.conditions import parse_conditions
 from fuin.access.operators import OPERATORS, moment, number
+from fuin.access.question import Question
 from tests.access.builders import ANN
 
 KEY = "aws:SourceThing"
@@ -21,7 +21,7 @@ def holds(operator: str, wanted: Any, found: str | tuple[str, ...] | None, *, ev
     if found is not None:
         context[KEY] = found
     (condition,) = parse_conditions({operator: {KEY: wanted}}, "here")
-    return condition.holds(Ask(ANN, "", "", context).facts(), every=every)
+    return condition.holds(Question(ANN, "", "", context).facts(), every=every)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fuin.access.ask import Ask
 from fuin.access.document import LONGEST
 from fuin.access.kinds import SIZE_LIMITS
 from fuin.access.policy import PolicyKind, parse_policy
+from fuin.access.question import Question
 from fuin.errors import MalformedPolicy
 from tests.access.builders import ANN
 
@@ -109,7 +109,7 @@ def test_deciding_is_bounded(name: str) -> None:
     operator, wanted, value = _MATCHES[name]
     (statement,) = parse_policy(own(**on(operator, wanted)), PolicyKind.IDENTITY).statements
     started = time.thread_time()
-    assert statement.meets_conditions(Ask(ANN, "kms:Decrypt", "*", {NAME: value})) is (operator == "StringNotLike")
+    assert statement.meets_conditions(Question(ANN, "kms:Decrypt", "*", {NAME: value})) is (operator == "StringNotLike")
     assert time.thread_time() - started < DECIDING
 
 
@@ -118,4 +118,4 @@ def test_repeated_variables_take_no_memory() -> None:
     (statement,) = parse_policy(own(Resource="arn:aws:s3:::" + "${a:b}" * 20_000), PolicyKind.IDENTITY).statements
     (template,) = statement.templates
     assert template.resolved({"a:b": ("x" * VALUE,)}, VALUE) is None
-    assert not statement.covers(Ask(ANN, "s3:GetObject", "arn:aws:s3:::x", {"a:b": "x" * VALUE}))
+    assert not statement.covers(Question(ANN, "s3:GetObject", "arn:aws:s3:::x", {"a:b": "x" * VALUE}))

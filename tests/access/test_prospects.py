@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
-from fuin.access.case import Case, Sheet
 from fuin.access.policy import PolicyKind
-from fuin.access.prospects import prospect
+from fuin.access.question import Question
+from fuin.access.resources.key import KeyResource
+from fuin.advice.case import Case, LabelledPolicy
+from fuin.advice.conditional import conditional_answer
 from tests.access.builders import ANN, ANN_ARN, KEY, ROOT_ARN, ask, statement
 from tests.access.test_explain import DELEGATION, VIA, case, grant
 
@@ -27,13 +28,13 @@ def unknown(key: str) -> bool:
 
 def test_a_right_without_conditions_is_always_there() -> None:
     """Nothing has to hold."""
-    found = prospect(case(statement("kms:Decrypt", KEY)), DECRYPT, unknown)
+    found = conditional_answer(case(statement("kms:Decrypt", KEY)), DECRYPT, unknown)
     assert (found.always, found.never) == (True, False)
 
 
 def test_without_an_allowing_statement_there_is_no_way() -> None:
     """And the refusal is the real one."""
-    found = prospect(case(statement("kms:Encrypt", KEY)), DECRYPT, unknown)
+    found = conditional_answer(case(statement("kms:Encrypt", KEY)), DECRYPT, unknown)
     assert found.never
     assert found.refusal is not None
     assert "no identity-based policy allows the kms:Decrypt action" in found.refusal.sentence
@@ -41,7 +42,7 @@ def test_without_an_allowing_statement_there_is_no_way() -> None:
 
 def test_an_unknown_condition_becomes_an_if() -> None:
     """The statement and its condition are spelled out."""
-    found = prospect(case(statement("kms:Decrypt", KEY, Sid="S", Condition=VIA)), DECRYPT, unknown)
+    found = conditional_answer(case(statement("kms:Decrypt", KEY, Sid="S", Condition=VIA)), DECRYPT, unknown)
     assert not found.always
     ((term,),) = [way.terms for way in found.ways]
     assert term.where == 'policy of user ann, statement "S"'
@@ -52,7 +53,7 @@ def test_both_sides_may_have_conditions() -> None:
     """A delegating key policy through S3 only, and a user's policy over TLS only: both have to hold."""
     secure = {"Bool": {"aws:SecureTransport": "true"}}
     mine = case(statement("kms:Decrypt", KEY, Condition=secure), key={**DELEGATION, "Condition": VIA})
-    (way,) = prospect(mine, DECRYPT, unknown).ways
+    (way,) = conditional_answer(mine, DECRYPT, unknown).ways
     assert {term.conditions[0] for term in way.terms} == {
         f"StringEquals kms:ViaService {S3}",
         "Bool aws:SecureTransport true",
@@ -62,36 +63,40 @@ def test_both_sides_may_have_conditions() -> None:
 def test_a_condition_on_what_is_known_is_decided() -> None:
     """The caller's own ARN is no unknown: the statement holds, or there is no way."""
     mine = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN}})
-    assert prospect(case(mine), DECRYPT, unknown).always
+    assert conditional_answer(case(mine), DECRYPT, unknown).always
     others = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN + "a"}})
-    assert prospect(case(others), DECRYPT, unknown).never
+    assert conditional_answer(case(others), DECRYPT, unknown).never
     others["Condition"]["StringEquals"] |= VIA["StringEquals"]  # one that fails for certain, and an open one
-    assert prospect(case(others), DECRYPT, unknown).never
+    assert conditional_answer(case(others), DECRYPT, unknown).never
 
 
 def test_a_denial_that_may_hold_is_an_unless() -> None:
     """Allowed, unless the request comes from elsewhere; a denial that must hold leaves no way."""
-    found = prospect(case(statement("kms:*"), statement("kms:*", "*", "Deny", Condition=ELSEWHERE)), DECRYPT, unknown)
+    found = conditional_answer(
+        case(statement("kms:*"), statement("kms:*", "*", "Deny", Condition=ELSEWHERE)), DECRYPT, unknown
+    )
     assert not found.always
     assert [way.terms for way in found.ways] == [()]
     assert [term.conditions for term in found.unless] == [(f"StringNotEquals kms:ViaService {S3}",)]
-    assert prospect(case(statement("kms:*"), statement("kms:*", "*", "Deny")), DECRYPT, unknown).never
+    assert conditional_answer(case(statement("kms:*"), statement("kms:*", "*", "Deny")), DECRYPT, unknown).never
 
 
 def test_a_grants_constraint_is_an_if() -> None:
     """The encryption context decides, and nobody knows it yet."""
     bob = statement("kms:*", Principal={"AWS": ANN_ARN.replace("ann", "bob")})
-    (way,) = prospect(case(key=bob, grants=(grant(equals=(("a", "b"),)),)), DECRYPT, unknown).ways
+    (way,) = conditional_answer(case(key=bob, grants=(grant(equals=(("a", "b"),)),)), DECRYPT, unknown).ways
     assert way.terms[0].where == "grant g1"
     assert way.terms[0].conditions == ("constraint EncryptionContextEquals {a=b}",)
 
 
 def test_policies_of_another_server_are_an_if() -> None:
     """What is not known at all may allow, and is not said to."""
-    assumed = Sheet(
+    assumed = LabelledPolicy(
         "policies of account 9", PolicyKind.IDENTITY, case(statement("*")).identity[0].document, "it allows"
     )
-    (way,) = prospect(Case("key", "1", "user ann", case().resource, (assumed,)), DECRYPT, unknown).ways
+    (way,) = conditional_answer(
+        Case(KeyResource(KEY, "1", None), "user ann", case().resource_policy, (assumed,)), DECRYPT, unknown
+    ).ways
     assert (way.terms[0].where, way.terms[0].conditions) == ("policies of account 9", ("it allows",))
 
 
@@ -114,8 +119,8 @@ def test_no_circumstance_contradicts_a_prospect(
     """Who never could is refused in all circumstances, and who always could is allowed in all."""
     key = {**DELEGATION, "Condition": whole} if whole else DELEGATION
     mine = case(*own, key=key)
-    found = prospect(mine, Ask(ANN, "kms:Decrypt", KEY, {}), unknown)
-    allowed = mine.decide(Ask(ANN, "kms:Decrypt", KEY, {**via, **secure})).allowed
+    found = conditional_answer(mine, Question(ANN, "kms:Decrypt", KEY, {}), unknown)
+    allowed = mine.decide(Question(ANN, "kms:Decrypt", KEY, {**via, **secure})).allowed
     assert not (allowed and found.never)
     assert allowed or not found.always
 
@@ -127,13 +132,13 @@ def test_a_variable_that_is_not_known_is_an_if() -> None:
         return not key.startswith("aws:principaltag/")
 
     team = {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}
-    asked = Ask(ANN, "kms:Decrypt", KEY, {"aws:ResourceTag/team": "blue"})
+    asked = Question(ANN, "kms:Decrypt", KEY, {"aws:ResourceTag/team": "blue"})
     for one in (statement("kms:Decrypt", KEY, Condition=team), statement("kms:Decrypt", _OF_TEAM)):
-        found = prospect(case(one), asked, of_session)
+        found = conditional_answer(case(one), asked, of_session)
         assert (found.never, found.always) == (False, False), one
         ((term,),) = [way.terms for way in found.ways]
         assert "${aws:PrincipalTag/team}" in term.conditions[0]
-        denied = prospect(case(statement("kms:*"), one | {"Effect": "Deny"}), asked, of_session)
+        denied = conditional_answer(case(statement("kms:*"), one | {"Effect": "Deny"}), asked, of_session)
         assert (denied.never, denied.always, len(denied.unless)) == (False, False, 1)
 
 
@@ -143,11 +148,11 @@ _OF_TEAM = f"{KEY.rpartition('/')[0]}/${{aws:PrincipalTag/team}}"
 def test_not_principal_and_a_boundary() -> None:
     """A Deny that spares the principal by its name denies it all the same, if its condition holds."""
     spares = {**statement("kms:*", effect="Deny", Condition=VIA), "NotPrincipal": {"AWS": [ANN_ARN, ROOT_ARN]}}
-    keys = Sheet("key policy", PolicyKind.KEY, _document(DELEGATION, spares))
-    mine = replace(case(statement("kms:*")), resource=keys)
-    assert prospect(mine, DECRYPT, unknown).always
-    bounded = replace(mine, boundary=Sheet("boundary", PolicyKind.BOUNDARY, _document(statement("kms:*"))))
-    assert len(prospect(bounded, DECRYPT, unknown).unless) == 1
+    keys = LabelledPolicy("key policy", PolicyKind.KEY, _document(DELEGATION, spares))
+    mine = replace(case(statement("kms:*")), resource_policy=keys)
+    assert conditional_answer(mine, DECRYPT, unknown).always
+    bounded = replace(mine, boundary=LabelledPolicy("boundary", PolicyKind.BOUNDARY, _document(statement("kms:*"))))
+    assert len(conditional_answer(bounded, DECRYPT, unknown).unless) == 1
 
 
 def _document(*statements: dict[str, Any]) -> str:

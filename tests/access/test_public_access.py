@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from fuin.access.ask import Ask
 from fuin.access.decide import decide_bucket
 from fuin.access.kinds import PolicyKind
 from fuin.access.policy import parse_policy
@@ -18,6 +17,7 @@ from fuin.access.public_access import (
     is_restricted,
     of_setting,
 )
+from fuin.access.question import Question
 
 ACCOUNT = "210987654321"
 
@@ -122,7 +122,7 @@ def test_only_public_policies_are_restricted() -> None:
 def test_a_restricted_policy_is_for_the_own_account_and_services(principal: Principal, allowed: bool) -> None:
     """AWS: RestrictPublicBuckets leaves only service principals and authorized users of the bucket's account in."""
     document = policy({}, {"Principal": {"Service": "logging.s3.amazonaws.com"}})
-    ask = Ask(principal, "s3:GetObject", "arn:aws:s3:::b/k", {})
+    ask = Question(principal, "s3:GetObject", "arn:aws:s3:::b/k", {})
     compiled = parse_policy(document, PolicyKind.BUCKET)
     assert decide_bucket(ask, "123456789012", compiled, ()).allowed
     decision = decide_bucket(ask, "123456789012", compiled, (), restricted=True)

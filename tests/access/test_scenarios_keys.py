@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fuin.access.ask import Ask
 from fuin.access.decide import Limits, decide_key, decide_retirement
 from fuin.access.grants import Grant
 from fuin.access.policy import Policy
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.question import Question
 from tests.access.builders import (
     ACCOUNT,
     ANN,
@@ -207,5 +207,5 @@ def test_use_through_services(
     story: str, who: Principal, policy: Policy, via: str | None, own: tuple[Policy, ...], allowed: bool
 ) -> None:
     """AWS: "Using kms:ViaService"; forward access sessions keep the caller, and a service for itself is a service."""
-    asked = Ask(who, "kms:Decrypt", KEY, {} if via is None else {"kms:ViaService": via})
+    asked = Question(who, "kms:Decrypt", KEY, {} if via is None else {"kms:ViaService": via})
     assert decide_key(asked, ACCOUNT, policy, own).allowed is allowed, story

@@ -7,8 +7,8 @@ import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
-from fuin.access import sigv4
 from fuin.errors import AuthenticationFailed, AuthReason
+from fuin.signing import sigv4
 from tests.access.signing import CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
 
 EMPTY = hashlib.sha256(b"").hexdigest()

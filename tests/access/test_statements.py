@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.decide import decide_key
-from fuin.access.grantees import Standing
 from fuin.access.policy import Policy, PolicyKind
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.principal_element import Match
+from fuin.access.question import Question
 from fuin.access.statement import Statement
 from tests.access.builders import (
     ACCOUNT,
@@ -102,24 +102,24 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
 @pytest.mark.parametrize(
     ("element", "principal", "standing"),
     [
-        ("*", ANONYMOUS, Standing.DIRECT),
-        ({"AWS": "*"}, ANN, Standing.DIRECT),
-        ({"AWS": ACCOUNT}, ANN, Standing.ACCOUNT),
-        ({"AWS": ACCOUNT}, SESSION, Standing.ACCOUNT),
-        ({"AWS": ROOT_ARN}, ROOT, Standing.ACCOUNT),
-        ({"AWS": ANN_ARN}, ANN, Standing.DIRECT),
-        ({"AWS": ANN_ARN}, EVE, Standing.NONE),
-        ({"AWS": [ROOT_ARN, ANN_ARN]}, ANN, Standing.DIRECT),
-        ({"AWS": ROLE_ARN}, SESSION, Standing.IDENTITY),
-        ({"AWS": SESSION_ARN}, SESSION, Standing.DIRECT),
-        ({"AWS": [ROLE_ARN, SESSION_ARN]}, SESSION, Standing.DIRECT),
-        ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/reader"}, SESSION, Standing.NONE),  # another path
-        ({"Service": "s3.amazonaws.com"}, SERVICE, Standing.DIRECT),
-        ({"Service": "ec2.amazonaws.com"}, SERVICE, Standing.NONE),
-        ({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}, ANN, Standing.NONE),
+        ("*", ANONYMOUS, Match.DIRECT),
+        ({"AWS": "*"}, ANN, Match.DIRECT),
+        ({"AWS": ACCOUNT}, ANN, Match.ACCOUNT),
+        ({"AWS": ACCOUNT}, SESSION, Match.ACCOUNT),
+        ({"AWS": ROOT_ARN}, ROOT, Match.ACCOUNT),
+        ({"AWS": ANN_ARN}, ANN, Match.DIRECT),
+        ({"AWS": ANN_ARN}, EVE, Match.NONE),
+        ({"AWS": [ROOT_ARN, ANN_ARN]}, ANN, Match.DIRECT),
+        ({"AWS": ROLE_ARN}, SESSION, Match.IDENTITY),
+        ({"AWS": SESSION_ARN}, SESSION, Match.DIRECT),
+        ({"AWS": [ROLE_ARN, SESSION_ARN]}, SESSION, Match.DIRECT),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/reader"}, SESSION, Match.NONE),  # another path
+        ({"Service": "s3.amazonaws.com"}, SERVICE, Match.DIRECT),
+        ({"Service": "ec2.amazonaws.com"}, SERVICE, Match.NONE),
+        ({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}, ANN, Match.NONE),
     ],
 )
-def test_principal(element: Any, principal: Principal, standing: Standing) -> None:
+def test_principal(element: Any, principal: Principal, standing: Match) -> None:
     """Each form of a principal, and how it names callers."""
     assert naming(Principal=element).names(principal) is standing
 
@@ -141,8 +141,8 @@ def test_principal(element: Any, principal: Principal, standing: Standing) -> No
 def test_notprincipal(element: Any, spared: list[Principal], denied: list[Principal]) -> None:
     """A Deny with NotPrincipal spares those whose account, role and session all stand in its list."""
     without = naming(NotPrincipal=element)
-    assert [without.names(one) for one in spared] == [Standing.NONE] * len(spared)
-    assert [without.names(one) for one in denied] == [Standing.DIRECT] * len(denied)
+    assert [without.names(one) for one in spared] == [Match.NONE] * len(spared)
+    assert [without.names(one) for one in denied] == [Match.DIRECT] * len(denied)
 
 
 def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
@@ -151,13 +151,13 @@ def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
         PolicyKind.TRUST,
         {"Effect": "Allow", "Principal": {"Federated": GOOGLE}, "Action": "sts:AssumeRoleWithWebIdentity"},
     ).statements[0]
-    assert trust.names(ANN) is trust.names(ANONYMOUS) is Standing.NONE
+    assert trust.names(ANN) is trust.names(ANONYMOUS) is Match.NONE
     assert trust.reason.text.endswith(f"to {GOOGLE}")
     canonical = bucket_policy(
         statement("s3:*", "arn:aws:s3:::b", Principal={"CanonicalUser": ["ab" * 32, ACCOUNT]})
     ).statements[0]
-    assert canonical.names(ANN) is Standing.ACCOUNT
-    assert canonical.names(EVE) is Standing.NONE
+    assert canonical.names(ANN) is Match.ACCOUNT
+    assert canonical.names(EVE) is Match.NONE
 
 
 def test_reasons_say_what_is_left_out() -> None:
@@ -214,11 +214,11 @@ def test_many_statements_decide_as_each_for_itself(
     """A policy of many statements, which are found by principal and value, decides as if all were looked at."""
     many = key_policy(*items)
     for principal in callers:
-        asked = Ask(principal, "kms:Decrypt", KEY, context)
+        asked = Question(principal, "kms:Decrypt", KEY, context)
         found = {one.index: standing for one, standing in many.naming(asked)}
         for one in many.statements:
             applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
-            assert found.get(one.index, Standing.NONE) == one.names(principal) or not applies
+            assert found.get(one.index, Match.NONE) == one.names(principal) or not applies
         if principal is not SERVICE:  # it has no policies of its own
             assert decide_key(asked, ACCOUNT, many, identity(statement("kms:*"))).allowed is _naively(many, asked)
 
@@ -242,7 +242,7 @@ def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> No
         ]
 
 
-def _naively(many: Policy, asked: Ask) -> bool:
+def _naively(many: Policy, asked: Question) -> bool:
     """Decide about a caller whose own policy allows everything that it is asked for."""
     applying = [one for one in many.statements if one.names(asked.principal) and one.meets_conditions(asked)]
     return bool(applying) and all(one.effect == "Allow" for one in applying)

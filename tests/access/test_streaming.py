@@ -10,9 +10,9 @@ from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.sigv4 import Credential, Signed
-from fuin.access.streaming import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkedBody, open_body
 from fuin.errors import AuthenticationFailed, FormatError
+from fuin.signing.sigv4 import Credential, Signed
+from fuin.signing.streaming import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkedBody, open_body
 from tests.access.signing import ACCESS_KEY_ID, day_key
 
 CREDENTIAL = Credential(ACCESS_KEY_ID, "20130524", "us-east-1", "s3")

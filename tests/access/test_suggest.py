@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
-from fuin.access.case import Case, Sheet
 from fuin.access.kinds import PolicyKind
-from fuin.access.suggest import Need, suggest
+from fuin.access.question import Question
+from fuin.access.resources.own import OwnResource
+from fuin.advice.case import Case, LabelledPolicy
+from fuin.advice.suggest import Need, suggest
 from tests.access.builders import ACCOUNT, ANN, KEY
 
 VIA = "s3.us-east-1.amazonaws.com"
@@ -17,11 +18,11 @@ VIA = "s3.us-east-1.amazonaws.com"
 
 def allowed(policy: dict[str, object], need: Need) -> bool:
     """Tell whether a policy allows a need in the caller's own account."""
-    sheet = Sheet("policy", PolicyKind.MANAGED, json.dumps(policy))
+    sheet = LabelledPolicy("policy", PolicyKind.MANAGED, json.dumps(policy))
     context = {"kms:ViaService": need.via} if need.via else {}
     return (
-        Case("identity", ACCOUNT, "user ann", None, (sheet,))
-        .decide(Ask(ANN, need.action, need.resource, context))
+        Case(OwnResource(need.resource, ACCOUNT), "user ann", None, (sheet,))
+        .decide(Question(ANN, need.action, need.resource, context))
         .allowed
     )
 

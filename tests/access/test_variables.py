@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.access.ask import Ask
 from fuin.access.conditions import parse_conditions
 from fuin.access.policy import PolicyKind, parse_policy
+from fuin.access.question import Question
 from fuin.access.statement import Statement
 from fuin.access.wildcard import compile_pattern
 from tests.access.builders import ANN, policy, statement
@@ -21,9 +21,9 @@ def own(resource: Any = "*", effect: str = "Allow", **more: Any) -> Statement:
     return policy(PolicyKind.IDENTITY, statement("s3:*", resource, effect, **more)).statements[0]
 
 
-def request(resource: str = B, **context: str | tuple[str, ...]) -> Ask:
+def request(resource: str = B, **context: str | tuple[str, ...]) -> Question:
     """Return a question of Ann's; the names of condition keys have a double underscore for their colon."""
-    return Ask(ANN, "s3:GetObject", resource, {key.replace("__", ":"): value for key, value in context.items()})
+    return Question(ANN, "s3:GetObject", resource, {key.replace("__", ":"): value for key, value in context.items()})
 
 
 @pytest.mark.parametrize(

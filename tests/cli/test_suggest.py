@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.access.suggest import Need
+from fuin.advice.suggest import Need
 from fuin.audit.reader import Entry
 from fuin.cli.suggest import _needs, parse_since
 from fuin.errors import FuinError

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from fuin.access.ask import Ask
 from fuin.access.principal import Principal
+from fuin.access.question import Question
 from tests.access.builders import ACCOUNT
 from tests.differential.worlds import World
 
@@ -24,7 +24,7 @@ _VARIABLE = re.compile(r"\$\{([a-zA-Z][^,}']*)\}")  # without a default
 
 def adapted(world: World) -> World:
     """Return the world in the form that the other evaluator takes rightly."""
-    known = set(Ask(world.principal, world.action, world.resource, world.context).facts())
+    known = set(Question(world.principal, world.action, world.resource, world.context).facts())
     return _each(world, lambda one: _in_networks(_without_lost_variables(_spelled_out(one, world), known)))
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
-from fuin.access.ask import Ask
 from fuin.access.decide import Decision, Limits, decide_bucket, decide_identity, decide_key, decide_role
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 from fuin.access.principal import ANONYMOUS, Principal
+from fuin.access.question import Question
 from tests.access.builders import (
     ACCOUNT,
     ANN,
@@ -136,7 +136,7 @@ class World:
 
     def decided(self) -> Decision:
         """Return Fuin's decision."""
-        asked = Ask(self.principal, self.action, self.resource, self.context)
+        asked = Question(self.principal, self.action, self.resource, self.context)
         own = tuple(_compiled(each, PolicyKind.IDENTITY) for each in self.own)
         session = () if self.session is None else (_compiled(self.session, PolicyKind.SESSION),)
         limits = Limits(None if self.boundary is None else _compiled(self.boundary, PolicyKind.BOUNDARY), session)
@@ -152,7 +152,7 @@ class World:
 
     def simulation(self) -> str:
         """Return the same as a line for the other evaluator; the facts of the principal are given to it."""
-        asked = Ask(self.principal, self.action, self.resource, self.context)
+        asked = Question(self.principal, self.action, self.resource, self.context)
         anonymous = self.principal is ANONYMOUS
         own = (_EVERYTHING,) if self.principal.kind == "root" else self.own  # the other knows nothing of roots
         simulation: dict[str, Any] = {
@@ -184,7 +184,7 @@ def _compiled(document: dict[str, Any], kind: PolicyKind) -> Policy:
     return parse_policy(json.dumps(document), kind)
 
 
-def _told(asked: Ask) -> dict[str, str | list[str]]:
+def _told(asked: Question) -> dict[str, str | list[str]]:
     """Return the facts as the other evaluator takes them; it finds none of the principal by itself."""
     several = {key.lower() for key, (_, many) in KEYS.items() if many}
     facts = dict(asked.facts())

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from fuin.access.missing_capabilities import MISSING, Capability
+from fuin.access.vocabulary.missing_capabilities import MISSING, Capability
 from tests.house.source import Module, modules
 
 TABLE = "access.missing_capabilities"

@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy import Connection
 
+from fuin.advice import targets
+from fuin.advice.retrace import Retraced, retrace
+from fuin.advice.who_can import who_can
 from fuin.audit.reader import Entry
 from fuin.cli.reading import reading
-from fuin.identity import targets
-from fuin.identity.retrace import Retraced, retrace
-from fuin.identity.who_can import who_can
 from fuin.store.store import Store
 from tests.identity.assuming import Role, Session, allow, assume, new_role, trust, user_arn
 from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place, error_of

@@ -10,7 +10,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from fuin.access import streaming
+from fuin.signing import streaming
 from tests.identity.assuming import Session, allow, assume, flipped, new_role, refused, trust, user_arn
 from tests.s3 import chunks
 from tests.support.place import ANYTHING, Place

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from fuin.access.circumstances import address
+from fuin.access.request_keys import address
 from fuin.gate.http import Request
 from tests.support.place import ACCOUNT, REGION, Place, error_of
 from tests.support.server import User

@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import pytest
 
-from fuin.access.condition_keys import TABLE as KEYS
-from fuin.access.condition_keys import find, of_action
+from fuin.access.vocabulary.condition_keys import TABLE as KEYS
+from fuin.access.vocabulary.condition_keys import find, of_action
 from fuin.gate.http import Receive, Request, Scope
 from fuin.s3.operation import BUCKET, OBJECT, Operation
 from fuin.s3.operations import OPERATIONS

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from awscrt import checksums as crt
 
-from fuin.access import streaming
+from fuin.signing import streaming
 from tests.s3 import chunks
 from tests.support.place import Place, Reply
 

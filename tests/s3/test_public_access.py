@@ -7,10 +7,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.access import public_access
-from fuin.access.ask import Ask
-from fuin.access.explain import Evaluation, explain
 from fuin.access.principal import account_root
-from fuin.identity import in_force
+from fuin.access.question import Question
+from fuin.access.resources.bucket import BucketResource
+from fuin.advice import holders
+from fuin.advice.explain import Evaluation, explain
 from fuin.store.s3 import buckets
 from tests.support.place import Place, error_of
 from tests.support.policies import allow
@@ -135,12 +136,14 @@ def test_a_block_that_comes_while_a_policy_is_stored_holds(
 def test_who_can_and_explain_know_of_the_block(place: Place, bucket: str) -> None:
     """What is told of principals beforehand, and of a refusal afterwards, is what requests meet."""
     place.put_policy(bucket, json.loads(_policy(bucket, "*"))["Statement"][0])
-    asked = Ask(account_root(OTHER), "s3:GetObject", f"arn:aws:s3:::{bucket}/k", {})
+    asked = Question(account_root(OTHER), "s3:GetObject", f"arn:aws:s3:::{bucket}/k", {})
 
     async def told() -> Evaluation:
         found = place.services.store.read_sync(buckets.find_bucket, bucket)
         assert found is not None
-        return explain(in_force.root(OTHER).of_bucket(found), asked)
+        return explain(
+            holders.root(OTHER).case(BucketResource(asked.resource, found.account, found.policy, found)), asked
+        )
 
     assert place.run(told()).decision.allowed
     _block(place, bucket, RestrictPublicBuckets=True)

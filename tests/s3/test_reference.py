@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fuin.access import s3_encryption
-from fuin.access.actions import S3
-from fuin.access.missing_capabilities import BY_OPERATION, MISSING
+from fuin.access.vocabulary.actions import S3
+from fuin.access.vocabulary.missing_capabilities import BY_OPERATION, MISSING
 from fuin.s3 import reference
 from fuin.s3.operations import OPERATIONS
 

@@ -6,7 +6,7 @@ import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.access.missing_capabilities import BY_OPERATION
+from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3.operation import OBJECT
 from fuin.s3.operations import OPERATIONS
 from fuin.s3.subresource_table import TABLE, Subresource

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fuin.access.compiled import Policies
 from fuin.access.policy import PolicyKind
+from fuin.access.policy_cache import Policies
 from fuin.gate import authentication, sessions
 
 

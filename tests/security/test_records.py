@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 
+from fuin.advice.retrace import CannotRetrace, Retraced, retrace
 from fuin.audit import reader
 from fuin.cli.request_story import request_steps
 from fuin.errors import FormatError, KeyholderFailed, KeyholderUnavailable
@@ -16,7 +17,6 @@ from fuin.formats import context, notes
 from fuin.gate import drafts, record
 from fuin.gate.call import Call
 from fuin.identity import app as identity
-from fuin.identity.retrace import CannotRetrace, Retraced, retrace
 from fuin.kms import parameters
 from fuin.s3 import app as s3
 from fuin.s3 import completion

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from fuin.access.ask import Ask
+from fuin.access.question import Question
 from fuin.gate import permit
 
 
 @contextmanager
-def recorded_questions(look: Callable[[Ask], object] = id) -> Iterator[list[Ask]]:
+def recorded_questions(look: Callable[[Question], object] = id) -> Iterator[list[Question]]:
     """Give the list of all questions that are asked meanwhile; `look` is called with each, while its request is there.
 
     It replaces the function that makes them: a hook of its own would cost each request something.
     """
-    asked: list[Ask] = []
-    ask = permit._ask
+    asked: list[Question] = []
+    ask = permit.new_question
 
-    def record(*given: Any) -> Ask:
+    def record(*given: Any) -> Question:
         asked.append(ask(*given))
         look(asked[-1])
         return asked[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(permit, "_ask", record)
+        patch.setattr(permit, "new_question", record)
         yield asked

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from fuin.access import actions
-from fuin.access.condition_keys import find
 from fuin.access.conditions import parse_conditions
 from fuin.access.document import load
-from fuin.access.grantees import parse_grantees
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.policy import Policy, PolicyTooLong, check_policy
+from fuin.access.principal_element import parse_grantees
+from fuin.access.shorten import listed, short
 from fuin.access.statement import statement_name
+from fuin.access.vocabulary import actions
+from fuin.access.vocabulary.condition_keys import find
 from fuin.access.wildcard import compile_pattern, is_pattern
-from fuin.access.words import listed, short
-from fuin.errors import MalformedPolicy
+from fuin.errors import DuplicateElement, MalformedPolicy
 
 _VERSIONS = ("2008-10-17", "2012-10-17")
 _ELEMENTS = {
@@ -27,7 +27,6 @@ _ELEMENTS = {
 }  # fmt: skip
 _SYNTAX = "Invalid policy syntax."
 _INVALID_KEY = "Policy has an invalid condition key"
-_TWICE = "duplicate element: "  # how document.py begins to say so
 
 
 class Refused(MalformedPolicy):
@@ -65,11 +64,11 @@ def _members(document: str) -> dict[str, object]:
         raise Refused("Policies must be valid JSON and the first byte must be '{'")
     try:
         return load(document)
+    except DuplicateElement as error:
+        refusal = Refused(f"Statement/policy already has instance of {error.element}")
     except MalformedPolicy as error:
-        wrong = str(error)
-    if wrong.startswith(_TWICE):
-        raise Refused(f"Statement/policy already has instance of {wrong.removeprefix(_TWICE)}")
-    raise Refused("This policy contains invalid Json", wrong)
+        refusal = Refused("This policy contains invalid Json", str(error))
+    raise refusal
 
 
 def _statements(members: dict[str, object]) -> list[object]:
@@ -129,7 +128,7 @@ class _Checked:
             try:
                 parse_grantees(self._item[element], self._where, "bucket policy")
             except MalformedPolicy as error:
-                raise Refused("Invalid principal in policy", str(error).partition(". ")[2]) from None
+                raise Refused("Invalid principal in policy", error.detail) from None
             return
         raise Refused("Missing required field Principal", self._where)
 

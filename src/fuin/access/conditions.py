@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fuin.access.operators import OPERATORS, Operator
+from fuin.access.shorten import short
 from fuin.access.variables import Ambiguous, Template, parse_template
 from fuin.access.wildcard import Matcher
-from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _sorted(
 
 def _key(written: str, where: str) -> str:
     if ":" not in written:  # AWS's text
-        raise MalformedPolicy(f"Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc. {where}")
+        raise MalformedPolicy(where, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
     return written.lower()
 
 

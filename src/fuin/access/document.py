@@ -3,8 +3,8 @@
 import json
 from decimal import Decimal
 
-from fuin.access.words import short
-from fuin.errors import MalformedPolicy
+from fuin.access.shorten import short
+from fuin.errors import DuplicateElement, MalformedPolicy, NotJson
 
 LONGEST = 131_072  # characters: policyDocumentType of the IAM service model, PolicyType of KMS
 
@@ -22,7 +22,7 @@ def load(document: str) -> dict[str, object]:
     except UnicodeEncodeError:
         raise MalformedPolicy("the policy holds text that is not Unicode") from None
     except (ValueError, ArithmeticError) as error:
-        raise MalformedPolicy(f"the policy is not valid JSON: {short(str(error))}") from None
+        raise NotJson(f"the policy is not valid JSON: {short(str(error))}") from None
     if not isinstance(value, dict):
         raise MalformedPolicy("the policy must be a JSON object")
     return value
@@ -32,7 +32,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members: dict[str, object] = {}
     for name, value in pairs:
         if name in members:
-            raise MalformedPolicy(f"duplicate element: {short(name)}")
+            raise DuplicateElement(short(name))
         members[name] = value
     return members
 

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fuin.access.variables import Variable
 
 if TYPE_CHECKING:
-    from fuin.access.ask import Ask
     from fuin.access.decide import Decision
     from fuin.access.policy import Policy
+    from fuin.access.question import Question
     from fuin.access.statement import Statement
 
 DIGEST_LENGTH = 32  # hex digits of the SHA-256: enough that nobody makes two policies with the same
 
 
-class Evidence(NamedTuple):
+class PolicyEvidence(NamedTuple):
     """What is noted of one policy: the start of its text's SHA-256, and the condition keys it names, in lower case."""
 
     digest: str
     keys: frozenset[str]
 
 
-def of(statements: Sequence[Statement], document: str) -> Evidence:
+def of(statements: Sequence[Statement], document: str) -> PolicyEvidence:
     """Return what is noted of a policy; made once, when it is compiled."""
-    return Evidence(digest(document), frozenset(_keys(statements)))
+    return PolicyEvidence(digest(document), frozenset(_keys(statements)))
 
 
 def digest(document: str) -> str:
@@ -50,26 +50,26 @@ def _keys(statements: Sequence[Statement]) -> Iterator[str]:
             yield from (piece.key for piece in template.pieces if isinstance(piece, Variable))
 
 
-def noted(ask: Ask, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
+def noted(question: Question, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
     """Return a decision's part of the audit record; `rule` names the function that decided.
 
     The request's values are in it where they were looked at, and for every refusal.
     """
     record: dict[str, Any] = {
-        "action": ask.action, "resource": ask.resource, "allowed": decision.allowed,
+        "action": question.action, "resource": question.resource, "allowed": decision.allowed,
         "because": [cause.reason.text for cause in decision.causes],
         "rule": rule, "policies": [policy.evidence.digest for policy in consulted],
     }  # fmt: skip
-    if ask.circumstances_mattered or not decision.allowed:
+    if question.used_conditions or not decision.allowed:
         named = frozenset[str]().union(*(policy.evidence.keys for policy in consulted))
         if named:
-            facts = ask.facts()
+            facts = question.facts()
             record["keys"] = {key: values for key in sorted(named) if (values := facts.get(key))}
-    if ask.principal.session_policies:  # no table holds them, and they are long: their texts are kept of refusals
+    if question.principal.session_policies:  # no table holds them, and they are long: their texts are kept of refusals
         if decision.allowed:
-            record["sessionDigests"] = _digests(ask.principal.session_policies)
+            record["sessionDigests"] = _digests(question.principal.session_policies)
         else:
-            record["sessionPolicies"] = ask.principal.session_policies
+            record["sessionPolicies"] = question.principal.session_policies
     return record
 
 

@@ -9,24 +9,31 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
-from fuin.access.grantees import Standing
-from fuin.access.reasons import Reason
-from fuin.access.words import listed
+from fuin.access.causes import Reason
+from fuin.access.principal_element import Match
+from fuin.access.shorten import listed
 
 if TYPE_CHECKING:
-    from fuin.access.ask import Ask
     from fuin.access.facts import Facts
     from fuin.access.principal import Principal
+    from fuin.access.question import Question
 
 Pairs = tuple[tuple[str, str], ...]
 
 CREATE, RETIRE, DESCRIBE = "CreateGrant", "RetireGrant", "DescribeKey"
 _WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the context do not touch these
-_CONTEXT = "kms:encryptioncontext:"  # as `Ask.facts` folds it
+_CONTEXT = "kms:encryptioncontext:"  # as `Question.facts` folds it
 _NEAR_MISSES_AT_MOST = 4
+
+
+class UnmetConstraint(NamedTuple):
+    """A constraint of a grant that a request does not meet: what it is, and the sentence about it."""
+
+    constraint: str  # empty for the rule that a grant may only create narrower ones
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +64,52 @@ class Grant:
         """Return what reasons call it."""
         return f'grant {self.grant_id} "{self.name}"' if self.name else f"grant {self.grant_id}"
 
-    def standing(self, principal: Principal) -> Standing:
+    def standing(self, principal: Principal) -> Match:
         """Return how the grant names `principal` as its grantee."""
         return standing(self.grantee, self.grantee_service, principal)
 
-    def covers(self, ask: Ask) -> bool:
+    def covers(self, question: Question) -> bool:
         """Tell whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
 
         Retiring a grant is never covered here: that is decided for the very grant that is to end.
         """
-        operation = ask.action.removeprefix("kms:")
-        return operation in self.operations and operation != RETIRE and next(unmet(self, ask), None) is None
+        operation = question.action.removeprefix("kms:")
+        return operation in self.operations and operation != RETIRE and next(unmet(self, question), None) is None
 
     def reason(self, action: str) -> Reason:
         """Return the reason for what it allows."""
         return Reason(f"{self.label} allows {action}", self.label, "", "Allow")
 
 
-def standing(arn: str | None, service: str | None, principal: Principal) -> Standing:
+def standing(arn: str | None, service: str | None, principal: Principal) -> Match:
     """Return how a grant's principal, an ARN or a service, names `principal`; an account leaves it to its policies."""
     if principal.kind == "service":
-        return Standing.DIRECT if service == principal.arn else Standing.NONE
+        return Match.DIRECT if service == principal.arn else Match.NONE
     if arn is None or principal.kind == "anonymous":
-        return Standing.NONE
+        return Match.NONE
     if arn == principal.arn:
-        return Standing.DIRECT
+        return Match.DIRECT
     if arn == principal.identity_arn:
-        return Standing.IDENTITY
-    return Standing.ACCOUNT if arn == ids.root_arn(principal.account) else Standing.NONE
+        return Match.IDENTITY
+    return Match.ACCOUNT if arn == ids.root_arn(principal.account) else Match.NONE
 
 
-def unmet(grant: Grant, ask: Ask) -> Iterator[str]:
-    """Yield the constraints of a grant that a request does not meet, in words."""
-    operation = ask.action.removeprefix("kms:")
-    if operation == CREATE and (ask.proposed is None or not narrower(ask.proposed, grant)):
-        yield "it lets no grant be created that allows more than itself"
+def unmet(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
+    """Yield the constraints of a grant that a request does not meet."""
+    operation = question.action.removeprefix("kms:")
+    if operation == CREATE and (question.proposed is None or not narrower(question.proposed, grant)):
+        yield UnmetConstraint("", "it lets no grant be created that allows more than itself")
     if operation not in _WITHOUT_CONTEXT:
-        if grant.equals is not None and not _equals(grant.equals, ask.facts()):
-            yield f"its constraint EncryptionContextEquals {_shown(grant.equals)} is not met"
-        if grant.subset is not None and not _includes(ask.facts(), grant.subset):
-            yield f"its constraint EncryptionContextSubset {_shown(grant.subset)} is not met"
-    if grant.source_arn is not None and ask.facts().get("aws:sourcearn") != (grant.source_arn,):
-        yield f"its constraint SourceArn {grant.source_arn} is not met"
+        if grant.equals is not None and not _equals(grant.equals, question.facts()):
+            yield _unmet(f"constraint EncryptionContextEquals {_shown(grant.equals)}")
+        if grant.subset is not None and not _includes(question.facts(), grant.subset):
+            yield _unmet(f"constraint EncryptionContextSubset {_shown(grant.subset)}")
+    if grant.source_arn is not None and question.facts().get("aws:sourcearn") != (grant.source_arn,):
+        yield _unmet(f"constraint SourceArn {grant.source_arn}")
+
+
+def _unmet(constraint: str) -> UnmetConstraint:
+    return UnmetConstraint(constraint, f"its {constraint} is not met")
 
 
 def _shown(pairs: Pairs) -> str:
@@ -111,7 +122,7 @@ def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
 
 
 def _equals(pairs: Pairs, facts: Facts) -> bool:
-    return facts.beginning(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
+    return facts.keys_of(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
 
 
 def narrower(child: Grant, parent: Grant) -> bool:
@@ -135,7 +146,7 @@ def _folded(pairs: Pairs) -> set[tuple[str, str]]:
     return {(name.lower(), value) for name, value in pairs}
 
 
-def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Standing, Reason]]:
+def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason]]:
     """Yield how the grant itself lets `principal` retire it, each with the reason."""
     ways = [
         ("names it as its retiring principal", grant.retiring, grant.retiring_service),
@@ -145,22 +156,22 @@ def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Standing, Rea
         ways.append(("allows kms:RetireGrant to it", grant.grantee, grant.grantee_service))
     for way, arn, service in ways:
         found = standing(arn, service, principal)
-        if found is not Standing.NONE:
+        if found is not Match.NONE:
             yield found, Reason(f"{grant.label} {way}", grant.label, "", "Allow")
 
 
-def near_misses(ask: Ask, grants: Sequence[Grant]) -> tuple[Reason, ...]:
+def near_misses(question: Question, grants: Sequence[Grant]) -> tuple[Reason, ...]:
     """Return which of the caller's grants came near: first those on the operation, then those on others."""
-    mine = [grant for grant in grants if grant.standing(ask.principal) is not Standing.NONE]
-    operation = ask.action.removeprefix("kms:")
+    mine = [grant for grant in grants if grant.standing(question.principal) is not Match.NONE]
+    operation = question.action.removeprefix("kms:")
     mine.sort(key=lambda grant: operation not in grant.operations)
-    return tuple(_near(ask, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
+    return tuple(_near(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
 
 
-def _near(ask: Ask, grant: Grant, operation: str) -> Reason:
+def _near(question: Question, grant: Grant, operation: str) -> Reason:
     if operation not in grant.operations:
         text = f"{grant.label} allows {listed(grant.operations)}, but this needs {operation}"
     else:
-        causes = list(itertools.islice(unmet(grant, ask), _NEAR_MISSES_AT_MOST))
-        text = f"{grant.label} is on {ask.action}, but {'; '.join(causes) or 'only for the account'}"
+        causes = [one.sentence for one in itertools.islice(unmet(grant, question), _NEAR_MISSES_AT_MOST)]
+        text = f"{grant.label} is on {question.action}, but {'; '.join(causes) or 'only for the account'}"
     return Reason(text, grant.label, "", "")

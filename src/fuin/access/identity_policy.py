@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from fuin.access.document import load
 from fuin.access.kinds import PolicyKind
 from fuin.access.operators import OPERATORS
+from fuin.access.shorten import short
 from fuin.access.statement import ELEMENTS, statement_name
-from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def check(document: str, kind: PolicyKind) -> None:
     if statements is None:  # what is wrong with it, the parser says
         return
     if kind is PolicyKind.MANAGED and members.get("Version") != _NEWEST:
-        raise MalformedPolicy(f"Policy document must be version {_NEWEST} or greater.")
+        raise MalformedPolicy(sentence=f"Policy document must be version {_NEWEST} or greater.")
     for where, statement in statements:
         _check_legacy(where, statement)
     wrong = _wrong_resource(statements)
@@ -54,7 +54,7 @@ def check(document: str, kind: PolicyKind) -> None:
     for where, statement in statements:
         _check_actions(where, statement)
     if wrong is not None:
-        raise MalformedPolicy(wrong)
+        raise MalformedPolicy(sentence=wrong)
     for where, statement in statements:
         _check_keys(where, statement)
 
@@ -135,7 +135,7 @@ def _is_date(text: str) -> bool:
 
 
 def _refuse_legacy(where: str, why: str) -> NoReturn:
-    raise MalformedPolicy(f"{_LEGACY}. {where}: {why}")
+    raise MalformedPolicy(f"{where}: {why}", f"{_LEGACY}.")
 
 
 def _wrong_resource(statements: list[tuple[str, Element]]) -> str | None:
@@ -184,14 +184,14 @@ def _wrong_of_iam(resource: str, region: str, name: str) -> str | None:
 def _check_sids(statements: list[tuple[str, Element]]) -> None:
     sids = [statement["Sid"] for _, statement in statements if statement.get("Sid")]
     if len(sids) != len(set(sids)):
-        raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
+        raise MalformedPolicy(sentence="Statement IDs (SID) in a single policy must be unique.")
 
 
 def _check_actions(where: str, statement: Element) -> None:
     element = "NotAction" if "NotAction" in statement else "Action"
     if not _texts(statement, element):
         what = "empty" if element in statement else "missing"
-        raise MalformedPolicy(f"Policy statement must contain actions. {where}: {element} is {what}")
+        raise MalformedPolicy(f"{where}: {element} is {what}", "Policy statement must contain actions.")
 
 
 def _check_keys(where: str, statement: Element) -> None:

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 from fuin.access import evidence, identity_policy
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
+from fuin.access.shorten import short
 from fuin.access.statement import Statement, parse_statement, statement_name
-from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fuin.access.ask import Ask
-    from fuin.access.evidence import Evidence
-    from fuin.access.grantees import Standing
+    from fuin.access.evidence import PolicyEvidence
     from fuin.access.principal import Principal
+    from fuin.access.principal_element import Match
+    from fuin.access.question import Question
 
-    Naming = tuple[Statement, Standing]
+    Naming = tuple[Statement, Match]
 
 __all__ = [
     "SIZE_LIMITS", "Policy", "PolicyKind", "PolicyTooLong", "Statement", "check_policy", "check_size", "parse_policy",
@@ -65,7 +65,7 @@ class Policy:
     name: str  # for reasons
     statements: tuple[Statement, ...]
     names_principals: bool  # not so policies of identities
-    evidence: Evidence  # what records note of it
+    evidence: PolicyEvidence  # what records note of it
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, tuple[Naming, ...] | _Scope] = field(default_factory=dict, repr=False, compare=False)
 
@@ -80,18 +80,18 @@ class Policy:
             self._by_action[action] = found
         return found
 
-    def naming(self, ask: Ask) -> Sequence[Naming]:
+    def naming(self, question: Question) -> Sequence[Naming]:
         """Return the statements on a question's action that name its principal, each with how it does.
 
         All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
         """
-        action = ask.action
+        action = question.action
         statements = self._by_action.get(action)
         if statements is None:
             statements = self.on_action(action)
         key: object = action
         if self.names_principals:
-            principal = ask.principal
+            principal = question.principal
             if len(statements) == 1:
                 standing = statements[0].names(principal)
                 return ((statements[0], standing),) if standing else ()
@@ -99,8 +99,8 @@ class Policy:
         scope = self._scopes.get(key)
         if scope is None:
             self._make_room()
-            scope = self._scopes[key] = _scope(statements, ask.principal)
-        return scope if isinstance(scope, tuple) else _found(scope, ask)
+            scope = self._scopes[key] = _scope(statements, question.principal)
+        return scope if isinstance(scope, tuple) else _found(scope, question)
 
     def _make_room(self) -> None:
         known = len(self._scopes)
@@ -134,8 +134,8 @@ def _is_indexed(scope: _Scope, pair: Naming) -> bool:
     return False
 
 
-def _found(scope: _Scope, ask: Ask) -> Sequence[Naming]:
-    facts = ask.facts()
+def _found(scope: _Scope, question: Question) -> Sequence[Naming]:
+    facts = question.facts()
     found = list(scope.others)
     for key, values in scope.by_value.items():
         for value in facts.get(key) or ():
@@ -164,12 +164,13 @@ def check_policy(document: str, kind: PolicyKind) -> Policy:
     for statement in policy.statements:
         if RULES[kind].plain_sids and not _PLAIN_SID.fullmatch(statement.sid):
             raise MalformedPolicy(
+                f"Statement {statement.index}: {short(statement.sid)}",
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
-                f"[0-9A-Za-z]*. Statement {statement.index}: {short(statement.sid)}"
+                "[0-9A-Za-z]*.",
             )
         for action in statement.action_names:
             if kind is PolicyKind.BUCKET and action != "*" and not action.lower().startswith("s3:"):
-                raise MalformedPolicy(f"Policy has invalid action. {statement.name}: {short(action)}")
+                raise MalformedPolicy(f"{statement.name}: {short(action)}", "Policy has invalid action.")
     return policy
 
 
@@ -178,8 +179,10 @@ def check_size(document: str, kind: PolicyKind) -> None:
     if size_of(document, kind) <= SIZE_LIMITS[kind]:
         return
     if kind is PolicyKind.BUCKET:
-        raise PolicyTooLong("Policy exceeds the maximum allowed document size.")
-    raise PolicyTooLong(f"Maximum policy size of {SIZE_LIMITS[kind]} bytes exceeded, which holds for a {kind.value}.")
+        raise PolicyTooLong(sentence="Policy exceeds the maximum allowed document size.")
+    raise PolicyTooLong(
+        sentence=f"Maximum policy size of {SIZE_LIMITS[kind]} bytes exceeded, which holds for a {kind.value}."
+    )
 
 
 def parse_policy(document: str, kind: PolicyKind) -> Policy:
@@ -204,5 +207,5 @@ def parse_policy(document: str, kind: PolicyKind) -> Policy:
     )
     sids = [statement.sid for statement in compiled if statement.sid]
     if len(sids) != len(set(sids)):
-        raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
+        raise MalformedPolicy(sentence="Statement IDs (SID) in a single policy must be unique.")
     return Policy(kind, name, compiled, RULES[kind].has_principal, evidence.of(compiled, document))

@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fuin.access.causes import Reason
 from fuin.access.conditions import Condition, parse_conditions
-from fuin.access.grantees import Grantees, Standing, parse_grantees
 from fuin.access.kinds import RULES, PolicyKind
-from fuin.access.reasons import Reason
+from fuin.access.principal_element import Grantees, Match, parse_grantees
+from fuin.access.shorten import listed, short
 from fuin.access.variables import Ambiguous, Template, parse_template
 from fuin.access.wildcard import Matcher, compile_any, compile_pieces
-from fuin.access.words import listed, short
 from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:
-    from fuin.access.ask import Ask
     from fuin.access.principal import Principal
+    from fuin.access.question import Question
 
 _ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 _VENDOR = re.compile(r"[A-Za-z0-9-]+")
@@ -27,7 +27,7 @@ ELEMENTS = {
 _ARN_PARTS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One compiled statement; `actions` takes a lower-case action, `covers` says which resources it is on.
 
@@ -48,36 +48,36 @@ class Statement:
     templates: tuple[Template, ...] = ()  # resources with variables
     not_actions: bool = False
     not_resources: bool = False
-    on_everything: bool = False  # which spares the question of what it covers
+    matches_all_resources: bool = False  # which spares the question of what it covers
 
     @property
     def name(self) -> str:
         """Return what reasons call it: its Sid, or else its number."""
         return statement_name(self.sid, self.index)
 
-    def names(self, principal: Principal) -> Standing:
+    def names(self, principal: Principal) -> Match:
         """Return how the statement names `principal`."""
-        return Standing.DIRECT if self.grantees is None else self.grantees.standing(principal)
+        return Match.DIRECT if self.grantees is None else self.grantees.standing(principal)
 
-    def covers(self, ask: Ask) -> bool:
+    def covers(self, question: Question) -> bool:
         """Tell whether the statement is on the resource of a question.
 
         A resource with a variable that has no value is none. Where a variable's key has several values, a Deny is on
         the resource and an Allow is not.
         """
-        matched = self.constant_resources(ask.resource)
+        matched = self.constant_resources(question.resource)
         if not self.templates or matched is not self.not_resources:
             return matched
         try:
-            pieces = [template.resolved(ask.facts(), len(ask.resource)) for template in self.templates]
+            pieces = [template.resolved(question.facts(), len(question.resource)) for template in self.templates]
         except Ambiguous:
             return self.effect == "Deny"
-        found = any(compile_pieces(resolved)(ask.resource) for resolved in pieces if resolved is not None)
+        found = any(compile_pieces(resolved)(question.resource) for resolved in pieces if resolved is not None)
         return found is not self.not_resources
 
-    def meets_conditions(self, ask: Ask) -> bool:
+    def meets_conditions(self, question: Question) -> bool:
         """Tell whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
-        facts = ask.facts()
+        facts = question.facts()
         every = self.effect == "Allow"
         for condition in self.conditions:  # noqa: SIM110 - a generator costs as much as a condition
             if not condition.holds(facts, every=every):
@@ -115,11 +115,21 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     conditions = parse_conditions(item.get("Condition", {}), where, variables=variables)
     text = _told(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
     return Statement(
-        sid, index, effect, grantees,
-        _unless(compile_any(action.lower() for action in actions), negated=not_actions), conditions, actions, resources,
-        Reason(f"{policy}, {where}, {text}", policy, where, effect), _unless(constant, negated=not_resources),
-        templates, not_actions, not_resources, not not_resources and ("*" in resources or not RULES[kind].has_resource),
-    )  # fmt: skip
+        sid=sid,
+        index=index,
+        effect=effect,
+        grantees=grantees,
+        actions=_unless(compile_any(action.lower() for action in actions), negated=not_actions),
+        conditions=conditions,
+        action_names=actions,
+        resource_names=resources,
+        reason=Reason(f"{policy}, {where}, {text}", policy, where, effect),
+        constant_resources=_unless(constant, negated=not_resources),
+        templates=templates,
+        not_actions=not_actions,
+        not_resources=not_resources,
+        matches_all_resources=not not_resources and ("*" in resources or not RULES[kind].has_resource),
+    )
 
 
 def _told(
@@ -147,11 +157,11 @@ def _grantees(item: dict[str, object], kind: PolicyKind, effect: str, where: str
     if not RULES[kind].has_principal:
         if named:
             raise MalformedPolicy(
-                f"Policy document should not specify a principal. {where}: {_article(kind)} has no {named[0]}"
+                f"{where}: {_article(kind)} has no {named[0]}", "Policy document should not specify a principal."
             )
         return None
     if not named:
-        raise MalformedPolicy(f"Missing required field Principal. {where}: Principal is missing")
+        raise MalformedPolicy(f"{where}: Principal is missing", "Missing required field Principal.")
     if len(named) > 1:
         raise MalformedPolicy(f"{where}: Principal and NotPrincipal exclude each other")
     if named == ["Principal"]:
@@ -173,12 +183,12 @@ def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[st
     if element in item and negation in item:
         raise MalformedPolicy(f"{where}: {element} and {negation} exclude each other")
     if element not in item and negation not in item:
-        raise MalformedPolicy(f"Policy statement must contain {element.lower()}s. {where}: {element} is missing")
+        raise MalformedPolicy(f"{where}: {element} is missing", f"Policy statement must contain {element.lower()}s.")
     written = negation if negation in item else element
     value = item[written]
     strings = value if isinstance(value, list) else [value]
     if not strings:
-        raise MalformedPolicy(f"Policy statement must contain {element.lower()}s. {where}: {written} is empty")
+        raise MalformedPolicy(f"{where}: {written} is empty", f"Policy statement must contain {element.lower()}s.")
     if not all(isinstance(text, str) for text in strings):
         raise MalformedPolicy(f"{where}: {written} must be a string or a list of strings")
     return tuple(strings), written == negation
@@ -196,10 +206,10 @@ def _check_action(action: str, kind: PolicyKind, where: str) -> None:
             text = f"Vendor {short(vendor)} is not valid."
         else:
             text = "Policy has invalid action."
-        raise MalformedPolicy(f"{text} {where}: invalid Action: {short(action)}")
+        raise MalformedPolicy(f"{where}: invalid Action: {short(action)}", text)
     if kind is PolicyKind.TRUST and not action.lower().startswith("sts:"):
         raise MalformedPolicy(
-            f"AssumeRole policy may only specify STS AssumeRole actions. {where}: invalid Action: {short(action)}"
+            f"{where}: invalid Action: {short(action)}", "AssumeRole policy may only specify STS AssumeRole actions."
         )
 
 
@@ -210,7 +220,7 @@ def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[t
         return _one_of(item, "Resource", where)
     for element in ("Resource", "NotResource"):
         if element in item:
-            raise MalformedPolicy(f"Has prohibited field {element}. {where}: {_article(kind)} has no {element}")
+            raise MalformedPolicy(f"{where}: {_article(kind)} has no {element}", f"Has prohibited field {element}.")
     return (), False
 
 

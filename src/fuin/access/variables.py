@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from fuin.access.shorten import short
 from fuin.access.wildcard import Piece
-from fuin.access.words import short
 from fuin.errors import MalformedPolicy
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from fuin.access.kinds import PolicyKind
-from fuin.access.lint import lint
+from fuin.access.lint.lint import lint
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
 from fuin.cli.terminal_escape import escape

@@ -7,21 +7,21 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fuin.access.changes import Change, said
-from fuin.access.grantees import Standing
-from fuin.access.words import listed
+from fuin.access.principal_element import Match
+from fuin.access.shorten import listed
+from fuin.advice.repairs import Change, condition_text
 from fuin.cli.terminal_escape import escape
 
 if TYPE_CHECKING:
-    from fuin.access.explain import ConditionTrace, GrantTrace, PolicyTrace, StatementTrace
     from fuin.access.statement import Statement
-    from fuin.identity.retrace import Retraced
+    from fuin.advice.explain import ConditionTrace, GrantTrace, PolicyTrace, StatementTrace
+    from fuin.advice.retrace import Retraced
 
 _WIDTH = 118
 _MATCH_PHRASES = {
-    Standing.ACCOUNT: "names the account, whose own policies decide the rest",
-    Standing.IDENTITY: "names the role or user whose session it is",
-    Standing.DIRECT: "names the caller",
+    Match.ACCOUNT: "names the account, whose own policies decide the rest",
+    Match.IDENTITY: "names the role or user whose session it is",
+    Match.DIRECT: "names the caller",
 }
 _STATEMENTS_AT_MOST = 100
 
@@ -37,12 +37,12 @@ def body(retraced: Retraced) -> Iterator[str]:
     for policy in retraced.evaluation.policies:
         note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
         yield f"  {escape(policy.sheet.label)}{note}"
-        yield from _statements(policy, retraced.evaluation.ask.action)
+        yield from _statements(policy, retraced.evaluation.question.action)
     if not retraced.evaluation.policies and not retraced.untold:
         yield "  there is no policy that could allow or deny it"
     if retraced.untold:
         yield "  the session's policies: the record does not hold their texts"
-    grant_outcome = _retirement_outcome if retraced.case.rule == "retirement" else _grant_outcome
+    grant_outcome = _retirement_outcome if retraced.case.resource.rule == "retirement" else _grant_outcome
     for grant in retraced.evaluation.grants:
         yield _wrap(f"{grant.grant.label}: {grant_outcome(grant)}", 2)
     yield from _changes(retraced.changes)
@@ -85,18 +85,18 @@ def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
     """Return which parts of a statement on the action match, and which do not."""
     causes: list[str] = []
     named = policy.sheet.policy.statements[statement.index - 1]
-    if statement.standing is Standing.NONE:
+    if statement.standing is Match.NONE:
         causes.append(f"it names {named.grantees.text if named.grantees else 'nobody'}")
     if not statement.resource:
         word = "everything but " if named.not_resources else ""
         causes.append(f"it is on {word}{listed(named.resource_names)}")
     known = [item for item in statement.conditions if item.known]
-    causes += [f"{said(item)} fails: {_observed_values(item)}" for item in known if not item.holds]
-    met = [f"{said(item)} holds: {_observed_values(item)}" for item in known if item.holds]
+    causes += [f"{condition_text(item)} fails: {_observed_values(item)}" for item in known if not item.holds]
+    met = [f"{condition_text(item)} holds: {_observed_values(item)}" for item in known if item.holds]
     if causes:
         return "does not match: " + "; ".join([*causes, *met])
     if not statement.certain:
-        unknown = [f"{said(item)}: not in the record" for item in statement.conditions if not item.known]
+        unknown = [f"{condition_text(item)}: not in the record" for item in statement.conditions if not item.known]
         return "; ".join(["was not evaluated, or did not exist then", *unknown, *met])
     who = f", {_match_phrase(statement, named)}" if named.grantees else ""
     return "; ".join([f"MATCHES{who}", *met])
@@ -122,10 +122,10 @@ def _grant_outcome(trace: GrantTrace) -> str:
 
 
 def _retirement_outcome(trace: GrantTrace) -> str:
-    if trace.standing is Standing.NONE:
+    if trace.standing is Match.NONE:
         return "lets neither the caller nor its account retire it"
     whom = "the caller's account, whose own policies decide the rest"
-    return f"MATCHES, may be retired by {whom if trace.standing is Standing.ACCOUNT else 'the caller'}"
+    return f"MATCHES, may be retired by {whom if trace.standing is Match.ACCOUNT else 'the caller'}"
 
 
 def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
@@ -175,7 +175,7 @@ def _policy_object(policy: PolicyTrace, retraced: Retraced) -> dict[str, Any]:
                 "action": item.action,
                 "resource": item.resource, "principal": item.standing.name.lower(),
                 "conditions": [
-                    {"condition": said(one), "found": one.found, "holds": one.holds if one.known else None}
+                    {"condition": condition_text(one), "found": one.found, "holds": one.holds if one.known else None}
                     for one in item.conditions
                 ],
             }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fuin.advice.retrace import CannotRetrace, retrace
 from fuin.audit import reader
 from fuin.cli import evaluation
 from fuin.cli.audit import as_json
@@ -17,7 +18,6 @@ from fuin.cli.request_story import request_steps
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.formats import notes
-from fuin.identity.retrace import CannotRetrace, retrace
 from fuin.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fuin.access.kinds import PolicyKind
-from fuin.access.lint import lint
+from fuin.access.lint.lint import lint
 from fuin.access.policy import parse_policy
 from fuin.cli.options import Json
 from fuin.cli.terminal_escape import escape

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fuin.access.ask import Ask
-from fuin.access.case import Sheet
-from fuin.access.changes import smallest_changes
-from fuin.access.explain import explain
 from fuin.access.kinds import PolicyKind
 from fuin.access.policy import parse_policy
+from fuin.access.question import Question
+from fuin.advice import holders, targets
+from fuin.advice.case import LabelledPolicy
+from fuin.advice.explain import explain
+from fuin.advice.repairs import smallest_changes
+from fuin.advice.retrace import Retraced
 from fuin.cli import evaluation
 from fuin.cli.options import DEFAULT_DATA, Data, Json
 from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
-from fuin.identity import in_force, targets
-from fuin.identity.retrace import Retraced
 from fuin.store.engine import installation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.access.case import Case
-    from fuin.identity.in_force import Holder
-    from fuin.identity.targets import Right, Values
+    from fuin.advice.case import Case
+    from fuin.advice.holders import PrincipalInForce
+    from fuin.advice.targets import Right, Values
 
 Who = Annotated[str, typer.Option("--principal", help="A user's or role's ARN, user/NAME, role/NAME, or root.")]
 Actions = Annotated[list[str], typer.Option("--action", help="An action; may be given several times.")]
@@ -73,7 +73,7 @@ def simulate(
         holder = store.read_sync(_holder, principal)
         if extra is not None:
             parse_policy(extra, PolicyKind.MANAGED)
-            sheet = Sheet(f"policy {with_policy}", PolicyKind.MANAGED, extra)
+            sheet = LabelledPolicy(f"policy {with_policy}", PolicyKind.MANAGED, extra)
             holder = replace(holder, policies=(*holder.policies, sheet))
         rights = [right for one in action for right in store.read_sync(targets.rights, one, resource)]
         found = [(right, _retrace(right, holder, facts, instead)) for right in rights]
@@ -87,12 +87,12 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _holder(conn: Connection, text: str) -> Holder:
+def _holder(conn: Connection, text: str) -> PrincipalInForce:
     """Return the principal of an ARN or short name; raises FuinError."""
     known = installation.find_meta(conn)
     account = known.account if known else ""
     arn = text if text.startswith("arn:") else f"arn:aws:iam::{account}:{text}"
-    holder = in_force.find(conn, arn)
+    holder = holders.find(conn, arn)
     if holder is None:
         raise FuinError(f"the principal {text} does not exist")
     return holder
@@ -110,22 +110,22 @@ def _facts(pairs: list[str]) -> Values:
     return facts
 
 
-def _retrace(right: Right, holder: Holder, facts: Values, instead: str | None) -> Retraced:
+def _retrace(right: Right, holder: PrincipalInForce, facts: Values, instead: str | None) -> Retraced:
     case = right.case(holder)
     if instead is not None:
         case = _with_resource_policy(case, right, instead)
-    ask = Ask(holder.principal, right.action, right.resource, {**right.facts, **facts})
-    found = explain(case, ask)
-    return Retraced(case, found, smallest_changes(case, ask), frozenset(), 0, found.decision.allowed)
+    question = Question(holder.principal, right.action, right.resource, {**right.facts, **facts})
+    found = explain(case, question)
+    return Retraced(case, found, smallest_changes(case, question), frozenset(), 0, found.decision.allowed)
 
 
 def _with_resource_policy(case: Case, right: Right, document: str) -> Case:
     """Return the case with another resource policy: for --resource itself, not for an object's key."""
-    kind = {"key": PolicyKind.KEY, "bucket": PolicyKind.BUCKET}.get(case.rule)
+    kind = case.resource.kind
     if kind is None or (kind is PolicyKind.KEY and "kms:ViaService" in right.facts):
         return case
     parse_policy(document, kind)
-    return replace(case, resource=Sheet(kind.value, kind, document))
+    return replace(case, resource_policy=LabelledPolicy(kind.value, kind, document))
 
 
 def _lines(right: Right, found: Retraced) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
-from fuin.access.suggest import Need, suggest
+from fuin.advice.suggest import Need, suggest
 from fuin.audit import reader
 from fuin.audit.reader import Entry
 from fuin.cli.options import DEFAULT_DATA, Data

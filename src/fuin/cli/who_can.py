@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from fuin.access.decide import Decision
-from fuin.access.explain import reason_text
-from fuin.access.prospects import Prospect, Term
+from fuin.advice import targets
+from fuin.advice.conditional import ConditionalAnswer, Requirement
+from fuin.advice.explain import reason_text
+from fuin.advice.who_can import Outcome, Row, who_can
 from fuin.cli.options import DEFAULT_DATA, Data, Json
 from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
-from fuin.identity import targets
-from fuin.identity.who_can import Outcome, Row, who_can
 
 Action = Annotated[str, typer.Argument(help="An action, such as kms:Decrypt or s3:GetObject.")]
 Target = Annotated[
@@ -71,7 +71,7 @@ def _lines(row: Row) -> Iterator[str]:
 
 def _outcome_lines(outcome: Outcome) -> Iterator[str]:
     """Yield the outcome of one right: what grants it, under which conditions, and which denials could undo it."""
-    found = outcome.prospect
+    found = outcome.answer
     for reason in _reasons(outcome, found.refusal) if found.refusal else ():
         yield f"no: {_shorten_reason(reason, outcome)}"
     for number, way in enumerate(found.ways):
@@ -91,7 +91,7 @@ def _shorten_reason(reason: str, outcome: Outcome) -> str:
     return f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
 
 
-def _statement_note(term: Term, reasons: list[str]) -> str:
+def _statement_note(term: Requirement, reasons: list[str]) -> str:
     """Return the statement that has the condition, unless the only reason already names it."""
     return "" if len(reasons) == 1 and reasons[0].startswith(term.where) else f" ({term.where})"
 
@@ -105,7 +105,7 @@ def _object(row: Row) -> dict[str, Any]:
 
 
 def _right(outcome: Outcome) -> dict[str, Any]:
-    found: Prospect = outcome.prospect
+    found: ConditionalAnswer = outcome.answer
     ways = [
         {
             "by": [reason_text(outcome.case, cause) for cause in way.decision.causes],
@@ -124,5 +124,5 @@ def _reasons(outcome: Outcome, decision: Decision) -> list[str]:
     return [reason_text(outcome.case, cause) for cause in decision.causes]
 
 
-def _as_object(term: Term) -> dict[str, Any]:
+def _as_object(term: Requirement) -> dict[str, Any]:
     return {"statement": term.where, "conditions": list(term.conditions)}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.access import sigv4
 from fuin.clock import CLOCK
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import sessions
 from fuin.gate.access_key_uses import AccessKeyUses
+from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ Operations of every service take the call first and say all they do by its verbs
 | `consult` | takes a decision by what the store holds in memory; what is missing there is fetched first | here |
 | `use` | awaits the keyholder's answer to a use of a key, whose record is the request's | here |
 | `change`, `add`, `commit`, `write`, `make` | make a change by rights that the caller still has | `commit.py` |
+| `permit` | asks whether the caller may do an action to a resource, and records the decision | `permit.py` |
 | `announce`, `name`, `draft`, `conclude` | put something on the record | `record.py` |
 | `remember` | keeps a check of a right, which a change repeats before it commits | `commit.py` |
 """
@@ -19,6 +20,7 @@ import msgspec
 
 from fuin.errors import MaterialDamaged, TamperedError
 from fuin.gate import commit as commits
+from fuin.gate import permit as permits
 from fuin.gate import record as records
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class Call(msgspec.Struct):
     conclude = records.conclude
     name = records.name
     draft = records.draft
+
+    permit = permits.permit
+    aliases_of = permits.aliases_of
 
     authenticate_with = commits.authenticate_with
     authenticate_again = commits.authenticate_again

@@ -25,10 +25,10 @@ from fuin.gate.refusal import Fault, refuse
 from fuin.store.errors import NotInMemory
 
 if TYPE_CHECKING:
-    from fuin.access.sigv4 import Signed
     from fuin.gate.authentication import Caller, DayKeys
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
+    from fuin.signing.sigv4 import Signed
 
 C = TypeVar("C", bound=Call)
 F = TypeVar("F", bound=Fault)

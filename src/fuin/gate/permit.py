@@ -1,6 +1,29 @@
-"""The questions of rights: each asks for one, notes the decision on the record, and raises AccessDenied.
+"""The question of rights: `call.permit(action, resource)`. Every right of every operation is asked for here, once.
 
-Every operation of every service asks through one of these exactly once for each right that it needs.
+Ann (user ann of account 1) calls GenerateDataKey for a key of her account. The operation has found the key and says
+
+    call.permit("kms:GenerateDataKey", KeyResource(arn, account, policy, key))
+
+1. The *question* is put together: may this principal do this action to this resource? Its facts (condition keys with
+   their values) are not gathered yet: most policies have no condition.
+2. The *policies* are taken from memory, compiled: the key policy, Ann's own policies with those of her groups, and what
+   limits them, which is her permissions boundary and the policies of her session. Grants wait until they are needed.
+3. The resource *decides*. A key says: an explicit Deny anywhere refuses; else the key policy must allow, and where it
+   names only Ann's account, her own policies must allow as well; else a grant must.
+4. A condition that is looked at on the way asks for a fact. Then the facts are gathered, from the request
+   (`request_keys.py`), from the resource (its `add_facts`), from the operation (`more`) and from the principal.
+5. The *decision*, with its reasons and with the digest of each policy, goes on the request's record, whether it allows
+   or refuses. A refusal raises NotAuthorized, which carries the decision.
+6. `permit` returns whether no condition was looked at. Then the answer depends only on who, what and which policies, so
+   KMS may keep it until one of these changes (`kms/key.py`).
+
+Bob has no right. His refusal is recorded in the same way, and each service words it once, in its `faults`. Nothing else
+in the house may refuse somebody for want of a right.
+
+Rights can be taken away between the question and the commit of a change. So a right that was granted leaves a check,
+which the commit repeats if rights have moved (`commit.py`). For what only the caller's own policies govern, that is the
+same question; whoever asks for a resource with a policy must read the resource anew, and says how (`again`, or
+`call.remember`).
 """
 
 from __future__ import annotations
@@ -8,94 +31,81 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.access import circumstances, decide, evidence
-from fuin.access.compiled import compiled
+from fuin.access import decide, evidence, request_keys
 from fuin.access.kinds import PolicyKind
-from fuin.errors import AccessDenied
+from fuin.access.policy_cache import compiled
+from fuin.access.refusals import NotAuthorized
+from fuin.access.resources.resource import Policies
 
 if TYPE_CHECKING:
-    from fuin.access.facts import Fill, Given
+    from collections.abc import Callable
+
+    from fuin.access.facts import AddFacts, Given, Values
     from fuin.access.grants import Grant
     from fuin.access.policy import Policy
+    from fuin.access.resources.resource import KeyProperties, Resource
     from fuin.gate.call import Call
     from fuin.store.catalog import Catalog
 
 
-def _own(call: Call, catalog: Catalog | None = None) -> tuple[tuple[Policy, ...], decide.Limits]:
-    """Return the policies that give the caller rights, and what limits them; only users and roles have any."""
+def permit(
+    call: Call,
+    action: str,
+    resource: Resource,
+    more: Given | AddFacts | None = None,
+    *,
+    catalog: Catalog | None = None,
+    proposed: Grant | None = None,
+    again: Callable[[], object] | None = None,
+) -> bool:
+    """Check a right and put the decision on the record; raises NotAuthorized.
+
+    Returns whether no condition was looked at, so that the decision holds until a policy or an identity changes.
+    `more` holds further condition keys, such as kms:EncryptionContext:aws:s3:arn, or is what adds them. `catalog` is
+    the one from which the resource was read, if that was since the last await: it saves asking for it again.
+    `proposed` is the grant that kms:CreateGrant is to create. `again` repeats the check before a commit; the right to
+    what has no policy repeats itself.
+    """
+    question = new_question(call, action, resource, more, proposed)
+    policies = _policies(call, resource, catalog)
+    decision = resource.decide(question, policies)
+    _record(call, question, decision, resource.rule, policies)
+    if decision.refusal is not None:
+        raise NotAuthorized(decision.refusal, decision)
+    if again is not None:
+        call.remember(again)
+    elif resource.kind is None:
+        call.remember(partial(permit, call, action, resource, more))
+    return not question.used_conditions
+
+
+def new_question(
+    call: Call, action: str, resource: Resource, more: Given | AddFacts | None, proposed: Grant | None
+) -> decide.Question:
+    """Return the question; its facts are gathered only if a condition asks for one."""
+    add_facts = partial(request_keys.add, call, resource, more)
+    return decide.Question(call.principal, action, resource.arn, add_facts, proposed)
+
+
+def _policies(call: Call, resource: Resource, catalog: Catalog | None) -> Policies:
+    """Return all policies in play; only users and roles have any of their own."""
+    kind, document = resource.kind, resource.policy
+    policy = None if kind is None or document is None else compiled(document, kind)
+    grants = partial(_grants, call, resource.arn, catalog) if kind is PolicyKind.KEY else decide.no_grants
     principal = call.principal
     if principal.kind not in ("user", "role", "federated"):
-        return (), decide.UNLIMITED
+        return Policies(policy, (), decide.UNLIMITED, grants)
     catalog = catalog or call.services.store.catalog()
     documents = catalog.role_policies(principal) if principal.kind == "role" else catalog.user_policies(principal)
     identity = tuple([compiled(document, PolicyKind.IDENTITY) for document in documents])
     boundary = catalog.boundary(principal)
     if boundary is None and not principal.session_policies:
-        return identity, decide.UNLIMITED
-    return identity, decide.Limits(
+        return Policies(policy, identity, decide.UNLIMITED, grants)
+    limits = decide.Limits(
         None if boundary is None else compiled(boundary, PolicyKind.BOUNDARY),
         tuple([compiled(document, PolicyKind.SESSION) for document in principal.session_policies]),
     )
-
-
-def _conclude(
-    call: Call,
-    ask: decide.Ask,
-    decision: decide.Decision,
-    rule: str,
-    resource: Policy | None,
-    own: tuple[tuple[Policy, ...], decide.Limits],
-) -> bool:
-    """Note the decision; raises AccessDenied, and returns whether it holds in whatever circumstances.
-
-    `resource` and `own` are the policies that decided.
-    """
-    stands = not ask.circumstances_mattered
-    identity, limits = own
-    consulted = [*identity, *limits.session] if limits.session else [*identity]
-    if resource is not None:
-        consulted.append(resource)
-    if limits.boundary is not None:
-        consulted.append(limits.boundary)
-    noted = evidence.noted(ask, decision, rule, consulted)
-    if call.via:
-        noted["via"] = call.via
-    call.decisions.append(noted)
-    if not decision.allowed:
-        raise AccessDenied(decision.sentence)
-    return stands
-
-
-def _ask(
-    call: Call, action: str, resource: str, account: str, context: Given | Fill | None, proposed: Grant | None = None
-) -> decide.Ask:
-    """Return the question; `account` owns the resource. Its facts are gathered only if a condition asks for one."""
-    return decide.Ask(call.principal, action, resource, partial(circumstances.add, call, account, context), proposed)
-
-
-def permit_key(
-    call: Call,
-    action: str,
-    arn: str,
-    key_account: str,
-    key_policy: str,
-    context: Given | Fill | None = None,
-    catalog: Catalog | None = None,
-    proposed: Grant | None = None,
-) -> bool:
-    """Check a KMS action on a key against the key policy (where that delegates, the caller's own) and its grants.
-
-    Returns whether no condition was looked at, so that the decision stands until a policy or identity changes.
-    Raises AccessDenied. `context` holds more condition keys, such as kms:EncryptionContext:aws:s3:arn, or is what adds
-    them. `catalog` is the one from which the key policy was read, if that was since the last await: it saves asking
-    for it again. `proposed` is the grant that kms:CreateGrant is to create.
-    """
-    ask = _ask(call, action, arn, key_account, context, proposed)
-    policy = compiled(key_policy, PolicyKind.KEY)
-    own = _own(call, catalog)
-    grants = partial(_grants, call, arn, catalog)
-    decision = decide.decide_key(ask, key_account, policy, own[0], grants, own[1])
-    return _conclude(call, ask, decision, "key", policy, own)
+    return Policies(policy, identity, limits, grants)
 
 
 def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
@@ -106,58 +116,20 @@ def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
     return (catalog or call.services.store.catalog()).grants(resource.removeprefix("key/"), region, call.principal)
 
 
-def permit_retirement(
-    call: Call,
-    grant: Grant | None,
-    arn: str,
-    key_account: str,
-    key_policy: str,
-    context: Given | Fill | None = None,
-) -> None:
-    """Check kms:RetireGrant for a grant (None: one that does not exist) of the key; raises AccessDenied."""
-    ask = _ask(call, "kms:RetireGrant", arn, key_account, context)
-    policy = compiled(key_policy, PolicyKind.KEY)
-    own = _own(call)
-    decision = decide.decide_retirement(ask, grant, key_account, policy, *own)
-    _conclude(call, ask, decision, "retirement", policy, own)
+def _record(call: Call, question: decide.Question, decision: decide.Decision, rule: str, policies: Policies) -> None:
+    """Put the decision on the record, with the policies that decided."""
+    policy, identity, limits, _ = policies
+    consulted: list[Policy] = [*identity, *limits.session] if limits.session else [*identity]
+    if policy is not None:
+        consulted.append(policy)
+    if limits.boundary is not None:
+        consulted.append(limits.boundary)
+    record = evidence.noted(question, decision, rule, consulted)
+    if call.via:
+        record["via"] = call.via
+    call.decisions.append(record)
 
 
-def permit_bucket(
-    call: Call,
-    action: str,
-    arn: str,
-    bucket_account: str,
-    bucket_policy: str | None,
-    context: Given | Fill | None = None,
-    *,
-    restricted: bool = False,
-) -> None:
-    """Check an S3 action on a bucket or object against the caller's policies and the bucket policy.
-
-    `restricted` tells that the policy is public, and that RestrictPublicBuckets keeps it from other accounts.
-    """
-    ask = _ask(call, action, arn, bucket_account, context)
-    policy = compiled(bucket_policy, PolicyKind.BUCKET) if bucket_policy else None
-    own = _own(call)
-    decision = decide.decide_bucket(ask, bucket_account, policy, *own, restricted=restricted)
-    _conclude(call, ask, decision, "bucket", policy, own)
-
-
-def permit_identity(call: Call, action: str, resource: str, account: str, context: Given | Fill | None = None) -> None:
-    """Check an action that only the caller's own policies govern (ListKeys, CreateKey, GenerateRandom, ListBuckets).
-
-    Also the check for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
-    """
-    ask = _ask(call, action, resource, account, context)
-    own = _own(call)
-    _conclude(call, ask, decide.decide_identity(ask, account, *own), "identity", None, own)
-    call.remember(partial(permit_identity, call, action, resource, account, context))
-
-
-def permit_role(
-    call: Call, action: str, arn: str, account: str, trust_policy: str, context: Given | Fill | None = None
-) -> None:
-    """Check sts:AssumeRole, or what goes with it, on a role against its trust policy and the caller's own policies."""
-    ask = _ask(call, action, arn, account, context)
-    policy, own = compiled(trust_policy, PolicyKind.TRUST), _own(call)
-    _conclude(call, ask, decide.decide_role(ask, account, policy, *own), "role", policy, own)
+def aliases_of(call: Call, key: KeyProperties) -> Values:
+    """Return the names of all aliases of a key (kms:ResourceAliases)."""
+    return call.services.store.catalog().alias_names(key.account, key.region, key.key_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from fuin.access import lint
+from fuin.access.lint import lint
 
 if TYPE_CHECKING:
     from fuin.access.kinds import PolicyKind

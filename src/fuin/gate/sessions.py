@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
 from fuin.access.principal import Principal, account_root
-from fuin.access.sigv4 import SigningKey
 from fuin.errors import AuthenticationFailed, AuthReason, FormatError, SessionExpired, TamperedError
 from fuin.formats import session_token
+from fuin.signing.sigv4 import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.access.sigv4 import Signed
     from fuin.formats.session_token import Claims
     from fuin.keyholder.wire.client import Keyholder
+    from fuin.signing.sigv4 import Signed
     from fuin.store.catalog import Catalog
     from fuin.store.identity.identities import Identity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.errors import AccessDenied
+from fuin.access.refusals import NotAuthorized
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import QueryFault
 from fuin.store.identity import access_keys
@@ -70,8 +70,8 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
         raise _no_key(given["AccessKeyId"])
     try:
         await call.consult(entities.permit, key.principal.arn)
-    except AccessDenied as error:
-        raise entities.unplaced(error, key.principal.arn, anybody) from None
+    except NotAuthorized as error:
+        raise error.told(noun=f"resource: {anybody}") from None
     last = await store.read(access_keys.last_use, key.access_key_id)
     used = {"ServiceName": "N/A", "Region": "N/A"}
     shown = used if last is None else {"LastUsedDate": last.used, "ServiceName": last.service, "Region": last.region}

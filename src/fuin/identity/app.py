@@ -6,7 +6,6 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import cors, edge, lists, parameters
@@ -15,14 +14,15 @@ from fuin.gate.http import Answer
 from fuin.identity import faults, notation, query, sts
 from fuin.identity.faults import QueryFault
 from fuin.identity.operations import IAM, SERVICES, STS, Operation, Service
+from fuin.signing import sigv4
 
 if TYPE_CHECKING:
-    from fuin.access.sigv4 import Signed
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
     from fuin.identity.notation import Notation
     from fuin.identity.query import Tree
+    from fuin.signing.sigv4 import Signed
 
 BODY_LIMIT = 1024 * 1024
 _OF_IAM = f"Version={IAM.model.version}".encode()

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.reasons import BOUNDARY, EXPLICITLY, IDENTITY, SESSION
+from fuin.access.refusals import NotAuthorized
+from fuin.access.resources.role import RoleResource
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
-from fuin.gate.permit import permit_role
 from fuin.identity import credentials, session_policies, session_tags
 from fuin.identity.faults import QueryFault
 
@@ -108,8 +108,10 @@ def _permitted(call: Call, wanted: Wanted) -> Role:
     role = call.services.store.catalog().role(wanted.account, wanted.role)
     if role is not None and role.arn != wanted.arn:
         role = None
-    trust_policy = _OF_NONE if role is None else role.trust_policy
-    context = _conditions(wanted, role)
+    resource = (
+        _missing_role(wanted) if role is None else RoleResource(role.arn, role.account, role.trust_policy, role.tags)
+    )
+    conditions = _conditions(wanted)
     needed = ["sts:AssumeRole"]
     if wanted.tags.all:
         needed.append("sts:TagSession")
@@ -117,15 +119,15 @@ def _permitted(call: Call, wanted: Wanted) -> Role:
         needed.append("sts:SetSourceIdentity")
     for action in needed:
         try:
-            permit_role(call, action, wanted.arn, wanted.account, trust_policy, context)
-        except AccessDenied as error:
+            call.permit(action, resource, conditions)
+        except NotAuthorized as error:
             raise _told(call, action, wanted, error) from None
     if role is None:  # its trust policy names nobody, so this is not reached
         raise AccessDenied("There is no such role.")
     return role
 
 
-def _told(call: Call, action: str, wanted: Wanted, error: AccessDenied) -> AccessDenied:
+def _told(call: Call, action: str, wanted: Wanted, error: NotAuthorized) -> NotAuthorized:
     """Return a refusal as the caller hears it: a role of another account sounds as if there were none.
 
     Else a Deny of the caller's own that depends on the role's tags, or on there being none, would try out whether it is
@@ -134,18 +136,23 @@ def _told(call: Call, action: str, wanted: Wanted, error: AccessDenied) -> Acces
     """
     if wanted.account == call.account:
         return error
-    if EXPLICITLY not in error.sentence and any(kind in error.sentence for kind in (IDENTITY, BOUNDARY, SESSION)):
+    if error.refusal.is_callers_own:
         return error
     noted = len(call.decisions)
     try:
-        permit_role(call, action, wanted.arn, wanted.account, _OF_NONE, _conditions(wanted, None))
-    except AccessDenied as of_none:
+        call.permit(action, _missing_role(wanted), _conditions(wanted))
+    except NotAuthorized as of_none:
         error = of_none
     del call.decisions[noted:]
     return error
 
 
-def _conditions(wanted: Wanted, role: Role | None) -> dict[str, str | tuple[str, ...]]:
+def _missing_role(wanted: Wanted) -> RoleResource:
+    """Return a role that does not exist, as a resource."""
+    return RoleResource(wanted.arn, wanted.account, _OF_NONE)
+
+
+def _conditions(wanted: Wanted) -> dict[str, str | tuple[str, ...]]:
     """Return the condition keys; AWS: "Actions, resources, and condition keys for AWS Security Token Service"."""
     keys: dict[str, str | tuple[str, ...]] = {"sts:RoleSessionName": wanted.session}
     if wanted.external_id is not None:
@@ -157,8 +164,6 @@ def _conditions(wanted: Wanted, role: Role | None) -> dict[str, str | tuple[str,
         keys.update({f"aws:RequestTag/{name}": value for name, value in wanted.tags.passed})
     if wanted.tags.transitive:
         keys["sts:TransitiveTagKeys"] = wanted.tags.transitive
-    for name, value in () if role is None else role.tags:
-        keys[f"aws:ResourceTag/{name}"] = keys[f"iam:ResourceTag/{name}"] = value
     return keys
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from fuin import ids
-from fuin.access.identity_keys import BOUNDED
-from fuin.errors import AccessDenied
-from fuin.gate.permit import permit_identity
+from fuin.access.refusals import NotAuthorized
+from fuin.access.resources.own import OwnResource
+from fuin.access.vocabulary.identity_keys import BOUNDED
 from fuin.identity import faults
 from fuin.identity.faults import QueryFault
 from fuin.store.errors import StoreRefusal
@@ -56,12 +56,16 @@ def permit(
     *,
     action: str | None = None,
     account: str | None = None,
+    again: Callable[[], object] | None = None,
 ) -> None:
-    """Check the right to the operation (or another action) on a resource of the caller's account (or another)."""
+    """Check the right to the operation (or another action) on a resource of the caller's account (or another).
+
+    `again` repeats the check before a commit, by what is stored then.
+    """
     name = f"iam:{action or call.operation}"
     if more and _BOUNDARY in more and name not in BOUNDED:
         more = {key: value for key, value in more.items() if key != _BOUNDARY}
-    permit_identity(call, name, arn, account or call.account, more)
+    call.permit(name, OwnResource(arn, account or call.account), more, again=again)
 
 
 def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:
@@ -118,23 +122,15 @@ def _allowed(
 ) -> T:
     found = call.services.store.look_up(find, call.account, name)
     arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
-    try:
-        permit(call, arn, {**of(found), **(more or {})}, action=action)
-    except AccessDenied as error:
-        raise unplaced(error, arn, f"{cls.kind.replace('-', ' ')} {name}") from None
     # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
-    call.rights.granted_checks[-1] = partial(_allowed, call, cls, name, find, more, action)
+    again = partial(_allowed, call, cls, name, find, more, action)
+    try:
+        permit(call, arn, {**of(found), **(more or {})}, action=action, again=again)
+    except NotAuthorized as error:  # the ARN has a path, by which strangers would learn that there is such a user
+        raise error.told(noun=f"resource: {cls.kind.replace('-', ' ')} {name}") from None
     if found is None:
         raise faults.missing(cls.kind, name)
     return found
-
-
-def unplaced(error: AccessDenied, arn: str, named: str) -> AccessDenied:
-    """Return a refusal that calls the resource what the caller has called it, as AWS's do ("user bob").
-
-    Its ARN has a path, by which strangers would learn that there is such a user.
-    """
-    return AccessDenied(error.sentence.replace(f" on resource: {arn} ", f" on resource: {named} "))
 
 
 def of(identity: Identity | None) -> Conditions:

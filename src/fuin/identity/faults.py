@@ -6,7 +6,6 @@ Codes and statuses are those of the service models; the texts are AWS's, as clie
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
 
 from fuin.errors import (
@@ -18,6 +17,7 @@ from fuin.errors import (
     FuinError,
     KeyholderUnavailable,
     MalformedPolicy,
+    NotJson,
     StoreUnavailable,
 )
 from fuin.gate.http import BodyTooLarge, ClientGone
@@ -100,16 +100,12 @@ _CONFLICTS = {
 }
 
 
-# Refusals of documents that are in Fuin's words; AWS's sentences begin in another way.
-_OWN_WORDS = re.compile(r"[a-z]|(?:Version|Id) must ")
-
-
 def malformed(error: MalformedPolicy, *, trusting: bool = False) -> QueryFault:
     """Return the fault for a document; AWS's sentence comes first, which for no JSON is another in trust policies."""
     text = str(error)
-    if trusting and "is not valid JSON" in text:
+    if trusting and isinstance(error, NotJson):
         return QueryFault("MalformedPolicyDocument", f"This policy contains invalid Json: {text}")
-    return QueryFault("MalformedPolicyDocument", f"Syntax errors in policy. {text}" if _OWN_WORDS.match(text) else text)
+    return QueryFault("MalformedPolicyDocument", text if error.sentence else f"Syntax errors in policy. {text}")
 
 
 def missing(kind: str, name: str) -> QueryFault:

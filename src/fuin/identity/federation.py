@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
+from fuin.access.resources.own import OwnResource
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
 from fuin.formats.session_token import Claims
-from fuin.gate.permit import permit_identity
 from fuin.identity import credentials, session_policies, session_tags
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ def _permit(call: Call, arn: str, tags: Tags) -> None:
     if tags:
         keys["aws:TagKeys"] = tuple(name for name, _ in tags)
     for action in ("sts:GetFederationToken", "sts:TagSession") if tags else ("sts:GetFederationToken",):
-        permit_identity(call, action, arn, call.account, keys)
+        call.permit(action, OwnResource(arn, call.account), keys)

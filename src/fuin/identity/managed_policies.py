@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fuin import ids
 from fuin.access.policy import PolicyKind, check_policy
-from fuin.errors import AccessDenied
+from fuin.access.refusals import NotAuthorized
 from fuin.gate import lists, policy_warnings
 from fuin.identity import entities, paging, quotas
 from fuin.identity.faults import QueryFault, missing
@@ -40,8 +40,8 @@ async def create_policy(call: Call, given: Given) -> Output:
         await call.consult(entities.permit, policy.arn, entities.requested(given))
         if policy.tags:
             await call.consult(entities.permit, policy.arn, entities.requested(given), action="TagPolicy")
-    except AccessDenied as error:
-        raise entities.unplaced(error, policy.arn, f"policy {policy.name}") from None
+    except NotAuthorized as error:
+        raise error.told(noun=f"resource: policy {policy.name}") from None
     _check(call, policy, given["PolicyDocument"])
     await entities.add(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
     return {"Policy": shown(policy)}
@@ -64,12 +64,11 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     check_arn(arn)
     found = call.services.store.look_up(rows.find_policy, call.account, arn)
     account = identities.policy_owner(call.account, arn) if owned else call.account
+    again = partial(policy_of, call, given, more, owned=owned)  # the policy's tags may have changed then
     try:
-        entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account)
-    except AccessDenied as error:
-        raise entities.unplaced(error, arn, f"policy {arn}") from None
-    # The policy's tags may have changed when the check is repeated.
-    call.rights.granted_checks[-1] = partial(policy_of, call, given, more, owned=owned)
+        entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account, again=again)
+    except NotAuthorized as error:
+        raise error.told(noun=f"resource: policy {arn}") from None
     if found is None:
         raise missing("policy", arn)
     return found

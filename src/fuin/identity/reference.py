@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore import xform_name
 
-from fuin.access.condition_keys import TABLE
+from fuin.access.vocabulary.condition_keys import TABLE
 from fuin.identity import quotas
 from fuin.identity.linked_services import LINKED
 from fuin.identity.operations import IAM

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.named import principals_of
+from fuin.access.named_principals import principals_of
 from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
 from fuin.gate import policy_warnings

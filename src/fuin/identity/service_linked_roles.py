@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.errors import AccessDenied
+from fuin.access.refusals import NotAuthorized
 from fuin.identity import entities, quotas, roles
 from fuin.identity.faults import QueryFault, missing
 from fuin.identity.linked_services import LINKED
@@ -81,8 +81,8 @@ async def get_service_linked_role_deletion_status(call: Call, given: Given) -> O
     arn = ids.iam_arn(call.account, Role.kind, path, name)
     try:
         await call.consult(entities.permit, arn)
-    except AccessDenied as error:
-        raise entities.unplaced(error, arn, f"role {name}") from None
+    except NotAuthorized as error:
+        raise error.told(noun=f"resource: role {name}") from None
     if named is None:
         raise QueryFault("InvalidInput", "The deletion task id is not valid.")
     if not await call.services.store.read(role_deletions.has_ended, call.account, task):

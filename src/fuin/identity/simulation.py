@@ -10,14 +10,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fuin.access.case import Sheet
 from fuin.access.kinds import PolicyKind
 from fuin.access.principal import Principal
 from fuin.access.variables import Variable
+from fuin.advice import holders
+from fuin.advice.case import LabelledPolicy
+from fuin.advice.simulation_results import Simulation, Values, is_key, result, unique
 from fuin.errors import AccessDenied, MalformedPolicy
-from fuin.identity import entities, faults, in_force, paging
+from fuin.identity import entities, faults, paging
 from fuin.identity.faults import QueryFault
-from fuin.identity.simulated import Simulation, Values, is_key, result, unique
 from fuin.numbers import whole_number
 from fuin.store.identity import groups, identities
 
@@ -56,7 +57,7 @@ async def simulate_custom_policy(call: Call, given: Given) -> Output:
     policies = await _given(given, "PolicyInputList", PolicyKind.MANAGED)
     caller = given.get("CallerArn")
     principal = await call.consult(_principal, caller) if caller else _anybody(call.account, _facts(given))
-    return await _simulated(given, in_force.Holder(principal, "the caller", policies))
+    return await _simulated(given, holders.PrincipalInForce(principal, "the caller", policies))
 
 
 async def get_context_keys_for_custom_policy(call: Call, given: Given) -> Output:
@@ -75,18 +76,18 @@ async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Out
     return {"ContextKeyNames": _keys((*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))}
 
 
-def _source(conn: Connection, account: str, arn: str) -> in_force.Holder | None:
+def _source(conn: Connection, account: str, arn: str) -> holders.PrincipalInForce | None:
     """Return a user, group or role of the account with its policies."""
     parts = _ARN.fullmatch(arn)
     if parts is None or parts[2] != account:
         return None
     if parts[3] != "group":
-        return in_force.find(conn, arn)
+        return holders.find(conn, arn)
     group = identities.find(conn, groups.Group, account, parts[4].rpartition("/")[2])
     if group is None or group.arn != arn:
         return None
     principal = Principal("user", arn, account, group.id, group.name)
-    return in_force.Holder(principal, f"group {group.name}", in_force.group_policies(conn, group))
+    return holders.PrincipalInForce(principal, f"group {group.name}", holders.group_policies(conn, group))
 
 
 def _principal(call: Call, arn: str) -> Principal:
@@ -124,15 +125,17 @@ def _anybody(account: str, facts: Values) -> Principal:
     return Principal("user", arn, account, named.get("aws:userid", ""), name)
 
 
-async def _given(given: Given, member: str, kind: PolicyKind) -> tuple[Sheet, ...]:
+async def _given(given: Given, member: str, kind: PolicyKind) -> tuple[LabelledPolicy, ...]:
     """Return policies that a request holds, compiled beside the event loop: they may be long; raises InvalidInput."""
     found = enumerate(given.get(member, ()), 1)
-    sheets = tuple(Sheet(f"{member}.{number}", kind, text, source=f"{member}.{number}") for number, text in found)
+    sheets = tuple(
+        LabelledPolicy(f"{member}.{number}", kind, text, source=f"{member}.{number}") for number, text in found
+    )
     await asyncio.to_thread(_compile, sheets)
     return sheets
 
 
-def _compile(sheets: Sequence[Sheet]) -> None:
+def _compile(sheets: Sequence[LabelledPolicy]) -> None:
     for sheet in sheets:
         try:
             sheet.policy  # noqa: B018 - the sheet remembers it
@@ -151,7 +154,7 @@ def _facts(given: Given) -> Values:
     return facts
 
 
-async def _simulated(given: Given, holder: in_force.Holder) -> Output:
+async def _simulated(given: Given, holder: holders.PrincipalInForce) -> Output:
     facts = _facts(given)
     tags = {key[len(_TAG) :]: str(value) for key, value in facts.items() if key.lower().startswith(_TAG)}
     principal = replace(holder.principal, tags=tuple({**dict(holder.principal.tags), **tags}.items()))
@@ -196,17 +199,17 @@ def _actions_per_page(simulation: Simulation, resources: int) -> int:
     return max(1, min(_BUDGET // work, _RESULTS_AT_MOST // resources))
 
 
-async def _resource_policy(given: Given) -> Sheet | None:
+async def _resource_policy(given: Given) -> LabelledPolicy | None:
     document = given.get("ResourcePolicy")
     if document is None:
         return None
     kind = PolicyKind.KEY if any(map(is_key, given.get("ResourceArns", ()))) else PolicyKind.BUCKET
-    sheet = Sheet("ResourcePolicy", kind, document, source="ResourcePolicy")
+    sheet = LabelledPolicy("ResourcePolicy", kind, document, source="ResourcePolicy")
     await asyncio.to_thread(_compile, (sheet,))
     return sheet
 
 
-def _keys(sheets: Iterable[Sheet]) -> list[str]:
+def _keys(sheets: Iterable[LabelledPolicy]) -> list[str]:
     statements = [statement for sheet in sheets for statement in sheet.policy.statements]
     conditions = [condition for statement in statements for condition in statement.conditions]
     templates = [template for statement in statements for template in statement.templates]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fuin.access.resources.own import OwnResource
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied, AuthenticationFailed, AuthReason
 from fuin.formats.session_token import Claims
-from fuin.gate.permit import permit_identity
+from fuin.gate.permit import permit
 from fuin.identity import credentials
 from fuin.identity.faults import QueryFault
 
@@ -75,7 +76,7 @@ async def get_access_key_info(call: Call, given: Given) -> Output:
 
     Ids of temporary credentials are kept nowhere but in their tokens, so of those nothing is known.
     """
-    await call.consult(permit_identity, "sts:GetAccessKeyInfo", "*", call.account)
+    await call.consult(permit, "sts:GetAccessKeyInfo", OwnResource("*", call.account))
     found = await call.consult(_access_key, given["AccessKeyId"])
     if found is None:
         raise QueryFault("ValidationError", "The access key id is not that of a long-lived access key of this server.")
@@ -84,6 +85,6 @@ async def get_access_key_info(call: Call, given: Given) -> Output:
 
 async def decode_authorization_message(call: Call, _given: Given) -> Output:
     """Refuse every message: this server's refusals say why themselves, and encode nothing."""
-    await call.consult(permit_identity, "sts:DecodeAuthorizationMessage", "*", call.account)
+    await call.consult(permit, "sts:DecodeAuthorizationMessage", OwnResource("*", call.account))
     text = "The message is not valid: this server issues no encoded authorization messages; see fuin explain."
     raise QueryFault("InvalidAuthorizationMessageException", text)

@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.gate.permit import permit_identity, permit_key
-from fuin.kms import paging, rights
+from fuin.access.resources.own import OwnResource
+from fuin.gate.permit import permit
+from fuin.kms import paging
 from fuin.kms.faults import KmsFault, NotFoundException
 from fuin.kms.key import authorized_key, existing_key
 from fuin.kms.managed_services import ALIASES, MANAGED
@@ -89,7 +90,7 @@ async def delete_alias(call: Call, input: DeleteAliasInput) -> None:
 
 async def list_aliases(call: Call, input: ListAliasesInput) -> ListAliasesOutput:
     """Return the account's aliases in this region, or those of one key, a page at a time."""
-    await call.consult(permit_identity, "kms:ListAliases", "*", call.account)
+    await call.consult(permit, "kms:ListAliases", OwnResource("*", call.account))
     after = paging.parse_marker("aliases", input.Marker)
     key_id = None if input.KeyId is None else await call.consult(_key_id_of, input.KeyId)
     limit = min(input.Limit or _PAGE, _LARGEST_PAGE)
@@ -146,7 +147,7 @@ def _check_name(name: str) -> str:
 def _permit_alias(call: Call, action: str, name: str) -> str:
     """Return the alias's ARN if the caller's policies allow the action on it."""
     arn = ids.alias_arn(call.account, call.region, name)
-    permit_identity(call, action, arn, call.account)
+    call.permit(action, OwnResource(arn, call.account))
     return arn
 
 
@@ -170,9 +171,8 @@ def _permit_current_key(call: Call, action: str, name: str, arn: str) -> Key:
         raise NotFoundException(f"Alias {arn} is not found.")
     key = named.key
     # AWS: kms:RequestAlias does not control operations on aliases.
-    of_key = partial(rights.add_key, call, named._replace(alias=""), None)
-    permit_key(call, action, named.arn, named.account, key.policy, of_key, catalog)
-    call.remember(partial(_permit_current_key, call, action, name, arn))
+    again = partial(_permit_current_key, call, action, name, arn)
+    call.permit(action, named._replace(alias="").resource, catalog=catalog, again=again)
     return key
 
 

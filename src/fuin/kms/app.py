@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import cors, edge
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
 from fuin.kms import faults, operations, throttling
+from fuin.signing import sigv4
 
 if TYPE_CHECKING:
-    from fuin.access.sigv4 import Signed
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
     from fuin.kms.faults import KmsFault
     from fuin.kms.operations import Operation
+    from fuin.signing.sigv4 import Signed
 
 _encode = msgspec.json.Encoder().encode
 _TYPE = (b"Content-Type", b"application/x-amz-json-1.1")

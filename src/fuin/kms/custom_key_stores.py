@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.gate.permit import permit_identity
+from fuin.access.resources.own import OwnResource
+from fuin.gate.permit import permit
 from fuin.kms import paging, proxy_faults, quotas
 from fuin.kms.external import Configuration, parse_configuration, proxy_of
 from fuin.kms.faults import KmsFault
@@ -63,7 +64,7 @@ _encode = msgspec.json.Encoder().encode
 async def create_custom_key_store(call: Call, input: CreateCustomKeyStoreInput) -> CreateCustomKeyStoreOutput:
     """Make an external key store, disconnected; its proxy must be well and know the credential."""
     check_creation(input)
-    await call.consult(permit_identity, "kms:CreateCustomKeyStore", "*", call.account)
+    await call.consult(permit, "kms:CreateCustomKeyStore", OwnResource("*", call.account))
     if input.CustomKeyStoreType in {None, AWS_CLOUDHSM}:
         raise KmsFault(
             "CloudHsmClusterNotFoundException", f"The CloudHSM cluster {input.CloudHsmClusterId} does not exist."
@@ -159,7 +160,7 @@ async def describe_custom_key_stores(call: Call, input: DescribeCustomKeyStoresI
         return _single_store(
             await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DescribeCustomKeyStores")
         )
-    await call.consult(permit_identity, "kms:DescribeCustomKeyStores", "*", call.account)
+    await call.consult(permit, "kms:DescribeCustomKeyStores", OwnResource("*", call.account))
     if input.CustomKeyStoreName is not None:
         found = await call.services.store.read(
             key_stores.find_by_name, call.account, call.region, input.CustomKeyStoreName
@@ -192,7 +193,7 @@ def refuse_random(call: Call, store_id: str) -> None:
 
 
 def _authorized_key_store(call: Call, store_id: str | None, action: str) -> KeyStore:
-    permit_identity(call, action, "*", call.account)
+    call.permit(action, OwnResource("*", call.account))
     call.facts["customKeyStore"] = store_id
     return find_key_store(call, store_id or "")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.gate.permit import permit_identity
+from fuin.access.resources.own import OwnResource
+from fuin.gate.permit import permit
 from fuin.kms import ciphers
 from fuin.kms.custom_key_stores import refuse_random
 from fuin.kms.faults import KmsFault
@@ -63,7 +64,7 @@ async def generate_random(call: Call, input: GenerateRandomInput) -> GenerateRan
     check_recipient(input.Recipient)
     if input.NumberOfBytes is None:
         raise KmsFault("ValidationException", "NumberOfBytes is required.")
-    await call.consult(permit_identity, "kms:GenerateRandom", "*", call.account)
+    await call.consult(permit, "kms:GenerateRandom", OwnResource("*", call.account))
     if input.CustomKeyStoreId is not None:
         await call.consult(refuse_random, input.CustomKeyStoreId)
     draft = call.draft(use="kms:GenerateRandom")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.gate.permit import permit_identity
+from fuin.access.resources.own import OwnResource
+from fuin.gate.permit import permit
 from fuin.kms import grant_rules, paging, states
 from fuin.kms.faults import KmsFault
 from fuin.kms.key import Context, authorized_key, existing_key
@@ -77,7 +78,7 @@ async def list_retirable_grants(call: Call, input: ListRetirableGrantsInput) -> 
     _check_filter(call, input.RetiringServicePrincipal, "RetiringServicePrincipal")
     retiring = grant_rules.check_principal(input.RetiringPrincipal) or ""
     after = paging.parse_marker(_RETIRABLE, input.Marker)
-    await call.consult(permit_identity, "kms:ListRetirableGrants", retiring, retiring.split(":")[4])
+    await call.consult(permit, "kms:ListRetirableGrants", OwnResource(retiring, retiring.split(":")[4]))
     limit = min(input.Limit or _PAGE, _LARGEST_PAGE)
     return await paging.read_page(call, _retirable_page, retiring, call.region, after, limit)
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.access.grants import Grant
-from fuin.errors import AccessDenied
-from fuin.gate.permit import permit_identity, permit_retirement
+from fuin.access.refusals import NotAuthorized
+from fuin.access.resources.key import RetirementResource
 from fuin.kms import grant_lists, grant_rules, grant_tokens, rights, states
 from fuin.kms.faults import InvalidArnException, KmsFault, NotFoundException
 from fuin.kms.key import authorized_key, existing_key
@@ -27,7 +27,7 @@ from fuin.store.identity.principals import NoSuchPrincipal
 from fuin.store.kms import grants
 
 if TYPE_CHECKING:
-    from fuin.access.facts import Late, Values
+    from fuin.access.facts import FactLookup, Values
     from fuin.gate.call import Call
     from fuin.store.kms.keys import Key
 
@@ -113,7 +113,7 @@ def _check_service_grant(input: CreateGrantInput, given: GrantConstraints) -> No
         )
 
 
-def _conditions(call: Call, grant: Grant) -> dict[str, str | Values | Late]:
+def _conditions(call: Call, grant: Grant) -> dict[str, str | Values | FactLookup]:
     """Return the condition keys of CreateGrant."""
     keys = {
         "kms:GranteePrincipal": grant.grantee,
@@ -211,14 +211,14 @@ def _key_of_grant(call: Call, grant: Grant) -> KeyReference:
 
 def _permit_retirement(call: Call, named: KeyReference, grant: Grant | None) -> None:
     """Check the right; it comes before existence."""
-    conditions = partial(rights.add_key, call, named, {} if grant is None else _constraint_conditions(grant))
+    key = named.key
+    resource = named.resource if key is None else RetirementResource(named.arn, named.account, key.policy, key, grant)
     try:
-        if named.key is None:
-            permit_identity(call, _RETIRE, named.arn, named.account, conditions)
-            raise NotFoundException(named.missing)
-        permit_retirement(call, grant, named.arn, named.account, named.key.policy, conditions)
-    except AccessDenied as error:
+        call.permit(_RETIRE, resource, None if grant is None else _constraint_conditions(grant))
+    except NotAuthorized as error:
         raise rights.refusal_for_caller(call, named, _RETIRE, error, rights.THIS_RESOURCE) from None
+    if key is None:
+        raise NotFoundException(named.missing)
 
 
 async def revoke_grant(call: Call, input: RevokeGrantInput) -> None:

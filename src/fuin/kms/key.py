@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from fuin import ids
-from fuin.errors import AccessDenied, FormatError, FuinError
+from fuin.access.refusals import NotAuthorized
+from fuin.errors import FormatError, FuinError
 from fuin.formats import blob, context
-from fuin.gate.permit import permit_identity, permit_key
 from fuin.kms import rights, states
 from fuin.kms.faults import InvalidArnException, InvalidKeyUsageException, KmsFault, NotFoundException
 from fuin.kms.naming import KeyReference, find_key
@@ -86,14 +86,12 @@ def authorized_key(
     catalog = call.services.store.catalog()
     named = find_key(call, catalog, identifier, aliases=aliases)
     call.facts["kmsKey"] = named.arn
-    conditions = partial(rights.add_key, call, named, extra)
     try:
-        if named.key is None:
-            permit_identity(call, action, named.arn, named.account, conditions)
-            raise NotFoundException(named.missing)
-        permit_key(call, action, named.arn, named.account, named.key.policy, conditions, catalog, proposed)
-    except AccessDenied as error:
+        call.permit(action, named.resource, extra, catalog=catalog, proposed=proposed)
+    except NotAuthorized as error:
         raise rights.refusal_for_caller(call, named, action, error, rights.THIS_RESOURCE) from None
+    if named.key is None:
+        raise NotFoundException(named.missing)
     if not foreign and named.account != call.account:
         raise rights.hidden_key_refusal(call, action, rights.THIS_RESOURCE)
     states.check_state(named.key, action, named.arn)
@@ -129,7 +127,7 @@ def open_key(
         raise NotFoundException(str(error)) from None
     try:
         return _check_and_open(call, catalog, named, use, context, None, index, ciphertext)
-    except AccessDenied as error:
+    except NotAuthorized as error:
         raise rights.refusal_for_caller(call, named, use.action, error, rights.THIS_RESOURCE) from None
 
 
@@ -168,7 +166,7 @@ def open_ciphertext(
     named = KeyReference(ids.key_arn(key.account, key.region, key.key_id), key.account, key)
     try:
         return _check_and_open(call, catalog, named, use, context, material_id, index)
-    except AccessDenied as error:
+    except NotAuthorized as error:
         raise rights.refusal_for_caller(call, named, use.action, error, rights.OF_CIPHERTEXT) from None
 
 
@@ -220,12 +218,11 @@ def _check_and_open(
     pairs = encryption_context or {}
     encoded = encode_context(pairs)
     try:
-        conditions = partial(rights.add_use, call, named, use, pairs)
+        conditions = partial(rights.add_use, use, pairs)
+        unconditional = call.permit(use.action, named.resource, conditions, catalog=catalog)
         key = named.key
         if key is None:
-            permit_identity(call, use.action, named.arn, named.account, conditions)
             raise NotFoundException(named.missing)
-        unconditional = permit_key(call, use.action, named.arn, named.account, key.policy, conditions, catalog)
         if ciphertext is not None:
             _check_maker(key, ciphertext)
         _check_usage(key, use, named.arn)

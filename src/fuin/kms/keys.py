@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import crash, ids
+from fuin.access.resources.key import KeyResource, NewKey, condition_keys
+from fuin.access.resources.own import OwnResource
 from fuin.clock import CLOCK
 from fuin.errors import AccessDenied
-from fuin.gate.permit import permit_identity
+from fuin.gate.permit import permit
 from fuin.kms import external_keys, managed, paging, quotas, rights, throttling
 from fuin.kms.faults import KmsFault, NotFoundException
 from fuin.kms.grant_tokens import check_grant_tokens
@@ -32,7 +34,6 @@ from fuin.store.kms import keys
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from fuin.access.facts import Given
     from fuin.formats.wrapped import Material
     from fuin.gate.call import Call
     from fuin.kms.naming import KeyReference
@@ -49,12 +50,8 @@ async def create_key(call: Call, input: CreateKeyInput) -> CreateKeyOutput:
     kind = requested_kind(input)
     tags = check_tags(input.Tags)
     bypass = bool(input.BypassPolicyLockoutSafetyCheck)
-    of_key = rights.of_new_key(kind.spec, kind.usage, kind.origin, False if kind.multi_region else None, tags)
-    of_tags = {**of_key, **rights.of_tags(tags)}
-    conditions = {**of_tags, **rights.of_bypass(input.BypassPolicyLockoutSafetyCheck)}
-    await call.consult(permit_identity, "kms:CreateKey", "*", call.account, conditions)
-    if tags:
-        await call.consult(permit_tags, of_tags)
+    new = NewKey(kind.spec, kind.usage, kind.origin, kind.multi_region, False, tuple(tags.items()))
+    await call.consult(permit_creation, new, input.BypassPolicyLockoutSafetyCheck)
     if input.CustomKeyStoreId is not None:
         await external_keys.check_new_key(
             call, input.CustomKeyStoreId, input.XksKeyId, kind.origin, kind.spec, multi_region=kind.multi_region
@@ -63,7 +60,8 @@ async def create_key(call: Call, input: CreateKeyInput) -> CreateKeyOutput:
     arn = ids.key_arn(call.account, call.region, key_id)
     policy = managed.default_key_policy(call.account) if input.Policy is None else input.Policy
     if input.Policy is not None:
-        await call.consult(check_key_policy, arn, call.account, policy, of_key, bypass=bypass)
+        resource = KeyResource(arn, call.account, policy, new)
+        await call.consult(check_key_policy, resource, policy, bypass=bypass)
     call.facts["kmsKey"] = arn
     material = await _material(call, kind, key_id, arn)
     key = managed.new_key(
@@ -95,11 +93,17 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
     return material
 
 
-def permit_tags(call: Call, conditions: Given) -> None:
-    """Check the right to give the new key tags; AWS has a sentence of its own for it."""
+def permit_creation(call: Call, new: NewKey, bypass: bool | None) -> None:
+    """Check the rights to make a key and to tag it, which only the caller's own policies can give."""
+    tags = dict(new.tags)
+    conditions = {**condition_keys(new), **rights.of_tags(tags)}
+    every_key = OwnResource("*", call.account)
+    call.permit("kms:CreateKey", every_key, {**conditions, **rights.of_bypass(bypass)})
+    if not tags:
+        return
     try:
-        permit_identity(call, "kms:TagResource", "*", call.account, conditions)
-    except AccessDenied:
+        call.permit("kms:TagResource", every_key, conditions)
+    except AccessDenied:  # AWS has a sentence of its own for it
         raise AccessDenied(
             "You don't have the kms:TagResource permission that is required to add tags during key creation."
         ) from None
@@ -161,7 +165,7 @@ def _key_to_describe(call: Call, input: DescribeKeyInput) -> KeyReference:
 
 async def list_keys(call: Call, input: ListKeysInput) -> ListKeysOutput:
     """Return the ids of the account's keys in this region, a page at a time."""
-    await call.consult(permit_identity, "kms:ListKeys", "*", call.account)
+    await call.consult(permit, "kms:ListKeys", OwnResource("*", call.account))
     after = paging.parse_marker("keys", input.Marker)
     if input.ResourceOwners is not None and _OWN not in input.ResourceOwners:
         return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
+from fuin.access.resources.key import KeyResource
 from fuin.kms import states
 from fuin.kms.faults import InvalidArnException, NotFoundException
 from fuin.store.kms.keys import SERVICE
@@ -24,6 +25,12 @@ class KeyReference(NamedTuple):
     key: Key | None
     missing: str = ""
     alias: str = ""  # the alias by which it was named
+
+    @property
+    def resource(self) -> KeyResource:
+        """Return the key as a resource."""
+        arn, account, key, _, alias = self
+        return KeyResource(arn, account, None if key is None else key.policy, key, alias)
 
 
 class Identifier(NamedTuple):

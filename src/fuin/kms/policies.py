@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fuin import crash
-from fuin.access.compiled import compiled
-from fuin.access.named import principals_of
+from fuin.access.named_principals import principals_of
 from fuin.access.policy import PolicyKind
+from fuin.access.policy_cache import compiled
 from fuin.errors import AccessDenied
 from fuin.gate import policy_warnings
-from fuin.gate.permit import permit_key
 from fuin.gate.record import Record
 from fuin.kms import quotas, rights
 from fuin.kms.faults import KmsFault, NotFoundException
@@ -32,7 +30,7 @@ from fuin.store.identity.principals import NoSuchPrincipal
 from fuin.store.kms import keys
 
 if TYPE_CHECKING:
-    from fuin.access.facts import Facts, Fill, Given
+    from fuin.access.resources.key import KeyResource
     from fuin.gate.call import Call
 
 _NAME = "default"  # the only name that a key policy has here
@@ -60,9 +58,7 @@ async def put_key_policy(call: Call, input: PutKeyPolicyInput) -> None:
         raise KmsFault("ValidationException", "The AWS_RAM policy can only be managed by the RAM service.")
     _check_name(input.PolicyName)
     policy = input.Policy or ""
-    await call.consult(
-        check_key_policy, named.arn, key.account, policy, partial(rights.add_key, call, named, None), bypass=bypass
-    )
+    await call.consult(check_key_policy, named.resource.with_policy(policy), policy, bypass=bypass)
     call.facts["policySha256"] = hashlib.sha256(policy.encode()).hexdigest()
     crash.point("put_key_policy.before_store")
     try:
@@ -85,33 +81,24 @@ def _check_name(name: str | None) -> None:
         raise NotFoundException("No such policy exists")
 
 
-def _add_conditions(of_key: Given | Fill, facts: Facts) -> None:
-    """Put the condition keys of a later PutKeyPolicy into the facts."""
-    facts.add({_POLICY_NAME: _NAME})
-    if callable(of_key):
-        of_key(facts)
-    else:
-        facts.add(of_key)
-
-
-def check_key_policy(call: Call, arn: str, account: str, policy: str, of_key: Given | Fill, *, bypass: bool) -> None:
+def check_key_policy(call: Call, resource: KeyResource, policy: str, *, bypass: bool) -> None:
     """Refuse a policy that is malformed, or under which the caller could not replace it again.
 
     AWS: "the key policy must allow the calling principal to make a subsequent PutKeyPolicy request". Raises
-    LimitExceededException, MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException. `of_key`
-    holds the condition keys of the key.
+    LimitExceededException, MalformedPolicy (what is wrong, and where) or MalformedPolicyDocumentException. `resource`
+    is the key under that policy.
     """
     quotas.check_policy(policy)
     _check_principals(call, tuple(principals_of(compiled(policy, PolicyKind.KEY))))
     if not bypass:
-        _check_lockout(call, arn, account, policy, of_key)
-    policy_warnings.note(call, policy, PolicyKind.KEY, arn)
+        _check_lockout(call, resource)
+    policy_warnings.note(call, policy, PolicyKind.KEY, resource.arn)
 
 
-def _check_lockout(call: Call, arn: str, account: str, policy: str, of_key: Given | Fill) -> None:
+def _check_lockout(call: Call, resource: KeyResource) -> None:
     trial = msgspec.structs.replace(call, record=Record())  # a question about the future leaves no decision
     try:
-        permit_key(trial, "kms:PutKeyPolicy", arn, account, policy, partial(_add_conditions, of_key))
+        trial.permit("kms:PutKeyPolicy", resource, {_POLICY_NAME: _NAME})
     except AccessDenied:
         raise KmsFault(
             "MalformedPolicyDocumentException",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from botocore import xform_name
 
-from fuin.access.condition_keys import TABLE
-from fuin.access.kms_keys import ON_KEYS
+from fuin.access.vocabulary.condition_keys import TABLE
+from fuin.access.vocabulary.kms_keys import ON_KEYS
 from fuin.kms.model.service import service_model
 from fuin.kms.operations import OPERATIONS, Operation
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import crash
-from fuin.gate.permit import permit_identity
-from fuin.kms import managed, quotas, rights, states
+from fuin.access.resources.key import KeyResource, NewKey
+from fuin.kms import managed, quotas, states
 from fuin.kms.faults import KmsFault, NotFoundException
 from fuin.kms.key import authorized_key, existing_key
-from fuin.kms.keys import permit_tags
+from fuin.kms.keys import permit_creation
 from fuin.kms.metadata import key_metadata
 from fuin.kms.model.shapes_keys import ReplicateKeyInput, ReplicateKeyOutput, UpdatePrimaryRegionInput
 from fuin.kms.model.shapes_parts import KeyMetadata, Tag
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.access.facts import Values
     from fuin.gate.call import Call
 
 
@@ -50,12 +49,12 @@ async def replicate_key(call: Call, input: ReplicateKeyInput) -> ReplicateKeyOut
     _check_region(call, region)
     there = _call_in_region(call, region)
     bypass = bool(input.BypassPolicyLockoutSafetyCheck)
-    await there.consult(_permit_creation, primary, input, tags)
+    new = NewKey(primary.spec, primary.usage, primary.origin, True, True, tuple(tags.items()))
+    await there.consult(permit_creation, new, input.BypassPolicyLockoutSafetyCheck)
     replica = _new_replica(there, primary, input, tags)
     if input.Policy is not None:
-        await there.consult(
-            check_key_policy, replica.arn, replica.account, input.Policy, _conditions(primary, tags), bypass=bypass
-        )
+        resource = KeyResource(replica.arn, replica.account, input.Policy, new)
+        await there.consult(check_key_policy, resource, input.Policy, bypass=bypass)
     call.facts["replicaKey"] = replica.arn
     try:
         made = await call.change(_insert, replica)
@@ -109,20 +108,6 @@ def _check_region(call: Call, region: str) -> None:
     """Refuse a name that is not a Region of AWS KMS in the partition aws; the server's own Region may have any name."""
     if region not in kms_regions() and region != call.services.settings.region:
         raise KmsFault("UnsupportedOperationException", f"The Region {region} is not supported.")
-
-
-def _permit_creation(there: Call, primary: Key, input: ReplicateKeyInput, tags: Mapping[str, str]) -> None:
-    """Check the right to create the replica in its Region, where only the caller's own policies can give it."""
-    of_tags = {**_conditions(primary, tags), **rights.of_tags(tags)}
-    conditions = {**of_tags, **rights.of_bypass(input.BypassPolicyLockoutSafetyCheck)}
-    permit_identity(there, "kms:CreateKey", "*", there.account, conditions)
-    if tags:
-        permit_tags(there, of_tags)
-
-
-def _conditions(primary: Key, tags: Mapping[str, str]) -> dict[str, Values]:
-    """Return the condition keys of the replica that is to be made."""
-    return rights.of_new_key(primary.spec, primary.usage, primary.origin, True, tags)
 
 
 def _new_replica(there: Call, primary: Key, input: ReplicateKeyInput, tags: Mapping[str, str]) -> Key:

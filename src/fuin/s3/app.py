@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.access import sigv4
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import edge
@@ -17,13 +16,14 @@ from fuin.gate.refusal import refuse
 from fuin.s3 import addressing, answers, authentication, faults, index, operations, routes
 from fuin.s3.call import S3Call, Stream
 from fuin.s3.faults import S3Fault
+from fuin.signing import sigv4
 
 if TYPE_CHECKING:
-    from fuin.access.sigv4 import Signed
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
     from fuin.s3.addressing import Address
+    from fuin.signing.sigv4 import Signed
 
 
 class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):

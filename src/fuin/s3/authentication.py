@@ -8,8 +8,8 @@ from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.s3.faults import AUTHENTICATION, S3Fault
 
 if TYPE_CHECKING:
-    from fuin.access.sigv4 import Signed
     from fuin.gate.http import Request
+    from fuin.signing.sigv4 import Signed
 
 _VERSION_2 = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 _TWO_MECHANISMS = "Only one auth mechanism allowed"

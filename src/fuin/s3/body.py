@@ -16,6 +16,7 @@ from fuin.s3.declaration import new_decoder
 from fuin.s3.digests import Digests
 from fuin.s3.faults import S3Fault
 from fuin.settings import MIB
+from fuin.signing.streaming import BadTrailer, ShortBody
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from fuin.access.streaming import ChunkedBody
     from fuin.envelope.stream import Sealer
     from fuin.gate.http import Request
     from fuin.s3.call import S3Call
     from fuin.s3.declaration import Declaration
+    from fuin.signing.streaming import ChunkedBody
 
 BATCH = 1 * MIB
 
@@ -123,9 +124,9 @@ class _Decoding:
 
 def _malformed(error: FormatError) -> S3Fault:
     text = str(error)
-    if "trailer" in text:
+    if isinstance(error, BadTrailer):
         return S3Fault("MalformedTrailerError", text)
-    return S3Fault("IncompleteBody" if "shorter" in text else "InvalidRequest", text)
+    return S3Fault("IncompleteBody" if isinstance(error, ShortBody) else "InvalidRequest", text)
 
 
 async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:

@@ -10,8 +10,8 @@ from fuin import ids
 from fuin.access import public_access
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
-from fuin.access.missing_capabilities import CUSTOMER_KEYS
-from fuin.access.named import principals_of
+from fuin.access.named_principals import principals_of
+from fuin.access.vocabulary.missing_capabilities import CUSTOMER_KEYS
 from fuin.errors import AccessDenied
 from fuin.gate import parameters, policy_warnings
 from fuin.gate.http import Answer

@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access.missing_capabilities import ACLS, BUCKET_TAGS, DIRECTORY_BUCKETS
+from fuin.access.resources.own import OwnResource
+from fuin.access.vocabulary.missing_capabilities import ACLS, BUCKET_TAGS, DIRECTORY_BUCKETS
 from fuin.errors import FuinError
 from fuin.gate import lists
-from fuin.gate.permit import permit_identity
+from fuin.gate.permit import permit
 from fuin.numbers import whole_number
 from fuin.s3 import documents, kept_settings, metadata, owner_acls, rights, xml
 from fuin.s3.call import document, empty
@@ -63,7 +64,7 @@ async def create_bucket(call: S3Call) -> Answer:
     """Create a bucket in the caller's account; a second creation of one's own bucket succeeds, as in us-east-1."""
     constraint, fault = await _constraint(call)
     facts = partial(_add_constraint, call, constraint)
-    await call.consult(permit_identity, call.row.action, ids.bucket_arn(call.bucket), call.account, facts)
+    await call.consult(permit, call.row.action, OwnResource(ids.bucket_arn(call.bucket), call.account), facts)
     if fault is not None:
         raise fault
     check_name(call.bucket)
@@ -143,7 +144,7 @@ async def head_bucket(call: S3Call) -> Answer:
 async def list_buckets(call: S3Call) -> Answer:
     """List the buckets of the caller's account, in pages if the request asks for that."""
     action, every = call.row.action, ids.bucket_arn("*")  # so AWS's own policies name it, beside "*"
-    await call.consult(permit_identity, action, every, call.account, rights.condition_facts(call, action))
+    await call.consult(permit, action, OwnResource(every, call.account), rights.condition_facts(call, action))
     limit, after = _limit(call.query.get("max-buckets")), call.query.get("continuation-token", "")
     prefix, region = call.query.get("prefix", ""), call.query.get("bucket-region")
     entries, last = await lists.page(call, _page, call.account, prefix, after, region, limit)

@@ -15,12 +15,12 @@ from fuin.store.s3.object_name import ObjectName
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fuin.access.sigv4 import Signed
     from fuin.blobs.interface import NewBlob
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.addressing import Address
     from fuin.s3.operation import Operation
+    from fuin.signing.sigv4 import Signed
 
 Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"Content-Type", b"application/xml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.access.missing_capabilities import ACCESS_POINTS
+from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.s3 import (

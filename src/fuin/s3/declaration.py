@@ -11,11 +11,11 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.access import streaming
-from fuin.access.sigv4 import UNSIGNED_PAYLOAD
 from fuin.errors import FormatError
 from fuin.s3 import checksums
 from fuin.s3.faults import S3Fault, invalid_argument
+from fuin.signing import streaming
+from fuin.signing.sigv4 import UNSIGNED_PAYLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

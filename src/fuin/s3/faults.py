@@ -28,7 +28,7 @@ from fuin.store import errors as store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.access.missing_capabilities import Capability
+    from fuin.access.vocabulary.missing_capabilities import Capability
 
 log = logging.getLogger("fuin.s3")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.access import public_access
-from fuin.access.missing_capabilities import (
+from fuin.access.public_access import PublicAccessBlock
+from fuin.access.vocabulary.missing_capabilities import (
     ACCESS_LOGGING,
     ACLS,
     BUCKET_ABAC,
@@ -23,12 +24,11 @@ from fuin.access.missing_capabilities import (
     TRANSFER_ACCELERATION,
     VERSIONS,
 )
-from fuin.access.public_access import PublicAccessBlock
 from fuin.s3 import xml
 from fuin.s3.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
-    from fuin.access.missing_capabilities import Capability
+    from fuin.access.vocabulary.missing_capabilities import Capability
     from fuin.s3.xml import Node
 
 _ENFORCED = "BucketOwnerEnforced"

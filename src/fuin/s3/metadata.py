@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.access.missing_capabilities import MISSING
+from fuin.access.vocabulary.missing_capabilities import MISSING
 from fuin.s3 import encoded_words, fields
 from fuin.s3.faults import S3Fault, not_implemented
 

@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
-from fuin.access.missing_capabilities import CONDITIONAL_DELETES, DELETE_BY_SIZE_OR_TIME
+from fuin.access.resources.own import OwnResource
+from fuin.access.vocabulary.missing_capabilities import CONDITIONAL_DELETES, DELETE_BY_SIZE_OR_TIME
 from fuin.envelope.stream import Sealer
 from fuin.errors import AccessDenied
 from fuin.gate import lists
-from fuin.gate.permit import permit_identity
 from fuin.s3 import (
     body,
     checksums,
@@ -180,7 +180,7 @@ def _existing_bucket(call: S3Call) -> Bucket:
     bucket = call.services.store.catalog().bucket(call.bucket)
     if bucket is None:
         facts = rights.condition_facts(call, call.row.action)
-        permit_identity(call, call.row.action, ids.object_arn(call.bucket, "*"), call.account, facts)
+        call.permit(call.row.action, OwnResource(ids.object_arn(call.bucket, "*"), call.account), facts)
         raise S3Fault("NoSuchBucket", BucketName=call.bucket)
     if call.caller is None and bucket.policy is None:
         raise S3Fault("AccessDenied")  # before the body is read; no policy could allow any of it

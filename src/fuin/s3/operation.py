@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
-from fuin.access.actions import s3_actions_of
+from fuin.access.vocabulary.actions import s3_actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Mapping

@@ -1,7 +1,7 @@
 """The table of all operations of S3's service model: one row for each, built or not.
 
 To build an operation, give its row a `run` and what else it is (`operation.py`), and delete the row of its capability
-in `access/missing_capabilities.py`. Routes, rights, the body's limit, the reference page and the requests of
+in `access/vocabulary/missing_capabilities.py`. Routes, rights, the body's limit, the reference page and the requests of
 `tests/s3/test_condition_table.py` are read from here. The rows of settings are in `subresource_table.py`.
 Source: botocore's S3 model; a test compares this table with it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.access.missing_capabilities import BY_OPERATION
+from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3 import (
     acls,
     bucket_settings,

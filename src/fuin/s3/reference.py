@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fuin.access.missing_capabilities import BY_OPERATION, MISSING, Capability
+from fuin.access.vocabulary.missing_capabilities import BY_OPERATION, MISSING, Capability
 from fuin.s3.operation import BUCKET, OBJECT, Operation
 from fuin.s3.operations import OPERATIONS
 
@@ -17,7 +17,7 @@ _DIRECTORY = "ListDirectoryBuckets"  # asks for buckets of a kind that is not he
 _HEAD = """# S3 operations
 
 Made by `python -m fuin.s3.reference` from the table of operations (`src/fuin/s3/operations.py`) and the table of
-missing capabilities (`src/fuin/access/missing_capabilities.py`).
+missing capabilities (`src/fuin/access/vocabulary/missing_capabilities.py`).
 
 {built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once. No
 request is mistaken for another one: a sub-resource that a method does not know is `MethodNotAllowed` (405).

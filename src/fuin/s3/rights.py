@@ -7,14 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import ids
-from fuin.access import public_access
-from fuin.access.s3_keys import headers_by_action
+from fuin.access.resources.bucket import BucketResource
+from fuin.access.resources.object import ObjectResource
+from fuin.access.resources.own import OwnResource
+from fuin.access.vocabulary.s3_keys import headers_by_action
 from fuin.errors import AccessDenied
-from fuin.gate.permit import permit_bucket, permit_identity
 from fuin.s3.faults import S3Fault
 
 if TYPE_CHECKING:
-    from fuin.access.facts import Facts, Fill
+    from fuin.access.facts import AddFacts, Facts
     from fuin.s3.call import S3Call
     from fuin.store.s3.buckets import Bucket
 
@@ -23,19 +24,16 @@ _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 
 
-def condition_facts(call: S3Call, action: str, bucket: Bucket | None = None, missing: str | None = None) -> Fill:
+def condition_facts(call: S3Call, action: str, missing: str | None = None) -> AddFacts:
     """Return the function that adds S3's condition keys to the facts of an action, once a condition asks.
 
-    The Region of an existing `bucket` is its own: a signature may be for any here, where AWS accepts only the bucket's.
     `missing` is the key of a missing object, if the right to list decides whether the caller hears that it is missing.
     """
-    return partial(_add_facts, call, action, bucket, missing)
+    return partial(_add_facts, call, action, missing)
 
 
-def _add_facts(call: S3Call, action: str, bucket: Bucket | None, missing: str | None, facts: Facts) -> None:
+def _add_facts(call: S3Call, action: str, missing: str | None, facts: Facts) -> None:
     known = facts.known
-    if bucket is not None:
-        known["aws:requestedregion"] = (bucket.region,)
     if owner := facts.get("aws:resourceaccount"):
         known["s3:resourceaccount"] = owner
     if call.request.tls_version:
@@ -100,9 +98,9 @@ def _authorize(
     call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
     bucket = call.services.store.catalog().bucket(name)
-    facts = condition_facts(call, action, bucket)
+    facts = condition_facts(call, action)
     if bucket is None:
-        permit_identity(call, action, arn, call.account, facts)
+        call.permit(action, OwnResource(arn, call.account), facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
     _permit(call, action, arn, bucket, facts)
     check_owner(call, bucket, owner_header)
@@ -110,7 +108,7 @@ def _authorize(
     return bucket
 
 
-def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: Fill) -> None:
+def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: AddFacts) -> None:
     """Check a right to a bucket again; raises NoSuchBucket if it was removed, even if another has its name now."""
     now = call.services.store.catalog().bucket(bucket.name)
     if now is None or (now.account, now.created) != (bucket.account, bucket.created):
@@ -118,22 +116,17 @@ def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts:
     _permit(call, action, arn, now, facts)
 
 
-def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: Fill) -> None:
+def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: AddFacts) -> None:
     """Check a right to a bucket or an object; callers of other accounts do not learn the reason of a refusal.
 
     AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Otherwise they could find out whose bucket it
     is, by policies of their own that deny by the owner.
     """
-    restricted = call.account != bucket.account and _is_restricted(bucket)
+    kind = BucketResource if arn == ids.bucket_arn(bucket.name) else ObjectResource
     try:
-        permit_bucket(call, action, arn, bucket.account, bucket.policy, facts, restricted=restricted)
+        call.permit(action, kind(arn, bucket.account, bucket.policy, bucket), facts)
     except AccessDenied as error:
         raise (error if call.account == bucket.account else AccessDenied("Access Denied")) from None
-
-
-def _is_restricted(bucket: Bucket) -> bool:
-    block = public_access.of_setting(bucket.setting(public_access.SETTING))
-    return public_access.is_restricted(block, bucket.policy)
 
 
 def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
@@ -147,6 +140,6 @@ def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-b
 
 def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
     """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = condition_facts(call, "s3:ListBucket", bucket, missing=key)
+    facts = condition_facts(call, "s3:ListBucket", missing=key)
     _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
     return S3Fault("NoSuchKey", Key=key)

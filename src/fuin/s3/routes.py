@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.access.missing_capabilities import HTML_FORMS
+from fuin.access.vocabulary.missing_capabilities import HTML_FORMS
 from fuin.s3.faults import S3Fault, not_implemented
 from fuin.s3.operation import BUCKET
 from fuin.s3.operations import OPERATIONS

@@ -10,8 +10,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from fuin.access import canonical
-from fuin.access.sigv4 import SigningKey
+from fuin.signing import canonical
+from fuin.signing.sigv4 import SigningKey
 
 if TYPE_CHECKING:
     from fuin.keyholder.wire.client import Keyholder

@@ -14,7 +14,7 @@ import msgspec
 
 from fuin import ids
 from fuin.access import s3_encryption
-from fuin.errors import AccessDenied
+from fuin.access.refusals import NotAuthorized
 from fuin.kms import on_behalf
 from fuin.s3.faults import S3Fault
 from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context
@@ -56,8 +56,8 @@ class SseKms(Scheme):
         self.check_caller(call)
         try:
             return await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
-        except AccessDenied as error:
-            raise AccessDenied(error.sentence + _hint(call)) from None
+        except NotAuthorized as error:
+            raise error.told(hint=_hint(error)) from None
 
     async def _open(
         self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
@@ -65,8 +65,8 @@ class SseKms(Scheme):
         self.check_caller(call)
         try:
             return await on_behalf.open_data_key(call, blob, context, bucket.region)
-        except AccessDenied as error:
-            raise AccessDenied(error.sentence + (_WHY_DECRYPT if for_upload else "")) from None
+        except NotAuthorized as error:
+            raise error.told(hint=_WHY_DECRYPT if for_upload else "") from None
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""
@@ -101,10 +101,9 @@ def _complete_key(key: str | None, bucket: Bucket) -> str | None:
     return ids.key_arn(bucket.account, bucket.region, key) if key is not None and ids.is_key_id(key) else key
 
 
-def _hint(call: S3Call) -> str:
+def _hint(error: NotAuthorized) -> str:
     """Return a hint at the most frequent mistake: kms:Encrypt is not the right that storing an object needs."""
-    last = call.decisions[-1] if call.decisions else {}
-    reasons = last.get("because", ()) if isinstance(last, dict) else ()
-    if any("kms:Encrypt" in reason and "granted, but this needs" in reason for reason in reasons):
+    reasons = () if error.decision is None else error.decision.reasons
+    if any("kms:Encrypt" in action for reason in reasons for action in reason.instead):
         return ". kms:Encrypt, which is allowed, does not help: storing an object needs kms:GenerateDataKey."
     return ""

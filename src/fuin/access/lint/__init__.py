@@ -1,0 +1,1 @@
+"""Warnings about policies that are accepted, and do not do what their author may think."""

@@ -1,0 +1,108 @@
+"""What is asked of the policies: who wants to do what to which resource, under which circumstances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fuin.access.facts import AddFacts, Facts, Given, Pairs, Table, Values
+from fuin.access.principal import Principal
+
+if TYPE_CHECKING:
+    from fuin.access.grants import Grant
+
+_PRINCIPAL_TYPES = {
+    "root": "Account", "user": "User", "role": "AssumedRole", "federated": "FederatedUser", "anonymous": "Anonymous",
+    "service": "Service",
+}  # fmt: skip
+_TAG = "aws:principaltag/"
+# AWS: kms:CallerAccount belongs to all of KMS but this (Service Authorization Reference).
+_WITHOUT_CALLER = frozenset({"kms:ListRetirableGrants"})
+
+
+@dataclass(slots=True)
+class Question:
+    """One question: may `principal` do `action` to `resource`?
+
+    `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` holds the
+    request's condition keys (names are not case-sensitive; a tuple for a key that has several values), or is what puts
+    them into the facts once a condition asks. What follows from the principal itself (aws:PrincipalArn,
+    kms:CallerAccount …) is added here and cannot be given. `proposed` is the grant that kms:CreateGrant is to create.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Given | AddFacts
+    proposed: Grant | None = None
+    _facts: Facts | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def used_conditions(self) -> bool:
+        """Tell whether a condition has been looked at: without one, who and what alone have decided."""
+        return self._facts is not None
+
+    def facts(self) -> Facts:
+        """Return the condition keys with their values; made once, and only if a condition asks."""
+        facts = self._facts
+        if facts is None:
+            facts = Facts()
+            context = self.context
+            if callable(context):  # the server's own, which gives nothing of what follows from the principal
+                context(facts)
+                _add_principal(self.principal, self.action, facts)
+            else:
+                facts.add(context)
+                _put_principal(self.principal, self.action, facts)
+            self._facts = facts
+        return facts
+
+
+def _tags(principal: Principal, _: str) -> Pairs:
+    """Return the tags of a principal; of names that differ only in their case, the last one counts."""
+    return tuple({name.lower(): value for name, value in principal.tags}.items())
+
+
+def _calling_account(principal: Principal, action: str) -> Values | None:
+    return (principal.account,) if action.startswith("kms:") and action not in _WITHOUT_CALLER else None
+
+
+# What follows from who asks; AWS: "AWS global condition context keys", "Properties of the principal".
+_PRINCIPAL: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:principalisawsservice": lambda who, _: ("false",),
+    "aws:userid": lambda who, _: (who.id,),
+    "aws:principalarn": lambda who, _: (who.identity_arn if who.kind == "role" else who.arn,),
+    "aws:principalaccount": lambda who, _: (who.account,),
+    "kms:calleraccount": _calling_account,
+    "aws:username": lambda who, _: (who.name,) if who.kind == "user" else None,
+    _TAG: _tags,
+}
+_ANONYMOUS: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:userid": lambda who, _: ("anonymous",),
+    "aws:principalaccount": lambda who, _: ("anonymous",),
+}
+_SERVICE: Table = {
+    "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
+    "aws:principalisawsservice": lambda who, _: ("true",),
+    "aws:principalservicename": lambda who, _: (who.arn,),
+    "aws:principalservicenameslist": lambda who, _: (who.arn,),
+}
+_TABLES = {"anonymous": _ANONYMOUS, "service": _SERVICE}
+# What is not there for every principal, and so has to be taken away from a request that claims it.
+_ITS_OWN = frozenset(_PRINCIPAL) | frozenset(_SERVICE)
+
+
+def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
+    """Add what follows from the principal, to be found when a condition asks."""
+    facts.add_table(_TABLES.get(principal.kind, _PRINCIPAL), principal, action)
+    for name, value in principal.session_facts:
+        facts.known[name.lower()] = (value,)
+
+
+def _put_principal(principal: Principal, action: str, facts: Facts) -> None:
+    """Put what follows from the principal in the place of what is known, which may claim otherwise."""
+    for key in (*_ITS_OWN, *(_TAG + name for name, _ in _tags(principal, action))):
+        facts.known.pop(key, None)
+    _add_principal(principal, action, facts)

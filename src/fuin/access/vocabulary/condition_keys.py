@@ -1,0 +1,42 @@
+"""The table of all condition keys: what each holds, which actions bring it, and when it is absent.
+
+Sources: AWS KMS developer guide, "AWS KMS condition keys" and "AWS KMS permissions"; Service Authorization Reference,
+"AWS Key Management Service" and "Amazon S3"; IAM user guide, "AWS global condition context keys". The page
+docs/reference/condition-keys.md is made of it, the operations' pages name its keys, and tests hold what requests bring
+and this equal. A policy may name any key: one that is not here never comes, which is worth a warning.
+"""
+
+from __future__ import annotations
+
+from fuin.access.vocabulary.global_keys import ROWS as OF_ALL
+from fuin.access.vocabulary.identity_keys import ROWS as OF_IDENTITIES
+from fuin.access.vocabulary.key_row import FAMILY, ConditionKey
+from fuin.access.vocabulary.kms_keys import ROWS as OF_KMS
+from fuin.access.vocabulary.s3_keys import ROWS as OF_S3
+
+TABLE: tuple[ConditionKey, ...] = (*OF_ALL, *OF_KMS, *OF_S3, *OF_IDENTITIES)
+
+_BY_NAME = {key.name.lower(): key for key in TABLE if not key.family}
+_FAMILIES = {key.name.removesuffix(FAMILY).lower(): key for key in TABLE if key.family}
+
+
+def find(name: str) -> ConditionKey | None:
+    """Return the row of a condition key, written in any case, or None if nobody knows it."""
+    folded = name.lower()
+    key = _BY_NAME.get(folded)
+    if key is not None:
+        return key
+    for start, family in _FAMILIES.items():
+        if folded.startswith(start) and folded != start:
+            return family
+    return None
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a condition key, in any case, is one that some request may bring, here or at AWS."""
+    return find(name) is not None
+
+
+def of_action(action: str) -> list[ConditionKey]:
+    """Return the keys that requests for an action bring, as far as they have values."""
+    return [key for key in TABLE if key.brought and key.belongs(action)]

@@ -1,0 +1,93 @@
+"""The rows of S3's condition keys (s3:…), and to which actions each belongs.
+
+Source: Service Authorization Reference, "Amazon S3". Keys that no request brings here are with the capability that is
+missing (`missing_capabilities.py`).
+"""
+
+from __future__ import annotations
+
+from fuin.access.vocabulary.key_row import ConditionKey, Kind
+from fuin.access.vocabulary.missing_capabilities import MISSING, s3_actions
+
+_ALL = ("s3:*",)
+_PUT, _LIST, _NEW = ("s3:PutObject",), ("s3:ListBucket",), ("s3:CreateBucket",)
+_ACLS = (*_NEW, "s3:PutBucketAcl", "s3:PutObjectAcl", *_PUT)
+_NO_HEADER, _NO_PARAMETER = "when the header was not sent", "when the parameter was not sent"
+_UNSIGNED = "in anonymous requests"
+_SSE = "x-amz-server-side-encryption"
+_GRANTS = ("full-control", "read", "read-acp")
+# Beside the actions that bring a key here, AWS takes it for these, which no operation here asks for.
+_LISTING_VERSIONS = s3_actions("listbucketversions")
+_BYPASS = s3_actions("bypassgovernanceretention")
+_ENCRYPTING = _BYPASS | s3_actions("replicateobject updateobjectencryption")
+_GRANTING = _BYPASS | s3_actions("putobjectversionacl")
+
+
+def _lower(actions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(action.lower() for action in actions)
+
+
+def _header(
+    name: str,
+    actions: tuple[str, ...],
+    *,
+    also: frozenset[str] | None = frozenset(),
+    kind: Kind = "String",
+    holds: str = "the header",
+    absent: str = _NO_HEADER,
+) -> ConditionKey:
+    """Return the row of a request's header; AWS takes the key for `actions` and `also`, or for all if that is None."""
+    aws_actions = None if also is None else _lower(actions) | also
+    return ConditionKey(f"s3:{name}", kind, actions, holds, absent, from_header=True, aws_actions=aws_actions)
+
+
+def _parameter(name: str, kind: Kind, holds: str = "the parameter") -> ConditionKey:
+    """Return the row of a list's parameter."""
+    aws_actions = _lower(_LIST) | _LISTING_VERSIONS
+    return ConditionKey(f"s3:{name}", kind, _LIST, holds, _NO_PARAMETER, aws_actions=aws_actions)
+
+
+ROWS = (
+    ConditionKey("s3:authType", "String", _ALL, "`REST-HEADER`, or `REST-QUERY-STRING` of presigned URLs", _UNSIGNED),
+    _parameter("delimiter", "String"),
+    _header("if-match", ("s3:DeleteObject", *_PUT), absent=f"{_NO_HEADER}, and in DeleteObjects"),
+    _header("if-none-match", _PUT),
+    ConditionKey("s3:LocationConstraint", "String", _NEW, "the Region in the body, `eu-west-1` for `EU`",
+                 "when the body names none", aws_actions=_lower(_NEW)),
+    _parameter("max-keys", "Numeric"),
+    ConditionKey("s3:ObjectCreationOperation", "Bool", _PUT,
+                 "`true` of PutObject, CopyObject and CompleteMultipartUpload, `false` of an upload's other steps",
+                 aws_actions=_lower(_PUT)),
+    _parameter("prefix", "String", "the parameter; the key of an object that is missing, where the right to list "
+               "decides between 404 and 403"),
+    ConditionKey("s3:ResourceAccount", "String", _ALL, "the account that owns the bucket"),
+    ConditionKey("s3:signatureAge", "Numeric", _ALL, "milliseconds since the signature's date", _UNSIGNED),
+    ConditionKey("s3:signatureversion", "String", _ALL, "`AWS4-HMAC-SHA256`", _UNSIGNED),
+    ConditionKey("s3:TlsVersion", "Numeric", _ALL, "`1.2` or `1.3`", "without TLS"),
+    _header("x-amz-acl", _ACLS, also=_GRANTING),
+    _header("x-amz-bucket-namespace", _NEW),
+    ConditionKey("s3:x-amz-content-sha256", "String", _ALL,
+                 "what the signature says of the payload: its hash, `UNSIGNED-PAYLOAD` …",
+                 "in anonymous requests without the header"),
+    _header("x-amz-copy-source", _PUT, also=_BYPASS, holds="the header, as it was sent"),
+    *(_header(f"x-amz-grant-{name}", _ACLS, also=_GRANTING) for name in _GRANTS),
+    *(_header(f"x-amz-grant-{name}", _ACLS, also=None) for name in ("write", "write-acp")),
+    _header("x-amz-metadata-directive", _PUT, also=_BYPASS),
+    _header("x-amz-object-ownership", _NEW),
+    _header(_SSE, _PUT, also=_ENCRYPTING, absent="when the header was not sent, also if the bucket encrypts"),
+    _header(f"{_SSE}-aws-kms-key-id", _PUT, also=_ENCRYPTING, kind="ARN", holds="the header, as it was sent",
+            absent="when the header was not sent, also if the bucket has a key"),
+    _header(f"{_SSE}-customer-algorithm", _PUT, also=_BYPASS | s3_actions("replicateobject")),
+    _header("x-amz-storage-class", (*_PUT, "s3:PutObjectAcl"), also=_BYPASS | s3_actions("putobjectversionacl")),
+    _header("x-amz-website-redirect-location", _PUT, also=_BYPASS),
+    *(key for capability in MISSING for key in capability.keys),
+)  # fmt: skip
+
+
+def headers_by_action() -> dict[str, tuple[bytes, ...]]:
+    """Return the request headers of which policies can speak as s3:HEADER, for each action that has any."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    for row in ROWS:
+        for action in row.actions if row.from_header else ():
+            found[action] = (*found.get(action, ()), row.name.removeprefix("s3:").encode())
+    return found

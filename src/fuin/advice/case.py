@@ -1,0 +1,126 @@
+"""A case: one question's policies and grants, under the names people know, so that it can be told, changed and retried.
+
+Requests are decided by `decide` directly; a case asks the same functions for `fuin explain`, `who-can` and simulations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from fuin.access.kinds import RULES, PolicyKind
+from fuin.access.policy import Policy, parse_policy
+from fuin.access.policy_sides import Limits
+from fuin.access.resources.resource import Policies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fuin.access.decide import Decision
+    from fuin.access.grants import Grant
+    from fuin.access.question import Question
+    from fuin.access.resources.resource import Resource
+
+Known = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
+# Stand where a statement was: they match no request, and policies must have one statement at least.
+_INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
+_INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPolicy:
+    """One policy in play: what people call it, its kind and its document.
+
+    `assumed` says why it is not certain that such a policy exists; empty for those that do. `source` is what IAM's
+    simulator calls it.
+    """
+
+    label: str
+    kind: PolicyKind
+    document: str
+    assumed: str = ""
+    source: str = ""
+    _compiled: list[Policy] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def policy(self) -> Policy:
+        """Return the compiled form, made when it is first asked for; raises MalformedPolicy."""
+        if not self._compiled:
+            self._compiled.append(parse_policy(self.document, self.kind))
+        return self._compiled[0]
+
+    @property
+    def has_variables(self) -> bool:
+        """Tell whether ${…} in the policy is a variable, and not text."""
+        return bool(json.loads(self.document).get("Version") == "2012-10-17")
+
+    def statements(self) -> list[dict[str, Any]]:
+        """Return the statements as they are written, in their order."""
+        raw = json.loads(self.document)["Statement"]
+        return raw if isinstance(raw, list) else [raw]
+
+    def with_statement(self, statement: Mapping[str, Any], index: int | None = None) -> LabelledPolicy:
+        """Return the policy with a statement more, or with another one instead of number `index` (from 1)."""
+        statements: list[Any] = self.statements()
+        if index is None:
+            statements.append(statement)
+        else:
+            statements[index - 1] = statement
+        return replace(self, document=json.dumps({**json.loads(self.document), "Statement": statements}))
+
+    def without_statement(self, index: int) -> LabelledPolicy:
+        """Return the policy without its statement number `index` (from 1)."""
+        if self.kind is PolicyKind.TRUST:
+            return self.with_statement(_INERT_TRUST, index)
+        whom = {"Principal": "*"} if RULES[self.kind].has_principal else {}
+        return self.with_statement({**_INERT, **whom}, index)
+
+
+def _everything(key: str) -> bool:
+    """Tell that the facts are certain about a condition key: what they do not have is absent."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that decides about one resource for one principal.
+
+    `owner` is what people call the principal, whose own policies are `identity`; `boundary` and `session` limit those.
+    `resource_policy` is the resource's. `knows` tells which keys' absence is certain, for those who tell of the case:
+    it decides nothing.
+    """
+
+    resource: Resource
+    owner: str
+    resource_policy: LabelledPolicy | None = None
+    identity: tuple[LabelledPolicy, ...] = ()
+    boundary: LabelledPolicy | None = None
+    session: tuple[LabelledPolicy, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    knows: Known = _everything
+
+    @property
+    def sheets(self) -> tuple[LabelledPolicy, ...]:
+        """Return all policies in play, the resource's first, the caller's limits last."""
+        one = (self.resource_policy,) if self.resource_policy else ()
+        return (*one, *self.identity, *((self.boundary,) if self.boundary else ()), *self.session)
+
+    def with_sheet(self, old: LabelledPolicy, new: LabelledPolicy) -> Case:
+        """Return the case with one policy changed."""
+        return replace(
+            self,
+            resource_policy=new if old is self.resource_policy else self.resource_policy,
+            identity=tuple(new if sheet is old else sheet for sheet in self.identity),
+            boundary=new if old is self.boundary else self.boundary,
+            session=tuple(new if sheet is old else sheet for sheet in self.session),
+        )
+
+    def decide(self, question: Question) -> Decision:
+        """Return the decision that a request would get."""
+        sheet, boundary = self.resource_policy, self.boundary
+        limits = Limits(boundary.policy if boundary else None, tuple(one.policy for one in self.session))
+        identity = tuple(one.policy for one in self.identity)
+        policies = Policies(sheet.policy if sheet else None, identity, limits, lambda: self.grants)
+        return self.resource.with_policy(sheet.document if sheet else None).decide(question, policies)

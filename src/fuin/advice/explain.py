@@ -1,0 +1,188 @@
+"""The whole evaluation of one question: every policy and statement, what of it matched, which condition failed.
+
+It looks at statements through the same methods as `decide`, and its verdict is that of `decide`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access import grants as granting
+from fuin.access.causes import BOUNDARY, IDENTITY, RESOURCE, SESSION
+from fuin.access.principal_element import Match
+from fuin.access.variables import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fuin.access.causes import SourcedReason
+    from fuin.access.conditions import Condition
+    from fuin.access.decide import Decision
+    from fuin.access.grants import Grant
+    from fuin.access.policy import Statement
+    from fuin.access.question import Question
+    from fuin.access.variables import Template
+    from fuin.advice.case import Case, LabelledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTrace:
+    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds.
+
+    `known` is False where nobody knows any more whether the request had the key: then neither is `holds`. `variables`
+    are the keys, in lower case, that the condition's values name.
+    """
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+    found: tuple[str, ...] | None
+    holds: bool
+    known: bool = True
+    variables: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return every key, in lower case, that the condition looks at."""
+        return (self.key.lower(), *self.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTrace:
+    """One statement: whether it is on the action and the resource, how it names the caller, and its conditions."""
+
+    index: int  # from 1
+    name: str
+    effect: str
+    standing: Match
+    action: bool
+    resource: bool
+    conditions: tuple[ConditionTrace, ...]
+    variables: tuple[str, ...] = ()  # the keys, in lower case, that its resources name
+
+    @property
+    def matches(self) -> bool:
+        """Tell whether the statement takes effect."""
+        return self.near and all(condition.holds for condition in self.conditions)
+
+    @property
+    def near(self) -> bool:
+        """Tell whether nothing but conditions keeps it from taking effect."""
+        return self.action and self.resource and self.standing is not Match.NONE
+
+    @property
+    def certain(self) -> bool:
+        """Tell whether it is known that the statement takes effect, or that it does not."""
+        decided = not self.near or any(condition.known and not condition.holds for condition in self.conditions)
+        return decided or all(condition.known for condition in self.conditions)
+
+    @property
+    def failed(self) -> tuple[ConditionTrace, ...]:
+        """Return the conditions that do not hold."""
+        return tuple(condition for condition in self.conditions if not condition.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTrace:
+    """One policy with all of its statements."""
+
+    sheet: LabelledPolicy
+    statements: tuple[StatementTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTrace:
+    """One grant: how it names the caller, whether it has the operation, and its unmet constraints in words."""
+
+    grant: Grant
+    standing: Match
+    operation: bool
+    unmet: tuple[str, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Tell whether the grant covers the request."""
+        return self.standing is not Match.NONE and self.operation and not self.unmet
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The decision about one question and everything that was looked at for it."""
+
+    question: Question
+    decision: Decision
+    policies: tuple[PolicyTrace, ...]
+    grants: tuple[GrantTrace, ...]
+
+
+def explain(case: Case, question: Question) -> Evaluation:
+    """Return the evaluation of a question; raises MalformedPolicy for a policy that cannot be evaluated."""
+    traces = _retired if case.resource.rule == "retirement" else _grant
+    return Evaluation(
+        question, case.decide(question), tuple(trace_policy(case, sheet, question) for sheet in case.sheets),
+        tuple(traces(grant, question) for grant in case.grants),
+    )  # fmt: skip
+
+
+def trace_policy(case: Case, sheet: LabelledPolicy, question: Question) -> PolicyTrace:
+    """Return what each statement of one of a case's policies makes of a question."""
+    bounded = case.boundary is not None and sheet is case.resource_policy
+    return PolicyTrace(
+        sheet, tuple(_statement(case, statement, question, bounded=bounded) for statement in sheet.policy.statements)
+    )
+
+
+def _statement(case: Case, statement: Statement, question: Question, *, bounded: bool) -> StatementTrace:
+    """Return what one statement makes of a question; a Deny with NotPrincipal spares nobody who has a boundary."""
+    spares_nobody = bounded and statement.effect == "Deny" and statement.grantees and statement.grantees.negated
+    return StatementTrace(
+        statement.index, statement.name, statement.effect,
+        Match.DIRECT if spares_nobody else statement.names(question.principal),
+        statement.actions(question.action.lower()), statement.covers(question),
+        tuple(_condition(case, condition, statement, question) for condition in statement.conditions),
+        _variables(statement.templates),
+    )  # fmt: skip
+
+
+def _condition(case: Case, condition: Condition, statement: Statement, question: Question) -> ConditionTrace:
+    facts = question.facts()
+    holds = condition.holds(facts, every=statement.effect == "Allow")
+    variables = _variables(condition.templates)
+    known = all(key in facts or case.knows(key) for key in (condition.key, *variables))
+    found = facts.get(condition.key)
+    return ConditionTrace(condition.operator, condition.written, condition.values, found, holds, known, variables)
+
+
+def _variables(templates: Iterable[Template]) -> tuple[str, ...]:
+    return tuple(piece.key for template in templates for piece in template.pieces if isinstance(piece, Variable))
+
+
+def _grant(grant: Grant, question: Question) -> GrantTrace:
+    operation = question.action.removeprefix("kms:") in grant.operations
+    return GrantTrace(
+        grant,
+        grant.standing(question.principal),
+        operation,
+        tuple(one.sentence for one in granting.unmet(grant, question)),
+    )
+
+
+def _retired(grant: Grant, question: Question) -> GrantTrace:
+    """Return how the grant that is to be retired lets the caller do that."""
+    ways = [standing for standing, _ in granting.retirers(grant, question.principal)]
+    return GrantTrace(grant, max(ways, default=Match.NONE), True, ())
+
+
+def reason_text(case: Case, cause: SourcedReason) -> str:
+    """Return a reason with the policy that it comes from called by its name."""
+    reason, (kind, index) = cause.reason, cause.origin
+    sheets = {
+        RESOURCE: (case.resource_policy,) if case.resource_policy else (),
+        IDENTITY: case.identity,
+        BOUNDARY: (case.boundary,) if case.boundary else (),
+        SESSION: case.session,
+    }.get(kind, ())
+    if index >= len(sheets) or not reason.policy or not reason.text.startswith(reason.policy):
+        return reason.text
+    return sheets[index].label + reason.text.removeprefix(reason.policy)

@@ -1,0 +1,321 @@
+"""The smallest change that would allow what was refused; each is tried, and `decide` itself says that it is enough.
+
+None gives more than was asked for: a statement is put where it is the caller's alone, and is on this action and this
+resource, through a service on what that service asks. A condition that failed is for the request to meet.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
+from fuin.access.shorten import listed
+from fuin.access.variables import escaped
+from fuin.advice.case import LabelledPolicy
+from fuin.advice.explain import ConditionTrace, PolicyTrace, StatementTrace, explain, trace_policy
+from fuin.errors import MalformedPolicy
+
+if TYPE_CHECKING:
+    from fuin.access.principal import Principal
+    from fuin.access.question import Question
+    from fuin.advice.case import Case
+    from fuin.advice.explain import GrantTrace
+
+_CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's, its boundary and its session's
+_ALTERNATIVES_AT_MOST = 3
+_HAS_OWN_POLICIES = ("user", "role", "federated")
+_OWN = (PolicyKind.IDENTITY, PolicyKind.ROLE)  # a group's policy, and a managed one, are others' as well
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change, in a sentence; `statement` is what is to stand in `policy` then, None where nothing is to be put.
+
+    `index` is the number, from 1, of the statement that it stands instead of, or that is to go; 0 for one more.
+    """
+
+    text: str
+    policy: str
+    statement: Mapping[str, Any] | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A change and how a case is with it; two edits of the same policy are never tried together."""
+
+    change: Change
+    applied: Callable[[Case], Case]
+
+
+def _edit(
+    text: str, old: LabelledPolicy, new: LabelledPolicy, statement: Mapping[str, Any] | None, index: int = 0
+) -> _Edit:
+    def applied(case: Case) -> Case:
+        return case.with_sheet(next(sheet for sheet in case.sheets if sheet.label == old.label), new)
+
+    return _Edit(Change(text, old.label, statement, index), applied)
+
+
+def smallest_changes(case: Case, question: Question) -> tuple[tuple[Change, ...], ...]:
+    """Return up to three ways to have a refused question allowed, each with as few changes as there can be.
+
+    Empty when it is allowed already, or when no change of these policies would allow it.
+    """
+    if case.decide(question).allowed:
+        return ()
+    lifted, lifts = _without_denials(case, question)
+    if lifts and lifted.decide(question).allowed:
+        return (lifts,)
+    edits = _edits(lifted, question)
+    for count in range(1, _CHANGES_AT_MOST + 1):
+        found = [chosen for chosen in itertools.combinations(edits, count) if _enough(lifted, question, chosen)]
+        if found:
+            places = {
+                tuple(edit.change.policy for edit in chosen): chosen for chosen in reversed(found)
+            }  # the likeliest
+            kept = [chosen for chosen in found if chosen in places.values()][:_ALTERNATIVES_AT_MOST]
+            return tuple((*lifts, *(edit.change for edit in chosen)) for chosen in kept)
+    return ()
+
+
+def _enough(case: Case, question: Question, edits: Sequence[_Edit]) -> bool:
+    touched = [edit.change.policy for edit in edits]
+    if len(set(touched)) != len(touched):
+        return False
+    for edit in edits:
+        case = edit.applied(case)
+    try:
+        return case.decide(question).allowed
+    except MalformedPolicy:  # it would be too long
+        return False
+
+
+def _without_denials(case: Case, question: Question) -> tuple[Case, tuple[Change, ...]]:
+    """Return the case without the statements that deny, and what is to be done about each: no Allow helps there."""
+    changes: list[Change] = []
+    for sheet in case.sheets:
+        current = sheet
+        for statement in trace_policy(case, sheet, question).statements:
+            if statement.effect == "Deny" and statement.matches:
+                current = current.without_statement(statement.index)
+                changes.append(Change(_propose_narrower_deny(sheet, statement), sheet.label, None, statement.index))
+        if current is not sheet:
+            case = case.with_sheet(sheet, current)
+    return case, tuple(changes)
+
+
+def _propose_narrower_deny(sheet: LabelledPolicy, statement: StatementTrace) -> str:
+    text = f"remove the Deny in {statement.name} of the {sheet.label}, or narrow it"
+    if not statement.conditions:
+        return text
+    return f"{text}; or let the request be one that it does not hold for: {_denial_text(statement.conditions)}"
+
+
+def _denial_text(conditions: Sequence[ConditionTrace]) -> str:
+    return " and ".join(
+        f"now {condition.key} {_observed_text(condition)}, which meets {condition_text(condition)}"
+        for condition in conditions
+    )
+
+
+def _observed_text(condition: ConditionTrace) -> str:
+    if not condition.known:
+        return "is not in the record"
+    return "is absent" if condition.found is None else f"is {listed(condition.found)}"
+
+
+def condition_text(condition: ConditionTrace) -> str:
+    """Return a condition as it stands in the policy: StringEquals kms:ViaService s3.us-east-1.amazonaws.com."""
+    return f"{condition.operator} {condition.key} {listed(condition.values)}"
+
+
+def _edits(case: Case, question: Question) -> list[_Edit]:
+    """Return what could be changed, what is likeliest to be meant first."""
+    evaluation = explain(case, question)
+    edits: list[_Edit] = [edit for policy in evaluation.policies for edit in _propose_without_conditions(policy)]
+    edits += [
+        _propose_meeting_constraint(trace)
+        for trace in evaluation.grants
+        if trace.operation and trace.standing and trace.unmet
+    ]
+    if question.principal.kind in _HAS_OWN_POLICIES:
+        own = [policy for policy in evaluation.policies if policy.sheet in case.identity and policy.sheet.kind in _OWN]
+        edits += [
+            edit for policy in own if not policy.sheet.assumed for edit in _propose_wider_statement(policy, question)
+        ]
+        edits.append(_propose_own_statement(case, question))
+        edits += [_propose_limit(sheet, question) for sheet in (case.boundary, *case.session[:1]) if sheet is not None]
+    if case.resource_policy is not None:
+        edits += _propose_wider_statement(trace_policy(case, case.resource_policy, question), question)
+        edits.append(_propose_principal(case.resource_policy, question))
+    elif case.resource.kind is PolicyKind.BUCKET:
+        edits.append(_new_bucket_policy(question))
+    return edits
+
+
+def _propose_meeting_constraint(trace: GrantTrace) -> _Edit:
+    """Return a grant that would allow but for its constraints."""
+    free = replace(trace.grant, equals=None, subset=None, source_arn=None)
+
+    def applied(case: Case) -> Case:
+        return replace(case, grants=tuple(free if grant is trace.grant else grant for grant in case.grants))
+
+    text = f"let the request meet the constraint of {trace.grant.label} ({'; '.join(trace.unmet)})"
+    return _Edit(Change(text, trace.grant.label), applied)
+
+
+def _propose_without_conditions(policy: PolicyTrace) -> Iterator[_Edit]:
+    """Yield statements that would allow but for their conditions, which the request then has to meet."""
+    sheet = policy.sheet
+    for statement in policy.statements:
+        if statement.effect == "Allow" and statement.near and statement.failed:
+            raw = without_conditions(sheet.statements()[statement.index - 1], statement.failed)
+            needs = " and ".join(
+                f"{condition_text(item)} (in the request it {_observed_text(item)})" for item in statement.failed
+            )
+            text = f"let the request meet {needs}, as {statement.name} of the {sheet.label} wants"
+            yield _edit(text, sheet, sheet.with_statement(raw, statement.index), None)
+
+
+def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
+    """Return a statement as it is written, without some of its conditions."""
+    dropped = {(item.operator, item.key) for item in failed}
+    kept = {
+        operator: {key: values for key, values in keys.items() if (operator, key) not in dropped}
+        for operator, keys in raw.get("Condition", {}).items()
+    }
+    kept = {operator: keys for operator, keys in kept.items() if keys}
+    return {name: value for name, value in raw.items() if name != "Condition"} | ({"Condition": kept} if kept else {})
+
+
+def _propose_wider_statement(policy: PolicyTrace, question: Question) -> Iterator[_Edit]:
+    """Yield a statement that would allow with this action, or this resource, beside those that it lists.
+
+    Only one that gives nothing else by that: it is on this resource alone, or on this action alone, and for this
+    caller alone.
+    """
+    sheet = policy.sheet
+    for statement in policy.statements:
+        raw = sheet.statements()[statement.index - 1]
+        if statement.effect != "Allow" or statement.failed or not _is_for(question, statement, raw):
+            continue
+        resource = resource_of(question)
+        here = sheet.kind is PolicyKind.KEY or _listed(raw.get("Resource")) in ([question.resource], [resource])
+        if not statement.action and here and _same_service(raw.get("Action"), question.action):
+            element, value = "Action", question.action
+        elif not statement.resource and [name.lower() for name in _listed(raw.get("Action"))] == [
+            question.action.lower()
+        ]:
+            element, value = "Resource", resource
+        else:
+            continue
+        if element in raw:
+            wider = {**raw, element: [*_listed(raw[element]), value]}
+            text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
+            yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider, statement.index)
+            return
+
+
+def _is_for(question: Question, statement: StatementTrace, raw: Mapping[str, Any]) -> bool:
+    """Tell whether a statement is for the caller alone, and, through a service, for that service's requests alone."""
+    principal, whom = question.principal, raw.get("Principal")
+    through = [item for item in statement.conditions if item.operator == "StringEquals"]
+    if question.facts().get("kms:viaservice") and not any(item.key.lower() == "kms:viaservice" for item in through):
+        return False
+    if whom is None:
+        return True
+    alone = [_listed(names) for names in whom.values()] if isinstance(whom, dict) else []
+    return principal.kind != "root" and alone in ([[principal.arn]], [[principal.identity_arn]])
+
+
+def _listed(written: object) -> list[str]:
+    names = written if isinstance(written, list) else [written]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _same_service(written: object, action: str) -> bool:
+    service = action.partition(":")[0].lower() + ":"
+    return any(name.lower().startswith(service) for name in _listed(written))
+
+
+def resource_of(question: Question) -> str:
+    """Return the Resource that is the question's and no other, or what stands for no particular one."""
+    return question.resource if question.resource in ("*", "arn:aws:s3:::*") else escaped(question.resource)
+
+
+def _statement(question: Question) -> dict[str, Any]:
+    """Return the least statement that is on a question: through a service, it allows it through that service only."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": question.action, "Resource": resource_of(question)}
+    via = question.facts().get("kms:viaservice")
+    if via:
+        statement["Condition"] = {"StringEquals": {"kms:ViaService": via[0]}}
+    return statement
+
+
+def _propose_own_statement(case: Case, question: Question) -> _Edit:
+    """Return a statement more in a policy that is the caller's alone, or a policy more."""
+    statement = _statement(question)
+    plain = statement["Resource"] == question.resource
+    alone = (sheet for sheet in case.identity if sheet.kind in _OWN and not sheet.assumed)
+    alone = (sheet for sheet in alone if plain or sheet.has_variables)
+    own = next((sheet for sheet in alone if _has_room(sheet.with_statement(statement))), None)
+    if own is not None:
+        return _edit(f"add this to the {own.label}", own, own.with_statement(statement), statement)
+    label = f"new policy of {case.owner}"
+    sheet = _sheet(label, PolicyKind.IDENTITY, statement)
+    change = Change(f"give {case.owner} a policy with this", label, statement)
+    return _Edit(change, lambda case: replace(case, identity=(*case.identity, sheet)))
+
+
+def _has_room(sheet: LabelledPolicy) -> bool:
+    return size_of(sheet.document, sheet.kind) <= SIZE_LIMITS[sheet.kind]
+
+
+def _propose_limit(sheet: LabelledPolicy, question: Question) -> _Edit:
+    """Return a statement more in what limits the caller: its boundary, or its session's policy."""
+    statement = _statement(question)
+    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
+
+
+def _propose_principal(sheet: LabelledPolicy, question: Question) -> _Edit:
+    """Return a statement more in the resource's policy, that names the caller."""
+    statement = _naming(question)
+    if sheet.kind is PolicyKind.KEY:
+        statement["Resource"] = "*"
+    if sheet.kind is PolicyKind.TRUST:
+        del statement["Resource"]
+    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
+
+
+def _naming(question: Question) -> dict[str, Any]:
+    """Return the least statement for a resource's policy; an account's root is not named without its whole account."""
+    statement = {**_statement(question), "Principal": named(question.principal)}
+    if question.principal.kind == "root":
+        condition = statement.get("Condition", {})
+        statement["Condition"] = {**condition, "ArnEquals": {"aws:PrincipalArn": question.principal.arn}}
+    return statement
+
+
+def _new_bucket_policy(question: Question) -> _Edit:
+    statement = _naming(question)
+    sheet = _sheet("bucket policy", PolicyKind.BUCKET, statement)
+    change = Change("give the bucket a policy with this", sheet.label, statement)
+    return _Edit(change, lambda case: replace(case, resource_policy=sheet))
+
+
+def _sheet(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> LabelledPolicy:
+    return LabelledPolicy(label, kind, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def named(principal: Principal) -> object:
+    """Return the Principal element that names a caller: a session's role, a user, a service, an account, everyone."""
+    if principal.kind == "anonymous":
+        return "*"
+    if principal.kind == "service":
+        return {"Service": principal.arn}
+    return {"AWS": principal.identity_arn if principal.kind == "role" else principal.arn}

@@ -1,0 +1,167 @@
+"""Who can: the real decision asked for every principal that there is or that a policy or grant names."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.kinds import PolicyKind
+from fuin.access.lint.policy_source import listed_values
+from fuin.access.principal import ANONYMOUS, Principal, account_root
+from fuin.advice import holders
+from fuin.advice.case import LabelledPolicy
+from fuin.advice.conditional import ConditionalAnswer, conditional_answer
+from fuin.advice.holders import PrincipalInForce
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from fuin.advice.case import Case
+    from fuin.advice.targets import Right
+
+_ROOT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
+_NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role|federated-user)/(.+)")
+_ELSEWHERE = "000000000000"  # stands for any account that no policy names
+_EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+_ASSUMED = "the principal is there and its own policies, which are not on this server, allow it"
+_VOUCHED = "whoever asks for the federated user may do it, and passes a session policy that allows it"
+# Of a session of a role, what its request brings; of somebody in an account that is not here, everything about them.
+_OF_SESSION = ("aws:userid", "aws:principaltag/")
+_OF_STRANGER = (
+    "aws:userid",
+    "aws:username",
+    "aws:principaltag/",
+    "aws:principalarn",
+    "aws:principaltype",
+    "aws:principalorg",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of one right for one principal: the case that was asked, and the prospect."""
+
+    right: Right
+    case: Case
+    answer: ConditionalAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One principal and what comes of every right that the question takes; all are needed."""
+
+    holder: PrincipalInForce
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the ARN that people know: of any session of a role, the role's."""
+        principal = self.holder.principal
+        any_session = principal.kind == "role" and principal.arn.endswith(f"/{holders.ANY_SESSION}")
+        return principal.identity_arn if any_session else principal.arn
+
+    @property
+    def verdict(self) -> str:
+        """Return can, can if, or cannot."""
+        if any(outcome.answer.never for outcome in self.outcomes):
+            return "cannot"
+        return "can" if all(outcome.answer.always for outcome in self.outcomes) else "can if"
+
+
+def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
+    """Return a row for each principal of this server and for whoever else is named; those that can come first."""
+    known = list(holders.holders(conn))
+    arns = {holder.principal.identity_arn or holder.principal.arn for holder in known}
+    strangers = list(_strangers(conn, known, rights, arns))
+    rows = [_row(holder, rights, stranger=holder in strangers) for holder in (*known, *strangers)]
+    return sorted(rows, key=lambda row: ("can", "can if", "cannot").index(row.verdict))
+
+
+def _row(holder: PrincipalInForce, rights: tuple[Right, ...], *, stranger: bool) -> Row:
+    doubtful = _OF_STRANGER if stranger else _OF_SESSION if holder.principal.kind in ("role", "federated") else ()
+
+    def outcome(right: Right) -> Outcome:
+        case = right.case(holder)
+        known = lambda key: right.knows(key) and not key.startswith(doubtful or ("\0",))  # noqa: E731
+        return Outcome(right, case, conditional_answer(case, right.question(holder), known))
+
+    return Row(holder, tuple(outcome(right) for right in rights))
+
+
+def _strangers(
+    conn: Connection, known: list[PrincipalInForce], rights: tuple[Right, ...], arns: set[str]
+) -> Iterator[PrincipalInForce]:
+    """Yield whom policies and grants name beside the users, roles and roots of this server: once each."""
+    cases = [right.case(known[0]) for right in rights] if known else []
+    named = set(itertools.chain.from_iterable(map(_named, cases)))
+    for name in sorted(named - arns):
+        holder = _federated(name) or holders.find(conn, name) or _stranger(name)
+        if holder is not None and holder.principal.arn not in arns:
+            yield holder
+    if "*" in named:
+        yield PrincipalInForce(ANONYMOUS, "whoever signs nothing")
+        anybody = Principal("user", f"arn:aws:iam::{_ELSEWHERE}:user/*", _ELSEWHERE, "AIDA*", "*")
+        yield _elsewhere(anybody, "any other account")
+
+
+def _named(case: Case) -> Iterator[str]:
+    """Yield the principals that the resource's policy allows something or spares from a Deny, and the grantees."""
+    for raw in case.resource_policy.statements() if case.resource_policy else ():
+        whom = raw.get("NotPrincipal", {}) if raw["Effect"] == "Deny" else raw["Principal"]
+        if whom == "*":
+            yield "*"
+            continue
+        yield from listed_values(whom.get("AWS", []))
+        yield from (f"service:{name}" for name in listed_values(whom.get("Service", [])))
+    for grant in case.grants:
+        if grant.grantee:
+            yield grant.grantee
+        if grant.grantee_service:
+            yield f"service:{grant.grantee_service}"
+
+
+def _stranger(name: str) -> PrincipalInForce | None:
+    """Return somebody that a policy names and this server does not know; None for what names nobody."""
+    if name.startswith("service:"):
+        service = name.removeprefix("service:")
+        return PrincipalInForce(Principal("service", service, "", service), f"service {service}")
+    if found := _ROOT.fullmatch(name):
+        return PrincipalInForce(account_root(found[1]), f"the root of account {found[1]}")
+    found = _NAMED.fullmatch(name)
+    if found is None:
+        return None
+    account, kind, path = found.groups()
+    if kind == "user":
+        principal = Principal("user", name, account, "AIDA*", path.rpartition("/")[2])
+    elif kind == "role":
+        role = path.rpartition("/")[2]
+        principal = _session(account, role, ids.session_arn(account, role, holders.ANY_SESSION), name)
+    else:
+        role = path.partition("/")[0]
+        principal = _session(account, role, name, ids.iam_arn(account, "role", "/", role))
+    return _elsewhere(principal, f"account {account}")
+
+
+def _federated(name: str) -> PrincipalInForce | None:
+    """Return a federated user that a policy names: nobody knows yet who will vouch for it; None for other names."""
+    found = _NAMED.fullmatch(name)
+    if found is None or found[2] != "federated-user":
+        return None
+    holder = holders.federated_user(found[1], found[3])
+    return _elsewhere(holder.principal, holder.owner, _VOUCHED)
+
+
+def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
+    return Principal("role", arn, account, "AROA*:*", role, identity_arn=role_arn)
+
+
+def _elsewhere(principal: Principal, where: str, assumed: str = _ASSUMED) -> PrincipalInForce:
+    """Return a principal that is not of this server: nobody here knows what its own policies allow."""
+    sheet = LabelledPolicy(f"policies of {where}", PolicyKind.MANAGED, _EVERYTHING, assumed)
+    return PrincipalInForce(principal, where, (sheet,))

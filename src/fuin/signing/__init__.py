@@ -1,0 +1,1 @@
+"""Signature Version 4 of AWS: headers, presigned URLs, and bodies in signed chunks."""
