@@ -7,7 +7,7 @@ import pytest
 from fuin.access.vocabulary.missing_capabilities import MISSING, Capability
 from tests.house.source import Module, modules
 
-TABLE = "access.missing_capabilities"
+TABLE = "access.vocabulary.missing_capabilities"
 # The rows of S3's operations say of each whether it is built.
 OPERATIONS = "s3.operations"
 
@@ -35,7 +35,9 @@ def mentions(module: Module) -> list[str]:
 def test_only_rows_name_missing_capabilities() -> None:
     """No other module knows a header, an operation, a condition key or a sentence of a capability that is not here."""
     others = [module for module in modules() if module.name not in (TABLE, OPERATIONS)]
-    headers_of_conditions = "access.s3_keys"  # policies may speak of the header of a redirection, which is refused
+    headers_of_conditions = (
+        "access.vocabulary.s3_keys"  # policies may speak of the header of a redirection, which is refused
+    )
     found = [line for module in others for line in mentions(module) if module.name != headers_of_conditions]
     assert found == []
 

@@ -237,20 +237,14 @@ def decide_bucket(
         return _refuse_by_deny(question, said.denied, own.denied)
     allowed = said.allowed
     consulted = _policies_of_kind(IDENTITY, identity, limits)
-    if bucket_policy:
-        consulted.append(((RESOURCE, 0), bucket_policy))
+    consulted += [((RESOURCE, 0), bucket_policy)] if bucket_policy else []
     if principal.account == bucket_account and principal.kind in ("root", "user", "role", "federated"):
         if principal.kind == "root":
             return Decision(True, (_ROOT,))
         if own.allowed and not own.missing_limit:
             return Decision(True, (own.allowed, *own.allowing_limits))
         if allowed is None:
-            missing_limit = own.missing_limit if own.allowed and own.missing_limit else IDENTITY
-            return _refuse(
-                question,
-                missing_limit,
-                consulted if missing_limit is IDENTITY else _policies_of_kind(missing_limit, identity, limits),
-            )
+            return _refuse_by_own_policies(question, own, identity, limits, consulted)
     if allowed is None:
         return _refuse(question, RESOURCE, consulted)
     if restricted and principal.account != bucket_account and principal.kind != "service":
@@ -261,6 +255,15 @@ def decide_bucket(
         if causes
         else _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits), (allowed,))
     )
+
+
+def _refuse_by_own_policies(
+    question: Question, own: OwnVerdict, identity: tuple[Policy, ...], limits: Limits, consulted: _Consulted
+) -> Decision:
+    """Return the refusal of a caller in the bucket's own account, whose policies do not allow the request."""
+    if not own.allowed or not own.missing_limit:
+        return _refuse(question, IDENTITY, consulted)
+    return _refuse(question, own.missing_limit, _policies_of_kind(own.missing_limit, identity, limits))
 
 
 def decide_identity(

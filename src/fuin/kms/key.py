@@ -103,7 +103,7 @@ def authorized_key(
 
 
 def existing_key(named: KeyReference) -> Key:
-    """Return the key that `authorized_key` has found."""
+    """Return the key that an identifier names; raises NotFoundException if there is no such key."""
     if named.key is None:
         raise NotFoundException(named.missing)
     return named.key
@@ -120,7 +120,7 @@ def open_key(
     index = (call.principal.conclusion_key, call.region, call.via, identifier, use)
     right = catalog.conclusions.get(index)
     if right is not None:
-        return _again(call, right, context)
+        return _reuse_conclusion(call, right, context)
     try:
         named = find_key(call, catalog, identifier, aliases=True)
     except InvalidArnException as error:  # cryptographic operations do not model it
@@ -153,12 +153,12 @@ def open_ciphertext(
             _record_refused_use(call, use, opened.arn, context)
             raise
         return msgspec.structs.replace(opened, material=material)
-    key_id, material_id = _whose(ciphertext)
+    key_id, material_id = _ids_in(ciphertext)
     catalog = call.services.store.catalog()
     index = (call.principal.conclusion_key, call.region, call.via, key_id, material_id, use)
     right = catalog.conclusions.get(index)
     if right is not None:
-        return _again(call, right, context)
+        return _reuse_conclusion(call, right, context)
     key = catalog.key(key_id, call.region)
     if key is None or key.manager == SERVICE or states.is_gone(key):
         raise rights.hidden_key_refusal(call, use.action, rights.OF_CIPHERTEXT)
@@ -172,13 +172,13 @@ def open_ciphertext(
 
 def _check_maker(key: Key, ciphertext: bytes) -> bytes:
     """Return the id of the material that a blob names; raises IncorrectKeyException if it is another key's."""
-    key_id, material_id = _whose(ciphertext)
+    key_id, material_id = _ids_in(ciphertext)
     if key_id != key.key_id:
         raise KmsFault("IncorrectKeyException")
     return material_id
 
 
-def _whose(ciphertext: bytes) -> tuple[str, bytes]:
+def _ids_in(ciphertext: bytes) -> tuple[str, bytes]:
     """Return the ids of the key and the material that a blob names."""
     try:
         return blob.whose(ciphertext)
@@ -197,8 +197,8 @@ class _Conclusion(NamedTuple):
     decision: msgspec.Raw  # JSON, for every request's record
 
 
-def _again(call: Call, right: _Conclusion, pairs: Mapping[str, str] | None) -> OpenKey:
-    """Return the key by a right that was found before; only the encryption context is new."""
+def _reuse_conclusion(call: Call, right: _Conclusion, pairs: Mapping[str, str] | None) -> OpenKey:
+    """Return the key by a right that was concluded before; only the encryption context is new."""
     call.decisions.append(right.decision)
     if not pairs:
         return OpenKey(right.arn, right.key, right.material, right.parameter, right.use, None)

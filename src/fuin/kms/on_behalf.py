@@ -2,7 +2,7 @@
 
 Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/faults.py`), AccessDenied, KeyholderUnavailable
 or StoreUnavailable. The audit log says every use of a key, with the call's facts, before the function returns;
-a refused use stands in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
+a refused use is in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ async def put_key_policy(call: Call, input: PutKeyPolicyInput) -> None:
 
 
 async def list_key_policies(call: Call, input: ListKeyPoliciesInput) -> ListKeyPoliciesOutput:
-    """Return the one name that there is; there is no second page, so no marker can be valid."""
+    """Return the one name that key policies have; there is no second page, so no marker can be valid."""
     await call.consult(authorized_key, input.KeyId or "", "kms:ListKeyPolicies")
     if input.Marker is not None:  # the model has no InvalidMarkerException here
         raise KmsFault("ValidationException", "Could not deserialize marker")

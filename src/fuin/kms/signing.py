@@ -21,22 +21,22 @@ RAW, DIGEST, EXTERNAL_MU = "RAW", "DIGEST", "EXTERNAL_MU"
 _ANY = 0
 
 
-def _hashed(length: int) -> dict[str, int]:
+def _message_types(length: int) -> dict[str, int]:
     return {RAW: _ANY, DIGEST: length}
 
 
 # The message types of each algorithm, with the length in bytes that such a message must have. FIPS 180-4; an external
 # mu is of FIPS 204, section 6.2; AWS hashes a digest for Ed25519ph once more.
 _MESSAGES: Mapping[str, Mapping[str, int]] = {
-    "RSASSA_PSS_SHA_256": _hashed(32),
-    "RSASSA_PSS_SHA_384": _hashed(48),
-    "RSASSA_PSS_SHA_512": _hashed(64),
-    "RSASSA_PKCS1_V1_5_SHA_256": _hashed(32),
-    "RSASSA_PKCS1_V1_5_SHA_384": _hashed(48),
-    "RSASSA_PKCS1_V1_5_SHA_512": _hashed(64),
-    "ECDSA_SHA_256": _hashed(32),
-    "ECDSA_SHA_384": _hashed(48),
-    "ECDSA_SHA_512": _hashed(64),
+    "RSASSA_PSS_SHA_256": _message_types(32),
+    "RSASSA_PSS_SHA_384": _message_types(48),
+    "RSASSA_PSS_SHA_512": _message_types(64),
+    "RSASSA_PKCS1_V1_5_SHA_256": _message_types(32),
+    "RSASSA_PKCS1_V1_5_SHA_384": _message_types(48),
+    "RSASSA_PKCS1_V1_5_SHA_512": _message_types(64),
+    "ECDSA_SHA_256": _message_types(32),
+    "ECDSA_SHA_384": _message_types(48),
+    "ECDSA_SHA_512": _message_types(64),
     "SM2DSA": {},  # no key has it
     "SYMMETRIC_DEFAULT": {},  # nor this one; tools/kms_shapes.py says why it gets here
     "ML_DSA_SHAKE_256": {RAW: _ANY, EXTERNAL_MU: 64},

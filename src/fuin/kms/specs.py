@@ -1,6 +1,6 @@
 """The kinds of keys: for each key spec its usages, and for each usage the algorithms that such a key supports.
 
-Source: AWS KMS developer guide, "Key spec reference", and the service model's enumerations. The lists stand in the
+Source: AWS KMS developer guide, "Key spec reference", and the service model's enumerations. The lists are in the
 order in which AWS answers them. SM2 is in the model, and AWS refuses it outside its China Regions; so does Fuin.
 """
 

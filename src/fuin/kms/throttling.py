@@ -1,4 +1,4 @@
-"""Request quotas: how often an account may ask for an operation in a Region, if the server was told to count.
+"""Request quotas: how often an account may ask for an operation in a Region, if the server's operator set quotas.
 
 Source: AWS KMS developer guide, "Request quotas" and "Throttling AWS KMS requests". Cryptographic operations share a
 quota by the kind of the key; every other operation has one of its own. The account that asks is charged, not the one
