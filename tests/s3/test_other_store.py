@@ -45,7 +45,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryPlace]
     left = list(place.settings.blobs.rglob("*"))
     place.close()
     assert left == []
-    assert place.memory.waits > 100
+    assert place.memory.waits > 0
 
 
 @pytest.fixture
