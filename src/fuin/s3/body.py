@@ -34,7 +34,7 @@ BATCH = 1 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredBlob:
     """A blob that is durable: its sizes in plaintext and stored bytes, its message id, and the digests asked for."""
 
     blob: str
@@ -67,14 +67,14 @@ class Intake:
             if frames:
                 self._file.write(frames)
 
-    def finish(self, trailers: dict[str, str]) -> Stored:
+    def finish(self, trailers: dict[str, str]) -> StoredBlob:
         """Write the final frame, check the digests, and make the blob durable."""
         self.take(())
         self._digests.check(trailers)
         self._file.write([self._sealer.finish()])
         self._file.commit()
         md5 = self._digests.md5() if self._etag else None
-        return Stored(
+        return StoredBlob(
             self._file.blob, self._sealer.message_id, self._sealer.plaintext_length, self._file.size, md5,
             self._digests.values(),
         )  # fmt: skip
@@ -107,7 +107,7 @@ class _Decoding:
             raise _malformed(error) from None
         self._intake.take(decoded)
 
-    def finish(self, pieces: Sequence[bytes]) -> Stored:
+    def finish(self, pieces: Sequence[bytes]) -> StoredBlob:
         self.take(pieces)
         trailers: dict[str, str] = {}
         if self._decoder is not None:
@@ -127,7 +127,7 @@ def _malformed(error: FormatError) -> S3Fault:
     return S3Fault("IncompleteBody" if "shorter" in text else "InvalidRequest", text)
 
 
-async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
+async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> StoredBlob:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
     work = _Decoding(intake, new_decoder(call, declaration), declaration.length)
@@ -166,7 +166,7 @@ async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 async def reseal(
     call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
-) -> Stored:
+) -> StoredBlob:
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
     intake = Intake(call, sealer, digests, etag=etag)
     try:

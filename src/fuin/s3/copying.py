@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from fuin.envelope.stream import Sealer
     from fuin.gate.http import Answer
-    from fuin.s3.body import Stored
+    from fuin.s3.body import StoredBlob
     from fuin.s3.call import Headers, S3Call
     from fuin.s3.conditions import WriteCondition
     from fuin.s3.reading import Reading
@@ -116,7 +116,7 @@ def _check_size(call: S3Call, size: int) -> None:
 
 async def reseal(
     call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
-) -> Stored:
+) -> StoredBlob:
     """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 
     Only one of more than 256 parts can be: all other files are open by now (`reading.open_files`).
