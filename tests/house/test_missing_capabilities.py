@@ -42,7 +42,15 @@ def test_only_rows_name_missing_capabilities() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("text", ['x = b"x-amz-tagging"', 'x == "PutBucketCors"', 'f("s3:VersionId")'])
+def _examples() -> list[str]:
+    """Return one line of source for each kind of word that belongs to a capability."""
+    header = next(header for row in MISSING for header in row.headers)
+    operation = next(name for row in MISSING for name in row.operations)
+    key = next(key.name for row in MISSING for key in row.keys)
+    return [f"x = {header!r}", f"x == {operation!r}", f"f({key!r})", f"S3Fault({MISSING[0].message!r})"]
+
+
+@pytest.mark.parametrize("text", _examples())
 def test_a_mention_is_found(text: str) -> None:
-    """The check itself sees a header, an operation and a condition key."""
+    """The check itself sees a header, an operation, a condition key and a sentence."""
     assert mentions(Module("s3.objects", text))

@@ -363,6 +363,10 @@ def test_older_database_is_accepted_knowingly(past: Past, started: Callable[[Pat
     server.stop()
 
 
+# What later versions have added to tables of version 0007.
+_KEY_COLUMNS = {"buckets": ("scheme", "kms_key_arn"), "uploads": ("scheme", "kms_key_arn", "kms_material_id")}
+
+
 @pytest.mark.real
 def test_data_of_the_version_before_starts(past: Past, started: Callable[[Path], Server]) -> None:
     """A folder that knows no serial, no installation and no mark gets them, and all is there."""
@@ -371,6 +375,11 @@ def test_data_of_the_version_before_starts(past: Past, started: Callable[[Path],
     with closing(sqlite3.connect(server.data / "fuin.db")) as database, database:
         database.execute("DELETE FROM meta WHERE name IN ('installation', 'blobs', 'log', 'log_next')")
         database.execute("ALTER TABLE epoch DROP COLUMN serial")
+        for name in ("objects_by_key", "objects_by_kms_key", "uploads_by_kms_key", "buckets_by_kms_key"):
+            database.execute(f"DROP INDEX {name}")
+        for table, columns in _KEY_COLUMNS.items():
+            for column in columns:
+                database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         database.execute("UPDATE alembic_version SET version_num = '0007'")
     _forget_commits(server.data / "audit", server)
     server.start(options=["--new-audit-log"])

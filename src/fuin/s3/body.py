@@ -34,7 +34,7 @@ BATCH = 1 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class WrittenBlob:
     """A blob that is durable: its sizes in plaintext and stored bytes, its message id, and the digests asked for."""
 
     blob: str
@@ -60,14 +60,14 @@ class Intake:
         """Begin to digest, encrypt and write the next pieces."""
         return self._blob.append(self._frames(pieces))
 
-    async def finish(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> Stored:
+    async def finish(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> WrittenBlob:
         """Write what is left, check the digests, and make the blob durable.
 
         `end` is called when all pieces have come, with the number of plaintext bytes; it returns the trailers.
         """
         await wait_until_done(self._blob.commit(self._last_frames(pieces, end)))
         md5 = self._digests.md5() if self._etag else None
-        return Stored(
+        return WrittenBlob(
             self._blob.blob, self._sealer.message_id, self._sealer.plaintext_length, self._blob.size, md5,
             self._digests.values(),
         )  # fmt: skip
@@ -129,7 +129,9 @@ def _malformed(error: FormatError) -> S3Fault:
     return S3Fault("IncompleteBody" if isinstance(error, ShortBody) else "InvalidRequest", text)
 
 
-async def receive(call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool) -> Stored:
+async def receive(
+    call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool
+) -> WrittenBlob:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
     decoding = _Decoding(new_decoder(call, declaration), declaration.length)
@@ -168,7 +170,7 @@ async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 async def reseal(
     call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
-) -> Stored:
+) -> WrittenBlob:
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
     intake = Intake(call, sealer, digests, etag=etag)
     try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from fuin.envelope.stream import Sealer
     from fuin.gate.http import Answer
-    from fuin.s3.body import Stored
+    from fuin.s3.body import WrittenBlob
     from fuin.s3.call import Headers, S3Call
     from fuin.s3.conditions import WriteCondition
     from fuin.s3.reading import Reading
@@ -117,7 +117,7 @@ def _check_size(call: S3Call, size: int) -> None:
 
 async def reseal(
     call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
-) -> Stored:
+) -> WrittenBlob:
     """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 
     Only one of more than 256 parts can be: all other blobs are open (`reading.open_blobs`).

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.s3.body import Stored
+    from fuin.s3.body import WrittenBlob
     from fuin.s3.call import S3Call
     from fuin.s3.conditions import WriteCondition
     from fuin.store.s3.buckets import Bucket
@@ -49,10 +49,19 @@ def parse_values(part: Part) -> dict[str, str]:
     return {} if part.checksum is None else _decode_values(part.checksum)
 
 
-def new_part(stored: Stored, number: int, etag: str, now: float) -> Part:
+def new_part(stored: WrittenBlob, number: int, etag: str, now: float) -> Part:
     """Return the row of a durable blob."""
     values = msgspec.json.encode(stored.checksums).decode() if stored.checksums else None
-    return Part(stored.blob, stored.size, stored.stored_size, number, etag, values, stored.message_id, now)
+    return Part(
+        blob=stored.blob,
+        size=stored.size,
+        stored_size=stored.stored_size,
+        number=number,
+        etag=etag,
+        checksum=values,
+        message_id=stored.message_id,
+        modified=now,
+    )
 
 
 def check_condition(call: S3Call, condition: WriteCondition) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.http import Answer
-    from fuin.s3.body import Stored
+    from fuin.s3.body import WrittenBlob
     from fuin.s3.call import Headers, S3Call
     from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
@@ -90,7 +90,7 @@ async def put_object(call: S3Call) -> Answer:
 def whole_object(
     call: S3Call,
     encryption: StoredEncryption,
-    stored: Stored,
+    stored: WrittenBlob,
     checksum: Checksum,
     columns: tuple[str, str],
     storage_class: str | None,

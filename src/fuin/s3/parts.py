@@ -18,7 +18,7 @@ from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
-    from fuin.s3.body import Stored
+    from fuin.s3.body import WrittenBlob
     from fuin.s3.call import S3Call
     from fuin.s3.checksums import Algorithm
     from fuin.s3.sealing.scheme import StoredEncryption
@@ -70,7 +70,7 @@ async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) ->
     return Sealer(data_key, encryption.data_keys(), encryption.full_context(call.bucket, call.key), frame_length)
 
 
-async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: Stored) -> Part:
+async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: WrittenBlob) -> Part:
     """Put the part into the index, in place of an earlier one with its number."""
     part = index.new_part(stored, number, encryption.scheme.etag(stored.md5), call.now)
     replaced = await index.commit(call, [part.blob], rows.put_part, upload.upload_id, part)
