@@ -19,8 +19,8 @@ from fuin.access.principal import Principal
 from fuin.access.question import Question
 from fuin.access.resources.key import KeyResource
 from fuin.gate.call import Call
-from fuin.kms import rights
-from fuin.kms.use import Use
+from fuin.kms.reach import rights
+from fuin.kms.reach.use import Use
 from fuin.store.kms.keys import Key
 
 if TYPE_CHECKING:

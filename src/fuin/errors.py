@@ -26,7 +26,7 @@ _UNLISTED = FaultRow()  # another service's code, which this one passes on
 class Fault(FuinError):
     """An error answer that AWS models: a code, an HTTP status and, mostly, a message.
 
-    Each service has a table of its codes (`kms/faults.py`, `s3/faults.py`, `identity/faults.py`), and turns all other
+    Each service has a table of its codes (`kms/model/faults.py`, `s3/faults.py`, `identity/faults.py`), and turns all other
     errors into its faults there, once. `details` are further elements of the answer, in their order.
     """
 

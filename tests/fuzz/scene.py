@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from fuin.kms.specs import SPECS
+from fuin.kms.model.specs import SPECS
 from tests.fuzz.inputs import SLOW_TO_MAKE, Pool
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
 from fuin.identity.faults import QueryFault
 from fuin.identity.faults import from_error as identity_fault
-from fuin.kms.faults import (
+from fuin.kms.model.faults import (
     GENERAL,
     MODELLED,
     InvalidArnException,
@@ -21,7 +21,7 @@ from fuin.kms.faults import (
     KmsFault,
     NotFoundException,
 )
-from fuin.kms.faults import from_error as kms_fault
+from fuin.kms.model.faults import from_error as kms_fault
 from fuin.kms.model.service import service_model
 from fuin.s3.faults import S3Fault
 from fuin.s3.faults import from_error as s3_fault
@@ -127,8 +127,8 @@ def test_every_code_that_is_raised_has_a_row() -> None:
 
 def test_fault_without_a_row_is_found() -> None:
     """The check itself sees a misspelled code, and one that has a class."""
-    assert rowless(Module("kms.keys", "raise KmsFault('NoSuchException')"))
-    assert rowless(Module("kms.keys", "raise KmsFault('NotFoundException', 'text')"))
+    assert rowless(Module("kms.keys.keys", "raise KmsFault('NoSuchException')"))
+    assert rowless(Module("kms.keys.keys", "raise KmsFault('NotFoundException', 'text')"))
     assert rowless(Module("s3.objects", "raise S3Fault('NoSuchKeys')"))
     assert rowless(Module("s3.objects", "raise S3Fault('NoSuchKey')")) == []
 

@@ -177,10 +177,10 @@ def test_table_has_no_cycle() -> None:
     [
         ("formats.blob", "from fuin.keyholder.wire import client"),
         ("access.decide", "import fuin.store.store"),
-        ("kms.data_keys", "from fuin.s3.app import handle"),
-        ("kms.data_keys", "from fuin.keyholder.sealed.sealing import unwrap"),
-        ("kms.data_keys", "from fuin.keyholder.sealed import sealing"),
-        ("s3.objects", "from fuin.kms.key import open_key"),
+        ("kms.uses.data_keys", "from fuin.s3.app import handle"),
+        ("kms.uses.data_keys", "from fuin.keyholder.sealed.sealing import unwrap"),
+        ("kms.uses.data_keys", "from fuin.keyholder.sealed import sealing"),
+        ("s3.objects", "from fuin.kms.reach.key import open_key"),
         ("s3.objects", "def f() -> None:\n    from fuin.kms import key"),
         ("s3.objects", "if TYPE_CHECKING:\n    from fuin.server import application"),
         ("envelope.stream", "from fuin import settings"),
@@ -193,7 +193,7 @@ def test_table_has_no_cycle() -> None:
 )
 def test_wrong_import_is_found(name: str, text: str) -> None:
     """The check itself sees each kind of wrong import."""
-    known = names(modules()) | {"kms.key", "settings", "server.application"}
+    known = names(modules()) | {"kms.reach.key", "settings", "server.application"}
     assert forbidden(Module(name, text), known)
 
 
@@ -201,11 +201,11 @@ def test_wrong_import_is_found(name: str, text: str) -> None:
     ("name", "text"),
     [
         ("s3.objects", "from fuin.kms import on_behalf\nfrom fuin.errors import Fault"),
-        ("kms.data_keys", "from fuin.keyholder.wire.client import Keyholder\nfrom fuin.gate.call import Call"),
+        ("kms.uses.data_keys", "from fuin.keyholder.wire.client import Keyholder\nfrom fuin.gate.call import Call"),
         ("store.keys", "from .store import Store\nfrom fuin.access.principal import Principal"),
     ],
 )
 def test_right_import_is_allowed(name: str, text: str) -> None:
     """The check does not cry at imports that the table allows."""
-    known = names(modules()) | {"kms.on_behalf", "kms.faults", "keyholder.wire.client"}
+    known = names(modules()) | {"kms.on_behalf", "kms.model.faults", "keyholder.wire.client"}
     assert forbidden(Module(name, text), known) == []

@@ -46,7 +46,7 @@ def test_every_exception_is_used() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("kms.data_keys", "from cryptography.hazmat.primitives.ciphers.aead import AESGCM"),
+        ("kms.uses.data_keys", "from cryptography.hazmat.primitives.ciphers.aead import AESGCM"),
         ("server.application", "import cryptography.x509"),
         ("server.tls", "import argon2"),
         ("cli.main", "def f() -> None:\n    import argon2.low_level"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.kms.faults import KmsFault
+from fuin.kms.model.faults import KmsFault
 from tests.kms import outside
 from tests.support.place import ACCOUNT, REGION
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fuin.kms import imports, janitor
+from fuin.kms.keys import expiry
+from fuin.kms.material import imports
 from tests.support.place import Place
 
 
@@ -72,5 +73,5 @@ def pair(kms: Any, primary: str) -> str:
 @pytest.fixture
 def nothing_due(place: Place) -> None:
     """Let the timed jobs do what other tests have left for them, so that they do nothing else for this one."""
-    place.run(janitor.purge(place.services, time.time()))
+    place.run(expiry.purge(place.services, time.time()))
     place.run(imports.expire_due(place.services, time.time()))

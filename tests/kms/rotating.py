@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from fuin.audit import reader
-from fuin.kms import rotation
+from fuin.kms.material import rotation
 from tests.support.place import Place
 
 DAY = 86400.0

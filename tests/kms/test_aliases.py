@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fuin.kms.managed_services import ALIASES, MANAGED
+from fuin.kms.keys.managed_services import ALIASES, MANAGED
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.support.place import ACCOUNT, REGION, Place
 from tests.support.policies import allow

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from fuin.clock import CLOCK
-from fuin.kms import imports, janitor, rotation
+from fuin.kms.keys import expiry
+from fuin.kms.material import imports, rotation
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.importing import FOR_EVER, bring, brought, fresh, soon
 from tests.kms.rotating import let_be_due, materials_of
@@ -20,7 +21,7 @@ ELSEWHERE = "eu-west-1"
 
 def purge(place: Place) -> list[str]:
     """Run the timed job as the worker does."""
-    return place.run(janitor.purge(place.services, CLOCK.settled()))
+    return place.run(expiry.purge(place.services, CLOCK.settled()))
 
 
 def test_deletion_that_waits_can_be_cancelled(place: Place, kms: Any, new_key: NewKey) -> None:
@@ -174,7 +175,7 @@ def test_deletion_date_by_the_later_clock(kms: Any, new_key: NewKey) -> None:
 
 def test_days_without_use_are_counted(place: Place, kms: Any, new_key: NewKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that is ahead makes no key look unused for so long: of the two times the earlier one tells."""
-    monkeypatch.setattr("fuin.kms.last_usage._DAY", 60.0)
+    monkeypatch.setattr("fuin.kms.keys.last_usage._DAY", 60.0)
     unused = {"NumericGreaterThanEquals": {"kms:TrailingDaysWithoutKeyUsage": "30"}}
     policy = allow("kms:DisableKey")
     policy["Statement"][0]["Condition"] = unused

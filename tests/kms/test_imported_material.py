@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fuin.kms import imports as operations
+from fuin.kms.material import imports as operations
 from fuin.store.errors import AnotherPending, NotPrimary, TooManyRotations
 from fuin.store.kms import imports, materials, rotations
 from tests.kms.asking import NewKey, arn_of, refusal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from fuin.kms import imports as operations
+from fuin.kms.material import imports as operations
 from fuin.store.kms import imports
 from tests.keyholder.wrapping import ALGORITHMS, material
 from tests.kms.asking import NewKey, arn_of, refusal

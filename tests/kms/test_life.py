@@ -26,7 +26,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fuin.kms import imports, janitor, rotation
+from fuin.kms.keys import expiry
+from fuin.kms.material import imports, rotation
 from tests.kms import life
 from tests.kms.life import Blob, Life
 from tests.support.place import ACCOUNT, REGION, Place
@@ -137,7 +138,7 @@ class Lives(RuleBasedStateMachine):
             region=key.region,
         )
         assert outcome(self.kms(key).describe_key, KeyId=key.key_id)[0] == life.GONE
-        self.place.run(janitor.purge(self.place.services, time.time()))
+        self.place.run(expiry.purge(self.place.services, time.time()))
         self.keys.remove(key)
         for blob in key.blobs:
             assert outcome(self.kms(key).decrypt, CiphertextBlob=blob.data, EncryptionContext=blob.context)[0]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from fuin.kms import janitor, states
+from fuin.kms.keys import expiry
 from fuin.kms.operations import OPERATIONS
+from fuin.kms.reach import states
 from fuin.store.kms import keys, materials
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.state_table import CALLS, CELLS, COLUMNS, FOOTNOTES, NOT_ON_A_KEY, Subject
@@ -204,7 +205,7 @@ def test_janitor_destroys_the_material(place: Place, kms: Any, new_key: NewKey) 
     place.expire(key_id)
     material = place.run(read_material(place, key_id))
     assert material is not None
-    ended = place.run(janitor.purge(place.services, time.time()))
+    ended = place.run(expiry.purge(place.services, time.time()))
     assert key_id in ended
     assert pending not in ended
     assert place.run(read_material(place, key_id)) is None
@@ -212,7 +213,7 @@ def test_janitor_destroys_the_material(place: Place, kms: Any, new_key: NewKey) 
     record = place.last_record()
     assert record.draft["operation"] == "kms:DeleteKey"
     assert record.draft["facts"]["deletedKey"] in ended
-    assert place.run(janitor.purge(place.services, time.time())) == []
+    assert place.run(expiry.purge(place.services, time.time())) == []
 
 
 async def read_material(place: Place, key_id: str) -> object:

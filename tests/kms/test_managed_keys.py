@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from fuin.errors import AccessDenied
-from fuin.kms import managed, on_behalf
-from fuin.kms.managed_services import ALIASES, MANAGED
+from fuin.kms import on_behalf
+from fuin.kms.keys import managed
+from fuin.kms.keys.managed_services import ALIASES, MANAGED
 from tests.kms.asking import refusal
 from tests.kms.test_on_behalf import call_of
 from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place

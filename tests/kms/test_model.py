@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tools import kms_shapes
 
-from fuin.kms.faults import KmsFault
+from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.service import service_model
 from fuin.kms.model.shape import Structure
 from fuin.kms.model.shapes_inputs import INPUTS

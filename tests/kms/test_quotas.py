@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError
 
 from fuin.errors import FuinError
 from fuin.gate.throttle import Throttle
-from fuin.kms import on_behalf, quotas, throttling
+from fuin.kms import on_behalf
+from fuin.kms.model import quotas
 from fuin.kms.model.service import service_model
 from fuin.kms.operations import OPERATIONS
-from fuin.kms.throttling import read_quotas
+from fuin.kms.reach import throttling
+from fuin.kms.reach.throttling import read_quotas
 from tests.kms.asking import NewKey, raises, refusal
 from tests.kms.test_on_behalf import call_of
 from tests.support.clocks import SOON, counted

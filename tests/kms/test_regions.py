@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from fuin import ids
-from fuin.kms.region_names import kms_regions
+from fuin.kms.model.region_names import kms_regions
 from fuin.store.kms import replicas
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.related import IRELAND, ROOT, SYDNEY, described, related

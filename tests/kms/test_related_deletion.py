@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fuin.kms import janitor
+from fuin.kms.keys import expiry
 from tests.kms.asking import NewKey, arn_of, refusal
 from tests.kms.related import IRELAND, SYDNEY, described, related
 from tests.support.place import REGION, Place
@@ -23,7 +23,7 @@ def expire(place: Place, key_id: str, region: str) -> None:
 
 def purge(place: Place) -> list[str]:
     """Run the janitor."""
-    return place.run(janitor.purge(place.services, time.time()))
+    return place.run(expiry.purge(place.services, time.time()))
 
 
 def test_end_of_a_replica(place: Place, kms: Any, ireland: Any, pair: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fuin.errors import KeyholderUnavailable
-from fuin.kms import managed
+from fuin.kms.keys import managed
 from fuin.store.errors import Overtaken
 from fuin.store.kms import rotations
 from tests.kms.asking import NewKey, arn_of, refusal

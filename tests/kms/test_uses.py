@@ -11,7 +11,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.gate.call import Call
 from fuin.gate.record import Record
 from fuin.kms.model import shapes_uses
-from fuin.kms.uses import keyholder_answer
+from fuin.kms.reach.keyholder_errors import keyholder_answer
 from tests.kms.asking import NewKey, raises, refusal
 from tests.support.place import Place
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fuin.gate.throttle import Throttle
-from fuin.kms.throttling import read_quotas
+from fuin.kms.reach.throttling import read_quotas
 from tests.support.place import Place
 
 

@@ -15,7 +15,7 @@ Ann (user ann of account 1) calls GenerateDataKey for a key of her account. The 
 5. The *decision*, with its reasons and with the digest of each policy, goes on the request's record, whether it allows
    or refuses. A refusal raises NotAuthorized, which carries the decision.
 6. `permit` returns whether no condition was looked at. Then the answer depends only on who, what and which policies, so
-   KMS may keep it until one of these changes (`kms/key.py`).
+   KMS may keep it until one of these changes (`kms/reach/key.py`).
 
 Bob has no right. His refusal is recorded in the same way, and each service words it once, in its `faults`. Nothing else
 in the house may refuse somebody for want of a right.

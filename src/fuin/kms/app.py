@@ -13,14 +13,16 @@ from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import cors, edge
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
-from fuin.kms import faults, operations, throttling
+from fuin.kms import operations
+from fuin.kms.model import faults
+from fuin.kms.reach import throttling
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
-    from fuin.kms.faults import KmsFault
+    from fuin.kms.model.faults import KmsFault
     from fuin.kms.operations import Operation
     from fuin.signing.sigv4 import Signed
 

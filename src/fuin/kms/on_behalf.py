@@ -1,6 +1,6 @@
 """The one way to a data key for the object store: as the caller, or under a service-owned key.
 
-Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/faults.py`), AccessDenied, KeyholderUnavailable
+Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/model/faults.py`), AccessDenied, KeyholderUnavailable
 or StoreUnavailable. The audit log says every use of a key, with the call's facts, before the function returns;
 a refused use is in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
 """
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import Fault, FormatError
 from fuin.formats import blob as blobs
-from fuin.kms import ciphers, managed, throttling
-from fuin.kms.faults import KmsFault
-from fuin.kms.key import OpenKey, open_ciphertext, open_key
-from fuin.kms.naming import find_key
-from fuin.kms.use import Use
+from fuin.kms.keys import managed
+from fuin.kms.model.faults import KmsFault
+from fuin.kms.reach import throttling
+from fuin.kms.reach.key import OpenKey, open_ciphertext, open_key
+from fuin.kms.reach.key_identifiers import find_key
+from fuin.kms.reach.use import Use
+from fuin.kms.uses import ciphers
 from fuin.store.kms.keys import SERVICE
 
 if TYPE_CHECKING:

@@ -11,32 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fuin.kms import (
-    agreement,
-    aliases,
-    custom_key_stores,
-    data_key_pairs,
-    data_keys,
-    encapsulation,
-    encryption,
-    grant_lists,
-    grants,
-    imports,
-    keys,
-    last_usage,
-    lifecycle,
-    macs,
-    parameters,
-    policies,
-    public_keys,
-    regions,
-    rotation,
-    signing,
-    tags,
-)
-from fuin.kms.faults import KmsFault
+from fuin.kms import parameters
+from fuin.kms.grants import grant_lists, grants
+from fuin.kms.key_stores import custom_key_stores
+from fuin.kms.keys import aliases, keys, last_usage, lifecycle, policies, regions, tags
+from fuin.kms.material import imports, rotation
 from fuin.kms.model.checks import compile_checks
+from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shapes_inputs import INPUTS
+from fuin.kms.uses import agreement, data_key_pairs, data_keys, encapsulation, encryption, macs, public_keys, signing
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from fuin.clock import CLOCK
 from fuin.errors import FuinError
-from fuin.kms import imports, janitor, rotation
+from fuin.kms.keys import expiry
+from fuin.kms.material import imports, rotation
 from fuin.s3.sweep import Sweeper
 from fuin.server import agreement_notes
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
@@ -40,7 +41,7 @@ async def run(services: Services) -> None:
     while True:
         await _run_job("saving the steady time", timekeeper.save(services))
         await _run_job("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
-        await _run_job("purge", janitor.purge(services, CLOCK.settled()))
+        await _run_job("purge", expiry.purge(services, CLOCK.settled()))
         await _run_job("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
         await _run_job("rotation", rotation.rotate_due(services, CLOCK.settled()))
         if time.monotonic() - noted >= agreement_notes.HOURLY:

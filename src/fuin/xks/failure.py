@@ -1,7 +1,7 @@
 """The reasons why a request to an external key store proxy failed, with AWS's text for each.
 
 Source: "AWS KMS External Key Store Proxy API" 1.0.3, the two tables under "Error codes". Which KMS error carries the
-text depends on the KMS operation (`kms/external.py`).
+text depends on the KMS operation (`kms/key_stores/external.py`).
 """
 
 from __future__ import annotations

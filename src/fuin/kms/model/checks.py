@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from fuin.kms.faults import KmsFault
+from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shape import Constraint, Length, OneOf, Pattern, Range, Sensitive, Structure
 
 Check = Callable[[Any, str, list[str]], None]  # value, path, errors found so far

@@ -1,0 +1,1 @@
+"""Grants: made, listed, retired and revoked."""

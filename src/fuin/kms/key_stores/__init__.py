@@ -1,0 +1,1 @@
+"""Custom key stores: external key stores and their proxies."""

@@ -1,0 +1,1 @@
+"""KMS keys: made, described, named by aliases, tagged, scheduled for deletion, and their policies."""

@@ -1,0 +1,1 @@
+"""What keys are used for: encryption, data keys, signatures, MACs, key agreement and encapsulation."""
