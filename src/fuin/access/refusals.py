@@ -75,6 +75,9 @@ class NotAuthorized(AccessDenied):
         self.refusal = refusal
         self.decision = decision
 
+    def __str__(self) -> str:
+        return self.sentence
+
     @property
     def sentence(self) -> str:
         """Return AWS's wording, safe to show to the caller."""
