@@ -37,7 +37,9 @@ class Settings:
     s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
     object_limit: int = 5 * GIB  # one PutObject or UploadPart
     frame_length: int = 256 * KIB  # plaintext bytes per message frame
-    request_quotas: dict[str, float] = field(default_factory=dict)  # requests per second; kms/reach/throttling.py has names
+    request_quotas: dict[str, float] = field(
+        default_factory=dict
+    )  # requests per second; kms/reach/throttling.py has names
     xks_hosts: tuple[str, ...] = ()  # external key store proxies: name, or name=address:port; none listed: public ones
     xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
     clock_jump_limit: float = JUMP_LIMIT  # by more the wall clock has jumped: see clock.py

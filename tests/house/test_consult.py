@@ -1,7 +1,8 @@
 """Decisions are taken by `consult`: what is not in memory may have to be waited for, and a decision cannot wait.
 
-A function *decides* when it reads the catalog, looks something up, or calls (or hands on) a function that decides. An
-async function calls no deciding function itself: it awaits `call.consult(function, …)`. See docs/decisions/0013.
+A function *decides* when it reads the catalog, looks something up, asks for a right, or calls (or hands on) a function
+that decides. An async function calls no deciding function itself: it awaits `call.consult(function, …)`. See
+docs/decisions/0013.
 """
 
 import ast
@@ -42,10 +43,10 @@ class _Room:
                 yield name
 
     def _asks(self, node: ast.AST) -> bool:
-        """Return whether a node reads the catalog or looks something up."""
+        """Return whether a node reads the catalog, looks something up or asks for a right."""
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             return False
-        return node.func.attr == "look_up" or (
+        return node.func.attr in ("look_up", "permit") or (
             node.func.attr in self._catalog and "catalog" in ast.unparse(node.func.value)
         )
 
@@ -102,7 +103,7 @@ def _body(function: ast.AsyncFunctionDef) -> Iterator[ast.AST]:
 def test_async_functions_consult() -> None:
     """No async function takes a decision that it could not wait for."""
     room = _Room(list(modules()))
-    assert {"gate.permit.permit_key", "kms.reach.key.open_key", "s3.rights.authorize_object"} <= room.deciding
+    assert {"gate.permit.permit", "kms.reach.key.open_key", "s3.rights.authorize_object"} <= room.deciding
     found = list(room.unconsulted())
     assert not found, "\n".join(found)
 

@@ -41,7 +41,7 @@ ERRORS: dict[str, Exception] = {
         for reason in AuthReason
     },
     "AccessDenied": errors.AccessDenied("sentence"),
-    "MalformedPolicy": errors.MalformedPolicy("Words"),
+    "MalformedPolicy": errors.MalformedPolicy(sentence="Words"),
     "malformedPolicy": errors.MalformedPolicy("words"),
     "KeyholderUnavailable": errors.KeyholderUnavailable("x"),
     "StoreUnavailable": errors.StoreUnavailable("x"),

@@ -37,7 +37,7 @@ _NOTHING = ("",)  # AWS: a null dataset, such as an empty string
 class Condition:
     """One operator on one key; `key` is in lower case, `operator` and `written` are as in the policy.
 
-    `matches` takes one value of the request and tells whether it fits one of the policy's values that hold no variable;
+    `matches` takes one value of the request and says whether it fits one of the policy's values that hold no variable;
     `templates` are those that do. `absent` is the result for a request without the key; `null` marks the Null operator.
     `exact` holds the only values with which it can be met, if that is a list of texts, and `heads` how such values
     begin, if all of them do, so that statements are found by them.
@@ -60,7 +60,7 @@ class Condition:
     plain: bool = False  # one value of the request is only to be compared, as nearly always
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
-        """Tell whether the request's values meet it.
+        """Return whether the request's values meet it.
 
         Of several values that no set operator is for, `every` asks it of all, else one is enough: an Allow wants every
         reading, a Deny only one. So it is with a variable whose key has several values.
@@ -97,7 +97,7 @@ class Condition:
 def parse_conditions(block: object, where: str, *, variables: bool = True) -> tuple[Condition, ...]:
     """Return the conditions of a Condition element; raises MalformedPolicy, with `where` naming the statement.
 
-    `variables` tells whether the policy's version has policy variables.
+    `variables` says whether the policy's version has policy variables.
     """
     if not isinstance(block, dict):
         raise MalformedPolicy(f"{where}: Condition must be an object")

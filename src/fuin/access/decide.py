@@ -79,7 +79,7 @@ _Consulted = list[tuple["Origin", "Policy"]]
 
 @dataclass(slots=True)  # not frozen, which would cost as much as a condition
 class Decision:
-    """Whether a request is allowed, by which causes, and how a refusal is told; None when it is allowed."""
+    """Whether a request is allowed, by which causes, and the refusal, None when it is allowed."""
 
     allowed: bool
     causes: tuple[SourcedReason, ...]
@@ -158,7 +158,7 @@ def _by_grant(
 
 
 def _is_limited(question: Question, account: str, standing: Match) -> bool:
-    """Tell whether a boundary and session policies limit what a grant gives to one that it names so."""
+    """Return whether a boundary and session policies limit what a grant gives to one that it names so."""
     return standing is not Match.DIRECT or question.principal.account != account
 
 
@@ -212,7 +212,7 @@ def decide_role(
     causes, missing_limit = _combine_sides(question.principal, role_account, said.allowed, said.standing, own)
     if causes:
         return Decision(True, causes)
-    return _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits), (said.allowed,))
+    return _refuse_without_own(question, missing_limit, identity, limits, (said.allowed,))
 
 
 def decide_bucket(
@@ -244,26 +244,24 @@ def decide_bucket(
         if own.allowed and not own.missing_limit:
             return Decision(True, (own.allowed, *own.allowing_limits))
         if allowed is None:
-            return _refuse_by_own_policies(question, own, identity, limits, consulted)
+            return _refuse_in_own_account(question, own, identity, limits, consulted)
     if allowed is None:
         return _refuse(question, RESOURCE, consulted)
     if restricted and principal.account != bucket_account and principal.kind != "service":
         return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_BY_RESTRICTION))
     causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.standing, own)
     return (
-        Decision(True, causes)
-        if causes
-        else _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits), (allowed,))
+        Decision(True, causes) if causes else _refuse_without_own(question, missing_limit, identity, limits, (allowed,))
     )
 
 
-def _refuse_by_own_policies(
+def _refuse_in_own_account(
     question: Question, own: OwnVerdict, identity: tuple[Policy, ...], limits: Limits, consulted: _Consulted
 ) -> Decision:
     """Return the refusal of a caller in the bucket's own account, whose policies do not allow the request."""
     if not own.allowed or not own.missing_limit:
         return _refuse(question, IDENTITY, consulted)
-    return _refuse(question, own.missing_limit, _policies_of_kind(own.missing_limit, identity, limits))
+    return _refuse_without_own(question, own.missing_limit, identity, limits)
 
 
 def decide_identity(
@@ -282,7 +280,7 @@ def decide_identity(
         if not own.missing_limit:
             return Decision(True, (own.allowed, *own.allowing_limits))
         missing_limit = own.missing_limit
-    return _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits))
+    return _refuse_without_own(question, missing_limit, identity, limits)
 
 
 def _combine_sides(
@@ -343,6 +341,17 @@ def _refuse(
     missing = Reason(f"no {kind} allows {question.action} on {question.resource}", "", "", "")
     causes = (*allowed, SourcedReason(missing, (NOWHERE, 0)), *near, *near_misses(question, consulted))
     return Decision(False, causes, _refusal(question, kind))
+
+
+def _refuse_without_own(
+    question: Question,
+    kind: str,
+    identity: tuple[Policy, ...],
+    limits: Limits,
+    allowed: tuple[SourcedReason, ...] = (),
+) -> Decision:
+    """Refuse because no policy of a kind of the caller's own allows it."""
+    return _refuse(question, kind, _policies_of_kind(kind, identity, limits), allowed)
 
 
 def _refusal(question: Question, kind: str, *, explicit: bool = False, cause: str = "") -> Refusal:

@@ -1,6 +1,6 @@
 """What a decision's record holds, so that it can be evaluated anew later: which policies decided, and by which values.
 
-The texts of policies are not in the log; their SHA-256 is, and tells whether a policy is still the one of that time.
+The texts of policies are not in the log; their SHA-256 is, and says whether a policy is still the one of that time.
 Of the request's condition keys those are kept that the policies name: no others could have mattered.
 """
 

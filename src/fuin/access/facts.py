@@ -10,8 +10,8 @@ condition keys belong to that question, and her key policy asks for one or two o
    `"aws:resourcetag/"`.
 2. **What is known**: what the request itself says (a grant's operations, a header of S3), and what a table has found.
 
-A key that is known goes before all tables, and an earlier table before a later one. Whoever fills the facts uses that:
-what the resource says of itself is in the first table, and what follows from the principal cannot be claimed by a
+A key that is known goes before all tables, and an earlier table before a later one. Anyone who fills the facts uses
+that: what the resource says of itself is in the first table, and what follows from the principal cannot be claimed by a
 request (`question.py`).
 
 Ann's policy has the condition `"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}`. `get("kms:viaservice")` finds
@@ -73,7 +73,7 @@ class Facts(Mapping[str, Values]):
                 if find is not None and (values := find(*arguments)) is not None:
                     self.known[key] = values
                     return values or default
-            beginning = _beginning(key)
+            beginning = _shared_prefix(key)
             if beginning and beginning not in self._expanded:
                 self._expand(beginning)
                 values = self.known.get(key)
@@ -117,7 +117,7 @@ class Facts(Mapping[str, Values]):
         return {key: values for key, values in self.known.items() if values}
 
 
-def _beginning(key: str) -> str:
+def _shared_prefix(key: str) -> str:
     """Return the beginning that a key shares with others: aws:resourcetag/ or kms:encryptioncontext:, or nothing."""
     slash, colon = key.find("/"), key.find(":", key.find(":") + 1)
     if slash < 0 or (0 <= colon < slash):

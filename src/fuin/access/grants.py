@@ -69,7 +69,7 @@ class Grant:
         return standing(self.grantee, self.grantee_service, principal)
 
     def covers(self, question: Question) -> bool:
-        """Tell whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
+        """Return whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
 
         Retiring a grant is never covered here: that is decided for the very grant that is to end.
         """
@@ -101,14 +101,14 @@ def unmet(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
         yield UnmetConstraint("", "it lets no grant be created that allows more than itself")
     if operation not in _WITHOUT_CONTEXT:
         if grant.equals is not None and not _equals(grant.equals, question.facts()):
-            yield _unmet(f"constraint EncryptionContextEquals {_shown(grant.equals)}")
+            yield _unmet_constraint(f"constraint EncryptionContextEquals {_shown(grant.equals)}")
         if grant.subset is not None and not _includes(question.facts(), grant.subset):
-            yield _unmet(f"constraint EncryptionContextSubset {_shown(grant.subset)}")
+            yield _unmet_constraint(f"constraint EncryptionContextSubset {_shown(grant.subset)}")
     if grant.source_arn is not None and question.facts().get("aws:sourcearn") != (grant.source_arn,):
-        yield _unmet(f"constraint SourceArn {grant.source_arn}")
+        yield _unmet_constraint(f"constraint SourceArn {grant.source_arn}")
 
 
-def _unmet(constraint: str) -> UnmetConstraint:
+def _unmet_constraint(constraint: str) -> UnmetConstraint:
     return UnmetConstraint(constraint, f"its {constraint} is not met")
 
 
@@ -117,7 +117,7 @@ def _shown(pairs: Pairs) -> str:
 
 
 def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
-    """Tell whether the context has all pairs; a name that it gives in several cases must have the value in each."""
+    """Return whether the context has all pairs; a name that it gives in several cases must have the value in each."""
     return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
 
 
@@ -126,7 +126,7 @@ def _equals(pairs: Pairs, facts: Facts) -> bool:
 
 
 def narrower(child: Grant, parent: Grant) -> bool:
-    """Tell whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
+    """Return whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
 
     AWS: "Granting CreateGrant permission".
     """

@@ -86,7 +86,7 @@ class Grantees:
         return _ACCOUNT_OF if principal.account in self.accounts else _NONE
 
     def _leaves_out(self, principal: Principal) -> bool:
-        """Tell whether a Deny with NotPrincipal spares `principal`.
+        """Return whether a Deny with NotPrincipal spares `principal`.
 
         AWS looks at the account, then the role, then the session: each of them must stand in the list. "AWS JSON policy
         elements: NotPrincipal".

@@ -55,13 +55,13 @@ def of_setting(document: str | None) -> PublicAccessBlock:
 
 
 def is_restricted(block: PublicAccessBlock, policy: str | None) -> bool:
-    """Tell whether a bucket's policy, being public, lets in nobody but its own account and services of AWS."""
+    """Return whether a bucket's policy, being public, lets in nobody but its own account and services of AWS."""
     return policy is not None and block.restrict_public_buckets and is_public(policy)
 
 
 @lru_cache(maxsize=1024)
 def is_public(policy: str) -> bool:
-    """Tell whether a bucket policy, which was put and hence holds together, gives a right to the public.
+    """Return whether a bucket policy, which was put and hence holds together, gives a right to the public.
 
     Denials are not looked at: a policy that allows everybody and denies most of them is public, as S3 has it.
     """
@@ -85,7 +85,7 @@ def _names_everyone(statement: Mapping[str, Any]) -> bool:
 
 
 def _confines(operator: str, key: str, values: list[str]) -> bool:
-    """Tell whether a condition lets in only callers or networks that are written down."""
+    """Return whether a condition lets in only callers or networks that are written down."""
     name = operator.removeprefix(_ANY)
     if key == _SOURCE_IP:
         return name == "IpAddress" and all(_is_network(value) for value in values)

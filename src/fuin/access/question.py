@@ -39,7 +39,7 @@ class Question:
 
     @property
     def used_conditions(self) -> bool:
-        """Tell whether a condition has been looked at: without one, who and what alone have decided."""
+        """Return whether a condition has been looked at: without one, who and what alone have decided."""
         return self._facts is not None
 
     def facts(self) -> Facts:

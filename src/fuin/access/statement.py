@@ -38,7 +38,7 @@ class Statement:
     sid: str
     index: int  # from 1
     effect: str  # Allow or Deny
-    grantees: Grantees | None  # None in identity policies: whoever has the policy
+    grantees: Grantees | None  # None in identity policies: anyone who has the policy
     actions: Matcher
     conditions: tuple[Condition, ...]
     action_names: tuple[str, ...]
@@ -60,7 +60,7 @@ class Statement:
         return Match.DIRECT if self.grantees is None else self.grantees.standing(principal)
 
     def covers(self, question: Question) -> bool:
-        """Tell whether the statement is on the resource of a question.
+        """Return whether the statement is on the resource of a question.
 
         A resource with a variable that has no value is none. Where a variable's key has several values, a Deny is on
         the resource and an Allow is not.
@@ -76,7 +76,7 @@ class Statement:
         return found is not self.not_resources
 
     def meets_conditions(self, question: Question) -> bool:
-        """Tell whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
+        """Return whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
         facts = question.facts()
         every = self.effect == "Allow"
         for condition in self.conditions:  # noqa: SIM110 - a generator costs as much as a condition
@@ -93,7 +93,7 @@ def statement_name(sid: str, index: int) -> str:
 def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, variables: bool) -> Statement:
     """Return a compiled statement, number `index` of `policy`; raises MalformedPolicy.
 
-    `variables` tells whether the policy's version has policy variables.
+    `variables` says whether the policy's version has policy variables.
     """
     if not isinstance(item, dict):
         raise MalformedPolicy(f"statement {index} must be an object")

@@ -22,7 +22,7 @@ class Piece(NamedTuple):
 
 
 def compile_pattern(pattern: str) -> Matcher:
-    """Return a function that tells whether a whole text matches `pattern`."""
+    """Return a function that says whether a whole text matches `pattern`."""
     if "*" not in pattern:
         return _fixed(pattern)
     head, *middle, tail = pattern.split("*")
@@ -62,7 +62,7 @@ def _compile_parts(pieces: Sequence[Piece]) -> Matcher:
 
 
 def compile_any(patterns: Iterable[str]) -> Matcher:
-    """Return a function that tells whether a text matches at least one of `patterns`."""
+    """Return a function that says whether a text matches at least one of `patterns`."""
     patterns = tuple(patterns)
     exact = frozenset(pattern for pattern in patterns if not is_pattern(pattern))
     wild = tuple(dict.fromkeys(pattern for pattern in patterns if is_pattern(pattern)))
@@ -108,7 +108,7 @@ def _indexed(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether `text` holds a wildcard."""
+    """Return whether `text` holds a wildcard."""
     return "*" in text or "?" in text
 
 

@@ -1,4 +1,4 @@
-"""A case: one question's policies and grants, under the names people know, so that it can be told, changed and retried.
+"""A case: one question's policies and grants, under the names people know, to explain, change and retry it.
 
 Requests are decided by `decide` directly; a case asks the same functions for `fuin explain`, `who-can` and simulations.
 """
@@ -53,7 +53,7 @@ class LabelledPolicy:
 
     @property
     def has_variables(self) -> bool:
-        """Tell whether ${…} in the policy is a variable, and not text."""
+        """Return whether ${…} in the policy is a variable, and not text."""
         return bool(json.loads(self.document).get("Version") == "2012-10-17")
 
     def statements(self) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class LabelledPolicy:
         return raw if isinstance(raw, list) else [raw]
 
     def with_statement(self, statement: Mapping[str, Any], index: int | None = None) -> LabelledPolicy:
-        """Return the policy with a statement more, or with another one instead of number `index` (from 1)."""
+        """Return the policy with one more statement, or with another one instead of number `index` (from 1)."""
         statements: list[Any] = self.statements()
         if index is None:
             statements.append(statement)
@@ -79,7 +79,7 @@ class LabelledPolicy:
 
 
 def _everything(key: str) -> bool:
-    """Tell that the facts are certain about a condition key: what they do not have is absent."""
+    """Say that the facts are certain about a condition key: what they do not have is absent."""
     return True
 
 

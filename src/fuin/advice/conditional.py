@@ -9,7 +9,7 @@ through which service. The key policy has two statements on Bob:
 
 Neither condition can be answered. So both statements are *open*, and the answer is "yes, if … and unless …":
 
-1. `_without_open_statements` takes the open statements out of the case. What remains is certain: a statement stays if
+1. `_take_out_open_statements` takes the open statements out of the case. What remains is certain: a statement stays if
    all of its conditions are on known keys, and one whose known conditions fail could never hold and stays out of the
    question. An open statement is kept apart with its *requirement* in words ("key policy, statement "Readers":
    StringEquals kms:ViaService …") and with a function that puts it back as if its open conditions held.
@@ -17,10 +17,11 @@ Neither condition can be answered. So both statements are *open*, and the answer
    policy, the caller's own, the boundary and the session's policy can each need one. Each time the real rule decides
    (`Case.decide`), so nothing here repeats what a decision is. The smallest sets that allow are the *paths*. Here: one
    path, with the requirement of "Readers".
-3. Open denials are never put back for that. They are told as they are: "unless" the requirement of "Office" holds.
+3. Open denials are never put back for that. The answer names them: "unless" the requirement of "Office" holds.
 
 Without a path the certain case is refused whatever a request brings, and its refusal is the answer. With a path without
-requirements and no open denial the answer is yes. Nobody is told "yes" by a condition that was not looked at.
+requirements and no open denial the answer is yes. The answer is never "yes" because of a condition that was not looked
+at.
 
 A grant with a constraint on the encryption context is open in the same way. A principal of another server has policies
 that nobody here knows; they are assumed to allow, and that assumption is a requirement too.
@@ -100,7 +101,7 @@ def conditional_answer(case: Case, question: Question, known: Known) -> Conditio
 
     `known` says of a condition key whether its absence is certain.
     """
-    certain, allows, denials = _without_open_statements(case, question, known)
+    certain, allows, denials = _take_out_open_statements(case, question, known)
     ways = tuple(itertools.islice(_paths(certain, question, allows), _WAYS_AT_MOST))
     if not ways:
         return ConditionalAnswer((), (), certain.decide(question))
@@ -123,7 +124,7 @@ def _paths(case: Case, question: Question, allows: Sequence[_OpenStatement]) -> 
                 yield Path(tuple(allows[number].term for number in chosen), decision)
 
 
-def _without_open_statements(
+def _take_out_open_statements(
     case: Case, question: Question, known: Known
 ) -> tuple[Case, list[_OpenStatement], list[_OpenStatement]]:
     """Return the case without what is open, and that apart: what could allow, and what could deny."""
@@ -149,7 +150,7 @@ def _without_open_statements(
             )
         if reduced is not sheet:
             case = case.with_sheet(sheet, reduced)
-    case, granted = _without_open_grants(case, question, known)
+    case, granted = _take_out_open_grants(case, question, known)
     return case, [*allows, *granted], denials
 
 
@@ -181,7 +182,7 @@ def _put_back(sheet: LabelledPolicy, index: int, statement: Mapping[str, Any]) -
     return assume
 
 
-def _without_open_grants(case: Case, question: Question, known: Known) -> tuple[Case, list[_OpenStatement]]:
+def _take_out_open_grants(case: Case, question: Question, known: Known) -> tuple[Case, list[_OpenStatement]]:
     """Return the case without the grants whose constraints speak of an unknown encryption context."""
     opened: list[_OpenStatement] = []
     certain = []

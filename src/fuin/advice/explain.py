@@ -1,4 +1,4 @@
-"""The whole evaluation of one question: every policy and statement, what of it matched, which condition failed.
+"""The whole evaluation of one question: every policy and statement, which parts matched, which condition failed.
 
 It looks at statements through the same methods as `decide`, and its verdict is that of `decide`.
 """
@@ -63,17 +63,17 @@ class StatementTrace:
 
     @property
     def matches(self) -> bool:
-        """Tell whether the statement takes effect."""
+        """Return whether the statement takes effect."""
         return self.near and all(condition.holds for condition in self.conditions)
 
     @property
     def near(self) -> bool:
-        """Tell whether nothing but conditions keeps it from taking effect."""
+        """Return whether nothing but conditions keeps it from taking effect."""
         return self.action and self.resource and self.standing is not Match.NONE
 
     @property
     def certain(self) -> bool:
-        """Tell whether it is known that the statement takes effect, or that it does not."""
+        """Return whether it is known that the statement takes effect, or that it does not."""
         decided = not self.near or any(condition.known and not condition.holds for condition in self.conditions)
         return decided or all(condition.known for condition in self.conditions)
 
@@ -102,7 +102,7 @@ class GrantTrace:
 
     @property
     def matches(self) -> bool:
-        """Tell whether the grant covers the request."""
+        """Return whether the grant covers the request."""
         return self.standing is not Match.NONE and self.operation and not self.unmet
 
 

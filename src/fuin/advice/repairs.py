@@ -205,42 +205,42 @@ def _propose_wider_statement(policy: PolicyTrace, question: Question) -> Iterato
         if statement.effect != "Allow" or statement.failed or not _is_for(question, statement, raw):
             continue
         resource = resource_of(question)
-        here = sheet.kind is PolicyKind.KEY or _listed(raw.get("Resource")) in ([question.resource], [resource])
+        here = sheet.kind is PolicyKind.KEY or _as_list(raw.get("Resource")) in ([question.resource], [resource])
         if not statement.action and here and _same_service(raw.get("Action"), question.action):
             element, value = "Action", question.action
-        elif not statement.resource and [name.lower() for name in _listed(raw.get("Action"))] == [
+        elif not statement.resource and [name.lower() for name in _as_list(raw.get("Action"))] == [
             question.action.lower()
         ]:
             element, value = "Resource", resource
         else:
             continue
         if element in raw:
-            wider = {**raw, element: [*_listed(raw[element]), value]}
+            wider = {**raw, element: [*_as_list(raw[element]), value]}
             text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
             yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider, statement.index)
             return
 
 
 def _is_for(question: Question, statement: StatementTrace, raw: Mapping[str, Any]) -> bool:
-    """Tell whether a statement is for the caller alone, and, through a service, for that service's requests alone."""
+    """Return whether a statement is for the caller alone, and, through a service, for that service's requests alone."""
     principal, whom = question.principal, raw.get("Principal")
     through = [item for item in statement.conditions if item.operator == "StringEquals"]
     if question.facts().get("kms:viaservice") and not any(item.key.lower() == "kms:viaservice" for item in through):
         return False
     if whom is None:
         return True
-    alone = [_listed(names) for names in whom.values()] if isinstance(whom, dict) else []
+    alone = [_as_list(names) for names in whom.values()] if isinstance(whom, dict) else []
     return principal.kind != "root" and alone in ([[principal.arn]], [[principal.identity_arn]])
 
 
-def _listed(written: object) -> list[str]:
+def _as_list(written: object) -> list[str]:
     names = written if isinstance(written, list) else [written]
     return [name for name in names if isinstance(name, str)]
 
 
 def _same_service(written: object, action: str) -> bool:
     service = action.partition(":")[0].lower() + ":"
-    return any(name.lower().startswith(service) for name in _listed(written))
+    return any(name.lower().startswith(service) for name in _as_list(written))
 
 
 def resource_of(question: Question) -> str:
@@ -258,7 +258,7 @@ def _statement(question: Question) -> dict[str, Any]:
 
 
 def _propose_own_statement(case: Case, question: Question) -> _Edit:
-    """Return a statement more in a policy that is the caller's alone, or a policy more."""
+    """Propose a statement in one of the caller's own policies, or a new policy."""
     statement = _statement(question)
     plain = statement["Resource"] == question.resource
     alone = (sheet for sheet in case.identity if sheet.kind in _OWN and not sheet.assumed)
@@ -277,13 +277,13 @@ def _has_room(sheet: LabelledPolicy) -> bool:
 
 
 def _propose_limit(sheet: LabelledPolicy, question: Question) -> _Edit:
-    """Return a statement more in what limits the caller: its boundary, or its session's policy."""
+    """Propose a statement in one of the limits of the caller: its boundary, or its session's policy."""
     statement = _statement(question)
     return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
 
 
 def _propose_principal(sheet: LabelledPolicy, question: Question) -> _Edit:
-    """Return a statement more in the resource's policy, that names the caller."""
+    """Propose a statement in the resource's policy that names the caller."""
     statement = _naming(question)
     if sheet.kind is PolicyKind.KEY:
         statement["Resource"] = "*"

@@ -65,7 +65,7 @@ class Retraced:
 
     @property
     def same_policies(self) -> bool:
-        """Tell whether the very policies of that time are in force now."""
+        """Return whether the very policies of that time are in force now."""
         return not self.since and not self.gone
 
 

@@ -105,7 +105,7 @@ def _specific(simulation: Simulation, action: str, resource: str) -> dict[str, A
     result: dict[str, Any] = {
         "EvalResourceName": resource, "EvalResourceDecision": decision,
         "MatchedStatements": _matched(simulation, evaluation, decision),
-        "MissingContextValues": _missing(simulation, evaluation),
+        "MissingContextValues": _missing_context_keys(simulation, evaluation),
         "EvalDecisionDetails": _details(simulation, evaluation, resource),
     }  # fmt: skip
     if simulation.boundary is not None:
@@ -163,7 +163,7 @@ def _position(place: Position) -> dict[str, int]:
     return {"Line": place.line, "Column": place.column}
 
 
-def _missing(simulation: Simulation, evaluation: Evaluation) -> list[str]:
+def _missing_context_keys(simulation: Simulation, evaluation: Evaluation) -> list[str]:
     """Return the condition keys that statements on the action name and neither the caller nor the request gives."""
     conditions = (
         condition
@@ -179,7 +179,7 @@ def _missing(simulation: Simulation, evaluation: Evaluation) -> list[str]:
 
 
 def is_key(resource: str) -> bool:
-    """Tell whether an ARN is one of KMS."""
+    """Return whether an ARN is one of KMS."""
     return resource.startswith("arn:aws:kms:")
 
 

@@ -69,9 +69,9 @@ def _patterns(action: str, resources: set[str]) -> list[tuple[str, ...]]:
 
 
 def _is_general(action: str, resource: str) -> bool:
-    """Tell whether the server itself asks for a right on all of a kind, as for a list.
+    """Return whether the server itself asks for a right on all of a kind, as for a list.
 
-    Elsewhere an asterisk is the caller's: whoever asks for the key `key/*` has used no right on all keys.
+    Elsewhere an asterisk is the caller's: anyone who asks for the key `key/*` has used no right on all keys.
     """
     if resource == "*":
         return True

@@ -61,7 +61,7 @@ class Right:
         return Question(holder.principal, self.action, self.resource, dict(self.facts))
 
     def knows(self, key: str) -> bool:
-        """Tell whether the facts are certain about a condition key."""
+        """Return whether the facts are certain about a condition key."""
         return key.startswith(self.certain) or any(key == name.lower() for name in self.facts)
 
 

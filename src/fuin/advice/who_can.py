@@ -45,7 +45,7 @@ _OF_STRANGER = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of one right for one principal: the case that was asked, and the prospect."""
+    """The outcome of one right for one principal: the case that was asked, and the prospect."""
 
     right: Right
     case: Case
@@ -54,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One principal and what comes of every right that the question takes; all are needed."""
+    """One principal and the outcome of every right that the question takes; all are needed."""
 
     holder: PrincipalInForce
     outcomes: tuple[Outcome, ...]
@@ -75,7 +75,7 @@ class Row:
 
 
 def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
-    """Return a row for each principal of this server and for whoever else is named; those that can come first."""
+    """Return a row for each principal of this server and for anyone who else is named; those that can come first."""
     known = list(holders.holders(conn))
     arns = {holder.principal.identity_arn or holder.principal.arn for holder in known}
     strangers = list(_strangers(conn, known, rights, arns))

@@ -22,7 +22,7 @@ in the house may refuse somebody for want of a right.
 
 Rights can be taken away between the question and the commit of a change. So a right that was granted leaves a check,
 which the commit repeats if rights have moved (`commit.py`). For what only the caller's own policies govern, that is the
-same question; whoever asks for a resource with a policy must read the resource anew, and says how (`again`, or
+same question; anyone who asks for a resource with a policy must read the resource anew, and says how (`again`, or
 `call.remember`).
 """
 

@@ -71,7 +71,7 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
     try:
         await call.consult(entities.permit, key.principal.arn)
     except NotAuthorized as error:
-        raise error.told(noun=f"resource: {anybody}") from None
+        raise error.rephrase(noun=f"resource: {anybody}") from None
     last = await store.read(access_keys.last_use, key.access_key_id)
     used = {"ServiceName": "N/A", "Region": "N/A"}
     shown = used if last is None else {"LastUsedDate": last.used, "ServiceName": last.service, "Region": last.region}

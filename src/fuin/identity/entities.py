@@ -1,6 +1,6 @@
 """What the operations of IAM share: finding what has a name, rights, refusals, documents, tags.
 
-Rights come before existence: whoever may not ask learns nothing. The action is always iam: and the operation's name.
+Rights come before existence: anyone who may not ask learns nothing. The action is always iam: and the operation's name.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def permit(
 ) -> None:
     """Check the right to the operation (or another action) on a resource of the caller's account (or another).
 
-    `again` repeats the check before a commit, by what is stored then.
+    `again` repeats the check before a commit, with the state of that time.
     """
     name = f"iam:{action or call.operation}"
     if more and _BOUNDARY in more and name not in BOUNDED:
@@ -127,7 +127,7 @@ def _allowed(
     try:
         permit(call, arn, {**of(found), **(more or {})}, action=action, again=again)
     except NotAuthorized as error:  # the ARN has a path, by which strangers would learn that there is such a user
-        raise error.told(noun=f"resource: {cls.kind.replace('-', ' ')} {name}") from None
+        raise error.rephrase(noun=f"resource: {cls.kind.replace('-', ' ')} {name}") from None
     if found is None:
         raise faults.missing(cls.kind, name)
     return found

@@ -41,7 +41,7 @@ async def create_policy(call: Call, given: Given) -> Output:
         if policy.tags:
             await call.consult(entities.permit, policy.arn, entities.requested(given), action="TagPolicy")
     except NotAuthorized as error:
-        raise error.told(noun=f"resource: policy {policy.name}") from None
+        raise error.rephrase(noun=f"resource: policy {policy.name}") from None
     _check(call, policy, given["PolicyDocument"])
     await entities.add(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
     return {"Policy": shown(policy)}
@@ -68,7 +68,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     try:
         entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account, again=again)
     except NotAuthorized as error:
-        raise error.told(noun=f"resource: policy {arn}") from None
+        raise error.rephrase(noun=f"resource: policy {arn}") from None
     if found is None:
         raise missing("policy", arn)
     return found

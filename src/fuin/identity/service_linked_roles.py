@@ -82,7 +82,7 @@ async def get_service_linked_role_deletion_status(call: Call, given: Given) -> O
     try:
         await call.consult(entities.permit, arn)
     except NotAuthorized as error:
-        raise error.told(noun=f"resource: role {name}") from None
+        raise error.rephrase(noun=f"resource: role {name}") from None
     if named is None:
         raise QueryFault("InvalidInput", "The deletion task id is not valid.")
     if not await call.services.store.read(role_deletions.has_ended, call.account, task):

@@ -19,7 +19,7 @@ _EXACT = ("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNo
 
 
 def encrypt_is_not_for_objects(document: Document) -> Found:
-    """Find kms:Encrypt without kms:GenerateDataKey: whoever stores objects needs the latter and never the former."""
+    """Find kms:Encrypt without kms:GenerateDataKey: anyone who stores objects needs the latter and never the former."""
     if document.kind not in {*GIVING, PolicyKind.KEY} or document.allows("kms:GenerateDataKey"):
         return
     for statement in document.statements:
@@ -122,7 +122,7 @@ def bucket_key_context(document: Document) -> Found:
 
 
 def _meets(value: str, *, objects: bool) -> bool:
-    """Tell whether a pattern can match an object's ARN, or a bucket's."""
+    """Return whether a pattern can match an object's ARN, or a bucket's."""
     resource = value.split(":", 5)[-1]
     if value.count(":") < 5 or "${" in value:
         return True  # a wildcard before the bucket's name, or a variable: it can be either

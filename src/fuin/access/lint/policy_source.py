@@ -11,7 +11,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_any
 
-# What gives rights to whoever has it; boundaries and session policies only limit.
+# What gives rights to anyone who has it; boundaries and session policies only limit.
 GIVING = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
 
 
@@ -49,16 +49,16 @@ class Statement:
 
     @property
     def allows(self) -> bool:
-        """Tell whether it is an Allow."""
+        """Return whether it is an Allow."""
         return self.effect == "Allow"
 
     def covers(self, action: str) -> bool:
-        """Tell whether the statement is on an action."""
+        """Return whether the statement is on an action."""
         matches = compile_any(written.lower() for written in self.actions)(action.lower())
         return matches is (self.action_element == "Action")
 
     def names(self, action: str) -> bool:
-        """Tell whether the action is written out, without a wildcard."""
+        """Return whether the action is written out, without a wildcard."""
         return self.action_element == "Action" and action.lower() in [written.lower() for written in self.actions]
 
     def services(self) -> set[str]:
@@ -67,7 +67,7 @@ class Statement:
 
     @property
     def everyone(self) -> bool:
-        """Tell whether the Principal is everyone."""
+        """Return whether the Principal is everyone."""
         whom = self.raw.get("Principal")
         return whom == "*" or (isinstance(whom, dict) and "*" in listed_values(whom.get("AWS", [])))
 
@@ -81,7 +81,7 @@ class Document:
     statements: tuple[Statement, ...]
 
     def allows(self, action: str) -> bool:
-        """Tell whether some Allow is on the action, whatever its resource and conditions."""
+        """Return whether some Allow is on the action, whatever its resource and conditions."""
         return any(statement.allows and statement.covers(action) for statement in self.statements)
 
 

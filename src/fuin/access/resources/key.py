@@ -95,7 +95,7 @@ def condition_keys(key: KeyProperties, aliases: AliasSource = _NO_ALIASES) -> di
 class KeyResource(msgspec.Struct, frozen=True, gc=False):
     """A KMS key.
 
-    A key that does not exist has no policy, so only the caller's own policies decide: whoever may not ask learns
+    A key that does not exist has no policy, so only the caller's own policies decide: anyone who may not ask learns
     nothing of which keys exist.
     """
 

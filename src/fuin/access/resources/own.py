@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class OwnResource(msgspec.Struct, frozen=True, gc=False):
     """A user, an alias, a list of keys, a key or bucket that does not exist … within one account.
 
-    Also what stands in for a resource that does not exist: whoever would not be allowed to ask learns nothing more.
+    Also in the place of a resource that does not exist: anyone who would not be allowed to ask learns nothing more.
     """
 
     arn: str

@@ -33,7 +33,7 @@ def find(name: str) -> ConditionKey | None:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether a condition key, in any case, is one that some request may bring, here or at AWS."""
+    """Return whether a condition key, in any case, is one that some request may bring, here or at AWS."""
     return find(name) is not None
 
 

@@ -32,11 +32,11 @@ class ConditionKey:
 
     @property
     def family(self) -> bool:
-        """Tell whether the name ends with a part that the request chooses."""
+        """Return whether the name ends with a part that the request chooses."""
         return self.name.endswith(FAMILY)
 
     def belongs(self, action: str) -> bool:
-        """Tell whether requests for an action, written as AWS writes it, may bring the key."""
+        """Return whether requests for an action, written as AWS writes it, may bring the key."""
         return any(
             action.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == action for pattern in self.actions
         )

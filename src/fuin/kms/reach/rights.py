@@ -94,7 +94,7 @@ def refusal_for_caller(call: Call, named: KeyReference, action: str, error: NotA
     if named.account == call.account:
         return error
     if error.refusal.is_callers_own:
-        return error if noun is THIS_RESOURCE and not named.alias else error.told(noun=noun)
+        return error if noun is THIS_RESOURCE and not named.alias else error.rephrase(noun=noun)
     of_none = _refusal_of_missing_key(call, named, action) if noun is THIS_RESOURCE and not named.alias else None
     if of_none is not None and of_none.refusal.explicit:
         return NotAuthorized(of_none.refusal, error.decision)

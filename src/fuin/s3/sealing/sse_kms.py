@@ -57,7 +57,7 @@ class SseKms(Scheme):
         try:
             return await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
         except NotAuthorized as error:
-            raise error.told(hint=_hint(error)) from None
+            raise error.rephrase(hint=_hint(error)) from None
 
     async def _open(
         self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
@@ -66,7 +66,7 @@ class SseKms(Scheme):
         try:
             return await on_behalf.open_data_key(call, blob, context, bucket.region)
         except NotAuthorized as error:
-            raise error.told(hint=_WHY_DECRYPT if for_upload else "") from None
+            raise error.rephrase(hint=_WHY_DECRYPT if for_upload else "") from None
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""
