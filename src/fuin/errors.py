@@ -26,8 +26,8 @@ _UNLISTED = FaultRow()  # another service's code, which this one passes on
 class Fault(FuinError):
     """An error answer that AWS models: a code, an HTTP status and, mostly, a message.
 
-    Each service has a table of its codes (`kms/model/faults.py`, `s3/faults.py`, `identity/faults.py`), and turns all other
-    errors into its faults there, once. `details` are further elements of the answer, in their order.
+    Each service has a table of its codes (`kms/model/faults.py`, `s3/request/faults.py`, `identity/wire/faults.py`).
+    There it turns all other errors into its faults, once. `details` are further elements of the answer, in their order.
     """
 
     table: ClassVar[Mapping[str, FaultRow]] = {}

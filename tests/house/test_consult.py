@@ -103,7 +103,7 @@ def _body(function: ast.AsyncFunctionDef) -> Iterator[ast.AST]:
 def test_async_functions_consult() -> None:
     """No async function takes a decision that it could not wait for."""
     room = _Room(list(modules()))
-    assert {"gate.permit.permit", "kms.reach.key.open_key", "s3.rights.authorize_object"} <= room.deciding
+    assert {"gate.permit.permit", "kms.reach.key.open_key", "s3.request.rights.authorize_object"} <= room.deciding
     found = list(room.unconsulted())
     assert not found, "\n".join(found)
 

@@ -11,8 +11,8 @@ from fuin import errors
 from fuin.errors import AuthReason, Fault
 from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
-from fuin.identity.faults import QueryFault
-from fuin.identity.faults import from_error as identity_fault
+from fuin.identity.wire.faults import QueryFault
+from fuin.identity.wire.faults import from_error as identity_fault
 from fuin.kms.model.faults import (
     GENERAL,
     MODELLED,
@@ -23,8 +23,8 @@ from fuin.kms.model.faults import (
 )
 from fuin.kms.model.faults import from_error as kms_fault
 from fuin.kms.model.service import service_model
-from fuin.s3.faults import S3Fault
-from fuin.s3.faults import from_error as s3_fault
+from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.faults import from_error as s3_fault
 from tests.house.source import Module, modules
 
 # service -> a code or an error -> code, HTTP status and message of the answer, as they were before there was one table.
@@ -129,8 +129,8 @@ def test_fault_without_a_row_is_found() -> None:
     """The check itself sees a misspelled code, and one that has a class."""
     assert rowless(Module("kms.keys.keys", "raise KmsFault('NoSuchException')"))
     assert rowless(Module("kms.keys.keys", "raise KmsFault('NotFoundException', 'text')"))
-    assert rowless(Module("s3.objects", "raise S3Fault('NoSuchKeys')"))
-    assert rowless(Module("s3.objects", "raise S3Fault('NoSuchKey')")) == []
+    assert rowless(Module("s3.objects.objects", "raise S3Fault('NoSuchKeys')"))
+    assert rowless(Module("s3.objects.objects", "raise S3Fault('NoSuchKey')")) == []
 
 
 def texts(module: Module) -> set[object]:

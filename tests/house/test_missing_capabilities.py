@@ -53,4 +53,4 @@ def _examples() -> list[str]:
 @pytest.mark.parametrize("text", _examples())
 def test_a_mention_is_found(text: str) -> None:
     """The check itself sees a header, an operation, a condition key and a sentence."""
-    assert mentions(Module("s3.objects", text))
+    assert mentions(Module("s3.objects.objects", text))

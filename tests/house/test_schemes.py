@@ -40,4 +40,4 @@ def test_only_schemes_are_named_by_schemes() -> None:
 @pytest.mark.parametrize("text", ['x == "aws:kms"', "x != SSE_S3", "s3_encryption.SSE_KMS is x"])
 def test_a_comparison_is_found(text: str) -> None:
     """The check itself sees each way to name a scheme."""
-    assert uses(Module("s3.objects", text))
+    assert uses(Module("s3.objects.objects", text))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from fuin.identity import credential_reports as reports
+from fuin.identity.iam import credential_reports as reports
 from fuin.store.identity import access_keys
 from fuin.store.identity import credential_reports as rows
 from fuin.store.identity.access_keys import LastUse

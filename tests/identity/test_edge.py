@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.identity import iam as table
+from fuin.identity.iam import iam as table
 from fuin.identity.operations import IAM
 from tests.support.place import Place, error_of
 

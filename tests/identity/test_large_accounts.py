@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from fuin import ids
-from fuin.identity import authorization_details
+from fuin.identity.iam import authorization_details
 from fuin.settings import Settings
 from fuin.store.identity import accounts, groups, identities, managed_policies, users
 from fuin.store.identity.groups import Group

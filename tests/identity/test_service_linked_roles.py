@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fuin.identity.linked_services import LINKED
+from fuin.identity.iam.linked_services import LINKED
 from fuin.store.identity import role_deletions
 from tests.identity.assuming import allow, refused
 from tests.identity.test_roles import TRUST

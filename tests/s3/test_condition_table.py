@@ -7,8 +7,8 @@ import pytest
 from fuin.access.vocabulary.condition_keys import TABLE as KEYS
 from fuin.access.vocabulary.condition_keys import find, of_action
 from fuin.gate.http import Receive, Request, Scope
-from fuin.s3.operation import BUCKET, OBJECT, Operation
 from fuin.s3.operations import OPERATIONS
+from fuin.s3.request.operation import BUCKET, OBJECT, Operation
 from fuin.testing.kit import http as edge
 from tests.support.place import Place
 from tests.support.questions import recorded_questions

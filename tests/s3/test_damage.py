@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.keyholder.wire import line
-from fuin.s3 import index, sweep
+from fuin.s3 import sweep
+from fuin.s3.objects import index
 from tests.support.place import Place
 from tests.support.policies import allow
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.s3.encoded_words import decode, encode, header_value
+from fuin.s3.request.encoded_words import decode, encode, header_value
 from tests.support.place import Place
 
 

@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree
 
-from fuin.s3 import faults
-from fuin.s3.faults import S3Fault
+from fuin.s3.request import faults
+from fuin.s3.request.faults import S3Fault
 
 
 def test_the_longest_key_is_said_again_whole() -> None:

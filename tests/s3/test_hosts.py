@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fuin.errors import FuinError
-from fuin.s3.hosts import bucket_in_host
+from fuin.s3.request.hosts import bucket_in_host
 from fuin.server.config import WorkerConfig
 from fuin.server.domains import read_domains
 from fuin.settings import Settings

@@ -13,7 +13,8 @@ import pytest
 
 from fuin.blobs.interface import BlobStore
 from fuin.errors import StoreUnavailable
-from fuin.s3 import reading, sweep
+from fuin.s3 import sweep
+from fuin.s3.payload import download
 from fuin.server import agreement_notes
 from fuin.store.engine import installation
 from tests.support.memory_blobs import Hook, MemoryBlobs
@@ -217,7 +218,7 @@ def test_client_that_goes_away(elsewhere: MemoryPlace, bucket: str) -> None:
 @pytest.mark.parametrize("at_once", [256, 1])
 def test_multipart(elsewhere: MemoryPlace, bucket: str, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Parts, a copied part, their object, a range over both, and a copy of it: each blob is opened in its turn."""
-    monkeypatch.setattr(reading, "_OPEN_AT_ONCE", at_once)
+    monkeypatch.setattr(download, "_OPEN_AT_ONCE", at_once)
     s3, first = elsewhere.s3(), os.urandom(5 * MIB)
     s3.put_object(Bucket=bucket, Key="source", Body=DATA)
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from fuin.blobs.files import blob as files
 from fuin.blobs.files import names
 from fuin.blobs.files.blob import FileBlob
-from fuin.s3 import reading
+from fuin.s3.payload import download
 from tests.support.place import Place, error_of
 
 MIB = 1024 * 1024
@@ -92,7 +92,7 @@ def test_a_source_of_many_parts(
     """Files beyond the first 256 are opened as the copy gets there; when they have gone, the client tries again."""
     upload(place, bucket)
     before = len(place.blobs())
-    monkeypatch.setattr(reading, "_OPEN_AT_ONCE", 1)
+    monkeypatch.setattr(download, "_OPEN_AT_ONCE", 1)
     monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 1, skipped=1).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
@@ -112,7 +112,7 @@ def test_a_lost_file_is_an_error(
     upload(place, bucket)
     small = min(set(place.blobs()) - before, key=lambda path: path.stat().st_size)
     small.unlink()
-    monkeypatch.setattr(reading, "_OPEN_AT_ONCE", at_once)
+    monkeypatch.setattr(download, "_OPEN_AT_ONCE", at_once)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
     assert error_of(error.value)[:2] == (500, "InternalError")

@@ -6,10 +6,11 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from fuin.s3 import operation, routes
-from fuin.s3.faults import S3Fault
-from fuin.s3.operation import CHECKED_DOCUMENT, NO_BODY, Operation
+from fuin.s3 import routes
 from fuin.s3.operations import OPERATIONS
+from fuin.s3.request import operation
+from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.operation import CHECKED_DOCUMENT, NO_BODY, Operation
 from tests.support.place import Place
 
 MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fuin.s3 import storage_classes
+from fuin.s3.request import storage_classes
 from tests.support.place import Place, error_of
 
 

@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
-from fuin.s3.operation import OBJECT
+from fuin.s3.buckets.subresource_table import TABLE, Subresource
 from fuin.s3.operations import OPERATIONS
-from fuin.s3.subresource_table import TABLE, Subresource
+from fuin.s3.request.operation import OBJECT
 from tests.support.place import Place, error_of
 from tests.support.policies import allow
 from tests.support.server import User

@@ -19,8 +19,8 @@ from fuin.gate.call import Call
 from fuin.identity import app as identity
 from fuin.kms import parameters
 from fuin.s3 import app as s3
-from fuin.s3 import completion
-from fuin.s3 import objects as deletions
+from fuin.s3.multipart import completion
+from fuin.s3.objects import objects as deletions
 from fuin.store.s3 import uploads as unfinished
 from tests.security.edges import Edges, closing, names
 from tests.support.place import ACCOUNT

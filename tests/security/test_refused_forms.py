@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from fuin.audit import reader
-from fuin.identity import query
-from fuin.identity.faults import QueryFault
+from fuin.identity.wire import query
+from fuin.identity.wire.faults import QueryFault
 from tests.support.place import ACCOUNT, Place
 
 _MEBIBYTE = 1024 * 1024

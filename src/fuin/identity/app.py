@@ -11,17 +11,18 @@ from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import cors, edge, lists, parameters
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
-from fuin.identity import faults, notation, query, sts
-from fuin.identity.faults import QueryFault
 from fuin.identity.operations import IAM, SERVICES, STS, Operation, Service
+from fuin.identity.sts import sts
+from fuin.identity.wire import faults, notation, query
+from fuin.identity.wire.faults import QueryFault
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
-    from fuin.identity.notation import Notation
-    from fuin.identity.query import Tree
+    from fuin.identity.wire.notation import Notation
+    from fuin.identity.wire.query import Tree
     from fuin.signing.sigv4 import Signed
 
 BODY_LIMIT = 1024 * 1024

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fuin.identity import assume_role, federation, iam, sts
-from fuin.identity.model import Given, Model, Output
+from fuin.identity.iam import iam
+from fuin.identity.sts import assume_role, federation, sts
+from fuin.identity.wire.model import Given, Model, Output
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call

@@ -13,15 +13,16 @@ from pathlib import Path
 from botocore import xform_name
 
 from fuin.access.vocabulary.condition_keys import TABLE
-from fuin.identity import quotas
-from fuin.identity.linked_services import LINKED
+from fuin.identity.iam import quotas
+from fuin.identity.iam.linked_services import LINKED
 from fuin.identity.operations import IAM
 
 TESTS = Path(__file__).resolve().parents[3] / "tests" / "identity"
 
 _HEAD = """# IAM operations
 
-Made by `python -m fuin.identity.reference` of the operations table (`src/fuin/identity/iam.py`) and the service model.
+Made by `python -m fuin.identity.reference` of the operations table (`src/fuin/identity/iam/iam.py`) and the
+service model.
 
 {built} of the {all} operations of IAM are built: those for users and their credentials, groups, roles, instance
 profiles and policies. The others are answered with `InvalidAction`, "The operation … is not built in this server.".

@@ -1,8 +1,9 @@
 """The one way to a data key for the object store: as the caller, or under a service-owned key.
 
-Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/model/faults.py`), AccessDenied, KeyholderUnavailable
-or StoreUnavailable. The audit log says every use of a key, with the call's facts, before the function returns;
-a refused use is in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record then holds.
+Every function raises `fuin.errors.Fault` (KMS's modelled errors, `kms/model/faults.py`), AccessDenied,
+KeyholderUnavailable or StoreUnavailable. The audit log says every use of a key, with the call's facts, before the
+function returns; a refused use is in `call.facts["refusedUse"]` and `call.decisions`, which the service's own record
+then holds.
 """
 
 from __future__ import annotations

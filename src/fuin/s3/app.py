@@ -13,16 +13,18 @@ from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import edge
 from fuin.gate.http import Answer
 from fuin.gate.refusal import refuse
-from fuin.s3 import addressing, answers, authentication, faults, index, operations, routes
-from fuin.s3.call import S3Call, Stream
-from fuin.s3.faults import S3Fault
+from fuin.s3 import operations, routes
+from fuin.s3.objects import index
+from fuin.s3.request import addressing, answers, authentication, faults
+from fuin.s3.request.call import S3Call, Stream
+from fuin.s3.request.faults import S3Fault
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
-    from fuin.s3.addressing import Address
+    from fuin.s3.request.addressing import Address
     from fuin.signing.sigv4 import Signed
 
 

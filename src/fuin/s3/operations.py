@@ -11,25 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
-from fuin.s3 import (
-    acls,
-    bucket_settings,
-    buckets,
-    completion,
-    copying,
-    listing,
-    objects,
-    parts,
-    reads,
-    subresources,
-    uploads,
-)
-from fuin.s3.faults import S3Fault
-from fuin.s3.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, Operation
+from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresources
+from fuin.s3.multipart import completion, parts, uploads
+from fuin.s3.objects import copying, get, objects
+from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, Operation
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
-    from fuin.s3.call import S3Call, Stream
+    from fuin.s3.request.call import S3Call, Stream
 
 _ON_BUCKETS = (
     Operation("ListBuckets", "GET", SERVICE, run=buckets.list_buckets),
@@ -79,15 +69,15 @@ _ON_OBJECTS = (
         run=uploads.create_multipart_upload,
     ),
     Operation("DeleteObject", "DELETE", OBJECT, run=objects.delete_object),
-    Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=reads.get_object),
+    Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=get.get_object),
     Operation("GetObjectAcl", "GET", OBJECT, ("acl",), run=acls.get_object_acl),
     Operation(
         "GetObjectAttributes", "GET", OBJECT, ("attributes",), headers=("x-amz-object-attributes",),
-        key_actions=("kms:Decrypt where the checksum is asked for",), run=reads.get_object_attributes,
+        key_actions=("kms:Decrypt where the checksum is asked for",), run=get.get_object_attributes,
     ),
     Operation(
         "HeadObject", "HEAD", OBJECT, key_actions=("kms:Decrypt where the checksum is asked for",),
-        run=reads.head_object,
+        run=get.head_object,
     ),
     Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
     Operation(

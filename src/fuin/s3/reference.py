@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION, MISSING, Capability
-from fuin.s3.operation import BUCKET, OBJECT, Operation
 from fuin.s3.operations import OPERATIONS
+from fuin.s3.request.operation import BUCKET, OBJECT, Operation
 
 _DIRECTORY = "ListDirectoryBuckets"  # asks for buckets of a kind that is not here, by the request of ListBuckets
 

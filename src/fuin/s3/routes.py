@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import HTML_FORMS
-from fuin.s3.faults import S3Fault, not_implemented
-from fuin.s3.operation import BUCKET
 from fuin.s3.operations import OPERATIONS
+from fuin.s3.request.faults import S3Fault, not_implemented
+from fuin.s3.request.operation import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from fuin.s3.operation import Operation
+    from fuin.s3.request.operation import Operation
 
 # Query names that choose an operation: with a method that has none for them the request must not become another one.
 _CHOOSERS = frozenset(

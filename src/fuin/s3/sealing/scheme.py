@@ -17,11 +17,11 @@ import msgspec
 
 from fuin import ids
 from fuin.envelope.stream import EncryptedDataKey
-from fuin.s3.faults import invalid_argument
+from fuin.s3.request.faults import invalid_argument
 
 if TYPE_CHECKING:
     from fuin.kms.on_behalf import DataKey
-    from fuin.s3.call import Headers, S3Call
+    from fuin.s3.request.call import Headers, S3Call
     from fuin.store.s3.buckets import Bucket
 
 PREFIX = b"x-amz-server-side-encryption"  # the scheme's header, and the start of those with its details

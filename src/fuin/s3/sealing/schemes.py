@@ -12,7 +12,7 @@ import msgspec
 
 from fuin.access import s3_encryption
 from fuin.access.vocabulary.missing_capabilities import CUSTOMER_KEYS, DUAL_LAYER_ENCRYPTION
-from fuin.s3.faults import invalid_argument, not_implemented
+from fuin.s3.request.faults import invalid_argument, not_implemented
 from fuin.s3.sealing.scheme import (
     BUCKET_KEY,
     CONTEXT,
@@ -29,7 +29,7 @@ from fuin.s3.sealing.sse_s3 import SseS3
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.s3.call import S3Call
+    from fuin.s3.request.call import S3Call
     from fuin.store.s3.buckets import Bucket
 
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}

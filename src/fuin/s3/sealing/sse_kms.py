@@ -16,12 +16,12 @@ from fuin import ids
 from fuin.access import s3_encryption
 from fuin.access.refusals import NotAuthorized
 from fuin.kms import on_behalf
-from fuin.s3.faults import S3Fault
+from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context
 
 if TYPE_CHECKING:
     from fuin.kms.on_behalf import DataKey
-    from fuin.s3.call import Headers, S3Call
+    from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from fuin.access import s3_encryption
 from fuin.kms import on_behalf
-from fuin.s3.faults import invalid_argument
+from fuin.s3.request.faults import invalid_argument
 from fuin.s3.sealing.scheme import PREFIX, EncryptionChoice, Scheme, client_context
 
 if TYPE_CHECKING:
     from fuin.kms.on_behalf import DataKey
-    from fuin.s3.call import Headers, S3Call
+    from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
 

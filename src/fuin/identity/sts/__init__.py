@@ -1,0 +1,1 @@
+"""STS: temporary credentials of roles, users and federated users."""

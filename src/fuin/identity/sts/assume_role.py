@@ -1,0 +1,192 @@
+"""AssumeRole: who may, and what the session may then do.
+
+AWS: "AssumeRole" in the STS API reference; "Role trust policies", "Session policies", "Source identity" in the IAM user
+guide. Rights come before all else: whoever may not assume a role learns nothing of it, not even whether there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.refusals import NotAuthorized
+from fuin.access.resources.role import RoleResource
+from fuin.clock import CLOCK
+from fuin.errors import AccessDenied
+from fuin.formats.session_token import Claims
+from fuin.identity.sts import credentials, session_policies, session_tags
+from fuin.identity.wire.faults import QueryFault
+
+if TYPE_CHECKING:
+    from fuin.gate.call import Call
+    from fuin.identity.sts.session_tags import SessionTags
+    from fuin.identity.wire.model import Given, Output
+    from fuin.store.identity.roles import Role
+
+_ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", re.ASCII)
+_USUAL, _OF_CHAINS = 3600, 3600  # seconds
+# The trust policy of a role that there is not: it names nobody, so the answer is that of one which does not name you.
+_OF_NONE = (
+    '{"Version":"2012-10-17","Id":"of a role that there is not",'
+    '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, once it is well-formed."""
+
+    arn: str
+    account: str
+    role: str
+    session: str
+    tags: SessionTags
+    source_identity: str  # passed, or inherited in a chain
+    external_id: str | None
+
+
+async def assume_role(call: Call, given: Given) -> Output:
+    """Return temporary credentials of a role, for whom its trust policy names and, where needed, the own policies let.
+
+    The right is asked for again when the credentials have been made: what was taken away meanwhile gives none.
+    """
+    if call.principal.kind == "root":
+        raise AccessDenied("Roles may not be assumed by root accounts.")
+    _check_unsupported(given)
+    wanted = _wanted(call, given)
+    role = await call.consult(_permitted, wanted)
+    duration = _duration(call, given, role)
+    claims = await call.consult(_claims, given, wanted, role)
+    packed = credentials.packed_percent(claims.policy, claims.policy_arns, wanted.tags.passed)
+    issued = await credentials.issue(call, given, claims, duration)
+    noted = len(call.decisions)
+    if (await call.consult(_permitted, wanted)).id != role.id:
+        raise AccessDenied("The role has been replaced while it was being assumed.")
+    del call.decisions[noted:]
+    return {
+        **issued,
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"{role.id}:{wanted.session}",
+            "Arn": ids.session_arn(role.account, role.name, wanted.session),
+        },
+        "PackedPolicySize": packed,
+        "SourceIdentity": wanted.source_identity or None,
+    }
+
+
+def _check_unsupported(given: Given) -> None:
+    """Refuse what this server does not have: no MFA device is known, so no code is right; no context providers."""
+    if "SerialNumber" in given or "TokenCode" in given:
+        raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+    if "ProvidedContexts" in given:
+        raise QueryFault(
+            "ValidationError", "ProvidedContexts are not supported: this server knows no context providers."
+        )
+
+
+def _wanted(call: Call, given: Given) -> Wanted:
+    found = _ARN.fullmatch(given["RoleArn"])
+    if found is None:
+        raise QueryFault("ValidationError", "Request ARN is invalid")
+    held = dict(call.principal.session_facts).get("aws:SourceIdentity", "")
+    passed = given.get("SourceIdentity", "")
+    if passed.lower().startswith("aws:"):
+        raise QueryFault("ValidationError", "A source identity may not begin with aws:")
+    if held and passed and passed != held:
+        raise AccessDenied("The source identity of a session cannot be changed.")
+    tags = session_tags.of(given, call.principal)
+    return Wanted(
+        given["RoleArn"], found[1], found[2], given["RoleSessionName"], tags, held or passed, given.get("ExternalId")
+    )
+
+
+def _permitted(call: Call, wanted: Wanted) -> Role:
+    """Return the role, if the caller may assume it with such tags and such a source identity; raises AccessDenied."""
+    role = call.services.store.catalog().role(wanted.account, wanted.role)
+    if role is not None and role.arn != wanted.arn:
+        role = None
+    resource = (
+        _missing_role(wanted) if role is None else RoleResource(role.arn, role.account, role.trust_policy, role.tags)
+    )
+    conditions = _conditions(wanted)
+    needed = ["sts:AssumeRole"]
+    if wanted.tags.all:
+        needed.append("sts:TagSession")
+    if wanted.source_identity:
+        needed.append("sts:SetSourceIdentity")
+    for action in needed:
+        try:
+            call.permit(action, resource, conditions)
+        except NotAuthorized as error:
+            raise _told(call, action, wanted, error) from None
+    if role is None:  # its trust policy names nobody, so this is not reached
+        raise AccessDenied("There is no such role.")
+    return role
+
+
+def _told(call: Call, action: str, wanted: Wanted, error: NotAuthorized) -> NotAuthorized:
+    """Return a refusal as the caller hears it: a role of another account sounds as if there were none.
+
+    Else a Deny of the caller's own that depends on the role's tags, or on there being none, would try out whether it is
+    there and has them. Where only an Allow of the caller's own is missing, the role's trust policy has let the caller
+    know of it. The record keeps what has decided.
+    """
+    if wanted.account == call.account:
+        return error
+    if error.refusal.is_callers_own:
+        return error
+    noted = len(call.decisions)
+    try:
+        call.permit(action, _missing_role(wanted), _conditions(wanted))
+    except NotAuthorized as of_none:
+        error = of_none
+    del call.decisions[noted:]
+    return error
+
+
+def _missing_role(wanted: Wanted) -> RoleResource:
+    """Return a role that does not exist, as a resource."""
+    return RoleResource(wanted.arn, wanted.account, _OF_NONE)
+
+
+def _conditions(wanted: Wanted) -> dict[str, str | tuple[str, ...]]:
+    """Return the condition keys; AWS: "Actions, resources, and condition keys for AWS Security Token Service"."""
+    keys: dict[str, str | tuple[str, ...]] = {"sts:RoleSessionName": wanted.session}
+    if wanted.external_id is not None:
+        keys["sts:ExternalId"] = wanted.external_id
+    if wanted.source_identity:
+        keys["sts:SourceIdentity"] = wanted.source_identity
+    if wanted.tags.passed:
+        keys["aws:TagKeys"] = tuple(name for name, _ in wanted.tags.passed)
+        keys.update({f"aws:RequestTag/{name}": value for name, value in wanted.tags.passed})
+    if wanted.tags.transitive:
+        keys["sts:TransitiveTagKeys"] = wanted.tags.transitive
+    return keys
+
+
+def _duration(call: Call, given: Given, role: Role) -> int:
+    """Return how long the session lasts, in seconds; raises ValidationError."""
+    duration: int = given.get("DurationSeconds", _USUAL)
+    if call.principal.kind == "role" and duration > _OF_CHAINS:
+        raise QueryFault(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+        )
+    if duration > role.max_session_duration:
+        raise QueryFault(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    return duration
+
+
+def _claims(call: Call, given: Given, wanted: Wanted, role: Role) -> Claims:
+    policy, arns = session_policies.of(call, given, role.account)
+    return Claims(
+        kind="role", account=role.account, id=role.id, issued=int(CLOCK.of_issue(call.now)), issuer=call.principal.arn,
+        issuer_key=call.access_key_id, session=wanted.session, policy=policy,
+        policy_arns=arns, tags=wanted.tags.all, transitive=wanted.tags.transitive,
+        source_identity=wanted.source_identity,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The Query protocol of IAM and STS: forms in, XML or JSON out, by the service models."""

@@ -1,0 +1,1 @@
+"""Buckets: made, listed and deleted, their settings and subresources."""

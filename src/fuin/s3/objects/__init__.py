@@ -1,0 +1,1 @@
+"""Objects: stored, read, copied, deleted, and their index."""

@@ -1,0 +1,208 @@
+"""CopyObject: the source is decrypted by the caller's rights, and encrypted again under a new data key and name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
+from fuin.blobs.interface import BlobMissing
+from fuin.errors import TamperedError
+from fuin.s3.objects import get, index
+from fuin.s3.objects.objects import check_version, new_sealer, whole_object
+from fuin.s3.payload import checksums, intake
+from fuin.s3.payload.checksums import ALGORITHMS, Algorithm, Checksum
+from fuin.s3.payload.digests import Digests
+from fuin.s3.request import addressing, conditions, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3.request.call import document
+from fuin.s3.request.conditions import iso_date
+from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
+from fuin.s3.request.ranges import Span
+from fuin.s3.sealing import schemes
+from fuin.s3.sealing.scheme import PREFIX
+from fuin.store.s3.objects import Object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuin.envelope.stream import Sealer
+    from fuin.gate.http import Answer
+    from fuin.s3.payload.download import Reading
+    from fuin.s3.payload.intake import WrittenBlob
+    from fuin.s3.request.call import Headers, S3Call
+    from fuin.s3.request.conditions import WriteCondition
+    from fuin.store.s3.buckets import Bucket
+
+_HEADER = b"x-amz-copy-source"
+_CONDITION_PREFIX = b"x-amz-copy-source-"
+_SAME = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+    "metadata, storage class, website redirect location or encryption attributes."
+)
+_TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: "
+_FORM = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+
+
+@dataclass(frozen=True, slots=True)
+class CopySource:
+    """The source of a copy: the current object, and a span of its bytes."""
+
+    bucket: Bucket
+    obj: Object
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan(CopySource):
+    """What CopyObject makes of its source: the metadata's columns and the checksum algorithm of the copy."""
+
+    columns: tuple[str, str]
+    algorithm: Algorithm
+
+
+def authorize_source(call: S3Call) -> tuple[Bucket, str]:
+    """Return the bucket and key of x-amz-copy-source if the caller has s3:GetObject on it.
+
+    The right to the KMS key is asked for when the source is opened.
+    """
+    schemes.refuse_customer_keys(call.request.headers)
+    bucket_name, key = _parse_source(call.request.headers[_HEADER])
+    bucket = rights.authorize_other_object(call, "s3:GetObject", bucket_name, key)
+    call.facts["copySource"] = f"{bucket_name}/{key}"
+    return bucket, key
+
+
+async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> CopySource:
+    """Return the current source if its conditions hold; `span_of` gives the span for a size."""
+    obj = await get.find_whole(call, bucket, key)
+    conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    span = span_of(obj.size)
+    _check_size(call, span.length)
+    return CopySource(bucket, obj, span)
+
+
+def _parse_source(raw: bytes) -> tuple[str, str]:
+    """Return bucket and key of a copy source, which is form-encoded (a plus is a space).
+
+    URLEncoder of Java and urlencode of PHP write it so, and S3 reads it so. A slash may begin it, a version end it.
+    """
+    path, _, version = raw.replace(b"+", b" ").partition(b"?versionId=")
+    check_version(addressing.decode(version) or None)
+    text = addressing.decode(path).removeprefix("/")
+    if text.startswith("arn:"):
+        raise not_implemented(ACCESS_POINTS, _HEADER.decode())
+    bucket, _, key = text.partition("/")
+    if not bucket or not key:
+        raise invalid_argument(_HEADER.decode(), text[:100], _FORM)
+    addressing.check_key(key)
+    return bucket, key
+
+
+def _check_size(call: S3Call, size: int) -> None:
+    """Refuse to copy more than 5 GiB at once."""
+    limit = call.services.settings.object_limit
+    if size > limit:
+        raise S3Fault("InvalidRequest", f"{_TOO_LARGE}{limit}")
+
+
+async def reseal(
+    call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
+) -> WrittenBlob:
+    """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
+
+    Only one of more than 256 parts can be: all other blobs are open (`reading.open_blobs`).
+    """
+    try:
+        return await intake.reseal(call, batches.rest(), sealer, digests, etag=etag)
+    except BlobMissing:
+        if (await call.consult(get.find, source.bucket, source.obj.key)).parts == source.obj.parts:
+            raise TamperedError("a blob that the index names is missing") from None
+        raise S3Fault("SlowDown") from None
+
+
+async def copy_object(call: S3Call) -> Answer:
+    """Copy an object of up to 5 GiB, with its metadata or new metadata, under an encryption of its own."""
+    bucket = await call.consult(rights.authorize_object)
+    metadata.check_supported(call.request.headers)
+    owner_acls.check_headers(call.request.headers, bucket.account)
+    storage_class = storage_classes.parse_request(call.request.headers)  # S3: STANDARD, not the source's, if absent
+    choice = schemes.choose(call, bucket)
+    condition = conditions.parse_write(call.header)
+    from_bucket, from_key = await call.consult(authorize_source)
+    plan, batches = await get.open_current(
+        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, from_key, condition)
+    )
+    try:
+        new_key = await choice.scheme.make_data_key(call, bucket, choice)
+        encryption, sealer = new_key.encryption, new_sealer(call, new_key)
+        del new_key  # the data key in the clear
+        digests = Digests(None, [plan.algorithm], etag=choice.scheme.has_md5_etag)
+        stored = await reseal(call, plan, batches, sealer, digests, choice.scheme.has_md5_etag)
+    finally:
+        await batches.close()
+    checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
+    obj = whole_object(call, encryption, stored, checksum, plan.columns, storage_class)
+    await index.publish(call, bucket, obj, condition)
+    call.facts.update(index.written_facts(obj))
+    return copy_result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
+
+
+async def _make_plan(
+    call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition
+) -> CopyPlan:
+    """Return the plan of the copy, after every check that needs no key."""
+    source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
+    _check_change(call, bucket, source.obj)
+    columns = _metadata_columns(call, source.obj)
+    await call.consult(index.check_condition, condition)
+    return CopyPlan(from_bucket, source.obj, source.span, columns, _checksum_algorithm(call, source.obj))
+
+
+def copy_result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
+    """Return the answer of a copy."""
+    content = [xml.text("LastModified", iso_date(obj.modified)), f"<ETag>&quot;{obj.etag}&quot;</ETag>"]
+    if checksum is not None:
+        content.append(xml.text(f"Checksum{checksum.algorithm}", checksum.value))
+        content.append(xml.text("ChecksumType", checksum.kind))
+    return document(root, *content, headers=headers)
+
+
+def _replaces_metadata(call: S3Call) -> bool:
+    """Return whether the copy gets metadata of its own."""
+    directive = call.header(b"x-amz-metadata-directive") or "COPY"
+    if directive not in ("COPY", "REPLACE"):
+        raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
+    return directive == "REPLACE"
+
+
+def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
+    """Refuse to copy an object onto itself if that would change nothing.
+
+    For AWS, each of these is a change, even a default encryption of the bucket that is the same as before
+    (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
+    against AWS); a checksum algorithm alone is not.
+    """
+    if _replaces_metadata(call) or (source.bucket, source.key) != (call.bucket, call.key):
+        return
+    if any(name.startswith(PREFIX) for name in call.request.headers):
+        return
+    if call.header(storage_classes.HEADER) or bucket.encryption:
+        return
+    if schemes.parse_stored(source.encryption).scheme is schemes.bucket_default(bucket).scheme:
+        raise S3Fault("InvalidRequest", _SAME)
+
+
+def _metadata_columns(call: S3Call, source: Object) -> tuple[str, str]:
+    """Return the metadata's columns: the source's, or the request's if the directive is REPLACE."""
+    if _replaces_metadata(call):
+        return metadata.parse_request(call.request.headers).columns()
+    return source.headers, source.metadata
+
+
+def _checksum_algorithm(call: S3Call, source: Object) -> Algorithm:
+    """Return the copy's checksum algorithm: the requested one, or the source's own."""
+    asked = call.header(b"x-amz-checksum-algorithm")
+    if asked is not None:
+        return checksums.find_algorithm(asked, "x-amz-checksum-algorithm")
+    kept = index.parse_checksum(source.checksum)
+    return ALGORITHMS[kept.algorithm if kept is not None else checksums.DEFAULT]

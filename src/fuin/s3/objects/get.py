@@ -1,0 +1,253 @@
+"""Reading objects: GetObject, HeadObject, GetObjectAttributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from fuin.blobs.interface import BlobMissing
+from fuin.errors import TamperedError
+from fuin.gate import lists
+from fuin.s3.objects import attributes, index
+from fuin.s3.objects.objects import check_version, checksum_headers
+from fuin.s3.payload import download
+from fuin.s3.payload.checksums import Checksum
+from fuin.s3.payload.download import Reading
+from fuin.s3.request import conditions, metadata, ranges, rights, storage_classes, xml
+from fuin.s3.request.call import Stream, document, empty
+from fuin.s3.request.conditions import http_date
+from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.part_number import part_number
+from fuin.s3.request.ranges import Span
+from fuin.s3.sealing import schemes
+from fuin.store.s3 import objects as rows
+from fuin.store.s3.object_name import ObjectName
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fuin.gate.http import Answer
+    from fuin.s3.request.call import Headers, S3Call
+    from fuin.s3.sealing.scheme import StoredEncryption
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.objects import Object
+    from fuin.store.s3.parts import Part
+
+_PARTS_AT_ONCE = 100  # that are read on the event loop
+_ATTEMPTS = 5  # to open an object that is being replaced all the time
+_NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
+_BOTH = "Cannot specify both Range header and partNumber query parameter"
+
+
+class SelectedBytes(Protocol):
+    """An object, and the span of its bytes that is to be opened."""
+
+    @property
+    def obj(self) -> Object:
+        """Return the object's row."""
+
+    @property
+    def span(self) -> Span:
+        """Return the span of its bytes."""
+
+
+W = TypeVar("W", bound=SelectedBytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The bytes of an object that a GET or HEAD returns; a `partial` answer is a 206."""
+
+    obj: Object
+    encryption: StoredEncryption
+    span: Span
+    partial: bool
+    headers: Headers
+
+
+def find(call: S3Call, bucket: Bucket, key: str) -> Object:
+    """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
+    obj = call.services.store.look_up(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
+    if obj is None:
+        raise rights.missing_object(call, bucket, key)
+    return obj
+
+
+async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
+    """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
+    obj: Object | None = await call.consult(find, bucket, key)
+    if obj is not None and len(obj.parts) < obj.part_count:
+        obj = await lists.page(call, rows.get_object, ObjectName(bucket.name, key))
+    if obj is None:
+        raise await call.consult(rights.missing_object, bucket, key)
+    return obj
+
+
+async def _select(call: S3Call, bucket: Bucket) -> Selection:
+    """Return the selection that the request asks for; raises 304, 404, 412 and 416 answers."""
+    obj = await find_whole(call, bucket, call.key)
+    validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
+    try:
+        conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+    except S3Fault as fault:
+        if fault.code == "NotModified":
+            fault.headers = validators
+        raise
+    part = _requested_part(call, obj)
+    span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
+    encryption = schemes.parse_stored(obj.encryption)
+    headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
+    headers += storage_classes.answer_headers(obj.storage_class)
+    headers += encryption.scheme.answer_headers(encryption)
+    headers += metadata.answer_headers(metadata.parse_stored(obj), call.query)
+    if partial:
+        headers.append((b"Content-Range", span.content_range.encode()))
+    if _wants_checksum(call):
+        headers += checksum_headers(_checksum(obj, part, partial=partial))
+    call.facts.update(index.object_facts(obj))
+    if partial:
+        call.facts["range"] = span.content_range
+    return Selection(obj, encryption, span, partial, headers)
+
+
+def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:
+    """Return the checksum of the selected bytes: the object's, or that of one part; a range has no checksum."""
+    whole = index.parse_checksum(obj.checksum)
+    if part is None or whole is None or not obj.upload_id:
+        return whole if part is not None or not partial else None
+    value = index.parse_values(part).get(whole.algorithm)
+    return None if value is None else Checksum(whole.algorithm, value, whole.kind)
+
+
+def _wants_checksum(call: S3Call) -> bool:
+    return (call.header(b"x-amz-checksum-mode") or "").upper() == "ENABLED"
+
+
+def _requested_part(call: S3Call, obj: Object) -> Part | None:
+    """Return the part with the request's part number, which is the number of its upload.
+
+    There may be gaps between the numbers. UploadPart, ListParts and GetObjectAttributes use the same numbers.
+    """
+    if "partNumber" not in call.query:
+        return None
+    if call.header(b"range"):
+        raise S3Fault("InvalidRequest", _BOTH)
+    number = part_number(call)
+    for part in obj.parts:
+        if part.number == number:
+            return part
+    raise S3Fault("InvalidPartNumber", ActualPartCount=str(len(obj.parts)), PartNumberRequested=str(number))
+
+
+def _requested_span(call: S3Call, obj: Object) -> tuple[Span, bool, Headers]:
+    """Return the span of a request without a part number, whether it is partial, and more headers."""
+    header, validator = call.header(b"range"), call.header(b"if-range")
+    if header and validator and not conditions.is_unchanged(validator, obj.etag, obj.modified):
+        header = None
+    span = ranges.parse(header, obj.size)
+    return (Span(0, obj.size, obj.size), False, []) if span is None else (span, True, [])
+
+
+def _part_span(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
+    """Return a part's span, whether it is partial, and the header with the number of parts."""
+    start = sum(before.size for before in obj.parts if before.number < part.number)
+    span = Span(start, start + part.size, obj.size)
+    more: Headers = [(b"x-amz-mp-parts-count", str(len(obj.parts)).encode())] if obj.upload_id else []
+    return span, span.length > 0, more
+
+
+def _authorize_read(call: S3Call) -> Bucket:
+    bucket = rights.authorize_object(call)
+    schemes.refuse_on_read(call.request.headers)
+    check_version(call.query.get("versionId"))
+    if call.caller is None and any(name.startswith("response-") for name in call.query):
+        raise S3Fault("InvalidRequest", _NO_OVERRIDES)
+    return bucket
+
+
+async def get_object(call: S3Call) -> Stream:
+    """Return an object, or a range or part of it, decrypted frame by frame; under SSE-KMS the caller needs kms:Decrypt.
+
+    The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
+    """
+    bucket = await call.consult(_authorize_read)
+    chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
+    first = await batches.first()
+    status = 206 if chosen.partial else 200
+    return Stream(status, chosen.headers, chosen.span.length, first, batches)
+
+
+async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
+    """Return an object as it is now with its plaintext, also while it is being replaced all the time.
+
+    `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
+    that is missing twice was lost: TamperedError.
+    """
+    missing: tuple[Part, ...] = ()
+    for _ in range(_ATTEMPTS):
+        wanted = await look()
+        if wanted.obj.parts == missing:
+            raise TamperedError("a blob that the index names is missing")
+        try:
+            return wanted, await open_object(call, bucket, wanted.obj, wanted.span)
+        except BlobMissing:
+            missing = wanted.obj.parts
+    raise S3Fault("SlowDown")
+
+
+async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Reading:
+    """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
+
+    The blobs are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
+    BlobMissing when it was already.
+    """
+    encryption = schemes.parse_stored(obj.encryption)
+    wanted = download.segments(obj.parts, span.start, span.end)
+    store = call.services.blobs
+    blobs = await download.open_blobs(store, wanted)
+    try:
+        data_key = await encryption.scheme.open_data_key(call, bucket, encryption, obj.key)
+    except BaseException:
+        download.close_blobs(blobs)
+        raise
+    parts = download.part_readers(wanted, blobs, data_key, encryption.full_context(obj.bucket, obj.key))
+    return Reading(store, parts, span.length)
+
+
+async def head_object(call: S3Call) -> Answer:
+    """Return an object's headers; under SSE-KMS the checksum needs kms:Decrypt, nothing else does."""
+    bucket = await call.consult(_authorize_read)
+    chosen = await _select(call, bucket)
+    encryption = chosen.encryption
+    encryption.scheme.check_caller(call)
+    if encryption.scheme.checksum_needs_key and _wants_checksum(call):
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
+    return empty(206 if chosen.partial else 200, chosen.headers)
+
+
+_ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+
+
+async def get_object_attributes(call: S3Call) -> Answer:
+    """Return the requested attributes of an object as a document."""
+    bucket = await call.consult(_authorize_read)
+    await call.consult(rights.authorize_object, "s3:GetObject")
+    asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
+    if not asked or not asked.issubset(_ATTRIBUTES):
+        raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
+    obj = await find_whole(call, bucket, call.key)
+    conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
+    encryption = schemes.parse_stored(obj.encryption)
+    checksum = index.parse_checksum(obj.checksum)
+    if encryption.scheme.checksum_needs_key and "Checksum" in asked:
+        await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
+    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
+    found["ObjectSize"] = xml.text("ObjectSize", obj.size)
+    if checksum is not None:
+        value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)
+        found["Checksum"] = xml.tag("Checksum", value, xml.text("ChecksumType", checksum.kind))
+    if obj.upload_id:
+        found["ObjectParts"] = attributes.object_parts(call, obj, checksum)
+    modified: Headers = [(b"Last-Modified", http_date(obj.modified).encode())]
+    content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
+    return document("GetObjectAttributesResponse", *content, headers=modified)

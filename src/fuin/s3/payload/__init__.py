@@ -1,0 +1,1 @@
+"""Bodies on their way in and out: declared, digested, encrypted and decrypted."""

@@ -1,0 +1,182 @@
+"""The way of a body into a blob, in constant memory: decode, digest, encrypt, write, in batches of about 1 MiB.
+
+The event loop gathers a batch while the store of blobs works on the one before; nothing is read further ahead, so a
+slow disk slows the client down instead of filling memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fuin.blobs.waiting import wait_until_done
+from fuin.errors import FormatError
+from fuin.s3.payload.declaration import new_decoder
+from fuin.s3.payload.digests import Digests
+from fuin.s3.request.faults import S3Fault
+from fuin.settings import MIB
+from fuin.signing.streaming import BadTrailer, ShortBody
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+    from typing_extensions import Buffer
+
+    from fuin.envelope.stream import Sealer
+    from fuin.gate.http import Request
+    from fuin.s3.payload.declaration import Declaration
+    from fuin.s3.request.call import S3Call
+    from fuin.signing.streaming import ChunkedBody
+
+BATCH = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBlob:
+    """A blob that is durable: its sizes in plaintext and stored bytes, its message id, and the digests asked for."""
+
+    blob: str
+    message_id: bytes
+    size: int
+    stored_size: int
+    md5: str | None
+    checksums: dict[str, str]
+
+
+class Intake:
+    """Turns plaintext into a durable blob; one of its methods at a time."""
+
+    def __init__(self, call: S3Call, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
+        self._sealer = sealer
+        self._digests = digests
+        self._etag = etag
+        self._blob = call.services.blobs.create(sealer.message_id.hex())
+        call.held.append(self._blob)  # in use until the request ends: before that the index names it, or it is removed
+        self._begun = False
+
+    def append(self, pieces: Iterable[Buffer]) -> Future[None]:
+        """Begin to digest, encrypt and write the next pieces."""
+        return self._blob.append(self._frames(pieces))
+
+    async def finish(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> WrittenBlob:
+        """Write what is left, check the digests, and make the blob durable.
+
+        `end` is called when all pieces have come, with the number of plaintext bytes; it returns the trailers.
+        """
+        await wait_until_done(self._blob.commit(self._last_frames(pieces, end)))
+        md5 = self._digests.md5() if self._etag else None
+        return WrittenBlob(
+            self._blob.blob, self._sealer.message_id, self._sealer.plaintext_length, self._blob.size, md5,
+            self._digests.values(),
+        )  # fmt: skip
+
+    def _frames(self, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+        if not self._begun:
+            self._begun = True
+            yield self._sealer.header
+        for piece in pieces:
+            self._digests.update(piece)
+            yield from self._sealer.update(piece)
+
+    def _last_frames(self, pieces: Iterable[Buffer], end: Callable[[int], dict[str, str]]) -> Iterator[Buffer]:
+        yield from self._frames(pieces)
+        self._digests.check(end(self._sealer.plaintext_length))
+        yield self._sealer.finish()
+
+    async def discard(self) -> None:
+        """Remove what was written."""
+        await wait_until_done(self._blob.discard())
+
+
+class _Decoding:
+    """Decodes the batches of a request's body; what it raises is S3's."""
+
+    def __init__(self, decoder: ChunkedBody | None, length: int) -> None:
+        self._decoder = decoder
+        self._length = length
+
+    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+        """Return the pieces of the content."""
+        return pieces if self._decoder is None else self._decode(self._decoder, pieces)
+
+    @staticmethod
+    def _decode(decoder: ChunkedBody, pieces: Sequence[bytes]) -> Iterator[Buffer]:
+        try:
+            for piece in pieces:
+                yield from decoder.feed(piece)
+        except FormatError as error:
+            raise _malformed(error) from None
+
+    def end(self, received: int) -> dict[str, str]:
+        """Return the trailers; raises IncompleteBody unless all of the content has come."""
+        trailers: dict[str, str] = {}
+        if self._decoder is not None:
+            try:
+                trailers = self._decoder.finish()
+            except FormatError:
+                raise S3Fault("IncompleteBody") from None
+        if received != self._length:
+            raise S3Fault("IncompleteBody", ExpectedBytes=str(self._length), ReceivedBytes=str(received))
+        return trailers
+
+
+def _malformed(error: FormatError) -> S3Fault:
+    text = str(error)
+    if isinstance(error, BadTrailer):
+        return S3Fault("MalformedTrailerError", text)
+    return S3Fault("IncompleteBody" if isinstance(error, ShortBody) else "InvalidRequest", text)
+
+
+async def receive(
+    call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool
+) -> WrittenBlob:
+    """Return the request's body as a durable blob; after any error nothing of it is left."""
+    intake = Intake(call, sealer, digests, etag=etag)
+    decoding = _Decoding(new_decoder(call, declaration), declaration.length)
+    pending: Future[None] | None = None
+    try:
+        batch: list[bytes] = []
+        async for batch, last in _batches(call.request):
+            if pending is not None:
+                await wait_until_done(pending)
+                pending = None
+            if not last:
+                pending = intake.append(decoding.decode(batch))
+        return await intake.finish(decoding.decode(batch), decoding.end)
+    except BaseException:
+        if pending is not None:
+            with contextlib.suppress(Exception):
+                await wait_until_done(pending)
+        await intake.discard()
+        raise
+
+
+async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
+    """Yield the body in batches, the last one marked."""
+    batch: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        piece, more = await request.piece()
+        batch.append(piece)
+        size += len(piece)
+        if more and size >= BATCH:
+            yield batch, False
+            batch, size = [], 0
+    yield batch, True
+
+
+async def reseal(
+    call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
+) -> WrittenBlob:
+    """Return the plaintext of another object as a durable blob under a new data key: a copy."""
+    intake = Intake(call, sealer, digests, etag=etag)
+    try:
+        async for batch in source:
+            await wait_until_done(intake.append(batch))
+        return await intake.finish((), lambda _received: {})
+    except BaseException:
+        await intake.discard()
+        raise

@@ -1,0 +1,126 @@
+"""Preconditions of reads, writes and copies: ETags and times (RFC 9110 section 13, S3 "Conditional requests")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from fuin.s3.request.faults import S3Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The four precondition headers of a request, or of a copy's source."""
+
+    match: str | None
+    none_match: str | None
+    modified_since: float | None
+    unmodified_since: float | None
+
+
+def _parse_time(value: str | None) -> float | None:
+    """Return an HTTP date as seconds since 1970; RFC 9110 13.1.3: any other text is ignored."""
+    if value is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Conditions:
+    """Return a request's conditions; with the prefix x-amz-copy-source- they are on a copy's source."""
+    return Conditions(
+        header(prefix + b"if-match"),
+        header(prefix + b"if-none-match"),
+        _parse_time(header(prefix + b"if-modified-since")),
+        _parse_time(header(prefix + b"if-unmodified-since")),
+    )
+
+
+def _strip_quotes(etag: str) -> str:
+    return etag.strip().removeprefix("W/").strip('"')
+
+
+def names_etag(header: str, etag: str) -> bool:
+    """Return whether a list of ETags, or `*`, names this one."""
+    return any(_strip_quotes(entry) in {"*", etag} for entry in header.split(","))
+
+
+def is_unchanged(validator: str, etag: str, modified: float) -> bool:
+    """Return whether If-Range names the current object: by its ETag, compared strongly, or its exact Last-Modified.
+
+    Otherwise the client has bytes of another object, and a range of this one would not fit (RFC 9110 13.1.5).
+    """
+    given = validator.strip()
+    return given in {f'"{etag}"', etag} or _parse_time(given) == int(modified)
+
+
+def _precondition_failed(condition: str) -> S3Fault:
+    return S3Fault("PreconditionFailed", Condition=condition)
+
+
+def check_read(conditions: Conditions, etag: str, modified: float) -> None:
+    """Raise PreconditionFailed (412) or NotModified (304); If-Match goes before the times, as RFC 9110 13.2.2 says.
+
+    HTTP dates have no fractions, so `modified` is compared in whole seconds.
+    """
+    second = int(modified)
+    if conditions.match is not None:
+        if not names_etag(conditions.match, etag):
+            raise _precondition_failed("If-Match")
+    elif conditions.unmodified_since is not None and second > conditions.unmodified_since:
+        raise _precondition_failed("If-Unmodified-Since")
+    if conditions.none_match is not None:
+        if names_etag(conditions.none_match, etag):
+            raise S3Fault("NotModified")
+    elif conditions.modified_since is not None and second <= conditions.modified_since:
+        raise S3Fault("NotModified")
+
+
+def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
+    """Raise PreconditionFailed if the copy's source is not what the caller expects; a copy has no 304."""
+    try:
+        check_read(conditions, etag, modified)
+    except S3Fault as fault:
+        name = fault.details.get("Condition", "If-None-Match" if conditions.none_match else "If-Modified-Since")
+        raise _precondition_failed(f"x-amz-copy-source-{name}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCondition:
+    """A write's If-None-Match: * (the key must be new) or If-Match (it must hold that ETag), in the store's form."""
+
+    if_none_match: str | None
+    if_match: str | None
+
+
+def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
+    """Return a write's condition; the only value of If-None-Match is `*`, as in S3."""
+    none_match, match = header(b"if-none-match"), header(b"if-match")
+    if none_match is not None and _strip_quotes(none_match) != "*":
+        raise S3Fault(
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            Header="If-None-Match",
+            additionalMessage="We don't accept the provided value of If-None-Match header for this API",
+        )
+    if none_match is not None and match is not None:
+        raise S3Fault("InvalidRequest", "If-Match and If-None-Match cannot be given together")
+    return WriteCondition("*" if none_match is not None else None, _strip_quotes(match) if match is not None else None)
+
+
+def http_date(moment: float) -> str:
+    """Return a time as HTTP writes it."""
+    return format_datetime(datetime.fromtimestamp(int(moment), UTC), usegmt=True)
+
+
+def iso_date(moment: float) -> str:
+    """Return a time as S3's XML writes it, with milliseconds."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment * 1000) % 1000:03d}Z"

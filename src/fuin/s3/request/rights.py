@@ -1,0 +1,145 @@
+"""Rights to buckets and objects: one question to the gate for each, before anybody learns whether they exist."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fuin import ids
+from fuin.access.resources.bucket import BucketResource
+from fuin.access.resources.object import ObjectResource
+from fuin.access.resources.own import OwnResource
+from fuin.access.vocabulary.s3_keys import headers_by_action
+from fuin.errors import AccessDenied
+from fuin.s3.request.faults import S3Fault
+
+if TYPE_CHECKING:
+    from fuin.access.facts import AddFacts, Facts
+    from fuin.s3.request.call import S3Call
+    from fuin.store.s3.buckets import Bucket
+
+_HEADERS = headers_by_action()
+_ACCOUNT = re.compile("[0-9]{12}")
+_LISTING_KEYS = ("prefix", "delimiter", "max-keys")
+
+
+def condition_facts(call: S3Call, action: str, missing: str | None = None) -> AddFacts:
+    """Return the function that adds S3's condition keys to the facts of an action, once a condition asks.
+
+    `missing` is the key of a missing object, if the right to list decides whether the caller hears that it is missing.
+    """
+    return partial(_add_facts, call, action, missing)
+
+
+def _add_facts(call: S3Call, action: str, missing: str | None, facts: Facts) -> None:
+    known = facts.known
+    if owner := facts.get("aws:resourceaccount"):
+        known["s3:resourceaccount"] = owner
+    if call.request.tls_version:
+        known["s3:tlsversion"] = (call.request.tls_version,)
+    _add_signature(call, facts)
+    for name in _HEADERS.get(action, ()) if call.row.has_condition_headers else ():
+        value = call.header(name)
+        if value is not None:
+            known[f"s3:{name.decode()}"] = (value,)
+    if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
+        known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
+    if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
+        known["s3:prefix"] = (missing,)
+    elif action == "s3:ListBucket" and call.row.lists:
+        for parameter in _LISTING_KEYS:
+            if parameter in call.query:
+                known[f"s3:{parameter}"] = (call.query[parameter],)
+
+
+def _add_signature(call: S3Call, facts: Facts) -> None:
+    """Add how and when the request was signed, and its x-amz-content-sha256."""
+    known = facts.known
+    if call.caller is None:
+        declared = call.header(b"x-amz-content-sha256")
+        if declared is not None:
+            known["s3:x-amz-content-sha256"] = (declared,)
+        return
+    signed = call.caller.signed
+    known["s3:authtype"] = ("REST-QUERY-STRING",) if signed.presigned else ("REST-HEADER",)
+    known["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
+    known["s3:signatureage"] = (str(max(0, int((call.now - signed.timestamp) * 1000))),)  # milliseconds
+    known["s3:x-amz-content-sha256"] = (signed.payload_hash,)
+
+
+def authorize_bucket(call: S3Call) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right to it; raises AccessDenied, NoSuchBucket."""
+    return _authorize(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
+
+
+def authorize_own_bucket(call: S3Call) -> Bucket:
+    """Return the request's bucket for an operation on its policy; callers of other accounts get a 405.
+
+    So nobody who was let in takes the bucket over. Amazon S3 API Reference, PutBucketPolicy.
+    """
+    bucket = authorize_bucket(call)
+    if call.account != bucket.account:
+        raise S3Fault("MethodNotAllowed", Method=call.request.method, ResourceType="BUCKETPOLICY")
+    return bucket
+
+
+def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
+    """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
+    return _authorize(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
+
+
+def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
+    """Return the bucket of another object than the request's: the source of a copy, or one of many to delete."""
+    return _authorize(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
+
+
+def _authorize(
+    call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
+) -> Bucket:
+    bucket = call.services.store.catalog().bucket(name)
+    facts = condition_facts(call, action)
+    if bucket is None:
+        call.permit(action, OwnResource(arn, call.account), facts)
+        raise S3Fault("NoSuchBucket", BucketName=name)
+    _permit(call, action, arn, bucket, facts)
+    check_owner(call, bucket, owner_header)
+    call.remember(partial(_authorize_again, call, action, bucket, arn, facts))
+    return bucket
+
+
+def _authorize_again(call: S3Call, action: str, bucket: Bucket, arn: str, facts: AddFacts) -> None:
+    """Check a right to a bucket again; raises NoSuchBucket if it was removed, even if another has its name now."""
+    now = call.services.store.catalog().bucket(bucket.name)
+    if now is None or (now.account, now.created) != (bucket.account, bucket.created):
+        raise S3Fault("NoSuchBucket", BucketName=bucket.name)
+    _permit(call, action, arn, now, facts)
+
+
+def _permit(call: S3Call, action: str, arn: str, bucket: Bucket, facts: AddFacts) -> None:
+    """Check a right to a bucket or an object; callers of other accounts do not learn the reason of a refusal.
+
+    AWS: "Troubleshoot access denied (403 Forbidden) errors in Amazon S3". Otherwise they could find out whose bucket it
+    is, by policies of their own that deny by the owner.
+    """
+    kind = BucketResource if arn == ids.bucket_arn(bucket.name) else ObjectResource
+    try:
+        call.permit(action, kind(arn, bucket.account, bucket.policy, bucket), facts)
+    except AccessDenied as error:
+        raise (error if call.account == bucket.account else AccessDenied("Access Denied")) from None
+
+
+def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-bucket-owner") -> None:
+    """Raise AccessDenied if the request expects another owner, or a 400 if that is not an account's id."""
+    expected = call.header(header)
+    if expected is not None and not _ACCOUNT.fullmatch(expected):
+        raise S3Fault("InvalidBucketOwnerAWSAccountID")
+    if expected is not None and expected != bucket.account:
+        raise S3Fault("AccessDenied")
+
+
+def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
+    """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
+    facts = condition_facts(call, "s3:ListBucket", missing=key)
+    _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
+    return S3Fault("NoSuchKey", Key=key)
