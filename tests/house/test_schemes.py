@@ -4,12 +4,12 @@ import ast
 
 import pytest
 
-from fuin.access import s3_encryption
+from fuin.access.vocabulary import s3_encryption
 from tests.house.source import Module, modules
 
 NAMES = {s3_encryption.SSE_S3, s3_encryption.SSE_KMS, s3_encryption.SSE_KMS_DSSE}
 CONSTANTS = {"SSE_S3", "SSE_KMS", "SSE_KMS_DSSE"}
-VOCABULARY = "access.s3_encryption"
+VOCABULARY = "access.vocabulary.s3_encryption"
 SCHEMES = "s3.sealing."
 READS_RECORDS = "cli.request_story"  # which words what the audit log says about a scheme
 STORE = "store."  # whose columns have the scheme beside the JSON, and whose migrations are never changed

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fuin.access import s3_encryption
+from fuin.access.vocabulary import s3_encryption
 from fuin.access.vocabulary.actions import S3
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION, MISSING
 from fuin.s3 import reference

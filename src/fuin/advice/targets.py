@@ -16,8 +16,8 @@ from fuin.access.resources.bucket import BucketResource
 from fuin.access.resources.key import KeyResource, condition_keys
 from fuin.access.resources.object import ObjectResource
 from fuin.access.resources.own import OwnResource
-from fuin.access.s3_encryption import key_action
 from fuin.access.vocabulary.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
+from fuin.access.vocabulary.s3_encryption import key_action
 from fuin.advice import holders
 from fuin.errors import FuinError
 from fuin.store.engine import installation

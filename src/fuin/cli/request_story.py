@@ -6,7 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from fuin.access.s3_encryption import SSE_KMS
+from fuin.access.vocabulary.s3_encryption import SSE_KMS
 from fuin.audit import reader
 from fuin.formats import notes
 

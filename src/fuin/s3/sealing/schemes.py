@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fuin.access import s3_encryption
+from fuin.access.vocabulary import s3_encryption
 from fuin.access.vocabulary.missing_capabilities import CUSTOMER_KEYS, DUAL_LAYER_ENCRYPTION
 from fuin.s3.request.faults import invalid_argument, not_implemented
 from fuin.s3.sealing.scheme import (

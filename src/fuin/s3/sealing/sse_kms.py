@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin import ids
-from fuin.access import s3_encryption
 from fuin.access.refusals import NotAuthorized
+from fuin.access.vocabulary import s3_encryption
 from fuin.kms import on_behalf
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fuin.access import s3_encryption
+from fuin.access.vocabulary import s3_encryption
 from fuin.kms import on_behalf
 from fuin.s3.request.faults import invalid_argument
 from fuin.s3.sealing.scheme import PREFIX, EncryptionChoice, Scheme, client_context
