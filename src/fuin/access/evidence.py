@@ -29,7 +29,7 @@ class PolicyEvidence(NamedTuple):
     keys: frozenset[str]
 
 
-def of(statements: Sequence[Statement], document: str) -> PolicyEvidence:
+def policy_evidence(statements: Sequence[Statement], document: str) -> PolicyEvidence:
     """Return what is noted of a policy; made once, when it is compiled."""
     return PolicyEvidence(digest(document), frozenset(_keys(statements)))
 
@@ -50,7 +50,7 @@ def _keys(statements: Sequence[Statement]) -> Iterator[str]:
             yield from (piece.key for piece in template.pieces if isinstance(piece, Variable))
 
 
-def noted(question: Question, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
+def decision_record(question: Question, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
     """Return a decision's part of the audit record; `rule` names the function that decided.
 
     The request's values are in it where they were looked at, and for every refusal.

@@ -208,4 +208,4 @@ def parse_policy(document: str, kind: PolicyKind) -> Policy:
     sids = [statement.sid for statement in compiled if statement.sid]
     if len(sids) != len(set(sids)):
         raise MalformedPolicy(sentence="Statement IDs (SID) in a single policy must be unique.")
-    return Policy(kind, name, compiled, RULES[kind].has_principal, evidence.of(compiled, document))
+    return Policy(kind, name, compiled, RULES[kind].has_principal, evidence.policy_evidence(compiled, document))

@@ -124,7 +124,7 @@ def _record(call: Call, question: decide.Question, decision: decide.Decision, ru
         consulted.append(policy)
     if limits.boundary is not None:
         consulted.append(limits.boundary)
-    record = evidence.noted(question, decision, rule, consulted)
+    record = evidence.decision_record(question, decision, rule, consulted)
     if call.via:
         record["via"] = call.via
     call.decisions.append(record)
