@@ -76,7 +76,7 @@ def advance(kept: Kept, seen: Reading) -> Kept:
     Within the limit the steady time follows the wall clock slowly, which makes up for short stops of the machine and
     for drift. Beyond it nothing but counting moves it, until a person confirms.
     """
-    elapsed = _elapsed(kept, seen)
+    elapsed = _elapsed_seconds(kept, seen)
     steady, counted = kept.steady + elapsed, kept.counted + elapsed
     if seen.wall < steady - kept.limit and counted < YOUNG:
         steady = seen.wall  # a wrong clock at the very first start, set right: all that was known came from it
@@ -101,7 +101,7 @@ def has_jumped(first: Reading, second: Reading) -> bool:
     return abs(second.wall - first.wall - (second.boottime - first.boottime)) > SET_ANEW
 
 
-def _elapsed(kept: Kept, seen: Reading) -> float:
+def _elapsed_seconds(kept: Kept, seen: Reading) -> float:
     """Return the seconds that have certainly passed: of two counts the smaller one, and none if the machine restarted.
 
     An uptime that is less than before is another start, whatever its name: a container, or a machine that was put back.

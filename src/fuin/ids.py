@@ -107,40 +107,40 @@ def federated_arn(account: str, name: str) -> str:
     return f"arn:aws:sts::{account}:federated-user/{name}"
 
 
-def _unique(prefix: str) -> str:
+def _random_id(prefix: str) -> str:
     return prefix + base64.b32encode(os.urandom(10)).decode("ascii")
 
 
 def new_access_key_id() -> str:
     """Return a fresh access key id: AKIA and 16 base-32 characters."""
-    return _unique("AKIA")
+    return _random_id("AKIA")
 
 
 def new_session_key_id() -> str:
     """Return a fresh access key id of temporary credentials: ASIA and 16 base-32 characters."""
-    return _unique("ASIA")
+    return _random_id("ASIA")
 
 
 def new_user_id() -> str:
     """Return a fresh unique id of a user: AIDA and 16 base-32 characters."""
-    return _unique("AIDA")
+    return _random_id("AIDA")
 
 
 def new_group_id() -> str:
     """Return a fresh unique id of a group: AGPA and 16 base-32 characters."""
-    return _unique("AGPA")
+    return _random_id("AGPA")
 
 
 def new_role_id() -> str:
     """Return a fresh unique id of a role: AROA and 16 base-32 characters."""
-    return _unique("AROA")
+    return _random_id("AROA")
 
 
 def new_policy_id() -> str:
     """Return a fresh unique id of a managed policy: ANPA and 16 base-32 characters."""
-    return _unique("ANPA")
+    return _random_id("ANPA")
 
 
 def new_instance_profile_id() -> str:
     """Return a fresh unique id of an instance profile: AIPA and 16 base-32 characters."""
-    return _unique("AIPA")
+    return _random_id("AIPA")

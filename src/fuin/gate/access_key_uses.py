@@ -50,12 +50,12 @@ class AccessKeyUses:
         return True
 
     def _write(self, store: Store, fn: Callable[..., None], *given: Any) -> None:
-        task = asyncio.ensure_future(_written(store, fn, *given))
+        task = asyncio.ensure_future(_write_if_possible(store, fn, *given))
         self._writes.add(task)  # the loop itself would not keep it
         task.add_done_callback(self._writes.discard)
 
 
-async def _written(store: Store, fn: Callable[..., None], *given: Any) -> None:
+async def _write_if_possible(store: Store, fn: Callable[..., None], *given: Any) -> None:
     try:
         await store.write(fn, *given)
     except StoreUnavailable:

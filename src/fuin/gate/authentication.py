@@ -67,12 +67,12 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     `signed` comes from `sigv4.parse`. The clock limit depends on the service: 15 minutes for S3, else 5.
     """
     if signed.token:
-        return await _of_session(services, day_keys, request, signed)
+        return await _authenticate_session(services, day_keys, request, signed)
     record = await services.store.consult(_record, services, request, signed)
     credential = signed.credential
     key = day_keys.cached(record.sealed_secret, credential)
     if key is not None:
-        return _used(services, day_keys, request, _proven(record, signed, key))
+        return _note_use(services, day_keys, request, _verified_caller(record, signed, key))
     key = sigv4.SigningKey(
         await services.keyholder.signing_key(
             record.sealed_secret, credential.access_key_id, credential.date, credential.region, credential.service
@@ -80,22 +80,22 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
     )
     sealed = record.sealed_secret
     record = await services.store.consult(_record, services, request, signed)  # it may have changed meanwhile
-    known = _proven(record, signed, key)
+    known = _verified_caller(record, signed, key)
     day_keys.keep(sealed, credential, key)
-    return _used(services, day_keys, request, known)
+    return _note_use(services, day_keys, request, known)
 
 
 def cached_caller(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
     """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
     if signed.token:
         session = day_keys.sessions.cached(signed)
-        return None if session is None else _of(services, day_keys, request, signed, session)
+        return None if session is None else _session_caller(services, day_keys, request, signed, session)
     record = _record(services, request, signed)
     key = day_keys.cached(record.sealed_secret, signed.credential)
-    return None if key is None else _used(services, day_keys, request, _proven(record, signed, key))
+    return None if key is None else _note_use(services, day_keys, request, _verified_caller(record, signed, key))
 
 
-def _used(services: Services, day_keys: DayKeys, request: Request, known: Caller) -> Caller:
+def _note_use(services: Services, day_keys: DayKeys, request: Request, known: Caller) -> Caller:
     """Note the use of an access key whose signature was good, and return its caller."""
     day_keys.uses.note(services.store, known.access_key_id, known.service, known.region, request.now)
     return known
@@ -110,19 +110,21 @@ def _record(services: Services, request: Request, signed: sigv4.Signed) -> Acces
     return record
 
 
-async def _of_session(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller:
+async def _authenticate_session(
+    services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed
+) -> Caller:
     """Return the caller of a request with a session token."""
     session = day_keys.sessions.cached(signed)
     if session is not None:
-        return await services.store.consult(_of, services, day_keys, request, signed, session)
+        return await services.store.consult(_session_caller, services, day_keys, request, signed, session)
     _check_time(services, request, signed)
     session = await sessions.opened(services.keyholder, signed)
-    known = await services.store.consult(_of, services, day_keys, request, signed, session)
+    known = await services.store.consult(_session_caller, services, day_keys, request, signed, session)
     day_keys.sessions.keep(signed, session)
     return known
 
 
-def _of(
+def _session_caller(
     services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed, session: sessions.Session
 ) -> Caller:
     """Return the caller of an opened session, whose end, role or user, and signature are checked."""
@@ -144,7 +146,7 @@ def _check_time(services: Services, request: Request, signed: sigv4.Signed) -> N
     sigv4.check_time(signed, now, skew)
 
 
-def _proven(record: AccessKey, signed: sigv4.Signed, key: sigv4.SigningKey) -> Caller:
+def _verified_caller(record: AccessKey, signed: sigv4.Signed, key: sigv4.SigningKey) -> Caller:
     sigv4.verify(signed, key)
     credential = signed.credential
     return Caller(record.principal, credential.access_key_id, credential.region, credential.service, signed, key.raw)

@@ -100,7 +100,7 @@ def encode(record: Record, *, stranger: bool) -> bytes:
         data = _encode(Record(*[_unicode_only(getattr(record, name)) for name in names]))
     if len(data) <= SHORT or (len(data) <= _LEVELS[0].text and not stranger):  # nothing in it can be too long
         return data
-    return _bounded(_decode(data), stranger=stranger)
+    return _shorten_to_bound(_decode(data), stranger=stranger)
 
 
 def numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[bytes]:
@@ -110,23 +110,23 @@ def numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[b
     return [encode(record, stranger=stranger) for record in records]
 
 
-def _bounded(draft: Draft, *, stranger: bool) -> bytes:
+def _shorten_to_bound(draft: Draft, *, stranger: bool) -> bytes:
     """Return the JSON of a draft with as much of it whole as its bound allows."""
     limit, levels = (OF_STRANGERS, _LEVELS_OF_STRANGERS) if stranger else (AT_MOST, _LEVELS)
     for level in levels:
-        data = _encode(_shortened(draft, level))
+        data = _encode(_shorten_draft(draft, level))
         if len(data) <= limit:
             return data
-    return _encode(_least(draft, levels[-1]))
+    return _encode(_minimal_draft(draft, levels[-1]))
 
 
-def _least(draft: Draft, level: Level) -> Draft:
+def _minimal_draft(draft: Draft, level: Level) -> Draft:
     """Return a draft in which lists and maps are known by their hash alone."""
-    kept = {name: _short(value, level) for name, value in draft.items() if not isinstance(value, list | dict)}
+    kept = {name: _shorten_value(value, level) for name, value in draft.items() if not isinstance(value, list | dict)}
     return kept | {name: notes.of_json(value) for name, value in draft.items() if isinstance(value, list | dict)}
 
 
-def _shortened(draft: Draft, level: Level) -> Draft:
+def _shorten_draft(draft: Draft, level: Level) -> Draft:
     """Return a draft whose long values are notes."""
     short: Draft = {}
     for name, value in draft.items():
@@ -152,7 +152,7 @@ def _short_members(given: Draft, level: Level) -> Draft:
         elif name == "refusedUse":
             short[name] = _short_members(value, level)
         else:
-            short[name] = _short(value, level)
+            short[name] = _shorten_value(value, level)
     return short
 
 
@@ -160,10 +160,10 @@ def _short_name(value: Any, level: Level) -> Any:
     """Return a name, or names, however many there are: pieces bound their number."""
     if isinstance(value, list):
         return [_short_name(one, level) for one in value]
-    return _short_text(value, level.name, level.begins) if isinstance(value, str) else _short(value, level)
+    return _short_text(value, level.name, level.begins) if isinstance(value, str) else _shorten_value(value, level)
 
 
-def _short(value: Any, level: Level) -> Any:
+def _shorten_value(value: Any, level: Level) -> Any:
     if isinstance(value, str):
         return _short_text(value, level.text, level.begins)
     if isinstance(value, list):
@@ -182,7 +182,7 @@ def _short_list(items: list[Any], level: Level) -> Any:
     held: list[Any] = []
     room = level.together
     for item in items:
-        short = _short(item, level)
+        short = _shorten_value(item, level)
         room -= notes.size(short) + 1
         if room < 0:
             return notes.of_json(items, items=len(items), holds=held)
@@ -197,10 +197,10 @@ def _short_map(given: Draft, level: Level) -> Draft:
     for name, value in given.items():
         if room < _PAIR:
             break
-        short = _short(value, level)
+        short = _shorten_value(value, level)
         size = notes.size(name) + notes.size(short) + 2
         if size > room and isinstance(value, list | dict):
-            short = _short(value, level._replace(together=room - _NOTE - notes.size(name)))
+            short = _shorten_value(value, level._replace(together=room - _NOTE - notes.size(name)))
             size = notes.size(name) + notes.size(short) + 2
         if size <= room and notes.size(name) <= level.text:
             held[name] = short
@@ -249,15 +249,15 @@ def pieces(decisions: Sequence[Draft | msgspec.Raw], *, stranger: bool) -> Itera
         new = _short_members(decision, level)
         length += notes.size(new) + 16
         if groups and (group is not None or size + length > room):
-            yield _without_lone(groups)
+            yield _drop_single_lists(groups)
             groups, size = {}, 0
         groups[same] = new | {"resources": [name]}
         size += length
     if groups:
-        yield _without_lone(groups)
+        yield _drop_single_lists(groups)
 
 
-def _without_lone(groups: Mapping[bytes, Draft]) -> list[Draft]:
+def _drop_single_lists(groups: Mapping[bytes, Draft]) -> list[Draft]:
     """Return grouped decisions; one about a single resource says it once."""
     for group in groups.values():
         if len(group["resources"]) == 1:

@@ -51,7 +51,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         pairs = scope["headers"]
         headers: dict[bytes, bytes] = dict(pairs)
-        self.headers = headers if len(headers) == len(pairs) else _joined(pairs)
+        self.headers = headers if len(headers) == len(pairs) else _join_repeated_headers(pairs)
         client = scope.get("client")
         self.source_ip: str = client[0] if client else ""
         self.secure: bool = scope.get("scheme") == "https"
@@ -93,12 +93,12 @@ class Request:
             raise ClientGone("the client closed the connection")
         whole: bytes = message.get("body", b"")
         if message.get("more_body", False) and len(whole) <= limit:
-            whole = await self._gathered(whole, limit, message.get(HOLD))
+            whole = await self._gather_body(whole, limit, message.get(HOLD))
         if len(whole) > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
         return whole
 
-    async def _gathered(self, begun: bytes, limit: int, hold: Callable[[int], None] | None) -> bytes:
+    async def _gather_body(self, begun: bytes, limit: int, hold: Callable[[int], None] | None) -> bytes:
         """Return a body that comes in pieces; it ends early when it is longer than `limit`."""
         whole, more = bytearray(begun), True  # joined at once: a thousand pieces take more room than their bytes
         while more and len(whole) <= limit:
@@ -115,7 +115,7 @@ def _tls_version(scope: Scope) -> str:
     return _TLS.get(number, "")
 
 
-def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _join_repeated_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     headers: dict[bytes, bytes] = {}
     for name, value in pairs:
         headers[name] = headers[name] + b"," + value if name in headers else value

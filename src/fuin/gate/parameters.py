@@ -23,10 +23,10 @@ def text(value: str) -> str | Note:
 
 def members(given: dict[str, Any]) -> dict[str, Any]:
     """Return parameters, whose texts are short enough, with the note of each list or map that is not."""
-    return {name: _together(value) for name, value in given.items()}
+    return {name: _whole_or_note(value) for name, value in given.items()}
 
 
-def _together(value: Any) -> Any:
+def _whole_or_note(value: Any) -> Any:
     if not isinstance(value, list | dict) or notes.size(value) <= TOGETHER_AT_MOST:
         return value
     return notes.of_json(value)

@@ -65,7 +65,7 @@ async def conclude(call: Call, *, error: str | None = None, message: str | None 
 
 async def name(call: Call, fact: str, names: Sequence[Any]) -> None:
     """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
-    await _write(call, [drafts.Record(*_who(call), facts={fact: one}) for one in drafts.portions(names)])
+    await _write(call, [drafts.Record(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)])
 
 
 async def _write_long_lists(call: Call, about: str | None) -> None:
@@ -76,7 +76,9 @@ async def _write_long_lists(call: Call, about: str | None) -> None:
         session = {name: facts[name] for name in ("session",) if name in facts}
         portions = list(drafts.pieces(decisions, stranger=stranger))
         decisions.clear()  # before anything is awaited, so that no decision is lost that comes meanwhile
-        await _write(call, [drafts.Record(*_who(call), None, session, one, about) for one in portions], stranger)
+        await _write(
+            call, [drafts.Record(*_first_members(call), None, session, one, about) for one in portions], stranger
+        )
 
 
 async def _write(call: Call, records: Sequence[drafts.Record], stranger: bool = False) -> None:
@@ -85,7 +87,7 @@ async def _write(call: Call, records: Sequence[drafts.Record], stranger: bool = 
     await asyncio.gather(*map(call.services.keyholder.record, encoded))
 
 
-def _who(call: Call) -> tuple[str, str, str, str, str, str]:
+def _first_members(call: Call) -> tuple[str, str, str, str, str, str]:
     """Return the members that begin every record of the request."""
     operation = f"{call.service}:{call.operation}"
     return call.request_id, operation, call.principal.arn, call.access_key_id, call.region, call.source_ip

@@ -132,7 +132,7 @@ def _put_together(claims: Claims, identity: Identity | None, documents: tuple[ob
 def _principal(claims: Claims, identity: Identity | None) -> Principal:
     """Return the principal without the session's limits."""
     if claims.kind == "federated":
-        return _federated(claims, identity)
+        return _federated_user(claims, identity)
     if identity is None:
         return account_root(claims.account)
     if claims.kind == "user":
@@ -143,7 +143,7 @@ def _principal(claims: Claims, identity: Identity | None) -> Principal:
     return Principal("role", arn, identity.account, unique, identity.name, identity.arn, tags, session=claims.session)
 
 
-def _federated(claims: Claims, identity: Identity | None) -> Principal:
+def _federated_user(claims: Claims, identity: Identity | None) -> Principal:
     """Return a federated user, with the tags of its user under its own; AWS: GetFederationToken."""
     of, under = ("", ()) if identity is None else (identity.arn, identity.tags)
     arn, unique = ids.federated_arn(claims.account, claims.session), f"{claims.account}:{claims.session}"

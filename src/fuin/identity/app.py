@@ -83,7 +83,7 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         await call.meant.model.ready()
         operation = _operation(call, form)
         input = call.meant.model.read(operation.name, form)
-        call.facts["parameters"] = parameters.members(_without_secrets(input))
+        call.facts["parameters"] = parameters.members(_remove_secrets(input))
         output = await operation.run(call, input)
         write = partial(call.notation.response, call.meant.model, operation.name, output, call.request_id)
         is_page = output is not None and "IsTruncated" in output  # of a list, which may be long
@@ -133,12 +133,12 @@ def _operation(call: QueryCall, form: Tree) -> Operation:
     return operation
 
 
-def _without_secrets(value: Any) -> Any:
+def _remove_secrets(value: Any) -> Any:
     """Return what the record says of the parameters: no secret, and no text of any length."""
     if isinstance(value, dict):
-        return {name: _without_secrets(below) for name, below in value.items() if name not in SECRET}
+        return {name: _remove_secrets(below) for name, below in value.items() if name not in SECRET}
     if isinstance(value, list):
-        return [_without_secrets(below) for below in value]
+        return [_remove_secrets(below) for below in value]
     return parameters.text(value) if isinstance(value, str) else value
 
 

@@ -110,8 +110,10 @@ def page() -> str:
     rows = "\n".join(f"| {what} | {most} |" for what, most in _QUOTAS)
     table = f"| | at most |\n|---|---|\n{rows}\n\nWhite space in policies does not count."
     names = IAM.model.load().operation_names
-    head = _HEAD.format(built=len(IAM.operations), all=len(names), quotas=table, policies=_policies(), linked=_linked())
-    tested = _tested()
+    head = _HEAD.format(
+        built=len(IAM.operations), all=len(names), quotas=table, policies=_policies(), linked=_linked_roles()
+    )
+    tested = _test_files()
     sections = [_section(name, tested[name]) for name in sorted(IAM.operations)]
     return "\n".join([head, "## Operations\n", *sections]).rstrip("\n") + "\n"
 
@@ -126,14 +128,14 @@ def _policies() -> str:
     return "\n".join(lines)
 
 
-def _linked() -> str:
+def _linked_roles() -> str:
     """Return the table of service-linked roles."""
     lines = ["| service | role | suffix |", "|---|---|---|"]
     lines += [f"| `{name}` | `{one.role}` | {'yes' if one.suffixed else 'no'} |" for name, one in LINKED.items()]
     return "\n".join(lines)
 
 
-def _tested() -> dict[str, list[str]]:
+def _test_files() -> dict[str, list[str]]:
     """Return the test files that call each operation, by boto3's name of it."""
     calls = {
         path.name: set(re.findall(r"\.([a-z_]+)\b|get_paginator\(\"([a-z_]+)\"\)", path.read_text(encoding="utf-8")))
@@ -150,15 +152,15 @@ def _section(name: str, tested: list[str]) -> str:
     modelled = IAM.model.load().operation_model(name).error_shapes
     errors = sorted(shape.metadata.get("error", {}).get("code", shape.name) for shape in modelled)
     keys = sorted({key.name for key in TABLE if key.brought and f"iam:{name}" in key.actions})
-    lines = [f"### {name}\n", f"Errors of the model: {_listed(errors)}\n"]
+    lines = [f"### {name}\n", f"Errors of the model: {_join_names(errors)}\n"]
     if keys:
-        lines.append(f"More condition keys: {_listed(keys)}\n")
+        lines.append(f"More condition keys: {_join_names(keys)}\n")
     if tested:
-        lines.append(f"Tests: {_listed(tested)}\n")
+        lines.append(f"Tests: {_join_names(tested)}\n")
     return "\n".join(lines)
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
 
 

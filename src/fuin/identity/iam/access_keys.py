@@ -40,7 +40,7 @@ async def list_access_keys(call: Call, given: Given) -> Output:
     """Return the access keys of a user, by default the caller; without secrets."""
     user = await call.consult(_owner, given)
     found = await call.consult(_keys_of, user)
-    return paging.page_of_all(given, "AccessKeyMetadata", found, lambda key: key.access_key_id, _shown)
+    return paging.page_of_all(given, "AccessKeyMetadata", found, lambda key: key.access_key_id, _describe)
 
 
 async def update_access_key(call: Call, given: Given) -> None:
@@ -107,7 +107,7 @@ def _no_key(access_key_id: str) -> QueryFault:
     return QueryFault("NoSuchEntity", f"The Access Key with id {access_key_id} cannot be found.")
 
 
-def _shown(key: AccessKey) -> Output:
+def _describe(key: AccessKey) -> Output:
     return {
         "UserName": key.user, "AccessKeyId": key.access_key_id, "Status": "Active" if key.active else "Inactive",
         "CreateDate": key.created,

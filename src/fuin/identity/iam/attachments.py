@@ -60,7 +60,11 @@ async def list_attached(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the policies that a user, group or role has."""
     owner = await call.consult(entities.of_kind, kind, given)
     prefix = given.get("PathPrefix", "/")
-    found = [policy for policy in await call.services.store.read(_attached, owner.id) if policy.path.startswith(prefix)]
+    found = [
+        policy
+        for policy in await call.services.store.read(_attached_policies, owner.id)
+        if policy.path.startswith(prefix)
+    ]
     # AWS has policies of its own, one of which may have the same name.
     return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", shown)
 
@@ -70,7 +74,7 @@ def shown(policy: ManagedPolicy) -> Output:
     return {"PolicyName": policy.name, "PolicyArn": policy.arn}
 
 
-def _attached(conn: Connection, owner: str) -> list[ManagedPolicy]:
+def _attached_policies(conn: Connection, owner: str) -> list[ManagedPolicy]:
     return [rows.policy_by_id(conn, policy) for policy in rows.list_attached(conn, owner)]
 
 
@@ -111,7 +115,7 @@ async def put_boundary(kind: str, call: Call, given: Given) -> None:
     managed_policies.check_arn(given["PermissionsBoundary"])
     owner = await call.consult(entities.of_kind, kind, given, entities.requested(given))
     bounded = replace(owner, boundary=given["PermissionsBoundary"])
-    await entities.change(call, bounded, _bound, owner, bounded.boundary)
+    await entities.change(call, bounded, _set_boundary, owner, bounded.boundary)
 
 
 async def delete_boundary(kind: str, call: Call, given: Given) -> None:
@@ -119,8 +123,8 @@ async def delete_boundary(kind: str, call: Call, given: Given) -> None:
     owner = await call.consult(entities.of_kind, kind, given)
     if owner.boundary is None:
         raise QueryFault("NoSuchEntity", f"The {kind} with name {owner.name} has no permissions boundary.")
-    await entities.change(call, owner, _bound, owner, None)
+    await entities.change(call, owner, _set_boundary, owner, None)
 
 
-def _bound(conn: Connection, owner: Identity, arn: str | None) -> None:
+def _set_boundary(conn: Connection, owner: Identity, arn: str | None) -> None:
     identities.apply_to(conn, owner, lambda conn, _: identities.set_boundary(conn, owner, arn))

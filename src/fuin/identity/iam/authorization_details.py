@@ -44,7 +44,7 @@ def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Ide
     """Return a page; of the policies of AWS those that somebody in the account has."""
     fewer = {**given, "MaxItems": min(given.get("MaxItems", _AT_MOST), _AT_MOST)}
     after, limit = paging.bounds(fewer)
-    found = [identity for kind in kinds for identity in _after(conn, kind, account, after, limit + 1)]
+    found = [identity for kind in kinds for identity in _list_after(conn, kind, account, after, limit + 1)]
     used = rows.policies_of_aws(conn, account) if aws else []
     found += [policy for policy in used if policy.attachments or policy.boundaries]
     page = paging.page_of_all(fewer, "shown", found, _place, lambda one: one)
@@ -59,7 +59,7 @@ def _place(one: Identity) -> str:
     return f"{one.kind}/{one.name} {one.account}"
 
 
-def _after(conn: Connection, kind: type[T], account: str, after: str, limit: int) -> list[T]:
+def _list_after(conn: Connection, kind: type[T], account: str, after: str, limit: int) -> list[T]:
     """Return up to `limit` of a kind that stand after a place, and perhaps the one at it."""
     last, _, rest = after.partition("/")
     if kind.kind < last:

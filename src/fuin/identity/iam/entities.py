@@ -70,17 +70,17 @@ def permit(
 
 def user(call: Call, name: str, more: Mapping[str, Any] | None = None) -> User:
     """Return a user on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, User, name, find_user, more)
+    return _permitted_entity(call, User, name, find_user, more)
 
 
 def group(call: Call, name: str, more: Mapping[str, Any] | None = None) -> Group:
     """Return a group on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, Group, name, _find_group, more)
+    return _permitted_entity(call, Group, name, _find_group, more)
 
 
 def role(call: Call, name: str, more: Mapping[str, Any] | None = None, *, action: str | None = None) -> Role:
     """Return a role on which the operation (or another action) is allowed; raises AccessDenied or NoSuchEntity."""
-    found = _allowed(call, Role, name, find_role, more, action)
+    found = _permitted_entity(call, Role, name, find_role, more, action)
     if call.operation in _PROTECTED:
         check_modifiable(found)
     return found
@@ -97,7 +97,7 @@ def check_modifiable(role: Role) -> None:
 
 def instance_profile(call: Call, given: Given, more: Mapping[str, Any] | None = None) -> InstanceProfile:
     """Return an instance profile on which the operation is allowed; raises AccessDenied or NoSuchEntity."""
-    return _allowed(call, InstanceProfile, given["InstanceProfileName"], find_profile, more)
+    return _permitted_entity(call, InstanceProfile, given["InstanceProfileName"], find_profile, more)
 
 
 def of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
@@ -112,7 +112,7 @@ def _find_group(conn: Connection, account: str, name: str) -> Group | None:
     return identities.find(conn, Group, account, name)
 
 
-def _allowed(
+def _permitted_entity(
     call: Call,
     cls: type[T],
     name: str,
@@ -123,7 +123,7 @@ def _allowed(
     found = call.services.store.look_up(find, call.account, name)
     arn = ids.iam_arn(call.account, cls.kind, "/", name) if found is None else found.arn
     # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
-    again = partial(_allowed, call, cls, name, find, more, action)
+    again = partial(_permitted_entity, call, cls, name, find, more, action)
     try:
         permit(call, arn, {**of(found), **(more or {})}, action=action, again=again)
     except NotAuthorized as error:  # the ARN has a path, by which strangers would learn that there is such a user

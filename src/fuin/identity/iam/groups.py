@@ -69,7 +69,7 @@ async def delete_group(call: Call, given: Given) -> None:
 
 async def add_user_to_group(call: Call, given: Given) -> None:
     """Put a user into a group; its policies hold for the user when this returns."""
-    group, user = await call.consult(_both, given)
+    group, user = await call.consult(_group_and_user, given)
     await entities.change(
         call, user, identities.apply_to, user, groups.add_member, group.id, quotas.GROUPS_OF_USER
     )  # fmt: skip
@@ -77,14 +77,14 @@ async def add_user_to_group(call: Call, given: Given) -> None:
 
 async def remove_user_from_group(call: Call, given: Given) -> None:
     """Take a user out of a group; its policies do not hold for the user any more when this returns."""
-    group, user = await call.consult(_both, given)
+    group, user = await call.consult(_group_and_user, given)
     try:
         await call.change(groups.remove_member, user.id, group.id)
     except NotFound:
         raise QueryFault("NoSuchEntity", f"The user with name {user.name} is not in the group {group.name}.") from None
 
 
-def _both(call: Call, given: Given) -> tuple[Group, User]:
+def _group_and_user(call: Call, given: Given) -> tuple[Group, User]:
     """Return group and user; the right is one on the group."""
     group = entities.group(call, given["GroupName"])
     user = call.services.store.look_up(identities.find, User, call.account, given["UserName"])

@@ -38,7 +38,7 @@ async def get_policy(kind: str, call: Call, given: Given) -> Output:
     owner = await call.consult(entities.of_kind, kind, given)
     document = await call.services.store.read(inline_policies.find, owner.id, given["PolicyName"])
     if document is None:
-        raise _missing(kind, given["PolicyName"])
+        raise _missing_policy(kind, given["PolicyName"])
     named = {entities.NAME_OF[kind]: owner.name, "PolicyName": given["PolicyName"]}
     return {**named, "PolicyDocument": entities.encoded(document)}
 
@@ -56,8 +56,8 @@ async def delete_policy(kind: str, call: Call, given: Given) -> None:
     try:
         await call.change(inline_policies.remove, owner.id, given["PolicyName"])
     except NotFound:
-        raise _missing(kind, given["PolicyName"]) from None
+        raise _missing_policy(kind, given["PolicyName"]) from None
 
 
-def _missing(kind: str, name: str) -> QueryFault:
+def _missing_policy(kind: str, name: str) -> QueryFault:
     return QueryFault("NoSuchEntity", f"The {kind} policy with name {name} cannot be found.")

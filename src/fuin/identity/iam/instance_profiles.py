@@ -50,7 +50,7 @@ async def list_instance_profiles(call: Call, given: Given) -> Output:
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:instance-profile{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
     return await paging.read(
-        call, given, "InstanceProfiles", find, lambda one: one[0].name, lambda one: _listed(*one)
+        call, given, "InstanceProfiles", find, lambda one: one[0].name, lambda one: _summarize(*one)
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ async def list_instance_profiles_for_role(call: Call, given: Given) -> Output:
     """Return a page of the instance profiles that hold a role."""
     role = await call.consult(entities.role, given["RoleName"])
     found = await lists.page(call, rows.profiles_of, role.id)
-    return paging.page_of_all(given, "InstanceProfiles", found, lambda one: one.name, lambda one: _listed(one, role))
+    return paging.page_of_all(given, "InstanceProfiles", found, lambda one: one.name, lambda one: _summarize(one, role))
 
 
 async def delete_instance_profile(call: Call, given: Given) -> None:
@@ -107,7 +107,7 @@ def _remove(conn: Connection, profile: InstanceProfile, name: str) -> None:
 
 def of_role(conn: Connection, role: Role) -> list[Output]:
     """Return the instance profiles of a role as its details have them."""
-    return [_listed(profile, role) for profile in rows.profiles_of(conn, role.id)]
+    return [_summarize(profile, role) for profile in rows.profiles_of(conn, role.id)]
 
 
 def _role_of(conn: Connection, profile: InstanceProfile) -> Role | None:
@@ -116,10 +116,10 @@ def _role_of(conn: Connection, profile: InstanceProfile) -> Role | None:
 
 
 def _shown_with(profile: InstanceProfile, role: Role | None) -> Output:
-    return {**_listed(profile, role), "Tags": entities.shown_tags(profile)}
+    return {**_summarize(profile, role), "Tags": entities.shown_tags(profile)}
 
 
-def _listed(profile: InstanceProfile, role: Role | None) -> Output:
+def _summarize(profile: InstanceProfile, role: Role | None) -> Output:
     return {
         "Path": profile.path, "InstanceProfileName": profile.name, "InstanceProfileId": profile.id,
         "Arn": profile.arn, "CreateDate": profile.created,

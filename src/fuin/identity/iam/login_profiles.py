@@ -37,8 +37,8 @@ async def create_login_profile(call: Call, given: Given) -> Output:
     except AlreadyExists:
         raise QueryFault("EntityAlreadyExists", f"Login Profile for user {user.name} already exists.") from None
     except NotFound:
-        raise _missing(user.name) from None
-    return {"LoginProfile": _shown(user, profile)}
+        raise _missing_profile(user.name) from None
+    return {"LoginProfile": _describe(user, profile)}
 
 
 async def get_login_profile(call: Call, given: Given) -> Output:
@@ -46,8 +46,8 @@ async def get_login_profile(call: Call, given: Given) -> Output:
     user = await call.consult(_user, given)
     profile = None if user is None else await call.services.store.read(rows.find_profile, user.id)
     if user is None or profile is None:
-        raise _missing(call.account if user is None else user.name)
-    return {"LoginProfile": _shown(user, profile)}
+        raise _missing_profile(call.account if user is None else user.name)
+    return {"LoginProfile": _describe(user, profile)}
 
 
 async def update_login_profile(call: Call, given: Given) -> None:
@@ -62,11 +62,11 @@ async def delete_login_profile(call: Call, given: Given) -> None:
     """Note that a user has no password any more."""
     user = await call.consult(_user, given)
     if user is None:
-        raise _missing(call.account)
+        raise _missing_profile(call.account)
     try:
         await call.change(rows.delete_profile, user.id)
     except NotFound:
-        raise _missing(user.name) from None
+        raise _missing_profile(user.name) from None
 
 
 async def change_password(call: Call, given: Given) -> None:
@@ -76,7 +76,7 @@ async def change_password(call: Call, given: Given) -> None:
         raise QueryFault("InvalidUserType", "Only a user can change its own password.")
     user = await call.consult(entities.user, call.principal.name)
     if await call.services.store.read(rows.find_profile, user.id) is None:
-        raise _missing(user.name)
+        raise _missing_profile(user.name)
     await call.consult(password_policy.check, given["NewPassword"], given["OldPassword"])
     await _set(call, user, call.now, reset_required=False)
 
@@ -86,7 +86,7 @@ async def _set(call: Call, user: User, changed: float | None, reset_required: bo
     try:
         await call.write(rows.set_profile, user.id, changed, reset_required)
     except NotFound:
-        raise _missing(user.name) from None
+        raise _missing_profile(user.name) from None
 
 
 def _user(call: Call, given: Given) -> User | None:
@@ -98,11 +98,11 @@ def _user(call: Call, given: Given) -> User | None:
     return None
 
 
-def _missing(name: str) -> QueryFault:
+def _missing_profile(name: str) -> QueryFault:
     return QueryFault("NoSuchEntity", f"Login Profile for User {name} cannot be found.")
 
 
-def _shown(user: User, profile: LoginProfile) -> Output:
+def _describe(user: User, profile: LoginProfile) -> Output:
     return {
         "UserName": user.name, "CreateDate": profile.created, "PasswordResetRequired": profile.reset_required,
     }  # fmt: skip

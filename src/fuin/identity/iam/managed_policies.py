@@ -98,7 +98,7 @@ def _page(conn: Connection, account: str, prefix: str, given: Given) -> Output:
     found = [] if scope == "AWS" else rows.page_policies(conn, account, prefix)
     found += [] if scope == "Local" else rows.policies_of_aws(conn, account, prefix)
     kept = [policy for policy in found if _is_asked_for(policy, given)]
-    return paging.page_of_all(given, "Policies", kept, lambda policy: f"{policy.name} {policy.account}", _listed)
+    return paging.page_of_all(given, "Policies", kept, lambda policy: f"{policy.name} {policy.account}", _summarize)
 
 
 def _is_asked_for(policy: ManagedPolicy, given: Given) -> bool:
@@ -192,10 +192,10 @@ def _no_version(policy: ManagedPolicy, given: Given) -> QueryFault:
 
 def shown(policy: ManagedPolicy) -> Output:
     """Return a policy as outputs have it."""
-    return {**_listed(policy), "Description": policy.description, "Tags": entities.shown_tags(policy)}
+    return {**_summarize(policy), "Description": policy.description, "Tags": entities.shown_tags(policy)}
 
 
-def _listed(policy: ManagedPolicy) -> Output:
+def _summarize(policy: ManagedPolicy) -> Output:
     return {
         "PolicyName": policy.name, "PolicyId": policy.id, "Arn": policy.arn, "Path": policy.path,
         "DefaultVersionId": f"v{policy.default_version}", "AttachmentCount": policy.attachments,

@@ -41,7 +41,7 @@ async def create_role(call: Call, given: Given) -> Output:
         raise QueryFault(
             "InvalidInput", f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles"
         )
-    trusted = _trusted(role.trust_policy)
+    trusted = _trusted_principals(role.trust_policy)
     policy_warnings.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
     await entities.add(call, role, _insert, role, trusted)
     return {"Role": shown(role)}
@@ -52,7 +52,7 @@ def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
     roles.insert_role(conn, role, quotas.ROLES)
 
 
-def _trusted(document: str) -> list[str]:
+def _trusted_principals(document: str) -> list[str]:
     """Return whom a trust policy names, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
     if total_length(document) > quotas.TRUST_POLICY_SIZE:
         raise QueryFault("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
@@ -74,7 +74,7 @@ async def list_roles(call: Call, given: Given) -> Output:
     prefix = given.get("PathPrefix", "/")
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:role{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
-    return await paging.read(call, given, "Roles", find, lambda role: role.name, _listed)
+    return await paging.read(call, given, "Roles", find, lambda role: role.name, _summarize)
 
 
 def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[Role]:
@@ -103,7 +103,7 @@ async def update_assume_role_policy(call: Call, given: Given) -> None:
     """Replace a role's trust policy; sessions that there are go on."""
     role = await call.consult(entities.role, given["RoleName"])
     document = given["PolicyDocument"]
-    trusted = _trusted(document)
+    trusted = _trusted_principals(document)
     policy_warnings.note(call, document, PolicyKind.TRUST, role.arn)
     await entities.change(call, role, _update, role, {"trust_policy": document}, trusted)
 
@@ -124,12 +124,12 @@ async def delete_role(call: Call, given: Given) -> None:
 def shown(role: Role, used: tuple[float, str] | None = None) -> Output:
     """Return a role as outputs have it; `used` is when and in which Region it was last used."""
     return {
-        **_listed(role), "PermissionsBoundary": entities.shown_boundary(role), "Tags": entities.shown_tags(role),
+        **_summarize(role), "PermissionsBoundary": entities.shown_boundary(role), "Tags": entities.shown_tags(role),
         "RoleLastUsed": {} if used is None else {"LastUsedDate": used[0], "Region": used[1]},
     }  # fmt: skip
 
 
-def _listed(role: Role) -> Output:
+def _summarize(role: Role) -> Output:
     return {
         **shown_in_profile(role), "Description": role.description, "MaxSessionDuration": role.max_session_duration,
     }  # fmt: skip

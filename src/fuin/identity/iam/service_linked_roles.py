@@ -38,7 +38,7 @@ async def create_service_linked_role(call: Call, given: Given) -> Output:
     name = "AWSServiceRoleFor*" if linked is None else linked.role + (f"_{suffix}" if suffix else "")
     role = Role(
         call.account, name, ids.new_role_id(), call.now, f"{entities.OF_SERVICES}{service}/",
-        trust_policy=_trusting(service), description=given.get("Description"), service=service,
+        trust_policy=_trust_policy(service), description=given.get("Description"), service=service,
     )  # fmt: skip
     await call.consult(entities.permit, role.arn, {"iam:AWSServiceName": service})
     if linked is None:
@@ -58,7 +58,7 @@ async def create_service_linked_role(call: Call, given: Given) -> Output:
     return {"Role": roles.shown(role)}
 
 
-def _trusting(service: str) -> str:
+def _trust_policy(service: str) -> str:
     statement = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 

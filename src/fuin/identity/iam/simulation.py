@@ -46,25 +46,27 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.QueryFault("NoSuchEntity", f"The entity {arn} cannot be found.")
-    holder = replace(found, policies=(*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))
+    holder = replace(
+        found, policies=(*found.policies, *await _read_policies(given, "PolicyInputList", PolicyKind.MANAGED))
+    )
     if given.get("CallerArn", arn) != arn:
         holder = replace(holder, principal=await call.consult(_principal, given["CallerArn"]))
-    return await _simulated(given, holder)
+    return await _simulate(given, holder)
 
 
 async def simulate_custom_policy(call: Call, given: Given) -> Output:
     """Answer what policies that are given would decide."""
     await call.consult(entities.permit, "*")
-    policies = await _given(given, "PolicyInputList", PolicyKind.MANAGED)
+    policies = await _read_policies(given, "PolicyInputList", PolicyKind.MANAGED)
     caller = given.get("CallerArn")
-    principal = await call.consult(_principal, caller) if caller else _anybody(call.account, _facts(given))
-    return await _simulated(given, holders.PrincipalInForce(principal, "the caller", policies))
+    principal = await call.consult(_principal, caller) if caller else _unknown_caller(call.account, _facts(given))
+    return await _simulate(given, holders.PrincipalInForce(principal, "the caller", policies))
 
 
 async def get_context_keys_for_custom_policy(call: Call, given: Given) -> Output:
     """Return the condition keys that policies name, as they are written there."""
     await call.consult(entities.permit, "*")
-    return {"ContextKeyNames": _keys(await _given(given, "PolicyInputList", PolicyKind.MANAGED))}
+    return {"ContextKeyNames": _keys(await _read_policies(given, "PolicyInputList", PolicyKind.MANAGED))}
 
 
 async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Output:
@@ -74,7 +76,9 @@ async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Out
     found = await call.services.store.read(_source, call.account, arn)
     if found is None:
         raise faults.QueryFault("NoSuchEntity", f"The entity {arn} cannot be found.")
-    return {"ContextKeyNames": _keys((*found.policies, *await _given(given, "PolicyInputList", PolicyKind.MANAGED)))}
+    return {
+        "ContextKeyNames": _keys((*found.policies, *await _read_policies(given, "PolicyInputList", PolicyKind.MANAGED)))
+    }
 
 
 def _source(conn: Connection, account: str, arn: str) -> holders.PrincipalInForce | None:
@@ -118,7 +122,7 @@ def _may_simulate(call: Call, arn: str) -> bool:
     return True
 
 
-def _anybody(account: str, facts: Values) -> Principal:
+def _unknown_caller(account: str, facts: Values) -> Principal:
     """Return a caller of whom nothing is known but what the context keys say."""
     named = {key.lower(): value for key, value in facts.items() if isinstance(value, str)}
     name = named.get("aws:username", "")
@@ -126,7 +130,7 @@ def _anybody(account: str, facts: Values) -> Principal:
     return Principal("user", arn, account, named.get("aws:userid", ""), name)
 
 
-async def _given(given: Given, member: str, kind: PolicyKind) -> tuple[LabelledPolicy, ...]:
+async def _read_policies(given: Given, member: str, kind: PolicyKind) -> tuple[LabelledPolicy, ...]:
     """Return policies that a request holds, compiled beside the event loop: they may be long; raises InvalidInput."""
     found = enumerate(given.get(member, ()), 1)
     sheets = tuple(
@@ -155,11 +159,11 @@ def _facts(given: Given) -> Values:
     return facts
 
 
-async def _simulated(given: Given, holder: holders.PrincipalInForce) -> Output:
+async def _simulate(given: Given, holder: holders.PrincipalInForce) -> Output:
     facts = _facts(given)
     tags = {key[len(_TAG) :]: str(value) for key, value in facts.items() if key.lower().startswith(_TAG)}
     principal = replace(holder.principal, tags=tuple({**dict(holder.principal.tags), **tags}.items()))
-    boundaries = await _given(given, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
+    boundaries = await _read_policies(given, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
     if len(boundaries) > 1:
         raise QueryFault("InvalidInput", "Only one permissions boundary can be simulated.")
     simulation = Simulation(

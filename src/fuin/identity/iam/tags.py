@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 async def tag(kind: str, call: Call, given: Given) -> None:
     """Add tags, or replace those of the same name; policies that ask for them decide by them when this returns."""
     pairs = entities.tags_of(given)
-    one = await call.consult(_tagged, kind, given, entities.requested(given))
+    one = await call.consult(_tagged_entity, kind, given, entities.requested(given))
     await entities.change(call, one, identities.apply_to, one, identities.put_tags, pairs)
 
 
 async def untag(kind: str, call: Call, given: Given) -> None:
     """Remove tags; names that there are not do not matter."""
-    one = await call.consult(_tagged, kind, given, entities.requested(given))
+    one = await call.consult(_tagged_entity, kind, given, entities.requested(given))
     await entities.change(call, one, identities.apply_to, one, identities.remove_tags, given["TagKeys"])
 
 
 async def list_tags(kind: str, call: Call, given: Given) -> Output:
     """Return a page of tags."""
-    one = await call.consult(_tagged, kind, given)
+    one = await call.consult(_tagged_entity, kind, given)
     return paging.page_of_all(
         given, "Tags", one.tags, lambda pair: pair[0], lambda pair: {"Key": pair[0], "Value": pair[1]}
     )
 
 
-def _tagged(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> Identity:
+def _tagged_entity(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> Identity:
     if kind == identities.POLICY:
         return managed_policies.policy_of(call, given, more, owned=more is not None)
     if kind == identities.INSTANCE_PROFILE:

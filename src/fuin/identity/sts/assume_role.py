@@ -36,7 +36,7 @@ _OF_NONE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RoleRequest:
     """What a request asks for, once it is well-formed."""
 
     arn: str
@@ -56,14 +56,14 @@ async def assume_role(call: Call, given: Given) -> Output:
     if call.principal.kind == "root":
         raise AccessDenied("Roles may not be assumed by root accounts.")
     _check_unsupported(given)
-    wanted = _wanted(call, given)
-    role = await call.consult(_permitted, wanted)
+    wanted = _parse_request(call, given)
+    role = await call.consult(_permitted_role, wanted)
     duration = _duration(call, given, role)
     claims = await call.consult(_claims, given, wanted, role)
     packed = credentials.packed_percent(claims.policy, claims.policy_arns, wanted.tags.passed)
     issued = await credentials.issue(call, given, claims, duration)
     noted = len(call.decisions)
-    if (await call.consult(_permitted, wanted)).id != role.id:
+    if (await call.consult(_permitted_role, wanted)).id != role.id:
         raise AccessDenied("The role has been replaced while it was being assumed.")
     del call.decisions[noted:]
     return {
@@ -87,7 +87,7 @@ def _check_unsupported(given: Given) -> None:
         )
 
 
-def _wanted(call: Call, given: Given) -> Wanted:
+def _parse_request(call: Call, given: Given) -> RoleRequest:
     found = _ARN.fullmatch(given["RoleArn"])
     if found is None:
         raise QueryFault("ValidationError", "Request ARN is invalid")
@@ -98,12 +98,12 @@ def _wanted(call: Call, given: Given) -> Wanted:
     if held and passed and passed != held:
         raise AccessDenied("The source identity of a session cannot be changed.")
     tags = session_tags.of(given, call.principal)
-    return Wanted(
+    return RoleRequest(
         given["RoleArn"], found[1], found[2], given["RoleSessionName"], tags, held or passed, given.get("ExternalId")
     )
 
 
-def _permitted(call: Call, wanted: Wanted) -> Role:
+def _permitted_role(call: Call, wanted: RoleRequest) -> Role:
     """Return the role, if the caller may assume it with such tags and such a source identity; raises AccessDenied."""
     role = call.services.store.catalog().role(wanted.account, wanted.role)
     if role is not None and role.arn != wanted.arn:
@@ -121,13 +121,13 @@ def _permitted(call: Call, wanted: Wanted) -> Role:
         try:
             call.permit(action, resource, conditions)
         except NotAuthorized as error:
-            raise _told(call, action, wanted, error) from None
+            raise _refusal_for_caller(call, action, wanted, error) from None
     if role is None:  # its trust policy names nobody, so this is not reached
         raise AccessDenied("There is no such role.")
     return role
 
 
-def _told(call: Call, action: str, wanted: Wanted, error: NotAuthorized) -> NotAuthorized:
+def _refusal_for_caller(call: Call, action: str, wanted: RoleRequest, error: NotAuthorized) -> NotAuthorized:
     """Return a refusal as the caller hears it: a role of another account sounds as if there were none.
 
     Else a Deny of the caller's own that depends on the role's tags, or on there being none, would try out whether it is
@@ -147,12 +147,12 @@ def _told(call: Call, action: str, wanted: Wanted, error: NotAuthorized) -> NotA
     return error
 
 
-def _missing_role(wanted: Wanted) -> RoleResource:
+def _missing_role(wanted: RoleRequest) -> RoleResource:
     """Return a role that does not exist, as a resource."""
     return RoleResource(wanted.arn, wanted.account, _OF_NONE)
 
 
-def _conditions(wanted: Wanted) -> dict[str, str | tuple[str, ...]]:
+def _conditions(wanted: RoleRequest) -> dict[str, str | tuple[str, ...]]:
     """Return the condition keys; AWS: "Actions, resources, and condition keys for AWS Security Token Service"."""
     keys: dict[str, str | tuple[str, ...]] = {"sts:RoleSessionName": wanted.session}
     if wanted.external_id is not None:
@@ -182,7 +182,7 @@ def _duration(call: Call, given: Given, role: Role) -> int:
     return duration
 
 
-def _claims(call: Call, given: Given, wanted: Wanted, role: Role) -> Claims:
+def _claims(call: Call, given: Given, wanted: RoleRequest, role: Role) -> Claims:
     policy, arns = session_policies.of(call, given, role.account)
     return Claims(
         kind="role", account=role.account, id=role.id, issued=int(CLOCK.of_issue(call.now)), issuer=call.principal.arn,

@@ -38,24 +38,24 @@ def of(given: Given, caller: Principal) -> SessionTags:
     passed = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
     folded = {name.lower() for name, _ in passed}
     if len(folded) != len(passed):
-        raise _wrong("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        raise _invalid_tags("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
     if any(name.startswith("aws:") for name in folded):
-        raise _wrong("Tag keys that begin with aws: are reserved for AWS use.")
+        raise _invalid_tags("Tag keys that begin with aws: are reserved for AWS use.")
     asked = {name.lower() for name in given.get("TransitiveTagKeys", [])}
     if not asked <= folded:
-        raise _wrong("The specified transitive tag key must be included in the requested tags.")
+        raise _invalid_tags("The specified transitive tag key must be included in the requested tags.")
     down = {name.lower() for name in caller.transitive}
     if down & folded:
-        raise _wrong(
+        raise _invalid_tags(
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
             "from the calling session."
         )
     inherited = tuple(tag for tag in caller.tags if tag[0].lower() in down)
     if len(inherited) + len(passed) > TAGS_AT_MOST:
-        raise _wrong(f"A session has at most {TAGS_AT_MOST} tags, with those that it inherits.")
+        raise _invalid_tags(f"A session has at most {TAGS_AT_MOST} tags, with those that it inherits.")
     going_on = tuple(name for name, _ in passed if name.lower() in asked)
     return SessionTags(passed, inherited, (*[name for name, _ in inherited], *going_on))
 
 
-def _wrong(text: str) -> QueryFault:
+def _invalid_tags(text: str) -> QueryFault:
     return QueryFault("InvalidParameterValue", text)

@@ -36,27 +36,27 @@ def parse(*forms: bytes) -> Tree:
             for name, value in fields:
                 _put(tree, name.split("."), value)
     except ValueError:  # not ASCII, not UTF-8 behind its percent signs, too many fields
-        raise _malformed() from None
+        raise _malformed_query() from None
     return tree
 
 
-def _malformed() -> QueryFault:
+def _malformed_query() -> QueryFault:
     """Return the refusal of a form: each time another, since one that is raised keeps hold of what was read."""
     return QueryFault("MalformedQueryString", "The query string contains a syntax error.")
 
 
 def _put(tree: Tree, path: list[str], value: str) -> None:
     if len(path) > _DEPTH_LIMIT:
-        raise _malformed()
+        raise _malformed_query()
     for step in path[:-1]:
         below = tree.setdefault(step, {})
         if isinstance(below, str):
             if below:  # both a value and members
-                raise _malformed()
+                raise _malformed_query()
             below = tree[step] = {}
         tree = below
     if path[-1] in tree:
-        raise _malformed()
+        raise _malformed_query()
     tree[path[-1]] = value
 
 

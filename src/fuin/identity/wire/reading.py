@@ -43,7 +43,7 @@ def structure(shape: Any) -> Callable[[Field, str, list[str]], dict[str, Any]]:
             if below is not None:
                 given[name] = read_value(below, path + lower, errors)
             elif required:
-                errors.append(_failed("Value null", path + lower, "Member must not be null"))
+                errors.append(_constraint_failure("Value null", path + lower, "Member must not be null"))
         return given
 
     return read
@@ -68,10 +68,10 @@ def _list(shape: Any) -> Reader:
     read_member = _value(shape.member)
 
     def read(field: Field, path: str, errors: list[str]) -> list[Any]:
-        found = _in_order(_members(field, path))
+        found = _numbered_members(_members(field, path))
         text = limits(len(found))
         if text:
-            errors.append(_failed(f"Value '{_shown(found)}'", path, text))
+            errors.append(_constraint_failure(f"Value '{_preview(found)}'", path, text))
             return []
         return [read_member(item, f"{path}.{index}.member", errors) for index, item in enumerate(found, 1)]
 
@@ -93,7 +93,7 @@ def _members(field: Field, path: str) -> Tree:
     return members
 
 
-def _in_order(members: Tree) -> list[Field]:
+def _numbered_members(members: Tree) -> list[Field]:
     """Return what stands under 1, 2, 3, …; gaps do not matter, names that are no numbers are refused."""
     numbers = [name for name in members if name.isascii() and name.isdigit() and len(name) <= 6]
     if len(numbers) != len(members):
@@ -101,7 +101,7 @@ def _in_order(members: Tree) -> list[Field]:
     return [members[name] for name in sorted(numbers, key=int)]
 
 
-def _shown(found: list[Field]) -> str:
+def _preview(found: list[Field]) -> str:
     return f"[{', '.join(item if isinstance(item, str) else '…' for item in found[:8])}]"
 
 
@@ -114,7 +114,7 @@ def _integer(shape: Any) -> Reader:
             raise QueryFault("ValidationError", f"Value '{text}' at '{path}' is not an integer.")
         wrong = limits(int(text))
         if wrong:
-            errors.append(_failed(f"Value '{text}'", path, wrong))
+            errors.append(_constraint_failure(f"Value '{text}'", path, wrong))
         return int(text)
 
     return read
@@ -133,26 +133,30 @@ def _string(shape: Any) -> Reader:
     hidden = metadata.get("sensitive", False)
     enumeration = metadata.get("enum")
     pattern = metadata.get("pattern")
-    matches = _compiled(pattern) if pattern else None
+    matches = _compile_pattern(pattern) if pattern else None
 
     def read(field: Field, path: str, errors: list[str]) -> str:
         text = field if isinstance(field, str) else ""
         value = "Value" if hidden else f"Value '{text}'"
         wrong = limits(len(text))
         if wrong:
-            errors.append(_failed(value, path, wrong))
+            errors.append(_constraint_failure(value, path, wrong))
         if enumeration and text not in enumeration:
-            errors.append(_failed(value, path, f"Member must satisfy enum value set: [{', '.join(enumeration)}]"))
+            errors.append(
+                _constraint_failure(value, path, f"Member must satisfy enum value set: [{', '.join(enumeration)}]")
+            )
         if matches is not None and not matches(text):
             if pattern in _NAMES and text and not wrong:
                 raise QueryFault("ValidationError", f"The specified value for {path} is invalid. It {_NAMES[pattern]}")
-            errors.append(_failed(value, path, f"Member must satisfy regular expression pattern: {pattern}"))
+            errors.append(
+                _constraint_failure(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+            )
         return text
 
     return read
 
 
-def _compiled(pattern: str) -> Callable[[str], object]:
+def _compile_pattern(pattern: str) -> Callable[[str], object]:
     """Return the test of a whole value."""
     if _JAVA in pattern:
         return re.compile(pattern.replace(_JAVA, _PYTHON)).fullmatch
@@ -172,5 +176,5 @@ def _limits(shape: Any, noun: str) -> Callable[[int], str]:
     return text
 
 
-def _failed(value: str, path: str, text: str) -> str:
+def _constraint_failure(value: str, path: str, text: str) -> str:
     return f"{value} at '{path}' failed to satisfy constraint: {text}"

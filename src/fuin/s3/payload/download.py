@@ -129,7 +129,7 @@ class PartReader:
         if stored_length(header.length, header.frame_length, part.size) != part.stored_size:
             raise TamperedError("a blob does not have the size of its message")
         span = frame_span(header.length, header.frame_length, part.size, self.segment.start, self.segment.end)
-        self._batches = _grouped(span.frames())
+        self._batches = _group_frames(span.frames())
         return opener
 
 
@@ -149,7 +149,7 @@ def part_readers(
     )  # fmt: skip
 
 
-def _grouped(places: Iterator[FramePlace]) -> Iterator[list[FramePlace]]:
+def _group_frames(places: Iterator[FramePlace]) -> Iterator[list[FramePlace]]:
     """Yield the frames in groups of about 1 MiB; a final frame without content goes with the one before it.
 
     So an object's end is proven before its last byte is given out.

@@ -107,7 +107,7 @@ class _Decoding:
             for piece in pieces:
                 yield from decoder.feed(piece)
         except FormatError as error:
-            raise _malformed(error) from None
+            raise _malformed_body(error) from None
 
     def end(self, received: int) -> dict[str, str]:
         """Return the trailers; raises IncompleteBody unless all of the content has come."""
@@ -122,7 +122,7 @@ class _Decoding:
         return trailers
 
 
-def _malformed(error: FormatError) -> S3Fault:
+def _malformed_body(error: FormatError) -> S3Fault:
     text = str(error)
     if isinstance(error, BadTrailer):
         return S3Fault("MalformedTrailerError", text)

@@ -14,7 +14,7 @@ HEAD = "0009"  # the newest file in migrations/versions; a test holds them equal
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _migration_lock(path: Path) -> Iterator[None]:
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -41,7 +41,7 @@ def prepare(path: Path, *, create: bool) -> None:
         if not create:
             raise NoDatabase(f"there is no database {path}")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(path):
+    with _migration_lock(path):
         sqlite.create_file(path)
         if revision(path) != HEAD:
             _upgrade(path)

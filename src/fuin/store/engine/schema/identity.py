@@ -34,13 +34,13 @@ identities = table(
 )
 
 
-def _of_identity() -> sa.Column[Any]:
+def _identity_column() -> sa.Column[Any]:
     return sa.Column("id", TEXT, sa.ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True)
 
 
 identity_tags = table(
     "identity_tags",
-    _of_identity(),
+    _identity_column(),
     sa.Column("folded", TEXT, primary_key=True),  # Department and department are one tag
     column("name", TEXT),
     column("value", TEXT),
@@ -48,7 +48,7 @@ identity_tags = table(
 
 roles = table(
     "roles",
-    _of_identity(),
+    _identity_column(),
     column("trust_policy", TEXT),
     column("description", TEXT, null=True),
     column("max_session_duration", sa.Integer()),  # seconds
@@ -56,11 +56,11 @@ roles = table(
 )
 
 # Apart from the roles themselves, as the uses of access keys are.
-role_uses = table("role_uses", _of_identity(), column("used", TIME), column("region", TEXT))
+role_uses = table("role_uses", _identity_column(), column("used", TIME), column("region", TEXT))
 
 managed_policies = table(
     "managed_policies",
-    _of_identity(),
+    _identity_column(),
     column("description", TEXT, null=True),
     column("updated", TIME),
     column("default_version", sa.Integer()),
@@ -77,14 +77,14 @@ policy_versions = table(
 
 inline_policies = table(
     "inline_policies",
-    _of_identity(),
+    _identity_column(),
     sa.Column("name", TEXT, primary_key=True),
     column("document", TEXT),
 )
 
 attachments = table(
     "attachments",
-    _of_identity(),
+    _identity_column(),
     sa.Column("policy", TEXT, sa.ForeignKey("managed_policies.id"), primary_key=True),
     sa.Index("attachments_of_policy", "policy", "id"),
 )
@@ -117,14 +117,14 @@ access_key_uses = table(
 )
 
 
-def _of_account() -> sa.Column[Any]:
+def _account_column() -> sa.Column[Any]:
     return sa.Column("account", TEXT, sa.ForeignKey("accounts.account"), primary_key=True)
 
 
 # The one role that an instance profile may hold.
 instance_profile_roles = table(
     "instance_profile_roles",
-    _of_identity(),
+    _identity_column(),
     column("role", TEXT, sa.ForeignKey("identities.id")),
     sa.Index("instance_profiles_of_role", "role", "id"),
 )
@@ -132,15 +132,15 @@ instance_profile_roles = table(
 # That a user has a password, not the password: nobody signs in by one.
 login_profiles = table(
     "login_profiles",
-    _of_identity(),
+    _identity_column(),
     column("created", TIME),
     column("changed", TIME),
     column("reset_required", FLAG),
 )
 
-password_policies = table("password_policies", _of_account(), column("document", TEXT))
+password_policies = table("password_policies", _account_column(), column("document", TEXT))
 
-credential_reports = table("credential_reports", _of_account(), column("generated", TIME), column("content", TEXT))
+credential_reports = table("credential_reports", _account_column(), column("generated", TIME), column("content", TEXT))
 
 # Ended deletions of service-linked roles, which may be asked for.
 role_deletions = table(

@@ -38,7 +38,7 @@ def _refers(columns: str, table: str, targets: str, *, cascade: bool = False) ->
 
 def upgrade() -> None:
     """Make everything, in one transaction (store/engine/migrate.py begins and ends it)."""
-    _own()
+    _create_server_tables()
     _identities()
     _keys()
     _key_names()
@@ -46,7 +46,7 @@ def upgrade() -> None:
     _uploads()
 
 
-def _own() -> None:
+def _create_server_tables() -> None:
     _table("epoch", "id int*, value long")
     op.execute("INSERT INTO epoch (id, value) VALUES (1, 1)")
     _table("meta", "name text*, value text")

@@ -47,7 +47,7 @@ def _table(name: str, columns: str, *constraints: sa.schema.SchemaItem) -> None:
     op.create_table(name, *made, *constraints, sqlite_with_rowid=False, sqlite_strict=True)
 
 
-def _of(column: str = "id", table: str = "identities", key: str = "id") -> sa.ForeignKeyConstraint:
+def _foreign_key(column: str = "id", table: str = "identities", key: str = "id") -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column], [f"{table}.{key}"], ondelete="CASCADE")
 
 
@@ -64,22 +64,26 @@ def _identities() -> None:
     op.create_index(
         "identities_by_boundary", "identities", ["boundary"], sqlite_where=bounded, postgresql_where=bounded
     )
-    _table("identity_tags", "id text*, folded text*, name text, value text", _of())
-    _table("roles", "id text*, trust_policy text, description text?, max_session_duration int", _of())
-    _table("memberships", "user_id text*, group_id text*", _of("user_id"), _of("group_id"))
+    _table("identity_tags", "id text*, folded text*, name text, value text", _foreign_key())
+    _table("roles", "id text*, trust_policy text, description text?, max_session_duration int", _foreign_key())
+    _table("memberships", "user_id text*, group_id text*", _foreign_key("user_id"), _foreign_key("group_id"))
     op.create_index("members_of_group", "memberships", ["group_id", "user_id"])
 
 
 def _policies() -> None:
     _table(
-        "managed_policies", "id text*, description text?, updated time, default_version int, last_version int", _of()
+        "managed_policies",
+        "id text*, description text?, updated time, default_version int, last_version int",
+        _foreign_key(),
     )
-    _table("policy_versions", "id text*, version int*, document text, created time", _of(table="managed_policies"))
-    _table("inline_policies", "id text*, name text*, document text", _of())
+    _table(
+        "policy_versions", "id text*, version int*, document text, created time", _foreign_key(table="managed_policies")
+    )
+    _table("inline_policies", "id text*, name text*, document text", _foreign_key())
     _table(
         "attachments",
         "id text*, policy text*",
-        _of(),
+        _foreign_key(),
         sa.ForeignKeyConstraint(["policy"], ["managed_policies.id"]),
     )
     op.create_index("attachments_of_policy", "attachments", ["policy", "id"])
@@ -90,13 +94,13 @@ def _access_keys() -> None:
         "access_keys",
         "access_key_id text*, account text, user_id text?, active int, sealed_secret bytes, created time",
         sa.ForeignKeyConstraint(["account"], ["accounts.account"]),
-        _of("user_id"),
+        _foreign_key("user_id"),
     )
     op.create_index("access_keys_by_user", "access_keys", ["account", "user_id"])
     _table(
         "access_key_uses",
         "access_key_id text*, used time, service text, region text",
-        _of("access_key_id", "access_keys", "access_key_id"),
+        _foreign_key("access_key_id", "access_keys", "access_key_id"),
     )
 
 

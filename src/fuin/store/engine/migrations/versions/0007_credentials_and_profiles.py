@@ -34,8 +34,8 @@ def upgrade() -> None:
         sa.Column("reset_required", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["id"], ["identities.id"], ondelete="CASCADE"),
     )
-    _of_account("password_policies", sa.Column("document", sa.Text(), nullable=False))
-    _of_account(
+    _create_account_table("password_policies", sa.Column("document", sa.Text(), nullable=False))
+    _create_account_table(
         "credential_reports",
         sa.Column("generated", _TIME, nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
@@ -54,7 +54,7 @@ def _table(name: str, *items: Any) -> None:
     op.create_table(name, *items, sqlite_with_rowid=False, sqlite_strict=True)
 
 
-def _of_account(name: str, *columns: sa.Column[Any]) -> None:
+def _create_account_table(name: str, *columns: sa.Column[Any]) -> None:
     _table(
         name,
         sa.Column("account", sa.Text(), primary_key=True),

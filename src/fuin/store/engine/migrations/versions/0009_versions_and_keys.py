@@ -44,9 +44,9 @@ def upgrade() -> None:
     for table, columns in (("uploads", "text text bytes"), ("buckets", "text text")):
         for name, kind in zip(("scheme", "kms_key_arn", "kms_material_id"), columns.split(), strict=False):
             op.add_column(table, sa.Column(name, _KINDS[kind], nullable=True))
-    _fill("objects", "id", _of_object)
-    _fill("uploads", "upload_id", _of_object)
-    _fill("buckets", "name", _of_bucket)
+    _fill("objects", "id", _object_columns)
+    _fill("uploads", "upload_id", _object_columns)
+    _fill("buckets", "name", _bucket_columns)
     for index, table, names in (
         ("objects_by_kms_key", "objects", ["kms_key_arn", "id", "size"]),
         ("uploads_by_kms_key", "uploads", ["kms_key_arn", "upload_id"]),
@@ -101,7 +101,7 @@ def _fill(table: str, name: str, columns: Callable[..., dict[str, Any]]) -> None
         rows = list(conn.execute(sa.text(page.format(f"WHERE {name} > :after")), {"after": rows[-1][0]}))
 
 
-def _of_object(encryption: str) -> dict[str, Any]:
+def _object_columns(encryption: str) -> dict[str, Any]:
     stored = json.loads(encryption)
     return {
         "scheme": stored.get("algorithm"), "kms_key_arn": stored.get("key"),
@@ -118,7 +118,7 @@ def _material_id(data_key: str) -> bytes | None:
     return blob[18:50] if blob[:1] in {b"\x01", b"\x02"} and len(blob) > 50 else None
 
 
-def _of_bucket(encryption: str | None, account: str, region: str) -> dict[str, Any]:
+def _bucket_columns(encryption: str | None, account: str, region: str) -> dict[str, Any]:
     if encryption is None:
         return {"scheme": None, "kms_key_arn": None}
     default = json.loads(encryption)
