@@ -113,7 +113,7 @@ def test_a_context_that_looks_like_a_note_is_none() -> None:
     """The values of a client's context are texts, and the length in a note is a number."""
     forged = {"sha256": "0" * 64, "bytes": "1", "begins": "x"}
     assert not notes.is_note(forged)
-    assert notes.held(forged) == forged
+    assert notes.held_part(forged) == forged
 
 
 def test_a_long_list_says_how_many_it_had() -> None:
@@ -160,7 +160,7 @@ def test_pieces_name_every_resource_once(keys: list[tuple[str, int]], refused: s
         asked = [one["resource"] for one in every if one["allowed"] is allowed]
         assert len(told) == len(asked)
         for name, resource in zip(asked, told, strict=True):
-            assert resource == name or (stranger and resource["sha256"] == notes.of_text(name)["sha256"])
+            assert resource == name or (stranger and resource["sha256"] == notes.text_note(name)["sha256"])
 
 
 def test_decisions_that_differ_are_not_put_together() -> None:

@@ -124,7 +124,7 @@ def test_a_long_policy_is_known_by_its_hash(place: Place) -> None:
     document = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
     policy = json.dumps(document | {"Id": "x" * 8192})
     put = kms.put_key_policy(KeyId=key_id, Policy=policy)
-    assert parameters(place, put)["Policy"] == notes.of_text(policy)
+    assert parameters(place, put)["Policy"] == notes.text_note(policy)
     with pytest.raises(ClientError, match="MalformedPolicyDocument") as error:
         kms.put_key_policy(KeyId=key_id, Policy="{}")
     assert parameters(place, error.value.response) == {"KeyId": key_id, "Policy": "{}"}
@@ -150,5 +150,5 @@ def test_a_megabyte_of_parameters_fits_the_record(place: Place) -> None:
         assert len(json.dumps(draft)) < 4096
         if operation == "CreateKey":
             listed = json.dumps(many, separators=(",", ":")).encode()
-            expected = {"Description": "d" * 300, "Tags": notes.of_json(json.loads(listed))}
+            expected = {"Description": "d" * 300, "Tags": notes.json_note(json.loads(listed))}
             assert draft["facts"]["parameters"] == expected

@@ -74,7 +74,7 @@ def test_the_policy_is_on_the_record(place: Place, bucket: str) -> None:
     other = {"AWS": OTHER_ACCOUNT}
     for document, shown in (
         (of(bucket, Principal=other), of(bucket, Principal=other)),
-        (long := of(bucket, Principal=other, Sid="x" * 9_000), notes.of_text(long)),
+        (long := of(bucket, Principal=other, Sid="x" * 9_000), notes.text_note(long)),
     ):
         put = place.s3().put_bucket_policy(Bucket=bucket, Policy=document)
         records = place.drafts(put["ResponseMetadata"]["RequestId"])

@@ -78,7 +78,7 @@ def test_a_refused_use_with_two_long_contexts_is_on_the_record(place: Edges) -> 
     use = draft["facts"]["refusedUse"]
     assert (use["use"], use["key"]) == ("kms:ReEncryptTo", target)
     assert use["context"]["sha256"] == hashlib.sha256(context.encode(LONG)).hexdigest()
-    assert draft["decisions"][1]["keys"]["kms:encryptioncontext:a"] == [notes.of_text(LONG["a"])]
+    assert draft["decisions"][1]["keys"]["kms:encryptioncontext:a"] == [notes.text_note(LONG["a"])]
     assert any("REFUSED" in step for step in request_steps(place.record(draft["request"])))
 
 
@@ -403,4 +403,4 @@ def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edg
         found = [item for policy in retraced.evaluation.policies for item in policy.statements if item.effect == "Deny"]
         assert [item.certain for item in found] == [certain]
     with pytest.raises(CannotRetrace, match="by its hash only"):
-        place.run(evaluated(place, draft, {**draft["decisions"][-1], "resource": notes.of_text("x")}))
+        place.run(evaluated(place, draft, {**draft["decisions"][-1], "resource": notes.text_note("x")}))

@@ -133,7 +133,7 @@ def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     }
     principal = holder.principal
     kept = {name.lower(): value for name, value in principal.tags} | tags
-    policies = tuple(text for text in notes.held(decision.get("sessionPolicies", ())) if isinstance(text, str))
+    policies = tuple(text for text in notes.held_part(decision.get("sessionPolicies", ())) if isinstance(text, str))
     return replace(holder, principal=replace(principal, tags=tuple(kept.items()), session_policies=policies))
 
 
@@ -207,13 +207,13 @@ def _context(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Mapping[s
 
 def _session_digests(decision: Mapping[str, Any]) -> frozenset[str]:
     """Return the digests of the session's policies whose texts are not on the record."""
-    long = [text for text in notes.held(decision.get("sessionPolicies", ())) if notes.is_note(text)]
+    long = [text for text in notes.held_part(decision.get("sessionPolicies", ())) if notes.is_note(text)]
     return frozenset([*decision.get("sessionDigests", ()), *(one["sha256"][: evidence.DIGEST_LENGTH] for one in long)])
 
 
 def _keys(decision: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the condition keys that a record has with their values."""
-    return dict(notes.held(decision.get("keys", {})))
+    return dict(notes.held_part(decision.get("keys", {})))
 
 
 def _is_whole(values: Any) -> bool:
@@ -223,7 +223,7 @@ def _is_whole(values: Any) -> bool:
 
 def _facts(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> targets.Values:
     """Return the request's condition keys, as far as the policies of that time named them."""
-    pairs = dict(notes.held(_context(draft, decision) or {}))
+    pairs = dict(notes.held_part(_context(draft, decision) or {}))
     facts: targets.Values = {f"kms:encryptioncontext:{name.lower()}": value for name, value in pairs.items()}
     if decision.get("via"):
         facts |= {"kms:viaservice": decision["via"], "aws:viaawsservice": "true"}

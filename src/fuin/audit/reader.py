@@ -35,7 +35,7 @@ class Entry:
     @property
     def decisions(self) -> list[dict[str, Any]]:
         """Return the decisions in this record."""
-        return list(notes.held(self.draft.get("decisions") or ()))
+        return list(notes.held_part(self.draft.get("decisions") or ()))
 
 
 def resources_of(decision: Mapping[str, Any]) -> list[Any]:

@@ -91,7 +91,7 @@ def _evaluation(store: Store, entry: Entry, decision: Mapping[str, Any], *, as_o
     verdict = "ALLOWED" if decision["allowed"] else "REFUSED"
     if not as_objects:
         yield ""
-        yield escape(f"{decision['action']} on {notes.said(decision['resource'])}{others}: {verdict}")
+        yield escape(f"{decision['action']} on {notes.display_text(decision['resource'])}{others}: {verdict}")
     try:
         retraced = store.read_sync(retrace, entry.draft, decision)
     except CannotRetrace as reason:

@@ -87,11 +87,11 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 def _request_step(entry: Entry, last: Entry) -> str:
     draft, facts = entry.draft, _facts(entry)
-    path = "/".join(notes.said(facts[name]) for name in ("bucket", "key") if name in facts)
+    path = "/".join(notes.display_text(facts[name]) for name in ("bucket", "key") if name in facts)
     where = f" on s3://{path}" if path else ""
     part = _facts(last).get("part")
     which = f", part {part} of an upload" if part is not None else ""
-    source = f", a copy of s3://{notes.said(facts['copySource'])}" if "copySource" in facts else ""
+    source = f", a copy of s3://{notes.display_text(facts['copySource'])}" if "copySource" in facts else ""
     return (
         f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}"
         f"{_signature_phrase(draft)}, at {moment(entry)}."
@@ -100,7 +100,7 @@ def _request_step(entry: Entry, last: Entry) -> str:
 
 def _signature_phrase(draft: dict[str, Any]) -> str:
     if draft.get("accessKey"):
-        return f", signed with access key {notes.said(draft['accessKey'])}"
+        return f", signed with access key {notes.display_text(draft['accessKey'])}"
     return " on the server's own machine" if str(draft.get("operation", "")).startswith("fuin:") else ", unsigned"
 
 
@@ -124,9 +124,9 @@ def _credentials_step(facts: dict[str, Any]) -> Iterator[str]:
 
 def _setting_steps(facts: dict[str, Any]) -> Iterator[str]:
     """Yield a step for each bucket setting that was put or removed."""
-    settings = notes.held(facts.get("settings"))
+    settings = notes.held_part(facts.get("settings"))
     for name, value in settings.items() if isinstance(settings, dict) else ():
-        said = notes.said(value) if notes.is_note(value) else json.dumps(value)
+        said = notes.display_text(value) if notes.is_note(value) else json.dumps(value)
         yield f"The bucket's {name} is now {'not set' if value is None else said}."
 
 
@@ -157,7 +157,7 @@ def _decision_steps(entry: Entry, *, of_keys: bool) -> Iterator[str]:
     """Yield the decisions about keys, or those about everything else."""
     by_store = str(entry.draft.get("operation", "")).startswith("s3:")
     for decision in entry.decisions:
-        action, resource = decision["action"], notes.said(decision["resource"])
+        action, resource = decision["action"], notes.display_text(decision["resource"])
         if action.startswith("kms:") != of_keys:
             continue
         asked = ", asked for by the object store as this caller" if of_keys and by_store else ""
@@ -168,7 +168,7 @@ def _decision_steps(entry: Entry, *, of_keys: bool) -> Iterator[str]:
 
 def _other_resources(decision: dict[str, Any]) -> str:
     """Return the other resources with the same decision: only some, since there may be a thousand."""
-    others = [notes.said(one) for one in reader.resources_of(decision)[1:]]
+    others = [notes.display_text(one) for one in reader.resources_of(decision)[1:]]
     if not others:
         return ""
     more = len(others) - _OTHERS_SAID
@@ -179,13 +179,13 @@ def _other_resources(decision: dict[str, Any]) -> str:
 def _reason_phrase(reasons: Any, resource: str) -> str:
     """Join the reasons; instead of the resource's ARN they say `it`, since repeated ARNs hide the rest."""
     tail = f" on {resource}"
-    texts = [notes.said(reason) for reason in notes.held(reasons)]
+    texts = [notes.display_text(reason) for reason in notes.held_part(reasons)]
     short = [
         f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
         for reason in texts
     ]  # fmt: skip
     if notes.is_note(reasons):
-        short.append(f"all of the reasons: {notes.said(reasons)}")
+        short.append(f"all of the reasons: {notes.display_text(reasons)}")
     return "; ".join(short) or "no policy says anything about it"
 
 
@@ -207,11 +207,11 @@ def _key_use_step(entry: Entry) -> Iterator[str]:
 def _context_phrase(context: Any) -> str:
     if not context:
         return ""
-    short = context_text(dict(notes.held(context)))
+    short = context_text(dict(notes.held_part(context)))
     if not notes.is_note(context):
         return f", bound to the encryption context {short}"
     many = context.get("pairs", "?")
-    return f", bound to an encryption context of {many} pairs {notes.said(context)}, among them {short}"
+    return f", bound to an encryption context of {many} pairs {notes.display_text(context)}, among them {short}"
 
 
 def _announcement_step(entry: Entry) -> Iterator[str]:
@@ -301,7 +301,7 @@ def _outcome_step(entry: Entry) -> str:
     error = entry.draft.get("error")
     if error:
         message = entry.draft.get("message")
-        return f"Answered with the error {error}" + (f": {notes.said(message)}" if message else ".")
+        return f"Answered with the error {error}" + (f": {notes.display_text(message)}" if message else ".")
     if entry.outcome != "ok":
         return f"Answered with an error: {entry.outcome}."
     used_only = entry.use != "record" and entry.draft.get("operation") in UNFINISHED_BY_USE

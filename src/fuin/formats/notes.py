@@ -24,18 +24,18 @@ Note = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 
 
-def of_text(value: str, begins: int = BEGINS) -> Note:
+def text_note(value: str, begins: int = BEGINS) -> Note:
     """Return the note of a text: the SHA-256 and length of its UTF-8, and its first characters."""
     whole = value.encode("utf-8", "surrogatepass")
     return {**_digest(whole), "begins": _first_characters(unicode_only(value[:begins]), begins)}
 
 
-def of_json(value: Any, **more: Any) -> Note:
+def json_note(value: Any, **more: Any) -> Note:
     """Return the note of a list or map: the SHA-256 and length of its JSON without spaces, and the members `more`."""
     return {**_digest(_encode(value)), **more}
 
 
-def of_context(pairs: Mapping[str, str], holds: Mapping[str, str]) -> Note:
+def context_note(pairs: Mapping[str, str], holds: Mapping[str, str]) -> Note:
     """Return the note of an encryption context, of which it `holds` some pairs; the hash is of its canonical bytes.
 
     Raises FormatError if it has no canonical bytes, see `formats/context.py`.
@@ -48,12 +48,12 @@ def is_note(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("sha256"), str) and type(value.get("bytes")) is int
 
 
-def held(value: Any) -> Any:
+def held_part(value: Any) -> Any:
     """Return a list or map of a record, or the part of it that its note holds, which may be empty."""
     return value.get("holds", ()) if is_note(value) else value
 
 
-def said(value: Any) -> str:
+def display_text(value: Any) -> str:
     """Return a value of a record as text for people."""
     if not is_note(value):
         return str(value)

@@ -123,7 +123,7 @@ def _shorten_to_bound(draft: Draft, *, stranger: bool) -> bytes:
 def _minimal_draft(draft: Draft, level: Level) -> Draft:
     """Return a draft in which lists and maps are known by their hash alone."""
     kept = {name: _shorten_value(value, level) for name, value in draft.items() if not isinstance(value, list | dict)}
-    return kept | {name: notes.of_json(value) for name, value in draft.items() if isinstance(value, list | dict)}
+    return kept | {name: notes.json_note(value) for name, value in draft.items() if isinstance(value, list | dict)}
 
 
 def _shorten_draft(draft: Draft, level: Level) -> Draft:
@@ -174,7 +174,7 @@ def _shorten_value(value: Any, level: Level) -> Any:
 def _short_text(value: str, limit: int, begins: int) -> str | notes.Note:
     if len(value) * 6 <= limit or notes.size(value) <= limit:
         return value
-    return notes.of_text(value, begins)
+    return notes.text_note(value, begins)
 
 
 def _short_list(items: list[Any], level: Level) -> Any:
@@ -185,7 +185,7 @@ def _short_list(items: list[Any], level: Level) -> Any:
         short = _shorten_value(item, level)
         room -= notes.size(short) + 1
         if room < 0:
-            return notes.of_json(items, items=len(items), holds=held)
+            return notes.json_note(items, items=len(items), holds=held)
         held.append(short)
     return held
 
@@ -205,7 +205,7 @@ def _short_map(given: Draft, level: Level) -> Draft:
         if size <= room and notes.size(name) <= level.text:
             held[name] = short
             room -= size
-    return held if len(held) == len(given) else notes.of_json(given, members=len(given), holds=held)
+    return held if len(held) == len(given) else notes.json_note(given, members=len(given), holds=held)
 
 
 def _short_context(pairs: Any, level: Level) -> Any:
@@ -221,9 +221,9 @@ def _short_context(pairs: Any, level: Level) -> Any:
             held[name] = value
             room -= size
     try:
-        return notes.of_context(pairs, held)
+        return notes.context_note(pairs, held)
     except FormatError:  # too long for a context, which the request is refused for
-        return notes.of_json(pairs, members=len(pairs), holds=held)
+        return notes.json_note(pairs, members=len(pairs), holds=held)
 
 
 def pieces(decisions: Sequence[Draft | msgspec.Raw], *, stranger: bool) -> Iterator[list[Draft]]:

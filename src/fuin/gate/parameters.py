@@ -18,7 +18,7 @@ TOGETHER_AT_MOST = 32 * 1024  # bytes of the JSON of a list or a map
 
 def text(value: str) -> str | Note:
     """Return a text that is short enough for a record, else its note."""
-    return value if len(value) <= AT_MOST else notes.of_text(value)
+    return value if len(value) <= AT_MOST else notes.text_note(value)
 
 
 def members(given: dict[str, Any]) -> dict[str, Any]:
@@ -29,4 +29,4 @@ def members(given: dict[str, Any]) -> dict[str, Any]:
 def _whole_or_note(value: Any) -> Any:
     if not isinstance(value, list | dict) or notes.size(value) <= TOGETHER_AT_MOST:
         return value
-    return notes.of_json(value)
+    return notes.json_note(value)
