@@ -106,9 +106,9 @@ def test_names_are_those_of_the_whole(data: bytes) -> None:
         parsed = blob.parse(data)
     except FormatError:
         with pytest.raises(FormatError):
-            blob.whose(data)
+            blob.parse_ids(data)
         return
-    assert blob.whose(data) == (parsed.key_id, parsed.material_id)
+    assert blob.parse_ids(data) == (parsed.key_id, parsed.material_id)
 
 
 def test_parts_of_wrong_length_are_refused() -> None:

@@ -47,7 +47,7 @@ def test_vector(path: Path) -> None:
             open_case(case)
         return
     assert open_case(case) == case["plaintext"]
-    assert blob.whose(case["blob"]) == (case["key_id"], case["material_id"])
+    assert blob.parse_ids(case["blob"]) == (case["key_id"], case["material_id"])
     assert blob.encode_external(blob.parse_external(case["blob"])) == case["blob"]
 
 
@@ -87,10 +87,10 @@ def test_parsing_takes_canonical_bytes_only(data: bytes) -> None:
     except FormatError:
         if data[:1] == b"\x02":
             with pytest.raises(FormatError):
-                blob.whose(data)
+                blob.parse_ids(data)
         return
     assert blob.encode_external(parsed) == data
-    assert blob.whose(data) == (parsed.key_id, parsed.material_id)
+    assert blob.parse_ids(data) == (parsed.key_id, parsed.material_id)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Parsers:
         material_of = wrapped.Material(KEY_ID, bytes(32), "S", bytes(130))
         self._genuine = (*pool.blobs, *tokens, grants[0].encode(), material_of.encoded)
         self._parsers: tuple[Callable[[bytes], object], ...] = (
-            blob.whose, blob.parse, blob.parse_external, wrapped.parse_material, wrapped.parse, context.decode,
+            blob.parse_ids, blob.parse, blob.parse_external, wrapped.parse_material, wrapped.parse, context.decode,
             lambda data: grant_token.decode(data.decode("latin-1")),
             lambda data: self._importer.wrapping_key(SCOPE, data, 0.0),
         )  # fmt: skip

@@ -81,7 +81,7 @@ def parse(data: bytes) -> Blob:
     return Blob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
 
 
-def whose(data: bytes) -> tuple[str, bytes]:
+def parse_ids(data: bytes) -> tuple[str, bytes]:
     """Return only the ids of the key and the key material that a blob of either version names.
 
     Raises FormatError as `parse` and `parse_external` do.

@@ -94,7 +94,7 @@ async def open_service_data_key(
     """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
     asked = _forward_call(call, region)
     try:
-        key_id, material_id = blobs.whose(blob)
+        key_id, material_id = blobs.parse_ids(blob)
     except FormatError:
         raise KmsFault("InvalidCiphertextException") from None
     key = await asked.consult(_key, key_id)

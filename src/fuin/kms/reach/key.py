@@ -181,7 +181,7 @@ def _check_maker(key: Key, ciphertext: bytes) -> bytes:
 def _ids_in(ciphertext: bytes) -> tuple[str, bytes]:
     """Return the ids of the key and the material that a blob names."""
     try:
-        return blob.whose(ciphertext)
+        return blob.parse_ids(ciphertext)
     except FormatError:
         raise KmsFault("InvalidCiphertextException") from None
 

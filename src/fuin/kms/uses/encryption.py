@@ -154,7 +154,7 @@ def _source_key(
 def _is_symmetric_blob(ciphertext: bytes) -> bool:
     """Return whether bytes are a blob of symmetric encryption."""
     try:
-        blob.whose(ciphertext)
+        blob.parse_ids(ciphertext)
     except FormatError:
         return False
     return True
@@ -166,7 +166,7 @@ def _is_same_key(call: Call, input: ReEncryptInput) -> bool:
     ciphertext = input.CiphertextBlob or b""
     symmetric = (input.SourceEncryptionAlgorithm or SYMMETRIC_DEFAULT) == SYMMETRIC_DEFAULT
     if symmetric and _is_symmetric_blob(ciphertext):
-        return blob.whose(ciphertext)[0] == target
+        return blob.parse_ids(ciphertext)[0] == target
     return target is not None and _key_id_of(call, input.SourceKeyId) == target
 
 

@@ -45,7 +45,7 @@ def object_key_use(encryption: str) -> KeyUse:
 
 def _material_id(data_key: bytes) -> bytes | None:
     try:
-        return blob.whose(data_key)[1] if data_key else None
+        return blob.parse_ids(data_key)[1] if data_key else None
     except FormatError:
         return None
 
