@@ -7,7 +7,7 @@ from fuin.envelope.stream import EncryptedDataKey, Opener, Sealer, parse_header
 from tests.envelope.kms_stand_in import ARN
 
 DATA_KEY = bytes(range(32))
-KEYS = (EncryptedDataKey.of_kms(ARN, b"the encrypted data key"),)
+KEYS = (EncryptedDataKey.from_kms(ARN, b"the encrypted data key"),)
 
 
 def seal(plaintext: bytes, frame_length: int = 16, context: Mapping[str, str] | None = None, pieces: int = 7) -> bytes:

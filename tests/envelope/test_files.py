@@ -165,7 +165,7 @@ def test_second_data_key_opens_where_the_first_is_refused(kms: KmsStandIn) -> No
     """Any one of the keys is enough."""
     good = parse_header(sealed())
     data_key = files.open_data_key(good, KmsClient(), None).plaintext.reveal()
-    entries = [EncryptedDataKey.of_kms(OTHER_ARN, b"not ours"), *good.encrypted_data_keys]
+    entries = [EncryptedDataKey.from_kms(OTHER_ARN, b"not ours"), *good.encrypted_data_keys]
     sealer = Sealer(data_key, entries, CONTEXT)
     assert opened(sealer.header + sealer.finish()) == b""
 

@@ -17,7 +17,7 @@ from tests.envelope.messages import unseal
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "message").glob("*.json"))
 ERRORS = {"format": FormatError, "tampered": TamperedError}
 ARN = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-KEY = EncryptedDataKey.of_kms(ARN, b"ciphertext")
+KEY = EncryptedDataKey.from_kms(ARN, b"ciphertext")
 
 texts = st.text(max_size=12)
 data_keys = st.builds(EncryptedDataKey, texts, st.binary(max_size=20), st.binary(max_size=20))
@@ -110,8 +110,8 @@ def test_context_is_sorted_by_bytes() -> None:
         {"commitment": bytes(33)},
         {"encrypted_data_keys": ()},
         {"encrypted_data_keys": (KEY,) * 33},
-        {"encrypted_data_keys": (EncryptedDataKey.of_kms(ARN, bytes(65536)),)},
-        {"encrypted_data_keys": (EncryptedDataKey.of_kms(ARN, bytes(40_000)),) * 2},
+        {"encrypted_data_keys": (EncryptedDataKey.from_kms(ARN, bytes(65536)),)},
+        {"encrypted_data_keys": (EncryptedDataKey.from_kms(ARN, bytes(40_000)),) * 2},
         {"frame_length": 0},
         {"frame_length": message.FRAME_LENGTH_LIMIT + 1},
         {"context": {"a": "x" * 16_384}},

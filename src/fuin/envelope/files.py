@@ -59,7 +59,7 @@ def encrypt(
     if reserved:
         raise FormatError(f"encryption context keys that start with {_RESERVED} are reserved: {reserved[0]}")
     data_key = client.generate_data_key(key, context)
-    entry = EncryptedDataKey.of_kms(data_key.key_arn, data_key.ciphertext)
+    entry = EncryptedDataKey.from_kms(data_key.key_arn, data_key.ciphertext)
     sealer = Sealer(data_key.plaintext.reveal(), [entry], context, frame_length)
     data_key.plaintext.wipe()
     target.write(sealer.header)

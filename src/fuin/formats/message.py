@@ -60,7 +60,7 @@ class EncryptedDataKey:
     ciphertext: bytes
 
     @classmethod
-    def of_kms(cls, key_arn: str, ciphertext: bytes) -> EncryptedDataKey:
+    def from_kms(cls, key_arn: str, ciphertext: bytes) -> EncryptedDataKey:
         """Return the entry for a CiphertextBlob of GenerateDataKey."""
         return cls(KMS_PROVIDER, key_arn.encode(), ciphertext)
 
@@ -113,7 +113,7 @@ class _Cursor:
         except UnicodeDecodeError:
             raise FormatError("a text of the message header is not UTF-8") from None
 
-    def at_end(self) -> bool:
+    def is_at_end(self) -> bool:
         return self.offset == len(self._data)
 
 
@@ -155,7 +155,7 @@ def decode_context(section: bytes) -> dict[str, str]:
             raise FormatError("the encryption context has keys out of order or twice")
         previous = key.encode()
         context[key] = value
-    if not context or not cursor.at_end():
+    if not context or not cursor.is_at_end():
         raise FormatError("the encryption context does not have the length that it states")
     return context
 

@@ -67,7 +67,7 @@ class StoredEncryption(msgspec.Struct, frozen=True):
 
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
         """Return the encrypted data keys for the message's header: the only one."""
-        return (EncryptedDataKey.of_kms(self.key, self.blob),)
+        return (EncryptedDataKey.from_kms(self.key, self.blob),)
 
 
 class EncryptionChoice(msgspec.Struct, frozen=True):
