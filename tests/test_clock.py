@@ -261,20 +261,20 @@ def test_what_has_ended_stays_ended(turned: Turned) -> None:
     turned.believe(NOON)
     turned.passes(600)
     turned.wall -= 300
-    assert turned.clock.now(turned.wall) == NOON + 600
+    assert turned.clock.steady_now(turned.wall) == NOON + 600
     turned.passes(10)
-    assert turned.clock.now(turned.wall) == NOON + 610
+    assert turned.clock.steady_now(turned.wall) == NOON + 610
 
 
 def test_what_destroys_needs_both(turned: Turned) -> None:
     """The earlier of the two counts, and none at all when the wall clock stands behind."""
     turned.believe(NOON)
     turned.wall += 8 * DAY
-    assert turned.clock.settled() == NOON
+    assert turned.clock.certain_time() == NOON
     turned.wall = NOON - LIMIT + 1
-    assert turned.clock.settled() == turned.wall
+    assert turned.clock.certain_time() == turned.wall
     turned.wall = NOON - LIMIT - 1
-    assert turned.clock.settled() == 0.0
+    assert turned.clock.certain_time() == 0.0
     assert turned.clock.earliest() == turned.wall
 
 
@@ -283,7 +283,7 @@ def test_signatures_go_by_the_wall_clock(turned: Turned) -> None:
     turned.believe(NOON)
     for wall, expected in ((NOON + 8 * DAY,) * 2, (NOON - 900,) * 2, (NOON - 8 * DAY, NOON)):
         turned.wall = wall
-        assert turned.clock.of_signatures(wall, turned.clock.now(wall)) == expected
+        assert turned.clock.signature_time(wall, turned.clock.steady_now(wall)) == expected
 
 
 def test_time_of_issue(turned: Turned) -> None:
@@ -296,13 +296,13 @@ def test_time_of_issue(turned: Turned) -> None:
         (NOON - 8 * DAY, NOON),
     ):
         turned.wall = wall
-        assert turned.clock.of_issue(turned.clock.now(wall)) == expected
+        assert turned.clock.issue_time(turned.clock.steady_now(wall)) == expected
 
 
 def test_process_that_was_told_nothing(turned: Turned) -> None:
     """A command, or the keyholder, has the wall clock only."""
-    assert turned.clock.now(turned.wall) == turned.clock.settled() == turned.clock.earliest() == NOON
-    assert turned.clock.of_issue(NOON) == turned.clock.of_signatures(NOON, NOON) == NOON
+    assert turned.clock.steady_now(turned.wall) == turned.clock.certain_time() == turned.clock.earliest() == NOON
+    assert turned.clock.issue_time(NOON) == turned.clock.signature_time(NOON, NOON) == NOON
     assert turned.clock.state() == (NOON, None, None, None)
 
 

@@ -135,12 +135,12 @@ class Clock:
         self.floor, self._start = kept.steady, kept.steady - seen.monotonic
         self._limit, self._held, self._since = kept.limit, kept.held, kept.since
 
-    def now(self, wall: float) -> float:
+    def steady_now(self, wall: float) -> float:
         """Return the later one of the two times: what has ended by it stays ended when the wall clock steps back."""
         steady = self._start + time.monotonic()
         return wall if wall > steady else steady
 
-    def settled(self) -> float:
+    def certain_time(self) -> float:
         """Return the time by which something may be destroyed: the earlier one, and 0 if the wall clock is behind."""
         if self._start == float("-inf"):
             return time.time()
@@ -152,14 +152,14 @@ class Clock:
         wall, steady = time.time(), self._start + time.monotonic()
         return wall if self._start == float("-inf") else min(wall, steady)
 
-    def of_signatures(self, wall: float, now: float) -> float:
+    def signature_time(self, wall: float, now: float) -> float:
         """Return the time that signatures are compared with: the wall clock, unless it is behind by a jump.
 
-        `now` is what `now(wall)` has returned.
+        `now` is what `steady_now(wall)` has returned.
         """
         return now if now - wall > self._limit else wall
 
-    def of_issue(self, now: float) -> float:
+    def issue_time(self, now: float) -> float:
         """Return the time of issue for credentials: `now`, or the steady time while the wall clock is ahead by a jump.
 
         Else sessions of that time would be younger than the policy that ends all sessions from before today.

@@ -21,7 +21,7 @@ ELSEWHERE = "eu-west-1"
 
 def purge(place: Place) -> list[str]:
     """Run the timed job as the worker does."""
-    return place.run(expiry.purge(place.services, CLOCK.settled()))
+    return place.run(expiry.purge(place.services, CLOCK.certain_time()))
 
 
 def test_deletion_that_waits_can_be_cancelled(place: Place, kms: Any, new_key: NewKey) -> None:
@@ -58,7 +58,7 @@ def test_deletion_that_both_clocks_end(place: Place, kms: Any, new_key: NewKey) 
     key_id, later = new_key(), new_key()
     for each, ago in ((key_id, 9), (later, 7)):
         kms.schedule_key_deletion(KeyId=each)
-        place.sql("UPDATE keys SET deletion_date = :date WHERE key_id = :id", date=CLOCK.settled() - ago * DAY, id=each)
+        place.sql("UPDATE keys SET deletion_date = :date WHERE key_id = :id", date=CLOCK.certain_time() - ago * DAY, id=each)
     with counted(-8):
         assert refusal(kms.describe_key, KeyId=key_id)[0] == "NotFoundException"
         assert set(purge(place)) & {key_id, later} == {key_id}
@@ -75,7 +75,7 @@ def test_imported_material_that_waits(place: Place, kms: Any, new_key: NewKey) -
     let_expire(place, key_id)
     with counted(-8):
         assert refusal(kms.decrypt, CiphertextBlob=blob)[0] == "KMSInvalidStateException"
-        assert place.run(imports.expire_due(place.services, CLOCK.settled())) == []
+        assert place.run(imports.expire_due(place.services, CLOCK.certain_time())) == []
         bring(kms, other, same)  # an import, which looks for what has expired as well
         assert sealed(place, key_id) == [wrapped]
         bring(kms, key_id, same)
@@ -97,7 +97,7 @@ def test_import_token_stays_refused(place: Place, kms: Any, new_key: NewKey) -> 
     key_id = new_key(Origin="EXTERNAL")
     given = brought(kms, key_id, fresh())
     token = bytearray(given["ImportToken"])
-    token[1:9] = int(CLOCK.settled() + 600).to_bytes(8, "big")
+    token[1:9] = int(CLOCK.certain_time() + 600).to_bytes(8, "big")
     given["ImportToken"] = bytes(token)
     assert refusal(kms.import_key_material, **given, **FOR_EVER)[0] == "InvalidImportTokenException"
     with counted(SOON):
@@ -110,9 +110,9 @@ def test_rotation_that_waits(place: Place, kms: Any, new_key: NewKey) -> None:
     kms.enable_key_rotation(KeyId=key_id, RotationPeriodInDays=90)
     let_be_due(place, key_id)
     with counted(-8):
-        assert place.run(rotation.rotate_due(place.services, CLOCK.settled())) == []
+        assert place.run(rotation.rotate_due(place.services, CLOCK.certain_time())) == []
         assert len(materials_of(kms, key_id)) == 1
-    assert arn_of(key_id) in place.run(rotation.rotate_due(place.services, CLOCK.settled()))
+    assert arn_of(key_id) in place.run(rotation.rotate_due(place.services, CLOCK.certain_time()))
 
 
 def test_a_rotation_that_waits_stops_no_other(place: Place, kms: Any, new_key: NewKey) -> None:
@@ -141,7 +141,7 @@ def test_replica_that_waits_counts_as_there(place: Place, kms: Any, new_key: New
     key_id = new_key(MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion=ELSEWHERE)
     place.kms(region=ELSEWHERE).schedule_key_deletion(KeyId=key_id)
-    past = CLOCK.settled() - 1
+    past = CLOCK.certain_time() - 1
     place.sql(
         "UPDATE keys SET deletion_date = :past WHERE key_id = :id AND region = :region",
         past=past, id=key_id, region=ELSEWHERE,

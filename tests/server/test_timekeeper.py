@@ -122,7 +122,7 @@ def test_a_confirmation_reaches_a_running_server(kept: Timed) -> None:
     """What a person says beside the running server holds with the next look, in the worker with the jobs and others."""
     kept.clocks.ahead = 8 * DAY
     began = kept.save()
-    assert CLOCK.settled() == pytest.approx(began.steady, abs=5)
+    assert CLOCK.certain_time() == pytest.approx(began.steady, abs=5)
     kept.confirm()
     assert kept.said()[-1] == "fuin:ConfirmClock"
     CLOCK.forget()
@@ -190,7 +190,7 @@ def test_an_absurd_time_stops_no_job(kept: Timed, steady: float) -> None:
     seen = clock.read()
     kept.keep(clock.begin(seen, seen.wall, clock.JUMP_LIMIT, DAY)._replace(steady=steady))
     assert kept.save().held == ("ahead" if steady < 0 else "behind")
-    assert CLOCK.settled() <= 0
+    assert CLOCK.certain_time() <= 0
     kept.confirm()
     assert kept.save().held is None
 
@@ -217,20 +217,20 @@ def test_the_limit_is_a_setting(kept: Timed, monkeypatch: pytest.MonkeyPatch) ->
     kept.clocks.ahead = 8 * DAY
     saved = kept.save()
     assert (saved.held, saved.limit) == (None, 10 * DAY)
-    assert CLOCK.settled() == pytest.approx(saved.steady, abs=5)
+    assert CLOCK.certain_time() == pytest.approx(saved.steady, abs=5)
 
 
 def test_a_lost_row_lets_nothing_end(kept: Timed, caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:
     """Without the row nobody knows how much time has passed: the job fails, and what was known is counted on."""
     kept.save()
-    settled = CLOCK.settled()
+    settled = CLOCK.certain_time()
     kept.place.sql("DELETE FROM clock")
     kept.clocks.ahead = 8 * DAY
     with pytest.raises(NotFound):
         kept.place.run(kept.keeper.save(kept.place.services))
     kept.place.run(jobs._run_job("saving the steady time", kept.keeper.save(kept.place.services)))
     assert "start the server again" in caplog.text
-    assert CLOCK.settled() == pytest.approx(settled, abs=5)
+    assert CLOCK.certain_time() == pytest.approx(settled, abs=5)
 
 
 def test_a_start_begins_with_the_log(kept: Timed) -> None:

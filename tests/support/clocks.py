@@ -44,6 +44,6 @@ def counted(days: float) -> Iterator[float]:
     seen = clock.read()
     CLOCK.believe(clock.begin(seen, seen.wall + days * DAY, clock.JUMP_LIMIT), seen)
     try:
-        yield CLOCK.settled()
+        yield CLOCK.certain_time()
     finally:
         CLOCK.forget()

@@ -142,7 +142,7 @@ def _check_time(services: Services, request: Request, signed: sigv4.Signed) -> N
     skew = settings.clock_skew if signed.credential.service == "s3" else settings.kms_clock_skew
     now = request.wall
     if request.now != now:  # the wall clock is behind
-        now = CLOCK.of_signatures(now, request.now)
+        now = CLOCK.signature_time(now, request.now)
     sigv4.check_time(signed, now, skew)
 
 

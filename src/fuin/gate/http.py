@@ -45,7 +45,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.id = ids.request_id()
         self.wall = wall = time.time()
-        self.now = wall if wall > CLOCK.floor else CLOCK.now(wall)  # so that what has ended stays ended
+        self.now = wall if wall > CLOCK.floor else CLOCK.steady_now(wall)  # so that what has ended stays ended
         self.method: str = scope["method"]
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]

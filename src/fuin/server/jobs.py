@@ -40,10 +40,10 @@ async def run(services: Services) -> None:
     marks = Marks(services)
     while True:
         await _run_job("saving the steady time", timekeeper.save(services))
-        await _run_job("sweep", sweeper.run(CLOCK.now(time.time()), CLOCK.settled()))
-        await _run_job("purge", expiry.purge(services, CLOCK.settled()))
-        await _run_job("expiry of imported material", imports.expire_due(services, CLOCK.settled()))
-        await _run_job("rotation", rotation.rotate_due(services, CLOCK.settled()))
+        await _run_job("sweep", sweeper.run(CLOCK.steady_now(time.time()), CLOCK.certain_time()))
+        await _run_job("purge", expiry.purge(services, CLOCK.certain_time()))
+        await _run_job("expiry of imported material", imports.expire_due(services, CLOCK.certain_time()))
+        await _run_job("rotation", rotation.rotate_due(services, CLOCK.certain_time()))
         if time.monotonic() - noted >= agreement_notes.HOURLY:
             noted = time.monotonic()
             await _run_job("note of the log", agreement_notes.note_log_ahead(services.store, services.keyholder))

@@ -37,7 +37,7 @@ async def get_federation_token(call: Call, given: Given) -> Output:
     duration: int = given.get("DurationSeconds", _USUAL)
     document, arns = await call.consult(session_policies.of, given, who.account)
     claims = Claims(
-        kind="federated", account=who.account, id=who.id, issued=int(CLOCK.of_issue(call.now)), issuer=who.arn,
+        kind="federated", account=who.account, id=who.id, issued=int(CLOCK.issue_time(call.now)), issuer=who.arn,
         issuer_key=call.access_key_id, session=given["Name"], policy=document, policy_arns=arns, tags=tags,
     )  # fmt: skip
     packed = credentials.packed_percent(document, arns, tags)

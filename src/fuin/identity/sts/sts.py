@@ -62,7 +62,7 @@ async def get_session_token(call: Call, given: Given) -> Output:
     duration: int = given.get("DurationSeconds", _USUAL)
     claims = Claims(
         kind="root" if who.kind == "root" else "user", account=who.account, id=who.id,
-        issued=int(CLOCK.of_issue(call.now)), issuer=who.arn, issuer_key=call.access_key_id,
+        issued=int(CLOCK.issue_time(call.now)), issuer=who.arn, issuer_key=call.access_key_id,
     )  # fmt: skip
     return await credentials.issue(call, given, claims, min(duration, _OF_ROOT) if who.kind == "root" else duration)
 

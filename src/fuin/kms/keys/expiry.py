@@ -40,7 +40,7 @@ async def purge(services: Services, due: float) -> list[str]:
     request the keys are gone from their deletion date on, whenever this runs. Raises StoreUnavailable or
     KeyholderUnavailable; the next run goes on.
     """
-    now = CLOCK.now(time.time())
+    now = CLOCK.steady_now(time.time())
     expired = await services.store.read(keys.expired_keys, due)
     calls = []
     for key in expired:

@@ -54,7 +54,7 @@ async def schedule_key_deletion(call: Call, input: ScheduleKeyDeletionInput) -> 
     extra = {"kms:ScheduleKeyDeletionPendingWindowInDays": str(days)}
     named = await authorized_key_with_usage(call, input.KeyId or "", "kms:ScheduleKeyDeletion", extra)
     date = round(call.now + days * DAY, 3)
-    there = CLOCK.settled()  # by which replicas that have ended are gone
+    there = CLOCK.certain_time()  # by which replicas that have ended are gone
     is_dated = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, there)
     return ScheduleKeyDeletionOutput(
         KeyId=named.arn,

@@ -71,7 +71,7 @@ def shown_algorithms(key: Key, usage: str) -> list[str] | None:
 
 def _related_keys(call: Call, key: Key) -> MultiRegionConfiguration:
     """Return the primary and the replicas of a multi-Region key."""
-    regions = call.services.store.look_up(keys.list_regions, key.key_id, CLOCK.settled())
+    regions = call.services.store.look_up(keys.list_regions, key.key_id, CLOCK.certain_time())
     primary = key.primary_region or key.region
     related = {
         region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region)

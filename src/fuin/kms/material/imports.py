@@ -73,7 +73,7 @@ async def import_key_material(call: Call, input: ImportKeyMaterialInput) -> Impo
         raise KmsFault("ValidationException", f"KeyMaterialId cannot be specified when the ImportType is {_NEW}")
     key, arn = await call.consult(_importable_key, input.KeyId, "kms:ImportKeyMaterial", _conditions(input))
     _check_several(key, input)
-    due = CLOCK.settled()
+    due = CLOCK.certain_time()
     if await call.services.store.read(imports.list_expired, due):
         await expire_due(call.services, due)  # expired material is gone, whether the timed job has run or not
     material = await _unwrap_material(call, key, arn, input)
@@ -126,7 +126,7 @@ async def expire_due(services: Services, due: float) -> list[str]:
     expired = await services.store.read(imports.list_expired, due)
     if not expired:
         return []
-    now = CLOCK.now(time.time())
+    now = CLOCK.steady_now(time.time())
     arns = [ids.key_arn(each.account, each.region, each.key_id) for each in expired]
     calls = [
         expiry.own_call(

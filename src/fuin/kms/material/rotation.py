@@ -167,7 +167,7 @@ async def rotate_due(services: Services, moment: float) -> list[str]:
     KeyholderUnavailable; the next run goes on.
     """
     rotated: list[str] = []
-    now = CLOCK.now(time.time())
+    now = CLOCK.steady_now(time.time())
     for due in await services.store.read(rotations.list_due, moment):
         arn = ids.key_arn(due.account, due.region, due.key_id)
         call = expiry.own_call(services, "RotateKey", due.region, now, {"kmsKey": arn, "rotationType": "AUTOMATIC"})
@@ -211,7 +211,7 @@ def _replica_fault(arn: str) -> KmsFault:
 
 
 def _check_not_soon(key: Key, arn: str) -> None:
-    if key.rotation_due is not None and key.rotation_due - CLOCK.settled() <= _SOON:  # by which the job begins
+    if key.rotation_due is not None and key.rotation_due - CLOCK.certain_time() <= _SOON:  # by which the job begins
         raise _conflict_fault(arn)
 
 

@@ -138,4 +138,4 @@ def is_gone(key: Key) -> bool:
 
     By both clocks: a key that only the wall clock ends waits for its deletion still, which can be cancelled.
     """
-    return key.deletion_date is not None and key.deletion_date <= CLOCK.settled()
+    return key.deletion_date is not None and key.deletion_date <= CLOCK.certain_time()
