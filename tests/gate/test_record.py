@@ -81,5 +81,5 @@ def test_another_error_leaves_the_record_open(error: Exception) -> None:
 def test_a_forwarded_call_shares_the_record() -> None:
     """What a service asks for on the caller's behalf is on the request's own record."""
     call = new_call()
-    use(call.forwarded("s3.us-east-1.amazonaws.com"), b"")
+    use(call.call_by_service("s3.us-east-1.amazonaws.com"), b"")
     assert not call.record.is_open

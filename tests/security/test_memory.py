@@ -38,4 +38,4 @@ def test_signing_keys_and_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) 
         keys.keep(b"sealed", credential, b"key")
         keys.sessions.keep(SimpleNamespace(token=f"{number}", credential=credential), object())
     assert (len(keys._keys), len(keys.sessions._sessions)) == (10, 10)
-    assert keys.cached(b"sealed", credential) == b"key"
+    assert keys.cached_key(b"sealed", credential) == b"key"

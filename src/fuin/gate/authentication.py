@@ -50,7 +50,7 @@ class DayKeys:
         self.uses = AccessKeyUses()
         self.sessions = sessions.SessionKeys()  # the same of temporary credentials, with what their tokens say
 
-    def cached(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
+    def cached_key(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
         """Return the signing key of one secret, day, region and service, if it is at hand."""
         return self._keys.get((sealed, credential.date, credential.region, credential.service))
 
@@ -70,7 +70,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
         return await _authenticate_session(services, day_keys, request, signed)
     record = await services.store.consult(_record, services, request, signed)
     credential = signed.credential
-    key = day_keys.cached(record.sealed_secret, credential)
+    key = day_keys.cached_key(record.sealed_secret, credential)
     if key is not None:
         return _note_use(services, day_keys, request, _verified_caller(record, signed, key))
     key = sigv4.SigningKey(
@@ -88,10 +88,10 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
 def cached_caller(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
     """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
     if signed.token:
-        session = day_keys.sessions.cached(signed)
+        session = day_keys.sessions.cached_session(signed)
         return None if session is None else _session_caller(services, day_keys, request, signed, session)
     record = _record(services, request, signed)
-    key = day_keys.cached(record.sealed_secret, signed.credential)
+    key = day_keys.cached_key(record.sealed_secret, signed.credential)
     return None if key is None else _note_use(services, day_keys, request, _verified_caller(record, signed, key))
 
 
@@ -114,11 +114,11 @@ async def _authenticate_session(
     services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed
 ) -> Caller:
     """Return the caller of a request with a session token."""
-    session = day_keys.sessions.cached(signed)
+    session = day_keys.sessions.cached_session(signed)
     if session is not None:
         return await services.store.consult(_session_caller, services, day_keys, request, signed, session)
     _check_time(services, request, signed)
-    session = await sessions.opened(services.keyholder, signed)
+    session = await sessions.open_session(services.keyholder, signed)
     known = await services.store.consult(_session_caller, services, day_keys, request, signed, session)
     day_keys.sessions.keep(signed, session)
     return known
@@ -129,7 +129,7 @@ def _session_caller(
 ) -> Caller:
     """Return the caller of an opened session, whose end, role or user, and signature are checked."""
     _check_time(services, request, signed)
-    principal, facts = session.known(services.store.catalog(), request.now)
+    principal, facts = session.principal_now(services.store.catalog(), request.now)
     sigv4.verify(signed, session.key)
     named, raw = signed.credential, session.key.raw
     if principal.kind == "role":

@@ -95,7 +95,7 @@ class Call(msgspec.Struct):
         """Return the caller's account."""
         return self.principal.account
 
-    def forwarded(self, via: str) -> Call:
+    def call_by_service(self, via: str) -> Call:
         """Return the same call as one that a service makes on the caller's behalf; both share the record."""
         return Call(
             self.services, self.request_id, self.service, self.operation, self.principal, self.access_key_id,

@@ -103,7 +103,7 @@ def encode(record: Record, *, stranger: bool) -> bytes:
     return _shorten_to_bound(_decode(data), stranger=stranger)
 
 
-def numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[bytes]:
+def encode_numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[bytes]:
     """Return the JSON of the records that hold a request's long lists, numbered from `first`."""
     for number, record in enumerate(records, first):
         record.piece = number

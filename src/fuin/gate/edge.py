@@ -54,7 +54,7 @@ class Wire(Generic[C, F, A]):
         """Return the answer of the operation; `caller` is None for a request without a signature."""
         raise NotImplementedError
 
-    def after_record(self, call: C) -> None:
+    def finish_success(self, call: C) -> None:
         """Do what must wait for the durable record of a success."""
 
     def fault(self, call: C, error: Exception) -> F:
@@ -84,7 +84,7 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
         answer = await wire.run(call, request, caller)  # 3. the input, rights, state, work
         if call.record.is_open:  # 4. the record; that of a key use may hold everything already
             await call.conclude()
-        wire.after_record(call)
+        wire.finish_success(call)
     except ClientGone as error:
         if call.record.decisions:  # something was permitted, and perhaps done
             await refuse(wire, call, error)

@@ -82,7 +82,7 @@ async def _write_long_lists(call: Call, about: str | None) -> None:
 
 
 async def _write(call: Call, records: Sequence[drafts.Record], stranger: bool = False) -> None:
-    encoded = drafts.numbered(records, call.record.pieces + 1, stranger=stranger)
+    encoded = drafts.encode_numbered(records, call.record.pieces + 1, stranger=stranger)
     call.record.pieces += len(encoded)
     await asyncio.gather(*map(call.services.keyholder.record, encoded))
 

@@ -51,7 +51,7 @@ class Session:
         self._seen: tuple[object, ...] = ()
         self._known: Known | None = None
 
-    def known(self, catalog: Catalog, now: float) -> Known:
+    def principal_now(self, catalog: Catalog, now: float) -> Known:
         """Return whose session it is; raises AuthenticationFailed when it, or its role or user, is no more.
 
         What is put together of the claims and the catalog's entries is remembered as long as those are the same.
@@ -72,7 +72,7 @@ class SessionKeys:
     def __init__(self) -> None:
         self._sessions: OrderedDict[_Name, Session] = OrderedDict()
 
-    def cached(self, signed: Signed) -> Session | None:
+    def cached_session(self, signed: Signed) -> Session | None:
         """Return the session of a request, if it is at hand."""
         return self._sessions.get(_name(signed))
 
@@ -83,7 +83,7 @@ class SessionKeys:
             self._sessions.popitem(last=False)
 
 
-async def opened(keyholder: Keyholder, signed: Signed) -> Session:
+async def open_session(keyholder: Keyholder, signed: Signed) -> Session:
     """Return the session whose token a request has brought; raises AuthenticationFailed, KeyholderUnavailable."""
     credential = signed.credential
     try:
@@ -139,7 +139,7 @@ def _principal(claims: Claims, identity: Identity | None) -> Principal:
         return Principal("user", identity.arn, identity.account, identity.id, identity.name, tags=identity.tags)
     arn = ids.session_arn(identity.account, identity.name, claims.session)
     unique = f"{identity.id}:{claims.session}"
-    tags = overlaid(identity.tags, claims.tags)
+    tags = overlay_tags(identity.tags, claims.tags)
     return Principal("role", arn, identity.account, unique, identity.name, identity.arn, tags, session=claims.session)
 
 
@@ -148,12 +148,12 @@ def _federated_user(claims: Claims, identity: Identity | None) -> Principal:
     of, under = ("", ()) if identity is None else (identity.arn, identity.tags)
     arn, unique = ids.federated_arn(claims.account, claims.session), f"{claims.account}:{claims.session}"
     return Principal(
-        "federated", arn, claims.account, unique, claims.session, of, overlaid(under, claims.tags),
+        "federated", arn, claims.account, unique, claims.session, of, overlay_tags(under, claims.tags),
         session=claims.session, issuer=claims.id,
     )  # fmt: skip
 
 
-def overlaid(
+def overlay_tags(
     tags: tuple[tuple[str, str], ...], over: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:  # fmt: skip
     """Return tags with others laid over them; keys are compared without case, as those of identities are."""

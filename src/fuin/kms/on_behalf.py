@@ -48,7 +48,7 @@ class DataKey:
 def _forward_call(call: Call, region: str | None) -> Call:
     """Return the call as the object store's request to KMS in the bucket's region."""
     where = region or call.region
-    forwarded = call.forwarded(f"s3.{where}.amazonaws.com")
+    forwarded = call.call_by_service(f"s3.{where}.amazonaws.com")
     forwarded.region = where
     return forwarded
 

@@ -62,7 +62,7 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
         call.caller = caller
         return await operations.run(call)
 
-    def after_record(self, call: S3Call) -> None:
+    def finish_success(self, call: S3Call) -> None:
         """Let blobs go that the request has replaced: now the record says by whom."""
         index.discard_replaced(call)
 
