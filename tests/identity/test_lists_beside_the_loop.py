@@ -108,7 +108,7 @@ def test_no_turn_is_long_for_many_deletes(full: FullPlace) -> None:
 def _held_up(place: FullPlace) -> Iterator[None]:
     """Keep the thread that reads lists from its work."""
     let_go = threading.Event()
-    held = asyncio.run_coroutine_threadsafe(place.services.store.beside(let_go.wait, 30), place.loop)
+    held = asyncio.run_coroutine_threadsafe(place.services.store.run_beside(let_go.wait, 30), place.loop)
     _wait_for(place, 1)
     try:
         yield

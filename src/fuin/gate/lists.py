@@ -42,6 +42,6 @@ async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args
     return found
 
 
-async def beside(call: Call, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_beside(call: Call, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Return `fn(…)`, run beside the event loop: what is long to read or write, and asks the database for nothing."""
-    return await call.services.store.beside(fn, *args, **kwargs)
+    return await call.services.store.run_beside(fn, *args, **kwargs)

@@ -87,7 +87,7 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         output = await operation.run(call, input)
         write = partial(call.notation.response, call.meant.model, operation.name, output, call.request_id)
         is_page = output is not None and "IsTruncated" in output  # of a list, which may be long
-        return _answer(call, 200, await lists.beside(call, write) if is_page else write())
+        return _answer(call, 200, await lists.run_beside(call, write) if is_page else write())
 
     def fault(self, call: QueryCall, error: Exception) -> QueryFault:
         """Return the error of IAM or STS for whatever was raised."""

@@ -243,7 +243,7 @@ class Store:
         """Return `fn(conn, …)` as `read` does, but beside the event loop; raises TooManyLists as well."""
         return await self._lists.read(fn, *args, **kwargs)
 
-    async def beside(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_beside(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(…)`, run by the thread of lists; it must not ask the database."""
         return await self._lists.run(fn, *args, **kwargs)
 

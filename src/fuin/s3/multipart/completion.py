@@ -49,7 +49,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
         return await _answer_retry(call, bucket)
     call.facts["uploadId"] = upload.upload_id
     # Beside the event loop: there may be 10,000 parts.
-    requested = await lists.beside(call, _parse_parts, await documents.read(call, of_object=True))
+    requested = await lists.run_beside(call, _parse_parts, await documents.read(call, of_object=True))
     encryption = schemes.parse_stored(upload.encryption)
     await schemes.check_repeated(call, bucket, encryption)
     if encryption.scheme.checksum_needs_key and (
@@ -57,7 +57,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
     ):
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     stored_parts = await lists.page(call, rows.list_parts, upload.upload_id)
-    obj = await lists.beside(call, _completed_object, call, upload, requested, stored_parts)
+    obj = await lists.run_beside(call, _completed_object, call, upload, requested, stored_parts)
     await call.name("blobs", [part.blob for part in obj.parts])
     await call.announce("change")
     done = await call.write(

@@ -147,7 +147,7 @@ async def delete_objects(call: S3Call) -> Answer:
     Before any is removed, the record has the decision about each, and so names them all.
     """
     bucket = await call.consult(_existing_bucket)
-    wanted, quiet = await lists.beside(call, _parse_keys, await documents.read(call))
+    wanted, quiet = await lists.run_beside(call, _parse_keys, await documents.read(call))
     allowed: list[str] = []
     results: dict[str, str] = {}
     for number, key in enumerate(wanted, 1):
