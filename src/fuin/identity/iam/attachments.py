@@ -53,12 +53,12 @@ def _detach(conn: Connection, owner: str, account: str, arn: str) -> None:
 
 def _owner(call: Call, kind: str, given: Given) -> User | Group | Role:
     managed_policies.check_arn(given["PolicyArn"])
-    return entities.of_kind(call, kind, given, {"iam:PolicyARN": given["PolicyArn"]})
+    return entities.identity_of_kind(call, kind, given, {"iam:PolicyARN": given["PolicyArn"]})
 
 
 async def list_attached(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the policies that a user, group or role has."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     prefix = given.get("PathPrefix", "/")
     found = [
         policy
@@ -66,10 +66,10 @@ async def list_attached(kind: str, call: Call, given: Given) -> Output:
         if policy.path.startswith(prefix)
     ]
     # AWS has policies of its own, one of which may have the same name.
-    return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", shown)
+    return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", describe_attached)
 
 
-def shown(policy: ManagedPolicy) -> Output:
+def describe_attached(policy: ManagedPolicy) -> Output:
     """Return a policy as lists of attached policies have it."""
     return {"PolicyName": policy.name, "PolicyArn": policy.arn}
 
@@ -113,14 +113,14 @@ def _holders(
 async def put_boundary(kind: str, call: Call, given: Given) -> None:
     """Set a permissions boundary; it limits in every worker when this returns."""
     managed_policies.check_arn(given["PermissionsBoundary"])
-    owner = await call.consult(entities.of_kind, kind, given, entities.requested(given))
+    owner = await call.consult(entities.identity_of_kind, kind, given, entities.request_conditions(given))
     bounded = replace(owner, boundary=given["PermissionsBoundary"])
     await entities.change(call, bounded, _set_boundary, owner, bounded.boundary)
 
 
 async def delete_boundary(kind: str, call: Call, given: Given) -> None:
     """Take a permissions boundary away."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     if owner.boundary is None:
         raise QueryFault("NoSuchEntity", f"The {kind} with name {owner.name} has no permissions boundary.")
     await entities.change(call, owner, _set_boundary, owner, None)

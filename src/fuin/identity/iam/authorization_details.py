@@ -70,39 +70,39 @@ def _list_after(conn: Connection, kind: type[T], account: str, after: str, limit
 
 def _policies_of(conn: Connection, owner: Identity) -> Output:
     inline = [
-        {"PolicyName": name, "PolicyDocument": entities.encoded(document)}
+        {"PolicyName": name, "PolicyDocument": entities.encode_document(document)}
         for name, document in zip(
             inline_policies.list_names(conn, owner.id), inline_policies.list_documents(conn, owner.id), strict=True
         )
     ]
-    attached = [attachments.shown(rows.policy_by_id(conn, policy)) for policy in rows.list_attached(conn, owner.id)]
+    attached = [attachments.describe_attached(rows.policy_by_id(conn, policy)) for policy in rows.list_attached(conn, owner.id)]
     return {f"{owner.kind.capitalize()}PolicyList": inline, "AttachedManagedPolicies": attached}
 
 
 def _user(conn: Connection, light: Identity, _account: str) -> Output:
     user = identities.existing(conn, User, light.account, light.name)
     names = [group.name for group in memberships.groups_of(conn, user.id)]
-    return {**users.shown(user), **_policies_of(conn, user), "GroupList": names}
+    return {**users.describe(user), **_policies_of(conn, user), "GroupList": names}
 
 
 def _group(conn: Connection, group: Group, _account: str) -> Output:
-    return {**groups.shown(group), **_policies_of(conn, group)}
+    return {**groups.describe(group), **_policies_of(conn, group)}
 
 
 def _role(conn: Connection, light: Identity, _account: str) -> Output:
     role = existing_role(conn, light)
-    shown = roles.shown(role, last_use(conn, role.id))
+    shown = roles.describe(role, last_use(conn, role.id))
     for name in ("Description", "MaxSessionDuration"):  # which the details have not
         del shown[name]
-    return {**shown, **_policies_of(conn, light), "InstanceProfileList": instance_profiles.of_role(conn, role)}
+    return {**shown, **_policies_of(conn, light), "InstanceProfileList": instance_profiles.describe_of_role(conn, role)}
 
 
 def _policy(conn: Connection, light: Identity, account: str) -> Output:
     policy = rows.policy_by_id(conn, light.id, account)
-    shown = managed_policies.shown(policy)
+    shown = managed_policies.describe(policy)
     del shown["Tags"]
     versions = [
-        managed_policies.shown_version(policy, version, entities.encoded(version.document))
+        managed_policies.describe_version(policy, version, entities.encode_document(version.document))
         for version in rows.list_versions(conn, policy.id)
     ]
     return {**shown, "PolicyVersionList": versions}

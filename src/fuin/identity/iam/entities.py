@@ -100,7 +100,7 @@ def instance_profile(call: Call, given: Given, more: Mapping[str, Any] | None = 
     return _permitted_entity(call, InstanceProfile, given["InstanceProfileName"], find_profile, more)
 
 
-def of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
+def identity_of_kind(call: Call, kind: str, given: Given, more: Mapping[str, Any] | None = None) -> User | Group | Role:
     """Return the user, group or role that an operation names."""
     name = given[NAME_OF[kind]]
     if kind == identities.USER:
@@ -125,7 +125,7 @@ def _permitted_entity(
     # Who asks again finds it again: its path, tags and boundary may have changed as much as the caller's rights.
     again = partial(_permitted_entity, call, cls, name, find, more, action)
     try:
-        permit(call, arn, {**of(found), **(more or {})}, action=action, again=again)
+        permit(call, arn, {**resource_conditions(found), **(more or {})}, action=action, again=again)
     except NotAuthorized as error:  # the ARN has a path, by which strangers would learn that there is such a user
         raise error.rephrase(noun=f"resource: {cls.kind.replace('-', ' ')} {name}") from None
     if found is None:
@@ -133,7 +133,7 @@ def _permitted_entity(
     return found
 
 
-def of(identity: Identity | None) -> Conditions:
+def resource_conditions(identity: Identity | None) -> Conditions:
     """Return the condition keys that an identity as a resource brings: its tags and its boundary."""
     if identity is None:
         return {}
@@ -144,7 +144,7 @@ def of(identity: Identity | None) -> Conditions:
     return keys
 
 
-def requested(given: Given) -> Conditions:
+def request_conditions(given: Given) -> Conditions:
     """Return the condition keys of what a request says: tags, and a boundary."""
     pairs = tags_of(given)
     keys: Conditions = {f"aws:RequestTag/{name}": value for name, value in pairs}
@@ -205,17 +205,17 @@ def own_name(call: Call) -> str | None:
     return call.principal.name
 
 
-def encoded(document: str) -> str:
+def encode_document(document: str) -> str:
     """Return a policy document as IAM gives it: URL-encoded (RFC 3986)."""
     return quote(document, safe="")
 
 
-def shown_tags(identity: Identity) -> list[Output] | None:
+def describe_tags(identity: Identity) -> list[Output] | None:
     """Return the tags of an identity as outputs have them; None where there are none."""
     return [{"Key": name, "Value": value} for name, value in identity.tags] or None
 
 
-def shown_boundary(identity: Identity) -> Output | None:
+def describe_boundary(identity: Identity) -> Output | None:
     """Return the boundary of an identity as outputs have it."""
     if identity.boundary is None:
         return None

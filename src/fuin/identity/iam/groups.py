@@ -25,15 +25,15 @@ async def create_group(call: Call, given: Given) -> Output:
     group = Group(call.account, given["GroupName"], ids.new_group_id(), call.now, given.get("Path", "/"))
     await call.consult(entities.permit, group.arn)
     await entities.add(call, group, identities.insert, group, quotas.GROUPS)
-    return {"Group": shown(group)}
+    return {"Group": describe(group)}
 
 
 async def get_group(call: Call, given: Given) -> Output:
     """Return a group and a page of its users."""
     group = await call.consult(entities.group, given["GroupName"])
     find = partial(_members, group_id=group.id)
-    page = await paging.read(call, given, "Users", find, lambda user: user.name, users.listed)
-    return {"Group": shown(group), **page}
+    page = await paging.read(call, given, "Users", find, lambda user: user.name, users.summarize)
+    return {"Group": describe(group), **page}
 
 
 def _members(conn: Connection, after: str, limit: int, *, group_id: str) -> list[User]:
@@ -45,7 +45,7 @@ async def list_groups(call: Call, given: Given) -> Output:
     prefix = given.get("PathPrefix", "/")
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:group{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
-    return await paging.read(call, given, "Groups", find, lambda group: group.name, shown)
+    return await paging.read(call, given, "Groups", find, lambda group: group.name, describe)
 
 
 def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[Group]:
@@ -97,10 +97,10 @@ async def list_groups_for_user(call: Call, given: Given) -> Output:
     """Return a page of the groups that a user is in."""
     user = await call.consult(entities.user, given["UserName"])
     found = await call.services.store.read(groups.groups_of, user.id)
-    return paging.page_of_all(given, "Groups", found, lambda group: group.name, shown)
+    return paging.page_of_all(given, "Groups", found, lambda group: group.name, describe)
 
 
-def shown(group: Group) -> Output:
+def describe(group: Group) -> Output:
     """Return a group as outputs have it."""
     return {
         "Path": group.path, "GroupName": group.name, "GroupId": group.id, "Arn": group.arn,

@@ -20,7 +20,7 @@ _KINDS = {"user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": Policy
 
 async def put_policy(kind: str, call: Call, given: Given) -> None:
     """Add or replace an inline policy; it holds in every worker when this returns."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     document = given["PolicyDocument"]
     if inline_policies.total_length(document) > quotas.INLINE[kind]:
         raise QueryFault(
@@ -35,24 +35,24 @@ async def put_policy(kind: str, call: Call, given: Given) -> None:
 
 async def get_policy(kind: str, call: Call, given: Given) -> Output:
     """Return an inline policy as it was put."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     document = await call.services.store.read(inline_policies.find, owner.id, given["PolicyName"])
     if document is None:
         raise _missing_policy(kind, given["PolicyName"])
     named = {entities.NAME_OF[kind]: owner.name, "PolicyName": given["PolicyName"]}
-    return {**named, "PolicyDocument": entities.encoded(document)}
+    return {**named, "PolicyDocument": entities.encode_document(document)}
 
 
 async def list_policies(kind: str, call: Call, given: Given) -> Output:
     """Return a page of the names of inline policies."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     names = await call.services.store.read(inline_policies.list_names, owner.id)
     return paging.page_of_all(given, "PolicyNames", names, str, str)
 
 
 async def delete_policy(kind: str, call: Call, given: Given) -> None:
     """Remove an inline policy; it allows nothing any more when this returns."""
-    owner = await call.consult(entities.of_kind, kind, given)
+    owner = await call.consult(entities.identity_of_kind, kind, given)
     try:
         await call.change(inline_policies.remove, owner.id, given["PolicyName"])
     except NotFound:

@@ -31,9 +31,9 @@ async def create_instance_profile(call: Call, given: Given) -> Output:
         call.account, given["InstanceProfileName"], ids.new_instance_profile_id(), call.now, given.get("Path", "/"),
         tags=entities.tags_of(given),
     )  # fmt: skip
-    await call.consult(entities.permit, profile.arn, entities.requested(given))
+    await call.consult(entities.permit, profile.arn, entities.request_conditions(given))
     if profile.tags:
-        await call.consult(entities.permit, profile.arn, entities.requested(given), action="TagInstanceProfile")
+        await call.consult(entities.permit, profile.arn, entities.request_conditions(given), action="TagInstanceProfile")
     await entities.add(call, profile, identities.insert, profile, quotas.INSTANCE_PROFILES)
     return {"InstanceProfile": _shown_with(profile, None)}
 
@@ -105,7 +105,7 @@ def _remove(conn: Connection, profile: InstanceProfile, name: str) -> None:
     rows.remove_role(conn, profile.id, role.id)
 
 
-def of_role(conn: Connection, role: Role) -> list[Output]:
+def describe_of_role(conn: Connection, role: Role) -> list[Output]:
     """Return the instance profiles of a role as its details have them."""
     return [_summarize(profile, role) for profile in rows.profiles_of(conn, role.id)]
 
@@ -116,12 +116,12 @@ def _role_of(conn: Connection, profile: InstanceProfile) -> Role | None:
 
 
 def _shown_with(profile: InstanceProfile, role: Role | None) -> Output:
-    return {**_summarize(profile, role), "Tags": entities.shown_tags(profile)}
+    return {**_summarize(profile, role), "Tags": entities.describe_tags(profile)}
 
 
 def _summarize(profile: InstanceProfile, role: Role | None) -> Output:
     return {
         "Path": profile.path, "InstanceProfileName": profile.name, "InstanceProfileId": profile.id,
         "Arn": profile.arn, "CreateDate": profile.created,
-        "Roles": [] if role is None else [roles.shown_in_profile(role)],
+        "Roles": [] if role is None else [roles.summarize_in_profile(role)],
     }  # fmt: skip

@@ -37,14 +37,14 @@ async def create_policy(call: Call, given: Given) -> Output:
         entities.tags_of(given), given.get("Description"), call.now,
     )  # fmt: skip
     try:
-        await call.consult(entities.permit, policy.arn, entities.requested(given))
+        await call.consult(entities.permit, policy.arn, entities.request_conditions(given))
         if policy.tags:
-            await call.consult(entities.permit, policy.arn, entities.requested(given), action="TagPolicy")
+            await call.consult(entities.permit, policy.arn, entities.request_conditions(given), action="TagPolicy")
     except NotAuthorized as error:
         raise error.rephrase(noun=f"resource: policy {policy.name}") from None
     _check(call, policy, given["PolicyDocument"])
     await entities.add(call, policy, rows.insert_policy, policy, given["PolicyDocument"], quotas.POLICIES)
-    return {"Policy": shown(policy)}
+    return {"Policy": describe(policy)}
 
 
 def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
@@ -66,7 +66,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     account = identities.policy_owner(call.account, arn) if owned else call.account
     again = partial(policy_of, call, given, more, owned=owned)  # the policy's tags may have changed then
     try:
-        entities.permit(call, arn, {**entities.of(found), **(more or {})}, account=account, again=again)
+        entities.permit(call, arn, {**entities.resource_conditions(found), **(more or {})}, account=account, again=again)
     except NotAuthorized as error:
         raise error.rephrase(noun=f"resource: policy {arn}") from None
     if found is None:
@@ -82,7 +82,7 @@ def check_arn(arn: str | None) -> None:
 
 async def get_policy(call: Call, given: Given) -> Output:
     """Return a policy without its document."""
-    return {"Policy": shown(await call.consult(policy_of, given))}
+    return {"Policy": describe(await call.consult(policy_of, given))}
 
 
 async def list_policies(call: Call, given: Given) -> Output:
@@ -137,7 +137,7 @@ async def get_policy_version(call: Call, given: Given) -> Output:
     number = _number(policy, given)
     for version in await call.services.store.read(rows.list_versions, policy.id):
         if version.number == number:
-            return {"PolicyVersion": shown_version(policy, version, entities.encoded(version.document))}
+            return {"PolicyVersion": describe_version(policy, version, entities.encode_document(version.document))}
     raise _no_version(policy, given)
 
 
@@ -147,7 +147,7 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
     found = await call.services.store.read(rows.list_versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
-        given, "Versions", found, lambda version: order[version.number], lambda version: shown_version(policy, version)
+        given, "Versions", found, lambda version: order[version.number], lambda version: describe_version(policy, version)
     )
 
 
@@ -190,9 +190,9 @@ def _no_version(policy: ManagedPolicy, given: Given) -> QueryFault:
     )  # fmt: skip
 
 
-def shown(policy: ManagedPolicy) -> Output:
+def describe(policy: ManagedPolicy) -> Output:
     """Return a policy as outputs have it."""
-    return {**_summarize(policy), "Description": policy.description, "Tags": entities.shown_tags(policy)}
+    return {**_summarize(policy), "Description": policy.description, "Tags": entities.describe_tags(policy)}
 
 
 def _summarize(policy: ManagedPolicy) -> Output:
@@ -204,7 +204,7 @@ def _summarize(policy: ManagedPolicy) -> Output:
     }  # fmt: skip
 
 
-def shown_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
+def describe_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
     """Return a version as outputs have it."""
     return {
         "Document": document, "VersionId": f"v{version.number}",

@@ -34,9 +34,9 @@ async def create_role(call: Call, given: Given) -> Output:
         given.get("PermissionsBoundary"), entities.tags_of(given), given["AssumeRolePolicyDocument"],
         given.get("Description"), given.get("MaxSessionDuration", 3600),
     )  # fmt: skip
-    await call.consult(entities.permit, role.arn, entities.requested(given))
+    await call.consult(entities.permit, role.arn, entities.request_conditions(given))
     if role.tags:
-        await call.consult(entities.permit, role.arn, entities.requested(given), action="TagRole")
+        await call.consult(entities.permit, role.arn, entities.request_conditions(given), action="TagRole")
     if role.path.startswith(entities.OF_SERVICES):
         raise QueryFault(
             "InvalidInput", f"Path prefix '{entities.OF_SERVICES}' can only be used for AWS Service linked Roles"
@@ -44,7 +44,7 @@ async def create_role(call: Call, given: Given) -> Output:
     trusted = _trusted_principals(role.trust_policy)
     policy_warnings.note(call, role.trust_policy, PolicyKind.TRUST, role.arn)
     await entities.add(call, role, _insert, role, trusted)
-    return {"Role": shown(role)}
+    return {"Role": describe(role)}
 
 
 def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ def _trusted_principals(document: str) -> list[str]:
 async def get_role(call: Call, given: Given) -> Output:
     """Return a role."""
     role = await call.consult(entities.role, given["RoleName"])
-    return {"Role": shown(role, await call.services.store.read(roles.last_use, role.id))}
+    return {"Role": describe(role, await call.services.store.read(roles.last_use, role.id))}
 
 
 async def list_roles(call: Call, given: Given) -> Output:
@@ -96,7 +96,7 @@ async def update_role_description(call: Call, given: Given) -> Output:
     """Set a role's description; UpdateRole does the same."""
     role = await call.consult(entities.role, given["RoleName"])
     await entities.change(call, role, _update, role, {"description": given["Description"]})
-    return {"Role": shown(replace(role, description=given["Description"]))}
+    return {"Role": describe(replace(role, description=given["Description"]))}
 
 
 async def update_assume_role_policy(call: Call, given: Given) -> None:
@@ -121,23 +121,23 @@ async def delete_role(call: Call, given: Given) -> None:
     await entities.change(call, role, roles.delete_role, call.account, role.name)
 
 
-def shown(role: Role, used: tuple[float, str] | None = None) -> Output:
+def describe(role: Role, used: tuple[float, str] | None = None) -> Output:
     """Return a role as outputs have it; `used` is when and in which Region it was last used."""
     return {
-        **_summarize(role), "PermissionsBoundary": entities.shown_boundary(role), "Tags": entities.shown_tags(role),
+        **_summarize(role), "PermissionsBoundary": entities.describe_boundary(role), "Tags": entities.describe_tags(role),
         "RoleLastUsed": {} if used is None else {"LastUsedDate": used[0], "Region": used[1]},
     }  # fmt: skip
 
 
 def _summarize(role: Role) -> Output:
     return {
-        **shown_in_profile(role), "Description": role.description, "MaxSessionDuration": role.max_session_duration,
+        **summarize_in_profile(role), "Description": role.description, "MaxSessionDuration": role.max_session_duration,
     }  # fmt: skip
 
 
-def shown_in_profile(role: Role) -> Output:
+def summarize_in_profile(role: Role) -> Output:
     """Return a role as instance profiles have it."""
     return {
         "Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn, "CreateDate": role.created,
-        "AssumeRolePolicyDocument": entities.encoded(role.trust_policy),
+        "AssumeRolePolicyDocument": entities.encode_document(role.trust_policy),
     }  # fmt: skip

@@ -55,7 +55,7 @@ async def create_service_linked_role(call: Call, given: Given) -> Output:
     except AlreadyExists:
         text = f"Service role name {name} has been taken in this account, please try a different suffix."
         raise QueryFault("InvalidInput", text) from None
-    return {"Role": roles.shown(role)}
+    return {"Role": roles.describe(role)}
 
 
 def _trust_policy(service: str) -> str:

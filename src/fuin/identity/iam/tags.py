@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 async def tag(kind: str, call: Call, given: Given) -> None:
     """Add tags, or replace those of the same name; policies that ask for them decide by them when this returns."""
     pairs = entities.tags_of(given)
-    one = await call.consult(_tagged_entity, kind, given, entities.requested(given))
+    one = await call.consult(_tagged_entity, kind, given, entities.request_conditions(given))
     await entities.change(call, one, identities.apply_to, one, identities.put_tags, pairs)
 
 
 async def untag(kind: str, call: Call, given: Given) -> None:
     """Remove tags; names that there are not do not matter."""
-    one = await call.consult(_tagged_entity, kind, given, entities.requested(given))
+    one = await call.consult(_tagged_entity, kind, given, entities.request_conditions(given))
     await entities.change(call, one, identities.apply_to, one, identities.remove_tags, given["TagKeys"])
 
 
@@ -42,4 +42,4 @@ def _tagged_entity(call: Call, kind: str, given: Given, more: Mapping[str, Any] 
         return managed_policies.policy_of(call, given, more, owned=more is not None)
     if kind == identities.INSTANCE_PROFILE:
         return entities.instance_profile(call, given, more)
-    return entities.of_kind(call, kind, given, more)
+    return entities.identity_of_kind(call, kind, given, more)

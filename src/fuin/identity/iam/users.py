@@ -24,11 +24,11 @@ async def create_user(call: Call, given: Given) -> Output:
         call.account, given["UserName"], ids.new_user_id(), call.now, given.get("Path", "/"),
         given.get("PermissionsBoundary"), entities.tags_of(given),
     )  # fmt: skip
-    await call.consult(entities.permit, user.arn, entities.requested(given))
+    await call.consult(entities.permit, user.arn, entities.request_conditions(given))
     if user.tags:
-        await call.consult(entities.permit, user.arn, entities.requested(given), action="TagUser")
+        await call.consult(entities.permit, user.arn, entities.request_conditions(given), action="TagUser")
     await entities.add(call, user, users.insert_user, user, quotas.USERS)
-    return {"User": shown(user)}
+    return {"User": describe(user)}
 
 
 async def get_user(call: Call, given: Given) -> Output:
@@ -37,7 +37,7 @@ async def get_user(call: Call, given: Given) -> Output:
     if name is None:
         created = await call.services.store.read(accounts.creation_time, call.account)
         return {"User": {"UserId": call.account, "Arn": ids.root_arn(call.account), "CreateDate": created}}
-    return {"User": shown(await call.consult(entities.user, name))}
+    return {"User": describe(await call.consult(entities.user, name))}
 
 
 async def list_users(call: Call, given: Given) -> Output:
@@ -45,7 +45,7 @@ async def list_users(call: Call, given: Given) -> Output:
     prefix = given.get("PathPrefix", "/")
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:user{prefix}")
     find = partial(_page, account=call.account, prefix=prefix)
-    return await paging.read(call, given, "Users", find, lambda user: user.name, listed)
+    return await paging.read(call, given, "Users", find, lambda user: user.name, summarize)
 
 
 def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str) -> list[User]:
@@ -56,7 +56,7 @@ async def update_user(call: Call, given: Given) -> None:
     """Give a user another name or path; needs the right on both names."""
     user = await call.consult(entities.user, given["UserName"])
     name, path = given.get("NewUserName", user.name), given.get("NewPath", user.path)
-    await call.consult(entities.permit, ids.iam_arn(call.account, User.kind, path, name), entities.of(user))
+    await call.consult(entities.permit, ids.iam_arn(call.account, User.kind, path, name), entities.resource_conditions(user))
     renamed = User(user.account, name, user.id, user.created)
     await entities.change(call, renamed, users.rename_user, call.account, user.name, name, path)
 
@@ -67,14 +67,14 @@ async def delete_user(call: Call, given: Given) -> None:
     await entities.change(call, user, users.delete_user, call.account, user.name)
 
 
-def shown(user: User) -> Output:
+def describe(user: User) -> Output:
     """Return a user as outputs have it."""
     return {
-        **listed(user), "PermissionsBoundary": entities.shown_boundary(user), "Tags": entities.shown_tags(user),
+        **summarize(user), "PermissionsBoundary": entities.describe_boundary(user), "Tags": entities.describe_tags(user),
     }  # fmt: skip
 
 
-def listed(user: User) -> Output:
+def summarize(user: User) -> Output:
     """Return a user as lists have it."""
     return {
         "Path": user.path, "UserName": user.name, "UserId": user.id, "Arn": user.arn, "CreateDate": user.created,
