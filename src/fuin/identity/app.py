@@ -50,13 +50,13 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         return QueryCall(
             services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
             request.source_ip, request.secure, request.headers,
-            notation=notation.requested(request.headers, request.query),
+            notation=notation.requested_notation(request.headers, request.query),
         )  # fmt: skip
 
     async def read(self, call: QueryCall, request: Request) -> None:
         """Read the whole body, and guess the service until a signature says which it is: it words what is wrong."""
         call.body = body = await request.body(BODY_LIMIT)
-        call.notation = notation.requested(request.headers, request.query, body)
+        call.notation = notation.requested_notation(request.headers, request.query, body)
         if _OF_IAM in request.query or _OF_IAM in body:
             call.service, call.meant = "iam", IAM
 
@@ -80,7 +80,7 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         call.region = call.meant.region or call.region
         sts.check_session(call.principal, call.service)
         form = query.parse(request.query, call.body)
-        await call.meant.model.ready()
+        await call.meant.model.ensure_loaded()
         operation = _operation(call, form)
         input = call.meant.model.read(operation.name, form)
         call.facts["parameters"] = parameters.members(_remove_secrets(input))

@@ -129,7 +129,7 @@ def _permitted_entity(
     except NotAuthorized as error:  # the ARN has a path, by which strangers would learn that there is such a user
         raise error.rephrase(noun=f"resource: {cls.kind.replace('-', ' ')} {name}") from None
     if found is None:
-        raise faults.missing(cls.kind, name)
+        raise faults.no_such_entity(cls.kind, name)
     return found
 
 

@@ -83,7 +83,7 @@ async def add_role_to_instance_profile(call: Call, given: Given) -> None:
 
 def _add(conn: Connection, profile_id: str, role: Role) -> None:
     if identities.find_by_id(conn, Role, role.id) is None:  # which has gone since it was looked at
-        raise faults.missing(role.kind, role.name)
+        raise faults.no_such_entity(role.kind, role.name)
     rows.add_role(conn, profile_id, role.id)
 
 

@@ -11,7 +11,7 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.access.refusals import NotAuthorized
 from fuin.gate import lists, policy_warnings
 from fuin.identity.iam import entities, paging, quotas
-from fuin.identity.wire.faults import QueryFault, missing
+from fuin.identity.wire.faults import QueryFault, no_such_entity
 from fuin.numbers import whole_number
 from fuin.store.identity import identities
 from fuin.store.identity import managed_policies as rows
@@ -70,7 +70,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     except NotAuthorized as error:
         raise error.rephrase(noun=f"resource: policy {arn}") from None
     if found is None:
-        raise missing("policy", arn)
+        raise no_such_entity("policy", arn)
     return found
 
 

@@ -12,7 +12,7 @@ from fuin.access.policy import PolicyKind, check_policy
 from fuin.errors import MalformedPolicy
 from fuin.gate import policy_warnings
 from fuin.identity.iam import entities, managed_policies, paging, quotas
-from fuin.identity.wire.faults import QueryFault, malformed
+from fuin.identity.wire.faults import QueryFault, malformed_policy
 from fuin.store.identity import principals, roles
 from fuin.store.identity.inline_policies import total_length
 from fuin.store.identity.roles import Role
@@ -59,7 +59,7 @@ def _trusted_principals(document: str) -> list[str]:
     try:
         named = list(principals_of(check_policy(document, PolicyKind.TRUST)))
     except MalformedPolicy as error:
-        raise malformed(error, trusting=True) from None
+        raise malformed_policy(error, trusting=True) from None
     return [ids.root_arn(name) if ids.root_arn(name) in document else name for name in named]
 
 

@@ -16,7 +16,7 @@ from fuin import ids
 from fuin.access.refusals import NotAuthorized
 from fuin.identity.iam import entities, quotas, roles
 from fuin.identity.iam.linked_services import LINKED
-from fuin.identity.wire.faults import QueryFault, missing
+from fuin.identity.wire.faults import QueryFault, no_such_entity
 from fuin.store.errors import AlreadyExists
 from fuin.store.identity import role_deletions
 from fuin.store.identity.roles import Role, insert_role
@@ -67,7 +67,7 @@ async def delete_service_linked_role(call: Call, given: Given) -> Output:
     """Remove the role of a service; no service uses it here, so it has gone when this returns."""
     role = await call.consult(entities.role, given["RoleName"])
     if role.service is None:
-        raise missing("service-linked role", role.name)
+        raise no_such_entity("service-linked role", role.name)
     task = f"task{role.path}{role.name}/{uuid.uuid4()}"
     await entities.change(call, role, role_deletions.end_role, role, task, call.now)
     return {"DeletionTaskId": task}

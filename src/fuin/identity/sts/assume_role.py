@@ -97,7 +97,7 @@ def _parse_request(call: Call, given: Given) -> RoleRequest:
         raise QueryFault("ValidationError", "A source identity may not begin with aws:")
     if held and passed and passed != held:
         raise AccessDenied("The source identity of a session cannot be changed.")
-    tags = session_tags.of(given, call.principal)
+    tags = session_tags.parse(given, call.principal)
     return RoleRequest(
         given["RoleArn"], found[1], found[2], given["RoleSessionName"], tags, held or passed, given.get("ExternalId")
     )
@@ -113,7 +113,7 @@ def _permitted_role(call: Call, wanted: RoleRequest) -> Role:
     )
     conditions = _conditions(wanted)
     needed = ["sts:AssumeRole"]
-    if wanted.tags.all:
+    if wanted.tags.all_tags:
         needed.append("sts:TagSession")
     if wanted.source_identity:
         needed.append("sts:SetSourceIdentity")
@@ -183,10 +183,10 @@ def _duration(call: Call, given: Given, role: Role) -> int:
 
 
 def _claims(call: Call, given: Given, wanted: RoleRequest, role: Role) -> Claims:
-    policy, arns = session_policies.of(call, given, role.account)
+    policy, arns = session_policies.parse(call, given, role.account)
     return Claims(
         kind="role", account=role.account, id=role.id, issued=int(CLOCK.issue_time(call.now)), issuer=call.principal.arn,
         issuer_key=call.access_key_id, session=wanted.session, policy=policy,
-        policy_arns=arns, tags=wanted.tags.all, transitive=wanted.tags.transitive,
+        policy_arns=arns, tags=wanted.tags.all_tags, transitive=wanted.tags.transitive,
         source_identity=wanted.source_identity,
     )  # fmt: skip

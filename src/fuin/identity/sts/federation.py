@@ -32,10 +32,10 @@ async def get_federation_token(call: Call, given: Given) -> Output:
     if who.kind not in ("user", "root") or who.session_facts:
         raise AccessDenied("Cannot call GetFederationToken with session credentials")
     arn = ids.federated_arn(who.account, given["Name"])
-    tags = session_tags.of(given, who).passed
+    tags = session_tags.parse(given, who).passed
     await call.consult(_permit, arn, tags)
     duration: int = given.get("DurationSeconds", _USUAL)
-    document, arns = await call.consult(session_policies.of, given, who.account)
+    document, arns = await call.consult(session_policies.parse, given, who.account)
     claims = Claims(
         kind="federated", account=who.account, id=who.id, issued=int(CLOCK.issue_time(call.now)), issuer=who.arn,
         issuer_key=call.access_key_id, session=given["Name"], policy=document, policy_arns=arns, tags=tags,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _AT_MOST = 10
 
 
-def of(call: Call, given: Given, account: str) -> tuple[str, tuple[str, ...]]:
+def parse(call: Call, given: Given, account: str) -> tuple[str, tuple[str, ...]]:
     """Return the document (empty: none) and the ARNs, of `account` or AWS's own, which must be there.
 
     Raises MalformedPolicy or QueryFault.

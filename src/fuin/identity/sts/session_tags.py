@@ -28,12 +28,12 @@ class SessionTags:
     transitive: tuple[str, ...]
 
     @property
-    def all(self) -> Tags:
+    def all_tags(self) -> Tags:
         """Return the tags of the new session."""
         return (*self.inherited, *self.passed)
 
 
-def of(given: Given, caller: Principal) -> SessionTags:
+def parse(given: Given, caller: Principal) -> SessionTags:
     """Return the tags of a new session; raises QueryFault for what AWS refuses."""
     passed = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
     folded = {name.lower() for name, _ in passed}

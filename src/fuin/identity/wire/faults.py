@@ -100,7 +100,7 @@ _CONFLICTS = {
 }
 
 
-def malformed(error: MalformedPolicy, *, trusting: bool = False) -> QueryFault:
+def malformed_policy(error: MalformedPolicy, *, trusting: bool = False) -> QueryFault:
     """Return the fault for a document; AWS's sentence comes first, which for no JSON is another in trust policies."""
     text = str(error)
     if trusting and isinstance(error, NotJson):
@@ -108,7 +108,7 @@ def malformed(error: MalformedPolicy, *, trusting: bool = False) -> QueryFault:
     return QueryFault("MalformedPolicyDocument", text if error.sentence else f"Syntax errors in policy. {text}")
 
 
-def missing(kind: str, name: str) -> QueryFault:
+def no_such_entity(kind: str, name: str) -> QueryFault:
     """Return the fault of a user, group, role or instance profile that does not exist, or of a policy by its ARN."""
     if kind == "policy":
         return QueryFault("NoSuchEntity", f"Policy {name} was not found.")
@@ -117,7 +117,7 @@ def missing(kind: str, name: str) -> QueryFault:
     return QueryFault("NoSuchEntity", f"The {kind} with name {name} cannot be found.")
 
 
-def taken(kind: str, name: str) -> QueryFault:
+def entity_already_exists(kind: str, name: str) -> QueryFault:
     """Return the fault of a name that another one of its kind has, in whatever case."""
     if kind == "policy":
         return QueryFault(
@@ -139,9 +139,9 @@ def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = No
         case NotFound() if str(error).startswith("arn:"):  # a policy that was to be attached
             return QueryFault("NoSuchEntity", f"Policy {error} does not exist or is not attachable.")
         case NotFound():
-            return missing(kind, name)
+            return no_such_entity(kind, name)
         case AlreadyExists():
-            return taken(kind, name)
+            return entity_already_exists(kind, name)
         case TooLong():
             return QueryFault(
                 "LimitExceeded", f"Maximum policy size of {error.at_most} bytes exceeded for {kind} {name}"
@@ -177,7 +177,7 @@ def from_error(error: Exception) -> QueryFault:
         case AuthenticationFailed():
             return QueryFault(_AUTHENTICATION.get(error.reason, "SignatureDoesNotMatch"), error.detail)
         case MalformedPolicy():
-            return malformed(error)
+            return malformed_policy(error)
         case ClientGone():
             return QueryFault("ClientGone")
         case BodyTooLarge():

@@ -31,7 +31,7 @@ class Model:
         self._writers: dict[str, Callable[[Output], str] | None] = {}
         self._plainers: dict[str, Callable[[Output], Output] | None] = {}
 
-    async def ready(self) -> None:
+    async def ensure_loaded(self) -> None:
         """Load the model, beside the event loop; only the first request waits for it."""
         if self._loaded is None:
             self._loaded = await asyncio.to_thread(self.load)

@@ -34,7 +34,7 @@ class Notation:
     failure: Callable[[Model, QueryFault, str], bytes]
 
 
-def requested(headers: Mapping[bytes, bytes], *forms: bytes) -> Notation:
+def requested_notation(headers: Mapping[bytes, bytes], *forms: bytes) -> Notation:
     """Return the notation that a request asks for; of several types that it accepts the first one counts."""
     accepted = headers.get(b"accept", b"").partition(b",")[0].partition(b";")[0].strip().lower()
     if accepted == b"application/json" or any(_ASKED_BY_FORM.search(form) for form in forms):
