@@ -110,9 +110,9 @@ def test_wrong_forms(algorithm: str, message_type: str, message: bytes) -> None:
 def test_import() -> None:
     """A foreign private key in PKCS#8 comes down to its seed; another kind's is refused."""
     private = Ed25519PrivateKey.from_private_bytes(SEED)
-    assert Edwards.imported(SPEC, pkcs8(private)) == SEED
+    assert Edwards.import_material(SPEC, pkcs8(private)) == SEED
     for wrong in (pkcs8(ec.generate_private_key(ec.SECP256R1())), bytearray(SEED)):
         with pytest.raises(FormatError):
-            Edwards.imported(SPEC, wrong)
+            Edwards.import_material(SPEC, wrong)
     with pytest.raises(FormatError):
         opened(SPEC, SEED[:-1])

@@ -72,7 +72,7 @@ def test_wrong_forms(spec: str, algorithm: str, length: int) -> None:
         with pytest.raises(FormatError):
             opened(spec, wrong)
         with pytest.raises(FormatError):
-            Mac.imported(spec, bytearray(wrong))
-    assert Mac.imported(spec, bytearray(made(spec))) == made(spec)
+            Mac.import_material(spec, bytearray(wrong))
+    assert Mac.import_material(spec, bytearray(made(spec))) == made(spec)
     with pytest.raises(FormatError):
         key.public_key()

@@ -89,11 +89,11 @@ def test_wrong_forms(spec: str) -> None:
 def test_import() -> None:
     """A foreign private key in PKCS#8 with its seed is taken for its own parameters; one without is not."""
     private = bytearray((FOLDER / "asymmetric/MLDSA/mldsa44_priv.der").read_bytes())
-    seed = MlDsa.imported("ML_DSA_44", private)
+    seed = MlDsa.import_material("ML_DSA_44", private)
     assert opened("ML_DSA_44", bytes(seed)).public_key() == (FOLDER / "asymmetric/MLDSA/mldsa44_pub.der").read_bytes()
     no_seed = bytearray((FOLDER / "asymmetric/MLDSA/mldsa65_noseed_priv.der").read_bytes())
     for spec, wrong in (
         ("ML_DSA_65", private), ("ML_DSA_65", no_seed), ("ML_DSA_44", pkcs8(Ed25519PrivateKey.generate())),
     ):  # fmt: skip
         with pytest.raises(FormatError):
-            MlDsa.imported(spec, wrong)
+            MlDsa.import_material(spec, wrong)

@@ -60,17 +60,17 @@ def test_implicit_rejection(spec: str) -> None:
 def test_import(spec: str) -> None:
     """A foreign private key in PKCS#8 with its seed is taken for its own parameters only."""
     encoded = {name: MLKEM.construct(param_set=getattr(MLKEM, name), seed=made(name)).export_key() for name in SPECS}
-    assert MlKem.imported(spec, bytearray(encoded[spec])) == made(spec)
+    assert MlKem.import_material(spec, bytearray(encoded[spec])) == made(spec)
     for name, wrong in encoded.items():
         if name != spec:
             with pytest.raises(FormatError):
-                MlKem.imported(spec, bytearray(wrong))
+                MlKem.import_material(spec, bytearray(wrong))
     parameters, seed = getattr(MLKEM, spec), made(spec)
     whole = MLKEM.construct(param_set=parameters, seed=seed).expanded_dk
     expanded = MLKEM.construct(param_set=parameters, expanded_dk=whole)
     for wrong in (b"", b"none", made(spec), expanded.export_key()):
         with pytest.raises(FormatError):
-            MlKem.imported(spec, bytearray(wrong))
+            MlKem.import_material(spec, bytearray(wrong))
     for length in (0, 63, 65):
         with pytest.raises(FormatError):
             opened(spec, bytes(length))
@@ -83,7 +83,7 @@ def test_both_libraries_encode_alike() -> None:
         assert theirs.export_key() == pkcs8(kind.from_seed_bytes(made(spec)))
         assert theirs.public_key().export_key() == opened(spec).public_key()
     private = bytearray((FOLDER / "asymmetric/MLKEM/mlkem768.der").read_bytes())
-    assert len(MlKem.imported("ML_KEM_768", private)) == 64
+    assert len(MlKem.import_material("ML_KEM_768", private)) == 64
 
 
 def test_other_operations_are_refused() -> None:

@@ -223,7 +223,7 @@ def test_what_rsa_cannot_do() -> None:
 def test_import() -> None:
     """A foreign private key is taken in its own size only, and never with primes that are none."""
     private = made("RSA_2048")
-    assert Rsa.imported("RSA_2048", bytearray(private)) == private
+    assert Rsa.import_material("RSA_2048", bytearray(private)) == private
     broken = bytearray(private)
     broken[-40] ^= 1  # in the CRT coefficient
     for spec, wrong in (
@@ -231,4 +231,4 @@ def test_import() -> None:
         ("RSA_2048", pkcs8(ec.generate_private_key(ec.SECP256R1()))),
     ):  # fmt: skip
         with pytest.raises(FormatError):
-            Rsa.imported(spec, wrong)
+            Rsa.import_material(spec, wrong)

@@ -282,7 +282,7 @@ class KeyholderService:
         return self._last_uses.tracking_start, *(self._last_uses.last_use(key_id, region) or ())
 
     def _new_session(self, access_key_id: str, expiry: int, claims: bytes) -> Sequence[bytes]:
-        return self._sessions.new(access_key_id, expiry, claims, time.time())
+        return self._sessions.new_session(access_key_id, expiry, claims, time.time())
 
     def _session_signing_key(
         self, token: bytes, access_key_id: str, date: str, region: str, service: str

@@ -25,7 +25,7 @@ class Sessions:
     def __init__(self, root: RootKey) -> None:
         self._root = root
 
-    def new(self, access_key_id: str, expiry: int, claims: bytes, now: float) -> tuple[bytes, bytes]:
+    def new_session(self, access_key_id: str, expiry: int, claims: bytes, now: float) -> tuple[bytes, bytes]:
         """Return a fresh secret of 40 base-64 characters and the token that holds it.
 
         Raises FormatError for a session that would live longer than AWS's longest: not even a hijacked worker makes

@@ -99,9 +99,9 @@ async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material |
 def permit_creation(call: Call, new: NewKey, bypass: bool | None) -> None:
     """Check the rights to make a key and to tag it, which only the caller's own policies can give."""
     tags = dict(new.tags)
-    conditions = {**condition_keys(new), **rights.of_tags(tags)}
+    conditions = {**condition_keys(new), **rights.tag_conditions(tags)}
     every_key = OwnResource("*", call.account)
-    call.permit("kms:CreateKey", every_key, {**conditions, **rights.of_bypass(bypass)})
+    call.permit("kms:CreateKey", every_key, {**conditions, **rights.bypass_conditions(bypass)})
     if not tags:
         return
     try:

@@ -28,7 +28,7 @@ _PAGE = 50
 async def tag_resource(call: Call, input: TagResourceInput) -> None:
     """Add tags to a key, or give those it has new values."""
     given = check_tags(input.Tags)
-    named = await call.consult(authorized_key, input.KeyId or "", "kms:TagResource", extra=rights.of_tags(given))
+    named = await call.consult(authorized_key, input.KeyId or "", "kms:TagResource", extra=rights.tag_conditions(given))
     key = existing_key(named)
     try:
         await call.change(key_tags.set_tags, key.key_id, key.region, given, MOST)

@@ -73,13 +73,13 @@ _USE: Table = {
 }
 
 
-def of_tags(tags: Mapping[str, str]) -> dict[str, Values]:
+def tag_conditions(tags: Mapping[str, str]) -> dict[str, Values]:
     """Return the condition keys of tags in a request: aws:RequestTag/NAME and aws:TagKeys."""
     keys: dict[str, Values] = {f"aws:RequestTag/{name}": (value,) for name, value in tags.items()}
     return keys | {"aws:TagKeys": tuple(tags)}
 
 
-def of_bypass(given: bool | None) -> dict[str, Values]:
+def bypass_conditions(given: bool | None) -> dict[str, Values]:
     """Return kms:BypassPolicyLockoutSafetyCheck; AWS: absent, not false, from a request that does not say it."""
     return {} if given is None else {"kms:BypassPolicyLockoutSafetyCheck": ("true",) if given else ("false",)}
 

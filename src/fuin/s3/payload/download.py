@@ -186,7 +186,7 @@ class Reading:
         (blob,) = await self._store.open([part.segment.part.blob])
         return await part.start(blob)
 
-    async def next(self) -> list[memoryview] | None:
+    async def next_batch(self) -> list[memoryview] | None:
         """Return the next batch, or None after the last; what a batch refers to stays unchanged while it is kept."""
         batch = await wait_until_done(self._ahead)
         if batch is not None:
@@ -203,14 +203,14 @@ class Reading:
     async def first(self) -> list[memoryview]:
         """Return the first batch; on any error everything is closed."""
         try:
-            return await self.next() or []
+            return await self.next_batch() or []
         except BaseException:
             await self.close()
             raise
 
     async def rest(self) -> AsyncIterator[list[memoryview]]:
         """Yield the batches that are left."""
-        while (batch := await self.next()) is not None:
+        while (batch := await self.next_batch()) is not None:
             yield batch
 
     async def close(self) -> None:

@@ -75,7 +75,7 @@ class Proxy:
         signature.check(self.credentials, path, headers, body)
         document = _parse_document(body)
         self.asked.append(ReceivedRequest(operation, key_id, document))
-        switches = self.active(operation)
+        switches = self.switches_for(operation)
         if switches.refuse is not None:
             raise Refusal(switches.refuse, "Refused on purpose.")
         if operation == "health":
@@ -96,7 +96,7 @@ class Proxy:
             raise Refusal("InvalidUriPathException", "There is no such path.")
         return found[2], found[1]
 
-    def active(self, operation: str) -> Switches:
+    def switches_for(self, operation: str) -> Switches:
         """Return the switches for one operation."""
         return self.switches if self.switches.only in {None, operation} else Switches()
 
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, document = 200, proxy.answer(operation, key_id, headers, self.path, body)
         except Refusal as error:
             status, document = error.status, {"errorName": error.name, "errorMessage": error.message}
-        self._finish(proxy.active(operation), status, json.dumps(document).encode())
+        self._finish(proxy.switches_for(operation), status, json.dumps(document).encode())
 
     def do_GET(self) -> None:
         """Refuse: the API has only POST."""

@@ -169,7 +169,7 @@ def unwrap(key: RSAPrivateKey, algorithm: str, encrypted: bytes, spec: str) -> I
 
 def _parse_material(spec: str, plaintext: bytearray) -> ImportedMaterial:
     kind = kind_of(spec)
-    key = kind.imported(spec, plaintext)
+    key = kind.import_material(spec, plaintext)
     if issubclass(kind, Symmetric | Mac):
         return ImportedMaterial(key, bytearray(key))
     opened = kind(spec, "", b"", bytearray(key))

@@ -40,7 +40,7 @@ class Edwards(OpenMaterial):
         return move_to_buffer(os.urandom(32))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 8410); raises FormatError."""
         private = parse_pkcs8(encoded, spec)
         if not isinstance(private, Ed25519PrivateKey):

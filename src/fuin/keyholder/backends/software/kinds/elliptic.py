@@ -55,7 +55,7 @@ class Elliptic(OpenMaterial):
         return pkcs8(ec.generate_private_key(_CURVES[spec].curve))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a private key of PKCS#8 DER in our own encoding; raises FormatError for another curve's."""
         return pkcs8(_require_spec(parse_pkcs8(encoded, spec), spec))
 

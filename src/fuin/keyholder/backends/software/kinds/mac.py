@@ -40,7 +40,7 @@ class Mac(OpenMaterial):
         return move_to_buffer(os.urandom(_FORMS[spec].length))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a copy of bytes of the spec's own length; raises FormatError on another."""
         if len(encoded) != _FORMS[spec].length:
             raise FormatError("HMAC key material of a wrong length")

@@ -24,7 +24,7 @@ class OpenMaterial(KeyBytes):
         raise NotImplementedError
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the bytes to be sealed for key material that somebody else made; raises FormatError.
 
         AWS: "Importing key material", its formats: symmetric and HMAC keys raw, all others as PKCS#8 DER.

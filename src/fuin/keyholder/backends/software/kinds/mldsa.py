@@ -41,7 +41,7 @@ class MlDsa(OpenMaterial):
         return move_to_buffer(os.urandom(32))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 9881); raises FormatError."""
         private = parse_pkcs8(encoded, spec)
         if not isinstance(private, _FORMS[spec][0]):

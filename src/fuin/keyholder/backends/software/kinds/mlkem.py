@@ -48,7 +48,7 @@ class MlKem(OpenMaterial):
         return move_to_buffer(os.urandom(_SEED_LENGTH))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return the seed of a private key in PKCS#8 DER (RFC 9935); raises FormatError."""
         check_pkcs8(encoded, spec)
         if spec == "ML_KEM_512":

@@ -71,7 +71,7 @@ class Rsa(OpenMaterial):
         return pkcs8(generate(spec))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a private key of PKCS#8 DER in our own encoding; the primes are checked, which takes a while."""
         from fuin.keyholder.backends.software.kinds import rsa_numbers  # noqa: PLC0415 - its library loads slowly
 

@@ -28,7 +28,7 @@ class Symmetric(OpenMaterial):
         return move_to_buffer(os.urandom(LENGTH))
 
     @classmethod
-    def imported(cls, spec: str, encoded: bytearray) -> bytearray:
+    def import_material(cls, spec: str, encoded: bytearray) -> bytearray:
         """Return a copy of exactly 32 bytes; raises FormatError on another length."""
         if len(encoded) != LENGTH:
             raise FormatError("symmetric key material of a wrong length")
