@@ -54,7 +54,7 @@ class Timed:
         return self.place.run(self._row())
 
     async def _row(self) -> Kept:
-        return self.place.services.store.read_sync(rows.existing)
+        return self.place.services.store.read_sync(rows.get)
 
     def look(self) -> ClockReport:
         """Return what a person is shown."""

@@ -90,7 +90,7 @@ def begin_first(conn: Connection, limit: float) -> None:
 def adopt_saved_time(store: Store) -> Kept:
     """Take over the steady time from the database into this process, and return it. Raises NotFound."""
     seen = clock.read()
-    return _believe(store.read_sync(rows.existing), seen)
+    return _believe(store.read_sync(rows.get), seen)
 
 
 def _believe(saved: Kept, seen: Reading) -> Kept:
@@ -105,7 +105,7 @@ async def follow(services: Services) -> None:
         await asyncio.sleep(LOOK_EVERY)
         try:
             seen = clock.read()
-            _believe(await services.store.read(rows.existing), seen)
+            _believe(await services.store.read(rows.get), seen)
         except FuinError as error:
             _log.warning("the steady time could not be read; counting continues: %s", error)
 
@@ -123,7 +123,7 @@ class Timekeeper:
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
-        before = await services.store.read(rows.existing)
+        before = await services.store.read(rows.get)
         after = clock.advance(before._replace(limit=limit), seen)
         if after.held != before.held:
             await services.keyholder.record(await _draft(services.store, before, after))
@@ -174,7 +174,7 @@ def describe_clocks(kept: Kept) -> str:
 def report_clocks(store: Store) -> ClockReport:
     """Return the clocks and what waits, to be shown to a person before a confirmation. Raises NotFound."""
     seen = clock.read()
-    kept = clock.advance(store.read_sync(rows.existing), seen)
+    kept = clock.advance(store.read_sync(rows.get), seen)
     return ClockReport(seen, kept, store.read_sync(find_waiting, kept))
 
 

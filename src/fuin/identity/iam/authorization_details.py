@@ -80,7 +80,7 @@ def _policies_of(conn: Connection, owner: Identity) -> Output:
 
 
 def _user(conn: Connection, light: Identity, _account: str) -> Output:
-    user = identities.existing(conn, User, light.account, light.name)
+    user = identities.get(conn, User, light.account, light.name)
     names = [group.name for group in memberships.groups_of(conn, user.id)]
     return {**users.describe(user), **_policies_of(conn, user), "GroupList": names}
 

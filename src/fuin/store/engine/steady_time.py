@@ -20,7 +20,7 @@ def find(conn: Connection) -> Kept | None:
     return None if row is None else Kept(*row)
 
 
-def existing(conn: Connection) -> Kept:
+def get(conn: Connection) -> Kept:
     """Return what was saved last; raises NotFound: without it nobody knows how much time has passed."""
     kept = find(conn)
     if kept is None:
@@ -37,11 +37,11 @@ def save(conn: Connection, kept: Kept) -> None:
 
 def advance(conn: Connection, seen: Reading, limit: float) -> Kept:
     """Save what a look at the clocks says, and return it. In one transaction, so that no confirmation is lost."""
-    kept = clock.advance(existing(conn)._replace(limit=limit), seen)
+    kept = clock.advance(get(conn)._replace(limit=limit), seen)
     save(conn, kept)
     return kept
 
 
 def confirm(conn: Connection, seen: Reading) -> None:
     """Save that the wall clock is right, as somebody has said."""
-    save(conn, clock.confirm(existing(conn), seen))
+    save(conn, clock.confirm(get(conn), seen))

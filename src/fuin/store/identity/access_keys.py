@@ -66,7 +66,7 @@ def insert_access_key(
     Raises NotFound (account, user), AlreadyExists, or TooMany when there are `at_most` already.
     """
     accounts.check_account(conn, account)
-    user_id = None if user is None else identities.existing(conn, users.User, account, user).id
+    user_id = None if user is None else identities.get(conn, users.User, account, user).id
     if at_most is not None:
         have = conn.execute(_COUNT, {"p_account": account, "p_user": user_id}).scalar_one()
         if have >= at_most:

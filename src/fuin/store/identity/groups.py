@@ -56,7 +56,7 @@ def groups_of(conn: Connection, user_id: str) -> list[Group]:
 
 def delete_group(conn: Connection, account: str, name: str) -> None:
     """Remove a group without members and policies; raises NotFound or StillUsed."""
-    group = identities.existing(conn, Group, account, name)
+    group = identities.get(conn, Group, account, name)
     if members(conn, group.id):
         raise StillUsed("members")
     check_without_policies(conn, group)

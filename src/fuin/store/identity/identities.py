@@ -147,7 +147,7 @@ def find_by_id(conn: Connection, cls: type[T], identity_id: str) -> T | None:
     return None if row is None else from_row(cls, row, list_tags(conn, row.id))
 
 
-def existing(conn: Connection, cls: type[T], account: str, name: str) -> T:
+def get(conn: Connection, cls: type[T], account: str, name: str) -> T:
     """Return one by name; raises NotFound."""
     one = find(conn, cls, account, name)
     if one is None:

@@ -108,7 +108,7 @@ def delete_role(conn: Connection, account: str, name: str) -> None:
 
     What names it names its id from now on.
     """
-    role = identities.existing(conn, Role, account, name)
+    role = identities.get(conn, Role, account, name)
     if instance_profiles.profiles_of(conn, role.id):
         raise StillUsed("instance profiles")
     groups.check_without_policies(conn, role)

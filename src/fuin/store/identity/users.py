@@ -41,14 +41,14 @@ def find_user(conn: Connection, account: str, name: str) -> User | None:
 
 def rename_user(conn: Connection, account: str, name: str, new_name: str, new_path: str | None) -> None:
     """Give a user another name or path; references to it follow. Raises NotFound or AlreadyExists."""
-    user = identities.existing(conn, User, account, name)
+    user = identities.get(conn, User, account, name)
     identities.rename(conn, user, new_name, user.path if new_path is None else new_path)
-    principals.replace_arn(conn, user, identities.existing(conn, User, account, new_name))
+    principals.replace_arn(conn, user, identities.get(conn, User, account, new_name))
 
 
 def put_user_policy(conn: Connection, account: str, name: str, document: str) -> None:
     """Replace the inline policy that the command line gives a user; raises NotFound."""
-    inline_policies.put(conn, identities.existing(conn, User, account, name).id, inline_policies.INLINE, document)
+    inline_policies.put(conn, identities.get(conn, User, account, name).id, inline_policies.INLINE, document)
 
 
 def delete_user(conn: Connection, account: str, name: str) -> None:
@@ -56,7 +56,7 @@ def delete_user(conn: Connection, account: str, name: str) -> None:
 
     Grants and policies that name it name its id from now on: a new user of the same name gets nothing by them.
     """
-    user = identities.existing(conn, User, account, name)
+    user = identities.get(conn, User, account, name)
     if conn.execute(_KEYS, {"p_account": account, "p_id": user.id}).first() is not None:
         raise StillUsed("access keys")
     if login_profiles.find_profile(conn, user.id) is not None:
