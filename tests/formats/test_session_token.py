@@ -137,16 +137,16 @@ def test_packed_size_counts_policies_and_tags() -> None:
 def test_a_session_has_its_longest_life() -> None:
     """The keyholder makes none that lives longer than AWS's longest, 36 hours, and the hour of a clock's step back."""
     holder = Sessions(RootKey(bytearray(ROOT)))
-    holder.new(SESSION_KEY_ID, NOW + 129_600, b"claims", NOW)
+    holder.new_session(SESSION_KEY_ID, NOW + 129_600, b"claims", NOW)
     for expiry in (NOW + 129_600 + 3600 + 61, 1 << 63):
         with pytest.raises(FormatError):
-            holder.new(SESSION_KEY_ID, expiry, b"claims", NOW)
+            holder.new_session(SESSION_KEY_ID, expiry, b"claims", NOW)
 
 
 def test_each_session_has_a_secret_of_its_own() -> None:
     """Two sessions of the same claims have other secrets and tokens, and each token opens to its secret."""
     holder = Sessions(RootKey(bytearray(ROOT)))
-    (one, first), (two, second) = (holder.new(SESSION_KEY_ID, EXPIRY, b"claims", NOW) for _ in range(2))
+    (one, first), (two, second) = (holder.new_session(SESSION_KEY_ID, EXPIRY, b"claims", NOW) for _ in range(2))
     assert one != two
     assert first != second
     assert holder.open(second, SESSION_KEY_ID, NOW) == (bytearray(two), b"claims", EXPIRY)

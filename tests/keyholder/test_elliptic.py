@@ -168,7 +168,10 @@ def test_wrong_peers(spec: str) -> None:
 @pytest.mark.parametrize("spec", CURVES)
 def test_import(spec: str) -> None:
     """A foreign private key is taken for its own curve only."""
-    assert opened(spec, bytes(Elliptic.import_material(spec, bytearray(made(spec))))).public_key() == opened(spec).public_key()
+    assert (
+        opened(spec, bytes(Elliptic.import_material(spec, bytearray(made(spec))))).public_key()
+        == opened(spec).public_key()
+    )
     for other in CURVES:
         if other != spec:
             with pytest.raises(FormatError):

@@ -58,7 +58,9 @@ def test_deletion_that_both_clocks_end(place: Place, kms: Any, new_key: NewKey) 
     key_id, later = new_key(), new_key()
     for each, ago in ((key_id, 9), (later, 7)):
         kms.schedule_key_deletion(KeyId=each)
-        place.sql("UPDATE keys SET deletion_date = :date WHERE key_id = :id", date=CLOCK.certain_time() - ago * DAY, id=each)
+        place.sql(
+            "UPDATE keys SET deletion_date = :date WHERE key_id = :id", date=CLOCK.certain_time() - ago * DAY, id=each
+        )
     with counted(-8):
         assert refusal(kms.describe_key, KeyId=key_id)[0] == "NotFoundException"
         assert set(purge(place)) & {key_id, later} == {key_id}

@@ -66,7 +66,9 @@ async def list_attached(kind: str, call: Call, given: Given) -> Output:
         if policy.path.startswith(prefix)
     ]
     # AWS has policies of its own, one of which may have the same name.
-    return paging.page_of_all(given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", describe_attached)
+    return paging.page_of_all(
+        given, "AttachedPolicies", found, lambda one: f"{one.name} {one.account}", describe_attached
+    )
 
 
 def describe_attached(policy: ManagedPolicy) -> Output:

@@ -75,7 +75,9 @@ def _policies_of(conn: Connection, owner: Identity) -> Output:
             inline_policies.list_names(conn, owner.id), inline_policies.list_documents(conn, owner.id), strict=True
         )
     ]
-    attached = [attachments.describe_attached(rows.policy_by_id(conn, policy)) for policy in rows.list_attached(conn, owner.id)]
+    attached = [
+        attachments.describe_attached(rows.policy_by_id(conn, policy)) for policy in rows.list_attached(conn, owner.id)
+    ]
     return {f"{owner.kind.capitalize()}PolicyList": inline, "AttachedManagedPolicies": attached}
 
 

@@ -33,7 +33,9 @@ async def create_instance_profile(call: Call, given: Given) -> Output:
     )  # fmt: skip
     await call.consult(entities.permit, profile.arn, entities.request_conditions(given))
     if profile.tags:
-        await call.consult(entities.permit, profile.arn, entities.request_conditions(given), action="TagInstanceProfile")
+        await call.consult(
+            entities.permit, profile.arn, entities.request_conditions(given), action="TagInstanceProfile"
+        )
     await entities.add(call, profile, identities.insert, profile, quotas.INSTANCE_PROFILES)
     return {"InstanceProfile": _shown_with(profile, None)}
 

@@ -66,7 +66,9 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
     account = identities.policy_owner(call.account, arn) if owned else call.account
     again = partial(policy_of, call, given, more, owned=owned)  # the policy's tags may have changed then
     try:
-        entities.permit(call, arn, {**entities.resource_conditions(found), **(more or {})}, account=account, again=again)
+        entities.permit(
+            call, arn, {**entities.resource_conditions(found), **(more or {})}, account=account, again=again
+        )
     except NotAuthorized as error:
         raise error.rephrase(noun=f"resource: policy {arn}") from None
     if found is None:
@@ -147,7 +149,11 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
     found = await call.services.store.read(rows.list_versions, policy.id)
     order = {version.number: f"{index:03}" for index, version in enumerate(found)}
     return paging.page_of_all(
-        given, "Versions", found, lambda version: order[version.number], lambda version: describe_version(policy, version)
+        given,
+        "Versions",
+        found,
+        lambda version: order[version.number],
+        lambda version: describe_version(policy, version),
     )
 
 

@@ -124,7 +124,8 @@ async def delete_role(call: Call, given: Given) -> None:
 def describe(role: Role, used: tuple[float, str] | None = None) -> Output:
     """Return a role as outputs have it; `used` is when and in which Region it was last used."""
     return {
-        **_summarize(role), "PermissionsBoundary": entities.describe_boundary(role), "Tags": entities.describe_tags(role),
+        **_summarize(role), "PermissionsBoundary": entities.describe_boundary(role),
+        "Tags": entities.describe_tags(role),
         "RoleLastUsed": {} if used is None else {"LastUsedDate": used[0], "Region": used[1]},
     }  # fmt: skip
 

@@ -56,7 +56,9 @@ async def update_user(call: Call, given: Given) -> None:
     """Give a user another name or path; needs the right on both names."""
     user = await call.consult(entities.user, given["UserName"])
     name, path = given.get("NewUserName", user.name), given.get("NewPath", user.path)
-    await call.consult(entities.permit, ids.iam_arn(call.account, User.kind, path, name), entities.resource_conditions(user))
+    await call.consult(
+        entities.permit, ids.iam_arn(call.account, User.kind, path, name), entities.resource_conditions(user)
+    )
     renamed = User(user.account, name, user.id, user.created)
     await entities.change(call, renamed, users.rename_user, call.account, user.name, name, path)
 
@@ -70,7 +72,8 @@ async def delete_user(call: Call, given: Given) -> None:
 def describe(user: User) -> Output:
     """Return a user as outputs have it."""
     return {
-        **summarize(user), "PermissionsBoundary": entities.describe_boundary(user), "Tags": entities.describe_tags(user),
+        **summarize(user), "PermissionsBoundary": entities.describe_boundary(user),
+        "Tags": entities.describe_tags(user),
     }  # fmt: skip
 
 

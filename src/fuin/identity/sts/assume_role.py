@@ -185,8 +185,8 @@ def _duration(call: Call, given: Given, role: Role) -> int:
 def _claims(call: Call, given: Given, wanted: RoleRequest, role: Role) -> Claims:
     policy, arns = session_policies.parse(call, given, role.account)
     return Claims(
-        kind="role", account=role.account, id=role.id, issued=int(CLOCK.issue_time(call.now)), issuer=call.principal.arn,
-        issuer_key=call.access_key_id, session=wanted.session, policy=policy,
+        kind="role", account=role.account, id=role.id, issued=int(CLOCK.issue_time(call.now)),
+        issuer=call.principal.arn, issuer_key=call.access_key_id, session=wanted.session, policy=policy,
         policy_arns=arns, tags=wanted.tags.all_tags, transitive=wanted.tags.transitive,
         source_identity=wanted.source_identity,
     )  # fmt: skip

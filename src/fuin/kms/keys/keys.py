@@ -173,7 +173,9 @@ async def list_keys(call: Call, input: ListKeysInput) -> ListKeysOutput:
     if input.ResourceOwners is not None and _OWN not in input.ResourceOwners:
         return ListKeysOutput(Keys=[], Truncated=False)  # nobody shares keys by RAM
     limit = input.Limit or _PAGE
-    listed = await paging.read_page(call, keys.list_keys, call.account, call.region, after, limit + 1, CLOCK.certain_time())
+    listed = await paging.read_page(
+        call, keys.list_keys, call.account, call.region, after, limit + 1, CLOCK.certain_time()
+    )
     shown, marker, more = paging.cut_page("keys", listed, limit, str)
     entries = [KeyListEntry(KeyId=key_id, KeyArn=ids.key_arn(call.account, call.region, key_id)) for key_id in shown]
     return ListKeysOutput(Keys=entries, NextMarker=marker, Truncated=more)

@@ -52,7 +52,10 @@ async def get_key_policy(call: Call, input: GetKeyPolicyInput) -> GetKeyPolicyOu
 async def put_key_policy(call: Call, input: PutKeyPolicyInput) -> None:
     """Replace the key policy; holds in every worker when this returns."""
     bypass = bool(input.BypassPolicyLockoutSafetyCheck)
-    extra = {_POLICY_NAME: (input.PolicyName or _NAME,), **rights.bypass_conditions(input.BypassPolicyLockoutSafetyCheck)}
+    extra = {
+        _POLICY_NAME: (input.PolicyName or _NAME,),
+        **rights.bypass_conditions(input.BypassPolicyLockoutSafetyCheck),
+    }
     named = await call.consult(authorized_key, input.KeyId or "", "kms:PutKeyPolicy", extra=extra)
     key = existing_key(named)
     if input.PolicyName == _OF_SHARES:
