@@ -71,7 +71,7 @@ def begin(seen: Reading, steady: float, limit: float, counted: float = 0.0) -> K
 
 
 def advance(kept: Kept, seen: Reading) -> Kept:
-    """Return what is to be kept after a look at the clocks.
+    """Return the clock state to save after a look at the clocks.
 
     Within the limit the steady time follows the wall clock slowly, which makes up for short stops of the machine and
     for drift. Beyond it nothing but counting moves it, until a person confirms.
@@ -92,12 +92,12 @@ def advance(kept: Kept, seen: Reading) -> Kept:
 
 
 def confirm(kept: Kept, seen: Reading) -> Kept:
-    """Return what is to be kept when a person has said that the wall clock is right."""
+    """Return the clock state to save when a person has said that the wall clock is right."""
     return begin(seen, seen.wall, kept.limit, max(kept.counted, YOUNG))
 
 
 def has_jumped(first: Reading, second: Reading) -> bool:
-    """Tell whether the wall clock has moved by more than a minute beside what was counted between two looks."""
+    """Return whether, between two looks, the wall clock and the counted time have moved apart by more than a minute."""
     return abs(second.wall - first.wall - (second.boottime - first.boottime)) > SET_ANEW
 
 
@@ -112,9 +112,9 @@ def _elapsed_seconds(kept: Kept, seen: Reading) -> float:
 
 
 class Clock:
-    """The two clocks of one process: the steady time as it was told last, and what it has counted since.
+    """The two clocks of one process: the steady time that it got last, and the time that it has counted since.
 
-    Until it is told of a steady time it knows the wall clock only: a command, or the keyholder, ends nothing by itself.
+    Until it gets a steady time, it knows the wall clock only: a command or the keyholder ends nothing by itself.
     """
 
     __slots__ = ("_held", "_limit", "_since", "_start", "floor")

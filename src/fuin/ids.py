@@ -34,7 +34,7 @@ def new_multi_region_key_id() -> str:
 
 
 def is_key_id(text: str) -> bool:
-    """Tell whether `text` has the form of a key id: a UUID with dashes, or mrk- with 32 hex digits."""
+    """Return whether `text` has the form of a key id: a UUID with dashes, or mrk- with 32 hex digits."""
     return bool(_UUID.fullmatch(text) or _MULTI_REGION.fullmatch(text))
 
 

@@ -13,7 +13,7 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `fuin serve` was told; times are seconds, sizes are bytes."""
+    """The settings of `fuin serve`; times are seconds, sizes are bytes."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -76,9 +76,9 @@ class Settings:
         return self.data / "root.key"
 
     def prepare(self) -> None:
-        """Make the folders, readable by this user only; also those that stood there already, open to others.
+        """Make the folders, readable by this user only; folders that exist already and are open to others are closed.
 
-        Whoever may write in one of them could put a keyholder of their own in the place of ours. Raises OSError.
+        Anyone who may write in one of them could replace our keyholder by their own. Raises OSError.
         """
         os.umask(0o077)
         for folder in (self.data, self.blobs, self.audit, self.run):

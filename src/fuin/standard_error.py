@@ -12,7 +12,7 @@ _PIECE = select.PIPE_BUF  # bytes; what is said to be writable takes so many at 
 
 
 def write_line(text: str) -> None:
-    """Write a line, or as much of it as can be written now; what is not taken is lost, as nobody could be told."""
+    """Write a line, or as much of it as can be written now; the rest is lost, as nobody would read it."""
     data = text.encode("utf-8", "backslashreplace") + b"\n"
     ready = select.poll()
     ready.register(_DESCRIPTOR, select.POLLOUT)

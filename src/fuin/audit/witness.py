@@ -83,4 +83,4 @@ def _draft(data: bytes) -> _Draft:
     try:
         return _decode(record.parse(data).draft)
     except (FormatError, msgspec.DecodeError):
-        return _Draft()  # the keyholder does not look into drafts, so anything may stand there
+        return _Draft()  # the keyholder does not look into drafts, so a draft may hold anything

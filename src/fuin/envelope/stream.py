@@ -189,7 +189,7 @@ class Opener:
             raise TamperedError(f"frame {sequence} of the message does not have the length of a frame")
         head = message.final_head(sequence, length) if final else message.frame_head(sequence)
         if frame[:head_length] != head:
-            raise TamperedError(f"frame {sequence} of the message does not stand at its place")
+            raise TamperedError(f"frame {sequence} of the message is not at its place")
         plaintext = memoryview(self._buffers.unused_buffer() if out is None else out)[:length]
         aad = message.frame_aad(self.header.message_id, sequence, final, length)
         iv = head[8:20] if final else head[4:]

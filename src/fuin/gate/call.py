@@ -1,12 +1,12 @@
 """A `Call` is one request after authentication: who asks for what and when, its record, and the rights that it holds.
 
-Operations of every service take the call first and say all they do by its verbs:
+The functions of every operation take the call as their first argument. They do everything through its methods:
 
 | verb | what it does | where |
 |---|---|---|
-| `consult` | takes a decision by what the store holds in memory; what is missing there is fetched first | here |
+| `consult` | takes a decision from the rows in memory; rows that are missing there are fetched first | here |
 | `use` | awaits the keyholder's answer to a use of a key, whose record is the request's | here |
-| `change`, `add`, `commit`, `write`, `make` | make a change by rights that the caller still has | `commit.py` |
+| `change`, `add`, `commit`, `write`, `make` | make a change, if the caller still has the rights for it | `commit.py` |
 | `permit` | asks whether the caller may do an action to a resource, and records the decision | `permit.py` |
 | `announce`, `name`, `draft`, `conclude` | put something on the record | `record.py` |
 | `remember` | keeps a check of a right, which a change repeats before it commits | `commit.py` |
@@ -82,12 +82,12 @@ class Call(msgspec.Struct):
 
     @property
     def user_agent(self) -> str:
-        """Return the User-Agent header, empty if there is none."""
+        """Return the User-Agent header, or an empty text."""
         return self.headers.get(b"user-agent", b"").decode("latin-1")
 
     @property
     def referer(self) -> str:
-        """Return the Referer header, empty if there is none or a service asks: it does not travel on."""
+        """Return the Referer header; empty without one, and when a service asks on behalf of the caller."""
         return "" if self.via else self.headers.get(b"referer", b"").decode("latin-1")
 
     @property
@@ -136,7 +136,7 @@ class Call(msgspec.Struct):
         return result
 
     def end(self) -> None:
-        """Let go of the checks that a change repeats, when the work is done.
+        """Drop the checks that a change repeats, when the work is done.
 
         They refer to the call, so each request would wait for the garbage collector, which costs 20 µs.
         """

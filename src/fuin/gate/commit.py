@@ -1,16 +1,16 @@
-"""Changes are committed by rights that the caller still has then: docs/decisions/0007.
+"""A change is committed only if the caller still has the rights for it: docs/decisions/0007.
 
-A right is asked for when the request comes; the change commits some milliseconds later. In between somebody may have
-taken the right away, on another worker, and have been answered. So the store counts an *epoch of rights*, which each
-change raises that may take a right from anybody. A commit carries the epoch in which its rights were granted:
+A right is asked for when the request comes; the change commits some milliseconds later. In between, somebody may have
+taken the right away through another worker, and may have their answer. So the store counts an *epoch of rights*: each
+change that may take a right from anybody raises it. A commit carries the epoch in which its rights were granted:
 
 1. The caller is authenticated, and each right that is granted leaves a check (`remember`), all in one epoch.
 2. The commit takes the database's write lock and looks at the epoch. If it is the same, it commits.
-3. If it is another one, nothing is written (`RightsMoved`). The call authenticates its caller and repeats every check,
-   by what the store says now: each may refuse, and then the request is refused.
+3. If it is another one, nothing is written (`RightsMoved`). The call authenticates its caller again and repeats every
+   check with the current rows. If one check refuses, the request is refused.
 4. It tries again with the new epoch.
 
-So no change is committed by a right whose revocation was answered before. Ann deletes an alias while Bob takes that
+So no change is committed with a right whose revocation was answered before. Ann deletes an alias while Bob takes that
 right from her. Either Ann's commit comes first, and Bob's after it, or Bob's comes first: then Ann's commit sees
 another epoch, asks again, and Ann gets AccessDenied.
 
@@ -78,7 +78,7 @@ async def authenticate_again(call: Call) -> None:
 
 
 async def ask_again(call: Call) -> None:
-    """Ask for everything once more, by what the store says now: who the caller is, and each right."""
+    """Authenticate the caller and check each right again, with the current rows of the store."""
     await authenticate_again(call)
     call.services.store.catalog()
     call.rights.epoch = call.services.store.rights_epoch
@@ -143,7 +143,7 @@ async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> 
 
 
 def _result(call: Call, value: T, serial: int) -> T:
-    """Note the serial of a commit, which the record of the outcome holds, and return what was committed."""
+    """Keep the serial of a commit for the record of the outcome, and return the result of the change."""
     if serial:
         call.record.serial = serial
     return value

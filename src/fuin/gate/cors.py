@@ -1,8 +1,8 @@
-"""Cross-origin requests to KMS and STS, as AWS takes them: pages of every origin may ask, and read what is answered.
+"""Cross-origin requests to KMS and STS, as AWS takes them: pages of every origin may ask, and read the answers.
 
 That gives nobody a right: each request is signed, with keys that the page must have, and there are no cookies. A
-preflight (WHATWG, "Fetch", CORS protocol) is unsigned and names no service, so here it is told from S3's by its form.
-S3 has its own rules, and AWS's IAM answers no other origin's pages.
+preflight (WHATWG, "Fetch", CORS protocol) is unsigned and names no service; its form shows that it is not for S3.
+S3 has its own rules, and AWS's IAM does not answer pages of other origins.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OF_CLIENTS = (b"authorization", b"x-amz-", b"amz-sdk-")
 
 
 def is_preflight(request: Request) -> bool:
-    """Tell whether a request asks for a page whether it may post to / what clients of KMS and STS post."""
+    """Return whether a request asks if a page may post to `/` with the headers of KMS and STS clients."""
     headers = request.headers
     if request.method != "OPTIONS" or request.path != b"/" or request.query or b"origin" not in headers:
         return False
@@ -43,5 +43,5 @@ def is_preflight(request: Request) -> bool:
 
 
 async def answer_preflight(send: Send) -> None:
-    """Tell that it may. It is no use of anything, and strangers may ask: so there is no record, which would grow."""
+    """Answer yes. Nothing is used, and anybody may ask: a record of each would only make the log grow."""
     await Answer(200, list(_PREFLIGHT)).send(send)

@@ -1,14 +1,14 @@
-"""Drafts of audit records: their members, and the bounds that let a record of any request be made.
+"""Drafts of audit records: their members, and the bounds within which each request can be recorded.
 
-Page: docs/formats/audit-record.md. What a client chooses has no bound of its own here: names, contexts, headers and
-policies may be long, and a control character takes six bytes of JSON. So each draft is bounded as a whole, in one
-place, whatever stands in it:
+Page: docs/formats/audit-record.md. The values that a client chooses have no bounds of their own here: names, contexts,
+headers and policies may be long, and a control character takes six bytes of JSON. So each draft is bounded as a whole,
+in one place, whatever it holds:
 
 1. A draft that is short is taken as it is. That is nearly every one, and costs a comparison.
 2. Otherwise long values become notes (`formats/notes.py`) level by level, until the draft fits. What a request acts
    on (`_NAMES`) stays whole, unless a stranger's request was refused.
-3. Decisions and names are never cut by count: what is too much for one record goes into further ones, `pieces`, which
-   are on the disk before (`gate.Call`).
+3. Decisions and names are never left out. Those that do not fit into one record go into further records, the `pieces`,
+   which are on the disk before it (`gate.Call`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 AT_MOST = 128 * 1024  # bytes of a draft; ReEncrypt puts two, beside two contexts, into one frame of 1 MiB
 OF_STRANGERS = 1920  # of refusals that anybody on the network can cause: 2,048 with what the log adds to a record
 SHORT = OF_STRANGERS  # so short a draft is within every bound
-DECISIONS_REPEATED = 8  # as many stand in each record of a request; more of them stand in pieces, once
+DECISIONS_REPEATED = 8  # each record of a request repeats as many; more of them are in pieces, once
 DECISIONS_OF_STRANGERS = 2  # the same in a stranger's refusal
 PIECE = 24 * 1024  # bytes of decisions or names in one piece
 
@@ -34,7 +34,7 @@ Draft = dict[str, Any]
 
 
 class Level(NamedTuple):
-    """How long a text and a list or map may be, in bytes of JSON, and a name; and what is shown of longer ones."""
+    """How long a text and a list or map may be, in bytes of JSON, and a name; and how much of longer ones is shown."""
 
     text: int
     together: int
@@ -51,7 +51,7 @@ _LEVELS_OF_STRANGERS = (
     Level(64, 64, 64, 16),
 )  # fmt: skip
 
-# Who asks and what a request acts on: it stays whole, since a hash names nothing to whoever has not the original.
+# Who asks and what a request acts on: it stays whole, since a hash names nothing without the original.
 _NAMES = frozenset({
     "accessKey", "bucket", "copySource", "key", "policies", "principal", "region", "resource", "resources",
     "sessionDigests", "via",
@@ -60,7 +60,7 @@ _NAMES = frozenset({
 _PLAIN = frozenset({"about", "commit", "error", "operation", "request", "sourceIp", "use"})
 
 _NOTE = 160  # bytes of a note that holds something, without that
-_PAIR = 16  # bytes below which no member is looked at any more: a context may have 16,000
+_PAIR = 16  # with fewer bytes left, the other members are skipped: a context may have 16,000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

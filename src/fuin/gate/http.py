@@ -17,7 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # microseconds (docs/decisions/0004).
 WHOLE = "fuin.response"
 
-# In a message with a part of a body: a function that is told how many bytes of it are kept until the rest has come. The
+# In a message with a part of a body: a function that takes the number of bytes kept until the rest has come. The
 # server bounds what all requests keep together (server/held.py).
 HOLD = "fuin.hold"
 

@@ -1,6 +1,6 @@
-"""How the parameters of a request stand in its audit record: as they are, or by a note where they are long.
+"""Request parameters as the audit record holds them: as they are, or as a note if they are long.
 
-`drafts.py` bounds records whatever stands in them; this keeps what is long and repeated from being carried along.
+`drafts.py` bounds records, whatever they hold; the notes keep long parameters from being repeated in each record.
 """
 
 from __future__ import annotations

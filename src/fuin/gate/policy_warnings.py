@@ -24,5 +24,5 @@ def note(call: Call, document: str, kind: PolicyKind, owner: str) -> None:
     if not found:
         return
     call.facts["policyWarnings"] = [finding.line for finding in found]
-    for finding in found:  # names of statements are chosen by whoever puts policies: no line breaks
+    for finding in found:  # the author of the policy chooses the names of statements: no line breaks
         _log.warning("%s of %s, put by request %s: %s", kind.value, ascii(owner), call.request_id, ascii(finding.line))

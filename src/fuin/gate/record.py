@@ -69,7 +69,7 @@ async def name(call: Call, fact: str, names: Sequence[Any]) -> None:
 
 
 async def _write_long_lists(call: Call, about: str | None) -> None:
-    """Put decisions on the record that are too many to stand in each record of the request."""
+    """Write pieces with the decisions that are too many for each record of the request."""
     decisions, facts = call.record.decisions, call.record.facts
     stranger = about is None and call.principal.kind == "anonymous"
     if len(decisions) > (drafts.DECISIONS_OF_STRANGERS if stranger else drafts.DECISIONS_REPEATED):

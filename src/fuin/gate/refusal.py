@@ -50,7 +50,7 @@ async def refuse(wording: Wording[F], call: Call, error: Exception) -> F:
     """Return the answer to an error once its record is on the disk; without one it is another error, of status 5xx."""
     fault = wording.fault(call, error)
     if call.record.refused or (isinstance(error, KeyholderUnavailable) and not isinstance(error, KeyholderFailed)):
-        return fault  # whoever could not be reached cannot record either: the client waits for that once
+        return fault  # a keyholder that could not be reached cannot record either: the client waits only once
     try:
         await call.conclude(error=fault.code, message=wording.recorded_message(fault))
     except KeyholderUnavailable as unavailable:

@@ -52,9 +52,9 @@ class Session:
         self._known: Known | None = None
 
     def principal_now(self, catalog: Catalog, now: float) -> Known:
-        """Return whose session it is; raises AuthenticationFailed when it, or its role or user, is no more.
+        """Return the principal of the session; raises AuthenticationFailed if the session, role or user has ended.
 
-        What is put together of the claims and the catalog's entries is remembered as long as those are the same.
+        The principal made from the claims and the catalog's entries is kept as long as those are the same.
         """
         if now >= self.expiry:
             raise AuthenticationFailed(AuthReason.SESSION_EXPIRED, _EXPIRED)
@@ -104,7 +104,7 @@ def _name(signed: Signed) -> _Name:
 
 
 def _identity(catalog: Catalog, claims: Claims) -> Identity | None:
-    """Return the role or user of a session, None for root; raises AuthenticationFailed when it is no more."""
+    """Return the role or user of a session, None for root; raises AuthenticationFailed when it was deleted."""
     if claims.kind == "root" or (claims.kind == "federated" and claims.id == claims.account):
         return None
     found = catalog.identity(claims.id)

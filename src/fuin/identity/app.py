@@ -106,9 +106,9 @@ handle = partial(edge.serve, QueryWire())
 
 
 def _refuse_unsigned(call: Call, *forms: bytes) -> None:
-    """Tell clients that sign nothing, because they bring the word of an identity provider, that there is none.
+    """Refuse unsigned requests with an identity provider's token: this server has no identity providers.
 
-    What nobody has signed is looked through for that, but not taken apart, which costs much more.
+    An unsigned body is searched for such an operation, but not parsed, which costs much more.
     """
     for form in forms:
         if found := sts.UNSIGNED.search(form):
@@ -118,7 +118,7 @@ def _refuse_unsigned(call: Call, *forms: bytes) -> None:
 
 
 def _operation(call: QueryCall, form: Tree) -> Operation:
-    """Return the operation that a form names; one that AWS has and this server has not is told from none at all."""
+    """Return the operation that a form names; raises InvalidAction, with another text for operations that AWS has."""
     service = call.meant
     action = query.text_of(form, "Action") or ""
     version = query.text_of(form, "Version") or "NO_VERSION_SPECIFIED"

@@ -110,7 +110,7 @@ def _open_or_create_root_key(arguments: command.Command) -> RootKey:
             raise RootKeyError(
                 f"{arguments.root_key} is missing beside an audit log: a new one could open nothing. "
                 "Put back the root.key that belongs to this data, from where its copy is kept; "
-                "without it nothing here opens any more"
+                "without it nothing here can be opened"
             )
         create_root_key(arguments.root_key, passphrase)
         crash.point("keyholder.after_root_key")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODULE = "fuin.keyholder"
-READY = b"ready\n"  # what is told when everything is open; any other line says why it is not
+READY = b"ready\n"  # the line for "everything is open"; any other line says why it is not
 
 EXIT_FAILED = 1  # something cannot be opened or read now; a later start may
 EXIT_PASSPHRASE = 3  # the passphrase is wrong, missing, or given for a key file
@@ -21,7 +21,7 @@ EXIT_AUDIT = 5  # the audit log is damaged, or belongs to another root key
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a keyholder is told at its start; descriptors are numbers that it inherits.
+    """The arguments of a keyholder at its start; descriptors are numbers that it inherits.
 
     `passphrase` is a descriptor from which the passphrase is read to its end (at most 4096 bytes). `ready` gets one
     line: READY when the keyholder has opened everything, or why it could not. `parent` is the process whose end ends

@@ -17,7 +17,7 @@ __all__ = ["AuditChecker", "PassphraseError", "RootKeyError", "audit_checker", "
 def audit_checker(folder: Path) -> AuditChecker:
     """Return the check of an audit folder's signatures by the public key in it; raises FormatError.
 
-    Whoever can replace the log can replace that key as well: an auditor keeps a copy of it elsewhere, and passes
+    Anyone who can replace the log can replace that key as well: an auditor keeps a copy of it elsewhere, and passes
     `AuditChecker(copy)` to `verify`.
     """
     return AuditChecker(read_public_key(folder))

@@ -28,8 +28,8 @@ An example with two workers, A and B. Ann may use a key; Bob administers it.
    again, and refuses. There was no message from B to A that could be lost, and no time to wait for.
 5. Another request of Ann was between two steps: it was allowed before step 3, to create a grant, and then waited for
    the keyholder. Its `commit()` brings the epoch of rights at which Ann was allowed. The writer compares it with the
-   one in the database, inside the transaction. They differ, so nothing is written: RightsMoved. The gate asks for all
-   rights again, by what the catalog says now, and refuses (docs/decisions/0007).
+   one in the database, inside the transaction. They differ, so nothing is written: RightsMoved. The gate checks all
+   rights again with the new catalog, and refuses (docs/decisions/0007).
 
 The writer's thread runs the jobs that wait together in one transaction, each in a part of its own that can be undone
 alone. A job sees what the jobs before it have written. It answers when the transaction is on the disk.
@@ -39,7 +39,7 @@ question, and what is received later runs in a later turn. After an `await`, ask
 
 What is not in the catalog is read from the database. SQLite answers at once, on the event loop: that is cheaper than
 any thread. Another engine may have to wait. A decision cannot wait in its middle, so a look-up then raises
-NotInMemory. Whoever takes the decision (`consult`) fetches what is missing, and takes the decision again from its
+NotInMemory. Then `consult`, which runs the decision, fetches what is missing and runs the decision again from its
 beginning. A fetched row comes with the epoch of its own snapshot: if the catalog has moved on meanwhile, the row is
 dropped and read again.
 """

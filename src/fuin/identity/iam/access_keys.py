@@ -54,7 +54,7 @@ async def update_access_key(call: Call, given: Given) -> None:
 
 
 async def delete_access_key(call: Call, given: Given) -> None:
-    """Remove an access key; it opens nothing any more when this returns."""
+    """Remove an access key; it no longer opens anything when this returns."""
     user = await call.consult(_owner, given)
     key = await call.consult(_key_of, user, given["AccessKeyId"])
     await entities.change(call, user or _root(call), access_keys.delete_access_key, key.access_key_id)

@@ -64,7 +64,7 @@ async def list_account_aliases(call: Call, _given: Given) -> Output:
 
 
 async def create_account_alias(call: Call, given: Given) -> None:
-    """Give the account an alias; AWS: it takes the place of the one that there is."""
+    """Give the account an alias; AWS: it replaces the present one."""
     await call.consult(entities.permit, "*")
     await call.announce("change")
     try:

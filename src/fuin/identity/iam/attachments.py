@@ -39,7 +39,7 @@ def _attach(conn: Connection, owner: str, account: str, arn: str, at_most: int) 
 
 
 async def detach_policy(kind: str, call: Call, given: Given) -> None:
-    """Take a policy away; it allows nothing any more when this returns."""
+    """Detach a policy; it no longer allows anything when this returns."""
     owner = await call.consult(_owner, kind, given)
     try:
         await call.change(_detach, owner.id, call.account, given["PolicyArn"])

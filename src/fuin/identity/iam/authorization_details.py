@@ -55,12 +55,12 @@ def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Ide
 
 
 def _place(one: Identity) -> str:
-    """Return where one stands in the order of all; each account may have a policy of a name of AWS's."""
+    """Return the place of one in the order of all; an account's policy may have the name of one of AWS's."""
     return f"{one.kind}/{one.name} {one.account}"
 
 
 def _list_after(conn: Connection, kind: type[T], account: str, after: str, limit: int) -> list[T]:
-    """Return up to `limit` of a kind that stand after a place, and perhaps the one at it."""
+    """Return up to `limit` of a kind after a place in the order, and perhaps the one at the place."""
     last, _, rest = after.partition("/")
     if kind.kind < last:
         return []

@@ -189,7 +189,7 @@ async def change(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Change the store, announced first; what it refuses is told as IAM does, about `subject`."""
+    """Announce and make a change in the store; its errors become IAM's faults, about `subject`."""
     try:
         return await call.change(fn, *args, **kwargs)
     except StoreRefusal as error:
@@ -211,7 +211,7 @@ def encode_document(document: str) -> str:
 
 
 def describe_tags(identity: Identity) -> list[Output] | None:
-    """Return the tags of an identity as outputs have them; None where there are none."""
+    """Return the tags of an identity as outputs have them; None without tags."""
     return [{"Key": name, "Value": value} for name, value in identity.tags] or None
 
 

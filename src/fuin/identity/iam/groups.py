@@ -76,7 +76,7 @@ async def add_user_to_group(call: Call, given: Given) -> None:
 
 
 async def remove_user_from_group(call: Call, given: Given) -> None:
-    """Take a user out of a group; its policies do not hold for the user any more when this returns."""
+    """Take a user out of a group; its policies no longer hold for the user when this returns."""
     group, user = await call.consult(_group_and_user, given)
     try:
         await call.change(groups.remove_member, user.id, group.id)

@@ -51,7 +51,7 @@ async def list_policies(kind: str, call: Call, given: Given) -> Output:
 
 
 async def delete_policy(kind: str, call: Call, given: Given) -> None:
-    """Remove an inline policy; it allows nothing any more when this returns."""
+    """Remove an inline policy; it no longer allows anything when this returns."""
     owner = await call.consult(entities.identity_of_kind, kind, given)
     try:
         await call.change(inline_policies.remove, owner.id, given["PolicyName"])

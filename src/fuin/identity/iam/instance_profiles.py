@@ -102,7 +102,7 @@ async def remove_role_from_instance_profile(call: Call, given: Given) -> None:
 
 def _remove(conn: Connection, profile: InstanceProfile, name: str) -> None:
     role = _role_of(conn, profile)
-    if role is None or role.name != name:  # whether there is such a role elsewhere is not told
+    if role is None or role.name != name:  # the answer does not show whether the role exists
         raise NotFound(name)
     rows.remove_role(conn, profile.id, role.id)
 

@@ -1,7 +1,7 @@
 """Login profiles: create, get, update, delete, and ChangePassword. Nobody can sign in with them here.
 
-What a request says as a password is checked against the account's policy and forgotten: it is in no record and not in
-the database. So ChangePassword cannot tell whether the old password is the right one, and does not ask.
+The password of a request is checked against the account's policy and forgotten: it is in no record and not in the
+database. So ChangePassword cannot know if the old password is right, and does not check it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ async def update_login_profile(call: Call, given: Given) -> None:
 
 
 async def delete_login_profile(call: Call, given: Given) -> None:
-    """Note that a user has no password any more."""
+    """Note that a user no longer has a password."""
     user = await call.consult(_user, given)
     if user is None:
         raise _missing_profile(call.account)
@@ -70,7 +70,7 @@ async def delete_login_profile(call: Call, given: Given) -> None:
 
 
 async def change_password(call: Call, given: Given) -> None:
-    """Note that the calling user has a new password, and has not to set one at sign-in any more."""
+    """Note that the calling user has a new password, and no longer has to set one at sign-in."""
     if call.principal.kind != "user":
         await call.consult(entities.permit, ids.iam_arn(call.account, "user", "/", "*"))
         raise QueryFault("InvalidUserType", "Only a user can change its own password.")

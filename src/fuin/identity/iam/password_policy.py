@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.identity.wire.model import Given, Output
 
-# What UpdateAccountPasswordPolicy sets where it is not told: it changes no single part of a policy.
+# UpdateAccountPasswordPolicy sets these for members that are missing: it replaces the whole policy.
 _DEFAULTS: dict[str, Any] = {
     "MinimumPasswordLength": 6, "RequireSymbols": False, "RequireNumbers": False,
     "RequireUppercaseCharacters": False, "RequireLowercaseCharacters": False, "AllowUsersToChangePassword": False,
@@ -64,7 +64,7 @@ def policy_of(call: Call) -> dict[str, Any] | None:
 def check(call: Call, password: str, old: str | None = None) -> None:
     """Raise PasswordPolicyViolation for a password that does not conform to the policy of the caller's account.
 
-    Earlier passwords are not kept, so that only `old`, which the caller brings, can be told from a new one.
+    Earlier passwords are not kept, so the new password is compared only with `old`, which the caller brings.
     """
     policy = policy_of(call)
     have = sum(not kind.isdisjoint(password) for kind in _KINDS.values())

@@ -109,7 +109,7 @@ async def update_assume_role_policy(call: Call, given: Given) -> None:
 
 
 def _update(conn: Connection, role: Role, changed: dict[str, str | int | None], trusted: Sequence[str] = ()) -> None:
-    """Change some of what a role has, as it is by now."""
+    """Change some members of a role, as the database has it now."""
     principals.check(conn, trusted)
     now = roles.existing_role(conn, role)
     roles.set_role(conn, replace(now, **changed))  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ async def delete_service_linked_role(call: Call, given: Given) -> Output:
 
 
 async def get_service_linked_role_deletion_status(call: Call, given: Given) -> Output:
-    """Tell that a deletion has succeeded: one that could fail ends with an error at once."""
+    """Answer that a deletion has succeeded: one that fails gives an error at once."""
     task = given["DeletionTaskId"]
     named = _TASK.fullmatch(task)
     path, name = ("/", "*") if named is None else named.groups()

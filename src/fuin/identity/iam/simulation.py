@@ -111,7 +111,7 @@ def _principal(call: Call, arn: str) -> Principal:
 
 
 def _may_simulate(call: Call, arn: str) -> bool:
-    """Tell whether the caller may learn by simulations what a principal is: of others it has the ARN, not the tags."""
+    """Return whether the caller's simulations may use a principal's tags; without this right they use its ARN only."""
     noted = len(call.decisions)
     try:
         entities.permit(call, arn, action="SimulatePrincipalPolicy")

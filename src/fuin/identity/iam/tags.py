@@ -24,7 +24,7 @@ async def tag(kind: str, call: Call, given: Given) -> None:
 
 
 async def untag(kind: str, call: Call, given: Given) -> None:
-    """Remove tags; names that there are not do not matter."""
+    """Remove tags; names without a tag do not matter."""
     one = await call.consult(_tagged_entity, kind, given, entities.request_conditions(given))
     await entities.change(call, one, identities.apply_to, one, identities.remove_tags, given["TagKeys"])
 

@@ -64,7 +64,7 @@ async def update_user(call: Call, given: Given) -> None:
 
 
 async def delete_user(call: Call, given: Given) -> None:
-    """Remove a user that has no access keys, policies or groups; whatever names it gives nobody anything any more."""
+    """Remove a user that has no access keys, policies or groups; statements that name it no longer match anybody."""
     user = await call.consult(entities.user, given["UserName"])
     await entities.change(call, user, users.delete_user, call.account, user.name)
 

@@ -1,7 +1,7 @@
 """AssumeRole: who may, and what the session may then do.
 
 AWS: "AssumeRole" in the STS API reference; "Role trust policies", "Session policies", "Source identity" in the IAM user
-guide. Rights come before all else: whoever may not assume a role learns nothing of it, not even whether there is one.
+guide. Rights come before all else: a caller who may not assume a role does not learn whether it exists.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _ARN = re.compile(r"arn:aws:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})", re.ASCII)
 _USUAL, _OF_CHAINS = 3600, 3600  # seconds
-# The trust policy of a role that there is not: it names nobody, so the answer is that of one which does not name you.
+# The trust policy used for a role that does not exist: it names nobody, so the caller gets the same answer as from a
+# role that does not name it.
 _OF_NONE = (
     '{"Version":"2012-10-17","Id":"of a role that there is not",'
     '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
@@ -128,11 +129,11 @@ def _permitted_role(call: Call, wanted: RoleRequest) -> Role:
 
 
 def _refusal_for_caller(call: Call, action: str, wanted: RoleRequest, error: NotAuthorized) -> NotAuthorized:
-    """Return a refusal as the caller hears it: a role of another account sounds as if there were none.
+    """Return the refusal that the caller gets: for a role of another account, the same as if it did not exist.
 
-    Else a Deny of the caller's own that depends on the role's tags, or on there being none, would try out whether it is
-    there and has them. Where only an Allow of the caller's own is missing, the role's trust policy has let the caller
-    know of it. The record keeps what has decided.
+    Else a caller could find out whether the role exists and which tags it has, by a Deny in a policy of its own that
+    depends on the tags. Where only an Allow in the caller's own policies is missing, the role's trust policy lets the
+    caller know of the role. The record keeps the real decision.
     """
     if wanted.account == call.account:
         return error

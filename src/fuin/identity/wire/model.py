@@ -1,7 +1,7 @@
 """A query service's model: how a form becomes checked members, and members become XML.
 
-From botocore's service-2.json, as the clients are. IAM's is large (0.12 s and 4 MB here), so it is loaded by the first
-request that needs it. Constraints are told in AWS's words, all errors of a request at once.
+It is read from botocore's service-2.json, as the clients do. IAM's is large (0.12 s and 4 MB here), so the first
+request that needs it loads it. Errors have AWS's words, and all errors of a request come at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Model:
         return self._loaded
 
     def knows(self, operation: str) -> bool:
-        """Tell whether AWS has the operation, built here or not."""
+        """Return whether AWS has the operation, built here or not."""
         return operation in self.load().operation_names
 
     def read(self, operation: str, form: Tree) -> Given:

@@ -1,7 +1,7 @@
-"""The two notations of answers in the Query protocol: XML, and JSON for those who ask for it.
+"""The two notations of answers in the Query protocol: XML, and JSON for clients that ask for it.
 
-Services of AWS's that speak Query answer in JSON where the request says `Accept: application/json`, or ContentType=JSON
-among its parameters; whoever reads the GetCallerIdentity of a token, such as aws-iam-authenticator, does the former.
+AWS's Query services answer in JSON if the request has the header `Accept: application/json` or the parameter
+ContentType=JSON. Servers that check a token by GetCallerIdentity, such as aws-iam-authenticator, send the header.
 """
 
 from __future__ import annotations

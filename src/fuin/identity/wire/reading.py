@@ -79,9 +79,9 @@ def _list(shape: Any) -> Reader:
 
 
 def _members(field: Field, path: str) -> Tree:
-    """Return what stands under Name.member; raises ValidationError for a list that is written in another way.
+    """Return the fields under Name.member; raises ValidationError for a list that is written in another way.
 
-    It is not taken for an empty list: one of session policies that nobody reads would limit nothing.
+    It is not taken for an empty list: a list of session policies that nobody reads would limit nothing.
     """
     if field == "":  # how a client writes an empty one
         return {}
@@ -94,7 +94,7 @@ def _members(field: Field, path: str) -> Tree:
 
 
 def _numbered_members(members: Tree) -> list[Field]:
-    """Return what stands under 1, 2, 3, …; gaps do not matter, names that are no numbers are refused."""
+    """Return the fields under 1, 2, 3, …; gaps do not matter, other names are refused."""
     numbers = [name for name in members if name.isascii() and name.isdigit() and len(name) <= 6]
     if len(numbers) != len(members):
         raise QueryFault("ValidationError", "The members of a list must be numbered from 1.")

@@ -41,7 +41,7 @@ def parse_configuration(store: KeyStore) -> Configuration:
 
 
 def proxy_of(store: KeyStore) -> Proxy:
-    """Return how to authorized_key and convince a key store's proxy."""
+    """Return the address of a key store's proxy and the credentials for it."""
     settings = parse_configuration(store)
     return Proxy(
         settings.endpoint.removeprefix("https://"), settings.path, store.region, settings.access_key_id,

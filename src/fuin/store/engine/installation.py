@@ -23,10 +23,10 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the database is in time: its serial, its installation, and the serial of the last knowing override.
+    """The installation of the database, its serial, and the serial of the last override.
 
-    An override accepted a database, log or blobs that were behind; it is 0 when there was none. It is `unswept` until a
-    sweep has moved all that the database does not name since.
+    By an override somebody accepted a database, log or blobs that were behind; it is 0 without one. The installation is
+    `unswept` until a sweep has moved everything that the database has not named since.
     """
 
     serial: int

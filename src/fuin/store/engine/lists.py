@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fuin.store.engine.engine import Engine, Reader
 
-WAITING_AT_MOST = 64  # lists of a process; whoever comes then is told to come again
+WAITING_AT_MOST = 64  # lists of a process; further requests are asked to come again
 
 P = ParamSpec("P")
 T = TypeVar("T")

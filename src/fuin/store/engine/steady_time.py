@@ -15,13 +15,13 @@ _DELETE = delete(_c)
 
 
 def find(conn: Connection) -> Kept | None:
-    """Return what was saved last, None before the first time."""
+    """Return the saved clock state, None before the first save."""
     row = conn.execute(_FIND).first()
     return None if row is None else Kept(*row)
 
 
 def get(conn: Connection) -> Kept:
-    """Return what was saved last; raises NotFound: without it nobody knows how much time has passed."""
+    """Return the saved clock state; raises NotFound: without it nobody knows how much time has passed."""
     kept = find(conn)
     if kept is None:
         raise NotFound("steady time: start the server again")

@@ -53,7 +53,7 @@ class Job:
     error: BaseException | None = field(default=None)
 
     def settle(self) -> None:
-        """Give the outcome to whoever still waits for it."""
+        """Give the outcome to the caller, if it still waits."""
         if self.future.done():
             return  # cancelled meanwhile; the write succeeds or fails all the same
         if self.error is not None:
@@ -101,7 +101,7 @@ class Writer:
     def _run(self, started: concurrent.futures.Future[None]) -> None:
         try:
             session = self._engine.open_write_session()
-        except BaseException as error:  # goes to whoever opens the store
+        except BaseException as error:  # goes to the thread that opens the store
             started.set_exception(error)
             return
         started.set_result(None)
@@ -174,7 +174,7 @@ def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> Non
                 job.serial = serial
         failure = OutcomeUnknown
         session.commit()
-    except BaseException as error:  # whatever it is, the thread goes on and the callers are told
+    except BaseException as error:  # whatever it is, the thread goes on and the callers get an error
         session.roll_back()
         _fail(jobs, str(error), StoreUnavailable if engine.is_certain(error) else failure)
 

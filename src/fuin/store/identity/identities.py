@@ -268,6 +268,6 @@ def put_tags(conn: Connection, identity_id: str, tags: Iterable[tuple[str, str]]
 
 
 def remove_tags(conn: Connection, identity_id: str, names: Iterable[str]) -> None:
-    """Remove tags; names that there are not do not matter."""
+    """Remove tags; names without a tag do not matter."""
     for name in names:
         conn.execute(_DELETE_TAG, {"p_id": identity_id, "p_folded": name.lower()})

@@ -100,7 +100,7 @@ class Brought(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """What of a key's row its material depends on."""
+    """The columns of a key's row that its material depends on."""
 
     state: str
     spec: str

@@ -75,7 +75,7 @@ def insert_version(conn: Connection, region: str, material: Material, version: V
 
 
 def list_versions(conn: Connection, key_id: str, region: str) -> list[Version]:
-    """Return what is known of all materials of a key in a Region, oldest first."""
+    """Return the facts about all materials of a key in a Region, oldest first."""
     return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": key_id, "p_region": region})]
 
 

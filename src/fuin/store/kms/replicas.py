@@ -60,8 +60,8 @@ def _copy_materials(conn: Connection, key_id: str, source: str, region: str) -> 
 def change_primary(conn: Connection, key_id: str, old: str, new: str) -> None:
     """Let the replica in Region `new` be the primary key, and the key in `old` its replica.
 
-    Raises NotFound when either is not there, NotPrimary when `old` has not the primary key, and WrongState unless
-    both are enabled.
+    Raises NotFound when either does not exist, NotPrimary when the key in `old` is not the primary key, and WrongState
+    unless both are enabled.
     """
     primary, replica = keys.find_key(conn, key_id, old), keys.find_key(conn, key_id, new)
     if primary is None or replica is None:

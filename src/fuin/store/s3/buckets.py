@@ -58,7 +58,7 @@ class Bucket:
 
 
 def insert_bucket(conn: Connection, bucket: Bucket) -> None:
-    """Add a bucket; raises AlreadyExists (whoever owns it), or NotFound for an unknown account."""
+    """Add a bucket; raises AlreadyExists (also for another account's bucket), or NotFound for an unknown account."""
     use = default_key_use(bucket.encryption, bucket.account, bucket.region)
     row = {
         "name": bucket.name, "account": bucket.account, "region": bucket.region, "created": bucket.created,

@@ -130,6 +130,6 @@ class _Page:
         return True
 
     def listing(self) -> Listing:
-        """Return what was collected."""
+        """Return the collected rows."""
         last = None if self._last is None else self._last.decode()
         return Listing(tuple(self._objects), tuple(p.decode() for p in self._prefixes), self._truncated, last)
