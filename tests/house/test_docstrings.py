@@ -30,6 +30,7 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, Documented]]:
 
 
 def _is_sentence(text: str) -> bool:
+    """Return whether a docstring starts with a sentence, which may end before a blank line only."""
     starts = not text[0].islower() or text.startswith(_NAMES)
     return starts and text.split("\n\n", maxsplit=1)[0].rstrip(")`").endswith(_ENDS)
 
@@ -46,9 +47,7 @@ def unsaid(module: Module) -> list[str]:
             continue
         if not text:
             found.append(f"{where} has no docstring")
-        elif (text[0].islower() and not text.startswith(_NAMES)) or not text.split("\n\n")[0].rstrip(")`").endswith(
-            _ENDS
-        ):
+        elif not _is_sentence(text):
             found.append(f"{where} does not start with a sentence: {text.splitlines()[0]!r}")
     return found
 
