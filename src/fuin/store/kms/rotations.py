@@ -44,7 +44,7 @@ _SET_CURRENT = update(_k).where(_k.c.key_id == _ID).values(current_material=_MAT
 
 
 class Schedule(NamedTuple):
-    """The columns of a key's row that its rotation needs; `rotation_period` is in days; both are None without rotation."""
+    """The columns of a key's row that its rotation needs; `rotation_period` is in days, None if it is off."""
 
     state: str
     primary_region: str | None
