@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from fuin.audit.log import Log, RecordedUse
-from fuin.audit.segments import Entry, entries, read, segments
+from fuin.audit.segments import SegmentEntry, entries, read, segments
 from fuin.formats import record
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
@@ -48,12 +48,12 @@ def only(folder: Path) -> Path:
     return segment.path
 
 
-def parts(path: Path) -> tuple[bytes, list[Entry]]:
+def parts(path: Path) -> tuple[bytes, list[SegmentEntry]]:
     """Return a segment's header and entries."""
     data = read(path)
     return data[: record.SEGMENT_HEADER_LENGTH], list(entries(data))
 
 
-def raw(entry: Entry) -> bytes:
+def raw(entry: SegmentEntry) -> bytes:
     """Return an entry as it stands in the file."""
     return record.entry(entry.data, entry.hash)

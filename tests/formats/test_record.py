@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.audit.chain import Position, advance
+from fuin.audit.chain import ChainPosition, advance
 from fuin.audit.segments import entries
 from fuin.audit.verify import verify
 from fuin.errors import FormatError, TamperedError
@@ -95,7 +95,7 @@ def test_every_changed_bit_breaks_the_chain() -> None:
     """No record, and no hash, stays in the chain after any one of its bits was changed."""
     previous = bytes(range(32))
     data = record.encode(Record(8, 1, record.DECRYPT, record.DONE, "key", b"material", b"{}"))
-    before, after = Position(7, previous), record.link(previous, data)
+    before, after = ChainPosition(7, previous), record.link(previous, data)
     assert advance(before, data, after).sequence == 8
     for bit in range(8 * (len(data) + 32)):
         changed = bytearray(data + after)

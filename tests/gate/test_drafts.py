@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fuin.formats import context, notes
 from fuin.gate import drafts
-from fuin.gate.drafts import Record
+from fuin.gate.drafts import DraftMembers
 
 _LONG = os.environ.get("FUIN_LONG") == "1"
 ARN = "arn:aws:iam::123456789012:user/alice"
@@ -41,7 +41,7 @@ def decision(resource: str, *because: str, allowed: bool = True, **more: Any) ->
 
 def test_a_short_draft_is_taken_as_it_is() -> None:
     """What is within every bound is the plain JSON of its members."""
-    record = Record(*WHO, facts={"bucket": "b"}, decisions=[decision("arn:aws:s3:::b/k", "so")])
+    record = DraftMembers(*WHO, facts={"bucket": "b"}, decisions=[decision("arn:aws:s3:::b/k", "so")])
     for stranger in (False, True):
         assert drafts.encode(record, stranger=stranger) == msgspec.json.encode(record)
 
@@ -61,7 +61,7 @@ def test_every_draft_fits(
 ) -> None:  # fmt: skip
     """However long and many the texts of a request are, its record fits, and names the request and the error."""
     facts = {**facts, "refusedUse": {"use": "kms:Decrypt", "context": refused}}
-    given = Record(
+    given = DraftMembers(
         WHO[0],
         WHO[1],
         ARN,
@@ -89,7 +89,7 @@ def test_what_is_asked_for_stays_whole() -> None:
     names = [f"arn:aws:s3:::b/{chr(number)}" + "\x01" * 1023 for number in range(65, 73)]
     many = [decision(name, "x" * 60_000, keys={"aws:useragent": ["\x02" * 30_000]}) for name in names]
     role = "arn:aws:iam::123456789012:user" + "/\x7f" * 300
-    record = Record(
+    record = DraftMembers(
         WHO[0], WHO[1], role, *WHO[3:], facts={"key": "\x01" * 1024, "policy": "p" * 90_000}, decisions=many
     )
     draft = json.loads(drafts.encode(record, stranger=False))
@@ -101,7 +101,7 @@ def test_what_is_asked_for_stays_whole() -> None:
 def test_a_long_context_is_known_by_its_canonical_bytes() -> None:
     """The short pairs of a long encryption context stay, and the hash of its canonical encoding identifies it."""
     pairs = {"tenant": "a", "long": "\x01" * 60_000, "app": "b"}
-    draft = json.loads(drafts.encode(Record(*WHO, use="kms:Decrypt", context=pairs), stranger=False))
+    draft = json.loads(drafts.encode(DraftMembers(*WHO, use="kms:Decrypt", context=pairs), stranger=False))
     encoded = context.encode(pairs)
     assert draft["context"] == {
         "sha256": hashlib.sha256(encoded).hexdigest(), "bytes": len(encoded), "pairs": 3,
@@ -119,7 +119,7 @@ def test_a_context_that_looks_like_a_note_is_none() -> None:
 def test_a_long_list_says_how_many_it_had() -> None:
     """What does not fit is counted and hashed, and the first items stay: nothing is left out silently."""
     tags = [{"TagKey": "\x01" * 128, "TagValue": "v"} for _ in range(900)]
-    facts = json.loads(drafts.encode(Record(*WHO, facts={"parameters": {"Tags": tags}}), stranger=False))["facts"]
+    facts = json.loads(drafts.encode(DraftMembers(*WHO, facts={"parameters": {"Tags": tags}}), stranger=False))["facts"]
     note = facts["parameters"]["Tags"]
     assert (note["items"], note["bytes"]) == (900, notes.size(tags))
     assert note["sha256"] == hashlib.sha256(msgspec.json.encode(tags)).hexdigest()
@@ -129,7 +129,7 @@ def test_a_long_list_says_how_many_it_had() -> None:
 
 def test_half_a_surrogate_pair_does_not_prevent_the_record() -> None:
     """Text that JSON cannot hold is written as an escape, wherever it stands."""
-    record = Record(*WHO, facts={"a\ud800": ["\udfff"]}, decisions=[decision("\ud800" * 900)], context={"\ud800": ""})
+    record = DraftMembers(*WHO, facts={"a\ud800": ["\udfff"]}, decisions=[decision("\ud800" * 900)], context={"\ud800": ""})
     for stranger in (False, True):
         assert json.loads(drafts.encode(record, stranger=stranger))["request"] == WHO[0]
     (piece,) = drafts.pieces([decision("\ud800")] * 2, stranger=False)
@@ -152,7 +152,7 @@ def test_pieces_name_every_resource_once(keys: list[tuple[str, int]], refused: s
     ]
     found: dict[bool, list[Any]] = {True: [], False: []}
     for piece in drafts.pieces(every, stranger=stranger):
-        data = drafts.encode(Record(*WHO, decisions=piece, about="delete", piece=99), stranger=stranger)
+        data = drafts.encode(DraftMembers(*WHO, decisions=piece, about="delete", piece=99), stranger=stranger)
         assert len(data) <= (drafts.OF_STRANGERS if stranger else drafts.AT_MOST)
         for one in json.loads(data)["decisions"]:
             found[one["allowed"]] += one.get("resources") or [one["resource"]]

@@ -8,7 +8,7 @@ import pytest
 
 from fuin.errors import MaterialDamaged, TamperedError
 from fuin.gate.call import Call
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 
 
 def new_call() -> Call:
@@ -32,7 +32,7 @@ def use(call: Call, value: Any) -> Any:
 
 def test_a_new_record_is_open() -> None:
     """Nothing says yet what a request has done."""
-    assert Record().is_open
+    assert RequestRecord().is_open
 
 
 def test_a_use_closes_the_record() -> None:

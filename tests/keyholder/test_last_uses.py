@@ -23,7 +23,7 @@ from fuin.errors import FormatError, TamperedError
 from fuin.formats import context, record
 from fuin.formats.wrapped import Material
 from fuin.gate.call import Call
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.gate.services import Services
 from fuin.keyholder.last_uses import SNAPSHOT, LastUses
 from fuin.keyholder.sealed.audit_signature import AuditSigner
@@ -406,7 +406,7 @@ def test_drafts_of_the_gate() -> None:
     principal = Principal("user", "arn:aws:iam::111122223333:user/alice", "111122223333", "AIDA", "alice")
     call = Call(
         services, "11111111-2222-3333-4444-555555555555", "kms", "Decrypt", principal, 'AKIA","region":"x', "us-west-2",
-        0.0, record=Record({"region": "eu-west-1"}),
+        0.0, record=RequestRecord({"region": "eu-west-1"}),
     )  # fmt: skip
     uses = LastUses(ROOT, Path("/nowhere"))
     uses.add_uses(1, [use(MRK, call.draft(context={"region": "eu-west-1", "dryRun": "true"}))])

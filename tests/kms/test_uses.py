@@ -9,7 +9,7 @@ import pytest
 
 from fuin.errors import FormatError, TamperedError
 from fuin.gate.call import Call
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.kms.model import shapes_uses
 from fuin.kms.reach.keyholder_errors import keyholder_answer
 from tests.kms.asking import NewKey, raises, refusal
@@ -65,7 +65,7 @@ class Recorded:
     use = Call.use
 
     def __init__(self) -> None:
-        self.record = Record()
+        self.record = RequestRecord()
 
 
 async def refuse(error: Exception) -> None:

@@ -13,14 +13,14 @@ _SEQUENCE = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ChainPosition:
     """A place in the chain: the number of the last record and its hash; the number is 0 before the first."""
 
     sequence: int
     head: bytes
 
 
-START = Position(0, record.ZERO)
+START = ChainPosition(0, record.ZERO)
 
 
 def sequence_of(data: bytes) -> int:
@@ -33,16 +33,16 @@ def use_of(data: bytes) -> int:
     return data[17]
 
 
-def advance(position: Position, data: bytes, chain_hash: bytes) -> Position:
+def advance(position: ChainPosition, data: bytes, chain_hash: bytes) -> ChainPosition:
     """Return the position after a record; raises TamperedError unless it is the record that comes next."""
     if sequence_of(data) != position.sequence + 1:
         raise TamperedError(f"record {sequence_of(data)} stands where {position.sequence + 1} should")
     if record.link(position.head, data) != chain_hash:
         raise TamperedError(f"record {position.sequence + 1} does not follow from the one before it")
-    return Position(position.sequence + 1, chain_hash)
+    return ChainPosition(position.sequence + 1, chain_hash)
 
 
-def check_checkpoint(before: Position, data: bytes, check: Check) -> None:
+def check_checkpoint(before: ChainPosition, data: bytes, check: Check) -> None:
     """Raise TamperedError unless a checkpoint record signs the chain up to `before`."""
     try:
         checkpoint = record.parse_checkpoint(record.parse(data).draft)

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from fuin.audit.chain import START, Position
+from fuin.audit.chain import START, ChainPosition
 from fuin.audit.recovery import AuditDamaged
 from fuin.audit.segments import PUBLIC_KEY, read_public_key, write_durably
 from fuin.errors import FormatError, FuinError
@@ -48,7 +48,7 @@ def check_public_key(folder: Path, public_key: bytes, *, begun: bool) -> None:
         raise AuditDamaged("the audit log had begun, but its segments are missing")
 
 
-def keep_public_key(folder: Path, public_key: bytes, position: Position) -> None:
+def keep_public_key(folder: Path, public_key: bytes, position: ChainPosition) -> None:
     """Write the public key beside a log that is new; beside an older one it must not be missing."""
     with contextlib.suppress(FormatError):
         read_public_key(folder)

@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from fuin import crash
 from fuin.audit import folder as log_folder
-from fuin.audit.chain import START, Check, Position
+from fuin.audit.chain import START, Check, ChainPosition
 from fuin.audit.recent import RecentBytes
 from fuin.audit.recovery import AuditDamaged, check_whole, recover
 from fuin.audit.segments import read_whole, segment_path, segments, sync_folder, write_all, write_durably
@@ -49,7 +49,7 @@ class Follower(Protocol):
     def add_uses(self, now: int, done: Sequence[RecordedUse]) -> None:
         """Add uses whose records are now durable; `now` is their time in nanoseconds since 1970."""
 
-    def end_segment(self, position: Position) -> None:
+    def end_segment(self, position: ChainPosition) -> None:
         """End a segment whose last record is at `position`."""
 
 
@@ -157,7 +157,7 @@ class Log:
             self._resume()
         return now
 
-    def _chain(self, uses: Sequence[RecordedUse], now: int) -> tuple[bytes, Position]:
+    def _chain(self, uses: Sequence[RecordedUse], now: int) -> tuple[bytes, ChainPosition]:
         sequence, head = self.position.sequence, self.position.head
         parts: list[bytes] = []
         for use, outcome, key_id, material_id, draft in uses:
@@ -168,7 +168,7 @@ class Log:
         signature = self._sign(record.signed_bytes(sequence, head))
         signed = record.encode_checkpoint(record.Checkpoint(sequence, head, signature))
         last = record.chain_entry(head, sequence + 1, now, record.CHECKPOINT, record.DONE, "", b"", signed)
-        return b"".join((*parts, *last)), Position(sequence + 1, last[2])
+        return b"".join((*parts, *last)), ChainPosition(sequence + 1, last[2])
 
     def _write(self, batch: bytes) -> None:
         crash.point("audit.before_write")

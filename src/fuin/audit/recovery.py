@@ -10,7 +10,7 @@ The bytes that are read here may be in the kernel's cache only, so they do not c
 
 from dataclasses import dataclass
 
-from fuin.audit.chain import START, Check, Position, advance, check_checkpoint, count_signed_checkpoints, use_of
+from fuin.audit.chain import START, Check, ChainPosition, advance, check_checkpoint, count_signed_checkpoints, use_of
 from fuin.audit.segments import LogSegment, entries, read_whole
 from fuin.errors import FormatError, FuinError, TamperedError
 from fuin.formats import record
@@ -25,7 +25,7 @@ class GoodPart:
     """The good part of a segment, the position after it, and the bytes after it."""
 
     data: bytes
-    position: Position
+    position: ChainPosition
     torn: bytes
 
 
@@ -37,7 +37,7 @@ def recover(found: list[LogSegment], check: Check) -> GoodPart:
         first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])
     except FormatError:
         raise AuditDamaged(f"{last.path.name} is no audit segment") from None
-    start = Position(first - 1, previous)
+    start = ChainPosition(first - 1, previous)
     if first != last.first:
         raise AuditDamaged(f"{last.path.name} starts with record {first}")
     good = _good_part(data, start, check)
@@ -50,11 +50,11 @@ def recover(found: list[LogSegment], check: Check) -> GoodPart:
     return good
 
 
-def check_whole(data: bytes, end: Position) -> None:
+def check_whole(data: bytes, end: ChainPosition) -> None:
     """Raise AuditDamaged unless a segment's bytes are a whole chain that ends exactly at a position."""
     try:
         first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])
-        position, length = Position(first - 1, previous), record.SEGMENT_HEADER_LENGTH
+        position, length = ChainPosition(first - 1, previous), record.SEGMENT_HEADER_LENGTH
         for entry in entries(data):
             position, length = advance(position, entry.data, entry.hash), entry.end
     except (FormatError, TamperedError) as error:
@@ -63,7 +63,7 @@ def check_whole(data: bytes, end: Position) -> None:
         raise AuditDamaged(f"records that were written cannot be read back: it ends after record {position.sequence}")
 
 
-def _good_part(data: bytes, start: Position, check: Check) -> GoodPart:
+def _good_part(data: bytes, start: ChainPosition, check: Check) -> GoodPart:
     length, good, signed = record.SEGMENT_HEADER_LENGTH, start, None
     position = start
     for entry in entries(data):

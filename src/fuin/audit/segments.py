@@ -26,7 +26,7 @@ class LogSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SegmentEntry:
     """One record in a segment: its place, its bytes and the chain hash after them."""
 
     start: int
@@ -62,7 +62,7 @@ def read_whole(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) -> Iterator[Entry]:
+def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) -> Iterator[SegmentEntry]:
     """Yield the entries from an entry's start on, by their lengths alone, up to the first that is not whole.
 
     Only the lengths are checked; `verify` and recovery check chain and signatures.
@@ -73,7 +73,7 @@ def entries(data: bytes | mmap.mmap, start: int = record.SEGMENT_HEADER_LENGTH) 
         end = start + record.ENTRY_OVERHEAD + length
         if not _SMALLEST <= length <= record.LIMIT or end > size:
             return
-        yield Entry(start, end, data[start + 4 : end - 32], data[end - 32 : end])
+        yield SegmentEntry(start, end, data[start + 4 : end - 32], data[end - 32 : end])
         start = end
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuin.audit import segments
-from fuin.audit.chain import START, Check, Position, check_checkpoint, count_signed_checkpoints, sequence_of, use_of
+from fuin.audit.chain import START, Check, ChainPosition, check_checkpoint, count_signed_checkpoints, sequence_of, use_of
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import record
 
@@ -45,9 +45,9 @@ class Report:
 class _Verification:
     check: Check
     expected: tuple[int, bytes] | None
-    position: Position = START  # the last record read
-    signed: Position = START  # the last checkpoint
-    last: tuple[Position, bytes] | None = None  # of the segment: the position before its last checkpoint, its bytes
+    position: ChainPosition = START  # the last record read
+    signed: ChainPosition = START  # the last checkpoint
+    last: tuple[ChainPosition, bytes] | None = None  # of the segment: the position before its last checkpoint, its bytes
     checkpoints: int = 0
     unsigned: int = 0
     is_expected_seen: bool = False  # the expected record was seen
@@ -93,7 +93,7 @@ def _verify_segment(state: _Verification, segment: segments.LogSegment, *, final
         state.problem(f"{name}: a segment is missing, records {state.position.sequence + 1} to {first - 1}")
     elif previous != state.position.head:
         state.problem(f"{name} does not follow from the segment before it")
-    state.position = Position(first - 1, previous)
+    state.position = ChainPosition(first - 1, previous)
     state.last = None
     _verify_entries(state, data, name, final=final)
     if state.last is not None:
@@ -107,7 +107,7 @@ def _verify_entries(state: _Verification, data: bytes | mmap.mmap, name: str, *,
     signed_end = record.SEGMENT_HEADER_LENGTH
     pending: list[str] = []  # what is wrong behind the last checkpoint: a crash may leave it, recovery cuts it off
     for entry in segments.entries(data):
-        following = Position(sequence_of(entry.data), entry.hash)
+        following = ChainPosition(sequence_of(entry.data), entry.hash)
         if following.sequence != state.position.sequence + 1:
             pending.append(f"{name}: record {following.sequence} stands where {state.position.sequence + 1} should")
         elif record.link(state.position.head, entry.data) != entry.hash:
@@ -129,7 +129,7 @@ def _verify_entries(state: _Verification, data: bytes | mmap.mmap, name: str, *,
         )
 
 
-def _compare_expected(state: _Verification, position: Position, name: str) -> None:
+def _compare_expected(state: _Verification, position: ChainPosition, name: str) -> None:
     if state.expected is not None and position.sequence == state.expected[0]:
         state.is_expected_seen = True
         if position.head != state.expected[1]:

@@ -49,7 +49,7 @@ class Call(msgspec.Struct):
     secure: bool = False  # came over TLS
     headers: Mapping[bytes, bytes] = {}  # of the request, by names in lower case
     via: str | None = None  # s3.us-east-1.amazonaws.com when the object store asks KMS as this caller
-    record: records.Record = msgspec.field(default_factory=records.Record)
+    record: records.RequestRecord = msgspec.field(default_factory=records.RequestRecord)
     rights: commits.HeldRights = msgspec.field(default_factory=commits.HeldRights)
 
     announce = records.announce

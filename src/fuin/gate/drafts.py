@@ -66,7 +66,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class Record(msgspec.Struct, omit_defaults=True, rename="camel"):
+class DraftMembers(msgspec.Struct, omit_defaults=True, rename="camel"):
     """The members of an audit record's draft, in their order; those that are not said are left out."""
 
     request: str
@@ -91,19 +91,19 @@ class Record(msgspec.Struct, omit_defaults=True, rename="camel"):
     commit: int = 0  # the serial of what the request has committed
 
 
-def encode(record: Record, *, stranger: bool) -> bytes:
+def encode(record: DraftMembers, *, stranger: bool) -> bytes:
     """Return the JSON of a record, within the bound for what somebody does who is known, or a stranger's refusal."""
     try:
         data = _encode(record)
     except UnicodeEncodeError:
         names = record.__struct_fields__
-        data = _encode(Record(*[_unicode_only(getattr(record, name)) for name in names]))
+        data = _encode(DraftMembers(*[_unicode_only(getattr(record, name)) for name in names]))
     if len(data) <= SHORT or (len(data) <= _LEVELS[0].text and not stranger):  # nothing in it can be too long
         return data
     return _shorten_to_bound(_decode(data), stranger=stranger)
 
 
-def encode_numbered(records: Sequence[Record], first: int, *, stranger: bool) -> list[bytes]:
+def encode_numbered(records: Sequence[DraftMembers], first: int, *, stranger: bool) -> list[bytes]:
     """Return the JSON of the records that hold a request's long lists, numbered from `first`."""
     for number, record in enumerate(records, first):
         record.piece = number

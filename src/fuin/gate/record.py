@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from fuin.gate.call import Call
 
-_Draft, _SHORT = drafts.Record, drafts.SHORT
+_Draft, _SHORT = drafts.DraftMembers, drafts.SHORT
 _encode = msgspec.json.Encoder().encode
 
 
-class Record(msgspec.Struct):
+class RequestRecord(msgspec.Struct):
     """What the audit record of one request will say, and whether a durable record says it already."""
 
     facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
@@ -65,7 +65,7 @@ async def conclude(call: Call, *, error: str | None = None, message: str | None 
 
 async def name(call: Call, fact: str, names: Sequence[Any]) -> None:
     """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
-    await _write(call, [drafts.Record(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)])
+    await _write(call, [drafts.DraftMembers(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)])
 
 
 async def _write_long_lists(call: Call, about: str | None) -> None:
@@ -77,11 +77,11 @@ async def _write_long_lists(call: Call, about: str | None) -> None:
         portions = list(drafts.pieces(decisions, stranger=stranger))
         decisions.clear()  # before anything is awaited, so that no decision is lost that comes meanwhile
         await _write(
-            call, [drafts.Record(*_first_members(call), None, session, one, about) for one in portions], stranger
+            call, [drafts.DraftMembers(*_first_members(call), None, session, one, about) for one in portions], stranger
         )
 
 
-async def _write(call: Call, records: Sequence[drafts.Record], stranger: bool = False) -> None:
+async def _write(call: Call, records: Sequence[drafts.DraftMembers], stranger: bool = False) -> None:
     encoded = drafts.encode_numbered(records, call.record.pieces + 1, stranger=stranger)
     call.record.pieces += len(encoded)
     await asyncio.gather(*map(call.services.keyholder.record, encoded))

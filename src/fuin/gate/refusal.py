@@ -64,7 +64,7 @@ async def _refuse_without_record(wording: Wording[F], call: Call, failure: Excep
     """Return the answer to a request whose record cannot be made, after the small record that says so."""
     fault = wording.fault(call, RecordNotMade())
     log.error("request %s: its record could not be made: %s", call.request_id, type(failure).__name__)
-    small = drafts.Record(
+    small = drafts.DraftMembers(
         call.request_id, f"{call.service}:{call.operation}", call.principal.arn, call.access_key_id, call.region,
         call.source_ip, error=fault.code, message=f"the record could not be made: {type(failure).__name__}",
         pieces=call.record.pieces or None,

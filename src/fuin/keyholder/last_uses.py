@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuin.audit import segments
-from fuin.audit.chain import Position, sequence_of, use_of
+from fuin.audit.chain import ChainPosition, sequence_of, use_of
 from fuin.audit.log import Log, RecordedUse
 from fuin.audit.segments import LogSegment
 from fuin.errors import FormatError
@@ -81,7 +81,7 @@ class LastUses:
             seen.add(name)
             self._last[name] = (now, use, draft[:_HEAD])
 
-    def end_segment(self, position: Position) -> None:
+    def end_segment(self, position: ChainPosition) -> None:
         """Write the snapshot of all records up to `position`; a failure only costs time at the next start."""
         last = {name: _with_request_id(used) for name, used in self._last.items()}
         data = last_uses.encode(Snapshot(position.sequence, position.head, self.tracking_start, last))

@@ -18,7 +18,7 @@ from fuin import crash, ids
 from fuin.access.principal import Principal
 from fuin.blobs.interface import Note
 from fuin.gate.call import Call
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.store.engine import installation
 from fuin.store.s3 import parts
 
@@ -185,6 +185,6 @@ async def _record(
 ) -> None:
     facts: dict[str, Any] = {"folder": group.name, "blobs": [stored.name for stored in blobs]}
     call = Call(
-        services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, record=Record(facts)
+        services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, record=RequestRecord(facts)
     )
     await services.keyholder.record(call.draft())

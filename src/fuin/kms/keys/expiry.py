@@ -9,7 +9,7 @@ from fuin import ids
 from fuin.access.principal import Principal
 from fuin.clock import CLOCK
 from fuin.gate.call import Call
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.store.engine import epoch
 from fuin.store.kms import keys
 
@@ -23,7 +23,7 @@ _ITSELF = Principal(kind="service", arn="kms.amazonaws.com", account="", id="kms
 
 def own_call(services: Services, operation: str, region: str, now: float, facts: dict[str, Any]) -> Call:
     """Return a call that the key service makes by itself: its records name the service as the principal."""
-    return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, record=Record(facts))
+    return Call(services, ids.request_id(), "kms", operation, _ITSELF, "", region, now, record=RequestRecord(facts))
 
 
 async def close_calls(calls: Iterable[Call], serial: int) -> None:

@@ -13,7 +13,7 @@ from fuin.access.policy import PolicyKind
 from fuin.access.policy_cache import compiled
 from fuin.errors import AccessDenied
 from fuin.gate import policy_warnings
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.kms.model import quotas
 from fuin.kms.model.faults import KmsFault, NotFoundException
 from fuin.kms.model.shapes_grants import (
@@ -100,7 +100,7 @@ def check_key_policy(call: Call, resource: KeyResource, policy: str, *, bypass: 
 
 
 def _check_lockout(call: Call, resource: KeyResource) -> None:
-    trial = msgspec.structs.replace(call, record=Record())  # a question about the future leaves no decision
+    trial = msgspec.structs.replace(call, record=RequestRecord())  # a question about the future leaves no decision
     try:
         trial.permit("kms:PutKeyPolicy", resource, {_POLICY_NAME: _NAME})
     except AccessDenied:

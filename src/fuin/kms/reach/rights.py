@@ -14,7 +14,7 @@ from fuin.access.causes import RESOURCE
 from fuin.access.refusals import NotAuthorized, Refusal
 from fuin.access.resources.key import KeyResource
 from fuin.gate.commit import HeldRights
-from fuin.gate.record import Record
+from fuin.gate.record import RequestRecord
 from fuin.kms.model.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
@@ -107,7 +107,7 @@ def _refusal_of_missing_key(call: Call, named: KeyReference, action: str) -> Not
     A Deny in the caller's own policies may depend on the key's tags, aliases or spec, or on their absence. A Deny in
     the key policy goes before it. Any other answer than this one would reveal a key of another account.
     """
-    trial = msgspec.structs.replace(call, record=Record(), rights=HeldRights())
+    trial = msgspec.structs.replace(call, record=RequestRecord(), rights=HeldRights())
     try:
         trial.permit(action, KeyResource(named.arn, named.account, None, None, named.alias))
     except NotAuthorized as error:
