@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from fuin.kms.model.service import service_model
-from fuin.kms.operations import OPERATIONS, Operation
+from fuin.kms.operations import OPERATIONS, KmsOperation
 
 BUILT = sorted(OPERATIONS)
 TYPES = {"string": str, "blob": bytes, "integer": int, "boolean": bool, "timestamp": float}
 
 
-def output_of(operation: Operation) -> type[msgspec.Struct] | None:
+def output_of(operation: KmsOperation) -> type[msgspec.Struct] | None:
     """Return what an operation's function says that it returns."""
     module = inspect.getmodule(operation.function)
     assert module is not None

@@ -8,7 +8,7 @@ from fuin.access.vocabulary.condition_keys import TABLE as KEYS
 from fuin.access.vocabulary.condition_keys import find, of_action
 from fuin.gate.http import Receive, Request, Scope
 from fuin.s3.operations import OPERATIONS
-from fuin.s3.request.operation import BUCKET, OBJECT, Operation
+from fuin.s3.request.operation import BUCKET, OBJECT, S3Operation
 from fuin.testing.kit import http as edge
 from tests.support.place import Place
 from tests.support.questions import recorded_questions
@@ -32,7 +32,7 @@ _CONSTRAINT = (
 _NEW_BUCKET = "new-bucket-of-this-test"
 
 
-def _target(row: Operation, bucket: str) -> str:
+def _target(row: S3Operation, bucket: str) -> str:
     """Return the target of an operation's request: the bucket, or its object k, with all that names the operation."""
     name = _NEW_BUCKET if row.name == "CreateBucket" else bucket
     path = {BUCKET: f"/{name}", OBJECT: f"/{name}/k"}.get(row.level, "/")
@@ -41,14 +41,14 @@ def _target(row: Operation, bucket: str) -> str:
     return f"{path}?{'&'.join(query)}" if query else path
 
 
-def _headers(row: Operation, bucket: str) -> dict[str, str]:
+def _headers(row: S3Operation, bucket: str) -> dict[str, str]:
     """Return the headers of an operation's request, with all of which policies can speak."""
     values = {"x-amz-copy-source": f"/{bucket}/k", "x-amz-object-attributes": "ETag"}
     more = {"PUT": _HEADERS, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
     return {**more, **{name: values[name] for name in row.headers}}
 
 
-def _order(row: Operation) -> tuple[bool, bool]:
+def _order(row: S3Operation) -> tuple[bool, bool]:
     """Return the place of a request: what removes the object or the bucket comes last."""
     return row.method == "DELETE" and not row.query, row.level == BUCKET
 

@@ -10,7 +10,7 @@ from fuin.s3 import routes
 from fuin.s3.operations import OPERATIONS
 from fuin.s3.request import operation
 from fuin.s3.request.faults import S3Fault
-from fuin.s3.request.operation import CHECKED_DOCUMENT, NO_BODY, Operation
+from fuin.s3.request.operation import CHECKED_DOCUMENT, NO_BODY, S3Operation
 from tests.support.place import Place
 
 MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")
@@ -32,7 +32,7 @@ def modelled(name: str) -> Route:
     return model["http"]["method"], LEVELS.get(path, operation.BUCKET), entries, headers
 
 
-def parsed(row: Operation) -> dict[str, str]:
+def parsed(row: S3Operation) -> dict[str, str]:
     """Return a query that names the operation."""
     return {name: value for name, _, value in (entry.partition("=") for entry in row.query)}
 
@@ -55,7 +55,7 @@ def test_what_is_not_built_has_a_plain_row() -> None:
     """What only matters for a built operation is given for built operations only."""
     for row in OPERATIONS.values():
         if row.run is None:
-            plain = Operation(
+            plain = S3Operation(
                 row.name, row.method, row.level, row.query, headers=row.headers, newer_name=row.newer_name
             )
             assert row == plain
@@ -63,7 +63,7 @@ def test_what_is_not_built_has_a_plain_row() -> None:
 
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
-def test_each_operation_is_found(row: Operation) -> None:
+def test_each_operation_is_found(row: S3Operation) -> None:
     """The request of each operation leads to it, or to the newer of two names for the same request."""
     headers = {header.encode() for header in row.headers}
     found = routes.match(row.method, row.level, parsed(row) | {"x-id": row.name}, headers)

@@ -11,7 +11,7 @@ from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import cors, edge, lists, parameters
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
-from fuin.identity.operations import IAM, SERVICES, STS, Operation, Service
+from fuin.identity.operations import IAM, SERVICES, STS, QueryOperation, Service
 from fuin.identity.sts import sts
 from fuin.identity.wire import faults, notation, query
 from fuin.identity.wire.faults import QueryFault
@@ -117,7 +117,7 @@ def _refuse_unsigned(call: Call, *forms: bytes) -> None:
             raise QueryFault("InvalidAction", text)
 
 
-def _operation(call: QueryCall, form: Tree) -> Operation:
+def _operation(call: QueryCall, form: Tree) -> QueryOperation:
     """Return the operation that a form names; raises InvalidAction, with another text for operations that AWS has."""
     service = call.meant
     action = query.text_of(form, "Action") or ""

@@ -20,7 +20,7 @@ Function = Callable[["Call", Given], Awaitable[Output | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class QueryOperation:
     """One operation; `action` is the IAM action that it needs, empty where no right is needed."""
 
     name: str
@@ -38,29 +38,29 @@ class Service:
     """
 
     model: Model
-    operations: dict[str, Operation]
+    operations: dict[str, QueryOperation]
     region: str = ""
 
 
-def _table(*rows: Operation) -> dict[str, Operation]:
+def _table(*rows: QueryOperation) -> dict[str, QueryOperation]:
     return {row.name: row for row in rows}
 
 
 STS = Service(
     Model("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
     _table(
-        Operation("AssumeRole", "sts:AssumeRole", assume_role.assume_role),
-        Operation("DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message),
-        Operation("GetAccessKeyInfo", "sts:GetAccessKeyInfo", sts.get_access_key_info),
-        Operation("GetCallerIdentity", "", sts.get_caller_identity),
-        Operation("GetFederationToken", "sts:GetFederationToken", federation.get_federation_token),
-        Operation("GetSessionToken", "", sts.get_session_token),
+        QueryOperation("AssumeRole", "sts:AssumeRole", assume_role.assume_role),
+        QueryOperation("DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message),
+        QueryOperation("GetAccessKeyInfo", "sts:GetAccessKeyInfo", sts.get_access_key_info),
+        QueryOperation("GetCallerIdentity", "", sts.get_caller_identity),
+        QueryOperation("GetFederationToken", "sts:GetFederationToken", federation.get_federation_token),
+        QueryOperation("GetSessionToken", "", sts.get_session_token),
     ),
 )
 
 IAM = Service(
     Model("iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
-    _table(*(Operation(name, f"iam:{name}", run) for name, run in iam.ROWS)),
+    _table(*(QueryOperation(name, f"iam:{name}", run) for name, run in iam.ROWS)),
     region="us-east-1",  # AWS: "AWS global condition context keys", aws:RequestedRegion
 )
 

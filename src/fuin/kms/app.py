@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
     from fuin.kms.model.faults import KmsFault
-    from fuin.kms.operations import Operation
+    from fuin.kms.operations import KmsOperation
     from fuin.signing.sigv4 import Signed
 
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +34,7 @@ class KmsCall(Call):
     """A call with what its request brings: the body, and the row of the operation that it names."""
 
     body: bytes = b""
-    row: Operation | None = None
+    row: KmsOperation | None = None
 
 
 class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):

@@ -29,7 +29,7 @@ Function = Callable[["Call", Any], Awaitable["Output | None"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class KmsOperation:
     """One operation: `decode` makes its checked input of a body, `run` does it, and its record has `recorded`."""
 
     name: str
@@ -56,11 +56,11 @@ class Operation:
         return self.function(call, input)
 
 
-def _row(name: str, function: Function, *actions: str) -> Operation:
+def _row(name: str, function: Function, *actions: str) -> KmsOperation:
     input = INPUTS[name]
     recorded = parameters.recorded_members(name, input)
     decode, check = msgspec.json.Decoder(input).decode, compile_checks(input)
-    return Operation(name, actions, function, input, recorded, decode, check)
+    return KmsOperation(name, actions, function, input, recorded, decode, check)
 
 
 _ROWS = (
@@ -143,12 +143,12 @@ _ROWS = (
     _row("UpdateCustomKeyStore", custom_key_stores.update_custom_key_store, "kms:UpdateCustomKeyStore"),
 )
 
-OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
+OPERATIONS: dict[str, KmsOperation] = {row.name: row for row in _ROWS}
 _PREFIX = "TrentService."
 _BY_TARGET = {f"{_PREFIX}{name}".encode(): operation for name, operation in OPERATIONS.items()}
 
 
-def find_operation(method: str, target: bytes | None) -> Operation:
+def find_operation(method: str, target: bytes | None) -> KmsOperation:
     """Return the operation of an X-Amz-Target header; all are posted. Raises UnknownOperationException."""
     operation = _BY_TARGET.get(target or b"")
     if operation is None or method != "POST":

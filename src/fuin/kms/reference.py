@@ -15,7 +15,7 @@ from botocore import xform_name
 from fuin.access.vocabulary.condition_keys import TABLE
 from fuin.access.vocabulary.kms_keys import ON_KEYS
 from fuin.kms.model.service import service_model
-from fuin.kms.operations import OPERATIONS, Operation
+from fuin.kms.operations import OPERATIONS, KmsOperation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_EVERY_KEY = tuple(key for key in TABLE if key.brought and set(ON_KEYS) <= set(key.actions))
 
 
-def conditions(operation: Operation) -> list[str]:
+def conditions(operation: KmsOperation) -> list[str]:
     """Return the condition keys of an operation, beyond those that every request and every operation on a key has."""
     first, *others = operation.actions
     keys = [key for key in TABLE if key.brought and "*" not in key.actions]
@@ -75,7 +75,7 @@ def _tests_by_operation() -> dict[str, list[str]]:
     }
 
 
-def _section(operation: Operation, tested: dict[str, list[str]]) -> str:
+def _section(operation: KmsOperation, tested: dict[str, list[str]]) -> str:
     modelled = service_model().operation_model(operation.name).error_shapes
     lines = [
         f"### {operation.name}\n",

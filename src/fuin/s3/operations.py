@@ -15,81 +15,81 @@ from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresource
 from fuin.s3.multipart import completion, parts, uploads
 from fuin.s3.objects import copying, get, objects
 from fuin.s3.request.faults import S3Fault
-from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, Operation
+from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, S3Operation
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
     from fuin.s3.request.call import S3Call, Stream
 
 _ON_BUCKETS = (
-    Operation("ListBuckets", "GET", SERVICE, run=buckets.list_buckets),
-    Operation("CreateBucket", "PUT", BUCKET, body=DOCUMENT, run=buckets.create_bucket),
-    Operation("DeleteBucket", "DELETE", BUCKET, run=buckets.delete_bucket),
-    Operation(
+    S3Operation("ListBuckets", "GET", SERVICE, run=buckets.list_buckets),
+    S3Operation("CreateBucket", "PUT", BUCKET, body=DOCUMENT, run=buckets.create_bucket),
+    S3Operation("DeleteBucket", "DELETE", BUCKET, run=buckets.delete_bucket),
+    S3Operation(
         "DeleteBucketEncryption", "DELETE", BUCKET, ("encryption",), run=bucket_settings.delete_bucket_encryption,
     ),
-    Operation("DeleteBucketPolicy", "DELETE", BUCKET, ("policy",), run=bucket_settings.delete_bucket_policy),
-    Operation(
+    S3Operation("DeleteBucketPolicy", "DELETE", BUCKET, ("policy",), run=bucket_settings.delete_bucket_policy),
+    S3Operation(
         "DeleteObjects", "POST", BUCKET, ("delete",), body=CHECKED_DOCUMENT, has_condition_headers=False,
         run=objects.delete_objects,
     ),
-    Operation("GetBucketAcl", "GET", BUCKET, ("acl",), run=acls.get_bucket_acl),
-    Operation("GetBucketEncryption", "GET", BUCKET, ("encryption",), run=bucket_settings.get_bucket_encryption),
-    Operation("GetBucketLocation", "GET", BUCKET, ("location",), run=buckets.get_bucket_location),
-    Operation("GetBucketPolicy", "GET", BUCKET, ("policy",), run=bucket_settings.get_bucket_policy),
-    Operation("GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status),
-    Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
-    Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
-    Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),
-    Operation("ListObjectsV2", "GET", BUCKET, ("list-type=2",), lists=True, run=listing.list_objects_v2),
-    Operation("PutBucketAcl", "PUT", BUCKET, ("acl",), body=DOCUMENT, run=acls.put_bucket_acl),
-    Operation(
+    S3Operation("GetBucketAcl", "GET", BUCKET, ("acl",), run=acls.get_bucket_acl),
+    S3Operation("GetBucketEncryption", "GET", BUCKET, ("encryption",), run=bucket_settings.get_bucket_encryption),
+    S3Operation("GetBucketLocation", "GET", BUCKET, ("location",), run=buckets.get_bucket_location),
+    S3Operation("GetBucketPolicy", "GET", BUCKET, ("policy",), run=bucket_settings.get_bucket_policy),
+    S3Operation("GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status),
+    S3Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
+    S3Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
+    S3Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),
+    S3Operation("ListObjectsV2", "GET", BUCKET, ("list-type=2",), lists=True, run=listing.list_objects_v2),
+    S3Operation("PutBucketAcl", "PUT", BUCKET, ("acl",), body=DOCUMENT, run=acls.put_bucket_acl),
+    S3Operation(
         "PutBucketEncryption", "PUT", BUCKET, ("encryption",), body=CHECKED_DOCUMENT,
         run=bucket_settings.put_bucket_encryption,
     ),
-    Operation(
+    S3Operation(
         "PutBucketPolicy", "PUT", BUCKET, ("policy",), body=CHECKED_DOCUMENT, run=bucket_settings.put_bucket_policy,
     ),
 )  # fmt: skip
 
 _ON_OBJECTS = (
-    Operation("AbortMultipartUpload", "DELETE", OBJECT, ("uploadId",), run=uploads.abort_multipart_upload),
-    Operation(
+    S3Operation("AbortMultipartUpload", "DELETE", OBJECT, ("uploadId",), run=uploads.abort_multipart_upload),
+    S3Operation(
         "CompleteMultipartUpload", "POST", OBJECT, ("uploadId",),
         key_actions=("kms:Decrypt where checksums are sent",), body=DOCUMENT, creates_object=True,
         run=completion.complete_multipart_upload,
     ),
-    Operation(
+    S3Operation(
         "CopyObject", "PUT", OBJECT, headers=("x-amz-copy-source",),
         key_actions=("kms:Decrypt for the source", "kms:GenerateDataKey for the copy"), creates_object=True,
         run=copying.copy_object,
     ),
-    Operation(
+    S3Operation(
         "CreateMultipartUpload", "POST", OBJECT, ("uploads",), key_actions=("kms:GenerateDataKey",),
         run=uploads.create_multipart_upload,
     ),
-    Operation("DeleteObject", "DELETE", OBJECT, run=objects.delete_object),
-    Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=get.get_object),
-    Operation("GetObjectAcl", "GET", OBJECT, ("acl",), run=acls.get_object_acl),
-    Operation(
+    S3Operation("DeleteObject", "DELETE", OBJECT, run=objects.delete_object),
+    S3Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=get.get_object),
+    S3Operation("GetObjectAcl", "GET", OBJECT, ("acl",), run=acls.get_object_acl),
+    S3Operation(
         "GetObjectAttributes", "GET", OBJECT, ("attributes",), headers=("x-amz-object-attributes",),
         key_actions=("kms:Decrypt where the checksum is asked for",), run=get.get_object_attributes,
     ),
-    Operation(
+    S3Operation(
         "HeadObject", "HEAD", OBJECT, key_actions=("kms:Decrypt where the checksum is asked for",),
         run=get.head_object,
     ),
-    Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
-    Operation(
+    S3Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
+    S3Operation(
         "PutObject", "PUT", OBJECT, key_actions=("kms:GenerateDataKey",), body=CONTENT, creates_object=True,
         run=objects.put_object,
     ),
-    Operation("PutObjectAcl", "PUT", OBJECT, ("acl",), body=DOCUMENT, run=acls.put_object_acl),
-    Operation(
+    S3Operation("PutObjectAcl", "PUT", OBJECT, ("acl",), body=DOCUMENT, run=acls.put_object_acl),
+    S3Operation(
         "UploadPart", "PUT", OBJECT, ("partNumber", "uploadId"), key_actions=("kms:Decrypt",), body=CONTENT,
         run=parts.upload_part,
     ),
-    Operation(
+    S3Operation(
         "UploadPartCopy", "PUT", OBJECT, ("partNumber", "uploadId"), headers=("x-amz-copy-source",),
         key_actions=("kms:Decrypt for the source and for the upload",), run=parts.upload_part_copy,
     ),
@@ -98,46 +98,46 @@ _ON_OBJECTS = (
 # Not built. Two names for one request: `newer_name` answers instead of the older one, or of the one for directory
 # buckets.
 _NOT_BUILT = (
-    Operation("CreateBucketMetadataConfiguration", "POST", BUCKET, ("metadataConfiguration",)),
-    Operation("CreateBucketMetadataTableConfiguration", "POST", BUCKET, ("metadataTable",)),
-    Operation("CreateSession", "GET", BUCKET, ("session",)),
-    Operation("DeleteObjectAnnotation", "DELETE", OBJECT, ("annotation", "annotationName")),
-    Operation("GetBucketLifecycle", "GET", BUCKET, ("lifecycle",), newer_name="GetBucketLifecycleConfiguration"),
-    Operation(
+    S3Operation("CreateBucketMetadataConfiguration", "POST", BUCKET, ("metadataConfiguration",)),
+    S3Operation("CreateBucketMetadataTableConfiguration", "POST", BUCKET, ("metadataTable",)),
+    S3Operation("CreateSession", "GET", BUCKET, ("session",)),
+    S3Operation("DeleteObjectAnnotation", "DELETE", OBJECT, ("annotation", "annotationName")),
+    S3Operation("GetBucketLifecycle", "GET", BUCKET, ("lifecycle",), newer_name="GetBucketLifecycleConfiguration"),
+    S3Operation(
         "GetBucketNotification", "GET", BUCKET, ("notification",), newer_name="GetBucketNotificationConfiguration",
     ),
-    Operation("GetObjectAnnotation", "GET", OBJECT, ("annotation", "annotationName")),
-    Operation("GetObjectTorrent", "GET", OBJECT, ("torrent",)),
-    Operation("ListDirectoryBuckets", "GET", SERVICE, newer_name="ListBuckets"),
-    Operation("ListObjectAnnotations", "GET", OBJECT, ("annotation",)),
-    Operation("ListObjectVersions", "GET", BUCKET, ("versions",)),
-    Operation("PutBucketAnalyticsConfiguration", "PUT", BUCKET, ("analytics", "id")),
-    Operation("PutBucketCors", "PUT", BUCKET, ("cors",)),
-    Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
-    Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),
-    Operation("PutBucketLifecycle", "PUT", BUCKET, ("lifecycle",), newer_name="PutBucketLifecycleConfiguration"),
-    Operation("PutBucketLifecycleConfiguration", "PUT", BUCKET, ("lifecycle",)),
-    Operation("PutBucketMetricsConfiguration", "PUT", BUCKET, ("metrics", "id")),
-    Operation(
+    S3Operation("GetObjectAnnotation", "GET", OBJECT, ("annotation", "annotationName")),
+    S3Operation("GetObjectTorrent", "GET", OBJECT, ("torrent",)),
+    S3Operation("ListDirectoryBuckets", "GET", SERVICE, newer_name="ListBuckets"),
+    S3Operation("ListObjectAnnotations", "GET", OBJECT, ("annotation",)),
+    S3Operation("ListObjectVersions", "GET", BUCKET, ("versions",)),
+    S3Operation("PutBucketAnalyticsConfiguration", "PUT", BUCKET, ("analytics", "id")),
+    S3Operation("PutBucketCors", "PUT", BUCKET, ("cors",)),
+    S3Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
+    S3Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),
+    S3Operation("PutBucketLifecycle", "PUT", BUCKET, ("lifecycle",), newer_name="PutBucketLifecycleConfiguration"),
+    S3Operation("PutBucketLifecycleConfiguration", "PUT", BUCKET, ("lifecycle",)),
+    S3Operation("PutBucketMetricsConfiguration", "PUT", BUCKET, ("metrics", "id")),
+    S3Operation(
         "PutBucketNotification", "PUT", BUCKET, ("notification",), newer_name="PutBucketNotificationConfiguration",
     ),
-    Operation("PutBucketReplication", "PUT", BUCKET, ("replication",)),
-    Operation("PutBucketWebsite", "PUT", BUCKET, ("website",)),
-    Operation("PutObjectAnnotation", "PUT", OBJECT, ("annotation", "annotationName")),
-    Operation("PutObjectLegalHold", "PUT", OBJECT, ("legal-hold",)),
-    Operation("PutObjectLockConfiguration", "PUT", BUCKET, ("object-lock",)),
-    Operation("PutObjectRetention", "PUT", OBJECT, ("retention",)),
-    Operation("RenameObject", "PUT", OBJECT, ("renameObject",), headers=("x-amz-rename-source",)),
-    Operation("RestoreObject", "POST", OBJECT, ("restore",)),
-    Operation("SelectObjectContent", "POST", OBJECT, ("select", "select-type=2")),
-    Operation("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", BUCKET, ("metadataAnnotationTable",)),
-    Operation("UpdateBucketMetadataInventoryTableConfiguration", "PUT", BUCKET, ("metadataInventoryTable",)),
-    Operation("UpdateBucketMetadataJournalTableConfiguration", "PUT", BUCKET, ("metadataJournalTable",)),
-    Operation("UpdateObjectEncryption", "PUT", OBJECT, ("encryption",)),
-    Operation("WriteGetObjectResponse", "POST", BUCKET, headers=("x-amz-request-route", "x-amz-request-token")),
+    S3Operation("PutBucketReplication", "PUT", BUCKET, ("replication",)),
+    S3Operation("PutBucketWebsite", "PUT", BUCKET, ("website",)),
+    S3Operation("PutObjectAnnotation", "PUT", OBJECT, ("annotation", "annotationName")),
+    S3Operation("PutObjectLegalHold", "PUT", OBJECT, ("legal-hold",)),
+    S3Operation("PutObjectLockConfiguration", "PUT", BUCKET, ("object-lock",)),
+    S3Operation("PutObjectRetention", "PUT", OBJECT, ("retention",)),
+    S3Operation("RenameObject", "PUT", OBJECT, ("renameObject",), headers=("x-amz-rename-source",)),
+    S3Operation("RestoreObject", "POST", OBJECT, ("restore",)),
+    S3Operation("SelectObjectContent", "POST", OBJECT, ("select", "select-type=2")),
+    S3Operation("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", BUCKET, ("metadataAnnotationTable",)),
+    S3Operation("UpdateBucketMetadataInventoryTableConfiguration", "PUT", BUCKET, ("metadataInventoryTable",)),
+    S3Operation("UpdateBucketMetadataJournalTableConfiguration", "PUT", BUCKET, ("metadataJournalTable",)),
+    S3Operation("UpdateObjectEncryption", "PUT", OBJECT, ("encryption",)),
+    S3Operation("WriteGetObjectResponse", "POST", BUCKET, headers=("x-amz-request-route", "x-amz-request-token")),
 )  # fmt: skip
 
-OPERATIONS: dict[str, Operation] = {
+OPERATIONS: dict[str, S3Operation] = {
     row.name: row
     for row in sorted((*_ON_BUCKETS, *_ON_OBJECTS, *_NOT_BUILT, *subresources.operations()), key=lambda row: row.name)
 }

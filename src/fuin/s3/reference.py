@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION, MISSING, Capability
 from fuin.s3.operations import OPERATIONS
-from fuin.s3.request.operation import BUCKET, OBJECT, Operation
+from fuin.s3.request.operation import BUCKET, OBJECT, S3Operation
 
 _DIRECTORY = "ListDirectoryBuckets"  # asks for buckets of a kind that is not here, by the request of ListBuckets
 
@@ -109,14 +109,14 @@ def _missing_line(row: Capability) -> str:
     return f"| {row.title} | {headers} | {', '.join(row.operations)} |"
 
 
-def _is_missing(row: Operation) -> bool:
+def _is_missing(row: S3Operation) -> bool:
     """Return whether nothing answers the operation's request; the newer of two names answers for the older one."""
     if row.name == _DIRECTORY or row.newer_name is None:
         return row.run is None
     return OPERATIONS[row.newer_name].run is None
 
 
-def _request(row: Operation) -> str:
+def _request(row: S3Operation) -> str:
     path = {BUCKET: "/BUCKET", OBJECT: "/BUCKET/KEY"}.get(row.level, "/")
     query = "?" + "&".join(row.query) if row.query else ""
     headers = " with " + ", ".join(row.headers) if row.headers else ""

@@ -12,7 +12,7 @@ from fuin.s3.request.operation import BUCKET
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from fuin.s3.request.operation import Operation
+    from fuin.s3.request.operation import S3Operation
 
 # Query names that choose an operation: with a method that has none for them the request must not become another one.
 _CHOOSERS = frozenset(
@@ -23,9 +23,9 @@ _CHOOSERS = frozenset(
 )
 
 
-def _rows_by_request() -> dict[tuple[str, str], tuple[Operation, ...]]:
+def _rows_by_request() -> dict[tuple[str, str], tuple[S3Operation, ...]]:
     """Return the operations of each method and level, those with most conditions first."""
-    table: dict[tuple[str, str], list[Operation]] = {}
+    table: dict[tuple[str, str], list[S3Operation]] = {}
     for row in OPERATIONS.values():
         if row.newer_name is None:
             table.setdefault((row.method, row.level), []).append(row)
@@ -38,7 +38,7 @@ def _rows_by_request() -> dict[tuple[str, str], tuple[Operation, ...]]:
 _BY_REQUEST = _rows_by_request()
 
 
-def match(method: str, level: str, query: Mapping[str, str], headers: Container[bytes]) -> Operation:
+def match(method: str, level: str, query: Mapping[str, str], headers: Container[bytes]) -> S3Operation:
     """Return the operation that a request asks for; raises S3Fault (405, 501, or 403 for CORS).
 
     A sub-resource that the method does not know is refused: `PUT /bucket/key?unknown-to-put` must never be PutObject.

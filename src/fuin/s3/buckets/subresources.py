@@ -14,7 +14,7 @@ from fuin.s3.payload import documents
 from fuin.s3.request import rights, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.faults import S3Fault
-from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, DOCUMENT, OBJECT, Operation
+from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, DOCUMENT, OBJECT, S3Operation
 from fuin.store.s3 import buckets as rows
 
 if TYPE_CHECKING:
@@ -82,15 +82,15 @@ def _set(conn: Connection, bucket: Bucket, name: str, kept: str | None) -> None:
     rows.set_setting(conn, bucket.name, name, kept)
 
 
-def operations() -> Iterator[Operation]:
+def operations() -> Iterator[S3Operation]:
     """Yield the operations of the table."""
     for row in TABLE:
         query = tuple(row.name.split("&"))
-        yield Operation(row.get, "GET", row.level, query, run=partial(get_subresource, row=row))
+        yield S3Operation(row.get, "GET", row.level, query, run=partial(get_subresource, row=row))
         if row.put is not None:
             body = CHECKED_DOCUMENT if row.put.checked else DOCUMENT
             run = partial(put_subresource, row=row, change=row.put)
-            yield Operation(row.put.operation, "PUT", row.level, query, body=body, run=run)
+            yield S3Operation(row.put.operation, "PUT", row.level, query, body=body, run=run)
         if row.delete is not None:
             run = partial(delete_subresource, row=row, change=row.delete)
-            yield Operation(row.delete.operation, "DELETE", row.level, query, run=run)
+            yield S3Operation(row.delete.operation, "DELETE", row.level, query, run=run)

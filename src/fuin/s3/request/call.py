@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.request.addressing import Address
-    from fuin.s3.request.operation import Operation
+    from fuin.s3.request.operation import S3Operation
     from fuin.signing.sigv4 import Signed
 
 Headers = list[tuple[bytes, bytes]]
@@ -30,7 +30,7 @@ class S3Call(Call, kw_only=True):
     """A call with its S3 request; every operation takes one and returns an answer."""
 
     request: Request
-    row: Operation = operation.UNKNOWN  # of the table of operations
+    row: S3Operation = operation.UNKNOWN  # of the table of operations
     address: Address = addressing.SERVICE
     query: dict[str, str] = msgspec.field(default_factory=dict)
     hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query

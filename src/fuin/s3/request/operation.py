@@ -1,4 +1,4 @@
-"""What an `Operation` of S3 is: one row says how a request names it, which rights it needs, and what runs it."""
+"""What an `S3Operation` of S3 is: one row says how a request names it, which rights it needs, and what runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT = "none", "document", "checked docu
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class S3Operation:
     """One operation of the service model, built or not.
 
     | field | what it says |
@@ -66,4 +66,4 @@ class Operation:
         return all(header.encode() in headers for header in self.headers)
 
 
-UNKNOWN = Operation("Unknown", "", SERVICE)  # of a call until its request is read
+UNKNOWN = S3Operation("Unknown", "", SERVICE)  # of a call until its request is read
