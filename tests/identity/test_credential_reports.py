@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from fuin.identity.iam import credential_reports as reports
 from fuin.store.identity import access_keys
 from fuin.store.identity import credential_reports as rows
-from fuin.store.identity.access_keys import LastUse
-from fuin.store.identity.credential_reports import Credentials, Key
+from fuin.store.identity.access_keys import LastAccessKeyUse
+from fuin.store.identity.credential_reports import Credentials, ReportedKey
 from fuin.store.identity.login_profiles import LoginProfile
 from tests.identity.assuming import allow, refused
 from tests.support.place import ACCOUNT, OTHER_ACCOUNT, Place
@@ -50,9 +50,9 @@ def _age(conn: Connection, seconds: float) -> None:
 def test_rows_are_as_aws_writes_them() -> None:
     """The root comes first; what there is not is N/A; a comma in a name is quoted."""
     found = [
-        Credentials(None, f"{ARN}:root", 0.0, (Key(True, 60.0, LastUse(3600.9, "kms", "eu-west-1")),)),
+        Credentials(None, f"{ARN}:root", 0.0, (ReportedKey(True, 60.0, LastAccessKeyUse(3600.9, "kms", "eu-west-1")),)),
         Credentials("a,b", f"{ARN}:user/a,b", 1.0, ()),
-        Credentials("bob", f"{ARN}:user/x/bob", 2.0, (Key(False, 3.0, None),), LoginProfile(4.0, 5.0, False)),
+        Credentials("bob", f"{ARN}:user/x/bob", 2.0, (ReportedKey(False, 3.0, None),), LoginProfile(4.0, 5.0, False)),
     ]
     root = (
         f"<root_account>,{ARN}:root,1970-01-01T00:00:00+00:00,not_supported,no_information,not_supported,not_supported,"
@@ -79,7 +79,7 @@ def test_report_tells_of_the_account(place: Place, iam: Any, stale: Callable[[fl
     iam.create_login_profile(UserName=name, Password="Horse-Battery-7")
     idle = iam.create_access_key(UserName=caller.name)["AccessKey"]["AccessKeyId"]
     iam.update_access_key(UserName=caller.name, AccessKeyId=idle, Status="Inactive")
-    use = LastUse(4_000_000_000.0, "iam", "us-east-1")  # later than those that are noted beside the requests
+    use = LastAccessKeyUse(4_000_000_000.0, "iam", "us-east-1")  # later than those that are noted beside the requests
     place.run(place.services.store.write(access_keys.note_use, caller.access_key_id, use))
     started = asking.generate_credential_report()
     assert (started["State"], started["Description"][:16]) == ("STARTED", "No report exists")

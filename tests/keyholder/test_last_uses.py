@@ -28,7 +28,7 @@ from fuin.gate.services import Services
 from fuin.keyholder.last_uses import SNAPSHOT, LastUses
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import RootKey
-from fuin.keyholder.wire.client import Keyholder, LastUse
+from fuin.keyholder.wire.client import Keyholder, LastKeyUse
 from fuin.kms.model.service import service_model
 from tests.keyholder.process import KEY_ID, Holder, draft, play
 
@@ -64,7 +64,7 @@ def test_unused_key(own: Holder) -> None:
     """A key without uses has none; tracking starts with the log, also after a restart."""
     own.start()
     start = play(own, lambda client: client.last_use(KEY_ID, "us-east-1"))
-    assert start == LastUse(tracking_start=next(reader.entries(own.audit)).time)
+    assert start == LastKeyUse(tracking_start=next(reader.entries(own.audit)).time)
     assert abs(start.tracking_start - time.time()) < 30
     own.end()
     own.start()
@@ -192,7 +192,7 @@ def test_keys_of_a_multi_region_set(own: Holder) -> None:
 def test_restart(own: Holder, number: signal.Signals, snapshot: str) -> None:
     """After any end, with a good snapshot, a spoiled one or none, the answer is the same."""
 
-    async def used(client: Keyholder, key_id: str, region: str) -> LastUse:
+    async def used(client: Keyholder, key_id: str, region: str) -> LastKeyUse:
         material = await client.create_material(key_id, "SYMMETRIC_DEFAULT", draft(0))
         await client.encrypt(material, context.EMPTY, b"x", in_region(region))
         return await client.last_use(key_id, region)

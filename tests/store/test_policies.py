@@ -5,7 +5,7 @@ import pytest
 from fuin.access.principal import Principal
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed, TooMany
 from fuin.store.identity import access_keys, groups, identities, inline_policies, managed_policies, roles, users
-from fuin.store.identity.access_keys import LastUse
+from fuin.store.identity.access_keys import LastAccessKeyUse
 from fuin.store.identity.groups import Group
 from fuin.store.identity.managed_policies import ManagedPolicy
 from fuin.store.identity.roles import Role
@@ -161,16 +161,16 @@ def test_uses_are_noted_once_a_minute(full: Store) -> None:
     """
     full.change_sync(access_keys.insert_access_key, "AKIA1", values.ACCOUNT, "writer", b"sealed", 2.0)
     for use, kept in (
-        (LastUse(1000.0, "kms", "a"), LastUse(1000.0, "kms", "a")),
-        (LastUse(1059.0, "s3", "b"), LastUse(1000.0, "kms", "a")),
-        (LastUse(941.0, "s3", "b"), LastUse(1000.0, "kms", "a")),
-        (LastUse(9e9, "s3", "b"), LastUse(9e9, "s3", "b")),
-        (LastUse(1060.0, "s3", "b"), LastUse(1060.0, "s3", "b")),
+        (LastAccessKeyUse(1000.0, "kms", "a"), LastAccessKeyUse(1000.0, "kms", "a")),
+        (LastAccessKeyUse(1059.0, "s3", "b"), LastAccessKeyUse(1000.0, "kms", "a")),
+        (LastAccessKeyUse(941.0, "s3", "b"), LastAccessKeyUse(1000.0, "kms", "a")),
+        (LastAccessKeyUse(9e9, "s3", "b"), LastAccessKeyUse(9e9, "s3", "b")),
+        (LastAccessKeyUse(1060.0, "s3", "b"), LastAccessKeyUse(1060.0, "s3", "b")),
     ):
         full.write_sync(access_keys.note_use, "AKIA1", use)
         assert full.read_sync(access_keys.last_use, "AKIA1") == kept
     full.change_sync(access_keys.delete_access_key, "AKIA1")
-    full.write_sync(access_keys.note_use, "AKIA1", LastUse(2000.0, "s3", "b"))
+    full.write_sync(access_keys.note_use, "AKIA1", LastAccessKeyUse(2000.0, "s3", "b"))
     assert full.read_sync(access_keys.last_use, "AKIA1") is None
 
 

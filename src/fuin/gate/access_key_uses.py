@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import StoreUnavailable
 from fuin.store.identity import access_keys, roles
-from fuin.store.identity.access_keys import LastUse
+from fuin.store.identity.access_keys import LastAccessKeyUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class AccessKeyUses:
     def note(self, store: Store, access_key_id: str, service: str, region: str, now: float) -> None:
         """Note a use at `now` (seconds since 1970), which is written down if none was for a minute. Nobody waits."""
         if self._is_new(access_key_id, now):
-            self._write(store, access_keys.note_use, access_key_id, LastUse(now, service, region))
+            self._write(store, access_keys.note_use, access_key_id, LastAccessKeyUse(now, service, region))
 
     def note_role(self, store: Store, role_id: str, region: str, now: float) -> None:
         """Note the use of a role by one of its sessions, in the same way."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fuin.gate.call import Call
     from fuin.identity.wire.model import Given, Output
-    from fuin.store.identity.credential_reports import Credentials, Key
+    from fuin.store.identity.credential_reports import Credentials, ReportedKey
 
 FRESH = 4 * 3600  # seconds
 _KEYS = 2  # that a user may have, as columns
@@ -95,7 +95,7 @@ def _password(one: Credentials, age: int | None) -> tuple[str, str, str, str]:
     return "true", "no_information", _time(one.login.changed), due
 
 
-def _key(key: Key | None) -> tuple[str, str, str, str, str]:
+def _key(key: ReportedKey | None) -> tuple[str, str, str, str, str]:
     if key is None:
         return "false", _NONE, _NONE, _NONE, _NONE
     use = (_NONE, _NONE, _NONE) if key.use is None else (_time(key.use.used), key.use.region, key.use.service)

@@ -16,7 +16,7 @@ from fuin.numbers import whole_number
 from fuin.store.identity import identities
 from fuin.store.identity import managed_policies as rows
 from fuin.store.identity.inline_policies import total_length
-from fuin.store.identity.managed_policies import ManagedPolicy, Version
+from fuin.store.identity.managed_policies import ManagedPolicy, PolicyVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,7 +210,7 @@ def _summarize(policy: ManagedPolicy) -> Output:
     }  # fmt: skip
 
 
-def describe_version(policy: ManagedPolicy, version: Version, document: str | None = None) -> Output:
+def describe_version(policy: ManagedPolicy, version: PolicyVersion, document: str | None = None) -> Output:
     """Return a version as outputs have it."""
     return {
         "Document": document, "VersionId": f"v{version.number}",

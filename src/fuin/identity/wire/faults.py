@@ -23,7 +23,7 @@ from fuin.errors import (
 from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
 from fuin.store.errors import AlreadyExists, NotFound, StillUsed, StoreRefusal, TooMany, TooManyTags
-from fuin.store.identity.inline_policies import TooLong
+from fuin.store.identity.inline_policies import InlinePoliciesTooLong
 from fuin.store.identity.principals import NoSuchPrincipal
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = No
             return no_such_entity(kind, name)
         case AlreadyExists():
             return entity_already_exists(kind, name)
-        case TooLong():
+        case InlinePoliciesTooLong():
             return QueryFault(
                 "LimitExceeded", f"Maximum policy size of {error.at_most} bytes exceeded for {kind} {name}"
             )

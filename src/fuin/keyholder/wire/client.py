@@ -54,7 +54,7 @@ class KeyholderStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LastUse:
+class LastKeyUse:
     """When a key was last used: `time` and `tracking_start` in seconds since 1970, `use` as in `formats/record.py`.
 
     Without a use since `tracking_start`, which is when the log began, `time` is None.
@@ -222,14 +222,14 @@ class Keyholder:
         )  # fmt: skip
         return parse_material(encoded)
 
-    async def last_use(self, key_id: str, region: str) -> LastUse:
+    async def last_use(self, key_id: str, region: str) -> LastKeyUse:
         """Return the last successful cryptographic use of a key; the Region matters to multi-Region keys only."""
         answer = await self._ask(requests.LAST_USE, key_id, region)
         start, *last = requests.LAST_USE.unpack_answer(answer)
         if not last:
-            return LastUse(start / 1e9)
+            return LastKeyUse(start / 1e9)
         time, use, request_id = last
-        return LastUse(start / 1e9, time / 1e9, use, request_id.decode(errors="replace"))
+        return LastKeyUse(start / 1e9, time / 1e9, use, request_id.decode(errors="replace"))
 
     async def random(self, length: int, draft: bytes) -> bytes:
         """Return 1 to 1,024 random bytes."""

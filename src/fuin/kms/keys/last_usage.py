@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fuin.access.facts import Values
     from fuin.gate.call import Call
-    from fuin.keyholder.wire.client import LastUse
+    from fuin.keyholder.wire.client import LastKeyUse
     from fuin.kms.reach.key_identifiers import KeyReference
 
 # There is no CloudTrail; the event id is made of the request id, by which `fuin log` finds the records of the use.
@@ -67,7 +67,7 @@ def _demand_usage() -> Values:
     raise _UsageNeeded
 
 
-def _usage_data(last: LastUse) -> KeyLastUsageData:
+def _usage_data(last: LastKeyUse) -> KeyLastUsageData:
     if last.time is None:
         return KeyLastUsageData()
     return KeyLastUsageData(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from fuin.gate.services import Services
     from fuin.kms.reach.key_identifiers import KeyReference
     from fuin.store.kms.keys import Key
-    from fuin.store.kms.materials import Version
+    from fuin.store.kms.materials import MaterialVersion
     from fuin.store.kms.rotations import Due
 
 _PERIOD = 365  # days, when none is given
@@ -118,7 +118,7 @@ async def list_key_rotations(call: Call, input: ListKeyRotationsInput) -> ListKe
     )
 
 
-def _entry(key: Key, version: Version) -> RotationsListEntry:
+def _entry(key: Key, version: MaterialVersion) -> RotationsListEntry:
     return RotationsListEntry(
         KeyId=key.key_id,
         KeyMaterialId=version.material_id.hex(),

@@ -44,7 +44,7 @@ class AccessKey:
 
 
 @dataclass(frozen=True, slots=True)
-class LastUse:
+class LastAccessKeyUse:
     """When an access key was last used (seconds since 1970), for which service, in which Region."""
 
     used: float
@@ -123,7 +123,7 @@ def delete_access_key(conn: Connection, access_key_id: str) -> None:
         raise NotFound(f"access key {access_key_id}")
 
 
-def note_use(conn: Connection, access_key_id: str, use: LastUse) -> None:
+def note_use(conn: Connection, access_key_id: str, use: LastAccessKeyUse) -> None:
     """Remember the last use of a key, unless one is known to the minute; of a key that has gone, none.
 
     The last use is that of the last transaction: a time ahead of all others, which a wrong clock gave, does not stay.
@@ -140,7 +140,7 @@ def note_use(conn: Connection, access_key_id: str, use: LastUse) -> None:
     )
 
 
-def last_use(conn: Connection, access_key_id: str) -> LastUse | None:
+def last_use(conn: Connection, access_key_id: str) -> LastAccessKeyUse | None:
     """Return the last use of a key, or None."""
     row = conn.execute(_LAST_USE, {"p_key": access_key_id}).first()
-    return None if row is None else LastUse(*row)
+    return None if row is None else LastAccessKeyUse(*row)

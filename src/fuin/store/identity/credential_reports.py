@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select
 from fuin import ids
 from fuin.store.engine import schema
 from fuin.store.identity import accounts, identities, login_profiles
-from fuin.store.identity.access_keys import LastUse
+from fuin.store.identity.access_keys import LastAccessKeyUse
 from fuin.store.identity.login_profiles import LoginProfile
 
 _i, _k, _u = schema.identities, schema.access_keys, schema.access_key_uses
@@ -31,12 +31,12 @@ _DELETE = delete(_r).where(_r.c.account == _ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ReportedKey:
     """An access key as far as reports tell of it."""
 
     active: bool
     created: float
-    use: LastUse | None
+    use: LastAccessKeyUse | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Credentials:
     name: str | None
     arn: str
     created: float
-    keys: tuple[Key, ...]
+    keys: tuple[ReportedKey, ...]
     login: LoginProfile | None = None
 
 
 def credentials_of(conn: Connection, account: str) -> list[Credentials]:
     """Return the root's credentials and then each user's, by name; keys by their ids."""
-    keys: dict[str | None, list[Key]] = defaultdict(list)
+    keys: dict[str | None, list[ReportedKey]] = defaultdict(list)
     for row in conn.execute(_KEYS, {"p_account": account}):
-        use = None if row.used is None else LastUse(row.used, row.service, row.region)
-        keys[row.user_id].append(Key(bool(row.active), row.created, use))
+        use = None if row.used is None else LastAccessKeyUse(row.used, row.service, row.region)
+        keys[row.user_id].append(ReportedKey(bool(row.active), row.created, use))
     root = Credentials(None, ids.root_arn(account), accounts.creation_time(conn, account), tuple(keys[None]))
     return [root] + [
         Credentials(

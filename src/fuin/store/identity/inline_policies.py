@@ -14,7 +14,7 @@ _ALL = select(_p.c.name, _p.c.document).where(_p.c.id == _ID).order_by(_p.c.name
 _DELETE = delete(_p).where(_p.c.id == _ID, _p.c.name == _NAME)
 
 
-class TooLong(TooMany):
+class InlinePoliciesTooLong(TooMany):
     """The inline policies of one identity would be too long together; white space does not count."""
 
 
@@ -28,7 +28,7 @@ def put(conn: Connection, owner: str, name: str, document: str, at_most: int | N
     conn.execute(_DELETE, {"p_id": owner, "p_name": name})
     conn.execute(_p.insert(), {"id": owner, "name": name, "document": document})
     if at_most is not None and sum(map(total_length, list_documents(conn, owner))) > at_most:
-        raise TooLong("inline policies", at_most)
+        raise InlinePoliciesTooLong("inline policies", at_most)
 
 
 def find(conn: Connection, owner: str, name: str) -> str | None:

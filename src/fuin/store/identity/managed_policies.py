@@ -73,7 +73,7 @@ class ManagedPolicy(Identity):
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class PolicyVersion:
     """One version of a managed policy."""
 
     number: int
@@ -156,9 +156,9 @@ def count_versions(conn: Connection, account: str) -> int:
     return int(conn.execute(_COUNT_VERSIONS, {"p_account": account}).scalar_one())
 
 
-def list_versions(conn: Connection, policy_id: str) -> list[Version]:
+def list_versions(conn: Connection, policy_id: str) -> list[PolicyVersion]:
     """Return the versions of a policy, the newest first."""
-    return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": policy_id})]
+    return [PolicyVersion(*row) for row in conn.execute(_VERSIONS, {"p_id": policy_id})]
 
 
 def add_version(conn: Connection, policy: ManagedPolicy, document: str, *, default: bool, now: float) -> int:

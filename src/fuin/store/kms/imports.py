@@ -27,7 +27,7 @@ from fuin.store.kms.materials import (
     PENDING_IMPORT,
     PENDING_REGIONS,
     PENDING_ROTATION,
-    Version,
+    MaterialVersion,
 )
 
 EXPIRES, DOES_NOT_EXPIRE = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
@@ -108,7 +108,7 @@ class _Place(NamedTuple):
     replica: bool
 
 
-class Expired(NamedTuple):
+class ExpiredMaterial(NamedTuple):
     """Imported material whose time is over."""
 
     key_id: str
@@ -137,7 +137,7 @@ def import_material(conn: Connection, region: str, brought: Brought) -> None:
     _settle(conn, key_id, region)
 
 
-def _check_expected(brought: Brought, known: dict[bytes, Version], *, replica: bool) -> None:
+def _check_expected(brought: Brought, known: dict[bytes, MaterialVersion], *, replica: bool) -> None:
     """Refuse material that is not what the call says it is. AWS: ImportType, KeyMaterialId."""
     material_id = brought.material.material_id
     new = not known if brought.new is None else brought.new
@@ -150,7 +150,7 @@ def _check_expected(brought: Brought, known: dict[bytes, Version], *, replica: b
         raise AnotherPending(material_id, waiting)
 
 
-def _refill(conn: Connection, region: str, brought: Brought, version: Version) -> None:
+def _refill(conn: Connection, region: str, brought: Brought, version: MaterialVersion) -> None:
     """Bring material back, or only its dates anew while it is there."""
     place = {"p_id": brought.material.key_id, "p_region": region, "p_material": version.material_id}
     if version.import_state == PENDING_IMPORT:
@@ -163,7 +163,7 @@ def _refill(conn: Connection, region: str, brought: Brought, version: Version) -
 def _add(conn: Connection, region: str, brought: Brought, *, first: bool) -> None:
     """Associate material with the key in all of its Regions; the others wait for their copies."""
     material = brought.material
-    version = Version(
+    version = MaterialVersion(
         material.material_id, brought.now, CURRENT if first else PENDING_REGIONS, IMPORTED, brought.description,
         brought.expiration_model, brought.valid_to,
     )  # fmt: skip
@@ -188,7 +188,7 @@ def expect_materials(conn: Connection, key_id: str, source: str, region: str) ->
     _settle(conn, key_id, region)
 
 
-def _expect_version(conn: Connection, key_id: str, source: str, region: str, version: Version) -> None:
+def _expect_version(conn: Connection, key_id: str, source: str, region: str, version: MaterialVersion) -> None:
     place = {"p_id": key_id, "p_region": source, "p_material": version.material_id}
     length = conn.execute(_LENGTH, place).scalar_one()
     sealed = rows.inserted_id(conn.execute(_INSERT_BLANK, {"p_length": length}))
@@ -218,7 +218,7 @@ def delete_material(conn: Connection, key_id: str, region: str, material_id: byt
     return wanted
 
 
-def _destroy(conn: Connection, key_id: str, region: str, version: Version, *, replica: bool) -> None:
+def _destroy(conn: Connection, key_id: str, region: str, version: MaterialVersion, *, replica: bool) -> None:
     place = {"p_id": key_id, "p_material": version.material_id}
     forget = version.state in _PENDING and not replica
     for each in keys.list_regions(conn, key_id) if forget else [region]:
@@ -227,9 +227,9 @@ def _destroy(conn: Connection, key_id: str, region: str, version: Version, *, re
     _settle(conn, key_id, region)
 
 
-def list_expired(conn: Connection, now: float) -> list[Expired]:
+def list_expired(conn: Connection, now: float) -> list[ExpiredMaterial]:
     """Return the imported material whose date is not after `now` and that is still there."""
-    return [Expired(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
+    return [ExpiredMaterial(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
 
 
 def destroy_expired(conn: Connection, now: float) -> None:

@@ -146,7 +146,7 @@ class Key:
         return self.state == ENABLED
 
 
-class Expired(NamedTuple):
+class ExpiredKey(NamedTuple):
     """A key whose deletion date has come."""
 
     key_id: str
@@ -270,9 +270,9 @@ def set_description(conn: Connection, key_id: str, region: str, description: str
         raise NotFound(f"key {key_id}")
 
 
-def expired_keys(conn: Connection, now: float) -> list[Expired]:
+def expired_keys(conn: Connection, now: float) -> list[ExpiredKey]:
     """Return the keys whose window has ended and that `purge_expired` would remove."""
-    return [Expired(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
+    return [ExpiredKey(*row) for row in conn.execute(_EXPIRED, {"p_now": now})]
 
 
 def has_expired(conn: Connection, now: float) -> bool:

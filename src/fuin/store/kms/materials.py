@@ -29,7 +29,7 @@ _DELETE = delete(_m).where(_OF_KEY)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class MaterialVersion:
     """One of a key's materials without its bytes, as ListKeyRotations tells it; the values are AWS's.
 
     `state` is CURRENT (it encrypts), NON_CURRENT (it decrypts) or, of imported material, one of the two pending
@@ -61,10 +61,10 @@ _VERSIONS = (
 
 def insert_material(conn: Connection, region: str, material: Material, created: float) -> None:
     """Add a key's first material; raises AlreadyExists for a material id that it has, or when there is no such key."""
-    insert_version(conn, region, material, Version(material.material_id, created))
+    insert_version(conn, region, material, MaterialVersion(material.material_id, created))
 
 
-def insert_version(conn: Connection, region: str, material: Material, version: Version) -> None:
+def insert_version(conn: Connection, region: str, material: Material, version: MaterialVersion) -> None:
     """Add material to a key in one Region; raises AlreadyExists as `insert_material`."""
     sealed = rows.inserted_id(conn.execute(_s.insert(), {"wrapped": material.wrapped}))
     row = {"id": sealed, "key_id": material.key_id, "region": region, "spec": material.spec, **asdict(version)}
@@ -74,9 +74,9 @@ def insert_version(conn: Connection, region: str, material: Material, version: V
         raise AlreadyExists(f"material of key {material.key_id}") from None
 
 
-def list_versions(conn: Connection, key_id: str, region: str) -> list[Version]:
+def list_versions(conn: Connection, key_id: str, region: str) -> list[MaterialVersion]:
     """Return the facts about all materials of a key in a Region, oldest first."""
-    return [Version(*row) for row in conn.execute(_VERSIONS, {"p_id": key_id, "p_region": region})]
+    return [MaterialVersion(*row) for row in conn.execute(_VERSIONS, {"p_id": key_id, "p_region": region})]
 
 
 def find_material(conn: Connection, key_id: str, region: str, material_id: bytes) -> Material | None:

@@ -13,7 +13,7 @@ from fuin.formats.wrapped import Material
 from fuin.store.engine import schema
 from fuin.store.errors import NotFound, NotPrimary, Overtaken, TooManyRotations, WrongState
 from fuin.store.kms import keys, materials
-from fuin.store.kms.materials import CURRENT, NON_CURRENT, Version
+from fuin.store.kms.materials import CURRENT, NON_CURRENT, MaterialVersion
 
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
 MOST_ON_DEMAND = 25  # per key; AWS: RotateKeyOnDemand
@@ -136,7 +136,7 @@ def primary(conn: Connection, key_id: str, region: str) -> Schedule:
 def _add_current(conn: Connection, material: Material, now: float, kind: str) -> None:
     key_id = material.key_id
     retire(conn, key_id, material.material_id)
-    version = Version(material.material_id, now, rotated=now, rotation_type=kind)
+    version = MaterialVersion(material.material_id, now, rotated=now, rotation_type=kind)
     for region in keys.list_regions(conn, key_id):
         materials.insert_version(conn, region, material, version)
 
