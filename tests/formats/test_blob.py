@@ -120,4 +120,4 @@ def test_parts_of_wrong_length_are_refused() -> None:
     ):  # fmt: skip
         parts = {name: getattr(good, name) for name in good.__slots__} | changes
         with pytest.raises(FormatError):
-            blob.encode(blob.Blob(**parts))
+            blob.encode(blob.ParsedBlob(**parts))

@@ -11,7 +11,7 @@ from fuin.formats import record
 from fuin.keyholder.loop import operations
 from fuin.keyholder.wire import page, requests
 from fuin.keyholder.wire.codecs import FLAG, OCTETS, TEXT, U8, U32, U64, Codec, Field
-from fuin.keyholder.wire.requests import REQUESTS, Pace, Request
+from fuin.keyholder.wire.requests import REQUESTS, Pace, RequestType
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats" / "keyholder-frames.md"
 VALUES: dict[Codec, st.SearchStrategy[object]] = {
@@ -33,7 +33,7 @@ def test_page_is_current() -> None:
 
 def test_every_row_is_in_the_table_once() -> None:
     """No row is left out of REQUESTS, and no two rows have the same opcode or name."""
-    rows = {name: value for name, value in vars(requests).items() if isinstance(value, Request)}
+    rows = {name: value for name, value in vars(requests).items() if isinstance(value, RequestType)}
     assert {id(row) for row in rows.values()} == {id(row) for row in REQUESTS}
     assert len({row.code for row in REQUESTS}) == len({row.name for row in REQUESTS}) == len(REQUESTS) == len(rows)
 
@@ -76,7 +76,7 @@ def test_values_come_through(data: st.DataObject) -> None:
     assert list(row.unpack_answer(list(row.pack_answer(answer)))) == answer
 
 
-ROW = Request(99, "test", (Field("a", TEXT), Field("b", U8), Field("c", U32), Field("d", U64)))
+ROW = RequestType(99, "test", (Field("a", TEXT), Field("b", U8), Field("c", U32), Field("d", U64)))
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from fuin.keyholder.sealed import sealing
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.client import Keyholder
 from fuin.keyholder.wire.codecs import octets, text, u32
-from fuin.keyholder.wire.requests import Request
+from fuin.keyholder.wire.requests import RequestType
 from tests.keyholder.process import Holder, play
 
 KEY_ID = "ASIAIOSFODNN7EXAMPLE"
-_FOUR_BYTE_EXPIRY = Request(
+_FOUR_BYTE_EXPIRY = RequestType(
     requests.NEW_SESSION.code, "wrong", (text("access key id"), u32("expiry"), octets("claims"))
 )
 SCOPE = ("20260102", "eu-west-1", "kms")

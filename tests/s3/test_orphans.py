@@ -14,7 +14,7 @@ import pytest
 from fuin.audit import reader
 from fuin.blobs.files import locks, names, orphans
 from fuin.blobs.files import store as files
-from fuin.blobs.interface import Note, OrphanGroup, StoredBlob
+from fuin.blobs.interface import SweepNote, OrphanGroup, StoredBlob
 from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
 from fuin.keyholder.wire.client import Keyholder
 from fuin.s3 import sweep
@@ -45,7 +45,7 @@ def _delete_all(root: Path) -> None:
 
 def begin(place: Place) -> OrphanGroup:
     """Return a new group of orphans."""
-    return orphans.begin_group(place.settings.blobs, Note("i", 1, 1, NOW, 0))
+    return orphans.begin_group(place.settings.blobs, SweepNote("i", 1, 1, NOW, 0))
 
 
 def move(place: Place, group: OrphanGroup, *paths: Path) -> None:
@@ -255,7 +255,7 @@ def test_missing_blob_is_still_an_error(place: Place, bucket: str) -> None:
     assert place.send("GET", f"/{bucket}/k").status == 500
 
 
-HERE = Note("here", 10, 100, NOW, 500.0)
+HERE = SweepNote("here", 10, 100, NOW, 500.0)
 STANDING = Standing(200, "here", 0)
 
 
@@ -270,12 +270,12 @@ STANDING = Standing(200, "here", 0)
         (False, HERE, Standing(99, "here", 0), NOW + 9 * DAY, 500 + 9 * DAY),  # a database from before
         (False, HERE, Standing(200, "here", 101), NOW + 9 * DAY, 500 + 9 * DAY),  # accepted an older one since
         (False, HERE, Standing(200, "there", 0), NOW + 9 * DAY, 500 + 9 * DAY),
-        (False, Note("", 10, 100, NOW, 500.0), Standing(200, "", 0), NOW + 9 * DAY, 500 + 9 * DAY),
+        (False, SweepNote("", 10, 100, NOW, 500.0), Standing(200, "", 0), NOW + 9 * DAY, 500 + 9 * DAY),
         (False, None, STANDING, NOW + 9 * DAY, 500 + 9 * DAY),  # nobody knows when
     ],
 )
 def test_when_orphans_may_be_deleted(
-    expected: bool, note: Note | None, standing: Standing, now: float, served: float
+    expected: bool, note: SweepNote | None, standing: Standing, now: float, served: float
 ) -> None:
     """Only after the period by both clocks, and while the database is the one that made them orphans, or a later."""
     assert may_delete(note, standing, now, served, 7 * DAY) is expected
@@ -366,7 +366,7 @@ def test_unreadable_count_is_nothing(tmp_path: Path, content: bytes) -> None:
 
 def test_groups_of_one_moment_have_folders_of_their_own(tmp_path: Path) -> None:
     """Two sweeps at the same record of the log do not mix, and a folder without its note is not deleted."""
-    note = Note("here", 7, 1, NOW, 0)
+    note = SweepNote("here", 7, 1, NOW, 0)
     first, second = orphans.begin_group(tmp_path, note), orphans.begin_group(tmp_path, note)
     assert first != second
     (Path(second.place) / "note.json").write_bytes(b"{")

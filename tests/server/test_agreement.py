@@ -13,7 +13,7 @@ import pytest
 
 from fuin.audit import reader, segments, witness
 from fuin.blobs.files import marker, names, orphans
-from fuin.blobs.interface import Marker, Note
+from fuin.blobs.interface import Marker, SweepNote
 from fuin.errors import FuinError
 from fuin.server import agreement
 from fuin.server.agreement import Refused, Witnesses
@@ -129,7 +129,7 @@ def test_blobs_alone_are_no_first_start(now: Settings, where: str) -> None:
     (now.blobs / marker.NAME).unlink()
     if where == "out of the way":
         paths = [path for path in now.blobs.glob("[0-9a-f]/*/*") if path.is_file()]
-        group = orphans.begin_group(now.blobs, Note("i", 1, 1, 0.0, 0.0))
+        group = orphans.begin_group(now.blobs, SweepNote("i", 1, 1, 0.0, 0.0))
         orphans.move(now.blobs, group, [names.stored_blob(path.name) for path in paths])
     assert "but there are blobs" in refusal(now)
 

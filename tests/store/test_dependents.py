@@ -20,7 +20,7 @@ KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 ARN = ids.key_arn(values.ACCOUNT, values.REGION, KEY_ID)
 OTHER = ids.key_arn(values.ACCOUNT, "eu-west-1", KEY_ID)
 MATERIAL = bytes(range(32))
-WRAPPED = blob.encode(blob.Blob(KEY_ID, MATERIAL, os.urandom(32), os.urandom(32), b"sealed", os.urandom(16)))
+WRAPPED = blob.encode(blob.ParsedBlob(KEY_ID, MATERIAL, os.urandom(32), os.urandom(32), b"sealed", os.urandom(16)))
 
 
 def encryption(arn: str, data_key: bytes = WRAPPED, algorithm: str = "aws:kms") -> str:

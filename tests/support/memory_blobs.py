@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Buffer
 
-from fuin.blobs.interface import Blob, BlobMissing, Hold, Marker, NewBlob, Note, OrphanGroup, ReadSteps, StoredBlob
+from fuin.blobs.interface import Blob, BlobMissing, Hold, Marker, NewBlob, SweepNote, OrphanGroup, ReadSteps, StoredBlob
 
 T = TypeVar("T")
 Hook = Callable[[str], Awaitable[None]]
@@ -222,7 +222,7 @@ class MemoryOrphans:
     """Orphans in memory: each with the name of its group."""
 
     store: MemoryBlobs
-    notes: dict[str, Note] = field(default_factory=dict)
+    notes: dict[str, SweepNote] = field(default_factory=dict)
     content: dict[str, tuple[str, bytearray]] = field(default_factory=dict)
     served: float = 0.0
 
@@ -238,11 +238,11 @@ class MemoryOrphans:
         orphans = tuple(stored(orphan) for orphan, (group, _) in sorted(self.content.items()) if group == name)
         return OrphanGroup(name, f"memory, group {name}", self.notes[name], orphans)
 
-    def begin_group(self, note: Note) -> Future[OrphanGroup]:
+    def begin_group(self, note: SweepNote) -> Future[OrphanGroup]:
         """Return a new group."""
         return self.store.start(self._begin(note))
 
-    async def _begin(self, note: Note) -> OrphanGroup:
+    async def _begin(self, note: SweepNote) -> OrphanGroup:
         await self.store.step("begin")
         name = f"{note.sequence}-{len(self.notes)}"
         self.notes[name] = note

@@ -108,7 +108,7 @@ class Hold(Protocol):
         """Let them go; may be repeated."""
 
 
-class Note(msgspec.Struct, frozen=True):
+class SweepNote(msgspec.Struct, frozen=True):
     """When orphans were moved: the log's last record, the database's serial, the wall clock, and the time served."""
 
     installation: str
@@ -124,7 +124,7 @@ class OrphanGroup:
 
     name: str
     place: str  # for people
-    note: Note | None
+    note: SweepNote | None
     orphans: tuple[StoredBlob, ...]
 
 
@@ -134,7 +134,7 @@ class Orphans(Protocol):
     def groups(self) -> Future[list[OrphanGroup]]:
         """Return all groups, oldest first."""
 
-    def begin_group(self, note: Note) -> Future[OrphanGroup]:
+    def begin_group(self, note: SweepNote) -> Future[OrphanGroup]:
         """Return a new group, durable with its note."""
 
     def move(self, group: OrphanGroup, blobs: Sequence[StoredBlob]) -> Future[None]:

@@ -32,7 +32,7 @@ EXTERNAL_LIMIT = _NAME_END + 1 + METADATA_LIMIT + 1 + max(IV_LENGTHS) + _TAG + 2
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
+class ParsedBlob:
     """The parts of a ciphertext blob: key ids, the salt of the message key, the commitment, and the ciphertext."""
 
     key_id: str
@@ -66,7 +66,7 @@ def name(key_id: str, material_id: bytes, version: int = VERSION) -> bytes:
     return bytes((version,)) + raw + material_id
 
 
-def encode(blob: Blob) -> bytes:
+def encode(blob: ParsedBlob) -> bytes:
     """Return the bytes of a blob; raises FormatError if a part has a wrong length."""
     if len(blob.salt) != 32 or len(blob.commitment) != 32 or len(blob.tag) != _TAG:
         raise FormatError("a part of the blob has a wrong length")
@@ -74,11 +74,11 @@ def encode(blob: Blob) -> bytes:
     return name(blob.key_id, blob.material_id) + blob.salt + blob.commitment + blob.ciphertext + blob.tag
 
 
-def parse(data: bytes) -> Blob:
+def parse(data: bytes) -> ParsedBlob:
     """Return the parts of a blob; raises FormatError on any other bytes, or an unknown version."""
     key_id, material_id = _named_ids(data)
     salt, commitment = _SALT_AND_COMMITMENT.unpack_from(data, _NAME_END)
-    return Blob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
+    return ParsedBlob(key_id, material_id, salt, commitment, data[HEADER_LENGTH:-_TAG], data[-_TAG:])
 
 
 def parse_ids(data: bytes) -> tuple[str, bytes]:

@@ -21,7 +21,7 @@ from fuin.errors import StoreUnavailable
 from fuin.gate import authentication
 from fuin.gate.call import Call
 from fuin.gate.http import Answer, ClientGone
-from fuin.gate.refusal import Fault, refuse
+from fuin.gate.refusal import ServiceFault, refuse
 from fuin.store.errors import NotInMemory
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fuin.signing.sigv4 import Signed
 
 C = TypeVar("C", bound=Call)
-F = TypeVar("F", bound=Fault)
+F = TypeVar("F", bound=ServiceFault)
 A = TypeVar("A")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("fuin.records")
 
 
-class Fault(Protocol):
+class ServiceFault(Protocol):
     """An error as a service answers it."""
 
     @property
@@ -29,7 +29,7 @@ class Fault(Protocol):
         """Return the error's code, which its record holds."""
 
 
-F = TypeVar("F", bound=Fault)
+F = TypeVar("F", bound=ServiceFault)
 
 
 class Wording(Protocol[F]):

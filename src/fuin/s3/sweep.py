@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.access.principal import Principal
-from fuin.blobs.interface import Note
+from fuin.blobs.interface import SweepNote
 from fuin.gate.call import Call
 from fuin.gate.record import RequestRecord
 from fuin.store.engine import installation
@@ -41,7 +41,7 @@ _EVERY = _DAY  # from one sweep to the next
 _COUNT = 60.0  # seconds; time served is written down when so many have come together
 
 
-def may_delete(note: Note | None, standing: Standing, now: float, served: float, period: float) -> bool:
+def may_delete(note: SweepNote | None, standing: Standing, now: float, served: float, period: float) -> bool:
     """Return whether orphans that were moved under a note may be deleted: they have waited, and witnesses agree.
 
     They have waited by both clocks. The database must be this installation's, not behind where it was then, and nobody
@@ -129,13 +129,13 @@ async def _named_blobs(services: Services, blobs: Sequence[StoredBlob]) -> set[s
     return await services.store.read(parts.known_blobs, [stored.blob for stored in blobs if stored.blob])
 
 
-async def _note(services: Services, now: float) -> Note:
+async def _note(services: Services, now: float) -> SweepNote:
     position = await services.keyholder.status()
     standing = await services.store.read(installation.find_standing)
     served = await services.blobs.orphans.time_served()
     # What a database that was accepted does not name, the one before it may have: it is kept for good.
     serial = standing.accepted - 1 if standing.unswept else standing.serial
-    return Note(standing.installation, position.sequence, serial, now, served)
+    return SweepNote(standing.installation, position.sequence, serial, now, served)
 
 
 async def _put_back(services: Services) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from fuin.audit.segments import sync_folder, write_durably
 from fuin.blobs.files import threads
 from fuin.blobs.files.names import blob_path, file_path, stored_blob
-from fuin.blobs.interface import Note, OrphanGroup
+from fuin.blobs.interface import SweepNote, OrphanGroup
 from fuin.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class FileOrphans:
         """Return all groups, oldest first."""
         return threads.start(refuse_failures()(list_groups), self._root)
 
-    def begin_group(self, note: Note) -> Future[OrphanGroup]:
+    def begin_group(self, note: SweepNote) -> Future[OrphanGroup]:
         """Return a new group in a new folder."""
         return threads.start(refuse_failures()(begin_group), self._root, note)
 
@@ -96,7 +96,7 @@ def list_groups(root: Path) -> list[OrphanGroup]:
 def _group(folder: Path) -> OrphanGroup:
     note = None
     with contextlib.suppress(OSError, msgspec.DecodeError, ValueError):
-        note = msgspec.json.decode((folder / _NOTE).read_bytes(), type=Note)
+        note = msgspec.json.decode((folder / _NOTE).read_bytes(), type=SweepNote)
     orphans = []
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:  # deleted, or removed by hand
         for entry in entries:
@@ -105,7 +105,7 @@ def _group(folder: Path) -> OrphanGroup:
     return OrphanGroup(folder.name, str(folder), note, tuple(sorted(orphans, key=lambda orphan: orphan.name)))
 
 
-def begin_group(root: Path, note: Note) -> OrphanGroup:
+def begin_group(root: Path, note: SweepNote) -> OrphanGroup:
     """Return a new group, whose folder is durable with its note; raises OSError."""
     folder = root / FOLDER / f"{note.sequence:016d}"
     while folder.exists():

@@ -22,7 +22,7 @@ from fuin.keyholder.sealed.memory import wipe
 from fuin.keyholder.sealed.sessions import Sessions
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.codecs import Conversion
-from fuin.keyholder.wire.requests import Request
+from fuin.keyholder.wire.requests import RequestType
 from fuin.keyholder.wire.statuses import Status
 
 _NO_USES: tuple[RecordedUse, ...] = ()
@@ -82,7 +82,7 @@ class KeyholderService:
         self._recorders = {request.code: (request, handler) for request, handler in self._recorder_table()}
         self._answerers = {request.code: (request, handler) for request, handler in self._answerer_table()}
 
-    def _recorder_table(self) -> tuple[tuple[Request, Callable[..., Reply | DeferredReply]], ...]:
+    def _recorder_table(self) -> tuple[tuple[RequestType, Callable[..., Reply | DeferredReply]], ...]:
         """Return what makes the whole reply, with the uses to be recorded, or defers it."""
         return (
             (requests.CREATE_MATERIAL, self._create_material),
@@ -95,7 +95,7 @@ class KeyholderService:
             (requests.IMPORT_MATERIAL, self._import_material),
         )
 
-    def _answerer_table(self) -> tuple[tuple[Request, Callable[..., Sequence[Any]]], ...]:
+    def _answerer_table(self) -> tuple[tuple[RequestType, Callable[..., Sequence[Any]]], ...]:
         """Return what makes the values of an answer that leaves without a record."""
         return (
             (requests.NEW_SECRET, self._backend.new_secret),
@@ -116,7 +116,7 @@ class KeyholderService:
             if len(fields) != count:
                 return _invalid_request_reply("a request with a wrong number of fields")
             return self._use_key(use, operation, fields, decoders)
-        entry: tuple[Request, Callable[..., Any]] | None = self._answerers.get(code) or self._recorders.get(code)
+        entry: tuple[RequestType, Callable[..., Any]] | None = self._answerers.get(code) or self._recorders.get(code)
         if entry is None:
             return _invalid_request_reply("a request that this keyholder does not know")
         request, handler = entry
@@ -130,7 +130,7 @@ class KeyholderService:
             return _failure_reply(error)
 
     def _run_recorder(
-        self, request: Request, handler: Callable[..., Reply | DeferredReply], fields: list[bytes]
+        self, request: RequestType, handler: Callable[..., Reply | DeferredReply], fields: list[bytes]
     ) -> Reply | DeferredReply:
         """Return a handler's reply; a request that cannot be read is recorded as well, if it would be a use."""
         try:
@@ -206,12 +206,12 @@ class KeyholderService:
         return self._pair(requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, *values, plaintext=False)
 
     def _pair(
-        self, request: Request, material: bytes, context: bytes, spec: str, draft: bytes, *, plaintext: bool
+        self, request: RequestType, material: bytes, context: bytes, spec: str, draft: bytes, *, plaintext: bool
     ) -> Reply | DeferredReply:
         finish = partial(self._seal_pair, request, [material, context, draft], plaintext)
         return _do_or_defer(request, spec, partial(self._backend.make_pair, spec), finish)
 
-    def _seal_pair(self, request: Request, fields: list[bytes], plaintext: bool, result: Pair | Exception) -> Reply:
+    def _seal_pair(self, request: RequestType, fields: list[bytes], plaintext: bool, result: Pair | Exception) -> Reply:
         """Seal a pair's private key; the material is opened only now, since it may have been forgotten meanwhile."""
 
         def seal(material: UsableMaterial, context: bytes) -> list[bytes]:
@@ -299,7 +299,7 @@ class KeyholderService:
 
 
 def _do_or_defer(
-    request: Request, spec: str, work: Callable[[], Result], finish: Callable[[Result | Exception], Reply]
+    request: RequestType, spec: str, work: Callable[[], Result], finish: Callable[[Result | Exception], Reply]
 ) -> Reply | DeferredReply:
     """Do the work for a spec and finish at once, or leave the work to the key maker thread if the spec takes long."""
     if request.is_for_key_maker(spec):

@@ -22,7 +22,7 @@ from fuin.formats.wrapped import Material, parse_material
 from fuin.keyholder.wire import requests
 from fuin.keyholder.wire.connection import KeyholderConnection
 from fuin.keyholder.wire.line import Line
-from fuin.keyholder.wire.requests import SLOW_SPECS, Request
+from fuin.keyholder.wire.requests import SLOW_SPECS, RequestType
 from fuin.keyholder.wire.statuses import Status
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class Keyholder:
         """Return where the audit log stands."""
         return KeyholderStatus(*requests.STATUS.unpack_answer(await self._ask(requests.STATUS)))
 
-    def _ask_by_spec(self, spec: str, request: Request, *values: Any) -> Awaitable[list[bytes]]:
+    def _ask_by_spec(self, spec: str, request: RequestType, *values: Any) -> Awaitable[list[bytes]]:
         line = self._slow_line if request.is_for_key_maker(spec) else self._line
         return line.ask(request, *values)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from pathlib import Path
 
-    from fuin.keyholder.wire.requests import Request
+    from fuin.keyholder.wire.requests import RequestType
 
 CONNECT_LIMIT = 5.0  # seconds in which a restarted keyholder must answer again; it starts in about one
 AWAY_PATIENCE = 0.25  # seconds that a request waits when the keyholder was away the last time; it may be back
@@ -68,7 +68,7 @@ class Line:
             self._connection.close()
             self._connection = None
 
-    def ask(self, request: Request, *values: Any) -> Awaitable[Answer]:
+    def ask(self, request: RequestType, *values: Any) -> Awaitable[Answer]:
         """Send the values of a request, over a new connection if need be; see `KeyholderConnection.ask`."""
         fields = convert(list(values), request.encoders) if request.encoders else values  # `pack`, without its call
         connection = self._connection

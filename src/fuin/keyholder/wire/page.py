@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fuin.formats import record
 from fuin.keyholder.wire.codecs import Field
-from fuin.keyholder.wire.requests import REQUESTS, Request
+from fuin.keyholder.wire.requests import REQUESTS, RequestType
 
 _HEAD = """\
 | opcode | request | fields | fields of the answer | recorded use | where it is done if it takes long |
@@ -29,7 +29,7 @@ def with_table(page: str) -> str:
     return before + table() + after
 
 
-def _cells(request: Request) -> Iterator[str]:
+def _cells(request: RequestType) -> Iterator[str]:
     yield str(request.code)
     yield request.name
     yield _field_list(request.fields)

@@ -30,7 +30,7 @@ class Pace(Enum):
     KEY_MAKER = "in the key maker thread"
 
 
-class Request:
+class RequestType:
     """One row of the table, with the conversions of its fields and of its answer's made ready."""
 
     __slots__ = (
@@ -86,24 +86,24 @@ _PAIR_BLOB, _PUBLIC_KEY = octets("blob of the private key"), octets("public key"
 _SIGNING_KEY, _SECRET, _SEALED_SECRET = octets("signing key"), octets("secret access key"), octets("its sealed form")
 _SESSION_TOKEN, _IMPORT_TOKEN = octets("session token", "session-token.md"), octets("import token", "import-token.md")
 
-CREATE_MATERIAL = Request(
+CREATE_MATERIAL = RequestType(
     1, "create material", (_KEY_ID, _SPEC, _DRAFT), (_MATERIAL,), (record.CREATE_MATERIAL,), Pace.KEY_MAKER_BY_SPEC
 )  # fmt: skip
-DATA_KEY = Request(
+DATA_KEY = RequestType(
     2, "data key", (_MATERIAL, _CONTEXT, _LENGTH, _DRAFT), (octets("plaintext"), _BLOB), (record.DATA_KEY,)
 )  # fmt: skip
-DATA_KEY_WITHOUT_PLAINTEXT = Request(
+DATA_KEY_WITHOUT_PLAINTEXT = RequestType(
     3, "data key without plaintext", (_MATERIAL, _CONTEXT, _LENGTH, _DRAFT), (_BLOB,),
     (record.DATA_KEY_WITHOUT_PLAINTEXT,),
 )  # fmt: skip
-ENCRYPT = Request(
+ENCRYPT = RequestType(
     4, "encrypt", (_MATERIAL, _PARAMETER, octets("plaintext"), _DRAFT), (_BLOB,), (record.ENCRYPT,)
 )  # fmt: skip
-DECRYPT = Request(
+DECRYPT = RequestType(
     5, "decrypt", (_MATERIAL, _PARAMETER, _BLOB, _DRAFT), (octets("plaintext"),), (record.DECRYPT,),
     Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
-RE_ENCRYPT = Request(
+RE_ENCRYPT = RequestType(
     6, "re-encrypt",
     (
         octets("source material"), octets("its parameter"), _BLOB, octets("target material"), octets("its parameter"),
@@ -111,58 +111,58 @@ RE_ENCRYPT = Request(
     ),
     (_BLOB,), (record.RE_ENCRYPT_FROM, record.RE_ENCRYPT_TO), Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
-RANDOM = Request(7, "random", (_LENGTH, _DRAFT), (octets("random bytes"),), (record.RANDOM,))
-RECORD = Request(8, "record", (_DRAFT,), (), (record.NOTE,))
-NEW_SECRET = Request(16, "new secret", (_ACCESS_KEY_ID,), (_SECRET, _SEALED_SECRET))
-SEAL_SECRET = Request(17, "seal secret", (_ACCESS_KEY_ID, _SECRET), (_SEALED_SECRET,))
-SIGNING_KEY = Request(
+RANDOM = RequestType(7, "random", (_LENGTH, _DRAFT), (octets("random bytes"),), (record.RANDOM,))
+RECORD = RequestType(8, "record", (_DRAFT,), (), (record.NOTE,))
+NEW_SECRET = RequestType(16, "new secret", (_ACCESS_KEY_ID,), (_SECRET, _SEALED_SECRET))
+SEAL_SECRET = RequestType(17, "seal secret", (_ACCESS_KEY_ID, _SECRET), (_SEALED_SECRET,))
+SIGNING_KEY = RequestType(
     18, "signing key", (octets("sealed secret access key"), _ACCESS_KEY_ID, *_SIGNING_SCOPE), (_SIGNING_KEY,)
 )  # fmt: skip
-FORGET = Request(19, "forget", (_KEY_ID,))
-STATUS = Request(
+FORGET = RequestType(19, "forget", (_KEY_ID,))
+STATUS = RequestType(
     20, "status", (),
     (
         u64("sequence"), octets("head hash"), octets("audit public key"),
         flag("whether the log takes records"),
     ),
 )  # fmt: skip
-SIGN = Request(
+SIGN = RequestType(
     24, "sign", (_MATERIAL, _ALGORITHM, _MESSAGE_TYPE, _MESSAGE, _DRAFT), (octets("signature"),), (record.SIGN,),
     Pace.SLOW_BY_MATERIAL,
 )  # fmt: skip
-VERIFY = Request(
+VERIFY = RequestType(
     25, "verify", (_MATERIAL, _ALGORITHM, _MESSAGE_TYPE, _MESSAGE, octets("signature"), _DRAFT), (), (record.VERIFY,)
 )  # fmt: skip
-GENERATE_MAC = Request(
+GENERATE_MAC = RequestType(
     26, "generate MAC", (_MATERIAL, _ALGORITHM, _MESSAGE, _DRAFT), (octets("MAC"),), (record.GENERATE_MAC,)
 )  # fmt: skip
-VERIFY_MAC = Request(
+VERIFY_MAC = RequestType(
     27, "verify MAC", (_MATERIAL, _ALGORITHM, _MESSAGE, octets("MAC"), _DRAFT), (), (record.VERIFY_MAC,)
 )  # fmt: skip
-DERIVE_SHARED_SECRET = Request(
+DERIVE_SHARED_SECRET = RequestType(
     28, "derive shared secret", (_MATERIAL, octets("public key of the peer"), _DRAFT), (octets("secret"),),
     (record.DERIVE_SHARED_SECRET,),
 )  # fmt: skip
-ENCAPSULATE = Request(
+ENCAPSULATE = RequestType(
     29, "encapsulate", (_MATERIAL, _DRAFT), (octets("secret"), octets("ciphertext")), (record.ENCAPSULATE,)
 )  # fmt: skip
-DECAPSULATE = Request(
+DECAPSULATE = RequestType(
     30, "decapsulate", (_MATERIAL, octets("ciphertext"), _DRAFT), (octets("secret"),), (record.DECAPSULATE,)
 )  # fmt: skip
-PUBLIC_KEY = Request(31, "public key", (_MATERIAL, _DRAFT), (_PUBLIC_KEY,), (record.GET_PUBLIC_KEY,))
-DATA_KEY_PAIR = Request(
+PUBLIC_KEY = RequestType(31, "public key", (_MATERIAL, _DRAFT), (_PUBLIC_KEY,), (record.GET_PUBLIC_KEY,))
+DATA_KEY_PAIR = RequestType(
     32, "data key pair", (_MATERIAL, _CONTEXT, text("pair spec"), _DRAFT),
     (octets("private key"), _PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR,), Pace.KEY_MAKER_BY_SPEC,
 )  # fmt: skip
-DATA_KEY_PAIR_WITHOUT_PLAINTEXT = Request(
+DATA_KEY_PAIR_WITHOUT_PLAINTEXT = RequestType(
     33, "data key pair without plaintext", (_MATERIAL, _CONTEXT, text("pair spec"), _DRAFT),
     (_PUBLIC_KEY, _PAIR_BLOB), (record.DATA_KEY_PAIR_WITHOUT_PLAINTEXT,), Pace.KEY_MAKER_BY_SPEC,
 )  # fmt: skip
-IMPORT_PARAMETERS = Request(
+IMPORT_PARAMETERS = RequestType(
     34, "import parameters", (octets("scope"), text("wrapping key spec"), u64("expiry in seconds")),
     (octets("public wrapping key"), _IMPORT_TOKEN), pace=Pace.KEY_MAKER,
 )  # fmt: skip
-IMPORT_MATERIAL = Request(
+IMPORT_MATERIAL = RequestType(
     35, "import material",
     (
         _KEY_ID, _SPEC, octets("scope"), _IMPORT_TOKEN, text("wrapping algorithm"), octets("encrypted material"),
@@ -170,18 +170,18 @@ IMPORT_MATERIAL = Request(
     ),
     (_MATERIAL,), (record.IMPORT_MATERIAL,), Pace.KEY_MAKER,
 )  # fmt: skip
-LAST_USE = Request(
+LAST_USE = RequestType(
     36, "last use", (_KEY_ID, text("region")),
     (
         u64("nanoseconds of the log's first record"), u64("nanoseconds of the last use", optional=True),
         u8("use", optional=True), octets("request id", "last-uses.md", optional=True),
     ),
 )  # fmt: skip
-NEW_SESSION = Request(
+NEW_SESSION = RequestType(
     40, "new session", (_ACCESS_KEY_ID, u64("end in seconds"), octets("claims")),
     (_SECRET, _SESSION_TOKEN),
 )  # fmt: skip
-SESSION_SIGNING_KEY = Request(
+SESSION_SIGNING_KEY = RequestType(
     41, "session signing key", (_SESSION_TOKEN, _ACCESS_KEY_ID, *_SIGNING_SCOPE),
     (_SIGNING_KEY, octets("claims"), u64("end in seconds")),
 )  # fmt: skip

@@ -84,7 +84,7 @@ def _insert(conn: Connection, key: Key, material: Material | None) -> None:
     quotas.check_keys(conn, key.account, key.region)
 
 
-async def _material(call: Call, kind: Kind, key_id: str, arn: str) -> Material | None:
+async def _material(call: Call, kind: KeyKind, key_id: str, arn: str) -> Material | None:
     """Return fresh material; a key that waits for an import has none, and only the record says that it was made."""
     draft = call.draft(use="kms:CreateKey", key=arn)
     if kind.origin == EXTERNAL:
@@ -112,7 +112,7 @@ def permit_creation(call: Call, new: NewKey, bypass: bool | None) -> None:
         ) from None
 
 
-class Kind(NamedTuple):
+class KeyKind(NamedTuple):
     """The kind of key that a request asks for."""
 
     spec: str
@@ -121,7 +121,7 @@ class Kind(NamedTuple):
     multi_region: bool
 
 
-def requested_kind(input: CreateKeyInput) -> Kind:
+def requested_kind(input: CreateKeyInput) -> KeyKind:
     """Return the kind of key that a request asks for; refuses the kinds that AWS refuses."""
     if input.KeySpec is not None and input.CustomerMasterKeySpec is not None:
         raise KmsFault(
@@ -145,7 +145,7 @@ def requested_kind(input: CreateKeyInput) -> Kind:
         raise KmsFault("ValidationException", "XksKeyId is only valid for keys with an Origin of EXTERNAL_KEY_STORE.")
     if origin in {AWS_CLOUDHSM, EXTERNAL_KEY_STORE} and input.CustomKeyStoreId is None:
         raise KmsFault("ValidationException", f"CustomKeyStoreId is required for keys with an Origin of {origin}.")
-    return Kind(spec, usage, origin, bool(input.MultiRegion))
+    return KeyKind(spec, usage, origin, bool(input.MultiRegion))
 
 
 async def describe_key(call: Call, input: DescribeKeyInput) -> DescribeKeyOutput:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fuin.envelope.stream import Sealer
     from fuin.gate.http import Answer
-    from fuin.s3.payload.download import Reading
+    from fuin.s3.payload.download import Download
     from fuin.s3.payload.intake import WrittenBlob
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.request.conditions import WriteCondition
@@ -106,7 +106,7 @@ def _check_size(call: S3Call, size: int) -> None:
 
 
 async def reseal(
-    call: S3Call, source: CopySource, batches: Reading, sealer: Sealer, digests: Digests, etag: bool
+    call: S3Call, source: CopySource, batches: Download, sealer: Sealer, digests: Digests, etag: bool
 ) -> WrittenBlob:
     """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 

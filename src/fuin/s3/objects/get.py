@@ -12,7 +12,7 @@ from fuin.s3.objects import attributes, index
 from fuin.s3.objects.objects import check_version, checksum_headers
 from fuin.s3.payload import download
 from fuin.s3.payload.checksums import Checksum
-from fuin.s3.payload.download import Reading
+from fuin.s3.payload.download import Download
 from fuin.s3.request import conditions, metadata, ranges, rights, storage_classes, xml
 from fuin.s3.request.call import Stream, document, empty
 from fuin.s3.request.conditions import http_date
@@ -177,7 +177,7 @@ async def get_object(call: S3Call) -> Stream:
     return Stream(status, chosen.headers, chosen.span.length, first, batches)
 
 
-async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Reading]:
+async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
     """Return an object as it is now with its plaintext, also while it is being replaced all the time.
 
     `look` finds it in the index, anew for each attempt. The index names a new blob before the old one goes, so one
@@ -195,7 +195,7 @@ async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitabl
     raise S3Fault("SlowDown")
 
 
-async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Reading:
+async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> Download:
     """Return the plaintext of a span of an object, whose data key is asked for as the caller (kms:Decrypt).
 
     The blobs are opened first, since the key's record takes milliseconds in which the object may be replaced; raises
@@ -211,7 +211,7 @@ async def open_object(call: S3Call, bucket: Bucket, obj: Object, span: Span) -> 
         download.close_blobs(blobs)
         raise
     parts = download.part_readers(wanted, blobs, data_key, encryption.full_context(obj.bucket, obj.key))
-    return Reading(store, parts, span.length)
+    return Download(store, parts, span.length)
 
 
 async def head_object(call: S3Call) -> Answer:

@@ -166,7 +166,7 @@ def _group_frames(places: Iterator[FramePlace]) -> Iterator[list[FramePlace]]:
         yield group
 
 
-class Reading:
+class Download:
     """Batches of plaintext for the event loop, one read ahead; `close` it when done, finished or not."""
 
     def __init__(self, store: BlobStore, parts: deque[PartReader], length: int) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class Preconditions:
     """The four precondition headers of a request, or of a copy's source."""
 
     match: str | None
@@ -34,9 +34,9 @@ def _parse_time(value: str | None) -> float | None:
         return None
 
 
-def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Conditions:
+def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"") -> Preconditions:
     """Return a request's conditions; with the prefix x-amz-copy-source- they are on a copy's source."""
-    return Conditions(
+    return Preconditions(
         header(prefix + b"if-match"),
         header(prefix + b"if-none-match"),
         _parse_time(header(prefix + b"if-modified-since")),
@@ -66,7 +66,7 @@ def _precondition_failed(condition: str) -> S3Fault:
     return S3Fault("PreconditionFailed", Condition=condition)
 
 
-def check_read(conditions: Conditions, etag: str, modified: float) -> None:
+def check_read(conditions: Preconditions, etag: str, modified: float) -> None:
     """Raise PreconditionFailed (412) or NotModified (304); If-Match goes before the times, as RFC 9110 13.2.2 says.
 
     HTTP dates have no fractions, so `modified` is compared in whole seconds.
@@ -84,7 +84,7 @@ def check_read(conditions: Conditions, etag: str, modified: float) -> None:
         raise S3Fault("NotModified")
 
 
-def check_copy(conditions: Conditions, etag: str, modified: float) -> None:
+def check_copy(conditions: Preconditions, etag: str, modified: float) -> None:
     """Raise PreconditionFailed if the copy's source is not what the caller expects; a copy has no 304."""
     try:
         check_read(conditions, etag, modified)
