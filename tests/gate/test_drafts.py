@@ -129,7 +129,9 @@ def test_a_long_list_says_how_many_it_had() -> None:
 
 def test_half_a_surrogate_pair_does_not_prevent_the_record() -> None:
     """Text that JSON cannot hold is written as an escape, wherever it stands."""
-    record = DraftMembers(*WHO, facts={"a\ud800": ["\udfff"]}, decisions=[decision("\ud800" * 900)], context={"\ud800": ""})
+    record = DraftMembers(
+        *WHO, facts={"a\ud800": ["\udfff"]}, decisions=[decision("\ud800" * 900)], context={"\ud800": ""}
+    )
     for stranger in (False, True):
         assert json.loads(drafts.encode(record, stranger=stranger))["request"] == WHO[0]
     (piece,) = drafts.pieces([decision("\ud800")] * 2, stranger=False)

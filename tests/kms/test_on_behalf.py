@@ -82,7 +82,9 @@ def test_via_service_is_a_condition(place: Place, new_key: NewKey) -> None:
 def test_use_is_recorded_with_what_the_service_knows(place: Place, new_key: NewKey) -> None:
     """The record of the use holds the service's facts, the key, the context and the way it came."""
     key_id = new_key()
-    call = msgspec.structs.replace(call_of(place), request_id="12345678-behalf", record=RequestRecord({"bucket": "bucket"}))
+    call = msgspec.structs.replace(
+        call_of(place), request_id="12345678-behalf", record=RequestRecord({"bucket": "bucket"})
+    )
     place.run(on_behalf.data_key(call, key_id, CONTEXT))
     (record,) = place.record("12345678-behalf")
     assert record.key_id == key_id

@@ -14,7 +14,7 @@ import pytest
 from fuin.audit import reader
 from fuin.blobs.files import locks, names, orphans
 from fuin.blobs.files import store as files
-from fuin.blobs.interface import SweepNote, OrphanGroup, StoredBlob
+from fuin.blobs.interface import OrphanGroup, StoredBlob, SweepNote
 from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
 from fuin.keyholder.wire.client import Keyholder
 from fuin.s3 import sweep

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Buffer
 
-from fuin.blobs.interface import Blob, BlobMissing, Hold, Marker, NewBlob, SweepNote, OrphanGroup, ReadSteps, StoredBlob
+from fuin.blobs.interface import Blob, BlobMissing, Hold, Marker, NewBlob, OrphanGroup, ReadSteps, StoredBlob, SweepNote
 
 T = TypeVar("T")
 Hook = Callable[[str], Awaitable[None]]

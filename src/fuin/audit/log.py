@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from fuin import crash
 from fuin.audit import folder as log_folder
-from fuin.audit.chain import START, Check, ChainPosition
+from fuin.audit.chain import START, ChainPosition, Check
 from fuin.audit.recent import RecentBytes
 from fuin.audit.recovery import AuditDamaged, check_whole, recover
 from fuin.audit.segments import read_whole, segment_path, segments, sync_folder, write_all, write_durably

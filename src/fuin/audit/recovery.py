@@ -10,7 +10,7 @@ The bytes that are read here may be in the kernel's cache only, so they do not c
 
 from dataclasses import dataclass
 
-from fuin.audit.chain import START, Check, ChainPosition, advance, check_checkpoint, count_signed_checkpoints, use_of
+from fuin.audit.chain import START, ChainPosition, Check, advance, check_checkpoint, count_signed_checkpoints, use_of
 from fuin.audit.segments import LogSegment, entries, read_whole
 from fuin.errors import FormatError, FuinError, TamperedError
 from fuin.formats import record

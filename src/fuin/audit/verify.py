@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuin.audit import segments
-from fuin.audit.chain import START, Check, ChainPosition, check_checkpoint, count_signed_checkpoints, sequence_of, use_of
+from fuin.audit.chain import (
+    START,
+    ChainPosition,
+    Check,
+    check_checkpoint,
+    count_signed_checkpoints,
+    sequence_of,
+    use_of,
+)
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import record
 
@@ -47,7 +55,9 @@ class _Verification:
     expected: tuple[int, bytes] | None
     position: ChainPosition = START  # the last record read
     signed: ChainPosition = START  # the last checkpoint
-    last: tuple[ChainPosition, bytes] | None = None  # of the segment: the position before its last checkpoint, its bytes
+    last: tuple[ChainPosition, bytes] | None = (
+        None  # of the segment: the position before its last checkpoint, its bytes
+    )
     checkpoints: int = 0
     unsigned: int = 0
     is_expected_seen: bool = False  # the expected record was seen

@@ -65,7 +65,9 @@ async def conclude(call: Call, *, error: str | None = None, message: str | None 
 
 async def name(call: Call, fact: str, names: Sequence[Any]) -> None:
     """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
-    await _write(call, [drafts.DraftMembers(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)])
+    await _write(
+        call, [drafts.DraftMembers(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)]
+    )
 
 
 async def _write_long_lists(call: Call, about: str | None) -> None:

@@ -50,7 +50,9 @@ STS = Service(
     Model("sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
     _table(
         QueryOperation("AssumeRole", "sts:AssumeRole", assume_role.assume_role),
-        QueryOperation("DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message),
+        QueryOperation(
+            "DecodeAuthorizationMessage", "sts:DecodeAuthorizationMessage", sts.decode_authorization_message
+        ),
         QueryOperation("GetAccessKeyInfo", "sts:GetAccessKeyInfo", sts.get_access_key_info),
         QueryOperation("GetCallerIdentity", "", sts.get_caller_identity),
         QueryOperation("GetFederationToken", "sts:GetFederationToken", federation.get_federation_token),

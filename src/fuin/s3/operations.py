@@ -37,7 +37,9 @@ _ON_BUCKETS = (
     S3Operation("GetBucketEncryption", "GET", BUCKET, ("encryption",), run=bucket_settings.get_bucket_encryption),
     S3Operation("GetBucketLocation", "GET", BUCKET, ("location",), run=buckets.get_bucket_location),
     S3Operation("GetBucketPolicy", "GET", BUCKET, ("policy",), run=bucket_settings.get_bucket_policy),
-    S3Operation("GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status),
+    S3Operation(
+        "GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status
+    ),
     S3Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
     S3Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
     S3Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),

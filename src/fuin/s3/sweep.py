@@ -185,6 +185,14 @@ async def _record(
 ) -> None:
     facts: dict[str, Any] = {"folder": group.name, "blobs": [stored.name for stored in blobs]}
     call = Call(
-        services, ids.request_id(), "s3", operation, _ITSELF, "", services.settings.region, now, record=RequestRecord(facts)
+        services,
+        ids.request_id(),
+        "s3",
+        operation,
+        _ITSELF,
+        "",
+        services.settings.region,
+        now,
+        record=RequestRecord(facts),
     )
     await services.keyholder.record(call.draft())

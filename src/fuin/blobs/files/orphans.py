@@ -20,7 +20,7 @@ import msgspec
 from fuin.audit.segments import sync_folder, write_durably
 from fuin.blobs.files import threads
 from fuin.blobs.files.names import blob_path, file_path, stored_blob
-from fuin.blobs.interface import SweepNote, OrphanGroup
+from fuin.blobs.interface import OrphanGroup, SweepNote
 from fuin.errors import StoreUnavailable
 
 if TYPE_CHECKING:
