@@ -1,4 +1,4 @@
-"""Noting that access keys and roles are used: at most once a minute for each, beside the requests that use them."""
+"""The last uses of access keys and roles: noted at most once a minute for each, beside the requests that use them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _AT_MOST = 10_000  # keys and roles; then all are forgotten, and noted once more
 
 
 class AccessKeyUses:
-    """What this worker has noted of late; the store keeps the last use of each key and role, from all workers.
+    """The uses that this worker has noted lately; the store keeps the last use of each key and role, from all workers.
 
-    Sessions have no access keys that are stored anywhere; what is noted of a role's session is the use of its role.
+    The access keys of sessions are stored nowhere; for a role's session, the use of the role is noted.
     """
 
     __slots__ = ("_noted", "_writes")
@@ -31,7 +31,7 @@ class AccessKeyUses:
         self._writes: set[asyncio.Task[None]] = set()
 
     def note(self, store: Store, access_key_id: str, service: str, region: str, now: float) -> None:
-        """Note a use at `now` (seconds since 1970), which is written down if none was for a minute. Nobody waits."""
+        """Note a use at `now` (seconds since 1970); it is written if the last write is a minute old. Nobody waits."""
         if self._is_new(access_key_id, now):
             self._write(store, access_keys.note_use, access_key_id, LastAccessKeyUse(now, service, region))
 

@@ -25,7 +25,7 @@ _DAY_KEYS_AT_MOST = 4096
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who signed the request; `signed` and `day_key` serve the chunk signatures of a streamed body."""
+    """The signer of the request; `signed` and `day_key` serve the chunk signatures of a streamed body."""
 
     principal: Principal
     access_key_id: str
@@ -42,7 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
 class DayKeys:
     """A bounded cache of Signature V4 day keys; the keyholder derives them, the secret itself never comes here.
 
-    The sealed secret is part of the cache's key, so a replaced access key never meets an old day key.
+    The sealed secret is part of the cache's key, so a replaced access key never gets an old day key.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class DayKeys:
         self.sessions = sessions.SessionKeys()  # the same of temporary credentials, with what their tokens say
 
     def cached_key(self, sealed: bytes, credential: sigv4.Credential) -> sigv4.SigningKey | None:
-        """Return the signing key of one secret, day, region and service, if it is at hand."""
+        """Return the signing key of one secret, day, region and service, if it is in memory."""
         return self._keys.get((sealed, credential.date, credential.region, credential.service))
 
     def keep(self, sealed: bytes, credential: sigv4.Credential, key: sigv4.SigningKey) -> None:
-        """Keep a signing key that a signature has matched: else strangers would push out those that are in use."""
+        """Keep a signing key that a signature has matched: other keys would let strangers push out those in use."""
         self._keys[sealed, credential.date, credential.region, credential.service] = key
         if len(self._keys) > _DAY_KEYS_AT_MOST:
             self._keys.popitem(last=False)
@@ -86,7 +86,7 @@ async def authenticate(services: Services, day_keys: DayKeys, request: Request, 
 
 
 def cached_caller(services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed) -> Caller | None:
-    """Return the same caller if the signing key is at hand: nothing is waited for, which saves a coroutine."""
+    """Return the caller if the signing key is in memory, else None: nothing is awaited, which saves a coroutine."""
     if signed.token:
         session = day_keys.sessions.cached_session(signed)
         return None if session is None else _session_caller(services, day_keys, request, signed, session)
@@ -127,7 +127,7 @@ async def _authenticate_session(
 def _session_caller(
     services: Services, day_keys: DayKeys, request: Request, signed: sigv4.Signed, session: sessions.Session
 ) -> Caller:
-    """Return the caller of an opened session, whose end, role or user, and signature are checked."""
+    """Return the caller of an opened session; checks its end, its role or user, and the signature."""
     _check_time(services, request, signed)
     principal, facts = session.principal_now(services.store.catalog(), request.now)
     sigv4.verify(signed, session.key)

@@ -105,8 +105,8 @@ class Call(msgspec.Struct):
     async def consult(self: C, decide: Callable[Concatenate[C, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `decide(call, …)`, which reads the store's memory and waits for nothing.
 
-        What is not in memory, and cannot be read at once, is fetched. Then the decision is taken again, from the
-        start: what the first try has put on the record is taken off.
+        Rows that are not in memory and cannot be read at once are fetched. Then the decision is taken again from the
+        start, and the record loses the entries of the first try.
         """
         store = self.services.store
         if store.reads_at_once:
@@ -122,8 +122,8 @@ class Call(msgspec.Struct):
     async def use(self, answer: Awaitable[T]) -> T:
         """Return the keyholder's answer to a use of a key: the record of the use is the request's.
 
-        The keyholder has recorded a use before it answers. It has also recorded that a ciphertext, a signature or a
-        MAC was not good, which raises TamperedError. Any other error leaves the record open.
+        The keyholder has recorded a use before it answers. It has also recorded a ciphertext, signature or MAC that was
+        not good; this raises TamperedError. Any other error leaves the record open.
         """
         try:
             result = await answer

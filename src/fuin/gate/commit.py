@@ -44,7 +44,7 @@ _TRIES = 16
 
 
 class HeldRights(msgspec.Struct):
-    """The rights that a request was granted, and how they are asked for once more."""
+    """The rights that a request was granted, and the functions that check them again."""
 
     authenticator: tuple[Any, ...] = ()  # what authenticates the caller once more: a function and its arguments
     granted_checks: list[Callable[[], object]] = []  # each asks once more for one right
@@ -52,7 +52,7 @@ class HeldRights(msgspec.Struct):
 
 
 def authenticate_with(call: Call, *authenticator: Any) -> None:
-    """Say how the caller is authenticated, before that is done: a function and its arguments.
+    """Set the function, with its arguments, that authenticates the caller; call this before the authentication.
 
     It is called again with the services first, and returns an object with the `principal`; raises
     AuthenticationFailed.
@@ -63,7 +63,7 @@ def authenticate_with(call: Call, *authenticator: Any) -> None:
 
 
 def remember(call: Call, check: Callable[[], object]) -> None:
-    """Keep the check of a right that was just granted: a change repeats it if rights have moved."""
+    """Keep the check of a right that was just granted: a change repeats it if the epoch of rights is another one."""
     if call.rights.epoch is None:
         call.rights.epoch = call.services.store.rights_epoch
     call.rights.granted_checks.append(check)
@@ -99,7 +99,7 @@ async def change(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *ar
 
 
 async def commit(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Make a change that is on the record already, such as one with material that the keyholder made."""
+    """Make a change that is on the record already, such as a change with material that the keyholder made."""
     return await _commit(call, lambda conn: fn(conn, *args, **kwargs), Effect.MAY_REVOKE)
 
 
@@ -114,16 +114,16 @@ async def write(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *arg
 
 
 async def make(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Make a change of the service's own accord, which needs nobody's right and is on the record already."""
+    """Make a change that the service itself wants: it needs nobody's right and is on the record already."""
     done = await call.services.store.commit(lambda conn: fn(conn, *args, **kwargs), Effect.MAY_REVOKE, None)
     return _result(call, *done)
 
 
 async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> T:
-    """Commit, by rights that the caller still has then.
+    """Commit, if the caller still has the rights for it.
 
-    Raises AccessDenied or AuthenticationFailed when they were taken meanwhile, StoreUnavailable when they keep
-    moving.
+    Raises AccessDenied or AuthenticationFailed when a right was taken away meanwhile, StoreUnavailable when the epoch
+    of rights changes during each attempt.
     """
     if not call.rights.granted_checks:
         raise RuntimeError(f"{call.operation} has asked for no right to make this change")

@@ -1,8 +1,8 @@
 """Cross-origin requests to KMS and STS, as AWS takes them: pages of every origin may ask, and read the answers.
 
-That gives nobody a right: each request is signed, with keys that the page must have, and there are no cookies. A
-preflight (WHATWG, "Fetch", CORS protocol) is unsigned and names no service; its form shows that it is not for S3.
-S3 has its own rules, and AWS's IAM does not answer pages of other origins.
+This gives nobody a right: each request is signed with keys that the page must have, and there are no cookies. A
+preflight (WHATWG, "Fetch", CORS protocol) is unsigned and names no service; its form shows that it is not for S3. S3
+has its own rules, and AWS's IAM does not answer pages of other origins.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Page: docs/formats/audit-record.md. The values that a client chooses have no bou
 headers and policies may be long, and a control character takes six bytes of JSON. So each draft is bounded as a whole,
 in one place, whatever it holds:
 
-1. A draft that is short is taken as it is. That is nearly every one, and costs a comparison.
+1. A short draft stays as it is. Nearly every draft is short, so this costs one comparison.
 2. Otherwise long values become notes (`formats/notes.py`) level by level, until the draft fits. What a request acts
    on (`_NAMES`) stays whole, unless a stranger's request was refused.
 3. Decisions and names are never left out. Those that do not fit into one record go into further records, the `pieces`,
@@ -67,7 +67,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class DraftMembers(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """The members of an audit record's draft, in their order; those that are not said are left out."""
+    """The members of an audit record's draft, in their order; members without a value are left out."""
 
     request: str
     operation: str
@@ -92,7 +92,7 @@ class DraftMembers(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 def encode(record: DraftMembers, *, stranger: bool) -> bytes:
-    """Return the JSON of a record, within the bound for what somebody does who is known, or a stranger's refusal."""
+    """Return the JSON of a record, within the bound for authenticated callers or the one for strangers' refusals."""
     try:
         data = _encode(record)
     except UnicodeEncodeError:
@@ -111,7 +111,7 @@ def encode_numbered(records: Sequence[DraftMembers], first: int, *, stranger: bo
 
 
 def _shorten_to_bound(draft: Draft, *, stranger: bool) -> bytes:
-    """Return the JSON of a draft with as much of it whole as its bound allows."""
+    """Return the JSON of a draft, shortened only as much as its bound requires."""
     limit, levels = (OF_STRANGERS, _LEVELS_OF_STRANGERS) if stranger else (AT_MOST, _LEVELS)
     for level in levels:
         data = _encode(_shorten_draft(draft, level))
@@ -121,7 +121,7 @@ def _shorten_to_bound(draft: Draft, *, stranger: bool) -> bytes:
 
 
 def _minimal_draft(draft: Draft, level: Level) -> Draft:
-    """Return a draft in which lists and maps are known by their hash alone."""
+    """Return a draft in which each list and map is replaced by its hash."""
     kept = {name: _shorten_value(value, level) for name, value in draft.items() if not isinstance(value, list | dict)}
     return kept | {name: notes.json_note(value) for name, value in draft.items() if isinstance(value, list | dict)}
 
@@ -157,7 +157,7 @@ def _short_members(given: Draft, level: Level) -> Draft:
 
 
 def _short_name(value: Any, level: Level) -> Any:
-    """Return a name, or names, however many there are: pieces bound their number."""
+    """Return a name, or all names of a list: pieces bound their number."""
     if isinstance(value, list):
         return [_short_name(one, level) for one in value]
     return _short_text(value, level.name, level.begins) if isinstance(value, str) else _shorten_value(value, level)
@@ -178,7 +178,7 @@ def _short_text(value: str, limit: int, begins: int) -> str | notes.Note:
 
 
 def _short_list(items: list[Any], level: Level) -> Any:
-    """Return a list whole, or the note of it with the first items, as many as fit."""
+    """Return a whole list, or its note with as many of the first items as fit."""
     held: list[Any] = []
     room = level.together
     for item in items:
@@ -191,7 +191,7 @@ def _short_list(items: list[Any], level: Level) -> Any:
 
 
 def _short_map(given: Draft, level: Level) -> Draft:
-    """Return a map whole, or the note of it with those members that fit."""
+    """Return a whole map, or its note with the members that fit."""
     held: Draft = {}
     room = level.together
     for name, value in given.items():
@@ -209,7 +209,7 @@ def _short_map(given: Draft, level: Level) -> Draft:
 
 
 def _short_context(pairs: Any, level: Level) -> Any:
-    """Return an encryption context whole, or the note of its canonical bytes with the pairs that are short."""
+    """Return a whole encryption context, or the note of its canonical bytes with the short pairs."""
     if notes.is_note(pairs) or notes.size(pairs) <= level.text:
         return pairs
     held, room = {}, level.text // 2
@@ -227,10 +227,10 @@ def _short_context(pairs: Any, level: Level) -> Any:
 
 
 def pieces(decisions: Sequence[Draft | msgspec.Raw], *, stranger: bool) -> Iterator[list[Draft]]:
-    """Yield all decisions in portions that fit a record each.
+    """Yield all decisions in portions; each portion fits into one record.
 
-    Those that are the same but for the resource become one, whose `resources` are all of them: of 1,000 keys that one
-    statement lets somebody delete, the names are what differs.
+    Decisions that differ only in the resource become one decision with all `resources`: if one statement lets somebody
+    delete 1,000 objects, only their names differ.
     """
     level = _LEVELS_OF_STRANGERS[2] if stranger else _LEVELS[0]
     room = OF_STRANGERS - 600 if stranger else PIECE
@@ -258,7 +258,7 @@ def pieces(decisions: Sequence[Draft | msgspec.Raw], *, stranger: bool) -> Itera
 
 
 def _drop_single_lists(groups: Mapping[bytes, Draft]) -> list[Draft]:
-    """Return grouped decisions; one about a single resource says it once."""
+    """Return grouped decisions; a group with one resource names it as `resource` only."""
     for group in groups.values():
         if len(group["resources"]) == 1:
             del group["resources"]
@@ -273,7 +273,7 @@ def _encode_any(value: Draft) -> bytes:
 
 
 def portions(names: Sequence[Any]) -> Iterator[list[Any]]:
-    """Yield a long list in portions that fit a record each."""
+    """Yield a long list in portions; each portion fits into one record."""
     portion: list[Any] = []
     size = 0
     for name in names:
@@ -287,7 +287,7 @@ def portions(names: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _unicode_only(value: Any) -> Any:
-    """Return a value in whose texts no halves of surrogate pairs are left."""
+    """Return a value without halves of surrogate pairs in its texts."""
     if isinstance(value, str):
         return notes.unicode_only(value)
     if isinstance(value, dict):

@@ -1,16 +1,16 @@
 """The life of a request, the same for every service: from bytes to an answer whose record is on the disk.
 
-A service brings a `Wire`, which reads the request in the service's protocol, names the operation, runs it and words its
+Each service has a `Wire`: it reads the request in the service's protocol, names the operation, runs it, and writes the
 answers and errors. `serve` has the steps in their order:
 
 1. The wire reads the request: the operation's name and, where the signature covers it, the whole body, bounded.
-2. The wire says what was signed. The caller is authenticated: from memory, or by the keyholder.
+2. The wire returns the signature. The caller is authenticated: from memory, or by the keyholder.
 3. The wire decodes the input and runs the operation: rights first, then state, then work.
 4. The record is made durable, unless the record of a key use holds everything already.
 5. The answer leaves.
 
-An error in any step becomes an answer in one place, after its record (`refusal.py`). A call exists from the start, so a
-request that nobody has signed is recorded too, if it is refused.
+An error in any step becomes an answer in one place, after its record (`refusal.py`). A call exists from the start, so
+an unsigned request that is refused is recorded too.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ A = TypeVar("A")
 
 
 class Wire(Generic[C, F, A]):
-    """What one service does in its own way: C is its kind of call, F its errors, A its answers."""
+    """The part of one service: C is the type of its calls, F of its errors, A of its answers."""
 
     def new_call(self, services: Services, request: Request) -> C:
-        """Return the call before anybody is known to make it."""
+        """Return the new call of a request, before the caller is known."""
         raise NotImplementedError
 
     async def read(self, call: C, request: Request) -> None:
-        """Read what the request asks for, as far as its signature must be known by; put the operation in the call."""
+        """Read as much of the request as the check of its signature needs, and put the operation into the call."""
         raise NotImplementedError
 
     def signature(self, call: C, request: Request) -> Signed | None:
-        """Return what the request claims to have signed, None if it need not be signed; raises AuthenticationFailed."""
+        """Return the request's signature, None if it need not be signed; raises AuthenticationFailed."""
         raise NotImplementedError
 
     async def run(self, call: C, request: Request, caller: Caller | None) -> A:
@@ -55,17 +55,17 @@ class Wire(Generic[C, F, A]):
         raise NotImplementedError
 
     def finish_success(self, call: C) -> None:
-        """Do what must wait for the durable record of a success."""
+        """Do the work that must wait until the record of a success is durable."""
 
     def fault(self, call: C, error: Exception) -> F:
-        """Return the service's own error for whatever was raised."""
+        """Return the service's own error for any exception."""
         raise NotImplementedError
 
     def recorded_message(self, fault: F) -> str | None:
-        """Return the text of an error that its record holds beside the code."""
+        """Return the text that the record of an error holds beside its code."""
 
     def refusal(self, call: C, request: Request, fault: F) -> Answer:
-        """Return the answer that tells the client of an error."""
+        """Return the answer to an error."""
         raise NotImplementedError
 
     async def send(self, call: C, request: Request, answer: A | Answer, send: Send) -> None:

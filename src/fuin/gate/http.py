@@ -29,7 +29,7 @@ class BodyTooLarge(FuinError):
 
 
 class ClientGone(FuinError):
-    """The connection ended before the request was complete, by the client or for idleness; nobody is left to answer."""
+    """The connection ended before the request was complete: the client closed it, or it was idle for too long."""
 
 
 class Request:
@@ -99,7 +99,7 @@ class Request:
         return whole
 
     async def _gather_body(self, begun: bytes, limit: int, hold: Callable[[int], None] | None) -> bytes:
-        """Return a body that comes in pieces; it ends early when it is longer than `limit`."""
+        """Return a body that comes in pieces; a body longer than `limit` is not read to its end."""
         whole, more = bytearray(begun), True  # joined at once: a thousand pieces take more room than their bytes
         while more and len(whole) <= limit:
             if hold is not None:
@@ -110,7 +110,7 @@ class Request:
 
 
 def _tls_version(scope: Scope) -> str:
-    """Return the version as ASGI's TLS extension tells it, or nothing."""
+    """Return the version from ASGI's TLS extension, or an empty text."""
     number: int = scope.get("extensions", {}).get("tls", {}).get("tls_version") or 0
     return _TLS.get(number, "")
 
@@ -133,5 +133,5 @@ class Answer:
         self.body = body
 
     async def send(self, send: Send) -> None:
-        """Give it to the server, which adds its length."""
+        """Give the response to the server, which adds its length."""
         await send({"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body})

@@ -1,9 +1,9 @@
-"""Lists, one page at a time: read beside the event loop, by a right that the caller still has when the page is ready.
+"""Lists, one page at a time: read beside the event loop, if the caller still has the right when the page is ready.
 
 The right is decided on the event loop, when the request is received, before anything is read. A page that waits or
-takes long is read later than that. So if any rights have moved since, the call asks for its own once more before the
-page is given, as a change does before it commits (docs/decisions/0007): no page shows what was written after the
-caller's right was taken away.
+takes long is read later than that. So if the epoch of rights has changed meanwhile, the call checks its rights again
+before it returns the page, as a change does before it commits (docs/decisions/0007). So no page shows rows that were
+written after the caller lost the right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ T = TypeVar("T")
 async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Return `fn(conn, …)`, run beside the event loop in one read transaction.
 
-    Raises Throttled when too many lists wait, and AccessDenied or AuthenticationFailed when the right has gone.
+    Raises Throttled when too many lists wait, and AccessDenied or AuthenticationFailed when the caller has lost the
+    right.
     """
     if not call.rights.granted_checks:
         raise RuntimeError(f"{call.operation} has asked for no right to this list")
@@ -43,5 +44,5 @@ async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args
 
 
 async def run_beside(call: Call, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return `fn(…)`, run beside the event loop: what is long to read or write, and asks the database for nothing."""
+    """Return `fn(…)`, run beside the event loop: for long work that does not ask the database."""
     return await call.services.store.run_beside(fn, *args, **kwargs)

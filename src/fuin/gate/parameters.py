@@ -17,12 +17,12 @@ TOGETHER_AT_MOST = 32 * 1024  # bytes of the JSON of a list or a map
 
 
 def text(value: str) -> str | Note:
-    """Return a text that is short enough for a record, else its note."""
+    """Return the text itself if it is short enough for a record, else its note."""
     return value if len(value) <= AT_MOST else notes.text_note(value)
 
 
 def members(given: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters, whose texts are short enough, with the note of each list or map that is not."""
+    """Return the parameters, with a note in place of each long list or map; their texts must be short already."""
     return {name: _whole_or_note(value) for name, value in given.items()}
 
 

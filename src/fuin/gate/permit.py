@@ -17,13 +17,13 @@ Ann (user ann of account 1) calls GenerateDataKey for a key of her account. The 
 6. `permit` returns whether no condition was looked at. Then the answer depends only on who, what and which policies, so
    KMS may keep it until one of these changes (`kms/reach/key.py`).
 
-Bob has no right. His refusal is recorded in the same way, and each service words it once, in its `faults`. Nothing else
-in the house may refuse somebody for want of a right.
+Bob has no right. His refusal is recorded in the same way, and each service words it once, in its `faults`. No other
+code may refuse a caller because a right is missing.
 
-Rights can be taken away between the question and the commit of a change. So a right that was granted leaves a check,
-which the commit repeats if rights have moved (`commit.py`). For what only the caller's own policies govern, that is the
-same question; anyone who asks for a resource with a policy must read the resource anew, and says how (`again`, or
-`call.remember`).
+Rights can be taken away between the question and the commit of a change. So each granted right leaves a check, which
+the commit repeats if the epoch of rights has changed (`commit.py`). If only the caller's own policies decide, the check
+is the same question. For a resource with a policy, the check must read the resource again: the operation passes a
+function for that (`again`, or `call.remember`).
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def permit(
 ) -> bool:
     """Check a right and put the decision on the record; raises NotAuthorized.
 
-    Returns whether no condition was looked at, so that the decision holds until a policy or an identity changes.
-    `more` holds further condition keys, such as kms:EncryptionContext:aws:s3:arn, or is what adds them. `catalog` is
-    the one from which the resource was read, if that was since the last await: it saves asking for it again.
-    `proposed` is the grant that kms:CreateGrant is to create. `again` repeats the check before a commit; the right to
-    what has no policy repeats itself.
+    Returns whether no condition was looked at, so that the decision holds until a policy or an identity changes. `more`
+    holds further condition keys, such as kms:EncryptionContext:aws:s3:arn, or is a function that adds them. `catalog`
+    is the one from which the resource was read since the last await: it saves asking for it again. `proposed` is the
+    grant that kms:CreateGrant is to create. `again` repeats the check before a commit; for a resource without a policy
+    the same question is repeated.
     """
     question = new_question(call, action, resource, more, proposed)
     policies = _policies(call, resource, catalog)
@@ -88,7 +88,7 @@ def new_question(
 
 
 def _policies(call: Call, resource: Resource, catalog: Catalog | None) -> Policies:
-    """Return all policies in play; only users and roles have any of their own."""
+    """Return all policies that decide; only users and roles have policies of their own."""
     kind, document = resource.kind, resource.policy
     policy = None if kind is None or document is None else compiled(document, kind)
     grants = partial(_grants, call, resource.arn, catalog) if kind is PolicyKind.KEY else decide.no_grants
@@ -109,7 +109,7 @@ def _policies(call: Call, resource: Resource, catalog: Catalog | None) -> Polici
 
 
 def _grants(call: Call, arn: str, catalog: Catalog | None) -> tuple[Grant, ...]:
-    """Return the grants of a key to the caller; read only where the policies leave a decision open."""
+    """Return a key's grants to the caller; they are read only if the policies do not decide."""
     if call.principal.kind == "anonymous":
         return ()
     *_, region, _, resource = arn.split(":", 5)

@@ -1,6 +1,7 @@
-"""Remarks on a policy that is put: into the server's log and the request's record, never an error.
+"""Warnings about a policy that a request puts: in the server's log and the request's record, never an error.
 
-The policy has been checked before; what is remarked on is well-formed, and likely not what its author means.
+The policy has been checked before. A warning is about a part that is well-formed, but probably not what its author
+means.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _NOTED_AT_MOST = 8  # in the record, which must stay small
 
 
 def note(call: Call, document: str, kind: PolicyKind, owner: str) -> None:
-    """Remark on a policy of `owner`, a key's ARN or whatever has it, that a request puts."""
+    """Log and record the warnings about a policy that a request puts; `owner` is the ARN of the key or other owner."""
     found = lint.lint(document, kind, _NOTED_AT_MOST)
     if not found:
         return

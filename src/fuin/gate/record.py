@@ -1,4 +1,4 @@
-"""The audit record of a request: what it will say, whether a durable record says it, and how it is written.
+"""The audit record of a request: its content, whether it is durable, and how it is written.
 
 | state | how it comes about | what the edge does at the end |
 |---|---|---|
@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RequestRecord(msgspec.Struct):
-    """What the audit record of one request will say, and whether a durable record says it already."""
+    """The content of one request's audit record so far, and whether a durable record has all of it."""
 
     facts: dict[str, Any] = {}  # what explain shows: bucket, key, bytes, default key …
     decisions: list[dict[str, Any] | msgspec.Raw] = []  # encoded where the same decision is used again
@@ -40,31 +40,31 @@ class RequestRecord(msgspec.Struct):
 
     @property
     def is_open(self) -> bool:
-        """Return whether no durable record says yet all that this one will say."""
+        """Return whether a part of the content is in no durable record yet."""
         return self.closed_with != (len(self.facts), len(self.decisions), self.serial)
 
     def close(self) -> None:
-        """Note that a durable record now holds all that is known."""
+        """Note that a durable record now has all of the content."""
         self.closed_with = len(self.facts), len(self.decisions), self.serial
 
 
 async def announce(call: Call, about: str) -> None:
-    """Put on the record what is about to be done, a change or a deletion, before it is done.
+    """Write the record of a change or a deletion before it is made.
 
-    So neither can be without a record, also when the keyholder ends before the request's closing record.
+    So none can be without a record, even if the keyholder ends before the request's closing record.
     """
     await _write_long_lists(call, about)
     await call.services.keyholder.record(draft(call, about=about))
 
 
 async def conclude(call: Call, *, error: str | None = None, message: str | None = None) -> None:
-    """Write the closing record, which says how the request was answered: a code, if it was refused."""
+    """Write the closing record, with the outcome of the request: for a refusal, its error code."""
     await _write_long_lists(call, None)
     await call.services.keyholder.record(draft(call, error=error, message=message))
 
 
 async def name(call: Call, fact: str, names: Sequence[Any]) -> None:
-    """Put a long list on the record, all of it, in as many records as it takes, before anything is done to it."""
+    """Write the whole of a long list, in as many records as it takes, before anything happens to its members."""
     await _write(
         call, [drafts.DraftMembers(*_first_members(call), facts={fact: one}) for one in drafts.portions(names)]
     )

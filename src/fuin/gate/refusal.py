@@ -1,4 +1,4 @@
-"""How every refusal ends, whichever service refuses: with a record, and then the answer.
+"""The end of every refusal, the same for all services: first the record, then the answer.
 
 | what goes wrong with the record | the answer | the log |
 |---|---|---|
@@ -33,7 +33,7 @@ F = TypeVar("F", bound=ServiceFault)
 
 
 class Wording(Protocol[F]):
-    """How a service words its errors; `edge.Wire` is the whole of it."""
+    """The part of a service's `edge.Wire` that writes its errors."""
 
     def fault(self, call: Any, error: Exception) -> F:
         """Return the service's own error for whatever was raised."""
@@ -43,7 +43,7 @@ class Wording(Protocol[F]):
 
 
 class RecordNotMade(FuinError):
-    """A record could not be made, so nothing but an internal error may be answered."""
+    """A record could not be made, so the only possible answer is an internal error."""
 
 
 async def refuse(wording: Wording[F], call: Call, error: Exception) -> F:

@@ -1,4 +1,4 @@
-"""What a worker's operations reach beside the request: made once for each worker, and held by every call."""
+"""The services that a worker's operations use: made once for each worker; every call refers to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW_AT_MOST = 32
 
 @dataclass(slots=True)
 class Services:
-    """What a worker's operations reach: settings, store, keyholder, blobs, and external key stores' proxies."""
+    """What a worker's operations use: settings, store, keyholder, blobs, and the proxies of external key stores."""
 
     settings: Settings
     store: Store

@@ -1,7 +1,7 @@
 """Temporary credentials: from a session token that the keyholder has opened to the principal of a request.
 
-A token says whose session it is and what limits it. Everything else, what the role or user is called, how it is tagged
-and what it may do, is read from the store with each request: so a session ends with its role or user.
+A token names the role or user of the session and the policies that limit it. Everything else about the role or user
+(its name, tags and policies) is read from the store with each request: so a session ends with its role or user.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Name = tuple[str, str, str, str, str]
 
 
 class Known(NamedTuple):
-    """Who a session's requests come from, and what the record says of the session."""
+    """The principal of a session's requests, and the members of the record about the session."""
 
     principal: Principal
     facts: Mapping[str, str]
@@ -67,13 +67,13 @@ class Session:
 
 
 class SessionKeys:
-    """A bounded cache of opened tokens; its names hold the whole token, so a changed one never meets an old key."""
+    """A bounded cache of opened tokens; its keys hold the whole token, so a changed token never gets an old entry."""
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[_Name, Session] = OrderedDict()
 
     def cached_session(self, signed: Signed) -> Session | None:
-        """Return the session of a request, if it is at hand."""
+        """Return the session of a request, if it is in memory."""
         return self._sessions.get(_name(signed))
 
     def keep(self, signed: Signed, session: Session) -> None:
@@ -84,7 +84,7 @@ class SessionKeys:
 
 
 async def open_session(keyholder: Keyholder, signed: Signed) -> Session:
-    """Return the session whose token a request has brought; raises AuthenticationFailed, KeyholderUnavailable."""
+    """Return the session of a request's token; raises AuthenticationFailed, KeyholderUnavailable."""
     credential = signed.credential
     try:
         key, packed, expiry = await keyholder.session_signing_key(
@@ -156,13 +156,13 @@ def _federated_user(claims: Claims, identity: Identity | None) -> Principal:
 def overlay_tags(
     tags: tuple[tuple[str, str], ...], over: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:  # fmt: skip
-    """Return tags with others laid over them; keys are compared without case, as those of identities are."""
+    """Return `tags` and `over`; `over` wins where both have a key, compared without case as for identities."""
     hidden = {name.lower() for name, _ in over}
     return (*[tag for tag in tags if tag[0].lower() not in hidden], *over)
 
 
 def _condition_keys(claims: Claims) -> tuple[tuple[str, str], ...]:
-    """Return the condition keys that temporary credentials bring. There is no MFA here, which they say of themselves.
+    """Return the condition keys of temporary credentials; aws:MultiFactorAuthPresent is false, as there is no MFA.
 
     AWS: "AWS global condition context keys", aws:TokenIssueTime, aws:MultiFactorAuthPresent, aws:SourceIdentity.
     """
@@ -171,7 +171,7 @@ def _condition_keys(claims: Claims) -> tuple[tuple[str, str], ...]:
 
 
 def _record(claims: Claims, arn: str) -> Mapping[str, str]:
-    """Return what the audit record says of a session."""
+    """Return the members of the audit record about a session."""
     said = {
         "of": arn,
         "name": claims.session,

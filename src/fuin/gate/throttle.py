@@ -1,10 +1,10 @@
-"""Limits on how often something happens (token buckets) and how much of it at once, counted in this process's memory.
+"""Limits on rates (token buckets) and on concurrent work, counted in this process's memory.
 
 A bucket holds at most one second's tokens, and never fewer than one; each request takes one out, and they come back at
 the bucket's rate. All of them are full at first, and after a restart.
 
-Each process counts alone. A server knows how many workers it has, and divides the rates by that; with several nodes
-each would admit the whole rate, until the number of nodes is part of the share.
+Each process counts alone. A server divides the rates by the number of its workers. With several nodes, each node would
+admit the whole rate: the number of nodes would have to be a part of the division.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Throttle:
     def take(self, name: str, who: tuple[str, ...], now: float, tokens: float = 1.0) -> None:
         """Take tokens out of `who`'s bucket at `now`; raises Throttled. A name without a rate is free.
 
-        `now` is in seconds of a clock that only counts: one that is set back would keep everybody waiting.
+        `now` is in seconds of a monotonic clock: after a clock is set back, everybody would wait.
         """
         rate = self.rates.get(name)
         if rate is None:
@@ -56,12 +56,12 @@ class Throttle:
 
 
 class ConcurrencyLimit:
-    """A limit on the slow work that one caller has under way, so that others get their turn."""
+    """A limit on the slow work that one caller may have at once, so that others get their turn."""
 
     __slots__ = ("_at_most", "_under_way")
 
     def __init__(self, at_most: int) -> None:
-        """Let each caller have `at_most` under way."""
+        """Let each caller have `at_most` pieces of work at once."""
         self._at_most = at_most
         self._under_way: Counter[str] = Counter()
 
