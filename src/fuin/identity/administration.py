@@ -1,7 +1,7 @@
 """Accounts, users and their access keys, as the operator of the server administers them.
 
-Every act has its audit record, durable before the change itself: a change without a record cannot be. Another one
-follows it, with the serial of the commit.
+Each act has an audit record that is durable before the change: so no change is without a record. A second record
+follows the change, with the serial of the commit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SECRET = re.compile(r"[\x21-\x7e]{8,128}")
 
 @dataclass(frozen=True, slots=True)
 class PreparedKey:
-    """An access key whose secret is sealed already; the clear secret is there to be shown once."""
+    """An access key with its sealed secret; the clear secret is here to be shown once."""
 
     access_key_id: str
     secret: Secret
@@ -111,7 +111,7 @@ async def add_account(
 
 
 class Act:
-    """An act of the operator, who is known by the uid on this machine, and the drafts of its audit records."""
+    """An act of the operator, with the drafts of its audit records; a uid of this machine names the operator."""
 
     def __init__(self, operation: str, account: str, facts: dict[str, Any]) -> None:
         self._said = {
@@ -122,7 +122,7 @@ class Act:
         }
 
     def draft(self, *, about: str | None = None, commit: int = 0) -> bytes:
-        """Return the record of what is about to be done, or of what is done, with the serial of its commit."""
+        """Return the draft for the record before the act, or, with the serial of its commit, after it."""
         said: dict[str, Any] = dict(self._said)
         if about is not None:
             said["about"] = about
@@ -132,7 +132,7 @@ class Act:
 
 
 async def carry_out(store: Store, keyholder: Keyholder, act: Act, change: Callable[[Connection], None]) -> None:
-    """Make a change of the operator's, with its records before and after it."""
+    """Make a change that the operator wants, with its records before and after it."""
     await keyholder.record(act.draft(about="change"))
     _, serial = store.commit_sync(change)
     await keyholder.record(act.draft(commit=serial))

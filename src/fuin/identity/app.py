@@ -35,7 +35,7 @@ SECRET = frozenset({
 
 
 class QueryCall(Call):
-    """A call with what its request brings: the body, which service it means, and how that is to answer."""
+    """A call with the body of its request, the service that it is for, and the notation of the answer."""
 
     body: bytes = b""
     meant: Service = STS
@@ -43,10 +43,10 @@ class QueryCall(Call):
 
 
 class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
-    """How IAM and STS read requests and word answers."""
+    """The wire of IAM and STS: how they read requests and write answers."""
 
     def new_call(self, services: Services, request: Request) -> QueryCall:
-        """Return the call before anybody is known to make it."""
+        """Return the new call of a request, before the caller is known."""
         return QueryCall(
             services, request.id, "sts", "Unknown", ANONYMOUS, "", services.settings.region, request.now,
             request.source_ip, request.secure, request.headers,
@@ -54,14 +54,14 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         )  # fmt: skip
 
     async def read(self, call: QueryCall, request: Request) -> None:
-        """Read the whole body, and guess the service until a signature says which it is: it words what is wrong."""
+        """Read the whole body, and guess the service, which words the errors until the signature names the service."""
         call.body = body = await request.body(BODY_LIMIT)
         call.notation = notation.requested_notation(request.headers, request.query, body)
         if _OF_IAM in request.query or _OF_IAM in body:
             call.service, call.meant = "iam", IAM
 
     def signature(self, call: QueryCall, request: Request) -> Signed:
-        """Return what the request claims to have signed, and for which service; raises AuthenticationFailed."""
+        """Return the request's signature, and set the service that it names; raises AuthenticationFailed."""
         try:
             signed = sigv4.parse(request, hashlib.sha256(call.body).hexdigest())
         except AuthenticationFailed as error:
@@ -90,11 +90,11 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         return _answer(call, 200, await lists.run_beside(call, write) if is_page else write())
 
     def fault(self, call: QueryCall, error: Exception) -> QueryFault:
-        """Return the error of IAM or STS for whatever was raised."""
+        """Return the error of IAM or STS for any exception."""
         return faults.from_error(error)
 
     def refusal(self, call: QueryCall, request: Request, fault: QueryFault) -> Answer:
-        """Return the answer that tells the client of an error."""
+        """Return the answer to an error."""
         return _answer(call, fault.status, call.notation.failure(call.meant.model, fault, call.request_id))
 
     async def send(self, call: QueryCall, request: Request, answer: Answer, send: Send) -> None:
@@ -134,7 +134,7 @@ def _operation(call: QueryCall, form: Tree) -> QueryOperation:
 
 
 def _remove_secrets(value: Any) -> Any:
-    """Return what the record says of the parameters: no secret, and no text of any length."""
+    """Return the parameters as the record holds them: without secrets and long texts."""
     if isinstance(value, dict):
         return {name: _remove_secrets(below) for name, below in value.items() if name not in SECRET}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """The operations of IAM and STS that are built: name, IAM action, function.
 
-What the service model has beside them is answered with an error that says so (`app.py`).
+The other operations of the service model get an error that says so (`app.py`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class QueryOperation:
 class Service:
     """A service of the query protocol: its model and its operations.
 
-    Any Region may be signed for, for IAM too: AWS's is us-east-1 only, but clients with an endpoint URL sign for their
-    own Region (boto3 does). `region` is the one in which the service is, whatever was signed for: conditions see that,
-    so that nobody chooses it. Empty where there is one of the service in every Region.
+    A signature may be for any Region, for IAM too: AWS's IAM is in us-east-1 only, but clients with an endpoint URL
+    sign for their own Region (boto3 does). Conditions see `region`, in which the service is, and not the Region of the
+    signature, so that no caller can choose it. It is empty for a service that is in every Region.
     """
 
     model: Model

@@ -1,4 +1,4 @@
-"""Access keys: create, list, switch, delete, and when they were last used. The secret is shown once."""
+"""Access keys: create, list, switch, delete, and their last use. The secret is shown once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def create_access_key(call: Call, given: Given) -> Output:
-    """Make an access key; its secret is in this answer only, and sealed by the keyholder everywhere else."""
+    """Make an access key; its clear secret is in this answer only. Everywhere else it is sealed by the keyholder."""
     user = await call.consult(_owner, given)
     access_key_id = ids.new_access_key_id()
     secret, sealed = await call.services.keyholder.new_secret(access_key_id)
@@ -44,7 +44,7 @@ async def list_access_keys(call: Call, given: Given) -> Output:
 
 
 async def update_access_key(call: Call, given: Given) -> None:
-    """Switch an access key on or off; off holds in every worker when this returns."""
+    """Switch an access key on or off; when this returns, every worker refuses a key that is off."""
     user = await call.consult(_owner, given)
     if given["Status"] == "Expired":
         raise QueryFault("ValidationError", "An access key's status can be set to Active or Inactive.")
@@ -79,7 +79,7 @@ async def get_access_key_last_used(call: Call, given: Given) -> Output:
 
 
 def _owner(call: Call, given: Given) -> User | None:
-    """Return the user whose keys are meant, by default the caller; None is the account's root."""
+    """Return the user that the request is about, by default the caller; None is the account's root."""
     name = given.get("UserName") or entities.own_name(call)
     if name is not None:
         return entities.user(call, name)
@@ -88,7 +88,7 @@ def _owner(call: Call, given: Given) -> User | None:
 
 
 def _root(call: Call) -> User:
-    """Return the root as far as refusals name it."""
+    """Return the root with the names that refusals need."""
     return User(call.account, "root", call.account, 0.0)
 
 

@@ -1,6 +1,6 @@
-"""What is of the account as a whole, and lists of what there is nothing of here.
+"""The account as a whole, and lists of resources that do not exist here, which are empty.
 
-Infrastructure tools ask for those before they remove a user or role (Terraform's AWS provider does).
+Infrastructure tools ask for these lists before they remove a user or role (Terraform's AWS provider does).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COUNTED = (
 
 
 async def get_account_summary(call: Call, _given: Given) -> Output:
-    """Return how many of everything there are, and the quotas."""
+    """Return the numbers of users, groups, roles and so on, and the quotas."""
     await call.consult(entities.permit, "*")
     return {"SummaryMap": await lists.page(call, _summary, call.account)}
 
@@ -74,7 +74,7 @@ async def create_account_alias(call: Call, given: Given) -> None:
 
 
 async def delete_account_alias(call: Call, given: Given) -> None:
-    """Take the account's alias away, which must be named."""
+    """Remove the account's alias, which the request must name."""
     await call.consult(entities.permit, "*")
     await call.announce("change")
     try:
@@ -84,13 +84,13 @@ async def delete_account_alias(call: Call, given: Given) -> None:
 
 
 async def nothing_of_user(member: str, call: Call, given: Given) -> Output:
-    """Return an empty list of what a user cannot have here: MFA devices, certificates …"""
+    """Return an empty list of things that a user cannot have here: MFA devices, certificates …"""
     await call.consult(_user_or_root, given)
     return {member: [], "IsTruncated": False}
 
 
 def _user_or_root(call: Call, given: Given) -> str:
-    """Return who is meant, by default the caller: a user's name, or the account of a root."""
+    """Return the user that the request is about, by default the caller: its name, or the account of a root."""
     name = given.get("UserName") or entities.own_name(call)
     if name is not None:
         return entities.user(call, name).name
@@ -99,7 +99,7 @@ def _user_or_root(call: Call, given: Given) -> str:
 
 
 async def nothing_at_all(member: str, resource: str, call: Call, _given: Given) -> Output:
-    """Return an empty list of what no account has here: virtual MFA devices, certificates."""
+    """Return an empty list of things that no account has here: virtual MFA devices, certificates."""
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:{resource}")
     return {member: [], "IsTruncated": False}
 

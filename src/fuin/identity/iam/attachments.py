@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def attach_policy(kind: str, call: Call, given: Given) -> None:
-    """Attach a policy, which may be attached already; it holds in every worker when this returns."""
+    """Attach a policy, which may be attached already; every worker applies it when this returns."""
     owner = await call.consult(_owner, kind, given)
     await entities.change(
         call, owner, identities.apply_to, owner, _attach, call.account, given["PolicyArn"], quotas.ATTACHED[kind]
@@ -113,7 +113,7 @@ def _holders(
 
 
 async def put_boundary(kind: str, call: Call, given: Given) -> None:
-    """Set a permissions boundary; it limits in every worker when this returns."""
+    """Set a permissions boundary; every worker applies it when this returns."""
     managed_policies.check_arn(given["PermissionsBoundary"])
     owner = await call.consult(entities.identity_of_kind, kind, given, entities.request_conditions(given))
     bounded = replace(owner, boundary=given["PermissionsBoundary"])
@@ -121,7 +121,7 @@ async def put_boundary(kind: str, call: Call, given: Given) -> None:
 
 
 async def delete_boundary(kind: str, call: Call, given: Given) -> None:
-    """Take a permissions boundary away."""
+    """Remove a permissions boundary."""
     owner = await call.consult(entities.identity_of_kind, kind, given)
     if owner.boundary is None:
         raise QueryFault("NoSuchEntity", f"The {kind} with name {owner.name} has no permissions boundary.")

@@ -1,4 +1,4 @@
-"""GetAccountAuthorizationDetails: every user, group, role and policy with what it has, in pages over all of them."""
+"""GetAccountAuthorizationDetails: every user, group, role and policy with its details, in pages over all of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def get_account_authorization_details(call: Call, given: Given) -> Output:
 
 
 def _page(conn: Connection, account: str, given: Given, kinds: Sequence[type[Identity]], aws: bool) -> Output:
-    """Return a page; of the policies of AWS those that somebody in the account has."""
+    """Return a page; it has only those policies of AWS that a user, group or role of the account has."""
     fewer = {**given, "MaxItems": min(given.get("MaxItems", _AT_MOST), _AT_MOST)}
     after, limit = paging.bounds(fewer)
     found = [identity for kind in kinds for identity in _list_after(conn, kind, account, after, limit + 1)]

@@ -38,7 +38,7 @@ _NO_CERTIFICATES = ("false", _NONE, "false", _NONE)
 
 
 async def generate_credential_report(call: Call, _given: Given) -> Output:
-    """Make a report, unless there is one of the last four hours."""
+    """Make a report, unless the last one is less than four hours old."""
     await call.consult(entities.permit, "*")
     await call.announce("change")
     if await call.write(_generate, call.account, call.now):
@@ -71,7 +71,7 @@ def _generate(conn: Connection, account: str, now: float) -> bool:
 
 
 def report(found: list[Credentials], age: int | None) -> str:
-    """Return the CSV of an account's credentials; `age` is how old passwords may become, in days."""
+    """Return the CSV of an account's credentials; `age` is the longest allowed age of passwords, in days."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -86,7 +86,7 @@ def _row(one: Credentials, age: int | None) -> list[str]:
 
 
 def _password(one: Credentials, age: int | None) -> tuple[str, str, str, str]:
-    """Return whether there is a password, when it was used, changed, and is to be changed: it is never used here."""
+    """Return the columns of a password: whether it exists, its last use (never here), its last and next change."""
     if one.name is None:
         return "not_supported", "no_information", "not_supported", "not_supported"
     if one.login is None:
@@ -103,5 +103,5 @@ def _key(key: ReportedKey | None) -> tuple[str, str, str, str, str]:
 
 
 def _time(seconds: float) -> str:
-    """Return a time as AWS's reports have it, which clients read by this very form."""
+    """Return a time in the form of AWS's reports; clients can only read this form."""
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()

@@ -1,6 +1,7 @@
-"""What the operations of IAM share: finding what has a name, rights, refusals, documents, tags.
+"""The common parts of IAM's operations: finding users, groups and roles by name, rights, refusals, documents, tags.
 
-Rights come before existence: anyone who may not ask learns nothing. The action is always iam: and the operation's name.
+Rights are checked before existence: a caller without the right does not learn whether the name exists. The action is
+always iam: and the operation's name.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _permitted_entity(
 
 
 def resource_conditions(identity: Identity | None) -> Conditions:
-    """Return the condition keys that an identity as a resource brings: its tags and its boundary."""
+    """Return the condition keys of an identity as a resource: its tags and its boundary."""
     if identity is None:
         return {}
     keys: Conditions = {f"aws:ResourceTag/{name}": value for name, value in identity.tags}
@@ -145,7 +146,7 @@ def resource_conditions(identity: Identity | None) -> Conditions:
 
 
 def request_conditions(given: Given) -> Conditions:
-    """Return the condition keys of what a request says: tags, and a boundary."""
+    """Return the condition keys of a request: its tags and its boundary."""
     pairs = tags_of(given)
     keys: Conditions = {f"aws:RequestTag/{name}": value for name, value in pairs}
     names = given.get("TagKeys") or [name for name, _ in pairs]
@@ -157,7 +158,7 @@ def request_conditions(given: Given) -> Conditions:
 
 
 def tags_of(given: Given) -> identities.Tags:
-    """Return a request's tags; raises InvalidInput for a name twice (in whatever case) or one that is AWS's."""
+    """Return a request's tags; raises InvalidInput for a name that comes twice (in any case) or is AWS's."""
     pairs = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
     folded = [name.lower() for name, _ in pairs]
     if len(set(folded)) != len(folded):
@@ -174,7 +175,7 @@ async def add(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Add what takes no right from anybody, announced first; refusals as in `change`."""
+    """Announce and make a change that takes no right from anybody; errors as in `change`."""
     await call.announce("change")
     try:
         return await call.add(fn, *args, **kwargs)
@@ -197,7 +198,7 @@ async def change(
 
 
 def own_name(call: Call) -> str | None:
-    """Return the user that is meant where none is named: the caller; None is the account's root."""
+    """Return the user for a request that names no user: the caller; None is the account's root."""
     if call.principal.kind == "root":
         return None
     if call.principal.kind != "user":
@@ -206,7 +207,7 @@ def own_name(call: Call) -> str | None:
 
 
 def encode_document(document: str) -> str:
-    """Return a policy document as IAM gives it: URL-encoded (RFC 3986)."""
+    """Return a policy document in the form of IAM's answers: URL-encoded (RFC 3986)."""
     return quote(document, safe="")
 
 

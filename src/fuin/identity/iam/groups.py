@@ -1,4 +1,4 @@
-"""Groups: create, get, list, update, delete, and who is in them."""
+"""Groups: create, get, list, update, delete, and their members."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def remove_user_from_group(call: Call, given: Given) -> None:
 
 
 def _group_and_user(call: Call, given: Given) -> tuple[Group, User]:
-    """Return group and user; the right is one on the group."""
+    """Return the group and the user; the caller needs the right on the group."""
     group = entities.group(call, given["GroupName"])
     user = call.services.store.look_up(identities.find, User, call.account, given["UserName"])
     if user is None:

@@ -19,7 +19,7 @@ _KINDS = {"user": PolicyKind.IDENTITY, "group": PolicyKind.GROUP, "role": Policy
 
 
 async def put_policy(kind: str, call: Call, given: Given) -> None:
-    """Add or replace an inline policy; it holds in every worker when this returns."""
+    """Add or replace an inline policy; every worker applies it when this returns."""
     owner = await call.consult(entities.identity_of_kind, kind, given)
     document = given["PolicyDocument"]
     if inline_policies.total_length(document) > quotas.INLINE[kind]:

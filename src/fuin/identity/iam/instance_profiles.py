@@ -1,4 +1,4 @@
-"""Instance profiles: create, get, list, delete, and the role in them. They are data: no machine asks for them here."""
+"""Instance profiles: create, get, list, delete, and the role in them. They are only data: no machine uses them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def delete_instance_profile(call: Call, given: Given) -> None:
 
 
 async def add_role_to_instance_profile(call: Call, given: Given) -> None:
-    """Put a role into an instance profile, which takes iam:PassRole on the role as well."""
+    """Put a role into an instance profile; the caller needs iam:PassRole on the role as well."""
     profile = await call.consult(entities.instance_profile, given)
     role = await call.consult(entities.role, given["RoleName"], _MACHINES, action="PassRole")
     await entities.add(call, profile, identities.apply_to, profile, _add, role)
@@ -108,7 +108,7 @@ def _remove(conn: Connection, profile: InstanceProfile, name: str) -> None:
 
 
 def describe_of_role(conn: Connection, role: Role) -> list[Output]:
-    """Return the instance profiles of a role as its details have them."""
+    """Return the descriptions of a role's instance profiles."""
     return [_summarize(profile, role) for profile in rows.profiles_of(conn, role.id)]
 
 

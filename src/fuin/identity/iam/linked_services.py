@@ -1,7 +1,8 @@
-"""The services whose service-linked roles can be made, and what those are called.
+"""The services whose service-linked roles can be made, and the names of the roles.
 
-AWS derives no role's name from its service's: each service's own guide says it, under "Using service-linked roles". A
-service that is not in this table is refused. Few take a suffix, by which one account has several of the role.
+The name of a role does not follow from the name of its service: each service's guide says it, under "Using
+service-linked roles". A service that is not in this table is refused. With a few services the caller can add a suffix,
+so that one account has several roles of the service.
 """
 
 from typing import NamedTuple

@@ -42,7 +42,7 @@ async def create_login_profile(call: Call, given: Given) -> Output:
 
 
 async def get_login_profile(call: Call, given: Given) -> Output:
-    """Return when a user got its password, and whether it is to be set at sign-in."""
+    """Return when a user got its password, and whether the user must change it at sign-in."""
     user = await call.consult(_user, given)
     profile = None if user is None else await call.services.store.read(rows.find_profile, user.id)
     if user is None or profile is None:
@@ -51,7 +51,7 @@ async def get_login_profile(call: Call, given: Given) -> Output:
 
 
 async def update_login_profile(call: Call, given: Given) -> None:
-    """Note that a user has a new password, or is to set one at sign-in; what is not given stays."""
+    """Note that a user has a new password, or must set one at sign-in; missing members change nothing."""
     user = await call.consult(entities.user, given["UserName"])
     if "Password" in given:
         await call.consult(password_policy.check, given["Password"])
@@ -90,7 +90,7 @@ async def _set(call: Call, user: User, changed: float | None, reset_required: bo
 
 
 def _user(call: Call, given: Given) -> User | None:
-    """Return the user that is meant, by default the caller; None is the account's root."""
+    """Return the user that the request is about, by default the caller; None is the account's root."""
     name = given.get("UserName") or entities.own_name(call)
     if name is not None:
         return entities.user(call, name)

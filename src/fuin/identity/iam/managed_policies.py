@@ -1,4 +1,4 @@
-"""Managed policies and their versions: the account's own, and AWS's, which nobody changes."""
+"""Managed policies and their versions: the account's own, and AWS's, which nobody can change."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _check(call: Call, policy: ManagedPolicy, document: str) -> None:
 def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *, owned: bool = False) -> ManagedPolicy:
     """Return the policy that an operation names, if the operation on it is allowed.
 
-    With `owned` it is one that changes the policy: those of AWS are of another account then, where nobody here has any
-    right. Reading and attaching them takes rights of the caller's own alone.
+    With `owned` the operation changes the policy: then AWS's policies belong to another account, in which no caller has
+    a right. To read or attach them, only the caller's own policies must allow it.
     """
     arn = given["PolicyArn"]
     check_arn(arn)
@@ -77,7 +77,7 @@ def policy_of(call: Call, given: Given, more: Mapping[str, Any] | None = None, *
 
 
 def check_arn(arn: str | None) -> None:
-    """Raise InvalidInput for what is no policy's ARN; None is none at all."""
+    """Raise InvalidInput unless the text is a policy's ARN; None is taken too."""
     if arn is not None and not _ARN.fullmatch(arn):
         raise QueryFault("InvalidInput", f"ARN {arn} is not valid.")
 
@@ -95,7 +95,7 @@ async def list_policies(call: Call, given: Given) -> Output:
 
 
 def _page(conn: Connection, account: str, prefix: str, given: Given) -> Output:
-    """Return a page; all policies are read for it, since what is asked for may be how many have them."""
+    """Return a page; all policies are read for it, since a request may filter by the number of attachments."""
     scope = given.get("Scope", "All")
     found = [] if scope == "AWS" else rows.page_policies(conn, account, prefix)
     found += [] if scope == "Local" else rows.policies_of_aws(conn, account, prefix)
@@ -121,7 +121,7 @@ def _delete(conn: Connection, policy_id: str) -> None:
 
 
 async def create_policy_version(call: Call, given: Given) -> Output:
-    """Add a version; with SetAsDefault it holds for all who have the policy when this returns."""
+    """Add a version; with SetAsDefault it holds wherever the policy is attached when this returns."""
     policy = await call.consult(policy_of, given, owned=True)
     document, default = given["PolicyDocument"], given.get("SetAsDefault", False)
     _check(call, policy, document)
@@ -158,7 +158,7 @@ async def list_policy_versions(call: Call, given: Given) -> Output:
 
 
 async def set_default_policy_version(call: Call, given: Given) -> None:
-    """Let another version hold, for all who have the policy, when this returns."""
+    """Make another version the default; it holds wherever the policy is attached when this returns."""
     policy = await call.consult(policy_of, given, owned=True)
     number = _number(policy, given)
     if all(version.number != number for version in await call.services.store.read(rows.list_versions, policy.id)):

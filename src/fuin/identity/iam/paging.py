@@ -21,7 +21,7 @@ _BY_DEFAULT = 100
 
 
 def bounds(given: Given) -> tuple[str, int]:
-    """Return the name after which the page begins, and how many it may have; raises ValidationError for the marker."""
+    """Return the name after which the page begins, and its longest length; raises ValidationError for the marker."""
     marker = given.get("Marker")
     limit: int = given.get("MaxItems", _BY_DEFAULT)
     if marker is None:
@@ -33,7 +33,7 @@ def bounds(given: Given) -> tuple[str, int]:
 
 
 def page(given: Given, member: str, found: Sequence[T], name: Callable[[T], str], show: Callable[[T], Any]) -> Output:
-    """Return one page of what was found after the marker: in order, and one more than fits if there is more."""
+    """Return one page of the items after the marker, which are in order; another item shows that a page follows."""
     _, limit = bounds(given)
     shown = [show(item) for item in found[:limit]]
     if len(found) <= limit:
@@ -49,7 +49,7 @@ async def read(
     name: Callable[[T], str],
     show: Callable[[T], Any],
 ) -> Output:
-    """Return one page of what `find(conn, after, limit)` gives, beside the event loop: there may be thousands."""
+    """Return one page of `find(conn, after, limit)`, run beside the event loop: there may be thousands of items."""
     after, limit = bounds(given)
     return await lists.page(call, lambda conn: page(given, member, find(conn, after, limit + 1), name, show))
 
@@ -62,7 +62,7 @@ def marker_of(name: str) -> str:
 def page_of_all(
     given: Given, member: str, every: Sequence[T], name: Callable[[T], str], show: Callable[[T], Any]
 ) -> Output:
-    """Return one page of everything there is, in whatever order it comes."""
+    """Return one page of a complete list, which may come in any order."""
     after, _ = bounds(given)
     rest = sorted((item for item in every if name(item) > after), key=name)
     return page(given, member, rest, name, show)

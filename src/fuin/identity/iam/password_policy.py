@@ -30,7 +30,7 @@ _KINDS = {
 
 
 async def get_account_password_policy(call: Call, _given: Given) -> Output:
-    """Return the account's password policy; AWS's error where it has none and the default one holds."""
+    """Return the account's password policy; raises NoSuchEntity if it has none, so that the default one holds."""
     await call.consult(entities.permit, "*")
     policy = await call.consult(policy_of)
     if policy is None:
@@ -39,7 +39,7 @@ async def get_account_password_policy(call: Call, _given: Given) -> Output:
 
 
 async def update_account_password_policy(call: Call, given: Given) -> None:
-    """Set the account's password policy as a whole; it holds for passwords that are set from now on."""
+    """Set the account's password policy as a whole; it holds for passwords that are set later."""
     await call.consult(entities.permit, "*")
     await call.announce("change")
     await call.write(password_policies.put_policy, call.account, json.dumps({**_DEFAULTS, **given}))

@@ -1,4 +1,4 @@
-"""AWS's quotas of IAM, as they are without a request for more. IAM user guide, "IAM and AWS STS quotas"."""
+"""AWS's default quotas of IAM. IAM user guide, "IAM and AWS STS quotas"."""
 
 USERS, GROUPS, ROLES, POLICIES, INSTANCE_PROFILES = 5000, 300, 1000, 1500, 1000  # in an account
 ACCESS_KEYS, GROUPS_OF_USER = 2, 10  # of a user

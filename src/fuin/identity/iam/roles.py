@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def create_role(call: Call, given: Given) -> Output:
-    """Add a role that those may assume whom its trust policy names."""
+    """Add a role, with the trust policy that says who may assume it."""
     managed_policies.check_arn(given.get("PermissionsBoundary"))
     role = Role(
         call.account, given["RoleName"], ids.new_role_id(), call.now, given.get("Path", "/"),
@@ -53,7 +53,7 @@ def _insert(conn: Connection, role: Role, trusted: Sequence[str]) -> None:
 
 
 def _trusted_principals(document: str) -> list[str]:
-    """Return whom a trust policy names, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
+    """Return a trust policy's principals, as it spells them; raises MalformedPolicyDocument or LimitExceeded."""
     if total_length(document) > quotas.TRUST_POLICY_SIZE:
         raise QueryFault("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {quotas.TRUST_POLICY_SIZE}")
     try:
@@ -82,7 +82,7 @@ def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str
 
 
 async def update_role(call: Call, given: Given) -> Output:
-    """Set a role's description and how long its sessions may last; what is not given stays."""
+    """Set a role's description and the longest duration of its sessions; missing members change nothing."""
     role = await call.consult(entities.role, given["RoleName"])
     if "MaxSessionDuration" in given:
         entities.check_modifiable(role)
@@ -100,7 +100,7 @@ async def update_role_description(call: Call, given: Given) -> Output:
 
 
 async def update_assume_role_policy(call: Call, given: Given) -> None:
-    """Replace a role's trust policy; sessions that there are go on."""
+    """Replace a role's trust policy; present sessions go on."""
     role = await call.consult(entities.role, given["RoleName"])
     document = given["PolicyDocument"]
     trusted = _trusted_principals(document)

@@ -1,8 +1,8 @@
-"""Service-linked roles: create, delete, and how a deletion went. They are data: no service assumes them here.
+"""Service-linked roles: create, delete, and the status of a deletion. They are only data: no service assumes them here.
 
-AWS attaches a policy of the service's to each of them, which nobody else can attach. This server does not have those
-policies, so the roles have none and give nothing. Nobody but AWS may change them in AWS, and nobody at all here;
-`entities.py` refuses that.
+AWS attaches a policy of the service to each role, which nobody else can attach. This server does not have those
+policies, so the roles have no policies and allow nothing. In AWS only AWS may change these roles, and here nobody may;
+`entities.py` refuses it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _trust_policy(service: str) -> str:
 
 
 async def delete_service_linked_role(call: Call, given: Given) -> Output:
-    """Remove the role of a service; no service uses it here, so it has gone when this returns."""
+    """Remove the role of a service; no service uses it here, so it is deleted when this returns."""
     role = await call.consult(entities.role, given["RoleName"])
     if role.service is None:
         raise no_such_entity("service-linked role", role.name)

@@ -1,6 +1,7 @@
-"""SimulatePrincipalPolicy and SimulateCustomPolicy: what policies would decide, for actions, resources, context keys.
+"""SimulatePrincipalPolicy and SimulateCustomPolicy: decisions of policies for actions, resources and context keys.
 
-Real policies of resources and grants are not looked at, as on AWS: one may be given. `fuin simulate` looks at them.
+As on AWS, the real policies of resources and the grants are not used; a request may bring a resource policy. `fuin
+simulate` uses the real ones.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _RESULTS_AT_MOST = 1000
 
 
 async def simulate_principal_policy(call: Call, given: Given) -> Output:
-    """Answer what the policies of a user, group or role would decide, with others that are given beside them."""
+    """Return the decisions of the policies of a user, group or role, together with the policies in the request."""
     arn = given["PolicySourceArn"]
     await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
@@ -55,7 +56,7 @@ async def simulate_principal_policy(call: Call, given: Given) -> Output:
 
 
 async def simulate_custom_policy(call: Call, given: Given) -> Output:
-    """Answer what policies that are given would decide."""
+    """Return the decisions of the policies in the request."""
     await call.consult(entities.permit, "*")
     policies = await _read_policies(given, "PolicyInputList", PolicyKind.MANAGED)
     caller = given.get("CallerArn")
@@ -70,7 +71,7 @@ async def get_context_keys_for_custom_policy(call: Call, given: Given) -> Output
 
 
 async def get_context_keys_for_principal_policy(call: Call, given: Given) -> Output:
-    """Return the condition keys that the policies of a user, group or role name, and others that are given."""
+    """Return the condition keys that the policies of a user, group or role name, and those in the request."""
     arn = given["PolicySourceArn"]
     await call.consult(entities.permit, arn)
     found = await call.services.store.read(_source, call.account, arn)
@@ -123,7 +124,7 @@ def _may_simulate(call: Call, arn: str) -> bool:
 
 
 def _unknown_caller(account: str, facts: Values) -> Principal:
-    """Return a caller of whom nothing is known but what the context keys say."""
+    """Return a caller made from the context keys alone."""
     named = {key.lower(): value for key, value in facts.items() if isinstance(value, str)}
     name = named.get("aws:username", "")
     arn = named.get("aws:principalarn", f"arn:aws:iam::{account}:user/{name}")

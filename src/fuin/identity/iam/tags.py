@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def tag(kind: str, call: Call, given: Given) -> None:
-    """Add tags, or replace those of the same name; policies that ask for them decide by them when this returns."""
+    """Add tags, or replace those of the same name; conditions in policies see them when this returns."""
     pairs = entities.tags_of(given)
     one = await call.consult(_tagged_entity, kind, given, entities.request_conditions(given))
     await entities.change(call, one, identities.apply_to, one, identities.put_tags, pairs)

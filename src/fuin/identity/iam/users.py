@@ -32,7 +32,7 @@ async def create_user(call: Call, given: Given) -> Output:
 
 
 async def get_user(call: Call, given: Given) -> Output:
-    """Return a user, by default the caller; of the root only what there is of it."""
+    """Return a user, by default the caller; for the root only its id, ARN and creation date."""
     name = given.get("UserName") or entities.own_name(call)
     if name is None:
         created = await call.services.store.read(accounts.creation_time, call.account)
@@ -53,7 +53,7 @@ def _page(conn: Connection, after: str, limit: int, *, account: str, prefix: str
 
 
 async def update_user(call: Call, given: Given) -> None:
-    """Give a user another name or path; needs the right on both names."""
+    """Give a user another name or path; the caller needs the right on both names."""
     user = await call.consult(entities.user, given["UserName"])
     name, path = given.get("NewUserName", user.name), given.get("NewPath", user.path)
     await call.consult(

@@ -1,4 +1,4 @@
-"""AssumeRole: who may, and what the session may then do.
+"""AssumeRole: who may assume a role, and what its session may do.
 
 AWS: "AssumeRole" in the STS API reference; "Role trust policies", "Session policies", "Source identity" in the IAM user
 guide. Rights come before all else: a caller who may not assume a role does not learn whether it exists.
@@ -38,7 +38,7 @@ _OF_NONE = (
 
 @dataclass(frozen=True, slots=True)
 class RoleRequest:
-    """What a request asks for, once it is well-formed."""
+    """The input of a well-formed request."""
 
     arn: str
     account: str
@@ -50,9 +50,9 @@ class RoleRequest:
 
 
 async def assume_role(call: Call, given: Given) -> Output:
-    """Return temporary credentials of a role, for whom its trust policy names and, where needed, the own policies let.
+    """Return temporary credentials for a role, if its trust policy and, where needed, the caller's policies allow it.
 
-    The right is asked for again when the credentials have been made: what was taken away meanwhile gives none.
+    The right is checked again when the credentials have been made: a right that was taken away meanwhile gives none.
     """
     if call.principal.kind == "root":
         raise AccessDenied("Roles may not be assumed by root accounts.")
@@ -79,7 +79,7 @@ async def assume_role(call: Call, given: Given) -> Output:
 
 
 def _check_unsupported(given: Given) -> None:
-    """Refuse what this server does not have: no MFA device is known, so no code is right; no context providers."""
+    """Refuse the features that this server does not have: MFA devices, so no code is right, and context providers."""
     if "SerialNumber" in given or "TokenCode" in given:
         raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
     if "ProvidedContexts" in given:
@@ -169,7 +169,7 @@ def _conditions(wanted: RoleRequest) -> dict[str, str | tuple[str, ...]]:
 
 
 def _duration(call: Call, given: Given, role: Role) -> int:
-    """Return how long the session lasts, in seconds; raises ValidationError."""
+    """Return the duration of the session in seconds; raises ValidationError."""
     duration: int = given.get("DurationSeconds", _USUAL)
     if call.principal.kind == "role" and duration > _OF_CHAINS:
         raise QueryFault(

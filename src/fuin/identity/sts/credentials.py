@@ -1,4 +1,4 @@
-"""Temporary credentials as STS gives them: made by the keyholder, sealed into their own token, stored nowhere."""
+"""Temporary credentials of STS: made by the keyholder, sealed into their own token, stored nowhere."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PLAIN_LIMIT = 2048  # characters; AWS: the policies of a session as they are pas
 
 
 async def issue(call: Call, given: Given, claims: Claims, duration: int) -> Output:
-    """Return the members of an answer that brings credentials for `duration` seconds from now.
+    """Return an answer's members for new credentials, which are good for `duration` seconds from now.
 
     The access key's id and its end are noted for the record. Raises QueryFault (PackedPolicyTooLarge), and
-    AuthenticationFailed when the caller is no more by the time that they have been made.
+    AuthenticationFailed when the caller was deleted before the credentials were made.
     """
     key_id = ids.new_session_key_id()
     expiry = int(call.now) + duration

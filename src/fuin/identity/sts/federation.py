@@ -1,7 +1,7 @@
-"""GetFederationToken: temporary credentials of a federated user, who may what both its user and its session may.
+"""GetFederationToken: credentials of a federated user, with the rights that both its user and its session policies allow.
 
 AWS: "GetFederationToken" in the STS API reference, "Permissions for GetFederationToken" in the IAM user guide. A
-federated user is stored nowhere: it is a name, of a user (or the root) that vouches for it.
+federated user is stored nowhere: it is a name that a user (or the root) vouches for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _USUAL, _OF_ROOT = 43_200, 3600  # seconds
 async def get_federation_token(call: Call, given: Given) -> Output:
     """Return temporary credentials of a federated user, for a user or root with a long-lived access key.
 
-    The right is asked for again when the credentials have been made: what was taken away meanwhile gives none.
+    The right is checked again when the credentials have been made: a right that was taken away meanwhile gives none.
     """
     who = call.principal
     if who.kind not in ("user", "root") or who.session_facts:
@@ -50,7 +50,7 @@ async def get_federation_token(call: Call, given: Given) -> Output:
 
 
 def _permit(call: Call, arn: str, tags: Tags) -> None:
-    """Check the rights, of which tags take one more: "Pass session tags in AWS STS"; raises AccessDenied."""
+    """Check the rights; tags need another right: "Pass session tags in AWS STS"; raises AccessDenied."""
     keys: dict[str, str | tuple[str, ...]] = {f"aws:RequestTag/{name}": value for name, value in tags}
     if tags:
         keys["aws:TagKeys"] = tuple(name for name, _ in tags)

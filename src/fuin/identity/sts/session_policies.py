@@ -1,4 +1,4 @@
-"""Session policies: the document and the managed policies that a request for temporary credentials passes.
+"""Session policies: the document and the managed policies in a request for temporary credentials.
 
 AWS: "Session policies" in the IAM user guide.
 """
@@ -19,7 +19,7 @@ _AT_MOST = 10
 
 
 def parse(call: Call, given: Given, account: str) -> tuple[str, tuple[str, ...]]:
-    """Return the document (empty: none) and the ARNs, of `account` or AWS's own, which must be there.
+    """Return the document (or an empty text) and the ARNs of existing policies, of `account` or AWS.
 
     Raises MalformedPolicy or QueryFault.
     """

@@ -1,4 +1,4 @@
-"""Session tags: what a request may pass, and what a chain of roles inherits.
+"""Session tags: those that a request may pass, and those that a chain of roles inherits.
 
 AWS: "Pass session tags in AWS STS" and "Chaining roles with session tags" in the IAM user guide.
 """
@@ -34,7 +34,7 @@ class SessionTags:
 
 
 def parse(given: Given, caller: Principal) -> SessionTags:
-    """Return the tags of a new session; raises QueryFault for what AWS refuses."""
+    """Return the tags of a new session; raises QueryFault for tags that AWS refuses."""
     passed = tuple((tag["Key"], tag["Value"]) for tag in given.get("Tags", []))
     folded = {name.lower() for name, _ in passed}
     if len(folded) != len(passed):

@@ -1,7 +1,7 @@
-"""AWS STS: who a caller is, temporary credentials of one's own, and what can be said of access keys.
+"""AWS STS: the identity of a caller, temporary credentials of the caller itself, and the accounts of access keys.
 
-AssumeRole is in `assume_role.py`, GetFederationToken in `federation.py`. What is signed by nobody, AssumeRoleWithSAML
-and AssumeRoleWithWebIdentity, would need identity providers, which this server does not know.
+AssumeRole is in `assume_role.py`, GetFederationToken in `federation.py`. The unsigned operations AssumeRoleWithSAML and
+AssumeRoleWithWebIdentity would need identity providers, which this server does not have.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OF_SESSIONS = {
 
 
 def check_session(principal: Principal, service: str, operation: str = "") -> None:
-    """Refuse what AWS refuses to federated users and to sessions of GetSessionToken without MFA, which none here has.
+    """Refuse what AWS refuses to federated users and to GetSessionToken's sessions without MFA (here all of them).
 
     AWS: "You cannot call any IAM API operations", and of STS "any API except AssumeRole or GetCallerIdentity"; to
     federated users AssumeRole neither. With an empty `operation` only the service is judged.
@@ -47,13 +47,13 @@ def check_session(principal: Principal, service: str, operation: str = "") -> No
 
 
 async def get_caller_identity(call: Call, _given: Given) -> Output:
-    """Answer who signed the request; it needs no right."""
+    """Return the identity that signed the request; this needs no right."""
     who = call.principal
     return {"UserId": who.id, "Account": who.account, "Arn": who.arn}
 
 
 async def get_session_token(call: Call, given: Given) -> Output:
-    """Return temporary credentials of the user that asks, with all its rights; it needs none."""
+    """Return temporary credentials of the calling user, with all its rights; this needs no right."""
     who = call.principal
     if who.kind not in ("user", "root") or who.session_facts:
         raise AccessDenied("Cannot call GetSessionToken with session credentials")
@@ -74,7 +74,7 @@ def _access_key(call: Call, access_key_id: str) -> AccessKey | None:
 async def get_access_key_info(call: Call, given: Given) -> Output:
     """Return the account of a long-lived access key, whatever state it is in.
 
-    Ids of temporary credentials are kept nowhere but in their tokens, so of those nothing is known.
+    The ids of temporary credentials are only in their tokens, so their account is not known.
     """
     await call.consult(permit, "sts:GetAccessKeyInfo", OwnResource("*", call.account))
     found = await call.consult(_access_key, given["AccessKeyId"])

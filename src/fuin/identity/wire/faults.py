@@ -1,4 +1,4 @@
-"""The errors of IAM and STS, and how whatever is raised becomes one of them, once.
+"""The errors of IAM and STS, and how each exception becomes one of them.
 
 Codes and statuses are those of the service models; the texts are AWS's, as clients have recorded them.
 """
@@ -101,7 +101,7 @@ _CONFLICTS = {
 
 
 def malformed_policy(error: MalformedPolicy, *, trusting: bool = False) -> QueryFault:
-    """Return the fault for a document; AWS's sentence comes first, which for no JSON is another in trust policies."""
+    """Return the fault for a document; AWS's sentence comes first (trust policies have their own for invalid JSON)."""
     text = str(error)
     if trusting and isinstance(error, NotJson):
         return QueryFault("MalformedPolicyDocument", f"This policy contains invalid Json: {text}")
@@ -109,7 +109,7 @@ def malformed_policy(error: MalformedPolicy, *, trusting: bool = False) -> Query
 
 
 def no_such_entity(kind: str, name: str) -> QueryFault:
-    """Return the fault of a user, group, role or instance profile that does not exist, or of a policy by its ARN."""
+    """Return the fault for a missing user, group, role or instance profile, or for a missing policy by its ARN."""
     if kind == "policy":
         return QueryFault("NoSuchEntity", f"Policy {name} was not found.")
     if kind == "instance-profile":
@@ -118,7 +118,7 @@ def no_such_entity(kind: str, name: str) -> QueryFault:
 
 
 def entity_already_exists(kind: str, name: str) -> QueryFault:
-    """Return the fault of a name that another one of its kind has, in whatever case."""
+    """Return the fault for a name that another one of the kind has already, in any case."""
     if kind == "policy":
         return QueryFault(
             "EntityAlreadyExists", f"A policy called {name} already exists. Duplicate names are not allowed."
@@ -129,9 +129,9 @@ def entity_already_exists(kind: str, name: str) -> QueryFault:
 
 
 def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = None) -> QueryFault:
-    """Return the fault for what the store refuses to do with what has a name: a user, a group, a role, a policy.
+    """Return the fault for a refusal of the store about a user, a group, a role or a policy.
 
-    `boundary` is the ARN of the permissions boundary that it has, or was to have.
+    `boundary` is the ARN of its permissions boundary, or of the one that it should get.
     """
     match error:
         case NotFound() if str(error) == boundary:
@@ -168,7 +168,7 @@ def refusal(error: StoreRefusal, kind: str, name: str, boundary: str | None = No
 
 
 def from_error(error: Exception) -> QueryFault:
-    """Return the answer to an error; one that nobody expected is logged and tells nothing."""
+    """Return the fault for an error; an unexpected error is logged, and its fault shows no details."""
     match error:
         case QueryFault():
             return error

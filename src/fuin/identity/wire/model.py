@@ -22,7 +22,7 @@ Output = dict[str, Any]  # members by the model's names; None is left out
 
 
 class Model:
-    """The model of one service, compiled operation by operation when first asked for."""
+    """The model of one service; each operation is compiled at its first use."""
 
     def __init__(self, service: str, version: str, namespace: str) -> None:
         self.service, self.version, self.namespace = service, version, namespace
@@ -47,7 +47,7 @@ class Model:
         return operation in self.load().operation_names
 
     def read(self, operation: str, form: Tree) -> Given:
-        """Return an operation's members; raises ValidationError with AWS's text for whatever the model forbids."""
+        """Return an operation's members; raises ValidationError, with AWS's text, for wrong input."""
         reader = self._readers.get(operation)
         if reader is None:
             shape = self.load().operation_model(operation).input_shape
@@ -63,7 +63,7 @@ class Model:
         return None if writer is None else writer(output or {})
 
     def plain(self, operation: str, output: Output | None) -> Output | None:
-        """Return an answer's result as JSON takes it; raises KeyError for a member that the model does not have."""
+        """Return an answer's result with the types of JSON; raises KeyError for a member that the model does not have."""
         if operation not in self._plainers:
             shape = self.load().operation_model(operation).output_shape
             self._plainers[operation] = writing.plain(shape) if shape is not None else None

@@ -27,7 +27,7 @@ _ASKED_BY_FORM = re.compile(rb"(?:^|&)ContentType=JSON(?:&|$)")
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How answers are written: `response` for an operation's output, `failure` for a fault, with the request's id."""
+    """The functions that write answers with the request's id: `response` for an output, `failure` for a fault."""
 
     content_type: bytes
     response: Callable[[Model, str, Output | None, str], bytes]

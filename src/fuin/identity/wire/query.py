@@ -1,7 +1,7 @@
 """The wire of AWS Query: a form of dotted names in, XML out. It knows no service; `model.py` does.
 
-AWS: "Making query requests" in the IAM user guide; Smithy's "AWS Query protocol". A list's member stands as
-Name.member.N, a structure's as Name.Member, an empty list as Name without a value. Answers in JSON: `notation.py`.
+AWS: "Making query requests" in the IAM user guide; Smithy's "AWS Query protocol". A list's member is Name.member.N, a
+structure's member Name.Member, an empty list Name without a value. Answers in JSON: `notation.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 
 def parse(*forms: bytes) -> Tree:
-    """Return the fields of a query string and a body; raises QueryFault for what is no form, or names a field twice."""
+    """Return the fields of a query string and a body; raises QueryFault for a malformed form or a repeated field."""
     tree: Tree = {}
     try:
         for form in forms:
@@ -41,7 +41,7 @@ def parse(*forms: bytes) -> Tree:
 
 
 def _malformed_query() -> QueryFault:
-    """Return the refusal of a form: each time another, since one that is raised keeps hold of what was read."""
+    """Return the fault for a form: a new one each time, since a raised exception keeps the body in memory."""
     return QueryFault("MalformedQueryString", "The query string contains a syntax error.")
 
 
@@ -67,7 +67,7 @@ def text_of(tree: Tree, name: str) -> str | None:
 
 
 def escape(text: str) -> str:
-    """Return text as the content of an element; what XML cannot say becomes the replacement character."""
+    """Return text as the content of an element; characters that XML does not allow become the replacement character."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).translate(_ESCAPES)
 
 
@@ -92,7 +92,7 @@ def response(operation: str, namespace: str, result: str | None, request_id: str
 
 
 def side_of(fault: QueryFault) -> str:
-    """Return on which side of the wire the fault is."""
+    """Return the side that made the error: Sender or Receiver."""
     return "Sender" if fault.status < 500 else "Receiver"
 
 

@@ -1,7 +1,7 @@
 """From a form's fields to an operation's members, by the shapes of its input, with the model's constraints.
 
-Each reader takes a field (text, or the fields below it), its path for errors, and a list to which it adds what it
-finds wrong. Source: the service model's required, min, max, pattern and enum; texts as AWS IAM gives them.
+Each reader takes a field (text, or the fields below it), its path for errors, and a list to which it adds the errors
+that it finds. Source: the service model's required, min, max, pattern and enum; texts as AWS IAM gives them.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _string(shape: Any) -> Reader:
 
 
 def _compile_pattern(pattern: str) -> Callable[[str], object]:
-    """Return the test of a whole value."""
+    """Return a function that tests a whole value."""
     if _JAVA in pattern:
         return re.compile(pattern.replace(_JAVA, _PYTHON)).fullmatch
     return re.compile(pattern, re.ASCII).fullmatch

@@ -1,4 +1,4 @@
-"""From an operation's output to XML, or to what JSON takes, by the shapes of the service model."""
+"""From an operation's output to XML, or to the types of JSON, by the shapes of the service model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _time(seconds: float) -> str:
 
 
 def plain(shape: Any) -> Plainer:
-    """Return what makes a value of a shape one that JSON takes: lists are arrays, dates seconds since 1970."""
+    """Return the function that gives a shape's value the types of JSON: lists are arrays, dates seconds since 1970."""
     match shape.type_name:
         case "structure":
             return _plain_members(shape)
