@@ -1,4 +1,4 @@
-"""What a request needs to know of keys, identities and buckets, from memory while nothing has changed."""
+"""The catalog: keys, identities, policies and buckets in memory, for as long as nothing has changed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Shelf:
         return self._look_up(partial(self._keep, name), self._find, *name)
 
     def _keep(self, name: tuple[Hashable, ...], entry: Any) -> Any:
-        """Keep what the database says of a name, and return it."""
+        """Keep the entry that the database has for a name, and return it."""
         if entry is None:
             if len(self._missing) >= ENTRIES_AT_MOST:
                 self._missing.clear()
@@ -83,14 +83,14 @@ class _Shelf:
 
 
 def _digest_of_long(name: tuple[Hashable, ...]) -> bytes | None:
-    """Return what stands for a name that is too long to be kept: strangers choose what does not exist."""
+    """Return a digest in place of a name that is too long to be kept: strangers can choose names that do not exist."""
     if sum(len(part) for part in name if isinstance(part, str)) <= MISSING_NAME_AT_MOST:
         return None
     return hashlib.sha256(repr(name).encode("utf-8", "surrogatepass")).digest()
 
 
 class Conclusions(dict["Hashable", "Any"]):
-    """A bounded dictionary: when it is full it starts anew."""
+    """A bounded dictionary: when it is full, it is emptied."""
 
     def keep(self, name: Hashable, conclusion: Any) -> None:
         """Keep a conclusion until the catalog's entries change."""
@@ -109,7 +109,7 @@ def _alias_names(conn: Connection, account: str, region: str, key_id: str) -> tu
 
 
 def _identity_with(conn: Connection, identity_id: str) -> Identity | None:
-    """Return a user, or else a role; ids begin with what they are of (IAM user guide, "Unique identifiers")."""
+    """Return a user or a role; the first letters of the id say which it is (IAM user guide, "Unique identifiers")."""
     kind: type[Identity] = roles.Role if identity_id.startswith("AROA") else users.User
     return identities.find_by_id(conn, kind, identity_id)
 
@@ -131,8 +131,8 @@ def _identity_of(principal: Principal) -> str:
 class Catalog:
     """A read-through cache, valid for one epoch; `Store.catalog()` empties it when the epoch moves.
 
-    Ask the store for it once per request and again after every await: what it gives is never older than that call.
-    All entries are immutable.
+    Ask the store for the catalog once per request, and again after every await: its entries are never older than that
+    call. All entries are immutable.
     """
 
     __slots__ = (
@@ -173,7 +173,8 @@ class Catalog:
     def user_policies(self, principal: Principal) -> tuple[str, ...]:
         """Return every policy document that gives a user rights: inline and attached, its own and its groups'.
 
-        A federated user has those of the user that asked for it, within its session's policies; root's has them all.
+        A federated user has the policies of the user that asked for it, limited by its session's policies; root's
+        federated user has all rights within the limit.
         """
         if principal.kind == "user":
             entry: tuple[str, ...] = self._policies.get(principal.id)
@@ -190,19 +191,19 @@ class Catalog:
         return entry
 
     def boundary(self, principal: Principal) -> str | None:
-        """Return the document that bounds what a user or a role's session may do, if there is one."""
+        """Return the permissions boundary of a user or a role's session, or None."""
         if principal.kind not in {"user", "role", "federated"}:
             return None
         entry: str | None = self._boundaries.get(_identity_of(principal))
         return entry
 
     def role(self, account: str, name: str) -> Role | None:
-        """Return a role; a session whose role was made anew since (its id differs) is no longer good."""
+        """Return a role by name; a session ends if its role was deleted and created again (with another id)."""
         entry: Role | None = self._roles.get(account, name)
         return entry
 
     def identity(self, identity_id: str) -> Identity | None:
-        """Return a user or role by its unique id, of which a role's session knows: it ends with that role."""
+        """Return a user or role by its unique id; a role's session holds this id, so it ends with the role."""
         entry: Identity | None = self._identities.get(identity_id)
         return entry
 
@@ -212,7 +213,7 @@ class Catalog:
         return entry
 
     def key(self, key_id: str, region: str) -> Key | None:
-        """Return a KMS key in whatever state it is."""
+        """Return a KMS key in any state."""
         entry: Key | None = self._keys.get(key_id, region)
         return entry
 

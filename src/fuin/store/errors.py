@@ -1,4 +1,4 @@
-"""What the store refuses; the services turn these into the errors that AWS models."""
+"""The store's refusals; the services turn these into the errors that AWS models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WrongState(StoreRefusal):
 
 
 class NotPrimary(StoreRefusal):
-    """The key is a replica; its primary key, in another Region, is what can be changed in this way."""
+    """The key is a replica; this can only be changed in its primary key, in another Region."""
 
 
 class Overtaken(StoreRefusal):
@@ -47,7 +47,7 @@ class NothingPending(StoreRefusal):
 
 
 class NotExpected(StoreRefusal):
-    """The material is not the one that may be imported: new where known was expected, or the other way round."""
+    """This material may not be imported: it is new where known material was expected, or the other way round."""
 
 
 class AnotherPending(StoreRefusal):
@@ -71,7 +71,7 @@ class TooMany(StoreRefusal):
 
 
 class StillUsed(StoreRefusal):
-    """What is to be deleted still has something, or is used: `what`."""
+    """It cannot be deleted, since it still contains something or is used: `what`."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"it still has {what}")
@@ -87,7 +87,7 @@ class PreconditionFailed(StoreRefusal):
 
 
 class NoSuchBucket(NotFound):
-    """The bucket does not exist, or no longer."""
+    """The bucket does not exist."""
 
 
 class BucketNotEmpty(StoreRefusal):
@@ -107,7 +107,7 @@ class InvalidPart(StoreRefusal):
 
 
 class RightsMoved(FuinError):
-    """Somebody has taken a right from somebody since the rights to a change were asked for; nothing was changed."""
+    """A right was taken from somebody since the rights to a change were checked; nothing was changed."""
 
 
 class TooManyLists(FuinError):

@@ -85,7 +85,7 @@ def _read_with_epoch(conn: Connection, fn: Callable[..., T], args: tuple[Any, ..
 
 
 class _Fetched(NamedTuple):
-    """What a look-up has come to, and the epoch of the state that it saw."""
+    """The result of a look-up, and the epoch of the state that it saw."""
 
     epoch: int
     row: Any
@@ -141,7 +141,7 @@ class Store:
         self._freshness.close()
 
     def catalog(self) -> Catalog:
-        """Return the catalog, never older than what this call answers; raises StoreUnavailable.
+        """Return the catalog, never older than the request that this call answers; raises StoreUnavailable.
 
         The database is asked at most once in a turn of the event loop: everything that runs in a turn was received
         before the turn's first question, so no request meets a catalog older than itself (docs/decisions/0002).
@@ -154,7 +154,7 @@ class Store:
         return self._catalog
 
     def _end_turn(self) -> None:
-        """Run at the beginning of the next turn, before anything that is received until then."""
+        """End the turn. This runs at the start of the next turn, before the requests that were received meanwhile."""
         self._asked = False
 
     def _refresh(self) -> None:
@@ -178,7 +178,7 @@ class Store:
         raise NotInMemory(partial(self._fetch_entry, keep, fn, args))
 
     async def _fetch_entry(self, keep: Callable[[Any], object], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Bring a row into the catalog, unless that has moved on to a later epoch meanwhile."""
+        """Bring a row into the catalog, unless the catalog has moved on to a later epoch meanwhile."""
         value, row = await self._reader.fetch(_read_with_epoch, fn, args)
         if value >= self._epoch:  # a later one is emptied away at the next question to the catalog
             keep(row)
@@ -208,10 +208,10 @@ class Store:
         rows[name] = await self._reader.fetch(_fetch, partial(fn, **dict(kwargs)), args)
 
     async def consult(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return `fn(…)`, which takes a decision: again from its beginning after each wait for what is not in memory.
+        """Return `fn(…)`, which takes a decision; run it again from its beginning after each wait for rows.
 
         `fn` must leave nothing behind when it raises NotInMemory. Raises StoreUnavailable when the database changes so
-        fast that the decision never has all that it needs.
+        fast that the decision never has all rows.
         """
         if self.reads_at_once:
             return fn(*args, **kwargs)
@@ -236,7 +236,7 @@ class Store:
         return self._reader.read(read, *args) if self.reads_at_once else await self._reader.fetch(read, *args)
 
     def read_sync(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `read` returns, in a thread without an event loop, such as a command's, or before it serves."""
+        """Return the same as `read`, in a thread without an event loop: a command's, or a server's before it serves."""
         return self._reader.read(partial(fn, **kwargs) if kwargs else fn, *args)
 
     async def page(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -256,14 +256,14 @@ class Store:
         return await self._submit(fn, args, kwargs)
 
     async def change(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what catalogs hold: when it returns, the next `catalog()` of every process shows it."""
+        """Write rows that catalogs hold: when this returns, the next `catalog()` of every process shows them."""
         return await self._submit(fn, args, kwargs, Effect.MAY_REVOKE)
 
     async def commit(self, fn: Callable[[Connection], T], effect: Effect, since: int | None) -> tuple[T, int]:
-        """Write by rights that were asked for at an epoch of rights (`since`); raises RightsMoved if that has moved.
+        """Write with rights that were checked at an epoch of rights (`since`); raises RightsMoved at another epoch.
 
-        Returns what `fn` returns and the serial of the commit, which the audit log is to witness; 0 when `fn` and all
-        that were committed with it have written nothing.
+        Returns the result of `fn` and the serial of the commit for the audit log. The serial is 0 if nothing was
+        written in the transaction.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[tuple[T, int]] = loop.create_future()

@@ -1,4 +1,4 @@
-"""GetFederationToken: credentials of a federated user, with the rights that both its user and its session policies allow.
+"""GetFederationToken: credentials of a federated user, limited by the rights of its user and by its session policies.
 
 AWS: "GetFederationToken" in the STS API reference, "Permissions for GetFederationToken" in the IAM user guide. A
 federated user is stored nowhere: it is a name that a user (or the root) vouches for.

@@ -47,7 +47,7 @@ class Model:
         return operation in self.load().operation_names
 
     def read(self, operation: str, form: Tree) -> Given:
-        """Return an operation's members; raises ValidationError, with AWS's text, for wrong input."""
+        """Return an operation's members; raises ValidationError with AWS's text."""
         reader = self._readers.get(operation)
         if reader is None:
             shape = self.load().operation_model(operation).input_shape
@@ -63,7 +63,7 @@ class Model:
         return None if writer is None else writer(output or {})
 
     def plain(self, operation: str, output: Output | None) -> Output | None:
-        """Return an answer's result with the types of JSON; raises KeyError for a member that the model does not have."""
+        """Return an answer's result with the types of JSON; raises KeyError for a member that is not in the model."""
         if operation not in self._plainers:
             shape = self.load().operation_model(operation).output_shape
             self._plainers[operation] = writing.plain(shape) if shape is not None else None

@@ -1,8 +1,8 @@
-"""What the store needs of a database. `sqlite_engine.py` has the first engine.
+"""The interface between the store and a database. `sqlite_engine.py` has the first engine.
 
-The nouns of `store/kms`, `store/identity` and `store/s3` are plain SQL through SQLAlchemy. Everything that databases do
-in their own ways is behind these four: how a reader sees one state, how the writer commits, which errors mean what, and
-how a process learns that somebody else has changed something (`freshness.py`).
+The nouns of `store/kms`, `store/identity` and `store/s3` are plain SQL through SQLAlchemy. Four things differ between
+databases, and are behind these types: how a reader sees one state, how the writer commits, the meaning of errors, and
+how a process learns of changes by others (`freshness.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Reader(Protocol):
         """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
 
     def fetch(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
-        """Return what `read` returns, without holding up the event loop meanwhile."""
+        """Return the same as `read`, without blocking the event loop."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -68,7 +68,7 @@ class WriteSession(Protocol):
         """Undo the transaction if there is one; raises nothing."""
 
     def clear_removed(self) -> bool:
-        """Clear removed bytes from the database's files; returns False when readers were in the way."""
+        """Clear removed bytes from the database's files; returns False if readers prevented it."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -88,7 +88,7 @@ class Engine(Protocol):
         """Open the writer's connection; raises what the database raises."""
 
     def open_freshness(self) -> Freshness:
-        """Open what tells the epoch of this moment; raises what the database raises."""
+        """Open the source of the present epoch; raises what the database raises."""
 
     def is_environment(self, error: BaseException) -> bool:
         """Return whether an error means that the database cannot be used now, rather than a wrong statement."""

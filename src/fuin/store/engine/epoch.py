@@ -17,12 +17,12 @@ _SET_SERIAL = _HERE.values(serial=schema.parameter("p_serial", schema.LONG))
 
 
 def read_epoch(conn: Connection) -> int:
-    """Return the counter that every change to keys, policies, identities and buckets bumps."""
+    """Return the counter that every change to keys, policies, identities and buckets raises."""
     return int(conn.execute(_EPOCH).scalar_one())
 
 
 def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:
-    """Make every cached catalog stale; part of the transaction that changes something.
+    """Raise the epoch, which makes every catalog stale; part of the transaction of the change.
 
     The upper half of the 64 bits counts the changes that can take a right from somebody: `rights_part`.
     """
@@ -40,9 +40,10 @@ def read_serial(conn: Connection) -> int:
 
 
 def begin_branch(conn: Connection, known: int) -> None:
-    """Bring the serial past `known` and far past all that the branch that is left can have: its upper half counts.
+    """Raise the serial's upper half: the serial is then greater than `known` and than any on the abandoned branch.
 
-    Commits that nobody asked for are not in the log. By them alone, the database that was left could be ahead of this
-    one, and pass when it is put back: what was acknowledged on this branch would be lost without a word.
+    Commits that no request asked for are not in the log. With such commits the abandoned database could have a higher
+    serial than this one. If it were put back, it would be accepted, and the acknowledged commits of this branch would
+    be lost without a warning.
     """
     conn.execute(_SET_SERIAL, {"p_serial": (max(read_serial(conn), known) | _LOWER) + 1})

@@ -1,4 +1,4 @@
-"""What a database says when a row does not fit, in the words of the store."""
+"""A database's errors about rows that it refuses, as the store's own errors."""
 
 from sqlalchemy.exc import IntegrityError
 
@@ -6,13 +6,13 @@ from fuin.store.errors import AlreadyExists, NotFound, StoreRefusal
 
 
 def is_missing_reference(error: IntegrityError) -> bool:
-    """Return whether a row refers to another one that does not exist, rather than to be one too many of its name.
+    """Return whether a row refers to a missing row; else another row has its name already.
 
-    SQLite says it by its text only: the code of a deferred check is that of any constraint.
+    SQLite shows it in its text only: the code of a deferred check is the same as for every constraint.
     """
     return "FOREIGN KEY" in str(error.orig)
 
 
 def insert_refusal(error: IntegrityError, *, missing: str, taken: str) -> StoreRefusal:
-    """Return why a row could not be added: NotFound for what it refers to, or AlreadyExists for its name."""
+    """Return the error for a refused row: NotFound if it refers to a missing row, or AlreadyExists for its name."""
     return NotFound(missing) if is_missing_reference(error) else AlreadyExists(taken)

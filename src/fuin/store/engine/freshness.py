@@ -1,9 +1,9 @@
 """How a process knows that its catalog is not older than the request that it answers.
 
 Decisions 0002 and 0007 rest on this. Each engine has its own way to the same promise: `epoch()` is never older than the
-call. SQLite answers exactly, by its data version. A database without a counterpart to that number would lend a lease:
-the epoch is known for some hundred milliseconds, and a change that takes a right returns when all leases from before it
-have ended. `epoch()` then raises StoreUnavailable while its lease could not be renewed.
+call. SQLite answers exactly, by its data version. A database without such a number would give leases: the epoch is
+known for some hundred milliseconds, and a change that takes a right returns when all leases from before it have ended.
+`epoch()` then raises StoreUnavailable while its lease could not be renewed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Freshness(Protocol):
-    """What tells the epoch of this moment; it belongs to the event loop's thread."""
+    """The source of the present epoch; it belongs to the event loop's thread."""
 
     def epoch(self) -> int:
         """Return the epoch, as it is now or later than this call; raises what the database raises."""
@@ -27,12 +27,13 @@ class Freshness(Protocol):
 class DataVersion:
     """Exact freshness by `PRAGMA data_version`, whose number changes when any other connection has committed.
 
-    Other connections are those of all other processes, and those of this one, too. The number is read from shared
-    memory (https://www.sqlite.org/pragma.html#pragma_data_version): 1.6 µs. The epoch is read only after a change.
+    Other connections are those of all other processes, and the other ones of this process. The number is read from
+    shared memory (https://www.sqlite.org/pragma.html#pragma_data_version): 1.6 µs. The epoch is read only after a
+    change.
     """
 
     def __init__(self, raw: sqlite3.Connection) -> None:
-        """Use a connection of its own: it must never write itself."""
+        """Use a connection that nothing else uses, and that never writes."""
         self._raw = raw
         self._cursor = raw.cursor()  # one for all looks: a fresh one costs half a microsecond
         self._version: int | None = None

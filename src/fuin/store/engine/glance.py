@@ -1,7 +1,7 @@
-"""A first look at a database that changes nothing: not its schema, not its write-ahead log, not whether it is there.
+"""A first look at a database that changes nothing: it does not create it, and leaves schema and write-ahead log alone.
 
-Opening it in earnest could not be taken back. SQLite removes a write-ahead log beside an empty file, and takes up to
-its first wrong frame one that is damaged.
+To open the database normally could not be undone: SQLite removes a write-ahead log beside an empty file, and applies a
+damaged one up to its first wrong frame.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LogPosition:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a database says of itself; a schema from before there were serials has none, so 0."""
+    """A database's own values; the serial is 0 in a schema from before serials."""
 
     serial: int
     account: str  # empty when its first start was not finished
@@ -50,7 +50,7 @@ class Glance:
 
 
 def look(path: Path) -> Glance | None:
-    """Return what the database says, or None for no file or an empty one. Raises StoreUnavailable."""
+    """Return the database's own values, or None for a missing or empty file. Raises StoreUnavailable."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size:
             try:

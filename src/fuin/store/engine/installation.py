@@ -1,4 +1,4 @@
-"""What the database knows of its installation: account and Region, the id, and what it saw of log and blobs."""
+"""The database's rows about its installation: account, Region, id, and the last position in log and blobs."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _DELETE = delete(schema.meta).where(schema.meta.c.name == schema.parameter("p_na
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The default account and region, as the first start fixed them, and the time of it."""
+    """The default account and Region, which the first start fixed, and the time of that start."""
 
     account: str
     region: str
@@ -36,7 +36,7 @@ class Standing:
 
 
 def find_meta(conn: Connection) -> Meta | None:
-    """Return what the first start wrote, or None before it."""
+    """Return the values of the first start, or None before it."""
     values = find_values(conn)
     if "account" not in values:
         return None
@@ -44,7 +44,7 @@ def find_meta(conn: Connection) -> Meta | None:
 
 
 def insert_meta(conn: Connection, meta: Meta) -> None:
-    """Write the values of the first start, with a new installation's id; a second time is an integrity error."""
+    """Write the values of the first start, with a new id of the installation; raises IntegrityError the second time."""
     rows = {
         "account": meta.account, "region": meta.region, "created": repr(meta.created),
         "installation": secrets.token_hex(16),
@@ -53,12 +53,12 @@ def insert_meta(conn: Connection, meta: Meta) -> None:
 
 
 def find_values(conn: Connection) -> dict[str, str]:
-    """Return all that is written down by name."""
+    """Return all values by name."""
     return {row[0]: row[1] for row in conn.execute(_ALL)}
 
 
 def put_values(conn: Connection, values: dict[str, str | None]) -> None:
-    """Write values by name, over those that are there; None takes one away."""
+    """Write values by name, in place of present ones; None removes a value."""
     for name, value in values.items():
         conn.execute(_DELETE, {"p_name": name})
         if value is not None:
@@ -66,7 +66,7 @@ def put_values(conn: Connection, values: dict[str, str | None]) -> None:
 
 
 def find_standing(conn: Connection) -> Standing:
-    """Return where the database is in time."""
+    """Return the installation, serial and last override."""
     values = find_values(conn)
     return Standing(
         epoch.read_serial(conn), values.get("installation", ""), int(values.get("accepted", "0")), "unswept" in values

@@ -1,9 +1,9 @@
-"""The one thread of a process that reads lists, so that its event loop does not stand still meanwhile.
+"""The one thread of a process that reads lists, so that they do not block its event loop.
 
-A page of a thousand rows takes tens of milliseconds to read and write down, a full account half a second. Beside the
-loop, on a read connection of its own, that holds nobody up for longer than the interpreter lets one thread run while
-another waits (docs/decisions/0011). One list is read at a time: two would only take the interpreter from each other,
-and from the loop. What is asked for once, such as a key or an object, stays on the loop: a thread costs more than it.
+A page of a thousand rows takes tens of milliseconds to read and write down, a full account half a second. In a thread
+with its own read connection, a list delays others only as long as the interpreter lets one thread run while another
+waits (docs/decisions/0011). One list is read at a time: two would only take the interpreter from each other, and from
+the loop. Single rows, such as a key or an object, are read on the loop: a thread would cost more than the read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Lists:
-    """Belongs to the event loop's thread; its own thread starts, and its connection opens, with the first list."""
+    """The reader of lists, used in the event loop's thread; its own thread and connection start with the first list."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -49,7 +49,7 @@ class Lists:
         return await self.run(self._read, partial(fn, **kwargs), args)
 
     async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return `fn(…)`, which asks the database for nothing, such as writing down what was read."""
+        """Return `fn(…)`, which does not use the database; for example, it formats a list."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         self._waiting += 1

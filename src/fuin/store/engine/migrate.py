@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema, once, however many processes open it at the same time."""
+"""The migration of a database to this version's schema: once, even if several processes open it at the same time."""
 
 import contextlib
 import fcntl
@@ -36,7 +36,7 @@ def revision(path: Path) -> str | None:
 
 
 def prepare(path: Path, *, create: bool) -> None:
-    """Make or bring up to date the database at `path`; raises NoDatabase (unless `create`) or SchemaTooNew."""
+    """Create the database at `path`, or migrate it; raises NoDatabase (unless `create`) or SchemaTooNew."""
     if not path.exists():
         if not create:
             raise NoDatabase(f"there is no database {path}")

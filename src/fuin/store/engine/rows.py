@@ -1,4 +1,4 @@
-"""What statements on rows need of the database beyond plain SQL."""
+"""Helpers for statements on rows that need more than plain SQL."""
 
 from typing import Any
 
@@ -14,5 +14,5 @@ def inserted_id(result: sa.CursorResult[Any]) -> int:
 
 
 def zeros(length: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return the expression for as many zero bytes; SQLite's own function, since plain SQL has no such thing."""
+    """Return the expression for as many zero bytes; SQLite's own function, since plain SQL has none."""
     return sa.func.zeroblob(length)

@@ -59,7 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def make_engine(path: Path) -> Engine:
-    """Return an engine whose every connection is a fresh one of `connect`."""
+    """Return an engine that opens each connection by `connect`."""
     creator: Callable[[], sqlite3.Connection] = lambda: connect(path)  # noqa: E731 - the type checker wants its type
     return create_engine("sqlite://", creator=creator, poolclass=NullPool)
 
@@ -80,8 +80,8 @@ def is_environment(error: BaseException) -> bool:
 def is_certain(error: BaseException) -> bool:
     """Return whether a commit that failed in this way can never come back: it was not written to its end.
 
-    After other failures it may: when fsync fails, all of it is in the write-ahead log already, and the recovery
-    after a crash takes it for good (https://www.sqlite.org/fileformat2.html#walformat).
+    After other failures it may come back: when fsync fails, the whole commit is in the write-ahead log already, and the
+    recovery after a crash accepts it (https://www.sqlite.org/fileformat2.html#walformat).
     """
     return _code(error) in _CERTAIN
 

@@ -23,7 +23,7 @@ _BUMP_SERIAL = "UPDATE epoch SET serial = serial + 1 WHERE id = 1 RETURNING seri
 
 
 class SqliteReader:
-    """A connection that reads; each read is a transaction, which is undone."""
+    """A connection that reads; each read is a transaction, which is rolled back."""
 
     def __init__(self, path: Path) -> None:
         """Open the connection; raises what SQLite raises."""
@@ -46,7 +46,7 @@ class SqliteReader:
             raise
 
     async def fetch(self, fn: Callable[..., T], /, *args: Any) -> T:
-        """Return what `read` returns: a thread would cost more than the read."""
+        """Return the same as `read`: a thread would cost more than the read."""
         return self.read(fn, *args)
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class SqliteReader:
 
 
 class SqliteWriteSession:
-    """The connection that writes; the driver begins and ends nothing of its own accord."""
+    """The connection that writes; the driver begins and ends no transaction by itself."""
 
     def __init__(self, path: Path) -> None:
         """Open the connection and the lock file; raises what SQLite raises."""
@@ -99,7 +99,7 @@ class SqliteWriteSession:
     def number_commit(self) -> int:
         """Give the transaction the next serial and return it; 0 when it has written nothing.
 
-        It is the last statement of every transaction that has written, so without SQLAlchemy: 3 µs instead of 25.
+        It is the last statement of every transaction that has written. Without SQLAlchemy it takes 3 µs instead of 25.
         """
         if self._raw.total_changes == self._changes:
             return 0  # there is nothing to commit, and no fsync to wait for
@@ -117,7 +117,7 @@ class SqliteWriteSession:
                 self._raw.execute("ROLLBACK")
 
     def clear_removed(self) -> bool:
-        """Clear removed bytes from the database's files; returns False when readers were in the way."""
+        """Clear removed bytes from the database's files; returns False if readers prevented it."""
         return wal.truncate_log(self._raw)
 
     def close(self) -> None:

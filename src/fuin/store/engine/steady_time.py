@@ -29,19 +29,19 @@ def get(conn: Connection) -> Kept:
 
 
 def save(conn: Connection, kept: Kept) -> None:
-    """Save the steady time in the place of the last."""
+    """Save the clock state in place of the last one."""
     conn.execute(_DELETE)
     row = dict(zip((column.name for column in _c.columns), (1, *kept), strict=True))
     conn.execute(_c.insert(), row)
 
 
 def advance(conn: Connection, seen: Reading, limit: float) -> Kept:
-    """Save what a look at the clocks says, and return it. In one transaction, so that no confirmation is lost."""
+    """Save the clock state after a look at the clocks, and return it; one transaction, so no confirmation is lost."""
     kept = clock.advance(get(conn)._replace(limit=limit), seen)
     save(conn, kept)
     return kept
 
 
 def confirm(conn: Connection, seen: Reading) -> None:
-    """Save that the wall clock is right, as somebody has said."""
+    """Save that a person has confirmed the wall clock."""
     save(conn, clock.confirm(get(conn), seen))

@@ -1,4 +1,4 @@
-"""Clearing removed bytes from the database's files, after key material was deleted."""
+"""The write-ahead log: removed bytes are cleared from it after key material was deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WAIT_MILLISECONDS = 100  # while it waits for readers, no process can write
 
 
 def truncate_log(raw: sqlite3.Connection) -> bool:
-    """Copy the write-ahead log into the database and cut it to nothing; returns False when readers were in the way.
+    """Copy the write-ahead log into the database and truncate it; returns False if readers prevented it.
 
     The pages that held removed rows are zeroed there (secure_delete), but the log's older frames still hold them as
     they were: https://www.sqlite.org/pragma.html#pragma_wal_checkpoint

@@ -1,8 +1,8 @@
-"""The lock by which the processes of one machine take turns at writing: a file lock, whose waiters the kernel wakes.
+"""The lock with which the processes of one machine take turns to write: a file lock, so the kernel wakes the waiters.
 
 SQLite lets a waiting writer sleep and look again, up to 100 ms each time. A busy process then starves the others for
 seconds. To wait for a file lock first costs nothing while it is free, and wakes the waiter as soon as it becomes free.
-It is only about fairness: SQLite's own lock, taken next, keeps the database right. It is a lock of one machine.
+The lock is only for fairness: SQLite's own lock, taken after it, protects the database. It works on one machine only.
 """
 
 import fcntl

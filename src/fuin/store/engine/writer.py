@@ -26,7 +26,7 @@ AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 
 
 class Effect(enum.Enum):
-    """What a write does to the catalogs of all processes, and to rights."""
+    """The effect of a write on the catalogs of all processes, and on rights."""
 
     NONE = 0  # nothing that catalogs hold
     ADDS = 1  # adds to what catalogs hold, and takes no right from anybody
@@ -35,9 +35,9 @@ class Effect(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One call of `fn(conn, *args)` and where its outcome goes: to an event loop's future, or to a waiting thread.
+    """One call of `fn(conn, *args)` and the receiver of its outcome: an event loop's future, or a waiting thread.
 
-    `since` is the epoch of rights by which it is right: later it is RightsMoved. None asks for nothing.
+    `since` is the epoch of rights of its checks: at another one the job fails with RightsMoved. None means no check.
     """
 
     fn: Callable[..., Any]
@@ -91,7 +91,7 @@ class Writer:
             self._queue.put(job)
 
     def close(self) -> None:
-        """Finish what is queued and end the thread."""
+        """Finish the queued jobs and end the thread."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -124,7 +124,7 @@ class Writer:
             session.release()
 
     def _batch(self) -> list[Job]:
-        """Wait for a job and take along what has queued up behind it; empty when the writer ends."""
+        """Wait for a job and return it with the jobs queued behind it; empty when the writer ends."""
         batch: list[Job] = []
         job = self._queue.get()
         while job is not None:
@@ -142,7 +142,7 @@ class Writer:
 
 
 def _split(batch: list[Job]) -> list[list[Job]]:
-    """Return the batch in runs: jobs that share a transaction, and jobs that stand alone."""
+    """Return the batch in runs: jobs that share a transaction, and jobs with a transaction of their own."""
     runs: list[list[Job]] = []
     for job in batch:
         if runs and not job.alone and not runs[-1][0].alone:
@@ -160,7 +160,7 @@ def _run_alone(engine: Engine, session: WriteSession, job: Job) -> None:
 
 
 def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> None:
-    """Run jobs in one transaction; when it cannot be committed, none of them has happened and all of them fail."""
+    """Run jobs in one transaction; when the commit fails, nothing is written and all of them fail."""
     failure = StoreUnavailable
     try:
         session.begin()

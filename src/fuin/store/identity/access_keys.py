@@ -1,4 +1,4 @@
-"""Access keys, the principals that they stand for, and when they were last used."""
+"""Access keys, their principals, and their last uses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -124,9 +124,9 @@ def delete_access_key(conn: Connection, access_key_id: str) -> None:
 
 
 def note_use(conn: Connection, access_key_id: str, use: LastAccessKeyUse) -> None:
-    """Remember the last use of a key, unless one is known to the minute; of a key that has gone, none.
+    """Save the last use of a key, unless a use in the same minute is saved; a deleted key is ignored.
 
-    The last use is that of the last transaction: a time ahead of all others, which a wrong clock gave, does not stay.
+    The last transaction wins, also with an earlier time: so a future time from a wrong clock does not stay.
     """
     known = last_use(conn, access_key_id)
     if known is not None and abs(use.used - known.used) < USES_EVERY:

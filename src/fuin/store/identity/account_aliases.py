@@ -30,6 +30,6 @@ def put_alias(conn: Connection, account: str, alias: str) -> None:
 
 
 def delete_alias(conn: Connection, account: str, alias: str) -> None:
-    """Take an alias away; raises NotFound when it is not the account's."""
+    """Remove an alias; raises NotFound when it is not the account's."""
     if conn.execute(_DELETE_NAMED, {"p_account": account, "p_alias": alias}).rowcount == 0:
         raise NotFound(f"account alias {alias}")

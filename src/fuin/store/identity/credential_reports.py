@@ -1,4 +1,4 @@
-"""Credential reports: what credentials an account's users and its root have, and the last report that was made."""
+"""Credential reports: the credentials of an account's users and its root, and the last report."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _DELETE = delete(_r).where(_r.c.account == _ACCOUNT)
 
 @dataclass(frozen=True, slots=True)
 class ReportedKey:
-    """An access key as far as reports tell of it."""
+    """An access key with the facts that reports show."""
 
     active: bool
     created: float
@@ -41,7 +41,7 @@ class ReportedKey:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a user has, or (without a name) the account's root."""
+    """The credentials of a user, or (without a name) of the account's root."""
 
     name: str | None
     arn: str

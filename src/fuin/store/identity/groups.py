@@ -1,4 +1,4 @@
-"""Groups of users, and who is in them."""
+"""Groups of users, and their members."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +20,7 @@ _REMOVE = delete(_m).where(_m.c.user_id == _ID, _m.c.group_id == schema.paramete
 
 @dataclass(frozen=True, slots=True)
 class Group(Identity):
-    """A group of users; it is no principal."""
+    """A group of users; it is not a principal."""
 
     kind: ClassVar[str] = identities.GROUP
 

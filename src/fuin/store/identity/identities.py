@@ -1,7 +1,6 @@
-"""Users, groups, roles, policies and instance profiles as far as they are alike: id, name, path, tags, boundary.
+"""The common part of users, groups, roles, policies and instance profiles: id, name, path, tags, boundary.
 
-What each kind has beside that is in `users.py`, `groups.py`, `roles.py`, `managed_policies.py` and
-`instance_profiles.py`.
+The rest of each kind is in `users.py`, `groups.py`, `roles.py`, `managed_policies.py` and `instance_profiles.py`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -78,7 +77,7 @@ _BOUNDED = select(func.count()).select_from(_i).where(_i.c.boundary == _ID, _i.c
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What has a name in an account; `boundary` is the ARN of a managed policy. `id` outlives no deletion.
+    """An identity, policy or instance profile; `boundary` is a managed policy's ARN. No `id` is ever used again.
 
     Lists give no tags.
     """
@@ -142,7 +141,7 @@ def is_taken(conn: Connection, account: str, kind: str, name: str) -> bool:
 
 
 def find_by_id(conn: Connection, cls: type[T], identity_id: str) -> T | None:
-    """Return one by id; None also for what is of another kind."""
+    """Return one by id; None also for an id of another kind."""
     row = conn.execute(_BY_ID, {"p_id": identity_id, "p_kind": cls.kind}).first()
     return None if row is None else from_row(cls, row, list_tags(conn, row.id))
 
@@ -162,7 +161,7 @@ def apply_to(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Return `fn(conn, id, …)` for one that still exists; raises NotFound when it has gone since it was looked at."""
+    """Return `fn(conn, id, …)` for one that still exists; raises NotFound when it was deleted meanwhile."""
     if find_by_id(conn, type(identity), identity.id) is None:
         raise NotFound(f"{identity.kind} {identity.name}")
     return fn(conn, identity.id, *args, **kwargs)
@@ -223,12 +222,12 @@ def rename(conn: Connection, identity: Identity, name: str, path: str) -> None:
 
 
 def delete_identity(conn: Connection, identity_id: str) -> None:
-    """Remove the row and what goes with it; whether it may go is for the caller to ask."""
+    """Remove the row and the rows that belong to it; the caller has checked that it may be deleted."""
     conn.execute(_DELETE, {"p_id": identity_id})
 
 
 def set_boundary(conn: Connection, identity: Identity, policy_arn: str | None) -> None:
-    """Set the permissions boundary, or take it away; raises NotFound (the policy)."""
+    """Set or remove the permissions boundary; raises NotFound (the policy)."""
     policy = None if policy_arn is None else find_id(conn, identity.account, POLICY, policy_arn)
     conn.execute(_SET_BOUNDARY, {"p_id": identity.id, "p_boundary": policy})
 
@@ -239,7 +238,7 @@ def policy_owner(account: str, arn: str) -> str:
 
 
 def find_id(conn: Connection, account: str, kind: str, arn: str) -> str:
-    """Return the id of what an ARN names in an account, or of a policy of AWS; raises NotFound."""
+    """Return the id for an ARN in an account, or for a policy of AWS; raises NotFound."""
     account = policy_owner(account, arn) if kind == POLICY else account
     row = conn.execute(_BY_NAME, {"p_account": account, "p_kind": kind, "p_name": arn.rpartition("/")[2]}).first()
     if row is None or ids.iam_arn(account, kind, row.path, row.name) != arn:

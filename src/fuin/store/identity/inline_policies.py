@@ -24,7 +24,7 @@ def total_length(document: str) -> int:
 
 
 def put(conn: Connection, owner: str, name: str, document: str, at_most: int | None = None) -> None:
-    """Add or replace a policy of a user, group or role (an id); raises TooLong when all are longer than `at_most`."""
+    """Add or replace a policy of a user, group or role (an id); raises InlinePoliciesTooLong beyond `at_most`."""
     conn.execute(_DELETE, {"p_id": owner, "p_name": name})
     conn.execute(_p.insert(), {"id": owner, "name": name, "document": document})
     if at_most is not None and sum(map(total_length, list_documents(conn, owner))) > at_most:

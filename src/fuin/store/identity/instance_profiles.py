@@ -1,4 +1,4 @@
-"""Instance profiles: what hands a role to a machine in AWS. Here they are data, since there are no machines."""
+"""Instance profiles: in AWS they give a role to a machine. Here they are only data, since there are no machines."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -45,7 +45,7 @@ def profiles_of(conn: Connection, role_id: str) -> list[InstanceProfile]:
 
 
 def add_role(conn: Connection, profile_id: str, role_id: str) -> None:
-    """Put a role into a profile; raises TooMany when there is one, also when it is the same."""
+    """Put a role into a profile; raises TooMany when it has a role already, even the same one."""
     if role_of(conn, profile_id) is not None:
         raise TooMany("roles of an instance profile", ROLES_AT_MOST)
     conn.execute(_p.insert(), {"id": profile_id, "role": role_id})

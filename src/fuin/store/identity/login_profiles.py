@@ -1,4 +1,4 @@
-"""Login profiles: that a user has a password for a console. No password is kept in any form, since nobody signs in."""
+"""Login profiles: they say that a user has a password for a console. Passwords are not kept, since nobody signs in."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -60,7 +60,7 @@ _DETACH = delete(_a).where(_a.c.id == _ID, _a.c.policy == _POLICY)
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicy(Identity):
-    """A managed policy; `attachments` and `boundaries` count who has it in the account that asks."""
+    """A managed policy; `attachments` and `boundaries` count its uses in the calling account."""
 
     kind: ClassVar[str] = identities.POLICY
 
@@ -119,7 +119,7 @@ def policies_of_aws(conn: Connection, account: str, prefix: str = "/") -> list[M
 
 
 def _list_owned(conn: Connection, owner: str, account: str, prefix: str) -> list[ManagedPolicy]:
-    """Return an owner's policies by four queries in all: there may be 1,500, and nobody else is served meanwhile."""
+    """Return an owner's policies with only four queries: there may be 1,500, and nobody else is served meanwhile."""
     details = {row.id: row for row in conn.execute(_DETAILS, {"p_account": owner})}
     attached = {row.id: row.times for row in conn.execute(_ATTACHED_TIMES, {"p_account": account})}
     bounded = {row.id: row.times for row in conn.execute(_BOUNDED_TIMES, {"p_account": account})}
@@ -143,7 +143,7 @@ def _with_tags(conn: Connection, policy: ManagedPolicy, account: str) -> Managed
 
 
 def delete_policy(conn: Connection, policy: ManagedPolicy) -> None:
-    """Remove a policy that nobody has and that has one version left; raises StillUsed (which of the two)."""
+    """Remove a policy that is not attached and has one version left; raises StillUsed (which of the two)."""
     if policy.attachments or policy.boundaries:
         raise StillUsed("attached")
     if len(list_versions(conn, policy.id)) > 1:
@@ -172,7 +172,7 @@ def add_version(conn: Connection, policy: ManagedPolicy, document: str, *, defau
 
 
 def set_default(conn: Connection, policy: ManagedPolicy, number: int, now: float) -> None:
-    """Make a version the one that holds; raises NotFound."""
+    """Make a version the default; raises NotFound."""
     if all(version.number != number for version in list_versions(conn, policy.id)):
         raise NotFound(f"version {number}")
     _set(conn, policy.id, number, policy.last_version, now)

@@ -1,4 +1,4 @@
-"""Principals that stored policies and grants name: whether they are there, and what is left of a name when they end.
+"""Principals that stored policies and grants name: whether they exist, and what replaces the name of a deleted one.
 
 AWS keeps a principal by its unique id: a policy that names a deleted user shows that id from then on, and gives a new
 user of the old name nothing (IAM user guide, "AWS JSON policy elements: Principal"). Here the ARN stays as it was put
@@ -39,7 +39,7 @@ _DOCUMENTS: tuple[tuple[tuple[Column[Any], ...], Column[Any]], ...] = (
 def exists(conn: Connection, name: str) -> bool:
     """Return whether an AWS principal of a policy or grant exists: an account, user, role or role's session.
 
-    Unique ids are no names of principals: AWS shows them where the principal has ended, and does not take them back.
+    Unique ids are not names of principals: AWS shows them for deleted principals, and does not accept them in a policy.
     """
     if name == "*":
         return True
@@ -67,7 +67,7 @@ class NoSuchPrincipal(StoreRefusal):
 def check(conn: Connection, names: Iterable[str]) -> None:
     """Raise NoSuchPrincipal for the first of the names that does not exist.
 
-    Ask inside the change that stores the names: what ends a moment later finds them there.
+    Call this inside the change that stores the names: a later deletion of the principal then finds them.
     """
     for name in names:
         if not exists(conn, name):

@@ -1,4 +1,4 @@
-"""Deletions of service-linked roles that have ended, by the ids of their tasks, for who asks how they went."""
+"""Finished deletions of service-linked roles, by the ids of their tasks, for requests about their status."""
 
 from sqlalchemy import Connection, delete, select
 

@@ -1,4 +1,4 @@
-"""Roles: identities that others assume, as far as the trust policy lets them."""
+"""Roles: identities that others may assume, if the trust policy allows it."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -106,7 +106,7 @@ def set_role(conn: Connection, role: Role) -> None:
 def delete_role(conn: Connection, account: str, name: str) -> None:
     """Remove a role without policies and instance profiles; raises NotFound or StillUsed.
 
-    What names it names its id from now on.
+    Policies and grants that name it then name its id.
     """
     role = identities.get(conn, Role, account, name)
     if instance_profiles.profiles_of(conn, role.id):
@@ -122,7 +122,7 @@ def policies_of(conn: Connection, role_id: str) -> tuple[str, ...]:
 
 
 def note_use(conn: Connection, role_id: str, used: float, region: str) -> None:
-    """Remember when a role was last used, unless that is known to the minute; of a role that has gone, nothing."""
+    """Save the last use of a role, unless a use in the same minute is saved; a deleted role is ignored."""
     known = last_use(conn, role_id)
     if known is not None and abs(used - known[0]) < access_keys.USES_EVERY:
         return

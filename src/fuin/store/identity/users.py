@@ -25,7 +25,7 @@ class User(Identity):
 
 
 def user_principal(user: User) -> Principal:
-    """Return the principal that a user's requests come from."""
+    """Return the principal of a user's requests."""
     return Principal("user", user.arn, user.account, user.id, user.name, tags=user.tags)
 
 
@@ -52,9 +52,9 @@ def put_user_policy(conn: Connection, account: str, name: str, document: str) ->
 
 
 def delete_user(conn: Connection, account: str, name: str) -> None:
-    """Remove a user that has nothing left; raises NotFound or StillUsed (what must go first).
+    """Remove a user without groups, keys and policies; raises NotFound or StillUsed (what must be removed first).
 
-    Grants and policies that name it name its id from now on: a new user of the same name gets nothing by them.
+    Grants and policies that name it then name its id: a new user of the same name gets no rights from them.
     """
     user = identities.get(conn, User, account, name)
     if conn.execute(_KEYS, {"p_account": account, "p_id": user.id}).first() is not None:

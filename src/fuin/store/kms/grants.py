@@ -1,4 +1,4 @@
-"""Grants of KMS keys: their rows, found by key, by grantee and by who may retire them."""
+"""Grants of KMS keys: their rows, by key, by grantee and by retiring principal."""
 
 import json
 from collections.abc import Collection
@@ -52,7 +52,7 @@ class TooManyGrants(StoreRefusal):
 
 
 def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_most: int, at_most_to_one: int) -> str:
-    """Add a grant and return its id; one with the same name, to the same effect, is there already: then its id.
+    """Add a grant and return its id; if a grant with the same name and content exists, return that one's id.
 
     Raises NotFound when the key has gone, WrongState when it is in none of `states`, and TooManyGrants.
     """
@@ -76,7 +76,7 @@ def insert_grant(conn: Connection, grant: Grant, states: Collection[str], at_mos
 
 
 def _effect(grant: Grant) -> tuple[object, ...]:
-    """Return everything that a request says of a grant; the order of operations does not matter."""
+    """Return the content of a grant for comparison; the order of operations does not matter."""
     return (
         grant.account, grant.grantee, grant.grantee_service, grant.retiring, grant.retiring_service,
         frozenset(grant.operations), grant.equals, grant.subset, grant.source_arn,

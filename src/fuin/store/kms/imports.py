@@ -1,8 +1,8 @@
-"""Imported key material: brought by its owner, for a while or for ever, and taken away again.
+"""Imported key material: its owner brings it, with or without an end date, and can delete it again.
 
-A key is usable while all material that is associated with it for good (CURRENT, NON_CURRENT) is there; its row says the
-earliest end of that. Material that only waits for a rotation counts for nothing yet. Each Region of a multi-Region key
-has its own copies and its own dates. AWS KMS developer guide, "Importing key material".
+A key is usable while all of its CURRENT and NON_CURRENT material is there; its row has the earliest end date of those.
+Material that waits for a rotation does not count yet. Each Region of a multi-Region key has its own copies and its own
+dates. AWS KMS developer guide, "Importing key material".
 """
 
 from typing import NamedTuple
@@ -85,7 +85,7 @@ _INSERT_BLANK = _s.insert().values(wrapped=rows.zeros(bindparam("p_length", type
 
 
 class Brought(NamedTuple):
-    """Material that somebody brings. `new` is what ImportType says, None where it says nothing.
+    """Material in an import request. `new` follows from ImportType, None without one.
 
     `named` is the material id that it is expected to have. None as `description` keeps the one it had.
     """
@@ -109,7 +109,7 @@ class _Place(NamedTuple):
 
 
 class ExpiredMaterial(NamedTuple):
-    """Imported material whose time is over."""
+    """Imported material whose end date has passed."""
 
     key_id: str
     region: str
@@ -118,7 +118,7 @@ class ExpiredMaterial(NamedTuple):
 
 
 def import_material(conn: Connection, region: str, brought: Brought) -> None:
-    """Put material into a key; what it is to the key follows from what the key has, and from `new`.
+    """Put material into a key; its role follows from the key's other material, and from `new`.
 
     Raises NotFound; WrongState unless the key is enabled, disabled or waiting for material; NotExpected when it is not
     the material that this call may bring; AnotherPending; NotPrimary for new material of a replica.

@@ -32,6 +32,6 @@ def set_tags(conn: Connection, key_id: str, region: str, tags: Mapping[str, str]
 
 
 def remove_tags(conn: Connection, key_id: str, region: str, names: Iterable[str]) -> None:
-    """Remove tags by name; names that the key does not have are passed over, as in AWS."""
+    """Remove tags by name; names that the key does not have are ignored, as in AWS."""
     for name in names:
         conn.execute(_DELETE, {"p_id": key_id, "p_region": region, "p_name": name})

@@ -1,4 +1,4 @@
-"""KMS keys: their row, their states and their end."""
+"""KMS keys: their rows, their states and their deletion."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -105,7 +105,7 @@ class Key:
     """A KMS key; the fields have AWS's values (`spec` SYMMETRIC_DEFAULT, `usage` ENCRYPT_DECRYPT, `origin` AWS_KMS).
 
     `manager` is CUSTOMER, AWS (alias/aws/…) or SERVICE (a service's own key, which the API does not show); `service`
-    names the service of the latter two, and there is one such key per account, region, manager and service.
+    names the service of the latter two, and there is one such key per account, Region, manager and service.
     `current_material` is the id of the material that encrypts, empty without one. Tags are sorted by name.
     """
 
@@ -233,10 +233,10 @@ def set_state(conn: Connection, key_id: str, region: str, state: str) -> None:
 def schedule_deletion(
     conn: Connection, key_id: str, region: str, date: float, window: int | None = None, now: float = 0.0
 ) -> bool:
-    """Let the key end at `date`; raises NotFound, or WrongState when that is scheduled already.
+    """Schedule the key's deletion at `date`; raises NotFound, or WrongState when a deletion is scheduled already.
 
-    A primary key whose replicas are there at `now` waits for the end of the last one, and then for `window` days;
-    returns whether the date is fixed.
+    A primary key with replicas at `now` waits until the last one is deleted, and then for `window` days; returns
+    whether the date is fixed.
     """
     _check(conn, key_id, region, _MAY_END)
     primary = conn.execute(_PRIMARY, {"p_id": key_id, "p_region": region}).scalar_one()
@@ -248,7 +248,7 @@ def schedule_deletion(
 
 
 def cancel_deletion(conn: Connection, key_id: str, region: str) -> None:
-    """Take the deletion back, which leaves the key Disabled as in AWS; raises NotFound or WrongState.
+    """Cancel the deletion, which leaves the key Disabled as in AWS; raises NotFound or WrongState.
 
     A key that lacks imported material goes on waiting for it.
     """
@@ -283,8 +283,8 @@ def has_expired(conn: Connection, now: float) -> bool:
 def purge_expired(conn: Connection, due: float, now: float | None = None) -> list[str]:
     """Remove the keys whose window has ended at `due`, with materials, aliases and tags; returns their ids.
 
-    For a primary key that waited for its last replica's end, the window of its own begins, at `now` (by default at
-    `due`). Part of `Store.purge`, which then also clears the removed bytes from the database's files.
+    For a primary key that waited for its last replica's deletion, its own window begins at `now` (by default `due`).
+    Part of `Store.purge`, which then also clears the removed bytes from the database's files.
     """
     ended = expired_keys(conn, due)
     for key_id, region, _ in ended:

@@ -1,4 +1,4 @@
-"""Wrapped key material: one or more rows per key, later ones by rotation or import."""
+"""Wrapped key material: one or more rows per key; rotations and imports add rows."""
 
 from dataclasses import asdict, dataclass
 
@@ -30,10 +30,10 @@ _DELETE = delete(_m).where(_OF_KEY)
 
 @dataclass(frozen=True, slots=True)
 class MaterialVersion:
-    """One of a key's materials without its bytes, as ListKeyRotations tells it; the values are AWS's.
+    """One of a key's materials without its bytes, as ListKeyRotations returns it; the values are AWS's.
 
-    `state` is CURRENT (it encrypts), NON_CURRENT (it decrypts) or, of imported material, one of the two pending
-    ones. `rotated` is when it became the current one, None for the first and for what is pending.
+    `state` is CURRENT (it encrypts), NON_CURRENT (it decrypts) or, of imported material, one of the two pending ones.
+    `rotated` is when it became the current one, None for the first and for pending ones.
     """
 
     material_id: bytes

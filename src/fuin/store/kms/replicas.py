@@ -1,7 +1,7 @@
 """Multi-Region keys: replicas of a key in other Regions, and which of them is the primary key.
 
 The related keys are rows of one key id, a row for each Region. They share id, material, spec, usage, origin and the
-schedule of rotation; all else is each row's own. AWS KMS developer guide, "Multi-Region keys in AWS KMS".
+schedule of rotation; each row has its own values for the rest. AWS KMS developer guide, "Multi-Region keys in AWS KMS".
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ _SET_PRIMARY = (
 
 
 def insert_replica(conn: Connection, replica: Key) -> Key:
-    """Add a replica of a primary key, and return it with what it shares with that key as that key is now.
+    """Add a replica of a primary key, and return it with the values that it shares with that key.
 
     All material comes with it, the current one and the older ones, but no imported material: the replica waits for
     its own import. Raises NotFound, WrongState (the primary key is not enabled), NotPrimary, or AlreadyExists when the

@@ -1,7 +1,7 @@
-"""Rotation: which material of a key is the current one, and when that changes by itself.
+"""Rotation: which material of a key is the current one, and when the next one follows by schedule.
 
 A set of multi-Region keys has one schedule and the same materials; all of its rows are changed in one transaction, and
-only through the primary key. Everything is looked at again inside the transaction: the caller has seen an older state.
+only through the primary key. Everything is checked again inside the transaction: the caller has seen an older state.
 """
 
 import math
@@ -54,7 +54,7 @@ class Schedule(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A key whose date of rotation has come, as the job sees it."""
+    """A key whose rotation is due, as the job sees it."""
 
     key_id: str
     region: str
@@ -88,7 +88,7 @@ def check_on_demand(conn: Connection, key_id: str, region: str) -> None:
 
 
 def rotate_on_demand(conn: Connection, region: str, material: Material, replaces: bytes, now: float) -> None:
-    """Let new material be the current one instead of `replaces`, the schedule stays.
+    """Make new material the current one instead of `replaces`; the schedule stays.
 
     Raises NotFound, NotPrimary, WrongState, TooManyRotations, or Overtaken when another material is the current one.
     """
@@ -102,7 +102,7 @@ def rotate_on_demand(conn: Connection, region: str, material: Material, replaces
 def rotate_by_schedule(
     conn: Connection, region: str, material: Material, replaces: bytes, moment: float, now: float | None = None
 ) -> None:
-    """Let new material be the current one, and set the next date: the first of the schedule that is after `moment`.
+    """Make new material the current one, and set the next date: the first of the schedule after `moment`.
 
     `now` is the date that it gets, by default `moment`. Raises NotFound, NotPrimary, WrongState, or Overtaken when the
     key is no longer due.
@@ -142,6 +142,6 @@ def _add_current(conn: Connection, material: Material, now: float, kind: str) ->
 
 
 def retire(conn: Connection, key_id: str, successor: bytes) -> None:
-    """Let the current material of all Regions only decrypt from now on, and name the one that encrypts instead."""
+    """Make the current material of all Regions NON_CURRENT, so that it only decrypts, and set the next current one."""
     conn.execute(_RETIRE, {"p_id": key_id})
     conn.execute(_SET_CURRENT, {"p_id": key_id, "p_material": successor})

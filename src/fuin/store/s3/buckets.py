@@ -41,7 +41,7 @@ _HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket
 class Bucket:
     """A bucket; `encryption` is JSON {"algorithm", "key", "bucket_key"}, None means SSE-S3, as for a new bucket.
 
-    `settings` are what else is set: pairs of a name and a JSON document. `list_buckets` leaves them out.
+    `settings` are the other settings: pairs of a name and a JSON document. `list_buckets` leaves them out.
     """
 
     name: str
@@ -90,10 +90,10 @@ def list_buckets(
 
 
 def check_same(conn: Connection, bucket: Bucket) -> None:
-    """Raise NoSuchBucket unless the bucket of that name is still the one that was seen.
+    """Raise NoSuchBucket unless the bucket of that name is still the same bucket.
 
-    Rights are checked before a body is read, and a client takes what time it likes for its body: meanwhile the bucket
-    may have been deleted, and made again by another account.
+    Rights are checked before a body is read, and a client may send its body slowly: meanwhile the bucket may be
+    deleted, and created again by another account.
     """
     found = conn.execute(_FIND, {"p_name": bucket.name}).first()
     if found is None or (found.account, found.created) != (bucket.account, bucket.created):
@@ -101,7 +101,7 @@ def check_same(conn: Connection, bucket: Bucket) -> None:
 
 
 def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
-    """Set the default encryption, or go back to the default's default (None); raises NoSuchBucket."""
+    """Set the default encryption, or (None) go back to SSE-S3; raises NoSuchBucket."""
     place = conn.execute(_PLACE, {"p_name": name}).first()
     if place is None:
         raise NoSuchBucket(name)

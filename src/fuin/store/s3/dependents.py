@@ -1,4 +1,4 @@
-"""What depends on a KMS key: the objects and uploads that nobody can open without it, and the buckets that name it.
+"""The dependents of a KMS key: the objects and uploads that nobody can open without it, and the buckets that name it.
 
 Each answer comes from an index (`…_by_kms_key`), so a key with few dependents is quick among millions of objects. The
 numbers are exact. Key ARNs are those that the rows hold: a multi-Region key has one in each of its Regions.

@@ -1,7 +1,7 @@
 """Which KMS key an object, an upload or a bucket's default depends on, as columns beside their JSON.
 
 The JSON of the column `encryption` is what the services read. These columns are made from it whenever it is written, so
-the two cannot differ. They are there to be asked the other way round: what depends on a key? See `dependents.py`.
+the two cannot differ. They answer the opposite question: what depends on a key? See `dependents.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ALIAS = "alias/"
 
 
 class KeyUse(NamedTuple):
-    """The values of the columns `scheme`, `kms_key_arn` and `kms_material_id`; None where there is no such thing."""
+    """The values of the columns `scheme`, `kms_key_arn` and `kms_material_id`; None without such a value."""
 
     scheme: str | None  # AES256 or aws:kms
     key_arn: str | None

@@ -22,7 +22,7 @@ _BEYOND = b"\xff"  # greater than any UTF-8 text
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a listing tells of an object; `checksum` is JSON, a `storage_class` of None is STANDARD."""
+    """An object as listings show it; `checksum` is JSON, a `storage_class` of None is STANDARD."""
 
     key: str
     etag: str

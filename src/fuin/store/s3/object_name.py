@@ -1,4 +1,4 @@
-"""What names an object: its bucket, its key, and the version of it."""
+"""The name of an object: its bucket, its key, and its version."""
 
 from typing import NamedTuple
 

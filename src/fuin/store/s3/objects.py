@@ -1,4 +1,4 @@
-"""The index of objects: what is stored where; the bytes are in the blob store.
+"""The index of objects: which objects exist, and in which blobs; the bytes are in the blob store.
 
 A row is one version of an object. `publish` and `unpublish` are the only writers.
 """
@@ -109,7 +109,7 @@ def check_conditions(etag: str | None, if_none_match: str | None, if_match: str 
 def publish(
     conn: Connection, obj: Object, *, if_none_match: str | None = None, if_match: str | None = None
 ) -> list[str]:
-    """Put an object in the place of the one of its name, at once; returns the blobs that nothing refers to any longer.
+    """Put an object in place of the one with its name, in one step; returns the blobs that are no longer used.
 
     Raises NoSuchBucket, PreconditionFailed, NotFound (If-Match on nothing). `part_count` follows from `parts`.
     """

@@ -157,8 +157,8 @@ def complete_upload(
 ) -> Completion:
     """Make the upload's chosen parts (`obj.parts`, as `list_parts` gave them) the object, and end the upload.
 
-    Raises InvalidPart when a chosen part was replaced meanwhile, NoSuchUpload, NoSuchBucket, PreconditionFailed. Asked
-    again after it has succeeded, it gives the object as it is, and no blobs: a client's retry loses nothing.
+    Raises InvalidPart when a chosen part was replaced meanwhile, NoSuchUpload, NoSuchBucket, PreconditionFailed. When
+    it is repeated after a success, it returns the object as it is, and no blobs: a client's retry loses nothing.
     """
     if find_upload(conn, upload_id, obj.name) is None:
         return Completion(_completed_object(conn, upload_id, obj.name), ())
