@@ -35,7 +35,7 @@ _DECRYPT = Use("kms:Decrypt")
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A fresh data key: in the clear, wrapped under a KMS key, and that key's ARN."""
+    """A new data key: its plaintext, its ciphertext under a KMS key, and the ARN of that key."""
 
     plaintext: bytes
     blob: bytes

@@ -55,7 +55,7 @@ class Totals:
 class DependentObject:
     """A version of an object; `number` is its place in the list, which is in the order of writing.
 
-    `material_id` is the key material that wraps the data key, None where the stored envelope does not name it.
+    `material_id` is the key material that encrypts the data key, None if the stored ciphertext blob does not name it.
     """
 
     number: int

@@ -35,9 +35,9 @@ _decode = msgspec.json.Decoder(_Encryption).decode
 
 
 def object_key_use(encryption: str) -> KeyUse:
-    """Return the columns of an object or an upload, whose JSON names the key by its ARN and has the wrapped data key.
+    """Return the columns of an object or an upload, whose JSON has the key's ARN and the encrypted data key.
 
-    The wrapped data key itself names the key material; the keyholder is not asked.
+    The encrypted data key itself names the key material; the keyholder is not asked.
     """
     stored = _decode(encryption)
     return KeyUse(stored.algorithm, stored.key, _material_id(stored.blob))
