@@ -34,7 +34,7 @@ _INVALID = "The security token included in the request is invalid."
 _Name = tuple[str, str, str, str, str]
 
 
-class Known(NamedTuple):
+class SessionPrincipal(NamedTuple):
     """The principal of a session's requests, and the members of the record about the session."""
 
     principal: Principal
@@ -49,9 +49,9 @@ class Session:
     def __init__(self, key: SigningKey, claims: Claims, expiry: int) -> None:
         self.key, self.claims, self.expiry = key, claims, expiry
         self._seen: tuple[object, ...] = ()
-        self._known: Known | None = None
+        self._known: SessionPrincipal | None = None
 
-    def principal_now(self, catalog: Catalog, now: float) -> Known:
+    def principal_now(self, catalog: Catalog, now: float) -> SessionPrincipal:
         """Return the principal of the session; raises AuthenticationFailed if the session, role or user has ended.
 
         The principal made from the claims and the catalog's entries is kept as long as those are the same.
@@ -62,7 +62,7 @@ class Session:
         identity = _identity(catalog, claims)
         seen = (identity, *[catalog.managed_document(claims.account, arn) for arn in claims.policy_arns])
         if self._known is None or seen != self._seen:
-            self._known, self._seen = _put_together(claims, identity, seen[1:]), seen
+            self._known, self._seen = _build_principal(claims, identity, seen[1:]), seen
         return self._known
 
 
@@ -114,7 +114,7 @@ def _identity(catalog: Catalog, claims: Claims) -> Identity | None:
     return found
 
 
-def _put_together(claims: Claims, identity: Identity | None, documents: tuple[object, ...]) -> Known:
+def _build_principal(claims: Claims, identity: Identity | None, documents: tuple[object, ...]) -> SessionPrincipal:
     managed = [str(document) if document is not None else _NOTHING for document in documents]
     limits = (*([claims.policy] if claims.policy else []), *managed)
     if claims.kind == "federated" and not limits:
@@ -126,7 +126,7 @@ def _put_together(claims: Claims, identity: Identity | None, documents: tuple[ob
         transitive=claims.transitive,
     )
     whose = account_root(claims.account).arn if identity is None else identity.arn
-    return Known(principal, _record(claims, whose))
+    return SessionPrincipal(principal, _record(claims, whose))
 
 
 def _principal(claims: Claims, identity: Identity | None) -> Principal:

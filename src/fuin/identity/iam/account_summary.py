@@ -83,7 +83,7 @@ async def delete_account_alias(call: Call, given: Given) -> None:
         raise QueryFault("NoSuchEntity", f"The account alias {given['AccountAlias']} does not exist.") from None
 
 
-async def nothing_of_user(member: str, call: Call, given: Given) -> Output:
+async def empty_list_for_user(member: str, call: Call, given: Given) -> Output:
     """Return an empty list of things that a user cannot have here: MFA devices, certificates …"""
     await call.consult(_user_or_root, given)
     return {member: [], "IsTruncated": False}
@@ -98,13 +98,13 @@ def _user_or_root(call: Call, given: Given) -> str:
     return call.account
 
 
-async def nothing_at_all(member: str, resource: str, call: Call, _given: Given) -> Output:
+async def empty_list(member: str, resource: str, call: Call, _given: Given) -> Output:
     """Return an empty list of things that no account has here: virtual MFA devices, certificates."""
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:{resource}")
     return {member: [], "IsTruncated": False}
 
 
-async def no_providers(member: str, resource: str, call: Call, _given: Given) -> Output:
+async def no_identity_providers(member: str, resource: str, call: Call, _given: Given) -> Output:
     """Return an empty list of identity providers, which has no pages."""
     await call.consult(entities.permit, f"arn:aws:iam::{call.account}:{resource}")
     return {member: []}

@@ -37,13 +37,13 @@ async def create_instance_profile(call: Call, given: Given) -> Output:
             entities.permit, profile.arn, entities.request_conditions(given), action="TagInstanceProfile"
         )
     await entities.add(call, profile, identities.insert, profile, quotas.INSTANCE_PROFILES)
-    return {"InstanceProfile": _shown_with(profile, None)}
+    return {"InstanceProfile": _describe(profile, None)}
 
 
 async def get_instance_profile(call: Call, given: Given) -> Output:
     """Return an instance profile with its role."""
     profile = await call.consult(entities.instance_profile, given)
-    return {"InstanceProfile": _shown_with(profile, await call.services.store.read(_role_of, profile))}
+    return {"InstanceProfile": _describe(profile, await call.services.store.read(_role_of, profile))}
 
 
 async def list_instance_profiles(call: Call, given: Given) -> Output:
@@ -117,7 +117,7 @@ def _role_of(conn: Connection, profile: InstanceProfile) -> Role | None:
     return None if role_id is None else find_role_by_id(conn, role_id)
 
 
-def _shown_with(profile: InstanceProfile, role: Role | None) -> Output:
+def _describe(profile: InstanceProfile, role: Role | None) -> Output:
     return {**_summarize(profile, role), "Tags": entities.describe_tags(profile)}
 
 

@@ -56,15 +56,15 @@ def key_metadata(call: Call, key: Key, arn: str) -> KeyMetadata:
         PendingDeletionWindowInDays=key.deletion_window,
         XksKeyConfiguration=None if key.xks_key_id is None else XksKeyConfigurationType(Id=key.xks_key_id),
         CurrentKeyMaterialId=current if key.origin in _WITH_MATERIAL_ID else None,
-        EncryptionAlgorithms=shown_algorithms(key, ENCRYPT_DECRYPT),
-        SigningAlgorithms=shown_algorithms(key, SIGN_VERIFY),
-        MacAlgorithms=shown_algorithms(key, GENERATE_VERIFY_MAC),
-        KeyAgreementAlgorithms=shown_algorithms(key, KEY_AGREEMENT),
-        EncapsulationAlgorithms=shown_algorithms(key, ENCAPSULATE_DECAPSULATE),
+        EncryptionAlgorithms=algorithms_for_usage(key, ENCRYPT_DECRYPT),
+        SigningAlgorithms=algorithms_for_usage(key, SIGN_VERIFY),
+        MacAlgorithms=algorithms_for_usage(key, GENERATE_VERIFY_MAC),
+        KeyAgreementAlgorithms=algorithms_for_usage(key, KEY_AGREEMENT),
+        EncapsulationAlgorithms=algorithms_for_usage(key, ENCAPSULATE_DECAPSULATE),
     )
 
 
-def shown_algorithms(key: Key, usage: str) -> list[str] | None:
+def algorithms_for_usage(key: Key, usage: str) -> list[str] | None:
     """Return the key's algorithms if it has this usage: answers have a member for each usage, and fill one."""
     return list(algorithms(key.spec, usage)) if key.usage == usage else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.kms.keys.metadata import shown_algorithms
+from fuin.kms.keys.metadata import algorithms_for_usage
 from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shapes_uses import GetPublicKeyInput, GetPublicKeyOutput
 from fuin.kms.model.specs import ENCAPSULATE_DECAPSULATE, ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY, SPECS
@@ -33,8 +33,8 @@ async def get_public_key(call: Call, input: GetPublicKeyInput) -> GetPublicKeyOu
         CustomerMasterKeySpec=key.spec,
         KeySpec=key.spec,
         KeyUsage=key.usage,
-        EncryptionAlgorithms=shown_algorithms(key, ENCRYPT_DECRYPT),
-        SigningAlgorithms=shown_algorithms(key, SIGN_VERIFY),
-        KeyAgreementAlgorithms=shown_algorithms(key, KEY_AGREEMENT),
-        EncapsulationAlgorithms=shown_algorithms(key, ENCAPSULATE_DECAPSULATE),
+        EncryptionAlgorithms=algorithms_for_usage(key, ENCRYPT_DECRYPT),
+        SigningAlgorithms=algorithms_for_usage(key, SIGN_VERIFY),
+        KeyAgreementAlgorithms=algorithms_for_usage(key, KEY_AGREEMENT),
+        EncapsulationAlgorithms=algorithms_for_usage(key, ENCAPSULATE_DECAPSULATE),
     )
