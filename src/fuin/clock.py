@@ -1,8 +1,8 @@
 """Two clocks: the wall clock, which anybody may set, and the steady time, which only counts.
 
-The steady time is what was known at the last save, and what has been counted since by something that is not the wall
-clock. It never runs ahead by itself. What destroys waits for both; what has ended for one has ended. The reasons and
-the figures: docs/decisions/0009.
+The steady time is the time that was known at the last save, plus the time counted since without the wall clock. It
+never runs ahead by itself. Nothing is destroyed before both clocks have reached its date; anything that has ended by
+one clock has ended. The reasons and the figures: docs/decisions/0009.
 """
 
 import time
@@ -20,7 +20,7 @@ _UPTIME = Path("/proc/uptime")
 
 
 class Reading(NamedTuple):
-    """One look at all clocks, in seconds; `boot` names the start of the machine, empty where nothing tells.
+    """One look at all clocks, in seconds; `boot` names the start of the machine, empty if it is unknown.
 
     Two clocks count from that start, since each may be shifted alone: by a container, or by a library like libfaketime.
     """
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What the database keeps: the clocks as they were at a save, the steady time of then, and whether they agreed."""
+    """The clock state in the database: the clocks at a save, the steady time then, and whether they agreed."""
 
     wall: float
     steady: float  # since 1970
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
 
 
 class State(NamedTuple):
-    """What health and metrics say: both times (seconds since 1970), and which way the wall clock has jumped, if so."""
+    """The clocks for health and metrics: both times (seconds since 1970), and the direction of a wall clock's jump."""
 
     wall: float
     steady: float | None  # None in a process that knows none, such as a command
@@ -56,7 +56,7 @@ class State(NamedTuple):
 
 
 def read() -> Reading:
-    """Return what the clocks say now."""
+    """Return one look at all clocks."""
     try:
         boot = _BOOT.read_text("ascii").strip()
         uptime = float(_UPTIME.read_text("ascii").split()[0])
@@ -66,7 +66,7 @@ def read() -> Reading:
 
 
 def begin(seen: Reading, steady: float, limit: float, counted: float = 0.0) -> Kept:
-    """Return the first thing to keep, when nothing was kept before: `steady` is what the evidence supports."""
+    """Return the first clock state to save, when none was saved before: `steady` is the best known time."""
     return Kept(seen.wall, steady, seen.boot, seen.uptime, seen.boottime, counted, limit)
 
 
@@ -102,7 +102,7 @@ def has_jumped(first: Reading, second: Reading) -> bool:
 
 
 def _elapsed_seconds(kept: Kept, seen: Reading) -> float:
-    """Return the seconds that have certainly passed: of two counts the smaller one, and none if the machine restarted.
+    """Return the seconds that have certainly passed: the smaller one of two counts, and 0 if the machine restarted.
 
     An uptime that is less than before is another start, whatever its name: a container, or a machine that was put back.
     """
@@ -123,7 +123,7 @@ class Clock:
         self.forget()
 
     def forget(self) -> None:
-        """Know the wall clock only."""
+        """Forget the steady time, and use the wall clock only."""
         self._start = float("-inf")  # the steady time when the monotonic clock stood at zero
         self.floor = float("-inf")  # the steady time of the last look; while the wall clock is later, it is `now`
         self._limit = JUMP_LIMIT
@@ -131,7 +131,7 @@ class Clock:
         self._since: float | None = None
 
     def believe(self, kept: Kept, seen: Reading) -> None:
-        """Take over the steady time of a look at the clocks."""
+        """Take the steady time from a saved clock state."""
         self.floor, self._start = kept.steady, kept.steady - seen.monotonic
         self._limit, self._held, self._since = kept.limit, kept.held, kept.since
 
@@ -155,7 +155,7 @@ class Clock:
     def signature_time(self, wall: float, now: float) -> float:
         """Return the time that signatures are compared with: the wall clock, unless it is behind by a jump.
 
-        `now` is what `steady_now(wall)` has returned.
+        `now` is the result of `steady_now(wall)`.
         """
         return now if now - wall > self._limit else wall
 
@@ -168,7 +168,7 @@ class Clock:
         return now if steady == float("-inf") or now - steady <= self._limit else steady
 
     def state(self) -> State:
-        """Return what health and metrics say of the clocks."""
+        """Return the clocks for health and metrics."""
         known = self._start != float("-inf")
         return State(time.time(), self._start + time.monotonic() if known else None, self._held, self._since)
 

@@ -34,7 +34,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _lock_memory() -> str | None:
-    """Keep memory out of swap, as far as the limits allow; returns what to tell the operator when they do not."""
+    """Keep memory out of swap, as far as the limits allow; returns a warning for the operator if they do not."""
     hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
     # With a limit, locking future pages would let a later allocation fail; then the pages of now must do.

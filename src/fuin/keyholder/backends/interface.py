@@ -64,7 +64,7 @@ class UsableMaterial(Protocol):
 
 
 class Backend(Protocol):
-    """Makes, seals, opens and uses what the store keeps; only a backend knows what sealed bytes hold."""
+    """Makes, seals, opens and uses key material; only a backend knows the content of sealed bytes."""
 
     # Key material
 
@@ -81,7 +81,7 @@ class Backend(Protocol):
         """Return wrapped material ready to be used; raises FormatError, or MaterialDamaged when it does not open."""
 
     def forget(self, key_id: str) -> None:
-        """Wipe what is cached of a key's material."""
+        """Wipe the cached material of a key."""
 
     def make_pair(self, spec: str) -> Pair:
         """Return a fresh data key pair; may run in the key maker thread. Raises FormatError for an unknown spec."""

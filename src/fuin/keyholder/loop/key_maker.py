@@ -22,7 +22,7 @@ _STACK = 1024 * 1024  # bytes; the usual 8 MiB would all be locked into memory
 
 @dataclass(slots=True)
 class Task:
-    """Work for the thread, and what the loop does with its result, which may be the error that it raised.
+    """Work for the thread, and the loop's function for its result or for the error that it raised.
 
     Work that is no longer wanted when its turn comes is not done.
     """

@@ -83,7 +83,7 @@ class KeyholderService:
         self._answerers = {request.code: (request, handler) for request, handler in self._answerer_table()}
 
     def _recorder_table(self) -> tuple[tuple[RequestType, Callable[..., Reply | DeferredReply]], ...]:
-        """Return what makes the whole reply, with the uses to be recorded, or defers it."""
+        """Return the function that makes the whole reply, with the uses to be recorded, or defers it."""
         return (
             (requests.CREATE_MATERIAL, self._create_material),
             (requests.RE_ENCRYPT, self._re_encrypt),
@@ -96,7 +96,7 @@ class KeyholderService:
         )
 
     def _answerer_table(self) -> tuple[tuple[RequestType, Callable[..., Sequence[Any]]], ...]:
-        """Return what makes the values of an answer that leaves without a record."""
+        """Return the function that makes the values of an answer without a record."""
         return (
             (requests.NEW_SECRET, self._backend.new_secret),
             (requests.SEAL_SECRET, self._seal_secret),

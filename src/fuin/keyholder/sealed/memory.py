@@ -29,7 +29,7 @@ def move_to_buffer(data: bytes) -> bytearray:
 
 
 class KeyBytes:
-    """Key bytes under a name; wiped when they leave the cache. `name` is what they may be called in a record."""
+    """Key bytes under a name, wiped when they leave the cache; `name` may be in a record."""
 
     __slots__ = ("key", "name")
 
@@ -49,7 +49,7 @@ Item = TypeVar("Item", bound=KeyBytes)
 
 
 class WipedCache(Generic[Item]):
-    """The most recently used items, at most `limit` of them; what leaves is wiped."""
+    """The most recently used items, at most `limit` of them; items that leave are wiped."""
 
     def __init__(self, limit: int) -> None:
         self._items: OrderedDict[bytes, Item] = OrderedDict()

@@ -142,7 +142,7 @@ def _read_file(path: Path) -> bytearray:
 
 
 def _discard_drafts(path: Path) -> None:
-    """Remove what a crash left of making the file: a backup without `root.key` must not hold the key all the same."""
+    """Remove temporary files that a crash left: a backup without `root.key` must not hold the key in another file."""
     for draft in path.parent.glob(f"{path.name}.*"):
         if _DRAFT.fullmatch(draft.name.removeprefix(path.name)):
             draft.unlink(missing_ok=True)

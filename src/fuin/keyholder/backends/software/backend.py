@@ -26,7 +26,7 @@ _SECRET = bytes((wrapped.VERSION, Kind.SECRET_ACCESS_KEY))
 
 
 class SoftwareBackend:
-    """Opens what the store keeps sealed, and uses it; what it has opened stays in a bounded cache that is wiped."""
+    """Opens and uses sealed material; opened material stays in a bounded cache and is wiped when it leaves."""
 
     def __init__(self, root: RootKey) -> None:
         self._root = root
@@ -131,7 +131,7 @@ class SoftwareBackend:
         return derive_signing_key(self._secret(sealed, access_key_id).key, scope)
 
     def forget(self, key_id: str) -> None:
-        """Wipe what is cached of a key's material."""
+        """Wipe the cached material of a key."""
         self._materials.forget(key_id)
 
     def wipe(self) -> None:

@@ -1,4 +1,4 @@
-"""Import of key material: wrapping keys that stand sealed in their import token, and what was wrapped with them.
+"""Import of key material: wrapping keys, which are sealed into their import token, and the material wrapped with them.
 
 Nothing of an import is stored. GetParametersForImport makes an RSA key; its private half leaves only inside the token,
 sealed under the root key and bound to the scope (opaque here: the KMS key and the wrapping algorithm) and the expiry.

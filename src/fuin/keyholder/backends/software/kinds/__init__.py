@@ -1,1 +1,1 @@
-"""The kinds of key material: what each is made of, and what it can do once it is open."""
+"""The kinds of key material: the form of each kind, and the operations of its opened material."""

@@ -76,7 +76,7 @@ class Edwards(OpenMaterial):
 
 
 def _is_pure(algorithm: str, message_type: str, message: bytes) -> bool:
-    """Tell Ed25519 from Ed25519ph; raises FormatError for what is neither."""
+    """Return whether it is Ed25519, and not Ed25519ph; raises FormatError for other values."""
     if algorithm not in (_PURE, _PREHASHED):
         raise unknown_algorithm()
     if message_type != (RAW if algorithm == _PURE else DIGEST):

@@ -1,11 +1,11 @@
-"""Open key material: what all kinds have in common, and the operations that a kind may have."""
+"""Opened key material: the common part of all kinds, and the operations that a kind may have."""
 
 from fuin.errors import FormatError
 from fuin.keyholder.sealed.memory import KeyBytes
 
 
 class OpenMaterial(KeyBytes):
-    """Unwrapped key material of one spec; a kind overrides what it can do, anything else raises FormatError.
+    """Unwrapped key material of one spec; a kind overrides the operations that it has; all others raise FormatError.
 
     Signatures, MACs and ciphertexts that do not hold raise TamperedError. `key` is what is left of the sealed bytes
     once the library has its own key object: kinds that no longer need the bytes wipe them at once.
@@ -44,7 +44,7 @@ class OpenMaterial(KeyBytes):
         raise unsupported_operation()
 
     def sign(self, algorithm: str, message_type: str, message: bytes) -> bytes:
-        """Return the signature of a message, or of what its type says that the message is."""
+        """Return the signature of a message; its type says whether it is the message itself or a digest."""
         raise unsupported_operation()
 
     def verify(self, algorithm: str, message_type: str, message: bytes, signature: bytes) -> None:

@@ -68,7 +68,7 @@ class MlDsa(OpenMaterial):
 
 
 def _is_external(algorithm: str, message_type: str, message: bytes) -> bool:
-    """Tell a message from a message representative; raises FormatError for what is neither."""
+    """Return whether `message` is a message representative; raises FormatError if it is not a message either."""
     if algorithm != _ALGORITHM:
         raise unknown_algorithm()
     if message_type not in (RAW, EXTERNAL_MU):
