@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.signing import authorization, sigv4
-from tests.access.signing import ACCESS_KEY_ID, CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
+from tests.signing.signers import ACCESS_KEY_ID, CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "sigv4").glob("*.json"))
 KEYS = st.text(

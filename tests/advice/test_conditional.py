@@ -14,7 +14,7 @@ from fuin.access.resources.key import KeyResource
 from fuin.advice.case import Case, LabelledPolicy
 from fuin.advice.conditional import conditional_answer
 from tests.access.builders import ANN, ANN_ARN, KEY, ROOT_ARN, ask, statement
-from tests.access.test_explain import DELEGATION, VIA, case, grant
+from tests.advice.test_explain import DELEGATION, VIA, case, grant
 
 S3 = "s3.us-east-1.amazonaws.com"
 ELSEWHERE = {"StringNotEquals": {"kms:ViaService": S3}}
