@@ -215,7 +215,7 @@ def test_many_statements_decide_as_each_for_itself(
     many = key_policy(*items)
     for principal in callers:
         asked = Question(principal, "kms:Decrypt", KEY, context)
-        found = {one.index: standing for one, standing in many.naming(asked)}
+        found = {one.index: standing for one, standing in many.statements_naming(asked)}
         for one in many.statements:
             applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
             assert found.get(one.index, Match.NONE) == one.names(principal) or not applies
@@ -236,8 +236,8 @@ def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> No
     items = [statement("kms:*", Principal=one) for one in whom * 2]
     for first, second in ((ANN, twin), (twin, ANN), (SESSION, twin), (twin, SESSION)):
         many = key_policy(*items)
-        many.naming(ask(first))
-        assert list(many.naming(ask(second))) == [
+        many.statements_naming(ask(first))
+        assert list(many.statements_naming(ask(second))) == [
             (one, standing) for one in many.statements if (standing := one.names(second))
         ]
 
@@ -253,5 +253,5 @@ def test_what_is_found_is_remembered_within_bounds() -> None:
     many = key_policy(*(statement("kms:*", Principal="*") for _ in range(100)))
     for number in range(1000):
         caller = Principal("user", f"arn:aws:iam::{ACCOUNT}:user/{number}", ACCOUNT, f"AIDA{number}", str(number))
-        assert len(many.naming(ask(caller))) == 100
+        assert len(many.statements_naming(ask(caller))) == 100
     assert len(many._scopes) <= 41

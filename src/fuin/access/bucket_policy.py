@@ -14,7 +14,7 @@ from fuin.access.document import load
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.policy import Policy, PolicyTooLong, check_policy
 from fuin.access.principal_element import parse_grantees
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.access.statement import statement_name
 from fuin.access.vocabulary import actions
 from fuin.access.vocabulary.condition_keys import find
@@ -48,7 +48,7 @@ def check_bucket_policy(document: str, bucket: str) -> Policy:
     if size_of(document, PolicyKind.BUCKET) > limit:
         raise TooLong(f"Normalized policy document exceeds the maximum allowed size of {limit} bytes")
     if unknown := sorted(members.keys() - {"Version", "Id", "Statement"}):
-        raise Refused(f"Unknown field {short(unknown[0])}")
+        raise Refused(f"Unknown field {shorten(unknown[0])}")
     version = members.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
         raise Refused("The policy must contain a valid version string")
@@ -99,21 +99,21 @@ class _Checked:
         """Raise Refused for the first thing that S3 does not take."""
         item = self._item
         if unknown := sorted(item.keys() - _ELEMENTS):
-            raise Refused(f"Unknown field {short(unknown[0])}", self._where)
+            raise Refused(f"Unknown field {shorten(unknown[0])}", self._where)
         if "Effect" not in item:
             raise Refused("Missing required field Effect", self._where)
         effect = item["Effect"]
         if effect not in ("Allow", "Deny"):
-            raise Refused(f"Invalid effect: {short(effect)}" if isinstance(effect, str) else _SYNTAX, self._where)
+            raise Refused(f"Invalid effect: {shorten(effect)}" if isinstance(effect, str) else _SYNTAX, self._where)
         self._check_principal()
         named = self._texts("Action")
         for action in named:
             if not matching(action):
-                raise Refused("Policy has invalid action", f"{self._where}: {short(action)}")
+                raise Refused("Policy has invalid action", f"{self._where}: {shorten(action)}")
         resources = self._texts("Resource")
         for resource in resources:
             if resource != self._bucket and not resource.startswith(f"{self._bucket}/"):
-                raise Refused("Policy has invalid resource", f"{self._where}: {short(resource)}")
+                raise Refused("Policy has invalid resource", f"{self._where}: {shorten(resource)}")
         if "Condition" in item:
             self._check_conditions(named)
         if "Action" in item and "Resource" in item:
@@ -164,7 +164,7 @@ class _Checked:
                 if group.isdisjoint(matching(action)):
                     raise Refused(
                         "Conditions do not apply to combination of actions and resources in statement",
-                        f"{self._where}: {short(action)}",
+                        f"{self._where}: {shorten(action)}",
                     )
 
     def _check_operator(self, operator: str, keys: object) -> None:
@@ -175,7 +175,7 @@ class _Checked:
         else:
             return
         if wrong.endswith("is not supported"):
-            raise Refused(f"Invalid Condition type : {short(operator)}", self._where)
+            raise Refused(f"Invalid Condition type : {shorten(operator)}", self._where)
         if "IpAddress" in operator:
             raise Refused("Invalid IP address in Conditions", wrong)
         raise Refused(_SYNTAX, wrong)
@@ -189,7 +189,7 @@ class _Checked:
             if on.isdisjoint(matching(action)):
                 raise Refused(
                     "Action does not apply to any resource(s) in statement",
-                    f"{self._where}: {short(action)} on {listed(resources)}",
+                    f"{self._where}: {shorten(action)} on {shorten_list(resources)}",
                 )
 
 
@@ -214,8 +214,8 @@ def _actions_of(key: str, where: str) -> frozenset[str]:
     if folded.startswith("s3:"):
         row = find(folded)
         if row is None:
-            raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
+            raise Refused(_INVALID_KEY, f"{where}: {shorten(key)}")
         return actions.S3 if row.aws_actions is None else row.aws_actions
     if not folded.startswith(("aws:", "saml:")) and "." not in vendor:
-        raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
+        raise Refused(_INVALID_KEY, f"{where}: {shorten(key)}")
     return actions.S3

@@ -62,7 +62,7 @@ _ROOT = SourcedReason(
 )
 # The owner's root may do these whatever the bucket policy denies, so that nobody is locked out for good (S3 API
 # Reference, PutBucketPolicy).
-_OF_POLICY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
+_POLICY_ACTIONS = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
 _RESTRICTED = SourcedReason(
     Reason(
         "the bucket's RestrictPublicBuckets setting keeps a public policy from anonymous callers and other accounts",
@@ -72,7 +72,9 @@ _RESTRICTED = SourcedReason(
     ),
     (NOWHERE, 0),
 )
-_BY_RESTRICTION = "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
+_RESTRICTION_CAUSE = (
+    "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
+)
 _OWNER = SourcedReason(Reason("the key's account may retire its grants", "", "", "Allow"), (NOWHERE, 0))
 _Consulted = list[tuple["Origin", "Policy"]]
 
@@ -124,7 +126,7 @@ def decide_key(
         if causes:
             return Decision(True, causes)
     known = grants()
-    causes, by_grant, lacking = _by_grant(question, key_account, known, own)
+    causes, by_grant, lacking = _causes_from_grants(question, key_account, known, own)
     if causes:
         return Decision(True, causes)
     near = tuple(SourcedReason(reason, (GRANT, 0)) for reason in granting.near_misses(question, known))
@@ -134,7 +136,7 @@ def decide_key(
     return _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits), (allowed,), near)
 
 
-def _by_grant(
+def _causes_from_grants(
     question: Question, key_account: str, grants: Sequence[Grant], own: OwnVerdict
 ) -> tuple[tuple[SourcedReason, ...], tuple[SourcedReason, ...], str]:
     """Return the causes of a grant that allows; or a grant that would, and the kind of policy that it lacks.
@@ -229,7 +231,7 @@ def decide_bucket(
     What a `restricted` bucket's policy allows is for its own account and AWS's services only (public_access.py).
     """
     principal = question.principal
-    if principal.kind == "root" and principal.account == bucket_account and question.action in _OF_POLICY:
+    if principal.kind == "root" and principal.account == bucket_account and question.action in _POLICY_ACTIONS:
         return Decision(True, (_ROOT,))
     said = resource_side(question, bucket_policy, limits) if bucket_policy else SILENT
     own = own_side(question, identity, limits)
@@ -248,7 +250,7 @@ def decide_bucket(
     if allowed is None:
         return _refuse(question, RESOURCE, consulted)
     if restricted and principal.account != bucket_account and principal.kind != "service":
-        return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_BY_RESTRICTION))
+        return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_RESTRICTION_CAUSE))
     causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.standing, own)
     return (
         Decision(True, causes) if causes else _refuse_without_own(question, missing_limit, identity, limits, (allowed,))

@@ -102,12 +102,12 @@ class Facts(Mapping[str, Values]):
 
     def __iter__(self) -> Iterator[str]:
         """Go over all keys."""
-        return iter(self.everything())
+        return iter(self.find_all())
 
     def __len__(self) -> int:
-        return len(self.everything())
+        return len(self.find_all())
 
-    def everything(self) -> Mapping[str, Values]:
+    def find_all(self) -> Mapping[str, Values]:
         """Return all keys with their values, after finding those that nobody has asked for."""
         for key in [key for table, _ in self._tables for key in table]:
             if key[-1] not in "/:":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import ids
 from fuin.access.causes import Reason
 from fuin.access.principal_element import Match
-from fuin.access.shorten import listed
+from fuin.access.shorten import shorten_list
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts
@@ -74,7 +74,11 @@ class Grant:
         Retiring a grant is never covered here: that is decided for the very grant that is to end.
         """
         operation = question.action.removeprefix("kms:")
-        return operation in self.operations and operation != RETIRE and next(unmet(self, question), None) is None
+        return (
+            operation in self.operations
+            and operation != RETIRE
+            and next(unmet_constraints(self, question), None) is None
+        )
 
     def reason(self, action: str) -> Reason:
         """Return the reason for what it allows."""
@@ -94,16 +98,16 @@ def standing(arn: str | None, service: str | None, principal: Principal) -> Matc
     return Match.ACCOUNT if arn == ids.root_arn(principal.account) else Match.NONE
 
 
-def unmet(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
+def unmet_constraints(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
     """Yield the constraints of a grant that a request does not meet."""
     operation = question.action.removeprefix("kms:")
-    if operation == CREATE and (question.proposed is None or not narrower(question.proposed, grant)):
+    if operation == CREATE and (question.proposed is None or not is_narrower(question.proposed, grant)):
         yield UnmetConstraint("", "it lets no grant be created that allows more than itself")
     if operation not in _WITHOUT_CONTEXT:
-        if grant.equals is not None and not _equals(grant.equals, question.facts()):
-            yield _unmet_constraint(f"constraint EncryptionContextEquals {_shown(grant.equals)}")
-        if grant.subset is not None and not _includes(question.facts(), grant.subset):
-            yield _unmet_constraint(f"constraint EncryptionContextSubset {_shown(grant.subset)}")
+        if grant.equals is not None and not _equals_context(grant.equals, question.facts()):
+            yield _unmet_constraint(f"constraint EncryptionContextEquals {_pairs_text(grant.equals)}")
+        if grant.subset is not None and not _includes_context(question.facts(), grant.subset):
+            yield _unmet_constraint(f"constraint EncryptionContextSubset {_pairs_text(grant.subset)}")
     if grant.source_arn is not None and question.facts().get("aws:sourcearn") != (grant.source_arn,):
         yield _unmet_constraint(f"constraint SourceArn {grant.source_arn}")
 
@@ -112,20 +116,20 @@ def _unmet_constraint(constraint: str) -> UnmetConstraint:
     return UnmetConstraint(constraint, f"its {constraint} is not met")
 
 
-def _shown(pairs: Pairs) -> str:
-    return "{" + listed([f"{name}={value}" for name, value in pairs]) + "}"
+def _pairs_text(pairs: Pairs) -> str:
+    return "{" + shorten_list([f"{name}={value}" for name, value in pairs]) + "}"
 
 
-def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
+def _includes_context(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
     """Return whether the context has all pairs; a name that it gives in several cases must have the value in each."""
     return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
 
 
-def _equals(pairs: Pairs, facts: Facts) -> bool:
-    return facts.keys_of(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
+def _equals_context(pairs: Pairs, facts: Facts) -> bool:
+    return facts.keys_of(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes_context(facts, pairs)
 
 
-def narrower(child: Grant, parent: Grant) -> bool:
+def is_narrower(child: Grant, parent: Grant) -> bool:
     """Return whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
 
     AWS: "Granting CreateGrant permission".
@@ -135,14 +139,14 @@ def narrower(child: Grant, parent: Grant) -> bool:
     if parent.source_arn is not None and child.source_arn != parent.source_arn:
         return False
     if parent.equals is not None:
-        return child.equals is not None and _folded(child.equals) == _folded(parent.equals)
+        return child.equals is not None and _fold_names(child.equals) == _fold_names(parent.equals)
     if parent.subset is not None:
         pairs = child.equals if child.equals is not None else child.subset
-        return pairs is not None and _folded(pairs) >= _folded(parent.subset)
+        return pairs is not None and _fold_names(pairs) >= _fold_names(parent.subset)
     return True
 
 
-def _folded(pairs: Pairs) -> set[tuple[str, str]]:
+def _fold_names(pairs: Pairs) -> set[tuple[str, str]]:
     return {(name.lower(), value) for name, value in pairs}
 
 
@@ -165,13 +169,13 @@ def near_misses(question: Question, grants: Sequence[Grant]) -> tuple[Reason, ..
     mine = [grant for grant in grants if grant.standing(question.principal) is not Match.NONE]
     operation = question.action.removeprefix("kms:")
     mine.sort(key=lambda grant: operation not in grant.operations)
-    return tuple(_near(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
+    return tuple(_near_miss_reason(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
 
 
-def _near(question: Question, grant: Grant, operation: str) -> Reason:
+def _near_miss_reason(question: Question, grant: Grant, operation: str) -> Reason:
     if operation not in grant.operations:
-        text = f"{grant.label} allows {listed(grant.operations)}, but this needs {operation}"
+        text = f"{grant.label} allows {shorten_list(grant.operations)}, but this needs {operation}"
     else:
-        causes = [one.sentence for one in itertools.islice(unmet(grant, question), _NEAR_MISSES_AT_MOST)]
+        causes = [one.sentence for one in itertools.islice(unmet_constraints(grant, question), _NEAR_MISSES_AT_MOST)]
         text = f"{grant.label} is on {question.action}, but {'; '.join(causes) or 'only for the account'}"
     return Reason(text, grant.label, "", "")

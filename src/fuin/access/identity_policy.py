@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fuin.access.document import load
 from fuin.access.kinds import PolicyKind
 from fuin.access.operators import OPERATORS
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.statement import ELEMENTS, statement_name
 from fuin.errors import MalformedPolicy
 
@@ -49,7 +49,7 @@ def check(document: str, kind: PolicyKind) -> None:
         raise MalformedPolicy(sentence=f"Policy document must be version {_NEWEST} or greater.")
     for where, statement in statements:
         _check_legacy(where, statement)
-    wrong = _wrong_resource(statements)
+    wrong = _first_resource_error(statements)
     _check_sids(statements)
     for where, statement in statements:
         _check_actions(where, statement)
@@ -123,12 +123,12 @@ def _check_legacy(where: str, statement: Element) -> None:
         for key, raw in keys.items():
             for value in raw if isinstance(raw, list) else [raw]:
                 if isinstance(value, str) and not _is_date(value):
-                    _refuse_legacy(where, f"condition {operator} {short(key)} takes dates, and not {short(value)}")
+                    _refuse_legacy(where, f"condition {operator} {shorten(key)} takes dates, and not {shorten(value)}")
 
 
 def _is_date(text: str) -> bool:
     try:
-        OPERATORS["DateEquals"].of_values((text,))
+        OPERATORS["DateEquals"].make_matcher((text,))
     except ValueError:
         return False
     return True
@@ -138,44 +138,44 @@ def _refuse_legacy(where: str, why: str) -> NoReturn:
     raise MalformedPolicy(f"{where}: {why}", f"{_LEGACY}.")
 
 
-def _wrong_resource(statements: list[tuple[str, Element]]) -> str | None:
+def _first_resource_error(statements: list[tuple[str, Element]]) -> str | None:
     """Return IAM's sentence on the first resource that it does not take, which it says later; or raise for its form."""
     for element in ("Resource", "NotResource"):
         for where, statement in statements:
             resources = _texts(statement, element)
             for resource in resources:
-                if (wrong := _wrong(resource, where)) is not None:
+                if (wrong := _resource_error(resource, where)) is not None:
                     return wrong
             for resource in resources:
                 parts = resource.split(":")
                 if resource != "*" and ((len(parts) < _ARN_PARTS and "::" in resource) or not parts[2]):
-                    _refuse_legacy(where, f"{element} {short(resource)} has not all parts of an ARN")
+                    _refuse_legacy(where, f"{element} {shorten(resource)} has not all parts of an ARN")
     return None
 
 
-def _wrong(resource: str, where: str) -> str | None:
+def _resource_error(resource: str, where: str) -> str | None:
     """Return what IAM says of a resource that is no ARN as it takes them; parts that are missing are `*`."""
     if resource == "*":
         return None
     if ":" not in resource:
-        return f'Resource {short(resource)} must be in ARN format or "*".'
+        return f'Resource {shorten(resource)} must be in ARN format or "*".'
     parts = resource.split(":", _ARN_PARTS - 1)
     _, partition, service, region, account, name = (*parts, *["*"] * (_ARN_PARTS - len(parts)))
     if partition not in _PARTITIONS:
         arn = f"arn:{partition}:{service}:{region}:{account}:{name}"
-        return f'Partition "{short(partition)}" is not valid for resource "{short(arn)}".'
+        return f'Partition "{shorten(partition)}" is not valid for resource "{shorten(arn)}".'
     if "*" in service or "?" in service:
-        return f"Resource vendor must be fully qualified and cannot contain regexes. {where}: {short(resource)}"
+        return f"Resource vendor must be fully qualified and cannot contain regexes. {where}: {shorten(resource)}"
     if service == "iam":
-        return _wrong_of_iam(resource, region, name)
+        return _iam_resource_error(resource, region, name)
     if service == "s3" and region and not name.startswith(_OF_A_REGION):
-        return f"Resource {short(resource)} can not contain region information."
+        return f"Resource {shorten(resource)} can not contain region information."
     return None
 
 
-def _wrong_of_iam(resource: str, region: str, name: str) -> str | None:
+def _iam_resource_error(resource: str, region: str, name: str) -> str | None:
     if region:
-        return f"IAM resource {short(resource)} cannot contain region information."
+        return f"IAM resource {shorten(resource)} cannot contain region information."
     if name == "*" or name.startswith(_OF_IAM):
         return None
     return f'IAM resource path must either be "*" or start with {", ".join(_OF_IAM)}.'
@@ -201,4 +201,4 @@ def _check_keys(where: str, statement: Element) -> None:
         for key in keys:
             other = seen.setdefault(key.lower(), key)
             if other != key:
-                raise MalformedPolicy(f"{where}: condition {operator} has both {short(other)} and {short(key)}")
+                raise MalformedPolicy(f"{where}: condition {operator} has both {shorten(other)} and {shorten(key)}")

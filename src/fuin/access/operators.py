@@ -39,41 +39,41 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator; `of_pieces` is there for those whose values may hold variables."""
+    """One operator; `make_template_matcher` is there for those whose values may hold variables."""
 
-    of_values: Callable[[tuple[str, ...]], Matcher]
+    make_matcher: Callable[[tuple[str, ...]], Matcher]
     negated: bool = False
-    of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
+    make_template_matcher: Callable[[Sequence[Piece]], Matcher] | None = None
 
 
-def _equal(values: tuple[str, ...]) -> Matcher:
+def _equality_matcher(values: tuple[str, ...]) -> Matcher:
     return frozenset(values).__contains__
 
 
-def _equal_pieces(pieces: Sequence[Piece]) -> Matcher:
+def _equality_template_matcher(pieces: Sequence[Piece]) -> Matcher:
     return _text(pieces).__eq__
 
 
-def _equal_ignoring_case(values: tuple[str, ...]) -> Matcher:
+def _caseless_matcher(values: tuple[str, ...]) -> Matcher:
     wanted = frozenset(value.lower() for value in values)
     return lambda text: text.lower() in wanted
 
 
-def _equal_pieces_ignoring_case(pieces: Sequence[Piece]) -> Matcher:
-    return _equal_ignoring_case((_text(pieces),))
+def _caseless_template_matcher(pieces: Sequence[Piece]) -> Matcher:
+    return _caseless_matcher((_text(pieces),))
 
 
 def _text(pieces: Sequence[Piece]) -> str:
     return "".join([piece.text for piece in pieces])
 
 
-def _truth(values: tuple[str, ...]) -> Matcher:
+def _truth_matcher(values: tuple[str, ...]) -> Matcher:
     if any(value.lower() not in ("true", "false") for value in values):
         raise ValueError("takes true or false")
-    return _equal_ignoring_case(values)
+    return _caseless_matcher(values)
 
 
-def _binary(values: tuple[str, ...]) -> Matcher:
+def _binary_matcher(values: tuple[str, ...]) -> Matcher:
     wanted = frozenset(_bytes(value) for value in values)
     if None in wanted:
         raise ValueError("takes base64")
@@ -128,16 +128,16 @@ def _offset(zone: str | None) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
-def _in(value: Any, wanted: frozenset[Any]) -> bool:
+def _is_member(value: Any, wanted: frozenset[Any]) -> bool:
     return value in wanted
 
 
-def _compared(
+def _comparison_maker(
     read: Callable[[str], Any], kind: str, choose: Callable[[list[Any]], Any], test: Callable[[Any, Any], bool]
 ) -> Callable[[tuple[str, ...]], Matcher]:
     """Return the maker of a comparison; `choose` makes of the policy's values the one that decides."""
 
-    def of_values(values: tuple[str, ...]) -> Matcher:
+    def make_matcher(values: tuple[str, ...]) -> Matcher:
         read_values = [read(value) for value in values]
         if None in read_values:
             raise ValueError(f"takes {kind}")
@@ -149,18 +149,18 @@ def _compared(
 
         return matches
 
-    return of_values
+    return make_matcher
 
 
 def _comparisons(prefix: str, read: Callable[[str], Any], kind: str) -> dict[str, Operator]:
-    equals = _compared(read, kind, frozenset, _in)
+    equals = _comparison_maker(read, kind, frozenset, _is_member)
     return {
         f"{prefix}Equals": Operator(equals),
         f"{prefix}NotEquals": Operator(equals, negated=True),
-        f"{prefix}LessThan": Operator(_compared(read, kind, max, operator.lt)),
-        f"{prefix}LessThanEquals": Operator(_compared(read, kind, max, operator.le)),
-        f"{prefix}GreaterThan": Operator(_compared(read, kind, min, operator.gt)),
-        f"{prefix}GreaterThanEquals": Operator(_compared(read, kind, min, operator.ge)),
+        f"{prefix}LessThan": Operator(_comparison_maker(read, kind, max, operator.lt)),
+        f"{prefix}LessThanEquals": Operator(_comparison_maker(read, kind, max, operator.le)),
+        f"{prefix}GreaterThan": Operator(_comparison_maker(read, kind, min, operator.gt)),
+        f"{prefix}GreaterThanEquals": Operator(_comparison_maker(read, kind, min, operator.ge)),
     }
 
 
@@ -178,7 +178,7 @@ def _address(text: str) -> tuple[int, int] | None:
     return address.version, int(address)
 
 
-def _networks(values: tuple[str, ...]) -> Matcher:
+def _network_matcher(values: tuple[str, ...]) -> Matcher:
     """Match addresses in ranges, which are kept by their length: the time does not grow with their number."""
     ranges: dict[tuple[int, int], set[int]] = {}
     for value in values:
@@ -208,18 +208,18 @@ def _networks(values: tuple[str, ...]) -> Matcher:
     return matches
 
 
-def _arns(values: tuple[str, ...]) -> Matcher:
+def _arn_matcher(values: tuple[str, ...]) -> Matcher:
     """Match ARNs, each of the six parts for itself: a `*` does not reach beyond its part."""
     for value in values:
         if value != "*" and (not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1):
             raise ValueError("takes ARNs")
     exact = frozenset(value for value in values if not is_pattern(value))
-    patterns = [_arn_parts((Piece(value, False),)) for value in values if is_pattern(value) and value != "*"]
-    heads = tuple(_WILDCARD.split(value, maxsplit=1)[0] for value in values if is_pattern(value))  # "" for "*"
+    patterns = [_arn_part_matchers((Piece(value, False),)) for value in values if is_pattern(value) and value != "*"]
+    prefixes = tuple(_WILDCARD.split(value, maxsplit=1)[0] for value in values if is_pattern(value))  # "" for "*"
     every = "*" in values
 
     def matches(text: str) -> bool:
-        if not text.startswith(heads):  # most patterns are about other ARNs
+        if not text.startswith(prefixes):  # most patterns are about other ARNs
             return text in exact
         parts = text.split(":", _ARN_PARTS - 1)
         if len(parts) < _ARN_PARTS:
@@ -229,8 +229,8 @@ def _arns(values: tuple[str, ...]) -> Matcher:
     return matches
 
 
-def _arn_pieces(pieces: Sequence[Piece]) -> Matcher:
-    wanted = _arn_parts(pieces)
+def _arn_template_matcher(pieces: Sequence[Piece]) -> Matcher:
+    wanted = _arn_part_matchers(pieces)
 
     def matches(text: str) -> bool:
         parts = text.split(":", _ARN_PARTS - 1)
@@ -239,21 +239,21 @@ def _arn_pieces(pieces: Sequence[Piece]) -> Matcher:
     return matches
 
 
-def _arn_parts(pieces: Sequence[Piece]) -> list[Matcher]:
+def _arn_part_matchers(pieces: Sequence[Piece]) -> list[Matcher]:
     """Return a matcher for each part of an ARN; less than six if it is none."""
     parts: list[list[Piece]] = [[]]
     for text, literal in pieces:
         first, *rest = text.split(":", _ARN_PARTS - len(parts))
         parts[-1].append(Piece(first, literal))
         parts.extend([Piece(run, literal)] for run in rest)
-    return [_of_pieces(part) for part in parts]
+    return [_part_matcher(part) for part in parts]
 
 
 def _apply(matches: Matcher, text: str) -> bool:
     return matches(text)
 
 
-def _of_pieces(pieces: Sequence[Piece]) -> Matcher:
+def _part_matcher(pieces: Sequence[Piece]) -> Matcher:
     if len(pieces) == 1 and not pieces[0].literal:
         return compile_pattern(pieces[0].text)
     return compile_pieces(pieces)
@@ -261,20 +261,22 @@ def _of_pieces(pieces: Sequence[Piece]) -> Matcher:
 
 # "Null" is not here: it looks at whether the key is there, and at no value of it.
 OPERATORS: dict[str, Operator] = {
-    "StringEquals": Operator(_equal, of_pieces=_equal_pieces),
-    "StringNotEquals": Operator(_equal, negated=True, of_pieces=_equal_pieces),
-    "StringEqualsIgnoreCase": Operator(_equal_ignoring_case, of_pieces=_equal_pieces_ignoring_case),
-    "StringNotEqualsIgnoreCase": Operator(_equal_ignoring_case, negated=True, of_pieces=_equal_pieces_ignoring_case),
-    "StringLike": Operator(compile_any, of_pieces=compile_pieces),
-    "StringNotLike": Operator(compile_any, negated=True, of_pieces=compile_pieces),
+    "StringEquals": Operator(_equality_matcher, make_template_matcher=_equality_template_matcher),
+    "StringNotEquals": Operator(_equality_matcher, negated=True, make_template_matcher=_equality_template_matcher),
+    "StringEqualsIgnoreCase": Operator(_caseless_matcher, make_template_matcher=_caseless_template_matcher),
+    "StringNotEqualsIgnoreCase": Operator(
+        _caseless_matcher, negated=True, make_template_matcher=_caseless_template_matcher
+    ),
+    "StringLike": Operator(compile_any, make_template_matcher=compile_pieces),
+    "StringNotLike": Operator(compile_any, negated=True, make_template_matcher=compile_pieces),
     **_comparisons("Numeric", number, "numbers"),
     **_comparisons("Date", moment, "dates such as 2025-01-31T09:30:00Z or seconds since 1970"),
-    "Bool": Operator(_truth),
-    "BinaryEquals": Operator(_binary),
-    "IpAddress": Operator(_networks),
-    "NotIpAddress": Operator(_networks, negated=True),
-    "ArnEquals": Operator(_arns, of_pieces=_arn_pieces),
-    "ArnLike": Operator(_arns, of_pieces=_arn_pieces),
-    "ArnNotEquals": Operator(_arns, negated=True, of_pieces=_arn_pieces),
-    "ArnNotLike": Operator(_arns, negated=True, of_pieces=_arn_pieces),
+    "Bool": Operator(_truth_matcher),
+    "BinaryEquals": Operator(_binary_matcher),
+    "IpAddress": Operator(_network_matcher),
+    "NotIpAddress": Operator(_network_matcher, negated=True),
+    "ArnEquals": Operator(_arn_matcher, make_template_matcher=_arn_template_matcher),
+    "ArnLike": Operator(_arn_matcher, make_template_matcher=_arn_template_matcher),
+    "ArnNotEquals": Operator(_arn_matcher, negated=True, make_template_matcher=_arn_template_matcher),
+    "ArnNotLike": Operator(_arn_matcher, negated=True, make_template_matcher=_arn_template_matcher),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access import evidence, identity_policy
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.statement import Statement, parse_statement, statement_name
 from fuin.errors import MalformedPolicy
 
@@ -54,7 +54,7 @@ class _Scope:
 
     others: list[Naming]
     by_value: dict[str, dict[str, list[Naming]]]
-    by_head: dict[str, dict[int, dict[str, list[Naming]]]]
+    by_prefix: dict[str, dict[int, dict[str, list[Naming]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Policy:
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, tuple[Naming, ...] | _Scope] = field(default_factory=dict, repr=False, compare=False)
 
-    def on_action(self, action: str) -> tuple[Statement, ...]:
+    def statements_on(self, action: str) -> tuple[Statement, ...]:
         """Return the statements on an action; remembered, since there are few actions and many requests."""
         found = self._by_action.get(action)
         if found is None:
@@ -80,7 +80,7 @@ class Policy:
             self._by_action[action] = found
         return found
 
-    def naming(self, question: Question) -> Sequence[Naming]:
+    def statements_naming(self, question: Question) -> Sequence[Naming]:
         """Return the statements on a question's action that name its principal, each with how it does.
 
         All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
@@ -88,7 +88,7 @@ class Policy:
         action = question.action
         statements = self._by_action.get(action)
         if statements is None:
-            statements = self.on_action(action)
+            statements = self.statements_on(action)
         key: object = action
         if self.names_principals:
             principal = question.principal
@@ -100,7 +100,7 @@ class Policy:
         if scope is None:
             self._make_room()
             scope = self._scopes[key] = _scope(statements, question.principal)
-        return scope if isinstance(scope, tuple) else _found(scope, question)
+        return scope if isinstance(scope, tuple) else _select_statements(scope, question)
 
     def _make_room(self) -> None:
         known = len(self._scopes)
@@ -126,24 +126,24 @@ def _is_indexed(scope: _Scope, pair: Naming) -> bool:
         if condition.exact:
             return True
     for condition in conditions:
-        for head in condition.heads:
-            lengths = scope.by_head.setdefault(condition.key, {})
+        for head in condition.prefixes:
+            lengths = scope.by_prefix.setdefault(condition.key, {})
             lengths.setdefault(len(head), {}).setdefault(head, []).append(pair)
-        if condition.heads:
+        if condition.prefixes:
             return True
     return False
 
 
-def _found(scope: _Scope, question: Question) -> Sequence[Naming]:
+def _select_statements(scope: _Scope, question: Question) -> Sequence[Naming]:
     facts = question.facts()
     found = list(scope.others)
     for key, values in scope.by_value.items():
         for value in facts.get(key) or ():
             found.extend(values.get(value, ()))
-    for key, lengths in scope.by_head.items():
+    for key, lengths in scope.by_prefix.items():
         for value in facts.get(key) or ():
-            for length, heads in lengths.items():
-                found.extend(heads.get(value[:length], ()))
+            for length, prefixes in lengths.items():
+                found.extend(prefixes.get(value[:length], ()))
     return sorted(found, key=_place)
 
 
@@ -164,13 +164,13 @@ def check_policy(document: str, kind: PolicyKind) -> Policy:
     for statement in policy.statements:
         if RULES[kind].plain_sids and not _PLAIN_SID.fullmatch(statement.sid):
             raise MalformedPolicy(
-                f"Statement {statement.index}: {short(statement.sid)}",
+                f"Statement {statement.index}: {shorten(statement.sid)}",
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
                 "[0-9A-Za-z]*.",
             )
         for action in statement.action_names:
             if kind is PolicyKind.BUCKET and action != "*" and not action.lower().startswith("s3:"):
-                raise MalformedPolicy(f"{statement.name}: {short(action)}", "Policy has invalid action.")
+                raise MalformedPolicy(f"{statement.name}: {shorten(action)}", "Policy has invalid action.")
     return policy
 
 
@@ -189,14 +189,14 @@ def parse_policy(document: str, kind: PolicyKind) -> Policy:
     """Return the compiled form of a policy document; raises MalformedPolicy, saying what is wrong and where."""
     policy = load(document)
     if unknown := policy.keys() - {"Version", "Id", "Statement"}:
-        raise MalformedPolicy(f"unknown policy element: {short(min(unknown))}")
+        raise MalformedPolicy(f"unknown policy element: {shorten(min(unknown))}")
     version = policy.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
         raise MalformedPolicy("Version must be 2012-10-17 or 2008-10-17")
     identifier = policy.get("Id", "")
     if not isinstance(identifier, str):
         raise MalformedPolicy("Id must be a string")
-    name = f'{kind.value} "{short(identifier)}"' if identifier else kind.value
+    name = f'{kind.value} "{shorten(identifier)}"' if identifier else kind.value
     raw = policy.get("Statement")
     statements = raw if isinstance(raw, list) else [raw]
     if raw is None or not statements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 
 
-class Policies:
+class PolicyCache:
     """Compiled policies by their text, as long as the texts are not too long together: who makes keys makes many."""
 
     CHARACTERS_AT_MOST = 8 * 1024 * 1024  # a compiled policy takes about 25 bytes for each
@@ -14,7 +14,7 @@ class Policies:
         self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
         self._characters = 0
 
-    def compiled(self, document: str, kind: PolicyKind) -> Policy:
+    def find_or_compile(self, document: str, kind: PolicyKind) -> Policy:
         """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
         policy = self._known[kind].get(document)
         return policy if policy is not None else self._compile(document, kind)
@@ -30,5 +30,5 @@ class Policies:
         return policy
 
 
-_known = Policies()
-compiled = _known.compiled
+_known = PolicyCache()
+compile_policy = _known.find_or_compile

@@ -65,7 +65,7 @@ def resource_side(question: Question, policy: Policy, limits: Limits = UNLIMITED
     allowed: Statement | None = None
     best = Match.NONE
     for statement, standing in (
-        policy.naming(question) if limits.boundary is None else _naming_bounded(question, policy)
+        policy.statements_naming(question) if limits.boundary is None else _naming_bounded(question, policy)
     ):
         if statement.effect == "Allow" and standing <= best:
             continue
@@ -83,8 +83,8 @@ def _naming_bounded(question: Question, policy: Policy) -> Iterator[tuple[Statem
 
     AWS: "Permissions boundaries for IAM entities", which advises against such statements.
     """
-    yield from policy.naming(question)
-    for statement in policy.on_action(question.action):
+    yield from policy.statements_naming(question)
+    for statement in policy.statements_on(question.action):
         if statement.effect == "Deny" and statement.grantees is not None and statement.grantees.negated:
             yield statement, Match.DIRECT
 
@@ -115,7 +115,7 @@ def _scan(
     """Return a deny of these policies, or else the first allow."""
     allowed = None
     for index, policy in enumerate(policies):
-        for statement, _ in policy.naming(question):
+        for statement, _ in policy.statements_naming(question):
             if allowed is not None and statement.effect == "Allow":
                 continue
             if (statement.matches_all_resources or statement.covers(question)) and (

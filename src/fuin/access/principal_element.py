@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from fuin.access.principal import Principal
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.errors import MalformedPolicy
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -68,7 +68,7 @@ class Grantees:
         """Return whom it names, for reasons."""
         accounts = [f"account {account}" for account in sorted(self.accounts)]
         named = [*accounts, *sorted(self.arns), *sorted(self.services), *sorted(self.others)]
-        text = "everyone" if self.everyone else listed(named)
+        text = "everyone" if self.everyone else shorten_list(named)
         return f"everyone but {text}" if self.negated else text
 
     def standing(self, principal: Principal) -> Match:
@@ -109,19 +109,19 @@ def parse_grantees(element: object, where: str, kind: str = "key policy", *, neg
     if not isinstance(element, dict) or not element:
         raise MalformedPolicy(f'{where}: {_ELEMENT[negated]} must be "*" or an object', _INVALID[kind])
     if unknown := element.keys() - set(_ACCEPTED[kind]):
-        raise MalformedPolicy(f"{where}: Principal {short(min(unknown))} is not supported", _INVALID[kind])
-    named = _Named(where, _INVALID[kind], set(), set(), set(), set())
-    names = named.listed(element, "AWS")
+        raise MalformedPolicy(f"{where}: Principal {shorten(min(unknown))} is not supported", _INVALID[kind])
+    named = _NameCollector(where, _INVALID[kind], set(), set(), set(), set())
+    names = named.read_names(element, "AWS")
     for name in names:
         if name != "*":
             named.add(name)
-    for service in named.listed(element, "Service"):
+    for service in named.read_names(element, "Service"):
         named.check(_SERVICE_LABELS, service, "service principal")
         named.services.add(service)
-    for provider in named.listed(element, "Federated"):
+    for provider in named.read_names(element, "Federated"):
         named.check(_PROVIDER, provider, "identity provider")
         named.others.add(provider)
-    for user in named.listed(element, "CanonicalUser"):
+    for user in named.read_names(element, "CanonicalUser"):
         named.add_canonical(user)
     return Grantees(
         "*" in names, frozenset(named.accounts), frozenset(named.arns), frozenset(named.services),
@@ -130,7 +130,7 @@ def parse_grantees(element: object, where: str, kind: str = "key policy", *, neg
 
 
 @dataclass(slots=True)
-class _Named:
+class _NameCollector:
     """What a Principal element names, as it is gathered."""
 
     where: str
@@ -140,7 +140,7 @@ class _Named:
     services: set[str]
     others: set[str]
 
-    def listed(self, element: dict[str, object], member: str) -> list[str]:
+    def read_names(self, element: dict[str, object], member: str) -> list[str]:
         if member not in element:
             return []
         value = element[member]
@@ -152,7 +152,7 @@ class _Named:
 
     def check(self, form: re.Pattern[str], name: str, what: str) -> None:
         if not form.fullmatch(name):
-            raise MalformedPolicy(f"{self.where}: invalid {what}: {short(name)}", self.invalid)
+            raise MalformedPolicy(f"{self.where}: invalid {what}: {shorten(name)}", self.invalid)
 
     def add(self, name: str) -> None:
         root = _ROOT.fullmatch(name)

@@ -49,7 +49,7 @@ NOTHING_BLOCKED = PublicAccessBlock()
 _decode = msgspec.json.Decoder(PublicAccessBlock).decode
 
 
-def of_setting(document: str | None) -> PublicAccessBlock:
+def parse_setting(document: str | None) -> PublicAccessBlock:
     """Return the block that a bucket keeps; a bucket without one blocks nothing."""
     return NOTHING_BLOCKED if document is None else _decode(document)
 
@@ -66,14 +66,14 @@ def is_public(policy: str) -> bool:
     Denials are not looked at: a policy that allows everybody and denies most of them is public, as S3 has it.
     """
     raw = json.loads(policy)["Statement"]
-    return any(_is_open(statement) for statement in _listed(raw))
+    return any(_is_open(statement) for statement in _as_list(raw))
 
 
 def _is_open(statement: Mapping[str, Any]) -> bool:
     if statement["Effect"] != "Allow" or not _names_everyone(statement):
         return False
     return not any(
-        _confines(operator, key.lower(), _listed(values))
+        _confines(operator, key.lower(), _as_list(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
     )
@@ -81,7 +81,7 @@ def _is_open(statement: Mapping[str, Any]) -> bool:
 
 def _names_everyone(statement: Mapping[str, Any]) -> bool:
     named = statement.get("Principal", "*")  # NotPrincipal names nearly everyone
-    return named == "*" or (isinstance(named, dict) and "*" in _listed(named.get("AWS", [])))
+    return named == "*" or (isinstance(named, dict) and "*" in _as_list(named.get("AWS", [])))
 
 
 def _confines(operator: str, key: str, values: list[str]) -> bool:
@@ -106,5 +106,5 @@ def _is_network(value: object) -> bool:
     return network.prefixlen >= _BROADEST[network.version]
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]

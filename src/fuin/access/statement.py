@@ -10,7 +10,7 @@ from fuin.access.causes import Reason
 from fuin.access.conditions import Condition, parse_conditions
 from fuin.access.kinds import RULES, PolicyKind
 from fuin.access.principal_element import Grantees, Match, parse_grantees
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.access.variables import Ambiguous, Template, parse_template
 from fuin.access.wildcard import Matcher, compile_any, compile_pieces
 from fuin.errors import MalformedPolicy
@@ -69,7 +69,7 @@ class Statement:
         if not self.templates or matched is not self.not_resources:
             return matched
         try:
-            pieces = [template.resolved(question.facts(), len(question.resource)) for template in self.templates]
+            pieces = [template.resolve(question.facts(), len(question.resource)) for template in self.templates]
         except Ambiguous:
             return self.effect == "Deny"
         found = any(compile_pieces(resolved)(question.resource) for resolved in pieces if resolved is not None)
@@ -87,7 +87,7 @@ class Statement:
 
 def statement_name(sid: str, index: int) -> str:
     """Return what reasons and errors call a statement."""
-    return f'statement "{short(sid)}"' if sid else f"statement {index}"
+    return f'statement "{shorten(sid)}"' if sid else f"statement {index}"
 
 
 def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, variables: bool) -> Statement:
@@ -102,7 +102,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
         raise MalformedPolicy(f"statement {index}: Sid must be a string")
     where = statement_name(sid, index)
     if unknown := item.keys() - ELEMENTS:
-        raise MalformedPolicy(f"{where}: {short(min(unknown))} is not supported")
+        raise MalformedPolicy(f"{where}: {shorten(min(unknown))} is not supported")
     effect = item.get("Effect")
     if effect not in ("Allow", "Deny"):
         raise MalformedPolicy(f"{where}: Effect must be Allow or Deny")
@@ -111,20 +111,20 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     for action in actions:
         _check_action(action, kind, where)
     resources, not_resources = _resources(item, kind, where)
-    constant, templates = _compiled(resources, kind, where, variables=variables)
+    constant, templates = _compile_resources(resources, kind, where, variables=variables)
     conditions = parse_conditions(item.get("Condition", {}), where, variables=variables)
-    text = _told(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
+    text = _statement_text(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
     return Statement(
         sid=sid,
         index=index,
         effect=effect,
         grantees=grantees,
-        actions=_unless(compile_any(action.lower() for action in actions), negated=not_actions),
+        actions=_apply_negation(compile_any(action.lower() for action in actions), negated=not_actions),
         conditions=conditions,
         action_names=actions,
         resource_names=resources,
         reason=Reason(f"{policy}, {where}, {text}", policy, where, effect),
-        constant_resources=_unless(constant, negated=not_resources),
+        constant_resources=_apply_negation(constant, negated=not_resources),
         templates=templates,
         not_actions=not_actions,
         not_resources=not_resources,
@@ -132,7 +132,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     )
 
 
-def _told(
+def _statement_text(
     effect: str,
     actions: tuple[str, ...],
     resources: tuple[str, ...],
@@ -142,13 +142,13 @@ def _told(
     not_resources: bool,
 ) -> str:
     verb = "allows" if effect == "Allow" else "denies"
-    what = f"all but {listed(actions)}" if not_actions else listed(actions)
+    what = f"all but {shorten_list(actions)}" if not_actions else shorten_list(actions)
     if resources:
-        what += f" on {'all but ' if not_resources else ''}{listed(resources)}"
+        what += f" on {'all but ' if not_resources else ''}{shorten_list(resources)}"
     return f"{verb} {what}{f' to {grantees.text}' if grantees else ''}"
 
 
-def _unless(matches: Matcher, *, negated: bool) -> Matcher:
+def _apply_negation(matches: Matcher, *, negated: bool) -> Matcher:
     return (lambda text: not matches(text)) if negated else matches
 
 
@@ -203,13 +203,13 @@ def _check_action(action: str, kind: PolicyKind, where: str) -> None:
         elif ":" in name:
             text = "Actions/Condition can contain only one colon."
         elif not _VENDOR.fullmatch(vendor):
-            text = f"Vendor {short(vendor)} is not valid."
+            text = f"Vendor {shorten(vendor)} is not valid."
         else:
             text = "Policy has invalid action."
-        raise MalformedPolicy(f"{where}: invalid Action: {short(action)}", text)
+        raise MalformedPolicy(f"{where}: invalid Action: {shorten(action)}", text)
     if kind is PolicyKind.TRUST and not action.lower().startswith("sts:"):
         raise MalformedPolicy(
-            f"{where}: invalid Action: {short(action)}", "AssumeRole policy may only specify STS AssumeRole actions."
+            f"{where}: invalid Action: {shorten(action)}", "AssumeRole policy may only specify STS AssumeRole actions."
         )
 
 
@@ -224,7 +224,7 @@ def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[t
     return (), False
 
 
-def _compiled(
+def _compile_resources(
     resources: tuple[str, ...], kind: PolicyKind, where: str, *, variables: bool
 ) -> tuple[Matcher, tuple[Template, ...]]:
     """Return the matcher of resources without variables, and the others."""
@@ -234,21 +234,21 @@ def _compiled(
     templates: list[Template] = []
     for resource in resources:
         if resource != "*" and not resource.startswith("arn:"):
-            raise MalformedPolicy(f'{where}: Resource {short(resource)} must be in ARN format or "*".')
+            raise MalformedPolicy(f'{where}: Resource {shorten(resource)} must be in ARN format or "*".')
         template = parse_template(resource, where) if variables else None
         if template is None:
-            plain.append(_completed(resource, kind))
+            plain.append(_complete_arn(resource, kind))
             continue
         if resource.partition("${")[0].count(":") < _ARN_PARTS - 1:
             raise MalformedPolicy(
                 f"{where}: a policy variable stands in the last part of an ARN only, after the fifth colon: "
-                f"{short(resource)}"
+                f"{shorten(resource)}"
             )
         templates.append(template)
     return compile_any(plain), tuple(templates)
 
 
-def _completed(resource: str, kind: PolicyKind) -> str:
+def _complete_arn(resource: str, kind: PolicyKind) -> str:
     """Return an ARN whose last parts are missing with `*` for each, as AWS does in policies of identities."""
     missing = _ARN_PARTS - 1 - resource.count(":")
     return resource if RULES[kind].has_principal or resource == "*" else resource + ":*" * missing

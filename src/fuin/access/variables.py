@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.wildcard import Piece
 from fuin.errors import MalformedPolicy
 
@@ -47,7 +47,7 @@ class Template:
         pieces = tuple(piece for piece in self.pieces if isinstance(piece, Piece))
         return pieces if len(pieces) == len(self.pieces) else None
 
-    def resolved(self, facts: Facts, longest: int) -> tuple[Piece, ...] | None:
+    def resolve(self, facts: Facts, longest: int) -> tuple[Piece, ...] | None:
         """Return the pieces with the request's values, or None if nothing can match them.
 
         That is so where a variable has no value, and where its values are longer than `longest`, the longest text that
@@ -72,7 +72,7 @@ class Template:
         return tuple(pieces)
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Return text as a resource of a policy of version 2012-10-17 has it, so that it stands for itself alone."""
     return "".join(f"{_OPEN}{character}}}" if character in _ESCAPES else character for character in text)
 
@@ -112,15 +112,15 @@ def _variable(text: str, start: int, where: str) -> tuple[Piece | Variable, int]
             while text[end : end + 1] == " ":
                 end += 1
             if text[end : end + 1] == "}":
-                return _named(text[begin:comma], text[quote + 1 : last], text, where), end + 1
+                return _make_variable(text[begin:comma], text[quote + 1 : last], text, where), end + 1
     elif end >= 0:
-        return _named(text[begin:end], None, text, where), end + 1
-    raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+        return _make_variable(text[begin:end], None, text, where), end + 1
+    raise MalformedPolicy(f"{where}: invalid policy variable in {shorten(text)}")
 
 
-def _named(key: str, default: str | None, text: str, where: str) -> Variable:
+def _make_variable(key: str, default: str | None, text: str, where: str) -> Variable:
     name = key.strip().lower()
     service, colon, rest = name.partition(":")
     if not (service and colon and rest) or "$" in name or "{" in name or "'" in name:
-        raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+        raise MalformedPolicy(f"{where}: invalid policy variable in {shorten(text)}")
     return Variable(name, default, key.strip())

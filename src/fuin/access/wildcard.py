@@ -24,14 +24,14 @@ class Piece(NamedTuple):
 def compile_pattern(pattern: str) -> Matcher:
     """Return a function that says whether a whole text matches `pattern`."""
     if "*" not in pattern:
-        return _fixed(pattern)
+        return _starless_matcher(pattern)
     head, *middle, tail = pattern.split("*")
     middle = [part for part in middle if part]
     if "?" in pattern:
-        return _general(_part(head), [_part(part) for part in middle], _part(tail))
+        return _general_matcher(_part(head), [_part(part) for part in middle], _part(tail))
     if not middle and not tail:
-        return _anything if not head else lambda text: text.startswith(head)
-    return _stars(head, middle, tail)
+        return _matches_anything if not head else lambda text: text.startswith(head)
+    return _starred_matcher(head, middle, tail)
 
 
 def compile_pieces(pieces: Sequence[Piece]) -> Matcher:
@@ -45,7 +45,7 @@ def compile_pieces(pieces: Sequence[Piece]) -> Matcher:
         parts.extend(rest)
     if len(parts) == 1:
         return parts[0].__eq__
-    return _stars(parts[0], [part for part in parts[1:-1] if part], parts[-1])
+    return _starred_matcher(parts[0], [part for part in parts[1:-1] if part], parts[-1])
 
 
 def _compile_parts(pieces: Sequence[Piece]) -> Matcher:
@@ -56,9 +56,9 @@ def _compile_parts(pieces: Sequence[Piece]) -> Matcher:
         parts.extend(list(_part(run)) for run in rest)
     if len(parts) == 1:
         whole = tuple(parts[0])
-        return lambda text: len(text) == len(whole) and _stands_at(whole, text, 0)
+        return lambda text: len(text) == len(whole) and _matches_at(whole, text, 0)
     head, *middle, tail = (tuple(part) for part in parts)
-    return _general(head, middle, tail)
+    return _general_matcher(head, middle, tail)
 
 
 def compile_any(patterns: Iterable[str]) -> Matcher:
@@ -70,10 +70,10 @@ def compile_any(patterns: Iterable[str]) -> Matcher:
         return exact.__contains__
     if len(wild) == 1 and not exact:
         return compile_pattern(wild[0])
-    return _indexed(exact, wild) if len(wild) > _FEW else _in_turn(exact, wild)
+    return _indexed_matcher(exact, wild) if len(wild) > _FEW else _sequential_matcher(exact, wild)
 
 
-def _in_turn(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
+def _sequential_matcher(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
     matchers = tuple(compile_pattern(pattern) for pattern in wild)
 
     def matches(text: str) -> bool:
@@ -87,18 +87,18 @@ def _in_turn(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
     return matches
 
 
-def _indexed(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
+def _indexed_matcher(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
     """Find patterns by what stands before their first wildcard: lists of thousands cost as little as their lengths."""
-    by_head: dict[int, dict[str, list[Matcher]]] = {}
+    by_prefix: dict[int, dict[str, list[Matcher]]] = {}
     for pattern in wild:
         head = pattern[: min(place for place in (pattern.find("*"), pattern.find("?")) if place >= 0)]
-        by_head.setdefault(len(head), {}).setdefault(head, []).append(compile_pattern(pattern))
-    heads = tuple(by_head.items())
+        by_prefix.setdefault(len(head), {}).setdefault(head, []).append(compile_pattern(pattern))
+    prefixes = tuple(by_prefix.items())
 
     def matches(text: str) -> bool:
         if text in exact:
             return True
-        for length, known in heads:
+        for length, known in prefixes:
             for matcher in known.get(text[:length], ()):
                 if matcher(text):
                     return True
@@ -116,18 +116,18 @@ def _part(text: str) -> _Part:
     return tuple(None if character == "?" else character for character in text)
 
 
-def _anything(_: str) -> bool:
+def _matches_anything(_: str) -> bool:
     return True
 
 
-def _fixed(pattern: str) -> Matcher:
+def _starless_matcher(pattern: str) -> Matcher:
     if "?" not in pattern:
         return lambda text: text == pattern
     part = _part(pattern)
-    return lambda text: len(text) == len(part) and _stands_at(part, text, 0)
+    return lambda text: len(text) == len(part) and _matches_at(part, text, 0)
 
 
-def _stars(head: str, middle: list[str], tail: str) -> Matcher:
+def _starred_matcher(head: str, middle: list[str], tail: str) -> Matcher:
     least = len(head) + len(tail)
 
     def matches(text: str) -> bool:
@@ -144,13 +144,13 @@ def _stars(head: str, middle: list[str], tail: str) -> Matcher:
     return matches
 
 
-def _general(head: _Part, middle: Iterable[_Part], tail: _Part) -> Matcher:
+def _general_matcher(head: _Part, middle: Iterable[_Part], tail: _Part) -> Matcher:
     least = len(head) + len(tail)
     runs = [_Run(part) for part in middle if part]
 
     def matches(text: str) -> bool:
         at, end = len(head), len(text) - len(tail)
-        if len(text) < least or not _stands_at(head, text, 0) or not _stands_at(tail, text, end):
+        if len(text) < least or not _matches_at(head, text, 0) or not _matches_at(tail, text, end):
             return False
         for run in runs:
             at = run.end_in(text, at, end)
@@ -200,6 +200,6 @@ def _end_of(part: _Part, text: str, start: int, end: int) -> int:
     return -1
 
 
-def _stands_at(part: _Part, text: str, start: int) -> bool:
+def _matches_at(part: _Part, text: str, start: int) -> bool:
     there = text[start : start + len(part)]
     return all(want is None or want == have for want, have in zip(part, there, strict=True))

@@ -34,9 +34,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fuin.access.grants import unmet
+from fuin.access.grants import unmet_constraints
 from fuin.access.principal_element import Match
-from fuin.access.shorten import listed
+from fuin.access.shorten import shorten_list
 from fuin.advice.explain import ConditionTrace, trace_policy
 from fuin.advice.repairs import condition_text, resource_of, without_conditions
 
@@ -158,7 +158,7 @@ def _resource_in_words(raw: Mapping[str, Any]) -> str:
     """Return in words that a statement's resources, which have variables, are this one."""
     element = "NotResource" if "NotResource" in raw else "Resource"
     names = raw[element] if isinstance(raw[element], list) else [raw[element]]
-    return f"{element} {listed(names)} {'leaves it in' if element == 'NotResource' else 'is it'}"
+    return f"{element} {shorten_list(names)} {'leaves it in' if element == 'NotResource' else 'is it'}"
 
 
 def _assumed_statement(
@@ -187,7 +187,7 @@ def _take_out_open_grants(case: Case, question: Question, known: Known) -> tuple
     opened: list[_OpenStatement] = []
     certain = []
     for grant in case.grants:
-        lacking = tuple(unmet(grant, question))
+        lacking = tuple(unmet_constraints(grant, question))
         constrained = (grant.equals is not None or grant.subset is not None) and not known("kms:encryptioncontext:")
         if grant.standing(question.principal) is Match.NONE or not constrained or not lacking:
             certain.append(grant)

@@ -164,7 +164,7 @@ def _grant(grant: Grant, question: Question) -> GrantTrace:
         grant,
         grant.standing(question.principal),
         operation,
-        tuple(one.sentence for one in granting.unmet(grant, question)),
+        tuple(one.sentence for one in granting.unmet_constraints(grant, question)),
     )
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
-from fuin.access.shorten import listed
-from fuin.access.variables import escaped
+from fuin.access.shorten import shorten_list
+from fuin.access.variables import escape
 from fuin.advice.case import LabelledPolicy
 from fuin.advice.explain import ConditionTrace, PolicyTrace, StatementTrace, explain, trace_policy
 from fuin.errors import MalformedPolicy
@@ -126,12 +126,12 @@ def _denial_text(conditions: Sequence[ConditionTrace]) -> str:
 def _observed_text(condition: ConditionTrace) -> str:
     if not condition.known:
         return "is not in the record"
-    return "is absent" if condition.found is None else f"is {listed(condition.found)}"
+    return "is absent" if condition.found is None else f"is {shorten_list(condition.found)}"
 
 
 def condition_text(condition: ConditionTrace) -> str:
     """Return a condition as it stands in the policy: StringEquals kms:ViaService s3.us-east-1.amazonaws.com."""
-    return f"{condition.operator} {condition.key} {listed(condition.values)}"
+    return f"{condition.operator} {condition.key} {shorten_list(condition.values)}"
 
 
 def _edits(case: Case, question: Question) -> list[_Edit]:
@@ -245,7 +245,7 @@ def _same_service(written: object, action: str) -> bool:
 
 def resource_of(question: Question) -> str:
     """Return the Resource that is the question's and no other, or what stands for no particular one."""
-    return question.resource if question.resource in ("*", "arn:aws:s3:::*") else escaped(question.resource)
+    return question.resource if question.resource in ("*", "arn:aws:s3:::*") else escape(question.resource)
 
 
 def _statement(question: Question) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fuin.access.variables import escaped
+from fuin.access.variables import escape
 
 _OBJECTS = "arn:aws:s3:::"
 _ALL_OF_A_KIND = re.compile(r"arn:aws:iam::[0-9]{12}:[a-z-]+/\*")  # no name in IAM is an asterisk
@@ -63,7 +63,7 @@ def _patterns(action: str, resources: set[str]) -> list[tuple[str, ...]]:
         if resource.startswith(_OBJECTS) and slash:
             by_bucket[bucket].add(key)
         else:
-            rest.add(resource if _is_general(action, resource) else escaped(resource))
+            rest.add(resource if _is_general(action, resource) else escape(resource))
     found = [_of_bucket(bucket, keys) for bucket, keys in sorted(by_bucket.items())]
     return [*found, *([tuple(sorted(rest))] if rest else [])]
 
@@ -82,9 +82,9 @@ def _is_general(action: str, resource: str) -> bool:
 def _of_bucket(bucket: str, keys: set[str]) -> tuple[str, ...]:
     """Return the ARNs of a few objects, or the pattern of the folder that holds all of them."""
     if len(keys) <= _NAMED_AT_MOST:
-        return tuple(f"{_OBJECTS}{escaped(bucket)}/{escaped(key)}" for key in sorted(keys))
+        return tuple(f"{_OBJECTS}{escape(bucket)}/{escape(key)}" for key in sorted(keys))
     folder, slash, _ = _common(min(keys), max(keys)).rpartition("/")
-    return (f"{_OBJECTS}{escaped(bucket)}/{escaped(folder)}{slash}*",)
+    return (f"{_OBJECTS}{escape(bucket)}/{escape(folder)}{slash}*",)
 
 
 def _common(first: str, last: str) -> str:

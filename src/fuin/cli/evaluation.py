@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fuin.access.principal_element import Match
-from fuin.access.shorten import listed
+from fuin.access.shorten import shorten_list
 from fuin.advice.repairs import Change, condition_text
 from fuin.cli.terminal_escape import escape
 
@@ -89,7 +89,7 @@ def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
         causes.append(f"it names {named.grantees.text if named.grantees else 'nobody'}")
     if not statement.resource:
         word = "everything but " if named.not_resources else ""
-        causes.append(f"it is on {word}{listed(named.resource_names)}")
+        causes.append(f"it is on {word}{shorten_list(named.resource_names)}")
     known = [item for item in statement.conditions if item.known]
     causes += [f"{condition_text(item)} fails: {_observed_values(item)}" for item in known if not item.holds]
     met = [f"{condition_text(item)} holds: {_observed_values(item)}" for item in known if item.holds]
@@ -110,12 +110,12 @@ def _match_phrase(statement: StatementTrace, named: Statement) -> str:
 def _observed_values(condition: ConditionTrace) -> str:
     if condition.found is None:
         return f"the request has no {condition.key}"
-    return f"{condition.key} was {listed(condition.found) or 'empty'}"
+    return f"{condition.key} was {shorten_list(condition.found) or 'empty'}"
 
 
 def _grant_outcome(trace: GrantTrace) -> str:
     if not trace.operation:
-        return f"does not match: it allows {listed(trace.grant.operations)}"
+        return f"does not match: it allows {shorten_list(trace.grant.operations)}"
     if trace.unmet:
         return "does not match: " + "; ".join(trace.unmet)
     return f"MATCHES, {_MATCH_PHRASES[trace.standing]}" if trace.standing else "does not name the caller"

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access import decide, evidence, request_keys
 from fuin.access.kinds import PolicyKind
-from fuin.access.policy_cache import compiled
+from fuin.access.policy_cache import compile_policy
 from fuin.access.refusals import NotAuthorized
 from fuin.access.resources.resource import Policies
 
@@ -90,20 +90,20 @@ def new_question(
 def _policies(call: Call, resource: Resource, catalog: Catalog | None) -> Policies:
     """Return all policies in play; only users and roles have any of their own."""
     kind, document = resource.kind, resource.policy
-    policy = None if kind is None or document is None else compiled(document, kind)
+    policy = None if kind is None or document is None else compile_policy(document, kind)
     grants = partial(_grants, call, resource.arn, catalog) if kind is PolicyKind.KEY else decide.no_grants
     principal = call.principal
     if principal.kind not in ("user", "role", "federated"):
         return Policies(policy, (), decide.UNLIMITED, grants)
     catalog = catalog or call.services.store.catalog()
     documents = catalog.role_policies(principal) if principal.kind == "role" else catalog.user_policies(principal)
-    identity = tuple([compiled(document, PolicyKind.IDENTITY) for document in documents])
+    identity = tuple([compile_policy(document, PolicyKind.IDENTITY) for document in documents])
     boundary = catalog.boundary(principal)
     if boundary is None and not principal.session_policies:
         return Policies(policy, identity, decide.UNLIMITED, grants)
     limits = decide.Limits(
-        None if boundary is None else compiled(boundary, PolicyKind.BOUNDARY),
-        tuple([compiled(document, PolicyKind.SESSION) for document in principal.session_policies]),
+        None if boundary is None else compile_policy(boundary, PolicyKind.BOUNDARY),
+        tuple([compile_policy(document, PolicyKind.SESSION) for document in principal.session_policies]),
     )
     return Policies(policy, identity, limits, grants)
 

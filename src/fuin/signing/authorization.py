@@ -69,13 +69,13 @@ def read_header(header: bytes) -> tuple[Prefix, str]:
         raise AuthenticationFailed(AuthReason.MALFORMED, "The Authorization header is too long.")
     head, found, signature = header.rpartition(b"Signature=")
     if not found or len(signature) != _SIGNATURE_LENGTH or not signature.isalnum():
-        return _unusual(header)
+        return _read_unusual_header(header)
     if len(head) > _REMEMBERED_LIMIT:  # long ones are not worth remembering: the cache is bounded in bytes as well
-        return _remembered.__wrapped__(head), signature.decode("ascii")
-    return _remembered(head), signature.decode("ascii")
+        return _read_prefix.__wrapped__(head), signature.decode("ascii")
+    return _read_prefix(head), signature.decode("ascii")
 
 
-def _unusual(header: bytes) -> tuple[Prefix, str]:
+def _read_unusual_header(header: bytes) -> tuple[Prefix, str]:
     """Read a header whose signature does not come last, or is missing."""
     fields = _fields(header)
     signature = fields.pop("Signature", "")
@@ -85,7 +85,7 @@ def _unusual(header: bytes) -> tuple[Prefix, str]:
 
 
 @lru_cache(maxsize=2048)
-def _remembered(head: bytes) -> Prefix:
+def _read_prefix(head: bytes) -> Prefix:
     return _prefix_of(_fields(head))
 
 

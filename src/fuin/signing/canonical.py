@@ -25,7 +25,7 @@ def service_path(path: bytes) -> bytes:
     """Return the canonical path for all other services: normalized (RFC 3986 section 5.2.4), then encoded once more."""
     if path in (b"/", b""):
         return b"/"
-    return b"".join([_PATH_ENCODED[octet] for octet in _without_dots(path)])
+    return b"".join([_PATH_ENCODED[octet] for octet in _remove_dots(path)])
 
 
 def parameters(query: bytes) -> list[tuple[bytes, bytes]]:
@@ -74,7 +74,7 @@ def _encode_sent(text: bytes, table: list[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _without_dots(path: bytes) -> bytes:
+def _remove_dots(path: bytes) -> bytes:
     kept: list[bytes] = []
     for segment in path.split(b"/"):
         if segment == b"..":

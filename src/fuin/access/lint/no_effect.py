@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from fuin.access.lint.policy_source import GIVING, Document
-from fuin.access.shorten import listed, short
+from fuin.access.lint.policy_source import GRANTING_KINDS, Document
+from fuin.access.shorten import shorten, shorten_list
 from fuin.access.vocabulary.actions import KEYLESS, KMS, S3_BUCKET, S3_KEYLESS, S3_OBJECT, S3_OPERATIONS
 from fuin.access.vocabulary.condition_keys import find, is_known
 from fuin.access.wildcard import compile_pattern, is_pattern
 
-Found = Iterator[tuple[str, str]]
+Mistakes = Iterator[tuple[str, str]]
 
 _ALIASES = ("kms:createalias", "kms:updatealias", "kms:deletealias")
 _MFA = "aws:multifactorauthpresent"
@@ -25,7 +25,7 @@ _STS = frozenset({
 })  # fmt: skip
 
 
-def unknown_action(document: Document) -> Found:
+def unknown_action(document: Document) -> Mistakes:
     """Find actions that no request needs: misspelled ones, and names of operations that need another action."""
     for statement in document.statements:
         for action in statement.actions:
@@ -46,7 +46,7 @@ def _is_one(action: str, known: Collection[str]) -> bool:
     return action in known or (is_pattern(action) and any(map(compile_pattern(action), known)))
 
 
-def unknown_condition_key(document: Document) -> Found:
+def unknown_condition_key(document: Document) -> Mistakes:
     """Find condition keys that no request has: the condition is as if the key were absent."""
     for statement in document.statements:
         for condition in statement.conditions:
@@ -54,7 +54,7 @@ def unknown_condition_key(document: Document) -> Found:
                 yield statement.name, f"no request has the condition key {condition.key}: it is always absent"
 
 
-def key_never_here(document: Document) -> Found:
+def key_never_here(document: Document) -> Mistakes:
     """Find conditions on keys that AWS has and no request to this server brings, where that decides the statement."""
     for statement in document.statements:
         for condition in statement.conditions:
@@ -67,11 +67,11 @@ def key_never_here(document: Document) -> Found:
             if key is not None and not key.brought:
                 effect = "the statement allows nothing" if statement.allows else "that condition of a Deny always holds"
                 yield statement.name, f"no request to this server has {condition.key}, so {effect}"
-            elif condition.folded == _MFA and comparison == "Bool" and condition.values == ("true",):
+            elif condition.lower_key == _MFA and comparison == "Bool" and condition.values == ("true",):
                 yield statement.name, "there are no MFA devices here, so the statement allows nothing"
 
 
-def range_as_text(document: Document) -> Found:
+def range_as_text(document: Document) -> Mistakes:
     """Find ranges of addresses under an operator that compares text: no address is equal to one."""
     for statement in document.statements:
         for condition in statement.conditions:
@@ -81,11 +81,11 @@ def range_as_text(document: Document) -> Found:
             ranges = [value for value in condition.values if "/" in value]
             if ranges:
                 proper = "NotIpAddress" if "Not" in condition.comparison else "IpAddress"
-                text = f"{condition.operator} takes {listed(ranges)} for a text that no address is; use {proper}"
+                text = f"{condition.operator} takes {shorten_list(ranges)} for a text that no address is; use {proper}"
                 yield statement.name, text
 
 
-def other_service(document: Document) -> Found:
+def other_service(document: Document) -> Mistakes:
     """Find statements whose actions and resources belong to different services."""
     for statement in document.statements:
         if statement.action_element != "Action" or statement.resource_element != "Resource" or not statement.resources:
@@ -97,7 +97,7 @@ def other_service(document: Document) -> Found:
             continue
         yield (
             statement.name,
-            f"{listed(statement.actions)} can never be asked of {listed(resources)}: another service's",
+            f"{shorten_list(statement.actions)} can never be asked of {shorten_list(resources)}: another service's",
         )
 
 
@@ -106,7 +106,7 @@ def _service(resource: str) -> str:
     return "*" if len(parts) < 6 or is_pattern(parts[2]) or "$" in parts[2] else parts[2]
 
 
-def bucket_or_object(document: Document) -> Found:
+def bucket_or_object(document: Document) -> Mistakes:
     """Find actions on objects with a bucket as their resource, and the other way round."""
     for statement in document.statements:
         if statement.resource_element != "Resource" or not statement.allows:
@@ -117,19 +117,19 @@ def bucket_or_object(document: Document) -> Found:
         objects = [action for action in statement.actions if action.lower() in S3_OBJECT]
         buckets = [action for action in statement.actions if action.lower() in S3_BUCKET]
         if objects and not any("/" in item or item.endswith("*") for item in resources):
-            yield statement.name, f"{listed(objects)} needs the ARN of objects, as {resources[0]}/*"
+            yield statement.name, f"{shorten_list(objects)} needs the ARN of objects, as {resources[0]}/*"
         if buckets and all("/" in item for item in resources):
             bucket = resources[0].partition("/")[0]
-            yield statement.name, f"{listed(buckets)} needs the ARN of the bucket itself, as {bucket}"
+            yield statement.name, f"{shorten_list(buckets)} needs the ARN of the bucket itself, as {bucket}"
 
 
-def arn_form(document: Document) -> Found:
+def arn_form(document: Document) -> Mistakes:
     """Find ARNs of a form that no key, bucket, object, user or role has: the statement is about nothing by them."""
     for statement in document.statements:
         for resource in statement.resources:
             wrong = _wrong_form(resource)
             if wrong:
-                yield statement.name, f"nothing has the ARN {short(resource)}: {wrong}"
+                yield statement.name, f"nothing has the ARN {shorten(resource)}: {wrong}"
 
 
 def _wrong_form(arn: str) -> str:
@@ -153,7 +153,7 @@ def _wrong_form(arn: str) -> str:
     return ""
 
 
-def alias_as_resource(document: Document) -> Found:
+def alias_as_resource(document: Document) -> Mistakes:
     """Find an alias as the resource of actions that are decided for keys."""
     for statement in document.statements:
         aliases = [item for item in statement.resources if item.startswith(_OF_KEYS) and ":alias/" in item]
@@ -161,15 +161,15 @@ def alias_as_resource(document: Document) -> Found:
         on_keys = [action for action in statement.actions if action.lower() not in _ALIASES]
         if statement.allows and aliases and on_keys and not others:
             text = (
-                f"{listed(on_keys)} is decided for the key, whose ARN {listed(aliases)} is not; name the key, or "
-                "use the condition kms:ResourceAliases or kms:RequestAlias"
+                f"{shorten_list(on_keys)} is decided for the key, whose ARN {shorten_list(aliases)} is not; name the "
+                "key, or use the condition kms:ResourceAliases or kms:RequestAlias"
             )
             yield statement.name, text
 
 
-def action_without_key(document: Document) -> Found:
+def action_without_key(document: Document) -> Mistakes:
     """Find actions on no particular resource that are allowed on particular ones only."""
-    if document.kind not in GIVING:
+    if document.kind not in GRANTING_KINDS:
         return
     for statement in document.statements:
         if not statement.allows or statement.resource_element != "Resource" or "*" in statement.resources:
@@ -177,4 +177,4 @@ def action_without_key(document: Document) -> Found:
         keyless = KEYLESS if _ALL_BUCKETS in statement.resources else KEYLESS | S3_KEYLESS
         found = [action for action in statement.actions if action.lower() in keyless]
         if found:
-            yield statement.name, f'{listed(found)} is on no particular resource: its Resource must be "*"'
+            yield statement.name, f'{shorten_list(found)} is on no particular resource: its Resource must be "*"'

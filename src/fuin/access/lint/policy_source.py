@@ -12,11 +12,11 @@ from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_any
 
 # What gives rights to anyone who has it; boundaries and session policies only limit.
-GIVING = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
+GRANTING_KINDS = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ConditionSource:
     """One condition as it is written: operator, key and values."""
 
     operator: str
@@ -24,7 +24,7 @@ class Wanted:
     values: tuple[str, ...]
 
     @property
-    def folded(self) -> str:
+    def lower_key(self) -> str:
         """Return the key in lower case."""
         return self.key.lower()
 
@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class StatementSource:
     """One statement; `action_element` is Action or NotAction, `resource_element` Resource or NotResource."""
 
     name: str
@@ -45,7 +45,7 @@ class Statement:
     actions: tuple[str, ...]
     resource_element: str
     resources: tuple[str, ...]
-    conditions: tuple[Wanted, ...]
+    conditions: tuple[ConditionSource, ...]
 
     @property
     def allows(self) -> bool:
@@ -78,7 +78,7 @@ class Document:
 
     kind: PolicyKind
     version: str
-    statements: tuple[Statement, ...]
+    statements: tuple[StatementSource, ...]
 
     def allows(self, action: str) -> bool:
         """Return whether some Allow is on the action, whatever its resource and conditions."""
@@ -102,17 +102,17 @@ def listed_values(value: object) -> tuple[str, ...]:
     return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
 
 
-def _statement(raw: dict[str, Any], index: int) -> Statement:
+def _statement(raw: dict[str, Any], index: int) -> StatementSource:
     action = "NotAction" if "NotAction" in raw else "Action"
     resource = "NotResource" if "NotResource" in raw else "Resource"
-    return Statement(
+    return StatementSource(
         statement_name(raw.get("Sid", ""), index), raw["Effect"], raw,
         action, listed_values(raw.get(action, [])), resource, listed_values(raw.get(resource, [])),
         tuple(_conditions(raw.get("Condition", {}))),
     )  # fmt: skip
 
 
-def _conditions(block: dict[str, dict[str, object]]) -> Iterator[Wanted]:
+def _conditions(block: dict[str, dict[str, object]]) -> Iterator[ConditionSource]:
     for operator, keys in block.items():
         for key, values in keys.items():
-            yield Wanted(operator, key, listed_values(values))
+            yield ConditionSource(operator, key, listed_values(values))

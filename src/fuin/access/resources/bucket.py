@@ -67,5 +67,5 @@ class BucketResource(msgspec.Struct, frozen=True, gc=False):
         """Return whether RestrictPublicBuckets keeps the policy, which is public, from other accounts."""
         if self.bucket is None:
             return False
-        block = public_access.of_setting(self.bucket.setting(public_access.SETTING))
+        block = public_access.parse_setting(self.bucket.setting(public_access.SETTING))
         return public_access.is_restricted(block, self.policy)

@@ -26,12 +26,12 @@ KEYLESS = frozenset({
 S3_KEYLESS = frozenset({"s3:listallmybuckets"})
 
 
-def _of_s3(names: str) -> frozenset[str]:
+def _s3_actions(names: str) -> frozenset[str]:
     return frozenset(f"s3:{name}" for name in names.split())
 
 
 # All of S3's actions, by what they are on; those that Fuin has no operation for stand in policies all the same.
-S3_OBJECT = _of_s3("""
+S3_OBJECT = _s3_actions("""
     abortmultipartupload bypassgovernanceretention deleteobject deleteobjectannotation deleteobjecttagging
     deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging getobject getobjectacl
     getobjectannotation getobjectattributes getobjectlegalhold getobjectretention getobjecttagging getobjecttorrent
@@ -42,7 +42,7 @@ S3_OBJECT = _of_s3("""
     putobjectretention putobjecttagging putobjectversionacl putobjectversionannotation putobjectversiontagging
     replicatedelete replicateobject replicateobjectannotation replicatetags restoreobject updateobjectencryption
 """)
-S3_BUCKET = _of_s3("""
+S3_BUCKET = _s3_actions("""
     allowvendedlogdeliveryforresource createbucket createbucketmetadatatableconfiguration deletebucket
     deletebucketmetadatatableconfiguration deletebucketpolicy deletebucketwebsite getaccelerateconfiguration
     getanalyticsconfiguration getbucketabac getbucketacl getbucketcors getbucketlocation getbucketlogging
@@ -60,7 +60,7 @@ S3_BUCKET = _of_s3("""
     updatebucketmetadatajournaltableconfiguration
 """)
 # On access points, jobs, the account and other things that are neither buckets nor objects.
-S3_ELSEWHERE = _of_s3("""
+S3_ELSEWHERE = _s3_actions("""
     associateaccessgrantsidentitycenter createaccessgrant createaccessgrantsinstance createaccessgrantslocation
     createaccesspoint createaccesspointforobjectlambda createjob createmultiregionaccesspoint createstoragelensgroup
     deleteaccessgrant deleteaccessgrantsinstance deleteaccessgrantsinstanceresourcepolicy deleteaccessgrantslocation

@@ -37,6 +37,6 @@ def is_known(name: str) -> bool:
     return find(name) is not None
 
 
-def of_action(action: str) -> list[ConditionKey]:
+def keys_of_action(action: str) -> list[ConditionKey]:
     """Return the keys that requests for an action bring, as far as they have values."""
     return [key for key in TABLE if key.brought and key.belongs(action)]
