@@ -100,7 +100,7 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
 
 
 @pytest.mark.parametrize(
-    ("element", "principal", "standing"),
+    ("element", "principal", "match"),
     [
         ("*", ANONYMOUS, Match.DIRECT),
         ({"AWS": "*"}, ANN, Match.DIRECT),
@@ -119,9 +119,9 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
         ({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}, ANN, Match.NONE),
     ],
 )
-def test_principal(element: Any, principal: Principal, standing: Match) -> None:
+def test_principal(element: Any, principal: Principal, match: Match) -> None:
     """Each form of a principal, and how it names callers."""
-    assert naming(Principal=element).names(principal) is standing
+    assert naming(Principal=element).names(principal) is match
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_many_statements_decide_as_each_for_itself(
     many = key_policy(*items)
     for principal in callers:
         asked = Question(principal, "kms:Decrypt", KEY, context)
-        found = {one.index: standing for one, standing in many.statements_naming(asked)}
+        found = {one.index: match for one, match in many.statements_naming(asked)}
         for one in many.statements:
             applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
             assert found.get(one.index, Match.NONE) == one.names(principal) or not applies
@@ -238,7 +238,7 @@ def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> No
         many = key_policy(*items)
         many.statements_naming(ask(first))
         assert list(many.statements_naming(ask(second))) == [
-            (one, standing) for one in many.statements if (standing := one.names(second))
+            (one, match) for one in many.statements if (match := one.names(second))
         ]
 
 

@@ -122,7 +122,7 @@ def decide_key(
     allowed = said.allowed if question.principal.kind != "anonymous" else None  # KMS has no anonymous requests
     missing_limit = RESOURCE
     if allowed is not None:
-        causes, missing_limit = _combine_sides(question.principal, key_account, allowed, said.standing, own)
+        causes, missing_limit = _combine_sides(question.principal, key_account, allowed, said.match, own)
         if causes:
             return Decision(True, causes)
     known = grants()
@@ -146,12 +146,12 @@ def _causes_from_grants(
     near: tuple[SourcedReason, ...] = ()
     lacking = ""
     for grant in grants:
-        standing = grant.standing(question.principal)
-        if standing is Match.NONE or not grant.covers(question):
+        match = grant.match_principal(question.principal)
+        if match is Match.NONE or not grant.covers(question):
             continue
         cause = SourcedReason(grant.reason(question.action), (GRANT, 0))
         causes, missing_limit = _combine_causes(
-            cause, own, standing is Match.ACCOUNT, _is_limited(question, key_account, standing)
+            cause, own, match is Match.ACCOUNT, _is_limited(question, key_account, match)
         )
         if causes:
             return causes, (), ""
@@ -159,9 +159,9 @@ def _causes_from_grants(
     return (), near, lacking
 
 
-def _is_limited(question: Question, account: str, standing: Match) -> bool:
+def _is_limited(question: Question, account: str, match: Match) -> bool:
     """Return whether a boundary and session policies limit what a grant gives to one that it names so."""
-    return standing is not Match.DIRECT or question.principal.account != account
+    return match is not Match.DIRECT or question.principal.account != account
 
 
 def decide_retirement(
@@ -180,15 +180,13 @@ def decide_retirement(
     if said.denied or own.denied:
         return _refuse_by_deny(question, said.denied, own.denied)
     found = [] if grant is None else granting.retirers(grant, question.principal)
-    ways = [(standing, SourcedReason(reason, (GRANT, 0))) for standing, reason in found]
-    owning = granting.standing(ids.root_arn(key_account), None, question.principal)
+    ways = [(match, SourcedReason(reason, (GRANT, 0))) for match, reason in found]
+    owning = granting.match_principal(ids.root_arn(key_account), None, question.principal)
     if owning is not Match.NONE:
         ways.append((owning, _OWNER))
     lacking = RESOURCE
-    for standing, way in ways:
-        causes, lacking = _combine_causes(
-            way, own, standing is Match.ACCOUNT, _is_limited(question, key_account, standing)
-        )
+    for match, way in ways:
+        causes, lacking = _combine_causes(way, own, match is Match.ACCOUNT, _is_limited(question, key_account, match))
         if causes:
             return Decision(True, causes)
     consulted = _policies_of_kind(IDENTITY if lacking is RESOURCE else lacking, identity, limits)
@@ -211,7 +209,7 @@ def decide_role(
         return _refuse_by_deny(question, said.denied, own.denied, TRUST)
     if said.allowed is None or question.principal.kind == "anonymous":
         return _refuse(question, TRUST, [((RESOURCE, 0), trust_policy)])
-    causes, missing_limit = _combine_sides(question.principal, role_account, said.allowed, said.standing, own)
+    causes, missing_limit = _combine_sides(question.principal, role_account, said.allowed, said.match, own)
     if causes:
         return Decision(True, causes)
     return _refuse_without_own(question, missing_limit, identity, limits, (said.allowed,))
@@ -251,7 +249,7 @@ def decide_bucket(
         return _refuse(question, RESOURCE, consulted)
     if restricted and principal.account != bucket_account and principal.kind != "service":
         return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_RESTRICTION_CAUSE))
-    causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.standing, own)
+    causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.match, own)
     return (
         Decision(True, causes) if causes else _refuse_without_own(question, missing_limit, identity, limits, (allowed,))
     )
@@ -286,17 +284,17 @@ def decide_identity(
 
 
 def _combine_sides(
-    principal: Principal, account: str, allowed: SourcedReason, standing: Match, own: OwnVerdict
+    principal: Principal, account: str, allowed: SourcedReason, match: Match, own: OwnVerdict
 ) -> tuple[tuple[SourcedReason, ...], str]:
     """Return the causes that allow once the resource's policy does, or none and the kind of policy that is missing."""
     if principal.kind in ("service", "anonymous"):  # they have no account, hence no policies of their own
         return (allowed,), ""
     foreign = principal.account != account
-    if standing is Match.DIRECT and not foreign:
+    if match is Match.DIRECT and not foreign:
         return (allowed,), ""
     if principal.kind == "root":
         return (allowed, _ROOT), ""
-    return _combine_causes(allowed, own, foreign or standing is Match.ACCOUNT, limited=True)
+    return _combine_causes(allowed, own, foreign or match is Match.ACCOUNT, limited=True)
 
 
 def _combine_causes(

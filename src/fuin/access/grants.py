@@ -64,9 +64,9 @@ class Grant:
         """Return what reasons call it."""
         return f'grant {self.grant_id} "{self.name}"' if self.name else f"grant {self.grant_id}"
 
-    def standing(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how the grant names `principal` as its grantee."""
-        return standing(self.grantee, self.grantee_service, principal)
+        return match_principal(self.grantee, self.grantee_service, principal)
 
     def covers(self, question: Question) -> bool:
         """Return whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
@@ -85,7 +85,7 @@ class Grant:
         return Reason(f"{self.label} allows {action}", self.label, "", "Allow")
 
 
-def standing(arn: str | None, service: str | None, principal: Principal) -> Match:
+def match_principal(arn: str | None, service: str | None, principal: Principal) -> Match:
     """Return how a grant's principal, an ARN or a service, names `principal`; an account leaves it to its policies."""
     if principal.kind == "service":
         return Match.DIRECT if service == principal.arn else Match.NONE
@@ -159,14 +159,14 @@ def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason
     if RETIRE in grant.operations:
         ways.append(("allows kms:RetireGrant to it", grant.grantee, grant.grantee_service))
     for way, arn, service in ways:
-        found = standing(arn, service, principal)
+        found = match_principal(arn, service, principal)
         if found is not Match.NONE:
             yield found, Reason(f"{grant.label} {way}", grant.label, "", "Allow")
 
 
 def near_misses(question: Question, grants: Sequence[Grant]) -> tuple[Reason, ...]:
     """Return which of the caller's grants came near: first those on the operation, then those on others."""
-    mine = [grant for grant in grants if grant.standing(question.principal) is not Match.NONE]
+    mine = [grant for grant in grants if grant.match_principal(question.principal) is not Match.NONE]
     operation = question.action.removeprefix("kms:")
     mine.sort(key=lambda grant: operation not in grant.operations)
     return tuple(_near_miss_reason(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])

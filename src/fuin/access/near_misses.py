@@ -62,8 +62,8 @@ def _reasons_on_other_actions(question: Question, policy: Policy) -> Iterator[Re
 
 
 def _causes(question: Question, statement: Statement) -> Iterator[str]:
-    standing = statement.names(question.principal)
-    if standing is Match.NONE:
+    match = statement.names(question.principal)
+    if match is Match.NONE:
         yield f"does not name {question.principal.arn}"
     if not statement.covers(question):
         element, names = (

@@ -93,8 +93,8 @@ class Policy:
         if self.names_principals:
             principal = question.principal
             if len(statements) == 1:
-                standing = statements[0].names(principal)
-                return ((statements[0], standing),) if standing else ()
+                match = statements[0].names(principal)
+                return ((statements[0], match),) if match else ()
             key = (action, principal.conclusion_key)
         scope = self._scopes.get(key)
         if scope is None:
@@ -109,7 +109,7 @@ class Policy:
 
 
 def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Naming, ...] | _Scope:
-    pairs = [(one, standing) for one in statements if (standing := one.names(principal))]
+    pairs = [(one, match) for one in statements if (match := one.names(principal))]
     if len(pairs) <= _FEW:
         return tuple(pairs)
     scope = _Scope([], {}, {})

@@ -39,7 +39,7 @@ class ResourceVerdict:
 
     denied: SourcedReason | None
     allowed: SourcedReason | None
-    standing: Match
+    match: Match
 
 
 @dataclass(slots=True)
@@ -64,17 +64,17 @@ def resource_side(question: Question, policy: Policy, limits: Limits = UNLIMITED
     """Return what a key's, bucket's or role's policy says of the caller."""
     allowed: Statement | None = None
     best = Match.NONE
-    for statement, standing in (
+    for statement, match in (
         policy.statements_naming(question) if limits.boundary is None else _naming_bounded(question, policy)
     ):
-        if statement.effect == "Allow" and standing <= best:
+        if statement.effect == "Allow" and match <= best:
             continue
         if (statement.matches_all_resources or statement.covers(question)) and (
             not statement.conditions or statement.meets_conditions(question)
         ):
             if statement.effect == "Deny":
                 return ResourceVerdict(SourcedReason(statement.reason, _HERE), None, Match.NONE)
-            allowed, best = statement, standing
+            allowed, best = statement, match
     return ResourceVerdict(None, None if allowed is None else SourcedReason(allowed.reason, _HERE), best)
 
 

@@ -71,7 +71,7 @@ class Grantees:
         text = "everyone" if self.everyone else shorten_list(named)
         return f"everyone but {text}" if self.negated else text
 
-    def standing(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how these principals name `principal`."""
         if self.negated:
             return _NONE if self._leaves_out(principal) else _DIRECT

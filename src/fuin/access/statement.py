@@ -57,7 +57,7 @@ class Statement:
 
     def names(self, principal: Principal) -> Match:
         """Return how the statement names `principal`."""
-        return Match.DIRECT if self.grantees is None else self.grantees.standing(principal)
+        return Match.DIRECT if self.grantees is None else self.grantees.match_principal(principal)
 
     def covers(self, question: Question) -> bool:
         """Return whether the statement is on the resource of a question.

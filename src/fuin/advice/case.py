@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fuin.access.question import Question
     from fuin.access.resources.resource import Resource
 
-Known = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
+KeyTest = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
 # Stand where a statement was: they match no request, and policies must have one statement at least.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
 _INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
@@ -45,7 +45,7 @@ class LabelledPolicy:
     _compiled: list[Policy] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
-    def policy(self) -> Policy:
+    def compiled_policy(self) -> Policy:
         """Return the compiled form, made when it is first asked for; raises MalformedPolicy."""
         if not self._compiled:
             self._compiled.append(parse_policy(self.document, self.kind))
@@ -70,7 +70,7 @@ class LabelledPolicy:
             statements[index - 1] = statement
         return replace(self, document=json.dumps({**json.loads(self.document), "Statement": statements}))
 
-    def without_statement(self, index: int) -> LabelledPolicy:
+    def remove_statement(self, index: int) -> LabelledPolicy:
         """Return the policy without its statement number `index` (from 1)."""
         if self.kind is PolicyKind.TRUST:
             return self.with_statement(_INERT_TRUST, index)
@@ -78,7 +78,7 @@ class LabelledPolicy:
         return self.with_statement({**_INERT, **whom}, index)
 
 
-def _everything(key: str) -> bool:
+def _knows_every_key(key: str) -> bool:
     """Say that the facts are certain about a condition key: what they do not have is absent."""
     return True
 
@@ -99,28 +99,35 @@ class Case:
     boundary: LabelledPolicy | None = None
     session: tuple[LabelledPolicy, ...] = ()
     grants: tuple[Grant, ...] = ()
-    knows: Known = _everything
+    knows: KeyTest = _knows_every_key
 
     @property
-    def sheets(self) -> tuple[LabelledPolicy, ...]:
+    def policies(self) -> tuple[LabelledPolicy, ...]:
         """Return all policies in play, the resource's first, the caller's limits last."""
         one = (self.resource_policy,) if self.resource_policy else ()
         return (*one, *self.identity, *((self.boundary,) if self.boundary else ()), *self.session)
 
-    def with_sheet(self, old: LabelledPolicy, new: LabelledPolicy) -> Case:
+    def with_policy(self, old: LabelledPolicy, new: LabelledPolicy) -> Case:
         """Return the case with one policy changed."""
         return replace(
             self,
             resource_policy=new if old is self.resource_policy else self.resource_policy,
-            identity=tuple(new if sheet is old else sheet for sheet in self.identity),
+            identity=tuple(new if policy is old else policy for policy in self.identity),
             boundary=new if old is self.boundary else self.boundary,
-            session=tuple(new if sheet is old else sheet for sheet in self.session),
+            session=tuple(new if policy is old else policy for policy in self.session),
         )
 
     def decide(self, question: Question) -> Decision:
         """Return the decision that a request would get."""
-        sheet, boundary = self.resource_policy, self.boundary
-        limits = Limits(boundary.policy if boundary else None, tuple(one.policy for one in self.session))
-        identity = tuple(one.policy for one in self.identity)
-        policies = Policies(sheet.policy if sheet else None, identity, limits, lambda: self.grants)
-        return self.resource.with_policy(sheet.document if sheet else None).decide(question, policies)
+        limits = Limits(
+            boundary=self.boundary.compiled_policy if self.boundary else None,
+            session=tuple(policy.compiled_policy for policy in self.session),
+        )
+        policies = Policies(
+            of_resource=self.resource_policy.compiled_policy if self.resource_policy else None,
+            identity=tuple(policy.compiled_policy for policy in self.identity),
+            limits=limits,
+            grants=lambda: self.grants,
+        )
+        document = self.resource_policy.document if self.resource_policy else None
+        return self.resource.with_policy(document).decide(question, policies)

@@ -23,7 +23,7 @@ Without a path the certain case is refused whatever a request brings, and its re
 requirements and no open denial the answer is yes. The answer is never "yes" because of a condition that was not looked
 at.
 
-A grant with a constraint on the encryption context is open in the same way. A principal of another server has policies
+A grant with a constraint on the encryption context is open in the same path. A principal of another server has policies
 that nobody here knows; they are assumed to allow, and that assumption is a requirement too.
 """
 
@@ -38,7 +38,7 @@ from fuin.access.grants import unmet_constraints
 from fuin.access.principal_element import Match
 from fuin.access.shorten import shorten_list
 from fuin.advice.explain import ConditionTrace, trace_policy
-from fuin.advice.repairs import condition_text, resource_of, without_conditions
+from fuin.advice.repairs import condition_text, remove_conditions, resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from fuin.access.decide import Decision
     from fuin.access.grants import Grant
     from fuin.access.question import Question
-    from fuin.advice.case import Case, Known, LabelledPolicy
+    from fuin.advice.case import Case, KeyTest, LabelledPolicy
 
 _TOGETHER_AT_MOST = 4  # one statement of each: the resource's policy, the caller's, its boundary, its session's
 _WAYS_AT_MOST = 8
@@ -65,47 +65,47 @@ class Requirement:
 class Path:
     """One way to be allowed: what must hold for it (empty: nothing) and the reasons that then allow."""
 
-    terms: tuple[Requirement, ...]
+    requirements: tuple[Requirement, ...]
     decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionalAnswer:
-    """Whether a principal could: by one of `ways` (none: never), unless one of the denials in `unless` holds."""
+    """Whether a principal could: by one of `paths` (none: never), unless one of the denials in `denials` holds."""
 
-    ways: tuple[Path, ...]
-    unless: tuple[Requirement, ...] = ()
+    paths: tuple[Path, ...]
+    denials: tuple[Requirement, ...] = ()
     refusal: Decision | None = None
 
     @property
     def never(self) -> bool:
         """Return whether no request could be allowed."""
-        return not self.ways
+        return not self.paths
 
     @property
     def always(self) -> bool:
         """Return whether every request is allowed."""
-        return any(not way.terms for way in self.ways) and not self.unless
+        return any(not path.requirements for path in self.paths) and not self.denials
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenStatement:
     """What is not certain: `assume` makes it hold in a case, without it the case is as if it did not."""
 
-    term: Requirement
+    requirement: Requirement
     assume: Callable[[Case], Case]
 
 
-def conditional_answer(case: Case, question: Question, known: Known) -> ConditionalAnswer:
+def conditional_answer(case: Case, question: Question, known: KeyTest) -> ConditionalAnswer:
     """Return whether a question would be allowed, and under which conditions.
 
     `known` says of a condition key whether its absence is certain.
     """
     certain, allows, denials = _take_out_open_statements(case, question, known)
-    ways = tuple(itertools.islice(_paths(certain, question, allows), _WAYS_AT_MOST))
-    if not ways:
+    paths = tuple(itertools.islice(_paths(certain, question, allows), _WAYS_AT_MOST))
+    if not paths:
         return ConditionalAnswer((), (), certain.decide(question))
-    return ConditionalAnswer(ways, tuple(denial.term for denial in denials))
+    return ConditionalAnswer(paths, tuple(denial.requirement for denial in denials))
 
 
 def _paths(case: Case, question: Question, allows: Sequence[_OpenStatement]) -> Iterator[Path]:
@@ -121,35 +121,35 @@ def _paths(case: Case, question: Question, allows: Sequence[_OpenStatement]) -> 
             decision = tried.decide(question)
             if decision.allowed:
                 found.append(frozenset(chosen))
-                yield Path(tuple(allows[number].term for number in chosen), decision)
+                yield Path(tuple(allows[number].requirement for number in chosen), decision)
 
 
 def _take_out_open_statements(
-    case: Case, question: Question, known: Known
+    case: Case, question: Question, known: KeyTest
 ) -> tuple[Case, list[_OpenStatement], list[_OpenStatement]]:
     """Return the case without what is open, and that apart: what could allow, and what could deny."""
     allows: list[_OpenStatement] = []
     denials: list[_OpenStatement] = []
-    for sheet in case.sheets:
-        reduced = sheet
-        for statement in trace_policy(case, sheet, question).statements:
+    for policy in case.policies:
+        reduced = policy
+        for statement in trace_policy(case, policy, question).statements:
             doubts = tuple(item for item in statement.conditions if not all(map(known, item.keys)))
             fails = any(all(map(known, item.keys)) and not item.holds for item in statement.conditions)
             where_to = not all(map(known, statement.variables))
-            on_it = statement.action and (statement.resource or where_to) and statement.standing is not Match.NONE
-            if not on_it or fails or not (doubts or where_to or sheet.assumed):
+            on_it = statement.action and (statement.resource or where_to) and statement.match is not Match.NONE
+            if not on_it or fails or not (doubts or where_to or policy.assumed):
                 continue
-            reduced = reduced.without_statement(statement.index)
-            raw = sheet.statements()[statement.index - 1]
+            reduced = reduced.remove_statement(statement.index)
+            raw = policy.statements()[statement.index - 1]
             resource = [_resource_in_words(raw)] if where_to else []
-            conditions = (*((sheet.assumed,) if sheet.assumed else ()), *resource, *map(condition_text, doubts))
-            where = sheet.label if sheet.assumed else f"{sheet.label}, {statement.name}"
-            held = _put_back(sheet, statement.index, _assumed_statement(raw, question, doubts, resource=where_to))
+            conditions = (*((policy.assumed,) if policy.assumed else ()), *resource, *map(condition_text, doubts))
+            where = policy.label if policy.assumed else f"{policy.label}, {statement.name}"
+            held = _put_back(policy, statement.index, _assumed_statement(raw, question, doubts, resource=where_to))
             (allows if statement.effect == "Allow" else denials).append(
                 _OpenStatement(Requirement(where, conditions), held)
             )
-        if reduced is not sheet:
-            case = case.with_sheet(sheet, reduced)
+        if reduced is not policy:
+            case = case.with_policy(policy, reduced)
     case, granted = _take_out_open_grants(case, question, known)
     return case, [*allows, *granted], denials
 
@@ -165,31 +165,31 @@ def _assumed_statement(
     raw: Mapping[str, Any], question: Question, doubts: Sequence[ConditionTrace], *, resource: bool
 ) -> Mapping[str, Any]:
     """Return a statement without the conditions that are in doubt, on this resource if it is not certain."""
-    certain = without_conditions(raw, doubts)
+    certain = remove_conditions(raw, doubts)
     if not resource:
         return certain
     kept = {name: value for name, value in certain.items() if name not in ("Resource", "NotResource")}
     return {**kept, "Resource": resource_of(question)}
 
 
-def _put_back(sheet: LabelledPolicy, index: int, statement: Mapping[str, Any]) -> Callable[[Case], Case]:
+def _put_back(policy: LabelledPolicy, index: int, statement: Mapping[str, Any]) -> Callable[[Case], Case]:
     """Return what puts a statement back, as it is assumed to be."""
 
     def assume(case: Case) -> Case:
-        current = next(other for other in case.sheets if other.label == sheet.label)
-        return case.with_sheet(current, current.with_statement(statement, index))
+        current = next(other for other in case.policies if other.label == policy.label)
+        return case.with_policy(current, current.with_statement(statement, index))
 
     return assume
 
 
-def _take_out_open_grants(case: Case, question: Question, known: Known) -> tuple[Case, list[_OpenStatement]]:
+def _take_out_open_grants(case: Case, question: Question, known: KeyTest) -> tuple[Case, list[_OpenStatement]]:
     """Return the case without the grants whose constraints speak of an unknown encryption context."""
     opened: list[_OpenStatement] = []
     certain = []
     for grant in case.grants:
         lacking = tuple(unmet_constraints(grant, question))
         constrained = (grant.equals is not None or grant.subset is not None) and not known("kms:encryptioncontext:")
-        if grant.standing(question.principal) is Match.NONE or not constrained or not lacking:
+        if grant.match_principal(question.principal) is Match.NONE or not constrained or not lacking:
             certain.append(grant)
             continue
         free = replace(grant, equals=None, subset=None)

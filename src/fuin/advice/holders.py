@@ -53,8 +53,8 @@ class PrincipalInForce:
     def case(self, resource: Resource, grants: tuple[Grant, ...] = ()) -> Case:
         """Return the case of a resource; `grants` are the key's, at least those to this principal."""
         kind, document = resource.kind, resource.policy
-        sheet = None if kind is None or document is None else LabelledPolicy(kind.value, kind, document)
-        return Case(resource, self.owner, sheet, self.policies, self.boundary, self.session, grants)
+        policy = None if kind is None or document is None else LabelledPolicy(kind.value, kind, document)
+        return Case(resource, self.owner, policy, self.policies, self.boundary, self.session, grants)
 
 
 def holders(conn: Connection) -> Iterator[PrincipalInForce]:
@@ -62,9 +62,9 @@ def holders(conn: Connection) -> Iterator[PrincipalInForce]:
     for account in accounts.list_accounts(conn):
         yield root(account)
         for user in identities.page(conn, users.User, account):
-            yield of_identity(conn, replace(user, tags=identities.list_tags(conn, user.id)))
+            yield identity_in_force(conn, replace(user, tags=identities.list_tags(conn, user.id)))
         for role in roles.page_roles(conn, account):
-            yield of_identity(conn, replace(role, tags=identities.list_tags(conn, role.id)))
+            yield identity_in_force(conn, replace(role, tags=identities.list_tags(conn, role.id)))
 
 
 def root(account: str) -> PrincipalInForce:
@@ -72,16 +72,16 @@ def root(account: str) -> PrincipalInForce:
     return PrincipalInForce(account_root(account), f"the root of account {account}")
 
 
-def of_identity(conn: Connection, identity: Identity) -> PrincipalInForce:
+def identity_in_force(conn: Connection, identity: Identity) -> PrincipalInForce:
     """Return a user, or any session of a role, with the policies that are in force for it."""
     owner = f"{identity.kind} {identity.name}"
-    policies = list(_of_one(conn, identity))
+    policies = list(_own_policies(conn, identity))
     if identity.kind == identities.USER:
         principal = Principal(
             "user", identity.arn, identity.account, identity.id, identity.name, tags=identity.tags
         )  # fmt: skip
         for group in groups.groups_of(conn, identity.id):
-            policies += _of_one(conn, group)
+            policies += _own_policies(conn, group)
     else:
         principal = role_session(identity, ANY_SESSION)
     document = managed_policies.boundary_of(conn, identity.id)
@@ -130,21 +130,21 @@ def find(conn: Connection, arn: str) -> PrincipalInForce | None:
         return federated_user(account, name) if accounts.account_exists(conn, account) else None
     if kind == "user":
         user = identities.find(conn, users.User, account, name)
-        return None if user is None or user.arn != arn else of_identity(conn, user)
+        return None if user is None or user.arn != arn else identity_in_force(conn, user)
     name, _, session = name.partition("/")
     role = identities.find(conn, roles.Role, account, name)
     if role is None or kind not in {"role", "assumed-role"} or (kind == "role" and role.arn != arn):
         return None
-    found = of_identity(conn, role)
+    found = identity_in_force(conn, role)
     return replace(found, principal=role_session(role, session)) if session else found
 
 
 def group_policies(conn: Connection, group: Identity) -> tuple[LabelledPolicy, ...]:
     """Return the policies of a group, which is no principal."""
-    return tuple(_of_one(conn, group))
+    return tuple(_own_policies(conn, group))
 
 
-def _of_one(conn: Connection, identity: Identity) -> Iterator[LabelledPolicy]:
+def _own_policies(conn: Connection, identity: Identity) -> Iterator[LabelledPolicy]:
     """Yield what a user, group or role has itself."""
     owner = f"{identity.kind} {identity.name}"
     for name in inline_policies.list_names(conn, identity.id):

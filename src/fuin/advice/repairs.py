@@ -49,16 +49,16 @@ class _Edit:
     """A change and how a case is with it; two edits of the same policy are never tried together."""
 
     change: Change
-    applied: Callable[[Case], Case]
+    apply: Callable[[Case], Case]
 
 
 def _edit(
     text: str, old: LabelledPolicy, new: LabelledPolicy, statement: Mapping[str, Any] | None, index: int = 0
 ) -> _Edit:
-    def applied(case: Case) -> Case:
-        return case.with_sheet(next(sheet for sheet in case.sheets if sheet.label == old.label), new)
+    def apply(case: Case) -> Case:
+        return case.with_policy(next(policy for policy in case.policies if policy.label == old.label), new)
 
-    return _Edit(Change(text, old.label, statement, index), applied)
+    return _Edit(Change(text, old.label, statement, index), apply)
 
 
 def smallest_changes(case: Case, question: Question) -> tuple[tuple[Change, ...], ...]:
@@ -68,12 +68,12 @@ def smallest_changes(case: Case, question: Question) -> tuple[tuple[Change, ...]
     """
     if case.decide(question).allowed:
         return ()
-    lifted, lifts = _without_denials(case, question)
+    lifted, lifts = _remove_denials(case, question)
     if lifts and lifted.decide(question).allowed:
         return (lifts,)
     edits = _edits(lifted, question)
     for count in range(1, _CHANGES_AT_MOST + 1):
-        found = [chosen for chosen in itertools.combinations(edits, count) if _enough(lifted, question, chosen)]
+        found = [chosen for chosen in itertools.combinations(edits, count) if _is_enough(lifted, question, chosen)]
         if found:
             places = {
                 tuple(edit.change.policy for edit in chosen): chosen for chosen in reversed(found)
@@ -83,34 +83,34 @@ def smallest_changes(case: Case, question: Question) -> tuple[tuple[Change, ...]
     return ()
 
 
-def _enough(case: Case, question: Question, edits: Sequence[_Edit]) -> bool:
+def _is_enough(case: Case, question: Question, edits: Sequence[_Edit]) -> bool:
     touched = [edit.change.policy for edit in edits]
     if len(set(touched)) != len(touched):
         return False
     for edit in edits:
-        case = edit.applied(case)
+        case = edit.apply(case)
     try:
         return case.decide(question).allowed
     except MalformedPolicy:  # it would be too long
         return False
 
 
-def _without_denials(case: Case, question: Question) -> tuple[Case, tuple[Change, ...]]:
+def _remove_denials(case: Case, question: Question) -> tuple[Case, tuple[Change, ...]]:
     """Return the case without the statements that deny, and what is to be done about each: no Allow helps there."""
     changes: list[Change] = []
-    for sheet in case.sheets:
-        current = sheet
-        for statement in trace_policy(case, sheet, question).statements:
-            if statement.effect == "Deny" and statement.matches:
-                current = current.without_statement(statement.index)
-                changes.append(Change(_propose_narrower_deny(sheet, statement), sheet.label, None, statement.index))
-        if current is not sheet:
-            case = case.with_sheet(sheet, current)
+    for policy in case.policies:
+        current = policy
+        for statement in trace_policy(case, policy, question).statements:
+            if statement.effect == "Deny" and statement.takes_effect:
+                current = current.remove_statement(statement.index)
+                changes.append(Change(_propose_narrower_deny(policy, statement), policy.label, None, statement.index))
+        if current is not policy:
+            case = case.with_policy(policy, current)
     return case, tuple(changes)
 
 
-def _propose_narrower_deny(sheet: LabelledPolicy, statement: StatementTrace) -> str:
-    text = f"remove the Deny in {statement.name} of the {sheet.label}, or narrow it"
+def _propose_narrower_deny(policy: LabelledPolicy, statement: StatementTrace) -> str:
+    text = f"remove the Deny in {statement.name} of the {policy.label}, or narrow it"
     if not statement.conditions:
         return text
     return f"{text}; or let the request be one that it does not hold for: {_denial_text(statement.conditions)}"
@@ -137,19 +137,21 @@ def condition_text(condition: ConditionTrace) -> str:
 def _edits(case: Case, question: Question) -> list[_Edit]:
     """Return what could be changed, what is likeliest to be meant first."""
     evaluation = explain(case, question)
-    edits: list[_Edit] = [edit for policy in evaluation.policies for edit in _propose_without_conditions(policy)]
+    edits: list[_Edit] = [edit for trace in evaluation.policies for edit in _propose_without_conditions(trace)]
     edits += [
         _propose_meeting_constraint(trace)
         for trace in evaluation.grants
-        if trace.operation and trace.standing and trace.unmet
+        if trace.operation and trace.match and trace.unmet
     ]
     if question.principal.kind in _HAS_OWN_POLICIES:
-        own = [policy for policy in evaluation.policies if policy.sheet in case.identity and policy.sheet.kind in _OWN]
+        own = [trace for trace in evaluation.policies if trace.policy in case.identity and trace.policy.kind in _OWN]
         edits += [
-            edit for policy in own if not policy.sheet.assumed for edit in _propose_wider_statement(policy, question)
+            edit for trace in own if not trace.policy.assumed for edit in _propose_wider_statement(trace, question)
         ]
         edits.append(_propose_own_statement(case, question))
-        edits += [_propose_limit(sheet, question) for sheet in (case.boundary, *case.session[:1]) if sheet is not None]
+        edits += [
+            _propose_limit(policy, question) for policy in (case.boundary, *case.session[:1]) if policy is not None
+        ]
     if case.resource_policy is not None:
         edits += _propose_wider_statement(trace_policy(case, case.resource_policy, question), question)
         edits.append(_propose_principal(case.resource_policy, question))
@@ -162,27 +164,28 @@ def _propose_meeting_constraint(trace: GrantTrace) -> _Edit:
     """Return a grant that would allow but for its constraints."""
     free = replace(trace.grant, equals=None, subset=None, source_arn=None)
 
-    def applied(case: Case) -> Case:
+    def apply(case: Case) -> Case:
         return replace(case, grants=tuple(free if grant is trace.grant else grant for grant in case.grants))
 
     text = f"let the request meet the constraint of {trace.grant.label} ({'; '.join(trace.unmet)})"
-    return _Edit(Change(text, trace.grant.label), applied)
+    return _Edit(Change(text, trace.grant.label), apply)
 
 
-def _propose_without_conditions(policy: PolicyTrace) -> Iterator[_Edit]:
+def _propose_without_conditions(trace: PolicyTrace) -> Iterator[_Edit]:
     """Yield statements that would allow but for their conditions, which the request then has to meet."""
-    sheet = policy.sheet
-    for statement in policy.statements:
-        if statement.effect == "Allow" and statement.near and statement.failed:
-            raw = without_conditions(sheet.statements()[statement.index - 1], statement.failed)
+    policy = trace.policy
+    for statement in trace.statements:
+        if statement.effect == "Allow" and statement.near and statement.failed_conditions:
+            raw = remove_conditions(policy.statements()[statement.index - 1], statement.failed_conditions)
             needs = " and ".join(
-                f"{condition_text(item)} (in the request it {_observed_text(item)})" for item in statement.failed
+                f"{condition_text(item)} (in the request it {_observed_text(item)})"
+                for item in statement.failed_conditions
             )
-            text = f"let the request meet {needs}, as {statement.name} of the {sheet.label} wants"
-            yield _edit(text, sheet, sheet.with_statement(raw, statement.index), None)
+            text = f"let the request meet {needs}, as {statement.name} of the {policy.label} wants"
+            yield _edit(text, policy, policy.with_statement(raw, statement.index), None)
 
 
-def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
+def remove_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
     """Return a statement as it is written, without some of its conditions."""
     dropped = {(item.operator, item.key) for item in failed}
     kept = {
@@ -193,19 +196,19 @@ def without_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace])
     return {name: value for name, value in raw.items() if name != "Condition"} | ({"Condition": kept} if kept else {})
 
 
-def _propose_wider_statement(policy: PolicyTrace, question: Question) -> Iterator[_Edit]:
+def _propose_wider_statement(trace: PolicyTrace, question: Question) -> Iterator[_Edit]:
     """Yield a statement that would allow with this action, or this resource, beside those that it lists.
 
     Only one that gives nothing else by that: it is on this resource alone, or on this action alone, and for this
     caller alone.
     """
-    sheet = policy.sheet
-    for statement in policy.statements:
-        raw = sheet.statements()[statement.index - 1]
-        if statement.effect != "Allow" or statement.failed or not _is_for(question, statement, raw):
+    policy = trace.policy
+    for statement in trace.statements:
+        raw = policy.statements()[statement.index - 1]
+        if statement.effect != "Allow" or statement.failed_conditions or not _is_for(question, statement, raw):
             continue
         resource = resource_of(question)
-        here = sheet.kind is PolicyKind.KEY or _as_list(raw.get("Resource")) in ([question.resource], [resource])
+        here = policy.kind is PolicyKind.KEY or _as_list(raw.get("Resource")) in ([question.resource], [resource])
         if not statement.action and here and _same_service(raw.get("Action"), question.action):
             element, value = "Action", question.action
         elif not statement.resource and [name.lower() for name in _as_list(raw.get("Action"))] == [
@@ -216,8 +219,8 @@ def _propose_wider_statement(policy: PolicyTrace, question: Question) -> Iterato
             continue
         if element in raw:
             wider = {**raw, element: [*_as_list(raw[element]), value]}
-            text = f"add {value} to the {element} of {statement.name} of the {sheet.label}"
-            yield _edit(text, sheet, sheet.with_statement(wider, statement.index), wider, statement.index)
+            text = f"add {value} to the {element} of {statement.name} of the {policy.label}"
+            yield _edit(text, policy, policy.with_statement(wider, statement.index), wider, statement.index)
             return
 
 
@@ -261,40 +264,40 @@ def _propose_own_statement(case: Case, question: Question) -> _Edit:
     """Propose a statement in one of the caller's own policies, or a new policy."""
     statement = _statement(question)
     plain = statement["Resource"] == question.resource
-    alone = (sheet for sheet in case.identity if sheet.kind in _OWN and not sheet.assumed)
-    alone = (sheet for sheet in alone if plain or sheet.has_variables)
-    own = next((sheet for sheet in alone if _has_room(sheet.with_statement(statement))), None)
+    alone = (policy for policy in case.identity if policy.kind in _OWN and not policy.assumed)
+    alone = (policy for policy in alone if plain or policy.has_variables)
+    own = next((policy for policy in alone if _has_room(policy.with_statement(statement))), None)
     if own is not None:
         return _edit(f"add this to the {own.label}", own, own.with_statement(statement), statement)
     label = f"new policy of {case.owner}"
-    sheet = _sheet(label, PolicyKind.IDENTITY, statement)
+    policy = _labelled_policy(label, PolicyKind.IDENTITY, statement)
     change = Change(f"give {case.owner} a policy with this", label, statement)
-    return _Edit(change, lambda case: replace(case, identity=(*case.identity, sheet)))
+    return _Edit(change, lambda case: replace(case, identity=(*case.identity, policy)))
 
 
-def _has_room(sheet: LabelledPolicy) -> bool:
-    return size_of(sheet.document, sheet.kind) <= SIZE_LIMITS[sheet.kind]
+def _has_room(policy: LabelledPolicy) -> bool:
+    return size_of(policy.document, policy.kind) <= SIZE_LIMITS[policy.kind]
 
 
-def _propose_limit(sheet: LabelledPolicy, question: Question) -> _Edit:
+def _propose_limit(policy: LabelledPolicy, question: Question) -> _Edit:
     """Propose a statement in one of the limits of the caller: its boundary, or its session's policy."""
     statement = _statement(question)
-    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
+    return _edit(f"add this to the {policy.label}", policy, policy.with_statement(statement), statement)
 
 
-def _propose_principal(sheet: LabelledPolicy, question: Question) -> _Edit:
+def _propose_principal(policy: LabelledPolicy, question: Question) -> _Edit:
     """Propose a statement in the resource's policy that names the caller."""
-    statement = _naming(question)
-    if sheet.kind is PolicyKind.KEY:
+    statement = _statement_for_caller(question)
+    if policy.kind is PolicyKind.KEY:
         statement["Resource"] = "*"
-    if sheet.kind is PolicyKind.TRUST:
+    if policy.kind is PolicyKind.TRUST:
         del statement["Resource"]
-    return _edit(f"add this to the {sheet.label}", sheet, sheet.with_statement(statement), statement)
+    return _edit(f"add this to the {policy.label}", policy, policy.with_statement(statement), statement)
 
 
-def _naming(question: Question) -> dict[str, Any]:
-    """Return the least statement for a resource's policy; an account's root is not named without its whole account."""
-    statement = {**_statement(question), "Principal": named(question.principal)}
+def _statement_for_caller(question: Question) -> dict[str, Any]:
+    """Return the least statement for a resource's policy; a root cannot be named without its account."""
+    statement = {**_statement(question), "Principal": principal_element(question.principal)}
     if question.principal.kind == "root":
         condition = statement.get("Condition", {})
         statement["Condition"] = {**condition, "ArnEquals": {"aws:PrincipalArn": question.principal.arn}}
@@ -302,17 +305,17 @@ def _naming(question: Question) -> dict[str, Any]:
 
 
 def _new_bucket_policy(question: Question) -> _Edit:
-    statement = _naming(question)
-    sheet = _sheet("bucket policy", PolicyKind.BUCKET, statement)
-    change = Change("give the bucket a policy with this", sheet.label, statement)
-    return _Edit(change, lambda case: replace(case, resource_policy=sheet))
+    statement = _statement_for_caller(question)
+    policy = _labelled_policy("bucket policy", PolicyKind.BUCKET, statement)
+    change = Change("give the bucket a policy with this", policy.label, statement)
+    return _Edit(change, lambda case: replace(case, resource_policy=policy))
 
 
-def _sheet(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> LabelledPolicy:
+def _labelled_policy(label: str, kind: PolicyKind, statement: Mapping[str, Any]) -> LabelledPolicy:
     return LabelledPolicy(label, kind, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
 
 
-def named(principal: Principal) -> object:
+def principal_element(principal: Principal) -> object:
     """Return the Principal element that names a caller: a session's role, a user, a service, an account, everyone."""
     if principal.kind == "anonymous":
         return "*"

@@ -33,12 +33,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.advice.case import Known
+    from fuin.advice.case import KeyTest
     from fuin.advice.holders import PrincipalInForce
     from fuin.store.kms.keys import Key
 
 # What follows from the principal, the key and the resource, whatever the request was.
-_STANDING = ("aws:principal", "aws:userid", "aws:username", "kms:calleraccount", "kms:viaservice", "aws:viaawsservice")
+_LASTING_KEYS = (
+    "aws:principal",
+    "aws:userid",
+    "aws:username",
+    "kms:calleraccount",
+    "kms:viaservice",
+    "aws:viaawsservice",
+)
 _CONTEXT = "kms:encryptioncontext"
 _TAG = "aws:principaltag/"
 
@@ -78,8 +85,8 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     holder = _holder(conn, draft, decision)
     case = _case(conn, holder, draft, decision)
     then, of_session = frozenset(decision["policies"]), _session_digests(decision)
-    now = {sheet.label: evidence.digest(sheet.document) for sheet in case.sheets}
-    case = replace(case, knows=_known(case, draft, decision))
+    now = {policy.label: evidence.digest(policy.document) for policy in case.policies}
+    case = replace(case, knows=_recorded_key_test(case, draft, decision))
     question = Question(holder.principal, decision["action"], decision["resource"], _facts(draft, decision))
     return Retraced(
         case, explain(case, question), smallest_changes(case, question),
@@ -88,13 +95,13 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     )  # fmt: skip
 
 
-def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Known:
+def _recorded_key_test(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> KeyTest:
     """Return what tells of a condition key that is not among the facts whether the request did not have it.
 
     The record holds the keys that the policies of that time name, once a condition had been looked at.
     """
     then = frozenset(decision["policies"])
-    noted = [sheet.policy.evidence for sheet in case.sheets]
+    noted = [policy.compiled_policy.evidence for policy in case.policies]
     named = frozenset[str]().union(*(one.keys for one in noted if one.digest in then))
     looked_at = not decision["allowed"] or "keys" in decision
     context = _context(draft, decision)
@@ -103,14 +110,14 @@ def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) ->
     lost = notes.is_note(decision.get("keys"))  # of some keys the record has the hash alone
     unsure = {key for key, values in recorded.items() if not _is_whole(values)}
 
-    def known(key: str) -> bool:
+    def is_known(key: str) -> bool:
         if key in unsure:
             return False
-        if key.startswith(_STANDING) or (whole and key.startswith(_CONTEXT)):
+        if key.startswith(_LASTING_KEYS) or (whole and key.startswith(_CONTEXT)):
             return True
         return looked_at and (key in recorded or (key in named and not lost))
 
-    return known
+    return is_known
 
 
 def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> PrincipalInForce:
@@ -145,7 +152,7 @@ def _case(conn: Connection, holder: PrincipalInForce, draft: Mapping[str, Any], 
         owner = owner or holder.principal.account  # ARNs of buckets and objects name no account
         return holder.case(OwnResource(resource, owner))
     if rule == "retirement":
-        key, retired = _key(conn, resource), _retired(draft)
+        key, retired = _key(conn, resource), _grant_to_retire(draft)
         grant = retired[0] if retired else None
         return holder.case(RetirementResource(key.arn, key.account, key.policy, key, grant), retired)
     if rule == "key":
@@ -172,7 +179,7 @@ def _key(conn: Connection, arn: str) -> Key:
         raise CannotRetrace(f"{arn} is not there any more") from None
 
 
-def _retired(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
+def _grant_to_retire(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
     """Return the grant that was to be retired, as the record has it: who may do that; none if there was none."""
     noted = draft.get("facts", {}).get("kmsGrant", {})
     if "account" not in noted:

@@ -43,14 +43,14 @@ def suggest(needs: Iterable[Need]) -> dict[str, Any]:
 
 def _statement(sid: str, actions: list[str], resources: tuple[str, ...], via: str) -> dict[str, Any]:
     statement: dict[str, Any] = {
-        "Sid": sid, "Effect": "Allow", "Action": _one(tuple(actions)), "Resource": _one(resources),
+        "Sid": sid, "Effect": "Allow", "Action": _unwrap_single(tuple(actions)), "Resource": _unwrap_single(resources),
     }  # fmt: skip
     if via:
         statement["Condition"] = {"StringEquals": {"kms:ViaService": via}}
     return statement
 
 
-def _one(values: tuple[str, ...]) -> str | list[str]:
+def _unwrap_single(values: tuple[str, ...]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)
 
 
@@ -64,7 +64,7 @@ def _patterns(action: str, resources: set[str]) -> list[tuple[str, ...]]:
             by_bucket[bucket].add(key)
         else:
             rest.add(resource if _is_general(action, resource) else escape(resource))
-    found = [_of_bucket(bucket, keys) for bucket, keys in sorted(by_bucket.items())]
+    found = [_object_patterns(bucket, keys) for bucket, keys in sorted(by_bucket.items())]
     return [*found, *([tuple(sorted(rest))] if rest else [])]
 
 
@@ -79,15 +79,15 @@ def _is_general(action: str, resource: str) -> bool:
     return every_bucket or _ALL_OF_A_KIND.fullmatch(resource) is not None
 
 
-def _of_bucket(bucket: str, keys: set[str]) -> tuple[str, ...]:
+def _object_patterns(bucket: str, keys: set[str]) -> tuple[str, ...]:
     """Return the ARNs of a few objects, or the pattern of the folder that holds all of them."""
     if len(keys) <= _NAMED_AT_MOST:
         return tuple(f"{_OBJECTS}{escape(bucket)}/{escape(key)}" for key in sorted(keys))
-    folder, slash, _ = _common(min(keys), max(keys)).rpartition("/")
+    folder, slash, _ = _common_prefix(min(keys), max(keys)).rpartition("/")
     return (f"{_OBJECTS}{escape(bucket)}/{escape(folder)}{slash}*",)
 
 
-def _common(first: str, last: str) -> str:
+def _common_prefix(first: str, last: str) -> str:
     """Return the text that two texts begin with, and so do all that are sorted between them."""
     return "".join(
         one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))

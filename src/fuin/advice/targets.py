@@ -66,13 +66,13 @@ class Right:
 
 
 # What follows from the principal and the resource alone, and does not change from request to request.
-_OF_PRINCIPAL = (
+_CERTAIN_KEYS = (
     "aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:principalisawsservice", "aws:principalorg",
     "aws:principalservicename", "aws:username", "aws:userid", "aws:principaltag/", "kms:calleraccount",
     "aws:resourceaccount", "aws:resourceorg", "aws:resourcetag/", "kms:keyspec", "kms:keyusage", "kms:keyorigin",
     "kms:customermasterkey", "kms:multiregion", "kms:resourcealiases",
 )  # fmt: skip
-_THROUGH_S3 = (
+_CERTAIN_THROUGH_S3 = (
     "kms:viaservice", "kms:encryptioncontext", "kms:encryptionalgorithm", "kms:requestalias", "aws:viaawsservice",
     "aws:calledvia", "kms:grantconstraint", "kms:granteeprincipal", "aws:requestedregion",
 )  # fmt: skip
@@ -96,12 +96,12 @@ def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
                 named,
                 lambda holder: holder.case(OwnResource(named, holder.principal.account)),
                 {},
-                _OF_PRINCIPAL,
+                _CERTAIN_KEYS,
             ),
         )
     if target.startswith(("s3://", _ON_BUCKETS)):
-        return _of_bucket(conn, action, target.removeprefix("s3://").removeprefix(_ON_BUCKETS))
-    return (of_key(conn, action, find_key(conn, target, known.account, known.region)),)
+        return _bucket_rights(conn, action, target.removeprefix("s3://").removeprefix(_ON_BUCKETS))
+    return (right_to_key(conn, action, find_key(conn, target, known.account, known.region)),)
 
 
 def _check_action(action: str, target: str) -> None:
@@ -109,10 +109,10 @@ def _check_action(action: str, target: str) -> None:
     folded = action.lower()
     if folded in S3_OPERATIONS:
         raise FuinError(f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}")
-    of_s3 = target.startswith(("s3://", _ON_BUCKETS))
+    is_s3_target = target.startswith(("s3://", _ON_BUCKETS))
     if folded.startswith("kms:") and folded not in KMS:
         raise FuinError(f"there is no action {action}")
-    if target != "*" and not folded.startswith("s3:" if of_s3 else "kms:"):
+    if target != "*" and not folded.startswith("s3:" if is_s3_target else "kms:"):
         if not folded.startswith(("s3:", "kms:")):
             raise FuinError(f"{action} is no action of a key or bucket: these are kms:… and s3:…")
         if folded.startswith("s3:"):
@@ -124,20 +124,25 @@ def _check_action(action: str, target: str) -> None:
         raise FuinError(f'{action} is on no particular resource: ask for "*"')
 
 
-def _cased(action: str, given: Sequence[Grant]) -> str:
+def _write_as_granted(action: str, given: Sequence[Grant]) -> str:
     """Return an action as its grants write it: policies do not look at the case, grants do."""
     names = {f"kms:{name}" for grant in given for name in grant.operations}
     return next((name for name in names if name.lower() == action.lower()), action)
 
 
-def of_key(conn: Connection, action: str, key: Key) -> Right:
+def right_to_key(conn: Connection, action: str, key: Key) -> Right:
     """Return the right to a key, asked for directly or through whatever service."""
     given = holders.all_grants(conn, key)
     facts: Values = {**condition_keys(key, holders.Aliases(conn)), "aws:ResourceAccount": key.account}
     note = "" if key.enabled else f"the key is {key.state}: nobody can use it now"
     resource = KeyResource(key.arn, key.account, key.policy, key)
     return Right(
-        _cased(action, given), key.arn, lambda holder: holder.case(resource, given), facts, _OF_PRINCIPAL, note
+        _write_as_granted(action, given),
+        key.arn,
+        lambda holder: holder.case(resource, given),
+        facts,
+        _CERTAIN_KEYS,
+        note,
     )
 
 
@@ -161,7 +166,7 @@ def find_key(conn: Connection, text: str, account: str, region: str) -> Key:
     return key
 
 
-def _of_bucket(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
+def _bucket_rights(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
     """Return the right to a bucket or an object, and the one to the object's key."""
     name, _, key = path.partition("/")
     bucket = buckets.find_bucket(conn, name)
@@ -170,8 +175,8 @@ def _of_bucket(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
     resource = BucketResource(ids.bucket_arn(name), bucket.account, bucket.policy, bucket)
     if key:
         resource = ObjectResource(ids.object_arn(name, key), bucket.account, bucket.policy, bucket)
-    first = Right(action, resource.arn, lambda holder: holder.case(resource), _s3_facts(bucket), _OF_PRINCIPAL)
-    second = _on_the_key(conn, action, bucket, key)
+    first = Right(action, resource.arn, lambda holder: holder.case(resource), _s3_facts(bucket), _CERTAIN_KEYS)
+    second = _object_key_right(conn, action, bucket, key)
     return (first,) if second is None else (first, second)
 
 
@@ -179,7 +184,7 @@ def _s3_facts(bucket: Bucket) -> Values:
     return {"aws:ResourceAccount": bucket.account, "aws:ViaAWSService": "false"}
 
 
-def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Right | None:
+def _object_key_right(conn: Connection, action: str, bucket: Bucket, key: str) -> Right | None:
     """Return the right to the key of an object, or None where the encryption takes none."""
     if not key:
         return None
@@ -189,13 +194,13 @@ def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Righ
     if needed is None:
         return None
     found = find_key(conn, settings.get("key") or _S3_ALIAS, bucket.account, bucket.region)
-    right = of_key(conn, needed, found)
+    right = right_to_key(conn, needed, found)
     pairs = {**settings.get("context", {}), "aws:s3:arn": ids.object_arn(bucket.name, key)}
-    certain = (*right.certain, *_THROUGH_S3) if stored else (*right.certain, *_THROUGH_S3, "kms:encryptioncontext")
-    return replace(right, facts={**right.facts, **through_s3(bucket.region, pairs)}, certain=certain)
+    certain = (*right.certain, *_CERTAIN_THROUGH_S3)
+    return replace(right, facts={**right.facts, **s3_forwarded_keys(bucket.region, pairs)}, certain=certain)
 
 
-def through_s3(region: str, pairs: dict[str, str]) -> Values:
+def s3_forwarded_keys(region: str, pairs: dict[str, str]) -> Values:
     """Return the condition keys of the object store's request to KMS on a caller's behalf."""
     return {
         "kms:ViaService": f"s3.{region}.amazonaws.com", "aws:ViaAWSService": "true", "aws:RequestedRegion": region,
