@@ -121,7 +121,7 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
 )
 def test_principal(element: Any, principal: Principal, match: Match) -> None:
     """Each form of a principal, and how it names callers."""
-    assert naming(Principal=element).names(principal) is match
+    assert naming(Principal=element).match_principal(principal) is match
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_principal(element: Any, principal: Principal, match: Match) -> None:
 def test_notprincipal(element: Any, spared: list[Principal], denied: list[Principal]) -> None:
     """A Deny with NotPrincipal spares those whose account, role and session all stand in its list."""
     without = naming(NotPrincipal=element)
-    assert [without.names(one) for one in spared] == [Match.NONE] * len(spared)
-    assert [without.names(one) for one in denied] == [Match.DIRECT] * len(denied)
+    assert [without.match_principal(one) for one in spared] == [Match.NONE] * len(spared)
+    assert [without.match_principal(one) for one in denied] == [Match.DIRECT] * len(denied)
 
 
 def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
@@ -151,13 +151,13 @@ def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
         PolicyKind.TRUST,
         {"Effect": "Allow", "Principal": {"Federated": GOOGLE}, "Action": "sts:AssumeRoleWithWebIdentity"},
     ).statements[0]
-    assert trust.names(ANN) is trust.names(ANONYMOUS) is Match.NONE
+    assert trust.match_principal(ANN) is trust.match_principal(ANONYMOUS) is Match.NONE
     assert trust.reason.text.endswith(f"to {GOOGLE}")
     canonical = bucket_policy(
         statement("s3:*", "arn:aws:s3:::b", Principal={"CanonicalUser": ["ab" * 32, ACCOUNT]})
     ).statements[0]
-    assert canonical.names(ANN) is Match.ACCOUNT
-    assert canonical.names(EVE) is Match.NONE
+    assert canonical.match_principal(ANN) is Match.ACCOUNT
+    assert canonical.match_principal(EVE) is Match.NONE
 
 
 def test_reasons_say_what_is_left_out() -> None:
@@ -217,8 +217,8 @@ def test_many_statements_decide_as_each_for_itself(
         asked = Question(principal, "kms:Decrypt", KEY, context)
         found = {one.index: match for one, match in many.statements_naming(asked)}
         for one in many.statements:
-            applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
-            assert found.get(one.index, Match.NONE) == one.names(principal) or not applies
+            applies = one.match_principal(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
+            assert found.get(one.index, Match.NONE) == one.match_principal(principal) or not applies
         if principal is not SERVICE:  # it has no policies of its own
             assert decide_key(asked, ACCOUNT, many, identity(statement("kms:*"))).allowed is _naively(many, asked)
 
@@ -238,13 +238,13 @@ def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> No
         many = key_policy(*items)
         many.statements_naming(ask(first))
         assert list(many.statements_naming(ask(second))) == [
-            (one, match) for one in many.statements if (match := one.names(second))
+            (one, match) for one in many.statements if (match := one.match_principal(second))
         ]
 
 
 def _naively(many: Policy, asked: Question) -> bool:
     """Decide about a caller whose own policy allows everything that it is asked for."""
-    applying = [one for one in many.statements if one.names(asked.principal) and one.meets_conditions(asked)]
+    applying = [one for one in many.statements if one.match_principal(asked.principal) and one.meets_conditions(asked)]
     return bool(applying) and all(one.effect == "Allow" for one in applying)
 
 

@@ -1,4 +1,7 @@
-"""Policy documents as JSON: members once, no deep nesting, no text that is not Unicode; numbers keep their digits."""
+"""Policy documents as JSON.
+
+A member may occur only once, nesting must not be deep, and all text must be valid Unicode. Numbers keep their digits.
+"""
 
 import json
 from decimal import Decimal
@@ -16,7 +19,7 @@ def load(document: str) -> dict[str, object]:
     try:
         value = json.loads(document, object_pairs_hook=_collect_members, parse_constant=_refuse, parse_float=Decimal)
         if "\\ud" in document.lower() or not document.isascii():
-            json.dumps(value, ensure_ascii=False, default=str).encode()  # half a surrogate pair fits in no record
+            json.dumps(value, ensure_ascii=False, default=str).encode()  # a record cannot hold half a surrogate pair
     except RecursionError:
         raise MalformedPolicy("the policy is nested too deeply") from None
     except UnicodeEncodeError:

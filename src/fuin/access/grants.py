@@ -1,7 +1,7 @@
-"""Grants: who may do what with one key, under which constraints. A grant allows and never denies.
+"""Grants: each allows one principal some operations with one key, under constraints. A grant never denies.
 
-AWS KMS developer guide, "Grants in AWS KMS", and the service model's GrantConstraints: in a constraint the names of the
-encryption context are not case-sensitive, the values are.
+AWS KMS developer guide, "Grants in AWS KMS", and the service model's GrantConstraints: in a constraint, the names of
+the encryption context are not case-sensitive, but the values are.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 Pairs = tuple[tuple[str, str], ...]
 
 CREATE, RETIRE, DESCRIBE = "CreateGrant", "RetireGrant", "DescribeKey"
-_WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the context do not touch these
-_CONTEXT = "kms:encryptioncontext:"  # as `Question.facts` folds it
+_WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the encryption context do not apply to these
+_CONTEXT = "kms:encryptioncontext:"  # in lower case, as facts have it
 _NEAR_MISSES_AT_MOST = 4
 
 
 class UnmetConstraint(NamedTuple):
-    """A constraint of a grant that a request does not meet: what it is, and the sentence about it."""
+    """A constraint of a grant that a request does not meet, and a sentence about it."""
 
-    constraint: str  # empty for the rule that a grant may only create narrower ones
+    constraint: str  # empty for the rule that a grant may only create narrower grants
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """One grant. Principals are ARNs; `…_service` are service principals such as s3.amazonaws.com.
 
-    `account` issued it. `operations` are AWS's GrantOperations, such as Decrypt. `equals` and `subset` are pairs of
-    the encryption context, at most one of the two; `created` is in seconds since 1970.
+    `account` issued the grant. `operations` are AWS's GrantOperations, such as Decrypt. `equals` and `subset` are pairs
+    of the encryption context; a grant has at most one of the two. `created` is in seconds since 1970.
     """
 
     grant_id: str
@@ -61,7 +61,7 @@ class Grant:
 
     @property
     def label(self) -> str:
-        """Return what reasons call it."""
+        """Return the grant's name in reasons."""
         return f'grant {self.grant_id} "{self.name}"' if self.name else f"grant {self.grant_id}"
 
     def match_principal(self, principal: Principal) -> Match:
@@ -69,9 +69,9 @@ class Grant:
         return match_principal(self.grantee, self.grantee_service, principal)
 
     def covers(self, question: Question) -> bool:
-        """Return whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
+        """Return whether the grant has the operation and its constraints are met; the grantee is checked separately.
 
-        Retiring a grant is never covered here: that is decided for the very grant that is to end.
+        Retiring is never covered here: `decide_retirement` decides it, for the one grant that is to be retired.
         """
         operation = question.action.removeprefix("kms:")
         return (
@@ -81,12 +81,12 @@ class Grant:
         )
 
     def reason(self, action: str) -> Reason:
-        """Return the reason for what it allows."""
+        """Return the reason that says what the grant allows."""
         return Reason(f"{self.label} allows {action}", self.label, "", "Allow")
 
 
 def match_principal(arn: str | None, service: str | None, principal: Principal) -> Match:
-    """Return how a grant's principal, an ARN or a service, names `principal`; an account leaves it to its policies."""
+    """Return how a grant's principal, an ARN or a service name, names the caller."""
     if principal.kind == "service":
         return Match.DIRECT if service == principal.arn else Match.NONE
     if arn is None or principal.kind == "anonymous":
@@ -121,7 +121,7 @@ def _pairs_text(pairs: Pairs) -> str:
 
 
 def _includes_context(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
-    """Return whether the context has all pairs; a name that it gives in several cases must have the value in each."""
+    """Return whether the context has all pairs; if it has a name in several cases, each must have the value."""
     return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
 
 
@@ -130,7 +130,7 @@ def _equals_context(pairs: Pairs, facts: Facts) -> bool:
 
 
 def is_narrower(child: Grant, parent: Grant) -> bool:
-    """Return whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
+    """Return whether a grant allows no more than its parent: no other operations, and constraints that are as strict.
 
     AWS: "Granting CreateGrant permission".
     """
@@ -151,7 +151,7 @@ def _fold_names(pairs: Pairs) -> set[tuple[str, str]]:
 
 
 def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason]]:
-    """Yield how the grant itself lets `principal` retire it, each with the reason."""
+    """Yield the ways in which the grant itself lets a principal retire it, each with its match and reason."""
     ways = [
         ("names it as its retiring principal", grant.retiring, grant.retiring_service),
         ("was issued by its account", ids.root_arn(grant.account), None),
@@ -165,7 +165,7 @@ def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason
 
 
 def near_misses(question: Question, grants: Sequence[Grant]) -> tuple[Reason, ...]:
-    """Return which of the caller's grants came near: first those on the operation, then those on others."""
+    """Return the caller's grants that nearly allowed it: first those for the operation, then those for others."""
     mine = [grant for grant in grants if grant.match_principal(question.principal) is not Match.NONE]
     operation = question.action.removeprefix("kms:")
     mine.sort(key=lambda grant: operation not in grant.operations)

@@ -1,4 +1,4 @@
-"""What came near to allowing a request that was refused, in words, for the audit record."""
+"""Near misses: the statements that nearly allowed a refused request, in words, for the audit record."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from fuin.access.question import Question
 
 _NEAR_MISSES_AT_MOST = 8
-_CAUSES_AT_MOST = 8  # of one statement, which may have thousands of conditions; the record must stay small
+_CAUSES_AT_MOST = 8  # of one statement: it may have thousands of conditions, but the record must stay small
 
 
 def near_misses(question: Question, policies: Sequence[tuple[Origin, Policy]]) -> tuple[SourcedReason, ...]:
-    """Return what came near to allowing `question`: first statements on the same action, then other actions granted."""
+    """Return the near misses: first statements on the same action, then statements that allow other actions."""
     found = itertools.chain(
         (
             SourcedReason(reason, origin)
@@ -54,7 +54,7 @@ def _reasons_on_other_actions(question: Question, policy: Policy) -> Iterator[Re
         if statement.effect != "Allow" or statement.not_actions or statement.index in this:
             continue
         same_service = [action for action in statement.action_names if action.lower().startswith(service)]
-        if same_service and statement.names(question.principal) and statement.covers(question):
+        if same_service and statement.match_principal(question.principal) and statement.covers(question):
             verb = "is" if len(same_service) == 1 else "are"
             granted = f"{policy.name}, {statement.name}: {shorten_list(same_service)} {verb} granted"
             text = f"{granted}, but this needs {question.action}"
@@ -62,7 +62,7 @@ def _reasons_on_other_actions(question: Question, policy: Policy) -> Iterator[Re
 
 
 def _causes(question: Question, statement: Statement) -> Iterator[str]:
-    match = statement.names(question.principal)
+    match = statement.match_principal(question.principal)
     if match is Match.NONE:
         yield f"does not name {question.principal.arn}"
     if not statement.covers(question):

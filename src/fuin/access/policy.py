@@ -1,7 +1,7 @@
-"""Policy documents: JSON text in, compiled statements out; whatever is not understood is refused.
+"""Policy documents: they are parsed from JSON and compiled into statements. Anything unknown in them is refused.
 
 AWS: "Grammar of the IAM JSON policy language". A policy that this version cannot evaluate completely must never be
-stored, since evaluating the rest of it could allow what its author denied. See docs/reference/policies.md.
+stored: evaluating only a part of it could allow what its author denied. See docs/reference/policies.md.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ __all__ = [
 _VERSIONS = ("2008-10-17", "2012-10-17")
 _PLAIN_SID = re.compile(r"[0-9A-Za-z]*")
 _ACTIONS_REMEMBERED = 512
-_FEW = 8  # statements that are looked at faster than found
+_FEW = 8  # up to this number, looking at every statement is faster than an index
 _PAIRS_REMEMBERED = 4096  # of a statement and a principal
 _SCOPES_REMEMBERED = 128  # of a policy: about 50 KB, and each session of a role has a scope of its own
 
 
 class PolicyTooLong(MalformedPolicy):
-    """A policy document that is longer than AWS takes for its kind."""
+    """A policy document that is longer than AWS accepts for its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The many statements on an action that name a principal, each with how it does.
+    """The statements on one action that name one principal, indexed by the values in their conditions.
 
-    Those that hold only for certain values of a key, or for values that begin in certain ways, are kept by key and
-    value, and by key, length and beginning.
+    `by_value` has the statements that need certain values of a key: key, then value. `by_prefix` has those that need
+    certain beginnings of its value: key, then length of the beginning, then beginning. `others` has all the rest.
     """
 
     others: list[Naming]
@@ -64,13 +64,13 @@ class Policy:
     kind: PolicyKind
     name: str  # for reasons
     statements: tuple[Statement, ...]
-    names_principals: bool  # not so policies of identities
-    evidence: PolicyEvidence  # what records note of it
+    names_principals: bool  # False for policies of identities
+    evidence: PolicyEvidence  # for the records of decisions
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, tuple[Naming, ...] | _Scope] = field(default_factory=dict, repr=False, compare=False)
 
     def statements_on(self, action: str) -> tuple[Statement, ...]:
-        """Return the statements on an action; remembered, since there are few actions and many requests."""
+        """Return the statements on an action; they are remembered, because many requests need few actions."""
         found = self._by_action.get(action)
         if found is None:
             folded = action.lower()
@@ -81,9 +81,9 @@ class Policy:
         return found
 
     def statements_naming(self, question: Question) -> Sequence[Naming]:
-        """Return the statements on a question's action that name its principal, each with how it does.
+        """Return the statements on a question's action that name its principal, each with its match.
 
-        All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
+        Statements with conditions that certainly fail may be left out. Resources are not compared here.
         """
         action = question.action
         statements = self._by_action.get(action)
@@ -93,7 +93,7 @@ class Policy:
         if self.names_principals:
             principal = question.principal
             if len(statements) == 1:
-                match = statements[0].names(principal)
+                match = statements[0].match_principal(principal)
                 return ((statements[0], match),) if match else ()
             key = (action, principal.conclusion_key)
         scope = self._scopes.get(key)
@@ -109,7 +109,7 @@ class Policy:
 
 
 def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Naming, ...] | _Scope:
-    pairs = [(one, match) for one in statements if (match := one.names(principal))]
+    pairs = [(one, match) for one in statements if (match := one.match_principal(principal))]
     if len(pairs) <= _FEW:
         return tuple(pairs)
     scope = _Scope([], {}, {})
@@ -118,7 +118,7 @@ def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Namin
 
 
 def _is_indexed(scope: _Scope, pair: Naming) -> bool:
-    """Put a statement into a scope by the first condition that allows it, exact values before beginnings."""
+    """Put a statement into the scope's index, if it has a suitable condition: exact values first, then prefixes."""
     conditions = pair[0].conditions
     for condition in conditions:
         for value in condition.exact:
@@ -152,10 +152,10 @@ def _place(pair: Naming) -> int:
 
 
 def check_policy(document: str, kind: PolicyKind) -> Policy:
-    """Return the compiled form of a policy that is put; raises MalformedPolicy, of which PolicyTooLong is one.
+    """Return the compiled form of a policy that is put; raises MalformedPolicy, also in the form of PolicyTooLong.
 
-    It refuses more than `parse_policy`, which must read what was put under older rules: AWS's sizes, characters in the
-    Sids of IAM's policies, and what IAM does not take of policies of identities.
+    It is stricter than `parse_policy`, which must still read policies that were put under older rules. It also checks
+    AWS's sizes, the characters in the Sids of IAM's policies, and IAM's own rules for policies of identities.
     """
     if kind in identity_policy.KINDS:
         identity_policy.check(document, kind)
@@ -175,7 +175,7 @@ def check_policy(document: str, kind: PolicyKind) -> Policy:
 
 
 def check_size(document: str, kind: PolicyKind) -> None:
-    """Refuse a document that is longer than AWS takes; raises PolicyTooLong."""
+    """Refuse a document that is longer than AWS accepts; raises PolicyTooLong."""
     if size_of(document, kind) <= SIZE_LIMITS[kind]:
         return
     if kind is PolicyKind.BUCKET:
@@ -186,7 +186,7 @@ def check_size(document: str, kind: PolicyKind) -> None:
 
 
 def parse_policy(document: str, kind: PolicyKind) -> Policy:
-    """Return the compiled form of a policy document; raises MalformedPolicy, saying what is wrong and where."""
+    """Return the compiled form of a policy document; raises MalformedPolicy, which says what is wrong and where."""
     policy = load(document)
     if unknown := policy.keys() - {"Version", "Id", "Statement"}:
         raise MalformedPolicy(f"unknown policy element: {shorten(min(unknown))}")

@@ -1,4 +1,4 @@
-"""The Principal element of key and bucket policies: whom a statement names.
+"""The Principal element of a resource's policy: which principals a statement names.
 
 AWS: "AWS JSON policy elements: Principal".
 """
@@ -39,21 +39,21 @@ class Match(enum.IntEnum):
     """How a statement names a caller."""
 
     NONE = 0
-    ACCOUNT = 1  # its account is named, which leaves the rest to that account's own policies
-    IDENTITY = 2  # the role of its session is named: the role's boundary and the session's policies limit that
-    DIRECT = 3  # itself (a user, one session of a role) or everyone
+    ACCOUNT = 1  # its account is named: the policies in that account decide the rest
+    IDENTITY = 2  # the role of the session, or the user of the federated user, is named: its limits still apply
+    DIRECT = 3  # the caller itself is named (a user, one session of a role), or everyone is
 
 
-# Each is looked up for every statement of every decision, which members of an enumeration are slow at.
+# These are needed for every statement of every decision, and an attribute of an enumeration is slow to read.
 _NONE, _ACCOUNT_OF, _IDENTITY_OF, _DIRECT = Match
 
 
 @dataclass(frozen=True, slots=True)
 class Grantees:
-    """The principals that a statement names or, with NotPrincipal (`negated`), those that it leaves out.
+    """The principals that a statement names or, with NotPrincipal (`negated`), the ones that it excludes.
 
-    `others` are principals that exist in AWS but not here: identity providers and canonical users of others, and the
-    unique ids of users and roles that are no more.
+    `others` are names that match nobody here: identity providers, canonical users of accounts elsewhere, and the unique
+    ids of deleted users and roles.
     """
 
     everyone: bool
@@ -65,7 +65,7 @@ class Grantees:
 
     @property
     def text(self) -> str:
-        """Return whom it names, for reasons."""
+        """Return the names of the principals, for reasons."""
         accounts = [f"account {account}" for account in sorted(self.accounts)]
         named = [*accounts, *sorted(self.arns), *sorted(self.services), *sorted(self.others)]
         text = "everyone" if self.everyone else shorten_list(named)
@@ -88,8 +88,8 @@ class Grantees:
     def _leaves_out(self, principal: Principal) -> bool:
         """Return whether a Deny with NotPrincipal spares `principal`.
 
-        AWS looks at the account, then the role, then the session: each of them must stand in the list. "AWS JSON policy
-        elements: NotPrincipal".
+        AWS looks at the account, then the role, then the session: each of them must be in the list. AWS: "AWS JSON
+        policy elements: NotPrincipal".
         """
         if self.everyone or principal.kind == "service":
             return self.everyone or principal.arn in self.services
@@ -100,9 +100,9 @@ class Grantees:
 
 
 def parse_grantees(element: object, where: str, kind: str = "key policy", *, negated: bool = False) -> Grantees:
-    """Return the meaning of a Principal or (`negated`) NotPrincipal element of a `kind` of policy.
+    """Return the principals of a Principal or (`negated`) NotPrincipal element; `kind` is the kind of policy.
 
-    Raises MalformedPolicy, with `where` naming the statement.
+    Raises MalformedPolicy; `where` names the statement in the error's text.
     """
     if element == "*":
         return Grantees(True, frozenset(), frozenset(), frozenset(), negated=negated)
@@ -131,10 +131,10 @@ def parse_grantees(element: object, where: str, kind: str = "key policy", *, neg
 
 @dataclass(slots=True)
 class _NameCollector:
-    """What a Principal element names, as it is gathered."""
+    """The names in a Principal element, sorted into kinds while the element is read."""
 
     where: str
-    invalid: str  # AWS's text for what is wrong
+    invalid: str  # AWS's error text
     accounts: set[str]
     arns: set[str]
     services: set[str]

@@ -1,4 +1,4 @@
-"""Statements of a policy, compiled: whom, what and which resources each names, and under which conditions."""
+"""Compiled statements of a policy: the principals, actions and resources of each, and its conditions."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ _ARN_PARTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One compiled statement; `actions` takes a lower-case action, `covers` says which resources it is on.
+    """One compiled statement; `actions` matches actions in lower case, `covers` matches the resource.
 
-    `action_names` and `resource_names` are those of Action and Resource, or of NotAction and NotResource where
-    `not_actions` and `not_resources` say so.
+    `action_names` and `resource_names` are the texts of Action and Resource; or of NotAction and NotResource, if
+    `not_actions` and `not_resources` are True.
     """
 
     sid: str
     index: int  # from 1
     effect: str  # Allow or Deny
-    grantees: Grantees | None  # None in identity policies: anyone who has the policy
+    grantees: Grantees | None  # None in identity policies, which are about the identity that has them
     actions: Matcher
     conditions: tuple[Condition, ...]
     action_names: tuple[str, ...]
     resource_names: tuple[str, ...]
-    reason: Reason  # made once, so that a decision costs no text
-    constant_resources: Matcher  # those without variables; with NotResource, none of them
+    reason: Reason  # made once: a decision formats no text
+    constant_resources: Matcher  # matches the resources without variables; with NotResource, all but these
     templates: tuple[Template, ...] = ()  # resources with variables
     not_actions: bool = False
     not_resources: bool = False
-    matches_all_resources: bool = False  # which spares the question of what it covers
+    matches_all_resources: bool = False  # then `covers` need not be called
 
     @property
     def name(self) -> str:
-        """Return what reasons call it: its Sid, or else its number."""
+        """Return the statement's name in reasons: its Sid, or else its number."""
         return statement_name(self.sid, self.index)
 
-    def names(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how the statement names `principal`."""
         return Match.DIRECT if self.grantees is None else self.grantees.match_principal(principal)
 
     def covers(self, question: Question) -> bool:
-        """Return whether the statement is on the resource of a question.
+        """Return whether the statement is about the resource of a question.
 
-        A resource with a variable that has no value is none. Where a variable's key has several values, a Deny is on
-        the resource and an Allow is not.
+        If a variable has no value, its text matches nothing. If a variable has several values, a Deny is about the
+        resource, and an Allow is not.
         """
         matched = self.constant_resources(question.resource)
         if not self.templates or matched is not self.not_resources:
@@ -76,7 +76,7 @@ class Statement:
         return found is not self.not_resources
 
     def meets_conditions(self, question: Question) -> bool:
-        """Return whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
+        """Return whether all conditions hold; if a key is ambiguous, an Allow needs every value, a Deny any one."""
         facts = question.facts()
         every = self.effect == "Allow"
         for condition in self.conditions:  # noqa: SIM110 - a generator costs as much as a condition
@@ -86,12 +86,12 @@ class Statement:
 
 
 def statement_name(sid: str, index: int) -> str:
-    """Return what reasons and errors call a statement."""
+    """Return the name of a statement in reasons and errors."""
     return f'statement "{shorten(sid)}"' if sid else f"statement {index}"
 
 
 def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, variables: bool) -> Statement:
-    """Return a compiled statement, number `index` of `policy`; raises MalformedPolicy.
+    """Return a compiled statement, number `index` of the policy that is called `policy`; raises MalformedPolicy.
 
     `variables` says whether the policy's version has policy variables.
     """
@@ -168,7 +168,7 @@ def _grantees(item: dict[str, object], kind: PolicyKind, effect: str, where: str
         return parse_grantees(item["Principal"], where, kind.value)
     if kind is PolicyKind.TRUST:
         raise MalformedPolicy(f"{where}: NotPrincipal is not supported in a trust policy")
-    if effect == "Allow":  # AWS: "Using it with Effect: Allow is not supported": it would let everybody else in
+    if effect == "Allow":  # AWS: "Using it with Effect: Allow is not supported": it would let in all others
         raise MalformedPolicy(f"{where}: NotPrincipal is not supported with Allow")
     return parse_grantees(item["NotPrincipal"], where, kind.value, negated=True)
 
@@ -178,7 +178,7 @@ def _article(kind: PolicyKind) -> str:
 
 
 def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[str, ...], bool]:
-    """Return the texts of an element or of its negation, and whether it was that."""
+    """Return the texts of an element or of its negation, and whether it was the negation."""
     negation = f"Not{element}"
     if element in item and negation in item:
         raise MalformedPolicy(f"{where}: {element} and {negation} exclude each other")
@@ -195,7 +195,7 @@ def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[st
 
 
 def _check_action(action: str, kind: PolicyKind, where: str) -> None:
-    """Refuse an action that is not written as AWS takes it, in its own words."""
+    """Refuse an action that AWS would not accept, with AWS's own text."""
     if not _ACTION.fullmatch(action):
         vendor, colon, name = action.partition(":")
         if not colon:
@@ -227,7 +227,7 @@ def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[t
 def _compile_resources(
     resources: tuple[str, ...], kind: PolicyKind, where: str, *, variables: bool
 ) -> tuple[Matcher, tuple[Template, ...]]:
-    """Return the matcher of resources without variables, and the others."""
+    """Return a matcher for the resources without variables, and the templates of the others."""
     if not RULES[kind].has_resource:
         return compile_any(("*",)), ()
     plain: list[str] = []
@@ -241,7 +241,7 @@ def _compile_resources(
             continue
         if resource.partition("${")[0].count(":") < _ARN_PARTS - 1:
             raise MalformedPolicy(
-                f"{where}: a policy variable stands in the last part of an ARN only, after the fifth colon: "
+                f"{where}: a policy variable may be only in the last part of an ARN, after the fifth colon: "
                 f"{shorten(resource)}"
             )
         templates.append(template)
@@ -249,6 +249,6 @@ def _compile_resources(
 
 
 def _complete_arn(resource: str, kind: PolicyKind) -> str:
-    """Return an ARN whose last parts are missing with `*` for each, as AWS does in policies of identities."""
+    """Return an ARN with `*` for each missing part at its end: AWS does the same in identity policies."""
     missing = _ARN_PARTS - 1 - resource.count(":")
     return resource if RULES[kind].has_principal or resource == "*" else resource + ":*" * missing

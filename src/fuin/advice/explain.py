@@ -142,7 +142,7 @@ def _trace_statement(case: Case, statement: Statement, question: Question, *, bo
     spares_nobody = bounded and statement.effect == "Deny" and statement.grantees and statement.grantees.negated
     return StatementTrace(
         statement.index, statement.name, statement.effect,
-        Match.DIRECT if spares_nobody else statement.names(question.principal),
+        Match.DIRECT if spares_nobody else statement.match_principal(question.principal),
         statement.actions(question.action.lower()), statement.covers(question),
         tuple(_trace_condition(case, condition, statement, question) for condition in statement.conditions),
         _variables(statement.templates),
