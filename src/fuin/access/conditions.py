@@ -127,11 +127,7 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
         matches = known.make_matcher(plain)
     except ValueError as error:
         raise MalformedPolicy(f"{here} {error}") from None
-    fixed = [
-        known.make_template_matcher(pieces)
-        for template in templates
-        if (pieces := template.constant) and known.make_template_matcher
-    ]
+    fixed = _constant_matchers(templates, known)
     absent = quantifier == _ALL or (quantifier != _ANY and (if_exists or known.negated))
     by_value = quantifier != _ALL and not templates
     exact = values if base == "StringEquals" and by_value else ()
@@ -153,6 +149,11 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
         prefixes=prefixes,
         plain=not variable and quantifier != _ALL,
     )
+
+
+def _constant_matchers(templates: Sequence[Template], operator: Operator) -> list[Matcher]:
+    make = operator.make_template_matcher
+    return [make(pieces) for template in templates if make is not None and (pieces := template.constant)]
 
 
 def _prefixes(patterns: tuple[str, ...]) -> tuple[str, ...]:

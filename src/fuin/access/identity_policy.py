@@ -1,8 +1,8 @@
-"""What IAM refuses of policies of identities when they are put: in IAM's order, and in its own sentences.
+"""The checks of IAM for an identity's policy that is put: in IAM's order, and with IAM's own error texts.
 
-AWS publishes no list of them; these are the ones that IAM is known to answer. What is not of the grammar at all, and
-what IAM might take and this server cannot evaluate, is refused by `policy.py`, in its words. What was put under older
-rules is not looked at.
+AWS publishes no list of these texts; IAM is known to answer the ones here. `policy.py` refuses documents that break the
+grammar, and documents that IAM might accept but this server cannot evaluate. Policies that were put under older rules
+are not checked again.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _LEGACY = "The policy failed legacy parsing"
 _QUANTIFIERS = ("ForAllValues:", "ForAnyValue:")
 _PARTITIONS = ("aws", "*")
 _ARN_PARTS = 6
-# How resources begin that IAM has, and those of S3 that are of a Region; all else there is of none.
-_OF_IAM = (
+# The beginnings of IAM's resources, and of the resources of S3 that are in a Region; other resources of S3 are in none.
+_IAM_PREFIXES = (
     "user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
     "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/",
 )  # fmt: skip
-_OF_A_REGION = (
+_REGIONAL_S3_PREFIXES = (
     "accesspoint/", "access-grants/", "async-request/", "job/", "storage-lens/", "storage-lens-group/",
 )  # fmt: skip
 
 
 def check(document: str, kind: PolicyKind) -> None:
-    """Raise MalformedPolicy for the first thing that IAM does not take of a document that is grammatical."""
+    """Raise MalformedPolicy for the first thing that IAM does not accept; do nothing if the grammar is broken."""
     members = load(document)
-    statements = _grammatical(members)
-    if statements is None:  # what is wrong with it, the parser says
+    statements = _list_statements(members)
+    if statements is None:  # the parser says what is wrong
         return
     if kind is PolicyKind.MANAGED and members.get("Version") != _NEWEST:
         raise MalformedPolicy(sentence=f"Policy document must be version {_NEWEST} or greater.")
@@ -59,8 +59,8 @@ def check(document: str, kind: PolicyKind) -> None:
         _check_keys(where, statement)
 
 
-def _grammatical(members: Element) -> list[tuple[str, Element]] | None:
-    """Return the statements, each with its name, if the elements are there and of the right types."""
+def _list_statements(members: Element) -> list[tuple[str, Element]] | None:
+    """Return the statements, each with its name; None if an element is missing or has the wrong type."""
     raw = members.get("Statement")
     items = raw if isinstance(raw, list) else [raw]
     if not items or members.keys() - {"Version", "Id", "Statement"} or not isinstance(members.get("Id", ""), str):
@@ -139,7 +139,7 @@ def _refuse_legacy(where: str, why: str) -> NoReturn:
 
 
 def _first_resource_error(statements: list[tuple[str, Element]]) -> str | None:
-    """Return IAM's sentence on the first resource that it does not take, which it says later; or raise for its form."""
+    """Return IAM's text about the first wrong resource, which it answers later; raise for an error in an ARN's form."""
     for element in ("Resource", "NotResource"):
         for where, statement in statements:
             resources = _texts(statement, element)
@@ -154,7 +154,7 @@ def _first_resource_error(statements: list[tuple[str, Element]]) -> str | None:
 
 
 def _resource_error(resource: str, where: str) -> str | None:
-    """Return what IAM says of a resource that is no ARN as it takes them; parts that are missing are `*`."""
+    """Return IAM's text about a resource that is not a valid ARN, else None; missing parts count as `*`."""
     if resource == "*":
         return None
     if ":" not in resource:
@@ -168,7 +168,7 @@ def _resource_error(resource: str, where: str) -> str | None:
         return f"Resource vendor must be fully qualified and cannot contain regexes. {where}: {shorten(resource)}"
     if service == "iam":
         return _iam_resource_error(resource, region, name)
-    if service == "s3" and region and not name.startswith(_OF_A_REGION):
+    if service == "s3" and region and not name.startswith(_REGIONAL_S3_PREFIXES):
         return f"Resource {shorten(resource)} can not contain region information."
     return None
 
@@ -176,9 +176,9 @@ def _resource_error(resource: str, where: str) -> str | None:
 def _iam_resource_error(resource: str, region: str, name: str) -> str | None:
     if region:
         return f"IAM resource {shorten(resource)} cannot contain region information."
-    if name == "*" or name.startswith(_OF_IAM):
+    if name == "*" or name.startswith(_IAM_PREFIXES):
         return None
-    return f'IAM resource path must either be "*" or start with {", ".join(_OF_IAM)}.'
+    return f'IAM resource path must either be "*" or start with {", ".join(_IAM_PREFIXES)}.'
 
 
 def _check_sids(statements: list[tuple[str, Element]]) -> None:
@@ -195,7 +195,7 @@ def _check_actions(where: str, statement: Element) -> None:
 
 
 def _check_keys(where: str, statement: Element) -> None:
-    """Refuse a condition key that stands twice in a block, in other letters: Access Analyzer calls it an error."""
+    """Refuse a condition key that a block has twice, in other case: Access Analyzer calls this an error."""
     for operator, keys in _conditions(statement):
         seen: dict[str, str] = {}
         for key in keys:

@@ -1,7 +1,8 @@
-"""Wildcards of policies: `*` stands for any characters, also none, and `?` for exactly one. AWS: "Resource" element.
+"""Wildcards of policies: `*` matches any number of characters, `?` exactly one. AWS: the "Resource" element.
 
-A pattern is compiled once into a function over `str` methods. Backtracking is never needed: the leftmost place of each
-part between two stars is always good enough, so the time is bounded by the product of the lengths of pattern and text.
+A pattern is compiled once, into a function that uses methods of `str`. It never needs to go back: for each part between
+two stars, the leftmost match is always good enough. So the time is at most the product of the lengths of pattern and
+text.
 """
 
 import re
@@ -9,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 Matcher = Callable[[str], bool]
-_SHORT = 48  # characters of a part that may be tried place by place
-_FEW = 8  # patterns that are faster tried one by one
+_SHORT = 48  # longest part, in characters, that may be tried at each position
+_FEW = 8  # up to this number, trying each pattern is faster than an index
 _Part = tuple[str | None, ...]  # None is the wildcard for one character
 
 
 class Piece(NamedTuple):
-    """A piece of a pattern; in a literal one `*` and `?` are characters like any other."""
+    """A piece of a pattern; in a literal piece, `*` and `?` are ordinary characters."""
 
     text: str
     literal: bool
@@ -35,7 +36,7 @@ def compile_pattern(pattern: str) -> Matcher:
 
 
 def compile_pieces(pieces: Sequence[Piece]) -> Matcher:
-    """Return the same for a pattern in pieces, some of which are literal."""
+    """Return a function that says whether a whole text matches a pattern in pieces, of which some are literal."""
     if any("?" in piece.text and not piece.literal for piece in pieces):
         return _compile_parts(pieces)
     parts = [""]
@@ -88,7 +89,7 @@ def _sequential_matcher(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
 
 
 def _indexed_matcher(exact: frozenset[str], wild: Sequence[str]) -> Matcher:
-    """Find patterns by what stands before their first wildcard: lists of thousands cost as little as their lengths."""
+    """Find patterns by their text before the first wildcard: the cost is by the number of lengths, not of patterns."""
     by_prefix: dict[int, dict[str, list[Matcher]]] = {}
     for pattern in wild:
         head = pattern[: min(place for place in (pattern.find("*"), pattern.find("?")) if place >= 0)]
@@ -171,12 +172,12 @@ class _Run:
         self._form: re.Pattern[str] | None = None
 
     def end_in(self, text: str, start: int, end: int) -> int:
-        """Return where the leftmost place of the part in `text[start:end]` ends, or -1."""
+        """Return the end of the leftmost match of the part in `text[start:end]`, or -1."""
         if len(self._part) > end - start:
             return -1
         if len(self._part) > _SHORT:
             return _end_of(self._part, text, start, end)
-        if self._form is None:  # made when it is needed first: most are not; without repetitions nothing backtracks
+        if self._form is None:  # made at first use, since most are never used; without repetitions it cannot backtrack
             form = "".join("." if want is None else re.escape(want) for want in self._part)
             self._form = re.compile(form, re.DOTALL)
         found = self._form.search(text, start, end)
@@ -184,9 +185,10 @@ class _Run:
 
 
 def _end_of(part: _Part, text: str, start: int, end: int) -> int:
-    """Return the same for a long part, of which each place would take long to try.
+    """Return the end of the leftmost match of a long part, or -1: trying it at each position would take long.
 
-    Shift-and (Baeza-Yates and Gonnet 1992): bit n tells that the first n + 1 characters end here.
+    The algorithm is shift-and (Baeza-Yates and Gonnet 1992): bit n is set if the first n + 1 characters match up to
+    here.
     """
     anything = sum([1 << place for place, want in enumerate(part) if want is None])
     masks = dict.fromkeys(part, anything)

@@ -1,4 +1,4 @@
-"""Checks of policies for what people get wrong: each yields (statement, what is wrong), for `lint.py`."""
+"""Checks for common mistakes in policies: each yields (statement, text) for `lint.py`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def multipart_needs_decrypt(document: Document) -> Mistakes:
 
 
 def key_policy_locks_out(document: Document) -> Mistakes:
-    """Find key policies that nobody, or only somebody under a condition, could ever replace."""
+    """Find key policies that nobody can ever replace, or that can be replaced only under a condition."""
     if document.kind is not PolicyKind.KEY:
         return
     for statement in document.statements:
@@ -60,7 +60,7 @@ def key_policy_locks_out(document: Document) -> Mistakes:
 
 
 def key_policy_resource(document: Document) -> Mistakes:
-    """Find a Resource in a key policy that is not "*", which there means this key."""
+    """Find a Resource in a key policy that is not "*", which means "this key" there."""
     if document.kind is not PolicyKind.KEY:
         return
     for statement in document.statements:
@@ -90,7 +90,7 @@ def policy_for_everyone(document: Document) -> Mistakes:
 
 
 def retire_grant_in_key_policy(document: Document) -> Mistakes:
-    """Find kms:RetireGrant in a key policy's Allow, which gives nothing."""
+    """Find kms:RetireGrant in an Allow of a key policy, where it has no effect."""
     if document.kind is not PolicyKind.KEY:
         return
     for statement in document.statements:
@@ -125,7 +125,7 @@ def _meets(value: str, *, objects: bool) -> bool:
     """Return whether a pattern can match an object's ARN, or a bucket's."""
     resource = value.split(":", 5)[-1]
     if value.count(":") < 5 or "${" in value:
-        return True  # a wildcard before the bucket's name, or a variable: it can be either
+        return True  # a wildcard before the bucket's name, or a variable: both are possible
     bucket, slash, _ = resource.partition("/")
     if objects:
         return bool(slash) or bucket.endswith("*")
@@ -133,7 +133,7 @@ def _meets(value: str, *, objects: bool) -> bool:
 
 
 def not_action_with_allow(document: Document) -> Mistakes:
-    """Find NotAction or NotResource in an Allow without conditions: they give all that is not listed."""
+    """Find NotAction or NotResource in an Allow without conditions: it allows everything that is not listed."""
     for statement in document.statements:
         if not statement.allows or statement.conditions:
             continue
@@ -176,7 +176,7 @@ def wildcard_that_is_text(document: Document) -> Mistakes:
 
 
 def variable_that_is_text(document: Document) -> Mistakes:
-    """Find policy variables in a document whose Version does not have them."""
+    """Find policy variables in a document of a version without variables."""
     if document.version == "2012-10-17":
         return
     for statement in document.statements:
@@ -186,7 +186,7 @@ def variable_that_is_text(document: Document) -> Mistakes:
 
 
 def wrong_via_service_form(document: Document) -> Mistakes:
-    """Find kms:ViaService that no service's name can be."""
+    """Find values of kms:ViaService that cannot be the name of a service."""
     for statement in document.statements:
         for condition in statement.conditions:
             wrong = [value for value in condition.values if "${" not in value and not _VIA.fullmatch(value)]

@@ -1,4 +1,4 @@
-"""Checks of policies for what can never match: each yields (statement, what is wrong), for `lint.py`."""
+"""Checks for parts of policies that can never match: each yields (statement, text) for `lint.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mistakes = Iterator[tuple[str, str]]
 _ALIASES = ("kms:createalias", "kms:updatealias", "kms:deletealias")
 _MFA = "aws:multifactorauthpresent"
 _OF_KEYS = "arn:aws:kms:"
-_ALL_BUCKETS = "arn:aws:s3:::*"  # AWS's own policies list buckets by it
+_ALL_BUCKETS = "arn:aws:s3:::*"  # AWS's own policies have it for s3:ListAllMyBuckets
 # Service Authorization Reference, "AWS Security Token Service".
 _STS = frozenset({
     "sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity", "sts:assumeroot",
@@ -47,7 +47,7 @@ def _is_one(action: str, known: Collection[str]) -> bool:
 
 
 def unknown_condition_key(document: Document) -> Mistakes:
-    """Find condition keys that no request has: the condition is as if the key were absent."""
+    """Find condition keys that no request has: they are always absent."""
     for statement in document.statements:
         for condition in statement.conditions:
             if not is_known(condition.key):
@@ -55,7 +55,7 @@ def unknown_condition_key(document: Document) -> Mistakes:
 
 
 def key_never_here(document: Document) -> Mistakes:
-    """Find conditions on keys that AWS has and no request to this server brings, where that decides the statement."""
+    """Find conditions on keys of AWS that no request to this server has, if that decides about the statement."""
     for statement in document.statements:
         for condition in statement.conditions:
             comparison, negated = condition.comparison, "Not" in condition.comparison
@@ -72,7 +72,7 @@ def key_never_here(document: Document) -> Mistakes:
 
 
 def range_as_text(document: Document) -> Mistakes:
-    """Find ranges of addresses under an operator that compares text: no address is equal to one."""
+    """Find address ranges with an operator that compares texts: no address is equal to a range."""
     for statement in document.statements:
         for condition in statement.conditions:
             key = find(condition.key)
@@ -91,7 +91,7 @@ def other_service(document: Document) -> Mistakes:
         if statement.action_element != "Action" or statement.resource_element != "Resource" or not statement.resources:
             continue  # trust policies have no resources
         services, resources = statement.services(), statement.resources
-        services |= {"iam"} if "sts" in services else set()  # it is asked about roles and users
+        services |= {"iam"} if "sts" in services else set()  # its resources are roles and users
         of_resources = {_service(resource) for resource in resources}
         if "*" in services or "*" in of_resources or services & of_resources:
             continue
@@ -124,7 +124,7 @@ def bucket_or_object(document: Document) -> Mistakes:
 
 
 def arn_form(document: Document) -> Mistakes:
-    """Find ARNs of a form that no key, bucket, object, user or role has: the statement is about nothing by them."""
+    """Find ARNs with a form that no key, bucket, object, user or role has: they match nothing."""
     for statement in document.statements:
         for resource in statement.resources:
             wrong = _wrong_form(resource)
@@ -135,7 +135,7 @@ def arn_form(document: Document) -> Mistakes:
 def _wrong_form(arn: str) -> str:
     parts = arn.split(":", 5)
     if len(parts) < 6:
-        return ""  # "*", or what is completed with it
+        return ""  # "*", or an ARN that is completed with it
     _, partition, service, region, account, rest = parts
     if not compile_pattern(partition)("aws"):
         return "the partition is aws here"
@@ -154,7 +154,7 @@ def _wrong_form(arn: str) -> str:
 
 
 def alias_as_resource(document: Document) -> Mistakes:
-    """Find an alias as the resource of actions that are decided for keys."""
+    """Find an alias as the resource of actions for which the key itself is the resource."""
     for statement in document.statements:
         aliases = [item for item in statement.resources if item.startswith(_OF_KEYS) and ":alias/" in item]
         others = [item for item in statement.resources if not (item.startswith(_OF_KEYS) and ":alias/" in item)]
@@ -168,7 +168,7 @@ def alias_as_resource(document: Document) -> Mistakes:
 
 
 def action_without_key(document: Document) -> Mistakes:
-    """Find actions on no particular resource that are allowed on particular ones only."""
+    """Find actions that have no particular resource, but are allowed for particular resources only."""
     if document.kind not in GRANTING_KINDS:
         return
     for statement in document.statements:

@@ -1,4 +1,4 @@
-"""A policy as it is written: its statements' elements as lists, for checks that look at the text and decide nothing."""
+"""A policy as its author wrote it: the elements of its statements as lists, for checks that decide nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_any
 
-# What gives rights to anyone who has it; boundaries and session policies only limit.
+# The kinds that give rights to the identity that has them; boundaries and session policies only limit.
 GRANTING_KINDS = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
 
 
@@ -30,7 +30,7 @@ class ConditionSource:
 
     @property
     def comparison(self) -> str:
-        """Return the operator without its set and without IfExists."""
+        """Return the operator without its set operator and without IfExists."""
         return self.operator.rpartition(":")[2].removesuffix("IfExists")
 
 
@@ -62,12 +62,12 @@ class StatementSource:
         return self.action_element == "Action" and action.lower() in [written.lower() for written in self.actions]
 
     def services(self) -> set[str]:
-        """Return the services whose actions are named; * for all."""
+        """Return the services of the actions; * for all services."""
         return {action.partition(":")[0].lower() for action in self.actions}
 
     @property
     def everyone(self) -> bool:
-        """Return whether the Principal is everyone."""
+        """Return whether the Principal names everyone."""
         whom = self.raw.get("Principal")
         return whom == "*" or (isinstance(whom, dict) and "*" in listed_values(whom.get("AWS", [])))
 
@@ -81,12 +81,12 @@ class Document:
     statements: tuple[StatementSource, ...]
 
     def allows(self, action: str) -> bool:
-        """Return whether some Allow is on the action, whatever its resource and conditions."""
+        """Return whether an Allow is on the action; its resource and conditions do not matter."""
         return any(statement.allows and statement.covers(action) for statement in self.statements)
 
 
 def read(text: str, kind: PolicyKind) -> Document:
-    """Return a document that `parse_policy` takes, as it is written."""
+    """Return the source of a document that `parse_policy` accepts."""
     raw = json.loads(text)
     statements = raw["Statement"] if isinstance(raw["Statement"], list) else [raw["Statement"]]
     return Document(
@@ -97,7 +97,7 @@ def read(text: str, kind: PolicyKind) -> Document:
 
 
 def listed_values(value: object) -> tuple[str, ...]:
-    """Return one value or a list of them as texts; true and false as JSON writes them."""
+    """Return one value or a list of values as texts; true and false as JSON writes them."""
     items = value if isinstance(value, list) else [value]
     return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
 
