@@ -1,6 +1,7 @@
-"""A case: one question's policies and grants, under the names people know, to explain, change and retry it.
+"""A case: the policies and grants that decide one question, with names that people know.
 
-Requests are decided by `decide` directly; a case asks the same functions for `fuin explain`, `who-can` and simulations.
+`fuin explain`, `who-can` and the simulations explain a case, change it and decide it again. The rules are the same as
+for requests (`access/decide.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
     from fuin.access.question import Question
     from fuin.access.resources.resource import Resource
 
-KeyTest = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
-# Stand where a statement was: they match no request, and policies must have one statement at least.
+KeyTest = Callable[[str], bool]  # returns whether the facts are certain about a condition key (in lower case)
+# They replace a statement that is removed. They match no request; a policy must have at least one statement.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
 _INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPolicy:
-    """One policy in play: what people call it, its kind and its document.
+    """One policy with its label (the name that people know), its kind and its document.
 
-    `assumed` says why it is not certain that such a policy exists; empty for those that do. `source` is what IAM's
-    simulator calls it.
+    `assumed` is empty for a policy that exists; for an assumed policy, it is the assumption, in words. `source` is the
+    name that IAM's simulator gives the policy.
     """
 
     label: str
@@ -46,23 +47,23 @@ class LabelledPolicy:
 
     @property
     def compiled_policy(self) -> Policy:
-        """Return the compiled form, made when it is first asked for; raises MalformedPolicy."""
+        """Return the compiled form, which is made once, at first use; raises MalformedPolicy."""
         if not self._compiled:
             self._compiled.append(parse_policy(self.document, self.kind))
         return self._compiled[0]
 
     @property
     def has_variables(self) -> bool:
-        """Return whether ${…} in the policy is a variable, and not text."""
+        """Return whether ${…} is a variable in the policy, not text."""
         return bool(json.loads(self.document).get("Version") == "2012-10-17")
 
     def statements(self) -> list[dict[str, Any]]:
-        """Return the statements as they are written, in their order."""
+        """Return the statements as they are in the document, in order."""
         raw = json.loads(self.document)["Statement"]
         return raw if isinstance(raw, list) else [raw]
 
     def with_statement(self, statement: Mapping[str, Any], index: int | None = None) -> LabelledPolicy:
-        """Return the policy with one more statement, or with another one instead of number `index` (from 1)."""
+        """Return the policy with one more statement, or with the statement in place of number `index` (from 1)."""
         statements: list[Any] = self.statements()
         if index is None:
             statements.append(statement)
@@ -79,17 +80,17 @@ class LabelledPolicy:
 
 
 def _knows_every_key(key: str) -> bool:
-    """Say that the facts are certain about a condition key: what they do not have is absent."""
+    """Return True: all condition keys are known, and a key that is missing is absent."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that decides about one resource for one principal.
+    """All policies and grants that decide about one resource for one principal.
 
-    `owner` is what people call the principal, whose own policies are `identity`; `boundary` and `session` limit those.
-    `resource_policy` is the resource's. `knows` tells which keys' absence is certain, for those who tell of the case:
-    it decides nothing.
+    `owner` is the name of the principal that people know. `identity` are the principal's own policies; `boundary` and
+    `session` limit them. `resource_policy` is the policy of the resource. `knows` returns whether a condition key is
+    certain. It is for explanations and does not affect the decision.
     """
 
     resource: Resource
@@ -103,7 +104,7 @@ class Case:
 
     @property
     def policies(self) -> tuple[LabelledPolicy, ...]:
-        """Return all policies in play, the resource's first, the caller's limits last."""
+        """Return all policies, the resource's first, the caller's limits last."""
         one = (self.resource_policy,) if self.resource_policy else ()
         return (*one, *self.identity, *((self.boundary,) if self.boundary else ()), *self.session)
 

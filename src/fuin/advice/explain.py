@@ -1,6 +1,6 @@
-"""The whole evaluation of one question: every policy and statement, which parts matched, which condition failed.
+"""The whole evaluation of one question: every policy and statement, which parts matched, and which condition failed.
 
-It looks at statements through the same methods as `decide`, and its verdict is that of `decide`.
+It evaluates statements with the same methods as `decide`, and its verdict is the decision of `decide`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConditionTrace:
-    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds.
+    """One condition: its text, the request's values in `found` (None: the key is absent), and whether it holds.
 
-    `known` is False where nobody knows any more whether the request had the key: then neither is `holds`. `variables`
-    are the keys, in lower case, that the condition's values name.
+    `known` is False if it is no longer known whether the request had the key; then `holds` means nothing. `variables`
+    are the keys, in lower case, of the variables in the condition's values.
     """
 
     operator: str
@@ -44,7 +44,7 @@ class ConditionTrace:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return every key, in lower case, that the condition looks at."""
+        """Return every key, in lower case, that the condition needs."""
         return (self.key.lower(), *self.variables)
 
 
@@ -59,7 +59,7 @@ class StatementTrace:
     action: bool
     resource: bool
     conditions: tuple[ConditionTrace, ...]
-    variables: tuple[str, ...] = ()  # the keys, in lower case, that its resources name
+    variables: tuple[str, ...] = ()  # the keys, in lower case, of the variables in its resources
 
     @property
     def takes_effect(self) -> bool:
@@ -68,7 +68,7 @@ class StatementTrace:
 
     @property
     def near(self) -> bool:
-        """Return whether nothing but conditions keeps it from taking effect."""
+        """Return whether action, resource and principal match, so that only its conditions decide."""
         return self.action and self.resource and self.match is not Match.NONE
 
     @property
@@ -108,7 +108,7 @@ class GrantTrace:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The decision about one question and everything that was looked at for it."""
+    """The decision about one question, and a trace of every policy and grant."""
 
     question: Question
     decision: Decision
@@ -126,7 +126,7 @@ def explain(case: Case, question: Question) -> Evaluation:
 
 
 def trace_policy(case: Case, policy: LabelledPolicy, question: Question) -> PolicyTrace:
-    """Return what each statement of one of a case's policies makes of a question."""
+    """Return the trace of one of a case's policies."""
     bounded = case.boundary is not None and policy is case.resource_policy
     return PolicyTrace(
         policy,
@@ -138,7 +138,7 @@ def trace_policy(case: Case, policy: LabelledPolicy, question: Question) -> Poli
 
 
 def _trace_statement(case: Case, statement: Statement, question: Question, *, bounded: bool) -> StatementTrace:
-    """Return what one statement makes of a question; a Deny with NotPrincipal spares nobody who has a boundary."""
+    """Return the trace of a statement; a Deny with NotPrincipal excludes nobody who has a boundary (`bounded`)."""
     spares_nobody = bounded and statement.effect == "Deny" and statement.grantees and statement.grantees.negated
     return StatementTrace(
         statement.index, statement.name, statement.effect,
@@ -173,13 +173,13 @@ def _trace_grant(grant: Grant, question: Question) -> GrantTrace:
 
 
 def _trace_retirement(grant: Grant, question: Question) -> GrantTrace:
-    """Return how the grant that is to be retired lets the caller do that."""
+    """Return the trace of a grant that is to be retired: whether it lets the caller do that."""
     ways = [match for match, _ in granting.retirers(grant, question.principal)]
     return GrantTrace(grant, max(ways, default=Match.NONE), True, ())
 
 
 def reason_text(case: Case, cause: SourcedReason) -> str:
-    """Return a reason with the policy that it comes from called by its name."""
+    """Return the text of a reason, with the label of the policy that it comes from."""
     reason, (kind, index) = cause.reason, cause.origin
     policies = {
         RESOURCE: (case.resource_policy,) if case.resource_policy else (),

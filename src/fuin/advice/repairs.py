@@ -1,7 +1,8 @@
-"""The smallest change that would allow what was refused; each is tried, and `decide` itself says that it is enough.
+"""The smallest changes that would allow a refused request. Each is tried: the real rule decides whether it is enough.
 
-None gives more than was asked for: a statement is put where it is the caller's alone, and is on this action and this
-resource, through a service on what that service asks. A condition that failed is for the request to meet.
+No change gives more than the request needs. A new statement is in a policy of the caller alone, and for this action and
+this resource only; for a request through a service, it allows only requests through that service. If a condition fails,
+the proposal is that the request meets it.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
     from fuin.advice.case import Case
     from fuin.advice.explain import GrantTrace
 
-_CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's, its boundary and its session's
+_CHANGES_AT_MOST = 4  # together: the resource's policy, the caller's policies, the boundary and the session policy
 _ALTERNATIVES_AT_MOST = 3
 _HAS_OWN_POLICIES = ("user", "role", "federated")
-_OWN = (PolicyKind.IDENTITY, PolicyKind.ROLE)  # a group's policy, and a managed one, are others' as well
+_OWN = (PolicyKind.IDENTITY, PolicyKind.ROLE)  # other identities may share a group's policy or a managed one
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change, in a sentence; `statement` is what is to stand in `policy` then, None where nothing is to be put.
+    """One change, in a sentence; `statement` is the new statement of `policy`, or None if the change adds none.
 
-    `index` is the number, from 1, of the statement that it stands instead of, or that is to go; 0 for one more.
+    `index` is the number (from 1) of the statement that is replaced or removed; 0 if one is added.
     """
 
     text: str
@@ -46,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """A change and how a case is with it; two edits of the same policy are never tried together."""
+    """A proposed change, and a function that applies it to a case; two edits of one policy are not tried together."""
 
     change: Change
     apply: Callable[[Case], Case]
@@ -62,9 +63,9 @@ def _edit(
 
 
 def smallest_changes(case: Case, question: Question) -> tuple[tuple[Change, ...], ...]:
-    """Return up to three ways to have a refused question allowed, each with as few changes as there can be.
+    """Return up to three alternatives that would allow a refused question, each with as few changes as possible.
 
-    Empty when it is allowed already, or when no change of these policies would allow it.
+    Returns nothing if the question is allowed already, or if no change of these policies would allow it.
     """
     if case.decide(question).allowed:
         return ()
@@ -91,12 +92,12 @@ def _is_enough(case: Case, question: Question, edits: Sequence[_Edit]) -> bool:
         case = edit.apply(case)
     try:
         return case.decide(question).allowed
-    except MalformedPolicy:  # it would be too long
+    except MalformedPolicy:  # the changed policy would be too long
         return False
 
 
 def _remove_denials(case: Case, question: Question) -> tuple[Case, tuple[Change, ...]]:
-    """Return the case without the statements that deny, and what is to be done about each: no Allow helps there."""
+    """Return the case without the Deny statements that take effect, and a change for each: no Allow can help there."""
     changes: list[Change] = []
     for policy in case.policies:
         current = policy
@@ -130,12 +131,12 @@ def _observed_text(condition: ConditionTrace) -> str:
 
 
 def condition_text(condition: ConditionTrace) -> str:
-    """Return a condition as it stands in the policy: StringEquals kms:ViaService s3.us-east-1.amazonaws.com."""
+    """Return a condition as text, such as StringEquals kms:ViaService s3.us-east-1.amazonaws.com."""
     return f"{condition.operator} {condition.key} {shorten_list(condition.values)}"
 
 
 def _edits(case: Case, question: Question) -> list[_Edit]:
-    """Return what could be changed, what is likeliest to be meant first."""
+    """Return the possible changes, the likeliest first."""
     evaluation = explain(case, question)
     edits: list[_Edit] = [edit for trace in evaluation.policies for edit in _propose_without_conditions(trace)]
     edits += [
@@ -161,7 +162,7 @@ def _edits(case: Case, question: Question) -> list[_Edit]:
 
 
 def _propose_meeting_constraint(trace: GrantTrace) -> _Edit:
-    """Return a grant that would allow but for its constraints."""
+    """Propose that the request meets the constraints of a grant that would allow it."""
     free = replace(trace.grant, equals=None, subset=None, source_arn=None)
 
     def apply(case: Case) -> Case:
@@ -172,7 +173,7 @@ def _propose_meeting_constraint(trace: GrantTrace) -> _Edit:
 
 
 def _propose_without_conditions(trace: PolicyTrace) -> Iterator[_Edit]:
-    """Yield statements that would allow but for their conditions, which the request then has to meet."""
+    """Propose that the request meets the conditions of a statement that would allow it."""
     policy = trace.policy
     for statement in trace.statements:
         if statement.effect == "Allow" and statement.near and statement.failed_conditions:
@@ -186,7 +187,7 @@ def _propose_without_conditions(trace: PolicyTrace) -> Iterator[_Edit]:
 
 
 def remove_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) -> dict[str, Any]:
-    """Return a statement as it is written, without some of its conditions."""
+    """Return a statement without some of its conditions."""
     dropped = {(item.operator, item.key) for item in failed}
     kept = {
         operator: {key: values for key, values in keys.items() if (operator, key) not in dropped}
@@ -197,10 +198,10 @@ def remove_conditions(raw: Mapping[str, Any], failed: Sequence[ConditionTrace]) 
 
 
 def _propose_wider_statement(trace: PolicyTrace, question: Question) -> Iterator[_Edit]:
-    """Yield a statement that would allow with this action, or this resource, beside those that it lists.
+    """Propose to add this action, or this resource, to a statement.
 
-    Only one that gives nothing else by that: it is on this resource alone, or on this action alone, and for this
-    caller alone.
+    The statement must give nothing else by that: it is for this caller alone, and on this resource alone (to add the
+    action) or on this action alone (to add the resource).
     """
     policy = trace.policy
     for statement in trace.statements:
@@ -225,7 +226,7 @@ def _propose_wider_statement(trace: PolicyTrace, question: Question) -> Iterator
 
 
 def _is_for(question: Question, statement: StatementTrace, raw: Mapping[str, Any]) -> bool:
-    """Return whether a statement is for the caller alone, and, through a service, for that service's requests alone."""
+    """Return whether a statement is for the caller alone and, for a request through a service, for that service."""
     principal, whom = question.principal, raw.get("Principal")
     through = [item for item in statement.conditions if item.operator == "StringEquals"]
     if question.facts().get("kms:viaservice") and not any(item.key.lower() == "kms:viaservice" for item in through):
@@ -247,12 +248,12 @@ def _same_service(written: object, action: str) -> bool:
 
 
 def resource_of(question: Question) -> str:
-    """Return the Resource that is the question's and no other, or what stands for no particular one."""
+    """Return the text that, as a Resource, matches the question's resource only; `*` if it has no particular one."""
     return question.resource if question.resource in ("*", "arn:aws:s3:::*") else escape(question.resource)
 
 
 def _statement(question: Question) -> dict[str, Any]:
-    """Return the least statement that is on a question: through a service, it allows it through that service only."""
+    """Return the smallest statement that allows a question; if a service asks, only through that service."""
     statement: dict[str, Any] = {"Effect": "Allow", "Action": question.action, "Resource": resource_of(question)}
     via = question.facts().get("kms:viaservice")
     if via:
@@ -296,7 +297,7 @@ def _propose_principal(policy: LabelledPolicy, question: Question) -> _Edit:
 
 
 def _statement_for_caller(question: Question) -> dict[str, Any]:
-    """Return the least statement for a resource's policy; a root cannot be named without its account."""
+    """Return the smallest statement for a resource's policy; for a root, with a condition on its ARN."""
     statement = {**_statement(question), "Principal": principal_element(question.principal)}
     if question.principal.kind == "root":
         condition = statement.get("Condition", {})

@@ -1,6 +1,6 @@
-"""The results of a simulation, as IAM's simulator tells them: decisions, the statements that decide, what was missing.
+"""The results of a simulation in the form of IAM's simulator: decisions, deciding statements, missing context keys.
 
-Source: IAM's service model, and answers of AWS where that is silent (SourcePolicyType, positions).
+Source: IAM's service model and, for what it does not say (SourcePolicyType, positions), answers of AWS.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Values = dict[str, str | tuple[str, ...]]
 ALLOWED, EXPLICIT, IMPLICIT = "allowed", "explicitDeny", "implicitDeny"
 _SEVERITY = (EXPLICIT, IMPLICIT, ALLOWED)
 _IAM, _RESOURCE, _BOUNDARY = "IAM Policy", "Resource Policy", "Permissions Boundary Policy"
-# What EvalResourceName is where resources are given: the form of the ARNs that an action is on.
+# EvalResourceName if the request names resources: the form of the ARNs that the action is on.
 _TEMPLATES = {
     "kms": "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}",
     "s3": "arn:${Partition}:s3:::${BucketName}",
@@ -44,15 +44,15 @@ class Simulation:
     policies: tuple[LabelledPolicy, ...]
     boundary: LabelledPolicy | None
     resource: LabelledPolicy | None
-    owner: str | None  # the account of resources whose ARN does not say it
+    owner: str | None  # the account of resources with an ARN that does not name it
     facts: Values
 
     def evaluation(self, action: str, resource: str) -> Evaluation:
-        """Return what would be decided about an action on a resource."""
+        """Return the evaluation of an action on a resource."""
         return explain(self._case(resource), Question(self.principal, action, resource, dict(self.facts)))
 
     def _case(self, resource: str) -> Case:
-        if self.resource is None:  # nothing is known of the other side
+        if self.resource is None:  # no policy of a resource was given
             own = OwnResource(resource, self.principal.account)
             return Case(own, "the caller", None, self.policies, self.boundary)
         kind = KeyResource if is_key(resource) else BucketResource
@@ -66,7 +66,7 @@ class Simulation:
 
 
 def result(simulation: Simulation, action: str, resources: Sequence[str]) -> dict[str, Any]:
-    """Return one action's result: over all resources, and for each where there are some."""
+    """Return the result of one action: for all resources together and, if resources were given, for each."""
     each = [_specific(simulation, action, resource) for resource in resources]
     decision = min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index)
     result: dict[str, Any] = {
@@ -123,13 +123,13 @@ def _decision_name(evaluation: Evaluation) -> str:
 
 
 def _decision_of_policies(policies: Iterable[PolicyTrace]) -> str:
-    """Return what policies of one type decide by themselves."""
+    """Return the decision that the policies of one type alone would make."""
     effects = {statement.effect for trace in policies for statement in trace.statements if statement.takes_effect}
     return EXPLICIT if "Deny" in effects else ALLOWED if "Allow" in effects else IMPLICIT
 
 
 def _details(simulation: Simulation, evaluation: Evaluation, resource: str) -> dict[str, str]:
-    """Return what each type of policy decides; AWS tells it of callers of other accounts only."""
+    """Return the decision of each type of policy; AWS reports it only for callers of other accounts."""
     if simulation.resource is None or simulation.owner_of(resource) == simulation.principal.account:
         return {}
     own = [trace for trace in evaluation.policies if trace.policy in simulation.policies]
@@ -138,7 +138,7 @@ def _details(simulation: Simulation, evaluation: Evaluation, resource: str) -> d
 
 
 def _deciding_statements(simulation: Simulation, evaluation: Evaluation, decision: str) -> list[dict[str, Any]]:
-    """Return the statements that decide: those that deny, or else those that allow."""
+    """Return the statements that decide: those that deny, or those that allow."""
     effect = {ALLOWED: "Allow", EXPLICIT: "Deny"}.get(decision)
     found: list[dict[str, Any]] = []
     for trace in evaluation.policies:
@@ -166,7 +166,7 @@ def _position(place: Position) -> dict[str, int]:
 
 
 def _missing_context_keys(simulation: Simulation, evaluation: Evaluation) -> list[str]:
-    """Return the condition keys that statements on the action name and neither the caller nor the request gives."""
+    """Return the condition keys that statements on the action need, and that neither caller nor request has."""
     conditions = (
         condition
         for trace in evaluation.policies
@@ -181,10 +181,10 @@ def _missing_context_keys(simulation: Simulation, evaluation: Evaluation) -> lis
 
 
 def is_key(resource: str) -> bool:
-    """Return whether an ARN is one of KMS."""
+    """Return whether an ARN is an ARN of KMS."""
     return resource.startswith("arn:aws:kms:")
 
 
 def remove_duplicates(items: Iterable[T]) -> list[T]:
-    """Return items once each, in their order; they may be dictionaries."""
+    """Return each item once, in order; items may be dictionaries."""
     return list({repr(item): item for item in reversed(list(items))}.values())[::-1]

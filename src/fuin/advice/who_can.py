@@ -1,4 +1,4 @@
-"""Who can: the real decision asked for every principal that there is or that a policy or grant names."""
+"""Who can: the real decision for every principal of this server, and for all others that a policy or grant names."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _ROOT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
 _NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role|federated-user)/(.+)")
-_UNKNOWN_ACCOUNT = "000000000000"  # stands for any account that no policy names
+_UNKNOWN_ACCOUNT = "000000000000"  # means any account that no policy names
 _ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 _ASSUMED = "the principal is there and its own policies, which are not on this server, allow it"
-_VOUCHED = "whoever asks for the federated user may do it, and passes a session policy that allows it"
-# Of a session of a role, what its request brings; of somebody in an account that is not here, everything about them.
+_VOUCHED = "the user that asks for the federated user may do it, and passes a session policy that allows it"
+# Keys that are not certain: for a role session those that its session brings; for an outsider all about the principal.
 _SESSION_KEYS = ("aws:userid", "aws:principaltag/")
 _OUTSIDER_KEYS = (
     "aws:userid",
@@ -45,7 +45,7 @@ _OUTSIDER_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one right for one principal: the case that was asked, and the prospect."""
+    """The outcome of one right for one principal: the case and its conditional answer."""
 
     right: Right
     case: Case
@@ -54,14 +54,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One principal and the outcome of every right that the question takes; all are needed."""
+    """One principal and the outcome of every right that the question needs; the principal must have all of them."""
 
     holder: PrincipalInForce
     outcomes: tuple[Outcome, ...]
 
     @property
     def name(self) -> str:
-        """Return the ARN that people know: of any session of a role, the role's."""
+        """Return the ARN that people know; for any session of a role, it is the role's."""
         principal = self.holder.principal
         any_session = principal.kind == "role" and principal.arn.endswith(f"/{holders.ANY_SESSION}")
         return principal.identity_arn if any_session else principal.arn
@@ -75,7 +75,7 @@ class Row:
 
 
 def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
-    """Return a row for each principal of this server and for anyone who else is named; those that can come first."""
+    """Return a row for each principal of this server and each outsider; those that can come first."""
     known = list(holders.holders(conn))
     arns = {holder.principal.identity_arn or holder.principal.arn for holder in known}
     outsiders = list(_named_outsiders(conn, known, rights, arns))
@@ -99,7 +99,7 @@ def _row(holder: PrincipalInForce, rights: tuple[Right, ...], *, is_outsider: bo
 def _named_outsiders(
     conn: Connection, known: list[PrincipalInForce], rights: tuple[Right, ...], arns: set[str]
 ) -> Iterator[PrincipalInForce]:
-    """Yield whom policies and grants name beside the users, roles and roots of this server: once each."""
+    """Yield, once each, the principals that policies and grants name and that are not in this server."""
     cases = [right.case(known[0]) for right in rights] if known else []
     named = set(itertools.chain.from_iterable(map(_named_principals, cases)))
     for name in sorted(named - arns):
@@ -107,13 +107,13 @@ def _named_outsiders(
         if holder is not None and holder.principal.arn not in arns:
             yield holder
     if "*" in named:
-        yield PrincipalInForce(ANONYMOUS, "whoever signs nothing")
+        yield PrincipalInForce(ANONYMOUS, "anyone without a signature")
         anybody = Principal("user", f"arn:aws:iam::{_UNKNOWN_ACCOUNT}:user/*", _UNKNOWN_ACCOUNT, "AIDA*", "*")
         yield _outsider(anybody, "any other account")
 
 
 def _named_principals(case: Case) -> Iterator[str]:
-    """Yield the principals that the resource's policy allows something or spares from a Deny, and the grantees."""
+    """Yield the principals that the resource's policy names, those that a Deny excludes, and the grantees."""
     for raw in case.resource_policy.statements() if case.resource_policy else ():
         whom = raw.get("NotPrincipal", {}) if raw["Effect"] == "Deny" else raw["Principal"]
         if whom == "*":
@@ -129,7 +129,7 @@ def _named_principals(case: Case) -> Iterator[str]:
 
 
 def _outsider_by_name(name: str) -> PrincipalInForce | None:
-    """Return somebody that a policy names and this server does not know; None for what names nobody."""
+    """Return the principal of a name that this server does not know; None if the text names no principal."""
     if name.startswith("service:"):
         service = name.removeprefix("service:")
         return PrincipalInForce(Principal("service", service, "", service), f"service {service}")
@@ -151,7 +151,7 @@ def _outsider_by_name(name: str) -> PrincipalInForce | None:
 
 
 def _federated_user_by_name(name: str) -> PrincipalInForce | None:
-    """Return a federated user that a policy names: nobody knows yet who will vouch for it; None for other names."""
+    """Return the federated user of a name, with assumed policies: its user is not known yet; None for other names."""
     found = _NAMED.fullmatch(name)
     if found is None or found[2] != "federated-user":
         return None
@@ -164,6 +164,6 @@ def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
 
 
 def _outsider(principal: Principal, where: str, assumed: str = _ASSUMED) -> PrincipalInForce:
-    """Return a principal that is not of this server: nobody here knows what its own policies allow."""
+    """Return a principal with policies that are not known here: they are assumed to allow everything."""
     policy = LabelledPolicy(f"policies of {where}", PolicyKind.MANAGED, _ALLOW_ALL, assumed)
     return PrincipalInForce(principal, where, (policy,))

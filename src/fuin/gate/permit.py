@@ -10,15 +10,15 @@ calls
 2. It takes the compiled *policies* from memory: the key policy; Ann's own policies, with those of her groups; and their
    limits, which are her permissions boundary and the policies of her session. Grants are not read yet.
 3. The resource *decides*, by the rule of its kind (`access/decide.py`). For a key: an explicit Deny in any policy
-   refuses. Otherwise the key policy must allow; if it names only Ann's account, her own policies must allow as well. If
+   refuses. Otherwise the key policy must allow; if it names only Ann's account, her own policies must allow too. If
    they do not, a grant of the key can allow, and only then are the grants read.
-4. If a statement has a condition, the decision asks for facts. Their values are found one by one, when a condition needs
-   them: from the request and the resource (`request_keys.py`, and the resource's `condition_keys`), from the operation
-   (`more`), and from the principal (`question.py`).
+4. If a statement has a condition, the decision asks for facts. Their values are found one by one, when a condition
+   needs them: from the request and the resource (`request_keys.py`, and the resource's `condition_keys`), from the
+   operation (`more`), and from the principal (`question.py`).
 5. The *decision* goes on the request's record, whether it allows or refuses, with its reasons and with the digest of
    each policy. A refusal raises NotAuthorized, which holds the decision.
-6. `permit` returns True if no condition was evaluated. Then the decision depends only on principal, action, resource and
-   policies, so KMS may reuse it until one of these changes (`kms/reach/key.py`).
+6. `permit` returns True if no condition was evaluated. Then the decision depends only on principal, action, resource
+   and policies, so KMS may reuse it until one of these changes (`kms/reach/key.py`).
 
 If Bob has no right, his refusal is recorded in the same way, and the `faults` of each service make the error text. No
 other code may refuse somebody because a right is missing.
