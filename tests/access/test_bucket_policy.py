@@ -13,7 +13,7 @@ from fuin.access.bucket_policy import Refused, TooLong, check_bucket_policy, mat
 from fuin.access.kinds import PolicyKind, size_of
 from fuin.access.policy import check_policy
 from fuin.access.vocabulary import actions
-from fuin.access.vocabulary.condition_keys import TABLE, of_action
+from fuin.access.vocabulary.condition_keys import TABLE, keys_of_action
 from fuin.s3.operations import OPERATIONS
 
 ASKED = {action.partition(" ")[0] for row in OPERATIONS.values() if row.run for action in row.actions}
@@ -240,7 +240,7 @@ def test_every_action_of_an_operation_is_one_of_s3() -> None:
 def test_keys_that_requests_bring_may_stand_in_policies() -> None:
     """Whatever a request for an action brings belongs to that action, and every key of the table is known."""
     for action in ASKED:
-        for key in of_action(action):
+        for key in keys_of_action(action):
             assert key.aws_actions is None or action.lower() in key.aws_actions, (action, key.name)
     for key in TABLE:
         assert key.aws_actions is None or key.aws_actions <= actions.S3_BUCKET | actions.S3_OBJECT

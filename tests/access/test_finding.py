@@ -63,7 +63,7 @@ def _holding(found: list[Statement], ask: Question) -> list[int]:
 def test_none_that_holds_is_left_out(policy: Policy, facts: dict[str, tuple[str, ...]]) -> None:
     """What is found holds for the same statements, in the same order, as trying each of them does."""
     ask = Question(ANN, "kms:Decrypt", KEY, facts)
-    found = list(dict.fromkeys(statement for statement, _ in policy.naming(ask)))
+    found = list(dict.fromkeys(statement for statement, _ in policy.statements_naming(ask)))
     assert _holding(found, ask) == _holding(list(policy.statements), ask)
 
 
@@ -75,7 +75,7 @@ def test_sessions_do_not_fill_the_memory() -> None:
     def ask(job: int) -> None:
         arn = f"arn:aws:sts::123456789012:assumed-role/app/job-{job:08}"
         session = Principal("role", arn, ANN.account, f"AROA:{job}", "app", "arn:aws:iam::123456789012:role/app")
-        assert len(policy.naming(Question(session, "kms:Decrypt", KEY, {}))) == 2
+        assert len(policy.statements_naming(Question(session, "kms:Decrypt", KEY, {}))) == 2
 
     tracemalloc.start()
     try:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuin.access.decide import Decision, decide_key, decide_retirement
-from fuin.access.grants import Grant, narrower, near_misses
+from fuin.access.grants import Grant, is_narrower, near_misses
 from fuin.access.policy import Policy
 from fuin.access.principal import ANONYMOUS, Principal
 from fuin.access.question import Question
@@ -185,9 +185,9 @@ def test_grants_made_by_a_grantee(parent: dict[str, Any], child: dict[str, Any],
 def test_source_of_a_child() -> None:
     """A grant for one resource passes on to that resource alone, and CreateGrant itself is for it."""
     parent = grant(operations=CREATE, source_arn=SOURCE)
-    assert narrower(grant(operations=CREATE, source_arn=SOURCE), parent)
-    assert not narrower(grant(operations=CREATE), parent)
-    assert not narrower(grant(operations=CREATE, source_arn=SOURCE + "2"), parent)
+    assert is_narrower(grant(operations=CREATE, source_arn=SOURCE), parent)
+    assert not is_narrower(grant(operations=CREATE), parent)
+    assert not is_narrower(grant(operations=CREATE, source_arn=SOURCE + "2"), parent)
 
 
 def test_create_grant_is_not_covered_without_a_proposal() -> None:
@@ -364,7 +364,7 @@ def test_a_grant_never_widens_beyond_what_it_says(
     assert allowing
     assert asked.action != "kms:RetireGrant"
     if asked.action == "kms:CreateGrant":
-        assert any(asked.proposed is not None and narrower(asked.proposed, one) for one in allowing)
+        assert any(asked.proposed is not None and is_narrower(asked.proposed, one) for one in allowing)
 
 
 @given(_ASKS, _NAMING, _OWN, st.lists(_GRANTS, max_size=3))
@@ -382,5 +382,9 @@ def test_decisions_that_stand_do_not_depend_on_the_context(
 @given(_GRANTS, _GRANTS, _ASKS)
 def test_a_narrower_grant_allows_no_more(child: Grant, parent: Grant, asked: Question) -> None:
     """Whatever use a child that may be made covers, its parent covers."""
-    if narrower(child, parent) and asked.action not in ("kms:CreateGrant", "kms:RetireGrant") and child.covers(asked):
+    if (
+        is_narrower(child, parent)
+        and asked.action not in ("kms:CreateGrant", "kms:RetireGrant")
+        and child.covers(asked)
+    ):
         assert parent.covers(asked)

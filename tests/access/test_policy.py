@@ -120,5 +120,5 @@ def test_statements_on_an_action_are_remembered_within_bounds() -> None:
     """Asking for ever more actions does not make a policy grow without end."""
     (policy,) = identity(statement("kms:*"))
     for number in range(2000):
-        assert policy.on_action(f"kms:A{number}") == policy.statements
+        assert policy.statements_on(f"kms:A{number}") == policy.statements
     assert len(policy._by_action) <= 512

@@ -117,5 +117,5 @@ def test_repeated_variables_take_no_memory() -> None:
     """A text of thousands of variables does not become thousands of times the request's value."""
     (statement,) = parse_policy(own(Resource="arn:aws:s3:::" + "${a:b}" * 20_000), PolicyKind.IDENTITY).statements
     (template,) = statement.templates
-    assert template.resolved({"a:b": ("x" * VALUE,)}, VALUE) is None
+    assert template.resolve({"a:b": ("x" * VALUE,)}, VALUE) is None
     assert not statement.covers(Question(ANN, "s3:GetObject", "arn:aws:s3:::x", {"a:b": "x" * VALUE}))

@@ -15,7 +15,7 @@ from fuin.access.public_access import (
     PublicAccessBlock,
     is_public,
     is_restricted,
-    of_setting,
+    parse_setting,
 )
 from fuin.access.question import Question
 
@@ -93,9 +93,9 @@ def test_one_statement_needs_no_list() -> None:
 
 def test_a_block_is_kept_and_read() -> None:
     """What is written is what is read; nothing at all blocks nothing."""
-    assert of_setting(None) == NOTHING_BLOCKED
+    assert parse_setting(None) == NOTHING_BLOCKED
     for block in (ALL_BLOCKED, NOTHING_BLOCKED, PublicAccessBlock(restrict_public_buckets=True)):
-        assert of_setting(block.column()) == block
+        assert parse_setting(block.column()) == block
     assert json.loads(ALL_BLOCKED.column()) == dict.fromkeys(
         ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
     )

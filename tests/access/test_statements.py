@@ -100,7 +100,7 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
 
 
 @pytest.mark.parametrize(
-    ("element", "principal", "standing"),
+    ("element", "principal", "match"),
     [
         ("*", ANONYMOUS, Match.DIRECT),
         ({"AWS": "*"}, ANN, Match.DIRECT),
@@ -119,9 +119,9 @@ def test_short_arns_are_not_completed_in_policies_of_resources() -> None:
         ({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}, ANN, Match.NONE),
     ],
 )
-def test_principal(element: Any, principal: Principal, standing: Match) -> None:
+def test_principal(element: Any, principal: Principal, match: Match) -> None:
     """Each form of a principal, and how it names callers."""
-    assert naming(Principal=element).names(principal) is standing
+    assert naming(Principal=element).match_principal(principal) is match
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_principal(element: Any, principal: Principal, standing: Match) -> None:
 def test_notprincipal(element: Any, spared: list[Principal], denied: list[Principal]) -> None:
     """A Deny with NotPrincipal spares those whose account, role and session all stand in its list."""
     without = naming(NotPrincipal=element)
-    assert [without.names(one) for one in spared] == [Match.NONE] * len(spared)
-    assert [without.names(one) for one in denied] == [Match.DIRECT] * len(denied)
+    assert [without.match_principal(one) for one in spared] == [Match.NONE] * len(spared)
+    assert [without.match_principal(one) for one in denied] == [Match.DIRECT] * len(denied)
 
 
 def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
@@ -151,13 +151,13 @@ def test_identity_providers_and_canonical_users_name_nobody_here() -> None:
         PolicyKind.TRUST,
         {"Effect": "Allow", "Principal": {"Federated": GOOGLE}, "Action": "sts:AssumeRoleWithWebIdentity"},
     ).statements[0]
-    assert trust.names(ANN) is trust.names(ANONYMOUS) is Match.NONE
+    assert trust.match_principal(ANN) is trust.match_principal(ANONYMOUS) is Match.NONE
     assert trust.reason.text.endswith(f"to {GOOGLE}")
     canonical = bucket_policy(
         statement("s3:*", "arn:aws:s3:::b", Principal={"CanonicalUser": ["ab" * 32, ACCOUNT]})
     ).statements[0]
-    assert canonical.names(ANN) is Match.ACCOUNT
-    assert canonical.names(EVE) is Match.NONE
+    assert canonical.match_principal(ANN) is Match.ACCOUNT
+    assert canonical.match_principal(EVE) is Match.NONE
 
 
 def test_reasons_say_what_is_left_out() -> None:
@@ -215,10 +215,10 @@ def test_many_statements_decide_as_each_for_itself(
     many = key_policy(*items)
     for principal in callers:
         asked = Question(principal, "kms:Decrypt", KEY, context)
-        found = {one.index: standing for one, standing in many.naming(asked)}
+        found = {one.index: match for one, match in many.statements_naming(asked)}
         for one in many.statements:
-            applies = one.names(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
-            assert found.get(one.index, Match.NONE) == one.names(principal) or not applies
+            applies = one.match_principal(principal) and one.actions("kms:decrypt") and one.meets_conditions(asked)
+            assert found.get(one.index, Match.NONE) == one.match_principal(principal) or not applies
         if principal is not SERVICE:  # it has no policies of its own
             assert decide_key(asked, ACCOUNT, many, identity(statement("kms:*"))).allowed is _naively(many, asked)
 
@@ -236,15 +236,15 @@ def test_what_is_remembered_of_one_caller_is_not_anothers(twin: Principal) -> No
     items = [statement("kms:*", Principal=one) for one in whom * 2]
     for first, second in ((ANN, twin), (twin, ANN), (SESSION, twin), (twin, SESSION)):
         many = key_policy(*items)
-        many.naming(ask(first))
-        assert list(many.naming(ask(second))) == [
-            (one, standing) for one in many.statements if (standing := one.names(second))
+        many.statements_naming(ask(first))
+        assert list(many.statements_naming(ask(second))) == [
+            (one, match) for one in many.statements if (match := one.match_principal(second))
         ]
 
 
 def _naively(many: Policy, asked: Question) -> bool:
     """Decide about a caller whose own policy allows everything that it is asked for."""
-    applying = [one for one in many.statements if one.names(asked.principal) and one.meets_conditions(asked)]
+    applying = [one for one in many.statements if one.match_principal(asked.principal) and one.meets_conditions(asked)]
     return bool(applying) and all(one.effect == "Allow" for one in applying)
 
 
@@ -253,5 +253,5 @@ def test_what_is_found_is_remembered_within_bounds() -> None:
     many = key_policy(*(statement("kms:*", Principal="*") for _ in range(100)))
     for number in range(1000):
         caller = Principal("user", f"arn:aws:iam::{ACCOUNT}:user/{number}", ACCOUNT, f"AIDA{number}", str(number))
-        assert len(many.naming(ask(caller))) == 100
+        assert len(many.statements_naming(ask(caller))) == 100
     assert len(many._scopes) <= 41

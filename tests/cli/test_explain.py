@@ -109,7 +109,7 @@ def test_who_is_gone_cannot_be_evaluated(server: Server, unique: Callable[[str],
     iam.delete_access_key(UserName=user.name, AccessKeyId=user.access_key_id)
     iam.delete_user(UserName=user.name)
     text = explained(server, request)
-    assert f"It cannot be evaluated again: {arn_of(user)} is not there any more." in text
+    assert f"It cannot be evaluated again: {arn_of(user)} no longer exists." in text
     assert "REFUSED, because no identity-based policy allows kms:ListKeys" in text
 
 

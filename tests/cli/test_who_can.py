@@ -173,7 +173,7 @@ def test_it_works_without_the_server(new_server: ServerFactory) -> None:
         ("alias/none", "there is no key alias/none"),
         ("00000000-0000-0000-0000-000000000000", "there is no key"),
         ("s3://no-such-bucket/a", "there is no bucket no-such-bucket"),
-        ("arn:aws:iam::123456789012:user/x", "is no key's ARN"),
+        ("arn:aws:iam::123456789012:user/x", "is not the ARN of a key"),
     ],
 )
 def test_what_is_not_there_is_an_error(server: Server, target: str, says: str) -> None:
@@ -226,7 +226,7 @@ def test_actions_that_nobody_asks_for_are_refused(server: Server, unique: Callab
         ("kms:Decrypt", f"s3://{bucket}/a", "kms:Decrypt is not asked for of s3://"),
         ("s3:GetObject", key, "s3:GetObject is not asked for of arn:aws:kms:"),
         ("s3:GetObject", f"{bucket}/a", f"not asked for of {bucket}/a: name s3://BUCKET or s3://BUCKET/KEY"),
-        ("Decrypt", key, "Decrypt is no action of a key or bucket"),
+        ("Decrypt", key, "Decrypt is not an action on keys or buckets"),
         ("kms:Decrypt", "*", "kms:Decrypt is asked for of a key"),
         ("kms:ListKeys", key, "kms:ListKeys is on no particular resource"),
     ):

@@ -263,7 +263,7 @@ def _night(scene: Scene, arn: str) -> str:
 
 def _rows(store: Store, scene: Scene) -> list[Any]:
     def right(conn: Connection) -> targets.Right:
-        return targets.of_key(conn, "kms:Decrypt", targets.find_key(conn, scene.key, "", ""))
+        return targets.right_to_key(conn, "kms:Decrypt", targets.find_key(conn, scene.key, "", ""))
 
     return store.read_sync(who_can, (store.read_sync(right),))
 
@@ -271,7 +271,7 @@ def _rows(store: Store, scene: Scene) -> list[Any]:
 def _traces_agree(found: Retraced) -> bool:
     """Tell whether no Deny is told as matching of what is allowed, and all that is told is known."""
     statements = [one for policy in found.evaluation.policies for one in policy.statements]
-    denied = any(one.effect == "Deny" and one.matches for one in statements if one.certain)
+    denied = any(one.effect == "Deny" and one.takes_effect for one in statements if one.certain)
     if found.evaluation.decision.allowed:
         return not denied
     return all(one.certain for one in statements)

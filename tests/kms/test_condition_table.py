@@ -7,7 +7,7 @@ import pytest
 
 from fuin.access.question import Question
 from fuin.access.vocabulary import reference
-from fuin.access.vocabulary.condition_keys import TABLE, find, is_known, of_action
+from fuin.access.vocabulary.condition_keys import TABLE, find, is_known, keys_of_action
 from fuin.kms import on_behalf
 from fuin.kms.operations import OPERATIONS
 from tests.kms.operations import CONTEXT, ask_all, keep
@@ -46,7 +46,7 @@ def _everything(place: Place, ask: Question) -> list[str]:
             facts.get(_UNUSED)
         except Exception:
             facts.known[_UNUSED] = ("0",)
-        return list(facts.everything())
+        return list(facts.find_all())
 
     return place.run(gather())
 
@@ -62,7 +62,7 @@ def test_an_action_brings_what_the_table_says(brought: dict[str, set[str]], acti
     names = {name: find(name) for name in brought[action]}
     assert [name for name, key in names.items() if key is None or not key.belongs(action) or not key.brought] == []
     came = {key.name for key in names.values() if key is not None and "*" not in key.actions}
-    assert came == {key.name for key in of_action(action) if "*" not in key.actions}
+    assert came == {key.name for key in keys_of_action(action) if "*" not in key.actions}
 
 
 def test_the_page_is_current() -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from fuin.access.vocabulary.condition_keys import TABLE as KEYS
-from fuin.access.vocabulary.condition_keys import find, of_action
+from fuin.access.vocabulary.condition_keys import find, keys_of_action
 from fuin.gate.http import Receive, Request, Scope
 from fuin.s3.operations import OPERATIONS
 from fuin.s3.request.operation import BUCKET, OBJECT, S3Operation
@@ -62,7 +62,7 @@ def brought(place: Place) -> dict[str, set[str]]:
         request.tls_version = "1.3"
         return request
 
-    with pytest.MonkeyPatch.context() as patch, recorded_questions(lambda ask: ask.facts().everything()) as asked:
+    with pytest.MonkeyPatch.context() as patch, recorded_questions(lambda ask: ask.facts().find_all()) as asked:
         patch.setattr(edge, "Request", over_tls)
         bucket = place.bucket()
         for row in sorted(_BUILT, key=_order):
@@ -85,4 +85,4 @@ def test_an_action_brings_what_the_table_says(brought: dict[str, set[str]], acti
     names = {name: find(name) for name in brought[action]}
     assert [name for name, key in names.items() if key is None or not key.belongs(action) or not key.brought] == []
     came = {key.name for key in names.values() if key is not None and key.name.startswith("s3:")}
-    assert came == {key.name for key in of_action(action) if key.name.startswith("s3:")}
+    assert came == {key.name for key in keys_of_action(action) if key.name.startswith("s3:")}

@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 
 from fuin.access.policy import PolicyKind
-from fuin.access.policy_cache import Policies
+from fuin.access.policy_cache import PolicyCache
 from fuin.gate import authentication, sessions
 
 
 def test_compiled_policies_are_bounded_by_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each policy may be long, and whoever may make keys may make thousands of policies."""
-    monkeypatch.setattr(Policies, "CHARACTERS_AT_MOST", 2_000)
-    policies = Policies()
+    monkeypatch.setattr(PolicyCache, "CHARACTERS_AT_MOST", 2_000)
+    policies = PolicyCache()
 
     def document(number: int) -> str:
         statement = {"Sid": f"S{number}", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
         return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
-    kept = policies.compiled(document(0), PolicyKind.KEY)
-    assert policies.compiled(document(0), PolicyKind.KEY) is kept
+    kept = policies.find_or_compile(document(0), PolicyKind.KEY)
+    assert policies.find_or_compile(document(0), PolicyKind.KEY) is kept
     for number in range(1, 100):
-        policies.compiled(document(number), PolicyKind.KEY)
+        policies.find_or_compile(document(number), PolicyKind.KEY)
         assert sum(len(text) for known in policies._known.values() for text in known) <= 2_000
-    assert policies.compiled(document(0), PolicyKind.KEY) is not kept
+    assert policies.find_or_compile(document(0), PolicyKind.KEY) is not kept
 
 
 def test_signing_keys_and_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,9 +119,21 @@ def test_grants_of_an_ended_role(named: Store) -> None:
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/night/shift"
     for number, (grantee, retiring) in enumerate(((ROLE.arn, session), (session, None), (USER.arn, ROLE.arn))):
         grant = Grant(
-            f"{number:064}", key.key_id, values.REGION, ACCOUNT, None, grantee, None, retiring, None, ("Encrypt",),
-            None, None, None, 1.0,
-        )  # fmt: skip
+            grant_id=f"{number:064}",
+            key_id=key.key_id,
+            region=values.REGION,
+            account=ACCOUNT,
+            name=None,
+            grantee=grantee,
+            grantee_service=None,
+            retiring=retiring,
+            retiring_service=None,
+            operations=("Encrypt",),
+            equals=None,
+            subset=None,
+            source_arn=None,
+            created=1.0,
+        )
         named.change_sync(grants.insert_grant, grant, {keys.ENABLED}, 100, 100)
     named.change_sync(roles.delete_role, ACCOUNT, "night")
     found = named.read_sync(grants.list_grants, key.key_id, values.REGION, None, "", 10)

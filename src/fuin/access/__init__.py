@@ -1,1 +1,1 @@
-"""Pure rules: signatures, chunk signatures, policies and decisions with their reasons; no I/O, no keys at rest."""
+"""The rules that decide: policies, grants and decisions with their reasons. They do no I/O and hold no secrets."""

@@ -1,7 +1,7 @@
-"""What S3 refuses of bucket policies when they are put, in S3's own sentences.
+"""The checks of S3 for a bucket policy that is put, with S3's own error texts.
 
-AWS publishes no list of them; these are the ones that S3 is known to answer. Each comes with a detail that says where
-and what. What S3 might take and this server cannot evaluate is refused by `check_policy`, in its words.
+AWS publishes no list of these texts; S3 is known to answer the ones here. Each error also has a detail of ours, which
+says what is wrong and where. If S3 would accept a policy that this server cannot evaluate, `check_policy` refuses it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fuin.access.document import load
 from fuin.access.kinds import SIZE_LIMITS, PolicyKind, size_of
 from fuin.access.policy import Policy, PolicyTooLong, check_policy
 from fuin.access.principal_element import parse_grantees
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.access.statement import statement_name
 from fuin.access.vocabulary import actions
 from fuin.access.vocabulary.condition_keys import find
@@ -30,7 +30,7 @@ _INVALID_KEY = "Policy has an invalid condition key"
 
 
 class Refused(MalformedPolicy):
-    """A bucket policy that S3 refuses: the text is S3's sentence, `detail` says where and what (or is empty)."""
+    """A bucket policy that S3 refuses, with S3's sentence; `detail` says what is wrong and where (or is empty)."""
 
     def __init__(self, sentence: str, detail: str = "") -> None:
         super().__init__(sentence)
@@ -48,14 +48,14 @@ def check_bucket_policy(document: str, bucket: str) -> Policy:
     if size_of(document, PolicyKind.BUCKET) > limit:
         raise TooLong(f"Normalized policy document exceeds the maximum allowed size of {limit} bytes")
     if unknown := sorted(members.keys() - {"Version", "Id", "Statement"}):
-        raise Refused(f"Unknown field {short(unknown[0])}")
+        raise Refused(f"Unknown field {shorten(unknown[0])}")
     version = members.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
         raise Refused("The policy must contain a valid version string")
     if not isinstance(members.get("Id", ""), str):
         raise Refused(_SYNTAX, "Id must be a string")
     for index, item in enumerate(_statements(members), 1):
-        _Checked(item, index, bucket, variables=version == _VERSIONS[1]).check()
+        _StatementCheck(item, index, bucket, variables=version == _VERSIONS[1]).check()
     return check_policy(document, PolicyKind.BUCKET)
 
 
@@ -80,8 +80,8 @@ def _statements(members: dict[str, object]) -> list[object]:
     return raw if isinstance(raw, list) else [raw]
 
 
-class _Checked:
-    """One statement while it is checked, in S3's order."""
+class _StatementCheck:
+    """The check of one statement, in S3's order."""
 
     def __init__(self, item: object, index: int, bucket: str, *, variables: bool) -> None:
         self._where = f"statement {index}"
@@ -96,24 +96,24 @@ class _Checked:
         self._where = statement_name(sid, index)
 
     def check(self) -> None:
-        """Raise Refused for the first thing that S3 does not take."""
+        """Raise Refused for the first thing that S3 does not accept."""
         item = self._item
         if unknown := sorted(item.keys() - _ELEMENTS):
-            raise Refused(f"Unknown field {short(unknown[0])}", self._where)
+            raise Refused(f"Unknown field {shorten(unknown[0])}", self._where)
         if "Effect" not in item:
             raise Refused("Missing required field Effect", self._where)
         effect = item["Effect"]
         if effect not in ("Allow", "Deny"):
-            raise Refused(f"Invalid effect: {short(effect)}" if isinstance(effect, str) else _SYNTAX, self._where)
+            raise Refused(f"Invalid effect: {shorten(effect)}" if isinstance(effect, str) else _SYNTAX, self._where)
         self._check_principal()
         named = self._texts("Action")
         for action in named:
             if not matching(action):
-                raise Refused("Policy has invalid action", f"{self._where}: {short(action)}")
+                raise Refused("Policy has invalid action", f"{self._where}: {shorten(action)}")
         resources = self._texts("Resource")
         for resource in resources:
             if resource != self._bucket and not resource.startswith(f"{self._bucket}/"):
-                raise Refused("Policy has invalid resource", f"{self._where}: {short(resource)}")
+                raise Refused("Policy has invalid resource", f"{self._where}: {shorten(resource)}")
         if "Condition" in item:
             self._check_conditions(named)
         if "Action" in item and "Resource" in item:
@@ -133,7 +133,7 @@ class _Checked:
         raise Refused("Missing required field Principal", self._where)
 
     def _texts(self, element: str) -> list[str]:
-        """Return the texts of an element or its negation; one of them must be there."""
+        """Return the texts of an element or its negation; the statement must have one of the two."""
         present = [name for name in (element, f"Not{element}") if name in self._item]
         if not present:
             raise Refused(f"Missing required field {element}", self._where)
@@ -164,7 +164,7 @@ class _Checked:
                 if group.isdisjoint(matching(action)):
                     raise Refused(
                         "Conditions do not apply to combination of actions and resources in statement",
-                        f"{self._where}: {short(action)}",
+                        f"{self._where}: {shorten(action)}",
                     )
 
     def _check_operator(self, operator: str, keys: object) -> None:
@@ -175,13 +175,13 @@ class _Checked:
         else:
             return
         if wrong.endswith("is not supported"):
-            raise Refused(f"Invalid Condition type : {short(operator)}", self._where)
+            raise Refused(f"Invalid Condition type : {shorten(operator)}", self._where)
         if "IpAddress" in operator:
             raise Refused("Invalid IP address in Conditions", wrong)
         raise Refused(_SYNTAX, wrong)
 
     def _check_fit(self, named: Sequence[str], resources: Sequence[str]) -> None:
-        """Refuse an action that can be asked of none of the resources."""
+        """Refuse an action that is possible on none of the resources."""
         on = actions.S3_BUCKET if self._bucket in resources else frozenset[str]()
         if any(resource != self._bucket for resource in resources):
             on |= actions.S3_OBJECT
@@ -189,13 +189,13 @@ class _Checked:
             if on.isdisjoint(matching(action)):
                 raise Refused(
                     "Action does not apply to any resource(s) in statement",
-                    f"{self._where}: {short(action)} on {listed(resources)}",
+                    f"{self._where}: {shorten(action)} on {shorten_list(resources)}",
                 )
 
 
 @lru_cache(maxsize=4096)
 def matching(action: str) -> frozenset[str]:
-    """Return the actions of S3, in lower case, that an action as a policy writes it stands for."""
+    """Return the actions of S3, in lower case, that an action text of a policy matches."""
     folded = action.lower()
     if folded in ("*", "s3:*"):
         return actions.S3
@@ -207,15 +207,15 @@ def matching(action: str) -> frozenset[str]:
 def _actions_of(key: str, where: str) -> frozenset[str]:
     """Return the actions that a condition key belongs to.
 
-    S3 takes whatever begins with aws:, and of the others its own; identity providers' keys are those of sessions.
+    S3 accepts every key that begins with aws:, its own keys, and the keys of identity providers, which sessions have.
     """
     folded = key.lower()
     vendor = folded.partition(":")[0]
     if folded.startswith("s3:"):
         row = find(folded)
         if row is None:
-            raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
+            raise Refused(_INVALID_KEY, f"{where}: {shorten(key)}")
         return actions.S3 if row.aws_actions is None else row.aws_actions
     if not folded.startswith(("aws:", "saml:")) and "." not in vendor:
-        raise Refused(_INVALID_KEY, f"{where}: {short(key)}")
+        raise Refused(_INVALID_KEY, f"{where}: {shorten(key)}")
     return actions.S3

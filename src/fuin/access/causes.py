@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The kinds of policies, as AWS's sentences tell them apart; the value is what they are called there.
+# The kinds of policies; the values are AWS's names for them in error messages.
 IDENTITY, RESOURCE, TRUST = "identity-based policy", "resource-based policy", "role trust policy"
 BOUNDARY, SESSION = "permissions boundary", "session policy"
-GRANT, NOWHERE = "grant", ""  # where else a reason can come from; no sentence names them
+GRANT, NOWHERE = "grant", ""  # other origins of reasons; AWS's sentences do not name them
 
-Origin = tuple[str, int]  # the kind of a policy, and which of those that were given
+Origin = tuple[str, int]  # the kind of a policy, and its index among the policies of that kind
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause of a decision: a sentence, and the policy and statement it speaks of.
+    """One cause of a decision: a sentence, and the policy and statement that it is about.
 
-    `effect` is Allow or Deny for statements that took effect, and empty for those that only came near. `instead` are
-    the actions that such a statement allows instead of the one that is needed.
+    `effect` is Allow or Deny for a statement that took effect, and empty for a near miss. `instead` holds the actions
+    that a near miss allows instead of the action that is needed.
     """
 
     text: str

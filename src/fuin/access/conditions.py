@@ -1,8 +1,9 @@
 """The Condition element: whether a request meets it.
 
-AWS: "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued context keys". Several operators
-and keys must all hold; of several values one is enough. A key that the request lacks makes a positive operator false, a
-negated one true, any …IfExists true, ForAllValues true and ForAnyValue false.
+AWS: "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued context keys". If the element
+has several operators or keys, all of them must hold; if a key has several values in the policy, one of them is enough.
+If the request does not have the key, a positive operator is false, a negated one is true, …IfExists is true,
+ForAllValues is true and ForAnyValue is false.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fuin.access.operators import OPERATORS, Operator
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.variables import Ambiguous, Template, parse_template
 from fuin.access.wildcard import Matcher
 from fuin.errors import MalformedPolicy
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
 _IF_EXISTS = "IfExists"
 _ALL, _ANY = "ForAllValues:", "ForAnyValue:"
 _NULL = "Null"
-_LIKE = ("StringLike", "ArnLike", "ArnEquals")  # whose values are patterns
+_LIKE = ("StringLike", "ArnLike", "ArnEquals")  # their values are patterns
 _WILDCARD = re.compile(r"[*?]")
 _NOTHING = ("",)  # AWS: a null dataset, such as an empty string
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One operator on one key; `key` is in lower case, `operator` and `written` are as in the policy.
 
-    `matches` takes one value of the request and says whether it fits one of the policy's values that hold no variable;
-    `templates` are those that do. `absent` is the result for a request without the key; `null` marks the Null operator.
-    `exact` holds the only values with which it can be met, if that is a list of texts, and `heads` how such values
-    begin, if all of them do, so that statements are found by them.
+    `matches` takes one value of the request and returns whether it matches one of the policy's values without
+    variables; `templates` are the values with variables. `absent` is the result for a request without the key. `null`
+    marks the Null operator. Long policies are indexed by two further fields: `exact` holds the only values that can
+    meet the condition, if it compares with fixed texts; `prefixes` are the beginnings of all such values, if it
+    compares with patterns.
     """
 
     operator: str
@@ -54,16 +56,16 @@ class Condition:
     quantifier: str = ""  # or ForAllValues: or ForAnyValue:
     null: bool = False
     templates: tuple[Template, ...] = ()
-    of_pieces: Callable[[Sequence[Piece]], Matcher] | None = None
+    make_template_matcher: Callable[[Sequence[Piece]], Matcher] | None = None
     exact: tuple[str, ...] = ()
-    heads: tuple[str, ...] = ()
-    plain: bool = False  # one value of the request is only to be compared, as nearly always
+    prefixes: tuple[str, ...] = ()
+    plain: bool = False  # a single value of the request needs nothing but `matches`, which is the usual case
 
     def holds(self, facts: Facts, *, every: bool) -> bool:
-        """Return whether the request's values meet it.
+        """Return whether the request's values meet the condition.
 
-        Of several values that no set operator is for, `every` asks it of all, else one is enough: an Allow wants every
-        reading, a Deny only one. So it is with a variable whose key has several values.
+        The request may have several values although the condition has no set operator. Then `every` decides: an Allow
+        requires every value to match, a Deny any one. The same holds for a variable with several values.
         """
         found = facts.get(self.key)
         if not found:
@@ -84,14 +86,14 @@ class Condition:
         return any(matches(value) is not negated for value in found)
 
     def _with_variables(self, facts: Facts, longest: int) -> Matcher:
-        """Return the matcher of all values; one whose variable has no value matches nothing (AWS: it is null).
+        """Return the matcher of all values. A value with a variable that is absent matches nothing (AWS: it is null).
 
-        `longest` is twice the length of the longest value: lower case may be longer than upper case.
+        `longest` is twice the length of the request's longest value, because lower case may be longer than upper case.
         """
-        make = self.of_pieces
-        resolved = [template.resolved(facts, longest) for template in self.templates]
+        make = self.make_template_matcher
+        resolved = [template.resolve(facts, longest) for template in self.templates]
         matchers = [make(pieces) for pieces in resolved if pieces is not None and make is not None]
-        return _either(self.matches, matchers)
+        return _combine_matchers(self.matches, matchers)
 
 
 def parse_conditions(block: object, where: str, *, variables: bool = True) -> tuple[Condition, ...]:
@@ -104,7 +106,7 @@ def parse_conditions(block: object, where: str, *, variables: bool = True) -> tu
     conditions: list[Condition] = []
     for operator, keys in block.items():
         if not isinstance(keys, dict) or not keys:
-            raise MalformedPolicy(f"{where}: Condition {short(operator)} must be an object of condition keys")
+            raise MalformedPolicy(f"{where}: Condition {shorten(operator)} must be an object of condition keys")
         conditions.extend(_condition(operator, key, raw, where, variables=variables) for key, raw in keys.items())
     return tuple(conditions)
 
@@ -116,55 +118,82 @@ def _condition(operator: str, written: str, raw: object, where: str, *, variable
         return _null(operator, written, raw, where)
     known = OPERATORS.get(base.removesuffix(_IF_EXISTS))
     if known is None:
-        raise MalformedPolicy(f"{where}: condition operator {short(operator)} is not supported")
+        raise MalformedPolicy(f"{where}: condition operator {shorten(operator)} is not supported")
     if_exists = base.endswith(_IF_EXISTS)
-    here = f"{where}: condition {operator} {short(written)}"
+    here = f"{where}: condition {operator} {shorten(written)}"
     values = _values(raw, here)
-    plain, templates = _sorted(values, here, known, variables=variables)
+    plain, templates = _separate_templates(values, here, known, variables=variables)
     try:
-        matches = known.of_values(plain)
+        matches = known.make_matcher(plain)
     except ValueError as error:
         raise MalformedPolicy(f"{here} {error}") from None
-    fixed = [known.of_pieces(pieces) for template in templates if (pieces := template.constant) and known.of_pieces]
+    fixed = _constant_matchers(templates, known)
     absent = quantifier == _ALL or (quantifier != _ANY and (if_exists or known.negated))
     by_value = quantifier != _ALL and not templates
     exact = values if base == "StringEquals" and by_value else ()
-    heads = _heads(values) if base in _LIKE and by_value else ()
+    prefixes = _prefixes(values) if base in _LIKE and by_value else ()
+    variable = tuple(template for template in templates if template.constant is None)
     return Condition(
-        operator, written, _key(written, here), values, _either(matches, fixed), known.negated, if_exists, absent,
-        quantifier, False, tuple(template for template in templates if template.constant is None), known.of_pieces,
-        exact, heads, not any(template.constant is None for template in templates) and quantifier != _ALL,
-    )  # fmt: skip
+        operator=operator,
+        written=written,
+        key=_key(written, here),
+        values=values,
+        matches=_combine_matchers(matches, fixed),
+        negated=known.negated,
+        if_exists=if_exists,
+        absent=absent,
+        quantifier=quantifier,
+        templates=variable,
+        make_template_matcher=known.make_template_matcher,
+        exact=exact,
+        prefixes=prefixes,
+        plain=not variable and quantifier != _ALL,
+    )
 
 
-def _heads(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what stands before the first wildcard of each pattern; nothing if one begins with it."""
-    heads = tuple(dict.fromkeys(_WILDCARD.split(pattern, maxsplit=1)[0] for pattern in patterns))
-    return () if "" in heads else heads
+def _constant_matchers(templates: Sequence[Template], operator: Operator) -> list[Matcher]:
+    make = operator.make_template_matcher
+    return [make(pieces) for template in templates if make is not None and (pieces := template.constant)]
+
+
+def _prefixes(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the text before the first wildcard of each pattern, or nothing if a pattern begins with a wildcard."""
+    prefixes = tuple(dict.fromkeys(_WILDCARD.split(pattern, maxsplit=1)[0] for pattern in patterns))
+    return () if "" in prefixes else prefixes
 
 
 def _null(operator: str, written: str, raw: object, where: str) -> Condition:
-    here = f"{where}: condition {operator} {short(written)}"
+    here = f"{where}: condition {operator} {shorten(written)}"
     values = tuple(value.lower() for value in _values(raw, here))
     if any(value not in ("true", "false") for value in values):
         raise MalformedPolicy(f"{here} takes true or false")
     absent = "true" in values
-    return Condition(operator, written, _key(written, here), values, _never, False, False, absent, null=True)
+    return Condition(
+        operator=operator,
+        written=written,
+        key=_key(written, here),
+        values=values,
+        matches=_match_nothing,
+        negated=False,
+        if_exists=False,
+        absent=absent,
+        null=True,
+    )
 
 
-def _never(_: str) -> bool:
+def _match_nothing(_: str) -> bool:
     return False
 
 
-def _either(matches: Matcher, more: Sequence[Matcher]) -> Matcher:
+def _combine_matchers(matches: Matcher, more: Sequence[Matcher]) -> Matcher:
     return (lambda text: matches(text) or any(other(text) for other in more)) if more else matches
 
 
-def _sorted(
+def _separate_templates(
     values: tuple[str, ...], where: str, operator: Operator, *, variables: bool
 ) -> tuple[tuple[str, ...], list[Template]]:
-    """Return the plain values and those with variables; only text and ARNs may have such."""
-    if not variables or operator.of_pieces is None:
+    """Return the plain values and those with variables, which only operators for texts and ARNs take."""
+    if not variables or operator.make_template_matcher is None:
         return values, []
     templates = [template for value in values if (template := parse_template(value, where))]
     written = {template.written for template in templates}

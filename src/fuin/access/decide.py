@@ -1,25 +1,25 @@
-"""The decision: pure rules over compiled policies, with the reasons for it. AWS: "Policy evaluation logic".
+"""The decision about a question: pure rules over compiled policies. AWS: "Policy evaluation logic".
 
-An explicit deny anywhere wins. Otherwise each kind of resource has its own rule for who must allow:
+An explicit Deny in any policy wins. Otherwise the kind of resource decides who must allow:
 
-* a key: its key policy, or a grant. Either may name the caller, or only the caller's account, which leaves the rest to
-  the caller's own policies (KMS Developer Guide, "Key policies" and "Grants in AWS KMS").
-* a role that is to be assumed: its trust policy, in the same way (but there are no grants).
-* a bucket: the caller's own policies or the bucket policy; for callers of other accounts both.
+* a key: its key policy, or a grant. Each of them may name the caller. Or it names only the caller's account; then the
+  caller's own policies must allow as well (KMS Developer Guide, "Key policies" and "Grants in AWS KMS").
+* a role that is to be assumed: its trust policy, in the same way. Roles have no grants.
+* a bucket: the caller's own policies or the bucket policy; both, if the caller is of another account.
 * anything else: the caller's own policies.
 
-The caller's own policies allow within the limits of its permissions boundary and of its session's policies. What a
-resource's policy (or a grant) gives is limited by them or not, by how it names the caller, within one account. AWS,
-"How AWS enforcement code logic evaluates requests to allow or deny access":
+A permissions boundary and session policies always limit the caller's own policies. Within one account, the name that a
+resource's policy (or a grant) uses for the caller decides whether they also limit what that policy allows. AWS, "How
+AWS enforcement code logic evaluates requests to allow or deny access":
 
-| named                                     | own policies needed | boundary and session policies limit it |
+| the policy names                          | own policies needed | boundary and session policies limit it |
 |-------------------------------------------|---------------------|----------------------------------------|
 | the user, the session itself, everyone    | no                  | no                                     |
 | the role or user whose session it is      | no                  | yes                                    |
 | the account                               | yes                 | yes                                    |
 
-For a caller of another account, whatever is named, its own policies must allow within the limits: "Cross-account
-policy evaluation logic".
+If the caller is of another account, its own policies must always allow, within their limits: "Cross-account policy
+evaluation logic".
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _ROOT = SourcedReason(
 )
 # The owner's root may do these whatever the bucket policy denies, so that nobody is locked out for good (S3 API
 # Reference, PutBucketPolicy).
-_OF_POLICY = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
+_POLICY_ACTIONS = frozenset({"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"})
 _RESTRICTED = SourcedReason(
     Reason(
         "the bucket's RestrictPublicBuckets setting keeps a public policy from anonymous callers and other accounts",
@@ -72,14 +72,16 @@ _RESTRICTED = SourcedReason(
     ),
     (NOWHERE, 0),
 )
-_BY_RESTRICTION = "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
+_RESTRICTION_CAUSE = (
+    "because public policies are blocked by the RestrictPublicBuckets setting in S3 Block Public Access"
+)
 _OWNER = SourcedReason(Reason("the key's account may retire its grants", "", "", "Allow"), (NOWHERE, 0))
 _Consulted = list[tuple["Origin", "Policy"]]
 
 
 @dataclass(slots=True)  # not frozen, which would cost as much as a condition
 class Decision:
-    """Whether a request is allowed, by which causes, and the refusal, None when it is allowed."""
+    """Whether a request is allowed, the causes, and the refusal, which is None if the request is allowed."""
 
     allowed: bool
     causes: tuple[SourcedReason, ...]
@@ -87,17 +89,17 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        """Return AWS's sentence about a refusal, empty when the request is allowed."""
+        """Return AWS's sentence about the refusal, or "" if the request is allowed."""
         return "" if self.refusal is None else self.refusal.sentence
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Return the reasons alone; `causes` has with each the policy that it comes from."""
+        """Return the reasons alone; `causes` also has the policy of each."""
         return tuple(cause.reason for cause in self.causes)
 
 
 def no_grants() -> Sequence[Grant]:
-    """Return no grants, for what has none."""
+    """Return no grants: for resources that have none."""
     return ()
 
 
@@ -109,10 +111,10 @@ def decide_key(
     grants: Callable[[], Sequence[Grant]] = no_grants,
     limits: Limits = UNLIMITED,
 ) -> Decision:
-    """Decide about a KMS key: the key policy must allow (with the caller's policies if it delegates), or a grant.
+    """Decide about a KMS key: the key policy must allow (with the caller's policies if it delegates), or a grant must.
 
-    `grants` returns those of the key, at least all that name the caller or its account; it is called only where the
-    policies leave the matter open.
+    `grants` returns the grants of the key, at least those that name the caller or its account. It is called only if the
+    policies neither deny nor allow.
     """
     said, own = resource_side(question, key_policy, limits), own_side(question, identity, limits)
     if said.denied or own.denied:
@@ -120,11 +122,11 @@ def decide_key(
     allowed = said.allowed if question.principal.kind != "anonymous" else None  # KMS has no anonymous requests
     missing_limit = RESOURCE
     if allowed is not None:
-        causes, missing_limit = _combine_sides(question.principal, key_account, allowed, said.standing, own)
+        causes, missing_limit = _combine_sides(question.principal, key_account, allowed, said.match, own)
         if causes:
             return Decision(True, causes)
     known = grants()
-    causes, by_grant, lacking = _by_grant(question, key_account, known, own)
+    causes, by_grant, lacking = _causes_from_grants(question, key_account, known, own)
     if causes:
         return Decision(True, causes)
     near = tuple(SourcedReason(reason, (GRANT, 0)) for reason in granting.near_misses(question, known))
@@ -134,22 +136,22 @@ def decide_key(
     return _refuse(question, missing_limit, _policies_of_kind(missing_limit, identity, limits), (allowed,), near)
 
 
-def _by_grant(
+def _causes_from_grants(
     question: Question, key_account: str, grants: Sequence[Grant], own: OwnVerdict
 ) -> tuple[tuple[SourcedReason, ...], tuple[SourcedReason, ...], str]:
-    """Return the causes of a grant that allows; or a grant that would, and the kind of policy that it lacks.
+    """Return the causes of a grant that allows; or else a grant that would allow, and the kind of policy it lacks.
 
-    A grant to a user or role is enough by itself, also in another account, but not beyond that account's limits.
+    A grant to a user or role is enough by itself, also for a caller of another account, but the caller's limits apply.
     """
     near: tuple[SourcedReason, ...] = ()
     lacking = ""
     for grant in grants:
-        standing = grant.standing(question.principal)
-        if standing is Match.NONE or not grant.covers(question):
+        match = grant.match_principal(question.principal)
+        if match is Match.NONE or not grant.covers(question):
             continue
         cause = SourcedReason(grant.reason(question.action), (GRANT, 0))
         causes, missing_limit = _combine_causes(
-            cause, own, standing is Match.ACCOUNT, _is_limited(question, key_account, standing)
+            cause, own, match is Match.ACCOUNT, _is_limited(question, key_account, match)
         )
         if causes:
             return causes, (), ""
@@ -157,9 +159,9 @@ def _by_grant(
     return (), near, lacking
 
 
-def _is_limited(question: Question, account: str, standing: Match) -> bool:
-    """Return whether a boundary and session policies limit what a grant gives to one that it names so."""
-    return standing is not Match.DIRECT or question.principal.account != account
+def _is_limited(question: Question, account: str, match: Match) -> bool:
+    """Return whether a boundary and session policies limit a grant that names the caller in this way."""
+    return match is not Match.DIRECT or question.principal.account != account
 
 
 def decide_retirement(
@@ -170,23 +172,21 @@ def decide_retirement(
     identity: tuple[Policy, ...],
     limits: Limits = UNLIMITED,
 ) -> Decision:
-    """Decide who may retire a grant: mostly the grant itself says so, and the key's account may; denials win.
+    """Decide who may retire a grant: usually the grant says who may; the key's account may as well; a Deny wins.
 
-    `grant` is None for one that does not exist. AWS: "Retiring and revoking grants"; a key policy allows it to nobody.
+    `grant` is None if it does not exist. A key policy cannot allow it. AWS: "Retiring and revoking grants".
     """
     said, own = resource_side(question, key_policy, limits), own_side(question, identity, limits)
     if said.denied or own.denied:
         return _refuse_by_deny(question, said.denied, own.denied)
     found = [] if grant is None else granting.retirers(grant, question.principal)
-    ways = [(standing, SourcedReason(reason, (GRANT, 0))) for standing, reason in found]
-    owning = granting.standing(ids.root_arn(key_account), None, question.principal)
+    ways = [(match, SourcedReason(reason, (GRANT, 0))) for match, reason in found]
+    owning = granting.match_principal(ids.root_arn(key_account), None, question.principal)
     if owning is not Match.NONE:
         ways.append((owning, _OWNER))
     lacking = RESOURCE
-    for standing, way in ways:
-        causes, lacking = _combine_causes(
-            way, own, standing is Match.ACCOUNT, _is_limited(question, key_account, standing)
-        )
+    for match, way in ways:
+        causes, lacking = _combine_causes(way, own, match is Match.ACCOUNT, _is_limited(question, key_account, match))
         if causes:
             return Decision(True, causes)
     consulted = _policies_of_kind(IDENTITY if lacking is RESOURCE else lacking, identity, limits)
@@ -200,7 +200,7 @@ def decide_role(
     identity: tuple[Policy, ...],
     limits: Limits = UNLIMITED,
 ) -> Decision:
-    """Decide who may assume a role: its trust policy must allow, with the caller's policies where it delegates.
+    """Decide who may assume a role: its trust policy must allow, with the caller's policies if it delegates.
 
     AWS: "Policy evaluation for requests within a single account" puts role trust policies beside key policies.
     """
@@ -209,7 +209,7 @@ def decide_role(
         return _refuse_by_deny(question, said.denied, own.denied, TRUST)
     if said.allowed is None or question.principal.kind == "anonymous":
         return _refuse(question, TRUST, [((RESOURCE, 0), trust_policy)])
-    causes, missing_limit = _combine_sides(question.principal, role_account, said.allowed, said.standing, own)
+    causes, missing_limit = _combine_sides(question.principal, role_account, said.allowed, said.match, own)
     if causes:
         return Decision(True, causes)
     return _refuse_without_own(question, missing_limit, identity, limits, (said.allowed,))
@@ -224,12 +224,12 @@ def decide_bucket(
     *,
     restricted: bool = False,
 ) -> Decision:
-    """Decide about a bucket or object: inside the account one side is enough, from another account both must allow.
+    """Decide about a bucket or object: inside the account one side is enough; from another account both must allow.
 
-    What a `restricted` bucket's policy allows is for its own account and AWS's services only (public_access.py).
+    The policy of a `restricted` bucket allows only its own account and AWS's services (public_access.py).
     """
     principal = question.principal
-    if principal.kind == "root" and principal.account == bucket_account and question.action in _OF_POLICY:
+    if principal.kind == "root" and principal.account == bucket_account and question.action in _POLICY_ACTIONS:
         return Decision(True, (_ROOT,))
     said = resource_side(question, bucket_policy, limits) if bucket_policy else SILENT
     own = own_side(question, identity, limits)
@@ -248,8 +248,8 @@ def decide_bucket(
     if allowed is None:
         return _refuse(question, RESOURCE, consulted)
     if restricted and principal.account != bucket_account and principal.kind != "service":
-        return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_BY_RESTRICTION))
-    causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.standing, own)
+        return Decision(False, (allowed, _RESTRICTED), _refusal(question, RESOURCE, cause=_RESTRICTION_CAUSE))
+    causes, missing_limit = _combine_sides(principal, bucket_account, allowed, said.match, own)
     return (
         Decision(True, causes) if causes else _refuse_without_own(question, missing_limit, identity, limits, (allowed,))
     )
@@ -267,7 +267,7 @@ def _refuse_in_own_account(
 def decide_identity(
     question: Question, resource_account: str, identity: tuple[Policy, ...], limits: Limits = UNLIMITED
 ) -> Decision:
-    """Decide about what only the caller's own policies govern, inside the caller's account."""
+    """Decide by the caller's own policies alone, for a resource in the caller's account that has no policy."""
     own = own_side(question, identity, limits)
     if own.denied:
         return _refuse_by_deny(question, None, own.denied)
@@ -284,23 +284,23 @@ def decide_identity(
 
 
 def _combine_sides(
-    principal: Principal, account: str, allowed: SourcedReason, standing: Match, own: OwnVerdict
+    principal: Principal, account: str, allowed: SourcedReason, match: Match, own: OwnVerdict
 ) -> tuple[tuple[SourcedReason, ...], str]:
-    """Return the causes that allow once the resource's policy does, or none and the kind of policy that is missing."""
+    """Return the causes that allow, given that the resource's policy does; or the kind of policy that is missing."""
     if principal.kind in ("service", "anonymous"):  # they have no account, hence no policies of their own
         return (allowed,), ""
     foreign = principal.account != account
-    if standing is Match.DIRECT and not foreign:
+    if match is Match.DIRECT and not foreign:
         return (allowed,), ""
     if principal.kind == "root":
         return (allowed, _ROOT), ""
-    return _combine_causes(allowed, own, foreign or standing is Match.ACCOUNT, limited=True)
+    return _combine_causes(allowed, own, foreign or match is Match.ACCOUNT, limited=True)
 
 
 def _combine_causes(
     cause: SourcedReason, own: OwnVerdict, needs_identity: bool, limited: bool
 ) -> tuple[tuple[SourcedReason, ...], str]:
-    """Return the causes that allow together, or none and the kind of policy that is missing."""
+    """Return the causes that allow together, or no causes and the kind of policy that is missing."""
     causes: tuple[SourcedReason, ...] = (cause,)
     if needs_identity:
         if own.allowed is None:
@@ -350,7 +350,7 @@ def _refuse_without_own(
     limits: Limits,
     allowed: tuple[SourcedReason, ...] = (),
 ) -> Decision:
-    """Refuse because no policy of a kind of the caller's own allows it."""
+    """Refuse because none of the caller's own policies of one kind allows it."""
     return _refuse(question, kind, _policies_of_kind(kind, identity, limits), allowed)
 
 

@@ -1,7 +1,8 @@
-"""What a decision's record holds, so that it can be evaluated anew later: which policies decided, and by which values.
+"""The evidence of a decision in its record: which policies were consulted, and the values of their condition keys.
 
-The texts of policies are not in the log; their SHA-256 is, and says whether a policy is still the one of that time.
-Of the request's condition keys those are kept that the policies name: no others could have mattered.
+With it, the decision can be evaluated again later. The log does not hold the texts of policies, but their SHA-256,
+which shows whether a policy has changed since. Of the request's condition keys it holds those that the policies name,
+because no others could have mattered.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
     from fuin.access.question import Question
     from fuin.access.statement import Statement
 
-DIGEST_LENGTH = 32  # hex digits of the SHA-256: enough that nobody makes two policies with the same
+DIGEST_LENGTH = 32  # hex digits of the SHA-256: so many that nobody can make two policies with the same digest
 
 
 class PolicyEvidence(NamedTuple):
-    """What is noted of one policy: the start of its text's SHA-256, and the condition keys it names, in lower case."""
+    """The evidence of one policy: the start of its text's SHA-256, and the condition keys in it, in lower case."""
 
     digest: str
     keys: frozenset[str]
 
 
 def policy_evidence(statements: Sequence[Statement], document: str) -> PolicyEvidence:
-    """Return what is noted of a policy; made once, when it is compiled."""
+    """Return the evidence of a policy; it is made once, when the policy is compiled."""
     return PolicyEvidence(digest(document), frozenset(_keys(statements)))
 
 
@@ -51,9 +52,9 @@ def _keys(statements: Sequence[Statement]) -> Iterator[str]:
 
 
 def decision_record(question: Question, decision: Decision, rule: str, consulted: Sequence[Policy]) -> dict[str, Any]:
-    """Return a decision's part of the audit record; `rule` names the function that decided.
+    """Return a decision's part of the audit record; `rule` names the rule that decided.
 
-    The request's values are in it where they were looked at, and for every refusal.
+    It holds the values of condition keys if a condition was evaluated, and for every refusal.
     """
     record: dict[str, Any] = {
         "action": question.action, "resource": question.resource, "allowed": decision.allowed,
@@ -65,7 +66,8 @@ def decision_record(question: Question, decision: Decision, rule: str, consulted
         if named:
             facts = question.facts()
             record["keys"] = {key: values for key in sorted(named) if (values := facts.get(key))}
-    if question.principal.session_policies:  # no table holds them, and they are long: their texts are kept of refusals
+    # No table holds session policies, and they are long: the record has their texts only for a refusal.
+    if question.principal.session_policies:
         if decision.allowed:
             record["sessionDigests"] = _digests(question.principal.session_policies)
         else:

@@ -1,7 +1,7 @@
-"""Grants: who may do what with one key, under which constraints. A grant allows and never denies.
+"""Grants: each allows one principal some operations with one key, under constraints. A grant never denies.
 
-AWS KMS developer guide, "Grants in AWS KMS", and the service model's GrantConstraints: in a constraint the names of the
-encryption context are not case-sensitive, the values are.
+AWS KMS developer guide, "Grants in AWS KMS", and the service model's GrantConstraints: in a constraint, the names of
+the encryption context are not case-sensitive, but the values are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin import ids
 from fuin.access.causes import Reason
 from fuin.access.principal_element import Match
-from fuin.access.shorten import listed
+from fuin.access.shorten import shorten_list
 
 if TYPE_CHECKING:
     from fuin.access.facts import Facts
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 Pairs = tuple[tuple[str, str], ...]
 
 CREATE, RETIRE, DESCRIBE = "CreateGrant", "RetireGrant", "DescribeKey"
-_WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the context do not touch these
-_CONTEXT = "kms:encryptioncontext:"  # as `Question.facts` folds it
+_WITHOUT_CONTEXT = frozenset({CREATE, RETIRE, DESCRIBE})  # constraints on the encryption context do not apply to these
+_CONTEXT = "kms:encryptioncontext:"  # in lower case, as facts have it
 _NEAR_MISSES_AT_MOST = 4
 
 
 class UnmetConstraint(NamedTuple):
-    """A constraint of a grant that a request does not meet: what it is, and the sentence about it."""
+    """A constraint of a grant that a request does not meet, and a sentence about it."""
 
-    constraint: str  # empty for the rule that a grant may only create narrower ones
+    constraint: str  # empty for the rule that a grant may only create narrower grants
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """One grant. Principals are ARNs; `…_service` are service principals such as s3.amazonaws.com.
 
-    `account` issued it. `operations` are AWS's GrantOperations, such as Decrypt. `equals` and `subset` are pairs of
-    the encryption context, at most one of the two; `created` is in seconds since 1970.
+    `account` issued the grant. `operations` are AWS's GrantOperations, such as Decrypt. `equals` and `subset` are pairs
+    of the encryption context; a grant has at most one of the two. `created` is in seconds since 1970.
     """
 
     grant_id: str
@@ -61,28 +61,32 @@ class Grant:
 
     @property
     def label(self) -> str:
-        """Return what reasons call it."""
+        """Return the grant's name in reasons."""
         return f'grant {self.grant_id} "{self.name}"' if self.name else f"grant {self.grant_id}"
 
-    def standing(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how the grant names `principal` as its grantee."""
-        return standing(self.grantee, self.grantee_service, principal)
+        return match_principal(self.grantee, self.grantee_service, principal)
 
     def covers(self, question: Question) -> bool:
-        """Return whether the operation is one of the grant's and its constraints are met; whose it is comes apart.
+        """Return whether the grant has the operation and its constraints are met; the grantee is checked separately.
 
-        Retiring a grant is never covered here: that is decided for the very grant that is to end.
+        Retiring is never covered here: `decide_retirement` decides it, for the one grant that is to be retired.
         """
         operation = question.action.removeprefix("kms:")
-        return operation in self.operations and operation != RETIRE and next(unmet(self, question), None) is None
+        return (
+            operation in self.operations
+            and operation != RETIRE
+            and next(unmet_constraints(self, question), None) is None
+        )
 
     def reason(self, action: str) -> Reason:
-        """Return the reason for what it allows."""
+        """Return the reason that says what the grant allows."""
         return Reason(f"{self.label} allows {action}", self.label, "", "Allow")
 
 
-def standing(arn: str | None, service: str | None, principal: Principal) -> Match:
-    """Return how a grant's principal, an ARN or a service, names `principal`; an account leaves it to its policies."""
+def match_principal(arn: str | None, service: str | None, principal: Principal) -> Match:
+    """Return how a grant's principal, an ARN or a service name, names the caller."""
     if principal.kind == "service":
         return Match.DIRECT if service == principal.arn else Match.NONE
     if arn is None or principal.kind == "anonymous":
@@ -94,16 +98,16 @@ def standing(arn: str | None, service: str | None, principal: Principal) -> Matc
     return Match.ACCOUNT if arn == ids.root_arn(principal.account) else Match.NONE
 
 
-def unmet(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
+def unmet_constraints(grant: Grant, question: Question) -> Iterator[UnmetConstraint]:
     """Yield the constraints of a grant that a request does not meet."""
     operation = question.action.removeprefix("kms:")
-    if operation == CREATE and (question.proposed is None or not narrower(question.proposed, grant)):
+    if operation == CREATE and (question.proposed is None or not is_narrower(question.proposed, grant)):
         yield UnmetConstraint("", "it lets no grant be created that allows more than itself")
     if operation not in _WITHOUT_CONTEXT:
-        if grant.equals is not None and not _equals(grant.equals, question.facts()):
-            yield _unmet_constraint(f"constraint EncryptionContextEquals {_shown(grant.equals)}")
-        if grant.subset is not None and not _includes(question.facts(), grant.subset):
-            yield _unmet_constraint(f"constraint EncryptionContextSubset {_shown(grant.subset)}")
+        if grant.equals is not None and not _equals_context(grant.equals, question.facts()):
+            yield _unmet_constraint(f"constraint EncryptionContextEquals {_pairs_text(grant.equals)}")
+        if grant.subset is not None and not _includes_context(question.facts(), grant.subset):
+            yield _unmet_constraint(f"constraint EncryptionContextSubset {_pairs_text(grant.subset)}")
     if grant.source_arn is not None and question.facts().get("aws:sourcearn") != (grant.source_arn,):
         yield _unmet_constraint(f"constraint SourceArn {grant.source_arn}")
 
@@ -112,21 +116,21 @@ def _unmet_constraint(constraint: str) -> UnmetConstraint:
     return UnmetConstraint(constraint, f"its {constraint} is not met")
 
 
-def _shown(pairs: Pairs) -> str:
-    return "{" + listed([f"{name}={value}" for name, value in pairs]) + "}"
+def _pairs_text(pairs: Pairs) -> str:
+    return "{" + shorten_list([f"{name}={value}" for name, value in pairs]) + "}"
 
 
-def _includes(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
-    """Return whether the context has all pairs; a name that it gives in several cases must have the value in each."""
+def _includes_context(facts: Mapping[str, tuple[str, ...]], pairs: Pairs) -> bool:
+    """Return whether the context has all pairs; if it has a name in several cases, each must have the value."""
     return all(set(facts.get(_CONTEXT + name.lower(), ())) == {value} for name, value in pairs)
 
 
-def _equals(pairs: Pairs, facts: Facts) -> bool:
-    return facts.keys_of(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes(facts, pairs)
+def _equals_context(pairs: Pairs, facts: Facts) -> bool:
+    return facts.keys_of(_CONTEXT) == {_CONTEXT + name.lower() for name, _ in pairs} and _includes_context(facts, pairs)
 
 
-def narrower(child: Grant, parent: Grant) -> bool:
-    """Return whether a grant allows no more than its parent: some of its operations, constraints at least as strict.
+def is_narrower(child: Grant, parent: Grant) -> bool:
+    """Return whether a grant allows no more than its parent: no other operations, and constraints that are as strict.
 
     AWS: "Granting CreateGrant permission".
     """
@@ -135,19 +139,19 @@ def narrower(child: Grant, parent: Grant) -> bool:
     if parent.source_arn is not None and child.source_arn != parent.source_arn:
         return False
     if parent.equals is not None:
-        return child.equals is not None and _folded(child.equals) == _folded(parent.equals)
+        return child.equals is not None and _fold_names(child.equals) == _fold_names(parent.equals)
     if parent.subset is not None:
         pairs = child.equals if child.equals is not None else child.subset
-        return pairs is not None and _folded(pairs) >= _folded(parent.subset)
+        return pairs is not None and _fold_names(pairs) >= _fold_names(parent.subset)
     return True
 
 
-def _folded(pairs: Pairs) -> set[tuple[str, str]]:
+def _fold_names(pairs: Pairs) -> set[tuple[str, str]]:
     return {(name.lower(), value) for name, value in pairs}
 
 
 def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason]]:
-    """Yield how the grant itself lets `principal` retire it, each with the reason."""
+    """Yield the ways in which the grant itself lets a principal retire it, each with its match and reason."""
     ways = [
         ("names it as its retiring principal", grant.retiring, grant.retiring_service),
         ("was issued by its account", ids.root_arn(grant.account), None),
@@ -155,23 +159,23 @@ def retirers(grant: Grant, principal: Principal) -> Iterator[tuple[Match, Reason
     if RETIRE in grant.operations:
         ways.append(("allows kms:RetireGrant to it", grant.grantee, grant.grantee_service))
     for way, arn, service in ways:
-        found = standing(arn, service, principal)
+        found = match_principal(arn, service, principal)
         if found is not Match.NONE:
             yield found, Reason(f"{grant.label} {way}", grant.label, "", "Allow")
 
 
 def near_misses(question: Question, grants: Sequence[Grant]) -> tuple[Reason, ...]:
-    """Return which of the caller's grants came near: first those on the operation, then those on others."""
-    mine = [grant for grant in grants if grant.standing(question.principal) is not Match.NONE]
+    """Return the caller's grants that nearly allowed it: first those for the operation, then those for others."""
+    mine = [grant for grant in grants if grant.match_principal(question.principal) is not Match.NONE]
     operation = question.action.removeprefix("kms:")
     mine.sort(key=lambda grant: operation not in grant.operations)
-    return tuple(_near(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
+    return tuple(_near_miss_reason(question, grant, operation) for grant in mine[:_NEAR_MISSES_AT_MOST])
 
 
-def _near(question: Question, grant: Grant, operation: str) -> Reason:
+def _near_miss_reason(question: Question, grant: Grant, operation: str) -> Reason:
     if operation not in grant.operations:
-        text = f"{grant.label} allows {listed(grant.operations)}, but this needs {operation}"
+        text = f"{grant.label} allows {shorten_list(grant.operations)}, but this needs {operation}"
     else:
-        causes = [one.sentence for one in itertools.islice(unmet(grant, question), _NEAR_MISSES_AT_MOST)]
+        causes = [one.sentence for one in itertools.islice(unmet_constraints(grant, question), _NEAR_MISSES_AT_MOST)]
         text = f"{grant.label} is on {question.action}, but {'; '.join(causes) or 'only for the account'}"
     return Reason(text, grant.label, "", "")

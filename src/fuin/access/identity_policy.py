@@ -1,8 +1,8 @@
-"""What IAM refuses of policies of identities when they are put: in IAM's order, and in its own sentences.
+"""The checks of IAM for an identity's policy that is put: in IAM's order, and with IAM's own error texts.
 
-AWS publishes no list of them; these are the ones that IAM is known to answer. What is not of the grammar at all, and
-what IAM might take and this server cannot evaluate, is refused by `policy.py`, in its words. What was put under older
-rules is not looked at.
+AWS publishes no list of these texts; IAM is known to answer the ones here. `policy.py` refuses documents that break the
+grammar, and documents that IAM might accept but this server cannot evaluate. Policies that were put under older rules
+are not checked again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fuin.access.document import load
 from fuin.access.kinds import PolicyKind
 from fuin.access.operators import OPERATORS
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.statement import ELEMENTS, statement_name
 from fuin.errors import MalformedPolicy
 
@@ -29,27 +29,27 @@ _LEGACY = "The policy failed legacy parsing"
 _QUANTIFIERS = ("ForAllValues:", "ForAnyValue:")
 _PARTITIONS = ("aws", "*")
 _ARN_PARTS = 6
-# How resources begin that IAM has, and those of S3 that are of a Region; all else there is of none.
-_OF_IAM = (
+# The beginnings of IAM's resources, and of the resources of S3 that are in a Region; other resources of S3 are in none.
+_IAM_PREFIXES = (
     "user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
     "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/",
 )  # fmt: skip
-_OF_A_REGION = (
+_REGIONAL_S3_PREFIXES = (
     "accesspoint/", "access-grants/", "async-request/", "job/", "storage-lens/", "storage-lens-group/",
 )  # fmt: skip
 
 
 def check(document: str, kind: PolicyKind) -> None:
-    """Raise MalformedPolicy for the first thing that IAM does not take of a document that is grammatical."""
+    """Raise MalformedPolicy for the first thing that IAM does not accept; do nothing if the grammar is broken."""
     members = load(document)
-    statements = _grammatical(members)
-    if statements is None:  # what is wrong with it, the parser says
+    statements = _list_statements(members)
+    if statements is None:  # the parser says what is wrong
         return
     if kind is PolicyKind.MANAGED and members.get("Version") != _NEWEST:
         raise MalformedPolicy(sentence=f"Policy document must be version {_NEWEST} or greater.")
     for where, statement in statements:
         _check_legacy(where, statement)
-    wrong = _wrong_resource(statements)
+    wrong = _first_resource_error(statements)
     _check_sids(statements)
     for where, statement in statements:
         _check_actions(where, statement)
@@ -59,8 +59,8 @@ def check(document: str, kind: PolicyKind) -> None:
         _check_keys(where, statement)
 
 
-def _grammatical(members: Element) -> list[tuple[str, Element]] | None:
-    """Return the statements, each with its name, if the elements are there and of the right types."""
+def _list_statements(members: Element) -> list[tuple[str, Element]] | None:
+    """Return the statements, each with its name; None if an element is missing or has the wrong type."""
     raw = members.get("Statement")
     items = raw if isinstance(raw, list) else [raw]
     if not items or members.keys() - {"Version", "Id", "Statement"} or not isinstance(members.get("Id", ""), str):
@@ -123,12 +123,12 @@ def _check_legacy(where: str, statement: Element) -> None:
         for key, raw in keys.items():
             for value in raw if isinstance(raw, list) else [raw]:
                 if isinstance(value, str) and not _is_date(value):
-                    _refuse_legacy(where, f"condition {operator} {short(key)} takes dates, and not {short(value)}")
+                    _refuse_legacy(where, f"condition {operator} {shorten(key)} takes dates, and not {shorten(value)}")
 
 
 def _is_date(text: str) -> bool:
     try:
-        OPERATORS["DateEquals"].of_values((text,))
+        OPERATORS["DateEquals"].make_matcher((text,))
     except ValueError:
         return False
     return True
@@ -138,47 +138,47 @@ def _refuse_legacy(where: str, why: str) -> NoReturn:
     raise MalformedPolicy(f"{where}: {why}", f"{_LEGACY}.")
 
 
-def _wrong_resource(statements: list[tuple[str, Element]]) -> str | None:
-    """Return IAM's sentence on the first resource that it does not take, which it says later; or raise for its form."""
+def _first_resource_error(statements: list[tuple[str, Element]]) -> str | None:
+    """Return IAM's text about the first wrong resource, which it answers later; raise for an error in an ARN's form."""
     for element in ("Resource", "NotResource"):
         for where, statement in statements:
             resources = _texts(statement, element)
             for resource in resources:
-                if (wrong := _wrong(resource, where)) is not None:
+                if (wrong := _resource_error(resource, where)) is not None:
                     return wrong
             for resource in resources:
                 parts = resource.split(":")
                 if resource != "*" and ((len(parts) < _ARN_PARTS and "::" in resource) or not parts[2]):
-                    _refuse_legacy(where, f"{element} {short(resource)} has not all parts of an ARN")
+                    _refuse_legacy(where, f"{element} {shorten(resource)} has not all parts of an ARN")
     return None
 
 
-def _wrong(resource: str, where: str) -> str | None:
-    """Return what IAM says of a resource that is no ARN as it takes them; parts that are missing are `*`."""
+def _resource_error(resource: str, where: str) -> str | None:
+    """Return IAM's text about a resource that is not a valid ARN, else None; missing parts count as `*`."""
     if resource == "*":
         return None
     if ":" not in resource:
-        return f'Resource {short(resource)} must be in ARN format or "*".'
+        return f'Resource {shorten(resource)} must be in ARN format or "*".'
     parts = resource.split(":", _ARN_PARTS - 1)
     _, partition, service, region, account, name = (*parts, *["*"] * (_ARN_PARTS - len(parts)))
     if partition not in _PARTITIONS:
         arn = f"arn:{partition}:{service}:{region}:{account}:{name}"
-        return f'Partition "{short(partition)}" is not valid for resource "{short(arn)}".'
+        return f'Partition "{shorten(partition)}" is not valid for resource "{shorten(arn)}".'
     if "*" in service or "?" in service:
-        return f"Resource vendor must be fully qualified and cannot contain regexes. {where}: {short(resource)}"
+        return f"Resource vendor must be fully qualified and cannot contain regexes. {where}: {shorten(resource)}"
     if service == "iam":
-        return _wrong_of_iam(resource, region, name)
-    if service == "s3" and region and not name.startswith(_OF_A_REGION):
-        return f"Resource {short(resource)} can not contain region information."
+        return _iam_resource_error(resource, region, name)
+    if service == "s3" and region and not name.startswith(_REGIONAL_S3_PREFIXES):
+        return f"Resource {shorten(resource)} can not contain region information."
     return None
 
 
-def _wrong_of_iam(resource: str, region: str, name: str) -> str | None:
+def _iam_resource_error(resource: str, region: str, name: str) -> str | None:
     if region:
-        return f"IAM resource {short(resource)} cannot contain region information."
-    if name == "*" or name.startswith(_OF_IAM):
+        return f"IAM resource {shorten(resource)} cannot contain region information."
+    if name == "*" or name.startswith(_IAM_PREFIXES):
         return None
-    return f'IAM resource path must either be "*" or start with {", ".join(_OF_IAM)}.'
+    return f'IAM resource path must either be "*" or start with {", ".join(_IAM_PREFIXES)}.'
 
 
 def _check_sids(statements: list[tuple[str, Element]]) -> None:
@@ -195,10 +195,10 @@ def _check_actions(where: str, statement: Element) -> None:
 
 
 def _check_keys(where: str, statement: Element) -> None:
-    """Refuse a condition key that stands twice in a block, in other letters: Access Analyzer calls it an error."""
+    """Refuse a condition key that a block has twice, in other case: Access Analyzer calls this an error."""
     for operator, keys in _conditions(statement):
         seen: dict[str, str] = {}
         for key in keys:
             other = seen.setdefault(key.lower(), key)
             if other != key:
-                raise MalformedPolicy(f"{where}: condition {operator} has both {short(other)} and {short(key)}")
+                raise MalformedPolicy(f"{where}: condition {operator} has both {shorten(other)} and {shorten(key)}")

@@ -1,18 +1,18 @@
-"""Kinds of policies: what each is attached to, how long it may be, and which elements it has.
+"""The kinds of policies: where each is attached, how long it may be, and which elements it has.
 
-AWS: "IAM and AWS STS quotas" (white space does not count there), "Policies and permissions in IAM", and the quotas of
-KMS and S3.
+AWS: "IAM and AWS STS quotas" (these do not count white space), "Policies and permissions in IAM", and the quotas of KMS
+and S3.
 """
 
 import enum
 import re
 from dataclasses import dataclass
 
-_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)  # of JSON, but not within its texts
+_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)  # white space of JSON outside of its strings
 
 
 class PolicyKind(enum.StrEnum):
-    """What a policy is attached to; the value names it in reasons."""
+    """The kind of a policy, by the thing that it is attached to; the value is its name in reasons."""
 
     IDENTITY = "identity policy"  # inline, of a user
     GROUP = "group policy"
@@ -27,9 +27,9 @@ class PolicyKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is particular to a kind; `size` is in characters, without white space where `counts_space` is False.
+    """The rules of one kind; `size` is in characters, and white space counts only if `counts_space`.
 
-    Where `normalized`, it is in bytes of the document as S3 has it: without white space between its JSON's parts.
+    If `normalized`, `size` is in bytes, without white space outside of strings, as S3 counts.
     """
 
     size: int
@@ -45,9 +45,11 @@ RULES = {
     PolicyKind.GROUP: Rules(5120),
     PolicyKind.ROLE: Rules(10240),
     PolicyKind.MANAGED: Rules(6144),
-    PolicyKind.BOUNDARY: Rules(6144),  # a managed policy, in another use
+    PolicyKind.BOUNDARY: Rules(6144),  # a managed policy that is used as a boundary
     PolicyKind.SESSION: Rules(2048, counts_space=True),
-    PolicyKind.TRUST: Rules(4096, has_principal=True, has_resource=False),  # 2048, which AWS raises to this on request
+    PolicyKind.TRUST: Rules(
+        4096, has_principal=True, has_resource=False
+    ),  # AWS has 2048, and raises it to 4096 on request
     PolicyKind.KEY: Rules(32768, counts_space=True, has_principal=True, plain_sids=False),
     PolicyKind.BUCKET: Rules(20480, normalized=True, has_principal=True, plain_sids=False),
 }
@@ -55,7 +57,7 @@ SIZE_LIMITS = {kind: rules.size for kind, rules in RULES.items()}
 
 
 def size_of(document: str, kind: PolicyKind) -> int:
-    """Return how much of `SIZE_LIMITS` a document takes."""
+    """Return the size of a document, to be compared with `SIZE_LIMITS`."""
     rules = RULES[kind]
     if rules.normalized:
         document = _SPACE.sub(r"\1", document)

@@ -1,4 +1,4 @@
-"""Whom the documents of resources name: what must exist when they are put."""
+"""The principals that the policy of a resource names; they must exist when the policy is put."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from fuin.access.policy import Policy
 
 
 def principals_of(policy: Policy) -> Iterator[str]:
-    """Yield the AWS principals that a policy's statements name: accounts' numbers, ARNs, ids of what has ended."""
+    """Yield the AWS principals that a policy names: account numbers, ARNs, and ids of deleted users and roles."""
     for statement in policy.statements:
         grantees = statement.grantees
         if grantees is not None:

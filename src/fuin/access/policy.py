@@ -1,7 +1,7 @@
-"""Policy documents: JSON text in, compiled statements out; whatever is not understood is refused.
+"""Policy documents: they are parsed from JSON and compiled into statements. Anything unknown in them is refused.
 
 AWS: "Grammar of the IAM JSON policy language". A policy that this version cannot evaluate completely must never be
-stored, since evaluating the rest of it could allow what its author denied. See docs/reference/policies.md.
+stored: evaluating only a part of it could allow what its author denied. See docs/reference/policies.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access import evidence, identity_policy
 from fuin.access.document import load
 from fuin.access.kinds import RULES, SIZE_LIMITS, PolicyKind, size_of
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.statement import Statement, parse_statement, statement_name
 from fuin.errors import MalformedPolicy
 
@@ -35,26 +35,26 @@ __all__ = [
 _VERSIONS = ("2008-10-17", "2012-10-17")
 _PLAIN_SID = re.compile(r"[0-9A-Za-z]*")
 _ACTIONS_REMEMBERED = 512
-_FEW = 8  # statements that are looked at faster than found
+_FEW = 8  # up to this number, looking at every statement is faster than an index
 _PAIRS_REMEMBERED = 4096  # of a statement and a principal
 _SCOPES_REMEMBERED = 128  # of a policy: about 50 KB, and each session of a role has a scope of its own
 
 
 class PolicyTooLong(MalformedPolicy):
-    """A policy document that is longer than AWS takes for its kind."""
+    """A policy document that is longer than AWS accepts for its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The many statements on an action that name a principal, each with how it does.
+    """The statements on one action that name one principal, indexed by the values in their conditions.
 
-    Those that hold only for certain values of a key, or for values that begin in certain ways, are kept by key and
-    value, and by key, length and beginning.
+    `by_value` has the statements that need certain values of a key: key, then value. `by_prefix` has those that need
+    certain beginnings of its value: key, then length of the beginning, then beginning. `others` has all the rest.
     """
 
     others: list[Naming]
     by_value: dict[str, dict[str, list[Naming]]]
-    by_head: dict[str, dict[int, dict[str, list[Naming]]]]
+    by_prefix: dict[str, dict[int, dict[str, list[Naming]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class Policy:
     kind: PolicyKind
     name: str  # for reasons
     statements: tuple[Statement, ...]
-    names_principals: bool  # not so policies of identities
-    evidence: PolicyEvidence  # what records note of it
+    names_principals: bool  # False for policies of identities
+    evidence: PolicyEvidence  # for the records of decisions
     _by_action: dict[str, tuple[Statement, ...]] = field(default_factory=dict, repr=False, compare=False)
     _scopes: dict[object, tuple[Naming, ...] | _Scope] = field(default_factory=dict, repr=False, compare=False)
 
-    def on_action(self, action: str) -> tuple[Statement, ...]:
-        """Return the statements on an action; remembered, since there are few actions and many requests."""
+    def statements_on(self, action: str) -> tuple[Statement, ...]:
+        """Return the statements on an action; they are remembered, because many requests need few actions."""
         found = self._by_action.get(action)
         if found is None:
             folded = action.lower()
@@ -80,27 +80,27 @@ class Policy:
             self._by_action[action] = found
         return found
 
-    def naming(self, question: Question) -> Sequence[Naming]:
-        """Return the statements on a question's action that name its principal, each with how it does.
+    def statements_naming(self, question: Question) -> Sequence[Naming]:
+        """Return the statements on a question's action that name its principal, each with its match.
 
-        All of them, but for those that certainly do not meet their conditions. Resources are not looked at.
+        Statements with conditions that certainly fail may be left out. Resources are not compared here.
         """
         action = question.action
         statements = self._by_action.get(action)
         if statements is None:
-            statements = self.on_action(action)
+            statements = self.statements_on(action)
         key: object = action
         if self.names_principals:
             principal = question.principal
             if len(statements) == 1:
-                standing = statements[0].names(principal)
-                return ((statements[0], standing),) if standing else ()
+                match = statements[0].match_principal(principal)
+                return ((statements[0], match),) if match else ()
             key = (action, principal.conclusion_key)
         scope = self._scopes.get(key)
         if scope is None:
             self._make_room()
             scope = self._scopes[key] = _scope(statements, question.principal)
-        return scope if isinstance(scope, tuple) else _found(scope, question)
+        return scope if isinstance(scope, tuple) else _select_statements(scope, question)
 
     def _make_room(self) -> None:
         known = len(self._scopes)
@@ -109,7 +109,7 @@ class Policy:
 
 
 def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Naming, ...] | _Scope:
-    pairs = [(one, standing) for one in statements if (standing := one.names(principal))]
+    pairs = [(one, match) for one in statements if (match := one.match_principal(principal))]
     if len(pairs) <= _FEW:
         return tuple(pairs)
     scope = _Scope([], {}, {})
@@ -118,7 +118,7 @@ def _scope(statements: Sequence[Statement], principal: Principal) -> tuple[Namin
 
 
 def _is_indexed(scope: _Scope, pair: Naming) -> bool:
-    """Put a statement into a scope by the first condition that allows it, exact values before beginnings."""
+    """Put a statement into the scope's index, if it has a suitable condition: exact values first, then prefixes."""
     conditions = pair[0].conditions
     for condition in conditions:
         for value in condition.exact:
@@ -126,24 +126,24 @@ def _is_indexed(scope: _Scope, pair: Naming) -> bool:
         if condition.exact:
             return True
     for condition in conditions:
-        for head in condition.heads:
-            lengths = scope.by_head.setdefault(condition.key, {})
+        for head in condition.prefixes:
+            lengths = scope.by_prefix.setdefault(condition.key, {})
             lengths.setdefault(len(head), {}).setdefault(head, []).append(pair)
-        if condition.heads:
+        if condition.prefixes:
             return True
     return False
 
 
-def _found(scope: _Scope, question: Question) -> Sequence[Naming]:
+def _select_statements(scope: _Scope, question: Question) -> Sequence[Naming]:
     facts = question.facts()
     found = list(scope.others)
     for key, values in scope.by_value.items():
         for value in facts.get(key) or ():
             found.extend(values.get(value, ()))
-    for key, lengths in scope.by_head.items():
+    for key, lengths in scope.by_prefix.items():
         for value in facts.get(key) or ():
-            for length, heads in lengths.items():
-                found.extend(heads.get(value[:length], ()))
+            for length, prefixes in lengths.items():
+                found.extend(prefixes.get(value[:length], ()))
     return sorted(found, key=_place)
 
 
@@ -152,10 +152,10 @@ def _place(pair: Naming) -> int:
 
 
 def check_policy(document: str, kind: PolicyKind) -> Policy:
-    """Return the compiled form of a policy that is put; raises MalformedPolicy, of which PolicyTooLong is one.
+    """Return the compiled form of a policy that is put; raises MalformedPolicy, also in the form of PolicyTooLong.
 
-    It refuses more than `parse_policy`, which must read what was put under older rules: AWS's sizes, characters in the
-    Sids of IAM's policies, and what IAM does not take of policies of identities.
+    It is stricter than `parse_policy`, which must still read policies that were put under older rules. It also checks
+    AWS's sizes, the characters in the Sids of IAM's policies, and IAM's own rules for policies of identities.
     """
     if kind in identity_policy.KINDS:
         identity_policy.check(document, kind)
@@ -164,18 +164,18 @@ def check_policy(document: str, kind: PolicyKind) -> Policy:
     for statement in policy.statements:
         if RULES[kind].plain_sids and not _PLAIN_SID.fullmatch(statement.sid):
             raise MalformedPolicy(
-                f"Statement {statement.index}: {short(statement.sid)}",
+                f"Statement {statement.index}: {shorten(statement.sid)}",
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
                 "[0-9A-Za-z]*.",
             )
         for action in statement.action_names:
             if kind is PolicyKind.BUCKET and action != "*" and not action.lower().startswith("s3:"):
-                raise MalformedPolicy(f"{statement.name}: {short(action)}", "Policy has invalid action.")
+                raise MalformedPolicy(f"{statement.name}: {shorten(action)}", "Policy has invalid action.")
     return policy
 
 
 def check_size(document: str, kind: PolicyKind) -> None:
-    """Refuse a document that is longer than AWS takes; raises PolicyTooLong."""
+    """Refuse a document that is longer than AWS accepts; raises PolicyTooLong."""
     if size_of(document, kind) <= SIZE_LIMITS[kind]:
         return
     if kind is PolicyKind.BUCKET:
@@ -186,17 +186,17 @@ def check_size(document: str, kind: PolicyKind) -> None:
 
 
 def parse_policy(document: str, kind: PolicyKind) -> Policy:
-    """Return the compiled form of a policy document; raises MalformedPolicy, saying what is wrong and where."""
+    """Return the compiled form of a policy document; raises MalformedPolicy, which says what is wrong and where."""
     policy = load(document)
     if unknown := policy.keys() - {"Version", "Id", "Statement"}:
-        raise MalformedPolicy(f"unknown policy element: {short(min(unknown))}")
+        raise MalformedPolicy(f"unknown policy element: {shorten(min(unknown))}")
     version = policy.get("Version", _VERSIONS[0])
     if version not in _VERSIONS:
         raise MalformedPolicy("Version must be 2012-10-17 or 2008-10-17")
     identifier = policy.get("Id", "")
     if not isinstance(identifier, str):
         raise MalformedPolicy("Id must be a string")
-    name = f'{kind.value} "{short(identifier)}"' if identifier else kind.value
+    name = f'{kind.value} "{shorten(identifier)}"' if identifier else kind.value
     raw = policy.get("Statement")
     statements = raw if isinstance(raw, list) else [raw]
     if raw is None or not statements:

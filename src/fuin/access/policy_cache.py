@@ -1,12 +1,13 @@
-"""Compiled policies, remembered by their text: a policy is compiled once, and a change of its text is seen at once."""
+"""A cache of compiled policies: each policy is compiled once. A changed policy has another text, and so another
+entry."""
 
 from __future__ import annotations
 
 from fuin.access.policy import Policy, PolicyKind, parse_policy
 
 
-class Policies:
-    """Compiled policies by their text, as long as the texts are not too long together: who makes keys makes many."""
+class PolicyCache:
+    """Compiled policies by their text. The total length is limited, because somebody who makes many keys makes many."""
 
     CHARACTERS_AT_MOST = 8 * 1024 * 1024  # a compiled policy takes about 25 bytes for each
 
@@ -14,8 +15,8 @@ class Policies:
         self._known: dict[PolicyKind, dict[str, Policy]] = {kind: {} for kind in PolicyKind}
         self._characters = 0
 
-    def compiled(self, document: str, kind: PolicyKind) -> Policy:
-        """Return the compiled form of a stored policy document; the text is the key, so a change is seen at once."""
+    def find_or_compile(self, document: str, kind: PolicyKind) -> Policy:
+        """Return the compiled form of a stored policy document."""
         policy = self._known[kind].get(document)
         return policy if policy is not None else self._compile(document, kind)
 
@@ -30,5 +31,5 @@ class Policies:
         return policy
 
 
-_known = Policies()
-compiled = _known.compiled
+_known = PolicyCache()
+compile_policy = _known.find_or_compile

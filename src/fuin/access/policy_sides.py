@@ -1,7 +1,7 @@
-"""The two sides of a decision: what the resource's policy says of the caller, and what the caller's own policies say.
+"""The two sides of a decision: the verdict of the resource's policy, and the verdict of the caller's own policies.
 
-AWS: "Policy evaluation for requests within a single account" and "Permissions boundaries for IAM entities". A deny on
-either side wins; what allows, and how a resource's policy names the caller, is put together in `decide.py`.
+AWS: "Policy evaluation for requests within a single account" and "Permissions boundaries for IAM entities". A Deny on
+either side wins. `decide.py` combines the two verdicts.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 class Limits(NamedTuple):
-    """What bounds a caller's rights and gives none: a permissions boundary, and the policies of its session.
+    """The policies that limit a caller's rights and give none: a permissions boundary, and the policies of its session.
 
-    Several session policies count as one: what any of them allows is within the limit. None at all is no limit.
+    Several session policies count as one: an action is within the limit if any of them allows it. Without session
+    policies, a session has no such limit.
     """
 
     boundary: Policy | None = None
@@ -35,19 +36,18 @@ UNLIMITED = Limits()
 
 @dataclass(slots=True)  # not frozen, which would cost as much as a condition
 class ResourceVerdict:
-    """What a resource's policy says: a deny, or the best allow and how that names the caller."""
+    """The verdict of a resource's policy: a Deny, or else the best Allow and how it names the caller."""
 
     denied: SourcedReason | None
     allowed: SourcedReason | None
-    standing: Match
+    match: Match
 
 
 @dataclass(slots=True)
 class OwnVerdict:
-    """What the caller's policies say: a deny, or an identity policy's allow, and what the limits say of that.
+    """The verdict of the caller's policies: a Deny, or else the Allow of an identity policy, and the limits' verdict.
 
-    `allowing_limits` are the reasons by which each limit allows; `missing_limit` is the kind of the first limit that
-    does not.
+    `allowing_limits` has a reason for each limit that allows; `missing_limit` is the kind of the first that does not.
     """
 
     denied: SourcedReason | None
@@ -61,36 +61,36 @@ SILENT = ResourceVerdict(None, None, Match.NONE)
 
 
 def resource_side(question: Question, policy: Policy, limits: Limits = UNLIMITED) -> ResourceVerdict:
-    """Return what a key's, bucket's or role's policy says of the caller."""
+    """Return the verdict of a key's, bucket's or role's policy."""
     allowed: Statement | None = None
     best = Match.NONE
-    for statement, standing in (
-        policy.naming(question) if limits.boundary is None else _naming_bounded(question, policy)
+    for statement, match in (
+        policy.statements_naming(question) if limits.boundary is None else _naming_bounded(question, policy)
     ):
-        if statement.effect == "Allow" and standing <= best:
+        if statement.effect == "Allow" and match <= best:
             continue
         if (statement.matches_all_resources or statement.covers(question)) and (
             not statement.conditions or statement.meets_conditions(question)
         ):
             if statement.effect == "Deny":
                 return ResourceVerdict(SourcedReason(statement.reason, _HERE), None, Match.NONE)
-            allowed, best = statement, standing
+            allowed, best = statement, match
     return ResourceVerdict(None, None if allowed is None else SourcedReason(allowed.reason, _HERE), best)
 
 
 def _naming_bounded(question: Question, policy: Policy) -> Iterator[tuple[Statement, Match]]:
-    """Yield what names a principal that has a boundary: every Deny with NotPrincipal does, whomever it leaves out.
+    """Yield the statements that name a principal with a boundary: every Deny with NotPrincipal also names it.
 
     AWS: "Permissions boundaries for IAM entities", which advises against such statements.
     """
-    yield from policy.naming(question)
-    for statement in policy.on_action(question.action):
+    yield from policy.statements_naming(question)
+    for statement in policy.statements_on(question.action):
         if statement.effect == "Deny" and statement.grantees is not None and statement.grantees.negated:
             yield statement, Match.DIRECT
 
 
 def own_side(question: Question, identity: tuple[Policy, ...], limits: Limits = UNLIMITED) -> OwnVerdict:
-    """Return what the caller's own policies say, within the limits of its boundary and its session."""
+    """Return the verdict of the caller's own policies, with the limits of its boundary and its session."""
     denied, allowed = _scan(question, IDENTITY, identity)
     if denied or limits is UNLIMITED:
         return OwnVerdict(denied, allowed)
@@ -112,10 +112,10 @@ def own_side(question: Question, identity: tuple[Policy, ...], limits: Limits = 
 def _scan(
     question: Question, kind: str, policies: tuple[Policy, ...]
 ) -> tuple[SourcedReason | None, SourcedReason | None]:
-    """Return a deny of these policies, or else the first allow."""
+    """Return a Deny of these policies and None, or else None and the first Allow, if they have one."""
     allowed = None
     for index, policy in enumerate(policies):
-        for statement, _ in policy.naming(question):
+        for statement, _ in policy.statements_naming(question):
             if allowed is not None and statement.effect == "Allow":
                 continue
             if (statement.matches_all_resources or statement.covers(question)) and (

@@ -1,7 +1,7 @@
-"""Where the statements of a policy document stand: lines and columns, as AWS's policy simulator tells them.
+"""The positions of the statements in a policy document: lines and columns, as AWS's policy simulator reports them.
 
-As its answers show, both count from 1. A statement begins after the bracket or statement before it (a single one: after
-its own brace) and ends after its closing brace.
+As its answers show, both count from 1. A statement begins after the bracket or the statement before it (a single
+statement: after its own brace) and ends after its closing brace.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 
 def spans(document: str) -> list[tuple[Position, Position]]:
-    """Return begin and end of each statement of a document that is a policy."""
+    """Return the begin and end of each statement of a valid policy document."""
     lines = [0, *(found.end() for found in _LINE_END.finditer(document))]
     return [(_position(lines, begin), _position(lines, end)) for begin, end in _offsets(document)]
 
@@ -47,7 +47,7 @@ def _offsets(document: str) -> Iterator[tuple[int, int]]:
 
 
 def _value_of(document: str, wanted: str) -> int:
-    """Return where the value of a member of the outermost object begins."""
+    """Return the offset of a member's value in the outermost object."""
     at = _skip(document, _skip(document, 0) + 1)  # after the brace
     while True:
         name, at = _decode(document, at)
@@ -64,6 +64,6 @@ def _skip(document: str, at: int) -> int:
 
 
 def _position(lines: list[int], at: int) -> Position:
-    """Return the place of an offset, given the offsets at which lines begin."""
+    """Return the position of an offset; `lines` holds the offsets at which lines begin."""
     line = bisect.bisect_right(lines, at)
     return Position(line, at - lines[line - 1] + 1)

@@ -1,4 +1,4 @@
-"""Who asks: the principal of a request."""
+"""The principal of a request: the one who asks."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,10 +10,11 @@ Kind = Literal["root", "user", "role", "federated", "service", "anonymous"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An account's root, a user, a role's session, a federated user, an AWS service of this server's own, or nobody.
+    """An account's root, a user, a role session, a federated user, a service of this server, or nobody (anonymous).
 
-    What limits it and what it is tagged with belongs to the session as much as to the identity: a session's policies
-    (documents; none is no limit) and its tags, which overlay the identity's.
+    A session can have tags and policies of its own. `tags` are the identity's tags, with the session's in place of
+    those of the same name. `session_policies` are the documents of the policies that limit the session; if there are
+    none, the session has no such limit.
     """
 
     kind: Kind
@@ -23,15 +24,15 @@ class Principal:
     account: str  # twelve digits; empty for nobody
     id: str  # the account's number for root, AIDA… for users, AROA…:SESSION for sessions of a role, ACCOUNT:NAME
     name: str = ""  # a user's or role's name, a federated user's
-    identity_arn: str = ""  # arn:aws:iam::…:role/NAME of a role's session; …:user/NAME of whom a federated user is
+    identity_arn: str = ""  # the role of a role session (arn:aws:iam::…:role/NAME); the user of a federated user
     tags: tuple[tuple[str, str], ...] = ()  # aws:PrincipalTag/…
     session_policies: tuple[str, ...] = ()
     session: str = ""  # a session's name; empty for long-lived access keys
     session_facts: tuple[tuple[str, str], ...] = ()  # condition keys that temporary credentials bring
     transitive: tuple[str, ...] = ()  # keys of the session tags that the next session of a chain inherits
-    issuer: str = ""  # AIDA… of the user whose federated user this is; the account's number for root's
-    # All fields that a decision can depend on in which no condition was used: what is remembered of such decisions is
-    # found by it. The other fields reach decisions as condition keys only.
+    issuer: str = ""  # of a federated user: AIDA… of the user that it is of, or the account's number if that is root
+    # All fields on which a decision without conditions can depend. Such decisions are remembered under this key. The
+    # other fields reach a decision only as condition keys.
     conclusion_key: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

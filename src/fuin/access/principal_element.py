@@ -1,4 +1,4 @@
-"""The Principal element of key and bucket policies: whom a statement names.
+"""The Principal element of a resource's policy: which principals a statement names.
 
 AWS: "AWS JSON policy elements: Principal".
 """
@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from fuin.access.principal import Principal
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.errors import MalformedPolicy
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -39,21 +39,21 @@ class Match(enum.IntEnum):
     """How a statement names a caller."""
 
     NONE = 0
-    ACCOUNT = 1  # its account is named, which leaves the rest to that account's own policies
-    IDENTITY = 2  # the role of its session is named: the role's boundary and the session's policies limit that
-    DIRECT = 3  # itself (a user, one session of a role) or everyone
+    ACCOUNT = 1  # its account is named: the policies in that account decide the rest
+    IDENTITY = 2  # the role of the session, or the user of the federated user, is named: its limits still apply
+    DIRECT = 3  # the caller itself is named (a user, one session of a role), or everyone is
 
 
-# Each is looked up for every statement of every decision, which members of an enumeration are slow at.
+# These are needed for every statement of every decision, and an attribute of an enumeration is slow to read.
 _NONE, _ACCOUNT_OF, _IDENTITY_OF, _DIRECT = Match
 
 
 @dataclass(frozen=True, slots=True)
 class Grantees:
-    """The principals that a statement names or, with NotPrincipal (`negated`), those that it leaves out.
+    """The principals that a statement names or, with NotPrincipal (`negated`), the ones that it excludes.
 
-    `others` are principals that exist in AWS but not here: identity providers and canonical users of others, and the
-    unique ids of users and roles that are no more.
+    `others` are names that match nobody here: identity providers, canonical users of accounts elsewhere, and the unique
+    ids of deleted users and roles.
     """
 
     everyone: bool
@@ -65,13 +65,13 @@ class Grantees:
 
     @property
     def text(self) -> str:
-        """Return whom it names, for reasons."""
+        """Return the names of the principals, for reasons."""
         accounts = [f"account {account}" for account in sorted(self.accounts)]
         named = [*accounts, *sorted(self.arns), *sorted(self.services), *sorted(self.others)]
-        text = "everyone" if self.everyone else listed(named)
+        text = "everyone" if self.everyone else shorten_list(named)
         return f"everyone but {text}" if self.negated else text
 
-    def standing(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how these principals name `principal`."""
         if self.negated:
             return _NONE if self._leaves_out(principal) else _DIRECT
@@ -88,8 +88,8 @@ class Grantees:
     def _leaves_out(self, principal: Principal) -> bool:
         """Return whether a Deny with NotPrincipal spares `principal`.
 
-        AWS looks at the account, then the role, then the session: each of them must stand in the list. "AWS JSON policy
-        elements: NotPrincipal".
+        AWS looks at the account, then the role, then the session: each of them must be in the list. AWS: "AWS JSON
+        policy elements: NotPrincipal".
         """
         if self.everyone or principal.kind == "service":
             return self.everyone or principal.arn in self.services
@@ -100,28 +100,28 @@ class Grantees:
 
 
 def parse_grantees(element: object, where: str, kind: str = "key policy", *, negated: bool = False) -> Grantees:
-    """Return the meaning of a Principal or (`negated`) NotPrincipal element of a `kind` of policy.
+    """Return the principals of a Principal or (`negated`) NotPrincipal element; `kind` is the kind of policy.
 
-    Raises MalformedPolicy, with `where` naming the statement.
+    Raises MalformedPolicy; `where` names the statement in the error's text.
     """
     if element == "*":
         return Grantees(True, frozenset(), frozenset(), frozenset(), negated=negated)
     if not isinstance(element, dict) or not element:
         raise MalformedPolicy(f'{where}: {_ELEMENT[negated]} must be "*" or an object', _INVALID[kind])
     if unknown := element.keys() - set(_ACCEPTED[kind]):
-        raise MalformedPolicy(f"{where}: Principal {short(min(unknown))} is not supported", _INVALID[kind])
-    named = _Named(where, _INVALID[kind], set(), set(), set(), set())
-    names = named.listed(element, "AWS")
+        raise MalformedPolicy(f"{where}: Principal {shorten(min(unknown))} is not supported", _INVALID[kind])
+    named = _NameCollector(where, _INVALID[kind], set(), set(), set(), set())
+    names = named.read_names(element, "AWS")
     for name in names:
         if name != "*":
             named.add(name)
-    for service in named.listed(element, "Service"):
+    for service in named.read_names(element, "Service"):
         named.check(_SERVICE_LABELS, service, "service principal")
         named.services.add(service)
-    for provider in named.listed(element, "Federated"):
+    for provider in named.read_names(element, "Federated"):
         named.check(_PROVIDER, provider, "identity provider")
         named.others.add(provider)
-    for user in named.listed(element, "CanonicalUser"):
+    for user in named.read_names(element, "CanonicalUser"):
         named.add_canonical(user)
     return Grantees(
         "*" in names, frozenset(named.accounts), frozenset(named.arns), frozenset(named.services),
@@ -130,17 +130,17 @@ def parse_grantees(element: object, where: str, kind: str = "key policy", *, neg
 
 
 @dataclass(slots=True)
-class _Named:
-    """What a Principal element names, as it is gathered."""
+class _NameCollector:
+    """The names in a Principal element, sorted into kinds while the element is read."""
 
     where: str
-    invalid: str  # AWS's text for what is wrong
+    invalid: str  # AWS's error text
     accounts: set[str]
     arns: set[str]
     services: set[str]
     others: set[str]
 
-    def listed(self, element: dict[str, object], member: str) -> list[str]:
+    def read_names(self, element: dict[str, object], member: str) -> list[str]:
         if member not in element:
             return []
         value = element[member]
@@ -152,7 +152,7 @@ class _Named:
 
     def check(self, form: re.Pattern[str], name: str, what: str) -> None:
         if not form.fullmatch(name):
-            raise MalformedPolicy(f"{self.where}: invalid {what}: {short(name)}", self.invalid)
+            raise MalformedPolicy(f"{self.where}: invalid {what}: {shorten(name)}", self.invalid)
 
     def add(self, name: str) -> None:
         root = _ROOT.fullmatch(name)

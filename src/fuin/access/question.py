@@ -1,4 +1,4 @@
-"""What is asked of the policies: who wants to do what to which resource, under which circumstances."""
+"""The question that policies decide: may this principal do this action to this resource, with these condition keys?"""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _WITHOUT_CALLER = frozenset({"kms:ListRetirableGrants"})
 class Question:
     """One question: may `principal` do `action` to `resource`?
 
-    `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` holds the
-    request's condition keys (names are not case-sensitive; a tuple for a key that has several values), or is what puts
-    them into the facts once a condition asks. What follows from the principal itself (aws:PrincipalArn,
-    kms:CallerAccount …) is added here and cannot be given. `proposed` is the grant that kms:CreateGrant is to create.
+    `action` is written as AWS writes it (kms:GenerateDataKey), `resource` is an ARN or "*". `context` is a mapping of
+    the request's condition keys (names are not case-sensitive; a key with several values has a tuple), or a function
+    that adds them to the facts. The function is called only if a condition asks. Keys that follow from the principal
+    (aws:PrincipalArn, kms:CallerAccount …) are added here, and `context` cannot set them. `proposed` is the grant that
+    kms:CreateGrant is about to create.
     """
 
     principal: Principal
@@ -39,16 +40,16 @@ class Question:
 
     @property
     def used_conditions(self) -> bool:
-        """Return whether a condition has been looked at: without one, who and what alone have decided."""
+        """Return whether a condition was evaluated; if not, only principal, action and resource decided."""
         return self._facts is not None
 
     def facts(self) -> Facts:
-        """Return the condition keys with their values; made once, and only if a condition asks."""
+        """Return the condition keys with their values; they are prepared once, and only if a condition asks."""
         facts = self._facts
         if facts is None:
             facts = Facts()
             context = self.context
-            if callable(context):  # the server's own, which gives nothing of what follows from the principal
+            if callable(context):  # the gate's function, which adds no keys of the principal
                 context(facts)
                 _add_principal(self.principal, self.action, facts)
             else:
@@ -59,7 +60,7 @@ class Question:
 
 
 def _tags(principal: Principal, _: str) -> Pairs:
-    """Return the tags of a principal; of names that differ only in their case, the last one counts."""
+    """Return the tags of a principal; if names differ only in case, the last one counts."""
     return tuple({name.lower(): value for name, value in principal.tags}.items())
 
 
@@ -67,7 +68,8 @@ def _calling_account(principal: Principal, action: str) -> Values | None:
     return (principal.account,) if action.startswith("kms:") and action not in _WITHOUT_CALLER else None
 
 
-# What follows from who asks; AWS: "AWS global condition context keys", "Properties of the principal".
+# The condition keys that follow from the principal; AWS: "AWS global condition context keys", "Properties of the
+# principal".
 _PRINCIPAL: Table = {
     "aws:principaltype": lambda who, _: (_PRINCIPAL_TYPES[who.kind],),
     "aws:principalisawsservice": lambda who, _: ("false",),
@@ -90,19 +92,19 @@ _SERVICE: Table = {
     "aws:principalservicenameslist": lambda who, _: (who.arn,),
 }
 _TABLES = {"anonymous": _ANONYMOUS, "service": _SERVICE}
-# What is not there for every principal, and so has to be taken away from a request that claims it.
-_ITS_OWN = frozenset(_PRINCIPAL) | frozenset(_SERVICE)
+# Not every principal has all of these keys. If a request claims one of them, it is dropped.
+_PRINCIPAL_KEYS = frozenset(_PRINCIPAL) | frozenset(_SERVICE)
 
 
 def _add_principal(principal: Principal, action: str, facts: Facts) -> None:
-    """Add what follows from the principal, to be found when a condition asks."""
+    """Add the keys that follow from the principal; their values are found when a condition asks."""
     facts.add_table(_TABLES.get(principal.kind, _PRINCIPAL), principal, action)
     for name, value in principal.session_facts:
         facts.known[name.lower()] = (value,)
 
 
 def _put_principal(principal: Principal, action: str, facts: Facts) -> None:
-    """Put what follows from the principal in the place of what is known, which may claim otherwise."""
-    for key in (*_ITS_OWN, *(_TAG + name for name, _ in _tags(principal, action))):
+    """Replace known keys, which the request may have claimed, by those that follow from the principal."""
+    for key in (*_PRINCIPAL_KEYS, *(_TAG + name for name, _ in _tags(principal, action))):
         facts.known.pop(key, None)
     _add_principal(principal, action, facts)

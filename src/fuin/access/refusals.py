@@ -1,8 +1,7 @@
-"""A refusal for want of a right: who, what, where, by which kind of policy; and AWS's sentence for it.
+"""A refusal because a right is missing: the principal, action, resource and kind of policy, and AWS's sentence for it.
 
-Nobody takes the sentence apart. A service that must tell the caller less, or calls the resource by another name,
-changes the refusal (`NotAuthorized.rephrase`). The sentence is put together when the answer is written, in each
-service's `faults`.
+No code takes the sentence apart. If a service must say less, or calls the resource by another name, it changes the
+refusal (`NotAuthorized.rephrase`). Each service's `faults` makes the sentence when it writes the answer.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
 _ARTICLES = {IDENTITY: "an", TRUST: "the"}
 _NO_BUCKET = ("*", "arn:aws:s3:::*")
-_OF_CALLER = (IDENTITY, BOUNDARY, SESSION)
+_CALLERS_KINDS = (IDENTITY, BOUNDARY, SESSION)
 
 
 class Refusal(NamedTuple):
-    """Who is not authorized to do what, and by which kind of policy: `explicit` by a Deny, else for want of an Allow.
+    """The principal, the action, and the kind of policy that refuses: `explicit` by a Deny, else by a missing Allow.
 
-    `noun` is what the caller called the resource, where its ARN would tell more ("resource: user bob", "this
-    resource"). `cause` is AWS's text where it names no kind of policy, `hint` what this server adds.
+    `noun` is the caller's name for the resource, if its ARN would say more than the caller may know ("resource: user
+    bob", "this resource"). `cause` is AWS's text if it names no kind of policy; `hint` is a text that this server adds.
     """
 
     principal: Principal
@@ -40,11 +39,11 @@ class Refusal(NamedTuple):
     @property
     def is_callers_own(self) -> bool:
         """Return whether only an Allow of the caller's own policies or their limits is missing."""
-        return not self.explicit and not self.cause and self.kind in _OF_CALLER
+        return not self.explicit and not self.cause and self.kind in _CALLERS_KINDS
 
     @property
     def sentence(self) -> str:
-        """Return AWS's sentence; S3 puts the resource in quotes and leaves out that it is on none.
+        """Return AWS's sentence; S3 puts the resource in quotes, and leaves it out if there is no particular one.
 
         AWS: IAM user guide, "Troubleshoot access denied error messages".
         """
@@ -80,9 +79,9 @@ class NotAuthorized(AccessDenied):
 
     @property
     def sentence(self) -> str:
-        """Return AWS's wording, safe to show to the caller."""
+        """Return AWS's sentence, which the caller may see."""
         return self.refusal.sentence
 
     def rephrase(self, **changes: Any) -> NotAuthorized:
-        """Return the refusal in other words for the caller, such as with another noun for the resource."""
+        """Return the refusal with other words for the caller, such as another noun for the resource."""
         return NotAuthorized(self.refusal._replace(**changes), self.decision)

@@ -1,6 +1,6 @@
-"""The global condition keys that a request brings, whatever is asked for; AWS: "AWS global condition context keys".
+"""The global condition keys that follow from a request, for every action; AWS: "AWS global condition context keys".
 
-What follows from the principal is added by `question.py`; keys of a service are added by that service.
+`question.py` adds the keys that follow from the principal, and each service adds its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _YES, _NO = ("true",), ("false",)
 
 
 class Call(Protocol):
-    """What is known of a request, as `fuin.gate.Call` has it."""
+    """The properties of a request that conditions can ask for; `fuin.gate.Call` has them."""
 
     principal: Principal
     region: str
@@ -30,11 +30,11 @@ class Call(Protocol):
 
     @property
     def user_agent(self) -> str:
-        """Return the User-Agent header, empty if there is none."""
+        """Return the User-Agent header, or "" without one."""
 
     @property
     def referer(self) -> str:
-        """Return the Referer header, empty if there is none."""
+        """Return the Referer header, or "" without one."""
 
     def aliases_of(self, key: KeyProperties) -> Values:
         """Return the names of all aliases of a key."""
@@ -56,8 +56,8 @@ def _service(call: Call, _: Resource) -> Values | None:
     return (f"{(call.via or '').partition('.')[0]}.amazonaws.com",)
 
 
-# What tells that a service asks on the caller's behalf: AWS, "Forward access sessions". The address stays the
-# caller's. A user's long-lived key counts as temporary credentials without MFA there.
+# The keys for a service that asks on the caller's behalf: AWS, "Forward access sessions". The address is still the
+# caller's. For a user with a long-lived key, MFA counts as absent there.
 _FORWARDED: Table = {
     "aws:viaawsservice": lambda *_: _YES,
     "kms:viaservice": lambda call, _: (call.via or "",),
@@ -68,15 +68,15 @@ _FORWARDED: Table = {
         _NO if call.principal.kind == "user" and not call.principal.session else None
     ),
 }
-_OF_DIRECT: Table = {**_REQUEST, "aws:viaawsservice": lambda *_: _NO}
-_OF_FORWARDED: Table = {**_REQUEST, **_FORWARDED}
-# One table for the request and the resource together, whose functions take both. By the kind of resource, and whether
-# a service asks; made when it is first needed.
+_DIRECT_REQUEST: Table = {**_REQUEST, "aws:viaawsservice": lambda *_: _NO}
+_FORWARDED_REQUEST: Table = {**_REQUEST, **_FORWARDED}
+# One table for the request and the resource together; its functions take both. There is one for each kind of resource,
+# with and without a service that asks. Each is made when it is first needed.
 _tables: dict[tuple[type, bool], Table] = {}
 
 
 def add(call: Call, resource: Resource, more: Given | AddFacts | None, facts: Facts) -> None:
-    """Add the condition keys of the request and of the resource, and what the operation adds."""
+    """Add the condition keys of the request and of the resource, and those that the operation brings (`more`)."""
     kind = type(resource), call.via is not None
     facts.add_table(_tables.get(kind) or _table(*kind), call, resource)
     if callable(more):
@@ -86,12 +86,12 @@ def add(call: Call, resource: Resource, more: Given | AddFacts | None, facts: Fa
 
 
 def _table(kind: type[Resource], forwarded: bool) -> Table:
-    table = {**(_OF_FORWARDED if forwarded else _OF_DIRECT), **kind.condition_keys}
+    table = {**(_FORWARDED_REQUEST if forwarded else _DIRECT_REQUEST), **kind.condition_keys}
     _tables[kind, forwarded] = table
     return table
 
 
 def address(text: str) -> str:
-    """Return an address as policies write it: without its zone, and IPv4 as IPv4."""
+    """Return an address in the form that policies use: without a zone, and IPv4 as IPv4."""
     text = text.partition("%")[0]
     return text[len(_MAPPED) :] if text.lower().startswith(_MAPPED) and "." in text else text

@@ -1,4 +1,4 @@
-"""Statements of a policy, compiled: whom, what and which resources each names, and under which conditions."""
+"""Compiled statements of a policy: the principals, actions and resources of each, and its conditions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fuin.access.causes import Reason
 from fuin.access.conditions import Condition, parse_conditions
 from fuin.access.kinds import RULES, PolicyKind
 from fuin.access.principal_element import Grantees, Match, parse_grantees
-from fuin.access.shorten import listed, short
+from fuin.access.shorten import shorten, shorten_list
 from fuin.access.variables import Ambiguous, Template, parse_template
 from fuin.access.wildcard import Matcher, compile_any, compile_pieces
 from fuin.errors import MalformedPolicy
@@ -29,54 +29,54 @@ _ARN_PARTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One compiled statement; `actions` takes a lower-case action, `covers` says which resources it is on.
+    """One compiled statement; `actions` matches actions in lower case, `covers` matches the resource.
 
-    `action_names` and `resource_names` are those of Action and Resource, or of NotAction and NotResource where
-    `not_actions` and `not_resources` say so.
+    `action_names` and `resource_names` are the texts of Action and Resource; or of NotAction and NotResource, if
+    `not_actions` and `not_resources` are True.
     """
 
     sid: str
     index: int  # from 1
     effect: str  # Allow or Deny
-    grantees: Grantees | None  # None in identity policies: anyone who has the policy
+    grantees: Grantees | None  # None in identity policies, which are about the identity that has them
     actions: Matcher
     conditions: tuple[Condition, ...]
     action_names: tuple[str, ...]
     resource_names: tuple[str, ...]
-    reason: Reason  # made once, so that a decision costs no text
-    constant_resources: Matcher  # those without variables; with NotResource, none of them
+    reason: Reason  # made once: a decision formats no text
+    constant_resources: Matcher  # matches the resources without variables; with NotResource, all but these
     templates: tuple[Template, ...] = ()  # resources with variables
     not_actions: bool = False
     not_resources: bool = False
-    matches_all_resources: bool = False  # which spares the question of what it covers
+    matches_all_resources: bool = False  # then `covers` need not be called
 
     @property
     def name(self) -> str:
-        """Return what reasons call it: its Sid, or else its number."""
+        """Return the statement's name in reasons: its Sid, or else its number."""
         return statement_name(self.sid, self.index)
 
-    def names(self, principal: Principal) -> Match:
+    def match_principal(self, principal: Principal) -> Match:
         """Return how the statement names `principal`."""
-        return Match.DIRECT if self.grantees is None else self.grantees.standing(principal)
+        return Match.DIRECT if self.grantees is None else self.grantees.match_principal(principal)
 
     def covers(self, question: Question) -> bool:
-        """Return whether the statement is on the resource of a question.
+        """Return whether the statement is about the resource of a question.
 
-        A resource with a variable that has no value is none. Where a variable's key has several values, a Deny is on
-        the resource and an Allow is not.
+        If a variable has no value, its text matches nothing. If a variable has several values, a Deny is about the
+        resource, and an Allow is not.
         """
         matched = self.constant_resources(question.resource)
         if not self.templates or matched is not self.not_resources:
             return matched
         try:
-            pieces = [template.resolved(question.facts(), len(question.resource)) for template in self.templates]
+            pieces = [template.resolve(question.facts(), len(question.resource)) for template in self.templates]
         except Ambiguous:
             return self.effect == "Deny"
         found = any(compile_pieces(resolved)(question.resource) for resolved in pieces if resolved is not None)
         return found is not self.not_resources
 
     def meets_conditions(self, question: Question) -> bool:
-        """Return whether all conditions hold; of an ambiguous key an Allow wants every value, a Deny only one."""
+        """Return whether all conditions hold; if a key is ambiguous, an Allow needs every value, a Deny any one."""
         facts = question.facts()
         every = self.effect == "Allow"
         for condition in self.conditions:  # noqa: SIM110 - a generator costs as much as a condition
@@ -86,12 +86,12 @@ class Statement:
 
 
 def statement_name(sid: str, index: int) -> str:
-    """Return what reasons and errors call a statement."""
-    return f'statement "{short(sid)}"' if sid else f"statement {index}"
+    """Return the name of a statement in reasons and errors."""
+    return f'statement "{shorten(sid)}"' if sid else f"statement {index}"
 
 
 def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, variables: bool) -> Statement:
-    """Return a compiled statement, number `index` of `policy`; raises MalformedPolicy.
+    """Return a compiled statement, number `index` of the policy that is called `policy`; raises MalformedPolicy.
 
     `variables` says whether the policy's version has policy variables.
     """
@@ -102,7 +102,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
         raise MalformedPolicy(f"statement {index}: Sid must be a string")
     where = statement_name(sid, index)
     if unknown := item.keys() - ELEMENTS:
-        raise MalformedPolicy(f"{where}: {short(min(unknown))} is not supported")
+        raise MalformedPolicy(f"{where}: {shorten(min(unknown))} is not supported")
     effect = item.get("Effect")
     if effect not in ("Allow", "Deny"):
         raise MalformedPolicy(f"{where}: Effect must be Allow or Deny")
@@ -111,20 +111,20 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     for action in actions:
         _check_action(action, kind, where)
     resources, not_resources = _resources(item, kind, where)
-    constant, templates = _compiled(resources, kind, where, variables=variables)
+    constant, templates = _compile_resources(resources, kind, where, variables=variables)
     conditions = parse_conditions(item.get("Condition", {}), where, variables=variables)
-    text = _told(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
+    text = _statement_text(effect, actions, resources, grantees, not_actions=not_actions, not_resources=not_resources)
     return Statement(
         sid=sid,
         index=index,
         effect=effect,
         grantees=grantees,
-        actions=_unless(compile_any(action.lower() for action in actions), negated=not_actions),
+        actions=_apply_negation(compile_any(action.lower() for action in actions), negated=not_actions),
         conditions=conditions,
         action_names=actions,
         resource_names=resources,
         reason=Reason(f"{policy}, {where}, {text}", policy, where, effect),
-        constant_resources=_unless(constant, negated=not_resources),
+        constant_resources=_apply_negation(constant, negated=not_resources),
         templates=templates,
         not_actions=not_actions,
         not_resources=not_resources,
@@ -132,7 +132,7 @@ def parse_statement(item: object, index: int, kind: PolicyKind, policy: str, *, 
     )
 
 
-def _told(
+def _statement_text(
     effect: str,
     actions: tuple[str, ...],
     resources: tuple[str, ...],
@@ -142,13 +142,13 @@ def _told(
     not_resources: bool,
 ) -> str:
     verb = "allows" if effect == "Allow" else "denies"
-    what = f"all but {listed(actions)}" if not_actions else listed(actions)
+    what = f"all but {shorten_list(actions)}" if not_actions else shorten_list(actions)
     if resources:
-        what += f" on {'all but ' if not_resources else ''}{listed(resources)}"
+        what += f" on {'all but ' if not_resources else ''}{shorten_list(resources)}"
     return f"{verb} {what}{f' to {grantees.text}' if grantees else ''}"
 
 
-def _unless(matches: Matcher, *, negated: bool) -> Matcher:
+def _apply_negation(matches: Matcher, *, negated: bool) -> Matcher:
     return (lambda text: not matches(text)) if negated else matches
 
 
@@ -168,7 +168,7 @@ def _grantees(item: dict[str, object], kind: PolicyKind, effect: str, where: str
         return parse_grantees(item["Principal"], where, kind.value)
     if kind is PolicyKind.TRUST:
         raise MalformedPolicy(f"{where}: NotPrincipal is not supported in a trust policy")
-    if effect == "Allow":  # AWS: "Using it with Effect: Allow is not supported": it would let everybody else in
+    if effect == "Allow":  # AWS: "Using it with Effect: Allow is not supported": it would let in all others
         raise MalformedPolicy(f"{where}: NotPrincipal is not supported with Allow")
     return parse_grantees(item["NotPrincipal"], where, kind.value, negated=True)
 
@@ -178,7 +178,7 @@ def _article(kind: PolicyKind) -> str:
 
 
 def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[str, ...], bool]:
-    """Return the texts of an element or of its negation, and whether it was that."""
+    """Return the texts of an element or of its negation, and whether it was the negation."""
     negation = f"Not{element}"
     if element in item and negation in item:
         raise MalformedPolicy(f"{where}: {element} and {negation} exclude each other")
@@ -195,7 +195,7 @@ def _one_of(item: dict[str, object], element: str, where: str) -> tuple[tuple[st
 
 
 def _check_action(action: str, kind: PolicyKind, where: str) -> None:
-    """Refuse an action that is not written as AWS takes it, in its own words."""
+    """Refuse an action that AWS would not accept, with AWS's own text."""
     if not _ACTION.fullmatch(action):
         vendor, colon, name = action.partition(":")
         if not colon:
@@ -203,13 +203,13 @@ def _check_action(action: str, kind: PolicyKind, where: str) -> None:
         elif ":" in name:
             text = "Actions/Condition can contain only one colon."
         elif not _VENDOR.fullmatch(vendor):
-            text = f"Vendor {short(vendor)} is not valid."
+            text = f"Vendor {shorten(vendor)} is not valid."
         else:
             text = "Policy has invalid action."
-        raise MalformedPolicy(f"{where}: invalid Action: {short(action)}", text)
+        raise MalformedPolicy(f"{where}: invalid Action: {shorten(action)}", text)
     if kind is PolicyKind.TRUST and not action.lower().startswith("sts:"):
         raise MalformedPolicy(
-            f"{where}: invalid Action: {short(action)}", "AssumeRole policy may only specify STS AssumeRole actions."
+            f"{where}: invalid Action: {shorten(action)}", "AssumeRole policy may only specify STS AssumeRole actions."
         )
 
 
@@ -224,31 +224,31 @@ def _resources(item: dict[str, object], kind: PolicyKind, where: str) -> tuple[t
     return (), False
 
 
-def _compiled(
+def _compile_resources(
     resources: tuple[str, ...], kind: PolicyKind, where: str, *, variables: bool
 ) -> tuple[Matcher, tuple[Template, ...]]:
-    """Return the matcher of resources without variables, and the others."""
+    """Return a matcher for the resources without variables, and the templates of the others."""
     if not RULES[kind].has_resource:
         return compile_any(("*",)), ()
     plain: list[str] = []
     templates: list[Template] = []
     for resource in resources:
         if resource != "*" and not resource.startswith("arn:"):
-            raise MalformedPolicy(f'{where}: Resource {short(resource)} must be in ARN format or "*".')
+            raise MalformedPolicy(f'{where}: Resource {shorten(resource)} must be in ARN format or "*".')
         template = parse_template(resource, where) if variables else None
         if template is None:
-            plain.append(_completed(resource, kind))
+            plain.append(_complete_arn(resource, kind))
             continue
         if resource.partition("${")[0].count(":") < _ARN_PARTS - 1:
             raise MalformedPolicy(
-                f"{where}: a policy variable stands in the last part of an ARN only, after the fifth colon: "
-                f"{short(resource)}"
+                f"{where}: a policy variable may be only in the last part of an ARN, after the fifth colon: "
+                f"{shorten(resource)}"
             )
         templates.append(template)
     return compile_any(plain), tuple(templates)
 
 
-def _completed(resource: str, kind: PolicyKind) -> str:
-    """Return an ARN whose last parts are missing with `*` for each, as AWS does in policies of identities."""
+def _complete_arn(resource: str, kind: PolicyKind) -> str:
+    """Return an ARN with `*` for each missing part at its end: AWS does the same in identity policies."""
     missing = _ARN_PARTS - 1 - resource.count(":")
     return resource if RULES[kind].has_principal or resource == "*" else resource + ":*" * missing

@@ -1,7 +1,7 @@
-"""Policy variables: text of a policy that takes values from the request, such as ${aws:username}.
+"""Policy variables: text of a policy that is replaced by a value of the request, such as ${aws:username}.
 
-AWS: "IAM policy elements: Variables and tags". What a variable brings is literal: a `*` in a user's tag widens nothing.
-`${*}`, `${?}` and `${$}` stand for these characters themselves. Variables exist in version 2012-10-17 only.
+AWS: "IAM policy elements: Variables and tags". The value is literal: a `*` in a user's tag is no wildcard. `${*}`,
+`${?}` and `${$}` mean these characters themselves. Only policies of version 2012-10-17 have variables.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from fuin.access.shorten import short
+from fuin.access.shorten import shorten
 from fuin.access.wildcard import Piece
 from fuin.errors import MalformedPolicy
 
@@ -23,11 +23,11 @@ _ESCAPES = ("*", "?", "$")
 
 
 class Ambiguous(Exception):
-    """A variable's key has several values, so that what its text becomes is not decided."""
+    """The key of a variable has several values, so the text is ambiguous."""
 
 
 class Variable(NamedTuple):
-    """One variable: its condition key in lower case and as written, and what stands for it if the request lacks it."""
+    """One variable: its condition key, in lower case and as written, and its default if the request has no such key."""
 
     key: str
     default: str | None
@@ -43,16 +43,16 @@ class Template:
 
     @property
     def constant(self) -> tuple[Piece, ...] | None:
-        """Return the pieces if there is no variable among them, only characters that were written as `${*}`."""
+        """Return the pieces if none is a variable (only characters such as `${*}`), else None."""
         pieces = tuple(piece for piece in self.pieces if isinstance(piece, Piece))
         return pieces if len(pieces) == len(self.pieces) else None
 
-    def resolved(self, facts: Facts, longest: int) -> tuple[Piece, ...] | None:
+    def resolve(self, facts: Facts, longest: int) -> tuple[Piece, ...] | None:
         """Return the pieces with the request's values, or None if nothing can match them.
 
-        That is so where a variable has no value, and where its values are longer than `longest`, the longest text that
-        is to be matched: a policy that repeats a variable must not make much of little. Raises Ambiguous where a key
-        has several values: AWS takes single-valued keys only.
+        Nothing can match if a variable has no value, or if the values together are longer than `longest`, the longest
+        text to be matched. So a policy that repeats a variable cannot make long texts out of short ones. Raises
+        Ambiguous if a key has several values: AWS accepts only single-valued keys.
         """
         pieces: list[Piece] = []
         length = 0
@@ -72,13 +72,13 @@ class Template:
         return tuple(pieces)
 
 
-def escaped(text: str) -> str:
-    """Return text as a resource of a policy of version 2012-10-17 has it, so that it stands for itself alone."""
+def escape(text: str) -> str:
+    """Return the text that means exactly this text in a policy of version 2012-10-17: it has no wildcards."""
     return "".join(f"{_OPEN}{character}}}" if character in _ESCAPES else character for character in text)
 
 
 def parse_template(text: str, where: str) -> Template | None:
-    """Return the template that a text is, or None for plain text; raises MalformedPolicy, `where` names its place."""
+    """Return the template of a text, or None for plain text; raises MalformedPolicy, with `where` in its text."""
     start = text.find(_OPEN)
     if start < 0:
         return None
@@ -96,7 +96,7 @@ def parse_template(text: str, where: str) -> Template | None:
 
 
 def _variable(text: str, start: int, where: str) -> tuple[Piece | Variable, int]:
-    """Return what stands at `start`, and the place after it: ${key}, ${key, 'default'} or an escaped character."""
+    """Return the variable (${key}, ${key, 'default'}) or escaped character at `start`, and the position after it."""
     begin = start + len(_OPEN)
     if text[begin : begin + 1] in _ESCAPES and text[begin + 1 : begin + 2] == "}":
         return Piece(text[begin], True), begin + 2
@@ -112,15 +112,15 @@ def _variable(text: str, start: int, where: str) -> tuple[Piece | Variable, int]
             while text[end : end + 1] == " ":
                 end += 1
             if text[end : end + 1] == "}":
-                return _named(text[begin:comma], text[quote + 1 : last], text, where), end + 1
+                return _make_variable(text[begin:comma], text[quote + 1 : last], text, where), end + 1
     elif end >= 0:
-        return _named(text[begin:end], None, text, where), end + 1
-    raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+        return _make_variable(text[begin:end], None, text, where), end + 1
+    raise MalformedPolicy(f"{where}: invalid policy variable in {shorten(text)}")
 
 
-def _named(key: str, default: str | None, text: str, where: str) -> Variable:
+def _make_variable(key: str, default: str | None, text: str, where: str) -> Variable:
     name = key.strip().lower()
     service, colon, rest = name.partition(":")
     if not (service and colon and rest) or "$" in name or "{" in name or "'" in name:
-        raise MalformedPolicy(f"{where}: invalid policy variable in {short(text)}")
+        raise MalformedPolicy(f"{where}: invalid policy variable in {shorten(text)}")
     return Variable(name, default, key.strip())

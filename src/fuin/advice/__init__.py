@@ -1,4 +1,5 @@
-"""Advice about rights, off the way of requests: who can, why not, what would help, and simulations.
+"""Advice about rights: who can use a resource, why a request was refused, which change would help, and simulations.
 
-It asks the same resources for their decisions as the gate does, under the names that people know.
+No request to KMS or S3 waits for it. The decisions come from the same resources as in the gate; policies and principals
+have the names that people know.
 """

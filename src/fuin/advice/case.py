@@ -1,6 +1,7 @@
-"""A case: one question's policies and grants, under the names people know, to explain, change and retry it.
+"""A case: the policies and grants that decide one question, with names that people know.
 
-Requests are decided by `decide` directly; a case asks the same functions for `fuin explain`, `who-can` and simulations.
+`fuin explain`, `who-can` and the simulations explain a case, change it and decide it again. The rules are the same as
+for requests (`access/decide.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
     from fuin.access.question import Question
     from fuin.access.resources.resource import Resource
 
-Known = Callable[[str], bool]  # tells of a condition key, in lower case, whether the facts are certain about it
-# Stand where a statement was: they match no request, and policies must have one statement at least.
+KeyTest = Callable[[str], bool]  # returns whether the facts are certain about a condition key (in lower case)
+# They replace a statement that is removed. They match no request; a policy must have at least one statement.
 _INERT: Mapping[str, object] = {"Effect": "Deny", "Action": "none:None", "Resource": "arn:aws:none:::none"}
 _INERT_TRUST: Mapping[str, object] = {"Effect": "Deny", "Action": "sts:None", "Principal": "*"}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPolicy:
-    """One policy in play: what people call it, its kind and its document.
+    """One policy with its label (the name that people know), its kind and its document.
 
-    `assumed` says why it is not certain that such a policy exists; empty for those that do. `source` is what IAM's
-    simulator calls it.
+    `assumed` is empty for a policy that exists; for an assumed policy, it is the assumption, in words. `source` is the
+    name that IAM's simulator gives the policy.
     """
 
     label: str
@@ -45,24 +46,24 @@ class LabelledPolicy:
     _compiled: list[Policy] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
-    def policy(self) -> Policy:
-        """Return the compiled form, made when it is first asked for; raises MalformedPolicy."""
+    def compiled_policy(self) -> Policy:
+        """Return the compiled form, which is made once, at first use; raises MalformedPolicy."""
         if not self._compiled:
             self._compiled.append(parse_policy(self.document, self.kind))
         return self._compiled[0]
 
     @property
     def has_variables(self) -> bool:
-        """Return whether ${…} in the policy is a variable, and not text."""
+        """Return whether ${…} is a variable in the policy, not text."""
         return bool(json.loads(self.document).get("Version") == "2012-10-17")
 
     def statements(self) -> list[dict[str, Any]]:
-        """Return the statements as they are written, in their order."""
+        """Return the statements as they are in the document, in order."""
         raw = json.loads(self.document)["Statement"]
         return raw if isinstance(raw, list) else [raw]
 
     def with_statement(self, statement: Mapping[str, Any], index: int | None = None) -> LabelledPolicy:
-        """Return the policy with one more statement, or with another one instead of number `index` (from 1)."""
+        """Return the policy with one more statement, or with the statement in place of number `index` (from 1)."""
         statements: list[Any] = self.statements()
         if index is None:
             statements.append(statement)
@@ -70,7 +71,7 @@ class LabelledPolicy:
             statements[index - 1] = statement
         return replace(self, document=json.dumps({**json.loads(self.document), "Statement": statements}))
 
-    def without_statement(self, index: int) -> LabelledPolicy:
+    def remove_statement(self, index: int) -> LabelledPolicy:
         """Return the policy without its statement number `index` (from 1)."""
         if self.kind is PolicyKind.TRUST:
             return self.with_statement(_INERT_TRUST, index)
@@ -78,18 +79,18 @@ class LabelledPolicy:
         return self.with_statement({**_INERT, **whom}, index)
 
 
-def _everything(key: str) -> bool:
-    """Say that the facts are certain about a condition key: what they do not have is absent."""
+def _knows_every_key(key: str) -> bool:
+    """Return True: all condition keys are known, and a key that is missing is absent."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that decides about one resource for one principal.
+    """All policies and grants that decide about one resource for one principal.
 
-    `owner` is what people call the principal, whose own policies are `identity`; `boundary` and `session` limit those.
-    `resource_policy` is the resource's. `knows` tells which keys' absence is certain, for those who tell of the case:
-    it decides nothing.
+    `owner` is the name of the principal that people know. `identity` are the principal's own policies; `boundary` and
+    `session` limit them. `resource_policy` is the policy of the resource. `knows` returns whether a condition key is
+    certain. It is for explanations and does not affect the decision.
     """
 
     resource: Resource
@@ -99,28 +100,35 @@ class Case:
     boundary: LabelledPolicy | None = None
     session: tuple[LabelledPolicy, ...] = ()
     grants: tuple[Grant, ...] = ()
-    knows: Known = _everything
+    knows: KeyTest = _knows_every_key
 
     @property
-    def sheets(self) -> tuple[LabelledPolicy, ...]:
-        """Return all policies in play, the resource's first, the caller's limits last."""
+    def policies(self) -> tuple[LabelledPolicy, ...]:
+        """Return all policies, the resource's first, the caller's limits last."""
         one = (self.resource_policy,) if self.resource_policy else ()
         return (*one, *self.identity, *((self.boundary,) if self.boundary else ()), *self.session)
 
-    def with_sheet(self, old: LabelledPolicy, new: LabelledPolicy) -> Case:
+    def with_policy(self, old: LabelledPolicy, new: LabelledPolicy) -> Case:
         """Return the case with one policy changed."""
         return replace(
             self,
             resource_policy=new if old is self.resource_policy else self.resource_policy,
-            identity=tuple(new if sheet is old else sheet for sheet in self.identity),
+            identity=tuple(new if policy is old else policy for policy in self.identity),
             boundary=new if old is self.boundary else self.boundary,
-            session=tuple(new if sheet is old else sheet for sheet in self.session),
+            session=tuple(new if policy is old else policy for policy in self.session),
         )
 
     def decide(self, question: Question) -> Decision:
         """Return the decision that a request would get."""
-        sheet, boundary = self.resource_policy, self.boundary
-        limits = Limits(boundary.policy if boundary else None, tuple(one.policy for one in self.session))
-        identity = tuple(one.policy for one in self.identity)
-        policies = Policies(sheet.policy if sheet else None, identity, limits, lambda: self.grants)
-        return self.resource.with_policy(sheet.document if sheet else None).decide(question, policies)
+        limits = Limits(
+            boundary=self.boundary.compiled_policy if self.boundary else None,
+            session=tuple(policy.compiled_policy for policy in self.session),
+        )
+        policies = Policies(
+            of_resource=self.resource_policy.compiled_policy if self.resource_policy else None,
+            identity=tuple(policy.compiled_policy for policy in self.identity),
+            limits=limits,
+            grants=lambda: self.grants,
+        )
+        document = self.resource_policy.document if self.resource_policy else None
+        return self.resource.with_policy(document).decide(question, policies)

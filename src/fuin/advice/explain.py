@@ -1,6 +1,6 @@
-"""The whole evaluation of one question: every policy and statement, which parts matched, which condition failed.
+"""The whole evaluation of one question: every policy and statement, which parts matched, and which condition failed.
 
-It looks at statements through the same methods as `decide`, and its verdict is that of `decide`.
+It evaluates statements with the same methods as `decide`, and its verdict is the decision of `decide`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConditionTrace:
-    """One condition: as it is written, the request's values (None: the key is absent), and whether it holds.
+    """One condition: its text, the request's values in `found` (None: the key is absent), and whether it holds.
 
-    `known` is False where nobody knows any more whether the request had the key: then neither is `holds`. `variables`
-    are the keys, in lower case, that the condition's values name.
+    `known` is False if it is no longer known whether the request had the key; then `holds` means nothing. `variables`
+    are the keys, in lower case, of the variables in the condition's values.
     """
 
     operator: str
@@ -44,7 +44,7 @@ class ConditionTrace:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return every key, in lower case, that the condition looks at."""
+        """Return every key, in lower case, that the condition needs."""
         return (self.key.lower(), *self.variables)
 
 
@@ -55,21 +55,21 @@ class StatementTrace:
     index: int  # from 1
     name: str
     effect: str
-    standing: Match
+    match: Match
     action: bool
     resource: bool
     conditions: tuple[ConditionTrace, ...]
-    variables: tuple[str, ...] = ()  # the keys, in lower case, that its resources name
+    variables: tuple[str, ...] = ()  # the keys, in lower case, of the variables in its resources
 
     @property
-    def matches(self) -> bool:
+    def takes_effect(self) -> bool:
         """Return whether the statement takes effect."""
         return self.near and all(condition.holds for condition in self.conditions)
 
     @property
     def near(self) -> bool:
-        """Return whether nothing but conditions keeps it from taking effect."""
-        return self.action and self.resource and self.standing is not Match.NONE
+        """Return whether action, resource and principal match, so that only its conditions decide."""
+        return self.action and self.resource and self.match is not Match.NONE
 
     @property
     def certain(self) -> bool:
@@ -78,7 +78,7 @@ class StatementTrace:
         return decided or all(condition.known for condition in self.conditions)
 
     @property
-    def failed(self) -> tuple[ConditionTrace, ...]:
+    def failed_conditions(self) -> tuple[ConditionTrace, ...]:
         """Return the conditions that do not hold."""
         return tuple(condition for condition in self.conditions if not condition.holds)
 
@@ -87,7 +87,7 @@ class StatementTrace:
 class PolicyTrace:
     """One policy with all of its statements."""
 
-    sheet: LabelledPolicy
+    policy: LabelledPolicy
     statements: tuple[StatementTrace, ...]
 
 
@@ -96,19 +96,19 @@ class GrantTrace:
     """One grant: how it names the caller, whether it has the operation, and its unmet constraints in words."""
 
     grant: Grant
-    standing: Match
+    match: Match
     operation: bool
     unmet: tuple[str, ...]
 
     @property
-    def matches(self) -> bool:
+    def takes_effect(self) -> bool:
         """Return whether the grant covers the request."""
-        return self.standing is not Match.NONE and self.operation and not self.unmet
+        return self.match is not Match.NONE and self.operation and not self.unmet
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The decision about one question and everything that was looked at for it."""
+    """The decision about one question, and a trace of every policy and grant."""
 
     question: Question
     decision: Decision
@@ -118,34 +118,38 @@ class Evaluation:
 
 def explain(case: Case, question: Question) -> Evaluation:
     """Return the evaluation of a question; raises MalformedPolicy for a policy that cannot be evaluated."""
-    traces = _retired if case.resource.rule == "retirement" else _grant
+    traces = _trace_retirement if case.resource.rule == "retirement" else _trace_grant
     return Evaluation(
-        question, case.decide(question), tuple(trace_policy(case, sheet, question) for sheet in case.sheets),
+        question, case.decide(question), tuple(trace_policy(case, policy, question) for policy in case.policies),
         tuple(traces(grant, question) for grant in case.grants),
     )  # fmt: skip
 
 
-def trace_policy(case: Case, sheet: LabelledPolicy, question: Question) -> PolicyTrace:
-    """Return what each statement of one of a case's policies makes of a question."""
-    bounded = case.boundary is not None and sheet is case.resource_policy
+def trace_policy(case: Case, policy: LabelledPolicy, question: Question) -> PolicyTrace:
+    """Return the trace of one of a case's policies."""
+    bounded = case.boundary is not None and policy is case.resource_policy
     return PolicyTrace(
-        sheet, tuple(_statement(case, statement, question, bounded=bounded) for statement in sheet.policy.statements)
+        policy,
+        tuple(
+            _trace_statement(case, statement, question, bounded=bounded)
+            for statement in policy.compiled_policy.statements
+        ),
     )
 
 
-def _statement(case: Case, statement: Statement, question: Question, *, bounded: bool) -> StatementTrace:
-    """Return what one statement makes of a question; a Deny with NotPrincipal spares nobody who has a boundary."""
+def _trace_statement(case: Case, statement: Statement, question: Question, *, bounded: bool) -> StatementTrace:
+    """Return the trace of a statement; a Deny with NotPrincipal excludes nobody who has a boundary (`bounded`)."""
     spares_nobody = bounded and statement.effect == "Deny" and statement.grantees and statement.grantees.negated
     return StatementTrace(
         statement.index, statement.name, statement.effect,
-        Match.DIRECT if spares_nobody else statement.names(question.principal),
+        Match.DIRECT if spares_nobody else statement.match_principal(question.principal),
         statement.actions(question.action.lower()), statement.covers(question),
-        tuple(_condition(case, condition, statement, question) for condition in statement.conditions),
+        tuple(_trace_condition(case, condition, statement, question) for condition in statement.conditions),
         _variables(statement.templates),
     )  # fmt: skip
 
 
-def _condition(case: Case, condition: Condition, statement: Statement, question: Question) -> ConditionTrace:
+def _trace_condition(case: Case, condition: Condition, statement: Statement, question: Question) -> ConditionTrace:
     facts = question.facts()
     holds = condition.holds(facts, every=statement.effect == "Allow")
     variables = _variables(condition.templates)
@@ -158,31 +162,31 @@ def _variables(templates: Iterable[Template]) -> tuple[str, ...]:
     return tuple(piece.key for template in templates for piece in template.pieces if isinstance(piece, Variable))
 
 
-def _grant(grant: Grant, question: Question) -> GrantTrace:
+def _trace_grant(grant: Grant, question: Question) -> GrantTrace:
     operation = question.action.removeprefix("kms:") in grant.operations
     return GrantTrace(
         grant,
-        grant.standing(question.principal),
+        grant.match_principal(question.principal),
         operation,
-        tuple(one.sentence for one in granting.unmet(grant, question)),
+        tuple(one.sentence for one in granting.unmet_constraints(grant, question)),
     )
 
 
-def _retired(grant: Grant, question: Question) -> GrantTrace:
-    """Return how the grant that is to be retired lets the caller do that."""
-    ways = [standing for standing, _ in granting.retirers(grant, question.principal)]
+def _trace_retirement(grant: Grant, question: Question) -> GrantTrace:
+    """Return the trace of a grant that is to be retired: whether it lets the caller do that."""
+    ways = [match for match, _ in granting.retirers(grant, question.principal)]
     return GrantTrace(grant, max(ways, default=Match.NONE), True, ())
 
 
 def reason_text(case: Case, cause: SourcedReason) -> str:
-    """Return a reason with the policy that it comes from called by its name."""
+    """Return the text of a reason, with the label of the policy that it comes from."""
     reason, (kind, index) = cause.reason, cause.origin
-    sheets = {
+    policies = {
         RESOURCE: (case.resource_policy,) if case.resource_policy else (),
         IDENTITY: case.identity,
         BOUNDARY: (case.boundary,) if case.boundary else (),
         SESSION: case.session,
     }.get(kind, ())
-    if index >= len(sheets) or not reason.policy or not reason.text.startswith(reason.policy):
+    if index >= len(policies) or not reason.policy or not reason.text.startswith(reason.policy):
         return reason.text
-    return sheets[index].label + reason.text.removeprefix(reason.policy)
+    return policies[index].label + reason.text.removeprefix(reason.policy)

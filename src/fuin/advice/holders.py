@@ -1,7 +1,7 @@
-"""What is in force now, under the names people know: identities with all their policies, keys and buckets as cases.
+"""The principals of this server with all policies in force, with the names that people know.
 
-The gate reads the same rows through the catalog, as documents without names. Nothing here is on a request's way but
-that of IAM's simulations.
+The gate reads the same rows through the catalog, as documents without names. Only IAM's simulations, of all requests,
+use this module.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fuin.store.identity.identities import Identity
     from fuin.store.kms.keys import Key
 
-ANY_SESSION = "*"  # the session's name where any session of a role is meant
+ANY_SESSION = "*"  # the session name that means any session of a role
 _ALIASES_AT_MOST = 50
 _GRANTS_PER_PAGE = 1000
 _INLINE = {
@@ -37,7 +37,7 @@ _INLINE = {
 
 @dataclass(frozen=True, slots=True)
 class PrincipalInForce:
-    """A principal with its own policies and its boundary; `owner` is what people call it."""
+    """A principal with its own policies and its boundary; `owner` is the name that people know."""
 
     principal: Principal
     owner: str
@@ -46,25 +46,25 @@ class PrincipalInForce:
 
     @property
     def session(self) -> tuple[LabelledPolicy, ...]:
-        """Return the policies of its session, which no table holds: they are part of the principal."""
+        """Return the policies of its session; they are part of the principal, not of a table."""
         found = enumerate(self.principal.session_policies, 1)
         return tuple(LabelledPolicy(f"session policy {number}", PolicyKind.SESSION, text) for number, text in found)
 
     def case(self, resource: Resource, grants: tuple[Grant, ...] = ()) -> Case:
-        """Return the case of a resource; `grants` are the key's, at least those to this principal."""
+        """Return the case of a resource; `grants` are the grants of a key, at least those to this principal."""
         kind, document = resource.kind, resource.policy
-        sheet = None if kind is None or document is None else LabelledPolicy(kind.value, kind, document)
-        return Case(resource, self.owner, sheet, self.policies, self.boundary, self.session, grants)
+        policy = None if kind is None or document is None else LabelledPolicy(kind.value, kind, document)
+        return Case(resource, self.owner, policy, self.policies, self.boundary, self.session, grants)
 
 
 def holders(conn: Connection) -> Iterator[PrincipalInForce]:
-    """Yield every principal that this server knows: the root, the users and the roles of each account."""
+    """Yield every principal of this server: the root, the users and the roles of each account."""
     for account in accounts.list_accounts(conn):
         yield root(account)
         for user in identities.page(conn, users.User, account):
-            yield of_identity(conn, replace(user, tags=identities.list_tags(conn, user.id)))
+            yield identity_in_force(conn, replace(user, tags=identities.list_tags(conn, user.id)))
         for role in roles.page_roles(conn, account):
-            yield of_identity(conn, replace(role, tags=identities.list_tags(conn, role.id)))
+            yield identity_in_force(conn, replace(role, tags=identities.list_tags(conn, role.id)))
 
 
 def root(account: str) -> PrincipalInForce:
@@ -72,16 +72,16 @@ def root(account: str) -> PrincipalInForce:
     return PrincipalInForce(account_root(account), f"the root of account {account}")
 
 
-def of_identity(conn: Connection, identity: Identity) -> PrincipalInForce:
+def identity_in_force(conn: Connection, identity: Identity) -> PrincipalInForce:
     """Return a user, or any session of a role, with the policies that are in force for it."""
     owner = f"{identity.kind} {identity.name}"
-    policies = list(_of_one(conn, identity))
+    policies = list(_own_policies(conn, identity))
     if identity.kind == identities.USER:
         principal = Principal(
             "user", identity.arn, identity.account, identity.id, identity.name, tags=identity.tags
         )  # fmt: skip
         for group in groups.groups_of(conn, identity.id):
-            policies += _of_one(conn, group)
+            policies += _own_policies(conn, group)
     else:
         principal = role_session(identity, ANY_SESSION)
     document = managed_policies.boundary_of(conn, identity.id)
@@ -93,7 +93,7 @@ def of_identity(conn: Connection, identity: Identity) -> PrincipalInForce:
 
 
 def role_session(role: Identity, session: str) -> Principal:
-    """Return the principal of a role's session without policies and tags of its own."""
+    """Return the principal of a role session that has no policies and tags of its own."""
     return Principal(
         "role", ids.session_arn(role.account, role.name, session), role.account, f"{role.id}:{session}", role.name,
         identity_arn=role.arn, tags=role.tags, session=session,
@@ -101,7 +101,7 @@ def role_session(role: Identity, session: str) -> Principal:
 
 
 def federated_user(account: str, name: str, whose: PrincipalInForce | None = None) -> PrincipalInForce:
-    """Return a federated user with the policies of the user or root whose it is; without those, it has none."""
+    """Return a federated user with the policies of its user or root (`whose`), or without policies."""
     arn, unique, owner = ids.federated_arn(account, name), f"{account}:{name}", f"federated user {name}"
     if whose is None:
         return PrincipalInForce(Principal("federated", arn, account, unique, name, session=name), owner)
@@ -117,7 +117,7 @@ def federated_user(account: str, name: str, whose: PrincipalInForce | None = Non
 def find(conn: Connection, arn: str) -> PrincipalInForce | None:
     """Return the principal of an ARN: an account's root, a user, a role or one of its sessions, a federated user.
 
-    A federated user comes without policies: whose it is, only its session knows.
+    A federated user has no policies here: only its session knows the user that it belongs to.
     """
     parts = arn.split(":", 5)
     if len(parts) != 6:
@@ -130,22 +130,22 @@ def find(conn: Connection, arn: str) -> PrincipalInForce | None:
         return federated_user(account, name) if accounts.account_exists(conn, account) else None
     if kind == "user":
         user = identities.find(conn, users.User, account, name)
-        return None if user is None or user.arn != arn else of_identity(conn, user)
+        return None if user is None or user.arn != arn else identity_in_force(conn, user)
     name, _, session = name.partition("/")
     role = identities.find(conn, roles.Role, account, name)
     if role is None or kind not in {"role", "assumed-role"} or (kind == "role" and role.arn != arn):
         return None
-    found = of_identity(conn, role)
+    found = identity_in_force(conn, role)
     return replace(found, principal=role_session(role, session)) if session else found
 
 
 def group_policies(conn: Connection, group: Identity) -> tuple[LabelledPolicy, ...]:
-    """Return the policies of a group, which is no principal."""
-    return tuple(_of_one(conn, group))
+    """Return the policies of a group; a group is not a principal."""
+    return tuple(_own_policies(conn, group))
 
 
-def _of_one(conn: Connection, identity: Identity) -> Iterator[LabelledPolicy]:
-    """Yield what a user, group or role has itself."""
+def _own_policies(conn: Connection, identity: Identity) -> Iterator[LabelledPolicy]:
+    """Yield the inline and attached policies of a user, group or role."""
     owner = f"{identity.kind} {identity.name}"
     for name in inline_policies.list_names(conn, identity.id):
         document = inline_policies.find(conn, identity.id, name) or ""

@@ -1,7 +1,8 @@
-"""Evaluate a recorded decision anew: by today's policies, with the record saying which of them were in force then.
+"""Evaluate a recorded decision again, with today's policies.
 
-The log holds no texts of policies, only their SHA-256 (access/evidence.py): where a policy has changed since, that is
-said, and the reasons of the record remain what decided.
+The log does not hold the texts of policies, but their SHA-256 (access/evidence.py). So the result says which of today's
+policies were already in force at that time. If a policy has changed since, only the reasons in the record say what
+decided then.
 """
 
 from __future__ import annotations
@@ -33,26 +34,34 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from fuin.advice.case import Known
+    from fuin.advice.case import KeyTest
     from fuin.advice.holders import PrincipalInForce
     from fuin.store.kms.keys import Key
 
-# What follows from the principal, the key and the resource, whatever the request was.
-_STANDING = ("aws:principal", "aws:userid", "aws:username", "kms:calleraccount", "kms:viaservice", "aws:viaawsservice")
+# The keys that follow from the principal, the key and the resource, for every request.
+_LASTING_KEYS = (
+    "aws:principal",
+    "aws:userid",
+    "aws:username",
+    "kms:calleraccount",
+    "kms:viaservice",
+    "aws:viaawsservice",
+)
 _CONTEXT = "kms:encryptioncontext"
 _TAG = "aws:principaltag/"
 
 
 class CannotRetrace(FuinError):
-    """A decision cannot be evaluated anew; the text says why."""
+    """A decision cannot be evaluated again; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retraced:
-    """A recorded decision evaluated anew.
+    """A recorded decision that was evaluated again.
 
-    `since` are the labels of policies that were not in force then; `gone` counts those that are not any more. `then` is
-    what was decided; `untold` says that a session's policies allowed it whose texts the record does not hold.
+    `since` has the labels of policies that were not in force at that time, and `gone` is the number of policies that
+    are no longer in force. `then` says whether the request was allowed at that time. `untold` is True if session
+    policies decided too, and the record does not hold their texts.
     """
 
     case: Case
@@ -65,21 +74,21 @@ class Retraced:
 
     @property
     def same_policies(self) -> bool:
-        """Return whether the very policies of that time are in force now."""
+        """Return whether exactly the policies of that time are in force now."""
         return not self.since and not self.gone
 
 
 def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Retraced:
     """Return the evaluation of one of a record's decisions; raises CannotRetrace."""
     if "rule" not in decision:
-        raise CannotRetrace("the record is of an earlier version, which did not note what decides")
+        raise CannotRetrace("the record is from an earlier version, which did not note the rule that decides")
     if notes.is_note(decision["resource"]):
         raise CannotRetrace("the record knows what it is about by its hash only")
     holder = _holder(conn, draft, decision)
     case = _case(conn, holder, draft, decision)
     then, of_session = frozenset(decision["policies"]), _session_digests(decision)
-    now = {sheet.label: evidence.digest(sheet.document) for sheet in case.sheets}
-    case = replace(case, knows=_known(case, draft, decision))
+    now = {policy.label: evidence.digest(policy.document) for policy in case.policies}
+    case = replace(case, knows=_recorded_key_test(case, draft, decision))
     question = Question(holder.principal, decision["action"], decision["resource"], _facts(draft, decision))
     return Retraced(
         case, explain(case, question), smallest_changes(case, question),
@@ -88,35 +97,35 @@ def retrace(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
     )  # fmt: skip
 
 
-def _known(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Known:
-    """Return what tells of a condition key that is not among the facts whether the request did not have it.
+def _recorded_key_test(case: Case, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> KeyTest:
+    """Return a function that says whether the record is certain about a condition key: a missing one was absent.
 
-    The record holds the keys that the policies of that time name, once a condition had been looked at.
+    If a condition was evaluated, the record holds the keys that the policies of that time name.
     """
     then = frozenset(decision["policies"])
-    noted = [sheet.policy.evidence for sheet in case.sheets]
+    noted = [policy.compiled_policy.evidence for policy in case.policies]
     named = frozenset[str]().union(*(one.keys for one in noted if one.digest in then))
     looked_at = not decision["allowed"] or "keys" in decision
     context = _context(draft, decision)
     whole = context is not None and not notes.is_note(context)
     recorded = _keys(decision)
-    lost = notes.is_note(decision.get("keys"))  # of some keys the record has the hash alone
+    lost = notes.is_note(decision.get("keys"))  # the record has only the hash of some keys
     unsure = {key for key, values in recorded.items() if not _is_whole(values)}
 
-    def known(key: str) -> bool:
+    def is_known(key: str) -> bool:
         if key in unsure:
             return False
-        if key.startswith(_STANDING) or (whole and key.startswith(_CONTEXT)):
+        if key.startswith(_LASTING_KEYS) or (whole and key.startswith(_CONTEXT)):
             return True
         return looked_at and (key in recorded or (key in named and not lost))
 
-    return known
+    return is_known
 
 
 def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> PrincipalInForce:
     arn = str(draft.get("principal", ""))
     holder = (
-        holders.PrincipalInForce(ANONYMOUS, "whoever signs nothing")
+        holders.PrincipalInForce(ANONYMOUS, "anyone without a signature")
         if arn == ANONYMOUS.arn
         else holders.find(conn, arn)
     )
@@ -125,7 +134,7 @@ def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
         user, federated = holders.find(conn, whose), holder.principal
         holder = None if user is None else holders.federated_user(federated.account, federated.name, user)
     if holder is None:
-        raise CannotRetrace(f"{arn} is not there any more")
+        raise CannotRetrace(f"{arn} no longer exists")
     tags = {
         key.removeprefix(_TAG): values[0]
         for key, values in _keys(decision).items()
@@ -138,14 +147,14 @@ def _holder(conn: Connection, draft: Mapping[str, Any], decision: Mapping[str, A
 
 
 def _case(conn: Connection, holder: PrincipalInForce, draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Case:
-    """Return the case of what the decision was about, as it is now."""
+    """Return the case of the decision's resource and principal, as they are now."""
     rule, resource = decision["rule"], decision["resource"]
     if rule == "identity":
         owner = resource.split(":")[4] if resource.count(":") > 4 else ""
         owner = owner or holder.principal.account  # ARNs of buckets and objects name no account
         return holder.case(OwnResource(resource, owner))
     if rule == "retirement":
-        key, retired = _key(conn, resource), _retired(draft)
+        key, retired = _key(conn, resource), _grant_to_retire(draft)
         grant = retired[0] if retired else None
         return holder.case(RetirementResource(key.arn, key.account, key.policy, key, grant), retired)
     if rule == "key":
@@ -155,12 +164,12 @@ def _case(conn: Connection, holder: PrincipalInForce, draft: Mapping[str, Any], 
     if rule == "bucket":
         bucket = buckets.find_bucket(conn, resource.removeprefix(ids.bucket_arn("")).partition("/")[0])
         if bucket is None:
-            raise CannotRetrace("the bucket is not there any more")
+            raise CannotRetrace("the bucket no longer exists")
         return holder.case(BucketResource(resource, bucket.account, bucket.policy, bucket))
     if rule == "role":
         role = roles.find_role(conn, resource.split(":")[4], resource.rpartition("/")[2])
         if role is None:
-            raise CannotRetrace(f"{resource} is not there any more")
+            raise CannotRetrace(f"{resource} no longer exists")
         return holder.case(RoleResource(resource, role.account, role.trust_policy, role.tags))
     raise CannotRetrace(f"it was decided by a rule that this version does not know: {rule}")
 
@@ -169,11 +178,11 @@ def _key(conn: Connection, arn: str) -> Key:
     try:
         return targets.find_key(conn, arn, "", "")
     except FuinError:
-        raise CannotRetrace(f"{arn} is not there any more") from None
+        raise CannotRetrace(f"{arn} no longer exists") from None
 
 
-def _retired(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
-    """Return the grant that was to be retired, as the record has it: who may do that; none if there was none."""
+def _grant_to_retire(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
+    """Return the grant that was to be retired, with the fields that the record has; nothing if it did not exist."""
     noted = draft.get("facts", {}).get("kmsGrant", {})
     if "account" not in noted:
         return ()
@@ -197,7 +206,7 @@ def _retired(draft: Mapping[str, Any]) -> tuple[Grant, ...]:
 
 
 def _context(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Return the encryption context of the very use that was decided about; None where the record is of another."""
+    """Return the encryption context of the key use that was decided; None if the record is about another key use."""
     refused = draft.get("facts", {}).get("refusedUse", {})
     about = (decision["action"], decision["resource"])
     if about == (draft.get("use"), draft.get("key")):
@@ -206,7 +215,7 @@ def _context(draft: Mapping[str, Any], decision: Mapping[str, Any]) -> Mapping[s
 
 
 def _session_digests(decision: Mapping[str, Any]) -> frozenset[str]:
-    """Return the digests of the session's policies whose texts are not on the record."""
+    """Return the digests of those session policies of which the record does not hold the text."""
     long = [text for text in notes.held_part(decision.get("sessionPolicies", ())) if notes.is_note(text)]
     return frozenset([*decision.get("sessionDigests", ()), *(one["sha256"][: evidence.DIGEST_LENGTH] for one in long)])
 
@@ -217,7 +226,7 @@ def _keys(decision: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_whole(values: Any) -> bool:
-    """Return whether a record has all values of a condition key, each as the request brought it."""
+    """Return whether a record has all values of a condition key, unchanged."""
     return isinstance(values, list) and not any(notes.is_note(value) for value in values)
 
 

@@ -1,6 +1,6 @@
-"""The results of a simulation, as IAM's simulator tells them: decisions, the statements that decide, what was missing.
+"""The results of a simulation in the form of IAM's simulator: decisions, deciding statements, missing context keys.
 
-Source: IAM's service model, and answers of AWS where that is silent (SourcePolicyType, positions).
+Source: IAM's service model and, for what it does not say (SourcePolicyType, positions), answers of AWS.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Values = dict[str, str | tuple[str, ...]]
 ALLOWED, EXPLICIT, IMPLICIT = "allowed", "explicitDeny", "implicitDeny"
 _SEVERITY = (EXPLICIT, IMPLICIT, ALLOWED)
 _IAM, _RESOURCE, _BOUNDARY = "IAM Policy", "Resource Policy", "Permissions Boundary Policy"
-# What EvalResourceName is where resources are given: the form of the ARNs that an action is on.
+# EvalResourceName if the request names resources: the form of the ARNs that the action is on.
 _TEMPLATES = {
     "kms": "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}",
     "s3": "arn:${Partition}:s3:::${BucketName}",
@@ -44,15 +44,15 @@ class Simulation:
     policies: tuple[LabelledPolicy, ...]
     boundary: LabelledPolicy | None
     resource: LabelledPolicy | None
-    owner: str | None  # the account of resources whose ARN does not say it
+    owner: str | None  # the account of resources with an ARN that does not name it
     facts: Values
 
     def evaluation(self, action: str, resource: str) -> Evaluation:
-        """Return what would be decided about an action on a resource."""
+        """Return the evaluation of an action on a resource."""
         return explain(self._case(resource), Question(self.principal, action, resource, dict(self.facts)))
 
     def _case(self, resource: str) -> Case:
-        if self.resource is None:  # nothing is known of the other side
+        if self.resource is None:  # no policy of a resource was given
             own = OwnResource(resource, self.principal.account)
             return Case(own, "the caller", None, self.policies, self.boundary)
         kind = KeyResource if is_key(resource) else BucketResource
@@ -66,18 +66,18 @@ class Simulation:
 
 
 def result(simulation: Simulation, action: str, resources: Sequence[str]) -> dict[str, Any]:
-    """Return one action's result: over all resources, and for each where there are some."""
+    """Return the result of one action: for all resources together and, if resources were given, for each."""
     each = [_specific(simulation, action, resource) for resource in resources]
     decision = min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index)
     result: dict[str, Any] = {
         "EvalActionName": action, "EvalDecision": decision,
-        "MatchedStatements": unique(
+        "MatchedStatements": remove_duplicates(
             statement
             for one in each
             if one["EvalResourceDecision"] == decision
             for statement in one["MatchedStatements"]
         ),
-        "MissingContextValues": unique(key for one in each for key in one["MissingContextValues"]),
+        "MissingContextValues": remove_duplicates(key for one in each for key in one["MissingContextValues"]),
     }  # fmt: skip
     if simulation.boundary is not None:
         within = all(one["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"] for one in each)
@@ -101,54 +101,56 @@ def _template(action: str, resources: Sequence[str]) -> str:
 def _specific(simulation: Simulation, action: str, resource: str) -> dict[str, Any]:
     """Return the result for one resource."""
     evaluation = simulation.evaluation(action, resource)
-    decision = _decided(evaluation)
+    decision = _decision_name(evaluation)
     result: dict[str, Any] = {
         "EvalResourceName": resource, "EvalResourceDecision": decision,
-        "MatchedStatements": _matched(simulation, evaluation, decision),
+        "MatchedStatements": _deciding_statements(simulation, evaluation, decision),
         "MissingContextValues": _missing_context_keys(simulation, evaluation),
         "EvalDecisionDetails": _details(simulation, evaluation, resource),
     }  # fmt: skip
     if simulation.boundary is not None:
-        trace = next(policy for policy in evaluation.policies if policy.sheet is simulation.boundary)
-        result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": _of_policies([trace]) == ALLOWED}
+        trace = next(trace for trace in evaluation.policies if trace.policy is simulation.boundary)
+        result["PermissionsBoundaryDecisionDetail"] = {
+            "AllowedByPermissionsBoundary": _decision_of_policies([trace]) == ALLOWED
+        }
     return result
 
 
-def _decided(evaluation: Evaluation) -> str:
+def _decision_name(evaluation: Evaluation) -> str:
     if evaluation.decision.allowed:
         return ALLOWED
     return EXPLICIT if any(cause.reason.effect == "Deny" for cause in evaluation.decision.causes) else IMPLICIT
 
 
-def _of_policies(policies: Iterable[PolicyTrace]) -> str:
-    """Return what policies of one type decide by themselves."""
-    effects = {statement.effect for policy in policies for statement in policy.statements if statement.matches}
+def _decision_of_policies(policies: Iterable[PolicyTrace]) -> str:
+    """Return the decision that the policies of one type alone would make."""
+    effects = {statement.effect for trace in policies for statement in trace.statements if statement.takes_effect}
     return EXPLICIT if "Deny" in effects else ALLOWED if "Allow" in effects else IMPLICIT
 
 
 def _details(simulation: Simulation, evaluation: Evaluation, resource: str) -> dict[str, str]:
-    """Return what each type of policy decides; AWS tells it of callers of other accounts only."""
+    """Return the decision of each type of policy; AWS reports it only for callers of other accounts."""
     if simulation.resource is None or simulation.owner_of(resource) == simulation.principal.account:
         return {}
-    own = [policy for policy in evaluation.policies if policy.sheet in simulation.policies]
-    of_resource = [policy for policy in evaluation.policies if policy.sheet is simulation.resource]
-    return {_IAM: _of_policies(own), _RESOURCE: _of_policies(of_resource)}
+    own = [trace for trace in evaluation.policies if trace.policy in simulation.policies]
+    of_resource = [trace for trace in evaluation.policies if trace.policy is simulation.resource]
+    return {_IAM: _decision_of_policies(own), _RESOURCE: _decision_of_policies(of_resource)}
 
 
-def _matched(simulation: Simulation, evaluation: Evaluation, decision: str) -> list[dict[str, Any]]:
-    """Return the statements that decide: those that deny, or else those that allow."""
+def _deciding_statements(simulation: Simulation, evaluation: Evaluation, decision: str) -> list[dict[str, Any]]:
+    """Return the statements that decide: those that deny, or those that allow."""
     effect = {ALLOWED: "Allow", EXPLICIT: "Deny"}.get(decision)
     found: list[dict[str, Any]] = []
-    for policy in evaluation.policies:
-        kind = _BOUNDARY if policy.sheet is simulation.boundary else _IAM
-        kind = _RESOURCE if policy.sheet is simulation.resource else kind
+    for trace in evaluation.policies:
+        kind = _BOUNDARY if trace.policy is simulation.boundary else _IAM
+        kind = _RESOURCE if trace.policy is simulation.resource else kind
         if effect == "Allow" and kind == _BOUNDARY:  # it only limits
             continue
         deciding = [
-            statement.index for statement in policy.statements if statement.matches and statement.effect == effect
+            statement.index for statement in trace.statements if statement.takes_effect and statement.effect == effect
         ]
-        places = spans(policy.sheet.document) if deciding else []
-        found += [_statement(policy.sheet.source, kind, *places[index - 1]) for index in deciding]
+        places = spans(trace.policy.document) if deciding else []
+        found += [_statement(trace.policy.source, kind, *places[index - 1]) for index in deciding]
     return found
 
 
@@ -164,25 +166,25 @@ def _position(place: Position) -> dict[str, int]:
 
 
 def _missing_context_keys(simulation: Simulation, evaluation: Evaluation) -> list[str]:
-    """Return the condition keys that statements on the action name and neither the caller nor the request gives."""
+    """Return the condition keys that statements on the action need, and that neither caller nor request has."""
     conditions = (
         condition
-        for policy in evaluation.policies
-        for statement in policy.statements
+        for trace in evaluation.policies
+        for statement in trace.statements
         if statement.action
         for condition in statement.conditions
     )
     given = {name.lower() for name in simulation.facts}
-    return unique(
+    return remove_duplicates(
         condition.key for condition in conditions if condition.found is None and condition.key.lower() not in given
     )
 
 
 def is_key(resource: str) -> bool:
-    """Return whether an ARN is one of KMS."""
+    """Return whether an ARN is an ARN of KMS."""
     return resource.startswith("arn:aws:kms:")
 
 
-def unique(items: Iterable[T]) -> list[T]:
-    """Return items once each, in their order; they may be dictionaries."""
+def remove_duplicates(items: Iterable[T]) -> list[T]:
+    """Return each item once, in order; items may be dictionaries."""
     return list({repr(item): item for item in reversed(list(items))}.values())[::-1]

@@ -1,6 +1,7 @@
-"""What a question is about: a key, a bucket or an object by its name, and every right that it takes.
+"""The target of a question: a key, a bucket or an object, found by its name, and the rights that an action on it needs.
 
-An object under SSE-KMS takes two: one on the object, and one on the key, which the object store asks for as the caller.
+An action on an object under SSE-KMS needs two rights: one on the object, and one on the key, for which the object store
+asks as the caller.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ Values = dict[str, str | tuple[str, ...]]
 _S3_ALIAS = "alias/aws/s3"
 _ON_BUCKETS = "arn:aws:s3:::"
 _LISTS_BUCKETS = "s3:listallmybuckets"
-_MAKES = "s3:putobject"  # a new object's encryption is the bucket's default, whatever stands there now
+_MAKES = "s3:putobject"  # a new object gets the default encryption of the bucket, whatever the present object has
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One right that a question takes: the action, the resource's ARN, and what is known of the request.
+    """One right that a question needs: the action, the resource's ARN, and the facts that are known about the request.
 
-    `facts` are certain, and so is the absence of keys that start with one of `certain` (in lower case).
+    `facts` are certain. Keys that begin with one of `certain` (in lower case) and are not in `facts` are certainly
+    absent.
     """
 
     action: str
@@ -65,24 +67,24 @@ class Right:
         return key.startswith(self.certain) or any(key == name.lower() for name in self.facts)
 
 
-# What follows from the principal and the resource alone, and does not change from request to request.
-_OF_PRINCIPAL = (
+# The keys that follow from the principal and the resource alone: they are the same in every request.
+_CERTAIN_KEYS = (
     "aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:principalisawsservice", "aws:principalorg",
     "aws:principalservicename", "aws:username", "aws:userid", "aws:principaltag/", "kms:calleraccount",
     "aws:resourceaccount", "aws:resourceorg", "aws:resourcetag/", "kms:keyspec", "kms:keyusage", "kms:keyorigin",
     "kms:customermasterkey", "kms:multiregion", "kms:resourcealiases",
 )  # fmt: skip
-_THROUGH_S3 = (
+_CERTAIN_THROUGH_S3 = (
     "kms:viaservice", "kms:encryptioncontext", "kms:encryptionalgorithm", "kms:requestalias", "aws:viaawsservice",
     "aws:calledvia", "kms:grantconstraint", "kms:granteeprincipal", "aws:requestedregion",
 )  # fmt: skip
 
 
 def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
-    """Return the rights that an action on a target takes.
+    """Return the rights that an action on a target needs.
 
-    Raises FuinError for a target that is not there, and an action that nobody can ask for of such a one. `target` is a
-    key (id, ARN, alias), an object or bucket (s3://bucket/key, ARN), or * for no particular one.
+    `target` is a key (id, ARN, alias), an object or bucket (s3://bucket/key, ARN), or * for no particular resource.
+    Raises FuinError if the target does not exist, or if the action is not possible on such a target.
     """
     known = installation.find_meta(conn)
     if known is None:
@@ -96,25 +98,25 @@ def rights(conn: Connection, action: str, target: str) -> tuple[Right, ...]:
                 named,
                 lambda holder: holder.case(OwnResource(named, holder.principal.account)),
                 {},
-                _OF_PRINCIPAL,
+                _CERTAIN_KEYS,
             ),
         )
     if target.startswith(("s3://", _ON_BUCKETS)):
-        return _of_bucket(conn, action, target.removeprefix("s3://").removeprefix(_ON_BUCKETS))
-    return (of_key(conn, action, find_key(conn, target, known.account, known.region)),)
+        return _bucket_rights(conn, action, target.removeprefix("s3://").removeprefix(_ON_BUCKETS))
+    return (right_to_key(conn, action, find_key(conn, target, known.account, known.region)),)
 
 
 def _check_action(action: str, target: str) -> None:
-    """Refuse what would be answered and never be asked: a misspelled action, or another service's, or one on a key."""
+    """Refuse an action that no request can need on the target: it is misspelled, or for another kind of resource."""
     folded = action.lower()
     if folded in S3_OPERATIONS:
         raise FuinError(f"there is no action {action}: that operation needs {S3_OPERATIONS[folded]}")
-    of_s3 = target.startswith(("s3://", _ON_BUCKETS))
+    is_s3_target = target.startswith(("s3://", _ON_BUCKETS))
     if folded.startswith("kms:") and folded not in KMS:
         raise FuinError(f"there is no action {action}")
-    if target != "*" and not folded.startswith("s3:" if of_s3 else "kms:"):
+    if target != "*" and not folded.startswith("s3:" if is_s3_target else "kms:"):
         if not folded.startswith(("s3:", "kms:")):
-            raise FuinError(f"{action} is no action of a key or bucket: these are kms:… and s3:…")
+            raise FuinError(f"{action} is not an action on keys or buckets: these begin with kms: or s3:")
         if folded.startswith("s3:"):
             raise FuinError(f"{action} is not asked for of {target}: name s3://BUCKET or s3://BUCKET/KEY")
         raise FuinError(f"{action} is not asked for of {target}: name a key, by its id, ARN or alias")
@@ -124,30 +126,35 @@ def _check_action(action: str, target: str) -> None:
         raise FuinError(f'{action} is on no particular resource: ask for "*"')
 
 
-def _cased(action: str, given: Sequence[Grant]) -> str:
-    """Return an action as its grants write it: policies do not look at the case, grants do."""
+def _write_as_granted(action: str, given: Sequence[Grant]) -> str:
+    """Return an action in the case that the grants use: grants compare the case, policies do not."""
     names = {f"kms:{name}" for grant in given for name in grant.operations}
     return next((name for name in names if name.lower() == action.lower()), action)
 
 
-def of_key(conn: Connection, action: str, key: Key) -> Right:
-    """Return the right to a key, asked for directly or through whatever service."""
+def right_to_key(conn: Connection, action: str, key: Key) -> Right:
+    """Return the right to a key, for a direct request or one through a service."""
     given = holders.all_grants(conn, key)
     facts: Values = {**condition_keys(key, holders.Aliases(conn)), "aws:ResourceAccount": key.account}
     note = "" if key.enabled else f"the key is {key.state}: nobody can use it now"
     resource = KeyResource(key.arn, key.account, key.policy, key)
     return Right(
-        _cased(action, given), key.arn, lambda holder: holder.case(resource, given), facts, _OF_PRINCIPAL, note
+        _write_as_granted(action, given),
+        key.arn,
+        lambda holder: holder.case(resource, given),
+        facts,
+        _CERTAIN_KEYS,
+        note,
     )
 
 
 def find_key(conn: Connection, text: str, account: str, region: str) -> Key:
-    """Return the key that an id, ARN, alias or alias's ARN names; raises FuinError."""
+    """Return the key of an id, ARN, alias or alias ARN; raises FuinError."""
     resource = text
     if text.startswith("arn:"):
         parts = text.split(":", 5)
         if len(parts) != 6 or parts[2] != "kms":
-            raise FuinError(f"{text} is no key's ARN")
+            raise FuinError(f"{text} is not the ARN of a key")
         region, account, resource = parts[3:]
     if resource.startswith("alias/"):
         alias = aliases.find_alias(conn, account, region, resource)
@@ -161,8 +168,8 @@ def find_key(conn: Connection, text: str, account: str, region: str) -> Key:
     return key
 
 
-def _of_bucket(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
-    """Return the right to a bucket or an object, and the one to the object's key."""
+def _bucket_rights(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
+    """Return the right to a bucket or an object and, if it needs one, the right to the object's key."""
     name, _, key = path.partition("/")
     bucket = buckets.find_bucket(conn, name)
     if bucket is None:
@@ -170,8 +177,8 @@ def _of_bucket(conn: Connection, action: str, path: str) -> tuple[Right, ...]:
     resource = BucketResource(ids.bucket_arn(name), bucket.account, bucket.policy, bucket)
     if key:
         resource = ObjectResource(ids.object_arn(name, key), bucket.account, bucket.policy, bucket)
-    first = Right(action, resource.arn, lambda holder: holder.case(resource), _s3_facts(bucket), _OF_PRINCIPAL)
-    second = _on_the_key(conn, action, bucket, key)
+    first = Right(action, resource.arn, lambda holder: holder.case(resource), _s3_facts(bucket), _CERTAIN_KEYS)
+    second = _object_key_right(conn, action, bucket, key)
     return (first,) if second is None else (first, second)
 
 
@@ -179,8 +186,8 @@ def _s3_facts(bucket: Bucket) -> Values:
     return {"aws:ResourceAccount": bucket.account, "aws:ViaAWSService": "false"}
 
 
-def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Right | None:
-    """Return the right to the key of an object, or None where the encryption takes none."""
+def _object_key_right(conn: Connection, action: str, bucket: Bucket, key: str) -> Right | None:
+    """Return the right to the key of an object, or None if its encryption needs none."""
     if not key:
         return None
     stored = None if action.lower() == _MAKES else objects.head_object(conn, ObjectName(bucket.name, key))
@@ -189,13 +196,13 @@ def _on_the_key(conn: Connection, action: str, bucket: Bucket, key: str) -> Righ
     if needed is None:
         return None
     found = find_key(conn, settings.get("key") or _S3_ALIAS, bucket.account, bucket.region)
-    right = of_key(conn, needed, found)
+    right = right_to_key(conn, needed, found)
     pairs = {**settings.get("context", {}), "aws:s3:arn": ids.object_arn(bucket.name, key)}
-    certain = (*right.certain, *_THROUGH_S3) if stored else (*right.certain, *_THROUGH_S3, "kms:encryptioncontext")
-    return replace(right, facts={**right.facts, **through_s3(bucket.region, pairs)}, certain=certain)
+    certain = (*right.certain, *_CERTAIN_THROUGH_S3)
+    return replace(right, facts={**right.facts, **s3_forwarded_keys(bucket.region, pairs)}, certain=certain)
 
 
-def through_s3(region: str, pairs: dict[str, str]) -> Values:
+def s3_forwarded_keys(region: str, pairs: dict[str, str]) -> Values:
     """Return the condition keys of the object store's request to KMS on a caller's behalf."""
     return {
         "kms:ViaService": f"s3.{region}.amazonaws.com", "aws:ViaAWSService": "true", "aws:RequestedRegion": region,

@@ -1,4 +1,4 @@
-"""Who can: the real decision asked for every principal that there is or that a policy or grant names."""
+"""Who can: the real decision for every principal of this server, and for all others that a policy or grant names."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 _ROOT = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
 _NAMED = re.compile(r"arn:aws:(?:iam|sts)::([0-9]{12}):(user|role|assumed-role|federated-user)/(.+)")
-_ELSEWHERE = "000000000000"  # stands for any account that no policy names
-_EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+_UNKNOWN_ACCOUNT = "000000000000"  # means any account that no policy names
+_ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 _ASSUMED = "the principal is there and its own policies, which are not on this server, allow it"
-_VOUCHED = "whoever asks for the federated user may do it, and passes a session policy that allows it"
-# Of a session of a role, what its request brings; of somebody in an account that is not here, everything about them.
-_OF_SESSION = ("aws:userid", "aws:principaltag/")
-_OF_STRANGER = (
+_VOUCHED = "the user that asks for the federated user may do it, and passes a session policy that allows it"
+# Keys that are not certain: for a role session those that its session brings; for an outsider all about the principal.
+_SESSION_KEYS = ("aws:userid", "aws:principaltag/")
+_OUTSIDER_KEYS = (
     "aws:userid",
     "aws:username",
     "aws:principaltag/",
@@ -45,7 +45,7 @@ _OF_STRANGER = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one right for one principal: the case that was asked, and the prospect."""
+    """The outcome of one right for one principal: the case and its conditional answer."""
 
     right: Right
     case: Case
@@ -54,14 +54,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One principal and the outcome of every right that the question takes; all are needed."""
+    """One principal and the outcome of every right that the question needs; the principal must have all of them."""
 
     holder: PrincipalInForce
     outcomes: tuple[Outcome, ...]
 
     @property
     def name(self) -> str:
-        """Return the ARN that people know: of any session of a role, the role's."""
+        """Return the ARN that people know; for any session of a role, it is the role's."""
         principal = self.holder.principal
         any_session = principal.kind == "role" and principal.arn.endswith(f"/{holders.ANY_SESSION}")
         return principal.identity_arn if any_session else principal.arn
@@ -75,16 +75,18 @@ class Row:
 
 
 def who_can(conn: Connection, rights: tuple[Right, ...]) -> list[Row]:
-    """Return a row for each principal of this server and for anyone who else is named; those that can come first."""
+    """Return a row for each principal of this server and each outsider; those that can come first."""
     known = list(holders.holders(conn))
     arns = {holder.principal.identity_arn or holder.principal.arn for holder in known}
-    strangers = list(_strangers(conn, known, rights, arns))
-    rows = [_row(holder, rights, stranger=holder in strangers) for holder in (*known, *strangers)]
+    outsiders = list(_named_outsiders(conn, known, rights, arns))
+    rows = [_row(holder, rights, is_outsider=holder in outsiders) for holder in (*known, *outsiders)]
     return sorted(rows, key=lambda row: ("can", "can if", "cannot").index(row.verdict))
 
 
-def _row(holder: PrincipalInForce, rights: tuple[Right, ...], *, stranger: bool) -> Row:
-    doubtful = _OF_STRANGER if stranger else _OF_SESSION if holder.principal.kind in ("role", "federated") else ()
+def _row(holder: PrincipalInForce, rights: tuple[Right, ...], *, is_outsider: bool) -> Row:
+    doubtful = (
+        _OUTSIDER_KEYS if is_outsider else _SESSION_KEYS if holder.principal.kind in ("role", "federated") else ()
+    )
 
     def outcome(right: Right) -> Outcome:
         case = right.case(holder)
@@ -94,24 +96,24 @@ def _row(holder: PrincipalInForce, rights: tuple[Right, ...], *, stranger: bool)
     return Row(holder, tuple(outcome(right) for right in rights))
 
 
-def _strangers(
+def _named_outsiders(
     conn: Connection, known: list[PrincipalInForce], rights: tuple[Right, ...], arns: set[str]
 ) -> Iterator[PrincipalInForce]:
-    """Yield whom policies and grants name beside the users, roles and roots of this server: once each."""
+    """Yield, once each, the principals that policies and grants name and that are not in this server."""
     cases = [right.case(known[0]) for right in rights] if known else []
-    named = set(itertools.chain.from_iterable(map(_named, cases)))
+    named = set(itertools.chain.from_iterable(map(_named_principals, cases)))
     for name in sorted(named - arns):
-        holder = _federated(name) or holders.find(conn, name) or _stranger(name)
+        holder = _federated_user_by_name(name) or holders.find(conn, name) or _outsider_by_name(name)
         if holder is not None and holder.principal.arn not in arns:
             yield holder
     if "*" in named:
-        yield PrincipalInForce(ANONYMOUS, "whoever signs nothing")
-        anybody = Principal("user", f"arn:aws:iam::{_ELSEWHERE}:user/*", _ELSEWHERE, "AIDA*", "*")
-        yield _elsewhere(anybody, "any other account")
+        yield PrincipalInForce(ANONYMOUS, "anyone without a signature")
+        anybody = Principal("user", f"arn:aws:iam::{_UNKNOWN_ACCOUNT}:user/*", _UNKNOWN_ACCOUNT, "AIDA*", "*")
+        yield _outsider(anybody, "any other account")
 
 
-def _named(case: Case) -> Iterator[str]:
-    """Yield the principals that the resource's policy allows something or spares from a Deny, and the grantees."""
+def _named_principals(case: Case) -> Iterator[str]:
+    """Yield the principals that the resource's policy names, those that a Deny excludes, and the grantees."""
     for raw in case.resource_policy.statements() if case.resource_policy else ():
         whom = raw.get("NotPrincipal", {}) if raw["Effect"] == "Deny" else raw["Principal"]
         if whom == "*":
@@ -126,8 +128,8 @@ def _named(case: Case) -> Iterator[str]:
             yield f"service:{grant.grantee_service}"
 
 
-def _stranger(name: str) -> PrincipalInForce | None:
-    """Return somebody that a policy names and this server does not know; None for what names nobody."""
+def _outsider_by_name(name: str) -> PrincipalInForce | None:
+    """Return the principal of a name that this server does not know; None if the text names no principal."""
     if name.startswith("service:"):
         service = name.removeprefix("service:")
         return PrincipalInForce(Principal("service", service, "", service), f"service {service}")
@@ -145,23 +147,23 @@ def _stranger(name: str) -> PrincipalInForce | None:
     else:
         role = path.partition("/")[0]
         principal = _session(account, role, name, ids.iam_arn(account, "role", "/", role))
-    return _elsewhere(principal, f"account {account}")
+    return _outsider(principal, f"account {account}")
 
 
-def _federated(name: str) -> PrincipalInForce | None:
-    """Return a federated user that a policy names: nobody knows yet who will vouch for it; None for other names."""
+def _federated_user_by_name(name: str) -> PrincipalInForce | None:
+    """Return the federated user of a name, with assumed policies: its user is not known yet; None for other names."""
     found = _NAMED.fullmatch(name)
     if found is None or found[2] != "federated-user":
         return None
     holder = holders.federated_user(found[1], found[3])
-    return _elsewhere(holder.principal, holder.owner, _VOUCHED)
+    return _outsider(holder.principal, holder.owner, _VOUCHED)
 
 
 def _session(account: str, role: str, arn: str, role_arn: str) -> Principal:
     return Principal("role", arn, account, "AROA*:*", role, identity_arn=role_arn)
 
 
-def _elsewhere(principal: Principal, where: str, assumed: str = _ASSUMED) -> PrincipalInForce:
-    """Return a principal that is not of this server: nobody here knows what its own policies allow."""
-    sheet = LabelledPolicy(f"policies of {where}", PolicyKind.MANAGED, _EVERYTHING, assumed)
-    return PrincipalInForce(principal, where, (sheet,))
+def _outsider(principal: Principal, where: str, assumed: str = _ASSUMED) -> PrincipalInForce:
+    """Return a principal with policies that are not known here: they are assumed to allow everything."""
+    policy = LabelledPolicy(f"policies of {where}", PolicyKind.MANAGED, _ALLOW_ALL, assumed)
+    return PrincipalInForce(principal, where, (policy,))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fuin.access.principal_element import Match
-from fuin.access.shorten import listed
+from fuin.access.shorten import shorten_list
 from fuin.advice.repairs import Change, condition_text
 from fuin.cli.terminal_escape import escape
 
@@ -34,10 +34,10 @@ def lines(retraced: Retraced) -> Iterator[str]:
 
 def body(retraced: Retraced) -> Iterator[str]:
     """Yield every evaluated policy and grant, and for a refusal the change that would allow it, indented by two."""
-    for policy in retraced.evaluation.policies:
-        note = "  (not in force then)" if policy.sheet.label in retraced.since else ""
-        yield f"  {escape(policy.sheet.label)}{note}"
-        yield from _statements(policy, retraced.evaluation.question.action)
+    for trace in retraced.evaluation.policies:
+        note = "  (not in force then)" if trace.policy.label in retraced.since else ""
+        yield f"  {escape(trace.policy.label)}{note}"
+        yield from _statements(trace, retraced.evaluation.question.action)
     if not retraced.evaluation.policies and not retraced.untold:
         yield "  there is no policy that could allow or deny it"
     if retraced.untold:
@@ -65,31 +65,31 @@ def _has_unknown_condition(retraced: Retraced) -> bool:
     """Return whether the decision could depend on a condition that the record no longer knows."""
     return any(
         not condition.known
-        for policy in retraced.evaluation.policies
-        for statement in policy.statements
+        for trace in retraced.evaluation.policies
+        for statement in trace.statements
         if statement.near
         for condition in statement.conditions
     )
 
 
-def _statements(policy: PolicyTrace, action: str) -> Iterator[str]:
-    shown = [statement for statement in policy.statements if statement.action]
+def _statements(trace: PolicyTrace, action: str) -> Iterator[str]:
+    shown = [statement for statement in trace.statements if statement.action]
     for statement in shown[:_STATEMENTS_AT_MOST]:
-        yield _wrap(f"{statement.name}, {statement.effect}: {_statement_outcome(policy, statement)}", 4)
-    others = len(policy.statements) - len(shown)
+        yield _wrap(f"{statement.name}, {statement.effect}: {_statement_outcome(trace, statement)}", 4)
+    others = len(trace.statements) - len(shown)
     if others:
         yield f"    {others} statement{'s are' if others > 1 else ' is'} not on {escape(action)}"
 
 
-def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
+def _statement_outcome(trace: PolicyTrace, statement: StatementTrace) -> str:
     """Return which parts of a statement on the action match, and which do not."""
     causes: list[str] = []
-    named = policy.sheet.policy.statements[statement.index - 1]
-    if statement.standing is Match.NONE:
+    named = trace.policy.compiled_policy.statements[statement.index - 1]
+    if statement.match is Match.NONE:
         causes.append(f"it names {named.grantees.text if named.grantees else 'nobody'}")
     if not statement.resource:
         word = "everything but " if named.not_resources else ""
-        causes.append(f"it is on {word}{listed(named.resource_names)}")
+        causes.append(f"it is on {word}{shorten_list(named.resource_names)}")
     known = [item for item in statement.conditions if item.known]
     causes += [f"{condition_text(item)} fails: {_observed_values(item)}" for item in known if not item.holds]
     met = [f"{condition_text(item)} holds: {_observed_values(item)}" for item in known if item.holds]
@@ -104,28 +104,28 @@ def _statement_outcome(policy: PolicyTrace, statement: StatementTrace) -> str:
 
 def _match_phrase(statement: StatementTrace, named: Statement) -> str:
     spares = named.grantees is not None and named.grantees.negated
-    return "does not spare the caller" if spares else _MATCH_PHRASES[statement.standing]
+    return "does not spare the caller" if spares else _MATCH_PHRASES[statement.match]
 
 
 def _observed_values(condition: ConditionTrace) -> str:
     if condition.found is None:
         return f"the request has no {condition.key}"
-    return f"{condition.key} was {listed(condition.found) or 'empty'}"
+    return f"{condition.key} was {shorten_list(condition.found) or 'empty'}"
 
 
 def _grant_outcome(trace: GrantTrace) -> str:
     if not trace.operation:
-        return f"does not match: it allows {listed(trace.grant.operations)}"
+        return f"does not match: it allows {shorten_list(trace.grant.operations)}"
     if trace.unmet:
         return "does not match: " + "; ".join(trace.unmet)
-    return f"MATCHES, {_MATCH_PHRASES[trace.standing]}" if trace.standing else "does not name the caller"
+    return f"MATCHES, {_MATCH_PHRASES[trace.match]}" if trace.match else "does not name the caller"
 
 
 def _retirement_outcome(trace: GrantTrace) -> str:
-    if trace.standing is Match.NONE:
+    if trace.match is Match.NONE:
         return "lets neither the caller nor its account retire it"
     whom = "the caller's account, whose own policies decide the rest"
-    return f"MATCHES, may be retired by {whom if trace.standing is Match.ACCOUNT else 'the caller'}"
+    return f"MATCHES, may be retired by {whom if trace.match is Match.ACCOUNT else 'the caller'}"
 
 
 def _changes(ways: Sequence[tuple[Change, ...]]) -> Iterator[str]:
@@ -150,9 +150,9 @@ def as_object(retraced: Retraced) -> dict[str, Any]:
     return {
         "allowedNow": retraced.evaluation.decision.allowed,
         "samePolicies": retraced.same_policies,
-        "policies": [_policy_object(policy, retraced) for policy in retraced.evaluation.policies],
+        "policies": [_policy_object(trace, retraced) for trace in retraced.evaluation.policies],
         "grants": [
-            {"grant": trace.grant.grant_id, "matches": trace.matches, "unmet": list(trace.unmet)}
+            {"grant": trace.grant.grant_id, "matches": trace.takes_effect, "unmet": list(trace.unmet)}
             for trace in retraced.evaluation.grants
         ],
         "changes": [
@@ -165,20 +165,20 @@ def as_object(retraced: Retraced) -> dict[str, Any]:
     }
 
 
-def _policy_object(policy: PolicyTrace, retraced: Retraced) -> dict[str, Any]:
+def _policy_object(trace: PolicyTrace, retraced: Retraced) -> dict[str, Any]:
     return {
-        "policy": policy.sheet.label,
-        "inForceThen": policy.sheet.label not in retraced.since,
+        "policy": trace.policy.label,
+        "inForceThen": trace.policy.label not in retraced.since,
         "statements": [
             {
-                "statement": item.name, "effect": item.effect, "matches": item.matches if item.certain else None,
+                "statement": item.name, "effect": item.effect, "matches": item.takes_effect if item.certain else None,
                 "action": item.action,
-                "resource": item.resource, "principal": item.standing.name.lower(),
+                "resource": item.resource, "principal": item.match.name.lower(),
                 "conditions": [
                     {"condition": condition_text(one), "found": one.found, "holds": one.holds if one.known else None}
                     for one in item.conditions
                 ],
             }
-            for item in policy.statements
+            for item in trace.statements
         ],
     }  # fmt: skip

@@ -73,8 +73,8 @@ def simulate(
         holder = store.read_sync(_holder, principal)
         if extra is not None:
             parse_policy(extra, PolicyKind.MANAGED)
-            sheet = LabelledPolicy(f"policy {with_policy}", PolicyKind.MANAGED, extra)
-            holder = replace(holder, policies=(*holder.policies, sheet))
+            policy = LabelledPolicy(f"policy {with_policy}", PolicyKind.MANAGED, extra)
+            holder = replace(holder, policies=(*holder.policies, policy))
         rights = [right for one in action for right in store.read_sync(targets.rights, one, resource)]
         found = [(right, _retrace(right, holder, facts, instead)) for right in rights]
     if json_output:

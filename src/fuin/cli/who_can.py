@@ -74,14 +74,16 @@ def _outcome_lines(outcome: Outcome) -> Iterator[str]:
     found = outcome.answer
     for reason in _reasons(outcome, found.refusal) if found.refusal else ():
         yield f"no: {_shorten_reason(reason, outcome)}"
-    for number, way in enumerate(found.ways):
-        for place, reason in enumerate(_reasons(outcome, way.decision)):
+    for number, path in enumerate(found.paths):
+        for place, reason in enumerate(_reasons(outcome, path.decision)):
             word = "and" if place else "or by" if number else "by"
             yield f"{word} {_shorten_reason(reason, outcome)}"
-        for term in way.terms:
-            yield f"if {' and '.join(term.conditions)}" + _statement_note(term, _reasons(outcome, way.decision))
-    for term in found.unless:
-        yield f"unless {' and '.join(term.conditions)} ({term.where})"
+        for requirement in path.requirements:
+            yield f"if {' and '.join(requirement.conditions)}" + _statement_note(
+                requirement, _reasons(outcome, path.decision)
+            )
+    for requirement in found.denials:
+        yield f"unless {' and '.join(requirement.conditions)} ({requirement.where})"
 
 
 def _shorten_reason(reason: str, outcome: Outcome) -> str:
@@ -91,9 +93,9 @@ def _shorten_reason(reason: str, outcome: Outcome) -> str:
     return f"{reason.removesuffix(tail)} on it" if resource != "*" and reason.endswith(tail) else reason
 
 
-def _statement_note(term: Requirement, reasons: list[str]) -> str:
+def _statement_note(requirement: Requirement, reasons: list[str]) -> str:
     """Return the statement that has the condition, unless the only reason already names it."""
-    return "" if len(reasons) == 1 and reasons[0].startswith(term.where) else f" ({term.where})"
+    return "" if len(reasons) == 1 and reasons[0].startswith(requirement.where) else f" ({requirement.where})"
 
 
 def _object(row: Row) -> dict[str, Any]:
@@ -108,21 +110,23 @@ def _right(outcome: Outcome) -> dict[str, Any]:
     found: ConditionalAnswer = outcome.answer
     ways = [
         {
-            "by": [reason_text(outcome.case, cause) for cause in way.decision.causes],
-            "if": [_as_object(t) for t in way.terms],
+            "by": [reason_text(outcome.case, cause) for cause in path.decision.causes],
+            "if": [_as_object(requirement) for requirement in path.requirements],
         }
-        for way in found.ways
+        for path in found.paths
     ]
     refused = [reason_text(outcome.case, cause) for cause in found.refusal.causes] if found.refusal else []
     return {
-        "action": outcome.right.action, "ways": ways, "unless": [_as_object(term) for term in found.unless],
+        "action": outcome.right.action,
+        "ways": ways,
+        "unless": [_as_object(denial) for denial in found.denials],
         **({"because": refused} if refused else {}),
-    }  # fmt: skip
+    }
 
 
 def _reasons(outcome: Outcome, decision: Decision) -> list[str]:
     return [reason_text(outcome.case, cause) for cause in decision.causes]
 
 
-def _as_object(term: Requirement) -> dict[str, Any]:
-    return {"statement": term.where, "conditions": list(term.conditions)}
+def _as_object(requirement: Requirement) -> dict[str, Any]:
+    return {"statement": requirement.where, "conditions": list(requirement.conditions)}

@@ -1,7 +1,7 @@
-"""Who claims to have signed: the Authorization header of Signature V4 and its credential scope.
+"""The Authorization header of Signature V4 and its credential scope: who claims to have signed.
 
-AWS: "Signature Version 4 request elements". What does not change between the requests of one client and day is parsed
-once and remembered, in a cache that is bounded in entries and in bytes.
+AWS: "Signature Version 4 request elements". The part that is the same in all requests of one client and day is parsed
+once and kept in a cache, which is bounded in entries and in bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LENGTH_LIMIT = 8192
 _REMEMBERED_LIMIT = 1024
 _SIGNED_HEADERS_LIMIT = 64
 _REGION_LIMIT = 64
-_ACCESS_KEY_ID_LIMIT = 128  # as IAM's; it stands in every record
+_ACCESS_KEY_ID_LIMIT = 128  # IAM's limit; the id is in every record
 _SIGNATURE_LENGTH = 64
 _NAMES = b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~;"  # RFC 9110 tokens in lower case, and the separator
 _NOT_SUPPORTED = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
@@ -34,7 +34,7 @@ _NOT_SUPPORTED = "The authorization mechanism you have provided is not supported
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The credential scope of a signature: whose key, and for which day, region and service."""
+    """The credential scope of a signature: the access key, and the day, Region and service."""
 
     access_key_id: str
     date: str  # YYYYMMDD
@@ -43,25 +43,25 @@ class Credential:
 
     @property
     def scope(self) -> str:
-        """Return the scope's text, as strings to sign hold it."""
+        """Return the scope as text, as it is in a string to sign."""
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What does not change from request to request of one client and day."""
+    """The parts that are the same in all requests of one client and day."""
 
     credential: Credential
     names: tuple[bytes, ...]
     covered: frozenset[bytes]
-    values: Callable[[Mapping[bytes, bytes]], Any]  # of the signed headers; raises KeyError when one is missing
+    values: Callable[[Mapping[bytes, bytes]], Any]  # returns those of the signed headers; KeyError if one is missing
     template: bytes  # takes the values: the canonical request from the first header to the list of their names
     scope: bytes
-    wanted: tuple[bytes, ...] | None  # the headers that the service wants signed, `service_rules.py`
+    wanted: tuple[bytes, ...] | None  # the headers that must be signed, by `service_rules.py`
 
 
 def read_header(header: bytes) -> tuple[Prefix, str]:
-    """Return what an Authorization header says: the part that stays the same, and the signature (hex).
+    """Return the two parts of an Authorization header: the prefix, which stays the same, and the signature (hex).
 
     Raises AuthenticationFailed: MALFORMED, INCOMPLETE, WRONG_SCOPE or UNSIGNED_HEADER.
     """
@@ -69,14 +69,14 @@ def read_header(header: bytes) -> tuple[Prefix, str]:
         raise AuthenticationFailed(AuthReason.MALFORMED, "The Authorization header is too long.")
     head, found, signature = header.rpartition(b"Signature=")
     if not found or len(signature) != _SIGNATURE_LENGTH or not signature.isalnum():
-        return _unusual(header)
-    if len(head) > _REMEMBERED_LIMIT:  # long ones are not worth remembering: the cache is bounded in bytes as well
-        return _remembered.__wrapped__(head), signature.decode("ascii")
-    return _remembered(head), signature.decode("ascii")
+        return _read_unusual_header(header)
+    if len(head) > _REMEMBERED_LIMIT:  # long ones are not cached: this bounds the cache in bytes
+        return _read_prefix.__wrapped__(head), signature.decode("ascii")
+    return _read_prefix(head), signature.decode("ascii")
 
 
-def _unusual(header: bytes) -> tuple[Prefix, str]:
-    """Read a header whose signature does not come last, or is missing."""
+def _read_unusual_header(header: bytes) -> tuple[Prefix, str]:
+    """Read a header in which the signature is not last, or is missing."""
     fields = _fields(header)
     signature = fields.pop("Signature", "")
     if not signature:
@@ -85,7 +85,7 @@ def _unusual(header: bytes) -> tuple[Prefix, str]:
 
 
 @lru_cache(maxsize=2048)
-def _remembered(head: bytes) -> Prefix:
+def _read_prefix(head: bytes) -> Prefix:
     return _prefix_of(_fields(head))
 
 
@@ -162,13 +162,13 @@ def _credential(text: str) -> Credential:
         raise AuthenticationFailed(
             AuthReason.MALFORMED, f'incorrect date format "{date}". This date must be in the format "yyyyMMdd".'
         )
-    if len(region) > _REGION_LIMIT or not region.replace("-", "").replace("_", "").isalnum():  # it stands in ARNs
+    if len(region) > _REGION_LIMIT or not region.replace("-", "").replace("_", "").isalnum():  # it is part of ARNs
         raise AuthenticationFailed(AuthReason.WRONG_SCOPE, "Credential should be scoped to a valid region.")
     return Credential(access_key_id, date, region, service)
 
 
 def checked_signature(text: str) -> str:
-    """Return a signature that can be compared; what is not even ASCII does not match."""
+    """Return a signature that can be compared; raises AuthenticationFailed if it is not ASCII."""
     if not text.isascii():  # compare_digest takes ASCII only
         raise AuthenticationFailed(AuthReason.BAD_SIGNATURE, MISMATCH)
     return text

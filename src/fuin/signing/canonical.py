@@ -1,7 +1,7 @@
-"""Canonical forms of Signature V4: path, query and header values as the signer wrote them down.
+"""Canonical forms of Signature V4: path, query and header values in the form that the signer used.
 
-AWS: "Create a signed AWS API request", step 1. Paths and queries are taken as sent, so percent-encoding is only brought
-to AWS's own form (upper-case hex, unreserved characters bare) and never undone and done again across a `/`.
+AWS: "Create a signed AWS API request", step 1. Paths and queries are used as they were sent. Percent-encoding is only
+changed to AWS's own form (upper-case hex, unreserved characters not encoded). An encoded `/` is never decoded.
 """
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -15,7 +15,7 @@ _QUERY_ENCODED = [b"%20" if octet == ord("+") else text for octet, text in enume
 
 
 def s3_path(path: bytes) -> bytes:
-    """Return the canonical path for S3: encoded once, dot segments and double slashes kept: keys may hold them."""
+    """Return the canonical path for S3: encoded once, with dot segments and double slashes, which keys may have."""
     if not path.translate(None, _PATH_PLAIN):
         return path or b"/"
     return _encode_sent(path, _PATH_ENCODED)
@@ -25,11 +25,11 @@ def service_path(path: bytes) -> bytes:
     """Return the canonical path for all other services: normalized (RFC 3986 section 5.2.4), then encoded once more."""
     if path in (b"/", b""):
         return b"/"
-    return b"".join([_PATH_ENCODED[octet] for octet in _without_dots(path)])
+    return b"".join([_PATH_ENCODED[octet] for octet in _remove_dots(path)])
 
 
 def parameters(query: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the query's parameters in canonical encoding, in order of sending; raises ValueError when too many."""
+    """Return the query's parameters in canonical encoding, in their order; raises ValueError if there are too many."""
     if not query:
         return []
     if query.count(b"&") >= _PARAMETERS_AT_MOST:
@@ -48,7 +48,7 @@ def join_parameters(pairs: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def fold(value: bytes) -> bytes:
-    """Return a header's value without outer white space, inner runs of it made one space."""
+    """Return a header's value without outer white space, and with single spaces inside."""
     if b"  " in value or b"\t" in value:
         return b" ".join(value.split())
     return value.strip()
@@ -61,7 +61,7 @@ def _encode_query(text: bytes) -> bytes:
 
 
 def _encode_sent(text: bytes, table: list[bytes]) -> bytes:
-    """Bring text that may already be percent-encoded to canonical form; a stray % stands for itself."""
+    """Return the canonical form of a text that may be percent-encoded; a single % is an ordinary character."""
     first, *rest = text.split(b"%")
     parts = [table[octet] for octet in first]
     for piece in rest:
@@ -74,7 +74,7 @@ def _encode_sent(text: bytes, table: list[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _without_dots(path: bytes) -> bytes:
+def _remove_dots(path: bytes) -> bytes:
     kept: list[bytes] = []
     for segment in path.split(b"/"):
         if segment == b"..":
@@ -82,5 +82,5 @@ def _without_dots(path: bytes) -> bytes:
                 kept.pop()
         elif segment not in (b"", b"."):
             kept.append(segment)
-    ends_open = path.endswith(b"/") and kept  # clients do not add a slash for a last "." or "..", against the RFC
+    ends_open = path.endswith(b"/") and kept  # unlike the RFC, clients add no slash for a last "." or ".."
     return b"/" + b"/".join(kept) + (b"/" if ends_open else b"")

@@ -1,7 +1,7 @@
 """Presigned requests: Signature V4 in the query string.
 
-Amazon S3 API Reference: "Authenticating requests: using query parameters (AWS Signature Version 4)". Not every service
-looks at X-Amz-Expires (`service_rules.py`); where it is, the signature covers it all the same.
+Amazon S3 API Reference: "Authenticating requests: using query parameters (AWS Signature Version 4)". Some services
+ignore X-Amz-Expires (`service_rules.py`), but the signature covers it in any case.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ _KNOWN = frozenset(name.encode() for name in (*_REQUIRED, _EXPIRES, "X-Amz-Secur
 
 
 class Claim(NamedTuple):
-    """What the query says about its signature."""
+    """The parts of a signature in the query; nothing in it is proven yet."""
 
     prefix: Prefix
     signature: str
     amz_date: str
-    expires: int  # seconds that the request is good for
+    expires: int  # seconds for which the request is valid
     payload_hash: bytes | None
     token: str  # the security token of temporary credentials, or empty
 
@@ -30,8 +30,8 @@ class Claim(NamedTuple):
 def read(pairs: list[tuple[bytes, bytes]]) -> Claim:
     """Return the claim in a query's canonically encoded parameters.
 
-    Raises AuthenticationFailed: MISSING when there is no Signature V4 parameter at all, INCOMPLETE when some are
-    absent, else MALFORMED, WRONG_SCOPE or UNSIGNED_HEADER.
+    Raises AuthenticationFailed: MISSING if the query has no parameter of Signature V4, INCOMPLETE if some are absent,
+    else MALFORMED, WRONG_SCOPE or UNSIGNED_HEADER.
     """
     fields = _fields(pairs)
     if not fields:
@@ -69,7 +69,7 @@ def _fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _service(credential: str) -> str:
-    """Return the service that a credential names, which is read in full only once all parameters are there."""
+    """Return the service in a credential; the credential is parsed in full only if all parameters are present."""
     parts = credential.split("/")
     return parts[3] if len(parts) == 5 else ""
 

@@ -1,8 +1,8 @@
-"""Signature Version 4: from a request to what was signed, and the check of the signature itself.
+"""Signature Version 4: the string to sign of a request, and the check of its signature.
 
-AWS: "AWS Signature Version 4 for API requests" and, for S3, "Authenticating requests". Both forms are taken: the
+AWS: "AWS Signature Version 4 for API requests" and, for S3, "Authenticating requests". Both forms are accepted: the
 Authorization header and the presigned query. The secret access key is not needed here: `verify` takes the signing key
-of one day, region and service, which the keyholder derives.
+of one day, Region and service, which the keyholder derives.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SignedRequest(Protocol):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """What a request claims to have signed; nothing in it is proven before `verify`."""
+    """The signature of a request, and the parts that it should cover; nothing is proven before `verify`."""
 
     credential: Credential
     amz_date: str  # YYYYMMDDTHHMMSSZ
@@ -57,21 +57,21 @@ class Signed(msgspec.Struct, frozen=True):
     string_to_sign: bytes
     payload_hash: str  # hex, UNSIGNED-PAYLOAD or STREAMING-…
     presigned: bool
-    expires: int | None  # seconds that it is good for, of presigned requests only
+    expires: int | None  # seconds for which a presigned request is valid; None for others
     token: str = ""  # the security token of temporary credentials
 
     @property
     def scope(self) -> str:
-        """Return the credential scope, for chunk signatures; the seed of those is `signature`."""
+        """Return the credential scope, for chunk signatures; their seed is `signature`."""
         return self.credential.scope
 
 
 def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
-    """Return what a request claims to have signed; raises AuthenticationFailed, with MISSING when there is nothing.
+    """Return the signature of a request; raises AuthenticationFailed, with MISSING if the request has none.
 
-    `payload_hash` is the hash that the caller computed from the body (hex SHA-256), and must be given by every service
-    but S3, which trusts the x-amz-content-sha256 header and checks the body against it. So without it the signature
-    must be one for S3: another service's covers another form of the path than the one that S3 acts on.
+    `payload_hash` is the SHA-256 of the body in hex. Every service but S3 must give it; S3 uses the header
+    x-amz-content-sha256 and checks the body against it later. So without `payload_hash` the signature must be one for
+    S3: signatures for other services cover another form of the path than the one that S3 uses.
     """
     authorization = request.headers.get(b"authorization")
     if authorization is None:
@@ -94,7 +94,7 @@ def parse(request: SignedRequest, payload_hash: str | None = None) -> Signed:
 
 
 def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
-    """Return what a presigned request claims; a signature of the payload is optional there."""
+    """Return the signature of a presigned request; it need not cover the payload."""
     pairs = _parameters(request.query)
     claim = presigned.read(pairs)
     timestamp = _timestamp(claim.amz_date, claim.prefix.credential.date)
@@ -114,7 +114,7 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
 
 
 def check_time(signed: Signed, now: float, skew: int) -> None:
-    """Refuse a signature whose time differs by more than `skew` seconds from `now`, or a presigned one past its life.
+    """Refuse a signature that is more than `skew` seconds from `now`, and a presigned request that has expired.
 
     Raises AuthenticationFailed: SKEWED, or EXPIRED for presigned requests outside their time.
     """
@@ -133,9 +133,9 @@ def check_time(signed: Signed, now: float, skew: int) -> None:
 
 
 class SigningKey:
-    """The signing key of one secret, day, region and service: HMAC-SHA256 (RFC 2104) that has taken in its key.
+    """The signing key of one secret, day, Region and service, as an HMAC-SHA256 (RFC 2104) that has processed its key.
 
-    A copy of that state costs less than taking the key in again for each message.
+    To copy this state for each message costs less than to process the key again.
     """
 
     __slots__ = ("_keyed", "raw")
@@ -193,9 +193,9 @@ def _signed_headers(headers: Mapping[bytes, bytes], prefix: Prefix) -> bytes:
     """Return the canonical headers, an empty line and the list of their names."""
     try:
         lines: bytes = prefix.template % prefix.values(headers)
-        if _SPACE not in lines and _TAB not in lines:  # else values may have to be trimmed or folded
+        if _SPACE not in lines and _TAB not in lines:  # otherwise values may need trimming or folding
             return lines
-    except KeyError:  # a header that is not there is signed as an empty one
+    except KeyError:  # a missing header is signed as an empty one
         pass
     return prefix.template % tuple([canonical.fold(headers.get(name, b"")) for name in prefix.names])
 
@@ -240,7 +240,7 @@ def _timestamp(amz_date: str, scope_date: str) -> float:
 
 
 def _check_coverage(headers: Mapping[bytes, bytes], prefix: Prefix) -> str:
-    """Refuse headers outside the signature that the service wants in it; return the security token, or nothing."""
+    """Refuse unsigned headers that the service requires to be signed; return the security token, or ""."""
     covered = prefix.covered
     for name in headers if prefix.wanted is None else prefix.wanted:
         if name not in covered and name[:6] == b"x-amz-" and name in headers:

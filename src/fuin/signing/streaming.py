@@ -1,10 +1,10 @@
-"""aws-chunked bodies: the chunks taken apart as they arrive, each chunk's signature and the trailers' checked.
+"""aws-chunked bodies: a decoder that splits the chunks as they arrive, and checks all signatures.
 
 Amazon S3 API Reference: "Signature calculations for the Authorization header: transferring payload in multiple chunks"
 and "... with trailing headers". Three forms: signed chunks, signed chunks with trailers, unsigned chunks with trailers.
 
-A chunk may be as long as the whole body, so its bytes are given out before its signature has been seen: nothing may be
-made of them that lasts until `finish` has returned.
+A chunk may be as long as the whole body, so the decoder returns its bytes before it has seen the chunk's signature. The
+caller must make nothing permanent from them before `finish` has returned.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _GOES_ON = "the body goes on after its last chunk"
 
 
 class BadTrailer(FormatError):
-    """A trailer that was not announced, or one that was and is missing."""
+    """A trailer that was not announced, or an announced trailer that is missing."""
 
 
 class ShortBody(FormatError):
@@ -54,7 +54,7 @@ class _Expect(enum.Enum):
 
 
 class ChunkSigner:
-    """The chain of signatures of one body: each covers the one before, the first the request's own."""
+    """The chain of signatures of one body: each covers the one before it, and the first covers the request's own."""
 
     def __init__(self, signed: Signed, day_key: bytes) -> None:
         self._previous = signed.signature
@@ -78,7 +78,7 @@ class ChunkSigner:
 
 
 class ChunkedBody:
-    """An incremental decoder of one aws-chunked body; after it has raised once it is of no more use.
+    """An incremental decoder of one aws-chunked body; after an error it cannot be used again.
 
     `length` is the declared x-amz-decoded-content-length in bytes, `trailers` the lower-case names announced by
     x-amz-trailer; `signer` is None for unsigned chunks.
@@ -100,14 +100,14 @@ class ChunkedBody:
         self._last = False
         self._trailers: dict[str, str] = {}
         self._trailer_signed = False
-        # minio-go ends unsigned trailers with an empty line too many: one is taken, and nothing else.
+        # minio-go ends unsigned trailers with one empty line too many: one such line is accepted.
         self._empty_line_may_follow = with_trailers and signer is None
         self._broken = False
 
     def feed(self, data: bytes) -> list[memoryview]:
         """Return the content in the next piece of the body, as views into `data`.
 
-        Raises FormatError, or AuthenticationFailed where a signature is wrong.
+        Raises FormatError, or AuthenticationFailed if a signature is wrong.
         """
         if self._broken:
             raise FormatError("the body has been refused already")
@@ -125,7 +125,7 @@ class ChunkedBody:
         return pieces
 
     def finish(self) -> dict[str, str]:
-        """Return the trailers once the whole body has passed; raises FormatError when it ended early."""
+        """Return the trailers at the end of the body; raises FormatError if it ended early."""
         if self._broken or self._line or self._expect is not _Expect.NOTHING:
             raise FormatError("the body ended before its last chunk")
         return self._trailers
@@ -138,7 +138,7 @@ class ChunkedBody:
             self._expect = _Expect.DATA_END
 
     def _read_line(self, data: bytes, at: int) -> int:
-        """Gather a line and, once it is whole, act on it; return the place after what was read."""
+        """Read bytes of a line and, at its end, act on it; return the position after the bytes."""
         if self._expect is _Expect.NOTHING and not self._empty_line_may_follow:
             raise FormatError(_GOES_ON)
         end = data.find(b"\n", at, at + _LINE_LIMIT)
@@ -195,7 +195,7 @@ class ChunkedBody:
             self._signer.check_chunk(self._hash.hexdigest(), self._signature)
 
     def _start_trailers(self) -> None:
-        """After the empty last chunk: its signature covers nothing, and an empty line or the trailers follow."""
+        """Expect an empty line or the trailers, after the empty last chunk; its signature covers no bytes."""
         self._check_chunk()
         if self._received != self._length:
             raise ShortBody("the body is shorter than x-amz-decoded-content-length says")
@@ -230,8 +230,8 @@ class ChunkedBody:
 def open_body(signed: Signed, day_key: bytes, headers: Mapping[bytes, bytes]) -> ChunkedBody:
     """Return the decoder for a request whose payload hash is one of FORMS.
 
-    `headers` gives x-amz-decoded-content-length and x-amz-trailer. Raises FormatError when they do not fit, and for
-    forms that are not known (STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD is Signature V4A).
+    `headers` has x-amz-decoded-content-length and x-amz-trailer. Raises FormatError if they are wrong, and for unknown
+    forms (STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD is Signature V4A).
     """
     form = signed.payload_hash
     if form not in FORMS:

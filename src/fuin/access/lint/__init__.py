@@ -1,1 +1,1 @@
-"""Warnings about policies that are accepted, and do not do what their author may think."""
+"""Warnings about policies that are valid, but may not do what their author thinks."""

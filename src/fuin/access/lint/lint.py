@@ -1,7 +1,8 @@
-"""Warnings about policies that are well-formed and likely a mistake; they never refuse anything.
+"""Warnings about likely mistakes in valid policies; they never refuse a policy.
 
-Each check is a function of `mistakes.py` or `no_effect.py` with a name and a page that explains it. When a policy is
-put, `gate/policy_warnings.py` writes them to the server's log and the request's record; `fuin policy lint` prints them.
+Each check is a function of `mistakes.py` or `no_effect.py`, with a name and a page that explains it. When a policy is
+put, `gate/policy_warnings.py` writes its warnings to the server's log and the request's record. `fuin policy lint`
+prints them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.lint import mistakes, no_effect, policy_source
 from fuin.access.policy import parse_policy
 
-Check = Callable[[policy_source.Document], Iterator[tuple[str, str]]]  # yields (statement or "", what is wrong)
+Check = Callable[[policy_source.Document], Iterator[tuple[str, str]]]  # yields (statement or "", mistake)
 
 _KMS = "https://docs.aws.amazon.com/kms/latest/developerguide/"
 _S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/"
@@ -33,10 +34,10 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "retire-grant-in-key-policy": (mistakes.retire_grant_in_key_policy, _KMS + "grant-delete.html"),
     "bucket-key-context": (mistakes.bucket_key_context, _S3 + "bucket-key.html"),
     "not-action-with-allow": (mistakes.not_action_with_allow, _ELEMENTS + "notaction.html"),
-    "for-all-values-without-null": (mistakes.for_all_values_without_null, _ANALYZER),
+    "for-all-values-without-null": (mistakes.missing_null_for_all_values, _ANALYZER),
     "wildcard-that-is-text": (mistakes.wildcard_that_is_text, _ELEMENTS + "condition_operators.html"),
     "variable-that-is-text": (mistakes.variable_that_is_text, _IAM + "reference_policies_variables.html"),
-    "via-service-form": (mistakes.via_service_form, _KMS + "conditions-kms.html#conditions-kms-via-service"),
+    "via-service-form": (mistakes.wrong_via_service_form, _KMS + "conditions-kms.html#conditions-kms-via-service"),
     "unknown-condition-key": (no_effect.unknown_condition_key, _KMS + "policy-conditions.html"),
     "key-never-here": (no_effect.key_never_here, _IAM + "reference_policies_condition-keys.html"),
     "range-as-text": (no_effect.range_as_text, _ELEMENTS + "condition_operators.html"),
@@ -51,7 +52,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One likely mistake: the check's name, the statement (empty: the whole policy), what is wrong, and a page."""
+    """One likely mistake: the check's name, the statement ("" for the whole policy), a text, and a page about it."""
 
     check: str
     statement: str
@@ -60,12 +61,12 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """Return it as one line: statement, what is wrong, and the check's name."""
+        """Return the finding as one line: the statement, the text, and the check's name."""
         return f"{self.statement}: {self.text} [{self.check}]" if self.statement else f"{self.text} [{self.check}]"
 
 
 def lint(text: str, kind: PolicyKind, at_most: int = _AT_MOST) -> tuple[Finding, ...]:
-    """Return what is likely a mistake in a policy document; raises MalformedPolicy for what is none."""
+    """Return the likely mistakes in a policy document; raises MalformedPolicy if it is not a valid policy."""
     parse_policy(text, kind)
     document = policy_source.read(text, kind)
     found = (

@@ -1,4 +1,4 @@
-"""A policy as it is written: its statements' elements as lists, for checks that look at the text and decide nothing."""
+"""A policy as its author wrote it: the elements of its statements as lists, for checks that decide nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fuin.access.kinds import PolicyKind
 from fuin.access.statement import statement_name
 from fuin.access.wildcard import compile_any
 
-# What gives rights to anyone who has it; boundaries and session policies only limit.
-GIVING = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
+# The kinds that give rights to the identity that has them; boundaries and session policies only limit.
+GRANTING_KINDS = frozenset({PolicyKind.IDENTITY, PolicyKind.GROUP, PolicyKind.ROLE, PolicyKind.MANAGED})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ConditionSource:
     """One condition as it is written: operator, key and values."""
 
     operator: str
@@ -24,18 +24,18 @@ class Wanted:
     values: tuple[str, ...]
 
     @property
-    def folded(self) -> str:
+    def lower_key(self) -> str:
         """Return the key in lower case."""
         return self.key.lower()
 
     @property
     def comparison(self) -> str:
-        """Return the operator without its set and without IfExists."""
+        """Return the operator without its set operator and without IfExists."""
         return self.operator.rpartition(":")[2].removesuffix("IfExists")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class StatementSource:
     """One statement; `action_element` is Action or NotAction, `resource_element` Resource or NotResource."""
 
     name: str
@@ -45,7 +45,7 @@ class Statement:
     actions: tuple[str, ...]
     resource_element: str
     resources: tuple[str, ...]
-    conditions: tuple[Wanted, ...]
+    conditions: tuple[ConditionSource, ...]
 
     @property
     def allows(self) -> bool:
@@ -62,12 +62,12 @@ class Statement:
         return self.action_element == "Action" and action.lower() in [written.lower() for written in self.actions]
 
     def services(self) -> set[str]:
-        """Return the services whose actions are named; * for all."""
+        """Return the services of the actions; * for all services."""
         return {action.partition(":")[0].lower() for action in self.actions}
 
     @property
     def everyone(self) -> bool:
-        """Return whether the Principal is everyone."""
+        """Return whether the Principal names everyone."""
         whom = self.raw.get("Principal")
         return whom == "*" or (isinstance(whom, dict) and "*" in listed_values(whom.get("AWS", [])))
 
@@ -78,15 +78,15 @@ class Document:
 
     kind: PolicyKind
     version: str
-    statements: tuple[Statement, ...]
+    statements: tuple[StatementSource, ...]
 
     def allows(self, action: str) -> bool:
-        """Return whether some Allow is on the action, whatever its resource and conditions."""
+        """Return whether an Allow is on the action; its resource and conditions do not matter."""
         return any(statement.allows and statement.covers(action) for statement in self.statements)
 
 
 def read(text: str, kind: PolicyKind) -> Document:
-    """Return a document that `parse_policy` takes, as it is written."""
+    """Return the source of a document that `parse_policy` accepts."""
     raw = json.loads(text)
     statements = raw["Statement"] if isinstance(raw["Statement"], list) else [raw["Statement"]]
     return Document(
@@ -97,22 +97,22 @@ def read(text: str, kind: PolicyKind) -> Document:
 
 
 def listed_values(value: object) -> tuple[str, ...]:
-    """Return one value or a list of them as texts; true and false as JSON writes them."""
+    """Return one value or a list of values as texts; true and false as JSON writes them."""
     items = value if isinstance(value, list) else [value]
     return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
 
 
-def _statement(raw: dict[str, Any], index: int) -> Statement:
+def _statement(raw: dict[str, Any], index: int) -> StatementSource:
     action = "NotAction" if "NotAction" in raw else "Action"
     resource = "NotResource" if "NotResource" in raw else "Resource"
-    return Statement(
+    return StatementSource(
         statement_name(raw.get("Sid", ""), index), raw["Effect"], raw,
         action, listed_values(raw.get(action, [])), resource, listed_values(raw.get(resource, [])),
         tuple(_conditions(raw.get("Condition", {}))),
     )  # fmt: skip
 
 
-def _conditions(block: dict[str, dict[str, object]]) -> Iterator[Wanted]:
+def _conditions(block: dict[str, dict[str, object]]) -> Iterator[ConditionSource]:
     for operator, keys in block.items():
         for key, values in keys.items():
-            yield Wanted(operator, key, listed_values(values))
+            yield ConditionSource(operator, key, listed_values(values))

@@ -1,7 +1,7 @@
 """A bucket as a resource.
 
-Any bucket may be asked for with a signature for this server's Region; AWS takes only the bucket's own. So the bucket's
-own Region is the one that conditions see.
+Every bucket can be reached with a signature for this server's Region; AWS accepts only the bucket's own Region. So
+conditions see the Region of the bucket, not of the signature.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class BucketProperties(Protocol):
-    """The properties of a bucket that decide, as the rows of the store have them."""
+    """The properties of a bucket that decisions need, as the rows of the store have them."""
 
     @property
     def region(self) -> str:
         """Return the bucket's Region."""
 
     def setting(self, name: str) -> str | None:
-        """Return the document of a setting, None while it is not set."""
+        """Return the document of a setting, or None if it is not set."""
 
 
 def _region(request: Request, resource: BucketResource) -> Values:
@@ -53,19 +53,19 @@ class BucketResource(msgspec.Struct, frozen=True, gc=False):
     condition_keys: ClassVar[Table] = _TABLE
 
     def with_policy(self, policy: str | None) -> BucketResource:
-        """Return the same bucket under another policy."""
+        """Return the same bucket with another policy."""
         return msgspec.structs.replace(self, policy=policy)
 
     def decide(self, question: Question, policies: Policies) -> Decision:
-        """Return the decision: by the caller's policies and the bucket policy."""
+        """Return the decision by the caller's policies and the bucket policy."""
         policy, identity, limits, _ = policies
         restricted = question.principal.account != self.account and self.is_restricted
         return decide_bucket(question, self.account, policy, identity, limits, restricted=restricted)
 
     @property
     def is_restricted(self) -> bool:
-        """Return whether RestrictPublicBuckets keeps the policy, which is public, from other accounts."""
+        """Return whether the policy is public and RestrictPublicBuckets keeps it from other accounts."""
         if self.bucket is None:
             return False
-        block = public_access.of_setting(self.bucket.setting(public_access.SETTING))
+        block = public_access.parse_setting(self.bucket.setting(public_access.SETTING))
         return public_access.is_restricted(block, self.policy)

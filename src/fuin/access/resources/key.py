@@ -1,7 +1,7 @@
-"""A KMS key as a resource, and a grant of a key that somebody wants to retire.
+"""A KMS key as a resource, and a grant of a key that the caller wants to retire.
 
-Source of the condition keys: AWS KMS developer guide, "AWS KMS condition keys". The table is the only list of those
-that follow from a key: the gate reads it, so do who-can and explain, and a request to make a key brings the same ones.
+Source of the condition keys: AWS KMS developer guide, "AWS KMS condition keys". The table is the only list of the keys
+that follow from a KMS key. The gate, who-can and explain read it, and so does a request that creates a key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _multi_region_type(key: KeyProperties, _: AliasSource) -> Values | None:
     return ("PRIMARY",) if key.primary_region == key.region else ("REPLICA",)
 
 
-# Condition keys as AWS writes them, and how each follows from a key.
+# Condition keys as AWS writes them, each with the function that finds its values.
 CONDITION_KEYS: Table = {
     "kms:KeySpec": lambda key, _: (key.spec,),
     "kms:CustomerMasterKeySpec": lambda key, _: (key.spec,),
@@ -57,7 +57,7 @@ _TABLE_BY_ALIAS: Table = {
 
 
 class NewKey(NamedTuple):
-    """The properties of a key that is to be made: it has no id yet, and hence no aliases."""
+    """The properties of a key that is about to be created: it has no id yet, and so no aliases."""
 
     spec: str
     usage: str
@@ -71,7 +71,7 @@ class NewKey(NamedTuple):
 
     @property
     def primary_region(self) -> str | None:
-        """Return a Region that is the key's own unless it is to be a replica."""
+        """Return the key's own Region, or another one if the key becomes a replica."""
         return ("elsewhere" if self.replica else self.region) if self.multi_region else None
 
 
@@ -86,7 +86,7 @@ _NO_ALIASES = _NoAliases()
 def condition_keys(key: KeyProperties, aliases: AliasSource = _NO_ALIASES) -> dict[str, Values]:
     """Return the condition keys of a key, as AWS writes them, with its tags.
 
-    AWS: aws:ResourceTag/NAME is there "in requests that create a resource with an attached tag" as well.
+    AWS: aws:ResourceTag/NAME is also present "in requests that create a resource with an attached tag".
     """
     keys = {name: values for name, find in CONDITION_KEYS.items() if (values := find(key, aliases))}
     return keys | {f"aws:ResourceTag/{name}": (value,) for name, value in key.tags}
@@ -95,15 +95,15 @@ def condition_keys(key: KeyProperties, aliases: AliasSource = _NO_ALIASES) -> di
 class KeyResource(msgspec.Struct, frozen=True, gc=False):
     """A KMS key.
 
-    A key that does not exist has no policy, so only the caller's own policies decide: anyone who may not ask learns
-    nothing of which keys exist.
+    A key that does not exist has no policy, so only the caller's own policies decide. A caller without the right does
+    not learn which keys exist.
     """
 
     arn: str
     account: str
     policy: str | None
-    key: KeyProperties | None = None  # whose condition keys it brings
-    alias: str = ""  # by which the request has named it
+    key: KeyProperties | None = None  # its properties are the condition keys
+    alias: str = ""  # the alias by which the request names it
 
     kind: ClassVar[PolicyKind] = PolicyKind.KEY
     condition_keys: ClassVar[Table] = _TABLE_BY_ALIAS
@@ -114,11 +114,11 @@ class KeyResource(msgspec.Struct, frozen=True, gc=False):
         return "identity" if self.policy is None else "key"
 
     def with_policy(self, policy: str | None) -> KeyResource:
-        """Return the same key under another policy."""
+        """Return the same key with another policy."""
         return msgspec.structs.replace(self, policy=policy)
 
     def decide(self, question: Question, policies: Policies) -> Decision:
-        """Return the decision: by the key policy and grants, or for a missing key by the caller's policies alone."""
+        """Return the decision by the key policy and grants; for a missing key, by the caller's policies alone."""
         policy, identity, limits, grants = policies
         if policy is None:
             return decide_identity(question, self.account, identity, limits)
@@ -126,7 +126,7 @@ class KeyResource(msgspec.Struct, frozen=True, gc=False):
 
 
 class RetirementResource(msgspec.Struct, frozen=True, gc=False):
-    """A grant that somebody wants to retire, under the policy of its key; `grant` is None if it does not exist."""
+    """A grant that the caller wants to retire, and the policy of its key; `grant` is None if it does not exist."""
 
     arn: str  # of the key
     account: str  # of the key
@@ -139,11 +139,11 @@ class RetirementResource(msgspec.Struct, frozen=True, gc=False):
     condition_keys: ClassVar[Table] = _TABLE
 
     def with_policy(self, policy: str | None) -> RetirementResource:
-        """Return the same grant under another key policy."""
+        """Return the same grant with another key policy."""
         return msgspec.structs.replace(self, policy=policy)
 
     def decide(self, question: Question, policies: Policies) -> Decision:
-        """Return the decision: mostly the grant itself says who may retire it."""
+        """Return the decision; usually the grant itself says who may retire it."""
         policy, identity, limits, _ = policies
         if policy is None:
             return decide_identity(question, self.account, identity, limits)

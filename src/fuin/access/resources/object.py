@@ -1,4 +1,4 @@
-"""An object as a resource: its bucket's policy decides about it."""
+"""An object as a resource: the policy of its bucket decides."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from fuin.access.resources.bucket import BucketResource
 
 
 class ObjectResource(BucketResource, frozen=True, gc=False):
-    """An object, existing or not, in a bucket that exists; `arn` is the object's, all else the bucket's."""
+    """An object, whether it exists or not, in a bucket that exists; `arn` is the object's, all else is the bucket's."""

@@ -1,4 +1,4 @@
-"""What only the caller's own policies govern: a resource without a policy, or no particular resource."""
+"""A resource without a policy, or no particular resource: only the caller's own policies decide."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class OwnResource(msgspec.Struct, frozen=True, gc=False):
-    """A user, an alias, a list of keys, a key or bucket that does not exist … within one account.
+    """A user, an alias, a list of keys … within one account.
 
-    Also in the place of a resource that does not exist: anyone who would not be allowed to ask learns nothing more.
+    It also replaces a key or bucket that does not exist: a caller without the right does not learn that it is missing.
     """
 
     arn: str
@@ -27,12 +27,12 @@ class OwnResource(msgspec.Struct, frozen=True, gc=False):
     policy: ClassVar[None] = None
     rule: ClassVar[str] = "identity"
     kind: ClassVar[None] = None
-    condition_keys: ClassVar[Table] = {}  # what is known of it is what the request says
+    condition_keys: ClassVar[Table] = {}  # only the request brings condition keys
 
     def with_policy(self, policy: str | None) -> OwnResource:
         """Return the same resource: a policy cannot be put on it."""
         return self
 
     def decide(self, question: Question, policies: Policies) -> Decision:
-        """Return the decision: by the caller's own policies, inside the caller's account."""
+        """Return the decision by the caller's own policies, inside the caller's account."""
         return decide_identity(question, self.account, policies.identity, policies.limits)

@@ -1,4 +1,4 @@
-"""What every resource has: a name, an owner, perhaps a policy, condition keys, and a rule by which it is decided."""
+"""The properties of every resource: an ARN, an owner, perhaps a policy, condition keys, and the rule that decides."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Policies(NamedTuple):
-    """The policies, compiled, by which a question about one resource is decided."""
+    """The compiled policies that decide a question about one resource."""
 
-    of_resource: Policy | None  # the resource's own
-    identity: tuple[Policy, ...] = ()  # the caller's own
-    limits: Limits = UNLIMITED  # of the caller's own policies
-    grants: Callable[[], Sequence[Grant]] = no_grants  # of a key, at least those to the caller
+    of_resource: Policy | None  # the policy of the resource
+    identity: tuple[Policy, ...] = ()  # the caller's own policies
+    limits: Limits = UNLIMITED  # the limits of the caller's own policies
+    grants: Callable[[], Sequence[Grant]] = no_grants  # returns the grants of a key, at least those to the caller
 
 
 class KeyProperties(Protocol):
@@ -67,24 +67,24 @@ class KeyProperties(Protocol):
 
 
 class AliasSource(Protocol):
-    """What can look up the aliases of a key, if a condition asks for them."""
+    """An object that can look up the aliases of a key, if a condition asks for them."""
 
     def aliases_of(self, key: KeyProperties) -> Values:
         """Return the names of all aliases of a key."""
 
 
 class Resource(Protocol):
-    """A resource that rights are asked for.
+    """A resource of a question.
 
-    `condition_keys` has the condition keys, in lower case, that follow from the resource itself, or from both it and
-    the request; its functions take the request and the resource.
+    `condition_keys` is the table of the condition keys, in lower case, that follow from the resource, or from resource
+    and request. Its functions take the request and the resource.
     """
 
     condition_keys: ClassVar[Table]
 
     @property
     def arn(self) -> str:
-        """Return its ARN, or "*" where a right concerns no particular resource."""
+        """Return its ARN, or "*" if the action has no particular resource."""
 
     @property
     def account(self) -> str:
@@ -92,7 +92,7 @@ class Resource(Protocol):
 
     @property
     def policy(self) -> str | None:
-        """Return the text of its own policy, None if it has none."""
+        """Return the text of its own policy, or None without one."""
 
     @property
     def rule(self) -> str:
@@ -100,10 +100,10 @@ class Resource(Protocol):
 
     @property
     def kind(self) -> PolicyKind | None:
-        """Return the kind of its policy, None if it can have none."""
+        """Return the kind of its policy, or None if it cannot have a policy."""
 
     def with_policy(self, policy: str | None) -> Resource:
-        """Return the same resource under another policy."""
+        """Return the same resource with another policy."""
 
     def decide(self, question: Question, policies: Policies) -> Decision:
         """Return the decision."""

@@ -1,4 +1,4 @@
-"""A role that somebody wants to assume, as a resource."""
+"""A role that the caller wants to assume, as a resource."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class RoleResource(msgspec.Struct, frozen=True, gc=False):
     condition_keys: ClassVar[Table] = _TABLE
 
     def with_policy(self, policy: str | None) -> RoleResource:
-        """Return the same role under another trust policy."""
+        """Return the same role with another trust policy."""
         return msgspec.structs.replace(self, policy=policy)
 
     def decide(self, question: Question, policies: Policies) -> Decision:
-        """Return the decision: by the trust policy, with the caller's policies where it leaves it to them."""
+        """Return the decision by the trust policy, and by the caller's policies if it names only the account."""
         policy, identity, limits, _ = policies
         if policy is None:
             return decide_identity(question, self.account, identity, limits)

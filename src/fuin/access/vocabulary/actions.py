@@ -17,7 +17,7 @@ KMS = frozenset({
     "kms:verify", "kms:verifymac",
 })  # fmt: skip
 
-# Actions on no particular key: only Resource "*" matches them.
+# Actions without a particular key: only Resource "*" matches them.
 KEYLESS = frozenset({
     "kms:connectcustomkeystore", "kms:createcustomkeystore", "kms:createkey", "kms:deletecustomkeystore",
     "kms:describecustomkeystores", "kms:disconnectcustomkeystore", "kms:generaterandom", "kms:listaliases",
@@ -26,12 +26,12 @@ KEYLESS = frozenset({
 S3_KEYLESS = frozenset({"s3:listallmybuckets"})
 
 
-def _of_s3(names: str) -> frozenset[str]:
+def _s3_actions(names: str) -> frozenset[str]:
     return frozenset(f"s3:{name}" for name in names.split())
 
 
-# All of S3's actions, by what they are on; those that Fuin has no operation for stand in policies all the same.
-S3_OBJECT = _of_s3("""
+# All of S3's actions, by the kind of their resource. Policies may name all of them, also those of missing operations.
+S3_OBJECT = _s3_actions("""
     abortmultipartupload bypassgovernanceretention deleteobject deleteobjectannotation deleteobjecttagging
     deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging getobject getobjectacl
     getobjectannotation getobjectattributes getobjectlegalhold getobjectretention getobjecttagging getobjecttorrent
@@ -42,7 +42,7 @@ S3_OBJECT = _of_s3("""
     putobjectretention putobjecttagging putobjectversionacl putobjectversionannotation putobjectversiontagging
     replicatedelete replicateobject replicateobjectannotation replicatetags restoreobject updateobjectencryption
 """)
-S3_BUCKET = _of_s3("""
+S3_BUCKET = _s3_actions("""
     allowvendedlogdeliveryforresource createbucket createbucketmetadatatableconfiguration deletebucket
     deletebucketmetadatatableconfiguration deletebucketpolicy deletebucketwebsite getaccelerateconfiguration
     getanalyticsconfiguration getbucketabac getbucketacl getbucketcors getbucketlocation getbucketlogging
@@ -59,8 +59,8 @@ S3_BUCKET = _of_s3("""
     updatebucketmetadataannotationtableconfiguration updatebucketmetadatainventorytableconfiguration
     updatebucketmetadatajournaltableconfiguration
 """)
-# On access points, jobs, the account and other things that are neither buckets nor objects.
-S3_ELSEWHERE = _of_s3("""
+# Actions on access points, jobs, the account and other resources that are neither buckets nor objects.
+S3_ELSEWHERE = _s3_actions("""
     associateaccessgrantsidentitycenter createaccessgrant createaccessgrantsinstance createaccessgrantslocation
     createaccesspoint createaccesspointforobjectlambda createjob createmultiregionaccesspoint createstoragelensgroup
     deleteaccessgrant deleteaccessgrantsinstance deleteaccessgrantsinstanceresourcepolicy deleteaccessgrantslocation
@@ -85,7 +85,8 @@ S3_ELSEWHERE = _of_s3("""
 """)
 S3 = S3_OBJECT | S3_BUCKET | S3_ELSEWHERE
 
-# The actions of operations that are not named like their only action. Words after an action say what else it is on.
+# The actions of operations that do not have the name of their only action. Words after an action say which other
+# resource it is on.
 _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "CompleteMultipartUpload": ("s3:PutObject",),
     "CopyObject": ("s3:PutObject", "s3:GetObject of the source"),
@@ -138,11 +139,12 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
 
 
 def s3_actions_of(operation: str) -> tuple[str, ...]:
-    """Return the actions that an operation of S3 needs, the one on the request's own target first."""
+    """Return the actions that an operation of S3 needs; the one on the request's own target is first."""
     return _S3_ACTIONS_OF.get(operation, (f"s3:{operation}",))
 
 
-# Operations that are no actions, in lower case: what people write, and what the operation needs.
+# Names of operations that people write as actions although no such action exists (in lower case), and the action that
+# each operation needs.
 S3_OPERATIONS = {
     f"s3:{operation.lower()}": " and ".join(sorted(action.partition(" ")[0] for action in needed))
     for operation, needed in _S3_ACTIONS_OF.items()

@@ -1,9 +1,10 @@
-"""The table of all condition keys: what each holds, which actions bring it, and when it is absent.
+"""The table of all condition keys: the values of each, the actions that bring it, and when it is absent.
 
 Sources: AWS KMS developer guide, "AWS KMS condition keys" and "AWS KMS permissions"; Service Authorization Reference,
 "AWS Key Management Service" and "Amazon S3"; IAM user guide, "AWS global condition context keys". The page
-docs/reference/condition-keys.md is made of it, the operations' pages name its keys, and tests hold what requests bring
-and this equal. A policy may name any key: one that is not here never comes, which is worth a warning.
+docs/reference/condition-keys.md is made from it, and the operations' pages name its keys. Tests compare it with the
+keys that requests bring. A policy may name any key, but no request has a key that is not here, which is worth a
+warning.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _FAMILIES = {key.name.removesuffix(FAMILY).lower(): key for key in TABLE if key.
 
 
 def find(name: str) -> ConditionKey | None:
-    """Return the row of a condition key, written in any case, or None if nobody knows it."""
+    """Return the row of a condition key, in any case, or None for an unknown key."""
     folded = name.lower()
     key = _BY_NAME.get(folded)
     if key is not None:
@@ -33,10 +34,10 @@ def find(name: str) -> ConditionKey | None:
 
 
 def is_known(name: str) -> bool:
-    """Return whether a condition key, in any case, is one that some request may bring, here or at AWS."""
+    """Return whether a request may have a condition key (in any case), here or at AWS."""
     return find(name) is not None
 
 
-def of_action(action: str) -> list[ConditionKey]:
-    """Return the keys that requests for an action bring, as far as they have values."""
+def keys_of_action(action: str) -> list[ConditionKey]:
+    """Return the keys that requests for an action can have here."""
     return [key for key in TABLE if key.brought and key.belongs(action)]

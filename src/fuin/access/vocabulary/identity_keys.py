@@ -7,7 +7,8 @@ from fuin.access.vocabulary.key_row import ConditionKey, never
 _IAM, _STS = ("iam:*",), ("sts:*",)
 _ASSUME = ("sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession")  # all asked for by AssumeRole
 _ATTACHING = tuple(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("Group", "Role", "User"))
-# AWS: of no other action, so that anyone who may do all under a condition on the boundary may not delete users by it.
+# AWS: no other action has the key. So somebody who may do everything under a condition on the boundary cannot delete
+# users.
 BOUNDED = (
     *(f"iam:{verb}{kind}Policy" for verb in ("Attach", "Delete", "Detach", "Put") for kind in ("Role", "User")),
     *(f"iam:{verb}{kind}PermissionsBoundary" for verb in ("Delete", "Put") for kind in ("Role", "User")),

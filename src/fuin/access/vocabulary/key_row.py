@@ -7,17 +7,17 @@ from typing import Literal
 
 Kind = Literal["String", "ARN", "Bool", "Numeric", "Date", "IP address"]
 
-FAMILY = "NAME"  # how a key's name ends when the rest is the request's choice: kms:EncryptionContext:NAME
+FAMILY = "NAME"  # the end of a key's name if the request chooses the rest: kms:EncryptionContext:NAME
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionKey:
-    """A condition key: its name as AWS writes it, the kind of its values, and whether it has several.
+    """A condition key: its name as AWS writes it, the kind of its values, and whether it has several (`many`).
 
-    `actions` bring it: "*" stands for all, "s3:*" for all of a service. `holds` says what its values are, `absent`
-    when it is not there ("" if it always is). `brought` is False for a key that no request brings to this server.
-    `from_header` is True where the value is the request's header of the same name. `aws_actions`, in lower case, are
-    those of S3 for which AWS takes the key in a bucket policy, None for all.
+    Requests for `actions` have it: "*" means all actions, "s3:*" all of a service. `holds` describes its values;
+    `absent` says when it is missing ("" if never). `brought` is False for a key that no request to this server has.
+    `from_header` is True if the value is the request's header of the same name. `aws_actions`, in lower case, are the
+    actions of S3 for which AWS accepts the key in a bucket policy; None means all.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ConditionKey:
         return self.name.endswith(FAMILY)
 
     def belongs(self, action: str) -> bool:
-        """Return whether requests for an action, written as AWS writes it, may bring the key."""
+        """Return whether requests for an action, written as AWS writes it, may have the key."""
         return any(
             action.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == action for pattern in self.actions
         )
@@ -51,5 +51,5 @@ def never(
     actions: tuple[str, ...] = ("*",),
     aws_actions: frozenset[str] | None = None,
 ) -> ConditionKey:
-    """Return the row of a key that AWS has and that no request brings here."""
+    """Return the row of a key of AWS that no request to this server has."""
     return ConditionKey(name, kind, actions, why, "always", many, brought=False, aws_actions=aws_actions)

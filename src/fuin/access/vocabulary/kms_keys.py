@@ -30,7 +30,7 @@ _KEY_STORES = (
     "kms:ConnectCustomKeyStore", "kms:CreateCustomKeyStore", "kms:DeleteCustomKeyStore", "kms:DescribeCustomKeyStores",
     "kms:DisconnectCustomKeyStore", "kms:UpdateCustomKeyStore",
 )  # fmt: skip
-_OF_ACCOUNT = ("kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys")
+_ACCOUNT_ACTIONS = ("kms:GenerateRandom", "kms:ListAliases", "kms:ListKeys")
 _VIA = ("kms:Decrypt", "kms:GenerateDataKey")  # what the object store asks KMS for
 _GRANTS = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
 _WITH_CONTEXT = (*_ENCRYPTING, "kms:CreateGrant", "kms:RetireGrant")
@@ -44,7 +44,7 @@ _NOT_SAID = "when the request does not say it"
 ROWS = (
     ConditionKey("kms:BypassPolicyLockoutSafetyCheck", "Bool", ("kms:CreateKey", "kms:PutKeyPolicy"),
                  "the parameter of the request; ReplicateKey's shows in its CreateKey", _NOT_SAID),
-    ConditionKey("kms:CallerAccount", "String", (*_WITH_NEW, *_KEY_STORES, *_OF_ACCOUNT), "the caller's account"),
+    ConditionKey("kms:CallerAccount", "String", (*_WITH_NEW, *_KEY_STORES, *_ACCOUNT_ACTIONS), "the caller's account"),
     ConditionKey("kms:CustomerMasterKeySpec", "String", _WITH_NEW, "as kms:KeySpec; deprecated", _NO_KEY),
     ConditionKey("kms:CustomerMasterKeyUsage", "String", _WITH_NEW, "as kms:KeyUsage; deprecated", _NO_KEY),
     ConditionKey("kms:DataKeyPairSpec", "String", _DATA_KEY_PAIRS, "the spec of the pair, such as `RSA_2048`"),

@@ -1,9 +1,9 @@
 """The capabilities of S3 that this server does not have: one row for each, with all that follows from its absence.
 
-To build a capability, delete its row. Then its headers are accepted, its condition keys are known to come (put them
-into `s3_keys.py`), its operations may get a `run` in `s3/operations.py`, and the reference page, the error messages and
-the warnings of `fuin policy lint` no longer speak of it. Code that refuses it imports the row, so it no longer loads,
-and that shows where to build. Tests hold that nothing but its row names a capability.
+To build a capability, delete its row. Then its headers are accepted, its condition keys can be put into `s3_keys.py`,
+its operations may get a `run` in `s3/operations.py`, and the reference page, the error messages and the warnings of
+`fuin policy lint` no longer mention it. Code that refuses the capability imports the row and fails to load, which shows
+where to build. Tests check that only its row names a capability.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def s3_actions(names: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A capability of S3 that is not here.
+    """A capability of S3 that this server does not have.
 
     `subject` begins the sentence of an error: "Object Lock is" not implemented by this server. A request is refused if
     it has one of `headers` with a value, one of `flags` with the value true, a header that begins with one of
-    `prefixes`, or is one of `operations`. No request brings one of `keys`.
+    `prefixes`, or is one of `operations`. No request has one of `keys`.
     """
 
     subject: str
@@ -48,7 +48,7 @@ class Capability:
 
 
 def _keys(why: str, *names: str | tuple[str, Kind], on: frozenset[str] | None = None) -> tuple[ConditionKey, ...]:
-    """Return the rows of condition keys for the same reason, of text unless a kind is given; `on` is as in the row."""
+    """Return rows of condition keys that are missing for one reason; `on` is the `aws_actions` of each row."""
     pairs: list[tuple[str, Kind]] = [(name, "String") if isinstance(name, str) else name for name in names]
     return tuple(never(f"s3:{name}", kind, why, actions=_ALL, aws_actions=on) for name, kind in pairs)
 

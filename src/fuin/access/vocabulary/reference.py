@@ -1,6 +1,6 @@
-"""The reference page of the condition keys, made of their table.
+"""The reference page of the condition keys, which is made from their table.
 
-`python -m fuin.access.vocabulary.reference docs/reference/condition-keys.md` writes it; a test holds both equal.
+`python -m fuin.access.vocabulary.reference docs/reference/condition-keys.md` writes it; a test compares page and table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The rows of S3's condition keys (s3:…), and to which actions each belongs.
+"""The rows of S3's condition keys (s3:…), and the actions that each belongs to.
 
-Source: Service Authorization Reference, "Amazon S3". Keys that no request brings here are with the capability that is
-missing (`missing_capabilities.py`).
+Source: Service Authorization Reference, "Amazon S3". Keys that no request to this server has are in the row of the
+missing capability (`missing_capabilities.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NO_HEADER, _NO_PARAMETER = "when the header was not sent", "when the parameter 
 _UNSIGNED = "in anonymous requests"
 _SSE = "x-amz-server-side-encryption"
 _GRANTS = ("full-control", "read", "read-acp")
-# Beside the actions that bring a key here, AWS takes it for these, which no operation here asks for.
+# AWS accepts a key also for these actions, which no operation of this server needs.
 _LISTING_VERSIONS = s3_actions("listbucketversions")
 _BYPASS = s3_actions("bypassgovernanceretention")
 _ENCRYPTING = _BYPASS | s3_actions("replicateobject updateobjectencryption")
@@ -36,13 +36,13 @@ def _header(
     holds: str = "the header",
     absent: str = _NO_HEADER,
 ) -> ConditionKey:
-    """Return the row of a request's header; AWS takes the key for `actions` and `also`, or for all if that is None."""
+    """Return the row for a header; AWS accepts the key for `actions` and `also`, or for all if that is None."""
     aws_actions = None if also is None else _lower(actions) | also
     return ConditionKey(f"s3:{name}", kind, actions, holds, absent, from_header=True, aws_actions=aws_actions)
 
 
 def _parameter(name: str, kind: Kind, holds: str = "the parameter") -> ConditionKey:
-    """Return the row of a list's parameter."""
+    """Return the row for a parameter of the list operations."""
     aws_actions = _lower(_LIST) | _LISTING_VERSIONS
     return ConditionKey(f"s3:{name}", kind, _LIST, holds, _NO_PARAMETER, aws_actions=aws_actions)
 
@@ -85,7 +85,7 @@ ROWS = (
 
 
 def headers_by_action() -> dict[str, tuple[bytes, ...]]:
-    """Return the request headers of which policies can speak as s3:HEADER, for each action that has any."""
+    """Return the request headers that are condition keys (s3:HEADER), for each action that has such keys."""
     found: dict[str, tuple[bytes, ...]] = {}
     for row in ROWS:
         for action in row.actions if row.from_header else ():

@@ -16,7 +16,7 @@ from fuin.access.principal import Principal
 from fuin.access.variables import Variable
 from fuin.advice import holders
 from fuin.advice.case import LabelledPolicy
-from fuin.advice.simulation_results import Simulation, Values, is_key, result, unique
+from fuin.advice.simulation_results import Simulation, Values, is_key, remove_duplicates, result
 from fuin.errors import AccessDenied, MalformedPolicy
 from fuin.identity.iam import entities, paging
 from fuin.identity.wire import faults
@@ -134,19 +134,19 @@ def _unknown_caller(account: str, facts: Values) -> Principal:
 async def _read_policies(given: Given, member: str, kind: PolicyKind) -> tuple[LabelledPolicy, ...]:
     """Return policies that a request holds, compiled beside the event loop: they may be long; raises InvalidInput."""
     found = enumerate(given.get(member, ()), 1)
-    sheets = tuple(
+    policies = tuple(
         LabelledPolicy(f"{member}.{number}", kind, text, source=f"{member}.{number}") for number, text in found
     )
-    await asyncio.to_thread(_compile, sheets)
-    return sheets
+    await asyncio.to_thread(_compile, policies)
+    return policies
 
 
-def _compile(sheets: Sequence[LabelledPolicy]) -> None:
-    for sheet in sheets:
+def _compile(policies: Sequence[LabelledPolicy]) -> None:
+    for policy in policies:
         try:
-            sheet.policy  # noqa: B018 - the sheet remembers it
+            policy.compiled_policy  # noqa: B018 - the policy remembers it
         except MalformedPolicy as error:
-            raise QueryFault("InvalidInput", f"Error parsing the policy. {sheet.label}: {error}") from None
+            raise QueryFault("InvalidInput", f"Error parsing the policy. {policy.label}: {error}") from None
 
 
 def _facts(given: Given) -> Values:
@@ -198,8 +198,8 @@ def _begin(after: str) -> int:
 
 
 def _actions_per_page(simulation: Simulation, resources: int) -> int:
-    sheets = (*simulation.policies, simulation.boundary, simulation.resource)
-    work = resources * (1000 + sum(len(sheet.document) for sheet in sheets if sheet is not None))
+    policies = (*simulation.policies, simulation.boundary, simulation.resource)
+    work = resources * (1000 + sum(len(policy.document) for policy in policies if policy is not None))
     if work > _BUDGET or resources > _RESULTS_AT_MOST:
         raise QueryFault("InvalidInput", "The policies are too long for so many resources in one simulation.")
     return max(1, min(_BUDGET // work, _RESULTS_AT_MOST // resources))
@@ -210,15 +210,15 @@ async def _resource_policy(given: Given) -> LabelledPolicy | None:
     if document is None:
         return None
     kind = PolicyKind.KEY if any(map(is_key, given.get("ResourceArns", ()))) else PolicyKind.BUCKET
-    sheet = LabelledPolicy("ResourcePolicy", kind, document, source="ResourcePolicy")
-    await asyncio.to_thread(_compile, (sheet,))
-    return sheet
+    policy = LabelledPolicy("ResourcePolicy", kind, document, source="ResourcePolicy")
+    await asyncio.to_thread(_compile, (policy,))
+    return policy
 
 
-def _keys(sheets: Iterable[LabelledPolicy]) -> list[str]:
-    statements = [statement for sheet in sheets for statement in sheet.policy.statements]
+def _keys(policies: Iterable[LabelledPolicy]) -> list[str]:
+    statements = [statement for policy in policies for statement in policy.compiled_policy.statements]
     conditions = [condition for statement in statements for condition in statement.conditions]
     templates = [template for statement in statements for template in statement.templates]
     templates += [template for condition in conditions for template in condition.templates]
     variables = [piece.written for one in templates for piece in one.pieces if isinstance(piece, Variable)]
-    return unique([*variables, *(condition.written for condition in conditions)])
+    return remove_duplicates([*variables, *(condition.written for condition in conditions)])

@@ -10,7 +10,7 @@ import msgspec
 from fuin import crash
 from fuin.access.named_principals import principals_of
 from fuin.access.policy import PolicyKind
-from fuin.access.policy_cache import compiled
+from fuin.access.policy_cache import compile_policy
 from fuin.errors import AccessDenied
 from fuin.gate import policy_warnings
 from fuin.gate.record import RequestRecord
@@ -93,7 +93,7 @@ def check_key_policy(call: Call, resource: KeyResource, policy: str, *, bypass: 
     is the key under that policy.
     """
     quotas.check_policy(policy)
-    _check_principals(call, tuple(principals_of(compiled(policy, PolicyKind.KEY))))
+    _check_principals(call, tuple(principals_of(compile_policy(policy, PolicyKind.KEY))))
     if not bypass:
         _check_lockout(call, resource)
     policy_warnings.note(call, policy, PolicyKind.KEY, resource.arn)

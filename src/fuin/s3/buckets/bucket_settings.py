@@ -161,7 +161,7 @@ def _check_not_blocked(call: S3Call, policy: str) -> None:
     def check() -> None:
         bucket = call.services.store.catalog().bucket(call.bucket)
         kept = None if bucket is None else bucket.setting(public_access.SETTING)
-        if public_access.of_setting(kept).block_public_policy:
+        if public_access.parse_setting(kept).block_public_policy:
             who = f"User: {call.principal.arn} is not authorized to perform: s3:PutBucketPolicy"
             raise AccessDenied(f'{who} on resource: "{ids.bucket_arn(call.bucket)}" {_BLOCKED}')
 

@@ -133,10 +133,24 @@ def _row(grant: Grant) -> dict[str, object]:
 
 
 def _grant(row: Row[*tuple[Any, ...]]) -> Grant:
+    grant_id, key_id, region, account, name, grantee, grantee_service, retiring, retiring_service, *_ = row
+    equals, subset, source_arn = _constraints(row.constraints)
     return Grant(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8],
-        _operations(row.operations), *_constraints(row.constraints), row.created,
-    )  # fmt: skip
+        grant_id=grant_id,
+        key_id=key_id,
+        region=region,
+        account=account,
+        name=name,
+        grantee=grantee,
+        grantee_service=grantee_service,
+        retiring=retiring,
+        retiring_service=retiring_service,
+        operations=_operations(row.operations),
+        equals=equals,
+        subset=subset,
+        source_arn=source_arn,
+        created=row.created,
+    )
 
 
 @lru_cache(256)  # a principal may have 5,000 grants that allow the same

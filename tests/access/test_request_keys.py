@@ -47,7 +47,7 @@ def facts(request: Request, action: str = "s3:GetObject", account: str = ACCOUNT
 
 def everything(request: Request, action: str = "s3:GetObject") -> Mapping[str, tuple[str, ...]]:
     """Return all condition keys of a question."""
-    return facts(request, action).everything()
+    return facts(request, action).find_all()
 
 
 def test_a_bare_request() -> None:
@@ -161,7 +161,7 @@ def test_nothing_of_the_principal_can_be_claimed() -> None:
         "aws:PrincipalArn": ROOT_ARN, "aws:UserName": "root", "aws:PrincipalServiceName": "s3.amazonaws.com",
         "kms:CallerAccount": "999999999999", "aws:PrincipalType": "Account", "aws:userid": "root", "aws:Extra": "kept",
     }  # fmt: skip
-    nobody = Question(ANONYMOUS, "kms:Decrypt", KEY, claimed).facts().everything()
+    nobody = Question(ANONYMOUS, "kms:Decrypt", KEY, claimed).facts().find_all()
     assert nobody == {
         "aws:principaltype": ("Anonymous",), "aws:userid": ("anonymous",), "aws:principalaccount": ("anonymous",),
         "aws:extra": ("kept",),

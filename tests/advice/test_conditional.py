@@ -14,7 +14,7 @@ from fuin.access.resources.key import KeyResource
 from fuin.advice.case import Case, LabelledPolicy
 from fuin.advice.conditional import conditional_answer
 from tests.access.builders import ANN, ANN_ARN, KEY, ROOT_ARN, ask, statement
-from tests.access.test_explain import DELEGATION, VIA, case, grant
+from tests.advice.test_explain import DELEGATION, VIA, case, grant
 
 S3 = "s3.us-east-1.amazonaws.com"
 ELSEWHERE = {"StringNotEquals": {"kms:ViaService": S3}}
@@ -44,24 +44,24 @@ def test_an_unknown_condition_becomes_an_if() -> None:
     """The statement and its condition are spelled out."""
     found = conditional_answer(case(statement("kms:Decrypt", KEY, Sid="S", Condition=VIA)), DECRYPT, unknown)
     assert not found.always
-    ((term,),) = [way.terms for way in found.ways]
-    assert term.where == 'policy of user ann, statement "S"'
-    assert term.conditions == (f"StringEquals kms:ViaService {S3}",)
+    ((requirement,),) = [path.requirements for path in found.paths]
+    assert requirement.where == 'policy of user ann, statement "S"'
+    assert requirement.conditions == (f"StringEquals kms:ViaService {S3}",)
 
 
 def test_both_sides_may_have_conditions() -> None:
     """A delegating key policy through S3 only, and a user's policy over TLS only: both have to hold."""
     secure = {"Bool": {"aws:SecureTransport": "true"}}
     mine = case(statement("kms:Decrypt", KEY, Condition=secure), key={**DELEGATION, "Condition": VIA})
-    (way,) = conditional_answer(mine, DECRYPT, unknown).ways
-    assert {term.conditions[0] for term in way.terms} == {
+    (path,) = conditional_answer(mine, DECRYPT, unknown).paths
+    assert {requirement.conditions[0] for requirement in path.requirements} == {
         f"StringEquals kms:ViaService {S3}",
         "Bool aws:SecureTransport true",
     }
 
 
 def test_a_condition_on_what_is_known_is_decided() -> None:
-    """The caller's own ARN is no unknown: the statement holds, or there is no way."""
+    """The caller's own ARN is no unknown: the statement holds, or there is no path."""
     mine = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN}})
     assert conditional_answer(case(mine), DECRYPT, unknown).always
     others = statement("kms:Decrypt", KEY, Condition={"StringEquals": {"aws:PrincipalArn": ANN_ARN + "a"}})
@@ -71,22 +71,22 @@ def test_a_condition_on_what_is_known_is_decided() -> None:
 
 
 def test_a_denial_that_may_hold_is_an_unless() -> None:
-    """Allowed, unless the request comes from elsewhere; a denial that must hold leaves no way."""
+    """Allowed, unless the request comes from elsewhere; a denial that must hold leaves no path."""
     found = conditional_answer(
         case(statement("kms:*"), statement("kms:*", "*", "Deny", Condition=ELSEWHERE)), DECRYPT, unknown
     )
     assert not found.always
-    assert [way.terms for way in found.ways] == [()]
-    assert [term.conditions for term in found.unless] == [(f"StringNotEquals kms:ViaService {S3}",)]
+    assert [path.requirements for path in found.paths] == [()]
+    assert [requirement.conditions for requirement in found.denials] == [(f"StringNotEquals kms:ViaService {S3}",)]
     assert conditional_answer(case(statement("kms:*"), statement("kms:*", "*", "Deny")), DECRYPT, unknown).never
 
 
 def test_a_grants_constraint_is_an_if() -> None:
     """The encryption context decides, and nobody knows it yet."""
     bob = statement("kms:*", Principal={"AWS": ANN_ARN.replace("ann", "bob")})
-    (way,) = conditional_answer(case(key=bob, grants=(grant(equals=(("a", "b"),)),)), DECRYPT, unknown).ways
-    assert way.terms[0].where == "grant g1"
-    assert way.terms[0].conditions == ("constraint EncryptionContextEquals {a=b}",)
+    (path,) = conditional_answer(case(key=bob, grants=(grant(equals=(("a", "b"),)),)), DECRYPT, unknown).paths
+    assert path.requirements[0].where == "grant g1"
+    assert path.requirements[0].conditions == ("constraint EncryptionContextEquals {a=b}",)
 
 
 def test_policies_of_another_server_are_an_if() -> None:
@@ -94,10 +94,10 @@ def test_policies_of_another_server_are_an_if() -> None:
     assumed = LabelledPolicy(
         "policies of account 9", PolicyKind.IDENTITY, case(statement("*")).identity[0].document, "it allows"
     )
-    (way,) = conditional_answer(
+    (path,) = conditional_answer(
         Case(KeyResource(KEY, "1", None), "user ann", case().resource_policy, (assumed,)), DECRYPT, unknown
-    ).ways
-    assert (way.terms[0].where, way.terms[0].conditions) == ("policies of account 9", ("it allows",))
+    ).paths
+    assert (path.requirements[0].where, path.requirements[0].conditions) == ("policies of account 9", ("it allows",))
 
 
 _CONDITIONS = st.sampled_from([None, VIA, ELSEWHERE, {"Bool": {"aws:SecureTransport": "true"}}])
@@ -136,10 +136,10 @@ def test_a_variable_that_is_not_known_is_an_if() -> None:
     for one in (statement("kms:Decrypt", KEY, Condition=team), statement("kms:Decrypt", _OF_TEAM)):
         found = conditional_answer(case(one), asked, of_session)
         assert (found.never, found.always) == (False, False), one
-        ((term,),) = [way.terms for way in found.ways]
-        assert "${aws:PrincipalTag/team}" in term.conditions[0]
+        ((requirement,),) = [path.requirements for path in found.paths]
+        assert "${aws:PrincipalTag/team}" in requirement.conditions[0]
         denied = conditional_answer(case(statement("kms:*"), one | {"Effect": "Deny"}), asked, of_session)
-        assert (denied.never, denied.always, len(denied.unless)) == (False, False, 1)
+        assert (denied.never, denied.always, len(denied.denials)) == (False, False, 1)
 
 
 _OF_TEAM = f"{KEY.rpartition('/')[0]}/${{aws:PrincipalTag/team}}"
@@ -152,7 +152,7 @@ def test_not_principal_and_a_boundary() -> None:
     mine = replace(case(statement("kms:*")), resource_policy=keys)
     assert conditional_answer(mine, DECRYPT, unknown).always
     bounded = replace(mine, boundary=LabelledPolicy("boundary", PolicyKind.BOUNDARY, _document(statement("kms:*"))))
-    assert len(conditional_answer(bounded, DECRYPT, unknown).unless) == 1
+    assert len(conditional_answer(bounded, DECRYPT, unknown).denials) == 1
 
 
 def _document(*statements: dict[str, Any]) -> str:

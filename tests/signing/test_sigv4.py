@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.signing import authorization, sigv4
-from tests.access.signing import ACCESS_KEY_ID, CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
+from tests.signing.signers import ACCESS_KEY_ID, CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "sigv4").glob("*.json"))
 KEYS = st.text(
@@ -300,11 +300,11 @@ def test_cache_is_bounded() -> None:
     for number in range(3000):
         request.headers[b"authorization"] = good.replace(b"AKIA", b"AK%04d" % number)
         sigv4.parse(request, body_hash)
-    size = authorization._remembered.cache_info().currsize
+    size = authorization._read_prefix.cache_info().currsize
     assert size <= 2048
     request.headers[b"authorization"] = good.replace(b"SignedHeaders=", b"SignedHeaders=" + b"a" * 4000 + b";")
     sigv4.parse(request, body_hash)
-    assert authorization._remembered.cache_info().currsize == size
+    assert authorization._read_prefix.cache_info().currsize == size
 
 
 @given(st.binary(min_size=32, max_size=32), st.lists(st.binary(max_size=200), max_size=3))

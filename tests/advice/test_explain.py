@@ -70,19 +70,19 @@ def test_each_statement_says_what_of_it_matched() -> None:
     evaluation = explain(mine, ask(action="kms:Decrypt", kms__ViaService="ec2.us-east-1.amazonaws.com"))
     assert not evaluation.decision.allowed
     delegation, own = evaluation.policies
-    assert (delegation.statements[0].standing, delegation.statements[0].matches) == (Match.ACCOUNT, True)
+    assert (delegation.statements[0].match, delegation.statements[0].takes_effect) == (Match.ACCOUNT, True)
     other_action, through, other_key = own.statements
     assert (other_action.action, other_action.resource, other_action.near) == (False, True, False)
-    assert (through.near, through.matches) == (True, False)
-    assert through.failed[0].found == ("ec2.us-east-1.amazonaws.com",)
-    assert through.failed[0].values == ("s3.us-east-1.amazonaws.com",)
+    assert (through.near, through.takes_effect) == (True, False)
+    assert through.failed_conditions[0].found == ("ec2.us-east-1.amazonaws.com",)
+    assert through.failed_conditions[0].values == ("s3.us-east-1.amazonaws.com",)
     assert (other_key.action, other_key.resource) == (True, False)
 
 
 def test_an_absent_key_is_told_as_absent() -> None:
     """None, and not an empty value."""
     evaluation = explain(case(statement("kms:Decrypt", KEY, Condition=VIA)), ask(action="kms:Decrypt"))
-    assert evaluation.policies[1].statements[0].failed[0].found is None
+    assert evaluation.policies[1].statements[0].failed_conditions[0].found is None
 
 
 def test_grants_say_what_they_lack() -> None:
@@ -91,7 +91,7 @@ def test_grants_say_what_they_lack() -> None:
         key=None, about=OwnResource(KEY, ACCOUNT), grants=(grant(operations=("Encrypt",)), grant(subset=(("a", "b"),)))
     )
     first, second = explain(mine, ask(action="kms:Decrypt")).grants
-    assert (first.operation, first.matches) == (False, False)
+    assert (first.operation, first.takes_effect) == (False, False)
     assert second.operation
     assert "EncryptionContextSubset {a=b}" in second.unmet[0]
 
@@ -232,7 +232,7 @@ def test_a_refused_user_can_always_be_helped(
 def test_the_trace_agrees_with_the_decision(own: list[dict[str, Any]], key: dict[str, Any]) -> None:
     """No decision allows without a statement that is told as matching, and none with a Deny that is."""
     evaluation = explain(case(*own, key=key), ask(action="kms:Decrypt"))
-    matching = [item.effect for policy in evaluation.policies for item in policy.statements if item.matches]
+    matching = [item.effect for policy in evaluation.policies for item in policy.statements if item.takes_effect]
     if evaluation.decision.allowed:
         assert "Allow" in matching
     assert not (evaluation.decision.allowed and "Deny" in matching)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fuin.errors import AuthenticationFailed, FormatError
 from fuin.signing.sigv4 import Credential, Signed
 from fuin.signing.streaming import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkedBody, open_body
-from tests.access.signing import ACCESS_KEY_ID, day_key
+from tests.signing.signers import ACCESS_KEY_ID, day_key
 
 CREDENTIAL = Credential(ACCESS_KEY_ID, "20130524", "us-east-1", "s3")
 KEY = day_key(CREDENTIAL)

@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSRequest
 
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.signing import sigv4
-from tests.access.signing import CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
+from tests.signing.signers import CREDENTIALS, HOST, REGION, Sent, day_key, sent, signed_by
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 OTHERS = ("kms", "sts", "iam")
