@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -217,8 +217,7 @@ class Maker:
         known = [each for each in PRINCIPALS if room == "bucket" or each is not ANONYMOUS]
         principal = self._one(known)
         if principal.kind in ("user", "role") and self._chance(0.6):
-            arguments = {name: getattr(principal, name) for name in Principal.__slots__}
-            return Principal(**arguments | {"tags": (("dept", self._one(_TEXTS[:-1])),)})
+            return replace(principal, tags=(("dept", self._one(_TEXTS[:-1])),))
         return principal
 
     def _context(self, keys: Sequence[str]) -> Context:

@@ -252,3 +252,19 @@ def test_no_file_stays_open(place: Place, bucket: str, stored: Path) -> None:
     root = str(place.settings.blobs)
     links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
     assert [link for link in links if os.path.exists(link) and os.readlink(link).startswith(root)] == []
+
+
+@pytest.mark.parametrize("scheme", ["AES256", "aws:kms"])
+def test_a_data_key_that_does_not_open_is_an_error_on_the_record(place: Place, bucket: str, scheme: Any) -> None:
+    """The keyholder records that it has refused the use, and S3's closing record has the error that it answers."""
+    for name in ("k", "z"):
+        place.s3(checksums=False).put_object(Bucket=bucket, Key=name, Body=DATA, ServerSideEncryption=scheme)
+    place.sql(
+        "UPDATE objects SET encryption = (SELECT encryption FROM objects WHERE bucket = :bucket AND key = :other)"
+        " WHERE bucket = :bucket AND key = :key",
+        bucket=bucket, key=b"k", other=b"z",
+    )  # fmt: skip
+    reply = place.send("GET", f"/{bucket}/k")
+    assert b"<Code>KMS.InvalidCiphertextException</Code>" in reply.body
+    use, closing = place.record(reply.headers["x-amz-request-id"])
+    assert (use.outcome, closing.draft["error"]) == ("tampered", "KMS.InvalidCiphertextException")

@@ -262,7 +262,7 @@ def test_a_passphrase_seals_the_root_key(tmp_path: Path) -> None:
 
     none = run([str(FUIN), "serve", *data], environment.clean(tmp_path), check=False)
     assert none.returncode == 1
-    assert "sealed by a passphrase" in none.stderr
+    assert "a passphrase seals the root key" in none.stderr
 
 
 def test_the_first_start_prints_the_root_access_key_once(tmp_path: Path) -> None:

@@ -123,14 +123,15 @@ class Call(msgspec.Struct):
         """Return the keyholder's answer to a use of a key: the record of the use is the request's.
 
         The keyholder has recorded a use before it answers. It has also recorded a ciphertext, signature or MAC that was
-        not good; this raises TamperedError. Any other error leaves the record open.
+        not good; this raises TamperedError. A service that has asked on the caller's behalf answers that with an error
+        of its own, which needs a closing record. So does any other error.
         """
         try:
             result = await answer
         except MaterialDamaged:
             raise
         except TamperedError:
-            self.record.refused = True
+            self.record.refused = self.via is None
             raise
         self.record.close()
         return result

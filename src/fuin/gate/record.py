@@ -4,7 +4,7 @@
 |---|---|---|
 | open | the request has begun, or something was added to the record since it was closed | writes the closing record |
 | closed | the keyholder has answered a use of a key, whose record holds all that is known | nothing more |
-| refused | the keyholder has refused a use of a key, and recorded that | answers the refusal |
+| refused | the keyholder has refused a use that the caller asked for, and recorded that | answers the refusal |
 
 No operation sets a state. A use of a key closes the record (`Call.use`), and a fact, a decision or a commit that comes
 after it opens the record again: the record of the use cannot hold what came later.
