@@ -15,15 +15,7 @@ from tests.support.questions import recorded_questions
 
 _BUILT = [row for row in OPERATIONS.values() if row.run is not None]
 _ACTIONS = {text.partition(" ")[0] for row in _BUILT for text in row.actions}
-_HEADERS = {
-    name: "x"
-    for key in KEYS
-    if key.brought
-    and key.name.startswith("s3:")
-    and ("s3:PutObject" in key.actions or "s3:CreateBucket" in key.actions)
-    for name in [key.name.removeprefix("s3:")]
-    if name not in {"LocationConstraint", "ObjectCreationOperation", "x-amz-copy-source"}
-}
+_HEADERS = {key.name.removeprefix("s3:"): "x" for key in KEYS if key.from_header and key.name != "s3:x-amz-copy-source"}
 _CONSTRAINT = (
     b"<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"
 )
