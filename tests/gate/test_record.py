@@ -72,7 +72,7 @@ def test_a_use_refused_to_a_service_leaves_the_record_open() -> None:
     """S3 answers an error of its own when a data key does not open; the keyholder's record does not hold that."""
     call = new_call()
     with pytest.raises(TamperedError):
-        use(call.forwarded("s3.us-east-1.amazonaws.com"), TamperedError("not good"))
+        use(call.call_by_service("s3.us-east-1.amazonaws.com"), TamperedError("not good"))
     assert call.record.is_open
     assert not call.record.refused
 
