@@ -251,7 +251,7 @@ def test_an_answer_that_broke_off_is_on_the_record(place: Edges) -> None:
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what each service says of its parameters be nothing that a record can hold."""
     monkeypatch.setattr(parameters, "describe", lambda *_: object())
-    monkeypatch.setattr(identity, "_without_secrets", lambda _: {"a": object()})
+    monkeypatch.setattr(identity, "_remove_secrets", lambda _: {"a": object()})
     monkeypatch.setattr(s3, "_address_facts", lambda _: {"bucket": object()})
 
 
