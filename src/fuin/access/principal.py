@@ -13,8 +13,8 @@ class Principal:
     """An account's root, a user, a role session, a federated user, a service of this server, or nobody (anonymous).
 
     A session can have tags and policies of its own. `tags` are the identity's tags, with the session's in place of
-    those of the same name. `session_policies` are the documents of the policies that limit the session; if there are
-    none, the session has no such limit.
+    those of the same name. `session_policies` are the documents of the policies that limit the session; without any,
+    the session has no such limit.
     """
 
     kind: Kind
