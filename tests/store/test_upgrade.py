@@ -227,3 +227,31 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
         assert store.read_sync(parts.known_blobs, ["blob-1", "blob-2", "blob-3"]) == {"blob-3"}
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("damaged", ["", "not JSON", "null", "[]", '{"algorithm":1,"key":2,"blob":3}', "[" * 100_000])
+def test_one_damaged_row_does_not_keep_a_server_from_starting(settings: Settings, damaged: str) -> None:
+    """It depends on no key, and is what it was; the others have their columns."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0008")
+    whole = json.dumps({"algorithm": "aws:kms", "key": KEY_ARN})
+    engine = sqlite.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        for statement in (
+            "INSERT INTO accounts VALUES ('123456789012', 1.0)",
+            "INSERT INTO buckets VALUES ('old', '123456789012', 'us-east-1', 2.0, :damaged, NULL)",
+            "INSERT INTO objects VALUES (1, 'old', X'61', 'e1', 3, 4.0, '{}', '{}', :damaged, NULL, NULL, 0, NULL)",
+            "INSERT INTO objects VALUES (2, 'old', X'62', 'e2', 5, 4.0, '{}', '{}', :whole, NULL, NULL, 0, NULL)",
+            "INSERT INTO uploads VALUES ('up', 'old', X'6b', 5.0, 'a', X'00', :damaged, '{}', '{}', NULL, NULL, NULL)",
+        ):
+            connection.execute(text(statement), {"damaged": damaged, "whole": whole})
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        assert migrate.revision(settings.database) == migrate.HEAD
+        obj = store.read_sync(objects.get_object, ObjectName("old", "a"))
+        assert obj is not None
+        assert obj.encryption == damaged
+        assert store.read_sync(dependents.count, KEY_ARN) == Totals(1, 5, 0, 0)
+    finally:
+        store.close()

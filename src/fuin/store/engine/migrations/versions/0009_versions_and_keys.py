@@ -102,11 +102,25 @@ def _fill(table: str, name: str, columns: Callable[..., dict[str, Any]]) -> None
 
 
 def _object_columns(encryption: str) -> dict[str, Any]:
-    stored = json.loads(encryption)
+    stored = _members(encryption)
     return {
         "scheme": stored.get("algorithm"), "kms_key_arn": stored.get("key"),
         "kms_material_id": _material_id(stored.get("blob") or ""),
     }  # fmt: skip
+
+
+def _members(encryption: str) -> dict[str, str]:
+    """Return the members of a column that are strings; a damaged column has none.
+
+    One damaged row must not keep a server from starting: such an object is refused when it is read, as before.
+    """
+    try:
+        members = json.loads(encryption)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(members, dict):
+        return {}
+    return {name: value for name, value in members.items() if isinstance(value, str)}
 
 
 def _material_id(data_key: str) -> bytes | None:
@@ -121,7 +135,7 @@ def _material_id(data_key: str) -> bytes | None:
 def _bucket_columns(encryption: str | None, account: str, region: str) -> dict[str, Any]:
     if encryption is None:
         return {"scheme": None, "kms_key_arn": None}
-    default = json.loads(encryption)
+    default = _members(encryption)
     scheme, key = default.get("algorithm"), default.get("key")
     if key is None and scheme == "aws:kms":
         key = "alias/aws/s3"
