@@ -41,6 +41,8 @@ def test_absent_bucket(store: Store) -> None:
         lambda c: buckets.set_encryption(c, "none", None),
         lambda c: buckets.delete_bucket(c, "none"),
         lambda c: objects.publish(c, values.obj(bucket="none")),
+        lambda c: objects.publish(c, values.obj(bucket="none"), if_match="any"),
+        lambda c: objects.publish(c, values.obj(bucket="none"), if_none_match="*"),
         lambda c: uploads.insert_upload(c, values.upload(bucket="none")),
     ):
         with pytest.raises(NoSuchBucket):

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, literal_column, select
+from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import rows, schema
+from fuin.store.engine.errors import is_missing_reference
 from fuin.store.errors import NoSuchBucket, NotFound, PreconditionFailed
 from fuin.store.s3 import parts
 from fuin.store.s3.key_use import object_key_use
@@ -113,8 +115,10 @@ def publish(
 
     Raises NoSuchBucket, PreconditionFailed, NotFound (If-Match on nothing). `part_count` follows from `parts`.
     """
-    if conn.execute(_BUCKET, {"p_bucket": obj.bucket}).first() is None:
-        raise NoSuchBucket(obj.bucket)
+    if if_match is not None and conn.execute(_BUCKET, {"p_bucket": obj.bucket}).first() is None:
+        raise NoSuchBucket(
+            obj.bucket
+        )  # without a bucket there is no object, but that is not what the caller must learn
     blobs = _remove(conn, obj.name, if_none_match, if_match)
     use = object_key_use(obj.encryption)
     row = {
@@ -124,7 +128,12 @@ def publish(
         "upload_id": obj.upload_id, "part_count": len(obj.parts), "storage_class": obj.storage_class,
         "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
-    owner = rows.inserted_id(conn.execute(_o.insert(), row))
+    try:
+        owner = rows.inserted_id(conn.execute(_o.insert(), row))
+    except IntegrityError as error:  # the row's reference spares a question for the bucket, of 40 µs
+        if is_missing_reference(error):
+            raise NoSuchBucket(obj.bucket) from None
+        raise
     if obj.parts:
         conn.execute(_p.insert(), [{"object": owner, **parts.row(part)} for part in obj.parts])
     return blobs
