@@ -7,7 +7,7 @@
 | refused | the keyholder has refused a use that the caller asked for, and recorded that | answers the refusal |
 
 No operation sets a state. A use of a key closes the record (`Call.use`), and a fact, a decision or a commit that comes
-after it opens the record again: the record of the use cannot hold what came later. They are told by their number, so
+after it opens the record again: the record of the use cannot hold what came later. They are counted, so
 a fact that was noted before the use must not be replaced after it.
 """
 
