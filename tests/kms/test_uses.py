@@ -62,6 +62,8 @@ def test_damaged_material(place: Place, kms: Any, new_key: NewKey, operation: st
 class Recorded:
     """As much of a call as `keyholder_answer` touches."""
 
+    via = None
+
     use = Call.use
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 DELETES_AT_MOST = 1000
-_AT_ONCE = 64  # keys that are authorized in one turn of the event loop
+_AT_ONCE = 32  # keys that are authorized in one turn of the event loop
 
 
 def new_sealer(call: S3Call, new_key: NewDataKey) -> Sealer:
