@@ -25,8 +25,6 @@ UNREAD = {
     "x-amz-confirm-remove-self-bucket-access": "no policy is refused because it shuts its author out",
     "x-amz-if-match-initiated-time": "AWS: of directory buckets only",
     "x-amz-mfa": "there is no MFA delete that would ask for it",
-    "x-amz-object-lock-event-hold-duration-days": "belongs to x-amz-object-lock-event-hold, which is refused",
-    "x-amz-object-lock-event-hold-duration-years": "belongs to x-amz-object-lock-event-hold, which is refused",
     "x-amz-optional-object-attributes": "asks for the state of restored objects, and none is archived",
     "x-amz-request-payer": "nobody pays",
     "x-amz-skip-destination-validation": "notifications have no destinations",

@@ -88,7 +88,8 @@ OBJECT_LOCK = Capability(
     "Object Lock is",
     headers=(
         b"x-amz-object-lock-mode", b"x-amz-object-lock-retain-until-date", b"x-amz-object-lock-legal-hold",
-        b"x-amz-object-lock-event-hold",
+        b"x-amz-object-lock-event-hold", b"x-amz-object-lock-event-hold-duration-days",
+        b"x-amz-object-lock-event-hold-duration-years",
     ),
     flags=(b"x-amz-bucket-object-lock-enabled",),
     operations=("PutObjectLegalHold", "PutObjectLockConfiguration", "PutObjectRetention"),
