@@ -17,10 +17,14 @@ from fuin.formats import context, notes
 from fuin.gate import drafts, record
 from fuin.gate.call import Call
 from fuin.identity import app as identity
+from fuin.identity.app import QueryWire
 from fuin.kms import parameters
+from fuin.kms.app import KmsWire
 from fuin.s3 import app as s3
+from fuin.s3.app import S3Wire
 from fuin.s3.multipart import completion
 from fuin.s3.objects import objects as deletions
+from fuin.store.errors import NotInMemory
 from fuin.store.s3 import uploads as unfinished
 from tests.security.edges import Edges, closing, names
 from tests.support.place import ACCOUNT
@@ -404,3 +408,23 @@ def test_a_value_known_by_its_hash_is_not_certain_when_evaluated_anew(place: Edg
         assert [item.certain for item in found] == [certain]
     with pytest.raises(CannotRetrace, match="by its hash only"):
         place.run(evaluated(place, draft, {**draft["decisions"][-1], "resource": notes.text_note("x")}))
+
+
+@pytest.mark.parametrize(
+    ("service", "wire"), [("kms", KmsWire), ("iam", QueryWire), ("sts", QueryWire), ("s3", S3Wire)]
+)
+def test_a_decision_outside_of_consult_is_refused_on_the_record(
+    place: Edges, monkeypatch: pytest.MonkeyPatch, service: str, wire: type[Any]
+) -> None:
+    """Rows that are not in memory, and that nobody fetches, end in an answer of 5xx with its record."""
+
+    async def fetch() -> None:
+        raise AssertionError
+
+    async def miss(*_: Any) -> None:
+        raise NotInMemory(fetch)
+
+    monkeypatch.setattr(wire, "run", miss)
+    told = place.ask(service, *ASKED[service], place.root)
+    assert told.status in {500, 503}
+    assert closing(place.record(told.request_id)).draft["error"] == told.code
