@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from fuin.gate.http import Request
-from fuin.kms import app
+from fuin.server import application
 from tests.support.place import REGION
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Driver:
 
         began = time.thread_time()
         request = Request(self._scope(operation, body), receive)
-        await app.handle(self._place.services, self._place.day_keys, request, send)
+        await application.answer(self._place.services, self._place.day_keys, request, send)
         took = time.thread_time() - began
         findings.answers[operation, str(status)] += 1
         findings.slowest = max(findings.slowest, took)

@@ -13,7 +13,9 @@ from tests.house.source import Function, Module, modules
 # What decides: the store itself, commands (which wait in their own thread), and pure rules.
 _ELSEWHERE = ("store", "cli", "access", "testing")
 # Waits for what it misses in another way: it says what to do when memory has not what it needs.
-_EXCEPTIONS = {("gate.edge", "gate.authentication.cached_caller"): "on a miss the caller is authenticated by `consult`"}
+_EXCEPTIONS = {
+    ("server.edge", "gate.authentication.cached_caller"): "on a miss the caller is authenticated by `consult`"
+}
 
 
 class _Room:

@@ -40,8 +40,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
     "server": (
-        "gate", "kms", "s3", "identity", "audit", "store", "keyholder.wire", "blobs.interface", "blobs.configuration",
-        *LOW,
+        "gate", "kms", "s3", "identity", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
+        "blobs.configuration", *LOW,
     ),
     "envelope": ("formats", "secret", "errors"),
     "cli": (
@@ -71,7 +71,7 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         "puts a whole server together, as the command line and a worker do, and looks into it",
     ),
     "testing.kit.http": (
-        ("gate.authentication", "gate.http", "gate.services", "s3.app", "server.application", "server.protocol"),
+        ("gate.authentication", "gate.http", "gate.services", "server.application", "server.protocol"),
         "is its HTTP edge",
     ),
     "testing.kit.keyholding": (("keyholder.command", "keyholder.wire.sockets", "settings"), "starts its keyholder"),

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from fuin.audit import reader
 from fuin.formats import record
 from fuin.gate.http import ClientGone, Receive, Request, Scope, Send
-from fuin.server.application import HANDLERS, service_of
+from fuin.server import application
 from tests.support.place import REGION, Place
 from tests.support.server import User
 
@@ -44,7 +44,7 @@ class Edges(Place):
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            await HANDLERS.get(service_of(request), HANDLERS[b"s3"])(self.services, self.day_keys, request, send)
+            await application.answer(self.services, self.day_keys, request, send)
         except ClientGone:
             return
 

@@ -49,13 +49,13 @@ def talk(app: Asgi, *pieces: bytes) -> bytes:
 
 async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
     """Answer without asking for the body."""
-    await Answer(200, [(b"x-kind", b"whole")], b"hello").send(send)
+    await send(Answer(200, [(b"x-kind", b"whole")], b"hello").message())
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the body, if it comes."""
     with contextlib.suppress(ClientGone):
-        await Answer(200, [], await Request(scope, receive).body(1000)).send(send)
+        await send(Answer(200, [], await Request(scope, receive).body(1000)).message())
 
 
 async def tell(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ async def tell(scope: Scope, receive: Receive, send: Send) -> None:
     body = await Request(scope, receive).body(100_000)
     headers = [[name.decode(), value.decode()] for name, value in scope["headers"]]
     target = [scope["method"], scope["raw_path"].decode(), scope["query_string"].decode()]
-    await Answer(200, [], json.dumps([target, headers, body.decode()]).encode() + b"\n").send(send)
+    await send(Answer(200, [], json.dumps([target, headers, body.decode()]).encode() + b"\n").message())
 
 
 def told(answers: bytes) -> list[Any]:

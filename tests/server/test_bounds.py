@@ -70,7 +70,7 @@ def test_places_leave_room_for_files() -> None:
 async def gathers(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a body of up to a megabyte with its length, as the key service takes it before it knows who asks."""
     body = await Request(scope, receive).body(MIB)
-    await Answer(200, [], b"%d" % len(body)).send(send)
+    await send(Answer(200, [], b"%d" % len(body)).message())
 
 
 async def stuck(_scope: Scope, receive: Receive, _send: Send) -> None:
@@ -196,7 +196,7 @@ def test_requests_are_read_when_it_is_their_turn() -> None:
             await Request(scope, receive).body(MIB)
             await asyncio.sleep(0.01)
             waiting.extend(len(connection.pipeline) for connection in state.connections)
-            await Answer(200, [], b"done").send(send)
+            await send(Answer(200, [], b"done").message())
 
         async with _clients(slow, Bounds()) as (client, state):
             reader, _ = await client((LONG + b"x" * 100_000) * 12)
@@ -213,7 +213,7 @@ def test_answers_that_nobody_reads_are_bounded() -> None:
     """Long answers wait for a client that only asks: one of them in memory, and in sum what is bounded for all."""
 
     async def long(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await Answer(403, [], b"x" * 150_000).send(send)
+        await send(Answer(403, [], b"x" * 150_000).message())
 
     async def test() -> None:
         bounds = Bounds(held_at_most=MIB)

@@ -38,7 +38,7 @@ def test_a_header_with_a_line_break_is_never_sent(value: bytes) -> None:
     """No part of such an answer leaves: the client gets a server error."""
 
     async def whole(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await Answer(200, [(b"x-name", value)], b"hello").send(send)
+        await send(Answer(200, [(b"x-name", value)], b"hello").message())
 
     async def parts(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x-name", value)]})
@@ -99,7 +99,7 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
         told.append((await receive())["type"])
         told.append((await receive())["type"])
-        await Answer(200, [], b"hello").send(send)
+        await send(Answer(200, [], b"hello").message())
         told.append("end")
 
     async def leave() -> None:

@@ -101,7 +101,7 @@ def test_a_request_behind_its_handshake(tmp_path: Path) -> None:
     async def peer(scope: Any, _receive: Any, send: Any) -> None:
         tls_version = scope["extensions"]["tls"]["tls_version"]
         text = f'["{scope["client"][0]}", "{scope["scheme"]}", {tls_version}]\n'
-        await Answer(200, [], text.encode()).send(send)
+        await send(Answer(200, [], text.encode()).message())
 
     async def test(secured: Secured) -> None:
         for _ in range(3):

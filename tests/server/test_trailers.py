@@ -107,7 +107,7 @@ def test_a_refusal_is_no_answer_to_somebody_else() -> None:
 
     async def slow(_scope: Scope, _receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.05)
-        await Answer(200, [], b"late").send(send)
+        await send(Answer(200, [], b"late").message())
 
     get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
     for wrong in (b"\x16\x03\r\n", b"GET nonsense HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + lines(300) + b"\r\n"):

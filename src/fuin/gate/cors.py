@@ -44,4 +44,4 @@ def is_preflight(request: Request) -> bool:
 
 async def answer_preflight(send: Send) -> None:
     """Answer yes. Nothing is used, and anybody may ask: a record of each would only make the log grow."""
-    await Answer(200, list(_PREFLIGHT)).send(send)
+    await send(Answer(200, list(_PREFLIGHT)).message())

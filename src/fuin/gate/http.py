@@ -132,6 +132,6 @@ class Answer:
         self.headers = headers
         self.body = body
 
-    async def send(self, send: Send) -> None:
-        """Give the response to the server, which adds its length."""
-        await send({"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body})
+    def message(self) -> dict[str, Any]:
+        """Return the message that gives the response to the server, which adds its length."""
+        return {"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body}

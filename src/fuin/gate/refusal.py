@@ -33,7 +33,7 @@ F = TypeVar("F", bound=ServiceFault)
 
 
 class Wording(Protocol[F]):
-    """The part of a service's `edge.Wire` that writes its errors."""
+    """The part of a service's `Wire` that writes its errors."""
 
     def fault(self, call: Any, error: Exception) -> F:
         """Return the service's own error for whatever was raised."""

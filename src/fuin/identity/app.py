@@ -1,16 +1,17 @@
-"""The wire of IAM and STS: AWS Query in, XML or JSON out. The steps of a request are in `gate/edge.py`."""
+"""The wire of IAM and STS: AWS Query in, XML or JSON out. The steps of a request are in `server/edge.py`."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import cors, edge, lists, parameters
+from fuin.gate import cors, lists, parameters
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
+from fuin.gate.wire import Wire
 from fuin.identity.operations import IAM, SERVICES, STS, QueryOperation, Service
 from fuin.identity.sts import sts
 from fuin.identity.wire import faults, notation, query
@@ -19,7 +20,7 @@ from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
-    from fuin.gate.http import Request, Send
+    from fuin.gate.http import Request
     from fuin.gate.services import Services
     from fuin.identity.wire.notation import Notation
     from fuin.identity.wire.query import Tree
@@ -42,7 +43,7 @@ class QueryCall(Call):
     notation: Notation = notation.XML
 
 
-class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
+class QueryWire(Wire[QueryCall, QueryFault, Never]):
     """The wire of IAM and STS: how they read requests and write answers."""
 
     def new_call(self, services: Services, request: Request) -> QueryCall:
@@ -97,12 +98,8 @@ class QueryWire(edge.Wire[QueryCall, QueryFault, Answer]):
         """Return the answer to an error."""
         return _answer(call, fault.status, call.notation.failure(call.meant.model, fault, call.request_id))
 
-    async def send(self, call: QueryCall, request: Request, answer: Answer, send: Send) -> None:
-        """Send the answer."""
-        await answer.send(send)
 
-
-handle = partial(edge.serve, QueryWire())
+WIRE = QueryWire()
 
 
 def _refuse_unsigned(call: Call, *forms: bytes) -> None:

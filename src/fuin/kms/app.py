@@ -1,18 +1,18 @@
-"""The wire of KMS: JSON 1.1 in, JSON 1.1 out. The steps of a request are in `gate/edge.py`."""
+"""The wire of KMS: JSON 1.1 in, JSON 1.1 out. The steps of a request are in `server/edge.py`."""
 
 from __future__ import annotations
 
 import hashlib
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 import msgspec
 
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import cors, edge
+from fuin.gate import cors
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
+from fuin.gate.wire import Wire
 from fuin.kms import operations
 from fuin.kms.model import faults
 from fuin.kms.reach import throttling
@@ -20,7 +20,7 @@ from fuin.signing import sigv4
 
 if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
-    from fuin.gate.http import Request, Send
+    from fuin.gate.http import Request
     from fuin.gate.services import Services
     from fuin.kms.model.faults import KmsFault
     from fuin.kms.operations import KmsOperation
@@ -37,7 +37,7 @@ class KmsCall(Call):
     row: KmsOperation | None = None
 
 
-class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
+class KmsWire(Wire[KmsCall, "KmsFault", Never]):
     """How KMS reads requests and words answers."""
 
     def new_call(self, services: Services, request: Request) -> KmsCall:
@@ -83,12 +83,8 @@ class KmsWire(edge.Wire[KmsCall, "KmsFault", Answer]):
         answer.headers.append((b"x-amzn-ErrorType", fault.code.encode()))
         return answer
 
-    async def send(self, call: KmsCall, request: Request, answer: Answer, send: Send) -> None:
-        """Send the answer."""
-        await answer.send(send)
 
-
-handle = partial(edge.serve, KmsWire())
+WIRE = KmsWire()
 
 
 def _answer(call: Call, status: int, body: bytes) -> Answer:

@@ -1,18 +1,17 @@
-"""The wire of S3: REST in, headers, XML and streams out. The steps of a request are in `gate/edge.py`.
+"""The wire of S3: REST in, headers, XML and streams out. The steps of a request are in `server/edge.py`.
 
 Rights are checked before a body is read, so a client that sends `Expect: 100-continue` is refused without sending it.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.access.principal import ANONYMOUS
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate import edge
 from fuin.gate.http import Answer
 from fuin.gate.refusal import refuse
+from fuin.gate.wire import Wire
 from fuin.s3 import operations, routes
 from fuin.s3.objects import index
 from fuin.s3.request import addressing, answers, authentication, faults
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from fuin.signing.sigv4 import Signed
 
 
-class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
+class S3Wire(Wire[S3Call, S3Fault, Stream]):
     """How S3 reads requests and words answers."""
 
     def new_call(self, services: Services, request: Request) -> S3Call:
@@ -60,7 +59,9 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
         """Run the operation, whose first line is its check of rights."""
         request.headers = call.hoisted  # only now: the signature covers the query as it came
         call.caller = caller
-        return await operations.run(call)
+        answer = await operations.run(call)
+        answer.headers[:0] = answers.common_headers(request)
+        return answer
 
     def finish_success(self, call: S3Call) -> None:
         """Let blobs go that the request has replaced: now the record says by whom."""
@@ -78,24 +79,21 @@ class S3Wire(edge.Wire[S3Call, S3Fault, Answer | Stream]):
 
     def refusal(self, call: S3Call, request: Request, fault: S3Fault) -> Answer:
         """Return the answer that tells the client of an error."""
-        answer = Answer(fault.status, list(fault.headers))
+        answer = Answer(fault.status, [*answers.common_headers(request), *fault.headers])
         if request.method != "HEAD" and fault.status != 304:
             resource = request.path.decode("latin-1")
             answer.headers.append((b"Content-Type", b"application/xml"))
             answer.body = faults.document(fault, resource, request.id, answers.host_id(request.id))
         return answer
 
-    async def send(self, call: S3Call, request: Request, answer: Answer | Stream, send: Send) -> None:
-        """Send the answer; a stream that breaks off is recorded as well."""
-        if not isinstance(answer, Stream):
-            await answers.send_whole(answer, request, send)
-            return
+    async def send_stream(self, call: S3Call, request: Request, answer: Stream, send: Send) -> None:
+        """Send a stream; one that breaks off is recorded as well."""
         broken = await answers.send_stream(answer, request, send)
         if broken is not None:
             await refuse(self, call, S3Fault("InternalError", f"The answer broke off: {type(broken).__name__}."))
 
 
-handle = partial(edge.serve, S3Wire())
+WIRE = S3Wire()
 
 
 def _address_facts(address: Address) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin.errors import FuinError
 from fuin.gate import cors
@@ -12,6 +12,7 @@ from fuin.gate.http import Answer, ClientGone, Request
 from fuin.identity import app as identity
 from fuin.kms import app as kms
 from fuin.s3 import app as s3
+from fuin.server import edge
 from fuin.server.health import PATHS, Health
 
 if TYPE_CHECKING:
@@ -19,24 +20,26 @@ if TYPE_CHECKING:
 
     from fuin.gate.http import Receive, Scope, Send
     from fuin.gate.services import Services
-
-    Handler = Callable[[Services, DayKeys, Request, Send], Awaitable[None]]
+    from fuin.gate.wire import Wire
 
 _HMAC = b"AWS4-HMAC-SHA256"  # 16 bytes
 _PREFLIGHT = b"/"  # no scope can name this service
 
 
-async def _answer_preflight(services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
-    await cors.answer_preflight(send)
-
-
-HANDLERS: dict[bytes, Handler] = {
-    b"kms": kms.handle,
-    b"s3": s3.handle,
-    b"sts": identity.handle,
-    b"iam": identity.handle,
-    _PREFLIGHT: _answer_preflight,
+WIRES: dict[bytes, Wire[Any, Any, Any]] = {
+    b"kms": kms.WIRE,
+    b"s3": s3.WIRE,
+    b"sts": identity.WIRE,
+    b"iam": identity.WIRE,
 }
+
+
+def answer(services: Services, day_keys: DayKeys, request: Request, send: Send) -> Awaitable[None]:
+    """Answer one request as the service that it names; a request that names no service is for S3."""
+    service = service_of(request)
+    if service == _PREFLIGHT:
+        return cors.answer_preflight(send)
+    return edge.serve(WIRES.get(service, s3.WIRE), services, day_keys, request, send)
 
 
 class Application:
@@ -61,12 +64,12 @@ class Application:
         request = Request(scope, receive)
         services = self._services
         if services is None or self._health is None:
-            await Answer(503, [(b"Retry-After", b"1")]).send(send)
+            await send(Answer(503, [(b"Retry-After", b"1")]).message())
         elif is_health(request):
-            await (await self._health.answer(request.path)).send(send)
+            await send((await self._health.answer(request.path)).message())
         else:
             try:
-                await HANDLERS.get(service_of(request), s3.handle)(services, self._day_keys, request, send)
+                await answer(services, self._day_keys, request, send)
             except ClientGone:
                 return  # the connection is closed; the handler has cleaned up
 

@@ -201,13 +201,19 @@ class Cycle:
             raise RuntimeError(f"unexpected ASGI message {message['type']}")
 
     def _send_whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a complete answer at once; `headers` hold neither its length nor `connection`."""
+        """Send a complete answer at once; `headers` hold no `connection`, and their length only after HEAD."""
         if self._waits_for_continue():
             self.keep_alive = False
         close = b"" if self.keep_alive else _CLOSE
-        answer = b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (
-            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, len(body),
-            b"" if self._is_head else body,
+        length = b"Content-Length: %d\r\n" % len(body)
+        if self._is_head:
+            body = b""
+            if any(name == b"Content-Length" for name, _ in headers):  # of what GET would send
+                length = b""
+        if status in _WITHOUT_BODY:  # RFC 9110 section 8.6
+            length = b""
+        answer = b"%b%b%b%b%b\r\n%b" % (
+            _STATUS_LINES[status], self._connection.default_lines(), _lines(headers), close, length, body,
         )  # fmt: skip
         self.response_started = self._asked = self.response_complete = True
         self.transport.write(answer)

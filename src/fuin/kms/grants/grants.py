@@ -38,7 +38,7 @@ _CREATE, _RETIRE, _REVOKE = "kms:CreateGrant", "kms:RetireGrant", "kms:RevokeGra
 async def create_grant(call: Call, input: CreateGrantInput) -> CreateGrantOutput:
     """Add a grant to a key; one with the same name that says the same is there already, and is returned."""
     wanted = _requested_grant(call, input)
-    await call.consult(grant_tokens.check_grant_tokens, input.GrantTokens)
+    await grant_tokens.consult_grant_tokens(call, input.GrantTokens)
     named = await call.consult(
         authorized_key, input.KeyId or "", _CREATE, foreign=True, extra=_conditions(call, wanted), proposed=wanted
     )

@@ -29,7 +29,7 @@ from fuin.kms.model.shapes_keys import (
 from fuin.kms.model.shapes_parts import KeyListEntry
 from fuin.kms.model.specs import ENCRYPT_DECRYPT, SM2, SPECS, SYMMETRIC_DEFAULT
 from fuin.kms.reach import paging, rights, throttling
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import authorized_key, existing_key
 from fuin.store.errors import NotFound
 from fuin.store.kms import keys
@@ -150,7 +150,7 @@ def requested_kind(input: CreateKeyInput) -> KeyKind:
 
 async def describe_key(call: Call, input: DescribeKeyInput) -> DescribeKeyOutput:
     """Return a key's metadata; a key of another account by ARN, as far as its policy allows."""
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     try:
         named = await call.consult(_key_to_describe, input)
     except NotFoundException:

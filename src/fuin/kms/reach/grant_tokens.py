@@ -38,3 +38,9 @@ def check_grant_tokens(call: Call, tokens: list[str] | None) -> None:
     """Refuse tokens that name no grant. They may name anybody's grants, since they give no rights."""
     for token in tokens or ():
         grant_by_token(call, token)
+
+
+async def consult_grant_tokens(call: Call, tokens: list[str] | None) -> None:
+    """Refuse tokens that name no grant, as a decision of its own; nearly every request has no token."""
+    if tokens:
+        await call.consult(check_grant_tokens, tokens)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shapes_uses import DeriveSharedSecretInput, DeriveSharedSecretOutput
 from fuin.kms.model.specs import KEY_AGREEMENT
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import open_key
 from fuin.kms.reach.keyholder_errors import keyholder_answer
 from fuin.kms.reach.use import Use
@@ -23,7 +23,7 @@ _DERIVE = Use("kms:DeriveSharedSecret", KEY_AGREEMENT, _ECDH)
 async def derive_shared_secret(call: Call, input: DeriveSharedSecretInput) -> DeriveSharedSecretOutput:
     """Return the secret that the key shares with the holder of another key on the same curve."""
     check_recipient(input.Recipient)
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _DERIVE)
     if input.DryRun:
         raise KmsFault("DryRunOperationException")

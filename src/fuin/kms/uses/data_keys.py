@@ -17,7 +17,7 @@ from fuin.kms.model.shapes_uses import (
     GenerateRandomInput,
     GenerateRandomOutput,
 )
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import open_key
 from fuin.kms.reach.use import Use
 from fuin.kms.uses import ciphers
@@ -34,7 +34,7 @@ async def generate_data_key(call: Call, input: GenerateDataKeyInput) -> Generate
     """Return a fresh data key, once in the clear and once encrypted under the KMS key."""
     check_recipient(input.Recipient)
     length = data_key_length(input.KeySpec, input.NumberOfBytes)
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _GENERATE_DATA_KEY, input.EncryptionContext)
     if input.DryRun:
         raise KmsFault("DryRunOperationException")
@@ -49,7 +49,7 @@ async def generate_data_key_without_plaintext(
 ) -> GenerateDataKeyWithoutPlaintextOutput:
     """Return a fresh data key encrypted under the KMS key, for somebody who will use it later."""
     length = data_key_length(input.KeySpec, input.NumberOfBytes)
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _WITHOUT_PLAINTEXT, input.EncryptionContext)
     if input.DryRun:
         raise KmsFault("DryRunOperationException")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shapes_uses import DecapsulateInput, DecapsulateOutput, EncapsulateInput, EncapsulateOutput
 from fuin.kms.model.specs import ENCAPSULATE_DECAPSULATE
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import open_key
 from fuin.kms.reach.keyholder_errors import keyholder_answer
 from fuin.kms.reach.use import Use
@@ -22,7 +22,7 @@ _DECAPSULATE = Use("kms:Decapsulate", ENCAPSULATE_DECAPSULATE, _ML_KEM)
 
 async def encapsulate(call: Call, input: EncapsulateInput) -> EncapsulateOutput:
     """Return a fresh shared secret and its ciphertext, made with the public key."""
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _ENCAPSULATE)
     if input.DryRun:
         raise KmsFault("DryRunOperationException")
@@ -39,7 +39,7 @@ async def decapsulate(call: Call, input: DecapsulateInput) -> DecapsulateOutput:
 
     Any other gives 32 bytes, by implicit rejection, if need be pseudo-random ones (FIPS 203, algorithm 18).
     """
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _DECAPSULATE)
     if input.DryRun:
         raise KmsFault("DryRunOperationException")

@@ -19,7 +19,7 @@ from fuin.kms.model.shapes_uses import (
     ReEncryptOutput,
 )
 from fuin.kms.model.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import Context, OpenKey, open_ciphertext, open_key
 from fuin.kms.reach.key_identifiers import find_key
 from fuin.kms.reach.use import Use
@@ -50,7 +50,7 @@ async def encrypt(call: Call, input: EncryptInput) -> EncryptOutput:
     algorithm = input.EncryptionAlgorithm or SYMMETRIC_DEFAULT
     if algorithm != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _ENCRYPT[algorithm], input.EncryptionContext)
     _check_context(algorithm, input.EncryptionContext)
     oaep.check_plaintext(opened, input.Plaintext or b"")
@@ -66,7 +66,7 @@ async def decrypt(call: Call, input: DecryptInput) -> DecryptOutput:
     if algorithm != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"EncryptionAlgorithm": algorithm}
     check_recipient(input.Recipient)
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     trial = _is_trial(input)
     opened = await call.consult(
         _source_key, input.CiphertextBlob, _DECRYPT[algorithm], input.KeyId, input.EncryptionContext, trial=trial
@@ -91,7 +91,7 @@ async def re_encrypt(call: Call, input: ReEncryptInput) -> ReEncryptOutput:
     )
     if old != SYMMETRIC_DEFAULT or new != SYMMETRIC_DEFAULT:
         call.facts["parameters"] = {"SourceEncryptionAlgorithm": old, "DestinationEncryptionAlgorithm": new}
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     trial = _is_trial(input)
     same = await call.consult(_is_same_key, input)
     source = await call.consult(

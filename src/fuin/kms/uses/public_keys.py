@@ -8,7 +8,7 @@ from fuin.kms.keys.metadata import algorithms_for_usage
 from fuin.kms.model.faults import KmsFault
 from fuin.kms.model.shapes_uses import GetPublicKeyInput, GetPublicKeyOutput
 from fuin.kms.model.specs import ENCAPSULATE_DECAPSULATE, ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY, SPECS
-from fuin.kms.reach.grant_tokens import check_grant_tokens
+from fuin.kms.reach.grant_tokens import consult_grant_tokens
 from fuin.kms.reach.key import open_key
 from fuin.kms.reach.keyholder_errors import keyholder_answer
 from fuin.kms.reach.use import Use
@@ -21,7 +21,7 @@ _GET_PUBLIC_KEY = Use("kms:GetPublicKey", usage=None, algorithm=None)
 
 async def get_public_key(call: Call, input: GetPublicKeyInput) -> GetPublicKeyOutput:
     """Return the public key of an asymmetric key; symmetric and HMAC keys have none."""
-    await call.consult(check_grant_tokens, input.GrantTokens)
+    await consult_grant_tokens(call, input.GrantTokens)
     opened = await call.consult(open_key, input.KeyId or "", _GET_PUBLIC_KEY)
     key = opened.key
     if SPECS[key.spec].symmetric:

@@ -1,4 +1,4 @@
-"""Sending answers: common headers, whole bodies, and streams that end early if a frame is not authentic."""
+"""The headers that answers have in common, and the sending of streams, which end early if a frame is not authentic."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from fuin.gate.http import ClientGone
 
 if TYPE_CHECKING:
-    from fuin.gate.http import Answer, Request, Send
+    from fuin.gate.http import Request, Send
     from fuin.s3.request.call import Headers, Stream
 
 log = logging.getLogger("fuin.s3")
-
-_NO_LENGTH = {204, 304}  # RFC 9110 8.6
 
 
 def host_id(request_id: str) -> str:
@@ -23,17 +21,9 @@ def host_id(request_id: str) -> str:
     return base64.b64encode(request_id.encode()).decode()
 
 
-def _common_headers(request: Request) -> Headers:
+def common_headers(request: Request) -> Headers:
+    """Return the headers that every answer of S3 has: the request's two ids."""
     return [(b"x-amz-request-id", request.id.encode()), (b"x-amz-id-2", host_id(request.id).encode())]
-
-
-async def send_whole(answer: Answer, request: Request, send: Send) -> None:
-    """Send a whole answer."""
-    headers = [*_common_headers(request), *answer.headers]
-    if answer.status not in _NO_LENGTH and all(name != b"Content-Length" for name, _ in headers):
-        headers.append((b"Content-Length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def send_stream(answer: Stream, request: Request, send: Send) -> Exception | None:
@@ -45,8 +35,7 @@ async def send_stream(answer: Stream, request: Request, send: Send) -> Exception
     """
     watch: asyncio.Future[None] | None = None
     try:
-        headers = [*_common_headers(request), *answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         left = await _send(answer.first, answer.length, send)
         answer.first.clear()
         if left:

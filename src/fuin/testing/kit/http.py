@@ -10,8 +10,7 @@ import uvicorn
 
 from fuin.gate.authentication import DayKeys
 from fuin.gate.http import ClientGone, Request
-from fuin.s3 import app as s3
-from fuin.server.application import HANDLERS, service_of
+from fuin.server import application
 from fuin.server.protocol import BoundedProtocol
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            await HANDLERS.get(service_of(request), s3.handle)(self._services, self.day_keys, request, send)
+            await application.answer(self._services, self.day_keys, request, send)
         except ClientGone:
             return
 

@@ -1,7 +1,7 @@
 """The life of a request, the same for every service: from bytes to an answer whose record is on the disk.
 
-Each service has a `Wire`: it reads the request in the service's protocol, names the operation, runs it, and writes the
-answers and errors. `serve` has the steps in their order:
+Each service has a `Wire` (`gate/wire.py`). It reads the request in the service's protocol, names the operation, runs
+it, and writes the answers and errors. `serve` has the steps in their order:
 
 1. The wire reads the request: the operation's name and, where the signature covers it, the whole body, bounded.
 2. The wire returns the signature. The caller is authenticated: from memory, or by the keyholder.
@@ -9,13 +9,13 @@ answers and errors. `serve` has the steps in their order:
 4. The record is made durable, unless the record of a key use holds everything already.
 5. The answer leaves.
 
-An error in any step becomes an answer in one place, after its record (`refusal.py`). A call exists from the start, so
-an unsigned request that is refused is recorded too.
+An error in any step becomes an answer in one place, after its record (`gate/refusal.py`). A call exists from the start,
+so an unsigned request that is refused is recorded too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fuin.errors import StoreUnavailable
 from fuin.gate import authentication
@@ -28,49 +28,12 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller, DayKeys
     from fuin.gate.http import Request, Send
     from fuin.gate.services import Services
+    from fuin.gate.wire import Wire
     from fuin.signing.sigv4 import Signed
 
 C = TypeVar("C", bound=Call)
 F = TypeVar("F", bound=ServiceFault)
 A = TypeVar("A")
-
-
-class Wire(Generic[C, F, A]):
-    """The part of one service: C is the type of its calls, F of its errors, A of its answers."""
-
-    def new_call(self, services: Services, request: Request) -> C:
-        """Return the new call of a request, before the caller is known."""
-        raise NotImplementedError
-
-    async def read(self, call: C, request: Request) -> None:
-        """Read as much of the request as the check of its signature needs, and put the operation into the call."""
-        raise NotImplementedError
-
-    def signature(self, call: C, request: Request) -> Signed | None:
-        """Return the request's signature, None if it need not be signed; raises AuthenticationFailed."""
-        raise NotImplementedError
-
-    async def run(self, call: C, request: Request, caller: Caller | None) -> A:
-        """Return the answer of the operation; `caller` is None for a request without a signature."""
-        raise NotImplementedError
-
-    def finish_success(self, call: C) -> None:
-        """Do the work that must wait until the record of a success is durable."""
-
-    def fault(self, call: C, error: Exception) -> F:
-        """Return the service's own error for any exception."""
-        raise NotImplementedError
-
-    def recorded_message(self, fault: F) -> str | None:
-        """Return the text that the record of an error holds beside its code."""
-
-    def refusal(self, call: C, request: Request, fault: F) -> Answer:
-        """Return the answer to an error."""
-        raise NotImplementedError
-
-    async def send(self, call: C, request: Request, answer: A | Answer, send: Send) -> None:
-        """Send the answer."""
-        raise NotImplementedError
 
 
 async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, request: Request, send: Send) -> None:
@@ -95,7 +58,10 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
         answer = wire.refusal(call, request, await refuse(wire, call, error))
     finally:
         call.end()
-    await wire.send(call, request, answer, send)  # 5. the answer leaves
+    if isinstance(answer, Answer):  # 5. the answer leaves
+        await send(answer.message())
+    else:
+        await wire.send_stream(call, request, answer, send)
 
 
 async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Signed) -> Caller:
