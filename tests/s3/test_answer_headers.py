@@ -21,7 +21,7 @@ OPERATIONS = (
 SSE = "x-amz-server-side-encryption"
 _NO_LOCK, _NO_VERSIONS, _NO_CUSTOMER_KEYS = "there is no Object Lock", "there are no versions", "there is no SSE-C"
 _NO_RULES, _NO_ALGORITHM = "no lifecycle rule can be put", "a checksum of this algorithm is refused"
-# Headers that no answer has, and why not. Whoever builds a capability removes its headers from here.
+# Headers that no answer has, and why not. To build a capability, remove its headers from here.
 UNSENT = {
     "x-amz-abort-date": _NO_RULES,
     "x-amz-abort-rule-id": _NO_RULES,

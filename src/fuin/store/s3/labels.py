@@ -11,7 +11,7 @@ from sqlalchemy import Table
 class Labels(NamedTuple):
     """The labels of an object; the fields have the columns' names. `headers` (content-type …), `metadata` are JSON.
 
-    No field has a default, so that whoever makes labels says something about each. A `storage_class` of None is
+    No field has a default: code that makes labels gives a value for each of them. A `storage_class` of None is
     STANDARD.
     """
 
