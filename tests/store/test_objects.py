@@ -7,7 +7,6 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
 from fuin.store.s3 import buckets, objects, parts, uploads
-from fuin.store.s3.listing import list_objects
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
@@ -168,18 +167,3 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
     assert store.read_sync(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
     with pytest.raises(IntegrityError):
         store.change_sync(buckets.set_setting, "none", "versioning", "{}")
-
-
-def test_a_storage_class_goes_from_the_upload_to_the_object_and_the_list(store: Store) -> None:
-    """None stands for STANDARD, in rows of before as well."""
-    store.write_sync(uploads.insert_upload, replace(values.upload(), storage_class="GLACIER"))
-    found = store.read_sync(uploads.find_upload, "upload", ObjectName("bucket", "key"))
-    assert found is not None
-    assert found.storage_class == "GLACIER"
-    store.write_sync(objects.publish, replace(values.obj("cold"), storage_class="GLACIER"))
-    store.write_sync(objects.publish, values.obj("plain"))
-    listed = store.read_sync(list_objects, "bucket").objects
-    assert [(item.key, item.storage_class) for item in listed] == [("cold", "GLACIER"), ("plain", None)]
-    cold = store.read_sync(objects.head_object, ObjectName("bucket", "cold"))
-    assert cold is not None
-    assert cold.storage_class == "GLACIER"

@@ -17,6 +17,7 @@ from fuin.store.identity.users import User
 from fuin.store.kms import keys, materials
 from fuin.store.s3 import dependents, objects, parts
 from fuin.store.s3.dependents import Totals
+from fuin.store.s3.labels import Labels
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
@@ -159,7 +160,7 @@ def test_buckets_of_before_have_no_public_access_block(settings: Settings) -> No
         assert bucket.settings == (("ownershipControls", '{"ObjectOwnership":"BucketOwnerEnforced"}'),)
         found = store.read_sync(objects.get_object, ObjectName("old", "k"))
         assert found is not None
-        assert (found.etag, found.storage_class) == ("etag", None)
+        assert (found.etag, found.labels.storage_class) == ("etag", None)
     finally:
         store.close()
 
@@ -218,7 +219,8 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
         first, second = (
             Part("blob-1", 10, 11, 1, "p1", None, b"\x01", 3.0), Part("blob-2", 20, 21, 2, "p2", "{}", b"\x02", 3.5),
         )  # fmt: skip
-        assert obj == Object(name, "etag", 30, 4.0, "{h}", "{m}", kms, "{c}", "u", 2, (first, second), "COLD")
+        labels = Labels(headers="{h}", metadata="{m}", storage_class="COLD")
+        assert obj == Object(name, "etag", 30, 4.0, labels, kms, "{c}", "u", 2, (first, second))
         assert store.read_sync(dependents.count, KEY_ARN) == Totals(1, 30, 1, 5)
         [dependent] = store.read_sync(dependents.list_objects, KEY_ARN)
         assert (dependent.name, dependent.material_id) == (name, b"m" * 32)

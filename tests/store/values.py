@@ -7,6 +7,7 @@ from fuin import ids
 from fuin.formats.wrapped import Material
 from fuin.store.kms.keys import Key
 from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.labels import Labels
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
@@ -54,8 +55,7 @@ def obj(key: str = "key", *parts: Part, bucket: str = "bucket", etag: str = "eta
         etag,
         size,
         4.5,
-        "{}",
-        '{"a":"b"}',
+        Labels(headers="{}", metadata='{"a":"b"}', storage_class=None),
         '{"algorithm":"AES256"}',
         None,
         None,
@@ -73,8 +73,7 @@ def upload(upload_id: str = "upload", key: str = "key", bucket: str = "bucket") 
         "arn:aws:iam::123456789012:root",
         b"edk",
         "{}",
-        "{}",
-        "{}",
         "CRC32",
         "COMPOSITE",
+        Labels(headers="{}", metadata="{}", storage_class=None),
     )

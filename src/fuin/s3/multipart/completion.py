@@ -79,14 +79,12 @@ def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPar
         etag=_multipart_etag(selection),
         size=size,
         modified=call.now,
-        headers=upload.headers,
-        metadata=upload.metadata,
+        labels=upload.labels,
         encryption=upload.encryption,
         checksum=index.checksum_column(checksum),
         upload_id=upload.upload_id,
         part_count=len(selection),
         parts=selection,
-        storage_class=upload.storage_class,
     )
 
 

@@ -18,7 +18,6 @@ from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.part_number import part_number
 from fuin.s3.sealing import schemes
 from fuin.store.s3 import uploads as rows
-from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
@@ -106,5 +105,4 @@ async def upload_part_copy(call: S3Call) -> Answer:
     part = await _put(call, upload, encryption, number, stored)
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
-    shown = Object(call.object_name, part.etag, part.size, part.modified, "", "", "")
-    return copying.copy_result("CopyPartResult", shown, checksum, encryption.scheme.answer_headers(encryption))
+    return copying.copy_result("CopyPartResult", part, checksum, encryption.scheme.answer_headers(encryption))

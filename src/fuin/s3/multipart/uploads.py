@@ -14,7 +14,7 @@ from fuin.s3.buckets.listing import Names, page_limit
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums
 from fuin.s3.payload.checksums import ALGORITHMS
-from fuin.s3.request import metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3.request import metadata, object_labels, owner_acls, rights, storage_classes, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault
@@ -49,10 +49,10 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.parse_request(call.request.headers)
+    object_labels.check_request(call.request.headers)
     choice = schemes.choose(call, bucket)
     algorithm, kind = _declared_checksum(call)
-    headers, meta = metadata.parse_request(call.request.headers).columns()
+    labels = object_labels.parse_request(call.request.headers)
     encryption = (
         await choice.scheme.make_data_key(call, bucket, choice)
     ).encryption  # nothing is encrypted yet; the parts have the data key opened again
@@ -63,11 +63,9 @@ async def create_multipart_upload(call: S3Call) -> Answer:
         initiator=call.principal.arn,
         data_key=encryption.blob,
         encryption=encryption.column(),
-        metadata=meta,
-        headers=headers,
         checksum_algorithm=algorithm,
         checksum_type=kind,
-        storage_class=storage_class,
+        labels=labels,
     )
     await call.write(_insert, bucket, upload)
     call.facts["uploadId"] = upload.upload_id
@@ -123,7 +121,7 @@ async def list_parts(call: S3Call) -> Answer:
     content = [
         xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id),
         _principal_element("Initiator", upload.initiator), _principal_element("Owner", bucket.account),
-        storage_classes.element(upload.storage_class),
+        storage_classes.element(upload.labels.storage_class),
         xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", last),
         xml.text("MaxParts", limit), xml.text("IsTruncated", more),
     ]  # fmt: skip
@@ -190,7 +188,7 @@ def _entry(names: Names, upload: Upload, account: str) -> str:
     return xml.tag(
         "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
         _principal_element("Initiator", upload.initiator), _principal_element("Owner", account),
-        storage_classes.element(upload.storage_class), xml.text("Initiated", iso_date(upload.created)),
+        storage_classes.element(upload.labels.storage_class), xml.text("Initiated", iso_date(upload.created)),
     )  # fmt: skip
 
 

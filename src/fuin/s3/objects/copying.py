@@ -13,7 +13,7 @@ from fuin.s3.objects.objects import check_version, new_sealer, whole_object
 from fuin.s3.payload import checksums, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import addressing, conditions, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3.request import addressing, conditions, metadata, object_labels, owner_acls, rights, storage_classes, xml
 from fuin.s3.request.call import document
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.request.conditions import WriteCondition
     from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.labels import Labels
+    from fuin.store.s3.parts import Part
 
 _HEADER = b"x-amz-copy-source"
 _CONDITION_PREFIX = b"x-amz-copy-source-"
@@ -54,9 +56,9 @@ class CopySource:
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan(CopySource):
-    """What CopyObject makes of its source: the metadata's columns and the checksum algorithm of the copy."""
+    """What CopyObject makes of its source: the labels and the checksum algorithm of the copy."""
 
-    columns: tuple[str, str]
+    labels: Labels
     algorithm: Algorithm
 
 
@@ -125,7 +127,7 @@ async def copy_object(call: S3Call) -> Answer:
     bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.parse_request(call.request.headers)  # S3: STANDARD, not the source's, if absent
+    object_labels.check_request(call.request.headers)
     choice = schemes.choose(call, bucket)
     condition = conditions.parse_write(call.header)
     from_bucket, from_key = await call.consult(authorize_source)
@@ -141,7 +143,7 @@ async def copy_object(call: S3Call) -> Answer:
     finally:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
-    obj = whole_object(call, encryption, stored, checksum, plan.columns, storage_class)
+    obj = whole_object(call, encryption, stored, checksum, plan.labels)
     await index.publish(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
     return copy_result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
@@ -153,26 +155,18 @@ async def _make_plan(
     """Return the plan of the copy, after every check that needs no key."""
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
-    columns = _metadata_columns(call, source.obj)
+    labels = object_labels.parse_copy(call.request.headers, source.obj.labels)
     await call.consult(index.check_condition, condition)
-    return CopyPlan(from_bucket, source.obj, source.span, columns, _checksum_algorithm(call, source.obj))
+    return CopyPlan(from_bucket, source.obj, source.span, labels, _checksum_algorithm(call, source.obj))
 
 
-def copy_result(root: str, obj: Object, checksum: Checksum | None, headers: Headers) -> Answer:
+def copy_result(root: str, copy: Object | Part, checksum: Checksum | None, headers: Headers) -> Answer:
     """Return the answer of a copy."""
-    content = [xml.text("LastModified", iso_date(obj.modified)), f"<ETag>&quot;{obj.etag}&quot;</ETag>"]
+    content = [xml.text("LastModified", iso_date(copy.modified)), f"<ETag>&quot;{copy.etag}&quot;</ETag>"]
     if checksum is not None:
         content.append(xml.text(f"Checksum{checksum.algorithm}", checksum.value))
         content.append(xml.text("ChecksumType", checksum.kind))
     return document(root, *content, headers=headers)
-
-
-def _replaces_metadata(call: S3Call) -> bool:
-    """Return whether the copy gets metadata of its own."""
-    directive = call.header(b"x-amz-metadata-directive") or "COPY"
-    if directive not in ("COPY", "REPLACE"):
-        raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
-    return directive == "REPLACE"
 
 
 def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
@@ -182,7 +176,8 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
     (localstack, test_s3_copy_object_in_place_with_encryption and test_copy_in_place_with_bucket_encryption, both run
     against AWS); a checksum algorithm alone is not.
     """
-    if _replaces_metadata(call) or (source.bucket, source.key) != (call.bucket, call.key):
+    same_name = (source.bucket, source.key) == (call.bucket, call.key)
+    if object_labels.replaces_metadata(call.request.headers) or not same_name:
         return
     if any(name.startswith(PREFIX) for name in call.request.headers):
         return
@@ -190,13 +185,6 @@ def _check_change(call: S3Call, bucket: Bucket, source: Object) -> None:
         return
     if schemes.parse_stored(source.encryption).scheme is schemes.bucket_default(bucket).scheme:
         raise S3Fault("InvalidRequest", _SAME)
-
-
-def _metadata_columns(call: S3Call, source: Object) -> tuple[str, str]:
-    """Return the metadata's columns: the source's, or the request's if the directive is REPLACE."""
-    if _replaces_metadata(call):
-        return metadata.parse_request(call.request.headers).columns()
-    return source.headers, source.metadata
 
 
 def _checksum_algorithm(call: S3Call, source: Object) -> Algorithm:

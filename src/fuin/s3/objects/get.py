@@ -13,7 +13,7 @@ from fuin.s3.objects.objects import check_version, checksum_headers
 from fuin.s3.payload import download
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
-from fuin.s3.request import conditions, metadata, ranges, rights, storage_classes, xml
+from fuin.s3.request import conditions, object_labels, ranges, rights, storage_classes, xml
 from fuin.s3.request.call import Stream, document, empty
 from fuin.s3.request.conditions import http_date
 from fuin.s3.request.faults import S3Fault
@@ -97,9 +97,8 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
     encryption = schemes.parse_stored(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
-    headers += storage_classes.answer_headers(obj.storage_class)
     headers += encryption.scheme.answer_headers(encryption)
-    headers += metadata.answer_headers(metadata.parse_stored(obj), call.query)
+    headers += object_labels.answer_headers(obj.labels, call.query)
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(call):
@@ -241,7 +240,7 @@ async def get_object_attributes(call: S3Call) -> Answer:
     checksum = index.parse_checksum(obj.checksum)
     if encryption.scheme.checksum_needs_key and "Checksum" in asked:
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
-    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.storage_class)}
+    found = {"ETag": xml.text("ETag", obj.etag), "StorageClass": storage_classes.element(obj.labels.storage_class)}
     found["ObjectSize"] = xml.text("ObjectSize", obj.size)
     if checksum is not None:
         value = xml.text(f"Checksum{checksum.algorithm}", checksum.value)

@@ -16,7 +16,7 @@ from fuin.s3.payload import checksums, documents, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Checksum
 from fuin.s3.payload.declaration import parse_declaration
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import conditions, metadata, owner_acls, rights, storage_classes, xml
+from fuin.s3.request import conditions, metadata, object_labels, owner_acls, rights, xml
 from fuin.s3.request.addressing import check_key
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.faults import S3Fault, not_implemented
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.labels import Labels
 
 DELETES_AT_MOST = 1000
 _AT_ONCE = 32  # keys that are authorized in one turn of the event loop
@@ -52,10 +53,10 @@ async def put_object(call: S3Call) -> Answer:
     bucket = await call.consult(rights.authorize_object)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
-    storage_class = storage_classes.parse_request(call.request.headers)
+    object_labels.check_request(call.request.headers)
     choice = schemes.choose(call, bucket)
     declaration = parse_declaration(call, call.services.settings.object_limit)
-    columns = metadata.parse_request(call.request.headers).columns()
+    labels = object_labels.parse_request(call.request.headers)
     condition = conditions.parse_write(call.header)
     await call.consult(index.check_condition, condition)
 
@@ -70,7 +71,7 @@ async def put_object(call: S3Call) -> Answer:
     crash.point("put_object.after_blob")
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
-    obj = whole_object(call, encryption, stored, checksum, columns, storage_class)
+    obj = whole_object(call, encryption, stored, checksum, labels)
     await index.publish(call, bucket, obj, condition)
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
@@ -79,27 +80,19 @@ async def put_object(call: S3Call) -> Answer:
 
 
 def whole_object(
-    call: S3Call,
-    encryption: StoredEncryption,
-    stored: WrittenBlob,
-    checksum: Checksum,
-    columns: tuple[str, str],
-    storage_class: str | None,
+    call: S3Call, encryption: StoredEncryption, stored: WrittenBlob, checksum: Checksum, labels: Labels
 ) -> Object:
-    """Return the row of the request's object, which is one blob; `columns` are its headers and metadata."""
+    """Return the row of the request's object, which is one blob."""
     etag = encryption.scheme.etag(stored.md5)
-    headers, user_metadata = columns
     return Object(
         name=call.object_name,
         etag=etag,
         size=stored.size,
         modified=call.now,
-        headers=headers,
-        metadata=user_metadata,
+        labels=labels,
         encryption=encryption.column(),
         checksum=index.checksum_column(checksum),
         parts=(index.new_part(stored, 1, etag, call.now),),
-        storage_class=storage_class,
     )
 
 

@@ -14,7 +14,7 @@ from fuin.s3.request.faults import S3Fault, not_implemented
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fuin.store.s3.objects import Object
+    from fuin.store.s3.labels import Labels
 
 META = b"x-amz-meta-"
 META_LIMIT = 2048  # bytes of names and values together
@@ -68,9 +68,9 @@ def parse_request(headers: Mapping[bytes, bytes]) -> Metadata:
     return Metadata(kept, meta)
 
 
-def parse_stored(obj: Object) -> Metadata:
+def parse_stored(labels: Labels) -> Metadata:
     """Return an object's metadata."""
-    return Metadata(_decode(obj.headers), _decode(obj.metadata))
+    return Metadata(_decode(labels.headers), _decode(labels.metadata))
 
 
 def check_supported(headers: Mapping[bytes, bytes]) -> None:

@@ -29,9 +29,9 @@ def parse_request(headers: Mapping[bytes, bytes]) -> str | None:
     return None if chosen == STANDARD else chosen
 
 
-def answer_headers(kept: str | None) -> list[tuple[bytes, bytes]]:
-    """Return the header of a GET or HEAD, which S3 leaves out for STANDARD."""
-    return [] if kept is None else [(HEADER, kept.encode())]
+def answer_header(stored: str) -> tuple[bytes, bytes]:
+    """Return the header of a GET or HEAD; S3 has none for STANDARD."""
+    return HEADER, stored.encode()
 
 
 def element(kept: str | None) -> str:

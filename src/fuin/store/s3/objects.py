@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from fuin.store.engine import rows, schema
 from fuin.store.engine.errors import is_missing_reference
 from fuin.store.errors import NoSuchBucket, NotFound, PreconditionFailed
-from fuin.store.s3 import parts
+from fuin.store.s3 import labels, parts
 from fuin.store.s3.key_use import object_key_use
+from fuin.store.s3.labels import Labels
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
 
@@ -25,10 +26,10 @@ _IS_OBJECT = and_(
     _o.c.bucket == schema.parameter("p_bucket"), _o.c.key == schema.parameter("p_key", schema.BYTES), IS_CURRENT
 )
 _FIND = select(
-    _o.c.id, _o.c.etag, _o.c.size, _o.c.modified, _o.c.headers, _o.c.metadata, _o.c.encryption, _o.c.checksum,
-    _o.c.upload_id, _o.c.part_count, _o.c.storage_class,
+    _o.c.id, _o.c.etag, _o.c.size, _o.c.modified, _o.c.encryption, _o.c.checksum, _o.c.upload_id, _o.c.part_count,
+    *labels.columns(_o),
 ).where(_IS_OBJECT)  # fmt: skip
-_FIELDS = tuple(column.name for column in _FIND.selected_columns)[1:]
+_FIELDS = tuple(column.name for column in _FIND.selected_columns)[1 : -labels.COUNT]
 _IDENTITY = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
 _DELETE = delete(_o).where(_o.c.id == _ID)
 _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
@@ -38,24 +39,21 @@ _BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.pa
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object's row. `etag` has no quotes; `headers` (content-type …), `metadata`, `encryption`, `checksum` are JSON.
+    """An object's row. `etag` has no quotes; `encryption` and `checksum` are JSON.
 
-    `parts` are in the order of the object's bytes. `upload_id` names the multipart upload that made it. A
-    `storage_class` of None is STANDARD.
+    `parts` are in the order of the object's bytes. `upload_id` names the multipart upload that made it.
     """
 
     name: ObjectName
     etag: str
     size: int
     modified: float
-    headers: str
-    metadata: str
+    labels: Labels
     encryption: str
     checksum: str | None = None
     upload_id: str | None = None
     part_count: int = 1
     parts: tuple[Part, ...] = field(default=())
-    storage_class: str | None = None
 
     @property
     def bucket(self) -> str:
@@ -69,8 +67,8 @@ class Object:
 
 
 def _object(name: ObjectName, row: Any, parts: tuple[Part, ...]) -> Object:
-    values: dict[str, Any] = dict(zip(_FIELDS, row[1:], strict=True))
-    return Object(name=name, parts=parts, **values)
+    values: dict[str, Any] = dict(zip(_FIELDS, row[1 : -labels.COUNT], strict=True))
+    return Object(name=name, labels=labels.parse_row(row), parts=parts, **values)
 
 
 def _parameters(name: ObjectName) -> dict[str, Any]:
@@ -124,10 +122,11 @@ def publish(
     row = {
         "bucket": obj.bucket, "key": obj.key.encode(), "version_id": obj.name.version, "is_current": 1,
         "etag": obj.etag, "size": obj.size, "modified": obj.modified,
-        "headers": obj.headers, "metadata": obj.metadata, "encryption": obj.encryption, "checksum": obj.checksum,
-        "upload_id": obj.upload_id, "part_count": len(obj.parts), "storage_class": obj.storage_class,
+        "encryption": obj.encryption, "checksum": obj.checksum, "upload_id": obj.upload_id,
+        "part_count": len(obj.parts),
         "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
+    labels.fill_row(row, obj.labels)
     try:
         owner = rows.inserted_id(conn.execute(_o.insert(), row))
     except IntegrityError as error:  # the row's reference spares a question for the bucket, of 40 µs

@@ -8,8 +8,9 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
 from fuin.store.errors import InvalidPart, NoSuchBucket, NoSuchUpload
-from fuin.store.s3 import objects, parts
+from fuin.store.s3 import labels, objects, parts
 from fuin.store.s3.key_use import object_key_use
+from fuin.store.s3.labels import Labels
 from fuin.store.s3.listing import end_of_prefix
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
@@ -18,8 +19,8 @@ from fuin.store.s3.parts import Part
 _u, _p = schema.uploads, schema.upload_parts
 _ID = schema.parameter("p_id")
 _ALL = select(
-    _u.c.upload_id, _u.c.bucket, _u.c.key, _u.c.created, _u.c.initiator, _u.c.data_key, _u.c.encryption, _u.c.metadata,
-    _u.c.headers, _u.c.checksum_algorithm, _u.c.checksum_type, _u.c.storage_class,
+    _u.c.upload_id, _u.c.bucket, _u.c.key, _u.c.created, _u.c.initiator, _u.c.data_key, _u.c.encryption,
+    _u.c.checksum_algorithm, _u.c.checksum_type, *labels.columns(_u),
 )  # fmt: skip
 _FIND = _ALL.where(
     _u.c.upload_id == _ID,
@@ -57,8 +58,7 @@ PARTS_AT_MOST = 10_000  # AWS's limit for one upload
 class Upload:
     """A multipart upload; all its parts are encrypted under one data key, kept here as encrypted by its KMS key.
 
-    `encryption`, `metadata` and `headers` are JSON and go into the object, as `storage_class` does (None: STANDARD).
-    `initiator` is the principal's ARN.
+    `encryption` is JSON; it and the `labels` go into the object. `initiator` is the principal's ARN.
     """
 
     upload_id: str
@@ -67,11 +67,9 @@ class Upload:
     initiator: str
     data_key: bytes
     encryption: str
-    metadata: str
-    headers: str
-    checksum_algorithm: str | None = None
-    checksum_type: str | None = None
-    storage_class: str | None = None
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    labels: Labels
 
     @property
     def bucket(self) -> str:
@@ -98,10 +96,10 @@ def insert_upload(conn: Connection, upload: Upload) -> None:
     row = {
         "upload_id": upload.upload_id, "bucket": upload.bucket, "key": upload.key.encode(), "created": upload.created,
         "initiator": upload.initiator, "data_key": upload.data_key, "encryption": upload.encryption,
-        "metadata": upload.metadata, "headers": upload.headers, "checksum_algorithm": upload.checksum_algorithm,
-        "checksum_type": upload.checksum_type, "storage_class": upload.storage_class,
+        "checksum_algorithm": upload.checksum_algorithm, "checksum_type": upload.checksum_type,
         "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
+    labels.fill_row(row, upload.labels)
     try:
         conn.execute(_u.insert(), row)
     except IntegrityError:
@@ -109,7 +107,7 @@ def insert_upload(conn: Connection, upload: Upload) -> None:
 
 
 def _upload(row: Any) -> Upload:
-    return Upload(row[0], ObjectName(row[1], row[2].decode()), *row[3:])
+    return Upload(row[0], ObjectName(row[1], row[2].decode()), *(*row[3 : -labels.COUNT], labels.parse_row(row)))
 
 
 def find_upload(conn: Connection, upload_id: str, name: ObjectName) -> Upload | None:

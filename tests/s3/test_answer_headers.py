@@ -1,0 +1,122 @@
+"""Each header that an answer about an object has in the service model is sent, or listed here with its reason.
+
+A header that is missing shows in no other test: a client that does not get it sees an empty member.
+"""
+
+import base64
+from collections import defaultdict
+from typing import Any
+
+import botocore.loaders
+import pytest
+
+from fuin.s3.payload.checksums import ALGORITHMS
+from tests.s3.test_labels import FIRST, flat
+from tests.support.place import Place, Reply
+
+MODEL: dict[str, Any] = botocore.loaders.Loader().load_service_model("s3", "service-2")
+OPERATIONS = (
+    "CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "GetObject", "HeadObject", "PutObject",
+)  # fmt: skip
+SSE = "x-amz-server-side-encryption"
+_NO_LOCK, _NO_VERSIONS, _NO_CUSTOMER_KEYS = "there is no Object Lock", "there are no versions", "there is no SSE-C"
+_NO_RULES, _NO_ALGORITHM = "no lifecycle rule can be put", "a checksum of this algorithm is refused"
+# Headers that no answer has, and why not. To build a capability, remove its headers from here.
+UNSENT = {
+    "x-amz-abort-date": _NO_RULES,
+    "x-amz-abort-rule-id": _NO_RULES,
+    "x-amz-archive-status": "every object can be read at once, whatever its storage class",
+    "x-amz-checksum-md5": _NO_ALGORITHM,
+    "x-amz-checksum-sha512": _NO_ALGORITHM,
+    "x-amz-checksum-xxhash128": _NO_ALGORITHM,
+    "x-amz-checksum-xxhash3": _NO_ALGORITHM,
+    "x-amz-checksum-xxhash64": _NO_ALGORITHM,
+    "x-amz-copy-source-version-id": _NO_VERSIONS,
+    "x-amz-delete-marker": _NO_VERSIONS,
+    "x-amz-expiration": _NO_RULES,
+    "x-amz-object-lock-event-hold": _NO_LOCK,
+    "x-amz-object-lock-event-hold-duration-days": _NO_LOCK,
+    "x-amz-object-lock-event-hold-duration-years": _NO_LOCK,
+    "x-amz-object-lock-legal-hold": _NO_LOCK,
+    "x-amz-object-lock-mode": _NO_LOCK,
+    "x-amz-object-lock-retain-until-date": _NO_LOCK,
+    "x-amz-object-size": "AWS: of directory buckets only",
+    "x-amz-replication-status": "there is no replication",
+    "x-amz-request-charged": "nobody pays",
+    "x-amz-restore": "no object is archived, so none is restored",
+    f"{SSE}-bucket-key-enabled": "every object has a data key of its own, so no answer claims a bucket key",
+    f"{SSE}-customer-algorithm": _NO_CUSTOMER_KEYS,
+    f"{SSE}-customer-key-md5": _NO_CUSTOMER_KEYS,
+    "x-amz-tagging-count": "objects have no tags",
+    "x-amz-version-id": _NO_VERSIONS,
+    "x-amz-website-redirect-location": "there is no website",
+}
+
+
+def _modelled(name: str) -> set[str]:
+    """Return the headers of an operation's answer; x-amz-meta- is the beginning of all its names."""
+    members = MODEL["shapes"][MODEL["operations"][name]["output"]["shape"]]["members"].values()
+    return {member["locationName"].lower() for member in members if member.get("location") in ("header", "headers")}
+
+
+class _Answers:
+    """The headers of the answers of each operation."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.sent = place, defaultdict[str, set[str]](set)
+
+    def ask(self, operation: str, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Reply:
+        """Send a request that has to succeed, and keep the names of the answer's headers."""
+        reply = self.place.send(method, target, headers, body)
+        assert reply.status in (200, 206), reply.body
+        names = {name.lower() for name in reply.headers}
+        if any(name.startswith("x-amz-meta-") for name in names):
+            names.add("x-amz-meta-")
+        self.sent[operation] |= names
+        return reply
+
+    def read(self, path: str, headers: dict[str, str]) -> Reply:
+        """Send GET and HEAD; returns the answer of HEAD."""
+        self.ask("GetObject", "GET", path, headers)
+        return self.ask("HeadObject", "HEAD", path, headers)
+
+
+@pytest.fixture(scope="module")
+def sent(place: Place, key: str) -> dict[str, set[str]]:
+    """Give the headers of all answers to requests that ask for as much as they can, by operation."""
+    answers, bucket = _Answers(place), place.bucket()
+    path = f"/{bucket}/k"
+    context = base64.b64encode(b'{"a":"b"}').decode()
+    encryption = {
+        SSE: "aws:kms", f"{SSE}-aws-kms-key-id": key, f"{SSE}-context": context, f"{SSE}-bucket-key-enabled": "true",
+    }  # fmt: skip
+    headers, mode = encryption | flat(FIRST), {"x-amz-checksum-mode": "ENABLED"}
+    answers.ask("PutObject", "PUT", path, headers, b"x")
+    for algorithm in ALGORITHMS.values():
+        asked = {"x-amz-copy-source": path, "x-amz-checksum-algorithm": algorithm.name, **headers}
+        answers.ask("CopyObject", "PUT", f"{path}-copy", asked)
+        value = answers.read(f"{path}-copy", mode).headers[algorithm.header.decode()]
+        answers.ask("PutObject", "PUT", path, headers | {algorithm.header.decode(): value}, b"x")
+    answers.read(path, {"range": "bytes=0-0"})
+    place.sql("UPDATE objects SET metadata = :names WHERE bucket = :bucket", names='{"no name":"1"}', bucket=bucket)
+    answers.read(f"{path}-copy", {})
+    algorithm_header = {"x-amz-checksum-algorithm": "CRC64NVME"}
+    upload = answers.ask("CreateMultipartUpload", "POST", f"{path}?uploads=", headers | algorithm_header)
+    upload_id = upload.text("UploadId")
+    etag = place.send("PUT", f"{path}?partNumber=1&uploadId={upload_id}", {}, b"x").headers["etag"]
+    part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+    document = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+    answers.ask("CompleteMultipartUpload", "POST", f"{path}?uploadId={upload_id}", {}, document)
+    answers.read(f"{path}?partNumber=1", {})
+    return answers.sent
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_header_is_sent_or_listed(sent: dict[str, set[str]], name: str) -> None:
+    """An answer has each header of its model that is not listed, so no client waits for one in vain."""
+    assert _modelled(name) - sent[name] == _modelled(name) & UNSENT.keys()
+
+
+def test_the_list_has_no_other_headers() -> None:
+    """Each listed header is one of the model's."""
+    assert set().union(*map(_modelled, OPERATIONS)) >= UNSENT.keys()
