@@ -30,7 +30,7 @@ _USUAL, _OF_CHAINS = 3600, 3600  # seconds
 # The trust policy used for a role that does not exist: it names nobody, so the caller gets the same answer as from a
 # role that does not name it.
 _OF_NONE = (
-    '{"Version":"2012-10-17","Id":"of a role that there is not",'
+    '{"Version":"2012-10-17","Id":"for a role that does not exist",'
     '"Statement":{"Effect":"Allow","Principal":{"Service":"none.amazonaws.com"},'
     '"Action":"sts:AssumeRole"}}'
 )
