@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import environment
 from tests.support.server import Server
@@ -13,6 +14,10 @@ from tests.support.server import Server
 ServerFactory = Callable[..., Server]
 _SERVERS = {"server", "tls_server", "new_server"}  # fixtures that start the real server
 _numbers = itertools.count(1)
+
+# How long an example takes is the machine's: a busy one takes ten times longer, and nothing is wrong.
+settings.register_profile("fuin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fuin")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

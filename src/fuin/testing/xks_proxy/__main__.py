@@ -6,6 +6,7 @@ import argparse
 import base64
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -25,9 +26,10 @@ def main() -> None:
     credential = {"AccessKeyId": access_key_id, "RawSecretAccessKey": secret}
     configuration = {"XksProxyUriPath": proxy.path, "XksProxyAuthenticationCredential": credential}
     server = Server(proxy, given.cert, given.cert_key, given.host, given.port)
-    sys.stdout.write(f"{json.dumps(configuration, indent=4)}\nready https://{given.host}:{server.port}\n")
-    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background programs ignore it
     try:
+        sys.stdout.write(f"{json.dumps(configuration, indent=4)}\nready https://{given.host}:{server.port}\n")
+        sys.stdout.flush()
         server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()
