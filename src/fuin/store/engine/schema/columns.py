@@ -13,7 +13,8 @@ from sqlalchemy.dialects import sqlite
 TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 LONG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 FLAG = sa.Integer()
-TEXT = sa.Text()
+# The order of bytes, which is SQLite's, whatever collation the database has.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BYTES = sa.LargeBinary()
 
 metadata = sa.MetaData()
@@ -34,3 +35,9 @@ def column(
 ) -> sa.Column[Any]:
     """Return a column, which takes no NULL unless `null`."""
     return sa.Column(name, kind, *items, nullable=null)
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """Return an index of those rows only for which `where` holds."""
+    holds = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=holds, postgresql_where=holds)
