@@ -23,7 +23,7 @@ nodes = table(
 # locks all of them: docs/decisions/0019.
 gates = table("gates", sa.Column("node", TEXT, primary_key=True), column("serial", LONG))
 
-# One row for each transaction: whoever has lost the answer to a COMMIT looks for it here.
+# One row for each transaction: anyone who has lost the answer to a COMMIT looks for it here.
 commits = table(
     "commits",
     sa.Column("id", BYTES, primary_key=True),
