@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import environment
+from tests.support.postgres import PostgresServer, missing
 from tests.support.server import Server
 
 ServerFactory = Callable[..., Server]
@@ -84,3 +85,16 @@ def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
     yield make
     for server in made:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Give a running PostgreSQL, shared by the tests of this process; make databases of your own in it."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -20,8 +20,11 @@ BYTES = sa.LargeBinary()
 metadata = sa.MetaData()
 
 
-def parameter(name: str, kind: sa.types.TypeEngine[Any] = TEXT, *, many: bool = False) -> sa.BindParameter[Any]:
-    """Return a named parameter of a statement; `many` stands for a list, as in IN."""
+def parameter(name: str, kind: sa.types.TypeEngine[Any] | None = None, *, many: bool = False) -> sa.BindParameter[Any]:
+    """Return a named parameter of a statement; `many` stands for a list, as in IN.
+
+    It has the type of the column that it is compared with or assigned to; where there is no column, give the type.
+    """
     return sa.bindparam(name, type_=kind, expanding=many)
 
 
