@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import environment
+from tests.support.postgres import PostgresServer, missing
 from tests.support.server import Server
 
 ServerFactory = Callable[..., Server]
@@ -89,3 +90,16 @@ def new_server(tmp_path: Path) -> Iterator[ServerFactory]:
     yield make
     for server in made:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Give a running PostgreSQL, shared by the tests of this process; make databases of your own in it."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

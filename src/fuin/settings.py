@@ -44,6 +44,11 @@ class Settings:
     xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
     clock_jump_limit: float = JUMP_LIMIT  # by more the wall clock has jumped: see clock.py
     xks_timeout: float = 0.25  # AWS: each request to a proxy
+    database_url: str = ""  # of PostgreSQL; empty: SQLite, in the data folder
+    node: str = ""  # this node's name in an installation of many nodes
+    revocation_bound: float = 1.0  # the longest time that another node may honour a revoked right; 0: none at all
+    blobs_url: str = ""  # of an S3 bucket for the stored objects; empty: files, in the data folder
+    audit_cluster: bool = False  # an answer waits until a second place has its record
 
     @property
     def database(self) -> Path:

@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 
 from fuin.access.principal import ANONYMOUS
 from fuin.gate.call import Call
-from fuin.store.engine.writer import Effect, Job
+from fuin.store.engine.effect import Effect
+from fuin.store.engine.writer import Job
 from fuin.store.errors import RightsMoved
 from fuin.store.identity import access_keys
 from tests.kms.granting import give

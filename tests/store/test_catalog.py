@@ -84,6 +84,7 @@ _OTHER = textwrap.dedent("""
 """)
 
 
+@pytest.mark.sqlite_only("the other process opens a file")
 def test_change_in_another_process_is_seen_at_once(store: Store, settings: Settings) -> None:
     """Two other processes answer from their catalogs; not once in many changes do they show the state before."""
     key, material = values.key()
@@ -166,6 +167,7 @@ def test_material_is_gone_from_every_catalog_after_the_purge(settings: Settings,
     other.close()
 
 
+@pytest.mark.sqlite_only("PostgreSQL is asked on a new connection")
 def test_broken_database_gives_no_catalog(settings: Settings, tmp_path: Path) -> None:
     """A catalog that cannot be checked is an error, never the old one."""
     store = Store.open(settings)

@@ -19,6 +19,8 @@ from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
 
+pytestmark = pytest.mark.sqlite_only("PostgreSQL recovers by itself")
+
 _ROUNDS = 60 if os.environ.get("FUIN_LONG") else 6
 
 _START = textwrap.dedent("""

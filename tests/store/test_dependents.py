@@ -103,6 +103,7 @@ def _plan(conn: Connection, statement: Any) -> str:
     return " ".join(row[3] for row in conn.execute(text(f"EXPLAIN QUERY PLAN {written}")))
 
 
+@pytest.mark.sqlite_only("the plan of a query is its text")
 @pytest.mark.parametrize(
     ("statement", "index"),
     [

@@ -16,6 +16,8 @@ from fuin.store.kms.keys import Key
 from fuin.store.store import Store
 from tests.store import values
 
+pytestmark = pytest.mark.sqlite_only("it looks into the files")
+
 _PIECE = 20  # bytes; a row that is torn apart between pages must not hide
 
 

@@ -82,6 +82,7 @@ def test_a_principal_finds_its_own(store: Store, key_id: str) -> None:
     assert [int(one.grant_id, 16) for one in store.catalog().grants(key_id, values.REGION, ANN)] == [1]
 
 
+@pytest.mark.sqlite_only("the plan of a query is its text")
 def test_finding_ones_own_takes_an_index(store: Store) -> None:
     """With 50,000 grants of a key, those to one principal, or of a name, are found without looking at the others."""
 

@@ -134,6 +134,7 @@ def test_empty_and_absent_buckets_give_an_empty_page(store: Store) -> None:
     assert store.read_sync(list_objects, "bucket", limit=0) == empty
 
 
+@pytest.mark.sqlite_only("it counts the steps of its machine")
 @pytest.mark.parametrize("count", [1, 2000])
 def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> None:
     """However many keys are under a prefix, listing over it takes the same few steps of SQLite's machine."""

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +13,8 @@ import fuin.store.engine
 from fuin.settings import Settings
 from fuin.store.engine import migrate, schema, sqlite
 from fuin.store.store import Store
+
+pytestmark = pytest.mark.sqlite_only("it compares the texts of statements")
 
 
 def _declared(metadata: sa.MetaData, path: Path) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from fuin.settings import Settings
 from fuin.store.engine import epoch
-from fuin.store.engine.writer import Effect
+from fuin.store.engine.effect import Effect
 from fuin.store.errors import AlreadyExists
 from fuin.store.s3 import buckets
 from fuin.store.store import Store
@@ -16,6 +16,7 @@ from tests.store import values
 from tests.store.holding import held_writer
 
 
+@pytest.mark.sqlite_only("on PostgreSQL each node has serials of its own")
 def test_every_commit_has_the_next_number(store: Store, settings: Settings) -> None:
     """Writes, changes and commits raise it by one each, from whichever process; what they are told is what is there."""
     other = Store.open(settings)
@@ -28,6 +29,7 @@ def test_every_commit_has_the_next_number(store: Store, settings: Settings) -> N
     other.close()
 
 
+@pytest.mark.sqlite_only("on PostgreSQL each node has serials of its own")
 def test_what_writes_nothing_has_no_number(store: Store) -> None:
     """A commit without a change costs no write, and has no serial to witness."""
 
@@ -54,6 +56,7 @@ def _twice(conn: Connection) -> None:
         buckets.insert_bucket(conn, values.bucket("twice"))
 
 
+@pytest.mark.sqlite_only("on PostgreSQL each node has serials of its own")
 def test_jobs_of_one_transaction_share_its_number(store: Store) -> None:
     """Those that waited together are told the same serial, which is the database's afterwards."""
 
@@ -71,6 +74,7 @@ def _put(conn: Connection, number: int) -> None:
     buckets.insert_bucket(conn, values.bucket(f"bucket-{number:04}"))
 
 
+@pytest.mark.sqlite_only("on PostgreSQL each node has serials of its own")
 def test_branch_begins_far_past_all_that_was(store: Store) -> None:
     """Its first serial is past what a log witnesses, and past all that the branch that is left may still count."""
     store.write_sync(epoch.begin_branch, 5000)

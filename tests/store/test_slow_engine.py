@@ -20,6 +20,8 @@ from tests.support.place import ACCOUNT, ANYTHING, Place
 from tests.support.server import User
 from tests.support.slow_engine import SlowEngine
 
+pytestmark = pytest.mark.sqlite_only("the slow engine is SQLite")
+
 ADMIN = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}
 
 

@@ -24,6 +24,8 @@ from fuin.store.s3.parts import Part
 from fuin.store.store import Store
 from tests.store import values
 
+pytestmark = pytest.mark.sqlite_only("PostgreSQL has no database from before version 0.4.0")
+
 KEY = {
     "key_id": "1234abcd-12ab-34cd-56ef-1234567890ab", "region": values.REGION, "account": values.ACCOUNT,
     "state": "Disabled", "description": "old", "spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine.writer import Effect
+from fuin.store.engine.effect import Effect
 from fuin.store.errors import RightsMoved
 
 if TYPE_CHECKING:

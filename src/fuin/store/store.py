@@ -54,10 +54,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from fuin.errors import FuinError, StoreUnavailable
 from fuin.store.catalog import Catalog
-from fuin.store.engine import epoch, migrate, sqlite
+from fuin.store.engine import epoch
+from fuin.store.engine.configuration import configured_engine
+from fuin.store.engine.effect import Effect
 from fuin.store.engine.lists import Lists
-from fuin.store.engine.sqlite_engine import SqliteEngine
-from fuin.store.engine.writer import Effect, Job, Writer
+from fuin.store.engine.writer import Job, Writer
 from fuin.store.errors import NotInMemory
 from fuin.store.kms import keys
 
@@ -125,12 +126,13 @@ class Store:
     @classmethod
     def open(cls, settings: Settings, *, create: bool = True) -> Store:
         """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable."""
+        engine = configured_engine(settings)
         try:
-            migrate.prepare(settings.database, create=create)
-            return cls(SqliteEngine(settings.database))
+            engine.prepare(create=create)
+            return cls(engine)
         except Exception as error:
-            if sqlite.is_environment(error):
-                raise StoreUnavailable(f"{settings.database} cannot be opened: {error}") from error
+            if engine.is_environment(error):
+                raise StoreUnavailable(f"{engine.place} cannot be opened: {error}") from error
             raise
 
     def close(self) -> None:

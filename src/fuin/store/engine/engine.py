@@ -1,4 +1,4 @@
-"""The interface between the store and a database. `sqlite_engine.py` has the first engine.
+"""The interface between the store and a database: `sqlite_engine.py` has one engine, `postgres/` the other.
 
 The nouns of `store/kms`, `store/identity` and `store/s3` are plain SQL through SQLAlchemy. Four things differ between
 databases, and are behind these types: how a reader sees one state, how the writer commits, the meaning of errors, and
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from fuin.store.engine.effect import Effect
     from fuin.store.engine.freshness import Freshness
 
 T = TypeVar("T")
@@ -35,7 +36,12 @@ class Reader(Protocol):
 class WriteSession(Protocol):
     """The connection of the writer's thread, and its transactions."""
 
-    conn: Connection
+    # The epoch that the last transaction has made, if the answers to its changes must wait for `answer_change`; else 0.
+    changed_epoch: int
+
+    @property
+    def conn(self) -> Connection:
+        """Return the connection; after it was lost, another one."""
 
     def acquire(self) -> bool:
         """Wait for this process's turn to write and return True, or False after the longest wait."""
@@ -43,8 +49,8 @@ class WriteSession(Protocol):
     def release(self) -> None:
         """Let the next process write."""
 
-    def begin(self) -> None:
-        """Begin a transaction that may write."""
+    def begin(self, effects: Sequence[Effect]) -> None:
+        """Begin a transaction that may write, for jobs with these effects."""
 
     def begin_job(self) -> None:
         """Begin a part of the transaction that can be undone alone."""
@@ -58,6 +64,12 @@ class WriteSession(Protocol):
     def is_open(self) -> bool:
         """Return whether the transaction goes on: a full disk may have ended it."""
 
+    def rights_epoch(self) -> int:
+        """Return the epoch of rights, which nobody else can raise during the transaction."""
+
+    def raise_epoch(self, *, takes_rights: bool) -> None:
+        """Raise the epoch, as a part of the transaction."""
+
     def number_commit(self) -> int:
         """Give the transaction the next serial and return it; 0 when it has written nothing."""
 
@@ -66,6 +78,9 @@ class WriteSession(Protocol):
 
     def roll_back(self) -> None:
         """Undo the transaction if there is one; raises nothing."""
+
+    def answer_change(self, answer: Callable[[], None]) -> None:
+        """Call `answer`, perhaps in another thread, once all other nodes know of the last transaction's changes."""
 
     def clear_removed(self) -> bool:
         """Clear removed bytes from the database's files; returns False if readers prevented it."""
@@ -81,6 +96,11 @@ class Engine(Protocol):
     # engine that does not makes a decision's look-up raise NotInMemory: see `catalog.py`.
     reads_at_once: bool
 
+    place: str  # for people, without secrets
+
+    def prepare(self, *, create: bool) -> None:
+        """Make the schema, or bring it up to date; raises NoDatabase (unless `create`), SchemaTooNew."""
+
     def open_reader(self) -> Reader:
         """Open a connection that reads; raises what the database raises."""
 
@@ -95,3 +115,6 @@ class Engine(Protocol):
 
     def is_certain(self, error: BaseException) -> bool:
         """Return whether a commit that failed in this way can never come back."""
+
+    def may_run_again(self, error: BaseException) -> bool:
+        """Return whether a transaction that failed in this way has written nothing, and may succeed the next time."""

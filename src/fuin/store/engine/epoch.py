@@ -29,6 +29,11 @@ def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:
     conn.execute(_BUMP_RIGHTS if takes_rights else _BUMP)
 
 
+def next_epoch(epoch: int, *, takes_rights: bool) -> int:
+    """Return the epoch that `bump_epoch` makes of this one."""
+    return (epoch | _LOWER) + 1 if takes_rights else epoch + 1
+
+
 def rights_part(epoch: int) -> int:
     """Return the part of an epoch that moves only when somebody may have lost a right."""
     return epoch >> 32

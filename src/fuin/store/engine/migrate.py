@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from fuin.store.engine import sqlite
 from fuin.store.errors import NoDatabase, SchemaTooNew
 
-HEAD = "0009"  # the newest file in migrations/versions; a test holds them equal
+HEAD = "0010"  # the newest file in migrations/versions; a test holds them equal
 
 
 @contextlib.contextmanager
@@ -44,10 +46,21 @@ def prepare(path: Path, *, create: bool) -> None:
     with _migration_lock(path):
         sqlite.create_file(path)
         if revision(path) != HEAD:
-            _upgrade(path)
+            _upgrade_file(path)
 
 
-def _upgrade(path: Path) -> None:
+def _upgrade_file(path: Path) -> None:
+    engine = sqlite.make_engine(path)
+    present = revision(path)
+    with engine.connect() as connection, connection.begin():
+        # SQLAlchemy ends the transaction, but the driver does not begin it.
+        sqlite.raw_of(connection).execute("BEGIN IMMEDIATE")
+        upgrade(connection, present, str(path))
+    engine.dispose()
+
+
+def upgrade(connection: Connection, present: str | None, place: str) -> None:
+    """Apply the migrations that a database lacks, in the open transaction; raises SchemaTooNew."""
     # Alembic takes a quarter of a second to import; most starts find the schema as it should be.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -57,13 +70,7 @@ def _upgrade(path: Path) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    present = revision(path)
     if present is not None and present not in known:
-        raise SchemaTooNew(f"{path} has schema {present}; this Fuin knows up to {HEAD}. Start the newer Fuin instead.")
-    engine = sqlite.make_engine(path)
-    with engine.connect() as connection, connection.begin():
-        # An outer transaction keeps Alembic from making its own; SQLAlchemy ends it, but the driver does not begin it.
-        sqlite.raw_of(connection).execute("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    engine.dispose()
+        raise SchemaTooNew(f"{place} has schema {present}; this Fuin knows up to {HEAD}. Start the newer Fuin instead.")
+    config.attributes["connection"] = connection  # the outer transaction keeps Alembic from making its own
+    command.upgrade(config, "head")

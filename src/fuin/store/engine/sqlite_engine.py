@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine import sqlite, wal
+from fuin.store.engine import epoch, migrate, sqlite, wal
 from fuin.store.engine.freshness import DataVersion
 from fuin.store.engine.write_lock import WriteLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from fuin.store.engine.effect import Effect
 
 T = TypeVar("T")
 
@@ -62,6 +64,7 @@ class SqliteWriteSession:
         """Open the connection and the lock file; raises what SQLite raises."""
         self._engine = sqlite.make_engine(path)
         self.conn = self._engine.connect()
+        self.changed_epoch = 0  # always: the data version has shown it to all others
         self._raw = sqlite.raw_of(self.conn)
         self._lock = WriteLock(path.with_name(path.name + ".turn"), sqlite.BUSY_MILLISECONDS / 1000)
         self._changes = 0  # rows written by this connection before the transaction
@@ -74,8 +77,8 @@ class SqliteWriteSession:
         """Let the next process write."""
         self._lock.release()
 
-    def begin(self) -> None:
-        """Begin a transaction that may write."""
+    def begin(self, effects: Sequence[Effect]) -> None:
+        """Begin a transaction that may write; no other one runs beside it, whatever the effects are."""
         self._raw.execute("BEGIN IMMEDIATE")
         self._changes = self._raw.total_changes
 
@@ -95,6 +98,14 @@ class SqliteWriteSession:
     def is_open(self) -> bool:
         """Return whether the transaction goes on: https://www.sqlite.org/lang_transaction.html, on full disks."""
         return self._raw.in_transaction
+
+    def rights_epoch(self) -> int:
+        """Return the epoch of rights, which nobody else can raise during the transaction."""
+        return epoch.rights_part(epoch.read_epoch(self.conn))
+
+    def raise_epoch(self, *, takes_rights: bool) -> None:
+        """Raise the epoch, as a part of the transaction."""
+        epoch.bump_epoch(self.conn, takes_rights=takes_rights)
 
     def number_commit(self) -> int:
         """Give the transaction the next serial and return it; 0 when it has written nothing.
@@ -116,6 +127,10 @@ class SqliteWriteSession:
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
 
+    def answer_change(self, answer: Callable[[], None]) -> None:
+        """Answer at once: the data version has shown the change to all others."""
+        answer()
+
     def clear_removed(self) -> bool:
         """Clear removed bytes from the database's files; returns False if readers prevented it."""
         return wal.truncate_log(self._raw)
@@ -135,6 +150,11 @@ class SqliteEngine:
     def __init__(self, path: Path) -> None:
         """Use the file; nothing is opened yet."""
         self._path = path
+        self.place = str(path)
+
+    def prepare(self, *, create: bool) -> None:
+        """Make the file and its schema, or bring it up to date; raises NoDatabase (unless `create`), SchemaTooNew."""
+        migrate.prepare(self._path, create=create)
 
     def open_reader(self) -> SqliteReader:
         """Open a connection that reads; raises what SQLite raises."""
@@ -155,3 +175,7 @@ class SqliteEngine:
     def is_certain(self, error: BaseException) -> bool:
         """Return whether a commit that failed in this way can never come back."""
         return sqlite.is_certain(error)
+
+    def may_run_again(self, error: BaseException) -> bool:
+        """Return False: a transaction that has its turn has nobody in its way."""
+        return False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import enum
 import queue
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fuin.errors import OutcomeUnknown, StoreUnavailable
-from fuin.store.engine import epoch
+from fuin.store.engine.effect import Effect
 from fuin.store.errors import RightsMoved
 
 if TYPE_CHECKING:
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
     from fuin.store.engine.engine import Engine, WriteSession
 
 _BATCH_AT_MOST = 256
+_TRIES = 5  # of a transaction that others were in the way of, or that lost its connection before its COMMIT
 
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
-
-
-class Effect(enum.Enum):
-    """The effect of a write on the catalogs of all processes, and on rights."""
-
-    NONE = 0  # nothing that catalogs hold
-    ADDS = 1  # adds to what catalogs hold, and takes no right from anybody
-    MAY_REVOKE = 2  # may take a right from somebody
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +101,7 @@ class Writer:
         while batch := self._batch():
             for jobs in _split(batch):
                 self._run_jobs(session, jobs)
-                _deliver(jobs)
+                _answer(session, jobs)
         session.close()
 
     def _run_jobs(self, session: WriteSession, jobs: list[Job]) -> None:
@@ -160,15 +153,28 @@ def _run_alone(engine: Engine, session: WriteSession, job: Job) -> None:
 
 
 def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> None:
-    """Run jobs in one transaction; when the commit fails, nothing is written and all of them fail."""
+    """Run jobs in one transaction; when the commit fails, nothing is written and all of them fail.
+
+    A transaction that has written nothing, since another one was in its way, runs again with all its jobs.
+    """
+    for left in reversed(range(_TRIES)):
+        error = _try_together(engine, session, jobs, is_last=left == 0)
+        if error is None or left == 0 or not engine.may_run_again(error):
+            return
+        for job in jobs:
+            job.result, job.error, job.serial = None, None, 0
+
+
+def _try_together(engine: Engine, session: WriteSession, jobs: list[Job], *, is_last: bool) -> BaseException | None:
+    """Run jobs in one transaction; return the error with which all of them have failed."""
     failure = StoreUnavailable
     try:
-        session.begin()
+        session.begin([job.effect for job in jobs])
         for job in jobs:
-            _run_one(engine, session, job)
+            _run_one(engine, session, job, is_last=is_last)
             if job.effect is not Effect.NONE and job.error is None:
                 # At once: those behind it in this transaction are as much later as those in the next.
-                epoch.bump_epoch(session.conn, takes_rights=job.effect is Effect.MAY_REVOKE)
+                session.raise_epoch(takes_rights=job.effect is Effect.MAY_REVOKE)
         if serial := session.number_commit():
             for job in jobs:
                 job.serial = serial
@@ -177,6 +183,8 @@ def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> Non
     except BaseException as error:  # whatever it is, the thread goes on and the callers get an error
         session.roll_back()
         _fail(jobs, str(error), StoreUnavailable if engine.is_certain(error) else failure)
+        return error
+    return None
 
 
 def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnavailable) -> None:
@@ -185,19 +193,31 @@ def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnav
         job.result, job.error = None, failure(f"the database cannot be written: {why}")
 
 
-def _run_one(engine: Engine, session: WriteSession, job: Job) -> None:
+def _run_one(engine: Engine, session: WriteSession, job: Job, *, is_last: bool) -> None:
     session.begin_job()
     try:
-        if job.since is not None and epoch.rights_part(epoch.read_epoch(session.conn)) != job.since:
+        if job.since is not None and session.rights_epoch() != job.since:
             raise RightsMoved  # noqa: TRY301 - it goes the way of all refusals
         job.result = job.fn(session.conn, *job.args)
     except BaseException as error:
         if engine.is_environment(error) or not session.is_open():
             raise  # nothing of this transaction can be kept
+        if not is_last and engine.may_run_again(error):
+            raise
         job.error = error
         session.undo_job()
     else:
         session.end_job()
+
+
+def _answer(session: WriteSession, jobs: list[Job]) -> None:
+    """Give the outcomes to their callers; changes that other nodes have to know of first wait for that."""
+    if not session.changed_epoch:
+        _deliver(jobs)
+        return
+    changes = [job for job in jobs if job.effect is not Effect.NONE and job.error is None]
+    _deliver([job for job in jobs if job.effect is Effect.NONE or job.error is not None])
+    session.answer_change(partial(_deliver, changes))
 
 
 def _deliver(jobs: list[Job]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin import ids
 from fuin.store.engine import schema
+from fuin.store.engine.rows import ALL
 from fuin.store.errors import AlreadyExists, NotFound, TooMany, TooManyTags
 from fuin.store.identity import accounts
 
@@ -167,14 +168,14 @@ def apply_to(
     return fn(conn, identity.id, *args, **kwargs)
 
 
-def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[T]:
-    """Return up to `limit` (all: -1) by name, greater than `after`, whose paths start with `prefix`; without tags."""
+def page(conn: Connection, cls: type[T], account: str, prefix: str = "/", after: str = "", limit: int = ALL) -> list[T]:
+    """Return up to `limit` by name, greater than `after`, whose paths start with `prefix`; without tags."""
     given = {"p_account": account, "p_kind": cls.kind, "p_prefix": prefix, "p_after": after, "p_limit": limit}
     return [from_row(cls, row) for row in conn.execute(_PAGE, given)]
 
 
-def page_members(conn: Connection, cls: type[T], group_id: str, after: str = "", limit: int = -1) -> list[T]:
-    """Return up to `limit` (all: -1) of a group's users by name, greater than `after`; without tags."""
+def page_members(conn: Connection, cls: type[T], group_id: str, after: str = "", limit: int = ALL) -> list[T]:
+    """Return up to `limit` of a group's users by name, greater than `after`; without tags."""
     return [
         from_row(cls, row) for row in conn.execute(_MEMBERS, {"p_id": group_id, "p_after": after, "p_limit": limit})
     ]
@@ -187,7 +188,7 @@ def page_holders(
     kinds: Sequence[type[T]],
     prefix: str = "/",
     after: str = "",
-    limit: int = -1,
+    limit: int = ALL,
     *,
     attached: bool = True,
     bounded: bool = True,

@@ -6,6 +6,7 @@ from typing import ClassVar
 from sqlalchemy import Connection, delete, select, update
 
 from fuin.store.engine import schema
+from fuin.store.engine.rows import ALL
 from fuin.store.errors import NotFound, StillUsed
 from fuin.store.identity import (
     access_keys,
@@ -80,7 +81,7 @@ def existing_role(conn: Connection, role: Identity) -> Role:
     return now
 
 
-def page_roles(conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = -1) -> list[Role]:
+def page_roles(conn: Connection, account: str, prefix: str = "/", after: str = "", limit: int = ALL) -> list[Role]:
     """Return a page of roles by name; without tags."""
     return [_with_tags(conn, role) for role in identities.page(conn, Role, account, prefix, after, limit)]
 

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
 from fuin.store.engine.errors import insert_refusal
+from fuin.store.engine.rows import ALL
 from fuin.store.errors import BucketNotEmpty, NoSuchBucket
 from fuin.store.s3.key_use import default_key_use
 
@@ -14,7 +15,7 @@ _b = schema.buckets
 _NAME = schema.parameter("p_name")
 _ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy)
 _FIND = _ALL.where(_b.c.name == _NAME)
-_PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region")
+_PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region", schema.TEXT)
 _LIST = (
     _ALL.where(_b.c.account == schema.parameter("p_account"), _b.c.name > schema.parameter("p_after"))
     .where(func.substr(_b.c.name, 1, func.length(_PREFIX)) == _PREFIX, or_(_REGION.is_(None), _b.c.region == _REGION))
@@ -82,9 +83,9 @@ def find_bucket(conn: Connection, name: str) -> Bucket | None:
 
 
 def list_buckets(
-    conn: Connection, account: str, prefix: str = "", after: str = "", region: str | None = None, limit: int = -1
+    conn: Connection, account: str, prefix: str = "", after: str = "", region: str | None = None, limit: int = ALL
 ) -> list[Bucket]:
-    """Return up to `limit` (all: -1) of an account's buckets by name, greater than `after`, without their settings."""
+    """Return up to `limit` of an account's buckets by name, greater than `after`, without their settings."""
     given = {"p_account": account, "p_prefix": prefix, "p_after": after, "p_region": region, "p_limit": limit}
     return [Bucket(*row) for row in conn.execute(_LIST, given)]
 

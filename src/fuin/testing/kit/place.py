@@ -36,13 +36,15 @@ T = TypeVar("T")
 class Place:
     """One Fuin with two accounts, behind `url`; `root` and `other_root` are the access keys of their roots.
 
-    It is a context manager, and takes a new folder for its data. Being in the same process, a test can also look into
+    It is a context manager, and takes a new folder for its data; with the URL of an empty PostgreSQL database, what it
+    knows is there. Being in the same process, a test can also look into
     the store and the audit log, and take the keyholder away. It has no timed jobs and one worker.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         bound = bind_loopback()
-        self.settings = Settings(data=folder, port=bound.getsockname()[1], account=ACCOUNT, region=REGION)
+        port = bound.getsockname()[1]
+        self.settings = Settings(data=folder, port=port, account=ACCOUNT, region=REGION, database_url=database_url)
         self.settings.prepare()
         self.url = f"http://127.0.0.1:{self.settings.port}"
         self.root, self.other_root = new_user("root"), new_user("root")

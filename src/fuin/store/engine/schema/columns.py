@@ -13,14 +13,18 @@ from sqlalchemy.dialects import sqlite
 TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 LONG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 FLAG = sa.Integer()
-TEXT = sa.Text()
+# The order of bytes, which is SQLite's, whatever collation the database has.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BYTES = sa.LargeBinary()
 
 metadata = sa.MetaData()
 
 
-def parameter(name: str, kind: sa.types.TypeEngine[Any] = TEXT, *, many: bool = False) -> sa.BindParameter[Any]:
-    """Return a named parameter of a statement; `many` stands for a list, as in IN."""
+def parameter(name: str, kind: sa.types.TypeEngine[Any] | None = None, *, many: bool = False) -> sa.BindParameter[Any]:
+    """Return a named parameter of a statement; `many` stands for a list, as in IN.
+
+    It has the type of the column that it is compared with or assigned to; where there is no column, give the type.
+    """
     return sa.bindparam(name, type_=kind, expanding=many)
 
 
@@ -34,3 +38,9 @@ def column(
 ) -> sa.Column[Any]:
     """Return a column, which takes no NULL unless `null`."""
     return sa.Column(name, kind, *items, nullable=null)
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """Return an index of those rows only for which `where` holds."""
+    holds = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=holds, postgresql_where=holds)

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fuin.store.engine.schema.columns import BYTES, FLAG, TEXT, TIME, column, table
+from fuin.store.engine.schema.columns import BYTES, FLAG, TEXT, TIME, column, partial_index, table
 
 # Beside those of this server there is "aws", the owner of AWS's managed policies.
 accounts = table("accounts", sa.Column("account", TEXT, primary_key=True), column("created", TIME))
@@ -30,7 +30,7 @@ identities = table(
     column("boundary", TEXT, sa.ForeignKey("identities.id"), null=True),  # a managed policy
     sa.UniqueConstraint("account", "kind", "name", name="identities_by_name"),
     sa.Index("identities_by_folded_name", "account", "kind", "folded"),
-    sa.Index("identities_by_boundary", "boundary", sqlite_where=sa.text("boundary IS NOT NULL")),
+    partial_index("identities_by_boundary", "boundary", where="boundary IS NOT NULL"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from fuin.store.engine.schema.columns import BYTES, FLAG, TEXT, TIME, column, table
+from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, column, partial_index, table
 
 _ONE_SERVICE_KEY = ("account", "region", "manager", "service")
 
@@ -32,19 +32,19 @@ keys = table(
     column("expiration_model", TEXT, null=True),
     column("valid_to", TIME, null=True),  # the earliest end of imported material
     sa.Index("keys_by_account", "account", "region", "key_id"),
-    sa.Index("keys_to_delete", "deletion_date", sqlite_where=sa.text("deletion_date IS NOT NULL")),
-    sa.Index(
+    partial_index("keys_to_delete", "deletion_date", where="deletion_date IS NOT NULL"),
+    partial_index(
         "keys_of_services",
         "account",
         "region",
         "manager",
         "service",
         unique=True,
-        sqlite_where=sa.text("service <> ''"),
+        where="service <> ''",
     ),
-    sa.Index("keys_to_rotate", "rotation_due", sqlite_where=sa.text("rotation_due IS NOT NULL")),
-    sa.Index("keys_to_expire", "valid_to", sqlite_where=sa.text("valid_to IS NOT NULL")),
-    sa.Index("keys_in_store", "custom_key_store", "xks_key_id", sqlite_where=sa.text("custom_key_store IS NOT NULL")),
+    partial_index("keys_to_rotate", "rotation_due", where="rotation_due IS NOT NULL"),
+    partial_index("keys_to_expire", "valid_to", where="valid_to IS NOT NULL"),
+    partial_index("keys_in_store", "custom_key_store", "xks_key_id", where="custom_key_store IS NOT NULL"),
 )
 
 _OF_KEY = (["key_id", "region"], ["keys.key_id", "keys.region"])
@@ -53,12 +53,12 @@ _OF_KEY = (["key_id", "region"], ["keys.key_id", "keys.region"])
 # SQLite moves rows between pages, copies of them stay behind in the pages' free space, and secure_delete does not
 # know of those. docs/formats/database.md has the measurement.
 sealed_materials = table(
-    "sealed_materials", sa.Column("id", sa.Integer, primary_key=True), column("wrapped", BYTES), rowid=True
+    "sealed_materials", sa.Column("id", LONG, primary_key=True), column("wrapped", BYTES), rowid=True
 )
 
 materials = table(
     "materials",
-    sa.Column("id", sa.Integer, sa.ForeignKey("sealed_materials.id"), primary_key=True),
+    sa.Column("id", LONG, sa.ForeignKey("sealed_materials.id"), primary_key=True),
     column("key_id", TEXT),
     column("region", TEXT),
     column("material_id", BYTES),
@@ -74,7 +74,7 @@ materials = table(
     sa.UniqueConstraint("key_id", "material_id", "region", name="materials_by_key"),
     sa.ForeignKeyConstraint(*_OF_KEY, ondelete="CASCADE"),
     sa.Index("materials_of_key", "key_id", "region"),
-    sa.Index("materials_to_expire", "valid_to", sqlite_where=sa.text("valid_to IS NOT NULL")),
+    partial_index("materials_to_expire", "valid_to", where="valid_to IS NOT NULL"),
     rowid=True,
 )
 

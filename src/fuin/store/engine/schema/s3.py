@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, column, table
+from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, column, partial_index, table
 
 
 def key_use_columns() -> tuple[sa.Column[Any], ...]:
@@ -22,7 +22,7 @@ buckets = table(
     column("policy", TEXT, null=True),
     *key_use_columns(),  # of the default encryption
     sa.Index("buckets_by_account", "account", "name"),
-    sa.Index("buckets_by_kms_key", "kms_key_arn", "name", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
+    partial_index("buckets_by_kms_key", "kms_key_arn", "name", where="kms_key_arn IS NOT NULL"),
 )
 
 # What else is set on a bucket, each under the name of its sub-resource; what is not set has no row.
@@ -35,7 +35,7 @@ bucket_settings = table(
 
 objects = table(
     "objects",
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", LONG, primary_key=True),
     column("bucket", TEXT, sa.ForeignKey("buckets.name")),
     column("key", BYTES),
     column("version_id", TEXT),  # null, as AWS names it: there is one version of each object today
@@ -53,9 +53,9 @@ objects = table(
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.UniqueConstraint("bucket", "key", "version_id", name="objects_by_version"),
-    sa.Index("objects_by_key", "bucket", "key", unique=True, sqlite_where=sa.text("is_current = 1")),
+    partial_index("objects_by_key", "bucket", "key", unique=True, where="is_current = 1"),
     # With the size: the number and the bytes of all that depends on a key come from the index alone.
-    sa.Index("objects_by_kms_key", "kms_key_arn", "id", "size", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
+    partial_index("objects_by_kms_key", "kms_key_arn", "id", "size", where="kms_key_arn IS NOT NULL"),
     rowid=True,
 )
 
@@ -74,7 +74,7 @@ def _part_columns() -> tuple[sa.Column[Any], ...]:
 
 object_parts = table(
     "object_parts",
-    sa.Column("object", sa.Integer, sa.ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("object", LONG, sa.ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     *_part_columns(),
     sa.UniqueConstraint("blob", name="object_parts_by_blob"),
@@ -97,7 +97,7 @@ uploads = table(
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.Index("uploads_by_key", "bucket", "key", "upload_id"),
-    sa.Index("uploads_by_kms_key", "kms_key_arn", "upload_id", sqlite_where=sa.text("kms_key_arn IS NOT NULL")),
+    partial_index("uploads_by_kms_key", "kms_key_arn", "upload_id", where="kms_key_arn IS NOT NULL"),
 )
 
 upload_parts = table(

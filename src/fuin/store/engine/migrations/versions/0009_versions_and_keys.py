@@ -36,6 +36,8 @@ def upgrade() -> None:
     # The old tables lose their names first, so that the new ones are made under theirs.
     op.rename_table("objects", "old_objects")
     op.rename_table("object_parts", "old_object_parts")
+    if op.get_bind().dialect.name == "postgresql":
+        _rename_constraints()
     _objects()
     op.execute(f"INSERT INTO objects ({_OLD}, version_id, is_current) SELECT {_OLD}, 'null', 1 FROM old_objects")  # noqa: S608
     op.execute("INSERT INTO object_parts SELECT * FROM old_object_parts")
@@ -53,6 +55,16 @@ def upgrade() -> None:
         ("buckets_by_kms_key", "buckets", ["kms_key_arn", "name"]),
     ):
         op.create_index(index, table, names, sqlite_where=_HAS_KEY, postgresql_where=_HAS_KEY)
+
+
+def _rename_constraints() -> None:
+    """Take the names of the old tables' constraints out of the way: on PostgreSQL they are names of indexes too."""
+    for table, constraint in (
+        ("objects", "objects_pkey"), ("objects", "objects_by_key"), ("object_parts", "object_parts_pkey"),
+        ("object_parts", "object_parts_by_blob"),
+    ):  # fmt: skip
+        op.execute(f"ALTER TABLE old_{table} RENAME CONSTRAINT {constraint} TO old_{constraint}")
+    op.execute("ALTER SEQUENCE objects_id_seq RENAME TO old_objects_id_seq")
 
 
 def _table(name: str, columns: str, *constraints: sa.schema.SchemaItem, rowid: bool = False) -> None:

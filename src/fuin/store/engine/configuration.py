@@ -1,0 +1,28 @@
+"""Which database a store has, by the settings: the one place that chooses an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.store.engine.sqlite_engine import SqliteEngine
+
+if TYPE_CHECKING:
+    from fuin.settings import Settings
+    from fuin.store.engine.engine import Engine
+    from fuin.store.engine.postgres.membership import Membership
+
+COMMAND = "command"  # the node of a process that has none, such as a command
+
+
+def configured_engine(settings: Settings, membership: Membership | None = None) -> Engine:
+    """Return the engine of the settings: SQLite in the data folder, or PostgreSQL; raises StoreUnavailable.
+
+    Without a membership a process on PostgreSQL asks for the epoch each time.
+    """
+    if not settings.database_url:
+        return SqliteEngine(settings.database)
+    # The driver takes 60 ms to import; an embedded server does without.
+    from fuin.store.engine.postgres.address import Address  # noqa: PLC0415
+    from fuin.store.engine.postgres.postgres_engine import PostgresEngine  # noqa: PLC0415
+
+    return PostgresEngine(Address.parse(settings.database_url), settings.node or COMMAND, membership)

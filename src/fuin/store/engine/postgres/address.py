@@ -1,0 +1,64 @@
+"""The address of a PostgreSQL database: a URL of libpq, perhaps with several hosts, and the TLS that it asks for."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from fuin.errors import StoreUnavailable
+
+_PORT = "5432"
+_OWN_ROOTS = Path("~/.postgresql/root.crt")  # where libpq looks by default
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parameters of a connection to each host, in the order of the URL."""
+
+    hosts: tuple[dict[str, str], ...]
+    name: str  # for people: hosts and database, without user and password
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read a URL of libpq, `postgresql://USER@HOST:PORT,HOST:PORT/DATABASE?…`; raises StoreUnavailable."""
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise StoreUnavailable("the address of the database must begin with postgresql://")
+        try:
+            given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        except psycopg.ProgrammingError as error:
+            raise StoreUnavailable(f"the address of the database cannot be read: {error}") from None
+        hosts = given.pop("host", "").split(",")
+        ports = given.pop("port", _PORT).split(",")
+        if len(ports) not in {1, len(hosts)}:
+            raise StoreUnavailable("the address of the database has fewer ports than hosts")
+        if "hostaddr" in given:
+            raise StoreUnavailable("the address of the database names its hosts by `host` alone, without `hostaddr`")
+        given.setdefault("sslmode", "prefer" if all(map(is_local, hosts)) else "verify-full")
+        if given["sslmode"].startswith("verify") and "sslrootcert" not in given and (roots := _roots()):
+            given["sslrootcert"] = roots
+        every = ports * len(hosts) if len(ports) == 1 else ports
+        places = tuple({**given, "host": host, "port": port} for host, port in zip(hosts, every, strict=True))
+        name = ",".join(f"{host or 'socket'}:{port}" for host, port in zip(hosts, every, strict=True))
+        return cls(places, f"postgresql://{name}/{given.get('dbname', '')}")
+
+
+def is_local(host: str) -> bool:
+    """Return whether a host is a Unix socket or the loopback, where nobody else can listen."""
+    if host in {"", "localhost"} or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _roots() -> str:
+    """Return the file of the certificate authorities that the system trusts, unless libpq has one of its own."""
+    if _OWN_ROOTS.expanduser().exists():
+        return ""
+    return ssl.get_default_verify_paths().cafile or ""

@@ -1,0 +1,140 @@
+"""Connections to PostgreSQL: short deadlines, a server that can write, and settings that make a COMMIT mean something.
+
+A connection that cannot be used any longer is closed, and never cancelled: a cancelled COMMIT can be answered as if it
+had been replicated (docs/decisions/0019).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg.errors import _WaitTimeout
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from fuin.store.engine.postgres.errors import Unreachable
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
+    from fuin.store.engine.postgres.address import Address
+
+CONNECT_SECONDS = 2  # for each host
+ANSWER_SECONDS = 15.0  # for each statement; the server's own limits below are shorter
+_STATEMENT_MILLISECONDS = 10_000
+_LOCK_MILLISECONDS = 5_000
+# A writer that has stopped in its transaction holds its node's gate, and so all changes that take rights.
+_IDLE_MILLISECONDS = 700
+
+# `remote_apply` is more than `on`; everything else would confirm a commit that no standby has. The last columns say how
+# far a commit is kept, and the timeline: another one begins with each failover.
+_SETTINGS = f"""
+SET statement_timeout = {_STATEMENT_MILLISECONDS};
+SET lock_timeout = {_LOCK_MILLISECONDS};
+SET idle_in_transaction_session_timeout = {_IDLE_MILLISECONDS};
+SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply'
+  THEN 'remote_apply' ELSE 'on' END, false),
+  substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), current_setting('synchronous_standby_names'),
+  current_setting('fsync')
+"""
+
+T = TypeVar("T")
+
+
+class Link(psycopg.Connection[Any]):
+    """A connection in autocommit mode: transactions are begun and ended by name, never by the driver."""
+
+    patience: float | None = ANSWER_SECONDS
+    timeline = ""
+    standbys = ""  # the server's synchronous_standby_names; empty: its commits are not replicated
+    fsync = "on"
+    warned = False  # the server has sent a warning since this was last set to False
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait for an answer, at most as long as the patience lasts; then the connection is closed."""
+        try:
+            return super().wait(gen, interval, timeout=self.patience if timeout is None else timeout)
+        except _WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the database has not answered in time") from None
+
+    def run(self, statements: str) -> list[list[Any]]:
+        """Run statements in one message; return the rows of each that gives rows."""
+        cursor = self.execute(statements.encode(), prepare=False)  # what is prepared can be one statement only
+        results = []
+        while True:
+            if cursor.description is not None:
+                results.append(cursor.fetchall())
+            if not cursor.nextset():
+                return results
+
+    def heed(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Remember a warning: COMMIT comes with one when the wait for a standby was broken off."""
+        if notice.sqlstate is not None and notice.sqlstate.startswith("01"):
+            self.warned = True
+
+
+class Connector:
+    """Opens connections to the first host that can write, and begins with another host after a failure."""
+
+    def __init__(self, address: Address, node: str) -> None:
+        self.address = address
+        self._application = f"fuin/{node}"
+        self._next = 0  # the host to begin with
+        # SQLAlchemy's part of all connections: its dialect asks the server some questions once.
+        self.engine = create_engine(
+            "postgresql+psycopg://", creator=self._open, poolclass=NullPool, use_native_hstore=False
+        )
+
+    def connect(self) -> Connection:
+        """Return a connection that can write; raises Unreachable."""
+        return self.engine.connect()
+
+    def _open(self) -> Link:
+        hosts, failures = self.address.hosts, []
+        for offset in range(len(hosts)):
+            number = (self._next + offset) % len(hosts)
+            try:
+                link = self._open_host(hosts[number])
+            except psycopg.Error as error:
+                failures.append(f"{hosts[number]['host'] or 'socket'}: {str(error).strip()}")
+            else:
+                self._next = number
+                return link
+        self._next = (self._next + 1) % len(hosts)
+        raise Unreachable(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
+
+    def _open_host(self, host: dict[str, str]) -> Link:
+        options = {"connect_timeout": str(CONNECT_SECONDS), "target_session_attrs": "read-write", **host}
+        link = Link.connect(autocommit=True, application_name=self._application, **options)  # type: ignore[arg-type]
+        try:
+            link.add_notice_handler(link.heed)
+            [[(_, link.timeline, link.standbys, link.fsync)]] = link.run(_SETTINGS)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def close(self) -> None:
+        """Release SQLAlchemy's part."""
+        self.engine.dispose()
+
+
+def link_of(connection: Connection) -> Link:
+    """Return the connection under an SQLAlchemy one, for BEGIN, SAVEPOINT and COMMIT."""
+    link = connection.connection.dbapi_connection
+    if not isinstance(link, Link):
+        raise TypeError("not a connection to PostgreSQL")
+    return link
+
+
+def disconnect(connection: Connection) -> None:
+    """Close a connection, in whatever state it is; raises nothing."""
+    with contextlib.suppress(Exception):
+        link_of(connection).close()
+    with contextlib.suppress(Exception):
+        connection.invalidate()
+    with contextlib.suppress(Exception):
+        connection.close()

@@ -1,0 +1,60 @@
+"""PostgreSQL as the store's engine: a database that the nodes of an installation share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.store.engine.postgres import errors
+from fuin.store.engine.postgres.connections import Connector
+from fuin.store.engine.postgres.membership import Alone
+from fuin.store.engine.postgres.prepare import prepare
+from fuin.store.engine.postgres.reader import PostgresReader
+from fuin.store.engine.postgres.write_session import PostgresWriteSession
+
+if TYPE_CHECKING:
+    from fuin.store.engine.freshness import Freshness
+    from fuin.store.engine.postgres.address import Address
+    from fuin.store.engine.postgres.membership import Membership
+
+
+class PostgresEngine:
+    """The database of an address, as one process of a node uses it."""
+
+    reads_at_once = False  # a network is between
+
+    def __init__(self, address: Address, node: str, membership: Membership | None = None) -> None:
+        """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time."""
+        self.place = address.name
+        self._node = node
+        self._membership: Membership = Alone() if membership is None else membership
+        self._connector = Connector(address, node)
+
+    def prepare(self, *, create: bool) -> None:
+        """Create the schema, or migrate it; raises NoDatabase (unless `create`), SchemaTooNew, StoreUnavailable."""
+        prepare(self._connector, create=create)
+
+    def open_reader(self) -> PostgresReader:
+        """Return a reader, whose connections open when they are needed."""
+        return PostgresReader(self._connector, self._membership)
+
+    def open_write_session(self) -> PostgresWriteSession:
+        """Open the writer's connection; raises StoreUnavailable."""
+        return PostgresWriteSession(self._connector, self._membership, self._node)
+
+    def open_freshness(self) -> Freshness:
+        """Open the source of the present epoch; raises StoreUnavailable."""
+        return self._membership.open_freshness(self._connector)
+
+    def is_environment(self, error: BaseException) -> bool:
+        """Return whether an error means that the database cannot be used now, rather than a wrong statement."""
+        return errors.is_environment(error)
+
+    def is_certain(self, error: BaseException) -> bool:
+        """Return whether a commit that failed in this way can never come back."""
+        return errors.is_certain(error)
+
+    def may_run_again(self, error: BaseException) -> bool:
+        """Return whether a transaction that failed in this way has written nothing, and may succeed the next time."""
+        if isinstance(error, errors.NotCommitted):
+            return True
+        return errors.is_lost(error) or errors.is_conflict(error) or errors.is_race(error)
