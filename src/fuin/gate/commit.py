@@ -26,7 +26,7 @@ import msgspec
 
 from fuin.errors import StoreUnavailable
 from fuin.store.engine.effect import Effect
-from fuin.store.errors import RightsMoved
+from fuin.store.errors import NotInMemory, RightsMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,10 @@ def authenticate_with(call: Call, *authenticator: Any) -> None:
     AuthenticationFailed.
     """
     store = call.services.store
-    store.catalog()
+    try:
+        store.catalog()
+    except NotInMemory:  # its epoch has to be asked for. An older one is safe: a commit finds it old, and asks again
+        pass
     call.rights.authenticator, call.rights.epoch = authenticator, store.rights_epoch
 
 
@@ -80,7 +83,7 @@ async def authenticate_again(call: Call) -> None:
 async def ask_again(call: Call) -> None:
     """Authenticate the caller and check each right again, with the current rows of the store."""
     await authenticate_again(call)
-    call.services.store.catalog()
+    await call.services.store.refresh()
     call.rights.epoch = call.services.store.rights_epoch
     checks = tuple(call.rights.granted_checks)
     for check in checks:

@@ -52,13 +52,15 @@ def test_no_request_after_the_return_is_answered_from_before_the_change(exact: b
         Variant(joins_early=True),
         Variant(strikes_silent=True),
         Variant(takes_over_at_once=True),
-        Variant(exact=True, believes_select=True),
+        Variant(exact=True, believes_select=True, believes_any_timeline=True),
+        Variant(exact=True, believes_any_timeline=True),
         Variant(exact=True, lease=KnowsNoQuarantine),
     ],
     ids=[
         "the lease counts from the answer", "leases by the wall clock", "the wait is a fifth shorter",
         "the old primary confirms", "the epoch is read before the join", "who has not acknowledged is struck",
-        "a name is taken over at once", "a SELECT is believed after a failover", "no quarantine on a new timeline",
+        "a name is taken over at once", "a SELECT is believed after a failover", "a SELECT of another timeline is believed",
+        "no quarantine on a new timeline",
     ],
 )  # fmt: skip
 def test_a_wrong_rule_is_caught(variant: Variant) -> None:

@@ -47,6 +47,7 @@ class Variant:
     asynchronous: bool = False  # the old primary confirms its commits
     joins_early: bool = False  # the epoch is read before the row is there
     believes_select: bool = False  # an exact node needs no lease
+    believes_any_timeline: bool = False  # an exact node does not compare the server's timeline with its lease's
     strikes_silent: bool = False  # whoever has not acknowledged in time
     takes_over_at_once: bool = False  # the name of a process that may still answer
 
@@ -76,6 +77,7 @@ class Node:
         self.step = 0  # of the wall clock
         self.lease = world.variant.lease(LENGTH)
         self.server = world.primary
+        self.asked_server = world.primary  # for the questions of an exact node, which have their own connection
         self.asleep = 0  # until then the keeper does nothing
         self.stopped = 0  # until then the workers do nothing
         self.life = 0  # counts its starts
@@ -183,13 +185,9 @@ class World:
         old.replaced = True
         late = self.chance.randrange(8 * SECOND)
         for node in self.nodes:
-            if self.chance.random() < 0.5:
-                node.server = self.primary
-            else:
-                self.at(self.chance.randrange(late + 1), self.reconnect, node)
-
-    def reconnect(self, node: Node) -> None:
-        node.server = self.primary
+            for connection in ("server", "asked_server"):
+                after = 0 if self.chance.random() < 0.5 else self.chance.randrange(late + 1)
+                self.at(after, setattr, node, connection, self.primary)
 
     # The network: a transaction arrives, commits later, and is answered later still
 
@@ -427,16 +425,18 @@ class World:
         if node.stopped > self.now:
             self.at(node.stopped - self.now, self.answer, node, needed, life)
         elif self.variant.exact:
-            self.at(self.delay(), self.ask, node, node.server, needed, life)
+            self.at(self.delay(), self.ask, node, node.asked_server, needed, life)
         else:
             self.judge(node, needed, node.lease.epoch)
 
     def ask(self, node: Node, server: Server, needed: int, life: int) -> None:
-        self.at(self.delay(), self.hear_answer, node, server.epoch, needed, life)
+        self.at(self.delay(), self.hear_answer, node, server.epoch, server.timeline, needed, life)
 
-    def hear_answer(self, node: Node, epoch: int, needed: int, life: int) -> None:
+    def hear_answer(self, node: Node, epoch: int, timeline: int, needed: int, life: int) -> None:
         if node.stopped > self.now:
-            self.at(node.stopped - self.now, self.hear_answer, node, epoch, needed, life)
+            self.at(node.stopped - self.now, self.hear_answer, node, epoch, timeline, needed, life)
+        elif timeline != node.lease.timeline and not self.variant.believes_any_timeline:
+            self.refusals += 1
         else:
             self.judge(node, needed, max(epoch, node.lease.epoch))
 

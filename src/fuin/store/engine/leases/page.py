@@ -46,6 +46,8 @@ class Page:
 
     def __init__(self, descriptor: int, *, writable: bool) -> None:
         """Map an open file; raises OSError or ValueError."""
+        found = os.fstat(descriptor)
+        self._file = (found.st_dev, found.st_ino)
         protection = mmap.PROT_READ | mmap.PROT_WRITE if writable else mmap.PROT_READ
         self._map = mmap.mmap(descriptor, _SIZE, mmap.MAP_SHARED, protection)
         self._view = memoryview(self._map)
@@ -107,7 +109,7 @@ class Page:
     def epoch(self) -> int:
         """Return the epoch in force; raises StoreUnavailable without a living lease. It costs about half a microsecond.
 
-        The clock is read last: whoever was stopped in between finds the lease at its end, and not the epoch too old.
+        The clock is read last: a process that was stopped in between finds the lease at its end, and not the epoch too old.
         """
         words = self.words
         until, epoch = words[_UNTIL], words[_EPOCH]
@@ -125,10 +127,18 @@ class Page:
                 return until, epoch
         return 0, NOBODY  # its writer was stopped between two words
 
+    def is_file(self, path: Path) -> bool:
+        """Return whether the page is the file that is at a path now."""
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
     @property
-    def until(self) -> int:
-        """Return the end of the lease; 0 without one."""
-        return self.words[_UNTIL]
+    def epoch_in_force(self) -> int:
+        """Return the epoch in force, without a look at the lease; it only grows while a keeper lives."""
+        return self.words[_EPOCH]
 
     @property
     def acked_by_all(self) -> int:

@@ -117,7 +117,7 @@ class Lease:
 
         The caller writes the page after this. A later timeline begins with a quarantine. An epoch may have been seen
         on the timeline before that never was confirmed, and the database may use its number once more. So the epoch is
-        raised past everything that was seen, by whoever runs this, before the lease goes on (`to_raise`).
+        raised past everything that was seen, by the caller, before the lease goes on (`to_raise`).
         """
         if renewal.incarnation != self.incarnation or not self.is_member or sight.timeline < self.timeline:
             return False
@@ -140,9 +140,10 @@ class Lease:
         """Learn what the other nodes have acknowledged; the state may come from a read as well.
 
         Only a state with the epoch of a change shows who was there when it was committed. A node that comes later reads
-        that epoch, or a later one.
+        that epoch, or a later one. Before its first renewal a node learns nothing: the process whose name it has taken
+        over may still answer, and has no row any longer.
         """
-        if sight.timeline == self.timeline and self.is_member:
+        if sight.timeline == self.timeline and self.until:
             acked = min((row.acked for row in sight.others), default=sight.epoch)
             self.acked_by_all = max(self.acked_by_all, min(acked, sight.epoch, self.epoch))
 
@@ -183,9 +184,9 @@ class Lease:
         return renewal.sent
 
     def _note_rows(self, others: tuple[Row, ...], now: int) -> None:
-        def since(row: Row) -> int:
+        def first_sight(row: Row) -> int:
             before = self._sights.get(row.name)
             same = before is not None and (before[0].incarnation, before[0].beat) == (row.incarnation, row.beat)
             return before[1] if before is not None and same else now
 
-        self._sights = {row.name: (row, since(row)) for row in others}
+        self._sights = {row.name: (row, first_sight(row)) for row in others}
