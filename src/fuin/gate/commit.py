@@ -58,11 +58,18 @@ def authenticate_with(call: Call, *authenticator: Any) -> None:
     AuthenticationFailed.
     """
     store = call.services.store
+    call.rights.authenticator = authenticator
     try:
         store.catalog()
-    except NotInMemory:  # its epoch has to be asked for. An older one is safe: a commit finds it old, and asks again
-        pass
-    call.rights.authenticator, call.rights.epoch = authenticator, store.rights_epoch
+    except NotInMemory:  # the epoch has to be asked for, which the authentication does: `note_epoch`
+        return
+    call.rights.epoch = store.rights_epoch
+
+
+def note_epoch(call: Call) -> None:
+    """Note the epoch of rights at which the caller was authenticated just now, unless it was noted before."""
+    if call.rights.epoch is None:
+        call.rights.epoch = call.services.store.rights_epoch
 
 
 def remember(call: Call, check: Callable[[], object]) -> None:

@@ -124,9 +124,12 @@ class Store:
         self._to_erase = True
 
     @classmethod
-    def open(cls, settings: Settings, *, create: bool = True) -> Store:
-        """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable."""
-        engine = configured_engine(settings)
+    def open(cls, settings: Settings, *, create: bool = True, has_lease: bool = False) -> Store:
+        """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable.
+
+        A worker of a node has the lease of its node; a command has none, and asks the database.
+        """
+        engine = configured_engine(settings, has_lease=has_lease)
         try:
             engine.prepare(create=create)
             return cls(engine)

@@ -59,7 +59,8 @@ def test_no_request_after_the_return_is_answered_from_before_the_change(exact: b
     ids=[
         "the lease counts from the answer", "leases by the wall clock", "the wait is a fifth shorter",
         "the old primary confirms", "the epoch is read before the join", "who has not acknowledged is struck",
-        "a name is taken over at once", "a SELECT is believed after a failover", "a SELECT of another timeline is believed",
+        "a name is taken over at once", "a SELECT is believed after a failover",
+        "a SELECT of another timeline is believed",
         "no quarantine on a new timeline",
     ],
 )  # fmt: skip

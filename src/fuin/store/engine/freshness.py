@@ -19,7 +19,7 @@ class Freshness(Protocol):
     """The source of the present epoch; it belongs to the event loop's thread."""
 
     def epoch(self) -> int:
-        """Return an epoch that no change before the call has passed; raises NotInMemory, or what the database raises."""
+        """Return an epoch that is not older than the call; raises NotInMemory, or what the database raises."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fuin.store.engine.leases.page import Page
+    from fuin.store.engine.leases.protocol import Row
     from fuin.store.engine.leases.rows import Member
 
 PAUSE = 0.05  # seconds between two tries to reach a database
@@ -70,9 +71,10 @@ class Keeper:
         self._trouble = ""
 
     @property
-    def is_live(self) -> bool:
-        """Return whether the node has a lease now."""
-        return self._lease.is_live(boot_time())
+    def may_write(self) -> bool:
+        """Return whether the node has a lease now, and may write anything."""
+        now, lease = boot_time(), self._lease
+        return lease.is_live(now) and lease.may_write(now, lease.timeline)
 
     def step(self) -> float:
         """Do the next piece of work, for a second at most; return the seconds to wait before the next one.
@@ -141,7 +143,7 @@ class Keeper:
         self._due = lease.renews_from
         self._announced = -1
 
-    def _strike_other_bounds(self, line: Line, others: Mapping[str, tuple[rows.Row, float]]) -> None:
+    def _strike_other_bounds(self, line: Line, others: Mapping[str, tuple[Row, float]]) -> None:
         """Remove the rows of ended nodes that had another bound; raises BoundsDiffer when one of them is renewed."""
         longest = max(lease_length(bound) for _, bound in others.values())
         self._wait_quietly(line, 2 * safe_wait(longest) / SECOND)

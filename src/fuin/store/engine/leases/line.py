@@ -52,14 +52,13 @@ class Line:
         connection = pq.PGconn.connect_start(make_conninfo("", **host).encode())
         try:
             while True:
-                if connection.status == pq.ConnStatus.BAD:
-                    raise LineFailed(_text(connection))
-                status = connection.connect_poll()
+                status = poll_connection(connection)
                 if status == pq.PollingStatus.OK:
                     return cls(connection)
-                if status == pq.PollingStatus.FAILED:
-                    raise LineFailed(_text(connection))
                 _wait(connection.socket, deadline, writing=status == pq.PollingStatus.WRITING)
+        except OperationalError as error:
+            connection.finish()
+            raise LineFailed(str(error)) from None
         except BaseException:
             connection.finish()
             raise
@@ -136,6 +135,15 @@ class Line:
         """Close the connection; the server ends what it still does for it."""
         with contextlib.suppress(OperationalError):
             self._pg.finish()
+
+
+def poll_connection(connection: pq.abc.PGconn) -> pq.PollingStatus:
+    """Go on with the establishment of a connection; raises OperationalError when it has failed."""
+    failed = connection.status == pq.ConnStatus.BAD
+    status = pq.PollingStatus.FAILED if failed else connection.connect_poll()
+    if status == pq.PollingStatus.FAILED:
+        raise OperationalError(_text(connection))
+    return pq.PollingStatus(status)
 
 
 def _text(connection: pq.abc.PGconn) -> str:

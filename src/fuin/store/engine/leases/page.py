@@ -109,7 +109,7 @@ class Page:
     def epoch(self) -> int:
         """Return the epoch in force; raises StoreUnavailable without a living lease. It costs about half a microsecond.
 
-        The clock is read last: a process that was stopped in between finds the lease at its end, and not the epoch too old.
+        The clock is read last: a process that was stopped in between finds that the lease has ended.
         """
         words = self.words
         until, epoch = words[_UNTIL], words[_EPOCH]

@@ -15,6 +15,7 @@ from psycopg import OperationalError, pq
 from psycopg.conninfo import make_conninfo
 
 from fuin.errors import StoreUnavailable
+from fuin.store.engine.leases.line import poll_connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,12 +86,7 @@ class Questions:
             pg.consume_input()
             if asked is None or pg.is_busy():
                 return
-            result = pg.get_result()
-            if result is None or result.status != pq.ExecStatus.TUPLES_OK:
-                raise OperationalError("the server has not answered" if result is None else result.get_error_message())
-            epoch = int(result.get_value(0, 0) or b"")
-            if pg.get_result() is not None:
-                raise OperationalError("more than one answer")
+            epoch = _epoch_in(pg)
         except (OperationalError, ValueError) as error:
             self._fail(str(error))
             return
@@ -163,13 +159,22 @@ def _refuse(waiting: asyncio.Future[Answer] | None, why: str) -> None:
         waiting.exception()  # perhaps nobody waits any longer
 
 
+def _epoch_in(pg: pq.abc.PGconn) -> int:
+    """Return the epoch of an answer that has come; raises OperationalError."""
+    result = pg.get_result()
+    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
+        raise OperationalError("the server has not answered" if result is None else result.get_error_message())
+    epoch = int(result.get_value(0, 0) or b"")
+    if pg.get_result() is not None:
+        raise OperationalError("the server has answered more than the question")
+    return epoch
+
+
 async def _open(host: Mapping[str, str]) -> tuple[pq.abc.PGconn, int]:
     """Return a connection with the prepared question, and the timeline of its server, which is a primary."""
     pg = pq.PGconn.connect_start(make_conninfo("", **host).encode())
     try:
-        while (status := pg.connect_poll()) != pq.PollingStatus.OK:
-            if status == pq.PollingStatus.FAILED or pg.status == pq.ConnStatus.BAD:
-                raise OperationalError(pg.get_error_message())
+        while (status := poll_connection(pg)) != pq.PollingStatus.OK:
             await _wait_ready(pg.socket, writing=status == pq.PollingStatus.WRITING)
         pg.nonblocking = 1
         pg.send_query(_TIMELINE)

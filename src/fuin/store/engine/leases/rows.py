@@ -39,7 +39,7 @@ _SETTINGS = ", ".join(
 _RENEW = (
     "UPDATE nodes SET beat = beat + 1, acked = greatest(acked, $3::bigint), "
     "renewed = extract(epoch FROM clock_timestamp()) WHERE name = $2 AND incarnation = decode($1, 'hex') "
-    f"RETURNING {_TIMELINE}, {_EPOCH}, {_OTHERS}, {_SETTINGS}"
+    f"RETURNING {_TIMELINE}, {_EPOCH}, {_OTHERS}, {_SETTINGS}"  # noqa: S608 - constants, given above
 )
 _LOOK = f"SELECT {_TIMELINE}, {_EPOCH}, {_OTHERS}"
 _BEGIN_JOIN = (
