@@ -76,6 +76,11 @@ class Settings:
         return self.run / "keyholder.sock"
 
     @property
+    def lease_page(self) -> Path:
+        """Return the page in which the lease keeper shows the node's lease; only with `database_url`."""
+        return self.run / "lease"
+
+    @property
     def root_key(self) -> Path:
         """Return the root key's file: the key itself (0600), or its Argon2id parameters when a passphrase opens it."""
         return self.data / "root.key"

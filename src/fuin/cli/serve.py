@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,28 @@ Keep = Annotated[
     ),
 ]
 
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="A PostgreSQL database that several nodes share, postgresql://USER@HOST:PORT,HOST:PORT/NAME, instead of "
+        "SQLite in the data folder.",
+    ),
+]
+Node = Annotated[str, typer.Option("--node", metavar="NAME", help="With --database: this node's own name.")]
+Bound = Annotated[
+    float,
+    typer.Option(
+        "--revocation-bound",
+        metavar="SECONDS",
+        min=0.0,
+        max=60.0,
+        help="With --database: how long a change waits at most for a node that is silent, the same on all nodes. 0: "
+        "no change waits, and each request asks the database.",
+    ),
+]
+
 
 def serve(
     data: Data = DEFAULT_DATA,
@@ -123,6 +146,9 @@ def serve(
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT,
+    database: Database = "",
+    node: Node = "",
+    revocation_bound: Bound = 1.0,
 ) -> None:
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -139,6 +165,8 @@ def serve(
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
         accept_older_database=accept_older_database, accept_older_log=accept_older_log, tls_self_signed=tls_self_signed,
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
+        database_url=database, node=node or (socket.gethostname() if database else ""),
+        revocation_bound=revocation_bound,
     )  # fmt: skip
     run(settings, passphrase_file)
 

@@ -26,7 +26,7 @@ import msgspec
 
 from fuin.errors import StoreUnavailable
 from fuin.store.engine.effect import Effect
-from fuin.store.errors import RightsMoved
+from fuin.store.errors import NotInMemory, RightsMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +58,18 @@ def authenticate_with(call: Call, *authenticator: Any) -> None:
     AuthenticationFailed.
     """
     store = call.services.store
-    store.catalog()
-    call.rights.authenticator, call.rights.epoch = authenticator, store.rights_epoch
+    call.rights.authenticator = authenticator
+    try:
+        store.catalog()
+    except NotInMemory:  # the epoch has to be asked for, which the authentication does: `note_epoch`
+        return
+    call.rights.epoch = store.rights_epoch
+
+
+def note_epoch(call: Call) -> None:
+    """Note the epoch of rights at which the caller was authenticated just now, unless it was noted before."""
+    if call.rights.epoch is None:
+        call.rights.epoch = call.services.store.rights_epoch
 
 
 def remember(call: Call, check: Callable[[], object]) -> None:
@@ -80,7 +90,7 @@ async def authenticate_again(call: Call) -> None:
 async def ask_again(call: Call) -> None:
     """Authenticate the caller and check each right again, with the current rows of the store."""
     await authenticate_again(call)
-    call.services.store.catalog()
+    await call.services.store.refresh()
     call.rights.epoch = call.services.store.rights_epoch
     checks = tuple(call.rights.granted_checks)
     for check in checks:

@@ -37,7 +37,7 @@ async def page(call: Call, fn: Callable[Concatenate[Connection, P], T], /, *args
         found = await store.page(fn, *args, **kwargs)
     except TooManyLists as error:
         raise Throttled(str(error)) from None
-    store.catalog()
+    await store.refresh()
     if store.rights_epoch != call.rights.epoch:
         await call.ask_again()
     return found

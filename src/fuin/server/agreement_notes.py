@@ -77,9 +77,9 @@ def _accept(conn: Connection, seen: Witnesses) -> None:
 
 async def mark(blobs: BlobStore, store: Store) -> None:
     """Mark the store of blobs with the database's present serial, and note that in the database."""
-    standing = store.read_sync(installation.find_standing)
+    standing = await store.read(installation.find_standing)
     await blobs.write_marker(Marker(standing.installation, standing.serial))
-    store.write_sync(installation.put_values, {"blobs": str(standing.serial)})
+    await store.write(installation.put_values, {"blobs": str(standing.serial)})
 
 
 async def raise_mark(blobs: BlobStore, serial: int) -> None:
@@ -98,7 +98,7 @@ async def note_log(store: Store, keyholder: Keyholder) -> None:
     """Note the log's last record in the database, at a start and a stop: a later log without it was cut off."""
     position = await keyholder.status()
     noted = LogPosition(position.sequence, position.head).text
-    store.write_sync(installation.put_values, {"log": noted, "log_next": None})
+    await store.write(installation.put_values, {"log": noted, "log_next": None})
 
 
 async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:

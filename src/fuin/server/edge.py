@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fuin.errors import StoreUnavailable
 from fuin.gate import authentication
 from fuin.gate.call import Call
+from fuin.gate.commit import note_epoch
 from fuin.gate.http import Answer, ClientGone
 from fuin.gate.refusal import ServiceFault, refuse
 from fuin.store.errors import NotInMemory
@@ -74,6 +75,7 @@ async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Sig
         caller = None
     if caller is None:
         caller = await authentication.authenticate(call.services, day_keys, request, signed)
+        note_epoch(call)
     call.principal, call.region = caller.principal, caller.region
     if caller.session is not None:
         call.record.facts["session"] = caller.session

@@ -26,6 +26,7 @@ from fuin.server import (
 )
 from fuin.server.config import WorkerConfig
 from fuin.server.data_lock import lock_data
+from fuin.server.lease_keeping import keep_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,9 @@ async def supervise(
                 return
             access = await first_start.ensure_account(settings)
             await agreement_notes.settle(settings, seen, accepted)
-            await run_workers(settings, listener.fileno(), drain, keyholder, lambda: announce(url_of(settings), access))
+            async with keep_lease(settings):
+                ready = partial(announce, url_of(settings), access)
+                await run_workers(settings, listener.fileno(), drain, keyholder, ready)
             await agreement_notes.note_stop(settings)
         finally:
             seal.set()

@@ -45,8 +45,11 @@ async def open_services(settings: Settings) -> Services:
     keyholder = Keyholder(settings.keyholder_socket)
     with contextlib.suppress(KeyholderUnavailable):
         await keyholder.connect()
-    store = Store.open(settings)
-    timekeeper.adopt_saved_time(store)
+    store = Store.open(settings, has_lease=True)
+    if store.reads_at_once:
+        timekeeper.adopt_saved_time(store)
+    else:
+        await asyncio.to_thread(timekeeper.adopt_saved_time, store)
     return Services(settings, store, keyholder, configured_store(settings))
 
 

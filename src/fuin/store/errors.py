@@ -123,8 +123,11 @@ class SchemaTooNew(FuinError):
 
 
 class NotInMemory(BaseException):  # flow, and no error: nothing but `Call.consult` may catch it
-    """A decision needs rows that are not in memory; `fetch` brings them there, beside the event loop."""
+    """A decision needs rows or the epoch, which are not in memory; `fetch` brings them there, beside the event loop.
 
-    def __init__(self, fetch: Callable[[], Awaitable[None]]) -> None:
+    What brings an epoch returns a function that puts it in force for the decision, which then runs again.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Callable[[], None] | None]]) -> None:
         super().__init__("rows are not in memory yet")
         self.fetch = fetch

@@ -124,9 +124,12 @@ class Store:
         self._to_erase = True
 
     @classmethod
-    def open(cls, settings: Settings, *, create: bool = True) -> Store:
-        """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable."""
-        engine = configured_engine(settings)
+    def open(cls, settings: Settings, *, create: bool = True, has_lease: bool = False) -> Store:
+        """Open the database, made or brought up to date first; raises NoDatabase, SchemaTooNew or StoreUnavailable.
+
+        A worker of a node has the lease of its node; a command has none, and asks the database.
+        """
+        engine = configured_engine(settings, has_lease=has_lease)
         try:
             engine.prepare(create=create)
             return cls(engine)
@@ -182,7 +185,9 @@ class Store:
     async def _fetch_entry(self, keep: Callable[[Any], object], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Bring a row into the catalog, unless the catalog has moved on to a later epoch meanwhile."""
         value, row = await self._reader.fetch(_read_with_epoch, fn, args)
-        if value >= self._epoch:  # a later one is emptied away at the next question to the catalog
+        if value > self._epoch:
+            self._asked = False  # the next question to the catalog empties it, also in this turn
+        if value >= self._epoch:
             keep(row)
 
     def look_up(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -213,21 +218,31 @@ class Store:
         """Return `fn(…)`, which takes a decision; run it again from its beginning after each wait for rows.
 
         `fn` must leave nothing behind when it raises NotInMemory. Raises StoreUnavailable when the database changes so
-        fast that the decision never has all rows.
+        fast that the decision never has all rows. An epoch that was asked for is in force for this decision alone:
+        others may have been received after that question was sent.
         """
         if self.reads_at_once:
             return fn(*args, **kwargs)
         rows: dict[tuple[Any, ...], _Fetched] = {}
+        use_epoch: Callable[[], None] | None = None
         for _ in range(FETCHES_AT_MOST):
             self._rows = rows
+            if use_epoch is not None:
+                use_epoch()
             try:
                 return fn(*args, **kwargs)
             except NotInMemory as miss:
                 fetch = miss.fetch
             finally:
                 self._rows = None
-            await fetch()
+                if use_epoch is not None:
+                    self._asked = False
+            use_epoch = await fetch() or use_epoch
         raise StoreUnavailable("the database has kept changing while a decision was taken")
+
+    async def refresh(self) -> None:
+        """Ask for the epoch, as `catalog` does, with an engine that may have to be waited for."""
+        await self.consult(self.catalog)
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `fn(conn, …)`, whose queries see one state of the database; raises StoreUnavailable.

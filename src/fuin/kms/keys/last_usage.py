@@ -56,11 +56,15 @@ async def authorized_key_with_usage(
     try:
         return await call.consult(authorized_key, identifier, action, extra={**given, _UNUSED: _demand_usage})
     except _UsageNeeded:
-        key = existing_key(await call.consult(find_key, call.services.store.catalog(), identifier, aliases=False))
+        key = existing_key(await call.consult(_find_key, identifier))
     last = await call.services.keyholder.last_use(key.key_id, key.region)
     since = max(last.tracking_start, key.created) if last.time is None else last.time
     days = max(0, int((CLOCK.earliest() - since) // _DAY))  # a wrong clock makes no key look unused
     return await call.consult(authorized_key, identifier, action, extra={**given, _UNUSED: str(days)})
+
+
+def _find_key(call: Call, identifier: str) -> KeyReference:
+    return find_key(call, call.services.store.catalog(), identifier, aliases=False)
 
 
 def _demand_usage() -> Values:

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 COMMAND = "command"  # the node of a process that has none, such as a command
 
 
-def configured_engine(settings: Settings, membership: Membership | None = None) -> Engine:
+def configured_engine(settings: Settings, *, has_lease: bool = False) -> Engine:
     """Return the engine of the settings: SQLite in the data folder, or PostgreSQL; raises StoreUnavailable.
 
-    Without a membership a process on PostgreSQL asks for the epoch each time.
+    Without the lease of a node a process on PostgreSQL asks for the epoch each time.
     """
     if not settings.database_url:
         return SqliteEngine(settings.database)
     # The driver takes 60 ms to import; an embedded server does without.
+    from fuin.store.engine.leases.membership import LeaseMembership  # noqa: PLC0415
     from fuin.store.engine.postgres.address import Address  # noqa: PLC0415
     from fuin.store.engine.postgres.postgres_engine import PostgresEngine  # noqa: PLC0415
 
-    return PostgresEngine(Address.parse(settings.database_url), settings.node or COMMAND, membership)
+    address = Address.parse(settings.database_url)
+    membership: Membership | None = None
+    if has_lease:
+        membership = LeaseMembership(settings.lease_page, settings.revocation_bound, address.hosts)
+    return PostgresEngine(address, settings.node or COMMAND, membership)

@@ -1,9 +1,10 @@
 """How a process knows that its catalog is not older than the request that it answers.
 
-Decisions 0002 and 0007 rest on this. Each engine has its own way to the same promise: `epoch()` is never older than the
-call. SQLite answers exactly, by its data version. A database without such a number would give leases: the epoch is
-known for some hundred milliseconds, and a change that takes a right returns when all leases from before it have ended.
-`epoch()` then raises StoreUnavailable while its lease could not be renewed.
+Decisions 0002 and 0007 rest on this. Each engine has its own way to the same promise: no change that had returned
+before the call is missing in `epoch()`. SQLite answers exactly, by its data version. PostgreSQL has no such number
+(decision 0020). There a node holds a lease: it knows the epoch for some hundred milliseconds, and a change returns when
+all nodes have its epoch in force, or their leases from before it have ended. Or it asks the database: `epoch()` then
+raises NotInMemory, whose fetch waits for the answer. Either raises StoreUnavailable while there is no lease.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Freshness(Protocol):
     """The source of the present epoch; it belongs to the event loop's thread."""
 
     def epoch(self) -> int:
-        """Return the epoch, as it is now or later than this call; raises what the database raises."""
+        """Return an epoch that is not older than the call; raises NotInMemory, or what the database raises."""
 
     def close(self) -> None:
         """Close the connection."""

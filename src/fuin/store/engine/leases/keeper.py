@@ -1,0 +1,227 @@
+"""The keeper of a node's lease: it joins, renews, hears of changes, and writes the shared page.
+
+It is a process of its own with one thread, so that nothing else in the node delays it: a worker that is busy for a
+second costs no lease. All rules are in `protocol.py`; here are the connection, the clock and the page.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.store.engine.leases import rows
+from fuin.store.engine.leases.line import Line, LineFailed, Notice
+from fuin.store.engine.leases.page import boot_time
+from fuin.store.engine.leases.protocol import EXACT_LENGTH, SECOND, Lease, safe_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fuin.store.engine.leases.page import Page
+    from fuin.store.engine.leases.protocol import Row
+    from fuin.store.engine.leases.rows import Member
+
+PAUSE = 0.05  # seconds between two tries to reach a database
+BEAT = 1.0  # seconds; the keeper comes back to its caller at least so often
+_CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+class BoundsDiffer(FuinError):
+    """The living nodes of the installation have another --revocation-bound."""
+
+
+def lease_length(bound: float) -> int:
+    """Return the length of the leases of an installation with a bound in seconds, in nanoseconds."""
+    return round(bound * SECOND) if bound else EXACT_LENGTH
+
+
+def clock_warning(bound: float, source: Path = _CLOCK_SOURCE) -> str:
+    """Return a sentence if this machine's clock stands still while it is paused, and leases rest on it."""
+    try:
+        name = source.read_text("ascii").strip()
+    except OSError:
+        return ""
+    if not bound or name != "kvm-clock":
+        return ""
+    return (
+        "the clock source is kvm-clock, which stands still while the virtual machine is paused: after a pause, a live "
+        "migration or a snapshot this node can honour a revoked right for up to the rest of its lease. Use the clock "
+        "source tsc, or --revocation-bound 0"
+    )
+
+
+class Keeper:
+    """Keeps one node's lease."""
+
+    def __init__(
+        self, hosts: Sequence[Mapping[str, str]], member: Member, page: Page, say: Callable[[str], None]
+    ) -> None:
+        """Use the hosts of the database in their order; `page` has been made and shows no lease."""
+        self._hosts, self._member, self._page, self._say = hosts, member, page, say
+        former = page.former()
+        self._lease = Lease(lease_length(member.bound), former.incarnation, former.timeline, former.writes_from)
+        self._seconds = self._lease.length / SECOND
+        self._next_host = 0
+        self._line: Line | None = None
+        self._due = 0  # the next renewal
+        self._announced = -1  # the last epoch whose acknowledgement was confirmed and announced
+        self._sentences: set[str] = set()  # that have been said
+        self._trouble = ""
+
+    @property
+    def may_write(self) -> bool:
+        """Return whether the node has a lease now, and may write anything."""
+        now, lease = boot_time(), self._lease
+        return lease.is_live(now) and lease.may_write(now, lease.timeline)
+
+    def step(self) -> float:
+        """Do the next piece of work, for a second at most; return the seconds to wait before the next one.
+
+        Raises BoundsDiffer.
+        """
+        try:
+            line = self._connection()
+            if not self._lease.is_member:
+                self._join(line)
+            self._follow(line)
+        except LineFailed as error:
+            self._disconnect(str(error))
+            return PAUSE
+        return 0.0
+
+    def close(self) -> None:
+        """Give the lease up: the workers stop answering, then the row goes."""
+        incarnation, was_member = self._lease.incarnation, self._lease.is_member
+        self._lease.leave()
+        self._page.show(self._lease)
+        if self._line is not None and was_member:
+            try:
+                rows.leave(self._line, self._member.name, incarnation, self._seconds / 2)
+            except LineFailed as error:
+                self._say(f"the row of this node stays in the database: {error}")
+        if self._line is not None:
+            self._line.close()
+
+    # The connection
+
+    def _connection(self) -> Line:
+        if self._line is None:
+            host = self._hosts[self._next_host % len(self._hosts)]
+            self._line = Line.connect(host, max(self._seconds, 2.0))
+            rows.set_up(self._line, max(self._seconds, 2.0))
+            self._due = 0
+        return self._line
+
+    def _disconnect(self, why: str) -> None:
+        """Close the connection, never cancel; the next try begins at another host."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        self._next_host += 1
+        if why != self._trouble:
+            self._trouble = why
+            self._say(f"the lease cannot be renewed: {why}")
+
+    # The lease
+
+    def _join(self, line: Line) -> None:
+        """Commit the row of a new incarnation. Only then comes the first renewal."""
+        lease = self._lease
+        found = rows.begin_join(line, self._seconds)
+        others = {name: pair for name, pair in found.items() if name != self._member.name}
+        if any(bound != self._member.bound for _, bound in others.values()):
+            rows.abandon_join(line, self._seconds)
+            self._strike_other_bounds(line, others)
+            return
+        lease.start_join(secrets.token_bytes(16))
+        self._page.show(lease)
+        rows.end_join(line, self._member, lease.incarnation, self._seconds)
+        own = found.get(self._member.name)
+        lease.complete_join(boot_time(), b"" if own is None else own[0].incarnation)
+        self._due = lease.renews_from
+        self._announced = -1
+
+    def _strike_other_bounds(self, line: Line, others: Mapping[str, tuple[Row, float]]) -> None:
+        """Remove the rows of ended nodes that had another bound; raises BoundsDiffer when one of them is renewed."""
+        longest = max(lease_length(bound) for _, bound in others.values())
+        self._wait_quietly(line, 2 * safe_wait(longest) / SECOND)
+        now = rows.begin_join(line, self._seconds)
+        rows.abandon_join(line, self._seconds)
+        for name, (row, bound) in others.items():
+            if bound == self._member.bound or name not in now:
+                continue
+            if now[name][0] != row:
+                raise BoundsDiffer(
+                    f"the node {name} runs with --revocation-bound {bound:g}, this one with {self._member.bound:g}; "
+                    "all nodes need the same"
+                )
+            rows.strike(line, row, self._seconds)
+
+    def _wait_quietly(self, line: Line, seconds: float) -> None:
+        end = boot_time() + round(seconds * SECOND)
+        while (left := end - boot_time()) > 0:
+            line.wait(left / SECOND)
+
+    def _follow(self, line: Line) -> None:
+        """Wait for the next renewal or notification, and do what it asks for."""
+        if not self._lease.is_member:
+            return
+        now = boot_time()
+        if now < self._due:
+            self._hear(line, line.wait(min((self._due - now) / SECOND, BEAT)))
+        if boot_time() >= self._due:
+            self._renew(line)
+
+    def _hear(self, line: Line, notices: Sequence[Notice]) -> None:
+        lease = self._lease
+        epochs = [int(notice.text) for notice in notices if notice.channel == rows.EPOCHS and notice.text.isdecimal()]
+        if epochs and lease.put_in_force(max(epochs)):
+            self._page.show(lease)
+            self._renew(line)
+        if lease.acked_by_all < lease.epoch and any(notice.channel == rows.ACKS for notice in notices):
+            lease.observe(rows.look(line, lease.incarnation, self._seconds / 2))
+            self._page.show(lease)
+
+    def _renew(self, line: Line) -> None:
+        """Renew until this node has acknowledged what it has in force."""
+        lease = self._lease
+        while lease.may_renew(boot_time()):
+            renewal = lease.make_renewal(boot_time())
+            self._due = renewal.sent + lease.length // 3
+            answer = rows.renew(line, self._member.name, renewal, self._seconds / 2)
+            if answer is None:
+                lease.leave()
+                self._page.show(lease)
+                self._say("this node was removed from the list of nodes; it joins again")
+                return
+            sight, durability = answer
+            renewed = lease.accept(renewal, sight, boot_time())
+            self._page.show(lease)
+            self._note(durability, renewed=renewed)
+            if sight.timeline < lease.timeline:
+                raise LineFailed("the server is on an earlier timeline: it has been replaced")
+            if renewed and sight.others and renewal.acked > self._announced:
+                rows.announce_ack(line, self._seconds / 2)
+                self._announced = renewal.acked
+            if lease.to_raise >= 0:
+                rows.raise_epoch(line, lease.to_raise, self._seconds / 2)
+            elif renewal.acked >= lease.epoch:
+                self._strike(line)
+                return
+
+    def _strike(self, line: Line) -> None:
+        for row in self._lease.rows_to_strike(boot_time()):
+            if rows.strike(line, row, self._seconds / 2):
+                self._say(f"the node {row.name} has not renewed its lease and was removed from the list of nodes")
+
+    def _note(self, durability: rows.Durability, *, renewed: bool) -> None:
+        """Say what is wrong with the server's settings, each once; say when the lease is back."""
+        for sentence in durability.faults():
+            if sentence not in self._sentences:
+                self._sentences.add(sentence)
+                self._say(sentence)
+        if renewed and self._trouble:
+            self._trouble = ""
+            self._say("the lease is renewed again")

@@ -1,0 +1,161 @@
+"""A worker's part of the leases: how it knows the epoch, when it may write, and when its changes are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from fuin.errors import StoreUnavailable
+from fuin.store.engine.leases.keeper import lease_length
+from fuin.store.engine.leases.page import NO_LEASE, Page
+from fuin.store.engine.leases.protocol import NOBODY
+from fuin.store.engine.leases.questions import Questions
+from fuin.store.engine.leases.returns import Returns
+from fuin.store.errors import NotInMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from fuin.store.engine.leases.questions import Answer
+
+
+class LeaseMembership:
+    """The place of a worker in an installation of many nodes; used by all threads of its store."""
+
+    def __init__(self, page: Path, bound: float, hosts: Sequence[Mapping[str, str]]) -> None:
+        """Read the page of the node's keeper, which may not exist yet; the bound is in seconds, 0 is exact."""
+        self._path, self._bound, self._hosts = page, bound, hosts
+        self._page: Page | None = None
+        self._lock = threading.Lock()
+        self._returns = Returns(self._acked_by_all, lease_length(bound))
+        self.known = NOBODY  # the highest epoch that this process has seen
+
+    def page(self) -> Page:
+        """Return the page; raises StoreUnavailable while no keeper has made it."""
+        if self._page is None:
+            self._page = Page.open(self._path)
+        return self._page
+
+    def find_page(self) -> Page:
+        """Return the page at its path, which is another file if somebody has removed the one before."""
+        if self._page is not None and not self._page.is_file(self._path):
+            self._page = None  # another thread may still read it, so it is not unmapped
+        return self.page()
+
+    def open_freshness(self, _connector: object = None) -> LeasedEpoch | ExactEpoch:
+        """Return the source of the present epoch, for the event loop's thread."""
+        return LeasedEpoch(self) if self._bound else ExactEpoch(self, Questions(self._hosts))
+
+    def known_epoch(self) -> int:
+        """Return the highest epoch that this node knows of: a connection that shows an older one is replaced."""
+        try:
+            return max(self.known, self.page().epoch_in_force)
+        except StoreUnavailable:
+            return self.known
+
+    def learn_epoch(self, epoch: int) -> None:
+        """Put an epoch in force in this process that was read from the database, unless a higher one is."""
+        if epoch > self.known:
+            with self._lock:
+                self.known = max(self.known, epoch)
+
+    def is_current(self, timeline: str) -> bool:
+        """Return whether a server's timeline is the one of the lease: another server has been replaced, or is early."""
+        return int(timeline, 16) == self.page().timeline
+
+    def require_writable(self, timeline: str) -> None:
+        """Raise StoreUnavailable while nothing may be written on a timeline, since older leases may still live."""
+        if not self.page().may_write(int(timeline, 16)):
+            raise StoreUnavailable(
+                "the database has failed over, or this node has just started: nothing is written yet"
+            )
+
+    def answer_change(self, epoch: int, answer: Callable[[], None]) -> None:
+        """Call `answer` once no other node can answer from before a committed change; return at once."""
+        self.learn_epoch(epoch)
+        if self._bound:
+            self._returns.wait(epoch, answer)
+        else:
+            answer()
+
+    def _acked_by_all(self) -> int:
+        try:
+            return self.page().acked_by_all
+        except StoreUnavailable:
+            return NOBODY
+
+
+class LeasedEpoch:
+    """The epoch in the node's page, while the lease lives; 1 µs."""
+
+    def __init__(self, membership: LeaseMembership) -> None:
+        self._membership = membership
+        self._page: Page | None = None
+
+    def epoch(self) -> int:
+        """Return the epoch in force here; raises StoreUnavailable without a lease."""
+        page, known = self._page, self._membership.known
+        if page is None:
+            page = self._page = self._membership.page()
+        try:
+            epoch = page.epoch()
+        except StoreUnavailable:
+            page = self._page = self._membership.find_page()
+            epoch = page.epoch()
+        return epoch if epoch > known else known
+
+    def close(self) -> None:
+        """Do nothing: the page is the membership's."""
+
+
+class ExactEpoch:
+    """The epoch by a question to the database in each turn, which is believed while the lease lives.
+
+    A SELECT alone proves nothing: a primary that has been replaced may answer it for as long as it runs. While this
+    node has a lease from the same server's timeline, nobody has written anywhere else.
+    """
+
+    def __init__(self, membership: LeaseMembership, questions: Questions) -> None:
+        self._membership, self._questions = membership, questions
+        self._answer: Answer | None = None
+        self._owner: asyncio.Task[object] | None = None  # whose decision the answer is for, in this turn
+
+    def epoch(self) -> int:
+        """Return the epoch of an answer that was brought for this task; raises NotInMemory, StoreUnavailable."""
+        answer = self._answer
+        if answer is None or asyncio.current_task() is not self._owner:
+            self._ask()
+        page = self._membership.page()
+        try:
+            in_force = page.epoch()
+        except StoreUnavailable:
+            in_force = self._membership.find_page().epoch()
+        if answer.timeline != page.timeline:
+            raise StoreUnavailable(f"{NO_LEASE}: its connection for questions is to a server of another timeline")
+        return max(answer.epoch, in_force, self._membership.known)
+
+    def _ask(self) -> NoReturn:
+        raise NotInMemory(self._fetch)
+
+    async def _fetch(self) -> Callable[[], None]:
+        """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
+        answer = await asyncio.shield(self._questions.ask())
+
+        def use() -> None:
+            self._answer, self._owner = answer, asyncio.current_task()
+            asyncio.get_running_loop().call_soon(self._forget, answer)
+
+        return use
+
+    def _forget(self, answer: Answer) -> None:
+        """End the turn; a decision in a later one asks anew."""
+        if self._answer is answer:
+            self._answer = self._owner = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(RuntimeError):  # its loop has ended
+            self._questions.close()
