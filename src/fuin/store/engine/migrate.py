@@ -10,7 +10,7 @@ from pathlib import Path
 from fuin.store.engine import sqlite
 from fuin.store.errors import NoDatabase, SchemaTooNew
 
-HEAD = "0009"  # the newest file in migrations/versions; a test holds them equal
+HEAD = "0011"  # the newest file in migrations/versions; a test holds them equal
 
 
 @contextlib.contextmanager

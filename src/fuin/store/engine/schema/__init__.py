@@ -31,12 +31,21 @@ from fuin.store.engine.schema.kms import (
     sealed_materials,
 )
 from fuin.store.engine.schema.own import clock, epoch, meta
-from fuin.store.engine.schema.s3 import bucket_settings, buckets, object_parts, objects, upload_parts, uploads
+from fuin.store.engine.schema.s3 import (
+    blob_intents,
+    bucket_settings,
+    buckets,
+    object_parts,
+    objects,
+    upload_parts,
+    uploads,
+)
 
 __all__ = [
     "BYTES", "FLAG", "LONG", "TEXT", "TIME", "access_key_uses", "access_keys", "account_aliases", "accounts",
-    "aliases", "attachments", "bucket_settings", "buckets", "clock", "credential_reports", "custom_key_stores",
-    "epoch", "grants", "identities", "identity_tags", "inline_policies", "instance_profile_roles", "key_tags", "keys",
+    "aliases", "attachments", "blob_intents", "bucket_settings", "buckets", "clock", "credential_reports",
+    "custom_key_stores", "epoch", "grants", "identities", "identity_tags", "inline_policies", "instance_profile_roles",
+    "key_tags", "keys",
     "login_profiles", "managed_policies", "materials", "memberships", "meta", "metadata", "object_parts", "objects",
     "parameter", "password_policies", "policy_versions", "role_deletions", "role_uses", "roles", "sealed_materials",
     "upload_parts", "uploads",
