@@ -55,6 +55,21 @@ ProxyAuthority = Annotated[
         "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
     ),
 ]
+Blobs = Annotated[
+    str,
+    typer.Option(
+        "--blobs",
+        metavar="s3://BUCKET/PREFIX",
+        help="Store the objects' ciphertext in a bucket on S3, by the credentials that AWS's own programs would take.",
+    ),
+]
+BlobsEndpoint = Annotated[
+    str, typer.Option("--blobs-endpoint", metavar="URL", help="The endpoint of that S3; AWS by default.")
+]
+BlobsAuthority = Annotated[
+    Path | None,
+    typer.Option("--blobs-ca", help="PEM certificate authority of that S3.", exists=True, dir_okay=False),
+]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
 
 Quotas = Annotated[
@@ -123,6 +138,9 @@ def serve(
     xks_host: ProxyHosts = None,
     xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT,
+    blobs: Blobs = "",
+    blobs_endpoint: BlobsEndpoint = "",
+    blobs_ca: BlobsAuthority = None,
 ) -> None:
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -139,6 +157,7 @@ def serve(
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
         accept_older_database=accept_older_database, accept_older_log=accept_older_log, tls_self_signed=tls_self_signed,
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
+        blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
     run(settings, passphrase_file)
 
