@@ -37,9 +37,9 @@ _SETTINGS = ", ".join(
     for name in ("synchronous_standby_names", "synchronous_commit", "fsync", "full_page_writes")
 )
 _RENEW = (
-    "UPDATE nodes SET beat = beat + 1, acked = greatest(acked, $3::bigint), "
+    "UPDATE nodes SET beat = beat + 1, acked = greatest(acked, $3::bigint), "  # noqa: S608 - constants, given above
     "renewed = extract(epoch FROM clock_timestamp()) WHERE name = $2 AND incarnation = decode($1, 'hex') "
-    f"RETURNING {_TIMELINE}, {_EPOCH}, {_OTHERS}, {_SETTINGS}"  # noqa: S608 - constants, given above
+    f"RETURNING {_TIMELINE}, {_EPOCH}, {_OTHERS}, {_SETTINGS}"
 )
 _LOOK = f"SELECT {_TIMELINE}, {_EPOCH}, {_OTHERS}"
 _BEGIN_JOIN = (
