@@ -30,7 +30,9 @@ _FIND = select(
     *labels.columns(_o),
 ).where(_IS_OBJECT)  # fmt: skip
 _FIELDS = tuple(column.name for column in _FIND.selected_columns)[1 : -labels.COUNT]
-_IDENTITY = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
+# Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
+_PRESENT = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
+_IDENTITY = _PRESENT.with_for_update()
 _DELETE = delete(_o).where(_o.c.id == _ID)
 _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
 _BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
@@ -143,8 +145,18 @@ def unpublish(conn: Connection, name: ObjectName, *, if_match: str | None = None
     return _remove(conn, name, None, if_match)
 
 
+def _lock(conn: Connection, parameters: dict[str, Any]) -> Any:
+    """Return the row of an object, locked until the end of the transaction, or None if there is no such object."""
+    row = conn.execute(_IDENTITY, parameters).first()
+    if row is None and conn.dialect.name == "postgresql":
+        # Another node may have replaced the object while this one waited: the row that it waited for has gone.
+        while row is None and conn.execute(_PRESENT, parameters).first() is not None:
+            row = conn.execute(_IDENTITY, parameters).first()
+    return row
+
+
 def _remove(conn: Connection, name: ObjectName, if_none_match: str | None, if_match: str | None) -> list[str]:
-    row = conn.execute(_IDENTITY, _parameters(name)).first()
+    row = _lock(conn, _parameters(name))
     check_conditions(None if row is None else row.etag, if_none_match, if_match)
     if row is None:
         return []

@@ -40,7 +40,9 @@ _LIST = (
 )
 _NAMES = select(_u.c.key, _u.c.upload_id).where(_u.c.bucket == schema.parameter("p_bucket")).order_by(_u.c.key)
 _DELETE = delete(_u).where(_u.c.upload_id == _ID)
-_EXISTS = select(_u.c.upload_id).where(_u.c.upload_id == _ID)
+# On PostgreSQL no upload ends while a part is put, and no part is put while it ends. Parts do not wait for parts.
+_EXISTS = select(_u.c.upload_id).where(_u.c.upload_id == _ID).with_for_update(read=True, key_share=True)
+_FIND_TO_END = _FIND.with_for_update()
 _PARTS = (
     select(*parts.columns(_p))
     .where(_p.c.upload_id == _ID, _p.c.number > schema.parameter("p_after", schema.LONG))
@@ -112,8 +114,12 @@ def _upload(row: Any) -> Upload:
 
 def find_upload(conn: Connection, upload_id: str, name: ObjectName) -> Upload | None:
     """Return an upload; it is found under the name of its own object only."""
-    row = conn.execute(_FIND, {"p_id": upload_id, "p_bucket": name.bucket, "p_key": name.key.encode()}).first()
+    row = conn.execute(_FIND, _identity(upload_id, name)).first()
     return None if row is None else _upload(row)
+
+
+def _identity(upload_id: str, name: ObjectName) -> dict[str, Any]:
+    return {"p_id": upload_id, "p_bucket": name.bucket, "p_key": name.key.encode()}
 
 
 def list_uploads(conn: Connection, bucket: str, prefix: str, after_key: str, after_id: str, limit: int) -> list[Upload]:
@@ -158,7 +164,7 @@ def complete_upload(
     Raises InvalidPart when a chosen part was replaced meanwhile, NoSuchUpload, NoSuchBucket, PreconditionFailed. When
     it is repeated after a success, it returns the object as it is, and no blobs: a client's retry loses nothing.
     """
-    if find_upload(conn, upload_id, obj.name) is None:
+    if conn.execute(_FIND_TO_END, _identity(upload_id, obj.name)).first() is None:
         return Completion(_completed_object(conn, upload_id, obj.name), ())
     present: dict[int, str] = {row[0]: row[1] for row in conn.execute(_BLOBS, {"p_id": upload_id})}
     for part in obj.parts:
@@ -186,7 +192,7 @@ def find_completed(conn: Connection, upload_id: str, name: ObjectName) -> Object
 
 def abort_upload(conn: Connection, upload_id: str, name: ObjectName) -> list[str]:
     """End an upload without an object; returns its blobs. Raises NoSuchUpload."""
-    if find_upload(conn, upload_id, name) is None:
+    if conn.execute(_FIND_TO_END, _identity(upload_id, name)).first() is None:
         raise NoSuchUpload(upload_id)
     blobs = [blob for _, blob in conn.execute(_BLOBS, {"p_id": upload_id})]
     conn.execute(_DELETE, {"p_id": upload_id})

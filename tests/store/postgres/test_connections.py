@@ -1,0 +1,116 @@
+"""Connections: the first host that can write, the settings of a session, and a connection that shows an old state."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from fuin.errors import StoreUnavailable
+from fuin.settings import Settings
+from fuin.store.engine import epoch, schema
+from fuin.store.engine.postgres.address import Address
+from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
+from fuin.store.engine.postgres.membership import Alone
+from fuin.store.engine.postgres.old_commits import remove_old_commits
+from fuin.store.engine.postgres.reader import PostgresReader
+from fuin.store.errors import NoDatabase
+from fuin.store.store import Store
+from tests.store.postgres.conftest import NewNode
+from tests.support.postgres import PostgresServer
+
+
+def test_a_host_that_does_not_answer_is_passed_over(postgres: PostgresServer, database: str) -> None:
+    """The next one is taken, and asked first from then on."""
+    url = f"postgresql://postgres@127.0.0.1:1,127.0.0.1:{postgres.port}/{database}"
+    connector = Connector(Address.parse(url), "a")
+    conn = connector.connect()
+    assert connector._next == 1
+    link = link_of(conn)
+    shown = link.run(
+        "SHOW synchronous_commit; SHOW application_name; SHOW lock_timeout; SHOW idle_in_transaction_session_timeout"
+    )
+    assert [rows[0][0] for rows in shown] == ["on", "fuin/a", "5s", "700ms"]
+    assert len(link.timeline) == 8
+    assert (link.standbys, link.fsync) == ("", "off")
+    disconnect(conn)
+    connector.close()
+
+
+def test_a_server_that_only_reads_is_passed_over(postgres: PostgresServer, database: str) -> None:
+    """A standby answers, but cannot confirm a write: nothing that it shows is believed."""
+    postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        Connector(Address.parse(postgres.url(database)), "a").connect()
+
+
+def test_no_host_is_unavailable(tmp_path: Path) -> None:
+    """The error names the database without its password."""
+    settings = Settings(data=tmp_path, database_url="postgresql://fuin:secret@127.0.0.1:1/kms")
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1/kms") as refused:
+        Store.open(settings)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_empty_database_is_no_installation(postgres: PostgresServer, tmp_path: Path) -> None:
+    """A command does not make one."""
+    with postgres.database() as name:
+        settings = Settings(data=tmp_path, database_url=postgres.url(name))
+        with pytest.raises(NoDatabase):
+            Store.open(settings, create=False)
+        Store.open(replace(settings, node="a")).close()
+        Store.open(settings, create=False).close()
+
+
+def test_a_connection_with_an_older_state_is_replaced(postgres: PostgresServer, database: str) -> None:
+    """This process knows of a later epoch than the server shows: it connects anew, and then gives up."""
+    membership = Alone()
+    connector = Connector(Address.parse(postgres.url(database)), "a")
+    reader = PostgresReader(connector, membership)
+    known = reader.read(epoch.read_epoch)
+    pids = {reader.read(_pid) for _ in range(3)}
+    assert len(pids) == 1
+    membership.learn_epoch(known + 1)
+    with pytest.raises(StoreUnavailable, match="replaced"):
+        reader.read(epoch.read_epoch)
+    postgres.execute(f"UPDATE epoch SET value = {known + 1}", database)
+    assert reader.read(epoch.read_epoch) == known + 1
+    assert reader.read(_pid) not in pids
+    reader.close()
+
+
+def _pid(conn: Connection) -> int:
+    return int(conn.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def test_a_read_runs_again_when_its_connection_was_ended(
+    new_node: NewNode, postgres: PostgresServer, database: str
+) -> None:
+    """A server that was started again costs a read nothing but time."""
+    store = new_node("a")
+    pid = store.read_sync(_pid)
+    postgres.execute(f"SELECT pg_terminate_backend({pid}, 10000)", database)
+    assert store.read_sync(_pid) != pid
+    store.catalog()
+
+
+def test_old_commits_are_removed(new_node: NewNode) -> None:
+    """Those of the last day stay."""
+    store = new_node("a")
+    store.write_sync(lambda conn: conn.execute(text("UPDATE buckets SET policy = 'x'")))
+    assert store.write_sync(remove_old_commits) == 0
+    assert store.write_sync(remove_old_commits, 0.0) > 0
+    assert store.read_sync(lambda conn: len(conn.execute(schema.commits.select()).all())) == 1  # the removal's own
+
+
+def test_what_serves_many_cannot_read_on_the_loop(new_node: NewNode) -> None:
+    """A blocking read on the event loop's thread is a mistake, and is refused."""
+    import asyncio
+
+    store = new_node("a")
+
+    async def story() -> None:
+        store.read_sync(epoch.read_epoch)
+
+    with pytest.raises(RuntimeError, match="event loop"):
+        asyncio.run(story())
