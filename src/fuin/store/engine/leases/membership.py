@@ -63,7 +63,7 @@ class LeaseMembership:
                 self.known = max(self.known, epoch)
 
     def is_current(self, timeline: str) -> bool:
-        """Return whether a server's timeline is the one of the lease: another server has been replaced, or is early."""
+        """Return whether a server's timeline is the one of the lease: another server may have been replaced."""
         return int(timeline, 16) == self.page().timeline
 
     def require_writable(self, timeline: str) -> None:
