@@ -142,18 +142,18 @@ class ExactEpoch:
 
     async def _fetch(self) -> Callable[[], None]:
         """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
-        answer = await asyncio.shield(self._questions.ask())
+        answer = await self._questions.ask()
 
         def use() -> None:
+            if self._answer is None:
+                asyncio.get_running_loop().call_soon(self._forget)
             self._answer, self._owner = answer, asyncio.current_task()
-            asyncio.get_running_loop().call_soon(self._forget, answer)
 
         return use
 
-    def _forget(self, answer: Answer) -> None:
+    def _forget(self) -> None:
         """End the turn; a decision in a later one asks anew."""
-        if self._answer is answer:
-            self._answer = self._owner = None
+        self._answer = self._owner = None
 
     def close(self) -> None:
         """Close the connection."""
