@@ -37,6 +37,13 @@ alone. A job sees what the jobs before it have written. It answers when the tran
 In one turn of the event loop the database is asked once at most. All that runs in a turn was received before its first
 question, and what is received later runs in a later turn. After an `await`, ask `catalog()` again.
 
+An installation of many nodes keeps the same promise on PostgreSQL, which has no data version (decision 0020). There a
+node holds a *lease*: for some hundred milliseconds it knows the epoch, and `catalog()` looks at it in a page of memory.
+A change returns when every other node has its epoch in force, or when every lease from before it has ended. With a
+bound of 0 the node asks the database instead: `catalog()` raises NotInMemory, and the decision runs again with the
+answer to a question that was sent after the call. In step 4 above, Ann's request may come to another machine. That
+machine has acknowledged the epoch of step 3, or has no lease any longer and refuses, or asks and sees it.
+
 What is not in the catalog is read from the database. SQLite answers at once, on the event loop: that is cheaper than
 any thread. Another engine may have to wait. A decision cannot wait in its middle, so a look-up then raises
 NotInMemory. Then `consult`, which runs the decision, fetches what is missing and runs the decision again from its

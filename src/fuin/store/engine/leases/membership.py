@@ -63,7 +63,7 @@ class LeaseMembership:
                 self.known = max(self.known, epoch)
 
     def is_current(self, timeline: str) -> bool:
-        """Return whether a server's timeline is the one of the lease: another server has been replaced, or is early."""
+        """Return whether a server's timeline is the one of the lease: another server may have been replaced."""
         return int(timeline, 16) == self.page().timeline
 
     def require_writable(self, timeline: str) -> None:
@@ -142,18 +142,18 @@ class ExactEpoch:
 
     async def _fetch(self) -> Callable[[], None]:
         """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
-        answer = await asyncio.shield(self._questions.ask())
+        answer = await self._questions.ask()
 
         def use() -> None:
+            if self._answer is None:
+                asyncio.get_running_loop().call_soon(self._forget)
             self._answer, self._owner = answer, asyncio.current_task()
-            asyncio.get_running_loop().call_soon(self._forget, answer)
 
         return use
 
-    def _forget(self, answer: Answer) -> None:
+    def _forget(self) -> None:
         """End the turn; a decision in a later one asks anew."""
-        if self._answer is answer:
-            self._answer = self._owner = None
+        self._answer = self._owner = None
 
     def close(self) -> None:
         """Close the connection."""

@@ -45,30 +45,31 @@ class Questions:
         self._pg: pq.abc.PGconn | None = None
         self._timeline = 0
         self._socket = -1
-        self._asked: asyncio.Future[Answer] | None = None  # is in flight
-        self._gathered: asyncio.Future[Answer] | None = None  # goes next
+        # Of those who wait each has a future of its own: a task that is cancelled cancels what it awaits.
+        self._asked: list[asyncio.Future[Answer]] = []  # for the answer in flight
+        self._gathered: list[asyncio.Future[Answer]] = []  # for the question that goes next
         self._sent = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._connecting: asyncio.Task[None] | None = None
 
     def ask(self) -> asyncio.Future[Answer]:
-        """Return the answer to a question that is sent after this call; many share it, so it must not be cancelled."""
-        if self._gathered is None:
-            loop = asyncio.get_running_loop()
-            self._gathered = loop.create_future()
-            if self._asked is None:
-                loop.call_soon(self._send)
-        return self._gathered
+        """Return the answer to a question that is sent after this call; raises StoreUnavailable in the future."""
+        loop = asyncio.get_running_loop()
+        if not self._gathered and not self._asked:
+            loop.call_soon(self._send)
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._gathered.append(answer)
+        return answer
 
     def _send(self) -> None:
-        if self._gathered is None or self._asked is not None:
+        if not self._gathered or self._asked:
             return
         loop = asyncio.get_running_loop()
         if self._pg is None:
             if self._connecting is None:
                 self._connecting = loop.create_task(self._connect())
             return
-        self._asked, self._gathered = self._gathered, None
+        self._asked, self._gathered = self._gathered, []
         self._sent = loop.time()
         if self._watch is None:
             self._watch = loop.call_later(ANSWER_SECONDS, self._check)
@@ -84,21 +85,23 @@ class Questions:
             return
         try:
             pg.consume_input()
-            if asked is None or pg.is_busy():
+            if not asked or pg.is_busy():
                 return
             epoch = _epoch_in(pg)
         except (OperationalError, ValueError) as error:
             self._fail(str(error))
             return
-        self._asked = None
-        if not asked.done():
-            asked.set_result(Answer(epoch, self._timeline))
+        self._asked = []
+        answer = Answer(epoch, self._timeline)
+        for waiting in asked:
+            if not waiting.done():
+                waiting.set_result(answer)
         self._send()
 
     def _check(self) -> None:
         """Close the connection when an answer is too late."""
         self._watch = None
-        if self._asked is None:
+        if not self._asked:
             return
         loop = asyncio.get_running_loop()
         left = self._sent + ANSWER_SECONDS - loop.time()
@@ -111,7 +114,7 @@ class Questions:
         """Close the connection: those who wait for its answer learn so, and the next question goes to another host."""
         self._disconnect()
         self._next_host += 1
-        asked, self._asked = self._asked, None
+        asked, self._asked = self._asked, []
         _refuse(asked, why)
         self._send()
 
@@ -137,7 +140,7 @@ class Questions:
             break
         self._connecting = None
         if self._pg is None:
-            gathered, self._gathered = self._gathered, None
+            gathered, self._gathered = self._gathered, []
             _refuse(gathered, why)
             return
         self._socket = self._pg.socket
@@ -153,10 +156,11 @@ class Questions:
         self._disconnect()
 
 
-def _refuse(waiting: asyncio.Future[Answer] | None, why: str) -> None:
-    if waiting is not None and not waiting.done():
-        waiting.set_exception(StoreUnavailable(f"the database cannot be asked for its epoch: {why}"))
-        waiting.exception()  # perhaps nobody waits any longer
+def _refuse(futures: list[asyncio.Future[Answer]], why: str) -> None:
+    for waiting in futures:
+        if not waiting.done():
+            waiting.set_exception(StoreUnavailable(f"the database cannot be asked for its epoch: {why}"))
+            waiting.exception()  # perhaps nobody waits any longer
 
 
 def _epoch_in(pg: pq.abc.PGconn) -> int:

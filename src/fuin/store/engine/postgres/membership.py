@@ -26,6 +26,9 @@ class Membership(Protocol):
     def learn_epoch(self, epoch: int) -> None:
         """Put an epoch that was read from the database in force here, unless a higher one is in force."""
 
+    def is_current(self, timeline: str) -> bool:
+        """Return whether a server with this timeline may be read: it is no primary that another one has replaced."""
+
     def require_writable(self, timeline: str) -> None:
         """Raise StoreUnavailable while nothing may be written on this timeline of the server."""
 
@@ -57,6 +60,10 @@ class Alone:
         if epoch > self._known:
             with self._lock:
                 self._known = max(self._known, epoch)
+
+    def is_current(self, timeline: str) -> bool:
+        """Return True: without a lease nobody knows."""
+        return True
 
     def require_writable(self, timeline: str) -> None:
         """Allow writing on any timeline: what keeps a replaced server from confirming is its standby."""

@@ -90,7 +90,10 @@ class PostgresReader:
 
     def _begin(self, conn: Connection) -> None:
         known = self._membership.known_epoch()
-        [[(value,)]] = link_of(conn).run(_BEGIN)
+        link = link_of(conn)
+        if not self._membership.is_current(link.timeline):
+            raise _Stale(f"the server is on timeline {link.timeline}, and this node's lease is not")
+        [[(value,)]] = link.run(_BEGIN)
         if value < known:
             raise _Stale(f"the server shows epoch {value}, and {known} was committed: it has been replaced")
         self._membership.learn_epoch(value)
