@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
-.PHONY: venv demo serve test test-long fuzz bench shapes lint format lock clean system-packages
+.PHONY: venv demo serve test test-long cluster-test cluster-packages fuzz bench scale shapes lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -79,11 +79,21 @@ test: venv $(CLIENTS) ## all tests in their short form
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
 	@FUIN_LONG=1 $(PYTEST)
 
+cluster-packages: ## PostgreSQL, patroni, etcd and haproxy from Debian; as root
+	@bash tests/system-packages.sh cluster
+
+# One process: these tests take the machine for themselves.
+cluster-test: venv cluster-packages ## failovers of three real PostgreSQL servers, and what is around the nodes
+	@FUIN_LONG=1 $(BIN)/python -m pytest tests/cluster
+
 fuzz: venv ## ten million random inputs to KMS, two million of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000
 
 bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
 	@$(BIN)/python -m bench
+
+scale: venv ## what a model says of 1 to 100 nodes, into bench/results/scale.md
+	@$(BIN)/python -m bench.scale
 
 shapes: venv ## the shapes of KMS anew, from botocore's model
 	@$(BIN)/python -m tools.kms_shapes

@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
+# With the argument `cluster` it is another group: what `make cluster-test` needs, and no other target.
 set -u
-declare -A package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql) # program: its package
+declare -A package # program: its package
+case "${1:-}" in
+  cluster) package=([/usr/lib/postgresql/15/bin/postgres]=postgresql-15 [patroni]=patroni [etcd]=etcd-server
+                    [haproxy]=haproxy [faketime]=faketime) ;;
+  *) package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime
+              [pg_ctlcluster]=postgresql) ;;
+esac
 
 look() { # fills `missing` with the packages whose programs are not there
   missing=()
@@ -20,6 +27,12 @@ look
 
 command -v apt-get >/dev/null || skipped "no apt-get here"
 [ "$(id -u)" -eq 0 ] || skipped "not root"
+
+# The tests start servers of their own: let none of the packages start one as a service of this machine.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 
 export DEBIAN_FRONTEND=noninteractive
 install() { # one by one, so that a package that is not to be had keeps no other away
