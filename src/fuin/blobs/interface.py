@@ -96,6 +96,11 @@ class StoredBlob:
     name: str
     blob: str  # empty for one that was never finished
 
+    @property
+    def id(self) -> str:
+        """Return the blob's id, also of one that was never finished: every name begins with it."""
+        return self.name[:64]
+
 
 class Hold(Protocol):
     """Stored blobs that nobody writes, and that nobody can begin to write before `release`."""
@@ -171,6 +176,13 @@ class BlobStore(Protocol):
     """Where the stored objects' ciphertext is."""
 
     @property
+    def is_shared(self) -> bool:
+        """Return whether other machines may write and sweep here, so that `hold_unused` cannot see who writes a blob.
+
+        Then each writer says so in the index's database before the first byte (`store/s3/upload_intents.py`).
+        """
+
+    @property
     def orphans(self) -> Orphans:
         """Return its orphans."""
 
@@ -190,6 +202,9 @@ class BlobStore(Protocol):
 
     def remove(self, blobs: Iterable[str]) -> Future[None]:
         """Remove blobs that the index does not name any longer; never raises, since the sweep takes what is left."""
+
+    def delete_removed(self) -> Future[int]:
+        """Delete those removed blobs that were kept for who still reads them, and return how many."""
 
     def list_batches(self, size: int) -> AsyncIterator[list[StoredBlob]]:
         """Yield all that is stored, orphans excepted, in batches of up to `size`."""

@@ -20,7 +20,7 @@ from fuin.blobs.interface import SweepNote
 from fuin.gate.call import Call
 from fuin.gate.record import RequestRecord
 from fuin.store.engine import installation
-from fuin.store.s3 import parts
+from fuin.store.s3 import parts, upload_intents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +37,7 @@ _AT_ONCE = 500  # blobs for one look into the index
 _TOGETHER = 100  # blobs that are held, recorded and moved together
 _PAUSE = 0.01  # seconds between two looks, so that requests go first
 _DAY = 24 * 3600.0  # seconds
+_LONGEST_UPLOAD = 7 * _DAY  # of one object or part, in a shared store
 _EVERY = _DAY  # from one sweep to the next
 _COUNT = 60.0  # seconds; time served is written down when so many have come together
 
@@ -70,8 +71,9 @@ class Sweeper:
         Raises StoreUnavailable or KeyholderUnavailable; what could not be asked or recorded was not done.
         """
         await self._count()
+        await self._services.blobs.delete_removed()
         if self._clock() >= self._due:
-            await sweep(self._services, now)
+            await sweep(self._services, now, due)
             self._due = self._clock() + _EVERY
         await expire(self._services, due)
 
@@ -84,16 +86,22 @@ class Sweeper:
                 await orphans.add_time_served(seconds)
 
 
-async def sweep(services: Services, now: float) -> int:
-    """Put back what the index names, move what it does not name out of the way, and return how many were moved."""
+async def sweep(services: Services, now: float, due: float = 0) -> int:
+    """Put back what the index names, move what it does not name out of the way, and return how many were moved.
+
+    In a shared store a blob is in use while its writer has an intent, but not for more than a week by `due`.
+    """
     await _put_back(services)
+    given_up = due - _LONGEST_UPLOAD
+    if services.blobs.is_shared:
+        await services.store.write(upload_intents.forget_old, given_up)
     moved = 0
     group: OrphanGroup | None = None
     async for batch in services.blobs.list_batches(_AT_ONCE):
         known = await _named_blobs(services, batch)
         suspects = [stored for stored in batch if stored.blob not in known]
         for start in range(0, len(suspects), _TOGETHER):
-            group, count = await _move(services, suspects[start : start + _TOGETHER], now, group)
+            group, count = await _move(services, suspects[start : start + _TOGETHER], now, group, given_up)
             moved += count
         await asyncio.sleep(_PAUSE)
     if (await services.store.read(installation.find_standing)).unswept:
@@ -104,14 +112,15 @@ async def sweep(services: Services, now: float) -> int:
 
 
 async def _move(
-    services: Services, suspects: Sequence[StoredBlob], now: float, group: OrphanGroup | None
+    services: Services, suspects: Sequence[StoredBlob], now: float, group: OrphanGroup | None, given_up: float
 ) -> tuple[OrphanGroup | None, int]:
     """Move those of the suspects that are orphans; return the group to which they, or earlier ones, were moved."""
     hold = await services.blobs.hold_unused(suspects)
     try:
         # Once more, since a blob that was being written at the first question may have its name in the index now.
-        known = await _named_blobs(services, hold.blobs)
-        orphans = [stored for stored in hold.blobs if stored.blob not in known]
+        unused = await _unused(services, hold.blobs, given_up)
+        known = await _named_blobs(services, unused)
+        orphans = [stored for stored in unused if stored.blob not in known]
         if orphans:
             if group is None:
                 group = await services.blobs.orphans.begin_group(await _note(services, now))
@@ -122,6 +131,14 @@ async def _move(
     finally:
         hold.release()
     return group, len(orphans)
+
+
+async def _unused(services: Services, blobs: Sequence[StoredBlob], given_up: float) -> Sequence[StoredBlob]:
+    """Return the blobs that no node writes; who began before `given_up` may not name its blob any longer."""
+    if not services.blobs.is_shared or not blobs:
+        return blobs
+    abandoned = await services.store.write(upload_intents.take_abandoned, [stored.id for stored in blobs], given_up)
+    return [stored for stored in blobs if stored.id in abandoned]
 
 
 async def _named_blobs(services: Services, blobs: Sequence[StoredBlob]) -> set[str]:

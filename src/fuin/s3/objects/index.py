@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FuinError, OutcomeUnknown
 from fuin.s3.payload.checksums import Checksum
-from fuin.store.s3 import buckets, objects
+from fuin.store.s3 import buckets, objects, upload_intents
 from fuin.store.s3.parts import Part
 
 if TYPE_CHECKING:
@@ -80,13 +81,24 @@ async def commit(
     A cancelled caller waits for the outcome: a blob that the index names is never removed. Nor is one that it may name
     again after a crash (OutcomeUnknown); those are the start sweep's.
     """
-    writing: asyncio.Future[T] = asyncio.ensure_future(call.write(fn, *args, **kwargs))
+    blobs = list(new)
+    announced = bool(blobs) and call.services.blobs.is_shared
+
+    def name(conn: Connection) -> T:
+        if announced:
+            upload_intents.end(conn, blobs)
+        return fn(conn, *args, **kwargs)
+
+    writing: asyncio.Future[T] = asyncio.ensure_future(call.write(name))
     try:
         return await wait_until_done(writing)
     except OutcomeUnknown:
         raise
     except FuinError:
-        await wait_until_done(call.services.blobs.remove(list(new)))
+        await wait_until_done(call.services.blobs.remove(blobs))
+        if announced:
+            with contextlib.suppress(FuinError):  # the sweep forgets them otherwise
+                await call.services.store.write(upload_intents.forget, blobs)
         raise
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.blobs.waiting import wait_until_done
-from fuin.errors import FormatError
+from fuin.errors import FormatError, FuinError
 from fuin.s3.payload.declaration import new_decoder
 from fuin.s3.payload.digests import Digests
 from fuin.s3.request.faults import S3Fault
 from fuin.settings import MIB
 from fuin.signing.streaming import BadTrailer, ShortBody
+from fuin.store.s3 import upload_intents
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -53,8 +54,15 @@ class Intake:
         self._digests = digests
         self._etag = etag
         self._blob = call.services.blobs.create(sealer.message_id.hex())
+        self._call = call
         call.held.append(self._blob)  # in use until the request ends: before that the index names it, or it is removed
         self._begun = False
+
+    async def announce(self) -> None:
+        """Say in the index's database that this blob is written, where no lock shows it to all nodes."""
+        services = self._call.services
+        if services.blobs.is_shared:
+            await services.store.write(upload_intents.begin, self._blob.blob, services.settings.node, self._call.now)
 
     def append(self, pieces: Iterable[Buffer]) -> Future[None]:
         """Begin to digest, encrypt and write the next pieces."""
@@ -88,6 +96,9 @@ class Intake:
     async def discard(self) -> None:
         """Remove what was written."""
         await wait_until_done(self._blob.discard())
+        if self._call.services.blobs.is_shared:
+            with contextlib.suppress(FuinError):  # the sweep forgets it otherwise
+                await self._call.services.store.write(upload_intents.forget, [self._blob.blob])
 
 
 class _Decoding:
@@ -137,6 +148,7 @@ async def receive(
     decoding = _Decoding(new_decoder(call, declaration), declaration.length)
     pending: Future[None] | None = None
     try:
+        await intake.announce()
         batch: list[bytes] = []
         async for batch, last in _batches(call.request):
             if pending is not None:
@@ -174,6 +186,7 @@ async def reseal(
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
     intake = Intake(call, sealer, digests, etag=etag)
     try:
+        await intake.announce()
         async for batch in source:
             await wait_until_done(intake.append(batch))
         return await intake.finish((), lambda _received: {})

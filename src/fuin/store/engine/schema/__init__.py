@@ -32,12 +32,20 @@ from fuin.store.engine.schema.kms import (
 )
 from fuin.store.engine.schema.nodes import commits, gates, jobs, nodes
 from fuin.store.engine.schema.own import clock, epoch, meta
-from fuin.store.engine.schema.s3 import bucket_settings, buckets, object_parts, objects, upload_parts, uploads
+from fuin.store.engine.schema.s3 import (
+    blob_intents,
+    bucket_settings,
+    buckets,
+    object_parts,
+    objects,
+    upload_parts,
+    uploads,
+)
 
 __all__ = [
     "BYTES", "FLAG", "LONG", "TEXT", "TIME", "access_key_uses", "access_keys", "account_aliases", "accounts",
-    "aliases", "attachments", "bucket_settings", "buckets", "clock", "commits", "credential_reports",
-    "custom_key_stores", "epoch", "gates", "grants", "identities", "identity_tags", "inline_policies",
+    "aliases", "attachments", "blob_intents", "bucket_settings", "buckets", "clock", "commits",
+    "credential_reports", "custom_key_stores", "epoch", "gates", "grants", "identities", "identity_tags", "inline_policies",
     "instance_profile_roles", "jobs", "key_tags", "keys", "login_profiles", "managed_policies", "materials",
     "memberships", "meta", "metadata", "nodes", "object_parts", "objects", "parameter", "password_policies",
     "policy_versions", "role_deletions", "role_uses", "roles", "sealed_materials", "upload_parts", "uploads",

@@ -107,3 +107,12 @@ upload_parts = table(
     *_part_columns(),
     sa.UniqueConstraint("blob", name="upload_parts_by_blob"),
 )
+
+# Blobs that somebody writes, where several nodes share their store: see `store/s3/upload_intents.py`.
+blob_intents = table(
+    "blob_intents",
+    sa.Column("blob", TEXT, primary_key=True),
+    column("node", TEXT),
+    column("begun", TIME),
+    sa.Index("blob_intents_by_time", "begun"),
+)

@@ -1,0 +1,28 @@
+"""Who writes a blob, where several nodes share the store of blobs.
+
+Written out, not taken from `store/engine/schema/`: that changes with later versions, this one never does.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import sqlite
+
+revision = "0011"
+down_revision = "0010"
+
+_TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
+
+
+def upgrade() -> None:
+    """Make the table, in one transaction (store/engine/migrate.py begins and ends it)."""
+    op.create_table(
+        "blob_intents",
+        sa.Column("blob", sa.Text(), primary_key=True, nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("begun", _TIME, nullable=False),
+        sqlite_with_rowid=False,
+        sqlite_strict=True,
+    )
+    op.create_index("blob_intents_by_time", "blob_intents", ["begun"])
