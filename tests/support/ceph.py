@@ -84,9 +84,8 @@ class Ceph:
             self._start_monitor()
             self._start_manager()
             self._start_storage()
-            self._key_of(
-                "client.rgw.a", "client.rgw.a.keyring", "mon", "allow rw", "osd", "allow rwx", "mgr", "allow rw"
-            )
+            rights = ("mon", "allow rw", "osd", "allow rwx", "mgr", "allow rw")
+            self._key_of("client.rgw.a", "client.rgw.a.keyring", *rights)
             self.start_gateway()
             keys = ["--access-key", self.user.access_key_id, "--secret-key", self.user.secret_access_key]
             self._run("radosgw-admin", "user", "create", "--uid", "fuin", "--display-name", "Fuin", *keys)
@@ -112,20 +111,7 @@ class Ceph:
     def _start_monitor(self) -> None:
         root = self.root
         admin, monitor = root / "client.admin.keyring", root / "mon.keyring"
-        caps = [
-            "--cap",
-            "mon",
-            "allow *",
-            "--cap",
-            "osd",
-            "allow *",
-            "--cap",
-            "mds",
-            "allow *",
-            "--cap",
-            "mgr",
-            "allow *",
-        ]
+        caps = [word for service in ("mon", "osd", "mds", "mgr") for word in ("--cap", service, "allow *")]
         self._run("ceph-authtool", "-C", str(admin), "--gen-key", "-n", "client.admin", *caps)
         self._run("ceph-authtool", "-C", str(monitor), "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         self._run("ceph-authtool", str(monitor), "--import-keyring", str(admin))
@@ -198,8 +184,6 @@ def skip_unless_installed() -> None:
     """Skip the test where Debian's packages of Ceph are not installed."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
-        pytest.skip(
-            f"Ceph is not installed: {', '.join(missing)} missing; tests/system-packages.sh installs it as root"
-        )
+        pytest.skip(f"Ceph is not installed, {', '.join(missing)} missing: tests/system-packages.sh installs it")
     if os.geteuid() != 0:
         pytest.skip("Ceph's daemons are started as root only")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def configured_store(settings: Settings) -> BlobStore:
-    """Return the store of the settings: a bucket on S3, or files in the data folder; raises ValueError."""
+    """Return the store of the settings: a bucket on S3, or files in the data folder; raises FuinError."""
     if not settings.blobs_url:
         return FileBlobs(settings.blobs)
     # botocore takes a third of a second and 30 MiB; a server with files needs none of its client.

@@ -56,6 +56,21 @@ ProxyAuthority = Annotated[
         "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
     ),
 ]
+Blobs = Annotated[
+    str,
+    typer.Option(
+        "--blobs",
+        metavar="s3://BUCKET/PREFIX",
+        help="Store the objects' ciphertext in a bucket on S3, by the credentials that AWS's own programs would take.",
+    ),
+]
+BlobsEndpoint = Annotated[
+    str, typer.Option("--blobs-endpoint", metavar="URL", help="The endpoint of that S3; AWS by default.")
+]
+BlobsAuthority = Annotated[
+    Path | None,
+    typer.Option("--blobs-ca", help="PEM certificate authority of that S3.", exists=True, dir_okay=False),
+]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
 
 Quotas = Annotated[
@@ -149,6 +164,9 @@ def serve(
     database: Database = "",
     node: Node = "",
     revocation_bound: Bound = 1.0,
+    blobs: Blobs = "",
+    blobs_endpoint: BlobsEndpoint = "",
+    blobs_ca: BlobsAuthority = None,
 ) -> None:
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -167,6 +185,7 @@ def serve(
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
         database_url=database, node=node or (socket.gethostname() if database else ""),
         revocation_bound=revocation_bound,
+        blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
     run(settings, passphrase_file)
 

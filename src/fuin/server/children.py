@@ -27,6 +27,10 @@ _PASSED_ON = frozenset({
 })  # fmt: skip
 _PASSED_ON_STARTS = ("LC_", "PYTHON", "OPENSSL_", "MALLOC_", "COVERAGE_")
 
+# The standard chain of credentials, and the way to S3: for the workers of a server whose blobs are there. What names an
+# endpoint is left out by `blobs/s3/client.py`.
+_FOR_AWS = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
 
 class ChildFailed(FuinError):
     """A child process did not become ready; the text says which one, and why."""
@@ -88,7 +92,7 @@ class Child:
 
 async def spawn(
     name: str, module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int],
-    limit: float = START_LIMIT,
+    limit: float = START_LIMIT, *, reaches_aws: bool = False,
 ) -> Child:  # fmt: skip
     """Start `python -m module`, and return when it has written `ready` to the descriptor that `arguments` gets.
 
@@ -99,7 +103,7 @@ async def spawn(
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", module, *arguments(write_end),
-            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(),
+            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(reaches_aws=reaches_aws),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
     except BaseException:
@@ -143,11 +147,10 @@ async def _refusal(child: Child, limit: float) -> str:
         silence.cancel()
 
 
-def environment() -> dict[str, str]:
-    """Return the part of this process's environment that a child needs."""
-    return {
-        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS)
-    }
+def environment(*, reaches_aws: bool = False) -> dict[str, str]:
+    """Return the part of this process's environment that a child needs; `reaches_aws`: it stores blobs on S3."""
+    starts = (*_PASSED_ON_STARTS, *(_FOR_AWS if reaches_aws else ()))
+    return {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(starts)}
 
 
 async def wait_forever() -> NoReturn:

@@ -84,6 +84,7 @@ async def run_workers(
             "fuin.server.worker",
             lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), with_jobs).argument()],
             [listener],
+            reaches_aws=bool(settings.blobs_url),
         )
 
     ready = [asyncio.Event() for _ in range(settings.workers)]

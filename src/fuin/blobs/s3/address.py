@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from fuin.errors import FuinError
+
 _ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[\w.=/-]*))?", re.ASCII)
 _BLOB_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -33,11 +35,11 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Return the bucket and the prefix that a URL names; raises ValueError."""
+    """Return the bucket and the prefix that a URL names; raises FuinError."""
     parsed = _ADDRESS.fullmatch(url)
     prefix = "" if parsed is None else (parsed["prefix"] or "").strip("/")
     if parsed is None or "//" in prefix or {".", ".."} & set(prefix.split("/")):
-        raise ValueError("an address of blobs is s3://BUCKET or s3://BUCKET/PREFIX")
+        raise FuinError("--blobs takes s3://BUCKET or s3://BUCKET/PREFIX")
     return Address(parsed["bucket"], prefix and f"{prefix}/")
 
 

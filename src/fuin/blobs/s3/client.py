@@ -6,6 +6,7 @@ retries are off: they know of no deadline for the whole, so a silent server woul
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -34,6 +35,8 @@ _PAUSES = (0.1, 0.4, 1.6)  # seconds between tries
 _PIECE = 256 * 1024  # bytes of a body between two looks at the clock
 _BUSY_STATUSES = {429, 500, 502, 503, 504}
 _BUSY_CODES = {"RequestTimeout", "SlowDown", "OperationAborted"}
+
+log = logging.getLogger("fuin.blobs")
 
 # What a connection may end with while a body is read.
 BROKEN = (HTTPClientError, IncompleteReadError, HTTPError, HTTPException, OSError)
@@ -127,7 +130,7 @@ class Client:
             except BROKEN as error:
                 pause = next(pauses, None)
                 if pause is None or time.monotonic() + pause > deadline:
-                    raise StoreUnavailable(f"S3 fails at {operation}: {str(error) or type(error).__name__}") from error
+                    raise _failure(f"S3 fails at {operation}: {str(error) or type(error).__name__}") from error
             time.sleep(pause * (0.5 + secrets.randbelow(512) / 1024))  # so that not all come again at once
 
     def _send(
@@ -141,8 +144,8 @@ class Client:
             raise _meaning_of(operation, error) from error
         except BROKEN:
             raise
-        except BotoCoreError as error:  # no credentials, a profile that is not there, ...
-            raise StoreUnavailable(f"the blobs on S3 cannot be reached: {error}") from error
+        except (BotoCoreError, ValueError) as error:  # no credentials, no such profile, an endpoint that is no URL, ...
+            raise _failure(f"the blobs on S3 cannot be reached: {error}") from error
         return answer
 
     def _client(self) -> Any:
@@ -187,4 +190,10 @@ def _meaning_of(operation: str, error: ClientError) -> Exception:
         return NotFoundError(code)
     if status == 416:
         return OutOfRangeError(code)
-    return StoreUnavailable(f"S3 refuses {operation}: {status} {code}")
+    return _failure(f"S3 refuses {operation}: {status} {code}")
+
+
+def _failure(text: str) -> StoreUnavailable:
+    """Return the error, whose text is for the server's own log: a client is told of the 503 only."""
+    log.warning("%s", text)
+    return StoreUnavailable(text)
