@@ -52,7 +52,7 @@ bluestore block size = 10737418240
 bluestore block create = true
 osd memory target = 1073741824
 [client.rgw.a]
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw dynamic resharding = false
 rgw gc obj min wait = 1
 rgw gc processor period = 5
