@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
 set -u
-declare -A package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql) # program: its package
+declare -A package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
+  [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) # program: its package
 
 look() { # fills `missing` with the packages whose programs are not there
   missing=()

@@ -140,34 +140,16 @@ Bound = Annotated[
 
 
 def serve(
-    data: Data = DEFAULT_DATA,
-    port: Port = 8700,
-    host: Host = "127.0.0.1",
-    account: Account = "123456789012",
-    region: Region = "us-east-1",
-    workers: Workers = None,
-    connections: Connections = 4096,
-    tls_cert: Certificate = None,
-    tls_key: Key = None,
-    tls_self_signed: SelfSigned = False,
-    passphrase_file: PassphraseFile = None,
-    new_audit_log: NewLog = False,
-    accept_older_database: OlderDatabase = False,
-    accept_older_log: OlderLog = False,
-    accept_older_blobs: OlderBlobs = False,
-    keep_orphans: Keep = 7,
-    request_quota: Quotas = None,
-    s3_domain: Domains = None,
-    xks_host: ProxyHosts = None,
-    xks_ca: ProxyAuthority = None,
-    clock_jump_limit: JumpLimit = JUMP_LIMIT,
-    database: Database = "",
-    node: Node = "",
-    revocation_bound: Bound = 1.0,
-    blobs: Blobs = "",
-    blobs_endpoint: BlobsEndpoint = "",
-    blobs_ca: BlobsAuthority = None,
-) -> None:
+    data: Data = DEFAULT_DATA, port: Port = 8700, host: Host = "127.0.0.1", account: Account = "123456789012",
+    region: Region = "us-east-1", workers: Workers = None, connections: Connections = 4096,
+    tls_cert: Certificate = None, tls_key: Key = None, tls_self_signed: SelfSigned = False,
+    passphrase_file: PassphraseFile = None, new_audit_log: NewLog = False,
+    accept_older_database: OlderDatabase = False, accept_older_log: OlderLog = False,
+    accept_older_blobs: OlderBlobs = False, keep_orphans: Keep = 7, request_quota: Quotas = None,
+    s3_domain: Domains = None, xks_host: ProxyHosts = None, xks_ca: ProxyAuthority = None,
+    clock_jump_limit: JumpLimit = JUMP_LIMIT, database: Database = "", node: Node = "", revocation_bound: Bound = 1.0,
+    blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
+) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
     The first start prints the account's root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and

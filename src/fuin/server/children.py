@@ -103,7 +103,8 @@ async def spawn(
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", module, *arguments(write_end),
-            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL, env=environment(reaches_aws=reaches_aws),
+            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL,
+            env=environment(reaches_aws=reaches_aws),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
     except BaseException:

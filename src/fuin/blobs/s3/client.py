@@ -195,6 +195,6 @@ def _meaning_of(operation: str, error: ClientError) -> Exception:
 
 
 def _failure(text: str) -> StoreUnavailable:
-    """Return the error, whose text is for the server's own log: a client is told of the 503 only."""
+    """Return the error, whose text is for the server's own log: a client sees a 503 only."""
     log.warning("%s", text)
     return StoreUnavailable(text)
