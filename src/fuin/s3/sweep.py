@@ -115,7 +115,7 @@ async def _move(
     services: Services, suspects: Sequence[StoredBlob], now: float, group: OrphanGroup | None, given_up: float
 ) -> tuple[OrphanGroup | None, int]:
     """Move those of the suspects that are orphans; return the group to which they, or earlier ones, were moved."""
-    hold = await services.blobs.hold_find_unused(suspects)
+    hold = await services.blobs.hold_unused(suspects)
     try:
         # Once more, since a blob that was being written at the first question may have its name in the index now.
         unused = await _find_unused(services, hold.blobs, given_up)
