@@ -50,6 +50,9 @@ class Settings:
     xks_timeout: float = 0.25  # AWS: each request to a proxy
     database_url: str = ""  # of PostgreSQL; empty: SQLite, in the data folder
     revocation_bound: float = 1.0  # the longest time that another node may honour a revoked right; 0: none at all
+    blobs_url: str = ""  # s3://BUCKET/PREFIX for the stored objects; empty: files, in the data folder
+    blobs_endpoint: str = ""  # of that S3; empty: AWS
+    blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
     audit_cluster: bool = False  # an answer waits until a second place has its record
 
     @property

@@ -1,0 +1,1 @@
+"""Tests of the stores of blobs: files, and buckets on S3."""

@@ -43,8 +43,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
 @pytest.fixture(scope="session")
 def other_fuin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Give a Fuin whose S3 stores another's blobs."""
-    with Place(tmp_path_factory.mktemp("other") / "data") as place:
-        yield place
+    place = Place(tmp_path_factory.mktemp("other") / "data")
+    yield place
+    place.close()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         "interface": (),
         "waiting": (),
         "files": ("interface",),
+        "s3": ("interface",),
     },
     "kms": {
         "model": (),

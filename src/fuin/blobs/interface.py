@@ -4,8 +4,7 @@ A blob is ciphertext under an id: 64 hexadecimal digits, from a random message i
 once, whole or not at all, and it is durable before `NewBlob.commit` is done; only then may the index name it.
 
 **Waiting.** A method that returns a future has begun its work when it returns; the caller awaits the result, and
-the event loop serves others meanwhile. A store of files works in its own threads, a store across a network would wait
-on the event loop.
+the event loop serves others meanwhile. A store of files and one on S3 work in threads of their own.
 
 **Work on the bytes.** Digests, encryption and decryption take as long as the writing and reading itself. So a store
 does them where the bytes are, and a request changes threads once, not twice: `NewBlob.append` iterates its pieces where

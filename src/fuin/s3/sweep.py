@@ -118,7 +118,7 @@ async def _move(
     hold = await services.blobs.hold_unused(suspects)
     try:
         # Once more, since a blob that was being written at the first question may have its name in the index now.
-        unused = await _unused(services, hold.blobs, given_up)
+        unused = await _find_unused(services, hold.blobs, given_up)
         known = await _named_blobs(services, unused)
         orphans = [stored for stored in unused if stored.blob not in known]
         if orphans:
@@ -133,7 +133,7 @@ async def _move(
     return group, len(orphans)
 
 
-async def _unused(services: Services, blobs: Sequence[StoredBlob], given_up: float) -> Sequence[StoredBlob]:
+async def _find_unused(services: Services, blobs: Sequence[StoredBlob], given_up: float) -> Sequence[StoredBlob]:
     """Return the blobs that no node writes; who began before `given_up` may not name its blob any longer."""
     if not services.blobs.is_shared or not blobs:
         return blobs

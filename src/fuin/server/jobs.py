@@ -3,7 +3,7 @@
 They also note where log and database are, so that a later start sees whether one was cut off or is older.
 
 The first worker of a server has these jobs. With several nodes on one database each node would run them, so they would
-need one owner. The sweep knows only this machine's locks, so with shared blobs it would remove another node's uploads.
+need one owner. Who writes a blob in a store that nodes share is in the database: `store/s3/upload_intents.py`.
 """
 
 from __future__ import annotations

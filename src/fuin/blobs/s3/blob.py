@@ -30,6 +30,7 @@ _MANY = 16
 # One request asks for at most so many bytes. It begins small, since nobody says how far a reader will go.
 _FIRST = 1 * MIB + 64 * KIB
 _LARGEST = 64 * MIB
+_GROWTH = 8
 _PATIENCE = 30.0  # seconds for what one step asks for, about 1 MiB
 _TRIES = 4  # without a byte between them
 _SLICE = 256 * KIB  # bytes between two looks at the clock
@@ -104,7 +105,7 @@ class S3Blob:
         if offset != self._end:
             self._window = _FIRST
         self._end = min(offset + max(self._window, least), self.size)
-        self._window = min(self._window * 2, _LARGEST)
+        self._window = min(self._window * _GROWTH, _LARGEST)
         try:
             answer = self._client.call("get_object", Key=self._key, Range=f"bytes={offset}-{self._end - 1}")
         except (NotFoundError, OutOfRangeError) as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnectionError
 from urllib3.exceptions import HTTPError
 
 from fuin.errors import FuinError, StoreUnavailable
@@ -38,8 +39,8 @@ _BUSY_CODES = {"RequestTimeout", "SlowDown", "OperationAborted"}
 
 log = logging.getLogger("fuin.blobs")
 
-# What a connection may end with while a body is read.
-BROKEN = (HTTPClientError, IncompleteReadError, HTTPError, HTTPException, OSError)
+# What a request or the reading of its answer may end with when the network or the server fails.
+BROKEN = (NoConnectionError, HTTPClientError, IncompleteReadError, HTTPError, HTTPException, OSError)
 
 
 class NotFoundError(FuinError):
@@ -195,6 +196,6 @@ def _meaning_of(operation: str, error: ClientError) -> Exception:
 
 
 def _failure(text: str) -> StoreUnavailable:
-    """Return the error, whose text is for the server's own log: a client is told of the 503 only."""
+    """Return the error, whose text is for the server's own log: a client sees a 503 only."""
     log.warning("%s", text)
     return StoreUnavailable(text)

@@ -73,7 +73,7 @@ class S3NewBlob:
         return threads.start(self._discard)
 
     def release(self) -> None:
-        """Let go of what is in memory; who uses a blob is in the index's database (`store/s3/upload_intents.py`)."""
+        """Drop what is in memory. Who uses a blob is said in the index's database (`store/s3/upload_intents.py`)."""
         self._budget.give_back(len(self._part))
         self._part = bytearray()
 

@@ -39,7 +39,7 @@ def forget(conn: Connection, blobs: Sequence[str]) -> None:
 
 
 def take_abandoned(conn: Connection, blobs: Iterable[str], before: float) -> set[str]:
-    """Return the blobs that nobody writes; whoever began before a moment may not name its blob from now on."""
+    """Return the blobs that nobody writes; a writer that began before a moment may not name its blob from now on."""
     wanted = list(blobs)
     conn.execute(_TAKE, {"p_blobs": wanted, "p_begun": before})
     return set(wanted) - set(conn.execute(_UNDER_WAY, {"p_blobs": wanted}).scalars())

@@ -44,9 +44,10 @@ from fuin.store.engine.schema.s3 import (
 
 __all__ = [
     "BYTES", "FLAG", "LONG", "TEXT", "TIME", "access_key_uses", "access_keys", "account_aliases", "accounts",
-    "aliases", "attachments", "blob_intents", "bucket_settings", "buckets", "clock", "commits", "credential_reports",
-    "custom_key_stores", "epoch", "gates", "grants", "identities", "identity_tags", "inline_policies",
-    "instance_profile_roles", "jobs", "key_tags", "keys", "login_profiles", "managed_policies", "materials",
-    "memberships", "meta", "metadata", "nodes", "object_parts", "objects", "parameter", "password_policies",
-    "policy_versions", "role_deletions", "role_uses", "roles", "sealed_materials", "upload_parts", "uploads",
+    "aliases", "attachments", "blob_intents", "bucket_settings", "buckets", "clock", "commits",
+    "credential_reports", "custom_key_stores", "epoch", "gates", "grants", "identities", "identity_tags",
+    "inline_policies", "instance_profile_roles", "jobs", "key_tags", "keys", "login_profiles",
+    "managed_policies", "materials", "memberships", "meta", "metadata", "nodes", "object_parts", "objects",
+    "parameter", "password_policies", "policy_versions", "role_deletions", "role_uses", "roles",
+    "sealed_materials", "upload_parts", "uploads",
 ]  # fmt: skip

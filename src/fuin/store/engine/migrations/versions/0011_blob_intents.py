@@ -12,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 revision = "0011"
 down_revision = "0010"
 
+_TEXT: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 
 
@@ -19,8 +20,8 @@ def upgrade() -> None:
     """Make the table, in one transaction (store/engine/migrate.py begins and ends it)."""
     op.create_table(
         "blob_intents",
-        sa.Column("blob", sa.Text(), primary_key=True, nullable=False),
-        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("blob", _TEXT, primary_key=True, nullable=False),
+        sa.Column("node", _TEXT, nullable=False),
         sa.Column("begun", _TIME, nullable=False),
         sqlite_with_rowid=False,
         sqlite_strict=True,
