@@ -31,10 +31,6 @@ class Settings:
     accept_older_log: bool = False  # than the database has seen
     accept_older_blobs: bool = False  # than the database has seen, or none at all
     orphan_days: int = 7  # for which blobs that no index names are kept out of the way
-    node: str = ""  # this node's name among many
-    blobs_url: str = ""  # s3://BUCKET/PREFIX; empty: files in the data folder
-    blobs_endpoint: str = ""  # of that S3; empty: AWS
-    blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
     clock_skew: int = 900  # AWS: S3 takes 15 minutes
     kms_clock_skew: int = 300  # AWS: the other services take 5 minutes
     kms_body_limit: int = 1 * MIB
@@ -49,6 +45,7 @@ class Settings:
     clock_jump_limit: float = JUMP_LIMIT  # by more the wall clock has jumped: see clock.py
     xks_timeout: float = 0.25  # AWS: each request to a proxy
     database_url: str = ""  # of PostgreSQL; empty: SQLite, in the data folder
+    node: str = ""  # this node's name among many
     revocation_bound: float = 1.0  # the longest time that another node may honour a revoked right; 0: none at all
     blobs_url: str = ""  # s3://BUCKET/PREFIX for the stored objects; empty: files, in the data folder
     blobs_endpoint: str = ""  # of that S3; empty: AWS
