@@ -91,6 +91,7 @@ class Health:
 
     async def _database(self) -> str:
         try:
+            await self._services.store.refresh()  # which needs a lease where nodes have one
             await self._services.store.read(installation.find_meta)
         except FuinError:
             return "cannot be read"

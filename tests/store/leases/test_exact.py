@@ -1,4 +1,4 @@
-"""Exact freshness: a question that was sent after the call, shared by all that waits, and believed with a lease only."""
+"""Exact freshness: a question that was sent after the call, shared by all that waits, and believed with a lease."""
 
 import asyncio
 from collections.abc import Iterator
@@ -35,9 +35,14 @@ def test_questions_are_shared_and_sent_after_the_call(postgres: PostgresServer, 
     async def story() -> None:
         questions = Questions(_hosts(postgres, database))
         first = await questions.ask()
-        sent = []
+        sent: list[bool] = []
         send = questions._send
-        questions._send = lambda: (sent.append(bool(questions._gathered and not questions._asked)), send())  # type: ignore[method-assign]
+
+        def count() -> None:
+            sent.append(bool(questions._gathered) and not questions._asked)
+            send()
+
+        questions._send = count  # type: ignore[method-assign]
         answers = await asyncio.gather(*(questions.ask() for _ in range(50)))
         assert {answer.epoch for answer in answers} == {first.epoch}
         assert sum(sent) == 1
@@ -89,7 +94,7 @@ def test_a_lost_connection_is_an_error_and_then_another_connection(postgres: Pos
 def test_an_answer_serves_its_own_decision_and_needs_a_lease(
     postgres: PostgresServer, database: str, tmp_path: Path
 ) -> None:
-    """Another task of the same turn asks itself; without a lease, or on another timeline, the answer is worth nothing."""
+    """Another task of the same turn asks itself. Without a lease, or on another timeline, no answer is believed."""
     page = Page.create(tmp_path / "lease")
     membership = LeaseMembership(tmp_path / "lease", 0.0, _hosts(postgres, database))
 
