@@ -15,6 +15,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "scale.md"
 MEASURED = RESULTS.with_name("latest.json")
 NODES = (1, 2, 3, 10, 100)
 SEED = 20261130
+_WARM_UP = 0.05  # seconds
 _KEYS, _OBJECTS = 10**6, 10**9
 
 
@@ -51,8 +52,8 @@ def _uses(parameters: Parameters) -> str:
     lines = ["| nodes | leased: requests/s | p50 ms | first full | exact: requests/s | use of the database |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for nodes in NODES:
-        leased = Model(Load(nodes), parameters, SEED).run(_seconds(nodes))
-        exact = Model(Load(nodes, exact=True), parameters, SEED).run(_seconds(nodes))
+        leased = Model(Load(nodes), parameters, SEED).run(_seconds(nodes), _WARM_UP)
+        exact = Model(Load(nodes, exact=True), parameters, SEED).run(_seconds(nodes), _WARM_UP)
         lines.append(f"| {nodes} | {leased.rate['request']:,.0f} | {leased.p50('request'):.2f} | {leased.bottleneck} "
                      f"{leased.use[leased.bottleneck]:.0%} | {exact.rate['request']:,.0f} | "
                      f"{exact.use['database']:.0%} |")  # fmt: skip
@@ -63,7 +64,7 @@ def _objects(parameters: Parameters) -> str:
     lines = ["| nodes | key uses/s | objects written/s | p50 ms of a write | first full | use of the database |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for nodes in NODES:
-        result = Model(Load(nodes, objects=0.01, misses=0.01), parameters, SEED).run(_seconds(nodes))
+        result = Model(Load(nodes, objects=0.01, misses=0.01), parameters, SEED).run(_seconds(nodes), _WARM_UP)
         lines.append(f"| {nodes} | {result.rate['request']:,.0f} | {result.rate['object']:,.0f} | "
                      f"{result.p50('object'):.2f} | {result.bottleneck} {result.use[result.bottleneck]:.0%} | "
                      f"{result.use['database']:.0%} |")  # fmt: skip
@@ -76,7 +77,7 @@ def _changes(parameters: Parameters) -> str:
     for nodes in NODES:
         for clients in (1, 32):
             load = Load(nodes, clients_per_node=clients, changes=1.0)
-            result = Model(load, parameters, SEED).run(2.0)
+            result = Model(load, parameters, SEED).run(2.0 if nodes <= 10 else 0.5)
             lines.append(f"| {nodes} | {clients * nodes} | {result.rate['change']:,.0f} | {result.p50('change'):.1f} | "
                          f"{result.use['epoch row']:.0%} | {result.use['database']:.0%} |")  # fmt: skip
     return "\n".join(lines)
