@@ -380,6 +380,8 @@ def test_data_of_the_version_before_starts(past: Past, started: Callable[[Path],
         for table, columns in _KEY_COLUMNS.items():
             for column in columns:
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        for table in ("nodes", "gates", "commits", "jobs", "blob_intents"):
+            database.execute(f"DROP TABLE {table}")
         database.execute("UPDATE alembic_version SET version_num = '0007'")
     _forget_commits(server.data / "audit", server)
     server.start(options=["--new-audit-log"])
