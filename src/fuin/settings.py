@@ -53,6 +53,21 @@ class Settings:
     audit_cluster: bool = False  # an answer waits until a second place has its record
 
     @property
+    def member(self) -> str:
+        """Return this node's name in an installation of many nodes, empty for an embedded server."""
+        return self.node if self.database_url else ""
+
+    @property
+    def node_name(self) -> Path:
+        """Return the file with the name of the node that this data folder belongs to; only with `database_url`."""
+        return self.data / "node"
+
+    @property
+    def draining(self) -> Path:
+        """Return the file that exists while the server ends, and takes no new clients."""
+        return self.run / "draining"
+
+    @property
     def database(self) -> Path:
         """Return the SQLite database."""
         return self.data / "fuin.db"

@@ -66,7 +66,7 @@ class Marks:
             if self._clock() - self._noted < agreement_notes.DAILY:
                 return
             await agreement_notes.raise_mark(self._services.blobs, self._serial)
-        self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_serial)
+        self._noted, self._serial = self._clock(), await self._services.store.read(epoch.read_total)
 
 
 async def _run_job(name: str, job: Awaitable[object]) -> None:

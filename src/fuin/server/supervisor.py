@@ -62,7 +62,7 @@ async def supervise(
         try:
             if not await first_of(opened, keyholder, drain):
                 return
-            access = await first_start.ensure_account(settings)
+            access = None if settings.database_url else await first_start.ensure_account(settings)
             await agreement_notes.settle(settings, seen, accepted)
             async with keep_lease(settings):
                 ready = partial(announce, url_of(settings), access)

@@ -67,6 +67,8 @@ def start(settings: Settings) -> None:
     Call it before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds no
     account here: it begins with the wall clock, since nothing else is known, and nothing exists that could end.
     """
+    if settings.database_url:
+        return  # `fuin init` has begun it
     if not settings.database.exists() or not settings.database.stat().st_size:
         return  # this function does not make the schema of an empty one
     store = Store.open(settings)
