@@ -50,6 +50,7 @@ class Settings:
     blobs_url: str = ""  # s3://BUCKET/PREFIX for the stored objects; empty: files, in the data folder
     blobs_endpoint: str = ""  # of that S3; empty: AWS
     blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
+    drain_seconds: float = 0.0  # for which a server that ends still takes clients, and says that it is not ready
     audit_cluster: bool = False  # an answer waits until a second place has its record
 
     @property

@@ -63,6 +63,7 @@ class Installation:
         """Return the server of a node, not started when it is new."""
         if name not in self.nodes:
             options = ["--database", self.url, "--node", name, "--passphrase-file", str(self.passphrase)]
+            options += ["--drain", "2"]
             self.nodes[name] = Server(self.folder / name, workers=1, options=options)
             self.nodes[name].root = self.root
         return self.nodes[name]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
 from typing import Any
 
+import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.testing.kit.users import new_user
 from tests.nodes.conftest import Installation
 from tests.support.processes import wait_until
 
@@ -65,8 +72,64 @@ def test_node_that_ends_leaves_the_list(installation: Installation, clients: dic
     assert clients["kms b"].list_keys()["Keys"]
 
 
-def _names(installation: Installation) -> list[str]:
-    import psycopg
+def test_nodes_are_listed(installation: Installation) -> None:
+    """The list has each node's version, lease, epoch, log and load; one of them does the timed work."""
 
+    def listed() -> list[Any]:
+        nodes: list[Any] = json.loads(installation.fuin("nodes", "--database", installation.url, "--json")[1])
+        return nodes
+
+    wait_until(lambda: all(node["Load"] and node["LogHead"] for node in listed()), 30, "both have reported")
+    nodes = listed()
+    assert [node["Name"] for node in nodes] == ["a", "b"]
+    assert all(node["LeaseValid"] and node["AcknowledgedEpoch"] == node["Epoch"] for node in nodes)
+    assert all(node["Load"]["machine"] >= 0 for node in nodes)
+    assert [node["TimedWork"] for node in nodes].count(True) == 1
+    status, table = installation.fuin("nodes", FUIN_DATABASE=installation.url)
+    assert status == 0
+    assert "valid" in table.splitlines()[1]
+
+
+def test_command_beside_a_node_returns_when_all_nodes_know(installation: Installation) -> None:
+    """A user is added and loses its policy by a command on a; b obeys at once, also when a does not run."""
+    user = new_user("ann")
+    place = ["--database", installation.url, "--data", str(installation.data("a"))]
+    keys = ["--access-key-id", user.access_key_id, "--secret-access-key", user.secret_access_key]
+    installation.fuin("user", "add", "ann", *place, *keys)
+    kms = installation.node("b").client("kms", user, retry=False)
+    for effect in ("Allow", "Deny", "Allow", "Deny"):
+        _put_policy(installation, place, effect)
+        if effect == "Allow":
+            assert kms.list_keys()["Keys"] is not None
+        else:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                kms.list_keys()
+
+
+def _put_policy(installation: Installation, place: list[str], effect: str) -> None:
+    policy = installation.folder / "policy.json"
+    statement = {"Effect": effect, "Action": "kms:ListKeys", "Resource": "*"}
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    installation.fuin("user", "policy", "ann", str(policy), *place)
+
+
+def test_clients_are_asked_to_leave_before_the_end(installation: Installation) -> None:
+    """After SIGTERM readiness says 503 while requests are still answered; then the node ends."""
+    node = installation.node("b")
+    kms = node.client("kms", retry=False)
+    assert kms.list_keys()["Keys"]
+    with urllib.request.urlopen(f"{node.url}/health/ready") as answer:
+        assert json.load(answer)["status"] == "ok"
+    os.kill(node.pid, signal.SIGTERM)
+    wait_until((node.data / "run" / "draining").exists, 10, "the node says that it ends")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{node.url}/health/ready")
+    assert json.load(refused.value)["server"] == "is ending"
+    assert kms.list_keys()["Keys"]
+    node.stop()
+    assert _names(installation) == ["a"]
+
+
+def _names(installation: Installation) -> list[str]:
     with psycopg.connect(installation.url) as conn:
         return [name for (name,) in conn.execute("SELECT name FROM nodes ORDER BY name")]

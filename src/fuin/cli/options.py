@@ -35,6 +35,7 @@ Blobs = Annotated[
     str,
     typer.Option(
         "--blobs",
+        envvar="FUIN_BLOBS",
         metavar="s3://BUCKET/PREFIX",
         help="Store the objects' ciphertext in a bucket on S3, by the credentials that AWS's own programs would take.",
     ),

@@ -37,6 +37,8 @@ from fuin.xks.addresses import Hosts
 if TYPE_CHECKING:
     from fuin.server.first_start import RootAccess
 
+DRAIN = 5.0  # seconds; a balancer that asks every second or two has seen it twice
+
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
@@ -112,6 +114,17 @@ Keep = Annotated[
     ),
 ]
 
+Drain = Annotated[
+    float | None,
+    typer.Option(
+        "--drain",
+        metavar="SECONDS",
+        min=0.0,
+        max=600.0,
+        help="How long to go on after SIGTERM while /health/ready says 503, so that a balancer sees it; 5 with "
+        "--database, and else 0.",
+    ),
+]
 Bound = Annotated[
     float,
     typer.Option(
@@ -135,6 +148,7 @@ def serve(
     s3_domain: Domains = None, xks_host: ProxyHosts = None, xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT, database: Database = "", node: Node = "", revocation_bound: Bound = 1.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
+    drain: Drain = None,
 ) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -153,8 +167,8 @@ def serve(
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
         accept_older_database=accept_older_database, accept_older_log=accept_older_log, tls_self_signed=tls_self_signed,
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
-        database_url=database, node=default_node(node) if database else "",
-        revocation_bound=revocation_bound,
+        database_url=database, node=default_node(node) if database else "", revocation_bound=revocation_bound,
+        drain_seconds=(DRAIN if database else 0.0) if drain is None else drain,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
     run(settings, passphrase_file)

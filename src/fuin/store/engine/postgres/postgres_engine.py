@@ -26,8 +26,8 @@ class PostgresEngine:
         """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time."""
         self.place = address.name
         self._node = node
-        self._membership: Membership = Alone() if membership is None else membership
         self._connector = Connector(address, node)
+        self._membership: Membership = Alone(self._connector) if membership is None else membership
 
     def look(self) -> Glance | None:
         """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""

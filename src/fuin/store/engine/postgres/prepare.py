@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin.store.engine import migrate
 from fuin.store.engine.postgres.connections import disconnect, link_of
@@ -60,12 +60,16 @@ def upgrade(connector: Connector) -> tuple[str, str]:
 
 def _running_nodes(conn: Connection) -> list[str]:
     """Return the names of the nodes that renew their leases; the rows of dead ones may have stayed."""
-    [before] = link_of(conn).run(_BEATS)
+    before = _beats(conn)
     if not before:
         return []
     time.sleep(max(float(lease) or 1.0 for *_, lease in before) + _SLACK)
-    [now] = link_of(conn).run(_BEATS)
-    return sorted(row[0] for row in now if row not in before)
+    return sorted(row[0] for row in _beats(conn) if row not in before)
+
+
+def _beats(conn: Connection) -> list[Any]:
+    [rows] = link_of(conn).run(_BEATS)
+    return rows
 
 
 def _migrate(conn: Connection, name: str) -> None:
