@@ -121,7 +121,7 @@ class Timekeeper:
         self._said = float("-inf")  # when the last warning about a jump was, by the monotonic clock
         self._first_seen: tuple[Kept, Reading] | None = None  # what another node has saved, and when that was seen here
 
-    def _here(self, saved: Kept, seen: Reading) -> Kept:
+    def _localize(self, saved: Kept, seen: Reading) -> Kept:
         """Return a saved state, which another machine may have saved, as this machine counts on from it."""
         if self._first_seen is None or self._first_seen[0] != saved:
             self._first_seen = (saved, seen)
@@ -138,7 +138,7 @@ class Timekeeper:
         if not services.settings.member:
             _believe(saved, seen)
             return
-        kept, counted = clock.advance(self._here(saved, seen), seen), CLOCK.state().steady
+        kept, counted = clock.advance(self._localize(saved, seen), seen), CLOCK.state().steady
         if counted is not None and kept.steady < counted < kept.steady + clock.SET_ANEW:
             kept = kept._replace(steady=counted)
         CLOCK.believe(kept, seen)
@@ -152,7 +152,7 @@ class Timekeeper:
         limit = services.settings.clock_jump_limit
         before = await services.store.read(rows.get)
         if services.settings.member:
-            before = self._here(before, seen)
+            before = self._localize(before, seen)
         after = clock.advance(before._replace(limit=limit), seen)
         if after.held != before.held:
             await services.keyholder.record(await _draft(services.store, before, after))

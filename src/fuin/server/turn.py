@@ -29,7 +29,7 @@ class Turn:
         if not self._node:
             return True
         self._incarnation = b""
-        incarnation = self._leased()
+        incarnation = self._find_incarnation()
         if await self._services.store.write(timed_work.take, self._node, incarnation):
             self._incarnation = incarnation
         return bool(self._incarnation)
@@ -39,7 +39,7 @@ class Turn:
         if not self._node:
             return True
         try:
-            return self._leased() == self._incarnation
+            return self._find_incarnation() == self._incarnation
         except StoreUnavailable:
             return False
 
@@ -50,7 +50,7 @@ class Turn:
         node, incarnation = self._node, self._incarnation
         return lambda conn: timed_work.require(conn, node, incarnation)
 
-    def _leased(self) -> bytes:
+    def _find_incarnation(self) -> bytes:
         """Return the incarnation that has a lease now; raises StoreUnavailable without a lease."""
         page = Page.open(self._services.settings.lease_page)
         try:
