@@ -91,6 +91,17 @@ def advance(kept: Kept, seen: Reading) -> Kept:
     return Kept(seen.wall, steady, seen.boot, seen.uptime, seen.boottime, counted, kept.limit, held, since)
 
 
+def on_this_machine(saved: Kept, first_seen: Reading) -> Kept:
+    """Return a clock state that another machine has saved as if it was saved here, when it was first seen.
+
+    So this machine counts on from there. The time between the save and that look is lost, a few seconds, and none is
+    invented.
+    """
+    if saved.boot == first_seen.boot:
+        return saved
+    return saved._replace(boot=first_seen.boot, uptime=first_seen.uptime, boottime=first_seen.boottime)
+
+
 def confirm(kept: Kept, seen: Reading) -> Kept:
     """Return the clock state to save when a person has said that the wall clock is right."""
     return begin(seen, seen.wall, kept.limit, max(kept.counted, YOUNG))

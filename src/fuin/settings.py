@@ -50,7 +50,23 @@ class Settings:
     blobs_url: str = ""  # s3://BUCKET/PREFIX for the stored objects; empty: files, in the data folder
     blobs_endpoint: str = ""  # of that S3; empty: AWS
     blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
+    drain_seconds: float = 0.0  # for which a server that ends still takes clients, and says that it is not ready
     audit_cluster: bool = False  # an answer waits until a second place has its record
+
+    @property
+    def member(self) -> str:
+        """Return this node's name in an installation of many nodes, empty for an embedded server."""
+        return self.node if self.database_url else ""
+
+    @property
+    def node_name(self) -> Path:
+        """Return the file with the name of the node that this data folder belongs to; only with `database_url`."""
+        return self.data / "node"
+
+    @property
+    def draining(self) -> Path:
+        """Return the file that exists while the server ends, and takes no new clients."""
+        return self.run / "draining"
 
     @property
     def database(self) -> Path:

@@ -77,7 +77,7 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "testing.kit.keyholding": (("keyholder.command", "keyholder.wire.sockets", "settings"), "starts its keyholder"),
     "server.keyholding": (
         ("keyholder.command", "keyholder.offline"),
-        "starts the keyholder: its command line, and whether its root key needs a passphrase",
+        "starts the keyholder: its command line, and its root key's file, sealed or bare",
     ),
     "cli.audit": (("keyholder.offline",), "verifies the log's signatures; only the keyholder has the primitives"),
 }

@@ -236,7 +236,7 @@ def test_answers_are_what_the_server_does(scene: Scene, seed: int) -> None:
     _settle(random_, scene)
     outcomes: dict[str, set[bool]] = {}
     granted = scene.place.service("kms").list_grants(KeyId=scene.key)["Grants"]
-    with reading(scene.place.settings.data) as store:
+    with reading(scene.place.settings) as store:
         for who in scene.people:
             for number in range(len(_CONTEXTS)):
                 allowed, entry, message = scene.ask(who, number)
@@ -281,7 +281,7 @@ def _check_changes(random_: random.Random, scene: Scene) -> None:
     """Make one of the changes that are proposed to somebody who is refused, and ask again."""
     who, number = random_.choice(scene.people), random_.randrange(len(_CONTEXTS))
     allowed, entry, _ = scene.ask(who, number)
-    with reading(scene.place.settings.data) as store:
+    with reading(scene.place.settings) as store:
         ways = _evaluated(store, entry).changes
     assert not (allowed and ways)
     for way in ways[:1]:

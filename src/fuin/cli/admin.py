@@ -13,13 +13,24 @@ import typer
 from fuin.access.kinds import PolicyKind
 from fuin.access.lint.lint import lint
 from fuin.cli import passphrase
-from fuin.cli.options import DEFAULT_DATA, AccessKeyId, Data, Json, PassphraseFile, SecretAccessKey
+from fuin.cli.options import (
+    DEFAULT_DATA,
+    AccessKeyId,
+    Data,
+    Database,
+    Json,
+    PassphraseFile,
+    SecretAccessKey,
+    settings_of,
+)
+from fuin.cli.reading import require_data
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.identity.administration import PreparedKey
 from fuin.keyholder.wire.client import Keyholder
 from fuin.server import first_start, keyholding
+from fuin.server.joining import join
 from fuin.settings import Settings
 from fuin.store.engine import installation
 from fuin.store.store import Store
@@ -36,18 +47,23 @@ AccountId = Annotated[str, typer.Argument(metavar="ID", help="Twelve digits.")]
 UserAccount = Annotated[str | None, typer.Option("--account", help="The user's account; by default the first one.")]
 
 
-def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]) -> Result:
-    """Run `act` with the store, the keyholder and the first account's number of a data folder."""
-    settings = Settings(data=data.absolute())
-    if not settings.database.exists():
-        raise FuinError(f"{data} holds no Fuin server's data; `fuin serve --data {data}` makes it")
-
+def with_server(
+    settings: Settings, file: Path | None, act: Callable[[Store, Keyholder, str], Awaitable[Result]]
+) -> Result:
+    """Run `act` with the store, the keyholder and the first account's number of a server, or of a node."""
+    require_data(settings)
+    if settings.database_url:
+        if not settings.node:
+            raise FuinError(
+                f"{settings.data} is no node's data folder: --data names the folder of a node that was started"
+            )
+        settings = join(settings)
     first_start.check_log(settings)
 
     async def run() -> Result:
         needed = keyholding.needs_passphrase(settings)
         async with keyholding.open_keyholder(settings, lambda: passphrase.read(file, needed=needed)) as keyholder:
-            store = Store.open(settings)
+            store = Store.open(settings, create=False)
             try:
                 first = await store.read(installation.find_meta)
                 if first is None:
@@ -63,6 +79,7 @@ def with_server(data: Path, file: Path | None, act: Callable[[Store, Keyholder, 
 def add_user(
     name: Name,
     data: Data = DEFAULT_DATA,
+    database: Database = "",
     json_output: Json = False,
     account: UserAccount = None,
     access_key_id: AccessKeyId = None,
@@ -82,7 +99,7 @@ def add_user(
         )
         return {"UserName": user.name, "UserId": user.id, "Arn": user.arn, **_access_key_output(key)}
 
-    _print(with_server(data, passphrase_file, act), json_output)
+    _print(with_server(settings_of(data, database), passphrase_file, act), json_output)
 
 
 @user_app.command("policy")
@@ -90,6 +107,7 @@ def put_policy(
     name: Name,
     file: PolicyFile,
     data: Data = DEFAULT_DATA,
+    database: Database = "",
     account: UserAccount = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -104,7 +122,7 @@ def put_policy(
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
         await administration.put_user_policy(store, keyholder, account or first, name, document)
 
-    with_server(data, passphrase_file, act)
+    with_server(settings_of(data, database), passphrase_file, act)
     for finding in lint(document, PolicyKind.IDENTITY):
         typer.echo(escape(f"warning: {finding.line}"), err=True)
 
@@ -113,6 +131,7 @@ def put_policy(
 def add_account(
     account_id: AccountId,
     data: Data = DEFAULT_DATA,
+    database: Database = "",
     json_output: Json = False,
     access_key_id: AccessKeyId = None,
     secret_access_key: SecretAccessKey = None,
@@ -127,7 +146,7 @@ def add_account(
         key = await administration.add_account(store, keyholder, account_id, access_key_id, secret_access_key)
         return {"AccountId": account_id, "Arn": f"arn:aws:iam::{account_id}:root", **_access_key_output(key)}
 
-    _print(with_server(data, passphrase_file, act), json_output)
+    _print(with_server(settings_of(data, database), passphrase_file, act), json_output)
 
 
 def _access_key_output(key: PreparedKey) -> dict[str, str]:

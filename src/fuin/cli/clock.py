@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fuin.cli.admin import with_server
-from fuin.cli.options import DEFAULT_DATA, Data, Json, PassphraseFile
+from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, PassphraseFile, settings_of
 from fuin.cli.reading import reading
 from fuin.errors import FuinError
 from fuin.server import timekeeper
@@ -30,7 +30,7 @@ _KINDS = {
 
 
 @app.callback(invoke_without_command=True)
-def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
+def show(context: typer.Context, data: Data = DEFAULT_DATA, database: Database = "", json_output: Json = False) -> None:
     """Show the wall clock, the counted time, and what waits.
 
     It works whether the server runs or not.
@@ -39,7 +39,7 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
     """
     if context.invoked_subcommand is not None:
         return
-    with reading(data) as store:
+    with reading(settings_of(data, database)) as store:
         shown = _read_clocks(store)
     if json_output:
         typer.echo(json.dumps(_values(shown)))
@@ -48,14 +48,16 @@ def show(context: typer.Context, data: Data = DEFAULT_DATA, json_output: Json = 
 
 
 @app.command("confirm")
-def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, yes: Yes = False) -> None:
+def confirm(
+    data: Data = DEFAULT_DATA, database: Database = "", passphrase_file: PassphraseFile = None, yes: Yes = False
+) -> None:
     """Confirm that this machine's wall clock is right: everything that is due by it is carried out, for good.
 
     First check the time that it shows, and what waits. A running server knows within 15 seconds.
 
     **Example**: `fuin clock confirm --data ./fuin-data`
     """
-    with reading(data) as store:
+    with reading(settings_of(data, database)) as store:
         shown = _read_clocks(store)
     _print(shown)
     if not yes and not typer.confirm("Is the wall clock right, and shall this be carried out?"):
@@ -64,7 +66,7 @@ def confirm(data: Data = DEFAULT_DATA, passphrase_file: PassphraseFile = None, y
     async def act(store: Store, keyholder: Keyholder, first: str) -> None:
         await timekeeper.confirm(store, keyholder, first, shown)
 
-    with_server(data, passphrase_file, act)
+    with_server(settings_of(data, database), passphrase_file, act)
     typer.echo("confirmed")
 
 

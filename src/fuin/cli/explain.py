@@ -12,13 +12,12 @@ from fuin.advice.retrace import CannotRetrace, retrace
 from fuin.audit import reader
 from fuin.cli import evaluation
 from fuin.cli.audit import as_json
-from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.reading import reading
 from fuin.cli.request_story import request_steps
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.formats import notes
-from fuin.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-request-id or x-amzn-RequestId.")]
 
 
-def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json = False) -> None:
+def explain(
+    request_id: RequestId, data: Data = DEFAULT_DATA, database: Database = "", json_output: Json = False
+) -> None:
     """Show what happened in a request: who asked, which key, why it was allowed or refused, what was stored.
 
     Then comes the evaluation of each decision: every policy and statement, each failed condition with its values, and
@@ -38,14 +39,14 @@ def explain(request_id: RequestId, data: Data = DEFAULT_DATA, json_output: Json 
 
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
-    settings = Settings(data=data.absolute())
+    settings = settings_of(data, database)
     entries = reader.find(settings.audit, request_id)
     if not entries:
         raise FuinError(f"the log has no record of a request {request_id}")
-    if not settings.database.exists():  # a copy of the log alone also says what happened
+    if not database and not settings.database.exists():  # a copy of the log alone also says what happened
         _show(entries, [], as_objects=json_output)
         return
-    with reading(data) as store:
+    with reading(settings) as store:
         _show(entries, list(_evaluations(store, entries, as_objects=json_output)), as_objects=json_output)
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fuin import __version__
-from fuin.cli import admin, audit, clock, encrypt, explain, policy, serve, simulate, suggest, who_can
+from fuin.cli import admin, audit, clock, encrypt, explain, init, nodes, policy, serve, simulate, suggest, who_can
 from fuin.errors import FuinError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(serve.serve)
+app.command("init")(init.init)
+app.command("nodes")(nodes.nodes)
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.account_app, name="account")
 app.add_typer(audit.app, name="audit")

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 LONGEST = 4096  # bytes
 
 
-def read(file: Path | None, *, needed: bool) -> Secret | None:
+def read(file: Path | None, *, needed: bool, new: bool = False) -> Secret | None:
     """Return the passphrase, or None if no file was given and no passphrase is needed.
 
-    Raises FuinError when a passphrase is needed, but there is neither a file nor a terminal.
+    A new one is asked for twice. Raises FuinError when a passphrase is needed, but there is neither a file nor a
+    terminal.
     """
     if file is not None:
         raw = sys.stdin.buffer.readline(LONGEST) if str(file) == "-" else file.read_bytes()[:LONGEST]
@@ -30,4 +31,9 @@ def read(file: Path | None, *, needed: bool) -> Secret | None:
         return None
     if not sys.stdin.isatty():
         raise FuinError("a passphrase seals the root key: give --passphrase-file, or start on a terminal")
-    return Secret(getpass.getpass("Passphrase of the root key: ").encode())
+    given = getpass.getpass("Passphrase of the root key: ")
+    if new and getpass.getpass("The same once more: ") != given:
+        raise FuinError("the two are not the same")
+    if not given:
+        raise FuinError("the passphrase is empty")
+    return Secret(given.encode())

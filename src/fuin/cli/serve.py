@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fuin.cli import passphrase
-from fuin.cli.options import DEFAULT_DATA, Data, PassphraseFile
+from fuin.cli.options import (
+    DEFAULT_DATA,
+    Account,
+    Blobs,
+    BlobsAuthority,
+    BlobsEndpoint,
+    Data,
+    Database,
+    Node,
+    PassphraseFile,
+    Region,
+    check_account,
+    default_node,
+)
 from fuin.clock import JUMP_LIMIT
 from fuin.errors import FuinError
 from fuin.server import keyholding
 from fuin.server.domains import read_domains
+from fuin.server.joining import join
 from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
@@ -24,10 +37,10 @@ from fuin.xks.addresses import Hosts
 if TYPE_CHECKING:
     from fuin.server.first_start import RootAccess
 
+DRAIN = 5.0  # seconds; a balancer that asks every second or two has seen it twice
+
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
-Account = Annotated[str, typer.Option(help="The first account's number, twelve digits; used at the first start.")]
-Region = Annotated[str, typer.Option(help="The Region for requests that name none.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Worker processes; one per core by default.")]
 Connections = Annotated[
     int, typer.Option(min=1, max=60_000, help="Connections of one worker; when all are taken, a new client gets a 503.")
@@ -55,21 +68,6 @@ ProxyAuthority = Annotated[
     typer.Option(
         "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
     ),
-]
-Blobs = Annotated[
-    str,
-    typer.Option(
-        "--blobs",
-        metavar="s3://BUCKET/PREFIX",
-        help="Store the objects' ciphertext in a bucket on S3, by the credentials that AWS's own programs would take.",
-    ),
-]
-BlobsEndpoint = Annotated[
-    str, typer.Option("--blobs-endpoint", metavar="URL", help="The endpoint of that S3; AWS by default.")
-]
-BlobsAuthority = Annotated[
-    Path | None,
-    typer.Option("--blobs-ca", help="PEM certificate authority of that S3.", exists=True, dir_okay=False),
 ]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
 
@@ -116,16 +114,17 @@ Keep = Annotated[
     ),
 ]
 
-Database = Annotated[
-    str,
+Drain = Annotated[
+    float | None,
     typer.Option(
-        "--database",
-        metavar="URL",
-        help="A PostgreSQL database that several nodes share, postgresql://USER@HOST:PORT,HOST:PORT/NAME, instead of "
-        "SQLite in the data folder.",
+        "--drain",
+        metavar="SECONDS",
+        min=0.0,
+        max=600.0,
+        help="How long to go on after SIGTERM while /health/ready says 503, so that a balancer sees it; 5 with "
+        "--database, and else 0.",
     ),
 ]
-Node = Annotated[str, typer.Option("--node", metavar="NAME", help="With --database: this node's own name.")]
 Bound = Annotated[
     float,
     typer.Option(
@@ -149,11 +148,14 @@ def serve(
     s3_domain: Domains = None, xks_host: ProxyHosts = None, xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT, database: Database = "", node: Node = "", revocation_bound: Bound = 1.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
+    drain: Drain = None,
 ) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
     The first start prints the account's root access key once, unless FUIN_ROOT_ACCESS_KEY_ID and
     FUIN_ROOT_SECRET_ACCESS_KEY give it. With --passphrase-file then, every start needs that passphrase (Argon2id).
+
+    With --database this is one node of many: `fuin init` makes their installation, and seals their root key.
 
     **Example**: `fuin serve --data ./fuin-data --port 8700 --tls-self-signed --passphrase-file -`
     """
@@ -165,15 +167,17 @@ def serve(
         request_quotas=read_quotas(request_quota or ()), s3_domains=read_domains(s3_domain or ()),
         accept_older_database=accept_older_database, accept_older_log=accept_older_log, tls_self_signed=tls_self_signed,
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
-        database_url=database, node=node or (socket.gethostname() if database else ""),
-        revocation_bound=revocation_bound,
+        database_url=database, node=default_node(node) if database else "", revocation_bound=revocation_bound,
+        drain_seconds=(DRAIN if database else 0.0) if drain is None else drain,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
     run(settings, passphrase_file)
 
 
 def run(settings: Settings, passphrase_file: Path | None) -> None:
-    """Read the passphrase if the root key needs one, and serve until SIGTERM."""
+    """Join the installation if there is one, read the passphrase if the root key needs one, and serve until SIGTERM."""
+    if settings.database_url:
+        settings = join(settings)
     secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
     asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
 
@@ -182,8 +186,7 @@ def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | N
     """Raise FuinError for an option that would make a worker fail; `tls` is the certificate and its key."""
     if (tls[0] is None) != (tls[1] is None):
         raise FuinError("--tls-cert and --tls-key go together")
-    if len(account) != 12 or not (account.isascii() and account.isdigit()):
-        raise FuinError("--account takes twelve digits")
+    check_account(account)
     try:
         Hosts(proxy_hosts)
     except ValueError as error:

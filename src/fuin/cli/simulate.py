@@ -18,7 +18,7 @@ from fuin.advice.explain import explain
 from fuin.advice.repairs import smallest_changes
 from fuin.advice.retrace import Retraced
 from fuin.cli import evaluation
-from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
@@ -57,6 +57,7 @@ def simulate(
     with_policy: With = None,
     resource_policy: Instead = None,
     data: Data = DEFAULT_DATA,
+    database: Database = "",
     json_output: Json = False,
 ) -> None:
     """Show what would be decided, and why, without doing anything; the exit status is 1 if anything is refused.
@@ -69,7 +70,7 @@ def simulate(
     facts = _facts(context or [])
     extra = None if with_policy is None else with_policy.read_text(encoding="utf-8")
     instead = None if resource_policy is None else resource_policy.read_text(encoding="utf-8")
-    with reading(data) as store:
+    with reading(settings_of(data, database)) as store:
         holder = store.read_sync(_holder, principal)
         if extra is not None:
             parse_policy(extra, PolicyKind.MANAGED)

@@ -14,7 +14,7 @@ from fuin.advice import targets
 from fuin.advice.conditional import ConditionalAnswer, Requirement
 from fuin.advice.explain import reason_text
 from fuin.advice.who_can import Outcome, Row, who_can
-from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
 
@@ -26,8 +26,9 @@ All = Annotated[bool, typer.Option("--all", help="Also list those who cannot, wi
 
 
 def who_can_command(
-    action: Action, target: Target, data: Data = DEFAULT_DATA, everybody: All = False, json_output: Json = False
-) -> None:
+    action: Action, target: Target, data: Data = DEFAULT_DATA, database: Database = "", everybody: All = False,
+    json_output: Json = False,
+) -> None:  # fmt: skip
     """Show who can do something now, why, and under which conditions.
 
     The list covers every user, role and root of the server, and every other principal that a policy or grant names. For
@@ -36,7 +37,7 @@ def who_can_command(
 
     **Example**: `fuin who-can s3:GetObject s3://papers/2026/a.txt --data ./fuin-data`
     """
-    with reading(data) as store:
+    with reading(settings_of(data, database)) as store:
         rights = store.read_sync(targets.rights, action, target)
         rows = store.read_sync(who_can, rights)
     shown = rows if everybody else [row for row in rows if row.verdict != "cannot"]

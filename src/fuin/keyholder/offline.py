@@ -7,11 +7,16 @@ from fuin.keyholder.sealed.audit_signature import AuditChecker
 from fuin.keyholder.sealed.root_key import (
     PassphraseError,
     RootKeyError,
+    adopt_root_key,
     create_root_key,
     needs_passphrase,
+    read_sealed_root_key,
 )
 
-__all__ = ["AuditChecker", "PassphraseError", "RootKeyError", "audit_checker", "create_root_key", "needs_passphrase"]
+__all__ = [
+    "AuditChecker", "PassphraseError", "RootKeyError", "adopt_root_key", "audit_checker", "create_root_key",
+    "needs_passphrase", "read_sealed_root_key",
+]  # fmt: skip
 
 
 def audit_checker(folder: Path) -> AuditChecker:

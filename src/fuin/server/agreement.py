@@ -3,6 +3,9 @@
 Each of the three holds evidence about the others: the log has the serial of every acknowledged commit, the database has
 a place in the log and the serial of the blobs' mark, and the mark has the installation and a serial. If one is behind,
 it was restored, damaged or taken away. Then nothing is created or removed: the server does not start.
+
+Of many nodes each has a log of its own, whose commits are numbered by the node's own gate in the database, and the
+database has a place in each log. The blobs' mark has the number of all commits together.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from fuin.audit import witness
 from fuin.audit.segments import segments
 from fuin.blobs.configuration import configured_store
 from fuin.errors import FuinError, StoreUnavailable
-from fuin.store.engine import glance
+from fuin.store.engine.configuration import configured_engine
 
 if TYPE_CHECKING:
     from fuin.blobs.interface import BlobStore, Marker
@@ -91,11 +94,11 @@ def findings(seen: Witnesses) -> list[Refused]:
 
 def _database(database: Glance, seen: Witnesses) -> list[Refused]:
     marked = 0 if seen.mark is None or _is_foreign(database, seen.mark) else seen.mark.serial
-    known = max(seen.commit, marked)
-    if database.serial >= known and not _is_before_marks(database, seen.mark):
+    witnesses = [("the audit log", database.serial, seen.commit), ("the blobs' mark", database.total, marked)]
+    newer, serial, known = max(witnesses, key=lambda witness: witness[2] - witness[1])
+    if serial >= known and not _is_before_marks(database, seen.mark):
         return []
-    newer = "the audit log" if seen.commit >= marked else "the blobs' mark"
-    return [Refused(Finding.OLDER_DATABASE, {"newer": newer, "serial": database.serial, "known": known})]
+    return [Refused(Finding.OLDER_DATABASE, {"newer": newer, "serial": serial, "known": known})]
 
 
 def _is_before_marks(database: Glance, mark: Marker | None) -> bool:
@@ -130,8 +133,10 @@ async def ask(settings: Settings, blobs: BlobStore) -> Witnesses:
     # record is in the log before the database has seen it.
     commit, history = witness.highest_commit(settings.audit), witness.has_history(settings.audit)
     try:
-        database = glance.look(settings.database)
+        database = configured_engine(settings).look()
     except StoreUnavailable as error:
+        if settings.database_url:
+            raise
         raise StoreUnavailable(f"{error}. The file is damaged: restore it, with log and blobs of one moment") from None
     noted = None if database is None else database.log
     holds = noted is None or witness.chain_hash_at(settings.audit, noted.sequence) == noted.head
@@ -163,13 +168,14 @@ def _check_root_key(settings: Settings, seen: Witnesses) -> None:
         return
     if seen.database is not None and seen.database.account:
         raise FuinError(
-            f"{settings.root_key} is missing, but {settings.database} has keys that only it opens: a new one could "
-            "open nothing. Put back the root.key that belongs to this data, from your copy of it"
+            f"{settings.root_key} is missing, but {configured_engine(settings).place} has keys that only it opens: "
+            "a new one could open nothing. Put back the root.key that belongs to this data, from your copy of it"
         )
 
 
 def _sentence(settings: Settings, blobs: BlobStore, refused: Refused) -> str:
     places = {
-        "database": settings.database, "audit": settings.audit, "blobs": blobs.place, "mark": blobs.marker_place,
+        "database": configured_engine(settings).place, "audit": settings.audit, "blobs": blobs.place,
+        "mark": blobs.marker_place,
     }  # fmt: skip
     return _SENTENCES[refused.finding].format(**places, **refused.values)

@@ -42,11 +42,14 @@ async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused
         for act in acts:
             await keyholder.record(act.draft(about="change"))
         if accepted:
-            _, serial = store.commit_sync(lambda conn: _accept(conn, seen))
+            _, serial = store.commit_sync(lambda conn: _accept(conn, seen, settings.member))
             for act in acts:
                 await keyholder.record(act.draft(commit=serial))
-        await note_log(store, keyholder)  # first, so that no older database has the mark's serial
-        await mark(configured_store(settings), store)
+        # The log first, so that no older database has the mark's serial.
+        await note_log(store, keyholder, settings.member)
+        blobs = configured_store(settings)
+        if not settings.member or await blobs.read_marker() is None:
+            await mark(blobs, store, note=not settings.member)
     finally:
         await keyholder.close()
         store.close()
@@ -64,22 +67,27 @@ def _operation(finding: Finding) -> str:
     return "Accept" + finding.title.title().replace(" ", "")
 
 
-def _accept(conn: Connection, seen: Witnesses) -> None:
+def _accept(conn: Connection, seen: Witnesses, node: str) -> None:
     """Raise the database's serial above all that the others know; blobs moved to orphans before are kept for good."""
     marked = 0 if seen.mark is None else seen.mark.serial
-    epoch.begin_branch(conn, max(seen.commit, marked))
-    accepted = epoch.read_serial(conn) + 1  # the serial of this very commit
+    epoch.begin_branch(conn, max(seen.commit, marked), node)
+    accepted = epoch.read_total(conn) + 1  # that of this very commit
     values: dict[str, str | None] = {"accepted": str(accepted), "unswept": str(accepted)}
     if seen.mark is not None and seen.database is not None and seen.database.blobs is None:
         values["installation"] = seen.mark.installation  # a database from before there were any
     installation.put_values(conn, values)
 
 
-async def mark(blobs: BlobStore, store: Store) -> None:
-    """Mark the store of blobs with the database's present serial, and note that in the database."""
+async def mark(blobs: BlobStore, store: Store, *, note: bool = True) -> None:
+    """Mark the store of blobs with the database's present serial, and note that in the database.
+
+    A node of many writes a mark only where none is, and notes nothing: another node may write a mark at the same time,
+    and the lower one of the two may be the last.
+    """
     standing = await store.read(installation.find_standing)
     await blobs.write_marker(Marker(standing.installation, standing.serial))
-    await store.write(installation.put_values, {"blobs": str(standing.serial)})
+    if note:
+        await store.write(installation.put_values, {"blobs": str(standing.serial)})
 
 
 async def raise_mark(blobs: BlobStore, serial: int) -> None:
@@ -94,14 +102,15 @@ async def raise_mark(blobs: BlobStore, serial: int) -> None:
         await blobs.write_marker(Marker(there.installation, serial))
 
 
-async def note_log(store: Store, keyholder: Keyholder) -> None:
+async def note_log(store: Store, keyholder: Keyholder, node: str = "") -> None:
     """Note the log's last record in the database, at a start and a stop: a later log without it was cut off."""
     position = await keyholder.status()
     noted = LogPosition(position.sequence, position.head).text
-    await store.write(installation.put_values, {"log": noted, "log_next": None})
+    values = {installation.name_for("log", node): noted, installation.name_for("log_next", node): None}
+    await store.write(installation.put_values, values)
 
 
-async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
+async def note_log_ahead(store: Store, keyholder: Keyholder, node: str = "") -> None:
     """Note the log's last record for use in an hour, and put the note of an hour ago into force.
 
     So a copy of the log may be up to an hour older than the copy of the database beside it: a backup of a running
@@ -109,14 +118,15 @@ async def note_log_ahead(store: Store, keyholder: Keyholder) -> None:
     """
     position = await keyholder.status()
     noted = LogPosition(position.sequence, position.head).text
-    await store.write(_note_ahead, noted)
+    await store.write(_note_ahead, noted, node)
 
 
-def _note_ahead(conn: Connection, noted: str) -> None:
-    values: dict[str, str | None] = {"log_next": noted}
-    ahead = installation.find_values(conn).get("log_next")
+def _note_ahead(conn: Connection, noted: str, node: str) -> None:
+    log, log_next = installation.name_for("log", node), installation.name_for("log_next", node)
+    values: dict[str, str | None] = {log_next: noted}
+    ahead = installation.find_values(conn).get(log_next)
     if ahead is not None:
-        values["log"] = ahead
+        values[log] = ahead
     installation.put_values(conn, values)
 
 
@@ -125,7 +135,7 @@ async def note_stop(settings: Settings) -> None:
     try:
         store, keyholder = Store.open(settings, create=False), Keyholder(settings.keyholder_socket)
         try:
-            await asyncio.wait_for(note_log(store, keyholder), _PATIENCE)
+            await asyncio.wait_for(note_log(store, keyholder, settings.member), _PATIENCE)
         finally:
             await keyholder.close()
             store.close()

@@ -13,11 +13,14 @@ from fuin.errors import FuinError
 from fuin.identity import administration
 from fuin.keyholder.wire.client import Keyholder
 from fuin.server import timekeeper
-from fuin.store.engine import glance, installation
+from fuin.store.engine import installation
+from fuin.store.engine.configuration import configured_engine
 from fuin.store.identity import access_keys, accounts
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
     from fuin.secret import Secret
@@ -41,16 +44,23 @@ def check_log(settings: Settings) -> None:
     """
     if segments(settings.audit):
         return
-    database = glance.look(settings.database)
-    if database is not None and database.account:
-        raise FuinError(
-            f"{settings.audit} holds no audit log, but {settings.database} is in use: restore the log, "
-            "or begin a new one with --new-audit-log"
-        )
+    engine = configured_engine(settings)
+    database = engine.look()
+    if database is None or not database.account:
+        return
+    if settings.member and database.log is None and not database.serial:
+        return  # a new node, which has never written
+    whose = f" by the node {settings.member}" if settings.member else ""
+    raise FuinError(
+        f"{settings.audit} holds no audit log, but {engine.place} is in use{whose}: restore the log, "
+        "or begin a new one with --new-audit-log"
+    )
 
 
-async def ensure_account(settings: Settings) -> RootAccess | None:
+async def ensure_account(settings: Settings, shared: Mapping[str, str | None] = {}) -> RootAccess | None:
     """Make the account and its root access key if there is no account yet; return the key if it was made now.
+
+    `shared` is what the database of an installation of many nodes tells all of them.
 
     Account, key and meta are one transaction: a crash before it leaves a first start, a crash after it a second.
     """
@@ -66,7 +76,7 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
         act = administration.Act("CreateAccount", settings.account, {"accessKeyCreated": key.access_key_id})
         await keyholder.record(act.draft(about="change"))
         crash.point("first_start.before_account")
-        _, serial = store.commit_sync(lambda conn: _insert(conn, settings, key, time.time()))
+        _, serial = store.commit_sync(lambda conn: _insert(conn, settings, key, time.time(), shared))
         crash.point("first_start.after_account")
         await keyholder.record(act.draft(commit=serial))
         return RootAccess(key.access_key_id, None if given_secret else key.secret)
@@ -75,8 +85,11 @@ async def ensure_account(settings: Settings) -> RootAccess | None:
         store.close()
 
 
-def _insert(conn: Connection, settings: Settings, key: administration.PreparedKey, now: float) -> None:
+def _insert(
+    conn: Connection, settings: Settings, key: administration.PreparedKey, now: float, shared: Mapping[str, str | None]
+) -> None:
     accounts.insert_account(conn, settings.account, now)
     access_keys.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
     installation.insert_meta(conn, installation.Meta(settings.account, settings.region, now))
+    installation.put_values(conn, shared)
     timekeeper.begin_first(conn, settings.clock_jump_limit)

@@ -1,8 +1,9 @@
 """The server's health as one worker sees it, for load balancers and monitors: unsigned, without a record, bounded.
 
 `/health/live` says that this worker answers. `/health` and `/health/ready` say whether requests can be served: the
-keyholder answers, its log takes records, the database can be read, and the disks have free space. All of this is
-checked at most once a second, however many requests ask.
+keyholder answers, its log takes records, the database can be read, and the disks have free space; of a node of many
+also the lease, and blobs that are not files. All of this is checked at most once a second, however many requests ask. A
+server that ends says so first, while it still serves.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class Health:
         self._services = services
         self._taking = UNKNOWN
         self._probes: dict[str, Probe] = {"keyholder": self._keyholder, "database": self._database, "disk": self._disk}
+        if services.settings.member:
+            self._probes["lease"] = self._lease
+        if services.blobs.is_shared:
+            self._probes["blobs"] = self._blobs
         self._asked: dict[str, asyncio.Future[str]] = {}
         self._look: asyncio.Future[None] | None = None
         self._seen: dict[str, str] = {}
@@ -56,6 +61,8 @@ class Health:
         if path == LIVE:
             return Answer(200, _HEADERS, _GOOD)
         wrong = {name: state for name, state in (await self.parts()).items() if state != OK}
+        if self._services.settings.draining.exists():
+            wrong["server"] = "is ending"
         clock = _clock()
         if not wrong:
             return Answer(200, _HEADERS, msgspec.json.encode({"status": OK, **clock}) if clock else _GOOD)
@@ -91,11 +98,23 @@ class Health:
 
     async def _database(self) -> str:
         try:
-            await self._services.store.refresh()  # which needs a lease where nodes have one
             await self._services.store.read(installation.find_meta)
         except FuinError:
             return "cannot be read"
         return OK
+
+    async def _lease(self) -> str:
+        try:
+            await self._services.store.refresh()
+        except FuinError:
+            return "has ended"
+        return OK
+
+    async def _blobs(self) -> str:
+        try:
+            return OK if await self._services.blobs.has_room(ROOM) else FULL
+        except (OSError, StoreUnavailable):
+            return SILENT
 
     async def _disk(self) -> str:
         """Look in a thread: a hanging disk must not stop the event loop."""
@@ -103,7 +122,7 @@ class Health:
         folders = (settings.data, settings.audit)
         try:
             state = await asyncio.get_running_loop().run_in_executor(None, _room, folders)
-            return state if state != OK or await blobs.has_room(ROOM) else FULL
+            return state if state != OK or blobs.is_shared or await blobs.has_room(ROOM) else FULL
         except (OSError, StoreUnavailable):
             return "cannot be read"
 

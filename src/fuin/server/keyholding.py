@@ -35,6 +35,16 @@ def needs_passphrase(settings: Settings) -> bool:
     return offline.needs_passphrase(settings.root_key)
 
 
+def adopt_root_key(settings: Settings, sealed: bytes) -> None:
+    """Keep an installation's sealed root key in the data folder; raises FuinError when another one is there."""
+    offline.adopt_root_key(settings.root_key, sealed)
+
+
+def read_sealed_root_key(settings: Settings) -> bytes:
+    """Return the root key as a passphrase has sealed it; raises FuinError for a bare one."""
+    return offline.read_sealed_root_key(settings.root_key)
+
+
 class SocketGone(FuinError):
     """The keyholder's socket is no longer at its path."""
 

@@ -47,9 +47,11 @@ async def supervise(
     process.learn_how_children_end()
     drain, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
     loop = asyncio.get_running_loop()
+    end = Ending(settings, drain)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, drain.set)
+        loop.add_signal_handler(number, end.begin)
     with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
+        settings.draining.unlink(missing_ok=True)
         if not settings.new_audit_log:
             first_start.check_log(settings)
         seen, accepted = await agreement.check(settings, new_log=not segments(settings.audit))
@@ -62,7 +64,7 @@ async def supervise(
         try:
             if not await first_of(opened, keyholder, drain):
                 return
-            access = await first_start.ensure_account(settings)
+            access = None if settings.database_url else await first_start.ensure_account(settings)
             await agreement_notes.settle(settings, seen, accepted)
             async with keep_lease(settings):
                 ready = partial(announce, url_of(settings), access)
@@ -71,6 +73,22 @@ async def supervise(
         finally:
             seal.set()
             await keyholder
+
+
+class Ending:
+    """The end of a server: for some seconds it serves, and says that it is not ready; then `drain` ends the workers."""
+
+    def __init__(self, settings: Settings, drain: asyncio.Event) -> None:
+        self._settings, self._drain = settings, drain
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """Say that the server is not ready, and end the workers later; a second call ends them now."""
+        seconds = 0.0 if self._has_begun else self._settings.drain_seconds
+        self._has_begun = True
+        with contextlib.suppress(OSError):
+            self._settings.draining.touch(0o600)
+        asyncio.get_running_loop().call_later(seconds, self._drain.set)
 
 
 async def run_workers(

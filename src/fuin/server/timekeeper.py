@@ -23,6 +23,8 @@ from fuin.store.kms import imports, keys, rotations
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from fuin.clock import Kept, Reading
@@ -67,6 +69,8 @@ def start(settings: Settings) -> None:
     Call it before the keyholder starts, which writes to the log by a clock that may be wrong. A first start finds no
     account here: it begins with the wall clock, since nothing else is known, and nothing exists that could end.
     """
+    if settings.database_url:
+        return  # `fuin init` has begun it
     if not settings.database.exists() or not settings.database.stat().st_size:
         return  # this function does not make the schema of an empty one
     store = Store.open(settings)
@@ -101,11 +105,11 @@ def _believe(saved: Kept, seen: Reading) -> Kept:
 
 async def follow(services: Services) -> None:
     """Adopt the saved time again and again, so that a confirmation reaches every worker."""
+    timekeeper = Timekeeper()
     while True:
         await asyncio.sleep(LOOK_EVERY)
         try:
-            seen = clock.read()
-            _believe(await services.store.read(rows.get), seen)
+            await timekeeper.look(services)
         except FuinError as error:
             _log.warning("the steady time could not be read; counting continues: %s", error)
 
@@ -115,20 +119,46 @@ class Timekeeper:
 
     def __init__(self) -> None:
         self._said = float("-inf")  # when the last warning about a jump was, by the monotonic clock
+        self._first_seen: tuple[Kept, Reading] | None = None  # what another node has saved, and when that was seen here
 
-    async def save(self, services: Services) -> None:
+    def _localize(self, saved: Kept, seen: Reading) -> Kept:
+        """Return a saved state, which another machine may have saved, as this machine counts on from it."""
+        if self._first_seen is None or self._first_seen[0] != saved:
+            self._first_seen = (saved, seen)
+        return clock.on_this_machine(saved, self._first_seen[1])
+
+    async def look(self, services: Services) -> None:
+        """Adopt the saved time; raises StoreUnavailable or NotFound.
+
+        A node that has counted a few seconds more than another node has saved goes on with its own count: the state
+        was saved some seconds ago, and time must not go back.
+        """
+        seen = clock.read()
+        saved = await services.store.read(rows.get)
+        if not services.settings.member:
+            _believe(saved, seen)
+            return
+        kept, counted = clock.advance(self._localize(saved, seen), seen), CLOCK.state().steady
+        if counted is not None and kept.steady < counted < kept.steady + clock.SET_ANEW:
+            kept = kept._replace(steady=counted)
+        CLOCK.believe(kept, seen)
+
+    async def save(self, services: Services, fence: Callable[[Connection], None] | None = None) -> None:
         """Read the clocks and save the times; raises StoreUnavailable, KeyholderUnavailable or NotFound.
 
-        The audit log says that a hold begins or ends before this is saved.
+        The audit log says that a hold begins or ends before this is saved. `fence` raises in a node that may not save.
         """
         seen = clock.read()
         limit = services.settings.clock_jump_limit
         before = await services.store.read(rows.get)
+        if services.settings.member:
+            before = self._localize(before, seen)
         after = clock.advance(before._replace(limit=limit), seen)
         if after.held != before.held:
             await services.keyholder.record(await _draft(services.store, before, after))
             self._said = float("-inf")
-        CLOCK.believe(await services.store.write(rows.advance, seen, limit), seen)
+        first_seen = self._first_seen if services.settings.member else None
+        CLOCK.believe(await services.store.write(rows.advance, seen, limit, first_seen, fence), seen)
         await self._say(services.store, before, after, seen)
 
     async def _say(self, store: Store, before: Kept, after: Kept, seen: Reading) -> None:
@@ -183,7 +213,9 @@ async def confirm(store: Store, keyholder: Keyholder, account: str, shown: Clock
 
     The confirmation is for the report that was `shown`: people answer late, and the clock may have jumped meanwhile.
     """
-    seen, before, waiting = report_clocks(store)
+    seen = clock.read()
+    before = clock.advance(await store.read(rows.get), seen)
+    waiting = await store.read(find_waiting, before)
     if clock.has_jumped(shown.seen, seen) or not waiting.is_within(shown.waiting):
         raise FuinError("the clock or what waits has changed since it was shown: nothing was confirmed; check again")
     facts = {**_facts(before), "waiting": waiting.counts}

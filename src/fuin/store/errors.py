@@ -118,6 +118,14 @@ class NoDatabase(FuinError):
     """There is no database to open; the server has not been started here yet."""
 
 
+class SchemaTooOld(FuinError):
+    """The database is from an older version, and only an operator brings it up to date, since other nodes share it."""
+
+
+class SchemaInUse(FuinError):
+    """Nodes run that could not serve the schema to which the database shall be brought."""
+
+
 class SchemaTooNew(FuinError):
     """The database was written by a newer Fuin; an older one must not touch it."""
 

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 from fuin.errors import StoreUnavailable
 from fuin.settings import Settings
 from fuin.store.engine import epoch, schema
+from fuin.store.engine.old_commits import remove_old_commits
 from fuin.store.engine.postgres.address import Address
 from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
 from fuin.store.engine.postgres.membership import Alone
-from fuin.store.engine.postgres.old_commits import remove_old_commits
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.errors import NoDatabase
 from fuin.store.store import Store
@@ -64,8 +64,8 @@ def test_an_empty_database_is_no_installation(postgres: PostgresServer, tmp_path
 
 def test_a_connection_with_an_older_state_is_replaced(postgres: PostgresServer, database: str) -> None:
     """This process knows of a later epoch than the server shows: it connects anew, and then gives up."""
-    membership = Alone()
     connector = Connector(Address.parse(postgres.url(database)), "a")
+    membership = Alone(connector)
     reader = PostgresReader(connector, membership)
     known = reader.read(epoch.read_epoch)
     pids = {reader.read(_pid) for _ in range(3)}

@@ -94,6 +94,26 @@ def create_root_key(path: Path, passphrase: bytes | None) -> None:
         wipe(data)
 
 
+def read_sealed_root_key(path: Path) -> bytes:
+    """Return the whole file of a root key that a passphrase seals; raises RootKeyError when none seals it."""
+    data = _read_file(path)
+    try:
+        if data[len(MAGIC)] != BY_PASSPHRASE:
+            raise RootKeyError(f"{path} is a bare root key: only one that a passphrase seals may be in a database")
+        return bytes(data)
+    finally:
+        wipe(data)
+
+
+def adopt_root_key(path: Path, sealed: bytes) -> None:
+    """Make the file of a sealed root key from its bytes; one that is there must be the same. Raises RootKeyError."""
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):
+            _write_file(path, bytearray(sealed))
+    if read_sealed_root_key(path) != sealed:
+        raise RootKeyError(f"{path} is not the root key of this installation")
+
+
 def _seal(key: bytearray, passphrase: bytes) -> bytes:
     if not passphrase:
         raise PassphraseError("the passphrase is empty")

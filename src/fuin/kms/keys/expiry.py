@@ -49,7 +49,7 @@ async def purge(services: Services, due: float) -> list[str]:
         await calls[-1].announce("delete")
     await services.store.purge(due, now)
     if calls:
-        await close_calls(calls, await services.store.read(epoch.read_serial))
+        await close_calls(calls, await services.store.read(epoch.read_serial, services.settings.member))
     for key in expired:
         await services.keyholder.forget(key.key_id)  # a related key in another Region is unwrapped again
     return [key.key_id for key in expired]

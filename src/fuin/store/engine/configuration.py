@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fuin.settings import Settings
     from fuin.store.engine.engine import Engine
     from fuin.store.engine.postgres.membership import Membership
+    from fuin.store.engine.postgres.postgres_engine import PostgresEngine
 
 COMMAND = "command"  # the node of a process that has none, such as a command
 
@@ -21,6 +22,18 @@ def configured_engine(settings: Settings, *, has_lease: bool = False) -> Engine:
     """
     if not settings.database_url:
         return SqliteEngine(settings.database)
+    return _postgres_engine(settings, has_lease=has_lease)
+
+
+def upgrade_schema(settings: Settings) -> tuple[str, str]:
+    """Bring the schema that several nodes share up to date; return its revision before and now.
+
+    Raises NoDatabase, SchemaTooNew, SchemaInUse or StoreUnavailable.
+    """
+    return _postgres_engine(settings, has_lease=False).upgrade()
+
+
+def _postgres_engine(settings: Settings, *, has_lease: bool) -> PostgresEngine:
     # The driver takes 60 ms to import; an embedded server does without.
     from fuin.store.engine.leases.membership import LeaseMembership  # noqa: PLC0415
     from fuin.store.engine.postgres.address import Address  # noqa: PLC0415

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fuin.store.engine.effect import Effect
     from fuin.store.engine.freshness import Freshness
+    from fuin.store.engine.glance import Glance
 
 T = TypeVar("T")
 
@@ -98,8 +99,14 @@ class Engine(Protocol):
 
     place: str  # for people, without secrets
 
+    def look(self) -> Glance | None:
+        """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""
+
     def prepare(self, *, create: bool) -> None:
-        """Make the schema, or bring it up to date; raises NoDatabase (unless `create`), SchemaTooNew."""
+        """Make the schema, or bring it up to date; raises NoDatabase (unless `create`), SchemaTooNew, SchemaTooOld.
+
+        A schema that several nodes share is never brought up to date by itself.
+        """
 
     def open_reader(self) -> Reader:
         """Open a connection that reads; raises what the database raises."""

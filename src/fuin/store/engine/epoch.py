@@ -3,17 +3,24 @@
 The upper half of the epoch's 64 bits is the epoch of rights: it counts the changes that can take a right from somebody.
 """
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from fuin.store.engine import schema
 
 _EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
 _SERIAL = select(schema.epoch.c.serial).where(schema.epoch.c.id == 1)
+_GATE = select(schema.gates.c.serial).where(schema.gates.c.node == schema.parameter("p_node"))
+_GATES = select(func.coalesce(func.sum(schema.gates.c.serial), 0))
 _LOWER = 0xFFFFFFFF
 _HERE = update(schema.epoch).where(schema.epoch.c.id == 1)
 _BUMP = _HERE.values(value=schema.epoch.c.value + 1)
 _BUMP_RIGHTS = _HERE.values(value=schema.epoch.c.value.bitwise_or(_LOWER) + 1)
 _SET_SERIAL = _HERE.values(serial=schema.parameter("p_serial", schema.LONG))
+_SET_GATE = (
+    update(schema.gates)
+    .where(schema.gates.c.node == schema.parameter("p_node"))
+    .values(serial=schema.parameter("p_serial", schema.LONG))
+)
 
 
 def read_epoch(conn: Connection) -> int:
@@ -39,16 +46,27 @@ def rights_part(epoch: int) -> int:
     return epoch >> 32
 
 
-def read_serial(conn: Connection) -> int:
-    """Return the number of the last commit."""
+def read_serial(conn: Connection, node: str = "") -> int:
+    """Return the number of the last commit, or of the last one of a node: each node of many counts its own commits."""
+    if node:
+        return int(conn.execute(_GATE, {"p_node": node}).scalar() or 0)
     return int(conn.execute(_SERIAL).scalar_one())
 
 
-def begin_branch(conn: Connection, known: int) -> None:
+def read_total(conn: Connection) -> int:
+    """Return a number that grows with each commit, whichever node makes it."""
+    return read_serial(conn) + int(conn.execute(_GATES).scalar_one())
+
+
+def begin_branch(conn: Connection, known: int, node: str = "") -> None:
     """Raise the serial's upper half: the serial is then greater than `known` and than any on the abandoned branch.
 
     Commits that no request asked for are not in the log. With such commits the abandoned database could have a higher
     serial than this one. If it were put back, it would be accepted, and the acknowledged commits of this branch would
     be lost without a warning.
     """
-    conn.execute(_SET_SERIAL, {"p_serial": (max(read_serial(conn), known) | _LOWER) + 1})
+    serial = (max(read_serial(conn, node), known) | _LOWER) + 1
+    if node:
+        conn.execute(_SET_GATE, {"p_node": node, "p_serial": serial})
+    else:
+        conn.execute(_SET_SERIAL, {"p_serial": serial})

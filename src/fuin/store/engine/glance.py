@@ -41,7 +41,8 @@ class LogPosition:
 class Glance:
     """A database's own values; the serial is 0 in a schema from before serials."""
 
-    serial: int
+    serial: int  # the number of the last commit, which the log has too; of the last one by this node
+    total: int  # the number that grows with each commit, which the blobs' mark has; of an embedded one the serial
     account: str  # empty when its first start was not finished
     installation: str
     log: LogPosition | None  # must be in the log
@@ -70,7 +71,7 @@ def _look(path: Path) -> Glance:
         columns = {row[1] for row in raw.execute("PRAGMA table_info(epoch)")}
         serial = raw.execute("SELECT serial FROM epoch").fetchone()[0] if "serial" in columns else 0
         return Glance(
-            serial, values.get("account", ""), values.get("installation", ""),
+            serial, serial, values.get("account", ""), values.get("installation", ""),
             LogPosition.parse(values["log"]) if "log" in values else None,
             int(values["blobs"]) if "blobs" in values else None,
             any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),

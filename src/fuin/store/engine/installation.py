@@ -1,6 +1,7 @@
 """The database's rows about its installation: account, Region, id, and the last position in log and blobs."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
@@ -23,7 +24,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The installation of the database, its serial, and the serial of the last override.
+    """The installation of the database, the number of its commits, and that number at the last override.
 
     By an override somebody accepted a database, log or blobs that were behind; it is 0 without one. The installation is
     `unswept` until a sweep has moved everything that the database has not named since.
@@ -57,7 +58,7 @@ def find_values(conn: Connection) -> dict[str, str]:
     return {row[0]: row[1] for row in conn.execute(_ALL)}
 
 
-def put_values(conn: Connection, values: dict[str, str | None]) -> None:
+def put_values(conn: Connection, values: Mapping[str, str | None]) -> None:
     """Write values by name, in place of present ones; None removes a value."""
     for name, value in values.items():
         conn.execute(_DELETE, {"p_name": name})
@@ -65,9 +66,14 @@ def put_values(conn: Connection, values: dict[str, str | None]) -> None:
             conn.execute(_INSERT, {"p_name": name, "p_value": value})
 
 
+def name_for(name: str, node: str) -> str:
+    """Return the name of a value that each node of many has of its own."""
+    return f"{name}/{node}" if node else name
+
+
 def find_standing(conn: Connection) -> Standing:
     """Return the installation, serial and last override."""
     values = find_values(conn)
     return Standing(
-        epoch.read_serial(conn), values.get("installation", ""), int(values.get("accepted", "0")), "unswept" in values
+        epoch.read_total(conn), values.get("installation", ""), int(values.get("accepted", "0")), "unswept" in values
     )

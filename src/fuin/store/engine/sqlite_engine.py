@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine import epoch, migrate, sqlite, wal
+from fuin.store.engine import epoch, glance, migrate, sqlite, wal
 from fuin.store.engine.freshness import DataVersion
 from fuin.store.engine.write_lock import WriteLock
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fuin.store.engine.effect import Effect
+    from fuin.store.engine.glance import Glance
 
 T = TypeVar("T")
 
@@ -151,6 +152,10 @@ class SqliteEngine:
         """Use the file; nothing is opened yet."""
         self._path = path
         self.place = str(path)
+
+    def look(self) -> Glance | None:
+        """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""
+        return glance.look(self._path)
 
     def prepare(self, *, create: bool) -> None:
         """Make the file and its schema, or bring it up to date; raises NoDatabase (unless `create`), SchemaTooNew."""

@@ -1,5 +1,7 @@
 """The steady time as it was last saved: one row, which the worker with the timed jobs writes. See `fuin.clock`."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, delete, select
 
 from fuin import clock
@@ -35,9 +37,21 @@ def save(conn: Connection, kept: Kept) -> None:
     conn.execute(_c.insert(), row)
 
 
-def advance(conn: Connection, seen: Reading, limit: float) -> Kept:
-    """Save the clock state after a look at the clocks, and return it; one transaction, so no confirmation is lost."""
-    kept = clock.advance(get(conn)._replace(limit=limit), seen)
+def advance(
+    conn: Connection, seen: Reading, limit: float, first_seen: tuple[Kept, Reading] | None = None,
+    fence: Callable[[Connection], None] | None = None,
+) -> Kept:  # fmt: skip
+    """Save the clock state after a look at the clocks, and return it; one transaction, so no confirmation is lost.
+
+    Of many nodes one saves: `fence` raises in any other one, and `first_seen` is the state that an earlier one has
+    saved, with the look at this machine's clocks that met it first.
+    """
+    if fence is not None:
+        fence(conn)
+    saved = get(conn)
+    if first_seen is not None:
+        saved = clock.on_this_machine(saved, first_seen[1] if first_seen[0] == saved else seen)
+    kept = clock.advance(saved._replace(limit=limit), seen)
     save(conn, kept)
     return kept
 

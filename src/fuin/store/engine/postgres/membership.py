@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from fuin.store.engine.postgres.acknowledgements import wait_for_nodes
 from fuin.store.engine.postgres.asked_epoch import AskedEpoch
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Membership(Protocol):
 class Alone:
     """A process without a lease, such as a command: it asks the database for the epoch whenever it needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._known = 0
         self._lock = threading.Lock()
 
@@ -69,6 +71,7 @@ class Alone:
         """Allow writing on any timeline: what keeps a replaced server from confirming is its standby."""
 
     def answer_change(self, epoch: int, answer: Callable[[], None]) -> None:
-        """Answer at once."""
+        """Wait until the nodes know of the change, and answer; this process has nothing else to write."""
         self.learn_epoch(epoch)
+        wait_for_nodes(self._connector, epoch)
         answer()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.store.engine.postgres import errors
+from fuin.store.engine.postgres import errors, glance, prepare
 from fuin.store.engine.postgres.connections import Connector
 from fuin.store.engine.postgres.membership import Alone
-from fuin.store.engine.postgres.prepare import prepare
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.engine.postgres.write_session import PostgresWriteSession
 
 if TYPE_CHECKING:
     from fuin.store.engine.freshness import Freshness
+    from fuin.store.engine.glance import Glance
     from fuin.store.engine.postgres.address import Address
     from fuin.store.engine.postgres.membership import Membership
 
@@ -26,12 +26,20 @@ class PostgresEngine:
         """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time."""
         self.place = address.name
         self._node = node
-        self._membership: Membership = Alone() if membership is None else membership
         self._connector = Connector(address, node)
+        self._membership: Membership = Alone(self._connector) if membership is None else membership
+
+    def look(self) -> Glance | None:
+        """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""
+        return glance.look(self._connector, self._node)
 
     def prepare(self, *, create: bool) -> None:
-        """Create the schema, or migrate it; raises NoDatabase (unless `create`), SchemaTooNew, StoreUnavailable."""
-        prepare(self._connector, create=create)
+        """Look at the schema, and make it in an empty database if `create`; raises as `prepare.prepare`."""
+        prepare.prepare(self._connector, create=create)
+
+    def upgrade(self) -> tuple[str, str]:
+        """Bring the schema up to date; return its revision before and now; raises as `prepare.upgrade`."""
+        return prepare.upgrade(self._connector)
 
     def open_reader(self) -> PostgresReader:
         """Return a reader, whose connections open when they are needed."""

@@ -30,7 +30,7 @@ from fuin.store.engine.schema.kms import (
     materials,
     sealed_materials,
 )
-from fuin.store.engine.schema.nodes import commits, gates, jobs, nodes
+from fuin.store.engine.schema.many_nodes import commits, gates, jobs, nodes
 from fuin.store.engine.schema.own import clock, epoch, meta
 from fuin.store.engine.schema.s3 import (
     blob_intents,

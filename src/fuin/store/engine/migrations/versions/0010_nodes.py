@@ -11,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 
 revision = "0010"
 down_revision = "0009"
+serves_from = "0010"  # the first schema that several nodes share
 
 _TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
 _LONG: sa.types.TypeEngine[Any] = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 
 revision = "0011"
 down_revision = "0010"
+serves_from = "0011"  # the code before writes blobs without an intent, and others would sweep them
 
 _TEXT: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _TIME: sa.types.TypeEngine[Any] = sa.Double().with_variant(sqlite.REAL(), "sqlite")
