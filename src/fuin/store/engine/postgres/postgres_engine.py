@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.store.engine.postgres import errors
+from fuin.store.engine.postgres.alone import Alone
 from fuin.store.engine.postgres.connections import Connector
-from fuin.store.engine.postgres.membership import Alone
 from fuin.store.engine.postgres.prepare import prepare
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.engine.postgres.write_session import PostgresWriteSession
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fuin.store.engine.freshness import Freshness
     from fuin.store.engine.postgres.address import Address
     from fuin.store.engine.postgres.membership import Membership
@@ -22,12 +24,19 @@ class PostgresEngine:
 
     reads_at_once = False  # a network is between
 
-    def __init__(self, address: Address, node: str, membership: Membership | None = None) -> None:
-        """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time."""
+    def __init__(
+        self, address: Address, node: str, membership: Membership | None = None, *, page: Path | None = None,
+        bound: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time.
+
+        `page` is where a node on this machine shows its lease, `bound` the node's bound for revocations in seconds.
+        """
         self.place = address.name
         self._node = node
-        self._membership: Membership = Alone() if membership is None else membership
-        self._connector = Connector(address, node)
+        self._connector = Connector(address, node, bound)
+        self._membership: Membership = Alone(self._connector, page) if membership is None else membership
+        self._connector.is_replaced = self._membership.is_replaced
 
     def prepare(self, *, create: bool) -> None:
         """Create the schema, or migrate it; raises NoDatabase (unless `create`), SchemaTooNew, StoreUnavailable."""
