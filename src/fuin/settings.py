@@ -44,7 +44,9 @@ class Settings:
     xks_ca: Path | None = None  # the certificate authority of those proxies, instead of the system's
     clock_jump_limit: float = JUMP_LIMIT  # by more the wall clock has jumped: see clock.py
     xks_timeout: float = 0.25  # AWS: each request to a proxy
-    database_url: str = ""  # of PostgreSQL; empty: SQLite, in the data folder
+    database_url: str = field(
+        default="", repr=False
+    )  # of PostgreSQL, perhaps with a password; empty: SQLite, in the data folder
     node: str = ""  # this node's name among many
     revocation_bound: float = 1.0  # the longest time that another node may honour a revoked right; 0: none at all
     blobs_url: str = ""  # s3://BUCKET/PREFIX for the stored objects; empty: files, in the data folder

@@ -9,7 +9,7 @@ import pytest
 
 from fuin.errors import FuinError
 from fuin.s3.request.hosts import bucket_in_host
-from fuin.server.config import WorkerConfig
+from fuin.server.config import WorkerConfig, decode, encode
 from fuin.server.domains import read_domains
 from fuin.settings import Settings
 from tests.support.place import Place, Reply
@@ -117,7 +117,7 @@ def test_domains_reach_the_workers() -> None:
     """What `fuin serve --s3-domain` was told stands in a worker's settings."""
     settings = Settings(data=Path("/x"), s3_domains=read_domains(["Fuin.Example.com.", "corp", "corp"]))
     config = WorkerConfig(settings, 3, 4, 5, True)
-    assert WorkerConfig.from_argument(config.argument()).settings.s3_domains == ("fuin.example.com", "corp")
+    assert decode(encode(config), WorkerConfig).settings.s3_domains == ("fuin.example.com", "corp")
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,13 @@ class Child:
 
 
 async def spawn(
-    name: str, module: str, arguments: Callable[[int], Sequence[str]], descriptors: Sequence[int],
-    limit: float = START_LIMIT, *, reaches_aws: bool = False,
+    name: str, module: str, arguments: Callable[[int], Sequence[str]] = lambda _: (), descriptors: Sequence[int] = (),
+    limit: float = START_LIMIT, *, configuration: Callable[[int], bytes] = lambda _: b"", reaches_aws: bool = False,
 ) -> Child:  # fmt: skip
-    """Start `python -m module`, and return when it has written `ready` to the descriptor that `arguments` gets.
+    """Start `python -m module`, and return when it has written `ready`.
+
+    `arguments` and `configuration` get the descriptor to which it writes. The configuration is its standard input,
+    since other users of the machine can read the arguments of a process.
 
     With -P, since Python would otherwise look for each module first in the folder where the server was started.
     Raises ChildFailed when it writes something else, ends, hangs, or stays silent for `limit` seconds before that.
@@ -103,7 +106,7 @@ async def spawn(
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", module, *arguments(write_end),
-            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.PIPE,
             env=environment(reaches_aws=reaches_aws),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
@@ -114,6 +117,7 @@ async def spawn(
         os.close(write_end)
     child = Child(name, process, read_end)
     try:
+        await _fill_input(process, configuration(write_end))
         why = await _refusal(child, limit)
     except BaseException:
         await _discard(child)
@@ -122,6 +126,15 @@ async def spawn(
         await _discard(child)
         raise ChildFailed(f"{name} did not start: {why}")
     return child
+
+
+async def _fill_input(process: asyncio.subprocess.Process, data: bytes) -> None:
+    """Write the standard input of a process, and close it; a process that has ended is found out by its silence."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.write(data)
+            await process.stdin.drain()
+        process.stdin.close()
 
 
 async def _discard(child: Child) -> None:

@@ -1,7 +1,11 @@
-"""The configuration that the supervisor gives to a worker, as one command-line argument."""
+"""The configuration that the supervisor gives to its children, through their standard input.
+
+Not through arguments, which every user of the machine can read: the address of a database may have a password.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,15 +27,6 @@ class WorkerConfig:
     supervisor: int  # its process id
     jobs: bool  # whether this worker runs the timed jobs
 
-    def argument(self) -> str:
-        """Return it as one command-line argument; it holds no secret."""
-        return msgspec.json.encode(self, enc_hook=str).decode()
-
-    @classmethod
-    def from_argument(cls, text: str) -> WorkerConfig:
-        """Read what `argument` wrote."""
-        return decode(text, cls)
-
 
 @dataclass(frozen=True, slots=True)
 class KeeperConfig:
@@ -41,11 +36,17 @@ class KeeperConfig:
     ready: int  # it writes `ready` or why it cannot start, and then signs of life
     supervisor: int  # its process id
 
-    def argument(self) -> str:
-        """Return it as one command-line argument, which shows the address of the database to this machine's users."""
-        return msgspec.json.encode(self, enc_hook=str).decode()
+
+def encode(config: WorkerConfig | KeeperConfig) -> bytes:
+    """Return a configuration as the child reads it."""
+    return msgspec.json.encode(config, enc_hook=str)
 
 
-def decode(text: str, kind: type[T]) -> T:
-    """Read the configuration of a child process from its command-line argument."""
-    return msgspec.json.decode(text, type=kind, dec_hook=lambda kind, value: Path(value) if kind is Path else value)
+def decode(data: bytes, kind: type[T]) -> T:
+    """Read what `encode` wrote."""
+    return msgspec.json.decode(data, type=kind, dec_hook=lambda kind, value: Path(value) if kind is Path else value)
+
+
+def receive(kind: type[T]) -> T:
+    """Read this process's configuration from its standard input, to its end."""
+    return decode(sys.stdin.buffer.read(), kind)

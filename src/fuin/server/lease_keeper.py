@@ -1,4 +1,4 @@
-"""The lease keeper of a node: `python -m fuin.server.lease_keeper CONFIG`, a child of the supervisor.
+"""The lease keeper of a node: `python -m fuin.server.lease_keeper`, a child of the supervisor.
 
 It exists with `--database` only. It keeps the node's lease on the database and writes the page that the workers read:
 `store/engine/leases/keeper.py`.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
 from fuin.server import process
-from fuin.server.config import KeeperConfig, decode
+from fuin.server.config import KeeperConfig, receive
 from fuin.store.engine.leases.keeper import BEAT, Keeper, clock_warning
 from fuin.store.engine.leases.page import Page
 from fuin.store.engine.leases.rows import Member
@@ -75,7 +75,7 @@ def _version() -> str:
 
 def main() -> None:
     """Run the lease keeper; it ends with the supervisor."""
-    config = decode(sys.argv[1], KeeperConfig)
+    config = receive(KeeperConfig)
     process.die_with_parent(config.supervisor)
     process.forbid_core_dumps()
     try:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.server import children, keeping, pulse
-from fuin.server.config import KeeperConfig
+from fuin.server.config import KeeperConfig, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,9 @@ MODULE = "fuin.server.lease_keeper"
 
 async def start(settings: Settings) -> children.Child:
     """Start a lease keeper, and return when it has a lease, or has found no database."""
-    return await children.spawn(NAME, MODULE, lambda ready: [KeeperConfig(settings, ready, os.getpid()).argument()], [])
+    return await children.spawn(
+        NAME, MODULE, configuration=lambda ready: encode(KeeperConfig(settings, ready, os.getpid()))
+    )
 
 
 async def watch(keeper: children.Child) -> str:

@@ -24,7 +24,7 @@ from fuin.server import (
     timekeeper,
     tls,
 )
-from fuin.server.config import WorkerConfig
+from fuin.server.config import WorkerConfig, encode
 from fuin.server.data_lock import lock_data
 from fuin.server.lease_keeping import keep_lease
 
@@ -100,8 +100,8 @@ async def run_workers(
         return await children.spawn(
             "a worker",
             "fuin.server.worker",
-            lambda ready: [WorkerConfig(settings, listener, ready, os.getpid(), with_jobs).argument()],
-            [listener],
+            descriptors=[listener],
+            configuration=lambda ready: encode(WorkerConfig(settings, listener, ready, os.getpid(), with_jobs)),
             reaches_aws=bool(settings.blobs_url),
         )
 

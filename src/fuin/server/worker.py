@@ -1,4 +1,4 @@
-"""A worker process: `python -m fuin.server.worker CONFIG`, started by the supervisor with inherited sockets."""
+"""A worker process: `python -m fuin.server.worker`, started by the supervisor with inherited sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fuin.keyholder.wire.client import Keyholder
 from fuin.server import jobs, process, timekeeper
 from fuin.server.application import Application
 from fuin.server.bounds import Bounds, places
-from fuin.server.config import WorkerConfig
+from fuin.server.config import WorkerConfig, receive
 from fuin.server.handshake import Handshakes
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
@@ -148,7 +148,7 @@ def serve(config: WorkerConfig) -> None:
 
 def main() -> None:
     """Run one worker; ends with the supervisor."""
-    config = WorkerConfig.from_argument(sys.argv[1])
+    config = receive(WorkerConfig)
     process.die_with_parent(config.supervisor)
     process.forbid_core_dumps()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fuin.errors import StoreUnavailable
-from fuin.server.config import KeeperConfig
+from fuin.server.config import KeeperConfig, encode
 from fuin.settings import Settings
 from fuin.store.engine.leases.page import Page
 from fuin.store.s3 import buckets
@@ -43,9 +43,13 @@ class Node:
     def launch(self) -> None:
         """Start the keeper."""
         self._ready, end = os.pipe()
-        config = KeeperConfig(self.settings, end, os.getpid()).argument()
-        self._keeper = subprocess.Popen([sys.executable, "-m", "fuin.server.lease_keeper", config], pass_fds=(end,))
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", "fuin.server.lease_keeper"], pass_fds=(end,), stdin=subprocess.PIPE
+        )
         os.close(end)
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write(encode(KeeperConfig(self.settings, end, os.getpid())))
+        self._keeper.stdin.close()
 
     def wait_until_ready(self) -> None:
         """Wait until the keeper has a lease, and may write; fail with its reason when it cannot."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine.leases.keeper import clock_warning, lease_length
+from fuin.store.engine.leases.keeper import clock_warning
 from fuin.store.engine.leases.membership import LeaseMembership
 from fuin.store.engine.leases.page import Page, boot_time
-from fuin.store.engine.leases.protocol import SECOND, Lease, Row, Sight, may_return, safe_wait
+from fuin.store.engine.leases.protocol import SECOND, Lease, Row, Sight, lease_length, may_return, safe_wait
 from fuin.store.engine.leases.rows import Durability
 
 

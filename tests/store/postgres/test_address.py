@@ -57,6 +57,17 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "part", ["a:geheim@[::1/kms", "a:geheim%zz@db/kms", "a:b@db/kms?geheim=x", "a:b@db/kms?password=a=geheim"]
+)
+def test_a_refusal_shows_no_part_of_the_address(part: str) -> None:
+    """It may be the password: libpq repeats what it cannot read."""
+    with pytest.raises(StoreUnavailable) as refused:
+        Address.parse(f"postgresql://{part}")
+    assert "geheim" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
     ("host", "local"),
     [
         ("", True),

@@ -9,10 +9,13 @@ from sqlalchemy import Connection, text
 from fuin.errors import StoreUnavailable
 from fuin.settings import Settings
 from fuin.store.engine import epoch, schema
+from fuin.store.engine.leases import rows
+from fuin.store.engine.leases.line import Line
+from fuin.store.engine.leases.protocol import idle_limit
 from fuin.store.engine.old_commits import remove_old_commits
 from fuin.store.engine.postgres.address import Address
+from fuin.store.engine.postgres.alone import Alone
 from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
-from fuin.store.engine.postgres.membership import Alone
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.errors import NoDatabase
 from fuin.store.store import Store
@@ -35,6 +38,19 @@ def test_a_host_that_does_not_answer_is_passed_over(postgres: PostgresServer, da
     assert (link.standbys, link.fsync) == ("", "off")
     disconnect(conn)
     connector.close()
+
+
+def test_a_session_rests_in_a_transaction_for_less_than_the_bound(postgres: PostgresServer, database: str) -> None:
+    """It holds a gate meanwhile, and so every revocation."""
+    for bound, limit in ((0.2, "140ms"), (5.0, "700ms"), (0.0, "700ms")):
+        connector = Connector(Address.parse(postgres.url(database)), "a", bound)
+        conn = connector.connect()
+        assert link_of(conn).run("SHOW idle_in_transaction_session_timeout") == [[(limit,)]]
+        disconnect(conn)
+        line = Line.connect(connector.address.hosts[0], 20)
+        rows.set_up(line, 20, idle_limit(bound))
+        assert line.ask("SHOW idle_in_transaction_session_timeout", 20) == [[(limit.encode(),)]]
+        line.close()
 
 
 def test_a_server_that_only_reads_is_passed_over(postgres: PostgresServer, database: str) -> None:

@@ -43,4 +43,6 @@ def _postgres_engine(settings: Settings, *, has_lease: bool) -> PostgresEngine:
     membership: Membership | None = None
     if has_lease:
         membership = LeaseMembership(settings.lease_page, settings.revocation_bound, address.hosts)
-    return PostgresEngine(address, settings.node or COMMAND, membership)
+    return PostgresEngine(
+        address, settings.node or COMMAND, membership, page=settings.lease_page, bound=settings.revocation_bound
+    )

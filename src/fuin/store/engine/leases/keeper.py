@@ -14,7 +14,7 @@ from fuin.errors import FuinError
 from fuin.store.engine.leases import rows
 from fuin.store.engine.leases.line import Line, LineFailed, Notice
 from fuin.store.engine.leases.page import boot_time
-from fuin.store.engine.leases.protocol import EXACT_LENGTH, SECOND, Lease, safe_wait
+from fuin.store.engine.leases.protocol import SECOND, Lease, idle_limit, lease_length, safe_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +30,6 @@ _CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clock
 
 class BoundsDiffer(FuinError):
     """The living nodes of the installation have another --revocation-bound."""
-
-
-def lease_length(bound: float) -> int:
-    """Return the length of the leases of an installation with a bound in seconds, in nanoseconds."""
-    return round(bound * SECOND) if bound else EXACT_LENGTH
 
 
 def clock_warning(bound: float, source: Path = _CLOCK_SOURCE) -> str:
@@ -110,7 +105,7 @@ class Keeper:
         if self._line is None:
             host = self._hosts[self._next_host % len(self._hosts)]
             self._line = Line.connect(host, max(self._seconds, 2.0))
-            rows.set_up(self._line, max(self._seconds, 2.0))
+            rows.set_up(self._line, max(self._seconds, 2.0), idle_limit(self._member.bound))
             self._due = 0
         return self._line
 

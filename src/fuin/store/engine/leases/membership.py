@@ -8,9 +8,8 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine.leases.keeper import lease_length
 from fuin.store.engine.leases.page import NO_LEASE, Page
-from fuin.store.engine.leases.protocol import NOBODY
+from fuin.store.engine.leases.protocol import NOBODY, lease_length
 from fuin.store.engine.leases.questions import Questions
 from fuin.store.engine.leases.returns import Returns
 from fuin.store.errors import NotInMemory
@@ -66,14 +65,21 @@ class LeaseMembership:
         """Return whether a server's timeline is the one of the lease: another server may have been replaced."""
         return int(timeline, 16) == self.page().timeline
 
-    def require_writable(self, timeline: str) -> None:
+    def is_replaced(self, timeline: str) -> bool:
+        """Return whether a server with this timeline was replaced: the node's lease is from a later one."""
+        try:
+            return int(timeline, 16) < self.page().timeline
+        except StoreUnavailable:
+            return False
+
+    def require_writable(self, timeline: str, _confirm: object = None) -> None:
         """Raise StoreUnavailable while nothing may be written on a timeline, since older leases may still live."""
         if not self.page().may_write(int(timeline, 16)):
             raise StoreUnavailable(
                 "the database has failed over, or this node has just started: nothing is written yet"
             )
 
-    def answer_change(self, epoch: int, answer: Callable[[], None]) -> None:
+    def answer_change(self, epoch: int, answer: Callable[[], None], _link: object = None) -> None:
         """Call `answer` once no other node can answer from before a committed change; return at once."""
         self.learn_epoch(epoch)
         if self._bound:

@@ -13,6 +13,7 @@ through random schedules of delays, pauses, partitions and failovers.
              the epoch, or when every lease from before the commit has ended, whichever is first.
     strike   remove a row that has not been renewed for a whole lease: its node then joins anew.
     failover on a later timeline of the database write nothing but renewals, until all leases from before have ended.
+             On its first timeline there was no failover.
 
 Why the lease counts from before the renewal was sent: a renewal may read the epoch before a change and commit after
 it. It was sent before the change was answered, so its lease ends within its length of that answer.
@@ -27,8 +28,20 @@ from typing import NamedTuple
 
 SECOND = 1_000_000_000
 EXACT_LENGTH = SECOND  # the lease of a node that asks the database in each turn
+FIRST_TIMELINE = 1  # of a database that has never failed over
 NOBODY = -1  # the epoch of somebody who has acknowledged nothing
+_IDLE_SHARE = 0.7  # of the bound of a revocation, or of a second
 _RIGHTS_BITS = 32  # the lower half of an epoch; see `epoch.py`
+
+
+def lease_length(bound: float) -> int:
+    """Return the length of the leases of an installation with a bound in seconds, in nanoseconds."""
+    return round(bound * SECOND) if bound else EXACT_LENGTH
+
+
+def idle_limit(bound: float) -> int:
+    """Return the milliseconds that a session may rest in a transaction: it holds gates, and so all revocations."""
+    return max(1, round(_IDLE_SHARE * 1000 * min(bound or 1.0, 1.0)))
 
 
 def safe_wait(length: int) -> int:
@@ -124,7 +137,7 @@ class Lease:
         if sight.timeline > self.timeline:
             self.to_raise = max(self.epoch, sight.epoch) if self.timeline else NOBODY
             self.timeline = sight.timeline
-            self.writes_from = now + safe_wait(self.length)
+            self.writes_from = now if sight.timeline == FIRST_TIMELINE else now + safe_wait(self.length)
         if sight.epoch < self.epoch:
             self.to_raise = max(self.to_raise, self.epoch)
         if sight.epoch <= self.to_raise:

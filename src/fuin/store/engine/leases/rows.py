@@ -20,7 +20,7 @@ EPOCHS, ACKS = "fuin_epoch", "fuin_acks"  # channels: a change's epoch, and that
 _SESSION = """
 SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply'
   THEN 'remote_apply' ELSE 'on' END, false);
-SET idle_in_transaction_session_timeout = 700;
+SET idle_in_transaction_session_timeout = {idle};
 SET lock_timeout = {milliseconds};
 SET statement_timeout = {milliseconds};
 LISTEN fuin_epoch;
@@ -99,9 +99,9 @@ class Durability(NamedTuple):
         return faults
 
 
-def set_up(line: Line, seconds: float) -> None:
-    """Prepare a session, and listen to the two channels."""
-    line.ask(_SESSION.format(milliseconds=int(seconds * 1000)), seconds)
+def set_up(line: Line, seconds: float, idle: int) -> None:
+    """Prepare a session that may rest in a transaction for some milliseconds, and listen to the two channels."""
+    line.ask(_SESSION.format(milliseconds=int(seconds * 1000), idle=idle), seconds)
 
 
 def begin_join(line: Line, seconds: float) -> dict[str, tuple[Row, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -20,7 +20,7 @@ _OWN_ROOTS = Path("~/.postgresql/root.crt")  # where libpq looks by default
 class Address:
     """The parameters of a connection to each host, in the order of the URL."""
 
-    hosts: tuple[dict[str, str], ...]
+    hosts: tuple[dict[str, str], ...] = field(repr=False)  # perhaps with a password
     name: str  # for people: hosts and database, without user and password
 
     @classmethod
@@ -30,8 +30,12 @@ class Address:
             raise StoreUnavailable("the address of the database must begin with postgresql://")
         try:
             given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-        except psycopg.ProgrammingError as error:
-            raise StoreUnavailable(f"the address of the database cannot be read: {error}") from None
+        except psycopg.ProgrammingError:
+            # libpq's own words repeat parts of the address, or all of it with the password.
+            raise StoreUnavailable(
+                "the address of the database cannot be read: it must be postgresql://USER@HOST:PORT,HOST:PORT/DATABASE "
+                "with parameters of libpq behind a question mark and special characters as %XX"
+            ) from None
         hosts = given.pop("host", "").split(",")
         ports = given.pop("port", _PORT).split(",")
         if len(ports) not in {1, len(hosts)}:

@@ -14,9 +14,12 @@ from psycopg.errors import _WaitTimeout
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from fuin.store.engine.leases.protocol import idle_limit
 from fuin.store.engine.postgres.errors import Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg.abc import PQGen
 
     from fuin.store.engine.postgres.address import Address
@@ -25,15 +28,13 @@ CONNECT_SECONDS = 2  # for each host
 ANSWER_SECONDS = 15.0  # for each statement; the server's own limits below are shorter
 _STATEMENT_MILLISECONDS = 10_000
 _LOCK_MILLISECONDS = 5_000
-# A writer that has stopped in its transaction holds its node's gate, and so all changes that take rights.
-_IDLE_MILLISECONDS = 700
 
 # `remote_apply` is more than `on`; everything else would confirm a commit that no standby has. The last columns say how
 # far a commit is kept, and the timeline: another one begins with each failover.
 _SETTINGS = f"""
 SET statement_timeout = {_STATEMENT_MILLISECONDS};
 SET lock_timeout = {_LOCK_MILLISECONDS};
-SET idle_in_transaction_session_timeout = {_IDLE_MILLISECONDS};
+SET idle_in_transaction_session_timeout = {{idle}};
 SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply'
   THEN 'remote_apply' ELSE 'on' END, false),
   substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), current_setting('synchronous_standby_names'),
@@ -51,11 +52,27 @@ class Link(psycopg.Connection[Any]):
     standbys = ""  # the server's synchronous_standby_names; empty: its commits are not replicated
     fsync = "on"
     warned = False  # the server has sent a warning since this was last set to False
+    host = 0  # its number in the address
+    is_replaced: Callable[[str], bool] = staticmethod(lambda _: False)  # by its timeline
+
+    def _watch(self, gen: PQGen[T]) -> PQGen[T]:
+        """Go on with `gen`, but give up when nothing comes and the server is known to be replaced."""
+        try:
+            ready = yield next(gen)
+            while True:
+                if not ready and self.is_replaced(self.timeline):
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server was replaced by another one")
+                ready = yield gen.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for an answer, at most as long as the patience lasts; then the connection is closed."""
         try:
-            return super().wait(gen, interval, timeout=self.patience if timeout is None else timeout)
+            patience = self.patience if timeout is None else timeout
+            return super().wait(self._watch(gen), interval, timeout=patience)
         except _WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError("the database has not answered in time") from None
@@ -79,8 +96,10 @@ class Link(psycopg.Connection[Any]):
 class Connector:
     """Opens connections to the first host that can write, and begins with another host after a failure."""
 
-    def __init__(self, address: Address, node: str) -> None:
+    def __init__(self, address: Address, node: str, bound: float = 1.0) -> None:
         self.address = address
+        self.is_replaced: Callable[[str], bool] = lambda _: False  # by the timeline of a server
+        self._settings = _SETTINGS.format(idle=idle_limit(bound))
         self._application = f"fuin/{node}"
         self._next = 0  # the host to begin with
         # SQLAlchemy's part of all connections: its dialect asks the server some questions once.
@@ -101,7 +120,8 @@ class Connector:
             except psycopg.Error as error:
                 failures.append(f"{hosts[number]['host'] or 'socket'}: {str(error).strip()}")
             else:
-                self._next = number
+                self._next = link.host = number
+                link.is_replaced = self.is_replaced
                 return link
         self._next = (self._next + 1) % len(hosts)
         raise Unreachable(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
@@ -111,11 +131,16 @@ class Connector:
         link = Link.connect(autocommit=True, application_name=self._application, **options)  # type: ignore[arg-type]
         try:
             link.add_notice_handler(link.heed)
-            [[(_, link.timeline, link.standbys, link.fsync)]] = link.run(_SETTINGS)
+            [[(_, link.timeline, link.standbys, link.fsync)]] = link.run(self._settings)
         except BaseException:
             link.close()
             raise
         return link
+
+    def pass_over(self, link: Link) -> None:
+        """Begin the next search for a server behind that of a connection, which was replaced by another one."""
+        if self._next == link.host:
+            self._next = (link.host + 1) % len(self.address.hosts)
 
     def close(self) -> None:
         """Release SQLAlchemy's part."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.store.engine.postgres import errors, glance, prepare
+from fuin.store.engine.postgres.alone import Alone
 from fuin.store.engine.postgres.connections import Connector
-from fuin.store.engine.postgres.membership import Alone
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.engine.postgres.write_session import PostgresWriteSession
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fuin.store.engine.freshness import Freshness
     from fuin.store.engine.glance import Glance
     from fuin.store.engine.postgres.address import Address
@@ -22,12 +24,19 @@ class PostgresEngine:
 
     reads_at_once = False  # a network is between
 
-    def __init__(self, address: Address, node: str, membership: Membership | None = None) -> None:
-        """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time."""
+    def __init__(
+        self, address: Address, node: str, membership: Membership | None = None, *, page: Path | None = None,
+        bound: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Use the database; nothing is opened yet. Without a membership the process asks for the epoch each time.
+
+        `page` is where a node on this machine shows its lease, `bound` the node's bound for revocations in seconds.
+        """
         self.place = address.name
         self._node = node
-        self._connector = Connector(address, node)
-        self._membership: Membership = Alone(self._connector) if membership is None else membership
+        self._connector = Connector(address, node, bound)
+        self._membership: Membership = Alone(self._connector, page) if membership is None else membership
+        self._connector.is_replaced = self._membership.is_replaced
 
     def look(self) -> Glance | None:
         """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""

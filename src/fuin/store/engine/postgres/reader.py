@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fuin.store.engine.postgres.membership import Membership
 
 THREADS = 4  # reads at once of a process; others wait for a thread
-_TRIES = 3
+_TRIES = 3  # or more, so that each host is asked
 # One message to the server and one answer: the transaction, and the epoch of its snapshot.
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT value FROM epoch WHERE id = 1"
 
@@ -37,6 +38,7 @@ class PostgresReader:
     def __init__(self, connector: Connector, membership: Membership) -> None:
         self._connector = connector
         self._membership = membership
+        self._tries = max(_TRIES, len(connector.address.hosts) + 1)
         self._idle: deque[Connection] = deque()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fuin-reads")
 
@@ -54,12 +56,13 @@ class PostgresReader:
         return asyncio.get_running_loop().run_in_executor(self._threads, self._read, fn, args)
 
     def _read(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
-        for attempt in range(_TRIES):
+        for attempt in range(self._tries):
             try:
                 return self._try(fn, args)
             except Exception as error:
                 # A read changes nothing: it runs again when its connection was lost, or showed an old state.
-                if attempt + 1 < _TRIES and (is_lost(error) or isinstance(error, _Stale)):
+                if attempt + 1 < self._tries and (is_lost(error) or isinstance(error, _Stale)):
+                    self._close_idle()
                     continue
                 if is_environment(error):
                     raise StoreUnavailable(f"the database cannot be read: {error}") from error
@@ -92,14 +95,21 @@ class PostgresReader:
         known = self._membership.known_epoch()
         link = link_of(conn)
         if not self._membership.is_current(link.timeline):
+            self._connector.pass_over(link)
             raise _Stale(f"the server is on timeline {link.timeline}, and this node's lease is not")
         [[(value,)]] = link.run(_BEGIN)
         if value < known:
+            self._connector.pass_over(link)
             raise _Stale(f"the server shows epoch {value}, and {known} was committed: it has been replaced")
         self._membership.learn_epoch(value)
 
     def close(self) -> None:
         """Close the connections."""
         self._threads.shutdown()
-        while self._idle:
-            disconnect(self._idle.pop())
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        """Close the connections that nobody uses: where one was lost, they have probably been lost as well."""
+        with contextlib.suppress(IndexError):
+            while True:
+                disconnect(self._idle.pop())

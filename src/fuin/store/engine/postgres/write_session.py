@@ -79,7 +79,7 @@ class PostgresWriteSession:
         self._single, self._savepoint, self._written = len(effects) == 1, False, False
         self._changes, self.changed_epoch = False, 0
         self._commit = secrets.token_bytes(16)
-        self._membership.require_writable(self._link().timeline)
+        self._require_writable()
         for _ in range(_TRIES):
             *_, gate, [(self._epoch,)] = self._execute(begin)
             if gate:
@@ -87,6 +87,22 @@ class PostgresWriteSession:
             self._execute("ROLLBACK")
             self._execute(self._statements.add)
         raise NotCommitted(f"the node {self._statements.node} has no gate")
+
+    def _require_writable(self) -> None:
+        """Find a server that was not replaced by another one; raises StoreUnavailable while nothing may be written."""
+        for _ in self._connector.address.hosts:
+            link = self._link()
+            if not self._membership.is_replaced(link.timeline):
+                break
+            self._connector.pass_over(link)
+            self._disconnect()
+        self._membership.require_writable(self._link().timeline, self._confirm_nothing)
+
+    def _confirm_nothing(self) -> Link:
+        """Have a write without an effect confirmed, and return the connection; raises OperationalError."""
+        self._execute(self._statements.prove(secrets.token_bytes(16), secrets.token_bytes(16)))
+        self._confirm()
+        return self._link()
 
     def _execute(self, statements: str) -> list[list[Any]]:
         """Run statements in one message; return the rows of each that gives rows."""
@@ -182,7 +198,7 @@ class PostgresWriteSession:
 
     def answer_change(self, answer: Callable[[], None]) -> None:
         """Answer the changes of the last transaction when the other nodes know of them."""
-        self._membership.answer_change(self.changed_epoch, answer)
+        self._membership.answer_change(self.changed_epoch, answer, None if self._connected is None else self._link())
 
     def clear_removed(self) -> bool:
         """Return True: this process has no file of the database; see docs/formats/database.md for what remains."""
