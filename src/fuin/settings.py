@@ -51,6 +51,9 @@ class Settings:
     blobs_endpoint: str = ""  # of that S3; empty: AWS
     blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
     audit_cluster: bool = False  # an answer waits until a second place has its record
+    # How long the log of a node may have no copy before no key is used: longer than a gateway's restart or a Ceph
+    # monitor's election takes, so that these stop nobody, and short enough for somebody to see it the same minute.
+    audit_copy_limit: float = 60.0
 
     @property
     def database(self) -> Path:

@@ -140,7 +140,7 @@ def keep_key(copies: Copies, node: str, key: bytes) -> None:
 
 
 class CopiedLog:
-    """A node's log as the copies have it, a source of segments (`segments.py`); the disk holds one segment at a time."""
+    """A node's log as the copies have it: a source of segments (`segments.py`), one at a time on this disk."""
 
     def __init__(self, copies: Copies, node: str, folder: Path) -> None:
         """Use `folder`, an empty one, for the segment that is read."""

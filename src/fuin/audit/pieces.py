@@ -57,9 +57,8 @@ class PieceMerger:
         for piece in old:
             with contextlib.suppress(CopyMissing):  # an attempt that was interrupted has removed it
                 self._check(names.piece_name(self._node, first, piece), piece, data)
-        with memoryview(data) as whole, whole[new.start : new.end] as content:
-            with contextlib.suppress(AlreadyThere):  # the check says whether it is the same
-                self._copies.put(name, content)
+        with memoryview(data) as whole, whole[new.start : new.end] as content, contextlib.suppress(AlreadyThere):
+            self._copies.put(name, content)  # if it is there already, the check says whether it is the same
         self._check(name, new, data)
         self._copies.remove(names.piece_name(self._node, first, piece) for piece in old if piece != new)
 
