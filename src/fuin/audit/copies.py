@@ -151,17 +151,17 @@ class CopiedLog:
 
     def segments(self) -> list[LogSegment]:
         """Return the segments, oldest first."""
-        return [LogSegment(segment_path(self._folder, first), first) for first in self._there().firsts]
+        return [LogSegment(segment_path(self._folder, first), first) for first in self._list().firsts]
 
     def read(self, segment: LogSegment) -> bytes | mmap.mmap:
         """Return a segment's bytes; raises StoreUnavailable, or FormatError when the place has no longer any."""
         for _ in range(3):  # pieces become a whole while they are read
-            there = self._there()
+            there = self._list()
             with contextlib.suppress(CopyMissing):
                 return self._fetch(there, segment)
         raise FormatError(f"{segment.path.name} of {self._node} cannot be read from its copies")
 
-    def _there(self) -> NodeCopies:
+    def _list(self) -> NodeCopies:
         return copies_of(self._copies, self._node)
 
     def _fetch(self, there: NodeCopies, segment: LogSegment) -> bytes | mmap.mmap:

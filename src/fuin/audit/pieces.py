@@ -60,7 +60,8 @@ class PieceMerger:
         with memoryview(data) as whole, whole[new.start : new.end] as content, contextlib.suppress(AlreadyThere):
             self._copies.put(name, content)  # if it is there already, the check says whether it is the same
         self._check(name, new, data)
-        self._copies.remove(names.piece_name(self._node, first, piece) for piece in old if piece != new)
+        replaced = [names.piece_name(self._node, first, piece) for piece in old]
+        self._copies.remove(piece for piece in replaced if piece != name)
 
     def _check(self, name: str, piece: Piece, data: bytes | mmap.mmap) -> None:
         """Raise CopyConflict unless a copy is the same as the log, CopyMissing if there is no such copy."""

@@ -81,7 +81,7 @@ class Merging:
 
 
 class Copying:
-    """Copies the log of one node until it is told to end; a failure is said, and tried again."""
+    """Copies the log of one node until its end is asked for; it reports a failure, and tries again."""
 
     def __init__(self, settings: Settings, copies: Copies) -> None:
         self._settings = settings
@@ -91,6 +91,7 @@ class Copying:
         self._copier: LogCopier | None = None
         self._conflict: CopyConflict | None = None
         self._said = ("", 0.0)
+        self._copied = 0.0  # when, on the monotonic clock
 
     async def run(self, ending: asyncio.Event) -> None:
         """Copy until `ending` is set, and then once more."""
@@ -109,7 +110,7 @@ class Copying:
         """Wait for records and copy them; returns the seconds until the next attempt."""
         try:
             await self._resume()
-            waits = await self._copy_next(stop)
+            await self._copy_next(stop)
             self._say_end()
         except CopyConflict as error:
             self._conflict, self._copier = error, None
@@ -122,7 +123,7 @@ class Copying:
         except (FuinError, OSError) as error:
             self._say(f"the audit log cannot be copied: {error}")
             return _PAUSE
-        return 0.0 if waits else TAIL
+        return 0.0
 
     async def _resume(self) -> None:
         if self._merging.conflict is not None:
@@ -135,18 +136,23 @@ class Copying:
         await asyncio.to_thread(copier.resume, public_key)
         self._copier, self._conflict = copier, None
 
-    async def _copy_next(self, stop: asyncio.Task[Literal[True]]) -> bool:
-        """Wait until there are records without a copy, and copy them; returns whether answers wait for copies."""
+    async def _copy_next(self, stop: asyncio.Task[Literal[True]]) -> None:
+        """Wait until there are records without a copy, and copy them: at once if answers wait for that."""
         if self._copier is None:
-            return False
+            return
         question = asyncio.ensure_future(self._keyholder.await_records(self._copier.end.sequence, conflict=False))
         await asyncio.wait({question, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not question.done():
             question.cancel()
-            return True
+            return
         log = question.result()
-        await self._copy(ChainPosition(log.sequence, log.head))
-        return log.waits
+        end = ChainPosition(log.sequence, log.head)
+        if not log.waits:
+            await asyncio.wait({stop}, timeout=max(0.0, self._copied + TAIL - time.monotonic()))
+            status = await self._keyholder.status()
+            end = ChainPosition(status.sequence, status.head)
+        await self._copy(end)
+        self._copied = time.monotonic()
 
     async def _copy(self, end: ChainPosition) -> None:
         if self._copier is not None:

@@ -4,8 +4,8 @@ The log's copier (`audit/copier.py`) runs in a process of its own. It asks for t
 request how far the copies go, and is answered as soon as there are records beyond that. So one copy serves all records
 that were written while the one before was on its way.
 
-`CopyWatch` knows no socket and no file. What it is told is not proved: whoever may connect to the keyholder could say
-that records were copied. That takes nothing from the log itself.
+`CopyWatch` knows no socket and no file. Nobody proves to it that there are copies: a process that may connect to the
+keyholder could claim them. That takes nothing from the log itself.
 """
 
 import time
@@ -76,14 +76,14 @@ class CopyWatch(Generic[T]):
         """Hold answers until all records that are in the log now have a copy."""
         self._held.append((self._log.position.sequence, self._clock() + WAIT, answers))
 
-    def released(self) -> list[T]:
+    def copied_answers(self) -> list[T]:
         """Return the held answers whose records have a copy now."""
         done = []
         while self._held and self._held[0][0] <= self._copied:
             done.append(self._held.popleft()[2])
         return done
 
-    def expired(self) -> list[T]:
+    def late_answers(self) -> list[T]:
         """Return the held answers that have waited too long, or wait for copies that cannot be made."""
         now, lost = self._clock(), []
         while self._held and (self._has_conflict or self._held[0][1] <= now):

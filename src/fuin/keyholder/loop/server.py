@@ -164,10 +164,10 @@ class KeyholderServer:
     def _serve_copies(self, copies: CopyWatch[Outbox]) -> None:
         """Send the answers whose records have a copy now, refuse those that waited too long, and answer the copier."""
         copies.note_records()
-        for outbox in copies.released():
+        for outbox in copies.copied_answers():
             for peer, answers in outbox:
                 self._send(peer, answers)
-        for outbox in copies.expired():
+        for outbox in copies.late_answers():
             for peer, answers in _refusals(outbox, _NO_COPY):
                 self._send(peer, answers)
         if (reason := copies.stop_reason()) is None:

@@ -96,7 +96,7 @@ class KeyholderService:
             (requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, self._data_key_pair_without_plaintext),
             (requests.IMPORT_PARAMETERS, self._import_parameters),
             (requests.IMPORT_MATERIAL, self._import_material),
-            (requests.COPIED, self._copied),
+            (requests.COPIED, self._await_records),
         )
 
     def _answerer_table(self) -> tuple[tuple[RequestType, Callable[..., Sequence[Any]]], ...]:
@@ -302,7 +302,7 @@ class KeyholderService:
         is_stopped = self._copies is not None and self._copies.stop_reason() is not None
         return position.sequence, position.head, self._public_key, not (self._log.refusing or is_stopped)
 
-    def _copied(self, sequence: int, conflict: bool) -> DeferredReply:
+    def _await_records(self, sequence: int, conflict: bool) -> DeferredReply:
         copies = self._copies
         if copies is None:
             raise FormatError("this log is not copied")
