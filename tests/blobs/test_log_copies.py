@@ -1,5 +1,6 @@
 """The place of the logs' copies: a folder, a bucket of a stand-in, and a bucket of Fuin itself, by one contract."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from fuin.settings import Settings
 from fuin.testing.kit.users import User
 from tests.blobs.conftest import use_credentials
 from tests.support import fake_s3
+from tests.support.ceph import Ceph
 from tests.support.place import Place
 
-KINDS = ("folder", "stand-in", "fuin")
+KINDS = ("folder", "stand-in", "fuin", "ceph")
 
 
 @pytest.fixture(params=KINDS)
@@ -22,14 +24,20 @@ def copies(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """Give an empty place of each kind."""
     if request.param == "folder":
         return configured_copies(Settings(data=tmp_path))
+    prefix = f"deep/{tmp_path.name}"
     if request.param == "stand-in":
         url, bucket = request.getfixturevalue("fake").url, fake_s3.BUCKET
-    else:
+    elif request.param == "fuin":
         place: Place = request.getfixturevalue("other_fuin")
-        url, bucket = place.url, f"logs-{abs(hash(tmp_path)):x}"[:40]
+        url, bucket = place.url, "logs"
         use_credentials(monkeypatch, place.root)
-        place.client("s3").create_bucket(Bucket=bucket)
-    return configured_copies(Settings(data=tmp_path, blobs_url=f"s3://{bucket}/deep/prefix", blobs_endpoint=url))
+        with contextlib.suppress(place.client("s3").exceptions.BucketAlreadyOwnedByYou):
+            place.client("s3").create_bucket(Bucket=bucket)
+    else:
+        cluster: Ceph = request.getfixturevalue("cluster")
+        url, bucket = cluster.url, "fuin"
+        use_credentials(monkeypatch, cluster.user)
+    return configured_copies(Settings(data=tmp_path, blobs_url=f"s3://{bucket}/{prefix}", blobs_endpoint=url))
 
 
 def test_what_was_put_is_read(copies: Copies) -> None:

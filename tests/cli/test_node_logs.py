@@ -13,7 +13,7 @@ from fuin.audit.log import Log
 from fuin.audit.segments import segments
 from fuin.blobs.configuration import configured_copies
 from fuin.cli.main import app
-from fuin.server.log_copying import _note_place
+from fuin.server.log_copying import note_place
 from fuin.settings import Settings
 from fuin.testing.kit.users import User
 from tests.audit.logs import SIGNER, use
@@ -29,7 +29,7 @@ class Node:
     def __init__(self, folder: Path, name: str, bucket: FakeS3) -> None:
         self.settings = Settings(data=folder, node=name, blobs_url="s3://bucket/p", blobs_endpoint=bucket.url)
         self.settings.audit.mkdir(parents=True)
-        _note_place(self.settings)
+        note_place(self.settings)
         self.log = Log.open(self.settings.audit, SIGNER.public_key, SIGNER.sign, SIGNER.check)
 
     def record(self, request: str, operation: str = "kms:Decrypt") -> None:

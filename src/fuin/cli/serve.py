@@ -187,6 +187,8 @@ def serve(
         revocation_bound=revocation_bound, audit_cluster=audit == "cluster", audit_copy_limit=audit_copy_limit,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
+    if settings.audit_cluster and not settings.node:
+        raise FuinError("--audit cluster needs --database: an embedded server has one place for its log")
     run(settings, passphrase_file)
 
 

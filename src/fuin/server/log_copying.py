@@ -14,6 +14,7 @@ from fuin.audit.segments import write_durably
 from fuin.blobs.configuration import configured_copies
 from fuin.server import children, keeping, pulse
 from fuin.server.config import KeeperConfig
+from fuin.server.process import say
 from fuin.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def read_place(data: Path) -> CopyPlace | None:
     return None
 
 
-def _note_place(settings: Settings) -> None:
+def note_place(settings: Settings) -> None:
+    """Write into the data folder where the copies are; raises OSError."""
     authority = str(settings.blobs_ca or "")
     place = CopyPlace(settings.node, settings.blobs_url, settings.blobs_endpoint, authority)
     write_durably(settings.data / _PLACE, msgspec.json.encode(place) + b"\n")
@@ -79,6 +81,8 @@ async def keep_copies(settings: Settings) -> AsyncIterator[None]:
     if not is_copied(settings):
         yield
         return
-    _note_place(settings)
+    note_place(settings)
+    if not settings.blobs_url:
+        say(f"the log is copied to {settings.blobs / 'audit'}: a second place only if that is another disk")
     async with keeping.keep_beside(partial(start, settings), watch):
         yield
