@@ -54,6 +54,9 @@ class Settings:
     blobs_ca: Path | None = None  # the certificate authority of that S3, instead of the system's
     drain_seconds: float = 0.0  # for which a server that ends still takes clients, and says that it is not ready
     audit_cluster: bool = False  # an answer waits until a second place has its record
+    # How long the log of a node may have no copy before no key is used: longer than a gateway's restart or a Ceph
+    # monitor's election takes, so that these stop nobody, and short enough for somebody to see it the same minute.
+    audit_copy_limit: float = 60.0
 
     @property
     def member(self) -> str:

@@ -29,7 +29,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # An access key's row names its principal, and a grant's row is the grant that decisions weigh.
     "store": ("formats", "access.principal", "access.grants", *LOW),
     "keyholder": ("audit", "formats", *LOW),
-    "blobs": ("audit.segments", *LOW),
+    # The copies of the nodes' logs are beside the blobs, in the same bucket and by the same client.
+    "blobs": ("audit.copies", "audit.segments", *LOW),
     "gate": ("signing", "access", "store", "blobs.interface", "keyholder.wire", "xks.client", "formats", *LOW),
     "xks": ("signing", "keyholder.wire", *LOW),
     "advice": ("access", "store", "formats", *LOW),

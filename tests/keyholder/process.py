@@ -31,6 +31,8 @@ class Holder:
     passphrase: bytes | None = None
     environment: dict[str, str] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)  # a command that starts the interpreter, such as prlimit
+    copy_limit: float | None = None  # its log is copied
+    waits_for_copies: bool = False
 
     def __post_init__(self) -> None:
         self.audit.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,10 @@ class Holder:
         """Start the process and wait until it is ready or has ended."""
         read_end, write_end = os.pipe()
         secret_end = self._passphrase_pipe()
-        command = Command(self.listener.fileno(), self.audit, self.root_key, write_end, secret_end, os.getpid())
+        command = Command(
+            self.listener.fileno(), self.audit, self.root_key, write_end, secret_end, os.getpid(), self.copy_limit,
+            self.waits_for_copies,
+        )  # fmt: skip
         self.process = subprocess.Popen(
             [*self.prefix, sys.executable, "-m", MODULE, *command.arguments()],
             pass_fds=command.descriptors(),

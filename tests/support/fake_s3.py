@@ -175,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if self.query["uploadId"] not in self.server.uploads:
                     return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
                 self.server.uploads[self.query["uploadId"]][1][int(self.query["partNumber"])] = body
+            elif self.headers.get("If-None-Match") == "*" and self.key in self.server.objects:
+                return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
             else:
                 self.server.objects[self.key] = (body, time.time())
         return 200, b"", {"ETag": '"e"'}

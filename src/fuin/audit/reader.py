@@ -13,6 +13,7 @@ from typing import Any
 
 from fuin.audit import segments
 from fuin.audit.chain import use_of
+from fuin.audit.segments import SegmentSource
 from fuin.errors import FormatError
 from fuin.formats import notes, record
 
@@ -21,7 +22,8 @@ from fuin.formats import notes, record
 class Entry:
     """One record: `time` is seconds since 1970, `material_id` 64 hex digits or empty, `draft` the caller's JSON.
 
-    `use` and `outcome` are the texts of `formats/record.py`; a successful use has the outcome ok.
+    `use` and `outcome` are the texts of `formats/record.py`; a successful use has the outcome ok. `node` is the name of
+    the node among many whose log holds the record; numbers belong to one log.
     """
 
     sequence: int
@@ -31,6 +33,7 @@ class Entry:
     key_id: str
     material_id: str
     draft: dict[str, Any]
+    node: str = ""
 
     @property
     def decisions(self) -> list[dict[str, Any]]:
@@ -43,36 +46,38 @@ def resources_of(decision: Mapping[str, Any]) -> list[Any]:
     return list(decision.get("resources") or [decision["resource"]])
 
 
-def entries(folder: Path, after: int = 0, *, checkpoints: bool = False) -> Iterator[Entry]:
+def entries(log: Path | SegmentSource, after: int = 0, *, checkpoints: bool = False) -> Iterator[Entry]:
     """Yield the records with a number above `after`, oldest first; checkpoints only when asked for.
 
     To follow a growing log, call it again with the number of the last entry seen. Raises FormatError when a record
     cannot be read.
     """
-    found = segments.segments(folder)
+    source = segments.source_of(log)
+    found = source.segments()
     for number, segment in enumerate(found):
         if number + 1 < len(found) and found[number + 1].first <= after + 1:
             continue
-        for raw in segments.entries(segments.read(segment.path)):
+        for raw in segments.entries(source.read(segment)):
             if checkpoints or use_of(raw.data) != record.CHECKPOINT:
                 entry = _entry(raw.data)
                 if entry.sequence > after:
                     yield entry
 
 
-def last(folder: Path, count: int) -> list[Entry]:
+def last(log: Path | SegmentSource, count: int) -> list[Entry]:
     """Return the newest `count` records, oldest of them first, without checkpoints."""
     newest: list[bytes] = []
-    for segment in reversed(segments.segments(folder)):
+    source = segments.source_of(log)
+    for segment in reversed(source.segments()):
         if len(newest) >= count:
             break
-        raws = segments.entries(segments.read(segment.path))
+        raws = segments.entries(source.read(segment))
         kept = deque((raw.data for raw in raws if use_of(raw.data) != record.CHECKPOINT), count - len(newest))
         newest = [*kept, *newest]
     return [_entry(data) for data in newest]
 
 
-def find(folder: Path, request_id: str) -> list[Entry]:
+def find(log: Path | SegmentSource, request_id: str) -> list[Entry]:
     """Return the records of one request, oldest first; empty if it has no record.
 
     It searches the bytes first and parses only the hits. The records of one request are close together, so the search
@@ -80,8 +85,9 @@ def find(folder: Path, request_id: str) -> list[Entry]:
     """
     text = b'"request":' + json.dumps(request_id).encode()
     hits: list[Entry] = []
-    for segment in reversed(segments.segments(folder)):
-        found = _find_in(segments.read(segment.path), text, request_id)
+    source = segments.source_of(log)
+    for segment in reversed(source.segments()):
+        found = _find_in(source.read(segment), text, request_id)
         if hits and not found:
             break
         hits = found + hits

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fuin import crash
 from fuin.errors import FormatError
@@ -33,6 +34,36 @@ class SegmentEntry:
     end: int
     data: bytes
     hash: bytes
+
+
+class SegmentSource(Protocol):
+    """A log to read: a folder (`FolderLog`), or the copies of a node's log (`copies.py`)."""
+
+    def segments(self) -> list[LogSegment]:
+        """Return the segments, oldest first."""
+
+    def read(self, segment: LogSegment) -> bytes | mmap.mmap:
+        """Return a segment's bytes as they are now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLog:
+    """The log in a folder."""
+
+    folder: Path
+
+    def segments(self) -> list[LogSegment]:
+        """Return the segments, oldest first."""
+        return segments(self.folder)
+
+    def read(self, segment: LogSegment) -> bytes | mmap.mmap:
+        """Return a segment's bytes as they are now."""
+        return read(segment.path)
+
+
+def source_of(log: Path | SegmentSource) -> SegmentSource:
+    """Return a log to read; a path is that of a folder."""
+    return FolderLog(log) if isinstance(log, Path) else log
 
 
 def segment_path(folder: Path, first: int) -> Path:

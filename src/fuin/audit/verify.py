@@ -19,6 +19,7 @@ from fuin.audit.chain import (
     sequence_of,
     use_of,
 )
+from fuin.audit.segments import LogSegment, SegmentSource
 from fuin.errors import FormatError, TamperedError
 from fuin.formats import record
 
@@ -68,19 +69,20 @@ class _Verification:
         self.problems += texts[: max(0, _PROBLEM_LIMIT - len(self.problems))]
 
 
-def verify(folder: Path, check_signature: Check, expected_head: tuple[int, bytes] | None = None) -> Report:
-    """Verify the log in `folder`; raises LogTampered with all problems.
+def verify(log: Path | SegmentSource, check_signature: Check, expected_head: tuple[int, bytes] | None = None) -> Report:
+    """Verify a log, in a folder or copied; raises LogTampered with all problems.
 
     `check_signature` takes a message and a signature and raises TamperedError (`keyholder.offline.audit_checker`).
     `expected_head` is the number and chain hash of a record noted earlier: only such a note can show
     that the end of the log was cut off.
     """
     state = _Verification(check_signature, expected_head)
-    found = segments.segments(folder)
+    source = segments.source_of(log)
+    found = source.segments()
     if not found:
         state.problem("there are no segments")
     for number, segment in enumerate(found):
-        _verify_segment(state, segment, final=number + 1 == len(found))
+        _verify_segment(state, segment, source.read(segment), final=number + 1 == len(found))
     _check_expected(state)
     if state.problems:
         raise LogTampered(tuple(state.problems))
@@ -89,8 +91,7 @@ def verify(folder: Path, check_signature: Check, expected_head: tuple[int, bytes
     )  # fmt: skip
 
 
-def _verify_segment(state: _Verification, segment: segments.LogSegment, *, final: bool) -> None:
-    data = segments.read(segment.path)
+def _verify_segment(state: _Verification, segment: LogSegment, data: bytes | mmap.mmap, *, final: bool) -> None:
     name = segment.path.name
     try:
         first, previous = record.parse_segment_header(data[: record.SEGMENT_HEADER_LENGTH])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from fuin.advice.retrace import CannotRetrace, retrace
 from fuin.audit import reader
 from fuin.cli import evaluation
 from fuin.cli.audit import as_json
+from fuin.cli.node_logs import CopiesAuthority, CopiesEndpoint, CopiesUrl, open_logs
 from fuin.cli.options import DEFAULT_DATA, Data, Database, Json, settings_of
 from fuin.cli.reading import reading
 from fuin.cli.request_story import request_steps
@@ -29,8 +32,9 @@ RequestId = Annotated[str, typer.Argument(metavar="REQUEST-ID", help="x-amz-requ
 
 
 def explain(
-    request_id: RequestId, data: Data = DEFAULT_DATA, database: Database = "", json_output: Json = False
-) -> None:
+    request_id: RequestId, data: Data = DEFAULT_DATA, database: Database = "", blobs: CopiesUrl = "",
+    blobs_endpoint: CopiesEndpoint = "", blobs_ca: CopiesAuthority = None, json_output: Json = False,
+) -> None:  # fmt: skip
     """Show what happened in a request: who asked, which key, why it was allowed or refused, what was stored.
 
     Then comes the evaluation of each decision: every policy and statement, each failed condition with its values, and
@@ -40,7 +44,7 @@ def explain(
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
     settings = settings_of(data, database)
-    entries = reader.find(settings.audit, request_id)
+    entries = find_request(request_id, data, blobs, blobs_endpoint, blobs_ca)
     if not entries:
         raise FuinError(f"the log has no record of a request {request_id}")
     if not database and not settings.database.exists():  # a copy of the log alone also says what happened
@@ -48,6 +52,17 @@ def explain(
         return
     with reading(settings) as store:
         _show(entries, list(_evaluations(store, entries, as_objects=json_output)), as_objects=json_output)
+
+
+def find_request(
+    request_id: str, data: Path, url: str = "", endpoint: str = "", authority: Path | None = None
+) -> list[Entry]:
+    """Return the records of a request, from the log of the node that answered it; empty if there are none."""
+    with open_logs(data, url, endpoint, authority) as found:
+        for log in found.logs:
+            if entries := reader.find(log.source, request_id):
+                return [replace(entry, node=log.node) for entry in entries]
+    return []
 
 
 def _show(entries: Sequence[Entry], evaluated: Sequence[Any], *, as_objects: bool) -> None:

@@ -94,7 +94,7 @@ def _request_step(entry: Entry, last: Entry) -> str:
     source = f", a copy of s3://{notes.display_text(facts['copySource'])}" if "copySource" in facts else ""
     return (
         f"{draft.get('principal', '?')} asked for {draft.get('operation', '?')}{where}{which}{source}"
-        f"{_signature_phrase(draft)}, at {moment(entry)}."
+        f"{_signature_phrase(draft)}, at {moment(entry)}{f', on the node {entry.node}' if entry.node else ''}."
     )
 
 

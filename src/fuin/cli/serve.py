@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -136,6 +136,23 @@ Bound = Annotated[
         "no change waits, and each request asks the database.",
     ),
 ]
+AuditPlaces = Annotated[
+    Literal["local", "cluster"],
+    typer.Option(
+        "--audit",
+        help="With --database: when an answer may leave. local: its record is on this node's disk, and in the second "
+        "place about a second later; cluster: its record is in both.",
+    ),
+]
+CopyLimit = Annotated[
+    float,
+    typer.Option(
+        "--audit-copy-limit",
+        metavar="SECONDS",
+        min=5.0,
+        help="With --database: no key is used when the log has had no copy in its second place for so long.",
+    ),
+]
 
 
 def serve(
@@ -147,6 +164,7 @@ def serve(
     accept_older_blobs: OlderBlobs = False, keep_orphans: Keep = 7, request_quota: Quotas = None,
     s3_domain: Domains = None, xks_host: ProxyHosts = None, xks_ca: ProxyAuthority = None,
     clock_jump_limit: JumpLimit = JUMP_LIMIT, database: Database = "", node: Node = "", revocation_bound: Bound = 1.0,
+    audit: AuditPlaces = "local", audit_copy_limit: CopyLimit = 60.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
     drain: Drain = None,
 ) -> None:  # fmt: skip
@@ -169,8 +187,11 @@ def serve(
         accept_older_blobs=accept_older_blobs, xks_hosts=tuple(xks_host or ()), xks_ca=xks_ca and xks_ca.absolute(),
         database_url=database, node=default_node(node) if database else "", revocation_bound=revocation_bound,
         drain_seconds=(DRAIN if database else 0.0) if drain is None else drain,
+        audit_cluster=audit == "cluster", audit_copy_limit=audit_copy_limit,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
     )  # fmt: skip
+    if settings.audit_cluster and not settings.node:
+        raise FuinError("--audit cluster needs --database: an embedded server has one place for its log")
     run(settings, passphrase_file)
 
 

@@ -15,7 +15,8 @@ from fuin.keyholder import command
 from fuin.keyholder.backends.software.backend import SoftwareBackend
 from fuin.keyholder.hardening import harden
 from fuin.keyholder.last_uses import LastUses
-from fuin.keyholder.loop.server import KeyholderServer, say
+from fuin.keyholder.loop.copies import CopyWatch
+from fuin.keyholder.loop.server import KeyholderServer, Outbox, say
 from fuin.keyholder.loop.service import KeyholderService
 from fuin.keyholder.sealed.audit_signature import AuditSigner
 from fuin.keyholder.sealed.root_key import PassphraseError, RootKey, RootKeyError, create_root_key, open_root_key
@@ -91,8 +92,9 @@ def serve(arguments: command.Command, start: StartReport) -> None:
         log = Log.open(arguments.audit, signer.public_key, signer.sign, signer.check)
         with contextlib.closing(log), socket.socket(fileno=arguments.listener) as listener:
             last_uses = LastUses.open(root, arguments.audit, log)
-            service = KeyholderService(backend, Sessions(root), last_uses, log, signer.public_key)
-            server = KeyholderServer(listener, service, log)
+            copies = _copy_watch(arguments, log)
+            service = KeyholderService(backend, Sessions(root), last_uses, log, signer.public_key, copies)
+            server = KeyholderServer(listener, service, log, copies)
             start.report_ready()
             try:
                 server.run()
@@ -101,6 +103,12 @@ def serve(arguments: command.Command, start: StartReport) -> None:
                 last_uses.wipe()
     finally:
         backend.wipe()
+
+
+def _copy_watch(arguments: command.Command, log: Log) -> CopyWatch[Outbox] | None:
+    if arguments.copy_limit is None:
+        return None
+    return CopyWatch(log, arguments.copy_limit, waits=arguments.waits_for_copies)
 
 
 def _open_or_create_root_key(arguments: command.Command) -> RootKey:

@@ -25,7 +25,8 @@ class Command:
 
     `passphrase` is a descriptor from which the passphrase is read to its end (at most 4096 bytes). `ready` gets one
     line: READY when the keyholder has opened everything, or why it could not. `parent` is the process whose end ends
-    the keyholder.
+    the keyholder. With `copy_limit`, no key is used once the log has had no copy in its second place for so many
+    seconds; with `waits_for_copies` also, each answer waits until its record has one.
     """
 
     listener: int
@@ -34,14 +35,20 @@ class Command:
     ready: int | None = None
     passphrase: int | None = None
     parent: int | None = None
+    copy_limit: float | None = None
+    waits_for_copies: bool = False
 
     def arguments(self) -> list[str]:
         """Return the arguments after `python -m fuin.keyholder`."""
         words = ["--listener", str(self.listener), "--audit", str(self.audit), "--root-key", str(self.root_key)]
-        for name, value in (("--ready", self.ready), ("--passphrase", self.passphrase), ("--parent", self.parent)):
+        numbers = (
+            ("--ready", self.ready), ("--passphrase", self.passphrase), ("--parent", self.parent),
+            ("--copy-limit", self.copy_limit),
+        )  # fmt: skip
+        for name, value in numbers:
             if value is not None:
                 words += [name, str(value)]
-        return words
+        return [*words, "--waits-for-copies"] if self.waits_for_copies else words
 
     def descriptors(self) -> list[int]:
         """Return the descriptors that the child must inherit."""
@@ -57,4 +64,6 @@ def parse(arguments: Sequence[str]) -> Command:
     parser.add_argument("--ready", type=int)
     parser.add_argument("--passphrase", type=int)
     parser.add_argument("--parent", type=int)
+    parser.add_argument("--copy-limit", type=float)
+    parser.add_argument("--waits-for-copies", action="store_true")
     return Command(**vars(parser.parse_args(arguments)))

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from fuin.server.children import Child, ChildFailed, stop
@@ -54,6 +54,23 @@ async def keep(start: Start, watch: Watch, ready: asyncio.Event, ending: asyncio
         pause = pause_after(failures)
         say(f"{reason}; starting again in {pause:.1f} s")
         await _run_until_ending(ending, asyncio.sleep(pause))
+
+
+@contextlib.asynccontextmanager
+async def keep_beside(start: Start, watch: Watch) -> AsyncIterator[None]:
+    """Keep a child running as long as this block runs; raises ChildFailed or OSError when the first does not start."""
+    ready, ending = asyncio.Event(), asyncio.Event()
+    child = asyncio.create_task(keep(start, watch, ready, ending))
+    first = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait({first, child}, return_when=asyncio.FIRST_COMPLETED)
+        if child.done():
+            child.result()
+        yield
+    finally:
+        first.cancel()
+        ending.set()
+        await asyncio.wait({child})
 
 
 def pause_after(failures: int) -> float:

@@ -96,10 +96,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def starter(settings: Settings, listener: Listener, passphrase: Secret | None) -> keeping.Start:
+def starter(
+    settings: Settings, listener: Listener, passphrase: Secret | None, *, is_copied: bool = False
+) -> keeping.Start:
     """Return a function that starts a keyholder, and returns when the keyholder has opened the root key.
 
-    The passphrase goes through a pipe, never through arguments or the environment.
+    `is_copied` says that a copier of the log runs beside it. The passphrase goes through a pipe, never through
+    arguments or the environment.
     """
 
     async def start() -> children.Child:
@@ -110,7 +113,14 @@ def starter(settings: Settings, listener: Listener, passphrase: Secret | None) -
                 NAME,
                 MODULE,
                 lambda ready: Command(
-                    descriptor, settings.audit, settings.root_key, ready, pipe, os.getpid()
+                    descriptor,
+                    settings.audit,
+                    settings.root_key,
+                    ready,
+                    pipe,
+                    os.getpid(),
+                    settings.audit_copy_limit if is_copied else None,
+                    is_copied and settings.audit_cluster,
                 ).arguments(),
                 [descriptor] if pipe is None else [descriptor, pipe],
                 START_LIMIT,

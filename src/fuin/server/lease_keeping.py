@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from functools import partial
@@ -38,15 +37,5 @@ async def keep_lease(settings: Settings) -> AsyncIterator[None]:
     if not settings.database_url:
         yield
         return
-    ready, ending = asyncio.Event(), asyncio.Event()
-    keeper = asyncio.create_task(keeping.keep(partial(start, settings), watch, ready, ending))
-    first = asyncio.create_task(ready.wait())
-    try:
-        await asyncio.wait({first, keeper}, return_when=asyncio.FIRST_COMPLETED)
-        if keeper.done():
-            keeper.result()
+    async with keeping.keep_beside(partial(start, settings), watch):
         yield
-    finally:
-        first.cancel()
-        ending.set()
-        await asyncio.wait({keeper})

@@ -27,6 +27,7 @@ from fuin.server import (
 from fuin.server.config import WorkerConfig, encode
 from fuin.server.data_lock import lock_data
 from fuin.server.lease_keeping import keep_lease
+from fuin.server.log_copying import is_copied, keep_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,18 +59,19 @@ async def supervise(
         timekeeper.start(settings)
         settings = with_tls(replace(settings, port=listener.getsockname()[1]))
         opened = asyncio.Event()
-        start = keyholding.starter(settings, holder_listener, passphrase)
+        start = keyholding.starter(settings, holder_listener, passphrase, is_copied=is_copied(settings))
         watch_it = partial(keyholding.watch, settings, holder_listener)
         keyholder = asyncio.create_task(keeping.keep(start, watch_it, opened, seal))
         try:
             if not await first_of(opened, keyholder, drain):
                 return
-            access = None if settings.database_url else await first_start.ensure_account(settings)
-            await agreement_notes.settle(settings, seen, accepted)
-            async with keep_lease(settings):
-                ready = partial(announce, url_of(settings), access)
-                await run_workers(settings, listener.fileno(), drain, keyholder, ready)
-            await agreement_notes.note_stop(settings)
+            async with keep_copies(settings):
+                access = None if settings.database_url else await first_start.ensure_account(settings)
+                await agreement_notes.settle(settings, seen, accepted)
+                async with keep_lease(settings):
+                    ready = partial(announce, url_of(settings), access)
+                    await run_workers(settings, listener.fileno(), drain, keyholder, ready)
+                await agreement_notes.note_stop(settings)
         finally:
             seal.set()
             await keyholder

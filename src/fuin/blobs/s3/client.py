@@ -51,6 +51,10 @@ class NotFoundError(FuinError):
         self.code = code
 
 
+class AlreadyThereError(FuinError):
+    """There is an object of this name, and the request was for a new one."""
+
+
 class OutOfRangeError(FuinError):
     """The object has no byte of the range."""
 
@@ -105,7 +109,7 @@ class Client:
     ) -> dict[str, Any]:
         """Return the answer of S3 to one operation, tried again when that may help; waits.
 
-        Raises NotFoundError, OutOfRangeError or StoreUnavailable.
+        Raises NotFoundError, AlreadyThereError, OutOfRangeError or StoreUnavailable.
         """
         return self._repeat(operation, patience, tries, lambda deadline: self._send(operation, body, deadline, members))
 
@@ -190,6 +194,8 @@ def _meaning_of(operation: str, error: ClientError) -> Exception:
         return _Busy(f"{status} {code}")
     if status == 404:
         return NotFoundError(code)
+    if status == 412:
+        return AlreadyThereError(code)
     if status == 416:
         return OutOfRangeError(code)
     return _failure(f"S3 refuses {operation}: {status} {code}")

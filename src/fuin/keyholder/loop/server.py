@@ -40,6 +40,10 @@ What the record says of a use. A failed use is recorded as well: when Bob's blob
 `tampered`; when the wrapped material does not open, it says `damaged`, under the names that the request gave. A
 re-encryption leaves two records, one for each key, and only the first when the source does not open.
 
+On a node among many the log has copies in a second place (`copies.py`). With `--audit cluster`, step 4 waits: the
+answers of a turn are held until the log's copier says that their records have a copy. The loop takes its next turns
+meanwhile. When there was no copy for too long, step 3 gives refusals only, until there are copies again.
+
 A disk that fails ends nothing. When `Log.append` raises, every answer in the outbox becomes "unavailable": Ann's data
 key is dropped before anybody has seen it, and she gets a 5xx that SDKs try again. The log tries by itself to go on
 (docs/decisions/0008-a-log-that-outlives-its-disk.md).
@@ -57,6 +61,7 @@ from types import FrameType
 from fuin.audit.log import Log, RecordedUse
 from fuin.errors import KeyholderUnavailable
 from fuin.formats import frames
+from fuin.keyholder.loop.copies import CopyWatch, await_records
 from fuin.keyholder.loop.key_maker import KeyMakerThread, Task
 from fuin.keyholder.loop.peer import Peer, PeerGone
 from fuin.keyholder.loop.service import DeferredReply, KeyholderService, Reply
@@ -73,15 +78,20 @@ Answer = tuple[int, int, Sequence[bytes]]  # correlation, status, fields
 Outbox = list[tuple[Peer, list[Answer]]]  # answers that leave when the records of this turn are durable
 
 _REFUSAL = (b"the audit log cannot be written",)
+_NO_COPY = (b"the audit log cannot be copied to its second place",)
 
 
 class KeyholderServer:
     """Serves the peers of one listening socket until SIGTERM; a disk that refuses the log does not end it."""
 
-    def __init__(self, listener: socket.socket, service: KeyholderService, log: Log) -> None:
+    def __init__(
+        self, listener: socket.socket, service: KeyholderService, log: Log, copies: CopyWatch[Outbox] | None = None
+    ) -> None:
         self._listener = listener
         self._service = service
         self._log = log
+        self._copies = copies
+        self._copier: tuple[Peer, int, DeferredReply] | None = None  # it waits for records
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
         self._is_stopping = False
@@ -91,6 +101,7 @@ class KeyholderServer:
         self._finished: list[tuple[Peer, int, Reply]] = []  # deferred replies that leave in this turn
         self._skipped_peers: dict[Peer, int] = {}  # by the last turn, which was full; in their order
         self._outage = OutageNotice(NOTICE_INTERVAL)
+        self._copy_outage = OutageNotice(NOTICE_INTERVAL)
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
 
@@ -114,7 +125,7 @@ class KeyholderServer:
         outbox: Outbox = []
         uses: list[RecordedUse] = []
         size = 0
-        ready = self._selector.select(0 if self._slow_queue else self._log.retry_delay())
+        ready = self._selector.select(self._delay())
         if self._skipped_peers:
             places, self._skipped_peers = self._skipped_peers, {}
             ready.sort(key=lambda event: places.get(event[0].data, len(places)))
@@ -138,6 +149,35 @@ class KeyholderServer:
                 self._send(peer, answers)
         elif self._log.retry_delay() == 0:
             self._try_log_again()
+        if self._copies is not None:
+            self._serve_copies(self._copies)
+
+    def _delay(self) -> float | None:
+        """Return for how many seconds the loop may wait for its sockets."""
+        if self._slow_queue:
+            return 0
+        delay = self._log.retry_delay()
+        if self._copies is not None and (held := self._copies.delay()) is not None:
+            return held if delay is None else min(delay, held)
+        return delay
+
+    def _serve_copies(self, copies: CopyWatch[Outbox]) -> None:
+        """Send the answers whose records have a copy now, refuse those that waited too long, and answer the copier."""
+        copies.note_records()
+        for outbox in copies.copied_answers():
+            for peer, answers in outbox:
+                self._send(peer, answers)
+        for outbox in copies.late_answers():
+            for peer, answers in _refusals(outbox, _NO_COPY):
+                self._send(peer, answers)
+        if (reason := copies.stop_reason()) is None:
+            self._copy_outage.report_end("the audit log has its copies again")
+        else:
+            self._copy_outage.report(f"{reason}; no key is used until that is over")
+        if self._copier is not None and copies.has_records_to_copy():
+            (peer, correlation, deferred), self._copier = self._copier, None
+            reply = deferred.finish(None)
+            self._send(peer, [(correlation, reply.status, reply.fields)])
 
     def _try_log_again(self) -> None:
         """Try the log again although nobody asks for a key, so that health checks see when it works."""
@@ -214,6 +254,9 @@ class KeyholderServer:
 
     def _defer(self, peer: Peer, correlation: int, deferred: DeferredReply) -> None:
         """Run the work of a deferred reply in the key maker thread; drop it if the peer has gone."""
+        if deferred.work is await_records:
+            self._copier = (peer, correlation, deferred)
+            return
 
         def deliver(result: object) -> None:
             self._finished.append((peer, correlation, deferred.finish(result)))
@@ -233,18 +276,20 @@ class KeyholderServer:
             self._send(peer, answers)
 
     def _append_records(self, outbox: Outbox, uses: list[RecordedUse]) -> Outbox:
-        """Append the records of a turn and return its outbox; if the disk refuses them, with refusals only."""
+        """Append the records of a turn and return the answers that may leave; if there can be no record, refusals."""
+        if self._copies is not None and self._copies.stop_reason() is not None:
+            return _refusals(outbox, _NO_COPY)
         was_refusing = self._log.refusing
         try:
             self._log.append(uses)
         except OSError as error:
             self._outage.report(outage_text(error.strerror or str(error)))
-            return [
-                (peer, [(correlation, Status.UNAVAILABLE, _REFUSAL) for correlation, _, _ in answers])
-                for peer, answers in outbox
-            ]
+            return _refusals(outbox, _REFUSAL)
         if was_refusing:
             self._outage.report_end("the audit log takes records again")
+        if self._copies is not None and self._copies.waits:
+            self._copies.hold(outbox)
+            return []
         return outbox
 
     def _send(self, peer: Peer, answers: list[Answer]) -> None:
@@ -253,6 +298,12 @@ class KeyholderServer:
                 peer.send([frames.encode(*answer) for answer in answers])
             except PeerGone:
                 self._drop(peer)
+
+
+def _refusals(outbox: Outbox, reason: Sequence[bytes]) -> Outbox:
+    return [
+        (peer, [(correlation, Status.UNAVAILABLE, reason) for correlation, _, _ in answers]) for peer, answers in outbox
+    ]
 
 
 def outage_text(failure: str) -> str:

@@ -16,6 +16,7 @@ from fuin.formats import record, wrapped
 from fuin.keyholder.backends.interface import Backend, Pair, UsableMaterial
 from fuin.keyholder.last_uses import LastUses
 from fuin.keyholder.loop import operations
+from fuin.keyholder.loop.copies import CopyWatch, await_records
 from fuin.keyholder.loop.key_maker import attempt, result_or_raise
 from fuin.keyholder.loop.operations import OPERATIONS, KeyOperation, random_bytes
 from fuin.keyholder.sealed.memory import wipe
@@ -72,12 +73,14 @@ class KeyholderService:
         last_uses: LastUses,
         log: Log,
         public_key: bytes,
+        copies: CopyWatch[Any] | None = None,
     ) -> None:
         self._backend = backend
         self._sessions = sessions
         self._last_uses = last_uses
         self._log = log
         self._public_key = public_key
+        self._copies = copies
         self._operations = OPERATIONS
         self._recorders = {request.code: (request, handler) for request, handler in self._recorder_table()}
         self._answerers = {request.code: (request, handler) for request, handler in self._answerer_table()}
@@ -93,6 +96,7 @@ class KeyholderService:
             (requests.DATA_KEY_PAIR_WITHOUT_PLAINTEXT, self._data_key_pair_without_plaintext),
             (requests.IMPORT_PARAMETERS, self._import_parameters),
             (requests.IMPORT_MATERIAL, self._import_material),
+            (requests.COPIED, self._await_records),
         )
 
     def _answerer_table(self) -> tuple[tuple[RequestType, Callable[..., Sequence[Any]]], ...]:
@@ -295,7 +299,21 @@ class KeyholderService:
 
     def _status(self) -> Sequence[Any]:
         position = self._log.position
-        return position.sequence, position.head, self._public_key, not self._log.refusing
+        is_stopped = self._copies is not None and self._copies.stop_reason() is not None
+        return position.sequence, position.head, self._public_key, not (self._log.refusing or is_stopped)
+
+    def _await_records(self, sequence: int, conflict: bool) -> DeferredReply:
+        copies = self._copies
+        if copies is None:
+            raise FormatError("this log is not copied")
+        copies.note_copies(sequence, conflict=conflict)
+
+        def finish(_: object) -> Reply:
+            position = self._log.position
+            values = (position.sequence, position.head, copies.waits)
+            return Reply(_OK, requests.COPIED.pack_answer(values), _NO_USES)
+
+        return DeferredReply(await_records, finish)
 
 
 def _do_or_defer(

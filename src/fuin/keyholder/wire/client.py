@@ -44,13 +44,22 @@ _ERRORS: dict[int, type[FuinError]] = {
 class KeyholderStatus:
     """Where the audit log stands: number and chain hash of its last durable record, and the key that signs it.
 
-    `taking` is False while the disk refuses records.
+    `taking` is False while the disk refuses records, or the log has had no copy for too long.
     """
 
     sequence: int
     head: bytes
     public_key: bytes
     taking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogToCopy:
+    """The end of the durable log, number and chain hash, and whether answers wait until their records have a copy."""
+
+    sequence: int
+    head: bytes
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +292,14 @@ class Keyholder:
     async def status(self) -> KeyholderStatus:
         """Return where the audit log stands."""
         return KeyholderStatus(*requests.STATUS.unpack_answer(await self._ask(requests.STATUS)))
+
+    async def await_records(self, copied: int, *, conflict: bool) -> LogToCopy:
+        """Report the last record that has a copy, and return where the log ends once it ends later.
+
+        `conflict` says that the copies are those of another log. Raises FormatError when the log is not to be copied.
+        """
+        answer = await self._slow_line.ask(requests.COPIED, copied, conflict)
+        return LogToCopy(*requests.COPIED.unpack_answer(answer))
 
     def _ask_by_spec(self, spec: str, request: RequestType, *values: Any) -> Awaitable[list[bytes]]:
         line = self._slow_line if request.is_for_key_maker(spec) else self._line

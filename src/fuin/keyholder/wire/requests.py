@@ -126,6 +126,10 @@ STATUS = RequestType(
         flag("whether the log takes records"),
     ),
 )  # fmt: skip
+COPIED = RequestType(
+    42, "copied", (u64("the last record with a copy"), flag("whether the copies are those of another log")),
+    (u64("sequence"), octets("head hash"), flag("whether answers wait for copies")),
+)  # fmt: skip
 SIGN = RequestType(
     24, "sign", (_MATERIAL, _ALGORITHM, _MESSAGE_TYPE, _MESSAGE, _DRAFT), (octets("signature"),), (record.SIGN,),
     Pace.SLOW_BY_MATERIAL,
@@ -190,5 +194,5 @@ REQUESTS = (
     CREATE_MATERIAL, DATA_KEY, DATA_KEY_WITHOUT_PLAINTEXT, ENCRYPT, DECRYPT, RE_ENCRYPT, RANDOM, RECORD, NEW_SECRET,
     SEAL_SECRET, SIGNING_KEY, FORGET, STATUS, SIGN, VERIFY, GENERATE_MAC, VERIFY_MAC, DERIVE_SHARED_SECRET,
     ENCAPSULATE, DECAPSULATE, PUBLIC_KEY, DATA_KEY_PAIR, DATA_KEY_PAIR_WITHOUT_PLAINTEXT, IMPORT_PARAMETERS,
-    IMPORT_MATERIAL, LAST_USE, NEW_SESSION, SESSION_SIGNING_KEY,
+    IMPORT_MATERIAL, LAST_USE, NEW_SESSION, SESSION_SIGNING_KEY, COPIED,
 )  # fmt: skip
