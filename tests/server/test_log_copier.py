@@ -20,7 +20,7 @@ from fuin.blobs.configuration import configured_copies
 from fuin.errors import KeyholderFailed
 from fuin.keyholder.offline import audit_checker
 from fuin.keyholder.wire.client import Keyholder
-from fuin.server.config import KeeperConfig
+from fuin.server.config import KeeperConfig, encode
 from fuin.settings import Settings
 from tests.keyholder.process import Holder, draft, play
 from tests.support import fake_s3
@@ -48,9 +48,12 @@ class Node:
         config = KeeperConfig(self.settings, write_end, os.getpid())
         with self.errors.open("ab") as errors:
             self.copier = subprocess.Popen(
-                [sys.executable, "-m", "fuin.server.log_copier", config.argument()],
-                pass_fds=[write_end], env={**os.environ, **CREDENTIALS}, stderr=errors,
+                [sys.executable, "-m", "fuin.server.log_copier"],
+                stdin=subprocess.PIPE, pass_fds=[write_end], env={**os.environ, **CREDENTIALS}, stderr=errors,
             )  # fmt: skip
+        assert self.copier.stdin is not None
+        with self.copier.stdin as configuration:
+            configuration.write(encode(config))
         os.close(write_end)
         self.signs = read_end
         assert os.read(read_end, 6) == b"ready\n"

@@ -57,7 +57,7 @@ def explain(
 def find_request(
     request_id: str, data: Path, url: str = "", endpoint: str = "", authority: Path | None = None
 ) -> list[Entry]:
-    """Return the records of a request, from the log of the node that answered it; empty if there are none."""
+    """Return the records of a request, from the log of the node that answered it; empty without any."""
     with open_logs(data, url, endpoint, authority) as found:
         for log in found.logs:
             if entries := reader.find(log.source, request_id):

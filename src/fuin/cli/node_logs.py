@@ -64,7 +64,7 @@ class NodeLogs:
 
 @contextlib.contextmanager
 def open_logs(data: Path, url: str = "", endpoint: str = "", authority: Path | None = None) -> Iterator[NodeLogs]:
-    """Yield the logs of a data folder and of the copies that it, or `url`, names; raises FuinError if there is none."""
+    """Yield the logs of a data folder and of the copies that it, or `url`, names; raises FuinError without any."""
     settings = Settings(data=data.absolute())
     folder = settings.audit if settings.audit.is_dir() else None
     place = read_place(settings.data)

@@ -24,7 +24,7 @@ from fuin.blobs.configuration import configured_copies
 from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.keyholder.wire.client import Keyholder
 from fuin.server import process
-from fuin.server.config import KeeperConfig, decode
+from fuin.server.config import KeeperConfig, receive
 from fuin.server.log_lines import log_to_standard_error
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ async def serve(config: KeeperConfig) -> None:
 
 def main() -> None:
     """Run the copier; it ends with the supervisor."""
-    config = decode(sys.argv[1], KeeperConfig)
+    config = receive(KeeperConfig)
     process.die_with_parent(config.supervisor)
     process.forbid_core_dumps()
     log_to_standard_error()

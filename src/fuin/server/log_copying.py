@@ -13,7 +13,7 @@ import msgspec
 from fuin.audit.segments import write_durably
 from fuin.blobs.configuration import configured_copies
 from fuin.server import children, keeping, pulse
-from fuin.server.config import KeeperConfig
+from fuin.server.config import KeeperConfig, encode
 from fuin.server.process import say
 from fuin.settings import Settings
 
@@ -60,7 +60,7 @@ def note_place(settings: Settings) -> None:
 async def start(settings: Settings) -> children.Child:
     """Start a copier, and return when it has begun."""
     return await children.spawn(
-        NAME, MODULE, lambda ready: [KeeperConfig(settings, ready, os.getpid()).argument()], [],
+        NAME, MODULE, configuration=lambda ready: encode(KeeperConfig(settings, ready, os.getpid())),
         reaches_aws=bool(settings.blobs_url),
     )  # fmt: skip
 
