@@ -72,6 +72,15 @@ class Installation:
         """Start a node, and return when it is ready."""
         return self.node(name).start(self.variables())
 
+    def refused_start(self, node: str, *options: str) -> str:
+        """Start a node that must refuse to; return what it says."""
+        place = ["--database", self.url, "--node", node, "--data", str(self.data(node)), "--port", "0"]
+        if "--passphrase-file" not in options:
+            options = (*options, "--passphrase-file", str(self.passphrase))
+        status, said = self.fuin("serve", *place, *options, check=False)
+        assert status == 1, said
+        return said
+
     def close(self) -> None:
         """End all nodes."""
         for node in self.nodes.values():

@@ -10,19 +10,9 @@ from tests.nodes.conftest import Installation
 from tests.support.fake_s3 import BUCKET
 
 
-def _serve(installation: Installation, node: str, *options: str) -> str:
-    """Start a node that must refuse to; return what it says."""
-    place = ["--database", installation.url, "--node", node, "--data", str(installation.data(node)), "--port", "0"]
-    if "--passphrase-file" not in options:
-        options = (*options, "--passphrase-file", str(installation.passphrase))
-    status, said = installation.fuin("serve", *place, *options, check=False)
-    assert status == 1, said
-    return said
-
-
 def test_installation_is_made_once(empty: Installation) -> None:
     """Before it no node serves; a second one says so and changes nothing; the root key in the database is sealed."""
-    assert "fuin init" in _serve(empty, "a")
+    assert "fuin init" in empty.refused_start("a")
     assert not empty.data("a").exists()
     _, said = empty.init()
     assert "The installation is made" in said
@@ -36,24 +26,24 @@ def test_installation_is_made_once(empty: Installation) -> None:
     assert _meta(empty) == before
     wrong = empty.folder / "wrong"
     wrong.write_text("another passphrase")
-    assert "the passphrase does not open the root key" in _serve(empty, "b", "--passphrase-file", str(wrong))
+    assert "the passphrase does not open the root key" in empty.refused_start("b", "--passphrase-file", str(wrong))
     assert (empty.data("b") / "root.key").read_bytes() == (empty.data("a") / "root.key").read_bytes()
 
 
 def test_node_refuses_what_is_not_its_own(empty: Installation) -> None:
     """Another node's folder, another root key, other blobs, and a missing log are refused, each with its reason."""
     empty.init()
-    assert "belongs to the node a, and not to b" in _serve(empty, "b", "--data", str(empty.data("a")))
-    assert f"stores its blobs in s3://{BUCKET}/blobs" in _serve(empty, "b", "--blobs", f"s3://{BUCKET}/other")
+    assert "belongs to the node a, and not to b" in empty.refused_start("b", "--data", str(empty.data("a")))
+    assert f"stores its blobs in s3://{BUCKET}/blobs" in empty.refused_start("b", "--blobs", f"s3://{BUCKET}/other")
     key = empty.data("b") / "root.key"
     content = bytearray((empty.data("a") / "root.key").read_bytes())
     content[-1] ^= 1
     key.unlink(missing_ok=True)
     key.write_bytes(content)
     key.chmod(0o600)
-    assert "is not the root key of this installation" in _serve(empty, "b")
+    assert "is not the root key of this installation" in empty.refused_start("b")
     (empty.data("a") / "audit").rename(empty.folder / "log-that-is-gone")
-    assert "is in use by the node a: restore the log" in _serve(empty, "a")
+    assert "is in use by the node a: restore the log" in empty.refused_start("a")
 
 
 def test_bare_root_key_is_refused(empty: Installation) -> None:
