@@ -256,16 +256,20 @@ def test_merge_that_was_interrupted_is_done_again(log: Log, tmp_path: Path, copi
     assert whole_copy(copies, tmp_path / "t") == whole(folder)
 
 
-def test_changed_log_does_not_replace_its_copies(log: Log, tmp_path: Path, copies: MemoryCopies) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_changed_log_does_not_replace_its_copies(
+    log: Log, tmp_path: Path, copies: MemoryCopies, restarted: bool
+) -> None:
     """Somebody who changes the log on the node's disk finds the pieces still there, with the old records."""
     folder = tmp_path / "audit"
     log.append([use(1)])
-    copier(folder, copies).copy(log.position)
+    one, merger = merged(folder, copies)
+    one.copy(log.position)
     before = dict(copies.kept)
     (segment,) = segments(folder)
     segment.path.write_bytes(segment.path.read_bytes().replace(b"r-1", b"r-2"))
     with pytest.raises(CopyConflict, match="not the same as the log"):
-        PieceMerger(folder, copies, "a").finish(1, len(whole(folder)))
+        (PieceMerger(folder, copies, "a") if restarted else merger).finish(1, len(whole(folder)))
     assert copies.kept == before
 
 

@@ -8,6 +8,7 @@ the log, an older log has come back, or two servers have one name: the copies ar
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,13 @@ class LogCopier:
     """Copies one log to one place; `end` is the last record that has a copy."""
 
     def __init__(
-        self, folder: Path, copies: Copies, node: str, added: Callable[[int, Piece], None] = lambda *_: None,
+        self, folder: Path, copies: Copies, node: str, added: Callable[[int, Piece, bytes], None] = lambda *_: None,
         finished: Callable[[int, int], None] = lambda *_: None,
     ) -> None:  # fmt: skip
-        """Call `added` with each new piece, and `finished` with a segment that is over and its length."""
+        """Call `added` with each piece and its SHA-256, and `finished` with a segment that is over and its length.
+
+        The digest is empty for a piece of an earlier copier.
+        """
         self._folder = folder
         self._copies = copies
         self._node = node
@@ -67,7 +71,7 @@ class LogCopier:
                     self._finished(first, path.stat().st_size)
             else:
                 for piece in sorted(there.pieces[first]):
-                    self._added(first, piece)
+                    self._added(first, piece, b"")
         last, length = there.firsts[-1], there.length(there.firsts[-1])
         self._begin(last, last - 1)
         self._go_to(length)
@@ -149,7 +153,7 @@ class LogCopier:
             self.end = position
             raise
         self._offset = piece.end
-        self._added(self._first, piece)
+        self._added(self._first, piece, hashlib.sha256(memoryview(data)[:at]).digest())
         return True
 
     def _put(self, piece: Piece, content: memoryview) -> None:

@@ -17,7 +17,7 @@ from fuin.audit.copies import read_key
 from fuin.audit.reader import Entry
 from fuin.audit.verify import LogTampered
 from fuin.cli.node_logs import CopiesAuthority, CopiesEndpoint, CopiesUrl, NodeLog, NodeLogs, open_logs
-from fuin.cli.options import DEFAULT_DATA, Data, Json
+from fuin.cli.options import DEFAULT_DATA, Data, Database, Json
 from fuin.cli.request_story import moment
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
@@ -47,7 +47,7 @@ Key = Annotated[
 @app.command("show")
 def show(
     data: Data = DEFAULT_DATA, tail: Tail = 20, operation: Operation = None, principal: Principal = None,
-    refused: Refused = False, blobs: CopiesUrl = "", blobs_endpoint: CopiesEndpoint = "",
+    refused: Refused = False, database: Database = "", blobs: CopiesUrl = "", blobs_endpoint: CopiesEndpoint = "",
     blobs_ca: CopiesAuthority = None, json_output: Json = False,
 ) -> None:  # fmt: skip
     """Show the newest records, the oldest of these first; with --json one object on each line.
@@ -57,7 +57,7 @@ def show(
     **Example**: `fuin audit show --data ./fuin-data --operation s3:PutObject --tail 5`
     """
     newest: list[Entry] = []
-    with open_logs(data, blobs, blobs_endpoint, blobs_ca) as found:
+    with open_logs(data, blobs, blobs_endpoint, blobs_ca, database=database) as found:
         for log in found.logs:
             if operation or principal or refused:
                 chosen = filter_entries(reader.entries(log.source), operation, principal, refused)
@@ -72,7 +72,8 @@ def show(
 
 @app.command("verify")
 def verify_log(
-    data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key = None, blobs: CopiesUrl = "",
+    data: Data = DEFAULT_DATA, expect: Head = None, public_key: Key = None, database: Database = "",
+    blobs: CopiesUrl = "",
     blobs_endpoint: CopiesEndpoint = "", blobs_ca: CopiesAuthority = None,
 ) -> None:  # fmt: skip
     """Verify the whole log: every record's place in the chain, every signature, every segment.
@@ -83,7 +84,7 @@ def verify_log(
     **Example**: `fuin audit verify --data ./fuin-data --expect 1041:9f86d0…`
     """
     heads = dict(parse_head(text) for text in expect or ())
-    with open_logs(data, blobs, blobs_endpoint, blobs_ca) as found:
+    with open_logs(data, blobs, blobs_endpoint, blobs_ca, database=database) as found:
         unknown = sorted(heads.keys() - {log.node for log in found.logs})
         if unknown:
             raise FuinError(f"there is no log of {unknown[0] or 'a server without a name'}, whose head was noted")

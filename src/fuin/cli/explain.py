@@ -44,7 +44,7 @@ def explain(
     **Example**: `fuin explain 6f1c…-…-… --data ./fuin-data`
     """
     settings = settings_of(data, database)
-    entries = find_request(request_id, data, blobs, blobs_endpoint, blobs_ca)
+    entries = find_request(request_id, data, blobs, blobs_endpoint, blobs_ca, database=database)
     if not entries:
         raise FuinError(f"the log has no record of a request {request_id}")
     if not database and not settings.database.exists():  # a copy of the log alone also says what happened
@@ -55,10 +55,10 @@ def explain(
 
 
 def find_request(
-    request_id: str, data: Path, url: str = "", endpoint: str = "", authority: Path | None = None
+    request_id: str, data: Path, url: str = "", endpoint: str = "", authority: Path | None = None, *, database: str = ""
 ) -> list[Entry]:
     """Return the records of a request, from the log of the node that answered it; empty without any."""
-    with open_logs(data, url, endpoint, authority) as found:
+    with open_logs(data, url, endpoint, authority, database=database) as found:
         for log in found.logs:
             if entries := reader.find(log.source, request_id):
                 return [replace(entry, node=log.node) for entry in entries]

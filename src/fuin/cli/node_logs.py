@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ import typer
 from fuin.audit import copies as log_copies
 from fuin.audit.copies import CopiedLog
 from fuin.errors import FuinError
+from fuin.server import joining
 from fuin.server.log_copying import configured_copies, read_place
 from fuin.settings import Settings
 
@@ -63,21 +64,30 @@ class NodeLogs:
 
 
 @contextlib.contextmanager
-def open_logs(data: Path, url: str = "", endpoint: str = "", authority: Path | None = None) -> Iterator[NodeLogs]:
-    """Yield the logs of a data folder and of the copies that it, or `url`, names; raises FuinError without any."""
-    settings = Settings(data=data.absolute())
-    folder = settings.audit if settings.audit.is_dir() else None
-    place = read_place(settings.data)
-    own = "" if place is None else place.node
+def open_logs(
+    data: Path, url: str = "", endpoint: str = "", authority: Path | None = None, *, database: str = ""
+) -> Iterator[NodeLogs]:
+    """Yield the logs of a data folder, and of the copies that `url`, the folder or the database names.
+
+    Raises FuinError without any.
+    """
+    own = Settings(data=data.absolute())
+    folder = own.audit if own.audit.is_dir() else None
+    place = read_place(own.data)
+    settings: Settings | None = None
     if url:
-        settings = Settings(data=settings.data, blobs_url=url, blobs_endpoint=endpoint, blobs_ca=authority)
+        settings = replace(own, blobs_url=url, blobs_endpoint=endpoint, blobs_ca=authority)
     elif place is not None:
-        settings = place.settings(settings.data)
+        settings = place.settings(own.data)
+    elif database:
+        asked = replace(own, database_url=database, blobs_endpoint=endpoint, blobs_ca=authority)
+        settings = joining.with_blobs(asked, joining.read_values(asked))
     elif folder is None:
         raise FuinError(f"{data} holds no audit log")
-    copies = configured_copies(settings) if url or place is not None else None
+    copies = None if settings is None else configured_copies(settings)
+    node = "" if place is None else place.node
     with tempfile.TemporaryDirectory(prefix="fuin-logs-") as temporary:
-        yield NodeLogs(_list_logs(own, folder, copies, Path(temporary)), copies)
+        yield NodeLogs(_list_logs(node, folder, copies, Path(temporary)), copies)
 
 
 def _list_logs(own: str, folder: Path | None, copies: Copies | None, temporary: Path) -> list[NodeLog]:

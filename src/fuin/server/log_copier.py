@@ -49,22 +49,22 @@ class Merging:
     def __init__(self, folder: Path, copies: Copies, node: str) -> None:
         self.conflict: CopyConflict | None = None
         self._merger = PieceMerger(folder, copies, node)
-        self._tasks: queue.SimpleQueue[tuple[int, Piece | None, int]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[int, Piece | None, bytes, int]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="merge", daemon=True).start()
 
-    def add(self, first: int, piece: Piece) -> None:
+    def add(self, first: int, piece: Piece, digest: bytes) -> None:
         """Take note of a new piece of the segment that begins with record `first`."""
-        self._tasks.put((first, piece, 0))
+        self._tasks.put((first, piece, digest, 0))
 
     def finish(self, first: int, length: int) -> None:
         """Let a finished segment of so many bytes become one copy."""
-        self._tasks.put((first, None, length))
+        self._tasks.put((first, None, b"", length))
 
     def _run(self) -> None:
         while self.conflict is None:
-            first, piece, length = self._tasks.get()
+            first, piece, digest, length = self._tasks.get()
             if piece is not None:
-                self._merger.add(first, piece)
+                self._merger.add(first, piece, digest)
             self._merge(first, None if piece is not None else length)
 
     def _merge(self, first: int, length: int | None) -> None:
