@@ -46,7 +46,9 @@ class LeaseMembership:
 
     def open_freshness(self, _connector: object = None) -> LeasedEpoch | ExactEpoch:
         """Return the source of the present epoch, for the event loop's thread."""
-        return LeasedEpoch(self) if self._bound else ExactEpoch(self, Questions(self._hosts))
+        if self._bound:
+            return LeasedEpoch(self)
+        return ExactEpoch(self, Questions(self._hosts, lambda timeline: timeline < self.page().timeline))
 
     def known_epoch(self) -> int:
         """Return the highest epoch that this node knows of: a connection that shows an older one is replaced."""

@@ -119,10 +119,14 @@ class Connector:
                 link = self._open_host(hosts[number])
             except psycopg.Error as error:
                 failures.append(f"{hosts[number]['host'] or 'socket'}: {str(error).strip()}")
-            else:
-                self._next = link.host = number
-                link.is_replaced = self.is_replaced
-                return link
+                continue
+            if self.is_replaced(link.timeline):
+                link.close()
+                failures.append(f"{hosts[number]['host'] or 'socket'}: the server was replaced by another one")
+                continue
+            self._next = link.host = number
+            link.is_replaced = self.is_replaced
+            return link
         self._next = (self._next + 1) % len(hosts)
         raise Unreachable(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
 
@@ -138,7 +142,7 @@ class Connector:
         return link
 
     def pass_over(self, link: Link) -> None:
-        """Begin the next search for a server behind that of a connection, which was replaced by another one."""
+        """Begin the next search for a server behind that of a connection, which shows an older state."""
         if self._next == link.host:
             self._next = (link.host + 1) % len(self.address.hosts)
 
