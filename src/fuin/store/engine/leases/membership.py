@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from fuin.errors import StoreUnavailable
@@ -99,9 +100,14 @@ class LeaseMembership:
 class LeasedEpoch:
     """The epoch in the node's page, while the lease lives; 1 µs."""
 
+    is_for_caller = False
+
     def __init__(self, membership: LeaseMembership) -> None:
         self._membership = membership
         self._page: Page | None = None
+
+    async def ask(self) -> None:
+        """Do nothing: the page has the answer."""
 
     def epoch(self) -> int:
         """Return the epoch in force here; raises StoreUnavailable without a lease."""
@@ -125,6 +131,8 @@ class ExactEpoch:
     A SELECT alone proves nothing: a primary that has been replaced may answer it for as long as it runs. While this
     node has a lease from the same server's timeline, nobody has written anywhere else.
     """
+
+    is_for_caller = True
 
     def __init__(self, membership: LeaseMembership, questions: Questions) -> None:
         self._membership, self._questions = membership, questions
@@ -150,14 +158,17 @@ class ExactEpoch:
 
     async def _fetch(self) -> Callable[[], None]:
         """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
-        answer = await self._questions.ask()
+        return partial(self._put_in_force, await self._questions.ask())
 
-        def use() -> None:
-            if self._answer is None:
-                asyncio.get_running_loop().call_soon(self._forget)
-            self._answer, self._owner = answer, asyncio.current_task()
+    async def ask(self) -> None:
+        """Bring an answer that serves all decisions of this task until it waits again."""
+        self._put_in_force(await self._questions.ask())
 
-        return use
+    def _put_in_force(self, answer: Answer) -> None:
+        """Let the answer serve the calling task in this turn."""
+        if self._answer is None:
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._answer, self._owner = answer, asyncio.current_task()
 
     def _forget(self) -> None:
         """End the turn; a decision in a later one asks anew."""
