@@ -238,9 +238,9 @@ class Store:
         use_epoch: Callable[[], None] | None = None
         for _ in range(FETCHES_AT_MOST):
             self._rows = rows
-            if use_epoch is not None:
-                use_epoch()
             try:
+                if use_epoch is not None:
+                    use_epoch()
                 return fn(*args, **kwargs)
             except NotInMemory as miss:
                 fetch = miss.fetch

@@ -137,21 +137,14 @@ class ExactEpoch:
     def __init__(self, membership: LeaseMembership, questions: Questions) -> None:
         self._membership, self._questions = membership, questions
         self._answer: Answer | None = None
+        self._value = NOBODY
         self._owner: asyncio.Task[object] | None = None  # whose decision the answer is for, in this turn
 
     def epoch(self) -> int:
-        """Return the epoch of an answer that was brought for this task; raises NotInMemory, StoreUnavailable."""
-        answer = self._answer
-        if answer is None or asyncio.current_task() is not self._owner:
+        """Return the epoch of an answer that was brought for this task; raises NotInMemory."""
+        if self._answer is None or asyncio.current_task() is not self._owner:
             self._ask()
-        page = self._membership.page()
-        try:
-            in_force = page.epoch()
-        except StoreUnavailable:
-            in_force = self._membership.find_page().epoch()
-        if answer.timeline != page.timeline:
-            raise StoreUnavailable(f"{NO_LEASE}: its connection for questions is to a server of another timeline")
-        return max(answer.epoch, in_force, self._membership.known)
+        return self._value
 
     def _ask(self) -> NoReturn:
         raise NotInMemory(self._fetch)
@@ -165,10 +158,22 @@ class ExactEpoch:
         self._put_in_force(await self._questions.ask())
 
     def _put_in_force(self, answer: Answer) -> None:
-        """Let the answer serve the calling task in this turn."""
+        """Let the answer serve the calling task in this turn; raises StoreUnavailable without a lease."""
+        self._value = self._check(answer)  # once for the turn, as a lease is
         if self._answer is None:
             asyncio.get_running_loop().call_soon(self._forget)
         self._answer, self._owner = answer, asyncio.current_task()
+
+    def _check(self, answer: Answer) -> int:
+        """Return the epoch to put in force; raises StoreUnavailable without a lease from the answer's timeline."""
+        page = self._membership.page()
+        try:
+            in_force = page.epoch()
+        except StoreUnavailable:
+            in_force = self._membership.find_page().epoch()
+        if answer.timeline != page.timeline:
+            raise StoreUnavailable(f"{NO_LEASE}: its connection for questions is to a server of another timeline")
+        return max(answer.epoch, in_force, self._membership.known)
 
     def _forget(self) -> None:
         """End the turn; a decision in a later one asks anew."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.errors import _WaitTimeout
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from fuin.errors import UnstorableText
 from fuin.store.engine.leases.protocol import idle_limit
 from fuin.store.engine.postgres.errors import Unreachable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg.abc import PQGen
+    from sqlalchemy.engine import ExceptionContext
 
     from fuin.store.engine.postgres.address import Address
 
@@ -107,6 +109,8 @@ class Connector:
             "postgresql+psycopg://", creator=self._open, poolclass=NullPool, use_native_hstore=False
         )
 
+        event.listen(self.engine, "handle_error", refuse_nul)
+
     def connect(self) -> Connection:
         """Return a connection that can write; raises Unreachable."""
         return self.engine.connect()
@@ -149,6 +153,16 @@ class Connector:
     def close(self) -> None:
         """Release SQLAlchemy's part."""
         self.engine.dispose()
+
+
+def refuse_nul(context: ExceptionContext) -> None:
+    """Raise UnstorableText instead of the driver's error when a value of a statement has the character NUL."""
+    if not isinstance(context.original_exception, psycopg.DataError):
+        return
+    rows = context.parameters if isinstance(context.parameters, list | tuple) else [context.parameters]
+    values = [value for row in rows if isinstance(row, dict) for value in row.values()]
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise UnstorableText from None
 
 
 def link_of(connection: Connection) -> Link:
