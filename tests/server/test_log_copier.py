@@ -55,9 +55,6 @@ class Node:
         with self.copier.stdin as configuration:
             configuration.write(encode(config))
         os.close(write_end)
-        assert self.copier.stdin is not None
-        self.copier.stdin.write(encode(config))
-        self.copier.stdin.close()
         self.signs = read_end
         assert os.read(read_end, 6) == b"ready\n"
 
