@@ -124,6 +124,13 @@ class StoreUnavailable(FuinError):
     """The database or the blob store failed (full disk, lost connection); nothing was acknowledged."""
 
 
+class UnstorableText(FuinError):
+    """A text of the request has the character NUL, which the database cannot store."""
+
+    def __init__(self) -> None:
+        super().__init__("The request holds a text with the character NUL (U+0000), which is not allowed.")
+
+
 class OutcomeUnknown(StoreUnavailable):
     """A commit failed in its last step: it is not visible now, but a crash may bring it back. Keep what it names."""
 

@@ -76,6 +76,16 @@ EXCEPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         "is its HTTP edge",
     ),
     "testing.kit.keyholding": (("keyholder.command", "keyholder.wire.sockets", "settings"), "starts its keyholder"),
+    "testing.kit.leasing": (
+        (
+            "settings",
+            "store.engine.leases.keeper",
+            "store.engine.leases.page",
+            "store.engine.leases.rows",
+            "store.engine.postgres.address",
+        ),
+        "keeps its lease",
+    ),
     "server.keyholding": (
         ("keyholder.command", "keyholder.offline"),
         "starts the keyholder: its command line, and its root key's file, sealed or bare",

@@ -5,18 +5,13 @@ import os
 import signal
 import stat
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from fuin.server import children, pulse
-from fuin.settings import Settings
-from fuin.store.engine.postgres.address import Address
 from tests.conftest import ServerFactory
-from tests.support.postgres import PostgresServer
-from tests.support.processes import descendants, wait_until
+from tests.support.processes import wait_until
 
 _TRAP = "import os\nos.abort()\n"
 
@@ -37,27 +32,6 @@ def test_a_server_takes_nothing_from_where_it_is_started(
         (line,) = [text for text in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in text]
         assert line.split()[4:6] == ["0", "0"]
     server.stop()
-
-
-def test_the_password_of_the_database_is_shown_nowhere(new_server: ServerFactory, postgres: PostgresServer) -> None:
-    """Every user of the machine can read the arguments of a process; logs and errors are copied elsewhere."""
-    password = "open-sesame-4711"
-    with postgres.database() as database:
-        url = postgres.url(database).replace("postgres@", f"postgres:{password}@")
-        server = new_server(workers=2, options=["--database", url]).start()
-        children = [psutil.Process(pid) for pid in sorted(child.pid for child in descendants(server.pid))]
-        assert len(children) == 4, [child.cmdline() for child in children]  # keyholder, lease keeper, two workers
-        for child in children:
-            for name in ("cmdline", "environ"):
-                assert password.encode() not in Path(f"/proc/{child.pid}/{name}").read_bytes(), child.cmdline()
-        postgres.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 0")
-        postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
-        wait_until(lambda: b"lease" in server.errors.read_bytes(), 30, "the lease keeper complains")
-        server.stop()
-        written = server.errors.read_bytes() + server.output.read_bytes()
-    assert password.encode() not in written
-    settings = replace(Settings(data=server.data), database_url=url)
-    assert password not in f"{settings!r} {Address.parse(url)!r} {Address.parse(url).name}"
 
 
 def test_a_data_folder_open_to_others_is_closed(new_server: ServerFactory) -> None:

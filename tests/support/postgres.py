@@ -53,7 +53,8 @@ def _user_exists() -> bool:
 class PostgresServer:
     """A server on a Unix socket and on a port of the loopback, with databases that are copies of others."""
 
-    def __init__(self, options: Sequence[str] = ()) -> None:
+    def __init__(self, options: Sequence[str] = (), *, source: PostgresServer | None = None) -> None:
+        """Make the files: those of a new server, or of a standby of a running one (`source`)."""
         folder = programs()
         assert folder is not None
         self._programs = folder
@@ -65,8 +66,20 @@ class PostgresServer:
             self.port: int = free.getsockname()[1]
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
-        initdb = ["initdb", "-D", str(self.folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([*self._prefix(), folder / initdb[0], *initdb[1:]], check=True, capture_output=True, cwd="/")
+        make = ["initdb", "-D", str(self.folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]
+        if source is not None:
+            make = [
+                "pg_basebackup",
+                "-D",
+                str(self.folder / "data"),
+                "-d",
+                source.url(),
+                "-R",
+                "-c",
+                "fast",
+                "--no-sync",
+            ]
+        subprocess.run([*self._prefix(), folder / make[0], *make[1:]], check=True, capture_output=True, cwd="/")
 
     def _prefix(self) -> list[str]:
         if os.geteuid() != 0:
@@ -96,6 +109,10 @@ class PostgresServer:
             self._process.send_signal(3)  # SIGQUIT
             self._process.wait(60)
             self._process = None
+
+    def promote(self) -> None:
+        """Make a primary of a standby, and wait until it is one."""
+        assert self.execute("SELECT pg_promote(true, 60)") == [(True,)]
 
     def remove(self) -> None:
         """Stop the server and remove its files."""

@@ -14,6 +14,7 @@ The functions of every operation take the call as their first argument. They do 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from fuin.errors import MaterialDamaged, TamperedError
 from fuin.gate import commit as commits
 from fuin.gate import permit as permits
 from fuin.gate import record as records
+from fuin.store.errors import NotInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -112,12 +114,19 @@ class Call(msgspec.Struct):
         if store.reads_at_once:
             return decide(self, *args, **kwargs)
         decisions, checks = len(self.record.decisions), len(self.rights.granted_checks)
+        try:
+            return decide(self, *args, **kwargs)  # mostly all rows are in memory
+        except NotInMemory:
+            return await self._consult_anew(partial(decide, self, *args, **kwargs), decisions, checks)
+
+    async def _consult_anew(self, decide: Callable[[], T], decisions: int, checks: int) -> T:
+        """Return the decision as `consult`; the record had some decisions before it, and the rights some checks."""
 
         def decide_anew() -> T:
             del self.record.decisions[decisions:], self.rights.granted_checks[checks:]
-            return decide(self, *args, **kwargs)
+            return decide()
 
-        return await store.consult(decide_anew)
+        return await self.services.store.consult(decide_anew)
 
     async def use(self, answer: Awaitable[T]) -> T:
         """Return the keyholder's answer to a use of a key: the record of the use is the request's.

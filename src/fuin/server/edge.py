@@ -68,6 +68,9 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
 async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Signed) -> Caller:
     """Put the caller into the call, and return it; raises AuthenticationFailed."""
     call.access_key_id = signed.credential.access_key_id
+    store = call.services.store
+    if store.asks_for_caller:
+        await store.ask_epoch()
     call.authenticate_with(authentication.authenticate, day_keys, request, signed)
     try:
         caller = authentication.cached_caller(call.services, day_keys, request, signed)

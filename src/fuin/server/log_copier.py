@@ -1,4 +1,4 @@
-"""The copier of a node's audit log: `python -m fuin.server.log_copier CONFIG`, a child of the supervisor.
+"""The copier of a node's audit log: `python -m fuin.server.log_copier`, a child of the supervisor.
 
 It exists on a node among many only. It copies finished segments and, every second, the tail of the open one to the
 place beside the blobs. With `--audit cluster` it copies each record at once, and the keyholder holds the answers until

@@ -122,6 +122,8 @@ class Store:
         self._writer = Writer(engine)
         self._lists = Lists(engine)
         self._freshness = engine.open_freshness()
+        # Whether an answer for the epoch serves one task alone; then a request brings one first, by `ask_epoch`.
+        self.asks_for_caller = self._freshness.is_for_caller
         self._reader = engine.open_reader()
         self._epoch = -1
         self.rights_epoch = -1  # that of rights, of the catalog as it was last asked for
@@ -160,6 +162,8 @@ class Store:
         """
         if not self._asked:
             self._refresh()
+            if self.asks_for_caller:
+                return self._catalog  # another request in this turn may have been received after the question was sent
             with contextlib.suppress(RuntimeError):  # a command has no loop, and asks each time
                 asyncio.get_running_loop().call_soon(self._end_turn)
                 self._asked = True
@@ -234,9 +238,9 @@ class Store:
         use_epoch: Callable[[], None] | None = None
         for _ in range(FETCHES_AT_MOST):
             self._rows = rows
-            if use_epoch is not None:
-                use_epoch()
             try:
+                if use_epoch is not None:
+                    use_epoch()
                 return fn(*args, **kwargs)
             except NotInMemory as miss:
                 fetch = miss.fetch
@@ -246,6 +250,13 @@ class Store:
                     self._asked = False
             use_epoch = await fetch() or use_epoch
         raise StoreUnavailable("the database has kept changing while a decision was taken")
+
+    async def ask_epoch(self) -> None:
+        """Ask for the epoch once for all decisions that the calling task takes before it waits again.
+
+        Only with `asks_for_caller`. Without this, the first decision raises NotInMemory and runs again.
+        """
+        await self._freshness.ask()
 
     async def refresh(self) -> None:
         """Ask for the epoch, as `catalog` does, with an engine that may have to be waited for."""

@@ -126,9 +126,9 @@ def test_an_answer_serves_its_own_decision_and_needs_a_lease(
         await task
         with pytest.raises(NotInMemory):
             freshness.epoch()
-        for seconds, timeline in ((-1.0, 1), (60.0, 2)):
+        for seconds, timeline, why in ((-1.0, 1, "no lease"), (60.0, 0, "no lease"), (60.0, 2, "was replaced")):
             show(seconds, timeline)
-            with pytest.raises(StoreUnavailable, match="no lease"):
+            with pytest.raises(StoreUnavailable, match=why):
                 await ask()
         freshness.close()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from fuin.errors import StoreUnavailable
+from fuin.store.engine.leases.membership import ExactEpoch
+from fuin.store.errors import NotInMemory
 from tests.store.leases.nodes import Node, Nodes
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -93,6 +95,47 @@ def test_a_silent_node_delays_a_change_by_the_bound_only(make_nodes: NodesFactor
             silent.signal(signal.SIGCONT)
         await asyncio.to_thread(nodes.wait_for_leases)
         assert await _policies(nodes) == [3, 3, 3]
+
+    asyncio.run(story())
+
+
+def test_an_answer_serves_its_task_and_no_other_one_of_the_turn(make_nodes: NodesFactory) -> None:
+    """A request that came after the question was sent asks itself; the one that asked decides twice by one answer."""
+    node = make_nodes(0.0)[0]
+    store = node.store
+
+    async def story() -> None:
+        freshness = store._freshness
+        assert isinstance(freshness, ExactEpoch)
+        questions = freshness._questions
+        await node.policy()
+        late = asyncio.get_running_loop().create_future()
+        read, asked = questions._read, []
+
+        def receive() -> None:
+            read()
+            if not questions._asked and not late.done():
+                late.set_result(None)  # wakes in the turn of those who have the answer
+
+        asyncio.get_running_loop().add_reader(questions._socket, receive)
+
+        async def other() -> None:
+            await late
+            assert freshness._answer is not None, "another turn"
+            with pytest.raises(NotInMemory):
+                store.catalog()
+            asked.append(True)
+
+        task = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        await store.ask_epoch()
+        assert store.catalog() is store.catalog()
+        await store.consult(store.catalog)
+        store.catalog()
+        await task
+        assert asked
+        with pytest.raises(NotInMemory):
+            store.catalog()
 
     asyncio.run(story())
 

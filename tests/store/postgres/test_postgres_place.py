@@ -94,6 +94,35 @@ def test_a_grant_and_a_key_policy_are_honoured_and_taken(place: Place) -> None:
     place.kms(user).generate_data_key(KeyId=key, KeySpec="AES_256")
 
 
+def test_a_text_with_nul_is_refused(place: Place) -> None:
+    """PostgreSQL cannot store it; the client learns that its request was wrong, in whatever service."""
+    kms, key, iam, user = place.kms(), place.new_key(), place.service("iam"), place.new_user()
+    bucket = place.bucket()
+    asked: dict[str, Any] = {
+        "ValidationException": [
+            lambda: kms.create_key(Description="a\0b"),
+            lambda: kms.update_key_description(KeyId=key, Description="\0"),
+            lambda: kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "\0"}]),
+        ],
+        "ValidationError": [
+            lambda: iam.tag_user(UserName=user.name, Tags=[{"Key": "a", "Value": "\0"}]),
+            lambda: iam.create_policy(PolicyName="p", Description="\0", PolicyDocument=json.dumps(ANYTHING)),
+        ],
+        "InvalidRequest": [lambda: place.s3().list_parts(Bucket=bucket, Key="a", UploadId="\0")],
+    }
+    for code, calls in asked.items():
+        for call in calls:
+            with pytest.raises(ClientError) as refused:
+                call()
+            assert (_code(refused), refused.value.response["ResponseMetadata"]["HTTPStatusCode"]) == (code, 400)
+    with pytest.raises(ClientError) as unknown:
+        kms.describe_key(KeyId="alias/\0")
+    assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    s3 = place.s3()
+    s3.put_object(Bucket=bucket, Key="a\0b", Body=b"kept")
+    assert s3.get_object(Bucket=bucket, Key="a\0b")["Body"].read() == b"kept"
+
+
 def test_objects_are_put_listed_and_deleted(place: Place) -> None:
     """The main operations of S3, under SSE-S3 and under a KMS key, with conditions and in parts."""
     s3, bucket, key = place.s3(), place.bucket(), place.new_key()

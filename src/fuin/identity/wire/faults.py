@@ -19,6 +19,7 @@ from fuin.errors import (
     MalformedPolicy,
     NotJson,
     StoreUnavailable,
+    UnstorableText,
 )
 from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
@@ -178,6 +179,8 @@ def from_error(error: Exception) -> QueryFault:
             return QueryFault(_AUTHENTICATION.get(error.reason, "SignatureDoesNotMatch"), error.detail)
         case MalformedPolicy():
             return malformed_policy(error)
+        case UnstorableText():
+            return QueryFault("ValidationError", str(error))
         case ClientGone():
             return QueryFault("ClientGone")
         case BodyTooLarge():

@@ -153,6 +153,8 @@ def from_error(error: Exception, request_id: str) -> KmsFault:
         case errors.KeyholderUnavailable() | errors.StoreUnavailable() | errors.MaterialDamaged():
             log.error("request %s: %s", request_id, error)
             return KmsFault("KMSInternalException", _RETRY)
+        case errors.UnstorableText():
+            return KmsFault("ValidationException", str(error))
         case ClientGone():
             return KmsFault("ClientGone")
         case BodyTooLarge():

@@ -19,6 +19,7 @@ from fuin.errors import (
     KeyholderUnavailable,
     MalformedPolicy,
     StoreUnavailable,
+    UnstorableText,
 )
 from fuin.gate.http import BodyTooLarge, ClientGone
 from fuin.gate.throttle import Throttled
@@ -251,7 +252,7 @@ def from_error(error: Exception, request_id: str) -> S3Fault:
             return S3Fault("MalformedPolicy", str(error))
         case BodyTooLarge() | ClientGone():
             return S3Fault("ClientGone" if isinstance(error, ClientGone) else "MaxMessageLengthExceeded")
-        case FormatError():
+        case FormatError() | UnstorableText():
             return S3Fault("InvalidRequest", str(error))
     log.error("request %s failed: %s at %s", request_id, type(error).__name__, _place(error))
     return S3Fault("InternalError")

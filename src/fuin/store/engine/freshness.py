@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 class Freshness(Protocol):
     """The source of the present epoch; it belongs to the event loop's thread."""
 
+    # Whether an answer is for one caller alone: others may have been received after it was asked for.
+    is_for_caller: bool
+
+    async def ask(self) -> None:
+        """Bring an answer that is in force for the calling task until it waits again; only with `is_for_caller`."""
+
     def epoch(self) -> int:
         """Return an epoch that is not older than the call; raises NotInMemory, or what the database raises."""
 
@@ -33,12 +39,17 @@ class DataVersion:
     change.
     """
 
+    is_for_caller = False
+
     def __init__(self, raw: sqlite3.Connection) -> None:
         """Use a connection that nothing else uses, and that never writes."""
         self._raw = raw
         self._cursor = raw.cursor()  # one for all looks: a fresh one costs half a microsecond
         self._version: int | None = None
         self._epoch = -1
+
+    async def ask(self) -> None:
+        """Do nothing: `epoch` asks."""
 
     def epoch(self) -> int:
         """Return the epoch as it is now."""

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.blobs.interface import BlobStore
+    from fuin.testing.kit.leasing import LeaseThread
 
 T = TypeVar("T")
+
+_BOUND = 10.0  # seconds; a busy machine may stop the thread that keeps the lease for a while
 
 
 class Place:
@@ -44,8 +47,12 @@ class Place:
     def __init__(self, folder: Path, database_url: str = "") -> None:
         bound = bind_loopback()
         port = bound.getsockname()[1]
-        self.settings = Settings(data=folder, port=port, account=ACCOUNT, region=REGION, database_url=database_url)
+        self.settings = Settings(
+            data=folder, port=port, account=ACCOUNT, region=REGION, database_url=database_url,
+            node="place" if database_url else "", revocation_bound=_BOUND,
+        )  # fmt: skip
         self.settings.prepare()
+        self._lease: LeaseThread | None = None
         self.url = f"http://127.0.0.1:{self.settings.port}"
         self.root, self.other_root = new_user("root"), new_user("root")
         self.keyholder = KeyholderProcess(self.settings)
@@ -71,7 +78,10 @@ class Place:
     async def _open(self) -> Services:
         keyholder = Keyholder(self.settings.keyholder_socket)
         await keyholder.connect()
-        services = Services(self.settings, Store.open(self.settings), keyholder, self.blob_store())
+        store = Store.open(self.settings, has_lease=True)
+        if self.settings.database_url:
+            self._lease = await asyncio.to_thread(_keep_lease, self.settings)
+        services = Services(self.settings, store, keyholder, self.blob_store())
         for account, root in ((ACCOUNT, self.root), (OTHER_ACCOUNT, self.other_root)):
             sealed = await keyholder.seal_secret(root.access_key_id, root.secret_access_key)
             await services.store.change(_insert_account, account, root.access_key_id, sealed)
@@ -90,6 +100,8 @@ class Place:
         await self.edge.stop()
         await self.services.keyholder.close()
         self.services.store.close()
+        if self._lease is not None:
+            self._lease.close()
 
     def run(self, work: Awaitable[T], within: float = 60) -> T:
         """Run something awaitable on the event loop of the services and return its value; `within` is seconds."""
@@ -125,6 +137,14 @@ class Place:
     def last_record(self) -> reader.Entry:
         """Return the newest audit record."""
         return reader.last(self.settings.audit, 1)[0]
+
+
+def _keep_lease(settings: Settings) -> LeaseThread:
+    from fuin.testing.kit.leasing import LeaseThread  # noqa: PLC0415 - the driver of PostgreSQL takes 60 ms to import
+
+    lease = LeaseThread(settings)
+    lease.start()
+    return lease
 
 
 async def _value_of(work: Awaitable[T]) -> T:

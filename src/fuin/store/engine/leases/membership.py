@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from fuin.errors import StoreUnavailable
@@ -46,7 +47,9 @@ class LeaseMembership:
 
     def open_freshness(self, _connector: object = None) -> LeasedEpoch | ExactEpoch:
         """Return the source of the present epoch, for the event loop's thread."""
-        return LeasedEpoch(self) if self._bound else ExactEpoch(self, Questions(self._hosts))
+        if self._bound:
+            return LeasedEpoch(self)
+        return ExactEpoch(self, Questions(self._hosts, lambda timeline: timeline < self.page().timeline))
 
     def known_epoch(self) -> int:
         """Return the highest epoch that this node knows of: a connection that shows an older one is replaced."""
@@ -97,9 +100,14 @@ class LeaseMembership:
 class LeasedEpoch:
     """The epoch in the node's page, while the lease lives; 1 µs."""
 
+    is_for_caller = False
+
     def __init__(self, membership: LeaseMembership) -> None:
         self._membership = membership
         self._page: Page | None = None
+
+    async def ask(self) -> None:
+        """Do nothing: the page has the answer."""
 
     def epoch(self) -> int:
         """Return the epoch in force here; raises StoreUnavailable without a lease."""
@@ -124,16 +132,40 @@ class ExactEpoch:
     node has a lease from the same server's timeline, nobody has written anywhere else.
     """
 
+    is_for_caller = True
+
     def __init__(self, membership: LeaseMembership, questions: Questions) -> None:
         self._membership, self._questions = membership, questions
         self._answer: Answer | None = None
+        self._value = NOBODY
         self._owner: asyncio.Task[object] | None = None  # whose decision the answer is for, in this turn
 
     def epoch(self) -> int:
-        """Return the epoch of an answer that was brought for this task; raises NotInMemory, StoreUnavailable."""
-        answer = self._answer
-        if answer is None or asyncio.current_task() is not self._owner:
+        """Return the epoch of an answer that was brought for this task; raises NotInMemory."""
+        if self._answer is None or asyncio.current_task() is not self._owner:
             self._ask()
+        return self._value
+
+    def _ask(self) -> NoReturn:
+        raise NotInMemory(self._fetch)
+
+    async def _fetch(self) -> Callable[[], None]:
+        """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
+        return partial(self._put_in_force, await self._questions.ask())
+
+    async def ask(self) -> None:
+        """Bring an answer that serves all decisions of this task until it waits again."""
+        self._put_in_force(await self._questions.ask())
+
+    def _put_in_force(self, answer: Answer) -> None:
+        """Let the answer serve the calling task in this turn; raises StoreUnavailable without a lease."""
+        self._value = self._check(answer)  # once for the turn, as a lease is
+        if self._answer is None:
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._answer, self._owner = answer, asyncio.current_task()
+
+    def _check(self, answer: Answer) -> int:
+        """Return the epoch to put in force; raises StoreUnavailable without a lease from the answer's timeline."""
         page = self._membership.page()
         try:
             in_force = page.epoch()
@@ -142,20 +174,6 @@ class ExactEpoch:
         if answer.timeline != page.timeline:
             raise StoreUnavailable(f"{NO_LEASE}: its connection for questions is to a server of another timeline")
         return max(answer.epoch, in_force, self._membership.known)
-
-    def _ask(self) -> NoReturn:
-        raise NotInMemory(self._fetch)
-
-    async def _fetch(self) -> Callable[[], None]:
-        """Bring an answer to a question that is sent after the call; return what puts it in force for the caller."""
-        answer = await self._questions.ask()
-
-        def use() -> None:
-            if self._answer is None:
-                asyncio.get_running_loop().call_soon(self._forget)
-            self._answer, self._owner = answer, asyncio.current_task()
-
-        return use
 
     def _forget(self) -> None:
         """End the turn; a decision in a later one asks anew."""

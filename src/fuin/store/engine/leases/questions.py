@@ -18,7 +18,7 @@ from fuin.errors import StoreUnavailable
 from fuin.store.engine.leases.line import poll_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CONNECT_SECONDS = 2.0  # for each host
 ANSWER_SECONDS = 1.0
@@ -38,9 +38,15 @@ class Answer(NamedTuple):
 class Questions:
     """The connection of a worker for this question; it belongs to the event loop's thread."""
 
-    def __init__(self, hosts: Sequence[Mapping[str, str]]) -> None:
-        """Use the hosts of the database in their order; the connection opens with the first question."""
+    def __init__(
+        self, hosts: Sequence[Mapping[str, str]], is_replaced: Callable[[int], bool] = lambda _: False
+    ) -> None:
+        """Use the hosts of the database in their order; the connection opens with the first question.
+
+        `is_replaced` says of a timeline whether a later one is known: a server with it was replaced.
+        """
         self._hosts = hosts
+        self._is_replaced = is_replaced
         self._next_host = 0
         self._pg: pq.abc.PGconn | None = None
         self._timeline = 0
@@ -65,6 +71,9 @@ class Questions:
         if not self._gathered or self._asked:
             return
         loop = asyncio.get_running_loop()
+        if self._pg is not None and self._is_replaced(self._timeline):
+            self._disconnect()
+            self._next_host += 1
         if self._pg is None:
             if self._connecting is None:
                 self._connecting = loop.create_task(self._connect())
@@ -132,11 +141,15 @@ class Questions:
             number = (self._next_host + offset) % len(self._hosts)
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    self._pg, self._timeline = await _open(self._hosts[number])
+                    pg, timeline = await _open(self._hosts[number])
             except (OperationalError, TimeoutError, OSError) as error:
                 why = str(error).strip() or "it has not answered in time"
                 continue
-            self._next_host = number
+            if self._is_replaced(timeline):
+                pg.finish()
+                why = "it was replaced by another server"
+                continue
+            self._pg, self._timeline, self._next_host = pg, timeline, number
             break
         self._connecting = None
         if self._pg is None:

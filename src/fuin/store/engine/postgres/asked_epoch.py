@@ -28,11 +28,16 @@ class KnownEpoch(Protocol):
 class AskedEpoch:
     """The epoch of the database at each call."""
 
+    is_for_caller = False
+
     def __init__(self, connector: Connector, known: KnownEpoch) -> None:
         """Open the connection; raises Unreachable."""
         self._connector = connector
         self._known = known
         self._conn: Connection | None = connector.connect()
+
+    async def ask(self) -> None:
+        """Do nothing: `epoch` asks."""
 
     def epoch(self) -> int:
         """Return the epoch as it is now; raises what PostgreSQL raises."""

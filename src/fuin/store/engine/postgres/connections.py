@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.errors import _WaitTimeout
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from fuin.errors import UnstorableText
 from fuin.store.engine.leases.protocol import idle_limit
 from fuin.store.engine.postgres.errors import Unreachable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg.abc import PQGen
+    from sqlalchemy.engine import ExceptionContext
 
     from fuin.store.engine.postgres.address import Address
 
@@ -107,6 +109,8 @@ class Connector:
             "postgresql+psycopg://", creator=self._open, poolclass=NullPool, use_native_hstore=False
         )
 
+        event.listen(self.engine, "handle_error", refuse_nul)
+
     def connect(self) -> Connection:
         """Return a connection that can write; raises Unreachable."""
         return self.engine.connect()
@@ -119,10 +123,14 @@ class Connector:
                 link = self._open_host(hosts[number])
             except psycopg.Error as error:
                 failures.append(f"{hosts[number]['host'] or 'socket'}: {str(error).strip()}")
-            else:
-                self._next = link.host = number
-                link.is_replaced = self.is_replaced
-                return link
+                continue
+            if self.is_replaced(link.timeline):
+                link.close()
+                failures.append(f"{hosts[number]['host'] or 'socket'}: the server was replaced by another one")
+                continue
+            self._next = link.host = number
+            link.is_replaced = self.is_replaced
+            return link
         self._next = (self._next + 1) % len(hosts)
         raise Unreachable(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
 
@@ -138,13 +146,23 @@ class Connector:
         return link
 
     def pass_over(self, link: Link) -> None:
-        """Begin the next search for a server behind that of a connection, which was replaced by another one."""
+        """Begin the next search for a server behind that of a connection, which shows an older state."""
         if self._next == link.host:
             self._next = (link.host + 1) % len(self.address.hosts)
 
     def close(self) -> None:
         """Release SQLAlchemy's part."""
         self.engine.dispose()
+
+
+def refuse_nul(context: ExceptionContext) -> None:
+    """Raise UnstorableText instead of the driver's error when a value of a statement has the character NUL."""
+    if not isinstance(context.original_exception, psycopg.DataError):
+        return
+    rows = context.parameters if isinstance(context.parameters, list | tuple) else [context.parameters]
+    values = [value for row in rows if isinstance(row, dict) for value in row.values()]
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise UnstorableText from None
 
 
 def link_of(connection: Connection) -> Link:

@@ -95,7 +95,6 @@ class PostgresReader:
         known = self._membership.known_epoch()
         link = link_of(conn)
         if not self._membership.is_current(link.timeline):
-            self._connector.pass_over(link)
             raise _Stale(f"the server is on timeline {link.timeline}, and this node's lease is not")
         [[(value,)]] = link.run(_BEGIN)
         if value < known:

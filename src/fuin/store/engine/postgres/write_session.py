@@ -90,12 +90,8 @@ class PostgresWriteSession:
 
     def _require_writable(self) -> None:
         """Find a server that was not replaced by another one; raises StoreUnavailable while nothing may be written."""
-        for _ in self._connector.address.hosts:
-            link = self._link()
-            if not self._membership.is_replaced(link.timeline):
-                break
-            self._connector.pass_over(link)
-            self._disconnect()
+        if self._membership.is_replaced(self._link().timeline):
+            self._disconnect()  # the connector finds another one
         self._membership.require_writable(self._link().timeline, self._confirm_nothing)
 
     def _confirm_nothing(self) -> Link:
