@@ -101,9 +101,7 @@ def fill_s3(server: Server, content: Content) -> None:
     first, second = os.urandom(5 * MIB), os.urandom(1000)
     begun = s3.create_multipart_upload(Bucket=BUCKET, Key="many/parts")["UploadId"]
     parts = [put_part(s3, "many/parts", begun, number, body) for number, body in ((1, first), (2, second))]
-    s3.complete_multipart_upload(
-        Bucket=BUCKET, Key="many/parts", UploadId=begun, MultipartUpload={"Parts": parts}
-    )
+    s3.complete_multipart_upload(Bucket=BUCKET, Key="many/parts", UploadId=begun, MultipartUpload={"Parts": parts})
     content.bodies["many/parts"] = first + second
     under_way = s3.create_multipart_upload(Bucket=BUCKET, Key="later")["UploadId"]
     content.upload = {"id": under_way, "parts": [put_part(s3, "later", under_way, 1, first)]}

@@ -90,11 +90,12 @@ def _move_back(
     assert "not usable yet" in move_out(data)[1]  # the node runs
     installation.node("a").stop()
     assert move_out(data, check=False, FUIN_CRASH_POINT="move.before_finish")[0] == -9
-    status, said = installation.fuin("serve", "--data", str(data), check=False)
+    secret = ["--passphrase-file", str(installation.passphrase)]
+    status, said = installation.fuin("serve", "--data", str(data), *secret, check=False)
     assert status == 1
     assert "being filled by `fuin move`" in said
     assert "The move has finished" in move_out(data)[1]
-    server = Server(tmp_path / "back", workers=1, options=["--passphrase-file", str(installation.passphrase)])
+    server = Server(tmp_path / "back", workers=1, options=secret)
     server.root = installation.root
     try:
         assert answers(server.start(), content) == before

@@ -14,7 +14,7 @@ from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, BlobsAuthority, BlobsEndpoint, Data, PassphraseFile
 from fuin.errors import FuinError
 from fuin.move.move_in import move_in
-from fuin.move.move_out import move_out
+from fuin.move.move_out import find_blobs, move_out
 from fuin.server import keyholding
 from fuin.settings import Settings
 
@@ -92,7 +92,7 @@ def move(
         if to_database:
             outcome = asyncio.run(move_in(folder, shared, read_passphrase, bars, reread=reread))
         else:
-            outcome = asyncio.run(move_out(shared, folder, read_passphrase, bars, reread=reread))
+            outcome = asyncio.run(move_out(find_blobs(shared), folder, read_passphrase, bars, reread=reread))
     typer.echo("\n".join(_report(outcome, str(data), is_in=bool(to_database))))
 
 

@@ -34,16 +34,24 @@ _SLACK = 0.5  # seconds beyond the longest lease
 _BEATS = sa.select(schema.nodes.c.name, schema.nodes.c.incarnation, schema.nodes.c.beat, schema.nodes.c.lease)
 
 
+def find_blobs(source: Settings) -> Settings:
+    """Return the settings with the blobs that the installation itself names; raises FuinError for other ones.
+
+    Call it before the event loop runs: it waits for the database.
+    """
+    return joining.with_blobs(source, joining.read_values(source))
+
+
 async def move_out(
     source: Settings, target: Settings, passphrase: Callable[[], Secret], progress: Progress, *, reread: bool = False
 ) -> Outcome:
     """Copy the installation of a database into a new data folder; when no node runs, finish. Raises FuinError.
 
-    `passphrase` is called for the finish alone: it opens the root key.
+    The settings of the source are those of `find_blobs`. `passphrase` is called for the finish alone: it opens the
+    root key.
     """
     process.forbid_core_dumps()  # it holds the passphrase
     process.learn_how_children_end()
-    source = joining.with_blobs(source, joining.read_values(source))
     with lock_data(target):
         if joining.name_of(target):
             raise FuinError(f"{target.data} belongs to the node {joining.name_of(target)}: move into a new folder")
