@@ -22,6 +22,16 @@ TRUSTED = {
 }
 ALLOWED = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 MIB = 1024 * 1024
+SPECS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "disabled": {},
+    "ending": {},
+    "imported": {"Origin": "EXTERNAL"},
+    "waiting": {"Origin": "EXTERNAL"},
+    "sign": {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
+    "mac": {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+    "multi": {"MultiRegion": True},
+}
 
 
 @dataclass
@@ -46,10 +56,7 @@ def fill(server: Server) -> Content:
 def fill_kms(server: Server, content: Content) -> None:
     """Make keys of every kind, each in its state, with what belongs to a key."""
     kms = server.client("kms")
-    specs = {"plain": {}, "disabled": {}, "ending": {}, "imported": {"Origin": "EXTERNAL"}, "sign": {
-        "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}, "mac": {"KeySpec": "HMAC_256",
-        "KeyUsage": "GENERATE_VERIFY_MAC"}, "waiting": {"Origin": "EXTERNAL"}, "multi": {"MultiRegion": True}}  # fmt: skip
-    for name, options in specs.items():
+    for name, options in SPECS.items():
         tags = [{"TagKey": "name", "TagValue": name}]
         made = kms.create_key(Description=f"{name} é", Tags=tags, **options)["KeyMetadata"]["KeyId"]
         content.keys[name] = made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ from fuin.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from fuin.move.stages import Outcome
     from fuin.secret import Secret
@@ -71,29 +73,29 @@ def move(
     * `fuin move --data ./fuin-data --to-database postgresql://fuin@db1,db2/fuin --to-blobs s3://fuin-blobs`
     * `fuin move --from-database postgresql://fuin@db1,db2/fuin --data ./new-data`
     """
-    if bool(to_database) == bool(from_database):
-        raise FuinError("give --to-database or --from-database")
-    if bool(to_blobs) != bool(to_database):
-        raise FuinError("--to-database and --to-blobs go together")
+    if bool(to_database) == bool(from_database) or bool(to_blobs) != bool(to_database):
+        raise FuinError("give --to-database and --to-blobs, or --from-database")
     folder, authority = Settings(data=data.absolute()), blobs_ca and blobs_ca.absolute()
     shared = Settings(
         data=data.absolute(), database_url=to_database or from_database, blobs_url=to_blobs or from_blobs,
         blobs_endpoint=blobs_endpoint, blobs_ca=authority,
     )  # fmt: skip
 
-    def read_passphrase() -> Secret:
-        is_new = bool(to_database) and not keyholding.needs_passphrase(folder)
-        secret = passphrase.read(passphrase_file, needed=True, new=is_new)
-        if secret is None:
-            raise FuinError("a passphrase is needed")
-        return secret
-
+    needs_new = bool(to_database) and not keyholding.needs_passphrase(folder)
+    read = partial(_read_passphrase, passphrase_file, new=needs_new)
     with _bars() as bars:
         if to_database:
-            outcome = asyncio.run(move_in(folder, shared, read_passphrase, bars, reread=reread))
+            outcome = asyncio.run(move_in(folder, shared, read, bars, reread=reread))
         else:
-            outcome = asyncio.run(move_out(find_blobs(shared), folder, read_passphrase, bars, reread=reread))
+            outcome = asyncio.run(move_out(find_blobs(shared), folder, read, bars, reread=reread))
     typer.echo("\n".join(_report(outcome, str(data), is_in=bool(to_database))))
+
+
+def _read_passphrase(file: Path | None, *, new: bool) -> Secret:
+    secret = passphrase.read(file, needed=True, new=new)
+    if secret is None:
+        raise FuinError("a passphrase is needed")
+    return secret
 
 
 def _report(outcome: Outcome, data: str, *, is_in: bool) -> list[str]:

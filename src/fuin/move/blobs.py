@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from fuin.errors import FuinError
 from fuin.move import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 
     from fuin.blobs.interface import Blob, BlobStore, StoredBlob
     from fuin.move.databases import Database
@@ -88,18 +88,18 @@ class BlobMover:
             await self.target.create(stored.id).discard()
 
     async def bring(self, database: Database, tables: Sequence[sa.Table], *, reread: bool = False) -> BlobChanges:
-        """Copy what the target lacks, and with `reread` compare also what it has; return what was copied."""
+        """Copy what the target lacks, and with `reread` compare also what it has; return the changes."""
         changes, there = BlobChanges(), await self.list_target()
         for batch in indexed_blobs(database, tables):
             known = [one for one in batch if bytes.fromhex(one.blob) in there]
-            await self._in_turns([self._compare(one) for one in known] if reread else [])
+            await self._run_side_by_side([self._compare(one) for one in known] if reread else [])
             self.report(sum(one.size for one in known))
-            await self._in_turns([self._bring_one(one, changes) for one in batch if one not in known])
+            await self._run_side_by_side([self._bring_one(one, changes) for one in batch if one not in known])
         return changes
 
-    async def _in_turns(self, works: list[Generator[None, None, None] | object]) -> None:
+    async def _run_side_by_side(self, works: list[Coroutine[Any, Any, None]]) -> None:
         for start in range(0, len(works), _AT_ONCE):
-            await asyncio.gather(*works[start : start + _AT_ONCE])  # type: ignore[arg-type]
+            await asyncio.gather(*works[start : start + _AT_ONCE])
 
     async def _bring_one(self, one: IndexedBlob, changes: BlobChanges) -> None:
         try:

@@ -59,7 +59,7 @@ class RowMover:
     changes: RowChanges = field(default_factory=RowChanges)
 
     def bring(self, tables: Sequence[sa.Table]) -> RowChanges:
-        """Go through the tables, each of which stands after those that it refers to; return what was changed."""
+        """Go through the tables, each of which stands after those that it refers to; return the changes."""
         waiting: dict[str, int] = {}
         while True:
             before, waiting = sum(waiting.values()), {each.name: 0 for each in tables}
@@ -183,7 +183,7 @@ def _names(table: sa.Table, key: Key) -> dict[str, Any]:
 
 
 def _update(table: sa.Table) -> sa.Update:
-    values = {each: sa.bindparam(f"new_{each.name}") for each in table.columns if not each.primary_key}
+    values: dict[Any, Any] = {each: sa.bindparam(f"new_{each.name}") for each in table.columns if not each.primary_key}
     return sa.update(table).where(_is_row(table)).values(values)
 
 
