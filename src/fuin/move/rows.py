@@ -10,6 +10,7 @@ is a fault, unless a server still writes to the source: the last run brings it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -66,11 +67,20 @@ class RowMover:
             for each in reversed(tables):  # rows that refer to others go first
                 waiting[each.name] += self._remove_rows(each)
             for each in tables:
-                waiting[each.name] += self._bring_rows(each)
+                with self._data_errors(each):
+                    waiting[each.name] += self._bring_rows(each)
             self.changes.put_off = sum(waiting.values())
             if not self.changes.put_off or 0 < before <= self.changes.put_off:
                 return self.changes
             tables = [each for each in tables if waiting[each.name]]
+
+    @contextlib.contextmanager
+    def _data_errors(self, table: sa.Table) -> Iterator[None]:
+        """Raise FuinError for a value that the target's engine cannot hold, such as a text with the character NUL."""
+        try:
+            yield
+        except DataError as error:
+            raise FuinError(f"{self.target.place} does not take a row of {table.name}: {error.orig}") from None
 
     def _remove_rows(self, table: sa.Table) -> int:
         """Remove the rows that the source lacks; return how many the target keeps, since others refer to them."""
@@ -115,8 +125,6 @@ class RowMover:
         except IntegrityError as error:
             self.changes.why = f"{table.name}: {error.orig}"
             return False
-        except DataError as error:
-            raise FuinError(f"{self.target.place} does not take a row of {table.name}: {error.orig}") from None
         return True
 
 
