@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +38,7 @@ def test_server_moves_in_and_back(
     said = move_in()[1]
     assert "The move has finished" in said
     assert answers(installation.start("a"), content) == before
+    _check_logs(installation)
     _work(installation.node("a"), content)
     after = answers(installation.node("a"), content)
     _move_back(tmp_path, installation, content, after, move_out)
@@ -65,6 +67,19 @@ def _refuse_unfinished(installation: Installation) -> None:
     ):  # fmt: skip
         assert status == 1
         assert "being filled by `fuin move`" in said
+
+
+def _check_logs(installation: Installation) -> None:
+    """The embedded server's log is one of the installation's, whole, with the record of the move in it."""
+    place = ["--data", str(installation.data("a"))]
+    verified = installation.fuin("audit", "verify", *place)[1]
+    assert "embedded-" in verified
+    shown = installation.fuin("audit", "show", *place, "--operation", "fuin:MoveOut", "--json")[1]
+    records = [json.loads(line) for line in shown.splitlines()]
+    assert [record.get("about") for record in records] == ["change", "change", None]  # one run was killed
+    facts = records[-1]["facts"]
+    assert (facts["blobs"], facts["rows"] > 50) == (6, True)
+    assert len(facts["sha256"]) == 64
 
 
 def _work(node: Server, content: Content) -> None:

@@ -66,7 +66,8 @@ def move(
     compares both sides, and only then makes the target usable. It may be interrupted and repeated at any time. The
     source keeps all its data.
 
-    The passphrase opens the root key. If the data folder's root key has none, this passphrase seals it from now on.
+    The passphrase opens the root key. If the data folder's root key has none, it seals the copy
+    that the nodes get.
 
     **Examples**:
 
