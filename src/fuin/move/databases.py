@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fuin.errors import FuinError, StoreUnavailable
 from fuin.store.engine import migrate, sqlite
@@ -94,7 +94,7 @@ def open_sqlite(path: Path, *, create: bool = False) -> Iterator[Database]:
         migrate.prepare(path, create=True)
     elif not path.exists():
         raise FuinError(f"there is no database {path}")
-    with contextlib.closing(sqlite.make_engine(path).connect()) as conn, _refusals(str(path)):
+    with contextlib.closing(sqlite.make_engine(path).connect()) as conn, _refusals():
         database = Database(str(path), conn, sqlite.raw_of(conn).execute, "BEGIN IMMEDIATE")
         database.require_schema()
         yield database
@@ -110,7 +110,7 @@ def open_postgres(url: str) -> Iterator[Database]:
         link.run(_PATIENT)
         if not link.run(_TRY_LOCK)[0][0][0]:
             raise FuinError(f"another `fuin move` uses {connector.address.name}")
-        with _refusals(connector.address.name):
+        with _refusals():
             database = Database(connector.address.name, conn, link.run, _BEGIN)
             database.require_schema()
             yield database
@@ -132,9 +132,13 @@ def stopped_writes(database: Database) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _refusals(place: str) -> Iterator[None]:
-    """Raise StoreUnavailable for the errors of a database: what was copied stays, and the next run goes on."""
+def _refusals() -> Iterator[None]:
+    """Raise StoreUnavailable for the errors of a database: what was copied stays, and the next run goes on.
+
+    The text has neither the statement nor its values, which may be sealed secrets.
+    """
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
-        raise StoreUnavailable(f"the move has stopped at {place}: {error}. Run it again to go on") from error
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreUnavailable(f"the move has stopped: {cause}. Run it again to go on") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuin.audit.copier import LogCopier
-from fuin.audit.copies import AlreadyThere, CopiedLog
+from fuin.audit.copies import AlreadyThere, CopiedLog, CopyMissing
 from fuin.audit.segments import entries, read, read_public_key, segments
 from fuin.errors import FuinError
 from fuin.store.engine import installation
@@ -56,7 +56,10 @@ def copy_copies(source: Copies, target: Copies, report: Callable[[int], None]) -
             if there[name] != length:
                 raise FuinError(f"{target.place}/{name} is another copy of a log than the one in {source.place}")
             continue
-        content = source.read(name)
+        try:
+            content = source.read(name)
+        except CopyMissing:
+            continue  # a node that runs has merged it into a larger piece: the last run finds that one
         try:
             target.put(name, memoryview(content))
         except AlreadyThere:
