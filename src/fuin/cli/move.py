@@ -81,9 +81,7 @@ def move(
         data=data.absolute(), database_url=to_database or from_database, blobs_url=to_blobs or from_blobs,
         blobs_endpoint=blobs_endpoint, blobs_ca=authority,
     )  # fmt: skip
-
-    needs_new = bool(to_database) and not keyholding.needs_passphrase(folder)
-    read = partial(_read_passphrase, passphrase_file, new=needs_new)
+    read = partial(_read_passphrase, passphrase_file, new=bool(to_database) and not keyholding.needs_passphrase(folder))
     with _bars() as bars:
         if to_database:
             outcome = asyncio.run(move_in(folder, shared, read, bars, reread=reread))
