@@ -44,11 +44,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "gate", "kms", "s3", "identity", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
         "blobs.configuration", *LOW,
     ),
+    "move": (
+        "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",
+        "blobs.configuration", *LOW,
+    ),
     "envelope": ("formats", "secret", "errors"),
     "cli": (
-        "server", "identity", "advice", "envelope", "access", "audit", "store", "keyholder.wire", "xks.addresses",
-        "formats",
-        *LOW,
+        "server", "move", "identity", "advice", "envelope", "access", "audit", "store", "keyholder.wire",
+        "xks.addresses", "formats", *LOW,
     ),
     "testing": (),
 }  # fmt: skip

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from fuin import __version__
-from fuin.cli import admin, audit, clock, encrypt, explain, init, nodes, policy, serve, simulate, suggest, who_can
+from fuin.cli import admin, audit, clock, encrypt, explain, init, move, nodes, policy, serve, simulate, suggest, who_can
 from fuin.errors import FuinError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("init")(init.init)
 app.command("nodes")(nodes.nodes)
+app.command("move")(move.move)
 app.add_typer(admin.user_app, name="user")
 app.add_typer(admin.account_app, name="account")
 app.add_typer(audit.app, name="audit")

@@ -11,11 +11,12 @@ from fuin.keyholder.sealed.root_key import (
     create_root_key,
     needs_passphrase,
     read_sealed_root_key,
+    seal_root_key,
 )
 
 __all__ = [
     "AuditChecker", "PassphraseError", "RootKeyError", "adopt_root_key", "audit_checker", "create_root_key",
-    "needs_passphrase", "read_sealed_root_key",
+    "needs_passphrase", "read_sealed_root_key", "seal_root_key",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from fuin.audit import witness
 from fuin.audit.segments import segments
 from fuin.blobs.configuration import configured_store
 from fuin.errors import FuinError, StoreUnavailable
+from fuin.store.engine import installation
 from fuin.store.engine.configuration import configured_engine
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ async def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses
     """
     blobs = configured_store(settings)
     seen = await ask(settings, blobs)
+    if seen.database is not None and seen.database.moving:
+        installation.require_finished_move({installation.MOVING: ""}, configured_engine(settings).place)
     _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):

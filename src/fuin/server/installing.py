@@ -9,6 +9,7 @@ from fuin.errors import FuinError
 from fuin.keyholder.wire.client import Keyholder
 from fuin.server import agreement, agreement_notes, children, first_start, joining, keyholding, process
 from fuin.server.data_lock import lock_data
+from fuin.store.engine import installation
 from fuin.store.engine.configuration import configured_engine
 from fuin.store.store import Store
 
@@ -30,6 +31,8 @@ async def install(settings: Settings, passphrase: Callable[[], Secret | None]) -
     process.learn_how_children_end()
     engine = configured_engine(settings)
     found = engine.look()
+    if found is not None and found.moving:
+        installation.require_finished_move({installation.MOVING: ""}, engine.place)
     if found is not None and found.account:
         raise FuinError(f"{engine.place} holds an installation already, with the account {found.account}: no change")
     joining.claim_folder(settings)

@@ -41,9 +41,11 @@ def read_values(settings: Settings) -> dict[str, str]:
     engine.prepare(create=False)
     reader = engine.open_reader()
     try:
-        return reader.read(installation.find_values)
+        values = reader.read(installation.find_values)
     finally:
         reader.close()
+    installation.require_finished_move(values, engine.place)
+    return values
 
 
 def with_blobs(settings: Settings, values: dict[str, str]) -> Settings:

@@ -45,6 +45,13 @@ def read_sealed_root_key(settings: Settings) -> bytes:
     return offline.read_sealed_root_key(settings.root_key)
 
 
+def seal_root_key(settings: Settings, passphrase: Secret) -> bytes:
+    """Return the root key sealed by a passphrase: by its own, or a bare one by this one; the file stays as it is."""
+    if offline.needs_passphrase(settings.root_key):
+        return offline.read_sealed_root_key(settings.root_key)
+    return offline.seal_root_key(settings.root_key, passphrase.reveal())
+
+
 class SocketGone(FuinError):
     """The keyholder's socket is no longer at its path."""
 

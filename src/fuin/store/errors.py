@@ -126,6 +126,10 @@ class SchemaInUse(FuinError):
     """Nodes run that could not serve the schema to which the database shall be brought."""
 
 
+class UnfinishedMove(FuinError):
+    """The database holds a part of an installation that is being moved: nothing may serve it yet."""
+
+
 class SchemaTooNew(FuinError):
     """The database was written by a newer Fuin; an older one must not touch it."""
 

@@ -114,6 +114,15 @@ def adopt_root_key(path: Path, sealed: bytes) -> None:
         raise RootKeyError(f"{path} is not the root key of this installation")
 
 
+def seal_root_key(path: Path, passphrase: bytes) -> bytes:
+    """Return the root key of a bare file as a passphrase would seal it; the file stays. Raises RootKeyError."""
+    root = open_root_key(path, None)
+    try:
+        return MAGIC + _seal(root.key, passphrase)
+    finally:
+        root.wipe()
+
+
 def _seal(key: bytearray, passphrase: bytes) -> bytes:
     if not passphrase:
         raise PassphraseError("the passphrase is empty")

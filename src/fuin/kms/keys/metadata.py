@@ -24,6 +24,8 @@ from fuin.kms.reach import states
 from fuin.store.kms import keys
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.gate.call import Call
     from fuin.store.kms.keys import Key
 
@@ -69,9 +71,14 @@ def algorithms_for_usage(key: Key, usage: str) -> list[str] | None:
     return list(algorithms(key.spec, usage)) if key.usage == usage else None
 
 
+def _list_regions(conn: Connection, key_id: str) -> list[str]:
+    """Return the Regions of a key now. The time is no argument: a row that was fetched is found by its arguments."""
+    return keys.list_regions(conn, key_id, CLOCK.certain_time())
+
+
 def _related_keys(call: Call, key: Key) -> MultiRegionConfiguration:
     """Return the primary and the replicas of a multi-Region key."""
-    regions = call.services.store.look_up(keys.list_regions, key.key_id, CLOCK.certain_time())
+    regions = call.services.store.look_up(_list_regions, key.key_id)
     primary = key.primary_region or key.region
     related = {
         region: MultiRegionKey(Arn=ids.key_arn(key.account, region, key.key_id), Region=region)

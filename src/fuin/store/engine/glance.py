@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine import sqlite
+from fuin.store.engine import installation, sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,7 @@ class Glance:
     log: LogPosition | None  # must be in the log
     blobs: int | None  # the serial that the blobs' marker had at the last start; None when it was never written
     names_blobs: bool
+    moving: bool = False  # it holds a part of an installation that is being moved
 
 
 def look(path: Path) -> Glance | None:
@@ -75,6 +76,7 @@ def _look(path: Path) -> Glance:
             LogPosition.parse(values["log"]) if "log" in values else None,
             int(values["blobs"]) if "blobs" in values else None,
             any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),
+            installation.MOVING in values,
         )  # fmt: skip
 
 

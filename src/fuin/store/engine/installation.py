@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from fuin.store.engine import epoch, schema
+from fuin.store.errors import UnfinishedMove
+
+# The row of a database that `fuin move` fills and has not finished: the id of the installation that it comes from.
+MOVING = "moving"
 
 _ALL = select(schema.meta.c.name, schema.meta.c.value)
 _INSERT = schema.meta.insert().values(name=schema.parameter("p_name"), value=schema.parameter("p_value"))
@@ -64,6 +68,15 @@ def put_values(conn: Connection, values: Mapping[str, str | None]) -> None:
         conn.execute(_DELETE, {"p_name": name})
         if value is not None:
             conn.execute(_INSERT, {"p_name": name, "p_value": value})
+
+
+def require_finished_move(values: Mapping[str, str], place: str) -> None:
+    """Raise UnfinishedMove for the values of a database that holds only a part of an installation so far."""
+    if MOVING in values:
+        raise UnfinishedMove(
+            f"{place} is being filled by `fuin move`, which has not finished: run it again, with the server that it "
+            "moves stopped, until it says that the move is finished"
+        )
 
 
 def name_for(name: str, node: str) -> str:

@@ -1,6 +1,6 @@
 """The tables of all services, each service's in a file of its own, and what statements on them are made of."""
 
-from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, metadata, parameter
+from fuin.store.engine.schema.columns import BYTES, FLAG, LONG, TEXT, TIME, metadata, parameter, tables_to_move
 from fuin.store.engine.schema.identity import (
     access_key_uses,
     access_keys,
@@ -49,5 +49,5 @@ __all__ = [
     "inline_policies", "instance_profile_roles", "jobs", "key_tags", "keys", "login_profiles",
     "managed_policies", "materials", "memberships", "meta", "metadata", "nodes", "object_parts", "objects",
     "parameter", "password_policies", "policy_versions", "role_deletions", "role_uses", "roles",
-    "sealed_materials", "upload_parts", "uploads",
+    "sealed_materials", "tables_to_move", "upload_parts", "uploads",
 ]  # fmt: skip

@@ -28,9 +28,20 @@ def parameter(name: str, kind: sa.types.TypeEngine[Any] | None = None, *, many: 
     return sa.bindparam(name, type_=kind, expanding=many)
 
 
-def table(name: str, *items: sa.schema.SchemaItem, rowid: bool = False) -> sa.Table:
-    """Return a table; `rowid` keeps SQLite's hidden row number, for tables whose rows are large or have numbers."""
-    return sa.Table(name, metadata, *items, sqlite_with_rowid=rowid, sqlite_strict=True)
+_STAYS = "stays"
+
+
+def table(name: str, *items: sa.schema.SchemaItem, rowid: bool = False, stays: bool = False) -> sa.Table:
+    """Return a table; `rowid` keeps SQLite's hidden row number, for tables whose rows are large or have numbers.
+
+    `stays` says that the rows are about this very database or its nodes: `fuin move` leaves them where they are.
+    """
+    return sa.Table(name, metadata, *items, sqlite_with_rowid=rowid, sqlite_strict=True, info={_STAYS: stays})
+
+
+def tables_to_move(among: sa.MetaData = metadata) -> list[sa.Table]:
+    """Return the tables whose rows go along to another database, each after those that it refers to."""
+    return [each for each in among.sorted_tables if not each.info.get(_STAYS)]
 
 
 def column(

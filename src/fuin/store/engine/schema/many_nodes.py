@@ -17,11 +17,12 @@ nodes = table(
     column("address", TEXT),
     column("load", TEXT),
     column("log_head", TEXT),
+    stays=True,
 )
 
 # One row for each node that writes. A transaction locks the row of its own node, and a change that can take a right
 # locks all of them: docs/decisions/0019.
-gates = table("gates", sa.Column("node", TEXT, primary_key=True), column("serial", LONG))
+gates = table("gates", sa.Column("node", TEXT, primary_key=True), column("serial", LONG), stays=True)
 
 # One row for each transaction: anyone who has lost the answer to a COMMIT looks for it here.
 commits = table(
@@ -30,6 +31,7 @@ commits = table(
     column("node", TEXT),
     column("made", TIME),
     sa.Index("commits_by_age", "made"),
+    stays=True,
 )
 
 # Timed work that one node does for all.
@@ -39,4 +41,5 @@ jobs = table(
     column("node", TEXT),
     column("incarnation", BYTES),
     column("beat", LONG),
+    stays=True,
 )

@@ -9,9 +9,10 @@ epoch = table(
     sa.Column("id", sa.Integer, primary_key=True),
     column("value", LONG),
     sa.Column("serial", LONG, server_default=sa.text("0"), nullable=False),
+    stays=True,
 )
 
-meta = table("meta", sa.Column("name", TEXT, primary_key=True), column("value", TEXT))
+meta = table("meta", sa.Column("name", TEXT, primary_key=True), column("value", TEXT), stays=True)
 
 # How much time has passed, whatever the wall clock says: see fuin/clock.py. One row.
 clock = table(

@@ -115,4 +115,5 @@ blob_intents = table(
     column("node", TEXT),
     column("begun", TIME),
     sa.Index("blob_intents_by_time", "begun"),
+    stays=True,
 )

@@ -1,0 +1,82 @@
+"""The claim on a target: an empty place or a part of the same installation, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fuin.blobs.files.names import blob_path
+from fuin.blobs.files.store import FileBlobs
+from fuin.blobs.interface import Marker
+from fuin.errors import FuinError
+from fuin.move import claim, finish
+from fuin.move.databases import Database, open_sqlite
+from fuin.store.engine import installation
+from fuin.store.errors import UnfinishedMove
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Give an empty database."""
+    with open_sqlite(tmp_path / "fuin.db", create=True) as made:
+        yield made
+
+
+def test_empty_database_is_claimed_for_one_installation(database: Database) -> None:
+    """A second run may go on; another installation may not, and nobody takes it for a source."""
+    claim.claim_database(database, "ours")
+    claim.claim_database(database, "ours")
+    with pytest.raises(FuinError, match="a part of another installation"):
+        claim.claim_database(database, "theirs")
+    with pytest.raises(UnfinishedMove, match="being filled"):
+        claim.identify(database)
+
+
+@pytest.mark.parametrize(("identity", "text"), [("ours", "the move has finished"), ("theirs", "another installation")])
+def test_database_in_use_is_refused(database: Database, identity: str, text: str) -> None:
+    """Neither an installation of somebody else nor one that was moved already is filled."""
+    with database.transaction():
+        installation.put_values(database.conn, {"installation": identity, "account": "1"})
+    with pytest.raises(FuinError, match=text):
+        claim.claim_database(database, "ours")
+    assert installation.MOVING not in installation.find_values(database.conn)
+
+
+def test_source_without_an_account_is_refused(database: Database) -> None:
+    """A first start that has not finished has nothing to move."""
+    with pytest.raises(FuinError, match="first start"):
+        claim.identify(database)
+
+
+def test_blobs_of_others_are_refused(tmp_path: Path) -> None:
+    """An empty place gets the mark; one with other blobs, or another mark, is left as it is."""
+
+    def claim_it(name: str) -> Marker | None:
+        async def run() -> Marker | None:
+            store = FileBlobs(tmp_path / name)
+            await claim.claim_blobs(store, "ours")
+            await claim.claim_blobs(store, "ours")
+            return await store.read_marker()
+
+        return asyncio.run(run())
+
+    (tmp_path / "empty").mkdir()
+    assert claim_it("empty") == Marker("ours", 0)
+    path = blob_path(tmp_path / "foreign", "1" * 64)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"foreign")
+    with pytest.raises(FuinError, match="somebody else"):
+        claim_it("foreign")
+    (tmp_path / "marked").mkdir()
+    (tmp_path / "marked" / "installation.json").write_text('{"installation": "theirs", "serial": 7}')
+    with pytest.raises(FuinError, match="another installation"):
+        claim_it("marked")
+
+
+def test_values_about_the_database_itself_stay() -> None:
+    """The account, the Region and the id go along, as does what a later version may add; a node's notes do not."""
+    values = {"account": "1", "installation": "ours", "later": "x", "log": "1:00", "log/a": "1:00", "blobs": "3"}
+    assert finish.values_to_move(values) == {"account": "1", "installation": "ours", "later": "x"}
