@@ -179,7 +179,12 @@ class BlobFaults:
 
     def slow(self) -> str:
         """Answer late."""
-        return self._meanwhile("slow", lambda _: bool(time.sleep(0.5)))
+
+        def wait(_: object) -> bool:
+            time.sleep(0.5)
+            return False
+
+        return self._meanwhile("slow", wait)
 
     def half(self) -> str:
         """Refuse every other request."""

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from tests.cluster.machine.nodes import Engines, Nodes, client
 from tests.cluster.machine.processes import machine, wait_for
 from tests.cluster.registers import BUCKET, KeyClient, ObjectClient, Register, Registers, new_key, object_names
 from tests.cluster.rights import BUCKET as RIGHTS
-from tests.cluster.rights import KeyGrant, KeyPolicy, KeyState, UserPolicy
+from tests.cluster.rights import KeyGrant, KeyPolicy, KeyState, Right, UserPolicy
 from tests.cluster.rules import Honoured, check_lists, check_revocations, measure_honoured
 from tests.support import fake_s3
 
@@ -75,6 +76,7 @@ class Workload:
             kind(kind.__name__, self.history, [node.url for node in nodes], seed + place)
             for place, kind in enumerate(RIGHTS_OF)
         ]
+        self._setting = {name: client(name, nodes.nodes[0].url, nodes.root, attempts=5) for name in ("kms", "s3")}
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
         self._choice = random.Random(seed)
@@ -82,7 +84,7 @@ class Workload:
 
     def start(self) -> None:
         """Make the buckets, and let all clients begin."""
-        root = self._roots[0]
+        root = self._setting
         key = root["kms"].create_key()["KeyMetadata"]["Arn"]
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
         for bucket in (BUCKET, RIGHTS):
@@ -94,10 +96,15 @@ class Workload:
             self._begin(objects.ask, "s3")
             self._begin(keys.ask, "kms")
         for right in self._rights:
-            self._loop(lambda _, right=right: right.change(self._roots, self._ending.wait), 0.0)
-            for node in range(len(self._roots)):
-                name = f"{right.name} on {node}"
-                self._loop(lambda _, right=right, node=node, name=name: right.use_on(node, name), 0.015)
+            self._begin_right(right)
+
+    def _begin_right(self, right: Right) -> None:
+        self._loop(lambda _: right.change(self._roots, self._ending.wait), 0.0)
+        for node in range(len(self._roots)):
+            self._loop(partial(self._use, right, node), 0.015)
+
+    def _use(self, right: Right, node: int, _: random.Random) -> None:
+        right.use_on(node, f"{right.name} on {node}")
 
     def _begin(self, ask: Callable[[Any], None], service: str) -> None:
         self._loop(lambda choice: ask(choice.choice(self._roots)[service]), 0.01)

@@ -26,7 +26,8 @@ class WallClock:
         step.chmod(0o644)
         with step.open("r+b") as file:
             self._page = mmap.mmap(file.fileno(), 8)
-        command = [COMPILER, "-O1", "-shared", "-fPIC", f'-DSTEP="{step}"', "-o", self._library, _SOURCE, "-ldl"]
+        options = ["-O1", "-shared", "-fPIC", f'-DSTEP="{step}"']
+        command = [COMPILER, *options, "-o", str(self._library), str(_SOURCE), "-ldl"]
         subprocess.run(command, check=True)
 
     @property
