@@ -47,9 +47,10 @@ class Installation:
         """Return a node by its number, from 1."""
         return self.nodes.nodes[number - 1]
 
-    def root_clients(self, number: int) -> dict[str, Any]:
+    def root_clients(self, number: int, attempts: int = 1) -> dict[str, Any]:
         """Return the root's clients of one node."""
-        return {name: client(name, self.node(number).url, self.nodes.root, seconds=30) for name in ("kms", "iam")}
+        url, root = self.node(number).url, self.nodes.root
+        return {name: client(name, url, root, attempts=attempts, seconds=30) for name in ("kms", "iam")}
 
 
 def install_packages() -> None:

@@ -35,7 +35,7 @@ class Revocations:
         A pause of 0 pauses nobody.
         """
         if self._right.holding is None:
-            self._right.prepare(self._installation.root_clients(1))
+            self._right.prepare(self._installation.root_clients(1, attempts=5))
             for thread in self._threads:
                 thread.start()
         holding = self._right.holding

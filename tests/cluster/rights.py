@@ -50,24 +50,24 @@ class Right:
         self.holding: Holding | None = None
 
     def prepare(self, root: Clients) -> None:
-        """Make the next holding."""
+        """Make the next holding; raises what the calls raise."""
         self.holding = None
         name = f"{self.name}-{self._number}"
         self._number += 1
-        with contextlib.suppress(ClientError, BotoCoreError):
-            root["iam"].create_user(UserName=name)
-            made = root["iam"].create_access_key(UserName=name)["AccessKey"]
-            user = User(name, made["AccessKeyId"], made["SecretAccessKey"])
-            key = str(root["kms"].create_key()["KeyMetadata"]["KeyId"])
-            clients = [client(self.service, url, user, seconds=8) for url in self._urls]
-            holding = Holding(name, key, user, clients)
-            self.begin(root, holding)
-            self.holding = holding
+        root["iam"].create_user(UserName=name)
+        made = root["iam"].create_access_key(UserName=name)["AccessKey"]
+        user = User(name, made["AccessKeyId"], made["SecretAccessKey"])
+        key = str(root["kms"].create_key()["KeyMetadata"]["KeyId"])
+        clients = [client(self.service, url, user) for url in self._urls]
+        holding = Holding(name, key, user, clients)
+        self.begin(root, holding)
+        self.holding = holding
 
     def change(self, roots: Sequence[Clients], pause: Callable[[float], object]) -> None:
         """Give the right, wait a little, take it away, and wait a little; each on a node of its own."""
         if self.holding is None:
-            self.prepare(self._choice.choice(roots))
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self.prepare(self._choice.choice(roots))
         if (holding := self.holding) is None:
             pause(0.2)
             return

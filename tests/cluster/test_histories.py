@@ -51,6 +51,7 @@ def test_no_client_sees_what_cannot_be(postgres: PostgresServer, tmp_path: Path)
     if findings.violations:
         history.write(tmp_path / "history.jsonl")
     assert not findings.violations, f"{findings}\nsee {tmp_path / 'history.jsonl'}"
+    assert not findings.failures, f"{findings}"
     assert all(lane.done for lane in lanes)
     assert findings.outcomes["ok"] > 200
     assert findings.honoured.since_answered is not None

@@ -83,8 +83,17 @@ class Node:
         self.wait_ready()
 
     def wait_ready(self, seconds: float = START_LIMIT) -> None:
-        """Wait until it serves requests; a failure shows the logs."""
-        wait_for(lambda: self.is_ready, seconds, f"{self.name} is ready", self._machine)
+        """Wait until it serves requests; a failure shows the logs.
+
+        One that has ended is started again, as by systemd: a node ends if the database cannot be reached at its start.
+        """
+
+        def is_ready() -> bool:
+            if not self.process.is_running:
+                self.process.start()
+            return self.is_ready
+
+        wait_for(is_ready, seconds, f"{self.name} is ready", self._machine)
 
     def parts(self, word: str) -> list[psutil.Process]:
         """Return its processes whose command line has a word: `fuin.server.worker`, `fuin.keyholder`, and so on."""
