@@ -7,7 +7,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
 from tests.cluster.machine.nodes import allow
 
 from demo.cluster.load import GRANTS, OBJECTS, USES, Load
@@ -48,7 +47,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left behind.")
         return 130
-    except (Unexpected, ClientError, BotoCoreError) as error:
+    except Unexpected as error:
         print(f"\nThe demo could not go on:\n{error}", file=sys.stderr)
         return 1
     for sentence in promises.broken:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.cluster.machine import balancer, database
 from tests.cluster.machine.balancer import Balancer
 from tests.cluster.machine.database import Database
@@ -18,8 +19,9 @@ from tests.cluster.machine.nodes import Engines, Node, Nodes, client
 from tests.cluster.machine.processes import Machine, machine, missing_programs
 from tests.support import ceph
 from tests.support.ceph import Ceph
+from tests.support.environment import clean
 
-from demo.stage import ROOT, Person, Stage, Unexpected, say
+from demo.stage import FUIN, ROOT, Person, Stage, Unexpected, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,18 @@ class Installation:
     def node(self, number: int) -> Node:
         """Return a node by its number, from 1."""
         return self.nodes.nodes[number - 1]
+
+    def show_nodes(self) -> None:
+        """Run `fuin nodes`, and show what it says."""
+        address = self.database.address("fuin")
+        print("  $ fuin nodes", flush=True)
+        done = subprocess.run(
+            [FUIN, "nodes"], env=clean(self.place.folder, FUIN_DATABASE=address), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        print("\n".join(f"      {line}" for line in (done.stdout + done.stderr).splitlines()), flush=True)
+        if done.returncode != 0:
+            raise Unexpected(f"fuin nodes ended with {done.returncode}")
 
     def root_clients(self, number: int, attempts: int = 1) -> dict[str, Any]:
         """Return the root's clients of one node."""
@@ -79,8 +93,8 @@ def open_installation() -> Iterator[Installation]:
     with machine() as place:
         try:
             yield _start(place)
-        except AssertionError as error:
-            raise Unexpected(str(error)) from error
+        except (AssertionError, ClientError, BotoCoreError) as error:
+            raise Unexpected(f"{error}\n{place.logs(15)}") from error
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave something behind
             began = time.monotonic()
@@ -108,7 +122,9 @@ def _start(place: Machine) -> Installation:
         f"haproxy with deploy/haproxy/plain.cfg at port {front.port}, in front of ports {[node.port for node in nodes]}"
     )
     root = Person("root", nodes.root.access_key_id, nodes.root.secret_access_key)
-    return Installation(place, servers, nodes, Stage(place.part("stage"), f"http://127.0.0.1:{front.port}", root))
+    made = Installation(place, servers, nodes, Stage(place.part("stage"), f"http://127.0.0.1:{front.port}", root))
+    made.show_nodes()
+    return made
 
 
 def _start_database(place: Machine) -> Database:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 FAILOVER_LIMIT = TTL + LOOP_WAIT + 60
-PARTS = ("fuin.server.worker", "fuin.keyholder", "fuin.server.lease_keeper")
+PARTS = ("fuin.server.worker", "fuin.keyholder", "fuin.server.lease_keeper", "fuin.server.log_copier")
 
 
 class Lane:
@@ -57,8 +57,10 @@ class Lane:
             began = time.strftime("%H:%M:%S")
             try:
                 self.done.append(f"{began} {fault()}")
+                print(self.done[-1], flush=True)
             except Exception:
                 self.failure = traceback.format_exc()
+                print(f"{began} {self.failure}", flush=True)
                 return
 
 
@@ -282,3 +284,4 @@ class DatabaseFaults:
 
     def _settle(self) -> None:
         wait_for(self._database.is_whole, 180, "all standbys replicate", self._database.machine)
+        self._database.wait_for_writes(time.monotonic())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BUCKET = "registers"
 MOST_OPERATIONS, MOST_UNKNOWN = 100, 3
+BACK_OFF = 0.3  # seconds
 _HEAD = 10  # characters of a body before its filling, which makes its length unique
 
 
@@ -44,10 +46,12 @@ class Register:
             return str(self.last)
 
     def note(self, outcome: Outcome, kind: str) -> None:
-        """Count an operation."""
+        """Count an operation; the client waits a little after an unknown outcome, as clients do after an error."""
         with self.lock:
             self.operations += 1
             self.unknown += kind != "read" and outcome is Outcome.UNKNOWN
+        if outcome is Outcome.UNKNOWN:
+            time.sleep(BACK_OFF)
 
     @property
     def is_worn(self) -> bool:
