@@ -1,4 +1,6 @@
-"""Figures of three real nodes on three real database servers: `python -m tests.cluster.figures [changes] [requests]`.
+"""Figures of three real nodes on three real database servers: `python -m tests.cluster.figures`.
+
+`changes`, `requests` and `partition` as arguments choose some of them.
 
 How long PutKeyPolicy takes with a synchronous standby, with all nodes in order and with one that is dead, paused or cut
 off; and the CPU time of the workers for a GenerateDataKey with one, two and three nodes, alternated.
@@ -34,8 +36,8 @@ FAULT_SECONDS = 4.0  # the row of a silent node is struck after two leases
 
 
 @contextmanager
-def three_nodes() -> Iterator[Nodes]:
-    """Give three nodes that run."""
+def three_nodes(*, straight: bool) -> Iterator[Nodes]:
+    """Give three nodes that run, and go to the database straight or by ways that can be cut."""
     with fake_s3.running() as bucket, machine() as place:
         database = Database(place)
         database.start()
@@ -44,7 +46,7 @@ def three_nodes() -> Iterator[Nodes]:
             lambda ports: database.address("fuin", ports), [server.port for server in database.servers],
             bucket.server_address[1], fake_s3.BUCKET, new_user("s3"),
         )  # fmt: skip
-        nodes = Nodes(place, engines, ["node1", "node2", "node3"])
+        nodes = Nodes(place, engines, ["node1", "node2", "node3"], straight=straight)
         nodes.init()
         nodes.start()
         time.sleep(3)
@@ -52,23 +54,30 @@ def three_nodes() -> Iterator[Nodes]:
 
 
 def measure_changes(nodes: Nodes) -> None:
-    """Print how long PutKeyPolicy at node1 takes, also while node3 is silent in some way."""
+    """Print how long PutKeyPolicy at node1 takes, also while node3 is dead or paused."""
+    change, third = _change(nodes), nodes.nodes[2]
+    _show("three nodes in order", [_timed(change) for _ in range(200)])
+    _with_silent("node3 killed", change, third.process.kill, third.start)
+    _with_silent("node3 paused", change, third.process.pause, third.process.go_on)
+    _with_paused_writer(nodes, change, third)
+
+
+def measure_partition(nodes: Nodes) -> None:
+    """Print how long PutKeyPolicy at node1 takes while node3 is cut off from the database."""
+    third = nodes.nodes[2]
+    _with_silent("node3 cut off in silence", _change(nodes), third.database.hold, third.database.heal)
+
+
+def _change(nodes: Nodes) -> Callable[[], None]:
     kms = client("kms", nodes.nodes[0].url, nodes.root, seconds=30)
-    key, third = kms.create_key()["KeyMetadata"]["KeyId"], nodes.nodes[2]
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
 
     def change() -> None:
         kms.put_key_policy(KeyId=key, PolicyName="default", Policy=allow("arn:aws:iam::123456789012:root", "kms:*"))
 
-    def start() -> None:
-        third.start()
-
     for _ in range(20):
         change()
-    _show("three nodes in order", [_timed(change) for _ in range(300)])
-    _with_silent("node3 killed", change, third.process.kill, start)
-    _with_silent("node3 paused", change, third.process.pause, third.process.go_on)
-    _with_silent("node3 cut off in silence", change, third.database.hold, third.database.heal)
-    _with_paused_writer(nodes, change, third)
+    return change
 
 
 def _with_paused_writer(nodes: Nodes, change: Callable[[], None], third: Node) -> None:
@@ -162,13 +171,17 @@ def _request(nodes: Nodes, node: Node, operation: str, members: dict[str, Any]) 
 
 
 def main() -> None:
-    """Measure what the arguments name, by default both."""
-    asked = sys.argv[1:] or ["changes", "requests"]
-    with three_nodes() as nodes:
-        if "changes" in asked:
-            measure_changes(nodes)
-        if "requests" in asked:
-            measure_requests(nodes)
+    """Measure what the arguments name, by default all."""
+    asked = sys.argv[1:] or ["changes", "requests", "partition"]
+    if {"changes", "requests"} & set(asked):
+        with three_nodes(straight=True) as nodes:
+            if "changes" in asked:
+                measure_changes(nodes)
+            if "requests" in asked:
+                measure_requests(nodes)
+    if "partition" in asked:
+        with three_nodes(straight=False) as nodes:
+            measure_partition(nodes)
 
 
 if __name__ == "__main__":
