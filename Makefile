@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
-.PHONY: venv demo serve test test-long cluster-test cluster-packages fuzz bench scale shapes lint format lock clean system-packages
+.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages fuzz bench scale shapes lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -85,6 +85,13 @@ cluster-packages: ## PostgreSQL, patroni, etcd and haproxy from Debian; as root
 # One process: these tests take the machine for themselves.
 cluster-test: venv cluster-packages ## failovers of three real PostgreSQL servers, and what is around the nodes
 	@FUIN_LONG=1 $(BIN)/python -m pytest tests/cluster
+
+cluster-demo: venv .venv-aws/.done ## three nodes on PostgreSQL and Ceph; a node and the primary are killed; what was lost
+	@$(BIN)/python -m demo.cluster
+
+SECONDS ?= 3600
+cluster-histories: venv cluster-packages ## what clients of three nodes saw under faults, checked
+	@$(BIN)/python -m tests.cluster.histories $(SECONDS) $(SEED)
 
 fuzz: venv ## ten million random inputs to KMS, two million of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000

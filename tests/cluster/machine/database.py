@@ -21,6 +21,8 @@ from tests.support.environment import clean
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.cluster.machine.processes import Machine, Process
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -92,7 +94,7 @@ class Database:
         for server in self.servers:
             server.process.start()
         self.wait_for_primary()
-        wait_for(self._is_whole, START_LIMIT, "all standbys replicate", self.machine)
+        wait_for(self.is_whole, START_LIMIT, "all standbys replicate", self.machine)
 
     def wait_for_primary(self, seconds: float = START_LIMIT, but: Server | None = None) -> Server:
         """Return the primary as soon as there is one, which is not `but`."""
@@ -112,9 +114,12 @@ class Database:
         wait_for(lambda: new.is_primary, 60, f"{new.name} as the primary", self.machine)
         return new
 
-    def address(self, name: str = "postgres") -> str:
-        """Return the URL of a database on all servers, of which a client takes the one that can be written."""
-        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+    def address(self, name: str = "postgres", ports: Sequence[int] = ()) -> str:
+        """Return the URL of a database on all servers, of which a client takes the one that can be written.
+
+        `ports` lead to the servers, such as those of proxies; by default they are the servers' own.
+        """
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports or [server.port for server in self.servers])
         options = "target_session_attrs=read-write&connect_timeout=2"
         return f"postgresql://postgres:{PASSWORD}@{hosts}/{name}?{options}"
 
@@ -136,7 +141,8 @@ class Database:
         wait_for(lambda: self.run(written) is not None, seconds, "a confirmed write", self.machine)
         return time.monotonic() - since
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
+        """Return whether all standbys replicate, and one of them confirms every commit."""
         standbys = [server.is_standby for server in self.servers].count(True)
         return standbys == len(self.servers) - 1 and any(server.is_synchronous for server in self.servers)
 
@@ -149,7 +155,7 @@ def missing() -> list[str]:
 def _etcd_command(folder: Path, port: int, peer: int) -> list[str | Path]:
     clients, peers = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
     return [
-        "etcd", "--name", "etcd", "--data-dir", folder / "data", "--logger", "zap",
+        "etcd", "--name", "etcd", "--data-dir", folder / "data", "--logger", "zap", "--enable-v2=true",
         "--listen-client-urls", clients, "--advertise-client-urls", clients,
         "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", f"etcd={peers}",
     ]  # fmt: skip
@@ -161,8 +167,10 @@ def _settings(server: Server, folder: Path, peers: int, others: int, etcd: int) 
         "scope": "fuin",
         "name": server.name,
         "restapi": {"listen": f"127.0.0.1:{server.control}", "connect_address": f"127.0.0.1:{others}"},
-        # As a proxy: otherwise patroni asks etcd for its true address, and leaves the way that can be cut.
-        "etcd3": {"hosts": [f"127.0.0.1:{etcd}"], "use_proxies": True},
+        # As a proxy: otherwise patroni asks etcd for its true address, and leaves the way that can be cut. By version 2
+        # of etcd's interface: with version 3, after some failovers patroni 3.0.2 never again changes the confirming
+        # standby ("Synchronous replication key updated by someone else"), and all writes wait for one that is gone.
+        "etcd": {"hosts": [f"127.0.0.1:{etcd}"], "use_proxies": True},
         "bootstrap": {"dcs": _common(), "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"]},
         "postgresql": {
             "listen": f"127.0.0.1:{server.port}",
