@@ -55,7 +55,7 @@ def _hold(server: Server) -> tuple[Upload, psutil.Process]:
         upload = Upload(server)
         wait_until(lambda: bool(_stopped(server)), 60, "the upload is held")
         [worker] = _stopped(server)
-        if '"jobs":true' not in command(worker):
+        if "with-timed-jobs" not in command(worker):
             return upload, worker
         worker.send_signal(signal.SIGCONT)
         upload.end()
@@ -76,7 +76,7 @@ def _left_over(server: Server) -> Path:
 
 def _kill_sweeper(server: Server) -> None:
     """Kill the worker that has the jobs, which has swept; the next one sweeps again."""
-    [sweeper] = [worker for worker in server.workers() if '"jobs":true' in command(worker)]
+    [sweeper] = [worker for worker in server.workers() if "with-timed-jobs" in command(worker)]
     sweeper.kill()
 
 

@@ -37,6 +37,9 @@ def test_server_moves_in_and_back(
     embedded.stop()
     said = move_in()[1]
     assert "The move has finished" in said
+    status, said = installation.fuin("serve", "--data", str(embedded.data), check=False)
+    assert status == 1
+    assert "was moved to" in said
     assert answers(installation.start("a"), content) == before
     _check_logs(installation)
     _work(installation.node("a"), content)
@@ -98,6 +101,18 @@ def _work(node: Server, content: Content) -> None:
         kms.decrypt(CiphertextBlob=content.ciphertexts["disabled"], EncryptionContext=CONTEXT)
 
 
+def _take_back(installation: Installation) -> None:
+    """A node starts with the old database only after somebody has taken it back, knowingly."""
+    place = ["--database", installation.url, "--node", "a", "--data", str(installation.data("a"))]
+    secret = ["--passphrase-file", str(installation.passphrase)]
+    status, said = installation.fuin("serve", *place, *secret, check=False)
+    assert status == 1
+    assert "was moved to" in said
+    assert "may start" in installation.fuin("move", "--take-back", "--from-database", installation.url)[1]
+    assert "was not moved" in installation.fuin("move", "--take-back", "--from-database", installation.url)[1]
+    installation.start("a").stop()
+
+
 def _move_back(
     tmp_path: Path, installation: Installation, content: Content, before: dict[str, Any], move_out: Move
 ) -> None:
@@ -110,6 +125,7 @@ def _move_back(
     assert status == 1
     assert "being filled by `fuin move`" in said
     assert "The move has finished" in move_out(data)[1]
+    _take_back(installation)
     server = Server(tmp_path / "back", workers=1, options=secret)
     server.root = installation.root
     try:

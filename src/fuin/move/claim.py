@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fuin.move.databases import Database
 
 
+class FinishedMove(FuinError):
+    """The target has been made usable by an earlier run."""
+
+
 def identify(source: Database) -> str:
     """Return the id of the source's installation; raises FuinError when it holds no whole one."""
     values = installation.find_values(source.conn)
@@ -30,7 +34,7 @@ def claim_database(target: Database, identity: str) -> None:
             raise FuinError(f"{target.place} holds a part of another installation: move into an empty database")
         return
     if values.get("installation") == identity:
-        raise FuinError(f"{target.place} holds this installation already: the move has finished")
+        raise FinishedMove(f"{target.place} holds this installation already: the move has finished")
     if set(values) - {migrate.SERVES_FROM}:
         raise FuinError(f"{target.place} holds another installation: move into an empty database")
     with target.transaction():

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # What the values of `meta` say about the database itself, its log or its blobs; all others go along.
 _OWN = frozenset({
-    installation.MOVING, migrate.SERVES_FROM, "log", "log_next", "blobs", "accepted", "unswept", "root_key",
-    "blobs_url", "blobs_endpoint",
+    installation.MOVING, installation.MOVED, migrate.SERVES_FROM, "log", "log_next", "blobs", "accepted", "unswept",
+    "root_key", "blobs_url", "blobs_endpoint",
 })  # fmt: skip
 _LOWER = 0xFFFFFFFF
 
@@ -25,6 +25,21 @@ _LOWER = 0xFFFFFFFF
 def values_to_move(values: Mapping[str, str]) -> dict[str, str]:
     """Return the values of an installation that are true wherever its data is; a node's own have a slash."""
     return {name: value for name, value in values.items() if name not in _OWN and "/" not in name}
+
+
+def mark_moved(source: Database, place: str) -> None:
+    """Note in the source where its installation is from now on: no server starts with the source any longer."""
+    with source.transaction():
+        installation.put_values(source.conn, {installation.MOVED: place})
+
+
+def take_back(source: Database) -> str:
+    """Remove that note, and return the place that it named, empty without a note."""
+    place = installation.find_values(source.conn).get(installation.MOVED, "")
+    if place:
+        with source.transaction():
+            installation.put_values(source.conn, {installation.MOVED: None})
+    return place
 
 
 def next_serial(source: Database, target: Database) -> int:

@@ -12,6 +12,7 @@ from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.identity.administration import Act
 from fuin.keyholder.wire.client import Keyholder
 from fuin.move import finish, logs
+from fuin.move.claim import FinishedMove
 from fuin.move.databases import open_postgres, open_sqlite
 from fuin.move.keyholder import log_end, own_keyholder
 from fuin.move.stages import Outcome, Side, Transfer
@@ -51,7 +52,12 @@ async def move_in(
             timekeeper.start(source)
         configured_engine(target).prepare(create=True)
         transfer = await stack.enter_async_context(_open(source, target, progress, reread=reread))
-        identity = await transfer.claim()
+        try:
+            identity = await transfer.claim()
+        except FinishedMove:
+            if is_last:  # the run that finished may have ended before it noted that in the source
+                finish.mark_moved(transfer.source.database, transfer.target.database.place)
+            raise
         outcome = await transfer.bring(is_last=is_last)
         if is_last:
             await _Finish(source, target, transfer, identity, passphrase()).run(outcome)
@@ -124,3 +130,4 @@ class _Finish:
         await transfer.target.blobs.write_marker(Marker(self._identity, serial))
         finish.finish(transfer.source.database, transfer.target.database, transfer.tables, values, serial, node)
         crash.point("move.after_finish")
+        finish.mark_moved(transfer.source.database, transfer.target.database.place)

@@ -14,6 +14,7 @@ from fuin.blobs.interface import Marker
 from fuin.errors import FuinError
 from fuin.identity.administration import Act
 from fuin.move import finish, logs
+from fuin.move.claim import FinishedMove
 from fuin.move.databases import open_postgres, open_sqlite, stopped_writes
 from fuin.move.keyholder import log_end, own_keyholder
 from fuin.move.stages import Outcome, Side, Transfer
@@ -56,12 +57,18 @@ async def move_out(
         if joining.name_of(target):
             raise FuinError(f"{target.data} belongs to the node {joining.name_of(target)}: move into a new folder")
         async with _open(source, target, progress, reread=reread) as transfer:
-            identity = await transfer.claim()
+            try:
+                identity = await transfer.claim()
+            except FinishedMove:
+                if not await running_nodes(transfer.source.database):  # as in `move_in`
+                    finish.mark_moved(transfer.source.database, transfer.target.database.place)
+                raise
             if await running_nodes(transfer.source.database):
                 return await transfer.bring(is_last=False)
             with stopped_writes(transfer.source.database):
                 outcome = await transfer.bring(is_last=True)
                 await _Finish(target, transfer, identity, passphrase()).run(outcome)
+            finish.mark_moved(transfer.source.database, transfer.target.database.place)
             return outcome
 
 

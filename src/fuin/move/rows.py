@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 
 from fuin import crash
-from fuin.errors import FuinError
+from fuin.errors import FuinError, UnstorableText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,8 +79,9 @@ class RowMover:
         """Raise FuinError for a value that the target's engine cannot hold, such as a text with the character NUL."""
         try:
             yield
-        except DataError as error:
-            raise FuinError(f"{self.target.place} does not take a row of {table.name}: {error.orig}") from None
+        except (DataError, UnstorableText) as error:
+            why = error.orig if isinstance(error, DataError) else error
+            raise FuinError(f"{self.target.place} does not take a row of {table.name}: {why}") from None
 
     def _remove_rows(self, table: sa.Table) -> int:
         """Remove the rows that the source lacks; return how many the target keeps, since others refer to them."""

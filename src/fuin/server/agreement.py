@@ -154,6 +154,8 @@ async def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses
     seen = await ask(settings, blobs)
     if seen.database is not None and seen.database.moving:
         installation.require_finished_move({installation.MOVING: ""}, configured_engine(settings).place)
+    if seen.database is not None and seen.database.moved:
+        installation.require_here({installation.MOVED: seen.database.moved}, configured_engine(settings).place)
     _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):

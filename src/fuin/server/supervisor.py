@@ -102,6 +102,7 @@ async def run_workers(
         return await children.spawn(
             "a worker",
             "fuin.server.worker",
+            lambda _: ["with-timed-jobs"] if with_jobs else [],  # for people who look at the processes
             descriptors=[listener],
             configuration=lambda ready: encode(WorkerConfig(settings, listener, ready, os.getpid(), with_jobs)),
             reaches_aws=bool(settings.blobs_url),

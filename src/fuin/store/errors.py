@@ -130,6 +130,10 @@ class UnfinishedMove(FuinError):
     """The database holds a part of an installation that is being moved: nothing may serve it yet."""
 
 
+class MovedAway(FuinError):
+    """The database's installation was moved to another place, where it may have changed since."""
+
+
 class SchemaTooNew(FuinError):
     """The database was written by a newer Fuin; an older one must not touch it."""
 

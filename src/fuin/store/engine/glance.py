@@ -49,6 +49,7 @@ class Glance:
     blobs: int | None  # the serial that the blobs' marker had at the last start; None when it was never written
     names_blobs: bool
     moving: bool = False  # it holds a part of an installation that is being moved
+    moved: str = ""  # the place where its installation is since a move
 
 
 def look(path: Path) -> Glance | None:
@@ -77,6 +78,7 @@ def _look(path: Path) -> Glance:
             int(values["blobs"]) if "blobs" in values else None,
             any(_has_rows(raw, table) for table in ("object_parts", "upload_parts") if table in tables),
             installation.MOVING in values,
+            values.get(installation.MOVED, ""),
         )  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from fuin.store.engine import epoch, schema
-from fuin.store.errors import UnfinishedMove
+from fuin.store.errors import MovedAway, UnfinishedMove
 
 # The row of a database that `fuin move` fills and has not finished: the id of the installation that it comes from.
 MOVING = "moving"
+# The row of a database whose installation `fuin move` has moved: the place where it is since.
+MOVED = "moved"
 
 _ALL = select(schema.meta.c.name, schema.meta.c.value)
 _INSERT = schema.meta.insert().values(name=schema.parameter("p_name"), value=schema.parameter("p_value"))
@@ -76,6 +78,15 @@ def require_finished_move(values: Mapping[str, str], place: str) -> None:
         raise UnfinishedMove(
             f"{place} is being filled by `fuin move`, which has not finished: run it again, with the server that it "
             "moves stopped, until it says that the move is finished"
+        )
+
+
+def require_here(values: Mapping[str, str], place: str) -> None:
+    """Raise MovedAway for the values of a database whose installation is at another place since."""
+    if MOVED in values:
+        raise MovedAway(
+            f"{place} was moved to {values[MOVED]}, and what has changed there since is unknown here. Serve that one; "
+            "to use this one again all the same, give `fuin move --take-back` with it"
         )
 
 

@@ -35,4 +35,5 @@ def _look(conn: Connection, node: str) -> Glance:
         values.get("installation", ""), None if log is None else LogPosition.parse(log),
         int(values["blobs"]) if "blobs" in values else None, bool(link_of(conn).run(_NAMES_BLOBS)[0][0][0]),
         installation.MOVING in values,
+        values.get(installation.MOVED, ""),
     )  # fmt: skip
