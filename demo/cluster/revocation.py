@@ -6,11 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tests.cluster.history import History
+from tests.cluster.history import History, Outcome
+from tests.cluster.registers import outcome_of
 from tests.cluster.rights import Holding, KeyPolicy
 from tests.cluster.rules import check_revocations, measure_honoured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cluster.rules import Broken, Honoured
 
     from demo.cluster.parts import Installation
@@ -38,9 +41,7 @@ class Revocations:
             self._right.prepare(self._installation.root_clients(1, attempts=5))
             for thread in self._threads:
                 thread.start()
-        holding = self._right.holding
-        assert holding is not None, "the user and the key could not be made"
-        took = [self._round(holding, number, pause) for number, pause in enumerate(pauses)]
+        took = [self._round(number, pause) for number, pause in enumerate(pauses)]
         self.commit = max([self.commit, *(each for each, pause in zip(took, pauses, strict=True) if not pause)])
         return took
 
@@ -63,27 +64,34 @@ class Revocations:
         """Return how many uses were tried."""
         return sum(one.kind == "use" for one in self._history.operations())
 
-    def _round(self, holding: Holding, number: int, pause: float) -> float:
+    def _round(self, number: int, pause: float) -> float:
         node = self._installation.node(number % 3 + 1)
         root = self._installation.root_clients((number + 1) % 3 + 1)  # at another node
-        with self._history.record("root", "grant", holding.subject) as pending:
-            self._right.give(root, holding)
-            pending.succeed()
+        while not self._ask("grant", lambda holding: self._right.give(root, holding)):
+            # It may take effect at any later time, and would explain every use: go on with another user and key.
+            self._right.prepare(self._installation.root_clients(1, attempts=5))
         time.sleep(0.3)
         resume = threading.Timer(pause, node.process.go_on)
         if pause:
             node.process.pause()
             resume.start()
-        began = time.monotonic()
-        with self._history.record("root", "revoke", holding.subject) as pending:
-            self._right.take(root, holding)
-            pending.succeed()
-        took = time.monotonic() - began
+        while not (took := self._ask("revoke", lambda holding: self._right.take(root, holding))):
+            time.sleep(0.3)  # as AWS's clients do after an error of the server
         if pause:
             resume.join()
             node.wait_ready()
         time.sleep(0.5)
         return took
+
+    def _ask(self, kind: str, call: Callable[[Holding], None]) -> float:
+        """Ask once; return how long it took, 0 when it failed or its outcome is unknown."""
+        holding = self._right.holding
+        assert holding is not None, "there is a user with a key"
+        began = time.monotonic()
+        with self._history.record("root", kind, holding.subject) as pending, outcome_of(pending):
+            call(holding)
+            pending.succeed()
+        return time.monotonic() - began if pending.outcome is Outcome.OK else 0.0
 
     def _use(self, node: int) -> None:
         while not self._ending.wait(0.005):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.history import Operation
 
+SLOWEST = 180.0  # seconds
 READ_LIMIT = 120.0  # seconds after the faults in which everything has to be readable again
 TOGETHER = 3  # registers of a kind in use at a time
 RIGHTS_OF = (KeyPolicy, UserPolicy, KeyState, KeyGrant)
@@ -128,6 +129,19 @@ class Workload:
         self._threads.append(thread)
         thread.start()
 
+    def wait_for_changes(self) -> None:
+        """Wait until each right was taken away twice, and conditional writes have succeeded: also on a slow machine."""
+
+        def has_seen_all() -> bool:
+            done = [operation for operation in self.history.operations() if operation.succeeded]
+            taken = Counter(operation.client for operation in done if operation.kind == "revoke")
+            kinds = {operation.kind for operation in done}
+            return all(taken[right.name] >= 2 for right in self._rights) and {"compare-and-set", "list"} <= kinds
+
+        deadline = time.monotonic() + SLOWEST
+        while not has_seen_all() and time.monotonic() < deadline:
+            time.sleep(0.5)
+
     def stop(self) -> None:
         """End all clients."""
         self._ending.set()
@@ -159,6 +173,7 @@ def run(nodes: Nodes, lanes: Sequence[Lane], seconds: float, seed: int, *, clien
     for lane in lanes:
         lane.start()
     time.sleep(seconds)
+    workload.wait_for_changes()
     for lane in lanes:
         lane.stop()
     failures = [lane.failure for lane in lanes if lane.failure]

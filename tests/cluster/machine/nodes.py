@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.machine.processes import Machine
 
-START_LIMIT = 120.0
+START_LIMIT = 600.0  # seconds; a node cannot start while the database has no primary, and may try for a long time
 
 
 @dataclass(frozen=True)

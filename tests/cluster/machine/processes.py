@@ -153,11 +153,12 @@ def machine() -> Iterator[Machine]:
     try:
         yield made
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout(1) sends it twice: to its child, and to the group
         try:
             made.close()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            signal.signal(signal.SIGTERM, before)
 
 
 def give_away(path: Path) -> None:

@@ -1,6 +1,8 @@
 """Processes can be paused, killed with their children, and end with their machine; proxies do each fault."""
 
 import contextlib
+import os
+import signal
 import socket
 import sys
 import threading
@@ -96,13 +98,15 @@ def test_wall_clock_is_stepped(place: Machine) -> None:
 
 
 def test_termination_ends_the_machine() -> None:
-    """SIGTERM to the tests themselves, as an outer time limit sends it, leaves no process and no folder."""
+    """SIGTERM to the tests themselves, twice as an outer time limit sends it, leaves no process and no folder."""
     with machine() as outer:
         inner = outer.process("tests", [sys.executable, "-c", INNER], {"PYTHONPATH": str(REPOSITORY)})
         inner.start()
         wait_for(lambda: "/" in inner.log.read_text(), 60, "the inner machine", outer)
         folder = Path(inner.log.read_text().strip())
         (child,) = (process for process in psutil.process_iter() if _works_in(process, folder / "sleeper"))
+        os.kill(inner.pid, signal.SIGTERM)
+        wait_for(lambda: not is_alive(child), 60, "the sleeper's end", outer)
         inner.stop()
     assert not is_alive(child)
     assert not folder.exists()
