@@ -167,3 +167,17 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
     assert store.read_sync(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
     with pytest.raises(IntegrityError):
         store.change_sync(buckets.set_setting, "none", "versioning", "{}")
+
+
+def test_unpublish_all_removes_the_named_objects_of_one_bucket(store: Store) -> None:
+    """Other keys and other buckets keep theirs, a key without an object does not matter, and all blobs come back."""
+    store.change_sync(buckets.insert_bucket, values.bucket("other"))
+    gone = [values.obj("a", values.part(1), values.part(2)), values.obj("\u00fc"), values.obj("z")]
+    kept = [values.obj("b"), values.obj("a", bucket="other")]
+    for obj in [*gone, *kept]:
+        store.write_sync(objects.publish, obj)
+    blobs = store.write_sync(objects.unpublish_all, "bucket", ["z", "a", "none", "\u00fc"])
+    assert sorted(blobs) == sorted(part.blob for obj in gone for part in obj.parts)
+    assert [store.read_sync(objects.head_object, obj.name) for obj in gone] == [None] * 3
+    assert all(store.read_sync(objects.head_object, obj.name) for obj in kept)
+    assert store.write_sync(objects.unpublish_all, "bucket", []) == []

@@ -310,6 +310,13 @@ def test_wrong_statement_is_its_caller_s_error(store: Store) -> None:
         store.write_sync(lambda conn: conn.execute(text("SELECT * FROM nowhere")))
 
 
+def test_an_error_shows_no_values(store: Store) -> None:
+    """What is logged has the statement and not what it would have written, such as sealed key material."""
+    with pytest.raises(Exception, match=r"no such table|does not exist") as caught:
+        store.write_sync(lambda conn: conn.execute(text("INSERT INTO nowhere VALUES (:v)"), {"v": "sealed-bytes"}))
+    assert "sealed-bytes" not in str(caught.value)
+
+
 _FULL_DISK = textwrap.dedent("""
     import asyncio, resource, signal, sys, time
     from sqlalchemy import text

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from fuin.errors import StoreUnavailable
+from fuin.store.engine.effect import Effect
 from fuin.store.engine.leases.membership import ExactEpoch
-from fuin.store.errors import NotInMemory
+from fuin.store.errors import NotInMemory, RightsMoved
+from fuin.store.s3 import buckets
 from tests.store.leases.nodes import Node, Nodes
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -95,6 +97,27 @@ def test_a_silent_node_delays_a_change_by_the_bound_only(make_nodes: NodesFactor
             silent.signal(signal.SIGCONT)
         await asyncio.to_thread(nodes.wait_for_leases)
         assert await _policies(nodes) == [3, 3, 3]
+
+    asyncio.run(story())
+
+
+def test_a_refused_commit_teaches_the_epoch_that_has_refused_it(make_nodes: NodesFactory) -> None:
+    """A node whose keeper has not heard of a change decides again by the new state, and does not try in vain."""
+    nodes = make_nodes(5.0)
+    node = nodes[1]
+
+    async def story() -> None:
+        assert await node.policy() == 0
+        since = node.store.rights_epoch
+        node.signal(signal.SIGSTOP)
+        changing = asyncio.ensure_future(nodes[0].set_policy(1))
+        await asyncio.to_thread(wait_until, lambda: nodes[0].page.epoch() > node.page.epoch(), 3, "it is committed")
+        with pytest.raises(RightsMoved):
+            await node.store.commit(lambda conn: buckets.set_policy(conn, "bucket", "2"), Effect.MAY_REVOKE, since)
+        await node.store.refresh()
+        assert node.store.rights_epoch > since
+        node.signal(signal.SIGCONT)
+        await changing
 
     asyncio.run(story())
 

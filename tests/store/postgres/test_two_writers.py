@@ -4,6 +4,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from psycopg import errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
@@ -134,3 +135,23 @@ def test_race_that_never_ends_is_its_job_s_error(new_node: NewNode) -> None:
     assert [type(outcome) for outcome in outcomes] == [IntegrityError, type(None)]
     assert len(runs) == writer._TRIES
     assert store.read_sync(uploads.find_upload, "upload", NAME) is not None
+
+
+def test_jobs_that_cannot_run_together_run_one_by_one(new_node: NewNode) -> None:
+    """A batch that meets a deadlock each time is tried with fewer jobs, so none of them fails."""
+    store, seen = new_node("a"), set[int]()
+
+    def write_alone(conn: Connection, number: int) -> int:
+        transaction = conn.execute(text("SELECT txid_current()")).scalar_one()
+        if transaction in seen:
+            raise errors.DeadlockDetected
+        seen.add(transaction)
+        return number
+
+    async def story() -> list[int]:
+        async with held_writer(store):
+            jobs = [asyncio.ensure_future(store.write(write_alone, number)) for number in range(40)]
+            await asyncio.sleep(0)  # they wait for the writer
+        return await asyncio.gather(*jobs)
+
+    assert asyncio.run(story()) == list(range(40))

@@ -204,4 +204,4 @@ def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
 
 def _delete_all(conn: Connection, bucket: Bucket, keys: list[str]) -> list[str]:
     buckets.check_same(conn, bucket)
-    return [blob for key in keys for blob in rows.unpublish(conn, ObjectName(bucket.name, key))]
+    return rows.unpublish_all(conn, bucket.name, keys)

@@ -61,7 +61,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def make_engine(path: Path) -> Engine:
     """Return an engine that opens each connection by `connect`."""
     creator: Callable[[], sqlite3.Connection] = lambda: connect(path)  # noqa: E731 - the type checker wants its type
-    return create_engine("sqlite://", creator=creator, poolclass=NullPool)
+    # Errors are logged, and values may be sealed secrets.
+    return create_engine("sqlite://", creator=creator, poolclass=NullPool, hide_parameters=True)
 
 
 def raw_of(connection: Connection) -> sqlite3.Connection:

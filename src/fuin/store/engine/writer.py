@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import queue
 import threading
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from fuin.store.engine.engine import Engine, WriteSession
 
 _BATCH_AT_MOST = 256
+# Seconds after which no further job joins a transaction. It holds the lock that the writes of other processes wait for,
+# and of many nodes each change of rights, which gives up after five seconds.
+_JOINING_SECONDS = 0.25
 _TRIES = 5  # of a transaction that others were in the way of, or that lost its connection before its COMMIT
+_FEWER = 4  # times, the jobs of each further try; the last one of 256 has one
 
 AnyFuture = asyncio.Future[Any] | concurrent.futures.Future[Any]
 
@@ -100,19 +105,23 @@ class Writer:
         started.set_result(None)
         while batch := self._batch():
             for jobs in _split(batch):
-                self._run_jobs(session, jobs)
-                _answer(session, jobs)
+                left = jobs
+                while left:
+                    count = self._run_jobs(session, left)
+                    _answer(session, left[:count])
+                    left = left[count:]
         session.close()
 
-    def _run_jobs(self, session: WriteSession, jobs: list[Job]) -> None:
+    def _run_jobs(self, session: WriteSession, jobs: list[Job]) -> int:
+        """Run the first jobs, as many as have room in one transaction, and return how many."""
         if not session.acquire():
             _fail(jobs, "another process has not finished its write")
-            return
+            return len(jobs)
         try:
             if jobs[0].alone:
                 _run_alone(self._engine, session, jobs[0])
-            else:
-                _run_together(self._engine, session, jobs)
+                return 1
+            return _run_together(self._engine, session, jobs)
         finally:
             session.release()
 
@@ -152,39 +161,60 @@ def _run_alone(engine: Engine, session: WriteSession, job: Job) -> None:
         job.error = StoreUnavailable(str(error)) if engine.is_environment(error) else error
 
 
-def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> None:
-    """Run jobs in one transaction; when the commit fails, nothing is written and all of them fail.
+def _run_together(engine: Engine, session: WriteSession, jobs: list[Job]) -> int:
+    """Run the first jobs in one transaction, and return how many; when the commit fails, all of them fail.
 
-    A transaction that has written nothing, since another one was in its way, runs again with all its jobs.
+    A transaction that has written nothing, since another one was in its way, runs again with the first of its jobs:
+    two nodes that write the same few objects in different orders would deadlock again and again, but not with one job.
     """
+    room = len(jobs)
     for left in reversed(range(_TRIES)):
-        error = _try_together(engine, session, jobs, is_last=left == 0)
+        run = _Run(jobs[:room])
+        error = _try_together(engine, session, run, is_last=left == 0)
         if error is None or left == 0 or not engine.may_run_again(error):
-            return
-        for job in jobs:
+            break
+        for job in run.jobs:
             job.result, job.error, job.serial = None, None, 0
+        room = -(-len(run.jobs) // _FEWER)
+    return len(run.jobs)
 
 
-def _try_together(engine: Engine, session: WriteSession, jobs: list[Job], *, is_last: bool) -> BaseException | None:
+@dataclass(slots=True)
+class _Run:
+    """One try of a transaction; `jobs` become fewer when the first ones have taken long."""
+
+    jobs: list[Job]
+
+
+def _try_together(engine: Engine, session: WriteSession, run: _Run, *, is_last: bool) -> BaseException | None:
     """Run jobs in one transaction; return the error with which all of them have failed."""
     failure = StoreUnavailable
     try:
-        session.begin([job.effect for job in jobs])
-        for job in jobs:
-            _run_one(engine, session, job, is_last=is_last)
-            if job.effect is not Effect.NONE and job.error is None:
-                # At once: those behind it in this transaction are as much later as those in the next.
-                session.raise_epoch(takes_rights=job.effect is Effect.MAY_REVOKE)
+        session.begin([job.effect for job in run.jobs])
+        _run_each(engine, session, run, is_last=is_last)
         if serial := session.number_commit():
-            for job in jobs:
+            for job in run.jobs:
                 job.serial = serial
         failure = OutcomeUnknown
         session.commit()
     except BaseException as error:  # whatever it is, the thread goes on and the callers get an error
         session.roll_back()
-        _fail(jobs, str(error), StoreUnavailable if engine.is_certain(error) else failure)
+        _fail(run.jobs, str(error), StoreUnavailable if engine.is_certain(error) else failure)
         return error
     return None
+
+
+def _run_each(engine: Engine, session: WriteSession, run: _Run, *, is_last: bool) -> None:
+    """Run jobs one after the other, until the transaction is long enough; the others are left for the next one."""
+    end = time.monotonic() + _JOINING_SECONDS
+    for number, job in enumerate(run.jobs, 1):
+        _run_one(engine, session, job, is_last=is_last)
+        if job.effect is not Effect.NONE and job.error is None:
+            # At once: those behind it in this transaction are as much later as those in the next.
+            session.raise_epoch(takes_rights=job.effect is Effect.MAY_REVOKE)
+        if time.monotonic() >= end:
+            run.jobs = run.jobs[:number]
+            return
 
 
 def _fail(jobs: list[Job], why: str, failure: type[StoreUnavailable] = StoreUnavailable) -> None:

@@ -1,8 +1,9 @@
 """The index of objects: which objects exist, and in which blobs; the bytes are in the blob store.
 
-A row is one version of an object. `publish` and `unpublish` are the only writers.
+A row is one version of an object. `publish`, `unpublish` and `unpublish_all` are the only writers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,21 @@ _IDENTITY = _PRESENT.with_for_update()
 _DELETE = delete(_o).where(_o.c.id == _ID)
 _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
 _BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
+# Locked in one order, so that nobody waits in a circle.
+_MANY = (
+    select(_o.c.id)
+    .where(
+        _o.c.bucket == schema.parameter("p_bucket"),
+        _o.c.key.in_(schema.parameter("p_keys", schema.BYTES, many=True)),
+        IS_CURRENT,
+    )
+    .order_by(_o.c.key)
+    .with_for_update()
+)
+_IDS = schema.parameter("p_ids", schema.LONG, many=True)
+_BLOBS_OF_MANY = select(_p.c.blob).where(_p.c.object.in_(_IDS))
+_DELETE_MANY = delete(_o).where(_o.c.id.in_(_IDS))
+_AT_ONCE = 500  # parameters of one IN list
 _BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.parameter("p_bucket"))
 
 
@@ -143,6 +159,23 @@ def publish(
 def unpublish(conn: Connection, name: ObjectName, *, if_match: str | None = None) -> list[str]:
     """Remove an object; returns its blobs, or nothing for no such object (S3 answers 204 to that as well)."""
     return _remove(conn, name, None, if_match)
+
+
+def unpublish_all(conn: Connection, bucket: str, keys: Sequence[str]) -> list[str]:
+    """Remove many objects; returns their blobs. Keys without an object do not matter.
+
+    It takes a few statements, not some for each key: a transaction on PostgreSQL delays every change of rights, and
+    each statement waits for the network. An object that another node replaces meanwhile stays, as if it came later.
+    """
+    blobs: list[str] = []
+    wanted = sorted(key.encode() for key in keys)
+    for start in range(0, len(wanted), _AT_ONCE):
+        chosen = wanted[start : start + _AT_ONCE]
+        ids = list(conn.execute(_MANY, {"p_bucket": bucket, "p_keys": chosen}).scalars())
+        if ids:
+            blobs += conn.execute(_BLOBS_OF_MANY, {"p_ids": ids}).scalars()
+            conn.execute(_DELETE_MANY, {"p_ids": ids})
+    return blobs
 
 
 def _lock(conn: Connection, parameters: dict[str, Any]) -> Any:

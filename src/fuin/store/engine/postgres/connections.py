@@ -106,8 +106,9 @@ class Connector:
         self._next = 0  # the host to begin with
         # SQLAlchemy's part of all connections: its dialect asks the server some questions once.
         self.engine = create_engine(
-            "postgresql+psycopg://", creator=self._open, poolclass=NullPool, use_native_hstore=False
-        )
+            "postgresql+psycopg://", creator=self._open, poolclass=NullPool, use_native_hstore=False,
+            hide_parameters=True,  # errors are logged, and values may be sealed secrets
+        )  # fmt: skip
 
         event.listen(self.engine, "handle_error", refuse_nul)
 

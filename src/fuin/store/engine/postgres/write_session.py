@@ -83,6 +83,8 @@ class PostgresWriteSession:
         for _ in range(_TRIES):
             *_, gate, [(self._epoch,)] = self._execute(begin)
             if gate:
+                # A job that is refused for this epoch must not decide again by an older one.
+                self._membership.learn_epoch(self._epoch)
                 return
             self._execute("ROLLBACK")
             self._execute(self._statements.add)
