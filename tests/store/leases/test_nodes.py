@@ -101,6 +101,24 @@ def test_a_silent_node_delays_a_change_by_the_bound_only(make_nodes: NodesFactor
     asyncio.run(story())
 
 
+def test_a_name_that_is_in_use_is_refused(make_nodes: NodesFactory, tmp_path: Path, postgres: PostgresServer) -> None:
+    """A second process of a name does not take the lease of the first one, which goes on; an ended one is replaced."""
+    nodes = make_nodes()
+    first = nodes[1]
+    second = Node(tmp_path / "copied", postgres.url(nodes.database), first.name, BOUND)
+    try:
+        second.launch()
+        with pytest.raises(AssertionError, match="another process runs as the node n1"):
+            second.wait_until_ready()
+        second.signal(signal.SIGKILL)
+        assert first.has_lease()
+        first.signal(signal.SIGKILL)
+        second.start()
+        wait_until(second.has_lease, 20, "the second one has a lease")
+    finally:
+        second.close()
+
+
 def test_a_refused_commit_teaches_the_epoch_that_has_refused_it(make_nodes: NodesFactory) -> None:
     """A node whose keeper has not heard of a change decides again by the new state, and does not try in vain."""
     nodes = make_nodes(5.0)

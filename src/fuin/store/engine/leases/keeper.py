@@ -32,6 +32,10 @@ class BoundsDiffer(FuinError):
     """The living nodes of the installation have another --revocation-bound."""
 
 
+class NameTaken(FuinError):
+    """Another process keeps a lease under this node's name: both would take it from each other for ever."""
+
+
 def clock_warning(bound: float, source: Path = _CLOCK_SOURCE) -> str:
     """Return a sentence if this machine's clock stands still while it is paused, and leases rest on it."""
     try:
@@ -61,6 +65,7 @@ class Keeper:
         self._next_host = 0
         self._line: Line | None = None
         self._due = 0  # the next renewal
+        self._former: tuple[Row, int] | None = None  # another process's row of this name, and when it is ours
         self._announced = -1  # the last epoch whose acknowledgement was confirmed and announced
         self._sentences: set[str] = set()  # that have been said
         self._trouble = ""
@@ -74,7 +79,7 @@ class Keeper:
     def step(self) -> float:
         """Do the next piece of work, for a second at most; return the seconds to wait before the next one.
 
-        Raises BoundsDiffer.
+        Raises BoundsDiffer or NameTaken.
         """
         try:
             line = self._connection()
@@ -130,13 +135,31 @@ class Keeper:
             rows.abandon_join(line, self._seconds)
             self._strike_other_bounds(line, others)
             return
+        own = found.get(self._member.name)
+        if own is not None and lease.is_foreign(own[0].incarnation) and (left := self._wait_for_name(own[0])) > 0:
+            rows.abandon_join(line, self._seconds)
+            self._wait_quietly(line, min(left / SECOND, BEAT))
+            return
         lease.start_join(secrets.token_bytes(16))
         self._page.show(lease)
         rows.end_join(line, self._member, lease.incarnation, self._seconds)
-        own = found.get(self._member.name)
         lease.complete_join(boot_time(), b"" if own is None else own[0].incarnation)
         self._due = lease.renews_from
         self._announced = -1
+
+    def _wait_for_name(self, own: Row) -> int:
+        """Return how long to look at the row of this name before it is taken over; raises NameTaken if it is renewed.
+
+        The name of an ended process is free when its row has stood still for a whole lease.
+        """
+        if self._former is None or self._former[0].incarnation != own.incarnation:
+            self._former = own, boot_time() + safe_wait(self._lease.length)
+        elif self._former[0].beat != own.beat:
+            raise NameTaken(
+                f"another process runs as the node {self._member.name}: each node needs a name (--node) and a data "
+                "folder of its own"
+            )
+        return self._former[1] - boot_time()
 
     def _strike_other_bounds(self, line: Line, others: Mapping[str, tuple[Row, float]]) -> None:
         """Remove the rows of ended nodes that had another bound; raises BoundsDiffer when one of them is renewed."""

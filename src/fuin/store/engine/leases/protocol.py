@@ -113,9 +113,12 @@ class Lease:
 
         Another process may have that incarnation, and with it a lease. It cannot renew it, so wait for its end.
         """
-        foreign = replaced not in (b"", self._former)
-        self.renews_from = now + safe_wait(self.length) if foreign else now
+        self.renews_from = now + safe_wait(self.length) if self.is_foreign(replaced) else now
         self.is_member = True
+
+    def is_foreign(self, incarnation: bytes) -> bool:
+        """Return whether another process may have a lease by this incarnation."""
+        return incarnation not in (b"", self._former)
 
     def may_renew(self, now: int) -> bool:
         """Return whether a renewal may be sent."""
