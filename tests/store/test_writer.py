@@ -19,6 +19,7 @@ from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.settings import Settings
 from fuin.store.engine import epoch, sqlite
 from fuin.store.engine.effect import Effect
+from fuin.store.engine.sqlite_engine import SqliteWriteSession
 from fuin.store.engine.write_lock import WriteLock
 from fuin.store.errors import AlreadyExists, RightsMoved
 from fuin.store.identity import accounts
@@ -399,3 +400,29 @@ def _break_commit(conn: Connection) -> None:
     raw: sqlite3.Connection = sqlite.raw_of(conn)
     raw.execute("PRAGMA defer_foreign_keys = ON")
     raw.execute("UPDATE buckets SET account = 'nobody'")
+
+
+@pytest.mark.sqlite_only("on PostgreSQL every change raises the epoch that is waited for")
+def test_change_that_nobody_can_wait_for_is_unknown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the wait for the other nodes cannot begin, the change's outcome is unknown, and the writer goes on."""
+
+    commit = SqliteWriteSession.commit
+
+    def commit_a_change(session: SqliteWriteSession) -> None:
+        commit(session)
+        session.changed_epoch = 1
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def story() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteWriteSession, "commit", commit_a_change)
+            patch.setattr(SqliteWriteSession, "answer_change", fail)
+            with pytest.raises(OutcomeUnknown, match="new thread"):
+                await store.change(buckets.insert_bucket, _name(1))
+        await store.change(buckets.insert_bucket, _name(2))
+
+    asyncio.run(story())
+    names = {bucket.name for bucket in store.read_sync(buckets.list_buckets, values.ACCOUNT)}
+    assert {_name(1).name, _name(2).name} <= names

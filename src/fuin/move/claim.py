@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fuin.blobs.interface import Marker
 from fuin.errors import FuinError
-from fuin.store.engine import installation, migrate
+from fuin.store.engine import epoch, installation, migrate
 
 if TYPE_CHECKING:
     from fuin.blobs.interface import BlobStore
@@ -28,16 +28,17 @@ def identify(source: Database) -> str:
 
 def claim_database(target: Database, identity: str) -> None:
     """Mark the target as being filled from an installation, durably; raises FuinError when it holds anything else."""
-    values = installation.find_values(target.conn)
-    if installation.MOVING in values:
-        if values[installation.MOVING] != identity:
-            raise FuinError(f"{target.place} holds a part of another installation: move into an empty database")
-        return
-    if values.get("installation") == identity:
-        raise FinishedMove(f"{target.place} holds this installation already: the move has finished")
-    if set(values) - {migrate.SERVES_FROM}:
-        raise FuinError(f"{target.place} holds another installation: move into an empty database")
     with target.transaction():
+        epoch.lock_epoch(target.conn)  # a `fuin init` at the same moment comes before or after
+        values = installation.find_values(target.conn)
+        if installation.MOVING in values:
+            if values[installation.MOVING] != identity:
+                raise FuinError(f"{target.place} holds a part of another installation: move into an empty database")
+            return
+        if values.get("installation") == identity:
+            raise FinishedMove(f"{target.place} holds this installation already: the move has finished")
+        if set(values) - {migrate.SERVES_FROM}:
+            raise FuinError(f"{target.place} holds another installation: move into an empty database")
         installation.put_values(target.conn, {installation.MOVING: identity})
 
 

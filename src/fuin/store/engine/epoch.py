@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select, update
 from fuin.store.engine import schema
 
 _EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
+_LOCK = _EPOCH.with_for_update()
 _SERIAL = select(schema.epoch.c.serial).where(schema.epoch.c.id == 1)
 _GATE = select(schema.gates.c.serial).where(schema.gates.c.node == schema.parameter("p_node"))
 _GATES = select(func.coalesce(func.sum(schema.gates.c.serial), 0))
@@ -39,6 +40,11 @@ def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:
 def next_epoch(epoch: int, *, takes_rights: bool) -> int:
     """Return the epoch that `bump_epoch` makes of this one."""
     return (epoch | _LOWER) + 1 if takes_rights else epoch + 1
+
+
+def lock_epoch(conn: Connection) -> None:
+    """Let no other transaction that changes rights pass until this one ends; SQLite's transactions wait anyway."""
+    conn.execute(_LOCK)
 
 
 def rights_part(epoch: int) -> int:

@@ -247,7 +247,12 @@ def _answer(session: WriteSession, jobs: list[Job]) -> None:
         return
     changes = [job for job in jobs if job.effect is not Effect.NONE and job.error is None]
     _deliver([job for job in jobs if job.effect is Effect.NONE or job.error is not None])
-    session.answer_change(partial(_deliver, changes))
+    try:
+        session.answer_change(partial(_deliver, changes))
+    except Exception as error:  # such as no room for a thread that waits; this thread must go on
+        for job in changes:
+            job.result, job.error = None, OutcomeUnknown(f"nobody could wait for the other nodes: {error}")
+        _deliver(changes)
 
 
 def _deliver(jobs: list[Job]) -> None:

@@ -57,8 +57,10 @@ COMMIT
 """
 _STRIKE = "DELETE FROM nodes WHERE name = $1 AND incarnation = decode($2, 'hex') AND beat = $3::bigint RETURNING 1"
 _LEAVE = "DELETE FROM nodes WHERE name = $1 AND incarnation = decode($2, 'hex')"
+# By 256 rights, not by one: a worker may have read some that the replaced server never confirmed, and that this keeper
+# has not seen. Their numbers must not come again.
 _RAISE = (
-    "WITH raised AS (UPDATE epoch SET value = ($1::bigint | 4294967295) + 1 "
+    "WITH raised AS (UPDATE epoch SET value = ($1::bigint | 4294967295) + 1 + 1099511627776 "
     "WHERE id = 1 AND value <= $1::bigint RETURNING value) SELECT pg_notify('fuin_epoch', value::text) FROM raised"
 )
 
