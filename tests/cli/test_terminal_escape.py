@@ -1,5 +1,7 @@
 """Audit records hold what strangers sent; a terminal that shows them must not obey them."""
 
+from pathlib import Path
+
 import pytest
 
 from fuin.audit import reader
@@ -18,13 +20,16 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert escape("schlüssel 鍵 🔑") == "schlüssel 鍵 🔑"
 
 
-def test_explain_and_show_escape(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_and_show_escape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An unsigned request's object key does not reach the operator's terminal as it came."""
     facts = {"bucket": "b", "key": HOSTILE}
     draft = {"request": "id", "operation": "s3:GetObject", "principal": "*", "facts": facts, "error": HOSTILE}
     entry = Entry(1, 1.0, "record", "ok", "", "", draft)
     monkeypatch.setattr(reader, "find", lambda *_: [entry])
-    explain("id")
+    (tmp_path / "audit").mkdir()
+    explain("id", tmp_path)
     shown = capsys.readouterr().out
     assert "\\x1b]0;pwned" in shown
     assert "\x1b" not in shown + as_line(entry)

@@ -186,7 +186,7 @@ def engine(tmp_path: Path) -> SlowEngine:
 def slow(tmp_path: Path, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """Give all services on the engine that has to be waited for."""
 
-    def open_slowly(settings: Settings) -> Store:
+    def open_slowly(settings: Settings, **_: object) -> Store:
         migrate.prepare(settings.database, create=True)
         return Store(engine)
 
