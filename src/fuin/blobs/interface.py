@@ -26,7 +26,7 @@ from fuin.errors import FuinError
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from typing_extensions import Buffer
 
@@ -45,6 +45,17 @@ class ReadInto(NamedTuple):
 
 
 ReadSteps = Generator[ReadInto, int, T]  # each step is answered with the number of bytes that there were
+
+
+def run_steps(steps: ReadSteps[T], fill: Callable[[memoryview, int], int]) -> T:
+    """Do all steps, each by `fill(view, offset)`, which returns how many bytes there were; return their result."""
+    try:
+        step = next(steps)
+        while True:
+            step = steps.send(fill(step.view, step.offset))
+    except StopIteration as end:
+        value: T = end.value
+        return value
 
 
 class Blob(Protocol):

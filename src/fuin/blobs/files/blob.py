@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fuin.blobs.files import orphans, threads
 from fuin.blobs.files.names import blob_path
-from fuin.blobs.interface import BlobMissing
+from fuin.blobs.interface import BlobMissing, run_steps
 from fuin.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -31,22 +31,13 @@ class FileBlob:
 
     def read(self, steps: ReadSteps[T]) -> Future[T]:
         """Begin to do the steps, and the work between them, in one thread."""
-        return threads.start(self._read, steps)
+        return threads.start(run_steps, steps, self._fill)
 
     def close(self) -> None:
         """Close the file."""
         if self._file >= 0:
             file, self._file = self._file, -1
             os.close(file)
-
-    def _read(self, steps: ReadSteps[T]) -> T:
-        try:
-            step = next(steps)
-            while True:
-                step = steps.send(self._fill(step.view, step.offset))
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
     def _fill(self, view: memoryview, offset: int) -> int:
         """Fill the view from the file's bytes at `offset`, and return how many there were."""

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fuin.blobs.interface import BlobMissing
+from fuin.blobs.interface import BlobMissing, run_steps
 from fuin.blobs.s3 import threads
 from fuin.blobs.s3.client import BROKEN, NotFoundError, OutOfRangeError
 from fuin.errors import StoreUnavailable
@@ -52,22 +52,13 @@ class S3Blob:
 
     def read(self, steps: ReadSteps[T]) -> Future[T]:
         """Begin to do the steps, and the work between them, in one thread."""
-        return threads.start(self._read, steps)
+        return threads.start(run_steps, steps, self._fill)
 
     def close(self) -> None:
         """Close the connection, unless its answer was read to the end."""
         body, self._body = self._body, None
         if body is not None:
             body.close()
-
-    def _read(self, steps: ReadSteps[T]) -> T:
-        try:
-            step = next(steps)
-            while True:
-                step = steps.send(self._fill(step.view, step.offset))
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
     def _fill(self, view: memoryview, offset: int) -> int:
         """Fill the view from the blob's bytes at `offset`, and return how many there were."""
