@@ -12,8 +12,12 @@ from fuin.blobs.files.names import blob_path
 from fuin.blobs.files.store import FileBlobs
 from fuin.blobs.interface import Marker
 from fuin.errors import FuinError
+from fuin.identity import administration
 from fuin.move import claim, finish
 from fuin.move.databases import Database, open_sqlite
+from fuin.secret import Secret
+from fuin.server import first_start
+from fuin.settings import Settings
 from fuin.store.engine import installation
 from fuin.store.errors import UnfinishedMove
 
@@ -80,3 +84,12 @@ def test_values_about_the_database_itself_stay() -> None:
     """The account, the Region and the id go along, as does what a later version may add; a node's notes do not."""
     values = {"account": "1", "installation": "ours", "later": "x", "log": "1:00", "log/a": "1:00", "blobs": "3"}
     assert finish.values_to_move(values) == {"account": "1", "installation": "ours", "later": "x"}
+
+
+def test_first_start_does_not_fill_a_claimed_database(database: Database, tmp_path: Path) -> None:
+    """An account that comes at the moment of a claim finds the claim in its own transaction, and is not made."""
+    claim.claim_database(database, "ours")
+    key = administration.PreparedKey("AKIAI2SFODNN7EXAMPLE", Secret(b"secret"), b"sealed")
+    with pytest.raises(UnfinishedMove, match="being filled"), database.transaction():
+        first_start._insert(database.conn, Settings(data=tmp_path), key, 1.0, {})
+    assert "account" not in installation.find_values(database.conn)
