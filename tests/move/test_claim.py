@@ -19,7 +19,7 @@ from fuin.secret import Secret
 from fuin.server import first_start
 from fuin.settings import Settings
 from fuin.store.engine import installation
-from fuin.store.errors import UnfinishedMove
+from fuin.store.errors import MovedAway, UnfinishedMove
 
 
 @pytest.fixture
@@ -93,3 +93,15 @@ def test_first_start_does_not_fill_a_claimed_database(database: Database, tmp_pa
     with pytest.raises(UnfinishedMove, match="being filled"), database.transaction():
         first_start._insert(database.conn, Settings(data=tmp_path), key, 1.0, {})
     assert "account" not in installation.find_values(database.conn)
+
+
+def test_source_that_was_moved_is_moved_nowhere_else(database: Database) -> None:
+    """Two places would serve the same installation; somebody has to take it back first."""
+    with database.transaction():
+        installation.put_values(database.conn, {"installation": "ours", "account": "1"})
+    finish.mark_moved(database, "there")
+    with pytest.raises(MovedAway, match="was moved to there"):
+        claim.identify(database)
+    assert finish.take_back(database) == "there"
+    assert claim.identify(database) == "ours"
+    assert finish.take_back(database) == ""

@@ -18,9 +18,10 @@ class FinishedMove(FuinError):
 
 
 def identify(source: Database) -> str:
-    """Return the id of the source's installation; raises FuinError when it holds no whole one."""
+    """Return the id of the source's installation; raises FuinError unless it is whole, and still there."""
     values = installation.find_values(source.conn)
-    installation.require_finished_move(values, source.place)
+    installation.require_finished_move(installation.MOVING in values, source.place)
+    installation.require_here(values.get(installation.MOVED, ""), source.place)
     if "account" not in values or "installation" not in values:
         raise FuinError(f"{source.place} holds no installation whose first start has finished")
     return values["installation"]

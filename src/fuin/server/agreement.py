@@ -152,10 +152,10 @@ async def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses
     """
     blobs = configured_store(settings)
     seen = await ask(settings, blobs)
-    if seen.database is not None and seen.database.moving:
-        installation.require_finished_move({installation.MOVING: ""}, configured_engine(settings).place)
-    if seen.database is not None and seen.database.moved:
-        installation.require_here({installation.MOVED: seen.database.moved}, configured_engine(settings).place)
+    if seen.database is not None:
+        place = configured_engine(settings).place
+        installation.require_finished_move(seen.database.moving, place)
+        installation.require_here(seen.database.moved, place)
     _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):

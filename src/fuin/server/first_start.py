@@ -89,7 +89,7 @@ def _insert(
     conn: Connection, settings: Settings, key: administration.PreparedKey, now: float, shared: Mapping[str, str | None]
 ) -> None:
     # Behind the lock of the epoch, as is the claim of a `fuin move` that begins at the same moment.
-    installation.require_finished_move(installation.find_values(conn), "the database")
+    installation.require_finished_move(installation.MOVING in installation.find_values(conn), "the database")
     accounts.insert_account(conn, settings.account, now)
     access_keys.insert_access_key(conn, key.access_key_id, settings.account, None, key.sealed, now)
     installation.insert_meta(conn, installation.Meta(settings.account, settings.region, now))

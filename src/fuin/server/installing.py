@@ -31,8 +31,8 @@ async def install(settings: Settings, passphrase: Callable[[], Secret | None]) -
     process.learn_how_children_end()
     engine = configured_engine(settings)
     found = engine.look()
-    if found is not None and found.moving:
-        installation.require_finished_move({installation.MOVING: ""}, engine.place)
+    if found is not None:
+        installation.require_finished_move(found.moving, engine.place)
     if found is not None and found.account:
         raise FuinError(f"{engine.place} holds an installation already, with the account {found.account}: no change")
     joining.claim_folder(settings)

@@ -44,7 +44,7 @@ def read_values(settings: Settings) -> dict[str, str]:
         values = reader.read(installation.find_values)
     finally:
         reader.close()
-    installation.require_finished_move(values, engine.place)
+    installation.require_finished_move(installation.MOVING in values, engine.place)
     return values
 
 

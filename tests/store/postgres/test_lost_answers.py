@@ -32,22 +32,18 @@ def _accounts(store: Store) -> list[str]:
     return store.read_sync(accounts.list_accounts)
 
 
-def test_connection_lost_before_the_commit(new_node: NewNode, proxy: DatabaseProxy) -> None:
-    """The whole transaction runs again on another connection, and the caller sees nothing of it."""
+@pytest.mark.parametrize(
+    "cut",
+    [
+        pytest.param(Cut(b"INSERT INTO accounts", arrives=True), id="before the commit"),
+        pytest.param(Cut(_COMMIT, arrives=False), id="a commit that never arrived"),
+    ],
+)
+def test_what_has_not_committed_runs_again(new_node: NewNode, proxy: DatabaseProxy, cut: Cut) -> None:
+    """There is no row in `commits`, and never will be: the transaction runs again, and the caller sees nothing of it."""
     store = new_node("a", proxy.port)
     runs: list[str] = []
-    proxy.cut = Cut(b"INSERT INTO accounts", arrives=True)
-    store.change_sync(_insertion(runs))
-    assert proxy.cut is None
-    assert len(runs) == 2
-    assert "111111111111" in _accounts(store)
-
-
-def test_commit_that_never_arrived(new_node: NewNode, proxy: DatabaseProxy) -> None:
-    """There is no row: it never will commit, so the transaction runs again."""
-    store = new_node("a", proxy.port)
-    runs: list[str] = []
-    proxy.cut = Cut(_COMMIT, arrives=False)
+    proxy.cut = cut
     store.change_sync(_insertion(runs))
     assert proxy.cut is None
     assert len(runs) == 2

@@ -72,20 +72,20 @@ def put_values(conn: Connection, values: Mapping[str, str | None]) -> None:
             conn.execute(_INSERT, {"p_name": name, "p_value": value})
 
 
-def require_finished_move(values: Mapping[str, str], place: str) -> None:
-    """Raise UnfinishedMove for the values of a database that holds only a part of an installation so far."""
-    if MOVING in values:
+def require_finished_move(is_moving: bool, place: str) -> None:
+    """Raise UnfinishedMove for a database that holds only a part of an installation so far."""
+    if is_moving:
         raise UnfinishedMove(
             f"{place} is being filled by `fuin move`, which has not finished: run it again, with the server that it "
             "moves stopped, until it says that the move is finished"
         )
 
 
-def require_here(values: Mapping[str, str], place: str) -> None:
-    """Raise MovedAway for the values of a database whose installation is at another place since."""
-    if MOVED in values:
+def require_here(moved: str, place: str) -> None:
+    """Raise MovedAway for a database whose installation is at another place since, which `moved` names."""
+    if moved:
         raise MovedAway(
-            f"{place} was moved to {values[MOVED]}, and what has changed there since is unknown here. Serve that one; "
+            f"{place} was moved to {moved}, and what has changed there since is unknown here. Serve that one; "
             "to use this one again all the same, give `fuin move --take-back` with it"
         )
 
