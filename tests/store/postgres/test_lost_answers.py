@@ -40,7 +40,7 @@ def _accounts(store: Store) -> list[str]:
     ],
 )
 def test_what_has_not_committed_runs_again(new_node: NewNode, proxy: DatabaseProxy, cut: Cut) -> None:
-    """There is no row in `commits`, and never will be: the transaction runs again, and the caller sees nothing of it."""
+    """There is no row in `commits`, and never will be: the transaction runs again unseen by the caller."""
     store = new_node("a", proxy.port)
     runs: list[str] = []
     proxy.cut = cut
