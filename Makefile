@@ -99,6 +99,7 @@ fuzz: venv ## ten million random inputs to KMS, two million of them whole reques
 bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side with moto
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.nodes
+	@$(BIN)/python -m bench.more_nodes
 
 scale: venv ## what a model says of 1 to 100 nodes, into bench/results/scale.md
 	@$(BIN)/python -m bench.scale

@@ -10,29 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 from tests.support.postgres import PostgresServer, missing
 
-from bench import measure, requests, targets
+from bench import targets
+from bench.rounds import Client, measure_round
 from bench.targets import CREDENTIALS, ROOT, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "40"))
-REQUESTS = 160  # of a server in each round
-SIGNED_SECONDS = 120.0  # a signature is good for five minutes
 RESULT = Path(__file__).parent / "results" / "nodes.json"
 
 
@@ -70,77 +66,13 @@ def worker(target: Target) -> int:
     return found
 
 
-def cpu_nanoseconds(pid: int) -> int:
-    """Return the CPU time of a process's threads so far, by the scheduler's count."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text().split()[0]) for path in tasks)
-
-
-class Client:
-    """Connections to one server, on which the same signed request goes out again and again."""
-
-    def __init__(self, name: str, target: Target, connections: int) -> None:
-        self.name, self._target, self._pid = name, target, worker(target)
-        self._sockets = [socket.create_connection(target.address) for _ in range(connections)]
-        self._key = str(measure.client(target, "kms").create_key()["KeyMetadata"]["KeyId"])
-        self._signed = -SIGNED_SECONDS
-        self._request = b""
-
-    def round(self) -> float:
-        """Return the worker's CPU time for a request in µs, in a round of requests."""
-        if time.monotonic() - self._signed > SIGNED_SECONDS:
-            self._signed = time.monotonic()
-            members: dict[str, object] = {"KeyId": self._key, "KeySpec": "AES_256", "EncryptionContext": {"a": "b"}}
-            self._request = requests.kms(self._target.url, CREDENTIALS, "GenerateDataKey", members)
-        before = cpu_nanoseconds(self._pid)
-        self._send_all()
-        return (cpu_nanoseconds(self._pid) - before) / REQUESTS / 1000
-
-    def _send_all(self) -> None:
-        """Send on each connection as soon as its last answer is there, until all requests were answered."""
-        received = dict.fromkeys(self._sockets, b"")
-        sent = answered = 0
-        with selectors.DefaultSelector() as selector:
-            for one in self._sockets:
-                selector.register(one, selectors.EVENT_READ, one)
-                one.sendall(self._request)
-                sent += 1
-            while answered < sent:
-                for event, _ in selector.select():
-                    one = event.data
-                    received[one] += one.recv(65536)
-                    if not is_whole(received[one]):
-                        continue
-                    received[one] = b""
-                    answered += 1
-                    if sent < REQUESTS:
-                        one.sendall(self._request)
-                        sent += 1
-
-    def close(self) -> None:
-        """Close the connections."""
-        for one in self._sockets:
-            one.close()
-
-
-def is_whole(answer: bytes) -> bool:
-    """Return whether an answer is whole, which must be a success."""
-    head, found, body = answer.partition(b"\r\n\r\n")
-    if not found:
-        return False
-    if b" 200 " not in head[:13]:
-        raise RuntimeError(answer.decode("latin-1"))
-    lower = head.lower()
-    return len(body) >= int(lower[lower.index(b"content-length:") + 15 :].split(b"\r\n", 1)[0])
-
-
 def compare(servers: dict[str, Target], connections: int) -> list[Figure]:
     """Measure the servers in turn, in both orders."""
-    clients = [Client(name, target, connections) for name, target in servers.items()]
+    clients = [Client(name, target, connections, [worker(target)]) for name, target in servers.items()]
     costs: dict[str, list[float]] = {client.name: [] for client in clients}
     for number in range(ROUNDS + 2):
         for client in clients if number % 2 else reversed(clients):
-            cost = client.round()
+            cost = measure_round([client])
             if number >= 2:  # the first ones fill memories
                 costs[client.name].append(cost)
     for client in clients:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials
@@ -17,7 +18,7 @@ from botocore.credentials import Credentials
 from bench.processes import tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 CREDENTIALS = Credentials("AKIABENCHBENCHBENCH1", "bench-secret-access-key-0123456789abcdef")
@@ -50,12 +51,18 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def fuin(folder: Path, workers: int = 1, more: Sequence[str] = ()) -> Iterator[Target]:
+def fuin(
+    folder: Path, workers: int = 1, more: Sequence[str] = (), variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Target]:
     """Run `fuin serve` on fresh data."""
-    environment = os.environ | {
-        "FUIN_ROOT_ACCESS_KEY_ID": CREDENTIALS.access_key,
-        "FUIN_ROOT_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
-    }
+    environment = (
+        os.environ
+        | variables
+        | {
+            "FUIN_ROOT_ACCESS_KEY_ID": CREDENTIALS.access_key,
+            "FUIN_ROOT_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
+        }
+    )
     command = [
         str(ROOT / ".venv/bin/fuin"), "serve", "--data", str(folder), "--port", "0", "--workers", str(workers), *more,
     ]  # fmt: skip
