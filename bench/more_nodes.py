@@ -1,9 +1,12 @@
-"""What a GenerateDataKey costs when one, two and three nodes of an installation answer at the same time.
+"""What a GenerateDataKey and a PutKeyPolicy cost when one, two and three nodes of an installation answer together.
 
 `python -m bench.more_nodes` lets the first one, two and three of the nodes answer together, in turn, many times; and so
 beside them with three embedded servers that know nothing of each other. More servers at work on few cores disturb each
 other in the processor's caches and by changes of process; the embedded servers show that share, and what is left is
 the price of being an installation. The figure is the CPU time of all processes of the servers that answer.
+
+Before that, while the nodes join one after the other, all that have joined change key policies: `make scale` compares
+how long that takes with its model.
 """
 
 from __future__ import annotations
@@ -16,23 +19,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support import fake_s3
 from tests.support.postgres import PostgresServer, missing
 
-from bench import targets
+from bench import measure, requests, targets
 from bench.rounds import Client, measure_round
 from bench.targets import CREDENTIALS, ROOT, Target
 from fuin.testing.kit.users import new_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "40"))
 CONNECTIONS = 32  # to each server
 NAMES = ("a", "b", "c")
+CHANGE_SECONDS = 3.0
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{
+    "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*",
+}]})  # fmt: skip
 RESULT = Path(__file__).parent / "results" / "more_nodes.json"
 
 
@@ -45,29 +54,55 @@ class Figure(NamedTuple):
     median: float
 
 
-@contextlib.contextmanager
-def installation(folder: Path, url: str, s3_port: int) -> Iterator[list[Target]]:
-    """Run the nodes of one installation, with blobs on an S3."""
-    user = new_user("s3")
-    folder.mkdir()
-    passphrase = folder / "passphrase"
-    passphrase.write_text("of a benchmark")
-    endpoint = f"http://127.0.0.1:{s3_port}"
-    place = ["--database", url, "--passphrase-file", str(passphrase), "--blobs-endpoint", endpoint]
-    environment = os.environ | user.variables | {
-        "FUIN_ROOT_ACCESS_KEY_ID": CREDENTIALS.access_key, "FUIN_ROOT_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
-    }  # fmt: skip
-    first = ["--node", NAMES[0], "--data", str(folder / NAMES[0]), "--blobs", f"s3://{fake_s3.BUCKET}/main"]
-    subprocess.run(
-        [str(ROOT / ".venv/bin/fuin"), "init", *place, *first], env=environment, check=True, stdout=subprocess.DEVNULL
-    )
-    with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                targets.fuin(folder / name, more=["--node", name, *place, "--drain", "0"], variables=user.variables)
-            )
-            for name in NAMES
-        ]
+class Changes(NamedTuple):
+    """How long PutKeyPolicy takes, and how many return in a second, while some nodes change policies together."""
+
+    nodes: int
+    connections: int  # to each node
+    per_second: float
+    p50_ms: float
+
+
+class Installation:
+    """An installation with blobs on an S3; its nodes are started one after the other, and end with a stack."""
+
+    def __init__(self, folder: Path, url: str, s3_port: int) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._user = new_user("s3")
+        passphrase = folder / "passphrase"
+        passphrase.write_text("of a benchmark")
+        endpoint = f"http://127.0.0.1:{s3_port}"
+        self._options = ["--database", url, "--passphrase-file", str(passphrase), "--blobs-endpoint", endpoint]
+
+    def init(self) -> None:
+        """Make the installation, in the folder of its first node."""
+        access = {"ACCESS_KEY_ID": CREDENTIALS.access_key, "SECRET_ACCESS_KEY": CREDENTIALS.secret_key}
+        variables = self._user.variables | {f"FUIN_ROOT_{name}": value for name, value in access.items()}
+        place = ["--node", NAMES[0], "--data", str(self._folder / NAMES[0]), "--blobs", f"s3://{fake_s3.BUCKET}/main"]
+        subprocess.run(
+            [str(ROOT / ".venv/bin/fuin"), "init", *self._options, *place],
+            env=os.environ | variables, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self, name: str, stack: contextlib.ExitStack) -> Target:
+        """Start a node."""
+        more = ["--node", name, *self._options, "--drain", "0"]
+        return stack.enter_context(targets.fuin(self._folder / name, more=more, variables=self._user.variables))
+
+
+def measure_changes(nodes: Sequence[Target], connections: int) -> Changes:
+    """Let all nodes change key policies together, each of a key of its own."""
+    loads = []
+    for node in nodes:
+        key = str(measure.client(node, "kms").create_key()["KeyMetadata"]["KeyId"])
+        members: dict[str, object] = {"KeyId": key, "PolicyName": "default", "Policy": POLICY}
+        request = requests.kms(node.url, CREDENTIALS, "PutKeyPolicy", members)
+        loads.append(partial(measure.run_load, node, request, connections, CHANGE_SECONDS))
+    with ThreadPoolExecutor(len(loads)) as threads:
+        results = [thread.result() for thread in [threads.submit(load) for load in loads]]
+    rate = sum(result["requests"] / result["seconds"] for result in results)
+    return Changes(len(nodes), connections, rate, statistics.median(result["p50_ms"] for result in results))
 
 
 def compare(kinds: dict[str, Sequence[Target]]) -> list[Figure]:
@@ -103,6 +138,14 @@ def show(figures: list[Figure]) -> None:
         )  # fmt: skip
 
 
+def show_changes(changes: Changes) -> None:
+    """Print how long changes take."""
+    print(
+        f"PutKeyPolicy  {changes.nodes} nodes  connections={changes.connections} each  p50={changes.p50_ms:.1f} ms  "
+        f"{changes.per_second:.0f}/s in all", flush=True,
+    )  # fmt: skip
+
+
 def main() -> None:
     """Run six servers, and print what a request costs them."""
     if (reason := missing()) is not None:
@@ -115,14 +158,20 @@ def main() -> None:
         postgres = PostgresServer()
         stack.callback(postgres.remove)
         postgres.start()
-        nodes = installation(folder / "nodes", postgres.socket_url(postgres.create()), bucket.server_address[1])
-        kinds: dict[str, Sequence[Target]] = {
-            "embedded": [stack.enter_context(targets.fuin(folder / name)) for name in NAMES],
-            "nodes": stack.enter_context(nodes),
-        }
-        figures = compare(kinds)
+        made = Installation(folder / "nodes", postgres.socket_url(postgres.create()), bucket.server_address[1])
+        made.init()
+        nodes: list[Target] = []
+        changes: list[Changes] = []
+        for name in NAMES:
+            nodes.append(made.start(name, stack))
+            for connections in (1, 8):
+                changes.append(measure_changes(nodes, connections))
+                show_changes(changes[-1])
+        embedded = [stack.enter_context(targets.fuin(folder / name)) for name in NAMES]
+        figures = compare({"embedded": embedded, "nodes": nodes})
     show(figures)
-    RESULT.write_text(json.dumps([figure._asdict() for figure in figures], indent=1) + "\n")
+    results = {"requests": [figure._asdict() for figure in figures], "changes": [row._asdict() for row in changes]}
+    RESULT.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

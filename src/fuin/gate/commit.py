@@ -20,6 +20,7 @@ do not overtake it again.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How often a change asks for its rights again. Each time somebody has taken a right from somebody within the few
-# milliseconds between the question and the commit.
-_TRIES = 16
+# Seconds in which a change asks for its rights again and again. Each time somebody has taken a right from somebody
+# within the few milliseconds between the question and the commit. Of N workers that all do so, each gets its way once
+# in N tries, whatever came before; so a number of tries would be too small for many nodes.
+PATIENCE = 20.0
 
 
 class HeldRights(msgspec.Struct):
@@ -133,7 +135,7 @@ async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> 
     """Commit, if the caller still has the rights for it.
 
     Raises AccessDenied or AuthenticationFailed when a right was taken away meanwhile, StoreUnavailable when the epoch
-    of rights changes during each attempt.
+    of rights changes during each attempt for PATIENCE seconds.
     """
     if not call.rights.granted_checks:
         raise RuntimeError(f"{call.operation} has asked for no right to make this change")
@@ -144,12 +146,14 @@ async def _commit(call: Call, fn: Callable[[Connection], T], effect: Effect) -> 
         except RightsMoved:
             await ask_again(call)
     async with call.services.changing:
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
                 return _result(call, *await store.commit(fn, effect, call.rights.epoch))
             except RightsMoved:
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable("rights have kept moving while a change was made") from None
                 await ask_again(call)
-    raise StoreUnavailable("rights have kept moving while a change was made")
 
 
 def _result(call: Call, value: T, serial: int) -> T:
