@@ -1,9 +1,9 @@
 """An installation: nodes with workers and a keyholder, one database, and clients that wait for their answers.
 
 What is modelled: queues for the cores of the workers, the keyholder's turns with the flush of its records, one lock on
-the epoch row for all changes, batches of jobs in each node, the cores of the database, renewals of leases, and
-acknowledgements of a change by all nodes. What is not: networks (but for the notification), failures, and the disks of
-the database beyond the time of a commit.
+the epoch row for all changes, batches of additions in each node, one change of rights after the other, the cores of
+the database, renewals of leases, and acknowledgements of a change by all nodes. What is not: networks (but for the
+notification), failures, and the disks of the database beyond the time of a commit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Load:
 
     nodes: int
     clients_per_node: int = 64
-    changes: float = 0.0  # share of changes of rights
+    changes: float = 0.0  # share of changes that take rights, such as PutKeyPolicy
+    additions: float = 0.0  # share of changes that only add, such as CreateKey and CreateGrant
     objects: float = 0.0  # share of writes of objects
     misses: float = 0.0  # share of the other requests that need a row which is not in memory
     exact: bool = False  # --revocation-bound 0
@@ -70,7 +71,8 @@ class _Node:
         fixed = p["request"]["keyholder_batch_us"] + p["request"]["flush_us"]
         self.keyholder = Batches(calendar, fixed, p["request"]["keyholder_us"], _BATCH)
         self.changes: list[Callable[[], None]] = []
-        self.writing = self.renewing = False
+        self.additions: list[Callable[[], None]] = []
+        self.changing = self.adding = self.renewing = False
         self.waiting: list[Callable[[], None]] = []  # for this node's next renewal
 
 
@@ -83,7 +85,7 @@ class Model:
         self._nodes = [_Node(self._calendar, parameters) for _ in range(load.nodes)]
         self._database = Station(self._calendar, int(parameters["database"]["cores"]))
         self._epoch = Station(self._calendar, 1)
-        self._times: dict[str, list[float]] = {"request": [], "change": [], "object": []}
+        self._times: dict[str, list[float]] = {"request": [], "change": [], "addition": [], "object": []}
         self._counted_from = 0.0
         self.renewals = 0
 
@@ -103,17 +105,24 @@ class Model:
         return Result(rate, self._times, use)
 
     def _request(self, node: _Node) -> None:
-        begun, drawn = self._calendar.now, self._choice.random()
-        if drawn < self._load.changes:
-            kind, serve = "change", self._change
-        elif drawn < self._load.changes + self._load.objects:
-            kind, serve = "object", self._write_object
-        else:
-            kind, serve = "request", self._use_key
+        begun = self._calendar.now
+        kind, serve = self._draw()
         cost = self._p["request"]["worker_us"] + (self._p["request"]["exact_worker_us"] if self._load.exact else 0)
         done = partial(self._answer, node, kind, begun)
         spread = self._choice.uniform(0.8, 1.2)
         node.workers.work(cost * spread, partial(serve, node, done))
+
+    def _draw(self) -> tuple[str, Callable[[_Node, Callable[[], None]], None]]:
+        """Return the kind of a request, and the method that serves it."""
+        drawn = self._choice.random()
+        for kind, share, serve in (
+            ("change", self._load.changes, self._change), ("addition", self._load.additions, self._add),
+            ("object", self._load.objects, self._write_object),
+        ):  # fmt: skip
+            if drawn < share:
+                return kind, serve
+            drawn -= share
+        return "request", self._use_key
 
     def _answer(self, node: _Node, kind: str, begun: float) -> None:
         if self._calendar.now > self._counted_from:
@@ -137,20 +146,42 @@ class Model:
         node.keyholder.add(partial(self._database.work, p["object_us"], waited))
 
     def _change(self, node: _Node, done: Callable[[], None]) -> None:
+        """Take a right: of a node's changes each waits until the one before it was answered."""
         node.changes.append(done)
-        if not node.writing:
-            self._commit(node)
+        if not node.changing:
+            self._commit_change(node, waited=False)
 
-    def _commit(self, node: _Node) -> None:
-        """Commit the changes that wait in a node as one batch, under the lock of the epoch row."""
+    def _commit_change(self, node: _Node, *, waited: bool) -> None:
+        """Commit the change that waits longest, which asks for its rights again if another change came first."""
         p = self._p["database"]
-        node.writing = bool(node.changes)
-        if not node.writing:
+        node.changing = bool(node.changes)
+        if not node.changing:
             return
-        taken, node.changes = node.changes[: int(p["batch"])], node.changes[int(p["batch"]) :]
+        done = node.changes.pop(0)
+        overtaken = waited or self._epoch.is_full
+
+        def answer() -> None:
+            done()
+            self._commit_change(node, waited=True)
+
+        hold = (p["commit_ms"] + (p["ask_ms"] if overtaken else 0.0)) * _MS + p["job_us"]
+        self._epoch.work(hold, partial(self._acknowledge, node, [answer]))
+
+    def _add(self, node: _Node, done: Callable[[], None]) -> None:
+        node.additions.append(done)
+        if not node.adding:
+            self._commit_additions(node)
+
+    def _commit_additions(self, node: _Node) -> None:
+        """Commit the additions that wait in a node as one batch, under the lock of the epoch row."""
+        p = self._p["database"]
+        node.adding = bool(node.additions)
+        if not node.adding:
+            return
+        taken, node.additions = node.additions[: int(p["batch"])], node.additions[int(p["batch"]) :]
 
         def committed() -> None:
-            self._commit(node)
+            self._commit_additions(node)
             self._acknowledge(node, taken)
 
         self._epoch.work(p["commit_ms"] * _MS + p["job_us"] * len(taken), committed)

@@ -48,6 +48,11 @@ class Station:
         else:
             self._queue.append((duration, then))
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether all servers work."""
+        return not self._free
+
     def use(self) -> float:
         """Return which part of its time a server has worked."""
         return min(1.0, self.busy / (self._calendar.now * self.servers)) if self._calendar.now else 0.0

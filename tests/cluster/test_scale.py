@@ -1,8 +1,9 @@
 """The model of scale: the same seed gives the same run, and each limit that it is about shows."""
 
 import json
+from dataclasses import replace
 
-from bench.scale.__main__ import MEASURED
+from bench.scale.__main__ import MEASURED, check_changes
 from bench.scale.model import Load, Model, Parameters, Result, read_parameters
 from bench.scale.queues import Batches, Calendar, Station
 
@@ -45,13 +46,28 @@ def test_one_worker_is_as_measured() -> None:
     assert 0.8 < modelled / measured < 1.2
 
 
+def test_changes_of_more_nodes_are_as_measured() -> None:
+    """From the figures of one node, the model says the rates of two and three within a third."""
+    compared = check_changes(read_parameters())
+    assert [row["nodes"] for row, _ in compared] == [1, 1, 2, 2, 3, 3]
+    for row, modelled in compared:
+        assert 0.67 < modelled.rate["change"] / row["per_second"] < 1.5, (row, modelled.rate)
+
+
 def test_nodes_add_up_and_changes_do_not() -> None:
     """Three nodes do three times the key uses of one; one row keeps the changes where they are."""
     one, three = _run(Load(1)).rate["request"], _run(Load(3)).rate["request"]
     assert 2.9 < three / one < 3.1
-    alone, together = (_run(Load(nodes, 32, changes=1.0), 1.0) for nodes in (1, 3))
-    assert together.rate["change"] / alone.rate["change"] < 1.2
-    assert together.bottleneck == "epoch row"
+    for kind, load in ("change", Load(1, 32, changes=1.0)), ("addition", Load(1, 32, additions=1.0)):
+        alone, together = _run(load, 1.0), _run(replace(load, nodes=3), 1.0)
+        assert together.rate[kind] / alone.rate[kind] < 1.2
+        assert together.bottleneck == "epoch row"
+
+
+def test_additions_share_a_commit_and_changes_do_not() -> None:
+    """Many additions of a node go into one transaction; of changes, each asks for its rights again after the last."""
+    changes, additions = _run(Load(1, 32, changes=1.0), 1.0), _run(Load(1, 32, additions=1.0), 1.0)
+    assert additions.rate["addition"] > 10 * changes.rate["change"]
 
 
 def test_change_waits_for_all_nodes() -> None:
