@@ -8,7 +8,8 @@ import signal
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from tests.cluster.machine.nodes import Node, Nodes
     from tests.support.fake_s3 import FakeS3
 
-    Fault = Callable[[], str]
+    class Fault(Protocol):
+        """A method that carries out one fault, and returns a line that tells it."""
+
+        __name__: str
+
+        def __call__(self) -> str: ...
+
 
 HOUR = 3600
 FAILOVER_LIMIT = TTL + LOOP_WAIT + 60
@@ -31,12 +38,16 @@ PARTS = ("fuin.server.worker", "fuin.keyholder", "fuin.server.lease_keeper", "fu
 
 
 class Lane:
-    """Faults of one kind, one after the other in a thread; `done` has a line for each, `failure` is what went wrong."""
+    """Faults of one kind, one after the other in a thread.
+
+    `done` has a line for each, `counts` how many there were of each sort, `failure` is what went wrong.
+    """
 
     def __init__(self, name: str, faults: Sequence[tuple[int, Fault]], seed: int, gap: tuple[float, float]) -> None:
         self.done: list[str] = []
+        self.counts: Counter[str] = Counter()
         self.failure = ""
-        self._faults, self._gap = faults, gap
+        self.name, self._faults, self._gap = name, faults, gap
         self._choice = random.Random(seed)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"faults of {name}", daemon=True)
@@ -57,6 +68,7 @@ class Lane:
             began = time.strftime("%H:%M:%S")
             try:
                 self.done.append(f"{began} {fault()}")
+                self.counts[fault.__name__] += 1
                 print(self.done[-1], flush=True)
             except Exception:
                 self.failure = traceback.format_exc()
@@ -223,7 +235,10 @@ class DatabaseFaults:
 
     def all(self) -> list[tuple[int, Fault]]:
         """Return them with their weights."""
-        return [(4, self.kill), (3, self.part), (2, self.pause), (3, self.switch_over), (2, self.pause_shortly)]
+        return [
+            (4, self.kill), (3, self.part), (2, self.pause), (6, self.switch_over), (1, self.pause_shortly),
+            (1, self.kill_etcd), (1, self.pause_etcd),
+        ]  # fmt: skip
 
     def kill(self) -> str:
         """SIGKILL the primary's machine, and start it again when another one is the primary."""
@@ -267,6 +282,26 @@ class DatabaseFaults:
         time.sleep(seconds)
         primary.process.go_on()
         return f"{primary.name} paused for {seconds:.1f} s"
+
+    def kill_etcd(self) -> str:
+        """SIGKILL etcd and start it again; a primary that misses it for too long steps down until then."""
+        etcd = self._database.etcd
+        return self._without_etcd("killed", etcd.kill, etcd.start)
+
+    def pause_etcd(self) -> str:
+        """SIGSTOP etcd for a while."""
+        etcd = self._database.etcd
+        return self._without_etcd("paused", etcd.pause, etcd.go_on)
+
+    def _without_etcd(self, what: str, begin: Callable[[], None], end: Callable[[], None]) -> str:
+        old, seconds = self._database.wait_for_primary(), self._choice.uniform(1, TTL + 5)
+        begin()
+        time.sleep(seconds)
+        end()
+        new = self._database.wait_for_primary(FAILOVER_LIMIT)
+        self.failovers += new is not old
+        self._settle()
+        return f"etcd {what} for {seconds:.1f} s; {old.name} was the primary, then {new.name}"
 
     def switch_over(self) -> str:
         """Make a standby the primary, in order."""

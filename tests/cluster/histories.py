@@ -172,7 +172,7 @@ def run(nodes: Nodes, lanes: Sequence[Lane], seconds: float, seed: int, *, clien
     workload.start()
     for lane in lanes:
         lane.start()
-    time.sleep(seconds)
+    _report_until(time.monotonic() + seconds, workload.history, lanes)
     workload.wait_for_changes()
     for lane in lanes:
         lane.stop()
@@ -187,6 +187,14 @@ def run(nodes: Nodes, lanes: Sequence[Lane], seconds: float, seed: int, *, clien
     findings = check(workload.history.operations())
     findings.failures += failures + workload.failures
     return findings, workload.history
+
+
+def _report_until(deadline: float, history: History, lanes: Sequence[Lane]) -> None:
+    """Wait, and say each minute how far the run is."""
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, 60.0))
+        counts = ", ".join(f"{len(lane.done)} faults of {lane.name}" for lane in lanes)
+        print(f"{time.strftime('%H:%M:%S')} {len(history.operations())} operations, {counts}", flush=True)
 
 
 def check(operations: Sequence[Operation]) -> Findings:
@@ -208,6 +216,10 @@ def check(operations: Sequence[Operation]) -> Findings:
     findings.violations += [str(broken) for broken in check_revocations(operations)]
     findings.violations += [str(broken) for broken in check_lists(operations)]
     return findings
+
+
+def _list_counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def main(seconds: float, seed: int) -> int:
@@ -234,7 +246,9 @@ def main(seconds: float, seed: int) -> int:
             flush=True,
         )
         findings, history = run(nodes, lanes, seconds, seed, clients=3)
-        print(f"faults: {sum(len(lane.done) for lane in lanes)}, with {servers.failovers} failovers")
+        for lane in lanes:
+            print(f"faults of {lane.name}: {len(lane.done)} ({_list_counts(lane.counts)})")
+        print(f"failovers: {servers.failovers}")
         if findings.violations:
             file = Path(tempfile.gettempdir()) / f"fuin-history-{seed}.jsonl"
             history.write(file)
