@@ -2,8 +2,13 @@
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
 # With the argument `cluster` it is another group: what `make cluster-test` needs, and no other target.
 set -u
-declare -A package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
-  [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) # program: its package
+declare -A package # program: its package
+case "${1:-}" in
+  cluster) package=([/usr/lib/postgresql/15/bin/postgres]=postgresql-15 [patroni]=patroni [etcd]=etcd-server
+                    [haproxy]=haproxy [faketime]=faketime [nft]=nftables [ip]=iproute2) ;;
+  *) package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
+              [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) ;;
+esac
 
 look() { # fills `missing` with the packages whose programs are not there
   missing=()

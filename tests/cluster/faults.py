@@ -86,7 +86,8 @@ class NodeFaults:
         """Return them with their weights."""
         return [
             (3, self.kill), (4, self.pause), (3, self.kill_part), (5, self.pause_part), (3, self.hold_database),
-            (2, self.cut_database), (2, self.delay_database), (1, self.lose_database), (3, self.step_clock),
+            (2, self.cut_database), (2, self.delay_database), (1, self.lose_database), (3, self.part_database),
+            (3, self.lose_packets), (3, self.step_clock),
         ]  # fmt: skip
 
     def kill(self) -> str:
@@ -129,7 +130,7 @@ class NodeFaults:
 
     def hold_database(self) -> str:
         """Swallow in silence what goes between a node and the database."""
-        return self._on_the_way("parted from the database", lambda node: node.database.hold())
+        return self._on_the_way("hears nothing from the database", lambda node: node.database.hold())
 
     def cut_database(self) -> str:
         """Reset what goes between a node and the database."""
@@ -148,6 +149,14 @@ class NodeFaults:
                 proxy.reset_some(0.03)
 
         return self._on_the_way("loses connections to the database", lose)
+
+    def part_database(self) -> str:
+        """Drop all packets between a node and the database."""
+        return self._on_the_way("parted from the database", lambda node: node.database.part())
+
+    def lose_packets(self) -> str:
+        """Drop some of the packets between a node and the database."""
+        return self._on_the_way("loses packets", lambda node: node.database.lose_some())
 
     def step_clock(self) -> str:
         """Step a node's wall clock by an hour, or by so little that requests are still taken, and back."""
@@ -256,7 +265,7 @@ class DatabaseFaults:
         began = time.monotonic()
         patroni = old.process.processes()[0]
         patroni.suspend()
-        old.ways.hold()
+        self._choice.choice((old.ways.hold, old.ways.part))()
         text = self._after(old.name, "parted, and still a primary to its clients", began)
         time.sleep(self._choice.uniform(1, 8))  # both are primaries
         old.ways.heal()

@@ -1,7 +1,8 @@
 """Histories, checked: clients on all nodes, faults from a seed, and whether what the clients saw can have been.
 
-`python -m tests.cluster.histories SECONDS [SEED]` is the long form: three database servers, three nodes, all faults. It
-prints operations, faults, violations and the longest honoured time, and leaves the history file where one was found.
+`python -m tests.cluster.histories SECONDS [SEED]` is the long form: three database servers, three nodes, all faults, in
+a network namespace of its own if it may have one. It prints operations, faults, violations and the longest honoured
+time, and leaves the history file where one was found.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.cluster.history import History
 from tests.cluster.linearizability import UndecidedError, check_register
 from tests.cluster.machine.database import Database
 from tests.cluster.machine.nodes import Engines, Nodes, client
+from tests.cluster.machine.packets import enter_namespace
 from tests.cluster.machine.processes import machine
 from tests.cluster.registers import BUCKET, KeyClient, ObjectClient, Register, Registers, new_key, object_names
 from tests.cluster.rights import BUCKET as RIGHTS
@@ -260,4 +262,5 @@ def main(seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
+    enter_namespace(["tests.cluster.histories", *sys.argv[1:]])
     sys.exit(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 16)))

@@ -13,6 +13,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tests.cluster.machine import packets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -187,7 +189,27 @@ class Ways:
         for proxy in self.proxies:
             proxy.delay(seconds)
 
+    def part(self) -> None:
+        """Drop all packets on all ways; swallow everything instead where that cannot be."""
+        if packets.can_be_dropped():
+            packets.part(self._ports)
+        else:
+            self.hold()
+
+    def lose_some(self) -> None:
+        """Drop some of the packets on all ways; delay them a little instead where that cannot be."""
+        if packets.can_be_dropped():
+            packets.lose_some(self._ports)
+        else:
+            self.delay(0.05)
+
     def heal(self) -> None:
         """Open all ways."""
         for proxy in self.proxies:
             proxy.heal()
+        if packets.can_be_dropped():
+            packets.heal(self._ports)
+
+    @property
+    def _ports(self) -> list[int]:
+        return [proxy.port for proxy in self.proxies]
