@@ -12,7 +12,7 @@ from fuin.audit.copier import LogCopier
 from fuin.audit.log import Log
 from fuin.audit.segments import segments
 from fuin.blobs.configuration import configured_copies
-from fuin.cli.main import app
+from fuin.cli.whole import app
 from fuin.server.log_copying import note_place
 from fuin.settings import Settings
 from fuin.testing.kit.users import User

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support import environment
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
-COMMAND = ["-m", "typer", "fuin.cli.main", "utils", "docs", "--name", "fuin", "--title", "The `fuin` command"]
+COMMAND = ["-m", "typer", "fuin.cli.whole", "utils", "docs", "--name", "fuin", "--title", "The `fuin` command"]
 
 
 def test_reference_is_current(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from fuin.access.kinds import PolicyKind
 from fuin.access.lint.lint import lint
 from fuin.access.policy import parse_policy
+from fuin.cli import suggest
 from fuin.cli.options import Json
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError, MalformedPolicy
@@ -73,3 +74,6 @@ def _is_on_buckets(policy: dict[str, Any]) -> bool:
     actions = [statement.get("Action", "") for statement in statements]
     named = [name for action in actions for name in (action if isinstance(action, list) else [action])]
     return any(name.lower().startswith("s3:") for name in named)
+
+
+app.command("suggest")(suggest.suggest_policy)
