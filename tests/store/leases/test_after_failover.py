@@ -6,12 +6,13 @@ from typing import NoReturn
 
 import pytest
 
-from fuin.store.engine.leases import keeper
 from fuin.store.engine.leases.keeper import Keeper
-from fuin.store.engine.leases.line import LineFailed, LineLate
+from fuin.store.engine.leases.line import Line, LineFailed, LineLate
 from fuin.store.engine.leases.page import Page
 from fuin.store.engine.leases.protocol import SECOND, Lease, Row, Sight
 from fuin.store.engine.leases.rows import Member
+from fuin.store.engine.postgres.address import Address
+from tests.support.postgres import PostgresServer
 
 AWAY = 20 * SECOND  # without a primary
 
@@ -43,10 +44,29 @@ def test_a_silent_host_costs_a_part_of_a_lease(tmp_path: Path, monkeypatch: pyte
         given[host["host"]].append(seconds)
         raise LineLate("late") if host["host"] == "dead" else LineFailed("cannot execute LISTEN during recovery")
 
-    monkeypatch.setattr(keeper.Line, "connect", connect)
+    monkeypatch.setattr(Line, "connect", connect)
     page = Page.create(tmp_path / "lease")
     kept = Keeper([{"host": "dead"}, {"host": "standby"}], Member("a", 1.0), page, lambda _: None)
     for _ in range(22):
         kept.step()
     page.close()
     assert given == {"dead": [2.0, *[0.25] * 9, 2.0], "standby": [2.0] * 11}
+
+
+def test_a_database_that_began_anew_is_said_with_what_to_do(
+    tmp_path: Path, postgres: PostgresServer, postgres_template: str
+) -> None:
+    """After pg_upgrade the timeline is the first again; Fuin cannot distinguish it from a replaced server."""
+    said: list[str] = []
+    page = Page.create(tmp_path / "lease")
+    former = Lease(SECOND)
+    former.start_join(b"a" * 16)
+    former.timeline = 7
+    page.show(former)
+    with postgres.database(postgres_template) as database:
+        kept = Keeper(Address.parse(postgres.url(database)).hosts, Member("a", 1.0), page, said.append)
+        for _ in range(4):  # it connects and joins, renews, and is refused
+            kept.step()
+        kept.close()
+    page.close()
+    assert any("remove run/lease from the data folder of each" in sentence for sentence in said), said

@@ -29,6 +29,11 @@ CONNECT_SECONDS = 2.0  # for a host, or a lease if that is longer
 # A host that was silent, such as a primary whose machine has died, gets a part of a lease the next times: else one late
 # answer of the new primary would cost as long as two connections to the dead one. Now and then it gets the whole time.
 _SILENT_SHARE, _WHOLE_EVERY = 4, 10
+EARLIER_TIMELINE = (
+    "the server is on an earlier timeline than this node has seen: it has been replaced by another one. If this is the "
+    "database after pg_upgrade, or from a dump: stop all nodes, remove run/lease from the data folder of each, and "
+    "start them after a few seconds"
+)
 _CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
@@ -234,7 +239,7 @@ class Keeper:
             self._page.show(lease)
             self._note(durability, renewed=renewed)
             if sight.timeline < lease.timeline:
-                raise LineFailed("the server is on an earlier timeline: it has been replaced")
+                raise LineFailed(EARLIER_TIMELINE)
             if renewed and sight.others and renewal.acked > self._announced:
                 rows.announce_ack(line, self._seconds / 2)
                 self._announced = renewal.acked
