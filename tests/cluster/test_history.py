@@ -2,11 +2,14 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.cluster import history
 from tests.cluster.history import History, Outcome
+from tests.cluster.registers import outcome_of
 
 
 def test_outcomes_are_recorded() -> None:
@@ -80,3 +83,13 @@ def test_files_of_processes_are_joined(tmp_path: Path) -> None:
     joined = history.read(tmp_path / "first", tmp_path / "second").operations()
     one, last = first.operations()
     assert joined == [one, *second.operations(), last]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(400, Outcome.FAIL), (500, Outcome.UNKNOWN), (503, Outcome.UNKNOWN)])
+def test_errors_of_a_server_leave_the_outcome_of_a_write_open(status: int, outcome: Outcome) -> None:
+    """A 503 comes also when the answer to a COMMIT was lost."""
+    recorded = History()
+    answer: Any = {"Error": {"Code": "x"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with recorded.record("a", "write", "x", "2") as pending, outcome_of(pending):
+        raise ClientError(answer, "CreateKey")
+    assert [one.outcome for one in recorded.operations()] == [outcome]

@@ -13,6 +13,7 @@ _CUTTING = {
 # module -> why it has to read the text of an error.
 _EXCEPTIONS = {
     "store.engine.migrate": "SQLite says only in words that a table does not exist",
+    "store.engine.postgres.errors": "libpq says only in words why a server has refused a connection",
     "identity.wire.faults": "the text of the store's NotFound is the name that does not exist, which may be an ARN",
 }
 

@@ -200,7 +200,7 @@ def test_no_keyholder_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatc
         (kms.describe_key, {"KeyId": "none"}),
     ):
         assert refusal(call, **members) == (
-            "KMSInternalException",
+            "ServiceUnavailable",
             "The request could not be completed; it can be tried again.",
         )
     path.with_suffix(".away").rename(path)
@@ -217,8 +217,8 @@ def test_no_store_no_answer(own_place: Place, monkeypatch: pytest.MonkeyPatch) -
         raise StoreUnavailable("the disk is full")
 
     monkeypatch.setattr(own_place.services.store, "commit", full)
-    assert refusal(kms.create_key)[0] == "KMSInternalException"
-    assert refusal(kms.disable_key, KeyId=key_id)[0] == "KMSInternalException"
+    assert refusal(kms.create_key)[0] == "ServiceUnavailable"
+    assert refusal(kms.disable_key, KeyId=key_id)[0] == "ServiceUnavailable"
     monkeypatch.undo()
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
 
@@ -232,7 +232,7 @@ def test_unrecorded_success_is_no_success(own_place: Place, monkeypatch: pytest.
         raise KeyholderUnavailable("the log cannot be written")
 
     monkeypatch.setattr(own_place.services.keyholder, "record", lost)
-    assert refusal(kms.describe_key, KeyId=key_id)[0] == "KMSInternalException"
+    assert refusal(kms.describe_key, KeyId=key_id)[0] == "ServiceUnavailable"
 
 
 def test_a_change_is_announced_before_it_is_made(own_place: Place) -> None:
@@ -254,7 +254,7 @@ def test_a_change_that_cannot_be_announced_is_not_made(own_place: Place, monkeyp
         raise KeyholderUnavailable("the log cannot be written")
 
     monkeypatch.setattr(own_place.services.keyholder, "record", lost)
-    assert refusal(kms.disable_key, KeyId=key_id)[0] == "KMSInternalException"
+    assert refusal(kms.disable_key, KeyId=key_id)[0] == "ServiceUnavailable"
     monkeypatch.undo()
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["Enabled"]
 

@@ -3,7 +3,10 @@
 import json
 import signal
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -50,10 +53,53 @@ def test_bucket_that_is_away(empty: Installation) -> None:
     for service, call in (("kms", "list_keys"), ("s3", "list_buckets"), ("iam", "list_users")):
         with pytest.raises(ClientError) as error:
             getattr(node.client(service, retry=False), call)()
-        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] in {500, 503}
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert time.monotonic() - began < 60
     empty.bucket.before = lambda _: False
     wait_until(lambda: _works(empty), 60, "the node answers again")
+
+
+def test_copies_that_fail_for_longer_than_the_limit(empty: Installation) -> None:
+    """Keys are used until then, and afterwards all services refuse; all goes on when there are copies again."""
+    empty.init()
+    node = empty.node("a").start(empty.variables(), ["--audit-copy-limit", "5"])
+    kms = node.client("kms", retry=False)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    empty.bucket.fail(lambda request: request.command == "PUT", fake_s3.busy, times=1_000_000)
+    began, uses = time.monotonic(), 0
+    refused: ClientError | None = None
+    while refused is None and time.monotonic() - began < 60:
+        try:
+            kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+            uses += 1
+        except ClientError as error:
+            refused = error
+    assert refused is not None
+    assert uses > 0
+    assert time.monotonic() - began > 4
+    assert _code_and_status(refused) == ("ServiceUnavailable", 503)
+    for service, call in (("kms", "list_keys"), ("s3", "list_buckets"), ("iam", "list_users")):
+        with pytest.raises(ClientError) as also:
+            getattr(node.client(service, retry=False), call)()
+        assert _code_and_status(also.value) == ("ServiceUnavailable", 503)
+    status, parts = _get(f"{node.url}/health/ready")
+    assert (status, parts["audit log"]) == (503, "takes no records")
+    assert _get(f"{node.url}/health/live")[0] == 200
+    empty.bucket.before = lambda _: False
+    wait_until(lambda: _works(empty), 60, "the node answers again")
+    kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+
+
+def _code_and_status(error: ClientError) -> tuple[str, int]:
+    return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _get(url: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
 
 
 def _works(installation: Installation) -> bool:

@@ -48,6 +48,7 @@ class Server:
         self._workers = workers
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        self._begin = 0  # of its output since the last launch
         self._clients: dict[tuple[str, str, bool], Any] = {}
 
     @property
@@ -68,6 +69,12 @@ class Server:
 
     def start(self, variables: Mapping[str, str] | None = None, options: Sequence[str] = ()) -> "Server":
         """Start it and wait for its line `ready URL`; `variables` join the server's environment."""
+        self.launch(variables, options)
+        self.wait_ready()
+        return self
+
+    def launch(self, variables: Mapping[str, str] | None = None, options: Sequence[str] = ()) -> None:
+        """Start it and return at once."""
         arguments = [str(FUIN), "serve", "--data", str(self.data), "--port", str(self.port)]
         arguments += ["--workers", str(self._workers)] + (["--tls-self-signed"] if self.tls else [])
         arguments += [*self._options, *options]
@@ -75,7 +82,7 @@ class Server:
             "FUIN_ROOT_ACCESS_KEY_ID": self.root.access_key_id,
             "FUIN_ROOT_SECRET_ACCESS_KEY": self.root.secret_access_key,
         }
-        begin = self.output.stat().st_size if self.output.exists() else 0
+        self._begin = self.output.stat().st_size if self.output.exists() else 0
         with self.output.open("ab") as output, self.errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 arguments,
@@ -85,10 +92,10 @@ class Server:
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C ends the tests, and they end the server
             )
-        self._wait_ready(begin)
-        return self
 
-    def _wait_ready(self, begin: int) -> None:
+    def wait_ready(self) -> None:
+        """Wait until it has said `ready URL` since its last launch."""
+        begin = self._begin
         deadline = time.monotonic() + START_LIMIT
         while b"ready " not in self.output.read_bytes()[begin:]:
             assert self._process is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -32,6 +33,7 @@ from fuin.server.joining import join
 from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
+from fuin.store.errors import DatabaseAway
 from fuin.xks.addresses import Hosts
 
 if TYPE_CHECKING:
@@ -196,11 +198,16 @@ def serve(
 
 
 def run(settings: Settings, passphrase_file: Path | None) -> None:
-    """Join the installation if there is one, read the passphrase if the root key needs one, and serve until SIGTERM."""
+    """Read the passphrase if the root key needs one, and serve until SIGTERM.
+
+    What keeps a node from joining its installation is said first; only a database that is away is waited for, later.
+    """
     if settings.database_url:
-        settings = join(settings)
-    secret = passphrase.read(passphrase_file, needed=keyholding.needs_passphrase(settings))
-    asyncio.run(supervise(settings, secret, lambda url, access: announce(settings, url, access)))
+        with contextlib.suppress(DatabaseAway):
+            join(settings)
+    needed = bool(settings.database_url) or keyholding.needs_passphrase(settings)  # one seals that of an installation
+    secret = passphrase.read(passphrase_file, needed=needed)
+    asyncio.run(supervise(settings, secret, announce))
 
 
 def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | None]) -> None:

@@ -50,8 +50,9 @@ Policies may test the [global condition keys](condition-keys.md) in every operat
 
 Besides the errors below, every operation may answer with `AccessDeniedException`, `ValidationException`,
 `SerializationException`, `InternalFailure` (500) and the errors of Signature V4 (`MissingAuthenticationTokenException`,
-`IncompleteSignatureException`, `InvalidSignatureException`, `UnrecognizedClientException`). `KMSInternalException` has
-status 500 and means that the keyholder or the store is away: clients try again by themselves.
+`IncompleteSignatureException`, `InvalidSignatureException`, `UnrecognizedClientException`). `ServiceUnavailable` (503)
+means that the keyholder or the store is away, that the log takes no records, or that a node has no lease: clients try
+again by themselves. `KMSInternalException` (500) means that stored key material is damaged.
 """
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 START_LIMIT = 60.0  # seconds from a child's start to its readiness
 STOP_LIMIT = 40.0  # seconds from SIGTERM to SIGKILL
 _READY = "ready"
+WAITS = "waits: "  # before the reason, on the line of a child that cannot serve before the database is there
 _LINE_LIMIT = 4096  # bytes of a child's line about its start
 # The environment variables that a child gets. All others stay here: people often start a server in a shell where they
 # have exported its access key for a client, and a worker must never hold a secret key.
@@ -34,6 +35,10 @@ _FOR_AWS = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "http
 
 class ChildFailed(FuinError):
     """A child process did not become ready; the text says which one, and why."""
+
+
+class ChildWaits(ChildFailed):
+    """A child process cannot serve yet, since the database is away."""
 
 
 class Child:
@@ -100,7 +105,8 @@ async def spawn(
     since other users of the machine can read the arguments of a process.
 
     With -P, since Python would otherwise look for each module first in the folder where the server was started.
-    Raises ChildFailed when it writes something else, ends, hangs, or stays silent for `limit` seconds before that.
+    Raises ChildFailed when it writes something else, ends, hangs, or stays silent for `limit` seconds before that;
+    ChildWaits when it waits for the database.
     """
     read_end, write_end = os.pipe()
     try:
@@ -124,6 +130,8 @@ async def spawn(
         raise
     if why:
         await _discard(child)
+        if why.startswith(WAITS):
+            raise ChildWaits(why.removeprefix(WAITS))
         raise ChildFailed(f"{name} did not start: {why}")
     return child
 

@@ -35,7 +35,7 @@ PROBE_LIMIT = 2.0  # seconds in which a part must answer
 ROOM = 16 * MIB  # free bytes below which a disk counts as full: many requests would no longer find space
 
 OK, SILENT, UNKNOWN, FULL = "ok", "does not answer", "not known", "is full"
-_HEADERS = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
+HEADERS = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
 _log = logging.getLogger("fuin.health")
 _GOOD = b'{"status":"ok"}'
 
@@ -59,15 +59,15 @@ class Health:
     async def answer(self, path: bytes) -> Answer:
         """Return the answer to a GET of one of `PATHS`."""
         if path == LIVE:
-            return Answer(200, _HEADERS, _GOOD)
+            return Answer(200, HEADERS, _GOOD)
         wrong = {name: state for name, state in (await self.parts()).items() if state != OK}
         if self._services.settings.draining.exists():
             wrong["server"] = "is ending"
         clock = _clock()
         if not wrong:
-            return Answer(200, _HEADERS, msgspec.json.encode({"status": OK, **clock}) if clock else _GOOD)
+            return Answer(200, HEADERS, msgspec.json.encode({"status": OK, **clock}) if clock else _GOOD)
         body = msgspec.json.encode({"status": "not ready", **wrong, **clock})
-        return Answer(503, [*_HEADERS, (b"Retry-After", b"1")], body)
+        return Answer(503, [*HEADERS, (b"Retry-After", b"1")], body)
 
     async def parts(self) -> dict[str, str]:
         """Return the state of each part, at most FRESH seconds old; it takes PROBE_LIMIT seconds at most."""

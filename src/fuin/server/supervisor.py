@@ -7,11 +7,12 @@ import contextlib
 import os
 import signal
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin.audit.segments import segments
+from fuin.errors import StoreUnavailable
 from fuin.server import (
     agreement,
     agreement_notes,
@@ -26,71 +27,121 @@ from fuin.server import (
 )
 from fuin.server.config import WorkerConfig, encode
 from fuin.server.data_lock import lock_data
+from fuin.server.joining import join
 from fuin.server.lease_keeping import keep_lease
 from fuin.server.log_copying import is_copied, keep_copies
+from fuin.server.patience import Patience
+from fuin.store.errors import DatabaseAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fuin.secret import Secret
+    from fuin.server.agreement import Refused, Witnesses
     from fuin.server.first_start import RootAccess
     from fuin.settings import Settings
 
 
 async def supervise(
-    settings: Settings, passphrase: Secret | None, announce: Callable[[str, RootAccess | None], None]
+    settings: Settings, passphrase: Secret | None, announce: Callable[[Settings, str, RootAccess | None], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` gets the URL and, on the first start, the root access key.
+    """Serve until SIGTERM or SIGINT; `announce` gets the settings, the URL and, at the first start, the access key.
 
-    Raises AlreadyRunning, ChildFailed, or OSError when the address is taken.
+    A node waits for its database as long as that takes. Raises AlreadyRunning, ChildFailed, OSError when the address
+    is taken, or FuinError for what does not pass.
     """
     process.forbid_core_dumps()  # it may hold the passphrase
     process.learn_how_children_end()
-    drain, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
     loop = asyncio.get_running_loop()
-    end = Ending(settings, drain)
+    end = Ending(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.begin)
     with lock_data(settings), listen(settings) as listener, keyholding.Listener(settings) as holder_listener:
         settings.draining.unlink(missing_ok=True)
+        settings = with_tls(replace(settings, port=listener.getsockname()[1]))
+        async with Patience(settings, listener.fileno(), end.asked) as patience:
+            start = Start(settings, passphrase, announce, listener.fileno(), holder_listener)
+            while True:
+                try:
+                    return await start.run(end.next_drain(), patience)
+                except (DatabaseAway, children.ChildWaits) as error:
+                    if not settings.database_url:
+                        raise
+                    if not await patience.wait(str(error)):
+                        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start of the server, which a node does again when its database was away."""
+
+    settings: Settings
+    passphrase: Secret | None
+    announce: Callable[[Settings, str, RootAccess | None], None]
+    listener: int
+    holder_listener: keyholding.Listener
+
+    async def run(self, drain: asyncio.Event, patience: Patience) -> None:
+        """Serve until `drain`; raises DatabaseAway or ChildWaits while the database of a node is away."""
+        settings = await asyncio.to_thread(join, self.settings) if self.settings.database_url else self.settings
         if not settings.new_audit_log:
             first_start.check_log(settings)
         seen, accepted = await agreement.check(settings, new_log=not segments(settings.audit))
+        patience.note_database()
         timekeeper.start(settings)
-        settings = with_tls(replace(settings, port=listener.getsockname()[1]))
-        opened = asyncio.Event()
-        start = keyholding.starter(settings, holder_listener, passphrase, is_copied=is_copied(settings))
-        watch_it = partial(keyholding.watch, settings, holder_listener)
+        opened, seal = asyncio.Event(), asyncio.Event()  # the workers end first, then the keyholder
+        start = keyholding.starter(settings, self.holder_listener, self.passphrase, is_copied=is_copied(settings))
+        watch_it = partial(keyholding.watch, settings, self.holder_listener)
         keyholder = asyncio.create_task(keeping.keep(start, watch_it, opened, seal))
         try:
             if not await first_of(opened, keyholder, drain):
                 return
             async with keep_copies(settings):
                 access = None if settings.database_url else await first_start.ensure_account(settings)
-                await agreement_notes.settle(settings, seen, accepted)
+                await settle(settings, seen, accepted)
                 async with keep_lease(settings):
-                    ready = partial(announce, url_of(settings), access)
-                    await run_workers(settings, listener.fileno(), drain, keyholder, ready)
+                    await patience.end_answers()
+                    ready = partial(self.announce, settings, url_of(settings), access)
+                    await run_workers(settings, self.listener, drain, keyholder, ready)
                 await agreement_notes.note_stop(settings)
         finally:
             seal.set()
             await keyholder
 
 
+async def settle(settings: Settings, seen: Witnesses, accepted: Sequence[Refused]) -> None:
+    """Note the positions of log and blobs in the database; raises DatabaseAway when a node's has gone again."""
+    try:
+        await agreement_notes.settle(settings, seen, accepted)
+    except StoreUnavailable as error:
+        if not settings.database_url:
+            raise
+        raise DatabaseAway(str(error)) from error
+
+
 class Ending:
     """The end of a server: for some seconds it serves, and says that it is not ready; then `drain` ends the workers."""
 
-    def __init__(self, settings: Settings, drain: asyncio.Event) -> None:
-        self._settings, self._drain = settings, drain
-        self._has_begun = False
+    def __init__(self, settings: Settings) -> None:
+        self.asked = asyncio.Event()
+        self._settings, self._drain = settings, asyncio.Event()
+
+    def next_drain(self) -> asyncio.Event:
+        """Return the event that ends the workers of the next start."""
+        if self._drain.is_set() and not self.asked.is_set():  # by a start that has failed
+            self._drain = asyncio.Event()
+        return self._drain
 
     def begin(self) -> None:
         """Say that the server is not ready, and end the workers later; a second call ends them now."""
-        seconds = 0.0 if self._has_begun else self._settings.drain_seconds
-        self._has_begun = True
+        seconds = 0.0 if self.asked.is_set() else self._settings.drain_seconds
+        self.asked.set()
         with contextlib.suppress(OSError):
             self._settings.draining.touch(0o600)
-        asyncio.get_running_loop().call_later(seconds, self._drain.set)
+        asyncio.get_running_loop().call_later(seconds, self._end_workers)
+
+    def _end_workers(self) -> None:
+        self._drain.set()
 
 
 async def run_workers(

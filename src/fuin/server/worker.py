@@ -18,7 +18,7 @@ from fuin.blobs.configuration import configured_store
 from fuin.errors import FuinError, KeyholderUnavailable
 from fuin.gate.services import Services
 from fuin.keyholder.wire.client import Keyholder
-from fuin.server import jobs, process, timekeeper
+from fuin.server import children, jobs, process, timekeeper
 from fuin.server.application import Application
 from fuin.server.bounds import Bounds, places
 from fuin.server.config import WorkerConfig, receive
@@ -26,6 +26,7 @@ from fuin.server.handshake import Handshakes
 from fuin.server.log_lines import log_to_standard_error
 from fuin.server.protocol import HEADER_TIME, BoundedProtocol
 from fuin.server.sweep import sweep
+from fuin.store.errors import DatabaseAway
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -136,13 +137,18 @@ def serve(config: WorkerConfig) -> None:
         bounds,
     )
     try:
-        server.run(sockets=[socket.socket(fileno=config.listener)])
+        try:
+            server.run(sockets=[socket.socket(fileno=config.listener)])
+        except SystemExit:  # uvicorn's, for a start that has failed
+            if application.failure is None:
+                raise
         if application.failure is not None:
             raise application.failure
     except (FuinError, OSError) as error:
         if server.started:
             raise
-        os.write(config.ready, f"{error}\n".encode())
+        waits = children.WAITS if isinstance(error, DatabaseAway) else ""
+        os.write(config.ready, f"{waits}{error}\n".encode())
         sys.exit(1)
 
 

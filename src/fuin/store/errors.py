@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.errors import FuinError
+from fuin.errors import FuinError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -112,6 +112,10 @@ class RightsMoved(FuinError):
 
 class TooManyLists(FuinError):
     """So many lists wait to be read that another one would wait too long; ask again later."""
+
+
+class DatabaseAway(StoreUnavailable):
+    """The database cannot be used now, and waiting helps: no host answers, there is no primary, or it is starting."""
 
 
 class NoDatabase(FuinError):

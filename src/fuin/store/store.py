@@ -66,7 +66,7 @@ from fuin.store.engine.configuration import configured_engine
 from fuin.store.engine.effect import Effect
 from fuin.store.engine.lists import Lists
 from fuin.store.engine.writer import Job, Writer
-from fuin.store.errors import NotInMemory
+from fuin.store.errors import DatabaseAway, NotInMemory
 from fuin.store.kms import keys
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class Store:
             return cls(engine)
         except Exception as error:
             if engine.is_environment(error):
-                raise StoreUnavailable(f"{engine.place} cannot be opened: {error}") from error
+                failure = DatabaseAway if isinstance(error, DatabaseAway) else StoreUnavailable
+                raise failure(f"{engine.place} cannot be opened: {error}") from error
             raise
 
     def close(self) -> None:

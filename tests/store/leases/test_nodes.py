@@ -5,15 +5,19 @@ import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fuin.errors import StoreUnavailable
+from fuin.settings import Settings
 from fuin.store.engine.effect import Effect
 from fuin.store.engine.leases.membership import ExactEpoch
 from fuin.store.errors import NotInMemory, RightsMoved
 from fuin.store.s3 import buckets
+from fuin.store.store import Store
+from fuin.testing.kit.leasing import LeaseThread
 from tests.store.leases.nodes import Node, Nodes
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -274,3 +278,21 @@ def test_no_node_answers_from_before_a_change_that_has_returned(make_nodes: Node
     assert answers[0] > 100
     assert returned[0] > 10
     assert refusals[0]
+
+
+def test_a_node_that_is_ready_writes_at_once(tmp_path: Path, postgres: PostgresServer, postgres_template: str) -> None:
+    """Thirty quick starts, each with one change right after the node has its lease: none is refused."""
+    with postgres.database(postgres_template) as database:
+        for number in range(30):
+            settings = replace(
+                Settings(data=tmp_path), node="a", database_url=postgres.url(database), revocation_bound=BOUND
+            )
+            settings.prepare()
+            lease = LeaseThread(settings)
+            lease.start()
+            store = Store.open(settings, has_lease=True)
+            try:
+                store.change_sync(buckets.set_policy, "bucket", str(number))
+            finally:
+                store.close()
+                lease.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fuin.errors import StoreUnavailable
+from fuin.store.engine.leases import membership as membership_module
 from fuin.store.engine.leases.keeper import clock_warning
 from fuin.store.engine.leases.membership import LeaseMembership
 from fuin.store.engine.leases.page import Page, boot_time
@@ -117,8 +118,18 @@ def test_a_page_that_was_removed_is_found_again(path: Path) -> None:
     assert freshness.epoch() == 8
 
 
-def test_writes_wait_on_a_later_timeline(path: Path) -> None:
-    """Until the quarantine is over, and on any timeline that is not the lease's."""
+def test_writes_wait_for_the_end_of_a_short_quarantine(path: Path) -> None:
+    """They are late, and not refused: a client would get an error from a node that has just said that it is ready."""
+    written, lease = Page.create(path), _lease(7)
+    lease.writes_from = boot_time() + SECOND // 5
+    written.show(lease)
+    LeaseMembership(path, 1.0, ()).require_writable("00000003")
+    assert boot_time() >= lease.writes_from
+
+
+def test_no_writes_on_a_later_timeline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a long quarantine is over, and on any timeline that is not the lease's."""
+    monkeypatch.setattr(membership_module, "QUARANTINE_WAIT", 0.05)
     written, lease = Page.create(path), _lease(7)
     lease.writes_from = boot_time() + 60 * SECOND
     written.show(lease)
@@ -129,8 +140,9 @@ def test_writes_wait_on_a_later_timeline(path: Path) -> None:
     lease.writes_from = 0
     written.show(lease)
     membership.require_writable("00000003")
-    with pytest.raises(StoreUnavailable):
-        membership.require_writable("00000004")
+    for timeline in ("00000002", "00000004"):
+        with pytest.raises(StoreUnavailable):
+            membership.require_writable(timeline)
 
 
 def test_a_change_returns_by_acknowledgements_or_by_time() -> None:

@@ -32,7 +32,7 @@ class _NoLease:
 @pytest.mark.parametrize(
     ("service", "operation", "code", "status"),
     [
-        ("kms", "list_keys", "KMSInternalException", 500),
+        ("kms", "list_keys", "ServiceUnavailable", 503),
         ("s3", "list_buckets", "ServiceUnavailable", 503),
         ("iam", "list_users", "ServiceUnavailable", 503),
         ("sts", "get_caller_identity", "ServiceUnavailable", 503),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -16,8 +17,9 @@ from fuin.store.engine.old_commits import remove_old_commits
 from fuin.store.engine.postgres.address import Address
 from fuin.store.engine.postgres.alone import Alone
 from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
+from fuin.store.engine.postgres.errors import Unreachable, is_lasting
 from fuin.store.engine.postgres.reader import PostgresReader
-from fuin.store.errors import NoDatabase
+from fuin.store.errors import DatabaseAway, NoDatabase
 from fuin.store.store import Store
 from tests.store.postgres.conftest import NewNode
 from tests.support.postgres import PostgresServer
@@ -58,6 +60,60 @@ def test_a_server_that_only_reads_is_passed_over(postgres: PostgresServer, datab
     postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
     with pytest.raises(StoreUnavailable, match="read-only"):
         Connector(Address.parse(postgres.url(database)), "a").connect()
+
+
+def test_faults_that_pass_are_known(postgres: PostgresServer, database: str) -> None:
+    """A start waits for them; but not when a server has refused for good, unless another one admits this node."""
+    here, nowhere = f"127.0.0.1:{postgres.port}", "127.0.0.1:1"
+
+    def is_away(url: str) -> bool:
+        with pytest.raises(Unreachable) as refused:
+            Connector(Address.parse(url), "a").connect()
+        return isinstance(refused.value, DatabaseAway)
+
+    assert is_away(f"postgresql://postgres@{nowhere}/{database}")
+    assert not is_away(f"postgresql://postgres@{here}/does_not_exist")
+    assert not is_away(f"postgresql://postgres@{nowhere},{here}/does_not_exist")
+    assert not is_away(f"postgresql://nobody@{here}/{database}")
+    assert not is_away(f"postgresql://postgres@{here}/{database}?sslmode=require")
+    postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    assert is_away(f"postgresql://postgres@{here},{nowhere}/{database}")
+    postgres.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+    assert is_away(f"postgresql://postgres@{here}/{database}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'FATAL:  password authentication failed for user "fuin"',
+        "fe_sendauth: no password supplied",
+        'FATAL:  Peer authentication failed for user "fuin"',
+        "SSL error: certificate verify failed",
+        'server certificate for "db1" does not match host name "db2"',
+        "SSL error: tlsv1 alert unknown ca",
+    ],
+)
+def test_refusals_that_last_are_known(text: str) -> None:
+    """By the words of libpq and of the server, for a refused connection has no SQLSTATE."""
+    assert is_lasting(psycopg.OperationalError(f"connection failed: {text}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "could not receive data from server: Connection refused",
+        "FATAL:  the database system is starting up",
+        "FATAL:  the database system is in recovery mode",
+        "FATAL:  sorry, too many clients already",
+        "session is read-only",
+        "SSL SYSCALL error: EOF detected",
+        'could not translate host name "db1" to address: Temporary failure in name resolution',
+        'connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
+    ],
+)
+def test_refusals_that_pass_are_known(text: str) -> None:
+    """A server that starts, a standby and a way that is cut off are waited for."""
+    assert not is_lasting(psycopg.OperationalError(f"connection failed: {text}"))
 
 
 def test_no_host_is_unavailable(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 Source: the service model (error shapes), the KMS API reference ("Common errors") and answers recorded from AWS. Every
 recorded error is HTTP 400; the model marks only DependencyTimeout, KMSInternal and KeyUnavailable as faults (500).
+ServiceUnavailable (503) is a common error of AWS's services, among those that no model has.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ GENERAL: Mapping[str, FaultRow] = {
     "NotAuthorizedException": FaultRow(),
     "RequestEntityTooLargeException": FaultRow(413),
     "SerializationException": FaultRow(),
+    "ServiceUnavailable": FaultRow(503, "The request could not be completed; it can be tried again."),
     "ThrottlingException": FaultRow(
         text="You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
     ),
@@ -132,14 +134,15 @@ _AUTHENTICATION: Mapping[AuthReason, str] = {
     AuthReason.BAD_SESSION: "UnrecognizedClientException",
     AuthReason.SESSION_EXPIRED: "ExpiredTokenException",
 }
-_RETRY = "The request could not be completed; it can be tried again."
+_DAMAGED = "The request could not be completed; it can be tried again."
 
 
 def from_error(error: Exception, request_id: str) -> KmsFault:
     """Return the answer to any error; one that nobody foresaw becomes InternalFailure without details.
 
-    KMSInternalException, whose status is 500, is the answer while the keyholder or the store is away, and when key
-    material in the store is damaged: all AWS SDKs try again.
+    ServiceUnavailable, whose status is 503, is the answer while the keyholder or the store is away, and on a node
+    without its lease: what passes. KMSInternalException, 500, is the one for damaged key material in the store. All AWS
+    SDKs try both again.
     """
     match error:
         case KmsFault():
@@ -150,9 +153,12 @@ def from_error(error: Exception, request_id: str) -> KmsFault:
             return KmsFault(_AUTHENTICATION.get(error.reason, "InvalidSignatureException"), error.detail)
         case errors.MalformedPolicy():
             return KmsFault("MalformedPolicyDocumentException", str(error))
-        case errors.KeyholderUnavailable() | errors.StoreUnavailable() | errors.MaterialDamaged():
+        case errors.KeyholderUnavailable() | errors.StoreUnavailable():
             log.error("request %s: %s", request_id, error)
-            return KmsFault("KMSInternalException", _RETRY)
+            return KmsFault("ServiceUnavailable")
+        case errors.MaterialDamaged():
+            log.error("request %s: %s", request_id, error)
+            return KmsFault("KMSInternalException", _DAMAGED)
         case errors.UnstorableText():
             return KmsFault("ValidationException", str(error))
         case ClientGone():

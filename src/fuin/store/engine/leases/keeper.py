@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
 from fuin.store.engine.leases import rows
-from fuin.store.engine.leases.line import Line, LineFailed, Notice
+from fuin.store.engine.leases.line import Line, LineFailed, LineLate, Notice
 from fuin.store.engine.leases.page import boot_time
 from fuin.store.engine.leases.protocol import SECOND, Lease, idle_limit, lease_length, safe_wait
 
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 PAUSE = 0.05  # seconds between two tries to reach a database
 BEAT = 1.0  # seconds; the keeper comes back to its caller at least so often
+CONNECT_SECONDS = 2.0  # for a host, or a lease if that is longer
+# A host that was silent, such as a primary whose machine has died, gets a part of a lease the next times: else one late
+# answer of the new primary would cost as long as two connections to the dead one. Now and then it gets the whole time.
+_SILENT_SHARE, _WHOLE_EVERY = 4, 10
+EARLIER_TIMELINE = (
+    "the server is on an earlier timeline than this node has seen: it has been replaced by another one. If this is the "
+    "database after pg_upgrade, or from a dump: stop all nodes, remove run/lease from the data folder of each, and "
+    "start them after a few seconds"
+)
 _CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
@@ -63,6 +72,7 @@ class Keeper:
         self._lease = Lease(lease_length(member.bound), former.incarnation, former.timeline, former.writes_from)
         self._seconds = self._lease.length / SECOND
         self._next_host = 0
+        self._silences = [0] * len(hosts)  # for each host, its connections in a row that were not answered in time
         self._line: Line | None = None
         self._due = 0  # the next renewal
         self._former: tuple[Row, int] | None = None  # another process's row of this name, and when it is ours
@@ -108,9 +118,19 @@ class Keeper:
 
     def _connection(self) -> Line:
         if self._line is None:
-            host = self._hosts[self._next_host % len(self._hosts)]
-            self._line = Line.connect(host, max(self._seconds, 2.0))
-            rows.set_up(self._line, max(self._seconds, 2.0), idle_limit(self._member.bound))
+            number = self._next_host % len(self._hosts)
+            whole, silences = max(self._seconds, CONNECT_SECONDS), self._silences[number]
+            self._silences[number] += 1  # until it answers
+            try:
+                seconds = whole if silences % _WHOLE_EVERY == 0 else self._seconds / _SILENT_SHARE
+                self._line = Line.connect(self._hosts[number], seconds)
+            except LineLate:
+                raise
+            except LineFailed:
+                self._silences[number] = 0
+                raise
+            self._silences[number] = 0
+            rows.set_up(self._line, whole, idle_limit(self._member.bound))
             self._due = 0
         return self._line
 
@@ -219,7 +239,7 @@ class Keeper:
             self._page.show(lease)
             self._note(durability, renewed=renewed)
             if sight.timeline < lease.timeline:
-                raise LineFailed("the server is on an earlier timeline: it has been replaced")
+                raise LineFailed(EARLIER_TIMELINE)
             if renewed and sight.others and renewal.acked > self._announced:
                 rows.announce_ack(line, self._seconds / 2)
                 self._announced = renewal.acked

@@ -28,6 +28,10 @@ class LineFailed(FuinError):
     """The connection failed, was too slow, or the server refused; what was asked may have been done."""
 
 
+class LineLate(LineFailed):
+    """No answer came in time."""
+
+
 class Notice(NamedTuple):
     """A notification of another session."""
 
@@ -155,4 +159,4 @@ def _wait(descriptor: int, deadline: float, *, writing: bool = False) -> None:
     files = [descriptor]
     readable, writable, _ = select.select([] if writing else files, files if writing else [], [], max(0.0, left))
     if not readable and not writable and time.monotonic() >= deadline:
-        raise LineFailed("the database has not answered in time")
+        raise LineLate("the database has not answered in time")

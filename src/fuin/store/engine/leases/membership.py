@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from fuin.errors import StoreUnavailable
-from fuin.store.engine.leases.page import NO_LEASE, Page
-from fuin.store.engine.leases.protocol import NOBODY, lease_length
+from fuin.store.engine.leases.page import NO_LEASE, Page, boot_time
+from fuin.store.engine.leases.protocol import NOBODY, SECOND, lease_length
 from fuin.store.engine.leases.questions import Questions
 from fuin.store.engine.leases.returns import Returns
 from fuin.store.errors import NotInMemory
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fuin.store.engine.leases.questions import Answer
+
+QUARANTINE_WAIT = 2.0  # seconds; more than the quarantine of the default bound
+PAUSE = 0.01  # seconds between two looks at the page
 
 
 class LeaseMembership:
@@ -76,11 +80,19 @@ class LeaseMembership:
             return False
 
     def require_writable(self, timeline: str, _confirm: object = None) -> None:
-        """Raise StoreUnavailable while nothing may be written on a timeline, since older leases may still live."""
-        if not self.page().may_write(int(timeline, 16)):
-            raise StoreUnavailable(
-                "the database has failed over, or this node has just started: nothing is written yet"
-            )
+        """Wait while nothing may be written on a timeline, since older leases may still live; raises StoreUnavailable.
+
+        So a write meets a short quarantine after a failover or a start as a delay, and not as an error; a longer one is
+        refused, since all writes of this process wait behind it.
+        """
+        page, number = self.page(), int(timeline, 16)
+        end = boot_time() + round(QUARANTINE_WAIT * SECOND)
+        while not page.may_write(number):
+            if number < page.timeline or boot_time() >= end:
+                raise StoreUnavailable(
+                    "the database has failed over, or this node has just started: nothing is written yet"
+                )
+            time.sleep(PAUSE)
 
     def answer_change(self, epoch: int, answer: Callable[[], None], _link: object = None) -> None:
         """Call `answer` once no other node can answer from before a committed change; return at once."""

@@ -146,6 +146,8 @@ class Lease:
         if sight.epoch <= self.to_raise:
             return False
         self.to_raise = NOBODY
+        if not self.is_live(now):
+            self._sights.clear()  # nobody was seen meanwhile: after a failover all rows look as they did before it
         self.put_in_force(sight.epoch)
         self.until = max(self.until, self._lease_start(renewal, now) + self.length)
         self._note_rows(sight.others, now)
@@ -181,6 +183,8 @@ class Lease:
     def rows_to_strike(self, now: int) -> list[Row]:
         """Return the rows that have not been renewed for a whole lease, to be removed if they still look the same.
 
+        Only time in which this node had a lease counts: it could have seen a renewal then. Otherwise the first node
+        that reaches the database after a failover would remove all others, which would have to join again.
         That a node has not acknowledged an epoch is not enough: it may have read that epoch, and answer by a lease.
         """
         wait = 2 * safe_wait(self.length)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from fuin.errors import UnstorableText
 from fuin.store.engine.leases.protocol import idle_limit
-from fuin.store.engine.postgres.errors import Unreachable
+from fuin.store.engine.postgres.errors import Away, Unreachable, is_lasting, is_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,22 +118,27 @@ class Connector:
 
     def _open(self) -> Link:
         hosts, failures = self.address.hosts, []
+        refused = admitted = False
         for offset in range(len(hosts)):
             number = (self._next + offset) % len(hosts)
             try:
                 link = self._open_host(hosts[number])
             except psycopg.Error as error:
                 failures.append(f"{hosts[number]['host'] or 'socket'}: {str(error).strip()}")
+                refused, admitted = refused or is_lasting(error), admitted or is_read_only(error)
                 continue
             if self.is_replaced(link.timeline):
                 link.close()
                 failures.append(f"{hosts[number]['host'] or 'socket'}: the server was replaced by another one")
+                admitted = True
                 continue
             self._next = link.host = number
             link.is_replaced = self.is_replaced
             return link
         self._next = (self._next + 1) % len(hosts)
-        raise Unreachable(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
+        # All servers have the same users and databases: where one admits this node, another one is only behind.
+        failure = Unreachable if refused and not admitted else Away
+        raise failure(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
 
     def _open_host(self, host: dict[str, str]) -> Link:
         options = {"connect_timeout": str(CONNECT_SECONDS), "target_session_attrs": "read-write", **host}

@@ -6,6 +6,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from fuin.errors import FuinError, OutcomeUnknown, StoreUnavailable
+from fuin.store.errors import DatabaseAway
 
 # Classes: connection, resources, intervention (shutdown, cancelled), system; the last is the server's own failure.
 _ENVIRONMENT = frozenset({"08", "53", "57", "58", "XX"})
@@ -14,6 +15,15 @@ _IDLE = "25P03"  # idle_in_transaction_session_timeout has ended the session
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _TAKEN, _MISSING = "23505", "23503"
 _UNKNOWN = frozenset({"40003"})  # statement completion unknown; CockroachDB gives it for COMMIT
+# libpq has no SQLSTATE for a connection that was refused, only its own text and the server's: those for which waiting
+# does not help. In another language they are not recognised, and taken for faults that pass.
+_LASTING_TEXTS = (
+    "password authentication failed", "no password supplied", "authentication failed for user", "does not exist",
+    "no pg_hba.conf entry", "is not permitted to log in", "permission denied", "certificate", "does not support SSL",
+    "channel binding", "ssl alert", "tlsv1 alert", "tlsv13 alert",
+)  # fmt: skip
+_LASTING_STATES = frozenset({"28", "3D", "42"})  # authorization, no such database, no right to a function
+_READ_ONLY_TEXT = "read-only"  # the server has let us in, and is no primary
 
 
 class NotCommitted(StoreUnavailable):
@@ -22,6 +32,22 @@ class NotCommitted(StoreUnavailable):
 
 class Unreachable(StoreUnavailable):
     """No host of the address gives a connection that can write."""
+
+
+class Away(Unreachable, DatabaseAway):
+    """The same, and waiting helps."""
+
+
+def is_lasting(error: psycopg.Error) -> bool:
+    """Return whether a host has refused a connection for a reason that does not pass, such as a wrong password."""
+    if error.sqlstate is not None:
+        return error.sqlstate[:2] in _LASTING_STATES
+    return _READ_ONLY_TEXT not in str(error) and any(text in str(error) for text in _LASTING_TEXTS)
+
+
+def is_read_only(error: psycopg.Error) -> bool:
+    """Return whether a host has let us in, but takes no writes: a standby, or a server that is being replaced."""
+    return error.sqlstate == _READ_ONLY or _READ_ONLY_TEXT in str(error)
 
 
 def state_of(error: BaseException) -> str | None:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from fuin.store.engine.postgres import errors, glance, prepare
 from fuin.store.engine.postgres.alone import Alone
 from fuin.store.engine.postgres.connections import Connector
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.engine.postgres.write_session import PostgresWriteSession
+from fuin.store.errors import DatabaseAway
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fuin.store.engine.freshness import Freshness
     from fuin.store.engine.glance import Glance
     from fuin.store.engine.postgres.address import Address
     from fuin.store.engine.postgres.membership import Membership
+
+
+@contextmanager
+def _lost_as_away() -> Iterator[None]:
+    """Raise DatabaseAway instead of the driver's error when the connection was lost."""
+    try:
+        yield
+    except (psycopg.Error, DBAPIError) as error:
+        if errors.is_lost(error):
+            raise DatabaseAway(f"the database cannot be read: {error}") from error
+        raise
 
 
 class PostgresEngine:
@@ -40,11 +57,13 @@ class PostgresEngine:
 
     def look(self) -> Glance | None:
         """Return the database's own values, None before there are any, and change nothing; raises StoreUnavailable."""
-        return glance.look(self._connector, self._node)
+        with _lost_as_away():
+            return glance.look(self._connector, self._node)
 
     def prepare(self, *, create: bool) -> None:
         """Look at the schema, and make it in an empty database if `create`; raises as `prepare.prepare`."""
-        prepare.prepare(self._connector, create=create)
+        with _lost_as_away():
+            prepare.prepare(self._connector, create=create)
 
     def upgrade(self) -> tuple[str, str]:
         """Bring the schema up to date; return its revision before and now; raises as `prepare.upgrade`."""

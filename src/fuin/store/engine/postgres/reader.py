@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fuin.errors import StoreUnavailable
 from fuin.store.engine.postgres.connections import disconnect, link_of
 from fuin.store.engine.postgres.errors import is_environment, is_lost
+from fuin.store.errors import DatabaseAway
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,7 +29,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT value FROM epo
 T = TypeVar("T")
 
 
-class _Stale(StoreUnavailable):
+class _Stale(DatabaseAway):
     """A connection shows an older state than one that this process knows of."""
 
 
@@ -65,7 +66,9 @@ class PostgresReader:
                     self._close_idle()
                     continue
                 if is_environment(error):
-                    raise StoreUnavailable(f"the database cannot be read: {error}") from error
+                    passes = is_lost(error) or isinstance(error, DatabaseAway)
+                    failure = DatabaseAway if passes else StoreUnavailable
+                    raise failure(f"the database cannot be read: {error}") from error
                 raise
         raise AssertionError
 
