@@ -252,7 +252,7 @@ def test_removal_that_cannot_be_written_down(blobs: S3Blobs, fake: FakeS3) -> No
 
 
 def test_removals_of_a_moment_share_a_note(fake: FakeS3) -> None:
-    """Removals within a second are one small object; another process carries them out, and not before their time."""
+    """Removals within a second are one small object; another process ends them, and not before their time."""
     soon = S3Blobs(parse_address(f"s3://{BUCKET}/p"), endpoint=fake.url, kept=3600)
 
     async def check() -> None:
@@ -260,10 +260,14 @@ def test_removals_of_a_moment_share_a_note(fake: FakeS3) -> None:
         await soon.remove(names[:1])
         await asyncio.gather(*(soon.remove([name]) for name in names[1:]))
         assert len([key for key in fake.objects if "removed/" in key]) == 2
-        assert await S3Blobs(parse_address(f"s3://{BUCKET}/p"), endpoint=fake.url).delete_removed() == 0
+        other = S3Blobs(parse_address(f"s3://{BUCKET}/p"), endpoint=fake.url)
+        assert [removal.is_due for removal in await other.list_removals()] == [False, False]
         for key, (content, moment) in list(fake.objects.items()):
             fake.objects[key] = (content, moment - 3601)
-        assert await S3Blobs(parse_address(f"s3://{BUCKET}/p"), endpoint=fake.url).delete_removed() == 30
+        removals = await other.list_removals()
+        assert sorted(name for removal in removals if removal.is_due for name in removal.blobs) == sorted(names)
+        for removal in removals:
+            await other.end_removal(removal, removal.blobs)
         assert fake.objects == {}
 
     asyncio.run(check())
@@ -277,7 +281,9 @@ def test_damaged_note_deletes_nothing(blobs: S3Blobs, fake: FakeS3) -> None:
         fake.objects["p/removed/1"] = (b"{", 0.0)
         fake.objects["p/removed/2"] = (b'["../../installation.json"]', 0.0)
         fake.objects["p/installation.json"] = (b"mark", 0.0)
-        assert await blobs.delete_removed() == 0
+        for removal in await blobs.list_removals():
+            assert removal.blobs == []
+            await blobs.end_removal(removal, [blob])  # which is not of this removal
         assert set(fake.objects) == {f"p/blobs/{blob}", "p/installation.json"}
 
     asyncio.run(check())

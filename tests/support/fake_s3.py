@@ -1,6 +1,7 @@
 """A bucket in memory that speaks as much S3 as a store of blobs needs, and that fails as a test says."""
 
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,12 @@ class FakeS3(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        if tls is not None:  # the handshake is the thread's of the connection
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self.server_address[1]}"
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.uploads: dict[str, tuple[str, dict[int, bytes]]] = {}
         self.seen: list[str] = []  # the method, the key and the query of each request
@@ -50,9 +54,9 @@ class FakeS3(ThreadingHTTPServer):
 
 
 @contextmanager
-def running() -> Iterator[FakeS3]:
-    """Give a running bucket."""
-    with FakeS3() as server:
+def running(tls: ssl.SSLContext | None = None) -> Iterator[FakeS3]:
+    """Give a running bucket, with a certificate for `localhost` where there is one."""
+    with FakeS3(tls) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:

@@ -8,7 +8,18 @@ from typing import Any, TypeVar
 
 from typing_extensions import Buffer
 
-from fuin.blobs.interface import Blob, BlobMissing, Hold, Marker, NewBlob, OrphanGroup, ReadSteps, StoredBlob, SweepNote
+from fuin.blobs.interface import (
+    Blob,
+    BlobMissing,
+    Hold,
+    Marker,
+    NewBlob,
+    OrphanGroup,
+    ReadSteps,
+    Removal,
+    StoredBlob,
+    SweepNote,
+)
 
 T = TypeVar("T")
 Hook = Callable[[str], Awaitable[None]]
@@ -85,9 +96,13 @@ class MemoryBlobs:
         for blob in blobs:
             self.content.pop(blob, None)
 
-    def delete_removed(self) -> Future[int]:
-        """Return 0: blobs go at once."""
-        return self.start(self._after("delete removed", lambda: 0))
+    def list_removals(self) -> Future[list[Removal]]:
+        """Return nothing: blobs go at once."""
+        return self.start(self._after("list removals", list))
+
+    def end_removal(self, removal: Removal, unnamed: Sequence[str]) -> Future[None]:
+        """Raise ValueError: there is no removal."""
+        raise ValueError(removal.name)
 
     async def list_batches(self, size: int) -> AsyncIterator[list[StoredBlob]]:
         """Yield all that is stored."""

@@ -58,6 +58,14 @@ def run_steps(steps: ReadSteps[T], fill: Callable[[memoryview, int], int]) -> T:
         return value
 
 
+class Removal(NamedTuple):
+    """Blobs that were removed together, and whether they were kept for long enough."""
+
+    name: str
+    blobs: list[str]
+    is_due: bool
+
+
 class Blob(Protocol):
     """A blob that is open for reading; it stays readable when it is removed meanwhile. One `read` at a time."""
 
@@ -213,8 +221,11 @@ class BlobStore(Protocol):
     def remove(self, blobs: Iterable[str]) -> Future[None]:
         """Remove blobs that the index does not name any longer; never raises, since the sweep takes what is left."""
 
-    def delete_removed(self) -> Future[int]:
-        """Delete those removed blobs that were kept for who still reads them, and return how many."""
+    def list_removals(self) -> Future[list[Removal]]:
+        """Return the removals whose blobs are still there, for who still reads them."""
+
+    def end_removal(self, removal: Removal, unnamed: Sequence[str]) -> Future[None]:
+        """Delete those of its blobs that the index does not name; the others are as if they were never removed."""
 
     def list_batches(self, size: int) -> AsyncIterator[list[StoredBlob]]:
         """Yield all that is stored, orphans excepted, in batches of up to `size`."""

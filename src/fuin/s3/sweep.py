@@ -71,7 +71,7 @@ class Sweeper:
         Raises StoreUnavailable or KeyholderUnavailable; what could not be asked or recorded was not done.
         """
         await self._count()
-        await self._services.blobs.delete_removed()
+        await end_removals(self._services)
         if self._clock() >= self._due:
             await sweep(self._services, now, due)
             self._due = self._clock() + _EVERY
@@ -84,6 +84,38 @@ class Sweeper:
             orphans = self._services.blobs.orphans
             if await orphans.groups():
                 await orphans.add_time_served(seconds)
+
+
+async def end_removals(services: Services) -> int:
+    """Delete the blobs that were removed long enough ago and that the index does not name; return how many.
+
+    The index names one again when an older database was put back. Blobs that were removed before somebody has accepted
+    such a database are orphans from then on, with their longer wait: a third database may name them.
+    """
+    removals = await services.blobs.list_removals()
+    if not removals:
+        return 0
+    deleted, accepted = 0, (await services.store.read(installation.find_standing)).unswept
+    for removal in removals:
+        if accepted:
+            await services.blobs.end_removal(removal, [])
+        elif removal.is_due:
+            unnamed = await _find_unnamed(services, removal.blobs)
+            if again := len(set(removal.blobs)) - len(unnamed):
+                log.warning("%d blobs that were removed are named by the index again: they stay", again)
+            await services.blobs.end_removal(removal, unnamed)
+            deleted += len(unnamed)
+    return deleted
+
+
+async def _find_unnamed(services: Services, blobs: Sequence[str]) -> list[str]:
+    """Return the blobs that no object and no upload names."""
+    unnamed, wanted = list[str](), list(dict.fromkeys(blobs))
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        known = await services.store.read(parts.known_blobs, some)
+        unnamed += [blob for blob in some if blob not in known]
+    return unnamed
 
 
 async def sweep(services: Services, now: float, due: float = 0) -> int:

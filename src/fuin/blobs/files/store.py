@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from fuin.blobs.interface import Blob, Hold, Marker, NewBlob, Orphans, StoredBlob
+    from fuin.blobs.interface import Blob, Hold, Marker, NewBlob, Orphans, Removal, StoredBlob
 
 
 class FileBlobs:
@@ -53,11 +53,15 @@ class FileBlobs:
         """Remove the files of blobs."""
         return threads.start(reading.remove, self._root, blobs)
 
-    def delete_removed(self) -> Future[int]:
-        """Return 0: files go at once, and who has one open keeps its bytes."""
-        nothing: Future[int] = asyncio.get_running_loop().create_future()
-        nothing.set_result(0)
+    def list_removals(self) -> Future[list[Removal]]:
+        """Return nothing: files go at once, and who has one open keeps its bytes."""
+        nothing: Future[list[Removal]] = asyncio.get_running_loop().create_future()
+        nothing.set_result([])
         return nothing
+
+    def end_removal(self, removal: Removal, unnamed: Sequence[str]) -> Future[None]:
+        """Raise ValueError: there is no removal."""
+        raise ValueError(removal.name)
 
     async def list_batches(self, size: int) -> AsyncIterator[list[StoredBlob]]:
         """Yield the blobs of all files that are in their folders, in batches."""

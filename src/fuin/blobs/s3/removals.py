@@ -1,9 +1,12 @@
 """The removal of blobs that the index no longer names: they stay for an hour, for who reads them.
 
 A file that is open stays readable when it is removed; an object of a bucket does not. So its removal is written down,
-as `removed/NUMBER` with the ids, and carried out later by the clock of S3, by whichever node does the timed work.
-(Ceph does the same within: it keeps a deleted object's bytes for two hours for its readers.) Removals within a second
-share a note. One that a crash loses leaves an orphan, which is the sweep's.
+as `removed/NUMBER` with the ids, and ends later by the clock of S3, by whichever node does the timed work. (Ceph does
+the same within: it keeps a deleted object's bytes for two hours for its readers.) Removals within a second share a
+note. One that a crash loses leaves an orphan, which is the sweep's.
+
+A note alone deletes nothing. An older database may have been put back since, and name the blobs again: the index is
+asked before they are deleted (`fuin.s3.sweep`).
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fuin.blobs.interface import Removal
 from fuin.blobs.s3 import small, threads
 from fuin.blobs.s3.address import is_blob_id
 from fuin.errors import FuinError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fuin.blobs.s3.client import Client
 
@@ -67,15 +71,15 @@ class Removals:
         """Return the blobs that were removed and are still there; waits, and raises StoreUnavailable."""
         return {blob for _, blobs, _ in self._read() for blob in blobs}
 
-    def carry_out(self) -> int:
-        """Delete what was removed long enough ago, and return how many; waits, and raises StoreUnavailable."""
-        deleted = 0
-        for name, blobs, age in self._read():
-            if age >= self._kept:
-                small.delete(self._client, [self._client.address.blob_key(blob) for blob in blobs])
-                small.delete(self._client, [self._client.address.key(FOLDER + name)])
-                deleted += len(blobs)
-        return deleted
+    def list_all(self) -> list[Removal]:
+        """Return all removals; waits, and raises StoreUnavailable."""
+        return [Removal(name, blobs, age >= self._kept) for name, blobs, age in self._read()]
+
+    def end(self, removal: Removal, unnamed: Sequence[str]) -> None:
+        """Delete these blobs of a removal, and its note; waits, and raises StoreUnavailable."""
+        address, removed = self._client.address, set(removal.blobs)
+        small.delete(self._client, [address.blob_key(blob) for blob in unnamed if blob in removed])
+        small.delete(self._client, [address.key(FOLDER + removal.name)])
 
     def _read(self) -> list[tuple[str, list[str], float]]:
         """Return the name, the blobs and the age of each note; a damaged one names no blob."""

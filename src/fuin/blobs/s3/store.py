@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from fuin.blobs.interface import Blob, Hold, NewBlob, Orphans, StoredBlob
+    from fuin.blobs.interface import Blob, Hold, NewBlob, Orphans, Removal, StoredBlob
     from fuin.blobs.s3.address import Address
 
 _MARK = "installation.json"
@@ -76,12 +76,16 @@ class S3Blobs:
         return asyncio.ensure_future(open_blobs(self._client, blobs))
 
     def remove(self, blobs: Iterable[str]) -> Future[None]:
-        """Write down that blobs are removed; they are deleted an hour later."""
+        """Write down that blobs are removed; `end_removal` deletes them later."""
         return asyncio.ensure_future(self._removals.add(blobs))
 
-    def delete_removed(self) -> Future[int]:
-        """Delete the blobs that were removed more than an hour ago."""
-        return threads.start(self._removals.carry_out)
+    def list_removals(self) -> Future[list[Removal]]:
+        """Return all removals; those of more than an hour ago are due."""
+        return threads.start(self._removals.list_all)
+
+    def end_removal(self, removal: Removal, unnamed: Sequence[str]) -> Future[None]:
+        """Delete those of its blobs that the index does not name, and then the note."""
+        return threads.start(self._removals.end, removal, unnamed)
 
     async def list_batches(self, size: int) -> AsyncIterator[list[StoredBlob]]:
         """Yield the blobs, finished or not, without orphans and without those that were removed."""
