@@ -158,13 +158,14 @@ class Workload:
             ("s3", self._objects.all, objects.read), ("kms", self._keys.all, keys.read),
         )  # fmt: skip
         left = [(service, register, read) for service, registers, read in kinds for register in registers]
-        deadline = time.monotonic() + READ_LIMIT
+        deadline = float("inf")  # until each has been tried once, which takes long after a long run
         while left and time.monotonic() < deadline:
             left = [
                 (service, register, read)
                 for place, (service, register, read) in enumerate(left)
                 if not read(self._roots[place % len(self._roots)][service], register)
             ]
+            deadline = min(deadline, time.monotonic() + READ_LIMIT)
         return [f"{register.name} cannot be read" for _, register, _ in left]
 
 
@@ -196,7 +197,7 @@ def _report_until(deadline: float, history: History, lanes: Sequence[Lane]) -> N
     while (left := deadline - time.monotonic()) > 0:
         time.sleep(min(left, 60.0))
         counts = ", ".join(f"{len(lane.done)} faults of {lane.name}" for lane in lanes)
-        print(f"{time.strftime('%H:%M:%S')} {len(history.operations())} operations, {counts}", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {len(history)} operations, {counts}", flush=True)
 
 
 def check(operations: Sequence[Operation]) -> Findings:

@@ -113,6 +113,10 @@ class History:
                 del self._open[number]
                 self._done.append(replace(begun, answered=answered, outcome=pending.outcome, value=seen))
 
+    def __len__(self) -> int:
+        """Return the number of operations that have ended."""
+        return len(self._done)
+
     def operations(self) -> list[Operation]:
         """Return the operations in the order in which they were sent; those under way are unknown."""
         with self._lock:

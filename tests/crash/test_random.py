@@ -16,7 +16,7 @@ from tests.support.server import Server
 pytestmark = pytest.mark.real
 LONG = os.environ.get("FUIN_LONG") == "1"
 SEED = int(os.environ.get("FUIN_CRASH_SEED", random.SystemRandom().randrange(1 << 32)))
-ROUNDS = 200 if LONG else 9
+ROUNDS = 200 if LONG else 6
 TARGETS = ("worker", "keyholder", "server")
 WRITERS = 4
 

@@ -43,7 +43,7 @@ def enter_namespace(arguments: Sequence[str]) -> None:
 
     In the namespace it returns too, when the loopback and the rules are there.
     """
-    if _INSIDE in os.environ:
+    if can_be_dropped():
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         subprocess.run(["nft", "-f", "-"], input=_RULES.encode(), check=True)
         return

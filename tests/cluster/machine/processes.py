@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from tests.support.processes import end_all, is_alive, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what ends a run from outside
 UNPRIVILEGED = "postgres"  # the user of the servers that refuse to run as root
 
 
@@ -37,11 +39,13 @@ class Process:
         self.log = folder / f"{name}.log"
         self._variables = dict(variables)
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting, self._has_ended = threading.Lock(), False
 
     def start(self) -> None:
-        """Start it, or start it again; it may not be running."""
+        """Start it, or start it again; it may not be running, and its end may not be for good."""
         assert not self.is_running, f"{self.name} already runs"
-        with self.log.open("ab") as log:
+        with self._starting, self.log.open("ab") as log:
+            assert not self._has_ended, f"{self.name} has ended for good"
             self._process = subprocess.Popen(
                 self.command, cwd=self.folder, env=environment.clean(self.folder, **self._variables),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -65,6 +69,12 @@ class Process:
         end_all(self.processes())
         if self._process is not None:
             self._process.wait()
+
+    def end(self) -> None:
+        """Kill it, and let no thread start it again, such as one that carries out a fault."""
+        with self._starting:
+            self._has_ended = True
+        self.kill()
 
     def stop(self, seconds: float = 30.0) -> None:
         """SIGTERM its first process, wait for its end, and kill what is left."""
@@ -120,7 +130,7 @@ class Machine:
         give_away(folder)
         return folder
 
-    def on_close(self, action: Callable[[], None]) -> None:
+    def on_close(self, action: Callable[[], object]) -> None:
         """Call an action when the machine ends, after its processes have ended."""
         self._closing.callback(action)
 
@@ -128,7 +138,7 @@ class Machine:
         """End everything, the last one first."""
         try:
             for process in reversed(self._processes):
-                process.kill()
+                process.end()
         finally:
             self._closing.close()
 
@@ -149,16 +159,20 @@ def machine() -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix="fuin-cluster-"))
     give_away(folder)
     made = Machine(folder)
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` runs
+    before = {number: signal.getsignal(number) for number in ENDS}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that `finally` runs
     try:
         yield made
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout(1) sends it twice: to its child, and to the group
+        for number in ENDS:  # often sent twice: by timeout(1) to its child and to the group, or by a second Ctrl-C
+            signal.signal(number, signal.SIG_IGN)
         try:
             made.close()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def give_away(path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cluster.machine.processes import Machine, machine, wait_for
+from tests.cluster.machine.processes import ENDS, Machine, Process, machine, wait_for
 from tests.cluster.machine.proxy import Proxy
 from tests.cluster.machine.wall_clock import COMPILER, WallClock
 from tests.support.processes import is_alive
@@ -26,10 +26,13 @@ print("ready", flush=True)
 child.wait()
 """
 INNER = """
-import sys, time
+import os, sys, time
 from tests.cluster.machine.processes import machine
 with machine() as made:
-    made.process("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"]).start()
+    sleeper = made.process("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"])
+    end = sleeper.end
+    sleeper.end = lambda: [os.kill(os.getpid(), int(sys.argv[1])), end()]  # a second signal while all ends
+    sleeper.start()
     print(made.folder, flush=True)
     time.sleep(600)
 """
@@ -61,15 +64,36 @@ def test_nothing_outlives_the_machine() -> None:
     assert not made.folder.exists()
 
 
+def test_nothing_starts_while_the_machine_ends() -> None:
+    """A thread that starts a process again and again, as a fault does, leaves none behind."""
+    refused = threading.Event()
+
+    def start_again(process: Process) -> None:
+        try:
+            while True:
+                if not process.is_running:
+                    process.start()
+        except AssertionError:
+            refused.set()
+
+    with machine() as made:
+        made.on_close(lambda: refused.wait(30))  # the folder is still there
+        process = made.process("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"])
+        threading.Thread(target=start_again, args=(process,), daemon=True).start()
+        wait_for(lambda: process.is_running, 60, "the process", made)
+    assert refused.is_set()
+    assert not process.is_running
+
+
 def test_pause_stops_children_too(place: Machine) -> None:
     """SIGSTOP reaches all, and SIGCONT too; after a kill the process can start again."""
     process = place.process("parent", [sys.executable, "-c", PARENT])
     process.start()
     wait_for(lambda: len(process.processes()) == 2, 60, "the child", place)
     process.pause()
-    assert _states(process.processes()) == {psutil.STATUS_STOPPED}
+    wait_for(lambda: _states(process.processes()) == {psutil.STATUS_STOPPED}, 10, "the stop of both", place)
     process.go_on()
-    assert psutil.STATUS_STOPPED not in _states(process.processes())
+    wait_for(lambda: psutil.STATUS_STOPPED not in _states(process.processes()), 10, "their going on", place)
     process.kill()
     assert not process.is_running
     process.start()
@@ -97,17 +121,18 @@ def test_wall_clock_is_stepped(place: Machine) -> None:
     assert abs(_clocks(process.log.read_text())[-1][1] - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
 
 
-def test_termination_ends_the_machine() -> None:
-    """SIGTERM to the tests themselves, twice as an outer time limit sends it, leaves no process and no folder."""
+@pytest.mark.parametrize("number", ENDS)
+def test_termination_ends_the_machine(number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM or SIGHUP to the tests themselves, and once more while they end, leaves no process, no folder."""
     with machine() as outer:
-        inner = outer.process("tests", [sys.executable, "-c", INNER], {"PYTHONPATH": str(REPOSITORY)})
+        inner = outer.process("tests", [sys.executable, "-c", INNER, str(int(number))], {"PYTHONPATH": str(REPOSITORY)})
         inner.start()
         wait_for(lambda: "/" in inner.log.read_text(), 60, "the inner machine", outer)
         folder = Path(inner.log.read_text().strip())
         (child,) = (process for process in psutil.process_iter() if _works_in(process, folder / "sleeper"))
-        os.kill(inner.pid, signal.SIGTERM)
+        os.kill(inner.pid, number)
         wait_for(lambda: not is_alive(child), 60, "the sleeper's end", outer)
-        inner.stop()
+        wait_for(lambda: not inner.is_running, 60, "the end of the tests", outer)
     assert not is_alive(child)
     assert not folder.exists()
 
