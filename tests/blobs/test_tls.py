@@ -59,6 +59,7 @@ def test_certificate_of_the_authority_is_good(bucket: Bucket, authority: Authori
     asyncio.run(check())
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")  # which would hide what is not refused
 @pytest.mark.parametrize("fault", ["no authority", "another authority", "another name", "ended", "no TLS"])
 def test_another_certificate_is_refused(fault: str, bucket: Bucket, authority: Authority, tmp_path: Path) -> None:
     """Nothing is sent to who cannot prove to be that S3."""
@@ -72,10 +73,17 @@ def test_another_certificate_is_refused(fault: str, bucket: Bucket, authority: A
     assert serving.objects == {}
 
 
-def test_server_says_that_the_certificate_is_not_trusted(bucket: Bucket, tmp_path: Path) -> None:
-    """It does not start, and its last line has the reason."""
+@pytest.mark.parametrize("fault", ["no authority", "another authority", "another name"])
+def test_server_says_that_the_certificate_is_not_trusted(fault: str, bucket: Bucket, tmp_path: Path) -> None:
+    """It does not start, and its last line has the reason and the option."""
     place = ["--data", str(tmp_path / "data"), "--port", "0"]
-    blobs = ["--blobs", f"s3://{BUCKET}", "--blobs-endpoint", bucket().url]
-    done = run([str(FUIN), "serve", *place, *blobs], environment.clean(tmp_path, **KEYS), check=False)
+    serving = bucket("elsewhere" if fault == "another name" else "localhost")
+    options = ["--blobs", f"s3://{BUCKET}", "--blobs-endpoint", serving.url]
+    if fault != "no authority":
+        folder = "another" if fault == "another authority" else "authority"
+        options += ["--blobs-ca", str(tmp_path / folder / "ca.pem")]
+        if fault == "another authority":
+            Authority(tmp_path / folder)
+    done = run([str(FUIN), "serve", *place, *options], environment.clean(tmp_path, **KEYS), check=False)
     assert done.returncode != 0
-    assert "certificate verify failed" in done.stderr
+    assert "does not prove by its certificate who it is; --blobs-ca names the authority to trust" in done.stderr

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError, SSLError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from urllib3.exceptions import HTTPError
 
@@ -135,7 +135,7 @@ class Client:
             except BROKEN as error:
                 pause = next(pauses, None)
                 if pause is None or time.monotonic() + pause > deadline:
-                    raise _failure(f"S3 fails at {operation}: {str(error) or type(error).__name__}") from error
+                    raise _failure(_describe(operation, error)) from error
             time.sleep(pause * (0.5 + secrets.randbelow(512) / 1024))  # so that not all come again at once
 
     def _send(
@@ -181,6 +181,12 @@ def _make_client(endpoint: str, authority: Path | None) -> Any:
         verify=str(authority) if authority else None,
         config=config,
     )
+
+
+def _describe(operation: str, error: Exception) -> str:
+    if isinstance(error, SSLError):
+        return f"the S3 does not prove by its certificate who it is; --blobs-ca names the authority to trust: {error}"
+    return f"S3 fails at {operation}: {str(error) or type(error).__name__}"
 
 
 class _Busy(OSError):
