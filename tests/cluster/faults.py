@@ -290,6 +290,7 @@ class DatabaseFaults:
         primary.process.pause()
         time.sleep(seconds)
         primary.process.go_on()
+        self._settle()
         return f"{primary.name} paused for {seconds:.1f} s"
 
     def kill_etcd(self) -> str:

@@ -107,12 +107,20 @@ class Database:
 
     def switch_over(self) -> Server:
         """Ask patroni to make the synchronous standby the primary, in order; return it."""
-        old = self.wait_for_primary()
-        new = next(server for server in self.servers if server.is_synchronous)
-        status, answer = old.ask("POST", "/switchover", {"leader": old.name, "candidate": new.name})
-        assert status == 200, f"patroni refused the switchover: {status} {answer!r}"
-        wait_for(lambda: new.is_primary, 60, f"{new.name} as the primary", self.machine)
-        return new
+        asked: list[Server] = []
+
+        def is_accepted() -> bool:
+            """Ask; patroni refuses while it is still busy with what was before, or the standby is another one now."""
+            old = self.wait_for_primary()
+            new = next((server for server in self.servers if server.is_synchronous), None)
+            if new is None or old.ask("POST", "/switchover", {"leader": old.name, "candidate": new.name})[0] != 200:
+                return False
+            asked.append(new)
+            return True
+
+        wait_for(is_accepted, START_LIMIT, "a switchover", self.machine)
+        wait_for(lambda: asked[-1].is_primary, 60, f"{asked[-1].name} as the primary", self.machine)
+        return asked[-1]
 
     def address(self, name: str = "postgres", ports: Sequence[int] = ()) -> str:
         """Return the URL of a database on all servers, of which a client takes the one that can be written.
