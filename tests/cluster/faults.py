@@ -245,7 +245,7 @@ class DatabaseFaults:
     def all(self) -> list[tuple[int, Fault]]:
         """Return them with their weights."""
         return [
-            (4, self.kill), (3, self.part), (2, self.pause), (6, self.switch_over), (1, self.pause_shortly),
+            (4, self.kill), (3, self.part), (2, self.pause), (8, self.switch_over), (1, self.pause_shortly),
             (1, self.kill_etcd), (1, self.pause_etcd),
         ]  # fmt: skip
 
@@ -322,8 +322,15 @@ class DatabaseFaults:
         return f"switchover to {new.name}, {time.monotonic() - began:.1f} s"
 
     def _after(self, name: str, what: str, began: float) -> str:
-        new = next(server for server in self._database.servers if server.name == name)
-        new = self._database.wait_for_primary(FAILOVER_LIMIT, but=new)
+        """Wait for another primary, and return a line that tells it.
+
+        Patroni may have none, such as when etcd was away shortly before; then it is the old one when it is back.
+        """
+        old = next(server for server in self._database.servers if server.name == name)
+        try:
+            new = self._database.wait_for_primary(FAILOVER_LIMIT, but=old)
+        except AssertionError:
+            return f"{name} {what}; there is no other primary after {time.monotonic() - began:.1f} s"
         self.failovers += 1
         return f"{name} {what}; {new.name} is the primary after {time.monotonic() - began:.1f} s"
 
