@@ -100,6 +100,7 @@ bench: venv .venv-bench/.done ## figures and plot in bench/results, side by side
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.nodes
 	@$(BIN)/python -m bench.more_nodes
+	@$(BIN)/python -m bench.audit_places
 
 scale: venv ## what a model says of 1 to 100 nodes, into bench/results/scale.md
 	@$(BIN)/python -m bench.scale

@@ -85,9 +85,9 @@ class Installation:
             env=os.environ | variables, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def start(self, name: str, stack: contextlib.ExitStack) -> Target:
+    def start(self, name: str, stack: contextlib.ExitStack, options: Sequence[str] = ()) -> Target:
         """Start a node."""
-        more = ["--node", name, *self._options, "--drain", "0"]
+        more = ["--node", name, *self._options, "--drain", "0", *options]
         return stack.enter_context(targets.fuin(self._folder / name, more=more, variables=self._user.variables))
 
 
