@@ -160,6 +160,7 @@ def machine() -> Iterator[Machine]:
     give_away(folder)
     made = Machine(folder)
     before = {number: signal.getsignal(number) for number in ENDS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has started in the background
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that `finally` runs
     try:
