@@ -39,8 +39,13 @@ def _rights(store: Store) -> int:
     return store.rights_epoch
 
 
-def _late_writes(new_node: NewNode, postgres: PostgresServer, database: str) -> tuple[int, int]:
-    """Write at two nodes while a third one revokes; return the revocations, and those that a write came after."""
+def _late_writes(
+    new_node: NewNode, postgres: PostgresServer, database: str, seconds: float = SECONDS, *, enough: int | None = None
+) -> tuple[int, int]:
+    """Write at two nodes while a third one revokes; return the revocations, and those that a write came after.
+
+    It ends after some seconds, or when `enough` writes came too late.
+    """
     postgres.execute("CREATE TABLE writes (since BIGINT NOT NULL)", database)
     stop, done = threading.Event(), []
 
@@ -56,20 +61,24 @@ def _late_writes(new_node: NewNode, postgres: PostgresServer, database: str) -> 
     threads = [threading.Thread(target=write, args=(new_node(name),)) for name in ("a", "b")]
     for thread in threads:
         thread.start()
-    revoker, counts = new_node("c"), {}
+    revoker, counts = new_node("c"), dict[int, object]()
     with postgres.connect(database) as watch:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
+
+        def count_writes(before: int) -> object:
+            return watch.execute("SELECT count(*) FROM writes WHERE since < %s", [before]).fetchall()
+
+        def count_late() -> int:
+            return sum(count_writes(now) != count for now, count in counts.items())
+
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and (enough is None or count_late() < enough):
             revoker.change_sync(_nothing)
             now = _rights(revoker)
-            counts[now] = watch.execute("SELECT count(*) FROM writes WHERE since < %s", [now]).fetchall()
+            counts[now] = count_writes(now)
         stop.set()
         for thread in threads:
             thread.join()
-        late = sum(
-            watch.execute("SELECT count(*) FROM writes WHERE since < %s", [now]).fetchall() != count
-            for now, count in counts.items()
-        )
+        late = count_late()
     assert len(done) > 10
     return len(counts), late
 
@@ -91,7 +100,7 @@ def test_without_the_gate_writes_come_too_late(
 ) -> None:
     """The test above sees it when a writer does not lock its gate before it reads the epoch."""
     monkeypatch.setattr(gates, "_LOCK_OWN", "SELECT serial FROM gates WHERE node = {node}")
-    _, late = _late_writes(new_node, postgres, database)
+    _, late = _late_writes(new_node, postgres, database, 60.0, enough=1)
     assert late > 0
 
 
