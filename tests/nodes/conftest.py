@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +89,17 @@ class Installation:
         """End all nodes."""
         for node in self.nodes.values():
             node.kill()
+
+
+def get_json(url: str) -> tuple[int, Any]:
+    """Return the status of an answer and its JSON; status 0 while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, None
 
 
 InstallationFactory = Callable[..., Installation]

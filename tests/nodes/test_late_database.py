@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
 from fuin.testing.kit.users import new_user
-from tests.nodes.conftest import Installation
+from tests.nodes.conftest import Installation, get_json
 from tests.support import fake_s3
 from tests.support.postgres import PostgresServer, missing
 from tests.support.processes import wait_until
@@ -49,25 +45,14 @@ def made(tmp_path: Path, own: PostgresServer) -> Iterator[Installation]:
             installation.close()
 
 
-def _get(url: str) -> tuple[int, Any]:
-    """Return the status of an answer and its JSON; status 0 while nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-    except OSError:
-        return 0, None
-
-
 def test_a_node_waits_for_its_database(made: Installation, own: PostgresServer) -> None:
     """It lives, is not ready, refuses requests by 503, says so in one line, and serves when the database is there."""
     node = made.node("a")
     own.stop()
     try:
         node.launch(made.variables())
-        wait_until(lambda: _get(f"{node.url}/health/live") == (200, {"status": "ok"}), 30, "the node answers")
-        status, parts = _get(f"{node.url}/health/ready")
+        wait_until(lambda: get_json(f"{node.url}/health/live") == (200, {"status": "ok"}), 30, "the node answers")
+        status, parts = get_json(f"{node.url}/health/ready")
         assert (status, parts["status"]) == (503, "not ready")
         assert "waits for it" in parts["database"]
         with pytest.raises(ClientError) as refused:
@@ -76,7 +61,7 @@ def test_a_node_waits_for_its_database(made: Installation, own: PostgresServer) 
     finally:
         own.start()
     node.wait_ready()
-    assert _get(f"{node.url}/health/ready") == (200, {"status": "ok"})
+    assert get_json(f"{node.url}/health/ready") == (200, {"status": "ok"})
     node.client("kms", retry=False).create_key()
     said = node.errors.read_text()
     assert said.count("this node waits for its database: postgresql://127.0.0.1") == 1
@@ -90,7 +75,7 @@ def test_a_node_that_waits_ends_at_once(made: Installation, own: PostgresServer)
     own.stop()
     try:
         node.launch(made.variables(), ["--drain", "30"])
-        wait_until(lambda: _get(f"{node.url}/health/live")[0] == 200, 30, "the node answers")
+        wait_until(lambda: get_json(f"{node.url}/health/live")[0] == 200, 30, "the node answers")
         began = time.monotonic()
         node.stop()
         assert time.monotonic() - began < 10
@@ -103,7 +88,7 @@ def test_a_database_that_only_reads_is_waited_for(made: Installation, own: Postg
     node, database = made.node("a"), made.url.rpartition("/")[2]
     own.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
     node.launch(made.variables())
-    wait_until(lambda: _get(f"{node.url}/health/ready")[0] == 503, 30, "the node answers")
+    wait_until(lambda: get_json(f"{node.url}/health/ready")[0] == 503, 30, "the node answers")
     own.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
     node.wait_ready()
     node.stop()

@@ -3,16 +3,13 @@
 import json
 import signal
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.nodes.conftest import Installation
+from tests.nodes.conftest import Installation, get_json
 from tests.support import fake_s3
 from tests.support.processes import wait_until
 
@@ -82,9 +79,9 @@ def test_copies_that_fail_for_longer_than_the_limit(empty: Installation) -> None
         with pytest.raises(ClientError) as also:
             getattr(node.client(service, retry=False), call)()
         assert _code_and_status(also.value) == ("ServiceUnavailable", 503)
-    status, parts = _get(f"{node.url}/health/ready")
+    status, parts = get_json(f"{node.url}/health/ready")
     assert (status, parts["audit log"]) == (503, "takes no records")
-    assert _get(f"{node.url}/health/live")[0] == 200
+    assert get_json(f"{node.url}/health/live")[0] == 200
     empty.bucket.before = lambda _: False
     wait_until(lambda: _works(empty), 60, "the node answers again")
     kms.generate_data_key(KeyId=key, KeySpec="AES_256")
@@ -92,14 +89,6 @@ def test_copies_that_fail_for_longer_than_the_limit(empty: Installation) -> None
 
 def _code_and_status(error: ClientError) -> tuple[str, int]:
     return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def _get(url: str) -> tuple[int, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
 
 
 def _works(installation: Installation) -> bool:

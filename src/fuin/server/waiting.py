@@ -8,7 +8,6 @@ one that does not pass. Then it gives a sign, and answers on until the superviso
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import sys
@@ -18,7 +17,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
-import uvicorn
 
 from fuin.errors import FuinError
 from fuin.gate.http import Answer, Request
@@ -28,8 +26,7 @@ from fuin.server.bounds import Bounds
 from fuin.server.config import WorkerConfig, receive
 from fuin.server.health import HEADERS, LIVE
 from fuin.server.log_lines import log_to_standard_error
-from fuin.server.protocol import BoundedProtocol
-from fuin.server.worker import WorkerServer
+from fuin.server.worker import WorkerServer, server_configuration
 from fuin.store.errors import DatabaseAway
 
 if TYPE_CHECKING:
@@ -85,21 +82,7 @@ def serve(config: WorkerConfig) -> None:
     settings = config.settings
     bounds = Bounds(min(CONNECTIONS, settings.connections))
     server = _WaitingServer(
-        uvicorn.Config(
-            answer,
-            http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # uvicorn only calls it
-            loop="uvloop",
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_LAST,
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-        ),
+        server_configuration(answer, settings, bounds, last=_LAST, lifespan="off"),
         config.ready,
         bounds,
     )

@@ -10,7 +10,7 @@ import os
 import resource
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
@@ -110,6 +110,28 @@ def job_of(config: WorkerConfig) -> Callable[[Services], Awaitable[None]]:
     return jobs.run if config.jobs else timekeeper.follow
 
 
+def server_configuration(
+    application: Callable[..., Awaitable[None]], settings: Settings, bounds: Bounds, *, last: int,
+    lifespan: Literal["on", "off"],
+) -> uvicorn.Config:  # fmt: skip
+    """Return how uvicorn serves an application at the server's port; `last` is the seconds for the last answers."""
+    return uvicorn.Config(
+        application,
+        http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # uvicorn only calls it
+        loop="uvloop",
+        ws="none",
+        lifespan=lifespan,
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=last,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
 def serve(config: WorkerConfig) -> None:
     """Serve until SIGTERM, then drain; when serving cannot begin, report the reason to the supervisor."""
     sys.setswitchinterval(SWITCH)
@@ -118,21 +140,7 @@ def serve(config: WorkerConfig) -> None:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     bounds = Bounds(places(settings.connections, descriptors))
     server = WorkerServer(
-        uvicorn.Config(
-            application,
-            http=functools.partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]  # uvicorn only calls it
-            loop="uvloop",
-            ws="none",
-            lifespan="on",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=DRAIN,
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-        ),
+        server_configuration(application, settings, bounds, last=DRAIN, lifespan="on"),
         config.ready,
         bounds,
     )

@@ -74,6 +74,7 @@ MODELLED: Mapping[str, FaultRow] = {
     "XksProxyVpcEndpointServiceNotFoundException": FaultRow(),
 }
 # The general errors of AWS's JSON protocol, in no service's model.
+_RETRY = "The request could not be completed; it can be tried again."
 GENERAL: Mapping[str, FaultRow] = {
     "AccessDeniedException": FaultRow(),
     "ClientGone": FaultRow(text="The client closed the connection."),  # on the record only
@@ -85,7 +86,7 @@ GENERAL: Mapping[str, FaultRow] = {
     "NotAuthorizedException": FaultRow(),
     "RequestEntityTooLargeException": FaultRow(413),
     "SerializationException": FaultRow(),
-    "ServiceUnavailable": FaultRow(503, "The request could not be completed; it can be tried again."),
+    "ServiceUnavailable": FaultRow(503, _RETRY),
     "ThrottlingException": FaultRow(
         text="You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
     ),
@@ -134,15 +135,14 @@ _AUTHENTICATION: Mapping[AuthReason, str] = {
     AuthReason.BAD_SESSION: "UnrecognizedClientException",
     AuthReason.SESSION_EXPIRED: "ExpiredTokenException",
 }
-_DAMAGED = "The request could not be completed; it can be tried again."
 
 
 def from_error(error: Exception, request_id: str) -> KmsFault:
     """Return the answer to any error; one that nobody foresaw becomes InternalFailure without details.
 
     ServiceUnavailable, whose status is 503, is the answer while the keyholder or the store is away, and on a node
-    without its lease: what passes. KMSInternalException, 500, is the one for damaged key material in the store. All AWS
-    SDKs try both again.
+    without its lease: what passes. KMSInternalException, 500, is the one for damaged key material in the store.
+    botocore tries both again.
     """
     match error:
         case KmsFault():
@@ -158,7 +158,7 @@ def from_error(error: Exception, request_id: str) -> KmsFault:
             return KmsFault("ServiceUnavailable")
         case errors.MaterialDamaged():
             log.error("request %s: %s", request_id, error)
-            return KmsFault("KMSInternalException", _DAMAGED)
+            return KmsFault("KMSInternalException", _RETRY)
         case errors.UnstorableText():
             return KmsFault("ValidationException", str(error))
         case ClientGone():
