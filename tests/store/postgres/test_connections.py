@@ -1,5 +1,8 @@
 """Connections: the first host that can write, the settings of a session, and a connection that shows an old state."""
 
+import contextlib
+import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +56,22 @@ def test_a_session_rests_in_a_transaction_for_less_than_the_bound(postgres: Post
         rows.set_up(line, 20, idle_limit(bound))
         assert line.ask("SHOW idle_in_transaction_session_timeout", 20) == [[(limit.encode(),)]]
         line.close()
+
+
+def test_a_line_works_whatever_the_number_of_its_descriptor(postgres: PostgresServer, database: str) -> None:
+    """A process that serves a thousand clients gives its next connection a number above 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+    with contextlib.ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        null = held.enter_context(open(os.devnull))
+        while (number := os.dup(null.fileno())) < 1024:
+            held.callback(os.close, number)
+        held.callback(os.close, number)
+        with contextlib.closing(Line.connect(Address.parse(postgres.url(database)).hosts[0], 20)) as line:
+            assert line._pg.socket > 1024
+            line.ask("LISTEN news; NOTIFY news, 'it works'", 20)
+            assert line.wait(20)[0].text == "it works"
 
 
 def test_a_server_that_only_reads_is_passed_over(postgres: PostgresServer, database: str) -> None:

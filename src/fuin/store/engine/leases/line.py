@@ -121,8 +121,7 @@ class Line:
         if notices:
             return notices
         try:
-            ready, _, _ = select.select([self._pg.socket], [], [], max(0.0, seconds))
-            if ready:
+            if _is_ready(self._pg.socket, seconds):
                 self._pg.consume_input()
         except (OperationalError, OSError, ValueError) as error:
             self.close()
@@ -155,8 +154,13 @@ def _text(connection: pq.abc.PGconn) -> str:
 
 
 def _wait(descriptor: int, deadline: float, *, writing: bool = False) -> None:
-    left = deadline - time.monotonic()
-    files = [descriptor]
-    readable, writable, _ = select.select([] if writing else files, files if writing else [], [], max(0.0, left))
-    if not readable and not writable and time.monotonic() >= deadline:
+    ready = _is_ready(descriptor, deadline - time.monotonic(), writing=writing)
+    if not ready and time.monotonic() >= deadline:
         raise LineLate("the database has not answered in time")
+
+
+def _is_ready(descriptor: int, seconds: float, *, writing: bool = False) -> bool:
+    # poll and not select: select fails for every descriptor from 1024 on, however few are waited for.
+    waited = select.poll()
+    waited.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    return bool(waited.poll(max(0.0, seconds) * 1000))
