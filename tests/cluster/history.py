@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+SECOND = 1_000_000_000  # of the history's clock
 Pairs = tuple[tuple[str, str], ...]  # names and values of a list, such as keys and ETags
 Value = str | Pairs | None  # None: nothing is there
 

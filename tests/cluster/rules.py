@@ -11,14 +11,12 @@ from itertools import accumulate
 from math import inf
 from typing import TYPE_CHECKING
 
-from tests.cluster.history import by_subject
+from tests.cluster.history import SECOND, by_subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tests.cluster.history import Operation
-
-_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def check_revocations(operations: Iterable[Operation], allowance: float = 0.0) -
 
     A use counts when it was sent more than `allowance` seconds after a revocation had been answered.
     """
-    late = int(allowance * _SECOND)
+    late = int(allowance * SECOND)
     return [
         Broken("a revoked right was honoured", use, revocation)
         for use, _, revocation in _unexplained_uses(operations)
@@ -63,8 +61,8 @@ def measure_honoured(operations: Iterable[Operation]) -> Honoured:
     """Return for how long revoked rights were honoured at most."""
     uses = list(_unexplained_uses(operations))
     return Honoured(
-        max(((use.sent - first.sent) / _SECOND for use, first, _ in uses), default=None),
-        max(((use.sent - answered.answered) / _SECOND for use, _, answered in uses), default=None),
+        max(((use.sent - first.sent) / SECOND for use, first, _ in uses), default=None),
+        max(((use.sent - answered.answered) / SECOND for use, _, answered in uses), default=None),
     )
 
 

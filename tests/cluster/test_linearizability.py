@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.cluster.history import Operation, Outcome, Value
+from tests.cluster.history import SECOND, Operation, Outcome, Value
 from tests.cluster.linearizability import check_register, check_registers
 
 OK, FAIL, MISMATCH, UNKNOWN = Outcome.OK, Outcome.FAIL, Outcome.MISMATCH, Outcome.UNKNOWN
@@ -89,6 +89,67 @@ def test_initial_value_counts() -> None:
     """A register may hold something before the history begins."""
     assert check_register("x", [read(1, 2, "old")], "old") is None
     assert check_register("x", [read(1, 2, None)], "old") is not None
+
+
+LAG = 10  # ticks
+ONLY_WITH_LAG = {
+    "one node shows the new value, then another one the old value": WRONG["time goes back for readers"],
+    "two readers see two writes in two orders": WRONG["two readers see two writes in two orders"],
+    "an unknown write is seen, then not": WRONG["an unknown write is seen, then not"],
+}
+WRONG_WITH_LAG = {name: history for name, history in WRONG.items() if history not in ONLY_WITH_LAG.values()} | {
+    "the old value when the lag has passed": [write(1, 90, "a"), read(2, 3, "a"), read(14, 15, None)],
+    "a write that was seen is lost": [write(1, 2, "a", UNKNOWN), read(3, 4, "a"), read(15, 16, None)],
+    "the new value, and then a later write's before it was sent": [
+        write(1, 9, "a"), read(2, 3, "b"), write(4, 9, "b"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*RIGHT, *ONLY_WITH_LAG])
+def test_history_that_is_right_with_a_lag_is_taken(name: str) -> None:
+    """Nodes may differ for a while, as long as the write is not answered."""
+    assert check_register("x", (RIGHT | ONLY_WITH_LAG)[name], lag=LAG / SECOND) is None
+
+
+@pytest.mark.parametrize("name", WRONG_WITH_LAG)
+def test_history_that_is_wrong_with_a_lag_is_caught(name: str) -> None:
+    """A lag excuses nothing else: an answered write is seen by all, and so is one that was seen, after the lag."""
+    assert check_register("x", WRONG_WITH_LAG[name], lag=LAG / SECOND) is not None
+
+
+def simulate_nodes(seed: int, wait: float = 1.0) -> list[Operation]:
+    """Return a history of three nodes that show a write up to 40 ticks late; it is answered when all of them do.
+
+    With a smaller `wait` it is answered when that part of the time has passed.
+    """
+    choice, made = random.Random(seed), [write(1, 2, "0")]
+    shown: list[list[tuple[int, str]]] = [[(0, "0")] for _ in range(3)]  # of each node: from when, which value
+    moment = 10
+    for number in range(1, 30):
+        sent, moment = moment, moment + choice.randint(1, 10)
+        late = [choice.randint(0, 40) for _ in shown]
+        for values, delay in zip(shown, late, strict=True):
+            values.append((moment + delay, f"{number}"))
+        answered = moment + int(max(late) * wait) + 1
+        made.append(write(sent, answered, f"{number}"))
+        moment = answered + choice.randint(1, 20)
+    for time in range(10, moment, 3):
+        values = choice.choice(shown)
+        answered = time + choice.randint(1, 20)
+        seen = choice.randint(time, answered)
+        made.append(read(time, answered, next(value for begin, value in reversed(values) if begin <= seen)))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_histories_of_nodes(seed: int) -> None:
+    """They are right with the lag that they have, wrong without one, and wrong if an answer comes too early."""
+    operations = simulate_nodes(seed)
+    assert check_register("x", operations, lag=41 / SECOND) is None
+    assert check_register("x", operations) is not None
+    assert check_register("x", operations, lag=3 / SECOND) is not None
+    assert check_register("x", simulate_nodes(seed, wait=0.3), lag=41 / SECOND) is not None
 
 
 def simulate(seed: int, count: int = 200, clients: int = 8) -> list[Operation]:

@@ -107,13 +107,13 @@ class Node:
 
 
 class Nodes:
-    """An installation; `root` is the first account's access key."""
+    """An installation; `root` is the first account's access key, `bound` the seconds of its revocation bound."""
 
     def __init__(
         self, machine: Machine, engines: Engines, names: Sequence[str], *, workers: int = 1, bound: float = 1.0,
         straight: bool = False,
     ) -> None:  # fmt: skip
-        self.root = new_user("root")
+        self.root, self.bound = new_user("root"), bound
         self._machine, self._engines = machine, engines
         self._passphrase = machine.folder / "passphrase"
         self._passphrase.write_text("only on this machine", encoding="utf-8")
