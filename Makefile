@@ -90,8 +90,9 @@ cluster-demo: venv .venv-aws/.done ## three nodes on PostgreSQL and Ceph; a node
 	@$(BIN)/python -m demo.cluster
 
 SECONDS ?= 3600
+BOUND ?= 1
 cluster-histories: venv cluster-packages ## what clients of three nodes saw under faults, checked
-	@$(BIN)/python -m tests.cluster.histories $(SECONDS) $(SEED)
+	@$(BIN)/python -m tests.cluster.histories $(SECONDS) $(or $(SEED),$$$$) $(BOUND)
 
 fuzz: venv ## ten million random inputs to KMS, two million of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000
