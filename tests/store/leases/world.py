@@ -11,7 +11,7 @@ Time is simulated, in nanoseconds. What can go wrong in a schedule is drawn from
 * Nodes end, and join again.
 
 `World.violations` counts the requests that *arrived* after a change had been answered, and were answered from an older
-epoch.
+epoch; `World.lags` those that arrived when another one had been answered from a later epoch a lease ago.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from fuin.store.engine.leases.protocol import (
     SECOND,
@@ -90,6 +90,13 @@ class Node:
         return self.offset + step + int(self.world.now * self.speed)
 
 
+class Needed(NamedTuple):
+    """Epochs that a request must know of: the last one returned when it arrived, the last one shown a lease before."""
+
+    returned: int
+    shown: int
+
+
 class World:
     """One schedule."""
 
@@ -103,7 +110,8 @@ class World:
         self.primary = Server(1)
         self.names = iter(range(1, 1_000_000))
         self.returned = 0  # the greatest epoch whose change has been answered
-        self.answers = self.refusals = self.violations = self.changes = 0
+        self.shown: list[tuple[int, int]] = []  # when an epoch was answered from for the first time, and the epoch
+        self.answers = self.refusals = self.violations = self.lags = self.changes = 0
         self.longest_return = 0  # from a commit to its answer
         self.slow = faults and self.chance.random() < 0.5  # whether messages may take seconds
         self.nodes = [Node(self, f"n{number}") for number in range(3)]
@@ -418,10 +426,14 @@ class World:
         self.at(self.chance.randrange(180 * MILLI), self.requests, node)
         if node.stopped >= END:
             return
-        self.at(max(0, node.stopped - self.now), self.answer, node, self.returned, node.life)
+        self.at(max(0, node.stopped - self.now), self.answer, node, self.needed(), node.life)
 
-    def answer(self, node: Node, needed: int, life: int) -> None:
-        """Answer a request; `needed` is the greatest epoch that had been returned when it arrived."""
+    def needed(self) -> Needed:
+        before = self.now - int(LENGTH * 1.002)
+        return Needed(self.returned, next((epoch for time, epoch in reversed(self.shown) if time < before), 0))
+
+    def answer(self, node: Node, needed: Needed, life: int) -> None:
+        """Answer a request."""
         if node.stopped > self.now:
             self.at(node.stopped - self.now, self.answer, node, needed, life)
         elif self.variant.exact:
@@ -429,10 +441,10 @@ class World:
         else:
             self.judge(node, needed, node.lease.epoch)
 
-    def ask(self, node: Node, server: Server, needed: int, life: int) -> None:
+    def ask(self, node: Node, server: Server, needed: Needed, life: int) -> None:
         self.at(self.delay(), self.hear_answer, node, server.epoch, server.timeline, needed, life)
 
-    def hear_answer(self, node: Node, epoch: int, timeline: int, needed: int, life: int) -> None:
+    def hear_answer(self, node: Node, epoch: int, timeline: int, needed: Needed, life: int) -> None:
         if node.stopped > self.now:
             self.at(node.stopped - self.now, self.hear_answer, node, epoch, timeline, needed, life)
         elif timeline != node.lease.timeline and not self.variant.believes_any_timeline:
@@ -440,10 +452,12 @@ class World:
         else:
             self.judge(node, needed, max(epoch, node.lease.epoch))
 
-    def judge(self, node: Node, needed: int, epoch: int) -> None:
+    def judge(self, node: Node, needed: Needed, epoch: int) -> None:
         if not node.lease.is_live(node.clock()) and not (self.variant.exact and self.variant.believes_select):
             self.refusals += 1
             return
         self.answers += 1
-        if epoch < needed:
-            self.violations += 1
+        self.violations += epoch < needed.returned
+        self.lags += epoch < needed.shown
+        if not self.shown or epoch > self.shown[-1][1]:
+            self.shown.append((self.now, epoch))
