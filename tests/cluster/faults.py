@@ -9,12 +9,13 @@ import threading
 import time
 import traceback
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import psutil
 
 from tests.cluster.machine.database import LOOP_WAIT, TTL
 from tests.cluster.machine.processes import wait_for
+from tests.cluster.machine.proxy import Ways
 from tests.support.fake_s3 import busy
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class NodeFaults:
         return [
             (3, self.kill), (4, self.pause), (3, self.kill_part), (5, self.pause_part), (3, self.hold_database),
             (2, self.cut_database), (2, self.delay_database), (1, self.lose_database), (3, self.part_database),
-            (3, self.lose_packets), (3, self.step_clock),
+            (3, self.lose_packets), (2, self.part_blobs), (1, self.lose_blob_packets), (3, self.step_clock),
         ]  # fmt: skip
 
     def kill(self) -> str:
@@ -130,33 +131,41 @@ class NodeFaults:
 
     def hold_database(self) -> str:
         """Swallow in silence what goes between a node and the database."""
-        return self._on_the_way("hears nothing from the database", lambda node: node.database.hold())
+        return self._on_the_way("database", "hears nothing from the database", Ways.hold)
 
     def cut_database(self) -> str:
         """Reset what goes between a node and the database."""
-        return self._on_the_way("cut off from the database", lambda node: node.database.cut())
+        return self._on_the_way("database", "cut off from the database", Ways.cut)
 
     def delay_database(self) -> str:
         """Let everything between a node and the database take longer."""
         seconds = self._choice.uniform(0.02, 0.4)
-        return self._on_the_way(f"{seconds:.2f} s from the database", lambda node: node.database.delay(seconds))
+        return self._on_the_way("database", f"{seconds:.2f} s from the database", lambda ways: ways.delay(seconds))
 
     def lose_database(self) -> str:
         """Reset some of the connections between a node and the database."""
 
-        def lose(node: Node) -> None:
-            for proxy in node.database.proxies:
+        def lose(ways: Ways) -> None:
+            for proxy in ways.proxies:
                 proxy.reset_some(0.03)
 
-        return self._on_the_way("loses connections to the database", lose)
+        return self._on_the_way("database", "loses connections to the database", lose)
 
     def part_database(self) -> str:
         """Drop all packets between a node and the database."""
-        return self._on_the_way("parted from the database", lambda node: node.database.part())
+        return self._on_the_way("database", "parted from the database", Ways.part)
 
     def lose_packets(self) -> str:
         """Drop some of the packets between a node and the database."""
-        return self._on_the_way("loses packets", lambda node: node.database.lose_some())
+        return self._on_the_way("database", "loses packets", Ways.lose_some)
+
+    def part_blobs(self) -> str:
+        """Drop all packets between a node and the blob store."""
+        return self._on_the_way("blobs", "parted from the blob store", Ways.part)
+
+    def lose_blob_packets(self) -> str:
+        """Drop some of the packets between a node and the blob store."""
+        return self._on_the_way("blobs", "loses packets of the blob store", Ways.lose_some)
 
     def step_clock(self) -> str:
         """Step a node's wall clock by an hour, or by so little that requests are still taken, and back."""
@@ -169,11 +178,12 @@ class NodeFaults:
         node.clock.step(-ahead)
         return f"{node.name}: wall clock stepped by {ahead} s for {seconds:.1f} s"
 
-    def _on_the_way(self, what: str, begin: Callable[[Node], object]) -> str:
+    def _on_the_way(self, to: Literal["database", "blobs"], what: str, begin: Callable[[Ways], object]) -> str:
         node, seconds = self._pick()
-        begin(node)
+        ways = node.database if to == "database" else node.blobs
+        begin(ways)
         time.sleep(seconds)
-        node.database.heal()
+        ways.heal()
         node.wait_ready()
         return f"{node.name} {what} for {seconds:.1f} s"
 
