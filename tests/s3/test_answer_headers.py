@@ -47,7 +47,6 @@ UNSENT = {
     f"{SSE}-bucket-key-enabled": "every object has a data key of its own, so no answer claims a bucket key",
     f"{SSE}-customer-algorithm": _NO_CUSTOMER_KEYS,
     f"{SSE}-customer-key-md5": _NO_CUSTOMER_KEYS,
-    "x-amz-tagging-count": "objects have no tags",
     "x-amz-version-id": _NO_VERSIONS,
     "x-amz-website-redirect-location": "there is no website",
 }

@@ -36,13 +36,13 @@ def _target(row: S3Operation, bucket: str) -> str:
 def _headers(row: S3Operation, bucket: str) -> dict[str, str]:
     """Return the headers of an operation's request, with all of which policies can speak."""
     values = {"x-amz-copy-source": f"/{bucket}/k", "x-amz-object-attributes": "ETag"}
-    more = {"PUT": _HEADERS, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
+    more = {"PUT": _HEADERS | {"x-amz-tagging": "a=b"}, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
     return {**more, **{name: values[name] for name in row.headers}}
 
 
-def _order(row: S3Operation) -> tuple[bool, bool]:
-    """Return the place of a request: what removes the object or the bucket comes last."""
-    return row.method == "DELETE" and not row.query, row.level == BUCKET
+def _order(row: S3Operation) -> tuple[bool, bool, bool]:
+    """Return the place of a request: what removes the object's tags, the object or the bucket comes last."""
+    return row.name == "DeleteObjectTagging", row.method == "DELETE" and not row.query, row.level == BUCKET
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def brought(place: Place) -> dict[str, set[str]]:
     with pytest.MonkeyPatch.context() as patch, recorded_questions(lambda ask: ask.facts().find_all()) as asked:
         patch.setattr(edge, "Request", over_tls)
         bucket = place.bucket()
+        place.s3().put_object(Bucket=bucket, Key="k", Tagging="a=b")
         for row in sorted(_BUILT, key=_order):
             body = _CONSTRAINT if row.name == "CreateBucket" else b""
             place.send(row.method, _target(row, bucket), _headers(row, bucket), body)

@@ -7,7 +7,6 @@ from botocore.exceptions import ClientError
 
 from tests.support.place import Place, error_of
 
-TAG = {"TagSet": [{"Key": "team", "Value": "blue"}]}
 NONE: dict[str, Any] = {}
 
 # operation, what is put, and what is read afterwards (None: what was put)
@@ -36,8 +35,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:1:q", "Events": ["s3:ObjectCreated:*"]}]},
         "Event notifications",
     ),
-    ("bucket_tagging", TAG, "Bucket tags"),
-    ("object_tagging", TAG, "Object tags"),
 ]
 # The member that holds the document, where it is not all of the answer.
 PARAMETER = {
@@ -96,15 +93,6 @@ def test_what_is_not_built_is_refused_and_not_kept(
     assert read() == before
 
 
-def test_no_tags_are_taken(place: Place, bucket: str) -> None:
-    """The empty set is what there is already."""
-    place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
-    assert _put(place, bucket, "bucket_tagging", {"TagSet": []})["ResponseMetadata"]["HTTPStatusCode"] == 204
-    assert place.send("GET", f"/{bucket}?tagging").code == "NoSuchTagSet"
-    _put(place, bucket, "object_tagging", {"TagSet": []})
-    assert _get(place, bucket, "object_tagging") == {"TagSet": []}
-
-
 MALFORMED = [
     ("versioning", "<VersioningConfiguration><Status>On</Status></VersioningConfiguration>", "MalformedXML"),
     ("versioning", "<VersioningConfiguration/>", "IllegalVersioningConfigurationException"),
@@ -116,7 +104,6 @@ MALFORMED = [
     ("ownershipControls", "<OwnershipControls><Rule/></OwnershipControls>", "MalformedXML"),
     ("requestPayment", "<RequestPaymentConfiguration><Payer>Me</Payer></RequestPaymentConfiguration>", "MalformedXML"),
     ("logging", "<BucketLoggingStatus><X/></BucketLoggingStatus>", "MalformedXML"),
-    ("tagging", "<Tagging/>", "MalformedXML"),
     ("tagging", "<Tagging><TagSet><X/></TagSet></Tagging>", "MalformedXML"),
 ]
 

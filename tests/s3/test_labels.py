@@ -16,7 +16,7 @@ Headers = Mapping[str, str]
 
 
 class Sample(NamedTuple):
-    """Two sets of headers for one label; answers have the same headers as the request.
+    """Two sets of headers for one label; answers have the same headers as the request, or those of `answers`.
 
     Without a directive, a copy has the source's label if `is_copied`, else the request's.
     """
@@ -24,6 +24,7 @@ class Sample(NamedTuple):
     first: Headers
     second: Headers
     is_copied: bool
+    answers: Mapping[str, Headers] = {}  # by a header's value
 
 
 SAMPLES = {
@@ -40,6 +41,10 @@ SAMPLES = {
     ),
     "metadata": Sample({"x-amz-meta-a": "1", "x-amz-meta-b": "2"}, {"x-amz-meta-a": "3", "x-amz-meta-b": "4"}, True),
     "storage_class": Sample({"x-amz-storage-class": "GLACIER"}, {"x-amz-storage-class": "STANDARD_IA"}, False),
+    "tags": Sample(
+        {"x-amz-tagging": "a=1&b=2"}, {"x-amz-tagging": "c=3"}, True,
+        {"a=1&b=2": {"x-amz-tagging-count": "2"}, "c=3": {"x-amz-tagging-count": "1"}},
+    ),
 }  # fmt: skip
 FIRST = {field: SAMPLES[field].first for field in Labels._fields if field in SAMPLES}
 SECOND = {field: SAMPLES[field].second for field in Labels._fields if field in SAMPLES}
@@ -66,8 +71,16 @@ def check(place: Place, path: str, labels: Mapping[str, Headers]) -> None:
         reply = place.send(method, path)
         assert reply.status == 200
         for field, sample in SAMPLES.items():
-            answered = {name: reply.headers[name] for name in sample.first if name in reply.headers}
-            assert answered == labels.get(field, {}), (method, field)
+            answered = {name: reply.headers[name] for name in answers(sample, sample.first) if name in reply.headers}
+            assert answered == answers(sample, labels.get(field, {})), (method, field)
+
+
+def answers(sample: Sample, sent: Headers) -> Headers:
+    """Return the headers of the answers for an object that was written with these headers."""
+    found: dict[str, str] = {}
+    for name, value in sent.items():
+        found.update(sample.answers.get(value, {name: value}))
+    return found
 
 
 def send(place: Place, method: str, target: str, headers: Headers, body: bytes = b"") -> Any:
@@ -84,7 +97,11 @@ def test_a_put_stores_every_label(place: Place, bucket: str) -> None:
         check(place, f"/{bucket}/k", stored)
 
 
-@pytest.mark.parametrize("directive", [{}, {"x-amz-metadata-directive": "COPY"}])
+COPY = {"x-amz-metadata-directive": "COPY", "x-amz-tagging-directive": "COPY"}
+REPLACE = {"x-amz-metadata-directive": "REPLACE", "x-amz-tagging-directive": "REPLACE"}
+
+
+@pytest.mark.parametrize("directive", [{}, COPY])
 def test_a_copy_has_the_labels_of_its_source(place: Place, bucket: str, directive: Headers) -> None:
     """But for those that are always the request's: the storage class, which is STANDARD if the request names none."""
     send(place, "PUT", f"/{bucket}/k", flat(FIRST), b"x")
@@ -101,9 +118,20 @@ def test_a_copy_with_replace_has_the_labels_of_the_request(place: Place, bucket:
     """All of them, also those that the request does not name."""
     send(place, "PUT", f"/{bucket}/k", flat(FIRST), b"x")
     for sent, stored in ((SECOND, SECOND), ({}, NOTHING)):
-        headers = {"x-amz-copy-source": f"{bucket}/k", "x-amz-metadata-directive": "REPLACE", **flat(sent)}
+        headers = {"x-amz-copy-source": f"{bucket}/k", **REPLACE, **flat(sent)}
         send(place, "PUT", f"/{bucket}/copy", headers)
         check(place, f"/{bucket}/copy", stored)
+
+
+def test_each_directive_is_for_its_own_labels(place: Place, bucket: str) -> None:
+    """One replaces the tags alone, the other one all but the tags."""
+    send(place, "PUT", f"/{bucket}/k", flat(FIRST), b"x")
+    for directive in REPLACE:
+        headers = {"x-amz-copy-source": f"{bucket}/k", directive: "REPLACE", **flat(SECOND)}
+        send(place, "PUT", f"/{bucket}/copy", headers)
+        is_tagging = directive == "x-amz-tagging-directive"
+        kept = {field: FIRST[field] for field in SAMPLES if (field == "tags") != is_tagging}
+        check(place, f"/{bucket}/copy", SECOND | kept | {"storage_class": SECOND["storage_class"]})
 
 
 def test_a_completed_upload_has_the_labels_of_its_creation(place: Place, bucket: str) -> None:

@@ -166,7 +166,6 @@ def test_condition_of_a_delete_is_not_ignored(s3: Any, bucket: str, members: dic
     [
         ({"ACL": "public-read"}, "AccessControlListNotSupported"),
         ({"GrantRead": "uri=x"}, "AccessControlListNotSupported"),
-        ({"Tagging": "a=b"}, "NotImplemented"),
         ({"StorageClass": "OUTPOSTS"}, "InvalidStorageClass"),
         ({"StorageClass": "NO_SUCH"}, "InvalidStorageClass"),
         ({"WebsiteRedirectLocation": "/x"}, "NotImplemented"),

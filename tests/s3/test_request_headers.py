@@ -28,7 +28,6 @@ UNREAD = {
     "x-amz-optional-object-attributes": "asks for the state of restored objects, and none is archived",
     "x-amz-request-payer": "nobody pays",
     "x-amz-skip-destination-validation": "notifications have no destinations",
-    "x-amz-tagging-directive": "objects have no tags, so a copy has none either way",
 }
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresources
 from fuin.s3.multipart import completion, parts, uploads
-from fuin.s3.objects import copying, get, objects
+from fuin.s3.objects import copying, get, objects, tagging
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, S3Operation
 
@@ -72,6 +72,7 @@ _ON_OBJECTS = (
     ),
     S3Operation("DeleteObject", "DELETE", OBJECT, run=objects.delete_object),
     S3Operation("GetObject", "GET", OBJECT, key_actions=("kms:Decrypt",), run=get.get_object),
+    S3Operation("DeleteObjectTagging", "DELETE", OBJECT, ("tagging",), run=tagging.delete_object_tagging),
     S3Operation("GetObjectAcl", "GET", OBJECT, ("acl",), run=acls.get_object_acl),
     S3Operation(
         "GetObjectAttributes", "GET", OBJECT, ("attributes",), headers=("x-amz-object-attributes",),
@@ -81,12 +82,16 @@ _ON_OBJECTS = (
         "HeadObject", "HEAD", OBJECT, key_actions=("kms:Decrypt where the checksum is asked for",),
         run=get.head_object,
     ),
+    S3Operation("GetObjectTagging", "GET", OBJECT, ("tagging",), run=tagging.get_object_tagging),
     S3Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
     S3Operation(
         "PutObject", "PUT", OBJECT, key_actions=("kms:GenerateDataKey",), body=CONTENT, creates_object=True,
         run=objects.put_object,
     ),
     S3Operation("PutObjectAcl", "PUT", OBJECT, ("acl",), body=DOCUMENT, run=acls.put_object_acl),
+    S3Operation(
+        "PutObjectTagging", "PUT", OBJECT, ("tagging",), body=CHECKED_DOCUMENT, run=tagging.put_object_tagging
+    ),
     S3Operation(
         "UploadPart", "PUT", OBJECT, ("partNumber", "uploadId"), key_actions=("kms:Decrypt",), body=CONTENT,
         run=parts.upload_part,

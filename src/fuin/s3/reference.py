@@ -28,10 +28,15 @@ _NOTES = """## What is different from AWS, or not built
 
 * **Every object has a data key of its own.** `BucketKeyEnabled` is stored and returned, since clients and Terraform
   send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
-* **Settings that are not set** (tags, CORS, lifecycle, website, replication, Object Lock, logging, notifications,
+* **Tags**: a write that gives an object tags (`x-amz-tagging`) needs `s3:PutObjectTagging` too; a copy that takes tags
+  along needs `s3:GetObjectTagging` of its source and `s3:PutObjectTagging`; a new bucket with tags needs
+  `s3:TagResource`. GET and HEAD tell the number of tags to callers with `s3:GetObjectTagging`. Tagging an object is no
+  change of rights that other nodes have to acknowledge: conditions read the object's tags from the database each time.
+  Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
+* **Settings that are not set** (CORS, lifecycle, website, replication, Object Lock, logging, notifications,
   metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
-  not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no tags, no logging, no
-  notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
+  not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no notifications,
+  `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
   `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
 * **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version
   block nothing. `BlockPublicPolicy` refuses a public bucket policy; `RestrictPublicBuckets` lets such a policy allow

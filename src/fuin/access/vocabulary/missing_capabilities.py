@@ -53,37 +53,17 @@ def _keys(why: str, *names: str | tuple[str, Kind], on: frozenset[str] | None = 
     return tuple(never(f"s3:{name}", kind, why, actions=_ALL, aws_actions=on) for name, kind in pairs)
 
 
-def _tag_set(why: str, name: str, on: frozenset[str]) -> ConditionKey:
-    return never(f"s3:{name}", "String", why, actions=_ALL, many=True, aws_actions=on)
-
-
 _ANNOTATION_LISTS = s3_actions("listobjectannotations listobjectversionannotations")
 _VERSION_ACTIONS = s3_actions("""
     deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging getobjectversion getobjectversionacl
     getobjectversionannotation getobjectversionattributes getobjectversiontagging getobjectversiontorrent
     listobjectversionannotations putobjectversionacl putobjectversionannotation putobjectversiontagging
 """)
-_TAGGED_OBJECT_ACTIONS = _ANNOTATION_LISTS | s3_actions("""
-    deleteobjectannotation deleteobjecttagging deleteobjectversionannotation deleteobjectversiontagging getobject
-    getobjectacl getobjectannotation getobjectattributes getobjecttagging getobjectversion getobjectversionacl
-    getobjectversionannotation getobjectversionattributes getobjectversiontagging putobjectacl putobjectannotation
-    putobjecttagging putobjectversionacl putobjectversionannotation putobjectversiontagging updateobjectencryption
-""")
-_TAGGING_ACTIONS = s3_actions("putobject bypassgovernanceretention putobjecttagging putobjectversiontagging")
 _EVENT_HOLD_ACTIONS = s3_actions("putobject putobjectretention replicateobject")
 _LOG_ACTIONS = s3_actions("allowvendedlogdeliveryforresource")
-_NO_TAGS, _NO_LOCK = "objects have no tags", "there is no Object Lock"
+_NO_LOCK = "there is no Object Lock"
 _NO_NOTES, _NO_POINTS = "objects have no annotations", "there are no access points"
 
-OBJECT_TAGGING = Capability(
-    "Object tags are",
-    headers=(b"x-amz-tagging",),
-    keys=(
-        *_keys(_NO_TAGS, "ExistingObjectTag/NAME", on=_TAGGED_OBJECT_ACTIONS),
-        *_keys(_NO_TAGS, "RequestObjectTag/NAME", on=_TAGGING_ACTIONS),
-        _tag_set(_NO_TAGS, "RequestObjectTagKeys", _TAGGING_ACTIONS),
-    ),
-)
 OBJECT_LOCK = Capability(
     "Object Lock is",
     headers=(
@@ -129,8 +109,10 @@ CUSTOMER_KEYS = Capability(
 DUAL_LAYER_ENCRYPTION = Capability("Dual-layer encryption (aws:kms:dsse) is")
 UPDATE_ENCRYPTION = Capability("Changing an object's encryption is", operations=("UpdateObjectEncryption",))
 ACLS = Capability("ACLs, and so any ObjectOwnership but BucketOwnerEnforced, are")
-BUCKET_TAGS = Capability("Bucket tags are", keys=_keys("buckets have no tags", "BucketTag/NAME"))
-BUCKET_ABAC = Capability("Attribute-based access control of buckets is")
+BUCKET_ABAC = Capability(
+    "Attribute-based access control of buckets is",
+    keys=_keys("attribute-based access control of buckets is off", "BucketTag/NAME"),
+)
 ACCESS_POINTS = Capability(
     "Copying from access points is",
     keys=_keys(
@@ -180,8 +162,8 @@ INTELLIGENT_TIERING = Capability(
 INVENTORY = Capability(
     "Inventory is",
     operations=("PutBucketInventoryConfiguration",),
-    keys=(_tag_set("there is no inventory", "InventoryAccessibleOptionalFields",
-                   s3_actions("putinventoryconfiguration")),),
+    keys=(never("s3:InventoryAccessibleOptionalFields", "String", "there is no inventory", actions=_ALL, many=True,
+                aws_actions=s3_actions("putinventoryconfiguration")),),
 )  # fmt: skip
 LIFECYCLE_RULES = Capability("Lifecycle rules are", operations=("PutBucketLifecycleConfiguration",))
 REQUEST_METRICS = Capability("Request metrics are", operations=("PutBucketMetricsConfiguration",))

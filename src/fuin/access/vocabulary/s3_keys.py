@@ -21,6 +21,19 @@ _LISTING_VERSIONS = s3_actions("listbucketversions")
 _BYPASS = s3_actions("bypassgovernanceretention")
 _ENCRYPTING = _BYPASS | s3_actions("replicateobject updateobjectencryption")
 _GRANTING = _BYPASS | s3_actions("putobjectversionacl")
+_TAGGING_VERSIONS = _BYPASS | s3_actions("putobjectversiontagging")
+_TAGGED_VERSIONS = s3_actions("""
+    deleteobjectannotation deleteobjectversionannotation deleteobjectversiontagging getobjectannotation
+    getobjectversion getobjectversionacl getobjectversionannotation getobjectversionattributes
+    getobjectversiontagging listobjectannotations listobjectversionannotations putobjectannotation
+    putobjectversionacl putobjectversionannotation putobjectversiontagging updateobjectencryption
+""")
+# Actions on an object that may have tags, and actions that may give it tags.
+ON_TAGGED_OBJECTS = (
+    "s3:DeleteObjectTagging", "s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectAttributes", "s3:GetObjectTagging",
+    "s3:PutObjectAcl", "s3:PutObjectTagging",
+)  # fmt: skip
+GIVING_TAGS = (*_PUT, "s3:PutObjectTagging")
 
 
 def _lower(actions: tuple[str, ...]) -> frozenset[str]:
@@ -50,6 +63,9 @@ def _parameter(name: str, kind: Kind, holds: str = "the parameter") -> Condition
 ROWS = (
     ConditionKey("s3:authType", "String", _ALL, "`REST-HEADER`, or `REST-QUERY-STRING` of presigned URLs", _UNSIGNED),
     _parameter("delimiter", "String"),
+    ConditionKey("s3:ExistingObjectTag/NAME", "String", ON_TAGGED_OBJECTS, "the object's tag of that name",
+                 "when the object has no such tag, or does not exist",
+                 aws_actions=_lower(ON_TAGGED_OBJECTS) | _TAGGED_VERSIONS),
     _header("if-match", ("s3:DeleteObject", *_PUT), absent=f"{_NO_HEADER}, and in DeleteObjects"),
     _header("if-none-match", _PUT),
     ConditionKey("s3:LocationConstraint", "String", _NEW, "the Region in the body, `eu-west-1` for `EU`",
@@ -60,6 +76,10 @@ ROWS = (
                  aws_actions=_lower(_PUT)),
     _parameter("prefix", "String", "the parameter; the key of an object that is missing, where the right to list "
                "decides between 404 and 403"),
+    ConditionKey("s3:RequestObjectTag/NAME", "String", GIVING_TAGS, "the tag of that name that the request gives",
+                 "when the request gives no such tag", aws_actions=_lower(GIVING_TAGS) | _TAGGING_VERSIONS),
+    ConditionKey("s3:RequestObjectTagKeys", "String", GIVING_TAGS, "the names of the tags that the request gives",
+                 "when the request gives none", many=True, aws_actions=_lower(GIVING_TAGS) | _TAGGING_VERSIONS),
     ConditionKey("s3:ResourceAccount", "String", _ALL, "the account that owns the bucket"),
     ConditionKey("s3:signatureAge", "Numeric", _ALL, "milliseconds since the signature's date", _UNSIGNED),
     ConditionKey("s3:signatureversion", "String", _ALL, "`AWS4-HMAC-SHA256`", _UNSIGNED),

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
 from fuin.access.resources.own import OwnResource
-from fuin.access.vocabulary.missing_capabilities import ACLS, BUCKET_TAGS, DIRECTORY_BUCKETS
+from fuin.access.vocabulary.missing_capabilities import ACLS, DIRECTORY_BUCKETS
 from fuin.errors import FuinError
 from fuin.gate import lists
 from fuin.gate.permit import permit
 from fuin.numbers import whole_number
 from fuin.s3.buckets import kept_settings
 from fuin.s3.payload import documents
-from fuin.s3.request import metadata, owner_acls, rights, xml
+from fuin.s3.request import metadata, owner_acls, rights, tags, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fuin.access.facts import Facts
     from fuin.gate.http import Answer
     from fuin.s3.request.call import S3Call
+    from fuin.s3.request.tags import Tags
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -64,43 +65,56 @@ def _looks_like_address(name: str) -> bool:
 
 async def create_bucket(call: S3Call) -> Answer:
     """Create a bucket in the caller's account; a second creation of one's own bucket succeeds, as in us-east-1."""
-    constraint, fault = await _constraint(call)
-    facts = partial(_add_constraint, call, constraint)
-    await call.consult(permit, call.row.action, OwnResource(ids.bucket_arn(call.bucket), call.account), facts)
+    wanted, fault = await _configuration(call)
+    facts = partial(_add_configuration, call, wanted)
+    own = OwnResource(ids.bucket_arn(call.bucket), call.account)
+    await call.consult(permit, call.row.action, own, facts)
     if fault is not None:
         raise fault
+    if wanted.tags:
+        await call.consult(permit, "s3:TagResource", own, facts)
     check_name(call.bucket)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, call.account, owner_acls.NEW_BUCKET)
     if (call.header(b"x-amz-object-ownership") or "BucketOwnerEnforced") != "BucketOwnerEnforced":
         raise not_implemented(ACLS, "x-amz-object-ownership")
-    region = constraint or call.region
+    region = wanted.region or call.region
     _check_place(call, region)
-    bucket = Bucket(call.bucket, call.account, region, call.now, settings=kept_settings.OF_NEW_BUCKETS)
+    settings = kept_settings.new_bucket_settings(wanted.tags)
+    bucket = Bucket(call.bucket, call.account, region, call.now, settings=settings)
     try:
         await call.announce("change")
         await call.add(rows.insert_bucket, bucket)
     except AlreadyExists:
-        await call.consult(_check_own, region)
+        await call.consult(_check_own, region, wanted.tags)
     call.facts["bucketRegion"] = region
     return empty(200, [(b"Location", f"/{call.bucket}".encode())])
 
 
-async def _constraint(call: S3Call) -> tuple[str | None, Exception | None]:
-    """Return the location constraint, or the fault of the body, which only an allowed caller hears."""
+class _Configuration(NamedTuple):
+    """The location constraint of a bucket that is to be created, if the request names one, and its tags."""
+
+    region: str | None
+    tags: Tags
+
+
+async def _configuration(call: S3Call) -> tuple[_Configuration, Exception | None]:
+    """Return the configuration, or the fault of the body, which only an allowed caller hears."""
     if call.caller is None:  # an anonymous request creates no bucket, so its body is not read
-        return None, None
+        return _Configuration(None, {}), None
     try:
-        return _region(await documents.read(call)), None
+        return _parse_configuration(await documents.read(call)), None
     except (FuinError, xml.MalformedDocument) as fault:
-        return None, fault
+        return _Configuration(None, {}), fault
 
 
-def _add_constraint(call: S3Call, constraint: str | None, facts: Facts) -> None:
+def _add_configuration(call: S3Call, wanted: _Configuration, facts: Facts) -> None:
     """Add the condition keys of CreateBucket to the facts."""
     rights.condition_facts(call, call.row.action)(facts)
-    if constraint is not None:
-        facts.known["s3:locationconstraint"] = (constraint,)
+    if wanted.region is not None:
+        facts.known["s3:locationconstraint"] = (wanted.region,)
+    facts.add({f"aws:RequestTag/{name}": value for name, value in wanted.tags.items()})
+    facts.add({"aws:TagKeys": tuple(wanted.tags)})
 
 
 def _check_place(call: S3Call, region: str) -> None:
@@ -110,30 +124,29 @@ def _check_place(call: S3Call, region: str) -> None:
         raise S3Fault("IllegalLocationConstraintException", f"{text} sent to.")
 
 
-def _region(raw: bytes) -> str | None:
-    """Return the request's location constraint, if it has one; it may be any region's name."""
+def _parse_configuration(raw: bytes) -> _Configuration:
+    """Return the request's location constraint, which may be any region's name, and tags."""
     if not raw:
-        return None
+        return _Configuration(None, {})
     root = xml.parse(raw, "CreateBucketConfiguration")
     if root.find_child("Location") is not None or root.find_child("Bucket") is not None:
         raise not_implemented(DIRECTORY_BUCKETS)
-    tags = root.find_child("Tags")
-    if tags is not None and tags.children:
-        raise not_implemented(BUCKET_TAGS)
+    found = root.find_child("Tags")
+    given = {} if found is None else tags.parse_set(found, tags.OF_NEW_BUCKETS)
     region = (root.get("LocationConstraint") or "").strip()
     if region == _OLD_EUROPE:
-        return "eu-west-1"
+        return _Configuration("eu-west-1", given)
     if region and not _REGION.fullmatch(region):
         raise S3Fault("InvalidLocationConstraint", "The specified location-constraint is not valid",
                       LocationConstraint=region)  # fmt: skip
-    return region or None
+    return _Configuration(region or None, given)
 
 
-def _check_own(call: S3Call, region: str) -> None:
+def _check_own(call: S3Call, region: str, given: Tags) -> None:
     present = call.services.store.catalog().bucket(call.bucket)
     if present is None or present.account != call.account:
         raise S3Fault("BucketAlreadyExists", BucketName=call.bucket)
-    if present.region != region:
+    if present.region != region or given:  # AWS: with tags, even with the same ones
         raise S3Fault("BucketAlreadyOwnedByYou", BucketName=call.bucket)
 
 

@@ -16,15 +16,13 @@ from fuin.access.vocabulary.missing_capabilities import (
     ACCESS_LOGGING,
     ACLS,
     BUCKET_ABAC,
-    BUCKET_TAGS,
     EVENT_NOTIFICATIONS,
     MFA_DELETE,
-    OBJECT_TAGGING,
     REQUESTER_PAYS,
     TRANSFER_ACCELERATION,
     VERSIONS,
 )
-from fuin.s3.request import xml
+from fuin.s3.request import tags, xml
 from fuin.s3.request.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ _ENFORCED = "BucketOwnerEnforced"
 _WITH_ACLS = ("BucketOwnerPreferred", "ObjectWriter")
 _FLAGS = {"true": True, "false": False}
 OWNERSHIP = "ownershipControls"
+TAGGING = "tagging"
 
 
 def _json(members: dict[str, str]) -> str:
@@ -42,10 +41,16 @@ def _json(members: dict[str, str]) -> str:
 
 
 # As on AWS since April 2023: no ACLs, and no public policy until the block is changed.
-OF_NEW_BUCKETS = (
+_OF_NEW_BUCKETS = (
     (OWNERSHIP, _json({"ObjectOwnership": _ENFORCED})),
     (public_access.SETTING, public_access.ALL_BLOCKED.column()),
 )
+
+
+def new_bucket_settings(given: tags.Tags) -> tuple[tuple[str, str], ...]:
+    """Return the settings of a new bucket with these tags."""
+    kept = tags.column(given)
+    return _OF_NEW_BUCKETS if kept is None else (*_OF_NEW_BUCKETS, (TAGGING, kept))
 
 
 def _checked_text(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:
@@ -124,24 +129,9 @@ def notifications(root: Node) -> None:
         raise not_implemented(EVENT_NOTIFICATIONS)
 
 
-def bucket_tags(root: Node) -> None:
-    """Accept the empty set."""
-    _check_no_tags(root, BUCKET_TAGS)
-
-
-def object_tags(root: Node) -> None:
-    """Accept the empty set."""
-    _check_no_tags(root, OBJECT_TAGGING)
-
-
-def _check_no_tags(root: Node, capability: Capability) -> None:
-    root.refuse_others("TagSet")
-    found = root.find_child("TagSet")
-    if found is None:
-        raise S3Fault("MalformedXML")
-    found.refuse_others("Tag")
-    if found.children:
-        raise not_implemented(capability)
+def bucket_tags(root: Node) -> str | None:
+    """Accept up to 50 tags; the empty set removes those that are there."""
+    return tags.column(tags.parse_document(root, tags.OF_BUCKETS))
 
 
 def elements(document: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access import public_access
 from fuin.s3.buckets import kept_settings
-from fuin.s3.request import xml
+from fuin.s3.request import tags, xml
 from fuin.s3.request.operation import BUCKET, OBJECT
 
 if TYPE_CHECKING:
@@ -184,14 +184,10 @@ TABLE: tuple[Subresource, ...] = (
         "retention", OBJECT, "GetObjectRetention", unset="InvalidRequest", text=_NO_LOCK
     ),
     Subresource(
-        "tagging", BUCKET, "GetBucketTagging", unset="NoSuchTagSet", root="Tagging",
+        kept_settings.TAGGING, BUCKET, "GetBucketTagging", unset="NoSuchTagSet", root="Tagging",
         put=Put("PutBucketTagging", kept_settings.bucket_tags, status=204),
+        show=tags.tag_set,
         delete=Delete("DeleteBucketTagging"),
-    ),
-    Subresource(
-        "tagging", OBJECT, "GetObjectTagging", root="Tagging", content=xml.tag("TagSet"),
-        put=Put("PutObjectTagging", kept_settings.object_tags),
-        delete=Delete("DeleteObjectTagging"),
     ),
     Subresource(
         "versioning", BUCKET, "GetBucketVersioning", root="VersioningConfiguration",

@@ -58,8 +58,8 @@ async def put_subresource(call: S3Call, row: Subresource, change: Put) -> Answer
     if row.level == OBJECT:
         await call.consult(get.find, bucket, call.key)
     kept = change.take(xml.parse(raw, row.root))
-    if kept is not None:
-        call.facts["settings"] = {row.name: msgspec.Raw(kept.encode())}
+    if row.show is not None:
+        call.facts["settings"] = {row.name: None if kept is None else msgspec.Raw(kept.encode())}
         await call.change(_set, bucket, row.name, kept)
     return empty(change.status)
 

@@ -50,6 +50,7 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     object_labels.check_request(call.request.headers)
+    await call.consult(rights.authorize_tags)
     choice = schemes.choose(call, bucket)
     algorithm, kind = _declared_checksum(call)
     labels = object_labels.parse_request(call.request.headers)

@@ -130,6 +130,8 @@ async def copy_object(call: S3Call) -> Answer:
     object_labels.check_request(call.request.headers)
     choice = schemes.choose(call, bucket)
     condition = conditions.parse_write(call.header)
+    if object_labels.replaces_tags(call.request.headers):
+        await call.consult(rights.authorize_tags)
     from_bucket, from_key = await call.consult(authorize_source)
     plan, batches = await get.open_current(
         call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, from_key, condition)
@@ -156,8 +158,16 @@ async def _make_plan(
     source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
     _check_change(call, bucket, source.obj)
     labels = object_labels.parse_copy(call.request.headers, source.obj.labels)
+    if labels.tags is not None and not object_labels.replaces_tags(call.request.headers):
+        await call.consult(_authorize_tags, from_bucket.name, from_key)
     await call.consult(index.check_condition, condition)
     return CopyPlan(from_bucket, source.obj, source.span, labels, _checksum_algorithm(call, source.obj))
+
+
+def _authorize_tags(call: S3Call, from_bucket: str, from_key: str) -> None:
+    """Check the rights to copy the source's tags: to read them there, and to give them to the copy."""
+    rights.authorize_other_object(call, "s3:GetObjectTagging", from_bucket, from_key)
+    rights.authorize_object(call, "s3:PutObjectTagging")
 
 
 def copy_result(root: str, copy: Object | Part, checksum: Checksum | None, headers: Headers) -> Answer:

@@ -13,7 +13,7 @@ from fuin.s3.objects.objects import check_version, checksum_headers
 from fuin.s3.payload import download
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
-from fuin.s3.request import conditions, object_labels, ranges, rights, storage_classes, xml
+from fuin.s3.request import conditions, object_labels, ranges, rights, storage_classes, tags, xml
 from fuin.s3.request.call import Stream, document, empty
 from fuin.s3.request.conditions import http_date
 from fuin.s3.request.faults import S3Fault
@@ -99,6 +99,8 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += encryption.scheme.answer_headers(encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
+    if obj.labels.tags is not None and await call.consult(rights.may_read_tags):
+        headers.append(tags.count_header(obj.labels.tags))
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
     if _wants_checksum(call):

@@ -54,6 +54,7 @@ async def put_object(call: S3Call) -> Answer:
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, bucket.account)
     object_labels.check_request(call.request.headers)
+    await call.consult(rights.authorize_tags)
     choice = schemes.choose(call, bucket)
     declaration = parse_declaration(call, call.services.settings.object_limit)
     labels = object_labels.parse_request(call.request.headers)

@@ -38,6 +38,8 @@ class S3Call(Call, kw_only=True):
     caller: Caller | None = None  # None for anonymous requests, which have no signature
     held: list[NewBlob] = msgspec.field(default_factory=list)  # that this request writes
     replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
+    tags: dict[str, str] | None = None  # that the request's document gives
+    seen_tags: dict[ObjectName, str | None] = msgspec.field(default_factory=dict)  # see `existing_tags.py`
 
     @property
     def bucket(self) -> str:

@@ -42,6 +42,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "AuthorizationHeaderMalformed": FaultRow(400, "The authorization header is malformed"),
     "AuthorizationQueryParametersError": FaultRow(400, "Error parsing the X-Amz-Credential parameter"),
     "BadDigest": FaultRow(400, "The Content-MD5 you specified did not match what we received."),
+    "BadRequest": FaultRow(400),
     "BucketAlreadyExists": FaultRow(
         409,
         (
@@ -95,6 +96,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "InvalidRange": FaultRow(416, "The requested range is not satisfiable"),
     "InvalidRequest": FaultRow(400, "Invalid Request"),
     "InvalidStorageClass": FaultRow(400, "The storage class you specified is not valid"),
+    "InvalidTag": FaultRow(400, "The TagKey you have provided is invalid"),
     "InvalidToken": FaultRow(400, "The provided token is malformed or otherwise invalid."),
     "InvalidURI": FaultRow(400, "Couldn't parse the specified URI."),
     "KeyTooLongError": FaultRow(400, "Your key is too long"),

@@ -10,29 +10,38 @@ from fuin import ids
 from fuin.access.resources.bucket import BucketResource
 from fuin.access.resources.object import ObjectResource
 from fuin.access.resources.own import OwnResource
-from fuin.access.vocabulary.s3_keys import headers_by_action
+from fuin.access.vocabulary import s3_keys
 from fuin.errors import AccessDenied
+from fuin.s3.request import existing_tags, object_labels, tags
 from fuin.s3.request.faults import S3Fault
+from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
-    from fuin.access.facts import AddFacts, Facts
+    from fuin.access.facts import AddFacts, Facts, Table
     from fuin.s3.request.call import S3Call
+    from fuin.s3.request.tags import Tags
     from fuin.store.s3.buckets import Bucket
 
-_HEADERS = headers_by_action()
+_HEADERS = s3_keys.headers_by_action()
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
+_EXISTING_TAGS: Table = {"s3:existingobjecttag/": existing_tags.find}
+_GIVEN_TAGS: Table = {
+    "s3:requestobjecttag/": lambda call: tuple(_given_tags(call).items()),
+    "s3:requestobjecttagkeys": lambda call: tuple(_given_tags(call)) or None,
+}
 
 
-def condition_facts(call: S3Call, action: str, missing: str | None = None) -> AddFacts:
+def condition_facts(call: S3Call, action: str, missing: str | None = None, of: ObjectName | None = None) -> AddFacts:
     """Return the function that adds S3's condition keys to the facts of an action, once a condition asks.
 
     `missing` is the key of a missing object, if the right to list decides whether the caller hears that it is missing.
+    `of` is the object, whether it exists or not, if the action is on one.
     """
-    return partial(_add_facts, call, action, missing)
+    return partial(_add_facts, call, action, missing, of)
 
 
-def _add_facts(call: S3Call, action: str, missing: str | None, facts: Facts) -> None:
+def _add_facts(call: S3Call, action: str, missing: str | None, of: ObjectName | None, facts: Facts) -> None:
     known = facts.known
     if owner := facts.get("aws:resourceaccount"):
         known["s3:resourceaccount"] = owner
@@ -45,12 +54,26 @@ def _add_facts(call: S3Call, action: str, missing: str | None, facts: Facts) -> 
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
         known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
+    if action in s3_keys.ON_TAGGED_OBJECTS and of is not None:
+        facts.add_table(_EXISTING_TAGS, call, of)
+    if action in s3_keys.GIVING_TAGS:
+        facts.add_table(_GIVEN_TAGS, call)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
     elif action == "s3:ListBucket" and call.row.lists:
         for parameter in _LISTING_KEYS:
             if parameter in call.query:
                 known[f"s3:{parameter}"] = (call.query[parameter],)
+
+
+def _given_tags(call: S3Call) -> Tags:
+    """Return the tags that the request gives; none if they are wrong, which the operation refuses."""
+    if call.tags is not None:
+        return call.tags
+    try:
+        return object_labels.parse_tags(call.request.headers)
+    except S3Fault:
+        return {}
 
 
 def _add_signature(call: S3Call, facts: Facts) -> None:
@@ -70,7 +93,7 @@ def _add_signature(call: S3Call, facts: Facts) -> None:
 
 def authorize_bucket(call: S3Call) -> Bucket:
     """Return the request's bucket if the caller has the operation's right to it; raises AccessDenied, NoSuchBucket."""
-    return _authorize(call, call.row.action, call.bucket, ids.bucket_arn(call.bucket))
+    return _authorize(call, call.row.action, call.bucket, None)
 
 
 def authorize_own_bucket(call: S3Call) -> Bucket:
@@ -86,19 +109,36 @@ def authorize_own_bucket(call: S3Call) -> Bucket:
 
 def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
     """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
-    return _authorize(call, action or call.row.action, call.bucket, ids.object_arn(call.bucket, call.key))
+    return _authorize(call, action or call.row.action, call.bucket, call.key)
+
+
+def authorize_tags(call: S3Call) -> None:
+    """Check the right to give the request's object the tags that its headers name, if they name any."""
+    if call.header(tags.HEADER):
+        authorize_object(call, "s3:PutObjectTagging")
+
+
+def may_read_tags(call: S3Call) -> bool:
+    """Return whether the caller may read the tags of the request's object."""
+    try:
+        authorize_object(call, "s3:GetObjectTagging")
+    except AccessDenied:
+        return False
+    return True
 
 
 def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
     """Return the bucket of another object than the request's: the source of a copy, or one of many to delete."""
-    return _authorize(call, action, bucket, ids.object_arn(bucket, key), b"x-amz-source-expected-bucket-owner")
+    return _authorize(call, action, bucket, key, b"x-amz-source-expected-bucket-owner")
 
 
 def _authorize(
-    call: S3Call, action: str, name: str, arn: str, owner_header: bytes = b"x-amz-expected-bucket-owner"
+    call: S3Call, action: str, name: str, key: str | None, owner_header: bytes = b"x-amz-expected-bucket-owner"
 ) -> Bucket:
+    """Return a bucket if the caller has a right to it, or to an object of it."""
     bucket = call.services.store.catalog().bucket(name)
-    facts = condition_facts(call, action)
+    arn = ids.bucket_arn(name) if key is None else ids.object_arn(name, key)
+    facts = condition_facts(call, action, of=None if key is None else ObjectName(name, key))
     if bucket is None:
         call.permit(action, OwnResource(arn, call.account), facts)
         raise S3Fault("NoSuchBucket", BucketName=name)

@@ -12,12 +12,13 @@ class Labels(NamedTuple):
     """The labels of an object; the fields have the columns' names. `headers` (content-type …), `metadata` are JSON.
 
     No field has a default: code that makes labels gives a value for each of them. A `storage_class` of None is
-    STANDARD.
+    STANDARD. `tags` are JSON, values by name; None means no tags.
     """
 
     headers: str
     metadata: str
     storage_class: str | None
+    tags: str | None
 
 
 COUNT = len(Labels._fields)  # of the columns, which are the last ones of a selected row

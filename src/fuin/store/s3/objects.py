@@ -1,13 +1,13 @@
 """The index of objects: which objects exist, and in which blobs; the bytes are in the blob store.
 
-A row is one version of an object. `publish`, `unpublish` and `unpublish_all` are the only writers.
+A row is one version of an object. `publish`, `set_tags`, `unpublish` and `unpublish_all` are the only writers.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, literal_column, select
+from sqlalchemy import Connection, and_, delete, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import rows, schema
@@ -34,6 +34,7 @@ _FIELDS = tuple(column.name for column in _FIND.selected_columns)[1 : -labels.CO
 # Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
 _PRESENT = select(_o.c.id, _o.c.etag).where(_IS_OBJECT)
 _IDENTITY = _PRESENT.with_for_update()
+_SET_TAGS = update(_o).where(_IS_OBJECT).values(tags=schema.parameter("p_tags", schema.TEXT))
 _DELETE = delete(_o).where(_o.c.id == _ID)
 _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
 _BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
@@ -154,6 +155,12 @@ def publish(
     if obj.parts:
         conn.execute(_p.insert(), [{"object": owner, **parts.row(part)} for part in obj.parts])
     return blobs
+
+
+def set_tags(conn: Connection, name: ObjectName, tags: str | None) -> None:
+    """Give an object these tags, in the form of `Labels`, in place of its own; raises NotFound."""
+    if conn.execute(_SET_TAGS, {**_parameters(name), "p_tags": tags}).rowcount == 0:
+        raise NotFound("the object")
 
 
 def unpublish(conn: Connection, name: ObjectName, *, if_match: str | None = None) -> list[str]:

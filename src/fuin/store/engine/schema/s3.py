@@ -50,6 +50,7 @@ objects = table(
     column("upload_id", TEXT, null=True),  # of the multipart upload it was made by
     column("part_count", sa.Integer()),
     column("storage_class", TEXT, null=True),  # NULL: STANDARD
+    column("tags", TEXT, null=True),  # NULL: none
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.UniqueConstraint("bucket", "key", "version_id", name="objects_by_version"),
@@ -94,6 +95,7 @@ uploads = table(
     column("checksum_algorithm", TEXT, null=True),
     column("checksum_type", TEXT, null=True),
     column("storage_class", TEXT, null=True),  # of the object to be; NULL: STANDARD
+    column("tags", TEXT, null=True),  # of the object to be; NULL: none
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.Index("uploads_by_key", "bucket", "key", "upload_id"),

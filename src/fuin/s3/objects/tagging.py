@@ -1,0 +1,82 @@
+"""The tags of an object: GetObjectTagging, PutObjectTagging, DeleteObjectTagging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fuin.errors import FuinError
+from fuin.s3.objects import get
+from fuin.s3.objects.objects import check_version
+from fuin.s3.payload import documents
+from fuin.s3.request import existing_tags, rights, tags, xml
+from fuin.s3.request.call import document, empty
+from fuin.store.errors import NotFound
+from fuin.store.s3 import buckets
+from fuin.store.s3 import objects as rows
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from fuin.gate.http import Answer
+    from fuin.s3.request.call import S3Call
+    from fuin.s3.request.existing_tags import SeenTags
+    from fuin.s3.request.tags import Tags
+    from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.object_name import ObjectName
+
+
+async def get_object_tagging(call: S3Call) -> Answer:
+    """Return the object's tags."""
+    bucket = await call.consult(_authorize)
+    found = await call.consult(get.find, bucket, call.key)
+    return document("Tagging", tags.tag_set(found.labels.tags))
+
+
+async def put_object_tagging(call: S3Call) -> Answer:
+    """Give an object the tags of the document, in place of those that it has."""
+    if call.caller is None:  # before anybody's body is read
+        await call.consult(_authorize)
+    fault = await _read_tags(call)  # before the decision, since a condition may ask for them
+    bucket = await call.consult(_authorize)
+    if fault is not None:
+        raise fault
+    await _set(call, bucket, call.tags or {})
+    return empty(200)
+
+
+async def delete_object_tagging(call: S3Call) -> Answer:
+    """Take all tags off an object."""
+    bucket = await call.consult(_authorize)
+    await _set(call, bucket, {})
+    return empty(204)
+
+
+def _authorize(call: S3Call) -> Bucket:
+    bucket = rights.authorize_object(call)
+    check_version(call.query.get("versionId"))
+    return bucket
+
+
+async def _read_tags(call: S3Call) -> Exception | None:
+    """Read the tags of the request's document; return what is wrong with it, which only an allowed caller hears."""
+    try:
+        call.tags = tags.parse_document(xml.parse(await documents.read(call), "Tagging"), tags.OF_OBJECTS)
+    except (FuinError, xml.MalformedDocument) as fault:
+        return fault
+    return None
+
+
+async def _set(call: S3Call, bucket: Bucket, given: Tags) -> None:
+    found = await call.consult(get.find, bucket, call.key)
+    call.facts["tags"] = len(given)
+    await call.announce("change")
+    try:
+        await call.write(_write, bucket, call.object_name, tags.column(given), call.seen_tags)
+    except NotFound:  # it was removed meanwhile
+        raise await call.consult(rights.missing_object, bucket, found.key) from None
+
+
+def _write(conn: Connection, bucket: Bucket, name: ObjectName, kept: str | None, seen: SeenTags) -> None:
+    buckets.check_same(conn, bucket)
+    existing_tags.check_same(conn, seen)
+    rows.set_tags(conn, name, kept)
