@@ -28,3 +28,5 @@ def test_ansible_makes_what_it_is_told_and_changes_nothing_twice(place: Encrypte
     assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key
     block = s3.get_public_access_block(Bucket=unique)["PublicAccessBlockConfiguration"]
     assert block["BlockPublicPolicy"] is True
+    assert s3.get_bucket_tagging(Bucket=unique)["TagSet"] == [{"Key": "team", "Value": "größe"}]
+    assert s3.get_object_tagging(Bucket=unique, Key="folder/a b+c.txt")["TagSet"] == [{"Key": "stage", "Value": "test"}]

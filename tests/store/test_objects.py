@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed
+from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed, RightsMoved
 from fuin.store.s3 import buckets, objects, parts, uploads
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
+
+NAME = ObjectName("bucket", "key")
 
 
 def test_bucket_is_found_changed_and_removed(store: Store) -> None:
@@ -181,3 +184,30 @@ def test_unpublish_all_removes_the_named_objects_of_one_bucket(store: Store) -> 
     assert [store.read_sync(objects.head_object, obj.name) for obj in gone] == [None] * 3
     assert all(store.read_sync(objects.head_object, obj.name) for obj in kept)
     assert store.write_sync(objects.unpublish_all, "bucket", []) == []
+
+
+def test_tags_are_set_and_removed(store: Store) -> None:
+    """All else of the object stays; a missing object has none to set."""
+    store.write_sync(objects.publish, values.obj())
+    before = store.read_sync(objects.get_object, NAME)
+    assert before is not None
+    for kept in ('{"a":"b"}', None):
+        store.write_sync(objects.set_tags, NAME, kept)
+        assert store.read_sync(objects.get_object, NAME) == replace(before, labels=before.labels._replace(tags=kept))
+    with pytest.raises(NotFound):
+        store.write_sync(objects.set_tags, ObjectName("bucket", "none"), None)
+
+
+def test_rights_that_moved_undo_the_write(store: Store) -> None:
+    """A function that finds in its transaction that its right is gone writes nothing."""
+    store.write_sync(objects.publish, values.obj())
+
+    def write(conn: Connection) -> None:
+        objects.set_tags(conn, NAME, '{"a":"b"}')
+        raise RightsMoved
+
+    with pytest.raises(RightsMoved):
+        store.write_sync(write)
+    found = store.read_sync(objects.head_object, NAME)
+    assert found is not None
+    assert found.labels.tags is None

@@ -35,8 +35,8 @@ _NOTES = """## What is different from AWS, or not built
   Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
 * **Settings that are not set** (CORS, lifecycle, website, replication, Object Lock, logging, notifications,
   metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
-  not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no notifications,
-  `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
+  not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no
+  notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
   `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
 * **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version
   block nothing. `BlockPublicPolicy` refuses a public bucket policy; `RestrictPublicBuckets` lets such a policy allow

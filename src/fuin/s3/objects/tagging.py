@@ -58,7 +58,7 @@ def _authorize(call: S3Call) -> Bucket:
 
 
 async def _read_tags(call: S3Call) -> Exception | None:
-    """Read the tags of the request's document; return what is wrong with it, which only an allowed caller hears."""
+    """Read the tags of the request's document; return its fault, if it has one, which only an allowed caller hears."""
     try:
         call.tags = tags.parse_document(xml.parse(await documents.read(call), "Tagging"), tags.OF_OBJECTS)
     except (FuinError, xml.MalformedDocument) as fault:

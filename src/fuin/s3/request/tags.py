@@ -127,7 +127,7 @@ def _is_permitted(character: str) -> bool:
 
 
 def column(tags: Mapping[str, str]) -> str | None:
-    """Return tags in the index's form: JSON, or None where there are none."""
+    """Return tags in the index's form: JSON, or None without tags."""
     return msgspec.json.encode(tags).decode() if tags else None
 
 
