@@ -20,17 +20,12 @@ OPERATIONS = (
 )  # fmt: skip
 SSE = "x-amz-server-side-encryption"
 _NO_LOCK, _NO_VERSIONS, _NO_CUSTOMER_KEYS = "there is no Object Lock", "there are no versions", "there is no SSE-C"
-_NO_RULES, _NO_ALGORITHM = "no lifecycle rule can be put", "a checksum of this algorithm is refused"
+_NO_RULES = "no lifecycle rule can be put"
 # Headers that no answer has, and why not. To build a capability, remove its headers from here.
 UNSENT = {
     "x-amz-abort-date": _NO_RULES,
     "x-amz-abort-rule-id": _NO_RULES,
     "x-amz-archive-status": "every object can be read at once, whatever its storage class",
-    "x-amz-checksum-md5": _NO_ALGORITHM,
-    "x-amz-checksum-sha512": _NO_ALGORITHM,
-    "x-amz-checksum-xxhash128": _NO_ALGORITHM,
-    "x-amz-checksum-xxhash3": _NO_ALGORITHM,
-    "x-amz-checksum-xxhash64": _NO_ALGORITHM,
     "x-amz-copy-source-version-id": _NO_VERSIONS,
     "x-amz-delete-marker": _NO_VERSIONS,
     "x-amz-expiration": _NO_RULES,

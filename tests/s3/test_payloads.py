@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import botocore.loaders
 import pytest
 from awscrt import checksums as crt
 
+from fuin.s3.payload import checksums
 from fuin.signing import streaming
 from tests.s3 import chunks
 from tests.support.place import Place, Reply
@@ -22,6 +24,11 @@ VALUES: dict[str, Callable[[bytes], bytes]] = {
     "CRC64NVME": lambda data: crt.crc64nvme(data).to_bytes(8, "big"),
     "SHA1": lambda data: hashlib.sha1(data).digest(),
     "SHA256": lambda data: hashlib.sha256(data).digest(),
+    "SHA512": lambda data: hashlib.sha512(data).digest(),
+    "MD5": lambda data: hashlib.md5(data).digest(),
+    "XXHASH64": crt.XXHash.compute_xxhash64,
+    "XXHASH3": crt.XXHash.compute_xxhash3_64,
+    "XXHASH128": crt.XXHash.compute_xxhash3_128,
 }
 ALGORITHMS = sorted(VALUES)
 
@@ -163,6 +170,28 @@ def test_checksum_headers(place: Place, bucket: str, algorithm: str) -> None:
     assert header not in place.send("GET", f"/{bucket}/k").headers
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "data", "digest"),
+    [
+        ("XXHASH64", b"", "ef46db3751d8e999"), ("XXHASH64", b"abc", "44bc2cf5ad770999"),
+        ("XXHASH3", b"", "2d06800538d394c2"), ("XXHASH3", b"abc", "78af5f94892f3950"),
+        ("XXHASH128", b"", "99aa06d3014798d86001c324468d497f"),
+    ],
+)  # fmt: skip
+def test_xxhash_is_that_of_its_author(algorithm: str, data: bytes, digest: str) -> None:
+    """Known answers of the reference implementation, without a seed."""
+    running = checksums.ALGORITHMS[algorithm].start()
+    for byte in data:
+        running.update(memoryview(bytearray([byte])))
+    assert running.digest().hex() == digest
+
+
+def test_every_algorithm_is_tested() -> None:
+    """Those of the service model, which the server has all."""
+    model = botocore.loaders.Loader().load_service_model("s3", "service-2")["shapes"]["ChecksumAlgorithm"]["enum"]
+    assert sorted(model) == ALGORITHMS == sorted(checksums.ALGORITHMS)
+
+
 def test_default_checksum_is_kept(place: Place, bucket: str) -> None:
     """A PUT without any checksum keeps CRC64NVME, as in AWS."""
     place.send("PUT", f"/{bucket}/k", {}, DATA)
@@ -178,7 +207,8 @@ def test_default_checksum_is_kept(place: Place, bucket: str) -> None:
         ({"x-amz-checksum-crc32": value_of("CRC32"), "x-amz-checksum-sha1": value_of("SHA1")}, "InvalidRequest"),
         ({"x-amz-sdk-checksum-algorithm": "CRC32"}, "InvalidRequest"),
         ({"x-amz-sdk-checksum-algorithm": "NOPE"}, "InvalidRequest"),
-        ({"x-amz-checksum-xxhash64": "AAAAAAAAAAA="}, "NotImplemented"),
+        ({"x-amz-checksum-xxhash64": "AAAAAAAAAAA="}, "BadDigest"),
+        ({"x-amz-checksum-xxhash32": "AAAAAAAAAAA="}, "NotImplemented"),
         ({"content-md5": "short"}, "InvalidDigest"),
         ({"content-md5": base64.b64encode(bytes(16)).decode()}, "BadDigest"),
     ],

@@ -11,6 +11,7 @@ from awscrt import checksums as crt
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from tests.s3.test_payloads import VALUES
 from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
@@ -321,6 +322,26 @@ def test_composite_checksum(place: Place, bucket: str) -> None:
     digests = hashlib.sha256(ONE).digest() + hashlib.sha256(THREE).digest()
     assert done["ChecksumSHA256"] == f"{encoded(hashlib.sha256(digests).digest())}-2"
     assert done["ChecksumType"] == "COMPOSITE"
+
+
+@pytest.mark.parametrize("name", ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"])
+def test_the_newest_algorithms_are_composite(place: Place, bucket: str, name: str) -> None:
+    """Each part's value is checked; the object's is made of those, and GetObjectAttributes shows all of them."""
+    s3, compute = place.s3(), VALUES[name]
+    upload_id = create(s3, bucket, ChecksumAlgorithm=name)
+    values = [compute(data) for data in (ONE, THREE)]
+    parts = []
+    for number, (data, value) in enumerate(zip((ONE, THREE), values, strict=True), 1):
+        given = {f"Checksum{name}": encoded(value)}
+        with pytest.raises(ClientError) as error:
+            put(s3, bucket, upload_id, number, data, **{f"Checksum{name}": encoded(compute(b"other"))})
+        assert error_of(error.value)[:2] == (400, "BadDigest")
+        parts.append(put(s3, bucket, upload_id, number, data, **given))
+    done = complete(s3, bucket, upload_id, *parts)
+    assert done[f"Checksum{name}"] == f"{encoded(compute(b''.join(values)))}-2"
+    found = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["Checksum", "ObjectParts"])
+    assert found["Checksum"] == {f"Checksum{name}": done[f"Checksum{name}"], "ChecksumType": "COMPOSITE"}
+    assert [part[f"Checksum{name}"] for part in found["ObjectParts"]["Parts"]] == [encoded(each) for each in values]
 
 
 def test_full_object_checksum(place: Place, bucket: str) -> None:

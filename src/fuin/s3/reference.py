@@ -67,8 +67,8 @@ _NOTES = """## What is different from AWS, or not built
   `NotImplemented`.
 * **Versions**: buckets are never versioned; only `versionId=null` is accepted. A bucket with `Suspended` keeps no
   delete markers, as a bucket of AWS would: a deleted object is gone, as in AWS, but leaves no trace in the bucket.
-* **Checksums**: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, as header or trailer; SHA512, MD5 and XXHASH answer
-  `NotImplemented`. A write without a checksum stores CRC64NVME, as in AWS.
+* **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a
+  multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
 * **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
 * **Plain HTTP** is accepted for SSE-KMS; AWS requires TLS. Fuin listens on loopback by default.
