@@ -277,6 +277,28 @@ def test_many_objects_are_deleted_at_once(s3: Any, bucket: str) -> None:
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+def test_each_of_many_deletes_has_its_own_condition(s3: Any, bucket: str) -> None:
+    """An object whose ETag is another one stays, and is told as an error; the others go."""
+    etags = {name: s3.put_object(Bucket=bucket, Key=name, Body=name.encode())["ETag"] for name in "abc"}
+    wanted = [
+        {"Key": "a", "ETag": etags["a"]}, {"Key": "b", "ETag": etags["a"]}, {"Key": "c", "ETag": "*"},
+        {"Key": "none", "ETag": etags["a"]}, {"Key": "other"},
+    ]  # fmt: skip
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted})
+    assert [item["Key"] for item in done["Deleted"]] == ["a", "c", "other"]
+    assert [(item["Key"], item["Code"]) for item in done["Errors"]] == [
+        ("b", "PreconditionFailed"), ("none", "NoSuchKey"),
+    ]  # fmt: skip
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["b"]
+    twice = [{"Key": "b", "ETag": etags["b"]}, {"Key": "b", "ETag": etags["a"]}]
+    assert [item["Code"] for item in s3.delete_objects(Bucket=bucket, Delete={"Objects": twice})["Errors"]] == [
+        "PreconditionFailed"
+    ]
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": [wanted[1] | {"ETag": etags["b"]}], "Quiet": True})
+    assert "Errors" not in done
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
 def test_object_attributes(s3: Any, bucket: str) -> None:
     """GetObjectAttributes gives what was asked for and no more."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"12345", ChecksumAlgorithm="SHA256")

@@ -26,6 +26,7 @@ from fuin.s3.multipart import completion
 from fuin.s3.objects import objects as deletions
 from fuin.store.errors import NotInMemory
 from fuin.store.s3 import uploads as unfinished
+from fuin.store.s3.objects import Removal
 from tests.security.edges import Edges, closing, names
 from tests.support.place import ACCOUNT
 from tests.support.policies import allow
@@ -126,7 +127,7 @@ def test_all_that_is_deleted_is_named_before(place: Edges, monkeypatch: pytest.M
     before: list[dict[str, Any]] = []
     remove = deletions._delete_all
 
-    def looked_at(*given: Any) -> list[str]:
+    def looked_at(*given: Any) -> Removal:
         before.extend(dict(entry.draft) for entry in reader.last(place.settings.audit, 80))
         return remove(*given)
 

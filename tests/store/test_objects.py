@@ -179,11 +179,26 @@ def test_unpublish_all_removes_the_named_objects_of_one_bucket(store: Store) -> 
     kept = [values.obj("b"), values.obj("a", bucket="other")]
     for obj in [*gone, *kept]:
         store.write_sync(objects.publish, obj)
-    blobs = store.write_sync(objects.unpublish_all, "bucket", ["z", "a", "none", "\u00fc"])
-    assert sorted(blobs) == sorted(part.blob for obj in gone for part in obj.parts)
+    wanted = dict.fromkeys(["z", "a", "none", "\u00fc"], ())
+    done = store.write_sync(objects.unpublish_all, "bucket", wanted)
+    assert (done.missing, done.changed) == ([], [])
+    assert sorted(done.blobs) == sorted(part.blob for obj in gone for part in obj.parts)
     assert [store.read_sync(objects.head_object, obj.name) for obj in gone] == [None] * 3
     assert all(store.read_sync(objects.head_object, obj.name) for obj in kept)
-    assert store.write_sync(objects.unpublish_all, "bucket", []) == []
+    assert store.write_sync(objects.unpublish_all, "bucket", {}) == ([], [], [])
+
+
+def test_unpublish_all_leaves_objects_with_another_etag(store: Store) -> None:
+    """Each condition is for its own key; a condition on a missing object fails."""
+    for key in "abcde":
+        store.write_sync(objects.publish, values.obj(key, etag=f"etag-{key}"))
+    wanted = {
+        "a": ["etag-a"], "b": ["etag-a"], "c": ["*"], "d": ["etag-d", "etag-a"], "e": [], "none": ["*"], "other": [],
+    }  # fmt: skip
+    done = store.write_sync(objects.unpublish_all, "bucket", wanted)
+    assert (len(done.blobs), done.missing, done.changed) == (3, ["none"], ["b", "d"])
+    left = {key for key in "abcde" if store.read_sync(objects.head_object, ObjectName("bucket", key))}
+    assert left == {"b", "d"}
 
 
 def test_tags_are_set_and_removed(store: Store) -> None:

@@ -63,8 +63,8 @@ _NOTES = """## What is different from AWS, or not built
 * **A plus** in `x-amz-copy-source` is a space, as in AWS; in the path of a request it is a plus.
 * **A source that is replaced again and again** while it is being opened makes GetObject, CopyObject and UploadPartCopy
   answer `SlowDown`, which SDKs try again.
-* **Conditions**: `If-Match` works for the delete of one object; on DeleteObjects, and by size or time, it is
-  `NotImplemented`.
+* **Conditions**: an ETag may be a condition of each delete, also in DeleteObjects. Conditions by size or time, which
+  AWS has for directory buckets, are `NotImplemented`.
 * **Versions**: buckets are never versioned; only `versionId=null` is accepted. A bucket with `Suspended` keeps no
   delete markers, as a bucket of AWS would: a deleted object is gone, as in AWS, but leaves no trace in the bucket.
 * **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a

@@ -51,7 +51,7 @@ def test_a_thousand_objects_are_removed_by_a_few_statements(new_node: NewNode) -
     node.write_sync(lambda conn: [objects.publish(conn, obj) for obj in stored])
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        blobs = node.write_sync(objects.unpublish_all, "bucket", [f"key-{number}" for number in range(1000)])
+        blobs = node.write_sync(objects.unpublish_all, "bucket", {f"key-{number}": () for number in range(1000)}).blobs
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert sorted(blobs) == sorted(obj.parts[0].blob for obj in stored)

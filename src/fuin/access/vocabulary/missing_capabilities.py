@@ -144,7 +144,6 @@ OBJECT_LAMBDA = Capability("S3 Object Lambda is", operations=("WriteGetObjectRes
 TORRENTS = Capability("Torrents of objects are", operations=("GetObjectTorrent",))
 HTML_FORMS = Capability("Uploads by HTML form (POST Object) are")
 DELETE_BY_SIZE_OR_TIME = Capability("Deleting by size or time is")
-CONDITIONAL_DELETES = Capability("Conditional deletes of many objects are")
 DIRECTORY_BUCKETS = Capability("Directory buckets are", operations=("CreateSession",))
 METADATA_TABLES = Capability(
     "Metadata tables are",

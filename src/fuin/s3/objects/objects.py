@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.access.resources.own import OwnResource
-from fuin.access.vocabulary.missing_capabilities import CONDITIONAL_DELETES, DELETE_BY_SIZE_OR_TIME
+from fuin.access.vocabulary.missing_capabilities import DELETE_BY_SIZE_OR_TIME
 from fuin.envelope.stream import Sealer
 from fuin.errors import AccessDenied
 from fuin.gate import lists
@@ -142,22 +142,25 @@ async def delete_objects(call: S3Call) -> Answer:
     """
     bucket = await call.consult(_existing_bucket)
     wanted, quiet = await lists.run_beside(call, _parse_keys, await documents.read(call))
-    allowed: list[str] = []
+    allowed: dict[str, set[str]] = {}
     results: dict[str, str] = {}
-    for number, key in enumerate(wanted, 1):
+    for number, (key, etags) in enumerate(wanted.items(), 1):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)  # let others have their turn
         refusal = await call.consult(_refusal, bucket, key)
         if refusal is None:
-            allowed.append(key)
+            allowed[key] = etags
         else:
             results[key] = refusal
     call.facts.update(objects=len(wanted), refused=len(results))
     if allowed:
         await call.announce("delete")
-        call.replaced += await call.write(_delete_all, bucket, allowed)
+        done = await call.write(_delete_all, bucket, allowed)
+        call.replaced += done.blobs
+        results |= {key: _error(key, "NoSuchKey") for key in done.missing}
+        results |= {key: _error(key, "PreconditionFailed") for key in done.changed}
     if not quiet:
-        results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed}
+        results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed if key not in results}
     return document("DeleteResult", *(results[key] for key in wanted if key in results))
 
 
@@ -173,36 +176,43 @@ def _existing_bucket(call: S3Call) -> Bucket:
     return bucket
 
 
-def _parse_keys(body: bytes) -> tuple[list[str], bool]:
-    """Return the keys, each once, and whether the answer has errors only."""
+def _parse_keys(body: bytes) -> tuple[dict[str, set[str]], bool]:
+    """Return the keys, with the ETags that each object must have, and whether the answer has errors only."""
     root = xml.parse(body, "Delete")
     root.refuse_others("Object", "Quiet")
-    keys: list[str] = []
-    for node in root.find_children("Object"):
+    wanted: dict[str, set[str]] = {}
+    nodes = root.find_children("Object")
+    if not 1 <= len(nodes) <= DELETES_AT_MOST:
+        raise S3Fault("MalformedXML")
+    for node in nodes:
         node.refuse_others("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
         key = node.get("Key")
         if not key:
             raise S3Fault("MalformedXML")
-        if node.get("ETag") or node.get("LastModifiedTime") or node.get("Size"):
-            raise not_implemented(CONDITIONAL_DELETES)
+        if node.get("LastModifiedTime") or node.get("Size"):  # AWS: directory buckets only
+            raise not_implemented(DELETE_BY_SIZE_OR_TIME)
         check_version(node.get("VersionId"))
         check_key(key)
-        keys.append(key)
-    if not 1 <= len(keys) <= DELETES_AT_MOST:
-        raise S3Fault("MalformedXML")
-    return list(dict.fromkeys(keys)), (root.get("Quiet") or "").strip().lower() == "true"
+        etags = wanted.setdefault(key, set())
+        if etag := node.get("ETag"):
+            etags.add(conditions.strip_quotes(etag))
+    return wanted, (root.get("Quiet") or "").strip().lower() == "true"
 
 
 def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
     try:
         rights.authorize_other_object(call, call.row.action, bucket.name, key)
     except AccessDenied as error:
-        return xml.tag(
-            "Error", xml.text("Key", key), xml.text("Code", "AccessDenied"), xml.text("Message", error.sentence)
-        )
+        return _error(key, "AccessDenied", error.sentence)
     return None
 
 
-def _delete_all(conn: Connection, bucket: Bucket, keys: list[str]) -> list[str]:
+def _error(key: str, code: str, message: str = "") -> str:
+    """Return the element of an object that was not deleted; without a `message` it has the code's own."""
+    shown = message or S3Fault(code).message
+    return xml.tag("Error", xml.text("Key", key), xml.text("Code", code), xml.text("Message", shown))
+
+
+def _delete_all(conn: Connection, bucket: Bucket, wanted: dict[str, set[str]]) -> rows.Removal:
     buckets.check_same(conn, bucket)
-    return rows.unpublish_all(conn, bucket.name, keys)
+    return rows.unpublish_all(conn, bucket.name, wanted)

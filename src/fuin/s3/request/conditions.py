@@ -44,13 +44,14 @@ def parse_conditions(header: Callable[[bytes], str | None], prefix: bytes = b"")
     )
 
 
-def _strip_quotes(etag: str) -> str:
+def strip_quotes(etag: str) -> str:
+    """Return an ETag as the index has it."""
     return etag.strip().removeprefix("W/").strip('"')
 
 
 def names_etag(header: str, etag: str) -> bool:
     """Return whether a list of ETags, or `*`, names this one."""
-    return any(_strip_quotes(entry) in {"*", etag} for entry in header.split(","))
+    return any(strip_quotes(entry) in {"*", etag} for entry in header.split(","))
 
 
 def is_unchanged(validator: str, etag: str, modified: float) -> bool:
@@ -104,7 +105,7 @@ class WriteCondition:
 def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
     """Return a write's condition; the only value of If-None-Match is `*`, as in S3."""
     none_match, match = header(b"if-none-match"), header(b"if-match")
-    if none_match is not None and _strip_quotes(none_match) != "*":
+    if none_match is not None and strip_quotes(none_match) != "*":
         raise S3Fault(
             "NotImplemented",
             "A header you provided implies functionality that is not implemented",
@@ -113,7 +114,7 @@ def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
         )
     if none_match is not None and match is not None:
         raise S3Fault("InvalidRequest", "If-Match and If-None-Match cannot be given together")
-    return WriteCondition("*" if none_match is not None else None, _strip_quotes(match) if match is not None else None)
+    return WriteCondition("*" if none_match is not None else None, strip_quotes(match) if match is not None else None)
 
 
 def http_date(moment: float) -> str:

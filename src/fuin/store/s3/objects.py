@@ -3,9 +3,9 @@
 A row is one version of an object. `publish`, `set_tags`, `unpublish` and `unpublish_all` are the only writers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,7 +40,7 @@ _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.numb
 _BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
 # Locked in one order, so that nobody waits in a circle.
 _MANY = (
-    select(_o.c.id)
+    select(_o.c.id, _o.c.key, _o.c.etag)
     .where(
         _o.c.bucket == schema.parameter("p_bucket"),
         _o.c.key.in_(schema.parameter("p_keys", schema.BYTES, many=True)),
@@ -168,21 +168,41 @@ def unpublish(conn: Connection, name: ObjectName, *, if_match: str | None = None
     return _remove(conn, name, None, if_match)
 
 
-def unpublish_all(conn: Connection, bucket: str, keys: Sequence[str]) -> list[str]:
-    """Remove many objects; returns their blobs. Keys without an object do not matter.
+class Removal(NamedTuple):
+    """What the removal of many objects leaves: blobs that are no longer used, and keys whose conditions failed."""
 
-    It takes a few statements, not some for each key: a transaction on PostgreSQL delays every change of rights, and
-    each statement waits for the network. An object that another node replaces meanwhile stays, as if it came later.
+    blobs: list[str]
+    missing: list[str]  # a condition on an ETag, and no object
+    changed: list[str]  # an object with another ETag
+
+
+def unpublish_all(conn: Connection, bucket: str, wanted: Mapping[str, Collection[str]]) -> Removal:
+    """Remove the objects with these keys; each must have all the ETags that are named for it, which may be none.
+
+    Keys without an object do not matter, but for those with an ETag. It takes a few statements, not some for each key:
+    a transaction on PostgreSQL delays every change of rights, and each statement waits for the network. An object that
+    another node replaces meanwhile stays, as if it came later.
     """
-    blobs: list[str] = []
-    wanted = sorted(key.encode() for key in keys)
-    for start in range(0, len(wanted), _AT_ONCE):
-        chosen = wanted[start : start + _AT_ONCE]
-        ids = list(conn.execute(_MANY, {"p_bucket": bucket, "p_keys": chosen}).scalars())
+    done = Removal([], [], [])
+    keys = sorted(key.encode() for key in wanted)
+    for start in range(0, len(keys), _AT_ONCE):
+        chosen = keys[start : start + _AT_ONCE]
+        present = {row.key: row for row in conn.execute(_MANY, {"p_bucket": bucket, "p_keys": chosen})}
+        ids = []
+        for key in chosen:
+            etags, row = wanted[key.decode()], present.get(key)
+            if etags and row is None:  # or replaced while this one waited for it
+                row = _lock(conn, {"p_bucket": bucket, "p_key": key})
+            if row is None:
+                done.missing.extend([key.decode()] if etags else [])
+            elif all(etag in ("*", row.etag) for etag in etags):
+                ids.append(row.id)
+            else:
+                done.changed.append(key.decode())
         if ids:
-            blobs += conn.execute(_BLOBS_OF_MANY, {"p_ids": ids}).scalars()
+            done.blobs.extend(conn.execute(_BLOBS_OF_MANY, {"p_ids": ids}).scalars())
             conn.execute(_DELETE_MANY, {"p_ids": ids})
-    return blobs
+    return done
 
 
 def _lock(conn: Connection, parameters: dict[str, Any]) -> Any:
