@@ -84,7 +84,7 @@ def test_each_operation_is_found(row: S3Operation) -> None:
         ("PATCH", operation.OBJECT, {}, 405),
         ("POST", operation.OBJECT, {}, 405),
         ("POST", operation.BUCKET, {}, 501),
-        ("OPTIONS", operation.OBJECT, {}, 403),
+        ("OPTIONS", operation.OBJECT, {}, 405),
     ],
 )
 def test_unknown_requests_never_become_another_operation(

@@ -13,6 +13,7 @@ from fuin.gate.http import Answer
 from fuin.gate.refusal import refuse
 from fuin.gate.wire import Wire
 from fuin.s3 import operations, routes
+from fuin.s3.buckets import cors
 from fuin.s3.objects import index
 from fuin.s3.request import addressing, answers, authentication, faults
 from fuin.s3.request.call import S3Call, Stream
@@ -40,6 +41,8 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
     async def read(self, call: S3Call, request: Request) -> None:
         """Read the bucket, the key and the operation that the target, the query and the headers name."""
         call.address = address = addressing.parse_address(request, call.services.settings.s3_domains)
+        if b"origin" in request.headers:  # a browser's page asks, which shall read errors too
+            call.cors = await call.consult(cors.find_headers)
         call.query = query = addressing.parse_query(request)
         call.hoisted = headers = addressing.headers_in_query(query) | request.headers
         call.row = row = routes.match(request.method, address.level, query, headers)
@@ -61,6 +64,7 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
         call.caller = caller
         answer = await operations.run(call)
         answer.headers[:0] = answers.common_headers(request)
+        answer.headers += call.cors
         return answer
 
     def finish_success(self, call: S3Call) -> None:
@@ -79,7 +83,7 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
 
     def refusal(self, call: S3Call, request: Request, fault: S3Fault) -> Answer:
         """Return the answer that tells the client of an error."""
-        answer = Answer(fault.status, [*answers.common_headers(request), *fault.headers])
+        answer = Answer(fault.status, [*answers.common_headers(request), *fault.headers, *call.cors])
         if request.method != "HEAD" and fault.status != 304:
             resource = request.path.decode("latin-1")
             answer.headers.append((b"Content-Type", b"application/xml"))

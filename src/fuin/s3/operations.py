@@ -119,7 +119,6 @@ _NOT_BUILT = (
     S3Operation("ListObjectAnnotations", "GET", OBJECT, ("annotation",)),
     S3Operation("ListObjectVersions", "GET", BUCKET, ("versions",)),
     S3Operation("PutBucketAnalyticsConfiguration", "PUT", BUCKET, ("analytics", "id")),
-    S3Operation("PutBucketCors", "PUT", BUCKET, ("cors",)),
     S3Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
     S3Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),
     S3Operation("PutBucketLifecycle", "PUT", BUCKET, ("lifecycle",), newer_name="PutBucketLifecycleConfiguration"),

@@ -33,7 +33,9 @@ _NOTES = """## What is different from AWS, or not built
   `s3:TagResource`. GET and HEAD tell the number of tags to callers with `s3:GetObjectTagging`. Tagging an object is no
   change of rights that other nodes have to acknowledge: conditions read the object's tags from the database each time.
   Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
-* **Settings that are not set** (CORS, lifecycle, website, replication, Object Lock, logging, notifications,
+* **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
+  missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
+* **Settings that are not set** (lifecycle, website, replication, Object Lock, logging, notifications,
   metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
   not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no
   notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are

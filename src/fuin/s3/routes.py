@@ -39,7 +39,7 @@ _BY_REQUEST = _rows_by_request()
 
 
 def match(method: str, level: str, query: Mapping[str, str], headers: Container[bytes]) -> S3Operation:
-    """Return the operation that a request asks for; raises S3Fault (405, 501, or 403 for CORS).
+    """Return the operation that a request asks for; raises S3Fault (405, 501).
 
     A sub-resource that the method does not know is refused: `PUT /bucket/key?unknown-to-put` must never be PutObject.
     """
@@ -48,8 +48,6 @@ def match(method: str, level: str, query: Mapping[str, str], headers: Container[
             if not row.query and (not _CHOOSERS.isdisjoint(query) or (method == "PUT" and "partNumber" in query)):
                 break
             return row
-    if method == "OPTIONS":
-        raise S3Fault("AccessForbidden", Method="OPTIONS", ResourceType=level.upper())
     if method == "POST" and level == BUCKET and _CHOOSERS.isdisjoint(query):
         raise not_implemented(HTML_FORMS)
     raise S3Fault("MethodNotAllowed", Method=method, ResourceType=level.upper())

@@ -12,6 +12,7 @@ from fuin.gate.http import Answer, ClientGone, Request
 from fuin.identity import app as identity
 from fuin.kms import app as kms
 from fuin.s3 import app as s3
+from fuin.s3 import preflight
 from fuin.server import edge
 from fuin.server.health import PATHS, Health
 
@@ -39,6 +40,8 @@ def answer(services: Services, day_keys: DayKeys, request: Request, send: Send) 
     service = service_of(request)
     if service == _PREFLIGHT:
         return cors.answer_preflight(send)
+    if request.method == "OPTIONS" and service == b"s3":
+        return preflight.answer_preflight(services, request, send)
     return edge.serve(WIRES.get(service, s3.WIRE), services, day_keys, request, send)
 
 

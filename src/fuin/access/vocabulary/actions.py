@@ -130,6 +130,7 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "ListObjectsV2": ("s3:ListBucket",),
     "ListParts": ("s3:ListMultipartUploadParts",),
     "PutBucketAccelerateConfiguration": ("s3:PutAccelerateConfiguration",),
+    "PutBucketCors": ("s3:PutBucketCORS",),
     "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     "PutBucketNotificationConfiguration": ("s3:PutBucketNotification",),
     "PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),

@@ -154,7 +154,6 @@ METADATA_TABLES = Capability(
     ),
 )  # fmt: skip
 STORAGE_CLASS_ANALYSIS = Capability("Storage class analysis is", operations=("PutBucketAnalyticsConfiguration",))
-CORS = Capability("Cross-origin rules (CORS) are", operations=("PutBucketCors",))
 INTELLIGENT_TIERING = Capability(
     "Archiving by S3 Intelligent-Tiering is", operations=("PutBucketIntelligentTieringConfiguration",)
 )

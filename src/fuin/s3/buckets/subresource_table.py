@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fuin.access import public_access
-from fuin.s3.buckets import kept_settings
+from fuin.s3.buckets import cors, kept_settings
 from fuin.s3.request import tags, xml
 from fuin.s3.request.operation import BUCKET, OBJECT
 
@@ -90,7 +90,8 @@ TABLE: tuple[Subresource, ...] = (
         delete=Delete("DeleteBucketAnalyticsConfiguration", _ABSENT),
     ),
     Subresource(
-        "cors", BUCKET, "GetBucketCors", unset="NoSuchCORSConfiguration",
+        cors.SETTING, BUCKET, "GetBucketCors", unset="NoSuchCORSConfiguration", root="CORSConfiguration",
+        put=Put("PutBucketCors", cors.parse_document), show=cors.show,
         delete=Delete("DeleteBucketCors"),
     ),
     Subresource(

@@ -33,6 +33,7 @@ class S3Call(Call, kw_only=True):
     row: S3Operation = operation.UNKNOWN  # of the table of operations
     address: Address = addressing.SERVICE
     query: dict[str, str] = msgspec.field(default_factory=dict)
+    cors: Headers = msgspec.field(default_factory=list)  # that let a page of another origin read the answer
     hoisted: dict[bytes, bytes] = msgspec.field(default_factory=dict)  # headers, also those in a presigned query
     signed: Signed | None = None
     caller: Caller | None = None  # None for anonymous requests, which have no signature
