@@ -7,8 +7,8 @@ import pytest
 from fuin.access.vocabulary import s3_encryption
 from tests.house.source import Module, modules
 
-NAMES = {s3_encryption.SSE_S3, s3_encryption.SSE_KMS, s3_encryption.SSE_KMS_DSSE}
-CONSTANTS = {"SSE_S3", "SSE_KMS", "SSE_KMS_DSSE"}
+NAMES = {s3_encryption.SSE_S3, s3_encryption.SSE_KMS, s3_encryption.SSE_KMS_DSSE, s3_encryption.SSE_C}
+CONSTANTS = {"SSE_S3", "SSE_KMS", "SSE_KMS_DSSE", "SSE_C"}
 VOCABULARY = "access.vocabulary.s3_encryption"
 SCHEMES = "s3.sealing."
 READS_RECORDS = "cli.request_story"  # which words what the audit log says about a scheme

@@ -11,6 +11,7 @@ import botocore.loaders
 import pytest
 
 from fuin.s3.payload.checksums import ALGORITHMS
+from tests.s3.test_customer_keys import SOURCE, allow, named
 from tests.s3.test_labels import FIRST, flat
 from tests.support.place import Place, Reply
 
@@ -19,7 +20,7 @@ OPERATIONS = (
     "CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "GetObject", "HeadObject", "PutObject",
 )  # fmt: skip
 SSE = "x-amz-server-side-encryption"
-_NO_LOCK, _NO_VERSIONS, _NO_CUSTOMER_KEYS = "there is no Object Lock", "there are no versions", "there is no SSE-C"
+_NO_LOCK, _NO_VERSIONS = "there is no Object Lock", "there are no versions"
 _NO_RULES = "no lifecycle rule can be put"
 # Headers that no answer has, and why not. To build a capability, remove its headers from here.
 UNSENT = {
@@ -40,8 +41,6 @@ UNSENT = {
     "x-amz-request-charged": "nobody pays",
     "x-amz-restore": "no object is archived, so none is restored",
     f"{SSE}-bucket-key-enabled": "every object has a data key of its own, so no answer claims a bucket key",
-    f"{SSE}-customer-algorithm": _NO_CUSTOMER_KEYS,
-    f"{SSE}-customer-key-md5": _NO_CUSTOMER_KEYS,
     "x-amz-version-id": _NO_VERSIONS,
     "x-amz-website-redirect-location": "there is no website",
 }
@@ -102,7 +101,19 @@ def sent(place: Place, key: str) -> dict[str, set[str]]:
     document = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
     answers.ask("CompleteMultipartUpload", "POST", f"{path}?uploadId={upload_id}", {}, document)
     answers.read(f"{path}?partNumber=1", {})
+    _ask_with_customer_keys(answers, place, bucket)
     return answers.sent
+
+
+def _ask_with_customer_keys(answers: _Answers, place: Place, bucket: str) -> None:
+    """Ask for everything once more under a key of the client's, which a bucket has to allow."""
+    allow(place, bucket)
+    path, own = f"/{bucket}/own", named()
+    answers.ask("PutObject", "PUT", path, own, b"x")
+    answers.read(path, own)
+    answers.ask("CopyObject", "PUT", path, {"x-amz-copy-source": path, **own, **named(prefix=SOURCE)})
+    upload_id = answers.ask("CreateMultipartUpload", "POST", f"{path}?uploads=", own).text("UploadId")
+    place.send("DELETE", f"{path}?uploadId={upload_id}")
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

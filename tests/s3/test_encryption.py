@@ -95,8 +95,8 @@ def test_new_bucket_is_encrypted(place: Place, bucket: str) -> None:
         ("<Rule><BucketKeyEnabled>maybe</BucketKeyEnabled></Rule>", "MalformedXML"),
         (_RULE.format("<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm>"), "NotImplemented"),
         (_RULE.format("<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>x</KMSMasterKeyID>"), "InvalidArgument"),
-        ("<Rule><BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes></Rule>",
-         "NotImplemented"),
+        ("<Rule><BlockedEncryptionTypes><EncryptionType>X</EncryptionType></BlockedEncryptionTypes></Rule>",
+         "MalformedXML"),
     ],
 )  # fmt: skip
 def test_wrong_configurations(place: Place, bucket: str, rules: str, code: str) -> None:
@@ -128,7 +128,7 @@ def test_configuration_needs_a_digest(place: Place, bucket: str) -> None:
           base64.b64encode(b'{"aws:s3:arn":"arn:aws:s3:::other/k"}').decode()}, 400, "InvalidArgument"),
         ({"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-bucket-key-enabled": "x"}, 400,
          "InvalidArgument"),
-        ({"x-amz-server-side-encryption-customer-algorithm": "AES256"}, 501, "NotImplemented"),
+        ({"x-amz-server-side-encryption-customer-algorithm": "AES256"}, 400, "InvalidArgument"),
         ({"x-amz-server-side-encryption-customer-algorithm": "AES256", "x-amz-server-side-encryption": "AES256"}, 400,
          "InvalidArgument"),
     ],

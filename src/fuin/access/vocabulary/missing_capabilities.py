@@ -102,10 +102,6 @@ ANNOTATIONS = Capability(
         """)),
     ),
 )  # fmt: skip
-CUSTOMER_KEYS = Capability(
-    "Encryption with customer-provided keys (SSE-C) is",
-    prefixes=(b"x-amz-server-side-encryption-customer-", b"x-amz-copy-source-server-side-encryption-customer-"),
-)
 DUAL_LAYER_ENCRYPTION = Capability("Dual-layer encryption (aws:kms:dsse) is")
 UPDATE_ENCRYPTION = Capability("Changing an object's encryption is", operations=("UpdateObjectEncryption",))
 ACLS = Capability("ACLs, and so any ObjectOwnership but BucketOwnerEnforced, are")

@@ -6,6 +6,7 @@ Headers, policies, records and the index use these names. Only `s3/sealing` know
 from __future__ import annotations
 
 SSE_S3, SSE_KMS, SSE_KMS_DSSE = "AES256", "aws:kms", "aws:kms:dsse"
+SSE_C = "SSE-C"  # the index's name, and that of BlockedEncryptionTypes; its header says AES256
 
 # The action on the key that an action on an object needs. The object store asks KMS for it as the caller.
 KEY_ACTIONS = {

@@ -11,14 +11,13 @@ from fuin.access import public_access
 from fuin.access.bucket_policy import Refused, check_bucket_policy
 from fuin.access.kinds import PolicyKind
 from fuin.access.named_principals import principals_of
-from fuin.access.vocabulary.missing_capabilities import CUSTOMER_KEYS
 from fuin.errors import AccessDenied
 from fuin.gate import parameters, policy_warnings
 from fuin.gate.http import Answer
 from fuin.s3.payload import documents
 from fuin.s3.request import rights, xml
 from fuin.s3.request.call import document, empty
-from fuin.s3.request.faults import S3Fault, not_implemented
+from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing import schemes
 from fuin.s3.sealing.schemes import BucketDefault
 from fuin.store.identity import principals
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from fuin.s3.request.xml import Node
     from fuin.store.s3.buckets import Bucket
 
+_NOTHING = "NONE"  # as a blocked encryption type
 _ARGUMENT = "ApplyServerSideEncryptionByDefault"
 _KEY_WITH_AES = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"
 _BLOCKED = "because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
@@ -44,7 +44,8 @@ async def get_bucket_encryption(call: S3Call) -> Answer:
     if default.key is not None:
         by_default.append(xml.text("KMSMasterKeyID", default.key))
     rule = xml.tag(_ARGUMENT, *by_default) + xml.text("BucketKeyEnabled", default.bucket_key)
-    blocked = xml.tag("BlockedEncryptionTypes", xml.text("EncryptionType", "SSE-C"))
+    kinds = _NOTHING if default.customer_keys else schemes.CUSTOMER_KEYS
+    blocked = xml.tag("BlockedEncryptionTypes", xml.text("EncryptionType", kinds))
     return document("ServerSideEncryptionConfiguration", xml.tag("Rule", rule, blocked))
 
 
@@ -78,32 +79,29 @@ def _default(root: Node) -> BucketDefault:
         raise S3Fault("MalformedXML")
     rule = rules[0]
     rule.refuse_others(_ARGUMENT, "BucketKeyEnabled", "BlockedEncryptionTypes")
-    _check_blocked(rule.find_child("BlockedEncryptionTypes"))
+    customer_keys = _allows_customer_keys(rule.find_child("BlockedEncryptionTypes"))
     flag = (rule.get("BucketKeyEnabled") or "false").strip().lower()
     by_default = rule.find_child(_ARGUMENT)
     if flag not in ("true", "false"):
         raise S3Fault("MalformedXML")
     if by_default is None:
-        return BucketDefault(schemes.DEFAULT.name, None, flag == "true")
+        return BucketDefault(schemes.DEFAULT.name, None, flag == "true", customer_keys)
     by_default.refuse_others("SSEAlgorithm", "KMSMasterKeyID")
     algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
     schemes.refuse_dual_layer(algorithm)
-    if algorithm is None or algorithm not in schemes.SCHEMES:
+    if algorithm is None or algorithm not in schemes.NAMED:
         raise S3Fault("MalformedXML")
-    if key is not None and not schemes.SCHEMES[algorithm].takes_default_key(key):
+    if key is not None and not schemes.NAMED[algorithm].takes_default_key(key):
         raise S3Fault("InvalidArgument", _KEY_WITH_AES, ArgumentName=_ARGUMENT)
-    return BucketDefault(algorithm, key, flag == "true")
+    return BucketDefault(algorithm, key, flag == "true", customer_keys)
 
 
-def _check_blocked(node: Node | None) -> None:
-    """Accept that SSE-C is blocked, as it always is; NONE would allow it, and it is not built."""
-    if node is None:
-        return
-    for kind in node.find_children("EncryptionType"):
-        if kind.value == "NONE":
-            raise not_implemented(CUSTOMER_KEYS)
-        if kind.value != "SSE-C":
-            raise S3Fault("MalformedXML")
+def _allows_customer_keys(node: Node | None) -> bool:
+    """Return whether nothing is blocked; a document that does not say so blocks SSE-C, as new buckets do."""
+    kinds = set() if node is None else {kind.value.strip() for kind in node.find_children("EncryptionType")}
+    if not kinds <= {_NOTHING, schemes.CUSTOMER_KEYS} or len(kinds) > 1:
+        raise S3Fault("MalformedXML")
+    return kinds == {_NOTHING}
 
 
 async def get_bucket_policy(call: S3Call) -> Answer:

@@ -42,7 +42,6 @@ class RequestedPart:
 async def complete_multipart_upload(call: S3Call) -> Answer:
     """Make the requested parts the object; a retry after a success gets the same answer."""
     bucket = await call.consult(rights.authorize_object)
-    schemes.refuse_customer_keys(call.request.headers)
     condition = conditions.parse_write(call.header)
     upload = await call.services.store.read(rows.find_upload, call.query["uploadId"], call.object_name)
     if upload is None:
@@ -64,7 +63,9 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
         rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
     )
     call.replaced += done.blobs
-    call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name, keyArn=encryption.key)
+    call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name)
+    if encryption.key:
+        call.facts["keyArn"] = encryption.key
     return _answer(call, done.object)
 
 
@@ -116,7 +117,7 @@ def _answer(call: S3Call, obj: Object) -> Answer:
         content.append(xml.text(ALGORITHMS[checksum.algorithm].element, checksum.value))
         content.append(xml.text("ChecksumType", checksum.kind))
     encryption = schemes.parse_stored(obj.encryption)
-    headers = encryption.scheme.answer_headers(encryption)
+    headers = encryption.scheme.answer_headers(call, encryption)
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 

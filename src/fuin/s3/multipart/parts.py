@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 async def upload_part(call: S3Call) -> Answer:
     """Store a part; under SSE-KMS the caller needs kms:Decrypt, since the data key is older than the part."""
     bucket = await call.consult(rights.authorize_object)
-    schemes.refuse_customer_keys(call.request.headers)
     number = part_number(call)
     declaration = parse_declaration(call, call.services.settings.object_limit)
     upload = await call.consult(uploads.find)
     encryption = schemes.parse_stored(upload.encryption)
-    await schemes.check_repeated(call, bucket, encryption)
+    await schemes.check_repeated(call, bucket, encryption, needs_key=True)
     algorithms = _algorithms(upload, declaration.checksum)
 
     sealer = await _sealer(call, bucket, encryption)
@@ -47,7 +46,7 @@ async def upload_part(call: S3Call) -> Answer:
     stored = await intake.receive(call, declaration, sealer, digests, etag=has_md5)
     part = await _put(call, upload, encryption, number, stored)
 
-    headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.scheme.answer_headers(encryption)]
+    headers = [(b"ETag", f'"{part.etag}"'.encode()), *encryption.scheme.answer_headers(call, encryption)]
     told = declaration.checksum.name if declaration.checksum is not None else upload.checksum_algorithm
     if told is not None:
         headers.append((ALGORITHMS[told].header, stored.checksums[told].encode()))
@@ -90,7 +89,7 @@ async def upload_part_copy(call: S3Call) -> Answer:
     number = part_number(call)
     upload = await call.consult(uploads.find)
     encryption = schemes.parse_stored(upload.encryption)
-    await schemes.check_repeated(call, bucket, encryption)
+    await schemes.check_repeated(call, bucket, encryption, needs_key=True)
     from_bucket, from_key = await call.consult(copying.authorize_source)
     asked = partial(ranges.parse_copy_range, call.header(b"x-amz-copy-source-range"))
     look = partial(copying.find_source, call, from_bucket, from_key, asked)
@@ -105,4 +104,4 @@ async def upload_part_copy(call: S3Call) -> Answer:
     part = await _put(call, upload, encryption, number, stored)
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
-    return copying.copy_result("CopyPartResult", part, checksum, encryption.scheme.answer_headers(encryption))
+    return copying.copy_result("CopyPartResult", part, checksum, encryption.scheme.answer_headers(call, encryption))

@@ -70,7 +70,7 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     )
     await call.write(_insert, bucket, upload)
     call.facts["uploadId"] = upload.upload_id
-    answer = choice.scheme.answer_headers(encryption, with_context=True)
+    answer = choice.scheme.answer_headers(call, encryption, with_context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
     content = (xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id))
@@ -111,10 +111,10 @@ async def abort_multipart_upload(call: S3Call) -> Answer:
 async def list_parts(call: S3Call) -> Answer:
     """List an upload's parts page by page; under SSE-KMS that needs kms:Decrypt, as in AWS."""
     bucket = await call.consult(rights.authorize_object)
-    schemes.refuse_customer_keys(call.request.headers)
     upload = await call.consult(find)
     limit, marker = page_limit(call, "max-parts"), page_limit(call, "part-number-marker", 10_000, absent=0)
     encryption = schemes.parse_stored(upload.encryption)
+    encryption.scheme.check_step(call, encryption, needs_key=False)
     if encryption.scheme.checksum_needs_key:
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     declared = upload.checksum_algorithm

@@ -13,12 +13,21 @@ from fuin.s3.objects.objects import check_version, new_sealer, whole_object
 from fuin.s3.payload import checksums, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import addressing, conditions, metadata, object_labels, owner_acls, rights, storage_classes, xml
+from fuin.s3.request import (
+    addressing,
+    conditions,
+    metadata,
+    object_labels,
+    owner_acls,
+    rights,
+    storage_classes,
+    xml,
+)
 from fuin.s3.request.call import document
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
 from fuin.s3.request.ranges import Span
-from fuin.s3.sealing import schemes
+from fuin.s3.sealing import customer_key, schemes
 from fuin.s3.sealing.scheme import PREFIX
 from fuin.store.s3.objects import Object
 
@@ -67,7 +76,7 @@ def authorize_source(call: S3Call) -> tuple[Bucket, str]:
 
     The right to the KMS key is asked for when the source is opened.
     """
-    schemes.refuse_customer_keys(call.request.headers)
+    customer_key.parse(call.request.headers, customer_key.SOURCE_PREFIX)  # which refuses a wrong one
     bucket_name, key = _parse_source(call.request.headers[_HEADER])
     bucket = rights.authorize_other_object(call, "s3:GetObject", bucket_name, key)
     call.facts["copySource"] = f"{bucket_name}/{key}"
@@ -78,6 +87,8 @@ async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[
     """Return the current source if its conditions hold; `span_of` gives the span for a size."""
     obj = await get.find_whole(call, bucket, key)
     conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
+    encryption = schemes.parse_stored(obj.encryption)
+    encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.SOURCE_PREFIX)
     span = span_of(obj.size)
     _check_size(call, span.length)
     return CopySource(bucket, obj, span)
@@ -148,7 +159,8 @@ async def copy_object(call: S3Call) -> Answer:
     obj = whole_object(call, encryption, stored, checksum, plan.labels)
     await index.publish(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
-    return copy_result("CopyObjectResult", obj, checksum, choice.scheme.answer_headers(encryption, with_context=True))
+    headers = choice.scheme.answer_headers(call, encryption, with_context=True)
+    return copy_result("CopyObjectResult", obj, checksum, headers)
 
 
 async def _make_plan(

@@ -19,7 +19,7 @@ from fuin.s3.request.conditions import http_date
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.part_number import part_number
 from fuin.s3.request.ranges import Span
-from fuin.s3.sealing import schemes
+from fuin.s3.sealing import customer_key, schemes
 from fuin.store.s3 import objects as rows
 from fuin.store.s3.object_name import ObjectName
 
@@ -93,11 +93,12 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
         if fault.code == "NotModified":
             fault.headers = validators
         raise
+    encryption = schemes.parse_stored(obj.encryption)
+    encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
     part = _requested_part(call, obj)
     span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
-    encryption = schemes.parse_stored(obj.encryption)
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
-    headers += encryption.scheme.answer_headers(encryption)
+    headers += encryption.scheme.answer_headers(call, encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
     if obj.labels.tags is not None and await call.consult(rights.may_read_tags):
         headers.append(tags.count_header(obj.labels.tags))
@@ -239,6 +240,7 @@ async def get_object_attributes(call: S3Call) -> Answer:
     obj = await find_whole(call, bucket, call.key)
     conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
+    encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
     checksum = index.parse_checksum(obj.checksum)
     if encryption.scheme.checksum_needs_key and "Checksum" in asked:
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)

@@ -77,7 +77,7 @@ async def put_object(call: S3Call) -> Answer:
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
     headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum)]
-    return empty(200, headers + choice.scheme.answer_headers(encryption, with_context=True))
+    return empty(200, headers + choice.scheme.answer_headers(call, encryption, with_context=True))
 
 
 def whole_object(

@@ -79,6 +79,9 @@ FAULTS: Mapping[str, FaultRow] = {
         400,
         "The value of the expected bucket owner parameter must be an AWS Account ID...",
     ),
+    "InvalidEncryptionAlgorithmError": FaultRow(
+        400, "The Encryption request you specified is not valid. Supported value: AES256."
+    ),
     "InvalidDigest": FaultRow(400, "The Content-MD5 you specified was invalid."),
     "InvalidLocationConstraint": FaultRow(400),
     "InvalidPart": FaultRow(

@@ -18,6 +18,7 @@ import msgspec
 from fuin import ids
 from fuin.envelope.stream import EncryptedDataKey
 from fuin.s3.request.faults import invalid_argument
+from fuin.s3.sealing import customer_key
 
 if TYPE_CHECKING:
     from fuin.kms.on_behalf import DataKey
@@ -49,7 +50,8 @@ class EncryptionColumn(msgspec.Struct, frozen=True):
 class StoredEncryption(msgspec.Struct, frozen=True):
     """How an object is encrypted, as the index has it.
 
-    `key` is the KMS key's ARN, `context` the client's pairs beside `aws:s3:arn`, `blob` the encrypted data key.
+    `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
+    encrypted data key.
     """
 
     scheme: Scheme
@@ -67,7 +69,7 @@ class StoredEncryption(msgspec.Struct, frozen=True):
 
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
         """Return the encrypted data keys for the message's header: the only one."""
-        return (EncryptedDataKey.from_kms(self.key, self.blob),)
+        return (self.scheme.entry(self),)
 
 
 class EncryptionChoice(msgspec.Struct, frozen=True):
@@ -104,6 +106,17 @@ class Scheme:
         """Return whether a bucket's default encryption by this scheme may name this key."""
         raise NotImplementedError
 
+    def check_reader(self, call: S3Call, stored: StoredEncryption, bucket: str, key: str, prefix: bytes) -> None:
+        """Raise InvalidRequest or AccessDenied unless the request has the customer key of an object, if it has one.
+
+        `prefix` is that of the key's headers, which are others for the source of a copy.
+        """
+        customer_key.refuse(call.request.headers, prefix)
+
+    def check_step(self, call: S3Call, stored: StoredEncryption, *, needs_key: bool) -> None:
+        """Raise InvalidRequest unless a step of an upload has the customer key of its creation, if it had one."""
+        customer_key.refuse(call.request.headers, customer_key.PREFIX, customer_key.STEP)
+
     def check_caller(self, call: S3Call) -> None:
         """Raise InvalidArgument if the scheme does not serve this kind of caller."""
 
@@ -115,7 +128,8 @@ class Scheme:
         context = {**choice.context, ARN_NAME: ids.object_arn(call.bucket, call.key)}
         call.facts.update(encryption=self.name, encryptionChosenBy=choice.chosen_by, context=context)
         made = await self._make(call, bucket, choice.key, context)
-        call.facts.update(keyArn=made.key_arn, encryptedDataKeyBytes=len(made.blob))
+        call.facts["encryptedDataKeyBytes"] = len(made.blob)
+        _note_key(call, made.key_arn)
         return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
 
     async def open_data_key(
@@ -126,7 +140,8 @@ class Scheme:
         The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
         """
         context = stored.full_context(bucket.name, key)
-        call.facts.update(encryption=self.name, keyArn=stored.key, context=context)
+        call.facts.update(encryption=self.name, context=context)
+        _note_key(call, stored.key)
         return await self._open(call, bucket, stored.blob, context, for_upload)
 
     async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
@@ -137,11 +152,15 @@ class Scheme:
     ) -> bytes:
         raise NotImplementedError
 
+    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
+        """Return the data key for the header of the message."""
+        return EncryptedDataKey.from_kms(stored.key, stored.blob)
+
     def etag(self, md5: str | None) -> str:
         """Return the ETag of new content; `md5` is that of the plaintext, if it was computed."""
         raise NotImplementedError
 
-    def answer_headers(self, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
+    def answer_headers(self, call: S3Call, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
         """Return the headers that tell a client of the encryption; the context is for new objects."""
         raise NotImplementedError
 
@@ -152,6 +171,14 @@ class Scheme:
     async def repeats_key(self, call: S3Call, bucket: Bucket, key: str, stored: StoredEncryption) -> bool:
         """Return whether a step of an upload repeats the key of its creation."""
         raise NotImplementedError
+
+
+def _note_key(call: S3Call, arn: str) -> None:
+    """Put the KMS key on the record, in place of that of a copy's source; none for a scheme without one."""
+    if arn:
+        call.facts["keyArn"] = arn
+    else:
+        call.facts.pop("keyArn", None)
 
 
 def client_context(call: S3Call, header: str | None) -> dict[str, str]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.access.vocabulary import s3_encryption
-from fuin.access.vocabulary.missing_capabilities import CUSTOMER_KEYS, DUAL_LAYER_ENCRYPTION
-from fuin.s3.request.faults import invalid_argument, not_implemented
+from fuin.access.vocabulary.missing_capabilities import DUAL_LAYER_ENCRYPTION
+from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
+from fuin.s3.sealing import customer_key
 from fuin.s3.sealing.scheme import (
     BUCKET_KEY,
     CONTEXT,
@@ -23,6 +24,7 @@ from fuin.s3.sealing.scheme import (
     Scheme,
     StoredEncryption,
 )
+from fuin.s3.sealing.sse_c import SseC
 from fuin.s3.sealing.sse_kms import SseKms
 from fuin.s3.sealing.sse_s3 import SseS3
 
@@ -32,20 +34,29 @@ if TYPE_CHECKING:
     from fuin.s3.request.call import S3Call
     from fuin.store.s3.buckets import Bucket
 
-SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}
+# Those that a header or a bucket's default names, and all, by their names in the index.
+NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}
+_CUSTOMER = SseC()
+CUSTOMER_KEYS = _CUSTOMER.name  # as a bucket's setting names them
+SCHEMES: dict[str, Scheme] = NAMED | {_CUSTOMER.name: _CUSTOMER}
 DEFAULT = SCHEMES[s3_encryption.SSE_S3]  # of a bucket without a default
 
 _INCOMPATIBLE = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
+_BLOCKED = "Encryption with customer-provided keys (SSE-C) is blocked by the encryption setting of this bucket."
 _OTHER = "The encryption that the request names is not the one that the multipart upload was created with."
 _decode_column = msgspec.json.Decoder(EncryptionColumn).decode
 
 
 class BucketDefault(msgspec.Struct, frozen=True):
-    """A bucket's default encryption, as the index has it; the key is given back as it was put."""
+    """A bucket's default encryption, as the index has it; the key is given back as it was put.
+
+    `customer_keys` says whether writes may bring keys of their own (SSE-C).
+    """
 
     algorithm: str
     key: str | None = None
     bucket_key: bool = False
+    customer_keys: bool = False
 
     @property
     def scheme(self) -> Scheme:
@@ -69,15 +80,26 @@ def parse_stored(column: str) -> StoredEncryption:
 
 def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
     """Return the request's choice, or the bucket's default; raises InvalidArgument and NotImplemented."""
-    refuse_customer_keys(call.request.headers)
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     check_flag(call.header(BUCKET_KEY))
-    scheme = SCHEMES.get(algorithm or DEFAULT.name)
+    if customer_key.is_given(call.request.headers):
+        return _customer_choice(call, bucket, algorithm)
+    scheme = NAMED.get(algorithm or DEFAULT.name)
     refuse_dual_layer(algorithm, PREFIX.decode())
     if scheme is None or algorithm == "":
         raise invalid_argument(PREFIX.decode(), algorithm or "", "The encryption method specified is not supported")
     choice = scheme.choose(call, algorithm, key, context)
     return _default_choice(bucket) if algorithm is None else choice
+
+
+def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> EncryptionChoice:
+    """Return the choice of SSE-C; raises InvalidArgument, and AccessDenied where the bucket blocks it."""
+    if algorithm is not None:
+        raise invalid_argument(PREFIX.decode(), algorithm, _INCOMPATIBLE)
+    choice = _CUSTOMER.choose(call, None, None, None)
+    if not bucket_default(bucket).customer_keys:
+        raise S3Fault("AccessDenied", _BLOCKED)
+    return choice
 
 
 def _default_choice(bucket: Bucket) -> EncryptionChoice:
@@ -98,31 +120,23 @@ def refuse_dual_layer(algorithm: str | None, header: str | None = None) -> None:
         raise not_implemented(DUAL_LAYER_ENCRYPTION, header)
 
 
-def refuse_customer_keys(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse SSE-C: nothing is ever stored as if it had been encrypted under a key that Fuin did not use."""
-    if any(name.startswith(CUSTOMER_KEYS.prefixes) for name in headers):
-        if PREFIX in headers:
-            raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), _INCOMPATIBLE)
-        raise not_implemented(CUSTOMER_KEYS, "x-amz-server-side-encryption-customer-algorithm")
-
-
 def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:
-    """Refuse encryption headers on reads, where the encryption is settled already."""
-    refuse_customer_keys(headers)
+    """Refuse encryption headers on reads, where the encryption is settled already, and wrong ones of SSE-C."""
+    customer_key.parse(headers)
     if PREFIX in headers:
         text = f"{PREFIX.decode()} header is not supported for this operation."
         raise invalid_argument(PREFIX.decode(), headers[PREFIX].decode("latin-1"), text)
 
 
-async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption) -> None:
+async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption, *, needs_key: bool = False) -> None:
     """Raise InvalidArgument unless the encryption headers of an upload's step repeat those of its creation.
 
     AWS takes no such headers there. minio-go, and so all that is built on it, repeats those of the creation when it
     completes an upload, at every endpoint that is not Amazon's. A repetition adds nothing and takes nothing away, so
-    it is taken. A header that says something else is refused, since its sender expects it to hold.
+    it is taken. A header that says something else is refused, since its sender expects it to hold. A customer key is
+    needed for a part (`needs_key`), and may be left out of the completion.
     """
-    headers = call.request.headers
-    refuse_customer_keys(headers)
+    stored.scheme.check_step(call, stored, needs_key=needs_key)
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     if algorithm is not None and algorithm != stored.scheme.name:
         raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)

@@ -72,7 +72,7 @@ class SseKms(Scheme):
         """Return 32 random digits: the MD5 would tell about the plaintext."""
         return os.urandom(16).hex()
 
-    def answer_headers(self, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
+    def answer_headers(self, call: S3Call, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
         """Return the scheme's name, the key, always as an ARN, and for new objects the context."""
         headers: Headers = [(PREFIX, self.name.encode()), (KEY_ID, stored.key.encode())]
         if with_context and stored.context:

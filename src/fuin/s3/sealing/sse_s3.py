@@ -49,7 +49,7 @@ class SseS3(Scheme):
         """Return the MD5, as S3 does."""
         return md5 if md5 is not None else os.urandom(16).hex()
 
-    def answer_headers(self, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
+    def answer_headers(self, call: S3Call, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
         """Return the header with the scheme's name."""
         return [(PREFIX, self.name.encode())]
 

@@ -40,6 +40,8 @@ def object_key_use(encryption: str) -> KeyUse:
     The encrypted data key itself names the key material; the keyholder is not asked.
     """
     stored = _decode(encryption)
+    if not stored.key:  # SSE-C: the client has the key
+        return KeyUse(stored.algorithm, None, None)
     return KeyUse(stored.algorithm, stored.key, _material_id(stored.blob))
 
 
