@@ -33,9 +33,9 @@ _NOTES = """## What is different from AWS, or not built
   `s3:TagResource`. GET and HEAD tell the number of tags to callers with `s3:GetObjectTagging`. Tagging an object is no
   change of rights that other nodes have to acknowledge: conditions read the object's tags from the database each time.
   Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
-* **SSE-C**: an object under a key that the client gives with each request ([how it is kept](../formats/customer-key.md)).
-  New buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it. AWS takes such
-  requests over TLS only; here that is up to the client, and AWS's SDKs refuse to send a key without TLS.
+* **SSE-C**: an object under a key that the client gives with each request ([format](../formats/customer-key.md)). New
+  buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it. AWS takes such requests
+  over TLS only; here that is up to the client, and AWS's SDKs refuse to send a key without TLS.
 * **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
   missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
 * **Settings that are not set** (lifecycle, website, replication, Object Lock, logging, notifications,
