@@ -56,6 +56,9 @@ def _handler(node: Node) -> type[BaseHTTPRequestHandler]:
                 node.seen["checks"] += 1
                 self._answer(200 if node.ready else 503, "{}")
                 return
+            if self.path == "/health/live":
+                self._answer(200, "{}")
+                return
             node.seen[self.command] += 1
             if node.mode == "lose":
                 self.close_connection = True  # and say nothing
@@ -158,6 +161,18 @@ def test_node_that_is_not_ready_gets_nothing(place: Place) -> None:
     wait_for(lambda: place.names() == {"node2", "node3"}, 60, "two nodes", place.machine)
     place.nodes[0].ready = True
     wait_for(lambda: len(place.names()) == 3, 60, "three nodes", place.machine)
+
+
+def test_nodes_that_live_are_asked_while_none_is_ready(place: Place) -> None:
+    """What all nodes share may be away, such as the S3: each still does what it can."""
+    for node in place.nodes:
+        node.ready = False
+    checks = place.nodes[0].seen["checks"]
+    wait_for(lambda: place.nodes[0].seen["checks"] > checks + 3, 60, "some checks", place.machine)
+    wait_for(lambda: len(place.names()) == 3, 60, "three nodes", place.machine)
+    assert {place.ask()[0] for _ in range(12)} == {200}
+    place.nodes[1].ready = True
+    wait_for(lambda: place.names() == {"node2"}, 60, "the one that is ready", place.machine)
 
 
 def test_kept_connection_leaves_a_node_that_is_not_ready(place: Place) -> None:

@@ -57,8 +57,7 @@ class Balancer:
 def adapt(text: str, port: int, nodes: Sequence[int]) -> str:
     """Return a configuration for this machine: other addresses, and not as a service."""
     text, places = _BIND.subn(f"    bind 127.0.0.1:{port}", _SERVICE.sub("", text))
-    lines = "\n".join(f"    server node{number} 127.0.0.1:{node}" for number, node in enumerate(nodes, 1))
-    listed = list(_NODE.finditer(text))
+    listed = [match[1] for match in _NODE.finditer(text)]
     assert places == 1, "one place to listen at"
-    assert [match[1] for match in listed] == ["node1", "node2", "node3"], "three nodes to replace"
-    return text[: listed[0].start()] + lines + text[listed[-1].end() :]
+    assert listed == 2 * ["node1", "node2", "node3"], "three nodes to replace, twice: those that are ready, and all"
+    return _NODE.sub(lambda match: f"    server {match[1]} 127.0.0.1:{nodes[int(match[2]) - 1]}", text)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 PAUSE = 0.05  # seconds between two tries to reach a database
 BEAT = 1.0  # seconds; the keeper comes back to its caller at least so often
-CONNECT_SECONDS = 2.0  # for a host, or a lease if that is longer
+# For one answer of the database, or one connection, however long the lease is: the caller shows by its return that this
+# process is alive, and a host that is silent must not keep it from the next one.
+PATIENCE = 2.0
 # A host that was silent, such as a primary whose machine has died, gets a part of a lease the next times: else one late
 # answer of the new primary would cost as long as two connections to the dead one. Now and then it gets the whole time.
 _SILENT_SHARE, _WHOLE_EVERY = 4, 10
@@ -70,12 +72,14 @@ class Keeper:
         self._hosts, self._member, self._page, self._say = hosts, member, page, say
         former = page.former()
         self._lease = Lease(lease_length(member.bound), former.incarnation, former.timeline, former.writes_from)
-        self._seconds = self._lease.length / SECOND
+        self._join_seconds = min(self._lease.length / SECOND, PATIENCE)
+        self._seconds = min(self._lease.length / SECOND / 2, PATIENCE)  # for all other answers
         self._next_host = 0
         self._silences = [0] * len(hosts)  # for each host, its connections in a row that were not answered in time
         self._line: Line | None = None
         self._due = 0  # the next renewal
         self._former: tuple[Row, int] | None = None  # another process's row of this name, and when it is ours
+        self._strangers: dict[str, tuple[Row, int]] = {}  # rows with another bound, and since when they look so
         self._announced = -1  # the last epoch whose acknowledgement was confirmed and announced
         self._sentences: set[str] = set()  # that have been said
         self._trouble = ""
@@ -87,15 +91,18 @@ class Keeper:
         return lease.is_live(now) and lease.may_write(now, lease.timeline)
 
     def step(self) -> float:
-        """Do the next piece of work, for a second at most; return the seconds to wait before the next one.
+        """Do the next piece of work, for a few seconds at most; return the seconds to wait before the next one.
 
         Raises BoundsDiffer or NameTaken.
         """
         try:
-            line = self._connection()
-            if not self._lease.is_member:
+            line = self._line
+            if line is None:
+                self._connect()
+            elif self._lease.is_member:
+                self._follow(line)
+            else:
                 self._join(line)
-            self._follow(line)
         except LineFailed as error:
             self._disconnect(str(error))
             return PAUSE
@@ -108,7 +115,7 @@ class Keeper:
         self._page.show(self._lease)
         if self._line is not None and was_member:
             try:
-                rows.leave(self._line, self._member.name, incarnation, self._seconds / 2)
+                rows.leave(self._line, self._member.name, incarnation, self._seconds)
             except LineFailed as error:
                 self._say(f"the row of this node stays in the database: {error}")
         if self._line is not None:
@@ -116,23 +123,21 @@ class Keeper:
 
     # The connection
 
-    def _connection(self) -> Line:
-        if self._line is None:
-            number = self._next_host % len(self._hosts)
-            whole, silences = max(self._seconds, CONNECT_SECONDS), self._silences[number]
-            self._silences[number] += 1  # until it answers
-            try:
-                seconds = whole if silences % _WHOLE_EVERY == 0 else self._seconds / _SILENT_SHARE
-                self._line = Line.connect(self._hosts[number], seconds)
-            except LineLate:
-                raise
-            except LineFailed:
-                self._silences[number] = 0
-                raise
+    def _connect(self) -> None:
+        number = self._next_host % len(self._hosts)
+        silences = self._silences[number]
+        self._silences[number] += 1  # until it answers
+        try:
+            seconds = PATIENCE if silences % _WHOLE_EVERY == 0 else self._join_seconds / _SILENT_SHARE
+            self._line = Line.connect(self._hosts[number], seconds)
+        except LineLate:
+            raise
+        except LineFailed:
             self._silences[number] = 0
-            rows.set_up(self._line, whole, idle_limit(self._member.bound))
-            self._due = 0
-        return self._line
+            raise
+        self._silences[number] = 0
+        rows.set_up(self._line, PATIENCE, idle_limit(self._member.bound))
+        self._due = 0
 
     def _disconnect(self, why: str) -> None:
         """Close the connection, never cancel; the next try begins at another host."""
@@ -149,31 +154,38 @@ class Keeper:
     def _join(self, line: Line) -> None:
         """Commit the row of a new incarnation. Only then comes the first renewal."""
         lease = self._lease
-        found = rows.begin_join(line, self._seconds)
+        found = rows.begin_join(line, self._join_seconds)
         others = {name: pair for name, pair in found.items() if name != self._member.name}
         if any(bound != self._member.bound for _, bound in others.values()):
-            rows.abandon_join(line, self._seconds)
+            rows.abandon_join(line, self._join_seconds)
             self._strike_other_bounds(line, others)
             return
+        self._strangers.clear()
         own = found.get(self._member.name)
-        if own is not None and lease.is_foreign(own[0].incarnation) and (left := self._wait_for_name(own[0])) > 0:
-            rows.abandon_join(line, self._seconds)
-            self._wait_quietly(line, min(left / SECOND, BEAT))
-            return
+        if own is not None and lease.is_foreign(own[0].incarnation):
+            left = self._wait_for_name(*own)
+            if left > 0 or own[1] != self._member.bound:
+                rows.abandon_join(line, self._join_seconds)
+                self._wait_quietly(line, left)
+                # A row with another bound goes before ours comes: as long as it is there, all changes wait for it.
+                if left <= 0:
+                    rows.strike(line, own[0], self._seconds)
+                return
         lease.start_join(secrets.token_bytes(16))
         self._page.show(lease)
-        rows.end_join(line, self._member, lease.incarnation, self._seconds)
+        rows.end_join(line, self._member, lease.incarnation, self._join_seconds)
         lease.complete_join(boot_time(), b"" if own is None else own[0].incarnation)
         self._due = lease.renews_from
         self._announced = -1
 
-    def _wait_for_name(self, own: Row) -> int:
+    def _wait_for_name(self, own: Row, bound: float) -> int:
         """Return how long to look at the row of this name before it is taken over; raises NameTaken if it is renewed.
 
-        The name of an ended process is free when its row has stood still for a whole lease.
+        The name of an ended process is free when its row has stood still for a whole lease, of the length that the
+        process had: the bound may have been changed since.
         """
         if self._former is None or self._former[0].incarnation != own.incarnation:
-            self._former = own, boot_time() + safe_wait(self._lease.length)
+            self._former = own, boot_time() + safe_wait(max(self._lease.length, lease_length(bound)))
         elif self._former[0].beat != own.beat:
             raise NameTaken(
                 f"another process runs as the node {self._member.name}: each node needs a name (--node) and a data "
@@ -182,30 +194,34 @@ class Keeper:
         return self._former[1] - boot_time()
 
     def _strike_other_bounds(self, line: Line, others: Mapping[str, tuple[Row, float]]) -> None:
-        """Remove the rows of ended nodes that had another bound; raises BoundsDiffer when one of them is renewed."""
-        longest = max(lease_length(bound) for _, bound in others.values())
-        self._wait_quietly(line, 2 * safe_wait(longest) / SECOND)
-        now = rows.begin_join(line, self._seconds)
-        rows.abandon_join(line, self._seconds)
+        """Remove the rows of ended nodes with another bound, which have stood still for two of their leases.
+
+        Raises BoundsDiffer when one of them is renewed. It waits for a beat only, and goes on in the next step.
+        """
+        now, soonest = boot_time(), round(BEAT * SECOND)
         for name, (row, bound) in others.items():
-            if bound == self._member.bound or name not in now:
+            if bound == self._member.bound:
                 continue
-            if now[name][0] != row:
+            before, since = self._strangers.setdefault(name, (row, now))
+            if before != row:
                 raise BoundsDiffer(
                     f"the node {name} runs with --revocation-bound {bound:g}, this one with {self._member.bound:g}; "
                     "all nodes need the same"
                 )
-            rows.strike(line, row, self._seconds)
+            left = since + 2 * safe_wait(lease_length(bound)) - now
+            if left <= 0:
+                rows.strike(line, row, self._seconds)
+            soonest = min(soonest, left)
+        self._wait_quietly(line, soonest)
 
-    def _wait_quietly(self, line: Line, seconds: float) -> None:
-        end = boot_time() + round(seconds * SECOND)
+    def _wait_quietly(self, line: Line, left: int) -> None:
+        """Wait for some nanoseconds, a beat at most, and take no notice of what is heard."""
+        end = boot_time() + min(left, round(BEAT * SECOND))
         while (left := end - boot_time()) > 0:
             line.wait(left / SECOND)
 
     def _follow(self, line: Line) -> None:
         """Wait for the next renewal or notification, and do what it asks for."""
-        if not self._lease.is_member:
-            return
         now = boot_time()
         if now < self._due:
             self._hear(line, line.wait(min((self._due - now) / SECOND, BEAT)))
@@ -219,7 +235,7 @@ class Keeper:
             self._page.show(lease)
             self._renew(line)
         if lease.acked_by_all < lease.epoch and any(notice.channel == rows.ACKS for notice in notices):
-            lease.observe(rows.look(line, lease.incarnation, self._seconds / 2))
+            lease.observe(rows.look(line, lease.incarnation, self._seconds))
             self._page.show(lease)
 
     def _renew(self, line: Line) -> None:
@@ -228,7 +244,7 @@ class Keeper:
         while lease.may_renew(boot_time()):
             renewal = lease.make_renewal(boot_time())
             self._due = renewal.sent + lease.length // 3
-            answer = rows.renew(line, self._member.name, renewal, self._seconds / 2)
+            answer = rows.renew(line, self._member.name, renewal, self._seconds)
             if answer is None:
                 lease.leave()
                 self._page.show(lease)
@@ -241,17 +257,17 @@ class Keeper:
             if sight.timeline < lease.timeline:
                 raise LineFailed(EARLIER_TIMELINE)
             if renewed and sight.others and renewal.acked > self._announced:
-                rows.announce_ack(line, self._seconds / 2)
+                rows.announce_ack(line, self._seconds)
                 self._announced = renewal.acked
             if lease.to_raise >= 0:
-                rows.raise_epoch(line, lease.to_raise, self._seconds / 2)
+                rows.raise_epoch(line, lease.to_raise, self._seconds)
             elif renewal.acked >= lease.epoch:
                 self._strike(line)
                 return
 
     def _strike(self, line: Line) -> None:
         for row in self._lease.rows_to_strike(boot_time()):
-            if rows.strike(line, row, self._seconds / 2):
+            if rows.strike(line, row, self._seconds):
                 self._say(f"the node {row.name} has not renewed its lease and was removed from the list of nodes")
 
     def _note(self, durability: rows.Durability, *, renewed: bool) -> None:
