@@ -120,9 +120,11 @@ def authorize_tags(call: S3Call) -> None:
 
 def may_read_tags(call: S3Call) -> bool:
     """Return whether the caller may read the tags of the request's object."""
+    decisions = len(call.decisions)
     try:
         authorize_object(call, "s3:GetObjectTagging")
     except AccessDenied:
+        del call.decisions[decisions:]  # nobody has asked for the tags, so nobody was refused
         return False
     return True
 

@@ -61,6 +61,7 @@ class SseC(Scheme):
             _open_step(given, stored.blob, stored.full_context(call.bucket, call.key))
 
     async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
+        await call.announce("change")  # no use of a KMS key puts the write on the record before it is made
         given = customer_key.parse(call.request.headers)
         if given is None:
             raise RuntimeError("SSE-C was chosen without a key")
@@ -74,6 +75,7 @@ class SseC(Scheme):
             given = customer_key.parse(call.request.headers)
             if given is None:
                 raise S3Fault("InvalidRequest", customer_key.STEP)
+            await call.announce("change")
             return _open_step(given, blob, context)
         is_source = b"x-amz-copy-source" in call.request.headers
         return self._unwrap(call, blob, context, customer_key.SOURCE_PREFIX if is_source else customer_key.PREFIX)
