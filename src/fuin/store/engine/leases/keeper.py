@@ -89,7 +89,7 @@ class Keeper:
     def step(self) -> float:
         """Do the next piece of work, for a second at most; return the seconds to wait before the next one.
 
-        Raises BoundsDiffer or NameTaken.
+        Raises BoundsDiffer or NameTaken, and MovedAway or UnfinishedMove for a database that nothing may serve.
         """
         try:
             line = self._connection()
