@@ -3,7 +3,7 @@
 from fuin.formats.wrapped import Material
 from fuin.keyholder.backends.software.backend import CACHE_LIMIT, SoftwareBackend
 from fuin.keyholder.sealed import sealing
-from fuin.keyholder.sealed.memory import KeyBytes, WipedCache, wipe
+from fuin.keyholder.sealed.memory import UNUSED_LIMIT, KeyBytes, WipedCache, wipe
 from fuin.keyholder.sealed.root_key import RootKey
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -54,6 +54,29 @@ def test_forget_wipes_all_of_one_name() -> None:
     cache.clear()
     assert bytes(other.key) == bytes(32)
     assert len(cache) == 0
+
+
+def test_what_nobody_uses_is_wiped() -> None:
+    """An item leaves at its limit and not before; a use begins its time anew, and what is used stays."""
+    now = 1000.0
+    cache: WipedCache[KeyBytes] = WipedCache(9, lambda: now)
+    used, unused, later = item("used"), item("unused"), item("later")
+    cache.put(b"1", used)
+    cache.put(b"2", unused)
+    now += UNUSED_LIMIT - 1
+    assert cache.get(b"1") is used
+    cache.put(b"3", later)
+    cache.wipe_unused()
+    assert len(cache) == 3
+    now += 1
+    cache.wipe_unused()
+    assert cache.get(b"2") is None
+    assert bytes(unused.key) == bytes(32)
+    assert bytes(used.key) == bytes(later.key) == b"\x55" * 32
+    now += UNUSED_LIMIT
+    cache.wipe_unused()
+    assert len(cache) == 0
+    assert bytes(used.key) == bytes(later.key) == bytes(32)
 
 
 def test_backend_keeps_a_bounded_number() -> None:

@@ -18,6 +18,7 @@ from fuin.keyholder.loop import server as server_module
 from fuin.keyholder.loop.server import KeyholderServer
 from fuin.keyholder.loop.service import KeyholderService
 from fuin.keyholder.sealed.audit_signature import AuditSigner
+from fuin.keyholder.sealed.memory import UNUSED_LIMIT
 from fuin.keyholder.sealed.root_key import RootKey
 from fuin.keyholder.sealed.sessions import Sessions
 from fuin.keyholder.wire import requests
@@ -101,3 +102,23 @@ def test_log_goes_on_with_nobody_asking(server: KeyholderServer, path: Path, mon
         rescue.cancel()
         assert time.monotonic() - started < 40
         assert not server._log.refusing
+
+
+def test_keys_that_nobody_uses_leave_with_nobody_asking_for_a_key(server: KeyholderServer, path: Path) -> None:
+    """The supervisor's question for the status is enough: another node may have destroyed such a key."""
+    backend = server._service._backend
+    assert isinstance(backend, SoftwareBackend)
+    spec = "SYMMETRIC_DEFAULT"
+    ids = ("1234abcd-12ab-34cd-56ef-1234567890ab", "1234abcd-12ab-34cd-56ef-1234567890ac")
+    made = [backend.seal_material(each, spec, backend.make_material(spec)) for each in ids]
+    unused, used = (backend.material(material.encoded) for material in made)
+    secret = backend._secret(backend.seal_secret("AKIDEXAMPLE", b"a secret access key"), "AKIDEXAMPLE")
+    for item in (unused, secret):
+        item.used -= UNUSED_LIMIT
+    with connect_unix(path) as peer:
+        server.turn()
+        peer.send(frames.encode(1, requests.STATUS.code, ()))
+        server.turn()
+    assert not any(unused.key)
+    assert not any(secret.key)
+    assert any(used.key)

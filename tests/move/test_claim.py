@@ -29,14 +29,21 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield made
 
 
-def test_empty_database_is_claimed_for_one_installation(database: Database) -> None:
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[Database]:
+    """Give another one."""
+    with open_sqlite(tmp_path / "target.db", create=True) as made:
+        yield made
+
+
+def test_empty_database_is_claimed_for_one_installation(database: Database, target: Database) -> None:
     """A second run may go on; another installation may not, and nobody takes it for a source."""
     claim.claim_database(database, "ours")
     claim.claim_database(database, "ours")
     with pytest.raises(FuinError, match="a part of another installation"):
         claim.claim_database(database, "theirs")
     with pytest.raises(UnfinishedMove, match="being filled"):
-        claim.identify(database)
+        claim.identify(database, target)
 
 
 @pytest.mark.parametrize(("identity", "text"), [("ours", "the move has finished"), ("theirs", "another installation")])
@@ -49,10 +56,10 @@ def test_database_in_use_is_refused(database: Database, identity: str, text: str
     assert installation.MOVING not in installation.find_values(database.conn)
 
 
-def test_source_without_an_account_is_refused(database: Database) -> None:
+def test_source_without_an_account_is_refused(database: Database, target: Database) -> None:
     """A first start that has not finished has nothing to move."""
     with pytest.raises(FuinError, match="first start"):
-        claim.identify(database)
+        claim.identify(database, target)
 
 
 def test_blobs_of_others_are_refused(tmp_path: Path) -> None:
@@ -95,13 +102,30 @@ def test_first_start_does_not_fill_a_claimed_database(database: Database, tmp_pa
     assert "account" not in installation.find_values(database.conn)
 
 
-def test_source_that_was_moved_is_moved_nowhere_else(database: Database) -> None:
+def test_source_that_was_moved_is_moved_nowhere_else(database: Database, target: Database) -> None:
     """Two places would serve the same installation; somebody has to take it back first."""
     with database.transaction():
         installation.put_values(database.conn, {"installation": "ours", "account": "1"})
     finish.mark_moved(database, "there")
     with pytest.raises(MovedAway, match="was moved to there"):
-        claim.identify(database)
+        claim.identify(database, target)
     assert finish.take_back(database) == "there"
-    assert claim.identify(database) == "ours"
+    assert claim.identify(database, target) == "ours"
     assert finish.take_back(database) == ""
+
+
+def test_closed_source_is_moved_on_to_its_own_target(database: Database, target: Database, tmp_path: Path) -> None:
+    """A run may end between the closing of the source and the finish; no other target is filled from it."""
+    with database.transaction():
+        installation.put_values(database.conn, {"installation": "ours", "account": "1"})
+    claim.claim_database(target, "ours")
+    finish.mark_moved(database, target.place)
+    assert claim.identify(database, target) == "ours"
+    with open_sqlite(tmp_path / "other.db", create=True) as other:
+        claim.claim_database(other, "ours")
+        with pytest.raises(MovedAway, match="was moved to"):
+            claim.identify(database, other)
+    with target.transaction():
+        installation.put_values(target.conn, {installation.MOVING: None, "installation": "ours"})
+    with pytest.raises(MovedAway, match="was moved to"):  # it may be served, so nothing is copied over it
+        claim.identify(database, target)

@@ -124,7 +124,13 @@ def _move_back(
     status, said = installation.fuin("serve", "--data", str(data), *secret, check=False)
     assert status == 1
     assert "being filled by `fuin move`" in said
+    installation.start("a").stop()  # the source is as it was
+    assert move_out(data, check=False, FUIN_CRASH_POINT="move.closed")[0] == -9
+    assert "was moved to" in installation.refused_start("a")
     assert "The move has finished" in move_out(data)[1]
+    status, said = move_out(data, check=False)
+    assert status == 1
+    assert "was moved to" in said
     _take_back(installation)
     server = Server(tmp_path / "back", workers=1, options=secret)
     server.root = installation.root

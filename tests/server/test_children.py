@@ -8,12 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
+from psycopg import pq
 
 from fuin.server import children, pulse
 from tests.conftest import ServerFactory
 from tests.support.processes import wait_until
 
 _TRAP = "import os\nos.abort()\n"
+# What libpq reads, but Fuin always says: where the database is, and how a connection is made.
+_DECIDED = {"PGAPPNAME", "PGCONNECT_TIMEOUT", "PGHOST", "PGHOSTADDR", "PGLOADBALANCEHOSTS", "PGPORT"} | {
+    "PGTARGETSESSIONATTRS"
+}
 
 
 def test_a_server_takes_nothing_from_where_it_is_started(
@@ -32,6 +37,19 @@ def test_a_server_takes_nothing_from_where_it_is_started(
         (line,) = [text for text in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in text]
         assert line.split()[4:6] == ["0", "0"]
     server.stop()
+
+
+def test_who_connects_to_the_database_gets_what_libpq_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the password and what Fuin decides; a child without a database gets none of it."""
+    known = {option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar}
+    known |= {"PGSERVICEFILE", "PGSYSCONFDIR"}
+    assert {"PGPASSFILE", "PGPASSWORD", "PGSSLKEY", "PGSSLROOTCERT", *_DECIDED} <= known
+    for name in known:
+        monkeypatch.setenv(name, "exported")
+    monkeypatch.setenv("PGBACKREST_REPO1_S3_KEY_SECRET", "exported")
+    got = {name for name, value in children.environment(reaches_database=True).items() if value == "exported"}
+    assert got == known - _DECIDED - {"PGPASSWORD"}
+    assert "exported" not in children.environment(reaches_aws=True).values()
 
 
 def test_a_data_folder_open_to_others_is_closed(new_server: ServerFactory) -> None:

@@ -29,7 +29,7 @@ from fuin.clock import JUMP_LIMIT
 from fuin.errors import FuinError
 from fuin.server import keyholding
 from fuin.server.domains import read_domains
-from fuin.server.joining import join
+from fuin.server.joining import check_password, join
 from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import Settings
@@ -203,6 +203,7 @@ def run(settings: Settings, passphrase_file: Path | None) -> None:
     What keeps a node from joining its installation is said first; only a database that is away is waited for, later.
     """
     if settings.database_url:
+        check_password(settings)
         with contextlib.suppress(DatabaseAway):
             join(settings)
     needed = bool(settings.database_url) or keyholding.needs_passphrase(settings)  # one seals that of an installation

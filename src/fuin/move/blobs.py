@@ -75,7 +75,10 @@ class BlobMover:
     report: Callable[[int], None] = lambda _: None
 
     async def list_target(self) -> set[bytes]:
-        """Return the ids of the whole blobs of the target, 32 bytes each; what an ended run has begun is removed."""
+        """Return the ids of the whole blobs of the target, 32 bytes each.
+
+        What an ended run has begun is removed from files. On S3 its uploads stay for a sweep, which ends them.
+        """
         there: set[bytes] = set()
         async for batch in self.target.list_batches(_LISTED):
             there.update(bytes.fromhex(stored.blob) for stored in batch if stored.blob)

@@ -17,11 +17,16 @@ class FinishedMove(FuinError):
     """The target has been made usable by an earlier run."""
 
 
-def identify(source: Database) -> str:
-    """Return the id of the source's installation; raises FuinError unless it is whole, and still there."""
+def identify(source: Database, target: Database) -> str:
+    """Return the id of the source's installation; raises FuinError unless it is whole, and still there.
+
+    A source that an earlier run has closed is still there for this target, as long as the target is not finished.
+    """
     values = installation.find_values(source.conn)
     installation.require_finished_move(installation.MOVING in values, source.place)
-    installation.require_here(values.get(installation.MOVED, ""), source.place)
+    moved, filled = values.get(installation.MOVED, ""), installation.find_values(target.conn).get(installation.MOVING)
+    if moved != target.place or filled is None or filled != values.get("installation"):
+        installation.require_here(moved, source.place)
     if "account" not in values or "installation" not in values:
         raise FuinError(f"{source.place} holds no installation whose first start has finished")
     return values["installation"]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fuin.errors import FuinError, StoreUnavailable
-from fuin.store.engine import migrate, sqlite
+from fuin.store.engine import migrate, schema, sqlite
 from fuin.store.engine.postgres.address import Address
 from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
 
@@ -34,6 +34,10 @@ _STOP_WRITES = (
     "SELECT 1 FROM epoch WHERE id = 1 FOR UPDATE",
     "SELECT 1 FROM gates ORDER BY node FOR UPDATE",
 )
+# A renewal waits for the end of this transaction, and a join for the row of the epoch.
+_END_LEASES = sa.delete(schema.nodes).returning(schema.nodes.c.lease)
+# Seconds of lease for a bound of 0; and clocks of two machines may differ: `leases/protocol.py`.
+_EXACT, _DRIFT = 1.0, 1.002
 
 
 @dataclass(slots=True)
@@ -120,15 +124,25 @@ def open_postgres(url: str) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def stopped_writes(database: Database) -> Iterator[None]:
-    """Let no node write to PostgreSQL as long as the block runs."""
+def stopped_writes(database: Database) -> Iterator[float]:
+    """Let no node write to PostgreSQL, renew its lease or join as long as the block runs, in one transaction.
+
+    The block gets the seconds after which all leases have ended. It may commit (`finish.close_source`): the rows of the
+    nodes then stay away. Otherwise everything is undone.
+    """
     try:
         for statement in _STOP_WRITES:
             database.run(statement)
-        yield
+        leases = [lease_seconds(lease) for (lease,) in database.conn.execute(_END_LEASES).all()]
+        yield _DRIFT * max(leases, default=0.0)
     finally:
         with contextlib.suppress(psycopg.Error):
             database.run("ROLLBACK")
+
+
+def lease_seconds(bound: float) -> float:
+    """Return how long a lease lasts at a node with this bound of a revocation."""
+    return float(bound) or _EXACT
 
 
 @contextlib.contextmanager

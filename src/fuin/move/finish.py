@@ -1,4 +1,9 @@
-"""The finish: one transaction that makes the target a whole installation, which may be served from then on."""
+"""The finish: one transaction that makes the target a whole installation, which may be served from then on.
+
+A database of many nodes is closed before that, in the transaction that holds all its gates: a node that was paused
+during the move, or cut off, finds no gate and no row of its own when it goes on. So at no time two sides may write. A
+run that ends between the two leaves none; the next run, or `--take-back`, goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,10 @@ _OWN = frozenset({
     "root_key", "blobs_url", "blobs_endpoint",
 })  # fmt: skip
 _LOWER = 0xFFFFFFFF
+_CLOSED = "/moved"  # behind the name of a gate; a node has no slash in its name
+_NAME = schema.gates.c.node
+_CLOSE = sa.update(schema.gates).where(_NAME.not_like(f"%{_CLOSED}")).values(node=_NAME.concat(_CLOSED))
+_REOPEN = sa.update(schema.gates).values(node=sa.func.replace(_NAME, _CLOSED, ""))
 
 
 def values_to_move(values: Mapping[str, str]) -> dict[str, str]:
@@ -33,12 +42,24 @@ def mark_moved(source: Database, place: str) -> None:
         installation.put_values(source.conn, {installation.MOVED: place})
 
 
+def close_source(source: Database, place: str) -> None:
+    """Commit the transaction of `stopped_writes` with that note, and with closed gates, which keep their serials.
+
+    From then on no node writes, renews its lease or joins, whatever it knew before.
+    """
+    installation.put_values(source.conn, {installation.MOVED: place})
+    source.conn.execute(_CLOSE)
+    source.run("COMMIT")
+
+
 def take_back(source: Database) -> str:
-    """Remove that note, and return the place that it named, empty without a note."""
+    """Remove that note, open the gates, and return the place that the note named, empty without one."""
     place = installation.find_values(source.conn).get(installation.MOVED, "")
     if place:
         with source.transaction():
+            epoch.lock_epoch(source.conn)  # a node that asks for a gate comes before or after
             installation.put_values(source.conn, {installation.MOVED: None})
+            source.conn.execute(_REOPEN)
     return place
 
 

@@ -14,8 +14,7 @@ from fuin.blobs.interface import Marker
 from fuin.errors import FuinError
 from fuin.identity.administration import Act
 from fuin.move import finish, logs
-from fuin.move.claim import FinishedMove
-from fuin.move.databases import open_postgres, open_sqlite, stopped_writes
+from fuin.move.databases import lease_seconds, open_postgres, open_sqlite, stopped_writes
 from fuin.move.keyholder import log_end, own_keyholder
 from fuin.move.stages import Outcome, Side, Transfer
 from fuin.server import joining, keyholding, process
@@ -57,18 +56,14 @@ async def move_out(
         if joining.name_of(target):
             raise FuinError(f"{target.data} belongs to the node {joining.name_of(target)}: move into a new folder")
         async with _open(source, target, progress, reread=reread) as transfer:
-            try:
-                identity = await transfer.claim()
-            except FinishedMove:
-                if not await running_nodes(transfer.source.database):  # as in `move_in`
-                    finish.mark_moved(transfer.source.database, transfer.target.database.place)
-                raise
+            identity = await transfer.claim()
             if await running_nodes(transfer.source.database):
                 return await transfer.bring(is_last=False)
-            with stopped_writes(transfer.source.database):
+            secret = passphrase()  # nobody is asked while all nodes wait
+            with stopped_writes(transfer.source.database) as leases:
+                await asyncio.sleep(leases)  # of nodes that seemed to be stopped, and have gone on since
                 outcome = await transfer.bring(is_last=True)
-                await _Finish(target, transfer, identity, passphrase()).run(outcome)
-            finish.mark_moved(transfer.source.database, transfer.target.database.place)
+                await _Finish(target, transfer, identity, secret).run(outcome)
             return outcome
 
 
@@ -84,11 +79,14 @@ async def _open(source: Settings, target: Settings, progress: Progress, *, rerea
 
 
 async def running_nodes(database: Database) -> list[str]:
-    """Return the names of the nodes that renew their leases; the rows of dead ones may have stayed."""
+    """Return the names of the nodes that renew their leases; the rows of dead ones may have stayed.
+
+    One that is paused is not among them. The finish counts on none of this: it takes gate and row from every node.
+    """
     before = database.conn.execute(_BEATS).all()
     if not before:
         return []
-    await asyncio.sleep(max(float(row.lease) for row in before) + _SLACK)
+    await asyncio.sleep(max(lease_seconds(row.lease) for row in before) + _SLACK)
     return sorted(row.name for row in database.conn.execute(_BEATS).all() if row not in before)
 
 
@@ -122,6 +120,8 @@ class _Finish:
         source, target = self._transfer.source, self._transfer.target
         serial = finish.next_serial(source.database, target.database)
         crash.point("move.before_finish")
+        finish.close_source(source.database, target.database.place)
+        crash.point("move.closed")
         await target.blobs.write_marker(Marker(self._identity, serial))
         values = {"log": end.text, "blobs": str(serial)}
         finish.finish(source.database, target.database, self._transfer.tables, values, serial, "")

@@ -59,7 +59,7 @@ class Transfer:
 
     async def claim(self) -> str:
         """Mark the target as being filled, and return the installation's id; raises FuinError if it is not empty."""
-        identity = claim.identify(self.source.database)
+        identity = claim.identify(self.source.database, self.target.database)
         claim.claim_database(self.target.database, identity)
         await claim.claim_blobs(self.target.blobs, identity)
         return identity

@@ -31,6 +31,14 @@ _PASSED_ON_STARTS = ("LC_", "PYTHON", "OPENSSL_", "MALLOC_", "COVERAGE_")
 # The standard chain of credentials, and the way to S3: for the workers of a server whose blobs are there. What names an
 # endpoint is left out by `blobs/s3/client.py`.
 _FOR_AWS = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+# What libpq reads, for the children that connect to PostgreSQL: they must reach it as the supervisor does. They name
+# files, modes and people. Left out are those that Fuin always decides itself, such as PGHOST, and PGPASSWORD, which
+# `joining.check_password` refuses.
+_FOR_DATABASE = (
+    "PGCHANNELBINDING", "PGCLIENTENCODING", "PGDATABASE", "PGGSS", "PGKRBSRVNAME", "PGMAXPROTOCOLVERSION",
+    "PGMINPROTOCOLVERSION", "PGOPTIONS", "PGPASSFILE", "PGREQUIREAUTH", "PGREQUIREPEER", "PGSERVICE", "PGSSL",
+    "PGSYSCONFDIR", "PGUSER",
+)  # fmt: skip
 
 
 class ChildFailed(FuinError):
@@ -97,7 +105,8 @@ class Child:
 
 async def spawn(
     name: str, module: str, arguments: Callable[[int], Sequence[str]] = lambda _: (), descriptors: Sequence[int] = (),
-    limit: float = START_LIMIT, *, configuration: Callable[[int], bytes] = lambda _: b"", reaches_aws: bool = False,
+    limit: float = START_LIMIT, *, configuration: Callable[[int], bytes] = lambda _: b"",
+    reaches_aws: bool = False, reaches_database: bool = False,
 ) -> Child:  # fmt: skip
     """Start `python -m module`, and return when it has written `ready`.
 
@@ -113,7 +122,7 @@ async def spawn(
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", module, *arguments(write_end),
             pass_fds=(*descriptors, write_end), stdin=asyncio.subprocess.PIPE,
-            env=environment(reaches_aws=reaches_aws),
+            env=environment(reaches_aws=reaches_aws, reaches_database=reaches_database),
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
         )  # fmt: skip
     except BaseException:
@@ -169,9 +178,12 @@ async def _refusal(child: Child, limit: float) -> str:
         silence.cancel()
 
 
-def environment(*, reaches_aws: bool = False) -> dict[str, str]:
-    """Return the part of this process's environment that a child needs; `reaches_aws`: it stores blobs on S3."""
-    starts = (*_PASSED_ON_STARTS, *(_FOR_AWS if reaches_aws else ()))
+def environment(*, reaches_aws: bool = False, reaches_database: bool = False) -> dict[str, str]:
+    """Return the part of this process's environment that a child needs.
+
+    `reaches_aws`: it stores on S3; `reaches_database`: it connects to PostgreSQL.
+    """
+    starts = (*_PASSED_ON_STARTS, *(_FOR_AWS if reaches_aws else ()), *(_FOR_DATABASE if reaches_database else ()))
     return {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(starts)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from fuin.audit.segments import sync_folder, write_durably
 from fuin.errors import FuinError
 from fuin.server import keyholding
 from fuin.store.engine import installation
-from fuin.store.engine.configuration import configured_engine
+from fuin.store.engine.configuration import configured_engine, holds_password
 
 if TYPE_CHECKING:
     from fuin.settings import Settings
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 ROOT_KEY, BLOBS, ENDPOINT = "root_key", "blobs_url", "blobs_endpoint"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_password(settings: Settings) -> None:
+    """Raise FuinError for a password of the database that this process alone would have.
+
+    libpq takes PGPASSWORD, but no child gets it: others can read an environment, and it is copied to each program that
+    is started from there.
+    """
+    if os.environ.get("PGPASSWORD") and not holds_password(settings):
+        raise FuinError(
+            "PGPASSWORD is not passed on to the processes of a node: put the password into a file as ~/.pgpass is "
+            "(mode 600), name it in PGPASSFILE, and unset PGPASSWORD"
+        )
 
 
 def join(settings: Settings) -> Settings:

@@ -22,8 +22,9 @@ MODULE = "fuin.server.lease_keeper"
 async def start(settings: Settings) -> children.Child:
     """Start a lease keeper, and return when it has a lease, or has found no database."""
     return await children.spawn(
-        NAME, MODULE, configuration=lambda ready: encode(KeeperConfig(settings, ready, os.getpid()))
-    )
+        NAME, MODULE, configuration=lambda ready: encode(KeeperConfig(settings, ready, os.getpid())),
+        reaches_database=True,
+    )  # fmt: skip
 
 
 async def watch(keeper: children.Child) -> str:

@@ -73,6 +73,7 @@ class Patience:
         return await children.spawn(
             NAME, MODULE, descriptors=[listener],
             configuration=lambda ready: encode(WorkerConfig(settings, listener, ready, os.getpid(), jobs=False)),
+            reaches_database=True,
         )  # fmt: skip
 
     def note_database(self) -> None:

@@ -157,6 +157,7 @@ async def run_workers(
             descriptors=[listener],
             configuration=lambda ready: encode(WorkerConfig(settings, listener, ready, os.getpid(), with_jobs)),
             reaches_aws=bool(settings.blobs_url),
+            reaches_database=bool(settings.database_url),
         )
 
     ready = [asyncio.Event() for _ in range(settings.workers)]

@@ -130,11 +130,11 @@ class SchemaInUse(FuinError):
     """Nodes run that could not serve the schema to which the database shall be brought."""
 
 
-class UnfinishedMove(FuinError):
+class UnfinishedMove(StoreUnavailable):
     """The database holds a part of an installation that is being moved: nothing may serve it yet."""
 
 
-class MovedAway(FuinError):
+class MovedAway(StoreUnavailable):
     """The database's installation was moved to another place, where it may have changed since."""
 
 

@@ -70,6 +70,10 @@ class Node:
         if number in (signal.SIGKILL, signal.SIGTERM):
             self._keeper.wait(20)
 
+    def has_ended(self) -> bool:
+        """Return whether the keeper has ended by itself."""
+        return self._keeper is not None and self._keeper.poll() is not None
+
     def has_lease(self) -> bool:
         """Return whether the page shows a living lease."""
         try:

@@ -47,6 +47,23 @@ def test_the_system_s_authorities_are_the_default() -> None:
     assert found in {None, ssl.get_default_verify_paths().cafile}
 
 
+def test_libpq_s_variables_count_before_what_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PGSSLMODE and PGSSLROOTCERT are what the URL leaves open; the URL counts before them."""
+    monkeypatch.setenv("PGSSLROOTCERT", "/ca.pem")
+    assert "sslrootcert" not in Address.parse("postgresql://db1/kms").hosts[0], "libpq takes it from the variable"
+    monkeypatch.setenv("PGSSLMODE", "verify-ca")
+    modes = {url: Address.parse(url).hosts[0]["sslmode"] for url in ("postgresql://db1/k", "postgresql://127.0.0.1/k")}
+    assert set(modes.values()) == {"verify-ca"}
+    assert Address.parse("postgresql://db1/kms?sslmode=require").hosts[0]["sslmode"] == "require"
+
+
+def test_no_variable_leads_to_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PGHOSTADDR would lead past the host whose certificate is verified."""
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    with pytest.raises(StoreUnavailable, match="PGHOSTADDR"):
+        Address.parse("postgresql://db1/kms")
+
+
 @pytest.mark.parametrize(
     "url", ["mysql://db1/kms", "postgresql://db1:1,db2:2,db3/kms?port=1,2", "postgresql://db1/kms?nonsense=1"]
 )

@@ -83,6 +83,9 @@ class Backend(Protocol):
     def forget(self, key_id: str) -> None:
         """Wipe the cached material of a key."""
 
+    def wipe_unused(self) -> None:
+        """Wipe the cached keys that were not used for long; called about once a second."""
+
     def make_pair(self, spec: str) -> Pair:
         """Return a fresh data key pair; may run in the key maker thread. Raises FormatError for an unknown spec."""
 

@@ -33,6 +33,13 @@ def upgrade_schema(settings: Settings) -> tuple[str, str]:
     return _postgres_engine(settings, has_lease=False).upgrade()
 
 
+def holds_password(settings: Settings) -> bool:
+    """Return whether the address of the database holds a password; raises StoreUnavailable."""
+    from fuin.store.engine.postgres.address import Address  # noqa: PLC0415 - as below
+
+    return "password" in Address.parse(settings.database_url).hosts[0]
+
+
 def _postgres_engine(settings: Settings, *, has_lease: bool) -> PostgresEngine:
     # The driver takes 60 ms to import; an embedded server does without.
     from fuin.store.engine.leases.membership import LeaseMembership  # noqa: PLC0415

@@ -90,6 +90,12 @@ def require_here(moved: str, place: str) -> None:
         )
 
 
+def require_served(moves: Mapping[str, str], place: str) -> None:
+    """Raise UnfinishedMove or MovedAway by the values about moves, read behind the lock of the epoch."""
+    require_finished_move(MOVING in moves, place)
+    require_here(moves.get(MOVED, ""), place)
+
+
 def name_for(name: str, node: str) -> str:
     """Return the name of a value that each node of many has of its own."""
     return f"{name}/{node}" if node else name

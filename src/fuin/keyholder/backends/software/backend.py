@@ -134,6 +134,11 @@ class SoftwareBackend:
         """Wipe the cached material of a key."""
         self._materials.forget(key_id)
 
+    def wipe_unused(self) -> None:
+        """Wipe what is open and was not used for long."""
+        self._materials.wipe_unused()
+        self._secrets.wipe_unused()
+
     def wipe(self) -> None:
         """Wipe everything that is open, the root key too."""
         self._materials.clear()

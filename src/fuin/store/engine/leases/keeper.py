@@ -93,7 +93,7 @@ class Keeper:
     def step(self) -> float:
         """Do the next piece of work, for a few seconds at most; return the seconds to wait before the next one.
 
-        Raises BoundsDiffer or NameTaken.
+        Raises BoundsDiffer or NameTaken, and MovedAway or UnfinishedMove for a database that nothing may serve.
         """
         try:
             line = self._line

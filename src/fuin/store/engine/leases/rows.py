@@ -11,6 +11,8 @@ from psycopg import sql
 from fuin.store.engine.leases.protocol import NOBODY, Row, Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fuin.store.engine.leases.line import Line
     from fuin.store.engine.leases.protocol import Renewal
 
@@ -44,6 +46,7 @@ _RENEW = (
 _LOOK = f"SELECT {_TIMELINE}, {_EPOCH}, {_OTHERS}"
 _BEGIN_JOIN = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT 1 FROM epoch WHERE id = 1 FOR UPDATE; "
+    "SELECT name, value FROM meta WHERE name IN ('moved', 'moving'); "
     "SELECT name, encode(incarnation, 'hex'), beat, acked, lease FROM nodes"
 )
 _JOIN = """
@@ -107,13 +110,27 @@ def set_up(line: Line, seconds: float, idle: int) -> None:
 
 
 def begin_join(line: Line, seconds: float) -> dict[str, tuple[Row, float]]:
-    """Begin the transaction of a join, one at a time in the installation; return all rows, with their bounds."""
-    *_, rows = line.ask(_BEGIN_JOIN, seconds)
+    """Begin the transaction of a join, one at a time in the installation; return all rows, with their bounds.
+
+    Raises MovedAway or UnfinishedMove, without the transaction, when nothing may serve the database.
+    """
+    *_, moves, rows = line.ask(_BEGIN_JOIN, seconds)
+    if moves:
+        abandon_join(line, seconds)
+        _refuse_join(moves)
     found = {}
     for row in rows:
         name, incarnation, beat, acked, bound = ((value or b"").decode() for value in row)
         found[name] = Row(name, bytes.fromhex(incarnation), int(beat), int(acked)), float(bound)
     return found
+
+
+def _refuse_join(moves: Sequence[Sequence[bytes | None]]) -> None:
+    from fuin.store.engine import installation  # noqa: PLC0415 - SQLAlchemy, which a keeper needs for nothing else
+
+    installation.require_served(
+        {(name or b"").decode(): (value or b"").decode() for name, value in moves}, "the database"
+    )
 
 
 def end_join(line: Line, member: Member, incarnation: bytes, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,10 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Read a URL of libpq, `postgresql://USER@HOST:PORT,HOST:PORT/DATABASE?…`; raises StoreUnavailable."""
+        """Read a URL of libpq, `postgresql://USER@HOST:PORT,HOST:PORT/DATABASE?…`; raises StoreUnavailable.
+
+        PGSSLMODE and PGSSLROOTCERT count before what this would choose, and PGHOSTADDR is refused as `hostaddr` is.
+        """
         if not url.startswith(("postgresql://", "postgres://")):
             raise StoreUnavailable("the address of the database must begin with postgresql://")
         try:
@@ -40,9 +44,12 @@ class Address:
         ports = given.pop("port", _PORT).split(",")
         if len(ports) not in {1, len(hosts)}:
             raise StoreUnavailable("the address of the database has fewer ports than hosts")
-        if "hostaddr" in given:
-            raise StoreUnavailable("the address of the database names its hosts by `host` alone, without `hostaddr`")
-        given.setdefault("sslmode", "prefer" if all(map(is_local, hosts)) else "verify-full")
+        if "hostaddr" in given or os.environ.get("PGHOSTADDR"):
+            raise StoreUnavailable(
+                "the address of the database names its hosts by `host` alone, without `hostaddr` or PGHOSTADDR"
+            )
+        safe = "prefer" if all(map(is_local, hosts)) else "verify-full"
+        given.setdefault("sslmode", os.environ.get("PGSSLMODE") or safe)
         if given["sslmode"].startswith("verify") and "sslrootcert" not in given and (roots := _roots()):
             given["sslrootcert"] = roots
         every = ports * len(hosts) if len(ports) == 1 else ports
@@ -63,6 +70,6 @@ def is_local(host: str) -> bool:
 
 def _roots() -> str:
     """Return the file of the certificate authorities that the system trusts, unless libpq has one of its own."""
-    if _OWN_ROOTS.expanduser().exists():
+    if os.environ.get("PGSSLROOTCERT") or _OWN_ROOTS.expanduser().exists():
         return ""
     return ssl.get_default_verify_paths().cafile or ""

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 
-from fuin.store.engine import epoch
+from fuin.store.engine import epoch, installation
 from fuin.store.engine.effect import Effect
 from fuin.store.engine.postgres.connections import disconnect, link_of
 from fuin.store.engine.postgres.errors import NotCommitted, is_refusal
@@ -71,7 +71,10 @@ class PostgresWriteSession:
         """Do nothing: the end of the transaction has opened the gate."""
 
     def begin(self, effects: Sequence[Effect]) -> None:
-        """Begin a transaction behind the locks that the effects of its jobs need; raises StoreUnavailable."""
+        """Begin a transaction behind the locks that the effects of its jobs need; raises StoreUnavailable.
+
+        After a move of the installation to another place, that is MovedAway.
+        """
         if Effect.MAY_REVOKE in effects:
             begin = self._statements.begin_revoking
         else:
@@ -87,7 +90,8 @@ class PostgresWriteSession:
                 self._membership.learn_epoch(self._epoch)
                 return
             self._execute("ROLLBACK")
-            self._execute(self._statements.add)
+            *_, moves = self._execute(self._statements.add)
+            installation.require_served(dict(moves), self._connector.address.name)
         raise NotCommitted(f"the node {self._statements.node} has no gate")
 
     def _require_writable(self) -> None:
