@@ -55,6 +55,9 @@ def test_libpq_s_variables_count_before_what_is_chosen(monkeypatch: pytest.Monke
     modes = {url: Address.parse(url).hosts[0]["sslmode"] for url in ("postgresql://db1/k", "postgresql://127.0.0.1/k")}
     assert set(modes.values()) == {"verify-ca"}
     assert Address.parse("postgresql://db1/kms?sslmode=require").hosts[0]["sslmode"] == "require"
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    assert Address.parse("postgresql://127.0.0.1/kms").hosts[0]["sslmode"] == "disable"
+    assert Address.parse("postgresql://127.0.0.1,db1/kms").hosts[0]["sslmode"] == "verify-full", "only the URL can"
 
 
 def test_no_variable_leads_to_another_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,15 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from fuin.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PORT = "5432"
 _OWN_ROOTS = Path("~/.postgresql/root.crt")  # where libpq looks by default
@@ -28,7 +32,9 @@ class Address:
     def parse(cls, url: str) -> Address:
         """Read a URL of libpq, `postgresql://USER@HOST:PORT,HOST:PORT/DATABASE?…`; raises StoreUnavailable.
 
-        PGSSLMODE and PGSSLROOTCERT count before what this would choose, and PGHOSTADDR is refused as `hostaddr` is.
+        PGSSLMODE and PGSSLROOTCERT count before what this would choose; but for other hosts than local ones no variable
+        that was set for other programs switches the verification off: only the URL can. PGHOSTADDR is refused as
+        `hostaddr` is.
         """
         if not url.startswith(("postgresql://", "postgres://")):
             raise StoreUnavailable("the address of the database must begin with postgresql://")
@@ -48,8 +54,7 @@ class Address:
             raise StoreUnavailable(
                 "the address of the database names its hosts by `host` alone, without `hostaddr` or PGHOSTADDR"
             )
-        safe = "prefer" if all(map(is_local, hosts)) else "verify-full"
-        given.setdefault("sslmode", os.environ.get("PGSSLMODE") or safe)
+        given.setdefault("sslmode", _default_mode(hosts))
         if given["sslmode"].startswith("verify") and "sslrootcert" not in given and (roots := _roots()):
             given["sslrootcert"] = roots
         every = ports * len(hosts) if len(ports) == 1 else ports
@@ -66,6 +71,14 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _default_mode(hosts: Sequence[str]) -> str:
+    """Return the `sslmode` of an address that names none."""
+    asked = os.environ.get("PGSSLMODE", "")
+    if all(map(is_local, hosts)):
+        return asked or "prefer"
+    return asked if asked.startswith("verify") else "verify-full"
 
 
 def _roots() -> str:
