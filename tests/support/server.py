@@ -246,9 +246,12 @@ class Server:
 
 
 def run(
-    arguments: Sequence[str], variables: Mapping[str, str], *, check: bool = True, seconds: float = 120.0
+    arguments: Sequence[str], variables: Mapping[str, str], *, check: bool = True, seconds: float = 600.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; raises AssertionError with both of its outputs when it fails."""
+    """Run a program to its end; raises AssertionError with both of its outputs when it fails.
+
+    It has ten minutes, since a page's script calls the aws command line fifty times, which a busy machine does in two.
+    """
     done = subprocess.run(
         arguments, env=variables, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, check=False
     )
