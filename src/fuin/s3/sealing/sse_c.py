@@ -53,7 +53,7 @@ class SseC(Scheme):
         self._unwrap(call, stored.blob, stored.full_context(bucket, key), prefix)
 
     def check_step(self, call: S3Call, stored: StoredEncryption, *, needs_key: bool) -> None:
-        """Raise InvalidRequest if a step of an upload has not the key of its creation."""
+        """Raise InvalidRequest unless a step of an upload has the key of its creation."""
         given = customer_key.parse(call.request.headers)
         if given is None and needs_key:
             raise S3Fault("InvalidRequest", customer_key.STEP)
