@@ -13,12 +13,15 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuin.s3.objects import tagging
-from fuin.s3.request import tags
+from fuin.access.facts import Pairs
+from fuin.s3.objects import get
+from fuin.s3.request import existing_tags, rights, tags
 from fuin.s3.request.call import S3Call
 from fuin.s3.request.faults import S3Fault
 from fuin.store.s3 import objects
 from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.object_name import ObjectName
+from fuin.store.s3.objects import Object
 from tests.support.place import Place, error_of
 
 ONE = {"TagSet": [{"Key": "team", "Value": "blue"}]}
@@ -315,19 +318,58 @@ def test_a_change_that_rests_on_a_tag_does_not_come_after_the_tag(
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="team=blue")
     tagged = {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}
     s3 = place.s3(place.new_user(allow("s3:PutObjectTagging", **tagged)))
-    decide, raced = tagging._authorize, list[bool]()
+    find, raced = get.find, list[bool]()
 
-    def decide_and_race(call: S3Call) -> Bucket:
-        bucket = decide(call)
+    def find_and_race(call: S3Call, bucket: Bucket, key: str) -> Object:
+        found = find(call, bucket, key)
         if not raced:
             raced.append(True)
             call.services.store.write_sync(objects.set_tags, call.object_name, None)
-        return bucket
+        return found
 
-    monkeypatch.setattr(tagging, "_authorize", decide_and_race)
+    monkeypatch.setattr(get, "find", find_and_race)
     assert refusal(s3.put_object_tagging, Bucket=bucket, Key="k", Tagging=TWO)[0] == 403
     assert raced
     assert read(place, bucket) == []
+
+
+@pytest.mark.parametrize("operation", ["get", "head", "attributes", "tags", "copy"])
+def test_what_is_read_has_the_tags_that_were_decided_by(
+    place: Place, bucket: str, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another object takes the name between the decision and the look: its bytes go to nobody by the old tags."""
+    root = place.s3()
+    root.put_object(Bucket=bucket, Key="k", Body=b"open", Tagging="team=blue")
+    tagged = {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}
+    policy = allow("s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectTagging", **tagged)
+    policy["Statement"] += allow("s3:PutObject", "s3:PutObjectTagging")["Statement"]
+    s3 = place.s3(place.new_user(policy))
+    calls: dict[str, Any] = {
+        "get": lambda: s3.get_object(Bucket=bucket, Key="k"),
+        "head": lambda: s3.head_object(Bucket=bucket, Key="k"),
+        "attributes": lambda: s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ETag"]),
+        "tags": lambda: s3.get_object_tagging(Bucket=bucket, Key="k"),
+        "copy": lambda: s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k"),
+    }
+    calls[operation]()
+    find, raced = existing_tags.find, list[bool]()
+
+    def find_and_race(call: S3Call, name: ObjectName) -> Pairs:
+        found = find(call, name)
+        if name.key == "k" and not raced:
+            raced.append(True)
+            call.services.store.write_sync(objects.set_tags, name, '{"team":"red"}')
+        return found
+
+    monkeypatch.setitem(rights._EXISTING_TAGS, "s3:existingobjecttag/", find_and_race)
+    with pytest.raises(ClientError) as error:
+        calls[operation]()
+    assert raced
+    # 503 is what SDKs try again; attributes ask for two rights, and the second one is asked for by the new tags.
+    assert error_of(error.value)[0] == (403 if operation == "attributes" else 503)
+    with pytest.raises(ClientError) as error:
+        calls[operation]()
+    assert error_of(error.value)[0] == 403
 
 
 def test_tags_of_a_new_bucket_need_their_own_right(place: Place) -> None:

@@ -16,6 +16,7 @@ from fuin.s3.payload.digests import Digests
 from fuin.s3.request import (
     addressing,
     conditions,
+    existing_tags,
     metadata,
     object_labels,
     owner_acls,
@@ -172,6 +173,7 @@ async def _make_plan(
     labels = object_labels.parse_copy(call.request.headers, source.obj.labels)
     if labels.tags is not None and not object_labels.replaces_tags(call.request.headers):
         await call.consult(_authorize_tags, from_bucket.name, from_key)
+        existing_tags.check_found(call, source.obj)
     await call.consult(index.check_condition, condition)
     return CopyPlan(from_bucket, source.obj, source.span, labels, _checksum_algorithm(call, source.obj))
 

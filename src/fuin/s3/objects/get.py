@@ -13,7 +13,7 @@ from fuin.s3.objects.objects import check_version, checksum_headers
 from fuin.s3.payload import download
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
-from fuin.s3.request import conditions, object_labels, ranges, rights, storage_classes, tags, xml
+from fuin.s3.request import conditions, existing_tags, object_labels, ranges, rights, storage_classes, tags, xml
 from fuin.s3.request.call import Stream, document, empty
 from fuin.s3.request.conditions import http_date
 from fuin.s3.request.faults import S3Fault
@@ -70,6 +70,7 @@ def find(call: S3Call, bucket: Bucket, key: str) -> Object:
     obj = call.services.store.look_up(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
     if obj is None:
         raise rights.missing_object(call, bucket, key)
+    existing_tags.check_found(call, obj)
     return obj
 
 
@@ -80,6 +81,7 @@ async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
         obj = await lists.page(call, rows.get_object, ObjectName(bucket.name, key))
     if obj is None:
         raise await call.consult(rights.missing_object, bucket, key)
+    existing_tags.check_found(call, obj)
     return obj
 
 

@@ -2,7 +2,9 @@
 
 An object's tags are read when a condition asks for them, and are in no catalog: to tag an object raises no epoch, so a
 million objects can be tagged without asking every node. Instead, a commit that rests on such a condition reads the tags
-again in its transaction. If they have changed, the rights are asked for anew.
+again in its transaction. If they have changed, the rights are asked for anew. A read looks at the object after the
+decision: meanwhile another one may have taken its name, whose tags would not have allowed it. Then the client tries
+again.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.s3.request import tags
+from fuin.s3.request.faults import S3Fault
 from fuin.store.errors import RightsMoved
 from fuin.store.s3 import objects as rows
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from fuin.access.facts import Pairs
     from fuin.s3.request.call import S3Call
     from fuin.store.s3.object_name import ObjectName
+    from fuin.store.s3.objects import Object
 
 SeenTags = dict["ObjectName", str | None]  # the index's form of the tags that decisions have used
 
@@ -29,6 +33,13 @@ def find(call: S3Call, name: ObjectName) -> Pairs:
     kept = None if found is None else found.labels.tags
     call.seen_tags[name] = kept
     return tuple(tags.parse_column(kept).items())
+
+
+def check_found(call: S3Call, found: Object) -> None:
+    """Raise SlowDown, which SDKs try again, unless an object has the tags by which its reader was let in."""
+    kept = found.labels.tags
+    if call.seen_tags.get(found.name, kept) != kept:
+        raise S3Fault("SlowDown")
 
 
 def check_same(conn: Connection, seen: SeenTags) -> None:
