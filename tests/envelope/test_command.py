@@ -172,10 +172,10 @@ def test_ciphertext_stays_off_terminals(kms: KmsStandIn, plain: Path) -> None:
     try:
         command = [sys.executable, "-c", MAIN, "encrypt", str(plain), *WRITE]
         to_terminal = subprocess.run(
-            [*command, "-o", "-"], stdout=follower, stderr=subprocess.PIPE, check=False, timeout=20
+            [*command, "-o", "-"], stdout=follower, stderr=subprocess.PIPE, check=False, timeout=120
         )
         with_bar = subprocess.run(
-            command, stderr=follower, check=False, timeout=20, env={**os.environ, "TERM": "xterm"}
+            command, stderr=follower, check=False, timeout=120, env={**os.environ, "TERM": "xterm"}
         )
         shown = os.read(leader, 65536)
     finally:

@@ -77,7 +77,7 @@ def test_who_it_is(place: Place, alice: User, bob: str) -> None:
     assert session.answer["FederatedUser"] == {"FederatedUserId": f"{ACCOUNT}:{bob}", "Arn": arn_of(bob)}
     assert 0 < session.answer["PackedPolicySize"] < 100
     life = session.answer["Credentials"]["Expiration"].timestamp() - time.time()
-    assert abs(life - 43_200) < 5
+    assert abs(life - 43_200) < 60
     assert [decision["action"] for decision in issued["decisions"]] == ["sts:GetFederationToken"]
     assert issued["facts"]["issued"]["accessKey"] == session.user.access_key_id
     for secret in (session.user.secret_access_key, session.token):
@@ -211,7 +211,7 @@ def test_same_name_of_two_users(place: Place, alice: User, key: str, bob: str) -
 def test_root_s_federated_users(place: Place, key: str, bob: str) -> None:
     """Root's have whatever their session policy allows, and last an hour at most, whatever is asked for."""
     session = federate(place, place.root, bob, allow("kms:Encrypt"), DurationSeconds=43_200)
-    assert abs(session.answer["Credentials"]["Expiration"].timestamp() - time.time() - 3600) < 5
+    assert abs(session.answer["Credentials"]["Expiration"].timestamp() - time.time() - 3600) < 60
     assert encrypts(place, session, key)
     assert refused(session.client(place, "kms").list_keys)[1] == "AccessDeniedException"
     assert not encrypts(place, federate(place, place.root, bob), key)

@@ -215,7 +215,7 @@ def test_durations_of_users_and_root(place: Place, alice: User) -> None:
     sts, root = place.service("sts", alice), place.service("sts")
     for client, asked, expected in ((sts, 900, 900), (sts, 129_600, 129_600), (root, 900, 900), (root, 129_600, 3600)):
         session = session_of(client.get_session_token(DurationSeconds=asked))
-        assert abs(session.answer["Credentials"]["Expiration"].timestamp() - time.time() - expected) < 5
+        assert abs(session.answer["Credentials"]["Expiration"].timestamp() - time.time() - expected) < 60
     assert refused(sts.get_session_token, DurationSeconds=129_601)[1] == "ValidationError"
     assert refused(sts.get_session_token, DurationSeconds=899)[1] == "ValidationError"
     known = session_of(root.get_session_token()).client(place, "sts").get_caller_identity()

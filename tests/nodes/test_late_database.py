@@ -78,7 +78,7 @@ def test_a_node_that_waits_ends_at_once(made: Installation, own: PostgresServer)
         wait_until(lambda: get_json(f"{node.url}/health/live")[0] == 200, 30, "the node answers")
         began = time.monotonic()
         node.stop()
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 28  # the balancer would have had thirty seconds
     finally:
         own.start()
 
