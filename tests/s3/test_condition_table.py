@@ -24,12 +24,13 @@ _CONSTRAINT = (
 _NEW_BUCKET = "new-bucket-of-this-test"
 
 
-def _target(row: S3Operation, bucket: str) -> str:
+def _target(row: S3Operation, bucket: str, version: str | None) -> str:
     """Return the target of an operation's request: the bucket, or its object k, with all that names the operation."""
     name = _NEW_BUCKET if row.name == "CreateBucket" else bucket
     path = {BUCKET: f"/{name}", OBJECT: f"/{name}/k"}.get(row.level, "/")
     query = [entry if "=" in entry or entry != "partNumber" else "partNumber=1" for entry in row.query]
     query += ["prefix=p", "delimiter=d", "max-keys=1"] if row.lists else []
+    query += [] if version is None else [f"versionId={version}"]
     return f"{path}?{'&'.join(query)}" if query else path
 
 
@@ -60,7 +61,10 @@ def brought(place: Place) -> dict[str, set[str]]:
         place.s3().put_object(Bucket=bucket, Key="k", Tagging="a=b")
         for row in sorted(_BUILT, key=_order):
             body = _CONSTRAINT if row.name == "CreateBucket" else b""
-            place.send(row.method, _target(row, bucket), _headers(row, bucket), body)
+            for version in ("null", None) if row.takes_version and row.level == OBJECT else (None,):
+                place.send(row.method, _target(row, bucket, version), _headers(row, bucket), body)
+                if row.method == "DELETE":
+                    place.s3().put_object(Bucket=bucket, Key="k", Tagging="a=b")
     found: dict[str, set[str]] = defaultdict(set)
     for ask in asked:
         found[ask.action] |= set(ask.facts())

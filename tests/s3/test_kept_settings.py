@@ -12,7 +12,8 @@ NONE: dict[str, Any] = {}
 # operation, what is put, and what is read afterwards (None: what was put)
 TAKEN: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
     ("bucket_versioning", {"Status": "Suspended"}, None),
-    ("bucket_versioning", {"Status": "Suspended", "MFADelete": "Disabled"}, None),
+    ("bucket_versioning", {"Status": "Suspended", "MFADelete": "Disabled"}, {"Status": "Suspended"}),
+    ("bucket_versioning", {"Status": "Enabled"}, None),
     ("bucket_accelerate_configuration", {"Status": "Suspended"}, None),
     ("bucket_ownership_controls", {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}, None),
     ("bucket_request_payment", {"Payer": "BucketOwner"}, None),
@@ -21,7 +22,6 @@ TAKEN: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
     ("bucket_notification_configuration", NONE, None),
 ]
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("bucket_versioning", {"Status": "Enabled"}, "Versions of objects"),
     ("bucket_versioning", {"Status": "Suspended", "MFADelete": "Enabled"}, "MFA delete"),
     ("bucket_accelerate_configuration", {"Status": "Enabled"}, "Transfer acceleration"),
     ("bucket_ownership_controls", {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "ACLs"),

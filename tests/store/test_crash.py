@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from fuin.settings import Settings
-from fuin.store.s3 import buckets, objects, parts
+from fuin.store.s3 import buckets, objects, parts, versions
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
@@ -38,7 +38,7 @@ _START = textwrap.dedent("""
 # Each object of the log below has three parts and replaces the one before; the bucket's policy moves along with it.
 _WRITES = _START + textwrap.dedent("""
     def both(conn, number):
-        objects.publish(conn, values.obj("key", *(values.part(n) for n in (1, 2, 3)), etag=str(number)))
+        versions.publish(conn, values.obj("key", *(values.part(n) for n in (1, 2, 3)), etag=str(number)))
         buckets.set_policy(conn, "bucket", str(number))
 
     async def main(number):
@@ -53,14 +53,14 @@ _WRITES = _START + textwrap.dedent("""
 
 _DIES_IN_TRANSACTION = _START + textwrap.dedent("""
     def half(conn):
-        objects.publish(conn, values.obj("half"))
+        versions.publish(conn, values.obj("half"))
         sqlite.raw_of(conn).execute("PRAGMA cache_spill = 1")
         sqlite.raw_of(conn).execute("PRAGMA cache_size = 1")
         for number in range(2000):  # more than the cache holds: pages reach the log before the commit
-            objects.publish(conn, values.obj(f"half-{number}"))
+            versions.publish(conn, values.obj(f"half-{number}"))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    store.write_sync(objects.publish, values.obj("whole"))
+    store.write_sync(versions.publish, values.obj("whole"))
     print("acknowledged", flush=True)
     store.change_sync(half)
 """)
@@ -85,7 +85,7 @@ def test_death_between_savepoint_and_commit(store: Store, settings: Settings) ->
         store.read_sync(objects.get_object, ObjectName("bucket", "whole")) is not None
     )  # a process that was open all the time
     assert store.read_sync(objects.get_object, ObjectName("bucket", "half")) is None
-    store.write_sync(objects.publish, values.obj("after"))
+    store.write_sync(versions.publish, values.obj("after"))
     again = _check(settings.data)
     found = again.read_sync(
         lambda conn: conn.execute(text("SELECT CAST(key AS TEXT) FROM objects ORDER BY 1")).scalars().all()
@@ -129,11 +129,11 @@ def test_death_while_another_process_writes(store: Store, settings: Settings) ->
     assert writer.stdout is not None
     writer.stdout.readline()
     for number in range(20):
-        store.write_sync(objects.publish, values.obj(f"mine-{number}"))
+        store.write_sync(versions.publish, values.obj(f"mine-{number}"))
     writer.kill()
     writer.communicate()
     started = time.monotonic()
-    store.write_sync(objects.publish, values.obj("mine-after"))
+    store.write_sync(versions.publish, values.obj("mine-after"))
     assert time.monotonic() - started < 20
     for number in range(20):
         assert store.read_sync(objects.head_object, ObjectName("bucket", f"mine-{number}")) is not None
@@ -143,7 +143,7 @@ def test_death_while_another_process_writes(store: Store, settings: Settings) ->
 def test_torn_log_loses_only_its_tail(store: Store, settings: Settings, name: str) -> None:
     """A log whose last bytes never reached the disk opens with the commits before it."""
     for number in range(3):
-        store.write_sync(objects.publish, values.obj(f"key-{number}"))
+        store.write_sync(versions.publish, values.obj(f"key-{number}"))
     copy = settings.data.parent / "copy"
     copy.mkdir()
     for path in settings.data.glob("fuin.db*"):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from fuin.settings import Settings
 from fuin.store.engine import schema, sqlite
 from fuin.store.identity import accounts
-from fuin.store.s3 import buckets, listing, objects
+from fuin.store.s3 import buckets, listing, versions
 from fuin.store.s3.listing import list_objects
 from fuin.store.store import Store
 from tests.store import values
@@ -39,7 +39,7 @@ def _bucket(store: Store, keys: set[str]) -> str:
     def put(conn: Connection) -> None:
         buckets.insert_bucket(conn, values.bucket(name))
         for key in keys:
-            objects.publish(conn, values.obj(key, bucket=name))
+            versions.publish(conn, values.obj(key, bucket=name))
 
     store.write_sync(put)
     return name
@@ -120,7 +120,7 @@ def test_beyond_is_the_least_upper_bound(prefix: bytes, other: bytes) -> None:
 
 def test_summaries_tell_the_objects(store: Store) -> None:
     """A listing gives each object's ETag, size, time and checksum."""
-    store.write_sync(objects.publish, values.obj("k"))
+    store.write_sync(versions.publish, values.obj("k"))
     page = store.read_sync(list_objects, "bucket")
     assert page.objects == (listing.Summary("k", "etag", 10, 4.5, None, None),)
     assert (page.prefixes, page.truncated, page.last) == ((), False, "k")
@@ -129,7 +129,7 @@ def test_summaries_tell_the_objects(store: Store) -> None:
 def test_empty_and_absent_buckets_give_an_empty_page(store: Store) -> None:
     """Whether the bucket exists is the caller's question; limit 0 gives an empty page that is not truncated."""
     empty = listing.Listing((), (), False, None)
-    store.write_sync(objects.publish, values.obj("k"))
+    store.write_sync(versions.publish, values.obj("k"))
     assert store.read_sync(list_objects, "none") == empty
     assert store.read_sync(list_objects, "bucket", limit=0) == empty
 
@@ -140,7 +140,7 @@ def test_common_prefix_is_passed_over_by_one_seek(store: Store, count: int) -> N
     """However many keys are under a prefix, listing over it takes the same few steps of SQLite's machine."""
 
     def fill(conn: Connection) -> None:
-        objects.publish(conn, values.obj("a/first"))
+        versions.publish(conn, values.obj("a/first"))
         names = [f"{folder}/{number:06}" for folder in ("a", "b", "c") for number in range(count)]
         multiply(conn, schema.objects, ({"key": name.encode()} for name in names), bucket="bucket")
 

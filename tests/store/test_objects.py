@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed, RightsMoved
-from fuin.store.s3 import buckets, objects, parts, uploads
+from fuin.store.s3 import buckets, deletions, objects, parts, uploads, versions
+from fuin.store.s3.deletions import Deletion, Wanted
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
@@ -42,9 +43,9 @@ def test_absent_bucket(store: Store) -> None:
         lambda c: buckets.set_policy(c, "none", None),
         lambda c: buckets.set_encryption(c, "none", None),
         lambda c: buckets.delete_bucket(c, "none"),
-        lambda c: objects.publish(c, values.obj(bucket="none")),
-        lambda c: objects.publish(c, values.obj(bucket="none"), if_match="any"),
-        lambda c: objects.publish(c, values.obj(bucket="none"), if_none_match="*"),
+        lambda c: versions.publish(c, values.obj(bucket="none")),
+        lambda c: versions.publish(c, values.obj(bucket="none"), if_match="any"),
+        lambda c: versions.publish(c, values.obj(bucket="none"), if_none_match="*"),
         lambda c: uploads.insert_upload(c, values.upload(bucket="none")),
     ):
         with pytest.raises(NoSuchBucket):
@@ -53,10 +54,10 @@ def test_absent_bucket(store: Store) -> None:
 
 def test_bucket_with_objects_or_uploads_stays(store: Store) -> None:
     """A bucket ends only when nothing is in it, uploads in progress included."""
-    store.write_sync(objects.publish, values.obj())
+    store.write_sync(versions.publish, values.obj())
     with pytest.raises(BucketNotEmpty):
         store.change_sync(buckets.delete_bucket, "bucket")
-    store.write_sync(objects.unpublish, ObjectName("bucket", "key"))
+    store.write_sync(deletions.delete_object, NAME, None, 6.5)
     store.write_sync(uploads.insert_upload, values.upload())
     with pytest.raises(BucketNotEmpty):
         store.change_sync(buckets.delete_bucket, "bucket")
@@ -68,7 +69,7 @@ def test_bucket_with_objects_or_uploads_stays(store: Store) -> None:
 def test_object_is_found_as_it_was_put(store: Store, key: str) -> None:
     """Any key of UTF-8 text, with all fields and parts in order."""
     obj = values.obj(key, *(values.part(number, checksum='{"CRC32":"x"}') for number in (1, 2, 10)))
-    assert store.write_sync(objects.publish, obj) == []
+    assert store.write_sync(versions.publish, obj) == ("null", [])
     assert store.read_sync(objects.get_object, ObjectName("bucket", key)) == obj
     assert store.read_sync(objects.head_object, ObjectName("bucket", key)) == replace(obj, parts=())
     assert store.read_sync(objects.get_object, ObjectName("bucket", key + "x")) is None
@@ -78,14 +79,14 @@ def test_object_is_found_as_it_was_put(store: Store, key: str) -> None:
 def test_key_that_is_not_utf_8_is_refused(store: Store) -> None:
     """A lone surrogate has no UTF-8 form; nothing is stored for it."""
     with pytest.raises(UnicodeEncodeError):
-        store.write_sync(objects.publish, values.obj("\ud800"))
+        store.write_sync(versions.publish, values.obj("\ud800"))
 
 
 def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
     """The second put returns the first one's blobs, and only the second is there."""
     first, second = values.obj("key", values.part(1), values.part(2)), values.obj("key", etag="second")
-    store.write_sync(objects.publish, first)
-    assert store.write_sync(objects.publish, second) == [part.blob for part in first.parts]
+    store.write_sync(versions.publish, first)
+    assert store.write_sync(versions.publish, second).blobs == [part.blob for part in first.parts]
     assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == second
     wanted = [part.blob for part in first.parts + second.parts]
     assert store.read_sync(parts.known_blobs, wanted) == {second.parts[0].blob}
@@ -94,9 +95,9 @@ def test_replaced_object_gives_its_blobs_back(store: Store) -> None:
 def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
     """Deletion is idempotent: the second one finds nothing and is no error."""
     obj = values.obj()
-    store.write_sync(objects.publish, obj)
-    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == [obj.parts[0].blob]
-    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key")) == []
+    store.write_sync(versions.publish, obj)
+    assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == [obj.parts[0].blob]
+    assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == []
     assert store.read_sync(objects.head_object, ObjectName("bucket", "key")) is None
 
 
@@ -120,28 +121,28 @@ def test_conditions_of_a_put(
     """If-None-Match and If-Match are judged by the object that stands there at the commit."""
     before = values.obj()
     if there:
-        store.write_sync(objects.publish, before)
+        store.write_sync(versions.publish, before)
     after = values.obj(etag="after")
     if error is None:
-        store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
+        store.write_sync(versions.publish, after, if_none_match=none_match, if_match=match)
         assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == after
         return
     with pytest.raises(error):
-        store.write_sync(objects.publish, after, if_none_match=none_match, if_match=match)
+        store.write_sync(versions.publish, after, if_none_match=none_match, if_match=match)
     assert store.read_sync(objects.get_object, ObjectName("bucket", "key")) == (before if there else None)
 
 
 def test_delete_may_ask_for_the_etag(store: Store) -> None:
     """A conditional delete of another version leaves the object."""
-    store.write_sync(objects.publish, values.obj())
+    store.write_sync(versions.publish, values.obj())
     with pytest.raises(PreconditionFailed):
-        store.write_sync(objects.unpublish, ObjectName("bucket", "key"), if_match="other")
-    assert store.write_sync(objects.unpublish, ObjectName("bucket", "key"), if_match="etag") != []
+        store.write_sync(deletions.delete_object, NAME, None, 6.5, if_match="other")
+    assert store.write_sync(deletions.delete_object, NAME, None, 6.5, if_match="etag").blobs != []
 
 
 def test_known_blobs_of_many(store: Store) -> None:
     """More ids than one statement takes; those of objects and of uploads are known, others are not."""
-    store.write_sync(objects.publish, values.obj("key", *(values.part(n) for n in range(1, 1200))))
+    store.write_sync(versions.publish, values.obj("key", *(values.part(n) for n in range(1, 1200))))
     store.write_sync(uploads.insert_upload, values.upload())
     extra = values.part(5)
     store.write_sync(uploads.put_part, "upload", extra)
@@ -154,13 +155,13 @@ def test_known_blobs_of_many(store: Store) -> None:
 
 def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
     """Each has a row of its own: set, set anew, removed; a bucket that is made again has none of the old."""
-    store.change_sync(buckets.set_setting, "bucket", "versioning", '{"Status":"Suspended"}')
+    store.change_sync(buckets.set_setting, "bucket", "tagging", '{"Status":"Suspended"}')
     store.change_sync(buckets.set_setting, "bucket", "accelerate", "{}")
     store.change_sync(buckets.set_setting, "bucket", "accelerate", '{"Status":"Suspended"}')
     found = store.catalog().bucket("bucket")
     assert found is not None
-    assert [name for name, _ in found.settings] == ["accelerate", "versioning"]
-    assert found.setting("accelerate") == found.setting("versioning") == '{"Status":"Suspended"}'
+    assert [name for name, _ in found.settings] == ["accelerate", "tagging"]
+    assert found.setting("accelerate") == found.setting("tagging") == '{"Status":"Suspended"}'
     store.change_sync(buckets.set_setting, "bucket", "accelerate", None)
     found = store.catalog().bucket("bucket")
     assert found is not None
@@ -169,41 +170,44 @@ def test_settings_of_a_bucket_are_kept_and_end_with_it(store: Store) -> None:
     store.change_sync(buckets.insert_bucket, replace(values.bucket(), settings=(("tagging", "[]"),)))
     assert store.read_sync(buckets.find_bucket, "bucket") == replace(values.bucket(), settings=(("tagging", "[]"),))
     with pytest.raises(IntegrityError):
-        store.change_sync(buckets.set_setting, "none", "versioning", "{}")
+        store.change_sync(buckets.set_setting, "none", "tagging", "{}")
 
 
-def test_unpublish_all_removes_the_named_objects_of_one_bucket(store: Store) -> None:
+def test_deletion_of_many_removes_the_named_objects_of_one_bucket(store: Store) -> None:
     """Other keys and other buckets keep theirs, a key without an object does not matter, and all blobs come back."""
     store.change_sync(buckets.insert_bucket, values.bucket("other"))
     gone = [values.obj("a", values.part(1), values.part(2)), values.obj("\u00fc"), values.obj("z")]
     kept = [values.obj("b"), values.obj("a", bucket="other")]
     for obj in [*gone, *kept]:
-        store.write_sync(objects.publish, obj)
-    wanted = dict.fromkeys(["z", "a", "none", "\u00fc"], ())
-    done = store.write_sync(objects.unpublish_all, "bucket", wanted)
-    assert (done.missing, done.changed) == ([], [])
+        store.write_sync(versions.publish, obj)
+    wanted = [Wanted(key) for key in ("z", "a", "none", "\u00fc")]
+    done = store.write_sync(deletions.delete_objects, "bucket", None, 6.5, wanted)
+    assert done.deletions == {one: Deletion(removed=one.key != "none") for one in wanted}
     assert sorted(done.blobs) == sorted(part.blob for obj in gone for part in obj.parts)
     assert [store.read_sync(objects.head_object, obj.name) for obj in gone] == [None] * 3
     assert all(store.read_sync(objects.head_object, obj.name) for obj in kept)
-    assert store.write_sync(objects.unpublish_all, "bucket", {}) == ([], [], [])
+    assert store.write_sync(deletions.delete_objects, "bucket", None, 6.5, []) == ({}, [])
 
 
-def test_unpublish_all_leaves_objects_with_another_etag(store: Store) -> None:
+def test_deletion_of_many_leaves_objects_with_another_etag(store: Store) -> None:
     """Each condition is for its own key; a condition on a missing object fails."""
     for key in "abcde":
-        store.write_sync(objects.publish, values.obj(key, etag=f"etag-{key}"))
+        store.write_sync(versions.publish, values.obj(key, etag=f"etag-{key}"))
     wanted = {
         "a": ["etag-a"], "b": ["etag-a"], "c": ["*"], "d": ["etag-d", "etag-a"], "e": [], "none": ["*"], "other": [],
     }  # fmt: skip
-    done = store.write_sync(objects.unpublish_all, "bucket", wanted)
-    assert (len(done.blobs), done.missing, done.changed) == (3, ["none"], ["b", "d"])
+    asked = [Wanted(key, None, frozenset(etags)) for key, etags in wanted.items()]
+    done = store.write_sync(deletions.delete_objects, "bucket", None, 6.5, asked)
+    missing = [one.key for one, deletion in done.deletions.items() if deletion.missing]
+    changed = [one.key for one, deletion in done.deletions.items() if deletion.changed]
+    assert (len(done.blobs), missing, changed) == (3, ["none"], ["b", "d"])
     left = {key for key in "abcde" if store.read_sync(objects.head_object, ObjectName("bucket", key))}
     assert left == {"b", "d"}
 
 
 def test_tags_are_set_and_removed(store: Store) -> None:
     """All else of the object stays; a missing object has none to set."""
-    store.write_sync(objects.publish, values.obj())
+    store.write_sync(versions.publish, values.obj())
     before = store.read_sync(objects.get_object, NAME)
     assert before is not None
     for kept in ('{"a":"b"}', None):
@@ -215,7 +219,7 @@ def test_tags_are_set_and_removed(store: Store) -> None:
 
 def test_rights_that_moved_undo_the_write(store: Store) -> None:
     """A function that finds in its transaction that its right is gone writes nothing."""
-    store.write_sync(objects.publish, values.obj())
+    store.write_sync(versions.publish, values.obj())
 
     def write(conn: Connection) -> None:
         objects.set_tags(conn, NAME, '{"a":"b"}')

@@ -15,7 +15,7 @@ from fuin.store.engine import migrate, sqlite
 from fuin.store.identity import accounts, identities, managed_policies
 from fuin.store.identity.users import User
 from fuin.store.kms import keys, materials
-from fuin.store.s3 import dependents, objects, parts
+from fuin.store.s3 import deletions, dependents, objects, parts
 from fuin.store.s3.dependents import Totals
 from fuin.store.s3.labels import Labels
 from fuin.store.s3.object_name import ObjectName
@@ -216,7 +216,7 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
     engine.dispose()
     store = Store.open(settings)
     try:
-        name = ObjectName("old", "k")
+        name = ObjectName("old", "k", "null")
         obj = store.read_sync(objects.get_object, name)
         first, second = (
             Part("blob-1", 10, 11, 1, "p1", None, b"\x01", 3.0), Part("blob-2", 20, 21, 2, "p2", "{}", b"\x02", 3.5),
@@ -227,7 +227,7 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
         [dependent] = store.read_sync(dependents.list_objects, KEY_ARN)
         assert (dependent.name, dependent.material_id) == (name, b"m" * 32)
         assert store.read_sync(dependents.list_buckets, KEY_ARN) == ["old"]
-        assert store.write_sync(objects.unpublish, name) == ["blob-1", "blob-2"]
+        assert store.write_sync(deletions.delete_object, name, None, 6.5).blobs == ["blob-1", "blob-2"]
         assert store.read_sync(parts.known_blobs, ["blob-1", "blob-2", "blob-3"]) == {"blob-3"}
     finally:
         store.close()

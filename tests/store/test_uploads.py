@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fuin.store.errors import InvalidPart, NoSuchUpload, PreconditionFailed
-from fuin.store.s3 import objects, parts, uploads
+from fuin.store.s3 import objects, parts, uploads, versions
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
@@ -58,7 +58,7 @@ def test_part_of_an_absent_upload_is_refused(started: Store) -> None:
 def test_complete_makes_the_object_of_the_chosen_parts(started: Store) -> None:
     """Parts that were not chosen and the object that stood there are given back; the upload has ended."""
     old = values.obj()
-    started.write_sync(objects.publish, old)
+    started.write_sync(versions.publish, old)
     first, second, third = _put(started, 1, 2, 3)
     done = started.write_sync(uploads.complete_upload, "upload", _whole([first, third]))
     assert set(done.blobs) == {second.blob, old.parts[0].blob}
@@ -85,7 +85,7 @@ def test_completing_again_after_an_overwrite_is_refused(started: Store) -> None:
     chosen = _put(started, 1, 2)
     started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
     newer = values.obj("key", etag="newer")
-    started.write_sync(objects.publish, newer)
+    started.write_sync(versions.publish, newer)
     with pytest.raises(NoSuchUpload):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen))
     assert started.read_sync(objects.get_object, ObjectName("bucket", "key")) == newer
@@ -106,7 +106,7 @@ def test_complete_with_a_replaced_part_is_refused(started: Store) -> None:
 
 def test_complete_with_a_condition_that_fails_keeps_the_upload(started: Store) -> None:
     """If-None-Match on an object that stands there: nothing changes, parts stay, abort frees them."""
-    started.write_sync(objects.publish, values.obj())
+    started.write_sync(versions.publish, values.obj())
     chosen = _put(started, 1, 2)
     with pytest.raises(PreconditionFailed):
         started.write_sync(uploads.complete_upload, "upload", _whole(chosen), if_none_match="*")

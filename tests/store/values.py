@@ -8,7 +8,7 @@ from fuin.formats.wrapped import Material
 from fuin.store.kms.keys import Key
 from fuin.store.s3.buckets import Bucket
 from fuin.store.s3.labels import Labels
-from fuin.store.s3.object_name import ObjectName
+from fuin.store.s3.object_name import UNVERSIONED, ObjectName
 from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 from fuin.store.s3.uploads import Upload
@@ -51,7 +51,7 @@ def obj(key: str = "key", *parts: Part, bucket: str = "bucket", etag: str = "eta
     parts = parts or (part(),)
     size = sum(one.size for one in parts)
     return Object(
-        ObjectName(bucket, key),
+        ObjectName(bucket, key, UNVERSIONED),
         etag,
         size,
         4.5,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
-from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresources
+from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresources, versioning
 from fuin.s3.multipart import completion, parts, uploads
 from fuin.s3.objects import copying, get, objects, tagging
 from fuin.s3.request.faults import S3Fault
@@ -40,9 +40,11 @@ _ON_BUCKETS = (
     S3Operation(
         "GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status
     ),
+    S3Operation("GetBucketVersioning", "GET", BUCKET, ("versioning",), run=versioning.get_bucket_versioning),
     S3Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
     S3Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
     S3Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),
+    S3Operation("ListObjectVersions", "GET", BUCKET, ("versions",), lists=True, run=versioning.list_object_versions),
     S3Operation("ListObjectsV2", "GET", BUCKET, ("list-type=2",), lists=True, run=listing.list_objects_v2),
     S3Operation("PutBucketAcl", "PUT", BUCKET, ("acl",), body=DOCUMENT, run=acls.put_bucket_acl),
     S3Operation(
@@ -51,6 +53,10 @@ _ON_BUCKETS = (
     ),
     S3Operation(
         "PutBucketPolicy", "PUT", BUCKET, ("policy",), body=CHECKED_DOCUMENT, run=bucket_settings.put_bucket_policy,
+    ),
+    S3Operation(
+        "PutBucketVersioning", "PUT", BUCKET, ("versioning",), body=CHECKED_DOCUMENT,
+        run=versioning.put_bucket_versioning,
     ),
 )  # fmt: skip
 
@@ -117,7 +123,6 @@ _NOT_BUILT = (
     S3Operation("GetObjectTorrent", "GET", OBJECT, ("torrent",)),
     S3Operation("ListDirectoryBuckets", "GET", SERVICE, newer_name="ListBuckets"),
     S3Operation("ListObjectAnnotations", "GET", OBJECT, ("annotation",)),
-    S3Operation("ListObjectVersions", "GET", BUCKET, ("versions",)),
     S3Operation("PutBucketAnalyticsConfiguration", "PUT", BUCKET, ("analytics", "id")),
     S3Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
     S3Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),

@@ -5,7 +5,8 @@ import time
 
 from sqlalchemy import Connection, Engine, event, text
 
-from fuin.store.s3 import objects
+from fuin.store.s3 import deletions, versions
+from fuin.store.s3.deletions import Wanted
 from fuin.store.store import Store
 from tests.store import values
 from tests.store.postgres.conftest import NewNode
@@ -48,10 +49,11 @@ def test_a_thousand_objects_are_removed_by_a_few_statements(new_node: NewNode) -
 
     node = new_node("a")
     stored = [values.obj(f"key-{number}") for number in range(0, 1000, 50)]
-    node.write_sync(lambda conn: [objects.publish(conn, obj) for obj in stored])
+    node.write_sync(lambda conn: [versions.publish(conn, obj) for obj in stored])
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        blobs = node.write_sync(objects.unpublish_all, "bucket", {f"key-{number}": () for number in range(1000)}).blobs
+        wanted = [Wanted(f"key-{number}") for number in range(1000)]
+        blobs = node.write_sync(deletions.delete_objects, "bucket", None, 6.5, wanted).blobs
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert sorted(blobs) == sorted(obj.parts[0].blob for obj in stored)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import writer
 from fuin.store.errors import InvalidPart, NoSuchUpload, PreconditionFailed
-from fuin.store.s3 import objects, uploads
+from fuin.store.s3 import deletions, objects, uploads, versions
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
 from fuin.store.store import Store
@@ -26,7 +26,7 @@ def _put(store: Store, etag: str, **conditions: str) -> bool:
     """Return whether the object was put."""
     obj = values.obj(etag=etag)
     try:
-        store.write_sync(lambda conn: objects.publish(conn, obj, **conditions))
+        store.write_sync(lambda conn: versions.publish(conn, obj, **conditions))
     except PreconditionFailed:
         return False
     return True
@@ -39,7 +39,7 @@ def test_one_of_two_makes_an_object(new_node: NewNode) -> None:
         for number in range(ROUNDS):
             made = list(threads.map(lambda node: _put(node, f"e{number}", if_none_match="*"), nodes))  # noqa: B023 - waits
             assert sorted(made) == [False, True]
-            nodes[0].write_sync(objects.unpublish, NAME)
+            nodes[0].write_sync(deletions.delete_object, NAME, None, 6.5)
 
 
 def test_no_replacement_is_lost(new_node: NewNode) -> None:
@@ -71,7 +71,7 @@ def test_writes_of_one_name_meet(new_node: NewNode) -> None:
         for _ in range(ROUNDS):
             obj = values.obj()
             written.append(obj.parts[0].blob)
-            removed.extend(node.write_sync(objects.publish, obj))
+            removed.extend(node.write_sync(versions.publish, obj).blobs)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(put, nodes))

@@ -127,6 +127,7 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "ListBuckets": ("s3:ListAllMyBuckets",),
     "ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
     "ListObjects": ("s3:ListBucket",),
+    "ListObjectVersions": ("s3:ListBucketVersions",),
     "ListObjectsV2": ("s3:ListBucket",),
     "ListParts": ("s3:ListMultipartUploadParts",),
     "PutBucketAccelerateConfiguration": ("s3:PutAccelerateConfiguration",),
@@ -139,9 +140,24 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
 }
 
 
+# The action on a version that a request names by its id, where the action on the newest one is another.
+S3_VERSION_ACTIONS = {
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+    "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+    "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
+    "s3:PutObjectAcl": "s3:PutObjectVersionAcl",
+    "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+}
+
+
 def s3_actions_of(operation: str) -> tuple[str, ...]:
     """Return the actions that an operation of S3 needs; the one on the request's own target is first."""
-    return _S3_ACTIONS_OF.get(operation, (f"s3:{operation}",))
+    needed = _S3_ACTIONS_OF.get(operation, (f"s3:{operation}",))
+    names = [action.partition(" ")[0] for action in needed]
+    return (*needed, *(f"{S3_VERSION_ACTIONS[name]} of a version" for name in names if name in S3_VERSION_ACTIONS))
 
 
 # Names of operations that people write as actions although no such action exists (in lower case), and the action that

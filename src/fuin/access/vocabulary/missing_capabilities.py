@@ -54,11 +54,6 @@ def _keys(why: str, *names: str | tuple[str, Kind], on: frozenset[str] | None = 
 
 
 _ANNOTATION_LISTS = s3_actions("listobjectannotations listobjectversionannotations")
-_VERSION_ACTIONS = s3_actions("""
-    deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging getobjectversion getobjectversionacl
-    getobjectversionannotation getobjectversionattributes getobjectversiontagging getobjectversiontorrent
-    listobjectversionannotations putobjectversionacl putobjectversionannotation putobjectversiontagging
-""")
 _EVENT_HOLD_ACTIONS = s3_actions("putobject putobjectretention replicateobject")
 _LOG_ACTIONS = s3_actions("allowvendedlogdeliveryforresource")
 _NO_LOCK = "there is no Object Lock"
@@ -84,11 +79,6 @@ OBJECT_LOCK = Capability(
         ),
     ),
 )  # fmt: skip
-VERSIONS = Capability(
-    "Versions of objects are",
-    operations=("ListObjectVersions",),
-    keys=_keys("buckets are not versioned", "VersionId", on=_VERSION_ACTIONS),
-)
 MFA_DELETE = Capability("MFA delete is")
 ANNOTATIONS = Capability(
     "Object annotations are",

@@ -6,34 +6,38 @@ missing capability (`missing_capabilities.py`).
 
 from __future__ import annotations
 
+from fuin.access.vocabulary.actions import S3_VERSION_ACTIONS
 from fuin.access.vocabulary.key_row import ConditionKey, Kind
 from fuin.access.vocabulary.missing_capabilities import MISSING, s3_actions
 
 _ALL = ("s3:*",)
-_PUT, _LIST, _NEW = ("s3:PutObject",), ("s3:ListBucket",), ("s3:CreateBucket",)
-_ACLS = (*_NEW, "s3:PutBucketAcl", "s3:PutObjectAcl", *_PUT)
+_PUT, _LIST, _NEW = ("s3:PutObject",), ("s3:ListBucket", "s3:ListBucketVersions"), ("s3:CreateBucket",)
+_ACLS = (*_NEW, "s3:PutBucketAcl", "s3:PutObjectAcl", "s3:PutObjectVersionAcl", *_PUT)
 _NO_HEADER, _NO_PARAMETER = "when the header was not sent", "when the parameter was not sent"
 _UNSIGNED = "in anonymous requests"
 _SSE = "x-amz-server-side-encryption"
 _GRANTS = ("full-control", "read", "read-acp")
 # AWS accepts a key also for these actions, which no operation of this server needs.
-_LISTING_VERSIONS = s3_actions("listbucketversions")
 _BYPASS = s3_actions("bypassgovernanceretention")
 _ENCRYPTING = _BYPASS | s3_actions("replicateobject updateobjectencryption")
-_GRANTING = _BYPASS | s3_actions("putobjectversionacl")
-_TAGGING_VERSIONS = _BYPASS | s3_actions("putobjectversiontagging")
-_TAGGED_VERSIONS = s3_actions("""
-    deleteobjectannotation deleteobjectversionannotation deleteobjectversiontagging getobjectannotation
-    getobjectversion getobjectversionacl getobjectversionannotation getobjectversionattributes
-    getobjectversiontagging listobjectannotations listobjectversionannotations putobjectannotation
-    putobjectversionacl putobjectversionannotation putobjectversiontagging updateobjectencryption
+_ANNOTATING = s3_actions("""
+    deleteobjectannotation deleteobjectversionannotation getobjectannotation getobjectversionannotation
+    listobjectannotations listobjectversionannotations putobjectannotation putobjectversionannotation
+    updateobjectencryption
+""")
+_VERSION_ANNOTATING = s3_actions("""
+    deleteobjectversionannotation getobjectversionannotation getobjectversiontorrent listobjectversionannotations
+    putobjectversionannotation
 """)
 # Actions on an object that may have tags, and actions that may give it tags.
 ON_TAGGED_OBJECTS = (
-    "s3:DeleteObjectTagging", "s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectAttributes", "s3:GetObjectTagging",
-    "s3:PutObjectAcl", "s3:PutObjectTagging",
+    "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging", "s3:GetObject", "s3:GetObjectAcl",
+    "s3:GetObjectAttributes", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionAcl",
+    "s3:GetObjectVersionAttributes", "s3:GetObjectVersionTagging", "s3:PutObjectAcl", "s3:PutObjectTagging",
+    "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
 )  # fmt: skip
-GIVING_TAGS = (*_PUT, "s3:PutObjectTagging")
+GIVING_TAGS = (*_PUT, "s3:PutObjectTagging", "s3:PutObjectVersionTagging")
+_ON_VERSIONS = tuple(sorted(S3_VERSION_ACTIONS.values()))
 
 
 def _lower(actions: tuple[str, ...]) -> frozenset[str]:
@@ -56,8 +60,7 @@ def _header(
 
 def _parameter(name: str, kind: Kind, holds: str = "the parameter") -> ConditionKey:
     """Return the row for a parameter of the list operations."""
-    aws_actions = _lower(_LIST) | _LISTING_VERSIONS
-    return ConditionKey(f"s3:{name}", kind, _LIST, holds, _NO_PARAMETER, aws_actions=aws_actions)
+    return ConditionKey(f"s3:{name}", kind, _LIST, holds, _NO_PARAMETER, aws_actions=_lower(_LIST))
 
 
 ROWS = (
@@ -65,7 +68,7 @@ ROWS = (
     _parameter("delimiter", "String"),
     ConditionKey("s3:ExistingObjectTag/NAME", "String", ON_TAGGED_OBJECTS, "the object's tag of that name",
                  "when the object has no such tag, or does not exist",
-                 aws_actions=_lower(ON_TAGGED_OBJECTS) | _TAGGED_VERSIONS),
+                 aws_actions=_lower(ON_TAGGED_OBJECTS) | _ANNOTATING),
     _header("if-match", ("s3:DeleteObject", *_PUT), absent=f"{_NO_HEADER}, and in DeleteObjects"),
     _header("if-none-match", _PUT),
     ConditionKey("s3:LocationConstraint", "String", _NEW, "the Region in the body, `eu-west-1` for `EU`",
@@ -77,20 +80,22 @@ ROWS = (
     _parameter("prefix", "String", "the parameter; the key of an object that is missing, where the right to list "
                "decides between 404 and 403"),
     ConditionKey("s3:RequestObjectTag/NAME", "String", GIVING_TAGS, "the tag of that name that the request gives",
-                 "when the request gives no such tag", aws_actions=_lower(GIVING_TAGS) | _TAGGING_VERSIONS),
+                 "when the request gives no such tag", aws_actions=_lower(GIVING_TAGS) | _BYPASS),
     ConditionKey("s3:RequestObjectTagKeys", "String", GIVING_TAGS, "the names of the tags that the request gives",
-                 "when the request gives none", many=True, aws_actions=_lower(GIVING_TAGS) | _TAGGING_VERSIONS),
+                 "when the request gives none", many=True, aws_actions=_lower(GIVING_TAGS) | _BYPASS),
     ConditionKey("s3:ResourceAccount", "String", _ALL, "the account that owns the bucket"),
     ConditionKey("s3:signatureAge", "Numeric", _ALL, "milliseconds since the signature's date", _UNSIGNED),
     ConditionKey("s3:signatureversion", "String", _ALL, "`AWS4-HMAC-SHA256`", _UNSIGNED),
     ConditionKey("s3:TlsVersion", "Numeric", _ALL, "`1.2` or `1.3`", "without TLS"),
-    _header("x-amz-acl", _ACLS, also=_GRANTING),
+    ConditionKey("s3:VersionId", "String", _ON_VERSIONS, "the version id that the request names",
+                 "when the request names no version", aws_actions=_lower(_ON_VERSIONS) | _VERSION_ANNOTATING),
+    _header("x-amz-acl", _ACLS, also=_BYPASS),
     _header("x-amz-bucket-namespace", _NEW),
     ConditionKey("s3:x-amz-content-sha256", "String", _ALL,
                  "what the signature says of the payload: its hash, `UNSIGNED-PAYLOAD` …",
                  "in anonymous requests without the header"),
     _header("x-amz-copy-source", _PUT, also=_BYPASS, holds="the header, as it was sent"),
-    *(_header(f"x-amz-grant-{name}", _ACLS, also=_GRANTING) for name in _GRANTS),
+    *(_header(f"x-amz-grant-{name}", _ACLS, also=_BYPASS) for name in _GRANTS),
     *(_header(f"x-amz-grant-{name}", _ACLS, also=None) for name in ("write", "write-acp")),
     _header("x-amz-metadata-directive", _PUT, also=_BYPASS),
     _header("x-amz-object-ownership", _NEW),
@@ -98,7 +103,7 @@ ROWS = (
     _header(f"{_SSE}-aws-kms-key-id", _PUT, also=_ENCRYPTING, kind="ARN", holds="the header, as it was sent",
             absent="when the header was not sent, also if the bucket has a key"),
     _header(f"{_SSE}-customer-algorithm", _PUT, also=_BYPASS | s3_actions("replicateobject")),
-    _header("x-amz-storage-class", (*_PUT, "s3:PutObjectAcl"), also=_BYPASS | s3_actions("putobjectversionacl")),
+    _header("x-amz-storage-class", (*_PUT, "s3:PutObjectAcl", "s3:PutObjectVersionAcl"), also=_BYPASS),
     _header("x-amz-website-redirect-location", _PUT, also=_BYPASS),
     *(key for capability in MISSING for key in capability.keys),
 )  # fmt: skip

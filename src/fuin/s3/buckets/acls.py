@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.s3.objects import get
-from fuin.s3.objects.objects import check_version
 from fuin.s3.payload import documents
-from fuin.s3.request import owner_acls, rights, xml
+from fuin.s3.request import owner_acls, rights, version, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.faults import S3Fault
 
@@ -26,9 +25,10 @@ async def get_bucket_acl(call: S3Call) -> Answer:
 async def get_object_acl(call: S3Call) -> Answer:
     """Return the object's ACL: full control for the bucket's owner."""
     bucket = await call.consult(rights.authorize_object)
-    check_version(call.query.get("versionId"))
-    await call.consult(get.find, bucket, call.key)
-    return document(_ROOT, *owner_acls.content(bucket.account))
+    version.check_request(call)
+    found = await call.consult(get.find, bucket, call.object_name)
+    headers = version.answer_headers(bucket, found.name.version)
+    return document(_ROOT, *owner_acls.content(bucket.account), headers=headers)
 
 
 async def put_bucket_acl(call: S3Call) -> Answer:
@@ -43,12 +43,12 @@ async def put_bucket_acl(call: S3Call) -> Answer:
 async def put_object_acl(call: S3Call) -> Answer:
     """Accept an ACL that gives full control to the bucket's owner, and nothing to anybody else."""
     await call.consult(rights.authorize_object)
-    check_version(call.query.get("versionId"))
+    version.check_request(call)
     raw = await documents.read(call)
     bucket = await call.consult(rights.authorize_object)
-    await call.consult(get.find, bucket, call.key)
+    found = await call.consult(get.find_unless_marker, bucket)
     _check_put(call, raw, bucket.account)
-    return empty(200)
+    return empty(200, version.answer_headers(bucket, found.name.version))
 
 
 def _check_put(call: S3Call, raw: bytes, owner: str) -> None:

@@ -39,6 +39,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
+_HOLDS_VERSIONS = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
 _OLD_EUROPE = "EU"
 _NO_CONSTRAINT_REGION = "us-east-1"  # the one region whose buckets have no location constraint
 
@@ -205,6 +206,8 @@ def owner(account: str) -> str:
 async def delete_bucket(call: S3Call) -> Answer:
     """Remove a bucket without objects, and its unfinished multipart uploads, whose names the record has before."""
     bucket = await call.consult(rights.authorize_bucket)
+    if bucket.versioning is not None and not await call.services.store.read(rows.is_empty, bucket.name):
+        raise S3Fault("BucketNotEmpty", _HOLDS_VERSIONS, BucketName=bucket.name)
     await call.services.store.read(rows.check_empty, bucket.name)
     if named := await call.services.store.read(uploads.list_names, bucket.name):
         call.facts["unfinishedUploads"] = len(named)

@@ -17,10 +17,8 @@ from fuin.access.vocabulary.missing_capabilities import (
     ACLS,
     BUCKET_ABAC,
     EVENT_NOTIFICATIONS,
-    MFA_DELETE,
     REQUESTER_PAYS,
     TRANSFER_ACCELERATION,
-    VERSIONS,
 )
 from fuin.s3.request import tags, xml
 from fuin.s3.request.faults import S3Fault, not_implemented
@@ -61,17 +59,6 @@ def _checked_text(root: Node, name: str, taken: str, others: tuple[str, ...], ca
     if value != taken:
         raise S3Fault("MalformedXML")
     return value
-
-
-def versioning(root: Node) -> str:
-    """Accept Suspended: no version is made either way."""
-    root.refuse_others("Status", "MfaDelete")
-    if root.find_child("Status") is None:
-        raise S3Fault("IllegalVersioningConfigurationException")
-    kept = {"Status": _checked_text(root, "Status", "Suspended", ("Enabled",), VERSIONS)}
-    if root.find_child("MfaDelete") is not None:
-        kept["MfaDelete"] = _checked_text(root, "MfaDelete", "Disabled", ("Enabled",), MFA_DELETE)
-    return _json(kept)
 
 
 def acceleration(root: Node) -> str:

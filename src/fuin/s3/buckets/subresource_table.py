@@ -191,11 +191,6 @@ TABLE: tuple[Subresource, ...] = (
         delete=Delete("DeleteBucketTagging"),
     ),
     Subresource(
-        "versioning", BUCKET, "GetBucketVersioning", root="VersioningConfiguration",
-        put=Put("PutBucketVersioning", kept_settings.versioning),
-        show=kept_settings.elements,
-    ),
-    Subresource(
         "website", BUCKET, "GetBucketWebsite", unset="NoSuchWebsiteConfiguration",
         delete=Delete("DeleteBucketWebsite"),
     ),

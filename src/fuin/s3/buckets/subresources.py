@@ -9,9 +9,8 @@ import msgspec
 
 from fuin.s3.buckets.subresource_table import TABLE
 from fuin.s3.objects import get
-from fuin.s3.objects.objects import check_version
 from fuin.s3.payload import documents
-from fuin.s3.request import rights, xml
+from fuin.s3.request import rights, version, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, DOCUMENT, OBJECT, S3Operation
@@ -33,7 +32,7 @@ def _authorized_bucket(call: S3Call, row: Subresource) -> Bucket:
     if row.level == BUCKET:
         return rights.authorize_bucket(call)
     bucket = rights.authorize_object(call)
-    check_version(call.query.get("versionId"))
+    version.check_request(call)
     return bucket
 
 
@@ -46,7 +45,7 @@ async def get_subresource(call: S3Call, row: Subresource) -> Answer:
     if row.unset:
         raise S3Fault(row.unset, row.text, BucketName=call.bucket)
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.key)
+        await call.consult(get.find, bucket, call.object_name)
     return document(row.root, row.content)
 
 
@@ -56,7 +55,7 @@ async def put_subresource(call: S3Call, row: Subresource, change: Put) -> Answer
     raw = await documents.read(call)
     bucket = await call.consult(_authorized_bucket, row)  # again: the client may have sent the body slowly
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.key)
+        await call.consult(get.find, bucket, call.object_name)
     kept = change.take(xml.parse(raw, row.root))
     if row.show is not None:
         call.facts["settings"] = {row.name: None if kept is None else msgspec.Raw(kept.encode())}
@@ -70,7 +69,7 @@ async def delete_subresource(call: S3Call, row: Subresource, change: Delete) -> 
     if change.absent:
         raise S3Fault(change.absent, BucketName=call.bucket)
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.key)
+        await call.consult(get.find, bucket, call.object_name)
     if row.show is not None:
         call.facts["settings"] = {row.name: None}
         await call.change(_set, bucket, row.name, None)

@@ -12,20 +12,25 @@ from fuin.numbers import whole_number
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums, documents
 from fuin.s3.payload.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
-from fuin.s3.request import conditions, hosts, rights, xml
+from fuin.s3.request import conditions, hosts, rights, version, xml
 from fuin.s3.request.call import document
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing import schemes
 from fuin.settings import MIB
+from fuin.store.s3 import buckets
 from fuin.store.s3 import uploads as rows
+from fuin.store.s3.object_name import UNVERSIONED
 from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from fuin.gate.http import Answer
     from fuin.s3.request.call import S3Call
+    from fuin.s3.request.conditions import WriteCondition
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.parts import Part
-    from fuin.store.s3.uploads import Upload
+    from fuin.store.s3.uploads import Completion, Upload
 
 PART_AT_LEAST = 5 * MIB  # but for the last
 
@@ -59,14 +64,20 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
     obj = await lists.run_beside(call, _completed_object, call, upload, requested, stored_parts)
     await call.name("blobs", [part.blob for part in obj.parts])
     await call.announce("change")
-    done = await call.write(
-        rows.complete_upload, upload.upload_id, obj, if_none_match=condition.if_none_match, if_match=condition.if_match
-    )
+    done = await call.write(_complete, bucket, upload.upload_id, obj, condition)
     call.replaced += done.blobs
+    index.record_version(call, done.object.name.version)
     call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name)
     if encryption.key:
         call.facts["keyArn"] = encryption.key
     return _answer(call, done.object)
+
+
+def _complete(conn: Connection, bucket: Bucket, upload_id: str, obj: Object, condition: WriteCondition) -> Completion:
+    versioning = buckets.read_versioning(conn, bucket)
+    return rows.complete_upload(
+        conn, upload_id, obj, versioning, if_none_match=condition.if_none_match, if_match=condition.if_match
+    )
 
 
 def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPart], stored_parts: list[Part]) -> Object:
@@ -117,7 +128,8 @@ def _answer(call: S3Call, obj: Object) -> Answer:
         content.append(xml.text(ALGORITHMS[checksum.algorithm].element, checksum.value))
         content.append(xml.text("ChecksumType", checksum.kind))
     encryption = schemes.parse_stored(obj.encryption)
-    headers = encryption.scheme.answer_headers(call, encryption)
+    headers = version.written_headers(obj.name.version or UNVERSIONED)
+    headers += encryption.scheme.answer_headers(call, encryption)
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 

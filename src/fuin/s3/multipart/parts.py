@@ -12,7 +12,7 @@ from fuin.s3.payload import checksums, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Checksum
 from fuin.s3.payload.declaration import parse_declaration
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import ranges, rights
+from fuin.s3.request import ranges, rights, version
 from fuin.s3.request.call import empty
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.part_number import part_number
@@ -90,9 +90,9 @@ async def upload_part_copy(call: S3Call) -> Answer:
     upload = await call.consult(uploads.find)
     encryption = schemes.parse_stored(upload.encryption)
     await schemes.check_repeated(call, bucket, encryption, needs_key=True)
-    from_bucket, from_key = await call.consult(copying.authorize_source)
+    from_bucket, name = await call.consult(copying.authorize_source)
     asked = partial(ranges.parse_copy_range, call.header(b"x-amz-copy-source-range"))
-    look = partial(copying.find_source, call, from_bucket, from_key, asked)
+    look = partial(copying.find_source, call, from_bucket, name, asked)
     source, batches = await get.open_current(call, from_bucket, look)
     try:
         sealer = await _sealer(call, bucket, encryption)
@@ -104,4 +104,5 @@ async def upload_part_copy(call: S3Call) -> Answer:
     part = await _put(call, upload, encryption, number, stored)
     told = upload.checksum_algorithm
     checksum = Checksum(told, stored.checksums[told]) if told is not None else None
-    return copying.copy_result("CopyPartResult", part, checksum, encryption.scheme.answer_headers(call, encryption))
+    headers = version.source_headers(source.obj.name.version) + encryption.scheme.answer_headers(call, encryption)
+    return copying.copy_result("CopyPartResult", part, checksum, headers)

@@ -9,7 +9,7 @@ from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.s3.objects import get, index
-from fuin.s3.objects.objects import check_version, new_sealer, whole_object
+from fuin.s3.objects.objects import new_sealer, whole_object
 from fuin.s3.payload import checksums, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Algorithm, Checksum
 from fuin.s3.payload.digests import Digests
@@ -22,6 +22,7 @@ from fuin.s3.request import (
     owner_acls,
     rights,
     storage_classes,
+    version,
     xml,
 )
 from fuin.s3.request.call import document
@@ -30,6 +31,7 @@ from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
 from fuin.s3.request.ranges import Span
 from fuin.s3.sealing import customer_key, schemes
 from fuin.s3.sealing.scheme import PREFIX
+from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 
 if TYPE_CHECKING:
@@ -51,15 +53,17 @@ _SAME = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
     "metadata, storage class, website redirect location or encryption attributes."
 )
+_MARKER = "The source of a copy request may not specifically refer to a delete marker by version id."
 _TOO_LARGE = "The specified copy source is larger than the maximum allowable size for a copy source: "
 _FORM = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
 
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
-    """The source of a copy: the current object, and a span of its bytes."""
+    """The source of a copy: an object, as the request names it, and a span of its bytes."""
 
     bucket: Bucket
+    name: ObjectName
     obj: Object
     span: Span
 
@@ -72,36 +76,44 @@ class CopyPlan(CopySource):
     algorithm: Algorithm
 
 
-def authorize_source(call: S3Call) -> tuple[Bucket, str]:
-    """Return the bucket and key of x-amz-copy-source if the caller has s3:GetObject on it.
+def authorize_source(call: S3Call) -> tuple[Bucket, ObjectName]:
+    """Return the bucket and the name of x-amz-copy-source if the caller has s3:GetObject on it.
 
-    The right to the KMS key is asked for when the source is opened.
+    For a source with a version that is s3:GetObjectVersion. The right to the KMS key is asked for when the source is
+    opened.
     """
     customer_key.parse(call.request.headers, customer_key.SOURCE_PREFIX)  # which refuses a wrong one
-    bucket_name, key = _parse_source(call.request.headers[_HEADER])
-    bucket = rights.authorize_other_object(call, "s3:GetObject", bucket_name, key)
-    call.facts["copySource"] = f"{bucket_name}/{key}"
-    return bucket, key
+    name = _parse_source(call.request.headers[_HEADER])
+    bucket = rights.authorize_other_object(call, "s3:GetObject", name)
+    call.facts["copySource"] = f"{name.bucket}/{name.key}"
+    if name.version is not None:
+        call.facts["copySourceVersionId"] = name.version
+    return bucket, name
 
 
-async def find_source(call: S3Call, bucket: Bucket, key: str, span_of: Callable[[int], Span]) -> CopySource:
-    """Return the current source if its conditions hold; `span_of` gives the span for a size."""
-    obj = await get.find_whole(call, bucket, key)
+async def find_source(call: S3Call, bucket: Bucket, name: ObjectName, span_of: Callable[[int], Span]) -> CopySource:
+    """Return the source as it is now, if its conditions hold; `span_of` gives the span for a size."""
+    try:
+        obj = await get.find_whole(call, bucket, name)
+    except S3Fault as fault:
+        if fault.code == "MethodNotAllowed":
+            raise S3Fault("InvalidRequest", _MARKER) from None
+        raise
     conditions.check_copy(conditions.parse_conditions(call.header, _CONDITION_PREFIX), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.SOURCE_PREFIX)
     span = span_of(obj.size)
     _check_size(call, span.length)
-    return CopySource(bucket, obj, span)
+    return CopySource(bucket, name, obj, span)
 
 
-def _parse_source(raw: bytes) -> tuple[str, str]:
-    """Return bucket and key of a copy source, which is form-encoded (a plus is a space).
+def _parse_source(raw: bytes) -> ObjectName:
+    """Return the name in a copy source, which is form-encoded (a plus is a space).
 
     URLEncoder of Java and urlencode of PHP write it so, and S3 reads it so. A slash may begin it, a version end it.
     """
-    path, _, version = raw.replace(b"+", b" ").partition(b"?versionId=")
-    check_version(addressing.decode(version) or None)
+    path, mark, text = raw.replace(b"+", b" ").partition(b"?versionId=")
+    wanted = version.check(addressing.decode(text) if mark else None)
     text = addressing.decode(path).removeprefix("/")
     if text.startswith("arn:"):
         raise not_implemented(ACCESS_POINTS, _HEADER.decode())
@@ -109,7 +121,7 @@ def _parse_source(raw: bytes) -> tuple[str, str]:
     if not bucket or not key:
         raise invalid_argument(_HEADER.decode(), text[:100], _FORM)
     addressing.check_key(key)
-    return bucket, key
+    return ObjectName(bucket, key, wanted)
 
 
 def _check_size(call: S3Call, size: int) -> None:
@@ -129,7 +141,7 @@ async def reseal(
     try:
         return await intake.reseal(call, batches.rest(), sealer, digests, etag=etag)
     except BlobMissing:
-        if (await call.consult(get.find, source.bucket, source.obj.key)).parts == source.obj.parts:
+        if (await call.consult(get.find, source.bucket, source.name)).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None
 
@@ -144,9 +156,9 @@ async def copy_object(call: S3Call) -> Answer:
     condition = conditions.parse_write(call.header)
     if object_labels.replaces_tags(call.request.headers):
         await call.consult(rights.authorize_tags)
-    from_bucket, from_key = await call.consult(authorize_source)
+    from_bucket, source = await call.consult(authorize_source)
     plan, batches = await get.open_current(
-        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, from_key, condition)
+        call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, source, condition)
     )
     try:
         new_key = await choice.scheme.make_data_key(call, bucket, choice)
@@ -158,29 +170,31 @@ async def copy_object(call: S3Call) -> Answer:
         await batches.close()
     checksum = Checksum(plan.algorithm.name, stored.checksums[plan.algorithm.name])
     obj = whole_object(call, encryption, stored, checksum, plan.labels)
-    await index.publish(call, bucket, obj, condition)
+    written = await index.publish(call, bucket, obj, condition)
     call.facts.update(index.written_facts(obj))
-    headers = choice.scheme.answer_headers(call, encryption, with_context=True)
+    headers = version.copied_headers(bucket, written, plan.obj.name.version)
+    headers += choice.scheme.answer_headers(call, encryption, with_context=True)
     return copy_result("CopyObjectResult", obj, checksum, headers)
 
 
 async def _make_plan(
-    call: S3Call, bucket: Bucket, from_bucket: Bucket, from_key: str, condition: WriteCondition
+    call: S3Call, bucket: Bucket, from_bucket: Bucket, name: ObjectName, condition: WriteCondition
 ) -> CopyPlan:
     """Return the plan of the copy, after every check that needs no key."""
-    source = await find_source(call, from_bucket, from_key, lambda size: Span(0, size, size))
-    _check_change(call, bucket, source.obj)
+    source = await find_source(call, from_bucket, name, lambda size: Span(0, size, size))
+    if name.version is None:  # to copy a version onto its key makes it the current one
+        _check_change(call, bucket, source.obj)
     labels = object_labels.parse_copy(call.request.headers, source.obj.labels)
     if labels.tags is not None and not object_labels.replaces_tags(call.request.headers):
-        await call.consult(_authorize_tags, from_bucket.name, from_key)
-        existing_tags.check_found(call, source.obj)
+        await call.consult(_authorize_tags, name)
+        existing_tags.check_found(call, name, source.obj)
     await call.consult(index.check_condition, condition)
-    return CopyPlan(from_bucket, source.obj, source.span, labels, _checksum_algorithm(call, source.obj))
+    return CopyPlan(from_bucket, name, source.obj, source.span, labels, _checksum_algorithm(call, source.obj))
 
 
-def _authorize_tags(call: S3Call, from_bucket: str, from_key: str) -> None:
+def _authorize_tags(call: S3Call, source: ObjectName) -> None:
     """Check the rights to copy the source's tags: to read them there, and to give them to the copy."""
-    rights.authorize_other_object(call, "s3:GetObjectTagging", from_bucket, from_key)
+    rights.authorize_other_object(call, "s3:GetObjectTagging", source)
     rights.authorize_object(call, "s3:PutObjectTagging")
 
 

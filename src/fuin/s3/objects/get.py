@@ -9,11 +9,21 @@ from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.gate import lists
 from fuin.s3.objects import attributes, index
-from fuin.s3.objects.objects import check_version, checksum_headers
+from fuin.s3.objects.objects import checksum_headers
 from fuin.s3.payload import download
 from fuin.s3.payload.checksums import Checksum
 from fuin.s3.payload.download import Download
-from fuin.s3.request import conditions, existing_tags, object_labels, ranges, rights, storage_classes, tags, xml
+from fuin.s3.request import (
+    conditions,
+    existing_tags,
+    object_labels,
+    ranges,
+    rights,
+    storage_classes,
+    tags,
+    version,
+    xml,
+)
 from fuin.s3.request.call import Stream, document, empty
 from fuin.s3.request.conditions import http_date
 from fuin.s3.request.faults import S3Fault
@@ -21,7 +31,6 @@ from fuin.s3.request.part_number import part_number
 from fuin.s3.request.ranges import Span
 from fuin.s3.sealing import customer_key, schemes
 from fuin.store.s3 import objects as rows
-from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.object_name import ObjectName
     from fuin.store.s3.objects import Object
     from fuin.store.s3.parts import Part
 
@@ -65,29 +75,53 @@ class Selection:
     headers: Headers
 
 
-def find(call: S3Call, bucket: Bucket, key: str) -> Object:
-    """Return an object, with its parts if they are few; raises NoSuchKey, or AccessDenied without s3:ListBucket."""
-    obj = call.services.store.look_up(rows.get_object, ObjectName(bucket.name, key), _PARTS_AT_ONCE)
+def find(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
+    """Return an object, with its parts if they are few; raises what `missing` returns."""
+    obj = call.services.store.look_up(rows.get_object, name, _PARTS_AT_ONCE)
     if obj is None:
-        raise rights.missing_object(call, bucket, key)
-    existing_tags.check_found(call, obj)
+        raise missing(call, bucket, name)
+    existing_tags.check_found(call, name, obj)
     return obj
 
 
-async def find_whole(call: S3Call, bucket: Bucket, key: str) -> Object:
+def missing(call: S3Call, bucket: Bucket, name: ObjectName) -> S3Fault:
+    """Return the fault for a name without an object; raises AccessDenied for a caller without s3:ListBucket.
+
+    That is NoSuchKey or NoSuchVersion, or MethodNotAllowed for the id of a delete marker. AWS tells of the delete
+    marker that hides an object too.
+    """
+    fault = rights.missing_object(call, bucket, name)
+    marker = None if bucket.versioning is None else call.services.store.look_up(rows.find_marker, name)
+    if marker is None:
+        return fault
+    if name.version is not None:
+        return version.marker_fault(call, marker)
+    fault.headers = version.deleted_headers(marker.version, is_marker=True)
+    return fault
+
+
+def find_unless_marker(call: S3Call, bucket: Bucket) -> Object:
+    """Return the request's object; raises MethodNotAllowed for a delete marker, also for a current one."""
+    marker = None if bucket.versioning is None else call.services.store.look_up(rows.find_marker, call.object_name)
+    if marker is not None:
+        raise version.marker_fault(call, marker)
+    return find(call, bucket, call.object_name)
+
+
+async def find_whole(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
-    obj: Object | None = await call.consult(find, bucket, key)
+    obj: Object | None = await call.consult(find, bucket, name)
     if obj is not None and len(obj.parts) < obj.part_count:
-        obj = await lists.page(call, rows.get_object, ObjectName(bucket.name, key))
+        obj = await lists.page(call, rows.get_object, name)
     if obj is None:
-        raise await call.consult(rights.missing_object, bucket, key)
-    existing_tags.check_found(call, obj)
+        raise await call.consult(missing, bucket, name)
+    existing_tags.check_found(call, name, obj)
     return obj
 
 
 async def _select(call: S3Call, bucket: Bucket) -> Selection:
     """Return the selection that the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = await find_whole(call, bucket, call.key)
+    obj = await find_whole(call, bucket, call.object_name)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
         conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
@@ -102,6 +136,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
     headers += encryption.scheme.answer_headers(call, encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
+    headers += version.answer_headers(bucket, obj.name.version)
     if obj.labels.tags is not None and await call.consult(rights.may_read_tags):
         headers.append(tags.count_header(obj.labels.tags))
     if partial:
@@ -109,6 +144,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     if _wants_checksum(call):
         headers += checksum_headers(_checksum(obj, part, partial=partial))
     call.facts.update(index.object_facts(obj))
+    index.record_version(call, obj.name.version)
     if partial:
         call.facts["range"] = span.content_range
     return Selection(obj, encryption, span, partial, headers)
@@ -163,7 +199,7 @@ def _part_span(obj: Object, part: Part) -> tuple[Span, bool, Headers]:
 def _authorize_read(call: S3Call) -> Bucket:
     bucket = rights.authorize_object(call)
     schemes.refuse_on_read(call.request.headers)
-    check_version(call.query.get("versionId"))
+    version.check_request(call)
     if call.caller is None and any(name.startswith("response-") for name in call.query):
         raise S3Fault("InvalidRequest", _NO_OVERRIDES)
     return bucket
@@ -239,7 +275,7 @@ async def get_object_attributes(call: S3Call) -> Answer:
     asked = {name.strip() for name in (call.header(b"x-amz-object-attributes") or "").split(",")}
     if not asked or not asked.issubset(_ATTRIBUTES):
         raise S3Fault("InvalidArgument", "Invalid attribute name specified.")
-    obj = await find_whole(call, bucket, call.key)
+    obj = await find_whole(call, bucket, call.object_name)
     conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
     encryption = schemes.parse_stored(obj.encryption)
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
@@ -254,5 +290,6 @@ async def get_object_attributes(call: S3Call) -> Answer:
     if obj.upload_id:
         found["ObjectParts"] = attributes.object_parts(call, obj, checksum)
     modified: Headers = [(b"Last-Modified", http_date(obj.modified).encode())]
+    modified += version.answer_headers(bucket, obj.name.version)
     content = [found[name] for name in _ATTRIBUTES if name in asked and name in found]
     return document("GetObjectAttributesResponse", *content, headers=modified)

@@ -11,7 +11,8 @@ import msgspec
 from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FuinError, OutcomeUnknown
 from fuin.s3.payload.checksums import Checksum
-from fuin.store.s3 import buckets, objects, upload_intents
+from fuin.store.s3 import buckets, objects, upload_intents, versions
+from fuin.store.s3.object_name import UNVERSIONED
 from fuin.store.s3.parts import Part
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fuin.s3.request.conditions import WriteCondition
     from fuin.store.s3.buckets import Bucket
     from fuin.store.s3.objects import Object
+    from fuin.store.s3.versions import Published
 
 # In each record of a request. A multipart object has up to 10,000: the record that completed its upload names them all,
 # and the ETag, which is its own, tells which record that is.
@@ -108,19 +110,27 @@ def discard_replaced(call: S3Call) -> None:
         call.services.blobs.remove(call.replaced)
 
 
-async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> None:
-    """Make an object visible, in place of the one with its name; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
+async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCondition) -> str:
+    """Make an object the current version of its key; raises PreconditionFailed, NoSuchBucket, NoSuchKey.
 
-    `bucket` is the one for which the caller's right was checked before the body came.
+    Returns the version. `bucket` is the one for which the caller's right was checked before the body came.
     """
     new = [part.blob for part in obj.parts]
-    replaced = await commit(call, new, _publish, bucket, obj, condition)
-    call.replaced += replaced
+    done = await commit(call, new, _publish, bucket, obj, condition)
+    call.replaced += done.blobs
+    record_version(call, done.version)
+    return done.version
 
 
-def _publish(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> list[str]:
-    buckets.check_same(conn, bucket)
-    return objects.publish(conn, obj, if_none_match=condition.if_none_match, if_match=condition.if_match)
+def _publish(conn: Connection, bucket: Bucket, obj: Object, condition: WriteCondition) -> Published:
+    versioning = buckets.read_versioning(conn, bucket)
+    return versions.publish(conn, obj, versioning, if_none_match=condition.if_none_match, if_match=condition.if_match)
+
+
+def record_version(call: S3Call, version: str | None) -> None:
+    """Add the version that a request is about to its record; the null version is not named."""
+    if version not in (None, UNVERSIONED):
+        call.facts["versionId"] = version
 
 
 def written_facts(obj: Object) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from fuin.s3.payload import checksums, documents, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Checksum
 from fuin.s3.payload.declaration import parse_declaration
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import conditions, metadata, object_labels, owner_acls, rights, xml
+from fuin.s3.request import conditions, metadata, object_labels, owner_acls, rights, version, xml
 from fuin.s3.request.addressing import check_key
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.faults import S3Fault, not_implemented
 from fuin.s3.sealing import schemes
-from fuin.store.s3 import buckets
-from fuin.store.s3 import objects as rows
+from fuin.store.s3 import buckets, deletions
+from fuin.store.s3.deletions import Wanted
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.deletions import Deletion
     from fuin.store.s3.labels import Labels
 
 DELETES_AT_MOST = 1000
+_ERROR = "<Error>"
 _AT_ONCE = 32  # keys that are authorized in one turn of the event loop
 
 
@@ -73,10 +75,10 @@ async def put_object(call: S3Call) -> Answer:
 
     checksum = Checksum(algorithm.name, stored.checksums[algorithm.name])
     obj = whole_object(call, encryption, stored, checksum, labels)
-    await index.publish(call, bucket, obj, condition)
+    written = await index.publish(call, bucket, obj, condition)
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
-    headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum)]
+    headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum), *version.written_headers(written)]
     return empty(200, headers + choice.scheme.answer_headers(call, encryption, with_context=True))
 
 
@@ -107,61 +109,55 @@ def checksum_headers(checksum: Checksum | None) -> Headers:
     ]
 
 
-def check_version(version: str | None) -> None:
-    """Refuse every version but `null`: buckets have no versions here."""
-    if version not in (None, "", "null"):
-        raise S3Fault(
-            "InvalidArgument", "Invalid version id specified", ArgumentName="versionId", ArgumentValue=version
-        )
-
-
 async def delete_object(call: S3Call) -> Answer:
-    """Remove an object; without such an object the answer is the same, as in S3."""
+    """Delete an object or a version; without such an object the answer is the same, as in S3."""
     bucket = await call.consult(rights.authorize_object)
-    check_version(call.query.get("versionId"))
+    version.check_request(call)
     for name in (b"x-amz-if-match-size", b"x-amz-if-match-last-modified-time"):  # AWS: directory buckets only
         if call.header(name) is not None:
             raise not_implemented(DELETE_BY_SIZE_OR_TIME, name.decode())
     condition = conditions.parse_write(call.header)
     await call.announce("delete")
-    replaced = await call.write(_delete, bucket, call.key, condition.if_match)
-    call.replaced += replaced
-    call.facts["deleted"] = bool(replaced)
-    return empty(204)
+    done = await call.write(_delete, bucket, call.object_name, call.now, condition.if_match)
+    call.replaced += done.blobs
+    ((wanted, deletion),) = done.deletions.items()
+    call.facts["deleted"] = deletion.removed
+    index.record_version(call, wanted.version or deletion.marker)
+    if deletion.marker is not None:
+        call.facts["deleteMarker"] = True
+    return empty(204, version.deleted_headers(wanted.version or deletion.marker, is_marker=deletion.marker is not None))
 
 
-def _delete(conn: Connection, bucket: Bucket, key: str, if_match: str | None) -> list[str]:
-    buckets.check_same(conn, bucket)
-    return rows.unpublish(conn, ObjectName(bucket.name, key), if_match=if_match)
+def _delete(conn: Connection, bucket: Bucket, name: ObjectName, now: float, if_match: str | None) -> deletions.Removal:
+    versioning = buckets.read_versioning(conn, bucket)
+    return deletions.delete_object(conn, name, versioning, now, if_match=if_match)
 
 
 async def delete_objects(call: S3Call) -> Answer:
-    """Remove up to 1,000 objects, each by the caller's right to it; the answer lists each one.
+    """Delete up to 1,000 objects and versions, each by the caller's right to it; the answer lists each one.
 
     Before any is removed, the record has the decision about each, and so names them all.
     """
     bucket = await call.consult(_existing_bucket)
     wanted, quiet = await lists.run_beside(call, _parse_keys, await documents.read(call))
-    allowed: dict[str, set[str]] = {}
-    results: dict[str, str] = {}
-    for number, (key, etags) in enumerate(wanted.items(), 1):
+    allowed: list[Wanted] = []
+    results: dict[Wanted, str] = {}
+    for number, one in enumerate(wanted, 1):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)  # let others have their turn
-        refusal = await call.consult(_refusal, bucket, key)
+        refusal = await call.consult(_refusal, bucket, one)
         if refusal is None:
-            allowed[key] = etags
+            allowed.append(one)
         else:
-            results[key] = refusal
+            results[one] = refusal
     call.facts.update(objects=len(wanted), refused=len(results))
     if allowed:
         await call.announce("delete")
-        done = await call.write(_delete_all, bucket, allowed)
+        done = await call.write(_delete_all, bucket, call.now, allowed)
         call.replaced += done.blobs
-        results |= {key: _error(key, "NoSuchKey") for key in done.missing}
-        results |= {key: _error(key, "PreconditionFailed") for key in done.changed}
-    if not quiet:
-        results |= {key: xml.tag("Deleted", xml.text("Key", key)) for key in allowed if key not in results}
-    return document("DeleteResult", *(results[key] for key in wanted if key in results))
+        results |= {one: _result(one, deletion) for one, deletion in done.deletions.items()}
+    shown = [results[one] for one in wanted]
+    return document("DeleteResult", *(text for text in shown if not quiet or text.startswith(_ERROR)))
 
 
 def _existing_bucket(call: S3Call) -> Bucket:
@@ -176,11 +172,11 @@ def _existing_bucket(call: S3Call) -> Bucket:
     return bucket
 
 
-def _parse_keys(body: bytes) -> tuple[dict[str, set[str]], bool]:
-    """Return the keys, with the ETags that each object must have, and whether the answer has errors only."""
+def _parse_keys(body: bytes) -> tuple[list[Wanted], bool]:
+    """Return each object or version once, with the ETags that it must have, and whether the answer has errors only."""
     root = xml.parse(body, "Delete")
     root.refuse_others("Object", "Quiet")
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[tuple[str, str | None], set[str]] = {}
     nodes = root.find_children("Object")
     if not 1 <= len(nodes) <= DELETES_AT_MOST:
         raise S3Fault("MalformedXML")
@@ -191,28 +187,46 @@ def _parse_keys(body: bytes) -> tuple[dict[str, set[str]], bool]:
             raise S3Fault("MalformedXML")
         if node.get("LastModifiedTime") or node.get("Size"):  # AWS: directory buckets only
             raise not_implemented(DELETE_BY_SIZE_OR_TIME)
-        check_version(node.get("VersionId"))
         check_key(key)
-        etags = wanted.setdefault(key, set())
+        etags = wanted.setdefault((key, node.get("VersionId") or None), set())
         if etag := node.get("ETag"):
             etags.add(conditions.strip_quotes(etag))
-    return wanted, (root.get("Quiet") or "").strip().lower() == "true"
+    each = [Wanted(key, version_id, frozenset(etags)) for (key, version_id), etags in wanted.items()]
+    return each, (root.get("Quiet") or "").strip().lower() == "true"
 
 
-def _refusal(call: S3Call, bucket: Bucket, key: str) -> str | None:
+def _refusal(call: S3Call, bucket: Bucket, one: Wanted) -> str | None:
     try:
-        rights.authorize_other_object(call, call.row.action, bucket.name, key)
+        rights.authorize_other_object(call, call.row.action, ObjectName(bucket.name, one.key, one.version))
     except AccessDenied as error:
-        return _error(key, "AccessDenied", error.sentence)
+        return _error(one, "AccessDenied", error.sentence)
+    if one.version is not None and not version.is_well_formed(one.version):
+        return _error(one, "NoSuchVersion")
     return None
 
 
-def _error(key: str, code: str, message: str = "") -> str:
+def _error(one: Wanted, code: str, message: str = "") -> str:
     """Return the element of an object that was not deleted; without a `message` it has the code's own."""
     shown = message or S3Fault(code).message
-    return xml.tag("Error", xml.text("Key", key), xml.text("Code", code), xml.text("Message", shown))
+    return xml.tag(
+        "Error", xml.text("Key", one.key), *_version_element(one), xml.text("Code", code), xml.text("Message", shown)
+    )
 
 
-def _delete_all(conn: Connection, bucket: Bucket, wanted: dict[str, set[str]]) -> rows.Removal:
-    buckets.check_same(conn, bucket)
-    return rows.unpublish_all(conn, bucket.name, wanted)
+def _version_element(one: Wanted) -> list[str]:
+    return [] if one.version is None else [xml.text("VersionId", one.version)]
+
+
+def _result(one: Wanted, deletion: Deletion) -> str:
+    """Return the element of an object or version: deleted or not."""
+    if deletion.missing or deletion.changed:
+        return _error(one, "NoSuchKey" if deletion.missing else "PreconditionFailed")
+    marker: list[str] = []
+    if deletion.marker is not None:
+        marker = [xml.text("DeleteMarker", True), xml.text("DeleteMarkerVersionId", deletion.marker)]
+    return xml.tag("Deleted", xml.text("Key", one.key), *_version_element(one), *marker)
+
+
+def _delete_all(conn: Connection, bucket: Bucket, now: float, wanted: list[Wanted]) -> deletions.Removal:
+    versioning = buckets.read_versioning(conn, bucket)
+    return deletions.delete_objects(conn, bucket.name, versioning, now, wanted)

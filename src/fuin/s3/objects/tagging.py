@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.errors import FuinError
-from fuin.s3.objects import get
-from fuin.s3.objects.objects import check_version
+from fuin.s3.objects import get, index
 from fuin.s3.payload import documents
-from fuin.s3.request import existing_tags, rights, tags, xml
+from fuin.s3.request import existing_tags, rights, tags, version, xml
 from fuin.s3.request.call import document, empty
 from fuin.store.errors import NotFound
 from fuin.store.s3 import buckets
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.gate.http import Answer
-    from fuin.s3.request.call import S3Call
+    from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.request.existing_tags import SeenTags
     from fuin.s3.request.tags import Tags
     from fuin.store.s3.buckets import Bucket
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 async def get_object_tagging(call: S3Call) -> Answer:
     """Return the object's tags."""
     bucket = await call.consult(_authorize)
-    found = await call.consult(get.find, bucket, call.key)
-    return document("Tagging", tags.tag_set(found.labels.tags))
+    found = await call.consult(get.find_unless_marker, bucket)
+    headers = version.answer_headers(bucket, found.name.version)
+    return document("Tagging", tags.tag_set(found.labels.tags), headers=headers)
 
 
 async def put_object_tagging(call: S3Call) -> Answer:
@@ -40,20 +40,18 @@ async def put_object_tagging(call: S3Call) -> Answer:
     bucket = await call.consult(_authorize)
     if fault is not None:
         raise fault
-    await _set(call, bucket, call.tags or {})
-    return empty(200)
+    return empty(200, await _set(call, bucket, call.tags or {}))
 
 
 async def delete_object_tagging(call: S3Call) -> Answer:
     """Take all tags off an object."""
     bucket = await call.consult(_authorize)
-    await _set(call, bucket, {})
-    return empty(204)
+    return empty(204, await _set(call, bucket, {}))
 
 
 def _authorize(call: S3Call) -> Bucket:
     bucket = rights.authorize_object(call)
-    check_version(call.query.get("versionId"))
+    version.check_request(call)
     return bucket
 
 
@@ -66,17 +64,20 @@ async def _read_tags(call: S3Call) -> Exception | None:
     return None
 
 
-async def _set(call: S3Call, bucket: Bucket, given: Tags) -> None:
-    found = await call.consult(get.find, bucket, call.key)
+async def _set(call: S3Call, bucket: Bucket, given: Tags) -> Headers:
+    """Give the object these tags, and return the header with its version."""
+    await call.consult(get.find_unless_marker, bucket)
     call.facts["tags"] = len(given)
     await call.announce("change")
     try:
-        await call.write(_write, bucket, call.object_name, tags.column(given), call.seen_tags)
+        written = await call.write(_write, bucket, call.object_name, tags.column(given), call.seen_tags)
     except NotFound:  # it was removed meanwhile
-        raise await call.consult(rights.missing_object, bucket, found.key) from None
+        raise await call.consult(get.missing, bucket, call.object_name) from None
+    index.record_version(call, written)
+    return version.answer_headers(bucket, written)
 
 
-def _write(conn: Connection, bucket: Bucket, name: ObjectName, kept: str | None, seen: SeenTags) -> None:
+def _write(conn: Connection, bucket: Bucket, name: ObjectName, kept: str | None, seen: SeenTags) -> str:
     buckets.check_same(conn, bucket)
     existing_tags.check_same(conn, seen)
-    rows.set_tags(conn, name, kept)
+    return rows.set_tags(conn, name, kept)

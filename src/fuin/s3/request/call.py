@@ -53,9 +53,14 @@ class S3Call(Call, kw_only=True):
         return self.address.key
 
     @property
+    def version(self) -> str | None:
+        """Return the version that the request names, well-formed or not, for an operation that takes one."""
+        return self.query.get("versionId") if self.row.takes_version else None
+
+    @property
     def object_name(self) -> ObjectName:
-        """Return the name of the object that the request is about."""
-        return ObjectName(self.address.bucket, self.address.key)
+        """Return the name of the object that the request is about, with its version if it names one."""
+        return ObjectName(self.address.bucket, self.address.key, self.version)
 
     def header(self, name: bytes) -> str | None:
         """Return a request header's value, by lower-case name."""

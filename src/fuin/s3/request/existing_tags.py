@@ -28,17 +28,20 @@ SeenTags = dict["ObjectName", str | None]  # the index's form of the tags that d
 
 
 def find(call: S3Call, name: ObjectName) -> Pairs:
-    """Return an object's tags, none for a missing object, and remember that a decision has used them."""
+    """Return an object's tags, none for a missing object, and remember that a decision has used them.
+
+    `name` is what the request says: without a version it means the newest one, whichever that is at the commit.
+    """
     found = call.services.store.look_up(rows.head_object, name)
     kept = None if found is None else found.labels.tags
     call.seen_tags[name] = kept
     return tuple(tags.parse_column(kept).items())
 
 
-def check_found(call: S3Call, found: Object) -> None:
-    """Raise SlowDown, which SDKs try again, unless an object has the tags by which its reader was let in."""
+def check_found(call: S3Call, name: ObjectName, found: Object) -> None:
+    """Raise SlowDown, which SDKs try again, unless the object of a name has the tags that let its reader in."""
     kept = found.labels.tags
-    if call.seen_tags.get(found.name, kept) != kept:
+    if call.seen_tags.get(name, kept) != kept:
         raise S3Fault("SlowDown")
 
 

@@ -120,6 +120,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "NoSuchBucket": FaultRow(404, "The specified bucket does not exist"),
     "NoSuchBucketPolicy": FaultRow(404, "The bucket policy does not exist"),
     "NoSuchKey": FaultRow(404, "The specified key does not exist."),
+    "NoSuchVersion": FaultRow(404, "The specified version does not exist."),
     "NoSuchUpload": FaultRow(
         404,
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
-from fuin.access.vocabulary.actions import s3_actions_of
+from fuin.access.vocabulary.actions import S3_VERSION_ACTIONS, s3_actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Mapping
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Run = Callable[[S3Call], Awaitable[Answer | Stream]]
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"  # the levels of a path
+_ON_LOCKED_VERSIONS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
 NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT = "none", "document", "checked document", "content"
 
 
@@ -51,11 +52,13 @@ class S3Operation:
     run: Run | None = None
     actions: tuple[str, ...] = field(init=False)
     action: str = field(init=False)  # the one on the request's target
+    takes_version: bool = field(init=False)  # a request may name a version by its id
 
     def __post_init__(self) -> None:
         """Fill in the actions, which are a part of AWS's vocabulary."""
         object.__setattr__(self, "actions", s3_actions_of(self.name))
         object.__setattr__(self, "action", self.actions[0].partition(" ")[0])
+        object.__setattr__(self, "takes_version", self.action in S3_VERSION_ACTIONS or self.name in _ON_LOCKED_VERSIONS)
 
     def matches(self, query: Mapping[str, str], headers: Container[bytes]) -> bool:
         """Return whether a request of this method and level is this operation."""

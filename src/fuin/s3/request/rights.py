@@ -11,6 +11,7 @@ from fuin.access.resources.bucket import BucketResource
 from fuin.access.resources.object import ObjectResource
 from fuin.access.resources.own import OwnResource
 from fuin.access.vocabulary import s3_keys
+from fuin.access.vocabulary.actions import S3_VERSION_ACTIONS
 from fuin.errors import AccessDenied
 from fuin.s3.request import existing_tags, object_labels, tags
 from fuin.s3.request.faults import S3Fault
@@ -56,11 +57,13 @@ def _add_facts(call: S3Call, action: str, missing: str | None, of: ObjectName | 
         known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
     if action in s3_keys.ON_TAGGED_OBJECTS and of is not None:
         facts.add_table(_EXISTING_TAGS, call, of)
+    if of is not None and of.version is not None:
+        known["s3:versionid"] = (of.version,)
     if action in s3_keys.GIVING_TAGS:
         facts.add_table(_GIVEN_TAGS, call)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
-    elif action == "s3:ListBucket" and call.row.lists:
+    elif call.row.lists and action == call.row.action:
         for parameter in _LISTING_KEYS:
             if parameter in call.query:
                 known[f"s3:{parameter}"] = (call.query[parameter],)
@@ -108,8 +111,11 @@ def authorize_own_bucket(call: S3Call) -> Bucket:
 
 
 def authorize_object(call: S3Call, action: str | None = None) -> Bucket:
-    """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object."""
-    return _authorize(call, action or call.row.action, call.bucket, call.key)
+    """Return the request's bucket if the caller has the operation's right, or `action`, to the request's object.
+
+    For a version that the request names, it is the action on versions.
+    """
+    return _authorize(call, action or call.row.action, call.bucket, call.key, call.version)
 
 
 def authorize_tags(call: S3Call) -> None:
@@ -129,18 +135,25 @@ def may_read_tags(call: S3Call) -> bool:
     return True
 
 
-def authorize_other_object(call: S3Call, action: str, bucket: str, key: str) -> Bucket:
+def authorize_other_object(call: S3Call, action: str, name: ObjectName) -> Bucket:
     """Return the bucket of another object than the request's: the source of a copy, or one of many to delete."""
-    return _authorize(call, action, bucket, key, b"x-amz-source-expected-bucket-owner")
+    return _authorize(call, action, *name, owner_header=b"x-amz-source-expected-bucket-owner")
 
 
 def _authorize(
-    call: S3Call, action: str, name: str, key: str | None, owner_header: bytes = b"x-amz-expected-bucket-owner"
+    call: S3Call,
+    action: str,
+    name: str,
+    key: str | None,
+    version: str | None = None,
+    owner_header: bytes = b"x-amz-expected-bucket-owner",
 ) -> Bucket:
-    """Return a bucket if the caller has a right to it, or to an object of it."""
+    """Return a bucket if the caller has a right to it, or to an object or a version of it."""
+    if version is not None:
+        action = S3_VERSION_ACTIONS.get(action, action)
     bucket = call.services.store.catalog().bucket(name)
     arn = ids.bucket_arn(name) if key is None else ids.object_arn(name, key)
-    facts = condition_facts(call, action, of=None if key is None else ObjectName(name, key))
+    facts = condition_facts(call, action, of=None if key is None else ObjectName(name, key, version))
     if bucket is None:
         call.permit(action, OwnResource(arn, call.account), facts)
         raise S3Fault("NoSuchBucket", BucketName=name)
@@ -180,8 +193,10 @@ def check_owner(call: S3Call, bucket: Bucket, header: bytes = b"x-amz-expected-b
         raise S3Fault("AccessDenied")
 
 
-def missing_object(call: S3Call, bucket: Bucket, key: str) -> S3Fault:
-    """Return NoSuchKey for a caller who may list the bucket; raises AccessDenied for one who may not."""
-    facts = condition_facts(call, "s3:ListBucket", missing=key)
+def missing_object(call: S3Call, bucket: Bucket, name: ObjectName) -> S3Fault:
+    """Return NoSuchKey or NoSuchVersion for a caller who may list the bucket; raises AccessDenied for any other."""
+    facts = condition_facts(call, "s3:ListBucket", missing=name.key)
     _permit(call, "s3:ListBucket", ids.bucket_arn(bucket.name), bucket, facts)
-    return S3Fault("NoSuchKey", Key=key)
+    if name.version is not None:
+        return S3Fault("NoSuchVersion", Key=name.key, VersionId=name.version)
+    return S3Fault("NoSuchKey", Key=name.key)

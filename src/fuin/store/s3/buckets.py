@@ -13,7 +13,7 @@ from fuin.store.s3.key_use import default_key_use
 
 _b = schema.buckets
 _NAME = schema.parameter("p_name")
-_ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy)
+_ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy, _b.c.versioning)
 _FIND = _ALL.where(_b.c.name == _NAME)
 _PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region", schema.TEXT)
 _LIST = (
@@ -29,6 +29,7 @@ _DEFAULT = {
 }  # fmt: skip
 _SET_ENCRYPTION = update(_b).where(_b.c.name == _NAME).values(_DEFAULT)
 _SET_POLICY = update(_b).where(_b.c.name == _NAME).values(policy=schema.parameter("p_value", schema.TEXT))
+_SET_VERSIONING = update(_b).where(_b.c.name == _NAME).values(versioning=schema.parameter("p_value", schema.TEXT))
 _s = schema.bucket_settings
 _SETTINGS = select(_s.c.name, _s.c.document).where(_s.c.bucket == _NAME).order_by(_s.c.name)
 _SETTING = schema.parameter("p_setting")
@@ -42,7 +43,8 @@ _HOLDS_UPLOAD = select(schema.uploads.c.upload_id).where(schema.uploads.c.bucket
 class Bucket:
     """A bucket; `encryption` is JSON {"algorithm", "key", "bucket_key"}, None means SSE-S3, as for a new bucket.
 
-    `settings` are the other settings: pairs of a name and a JSON document. `list_buckets` leaves them out.
+    `versioning` is Enabled or Suspended, None for a bucket in which it was never enabled. `settings` are the other
+    settings: pairs of a name and a JSON document. `list_buckets` leaves them out.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Bucket:
     created: float
     encryption: str | None = None
     policy: str | None = None
+    versioning: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     def setting(self, name: str) -> str | None:
@@ -63,7 +66,8 @@ def insert_bucket(conn: Connection, bucket: Bucket) -> None:
     use = default_key_use(bucket.encryption, bucket.account, bucket.region)
     row = {
         "name": bucket.name, "account": bucket.account, "region": bucket.region, "created": bucket.created,
-        "encryption": bucket.encryption, "policy": bucket.policy, "scheme": use.scheme, "kms_key_arn": use.key_arn,
+        "encryption": bucket.encryption, "policy": bucket.policy, "versioning": bucket.versioning,
+        "scheme": use.scheme, "kms_key_arn": use.key_arn,
     }  # fmt: skip
     try:
         conn.execute(_b.insert(), row)
@@ -96,9 +100,16 @@ def check_same(conn: Connection, bucket: Bucket) -> None:
     Rights are checked before a body is read, and a client may send its body slowly: meanwhile the bucket may be
     deleted, and created again by another account.
     """
+    read_versioning(conn, bucket)
+
+
+def read_versioning(conn: Connection, bucket: Bucket) -> str | None:
+    """Return the state of versioning that a write has to follow; raises NoSuchBucket as `check_same` does."""
     found = conn.execute(_FIND, {"p_name": bucket.name}).first()
     if found is None or (found.account, found.created) != (bucket.account, bucket.created):
         raise NoSuchBucket(bucket.name)
+    versioning: str | None = found.versioning
+    return versioning
 
 
 def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
@@ -109,6 +120,15 @@ def set_encryption(conn: Connection, name: str, encryption: str | None) -> None:
     use = default_key_use(encryption, place.account, place.region)
     row = {"p_name": name, "p_value": encryption, "p_scheme": use.scheme, "p_arn": use.key_arn}
     conn.execute(_SET_ENCRYPTION, row)
+
+
+def set_versioning(conn: Connection, name: str, versioning: str) -> None:
+    """Set the state of versioning, Enabled or Suspended; raises NoSuchBucket.
+
+    It is a change of rights: no write that has read the state before commits after it.
+    """
+    if conn.execute(_SET_VERSIONING, {"p_name": name, "p_value": versioning}).rowcount == 0:
+        raise NoSuchBucket(name)
 
 
 def set_policy(conn: Connection, name: str, policy: str | None) -> None:
@@ -124,9 +144,14 @@ def set_setting(conn: Connection, name: str, setting: str, document: str | None)
         conn.execute(_s.insert(), {"bucket": name, "name": setting, "document": document})
 
 
+def is_empty(conn: Connection, name: str) -> bool:
+    """Return whether there are no objects, versions of objects, and delete markers."""
+    return conn.execute(_HOLDS_OBJECT, {"p_name": name}).first() is None
+
+
 def check_empty(conn: Connection, name: str) -> None:
-    """Raise BucketNotEmpty while there are objects."""
-    if conn.execute(_HOLDS_OBJECT, {"p_name": name}).first():
+    """Raise BucketNotEmpty unless the bucket is empty."""
+    if not is_empty(conn, name):
         raise BucketNotEmpty(name)
 
 

@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal_column, select
 
 from fuin.store.engine import schema
-from fuin.store.s3 import objects
+from fuin.store.s3.version_select import IS_CURRENT
 
 _o = schema.objects
 _START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
 _ROWS = (
     select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum, _o.c.storage_class)
-    .where(_o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END, objects.IS_CURRENT)
+    .where(
+        _o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END, IS_CURRENT,
+        _o.c.is_delete_marker == literal_column("0"),
+    )
     .order_by(_o.c.key)
     .limit(schema.parameter("p_limit", schema.LONG))
-)
+)  # fmt: skip
 _CHUNK = 32  # rows read before a jump over a common prefix is worth a seek
 _BEYOND = b"\xff"  # greater than any UTF-8 text
 

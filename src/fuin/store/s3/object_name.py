@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-UNVERSIONED = "null"  # AWS's name for the version of an object in a bucket without versions
+UNVERSIONED = "null"  # AWS's name for the version of an object that has no version id
 
 
 class ObjectName(NamedTuple):
-    """An object's name. There is one version of each today, which AWS names `null`."""
+    """An object's name. Without a `version`, it means the newest one, whichever that is."""
 
     bucket: str
     key: str
-    version: str = UNVERSIONED
+    version: str | None = None

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
 from fuin.store.errors import InvalidPart, NoSuchBucket, NoSuchUpload
-from fuin.store.s3 import labels, objects, parts
+from fuin.store.s3 import labels, objects, parts, versions
 from fuin.store.s3.key_use import object_key_use
 from fuin.store.s3.labels import Labels
 from fuin.store.s3.listing import end_of_prefix
@@ -157,7 +157,13 @@ def list_parts(conn: Connection, upload_id: str, after: int = 0, limit: int = PA
 
 
 def complete_upload(
-    conn: Connection, upload_id: str, obj: Object, *, if_none_match: str | None = None, if_match: str | None = None
+    conn: Connection,
+    upload_id: str,
+    obj: Object,
+    versioning: str | None = None,
+    *,
+    if_none_match: str | None = None,
+    if_match: str | None = None,
 ) -> Completion:
     """Make the upload's chosen parts (`obj.parts`, as `list_parts` gave them) the object, and end the upload.
 
@@ -172,9 +178,10 @@ def complete_upload(
             raise InvalidPart(part.number)
     conn.execute(_DELETE, {"p_id": upload_id})  # its parts go by ON DELETE CASCADE
     chosen = replace(obj, upload_id=upload_id, part_count=len(obj.parts))
-    replaced = objects.publish(conn, chosen, if_none_match=if_none_match, if_match=if_match)
+    done = versions.publish(conn, chosen, versioning, if_none_match=if_none_match, if_match=if_match)
     kept = {part.blob for part in obj.parts}
-    return Completion(chosen, (*replaced, *(blob for blob in present.values() if blob not in kept)))
+    published = replace(chosen, name=obj.name._replace(version=done.version))
+    return Completion(published, (*done.blobs, *(blob for blob in present.values() if blob not in kept)))
 
 
 def _completed_object(conn: Connection, upload_id: str, name: ObjectName) -> Object:

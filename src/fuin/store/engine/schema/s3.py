@@ -20,6 +20,7 @@ buckets = table(
     column("created", TIME),
     column("encryption", TEXT, null=True),
     column("policy", TEXT, null=True),
+    column("versioning", TEXT, null=True),  # Enabled or Suspended; NULL: never enabled
     *key_use_columns(),  # of the default encryption
     sa.Index("buckets_by_account", "account", "name"),
     partial_index("buckets_by_kms_key", "kms_key_arn", "name", where="kms_key_arn IS NOT NULL"),
@@ -38,8 +39,11 @@ objects = table(
     sa.Column("id", LONG, primary_key=True),
     column("bucket", TEXT, sa.ForeignKey("buckets.name")),
     column("key", BYTES),
-    column("version_id", TEXT),  # null, as AWS names it: there is one version of each object today
-    column("is_current", FLAG),  # 1 for the version that a request without a version means, one of each name
+    column("version_id", TEXT),  # null, as AWS names it, for a version without an id
+    # Ascending, the newest version of a key is first; 0 for those from before versions: `store/s3/version_id.py`.
+    column("version_order", LONG),
+    column("is_current", FLAG),  # 1 for the newest version, one of each name; a request without a version means it
+    column("is_delete_marker", FLAG),  # 1 for a version that says that the object was deleted, and has no bytes
     column("etag", TEXT),
     column("size", LONG),
     column("modified", TIME),
@@ -53,7 +57,11 @@ objects = table(
     column("tags", TEXT, null=True),  # NULL: none
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
-    sa.UniqueConstraint("bucket", "key", "version_id", name="objects_by_version"),
+    sa.UniqueConstraint("bucket", "key", "version_order", name="objects_by_version"),
+    # One null version of each name, which is found at once among a million others.
+    partial_index(
+        "objects_of_suspended", "bucket", "key", unique=True, where="version_id = 'null' AND version_order <> 0"
+    ),
     partial_index("objects_by_key", "bucket", "key", unique=True, where="is_current = 1"),
     # With the size: the number and the bytes of all that depends on a key come from the index alone.
     partial_index("objects_by_kms_key", "kms_key_arn", "id", "size", where="kms_key_arn IS NOT NULL"),
