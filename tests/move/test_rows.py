@@ -181,7 +181,8 @@ def _insert_objects(database: Database, numbers: range) -> None:
 
 def _object(number: int) -> dict[str, Any]:
     return {
-        "id": number, "bucket": "bucket", "key": f"é{number}".encode(), "version_id": "null", "is_current": 1,
+        "id": number, "bucket": "bucket", "key": f"é{number}".encode(), "version_id": "null",
+        "version_order": 0, "is_current": 1, "is_delete_marker": 0,
         "etag": "tag", "size": 1 << 40, "modified": number / 7, "headers": "{}", "metadata": "{}", "encryption": "{}",
         "part_count": 1,
     }  # fmt: skip

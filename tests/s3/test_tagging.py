@@ -320,8 +320,8 @@ def test_a_change_that_rests_on_a_tag_does_not_come_after_the_tag(
     s3 = place.s3(place.new_user(allow("s3:PutObjectTagging", **tagged)))
     find, raced = get.find, list[bool]()
 
-    def find_and_race(call: S3Call, bucket: Bucket, key: str) -> Object:
-        found = find(call, bucket, key)
+    def find_and_race(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
+        found = find(call, bucket, name)
         if not raced:
             raced.append(True)
             call.services.store.write_sync(objects.set_tags, call.object_name, None)

@@ -373,6 +373,11 @@ def test_records_name_the_versions(place: Place, versioned: str) -> None:
     gone = s3.delete_object(Bucket=versioned, Key="k")
     facts = place.drafts(gone["ResponseMetadata"]["RequestId"])[-1]["facts"]
     assert (facts["versionId"], facts["deleteMarker"], facts["deleted"]) == (gone["VersionId"], True, False)
+    objects = [{"Key": "k", "VersionId": done["VersionId"]}, {"Key": "k"}]
+    many = s3.delete_objects(Bucket=versioned, Delete={"Objects": objects})
+    drafts = place.drafts(many["ResponseMetadata"]["RequestId"])
+    assert drafts[0]["facts"]["versions"] == [{"key": "k", "versionId": done["VersionId"]}]
+    assert drafts[-1]["facts"]["deleteMarkers"] == 1
 
 
 def test_versioning_is_a_setting_of_the_bucket(place: Place, bucket: str) -> None:

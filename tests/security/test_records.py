@@ -26,7 +26,7 @@ from fuin.s3.multipart import completion
 from fuin.s3.objects import objects as deletions
 from fuin.store.errors import NotInMemory
 from fuin.store.s3 import uploads as unfinished
-from fuin.store.s3.objects import Removal
+from fuin.store.s3.deletions import Removal
 from tests.security.edges import Edges, closing, names
 from tests.support.place import ACCOUNT
 from tests.support.policies import allow

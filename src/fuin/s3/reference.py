@@ -42,7 +42,7 @@ _NOTES = """## What is different from AWS, or not built
   metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
   not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no
   notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
-  `Status` Suspended of versioning and of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
+  `Status` Suspended of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
 * **Public access block**: new buckets block all four, as on AWS since April 2023; buckets from before this version
   block nothing. `BlockPublicPolicy` refuses a public bucket policy; `RestrictPublicBuckets` lets such a policy allow
   nothing to other accounts and anonymous callers. AWS's user guide, "The meaning of 'public'", defines public; a policy
@@ -70,8 +70,11 @@ _NOTES = """## What is different from AWS, or not built
   answer `SlowDown`, which SDKs try again.
 * **Conditions**: an ETag may be a condition of each delete, also in DeleteObjects. Conditions by size or time, which
   AWS has for directory buckets, are `NotImplemented`.
-* **Versions**: buckets are never versioned; only `versionId=null` is accepted. A bucket with `Suspended` keeps no
-  delete markers, as a bucket of AWS would: a deleted object is gone, as in AWS, but leaves no trace in the bucket.
+* **Versions**: as on AWS, with delete markers and suspended buckets. A version id has 32 characters; an id of another
+  form is `InvalidArgument`, and `NoSuchVersion` in DeleteObjects. A write follows the state of versioning at its
+  commit, so it needs no 15 minutes after versioning was enabled. A list that goes on after a null version which is gone
+  meanwhile begins with the newest version of its key again. Two deletions of one object without a version in one
+  DeleteObjects make one delete marker. MFA delete is not built.
 * **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a
   multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.

@@ -37,7 +37,7 @@ ON_TAGGED_OBJECTS = (
     "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
 )  # fmt: skip
 GIVING_TAGS = (*_PUT, "s3:PutObjectTagging", "s3:PutObjectVersionTagging")
-_ON_VERSIONS = tuple(sorted(S3_VERSION_ACTIONS.values()))
+_ON_VERSIONS = tuple(sorted(S3_VERSION_ACTIONS.values()))  # AWS: not those on locks
 
 
 def _lower(actions: tuple[str, ...]) -> frozenset[str]:

@@ -112,8 +112,8 @@ def _parse_source(raw: bytes) -> ObjectName:
 
     URLEncoder of Java and urlencode of PHP write it so, and S3 reads it so. A slash may begin it, a version end it.
     """
-    path, mark, text = raw.replace(b"+", b" ").partition(b"?versionId=")
-    wanted = version.check(addressing.decode(text) if mark else None)
+    path, mark, named = raw.replace(b"+", b" ").partition(b"?versionId=")
+    wanted = version.check(addressing.decode(named) if mark else None)
     text = addressing.decode(path).removeprefix("/")
     if text.startswith("arn:"):
         raise not_implemented(ACCESS_POINTS, _HEADER.decode())

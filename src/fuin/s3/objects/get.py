@@ -76,15 +76,15 @@ class Selection:
 
 
 def find(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
-    """Return an object, with its parts if they are few; raises what `missing` returns."""
+    """Return an object, with its parts if they are few; raises what `missing_fault` returns."""
     obj = call.services.store.look_up(rows.get_object, name, _PARTS_AT_ONCE)
     if obj is None:
-        raise missing(call, bucket, name)
+        raise missing_fault(call, bucket, name)
     existing_tags.check_found(call, name, obj)
     return obj
 
 
-def missing(call: S3Call, bucket: Bucket, name: ObjectName) -> S3Fault:
+def missing_fault(call: S3Call, bucket: Bucket, name: ObjectName) -> S3Fault:
     """Return the fault for a name without an object; raises AccessDenied for a caller without s3:ListBucket.
 
     That is NoSuchKey or NoSuchVersion, or MethodNotAllowed for the id of a delete marker. AWS tells of the delete
@@ -114,7 +114,7 @@ async def find_whole(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
     if obj is not None and len(obj.parts) < obj.part_count:
         obj = await lists.page(call, rows.get_object, name)
     if obj is None:
-        raise await call.consult(missing, bucket, name)
+        raise await call.consult(missing_fault, bucket, name)
     existing_tags.check_found(call, name, obj)
     return obj
 

@@ -152,10 +152,15 @@ async def delete_objects(call: S3Call) -> Answer:
             results[one] = refusal
     call.facts.update(objects=len(wanted), refused=len(results))
     if allowed:
+        if named := [one for one in allowed if one.version is not None]:
+            await call.name("versions", [{"key": one.key, "versionId": one.version} for one in named])
         await call.announce("delete")
         done = await call.write(_delete_all, bucket, call.now, allowed)
         call.replaced += done.blobs
         results |= {one: _result(one, deletion) for one, deletion in done.deletions.items()}
+        call.facts["deleteMarkers"] = sum(
+            one.version is None and deletion.marker is not None for one, deletion in done.deletions.items()
+        )
     shown = [results[one] for one in wanted]
     return document("DeleteResult", *(text for text in shown if not quiet or text.startswith(_ERROR)))
 

@@ -72,7 +72,7 @@ async def _set(call: S3Call, bucket: Bucket, given: Tags) -> Headers:
     try:
         written = await call.write(_write, bucket, call.object_name, tags.column(given), call.seen_tags)
     except NotFound:  # it was removed meanwhile
-        raise await call.consult(get.missing, bucket, call.object_name) from None
+        raise await call.consult(get.missing_fault, bucket, call.object_name) from None
     index.record_version(call, written)
     return version.answer_headers(bucket, written)
 

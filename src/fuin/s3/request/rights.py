@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HEADERS = s3_keys.headers_by_action()
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
+_ON_VERSIONS = frozenset(S3_VERSION_ACTIONS.values())
 _EXISTING_TAGS: Table = {"s3:existingobjecttag/": existing_tags.find}
 _GIVEN_TAGS: Table = {
     "s3:requestobjecttag/": lambda call: tuple(_given_tags(call).items()),
@@ -57,7 +58,7 @@ def _add_facts(call: S3Call, action: str, missing: str | None, of: ObjectName | 
         known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
     if action in s3_keys.ON_TAGGED_OBJECTS and of is not None:
         facts.add_table(_EXISTING_TAGS, call, of)
-    if of is not None and of.version is not None:
+    if of is not None and of.version is not None and action in _ON_VERSIONS:
         known["s3:versionid"] = (of.version,)
     if action in s3_keys.GIVING_TAGS:
         facts.add_table(_GIVEN_TAGS, call)

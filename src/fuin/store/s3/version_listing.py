@@ -120,7 +120,7 @@ class _Page:
         return self._limit - len(self.versions) - len(self.prefixes)
 
     def _scan(self, start: bytes) -> None:
-        """Add rows from a key on, until the page is full or there is no more."""
+        """Add rows from a key on, until the page is full or no row is left."""
         while True:
             for row in self._rows(start):
                 if not self._take(row):
