@@ -106,6 +106,19 @@ def test_unique_names_may_have_changed_places(source: Database, target: Database
     _require_equal(source, target)
 
 
+def test_newer_version_takes_the_place_of_the_current_one(source: Database, target: Database) -> None:
+    """Both are current for a moment, in two batches, of which the newer one may come first."""
+    _insert_objects(source, range(1, 301))
+    _move(source, target)
+    for number in (1, 300):
+        changed = sa.update(schema.objects).where(schema.objects.c.id == number)
+        _execute(source, changed.values(is_current=0, version_order=0))
+        newer = {**_object(number), "id": 600 + number, "version_order": -number, "version_id": f"v{number}"}
+        _insert(source, schema.objects, [newer])
+    assert _move(source, target).put_off == 0
+    _require_equal(source, target)
+
+
 def test_row_without_the_one_that_it_refers_to_is_put_off(source: Database, target: Database) -> None:
     """A server that writes meanwhile may show a row before the one that it refers to; the next run brings it."""
     source.run("PRAGMA foreign_keys = OFF")

@@ -1,6 +1,7 @@
 """Two nodes write the same objects at the same time: a condition that held when it was checked holds at the commit."""
 
 import asyncio
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import writer
 from fuin.store.errors import InvalidPart, NoSuchUpload, PreconditionFailed
-from fuin.store.s3 import deletions, objects, uploads, versions
+from fuin.store.s3 import deletions, objects, uploads, version_listing, versions
+from fuin.store.s3.deletions import Wanted
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
 from fuin.store.store import Store
@@ -78,6 +80,43 @@ def test_writes_of_one_name_meet(new_node: NewNode) -> None:
     found = nodes[0].read_sync(objects.get_object, NAME)
     assert found is not None
     assert sorted([*removed, found.parts[0].blob]) == sorted(written)
+
+
+def test_versions_of_two_nodes_are_one_stack(new_node: NewNode) -> None:
+    """Puts, deletions and deletions of versions meet on two keys: one version of each is current, and it is the newest.
+
+    No blob is lost, and none that a version has is given to be removed.
+    """
+    nodes = [new_node("a"), new_node("b")]
+    written, removed = [], []
+
+    def play(node: Store, seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(ROUNDS):
+            key = chance.choice(("key", "other"))
+            obj, state = values.obj(key), chance.choice((versions.ENABLED, versions.ENABLED, versions.SUSPENDED))
+            match chance.randrange(4):
+                case 0 | 1:
+                    written.append(obj.parts[0].blob)
+                    removed.extend(node.write_sync(versions.publish, obj, state).blobs)
+                case 2:
+                    removed.extend(node.write_sync(deletions.delete_object, NAME._replace(key=key), state, 6.5).blobs)
+                case _:
+                    stack = node.read_sync(version_listing.list_versions, "bucket", key, "", ("", None), 1000).versions
+                    chosen = [Wanted(one.key, one.version) for one in stack[:3]]
+                    removed.extend(node.write_sync(deletions.delete_objects, "bucket", state, 6.5, chosen).blobs)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(play, [*nodes, *nodes], range(4)))
+    left = nodes[0].read_sync(version_listing.list_versions, "bucket", "", "", ("", None), 1000).versions
+    assert [one.is_current for one in left] == [
+        number == 0 or left[number - 1].key != one.key for number, one in enumerate(left)
+    ]
+    kept = []
+    for one in left:
+        found = nodes[0].read_sync(objects.get_object, ObjectName("bucket", one.key, one.version))
+        kept += [] if found is None else [found.parts[0].blob]
+    assert sorted([*removed, *kept]) == sorted(written)
 
 
 def test_part_is_not_replaced_while_its_upload_ends(new_node: NewNode) -> None:
