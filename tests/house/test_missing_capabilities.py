@@ -14,7 +14,7 @@ OPERATIONS = "s3.operations"
 
 def words_of(row: Capability) -> set[str]:
     """Return what only the row of a capability may write: its sentence, headers, operations and condition keys."""
-    headers = {header.decode() for header in (*row.headers, *row.flags, *row.prefixes)}
+    headers = {header.decode() for header in (*row.headers, *row.prefixes)}
     return {row.subject, row.message} | headers | set(row.operations) | {key.name for key in row.keys}
 
 

@@ -20,28 +20,23 @@ OPERATIONS = (
     "CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "GetObject", "HeadObject", "PutObject",
 )  # fmt: skip
 SSE = "x-amz-server-side-encryption"
-_NO_LOCK, _NO_VERSIONS = "there is no Object Lock", "there are no versions"
+_NO_HOLDS = "there are no event holds"
 _NO_RULES = "no lifecycle rule can be put"
 # Headers that no answer has, and why not. To build a capability, remove its headers from here.
 UNSENT = {
     "x-amz-abort-date": _NO_RULES,
     "x-amz-abort-rule-id": _NO_RULES,
     "x-amz-archive-status": "every object can be read at once, whatever its storage class",
-    "x-amz-copy-source-version-id": _NO_VERSIONS,
-    "x-amz-delete-marker": _NO_VERSIONS,
+    "x-amz-delete-marker": "of answers that are errors",
     "x-amz-expiration": _NO_RULES,
-    "x-amz-object-lock-event-hold": _NO_LOCK,
-    "x-amz-object-lock-event-hold-duration-days": _NO_LOCK,
-    "x-amz-object-lock-event-hold-duration-years": _NO_LOCK,
-    "x-amz-object-lock-legal-hold": _NO_LOCK,
-    "x-amz-object-lock-mode": _NO_LOCK,
-    "x-amz-object-lock-retain-until-date": _NO_LOCK,
+    "x-amz-object-lock-event-hold": _NO_HOLDS,
+    "x-amz-object-lock-event-hold-duration-days": _NO_HOLDS,
+    "x-amz-object-lock-event-hold-duration-years": _NO_HOLDS,
     "x-amz-object-size": "AWS: of directory buckets only",
     "x-amz-replication-status": "there is no replication",
     "x-amz-request-charged": "nobody pays",
     "x-amz-restore": "no object is archived, so none is restored",
     f"{SSE}-bucket-key-enabled": "every object has a data key of its own, so no answer claims a bucket key",
-    "x-amz-version-id": _NO_VERSIONS,
     "x-amz-website-redirect-location": "there is no website",
 }
 
@@ -77,14 +72,19 @@ class _Answers:
 @pytest.fixture(scope="module")
 def sent(place: Place, key: str) -> dict[str, set[str]]:
     """Give the headers of all answers to requests that ask for as much as they can, by operation."""
-    answers, bucket = _Answers(place), place.bucket()
+    answers, bucket = _Answers(place), f"{place.bucket()}-locked"
+    place.s3().create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
     path = f"/{bucket}/k"
     context = base64.b64encode(b'{"a":"b"}').decode()
     encryption = {
         SSE: "aws:kms", f"{SSE}-aws-kms-key-id": key, f"{SSE}-context": context, f"{SSE}-bucket-key-enabled": "true",
     }  # fmt: skip
-    headers, mode = encryption | flat(FIRST), {"x-amz-checksum-mode": "ENABLED"}
-    answers.ask("PutObject", "PUT", path, headers, b"x")
+    lock = {
+        "x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2100-01-01T00:00:00Z",
+        "x-amz-object-lock-legal-hold": "OFF",
+    }  # fmt: skip
+    headers, mode = encryption | flat(FIRST) | lock, {"x-amz-checksum-mode": "ENABLED"}
+    answers.ask("PutObject", "PUT", path, headers | place.md5(b"x"), b"x")
     for algorithm in ALGORITHMS.values():
         asked = {"x-amz-copy-source": path, "x-amz-checksum-algorithm": algorithm.name, **headers}
         answers.ask("CopyObject", "PUT", f"{path}-copy", asked)
@@ -118,8 +118,12 @@ def _ask_with_customer_keys(answers: _Answers, place: Place, bucket: str) -> Non
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_header_is_sent_or_listed(sent: dict[str, set[str]], name: str) -> None:
-    """An answer has each header of its model that is not listed, so no client waits for one in vain."""
-    assert _modelled(name) - sent[name] == _modelled(name) & UNSENT.keys()
+    """An answer has each header of its model that is not listed, so no client waits for one in vain.
+
+    An upload has no version id before it is completed, though AWS's model has had one since 2026.
+    """
+    early = {"x-amz-version-id"} if name == "CreateMultipartUpload" else set[str]()
+    assert _modelled(name) - sent[name] == _modelled(name) & (UNSENT.keys() | early)
 
 
 def test_the_list_has_no_other_headers() -> None:

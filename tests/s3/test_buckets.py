@@ -73,11 +73,10 @@ def test_wrong_names(place: Place, name: str) -> None:
         ("x-amz-acl", "public-read", 400, "InvalidBucketAclWithObjectOwnership"),
         ("x-amz-grant-read", "uri=x", 400, "InvalidBucketAclWithObjectOwnership"),
         ("x-amz-object-ownership", "ObjectWriter", 501, "NotImplemented"),
-        ("x-amz-bucket-object-lock-enabled", "true", 501, "NotImplemented"),
     ],
 )
 def test_new_bucket_without_what_is_not_built(place: Place, header: str, value: str, status: int, code: str) -> None:
-    """A bucket with ACLs or locks is refused in AWS's words, and not made."""
+    """A bucket with ACLs is refused in AWS's words, and not made."""
     reply = place.send("PUT", "/with-what-is-not-built", {header: value})
     assert (reply.status, reply.code) == (status, code)
     assert place.send("HEAD", "/with-what-is-not-built").status == 404

@@ -21,6 +21,10 @@ _CONSTRAINT = (
 )
 
 
+_LOCK = {
+    "x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2100-01-01T00:00:00Z",
+    "x-amz-object-lock-legal-hold": "ON",
+}  # fmt: skip
 _NEW_BUCKET = "new-bucket-of-this-test"
 
 
@@ -37,7 +41,7 @@ def _target(row: S3Operation, bucket: str, version: str | None) -> str:
 def _headers(row: S3Operation, bucket: str) -> dict[str, str]:
     """Return the headers of an operation's request, with all of which policies can speak."""
     values = {"x-amz-copy-source": f"/{bucket}/k", "x-amz-object-attributes": "ETag"}
-    more = {"PUT": _HEADERS | {"x-amz-tagging": "a=b"}, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
+    more = {"PUT": _HEADERS | {"x-amz-tagging": "a=b"} | _LOCK, "DELETE": {"if-match": '"x"'}}.get(row.method, {})
     return {**more, **{name: values[name] for name in row.headers}}
 
 

@@ -45,10 +45,19 @@ SAMPLES = {
         {"x-amz-tagging": "a=1&b=2"}, {"x-amz-tagging": "c=3"}, True,
         {"a=1&b=2": {"x-amz-tagging-count": "2"}, "c=3": {"x-amz-tagging-count": "1"}},
     ),
+    "object_lock": Sample({"x-amz-object-lock-legal-hold": "ON"}, {"x-amz-object-lock-legal-hold": "OFF"}, False),
 }  # fmt: skip
 FIRST = {field: SAMPLES[field].first for field in Labels._fields if field in SAMPLES}
 SECOND = {field: SAMPLES[field].second for field in Labels._fields if field in SAMPLES}
 NOTHING: dict[str, Headers] = {"headers": {"content-type": metadata.DEFAULT_TYPE}}  # the labels of a bare request
+
+
+@pytest.fixture
+def bucket(place: Place) -> str:
+    """Give a bucket in which objects may have every label."""
+    name = f"{place.bucket()}-locked"
+    place.s3().create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
 
 
 def test_every_label_has_a_sample() -> None:
@@ -85,7 +94,7 @@ def answers(sample: Sample, sent: Headers) -> Headers:
 
 def send(place: Place, method: str, target: str, headers: Headers, body: bytes = b"") -> Any:
     """Send a request that has to succeed."""
-    reply = place.send(method, target, headers, body)
+    reply = place.send(method, target, {**headers, **(place.md5(body) if body else {})}, body)
     assert reply.status == 200, reply.body
     return reply
 
@@ -131,7 +140,9 @@ def test_each_directive_is_for_its_own_labels(place: Place, bucket: str) -> None
         send(place, "PUT", f"/{bucket}/copy", headers)
         is_tagging = directive == "x-amz-tagging-directive"
         kept = {field: FIRST[field] for field in SAMPLES if (field == "tags") != is_tagging}
-        check(place, f"/{bucket}/copy", SECOND | kept | {"storage_class": SECOND["storage_class"]})
+        check(
+            place, f"/{bucket}/copy", SECOND | kept | {name: SECOND[name] for name in ("storage_class", "object_lock")}
+        )
 
 
 def test_a_completed_upload_has_the_labels_of_its_creation(place: Place, bucket: str) -> None:

@@ -169,7 +169,7 @@ def test_condition_of_a_delete_is_not_ignored(s3: Any, bucket: str, members: dic
         ({"StorageClass": "OUTPOSTS"}, "InvalidStorageClass"),
         ({"StorageClass": "NO_SUCH"}, "InvalidStorageClass"),
         ({"WebsiteRedirectLocation": "/x"}, "NotImplemented"),
-        ({"ObjectLockLegalHoldStatus": "ON"}, "NotImplemented"),
+        ({"ObjectLockLegalHoldStatus": "ON"}, "InvalidRequest"),
     ],
 )
 def test_what_is_not_built_is_refused(place: Place, bucket: str, members: dict[str, Any], code: str) -> None:

@@ -23,6 +23,7 @@ from fuin.store.s3.buckets import Bucket
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 from tests.support.place import Place, error_of
+from tests.support.policies import allow
 
 ONE = {"TagSet": [{"Key": "team", "Value": "blue"}]}
 TWO = {"TagSet": [{"Key": "b", "Value": "x y/ä"}, {"Key": "a", "Value": ""}]}
@@ -197,12 +198,6 @@ def test_a_new_bucket_has_the_tags_of_its_creation(place: Place) -> None:
 
 
 # Rights and conditions.
-
-
-def allow(*actions: str, **condition: Any) -> dict[str, Any]:
-    """Return a policy of one statement."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement | ({"Condition": condition} if condition else {})]}
 
 
 def test_tags_of_a_write_need_their_own_right(place: Place, bucket: str) -> None:

@@ -221,7 +221,7 @@ def test_objects_of_before_have_a_version_and_their_key(settings: Settings) -> N
         first, second = (
             Part("blob-1", 10, 11, 1, "p1", None, b"\x01", 3.0), Part("blob-2", 20, 21, 2, "p2", "{}", b"\x02", 3.5),
         )  # fmt: skip
-        labels = Labels(headers="{h}", metadata="{m}", storage_class="COLD", tags=None)
+        labels = Labels(headers="{h}", metadata="{m}", storage_class="COLD", tags=None, object_lock=None)
         assert obj == Object(name, "etag", 30, 4.0, labels, kms, "{c}", "u", 2, (first, second))
         assert store.read_sync(dependents.count, KEY_ARN) == Totals(1, 30, 1, 5)
         [dependent] = store.read_sync(dependents.list_objects, KEY_ARN)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from fuin.store.errors import NotFound, PreconditionFailed
+from fuin.store.errors import NotFound, ObjectLocked, PreconditionFailed
 from fuin.store.s3 import buckets, deletions, objects, version_id, version_listing, versions
-from fuin.store.s3.deletions import Deletion, Wanted
+from fuin.store.s3.deletions import Deletion, Locks, Wanted
+from fuin.store.s3.object_lock import ObjectLock
 from fuin.store.s3.object_name import UNVERSIONED, ObjectName
 from fuin.store.store import Store
 from tests.store import values
@@ -252,3 +253,40 @@ def test_version_id_has_the_place_of_its_version() -> None:
         assert order is None or following < order
         assert version_id.parse_order(version_id.new_version_id(following)) == following
         order = following
+
+
+def test_locked_version_stays_until_its_time(store: Store) -> None:
+    """The transaction of the deletion looks, whoever asks; in a list the others go."""
+    lock = ObjectLock("GOVERNANCE", 100.0)
+    obj = values.obj()
+    kept = replace(obj, labels=obj.labels._replace(object_lock=lock.column()))
+    first = store.write_sync(versions.publish, kept, versions.ENABLED).version
+    second = store.write_sync(versions.publish, values.obj(), versions.ENABLED).version
+    wanted = [Wanted("key", first), Wanted("key", second)]
+    done = store.write_sync(deletions.delete_objects, "bucket", versions.ENABLED, 6.5, wanted, Locks(99.0))
+    assert done.deletions == {wanted[0]: Deletion(locked=True), wanted[1]: Deletion(removed=True)}
+    name = NAME._replace(version=first)
+    with pytest.raises(ObjectLocked):
+        store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5)
+    store.write_sync(objects.set_lock, name, lambda found: replace_lock(found, hold="ON"))
+    with pytest.raises(ObjectLocked):
+        store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5, Locks(101.0, bypass=True))
+    store.write_sync(objects.set_lock, name, lambda found: replace_lock(found, hold="OFF"))
+    assert store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5, Locks(100.0)).blobs != []
+
+
+def test_null_version_with_a_lock_is_never_replaced(store: Store) -> None:
+    """A bucket with locks has versions for ever; if one were suspended all the same, nothing would be lost."""
+    obj = values.obj()
+    kept = replace(obj, labels=obj.labels._replace(object_lock=ObjectLock("COMPLIANCE", 1.0).column()))
+    store.write_sync(versions.publish, kept)
+    for state in (None, versions.SUSPENDED):
+        with pytest.raises(ObjectLocked):
+            store.write_sync(versions.publish, values.obj(), state)
+    with pytest.raises(ObjectLocked):
+        store.write_sync(deletions.delete_object, NAME, versions.SUSPENDED, 6.5)
+
+
+def replace_lock(lock: ObjectLock, **changes: str) -> ObjectLock:
+    """Return a lock with other values."""
+    return ObjectLock(**({"mode": lock.mode, "until": lock.until, "hold": lock.hold} | changes))

@@ -55,7 +55,7 @@ def obj(key: str = "key", *parts: Part, bucket: str = "bucket", etag: str = "eta
         etag,
         size,
         4.5,
-        Labels(headers="{}", metadata='{"a":"b"}', storage_class=None, tags=None),
+        Labels(headers="{}", metadata='{"a":"b"}', storage_class=None, tags=None, object_lock=None),
         '{"algorithm":"AES256"}',
         None,
         None,
@@ -75,5 +75,5 @@ def upload(upload_id: str = "upload", key: str = "key", bucket: str = "bucket") 
         "{}",
         "CRC32",
         "COMPOSITE",
-        Labels(headers="{}", metadata="{}", storage_class=None, tags=None),
+        Labels(headers="{}", metadata="{}", storage_class=None, tags=None, object_lock=None),
     )

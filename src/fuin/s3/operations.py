@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
-from fuin.s3.buckets import acls, bucket_settings, buckets, listing, subresources, versioning
+from fuin.s3.buckets import acls, bucket_settings, buckets, listing, object_lock, subresources, versioning
 from fuin.s3.multipart import completion, parts, uploads
-from fuin.s3.objects import copying, get, objects, tagging
+from fuin.s3.objects import copying, get, locking, objects, tagging
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, S3Operation
 
@@ -41,6 +41,9 @@ _ON_BUCKETS = (
         "GetBucketPolicyStatus", "GET", BUCKET, ("policyStatus",), run=bucket_settings.get_bucket_policy_status
     ),
     S3Operation("GetBucketVersioning", "GET", BUCKET, ("versioning",), run=versioning.get_bucket_versioning),
+    S3Operation(
+        "GetObjectLockConfiguration", "GET", BUCKET, ("object-lock",), run=object_lock.get_object_lock_configuration
+    ),
     S3Operation("HeadBucket", "HEAD", BUCKET, run=buckets.head_bucket),
     S3Operation("ListMultipartUploads", "GET", BUCKET, ("uploads",), run=uploads.list_multipart_uploads),
     S3Operation("ListObjects", "GET", BUCKET, lists=True, run=listing.list_objects),
@@ -53,6 +56,10 @@ _ON_BUCKETS = (
     ),
     S3Operation(
         "PutBucketPolicy", "PUT", BUCKET, ("policy",), body=CHECKED_DOCUMENT, run=bucket_settings.put_bucket_policy,
+    ),
+    S3Operation(
+        "PutObjectLockConfiguration", "PUT", BUCKET, ("object-lock",), body=CHECKED_DOCUMENT,
+        run=object_lock.put_object_lock_configuration,
     ),
     S3Operation(
         "PutBucketVersioning", "PUT", BUCKET, ("versioning",), body=CHECKED_DOCUMENT,
@@ -88,11 +95,19 @@ _ON_OBJECTS = (
         "HeadObject", "HEAD", OBJECT, key_actions=("kms:Decrypt where the checksum is asked for",),
         run=get.head_object,
     ),
+    S3Operation("GetObjectLegalHold", "GET", OBJECT, ("legal-hold",), run=locking.get_object_legal_hold),
+    S3Operation("GetObjectRetention", "GET", OBJECT, ("retention",), run=locking.get_object_retention),
     S3Operation("GetObjectTagging", "GET", OBJECT, ("tagging",), run=tagging.get_object_tagging),
     S3Operation("ListParts", "GET", OBJECT, ("uploadId",), key_actions=("kms:Decrypt",), run=uploads.list_parts),
     S3Operation(
         "PutObject", "PUT", OBJECT, key_actions=("kms:GenerateDataKey",), body=CONTENT, creates_object=True,
         run=objects.put_object,
+    ),
+    S3Operation(
+        "PutObjectLegalHold", "PUT", OBJECT, ("legal-hold",), body=CHECKED_DOCUMENT, run=locking.put_object_legal_hold
+    ),
+    S3Operation(
+        "PutObjectRetention", "PUT", OBJECT, ("retention",), body=CHECKED_DOCUMENT, run=locking.put_object_retention
     ),
     S3Operation("PutObjectAcl", "PUT", OBJECT, ("acl",), body=DOCUMENT, run=acls.put_object_acl),
     S3Operation(
@@ -135,9 +150,6 @@ _NOT_BUILT = (
     S3Operation("PutBucketReplication", "PUT", BUCKET, ("replication",)),
     S3Operation("PutBucketWebsite", "PUT", BUCKET, ("website",)),
     S3Operation("PutObjectAnnotation", "PUT", OBJECT, ("annotation", "annotationName")),
-    S3Operation("PutObjectLegalHold", "PUT", OBJECT, ("legal-hold",)),
-    S3Operation("PutObjectLockConfiguration", "PUT", BUCKET, ("object-lock",)),
-    S3Operation("PutObjectRetention", "PUT", OBJECT, ("retention",)),
     S3Operation("RenameObject", "PUT", OBJECT, ("renameObject",), headers=("x-amz-rename-source",)),
     S3Operation("RestoreObject", "POST", OBJECT, ("restore",)),
     S3Operation("SelectObjectContent", "POST", OBJECT, ("select", "select-type=2")),

@@ -38,8 +38,8 @@ _NOTES = """## What is different from AWS, or not built
   over TLS only; here that is up to the client, and AWS's SDKs refuse to send a key without TLS.
 * **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
   missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
-* **Settings that are not set** (lifecycle, website, replication, Object Lock, logging, notifications,
-  metrics and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
+* **Settings that are not set** (lifecycle, website, replication, logging, notifications, metrics
+  and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
   not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no
   notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
   `Status` Suspended of transfer acceleration, `BucketOwnerEnforced`, and the public access block.
@@ -74,7 +74,12 @@ _NOTES = """## What is different from AWS, or not built
   form is `InvalidArgument`, and `NoSuchVersion` in DeleteObjects. A write follows the state of versioning at its
   commit, so it needs no 15 minutes after versioning was enabled. A list that goes on after a null version which is gone
   meanwhile begins with the newest version of its key again. Two deletions of one object without a version in one
-  DeleteObjects make one delete marker. MFA delete is not built.
+  DeleteObjects make one delete marker. CreateMultipartUpload tells no version id. MFA delete is not built.
+* **Object Lock**: as on AWS, in buckets with versions: retention in both modes, legal holds, a default of the bucket.
+  A retention ends when its time has certainly come: a wall clock that is set forward ends none
+  ([the steady time](../decisions/0009-a-steady-time-beside-the-wall-clock.md)). A year of a default has 365 days. A
+  request with `x-amz-bypass-governance-retention` needs `s3:BypassGovernanceRetention`, also if nothing is locked.
+  Event holds are not built. Anyone who has the database or the disk can delete all the same; see the threat model.
 * **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a
   multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
@@ -117,7 +122,7 @@ def page() -> str:
 
 
 def _missing_line(row: Capability) -> str:
-    headers = ", ".join(f"`{header.decode()}`" for header in (*row.headers, *row.flags))
+    headers = ", ".join(f"`{header.decode()}`" for header in row.headers)
     headers += ", ".join(f"`{start.decode()}…`" for start in row.prefixes)
     return f"| {row.title} | {headers} | {', '.join(row.operations)} |"
 

@@ -86,6 +86,10 @@ class PreconditionFailed(StoreRefusal):
         self.condition = condition
 
 
+class ObjectLocked(StoreRefusal):
+    """A retention or a legal hold forbids to delete the version, or to take the lock off."""
+
+
 class NoSuchBucket(NotFound):
     """The bucket does not exist."""
 

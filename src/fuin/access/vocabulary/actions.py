@@ -134,6 +134,7 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "PutBucketCors": ("s3:PutBucketCORS",),
     "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     "PutBucketNotificationConfiguration": ("s3:PutBucketNotification",),
+    "PutObjectLockConfiguration": ("s3:PutBucketObjectLockConfiguration",),
     "PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
     "UploadPart": ("s3:PutObject",),
     "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),

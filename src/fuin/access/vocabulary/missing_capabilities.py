@@ -24,14 +24,13 @@ def s3_actions(names: str) -> frozenset[str]:
 class Capability:
     """A capability of S3 that this server does not have.
 
-    `subject` begins the sentence of an error: "Object Lock is" not implemented by this server. A request is refused if
-    it has one of `headers` with a value, one of `flags` with the value true, a header that begins with one of
-    `prefixes`, or is one of `operations`. No request has one of `keys`.
+    `subject` begins the sentence of an error: "Replication is" not implemented by this server. A request is refused if
+    it has one of `headers` with a value, a header that begins with one of `prefixes`, or is one of `operations`. No
+    request has one of `keys`.
     """
 
     subject: str
     headers: tuple[bytes, ...] = ()
-    flags: tuple[bytes, ...] = ()
     prefixes: tuple[bytes, ...] = ()
     operations: tuple[str, ...] = ()
     keys: tuple[ConditionKey, ...] = ()
@@ -56,27 +55,17 @@ def _keys(why: str, *names: str | tuple[str, Kind], on: frozenset[str] | None = 
 _ANNOTATION_LISTS = s3_actions("listobjectannotations listobjectversionannotations")
 _EVENT_HOLD_ACTIONS = s3_actions("putobject putobjectretention replicateobject")
 _LOG_ACTIONS = s3_actions("allowvendedlogdeliveryforresource")
-_NO_LOCK = "there is no Object Lock"
 _NO_NOTES, _NO_POINTS = "objects have no annotations", "there are no access points"
 
-OBJECT_LOCK = Capability(
-    "Object Lock is",
+EVENT_HOLDS = Capability(
+    "Event holds of Object Lock are",
     headers=(
-        b"x-amz-object-lock-mode", b"x-amz-object-lock-retain-until-date", b"x-amz-object-lock-legal-hold",
         b"x-amz-object-lock-event-hold", b"x-amz-object-lock-event-hold-duration-days",
         b"x-amz-object-lock-event-hold-duration-years",
     ),
-    flags=(b"x-amz-bucket-object-lock-enabled",),
-    operations=("PutObjectLegalHold", "PutObjectLockConfiguration", "PutObjectRetention"),
-    keys=(
-        *_keys(
-            _NO_LOCK, "object-lock-event-hold", "object-lock-event-hold-duration-days", on=_EVENT_HOLD_ACTIONS
-        ),
-        *_keys(_NO_LOCK, "object-lock-legal-hold", on=s3_actions("putobject putobjectlegalhold")),
-        *_keys(
-            _NO_LOCK, "object-lock-mode", ("object-lock-remaining-retention-days", "Numeric"),
-            ("object-lock-retain-until-date", "Date"), on=s3_actions("putobject putobjectretention"),
-        ),
+    keys=_keys(
+        "there are no event holds", "object-lock-event-hold", "object-lock-event-hold-duration-days",
+        on=_EVENT_HOLD_ACTIONS,
     ),
 )  # fmt: skip
 MFA_DELETE = Capability("MFA delete is")

@@ -37,7 +37,16 @@ ON_TAGGED_OBJECTS = (
     "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
 )  # fmt: skip
 GIVING_TAGS = (*_PUT, "s3:PutObjectTagging", "s3:PutObjectVersionTagging")
+RETAINING = (*_PUT, "s3:PutObjectRetention")  # actions that may give an object a retention
+HOLDING = (*_PUT, "s3:PutObjectLegalHold")  # and those that may give it a legal hold
+_NO_LOCK_GIVEN = "when the request gives none"
 _ON_VERSIONS = tuple(sorted(S3_VERSION_ACTIONS.values()))  # AWS: not those on locks
+
+_RETENTION_KEYS: tuple[tuple[str, Kind, str], ...] = (
+    ("mode", "String", "`GOVERNANCE` or `COMPLIANCE`"),
+    ("remaining-retention-days", "Numeric", "the days, begun ones too, from now to the end of the retention"),
+    ("retain-until-date", "Date", "the end of the retention"),
+)
 
 
 def _lower(actions: tuple[str, ...]) -> frozenset[str]:
@@ -77,6 +86,12 @@ ROWS = (
     ConditionKey("s3:ObjectCreationOperation", "Bool", _PUT,
                  "`true` of PutObject, CopyObject and CompleteMultipartUpload, `false` of an upload's other steps",
                  aws_actions=_lower(_PUT)),
+    *(
+        ConditionKey(f"s3:object-lock-{name}", kind, RETAINING, holds, _NO_LOCK_GIVEN, aws_actions=_lower(RETAINING))
+        for name, kind, holds in _RETENTION_KEYS
+    ),
+    ConditionKey("s3:object-lock-legal-hold", "String", HOLDING, "`ON` or `OFF`", _NO_LOCK_GIVEN,
+                 aws_actions=_lower(HOLDING)),
     _parameter("prefix", "String", "the parameter; the key of an object that is missing, where the right to list "
                "decides between 404 and 403"),
     ConditionKey("s3:RequestObjectTag/NAME", "String", GIVING_TAGS, "the tag of that name that the request gives",

@@ -24,6 +24,7 @@ from fuin.store.errors import AlreadyExists
 from fuin.store.s3 import buckets as rows
 from fuin.store.s3 import uploads
 from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.versions import ENABLED
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -40,6 +41,8 @@ _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
 _HOLDS_VERSIONS = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+_LOCK = b"x-amz-bucket-object-lock-enabled"
+_LOCK_ACTIONS = ("s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")  # that it needs besides
 _OLD_EUROPE = "EU"
 _NO_CONSTRAINT_REGION = "us-east-1"  # the one region whose buckets have no location constraint
 
@@ -74,6 +77,9 @@ async def create_bucket(call: S3Call) -> Answer:
         raise fault
     if wanted.tags:
         await call.consult(permit, "s3:TagResource", own, facts)
+    locked = (call.header(_LOCK) or "").strip().lower() == "true"
+    for action in _LOCK_ACTIONS if locked else ():
+        await call.consult(permit, action, own, facts)
     check_name(call.bucket)
     metadata.check_supported(call.request.headers)
     owner_acls.check_headers(call.request.headers, call.account, owner_acls.NEW_BUCKET)
@@ -81,8 +87,9 @@ async def create_bucket(call: S3Call) -> Answer:
         raise not_implemented(ACLS, "x-amz-object-ownership")
     region = wanted.region or call.region
     _check_place(call, region)
-    settings = kept_settings.new_bucket_settings(wanted.tags)
-    bucket = Bucket(call.bucket, call.account, region, call.now, settings=settings)
+    settings = kept_settings.new_bucket_settings(wanted.tags, locked=locked)
+    versioning = ENABLED if locked else None
+    bucket = Bucket(call.bucket, call.account, region, call.now, versioning=versioning, settings=settings)
     try:
         await call.announce("change")
         await call.add(rows.insert_bucket, bucket)

@@ -20,7 +20,7 @@ from fuin.access.vocabulary.missing_capabilities import (
     REQUESTER_PAYS,
     TRANSFER_ACCELERATION,
 )
-from fuin.s3.request import tags, xml
+from fuin.s3.request import locks, tags, xml
 from fuin.s3.request.faults import S3Fault, not_implemented
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ _OF_NEW_BUCKETS = (
 )
 
 
-def new_bucket_settings(given: tags.Tags) -> tuple[tuple[str, str], ...]:
-    """Return the settings of a new bucket with these tags."""
+def new_bucket_settings(given: tags.Tags, *, locked: bool) -> tuple[tuple[str, str], ...]:
+    """Return the settings of a new bucket with these tags, and with Object Lock if it is `locked`."""
     kept = tags.column(given)
-    return _OF_NEW_BUCKETS if kept is None else (*_OF_NEW_BUCKETS, (TAGGING, kept))
+    found = _OF_NEW_BUCKETS if kept is None else (*_OF_NEW_BUCKETS, (TAGGING, kept))
+    return (*found, (locks.SETTING, locks.Configuration().column())) if locked else found
 
 
 def _checked_text(root: Node, name: str, taken: str, others: tuple[str, ...], capability: Capability) -> str:

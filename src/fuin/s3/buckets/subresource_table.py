@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fuin.access import public_access
 from fuin.s3.buckets import cors, kept_settings
 from fuin.s3.request import tags, xml
-from fuin.s3.request.operation import BUCKET, OBJECT
+from fuin.s3.request.operation import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fuin.s3.request.xml import Node
 
 _ABSENT, _NO_METADATA = "NoSuchConfiguration", "MetadataConfigurationNotFound"
-_NO_LOCK = "Bucket is missing Object Lock Configuration"
 _LAST_PAGE = xml.text("IsTruncated", False)
 
 
@@ -117,9 +116,6 @@ TABLE: tuple[Subresource, ...] = (
         delete=Delete("DeleteBucketInventoryConfiguration", _ABSENT),
     ),
     Subresource(
-        "legal-hold", OBJECT, "GetObjectLegalHold", unset="InvalidRequest", text=_NO_LOCK
-    ),
-    Subresource(
         "lifecycle", BUCKET, "GetBucketLifecycleConfiguration",
         unset="NoSuchLifecycleConfiguration", delete=Delete("DeleteBucketLifecycle"),
     ),
@@ -155,10 +151,6 @@ TABLE: tuple[Subresource, ...] = (
         ),
     ),
     Subresource(
-        "object-lock", BUCKET, "GetObjectLockConfiguration",
-        unset="ObjectLockConfigurationNotFoundError",
-    ),
-    Subresource(
         kept_settings.OWNERSHIP, BUCKET, "GetBucketOwnershipControls",
         unset="OwnershipControlsNotFoundError", root="OwnershipControls",
         put=Put("PutBucketOwnershipControls", kept_settings.ownership),
@@ -180,9 +172,6 @@ TABLE: tuple[Subresource, ...] = (
         "requestPayment", BUCKET, "GetBucketRequestPayment",
         root="RequestPaymentConfiguration", content=xml.text("Payer", "BucketOwner"),
         put=Put("PutBucketRequestPayment", kept_settings.payer),
-    ),
-    Subresource(
-        "retention", OBJECT, "GetObjectRetention", unset="InvalidRequest", text=_NO_LOCK
     ),
     Subresource(
         kept_settings.TAGGING, BUCKET, "GetBucketTagging", unset="NoSuchTagSet", root="Tagging",

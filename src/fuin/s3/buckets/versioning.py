@@ -10,7 +10,7 @@ from fuin.s3.buckets.buckets import owner
 from fuin.s3.buckets.listing import Names, page_limit
 from fuin.s3.objects import index
 from fuin.s3.payload import documents
-from fuin.s3.request import rights, storage_classes, version, xml
+from fuin.s3.request import locks, rights, storage_classes, version, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.version_listing import VersionListing, VersionSummary
 
 _ROOT = "VersioningConfiguration"
+_LOCKED = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
 _MARKER = "version-id-marker"
 _NO_KEY = "A version-id marker cannot be specified without a key marker."
 
@@ -44,6 +45,8 @@ async def put_bucket_versioning(call: S3Call) -> Answer:
     raw = await documents.read(call)
     bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     status = _parse_status(xml.parse(raw, _ROOT))
+    if status == SUSPENDED and bucket.setting(locks.SETTING) is not None:
+        raise S3Fault("InvalidBucketState", _LOCKED)
     call.facts["settings"] = {"versioning": {"Status": status}}
     await call.change(_set, bucket, status)
     return empty(200)
@@ -66,6 +69,8 @@ def _parse_status(root: Node) -> str:
 
 def _set(conn: Connection, bucket: Bucket, status: str) -> None:
     rows.check_same(conn, bucket)
+    if status == SUSPENDED and rows.has_setting(conn, bucket.name, locks.SETTING):  # set meanwhile
+        raise S3Fault("InvalidBucketState", _LOCKED)
     rows.set_versioning(conn, bucket.name, status)
 
 

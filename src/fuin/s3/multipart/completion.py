@@ -12,7 +12,7 @@ from fuin.numbers import whole_number
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums, documents
 from fuin.s3.payload.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
-from fuin.s3.request import conditions, hosts, rights, version, xml
+from fuin.s3.request import conditions, hosts, locks, rights, version, xml
 from fuin.s3.request.call import document
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing import schemes
@@ -61,7 +61,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
     ):
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
     stored_parts = await lists.page(call, rows.list_parts, upload.upload_id)
-    obj = await lists.run_beside(call, _completed_object, call, upload, requested, stored_parts)
+    obj = await lists.run_beside(call, _completed_object, call, bucket, upload, requested, stored_parts)
     await call.name("blobs", [part.blob for part in obj.parts])
     await call.announce("change")
     done = await call.write(_complete, bucket, upload.upload_id, obj, condition)
@@ -80,7 +80,9 @@ def _complete(conn: Connection, bucket: Bucket, upload_id: str, obj: Object, con
     )
 
 
-def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPart], stored_parts: list[Part]) -> Object:
+def _completed_object(
+    call: S3Call, bucket: Bucket, upload: Upload, requested: list[RequestedPart], stored_parts: list[Part]
+) -> Object:
     """Return the object of the requested parts; raises what its helpers do, and InvalidRequest."""
     selection = _select_parts(upload, requested, stored_parts)
     size = sum(part.size for part in selection)
@@ -91,7 +93,7 @@ def _completed_object(call: S3Call, upload: Upload, requested: list[RequestedPar
         etag=_multipart_etag(selection),
         size=size,
         modified=call.now,
-        labels=upload.labels,
+        labels=upload.labels._replace(object_lock=locks.with_default(bucket, upload.labels.object_lock, call.now)),
         encryption=upload.encryption,
         checksum=index.checksum_column(checksum),
         upload_id=upload.upload_id,

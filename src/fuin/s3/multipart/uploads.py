@@ -14,7 +14,7 @@ from fuin.s3.buckets.listing import Names, page_limit
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums
 from fuin.s3.payload.checksums import ALGORITHMS
-from fuin.s3.request import metadata, object_labels, owner_acls, rights, storage_classes, xml
+from fuin.s3.request import locks, metadata, object_labels, owner_acls, rights, storage_classes, xml
 from fuin.s3.request.call import document, empty
 from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault
@@ -51,9 +51,10 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     owner_acls.check_headers(call.request.headers, bucket.account)
     object_labels.check_request(call.request.headers)
     await call.consult(rights.authorize_tags)
+    await call.consult(rights.authorize_lock)
     choice = schemes.choose(call, bucket)
     algorithm, kind = _declared_checksum(call)
-    labels = object_labels.parse_request(call.request.headers)
+    labels = object_labels.parse_request(call.request.headers, locks.parse_request(call, bucket))
     encryption = (
         await choice.scheme.make_data_key(call, bucket, choice)
     ).encryption  # nothing is encrypted yet; the parts have the data key opened again

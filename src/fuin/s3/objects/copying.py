@@ -17,6 +17,7 @@ from fuin.s3.request import (
     addressing,
     conditions,
     existing_tags,
+    locks,
     metadata,
     object_labels,
     owner_acls,
@@ -156,6 +157,7 @@ async def copy_object(call: S3Call) -> Answer:
     condition = conditions.parse_write(call.header)
     if object_labels.replaces_tags(call.request.headers):
         await call.consult(rights.authorize_tags)
+    await call.consult(rights.authorize_lock)
     from_bucket, source = await call.consult(authorize_source)
     plan, batches = await get.open_current(
         call, from_bucket, lambda: _make_plan(call, bucket, from_bucket, source, condition)
@@ -184,7 +186,8 @@ async def _make_plan(
     source = await find_source(call, from_bucket, name, lambda size: Span(0, size, size))
     if name.version is None:  # to copy a version onto its key makes it the current one
         _check_change(call, bucket, source.obj)
-    labels = object_labels.parse_copy(call.request.headers, source.obj.labels)
+    lock = locks.with_default(bucket, locks.parse_request(call, bucket), call.now)
+    labels = object_labels.parse_copy(call.request.headers, source.obj.labels, lock)
     if labels.tags is not None and not object_labels.replaces_tags(call.request.headers):
         await call.consult(_authorize_tags, name)
         existing_tags.check_found(call, name, source.obj)

@@ -16,6 +16,7 @@ from fuin.s3.payload.download import Download
 from fuin.s3.request import (
     conditions,
     existing_tags,
+    locks,
     object_labels,
     ranges,
     rights,
@@ -30,6 +31,7 @@ from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.part_number import part_number
 from fuin.s3.request.ranges import Span
 from fuin.s3.sealing import customer_key, schemes
+from fuin.store.s3 import object_lock
 from fuin.store.s3 import objects as rows
 
 if TYPE_CHECKING:
@@ -137,7 +139,9 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     headers += encryption.scheme.answer_headers(call, encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
     headers += version.answer_headers(bucket, obj.name.version)
-    if obj.labels.tags is not None and await call.consult(rights.may_read_tags):
+    if obj.labels.object_lock is not None:
+        headers += await call.consult(_lock_headers, obj)
+    if obj.labels.tags is not None and await call.consult(rights.may, "s3:GetObjectTagging"):
         headers.append(tags.count_header(obj.labels.tags))
     if partial:
         headers.append((b"Content-Range", span.content_range.encode()))
@@ -148,6 +152,11 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     if partial:
         call.facts["range"] = span.content_range
     return Selection(obj, encryption, span, partial, headers)
+
+
+def _lock_headers(call: S3Call, obj: Object) -> Headers:
+    retention, hold = (rights.may(call, f"s3:GetObject{kind}") for kind in ("Retention", "LegalHold"))
+    return locks.answer_headers(object_lock.parse_column(obj.labels.object_lock), retention=retention, hold=hold)
 
 
 def _checksum(obj: Object, part: Part | None, *, partial: bool) -> Checksum | None:

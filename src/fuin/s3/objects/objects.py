@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fuin import crash, ids
 from fuin.access.resources.own import OwnResource
 from fuin.access.vocabulary.missing_capabilities import DELETE_BY_SIZE_OR_TIME
+from fuin.clock import CLOCK
 from fuin.envelope.stream import Sealer
 from fuin.errors import AccessDenied
 from fuin.gate import lists
@@ -16,13 +17,13 @@ from fuin.s3.payload import checksums, documents, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Checksum
 from fuin.s3.payload.declaration import parse_declaration
 from fuin.s3.payload.digests import Digests
-from fuin.s3.request import conditions, metadata, object_labels, owner_acls, rights, version, xml
+from fuin.s3.request import conditions, locks, metadata, object_labels, owner_acls, rights, version, xml
 from fuin.s3.request.addressing import check_key
 from fuin.s3.request.call import document, empty
-from fuin.s3.request.faults import S3Fault, not_implemented
+from fuin.s3.request.faults import LOCKED, S3Fault, not_implemented
 from fuin.s3.sealing import schemes
 from fuin.store.s3 import buckets, deletions
-from fuin.store.s3.deletions import Wanted
+from fuin.store.s3.deletions import Locks, Wanted
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.objects import Object
 
@@ -57,9 +58,12 @@ async def put_object(call: S3Call) -> Answer:
     owner_acls.check_headers(call.request.headers, bucket.account)
     object_labels.check_request(call.request.headers)
     await call.consult(rights.authorize_tags)
+    await call.consult(rights.authorize_lock)
+    locks.check_digest(call)
     choice = schemes.choose(call, bucket)
     declaration = parse_declaration(call, call.services.settings.object_limit)
-    labels = object_labels.parse_request(call.request.headers)
+    lock = locks.with_default(bucket, locks.parse_request(call, bucket), call.now)
+    labels = object_labels.parse_request(call.request.headers, lock)
     condition = conditions.parse_write(call.header)
     await call.consult(index.check_condition, condition)
 
@@ -117,8 +121,9 @@ async def delete_object(call: S3Call) -> Answer:
         if call.header(name) is not None:
             raise not_implemented(DELETE_BY_SIZE_OR_TIME, name.decode())
     condition = conditions.parse_write(call.header)
+    limits = Locks(CLOCK.certain_time(), await call.consult(rights.authorize_bypass, bucket))
     await call.announce("delete")
-    done = await call.write(_delete, bucket, call.object_name, call.now, condition.if_match)
+    done = await call.write(_delete, bucket, call.object_name, call.now, limits, condition.if_match)
     call.replaced += done.blobs
     ((wanted, deletion),) = done.deletions.items()
     call.facts["deleted"] = deletion.removed
@@ -128,9 +133,11 @@ async def delete_object(call: S3Call) -> Answer:
     return empty(204, version.deleted_headers(wanted.version or deletion.marker, is_marker=deletion.marker is not None))
 
 
-def _delete(conn: Connection, bucket: Bucket, name: ObjectName, now: float, if_match: str | None) -> deletions.Removal:
+def _delete(
+    conn: Connection, bucket: Bucket, name: ObjectName, now: float, limits: Locks, if_match: str | None
+) -> deletions.Removal:
     versioning = buckets.read_versioning(conn, bucket)
-    return deletions.delete_object(conn, name, versioning, now, if_match=if_match)
+    return deletions.delete_object(conn, name, versioning, now, limits, if_match=if_match)
 
 
 async def delete_objects(call: S3Call) -> Answer:
@@ -139,13 +146,14 @@ async def delete_objects(call: S3Call) -> Answer:
     Before any is removed, the record has the decision about each, and so names them all.
     """
     bucket = await call.consult(_existing_bucket)
+    limits = Locks(CLOCK.certain_time(), locks.asks_bypass(call, bucket))
     wanted, quiet = await lists.run_beside(call, _parse_keys, await documents.read(call))
     allowed: list[Wanted] = []
     results: dict[Wanted, str] = {}
     for number, one in enumerate(wanted, 1):
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)  # let others have their turn
-        refusal = await call.consult(_refusal, bucket, one)
+        refusal = await call.consult(_refusal, bucket, one, limits)
         if refusal is None:
             allowed.append(one)
         else:
@@ -155,7 +163,7 @@ async def delete_objects(call: S3Call) -> Answer:
         if named := [one for one in allowed if one.version is not None]:
             await call.name("versions", [{"key": one.key, "versionId": one.version} for one in named])
         await call.announce("delete")
-        done = await call.write(_delete_all, bucket, call.now, allowed)
+        done = await call.write(_delete_all, bucket, call.now, allowed, limits)
         call.replaced += done.blobs
         results |= {one: _result(one, deletion) for one, deletion in done.deletions.items()}
         call.facts["deleteMarkers"] = sum(
@@ -200,9 +208,12 @@ def _parse_keys(body: bytes) -> tuple[list[Wanted], bool]:
     return each, (root.get("Quiet") or "").strip().lower() == "true"
 
 
-def _refusal(call: S3Call, bucket: Bucket, one: Wanted) -> str | None:
+def _refusal(call: S3Call, bucket: Bucket, one: Wanted, limits: Locks) -> str | None:
+    name = ObjectName(bucket.name, one.key, one.version)
     try:
-        rights.authorize_other_object(call, call.row.action, ObjectName(bucket.name, one.key, one.version))
+        rights.authorize_other_object(call, call.row.action, name)
+        if limits.bypass:
+            rights.authorize_other_object(call, rights.BYPASS, name)
     except AccessDenied as error:
         return _error(one, "AccessDenied", error.sentence)
     if one.version is not None and not version.is_well_formed(one.version):
@@ -224,6 +235,8 @@ def _version_element(one: Wanted) -> list[str]:
 
 def _result(one: Wanted, deletion: Deletion) -> str:
     """Return the element of an object or version: deleted or not."""
+    if deletion.locked:
+        return _error(one, "AccessDenied", LOCKED)
     if deletion.missing or deletion.changed:
         return _error(one, "NoSuchKey" if deletion.missing else "PreconditionFailed")
     marker: list[str] = []
@@ -232,6 +245,6 @@ def _result(one: Wanted, deletion: Deletion) -> str:
     return xml.tag("Deleted", xml.text("Key", one.key), *_version_element(one), *marker)
 
 
-def _delete_all(conn: Connection, bucket: Bucket, now: float, wanted: list[Wanted]) -> deletions.Removal:
+def _delete_all(conn: Connection, bucket: Bucket, now: float, wanted: list[Wanted], limits: Locks) -> deletions.Removal:
     versioning = buckets.read_versioning(conn, bucket)
-    return deletions.delete_objects(conn, bucket.name, versioning, now, wanted)
+    return deletions.delete_objects(conn, bucket.name, versioning, now, wanted, limits)

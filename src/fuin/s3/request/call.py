@@ -10,6 +10,7 @@ import msgspec
 from fuin.gate.call import Call
 from fuin.gate.http import Answer
 from fuin.s3.request import addressing, operation, xml
+from fuin.store.s3.object_lock import ObjectLock
 from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class S3Call(Call, kw_only=True):
     held: list[NewBlob] = msgspec.field(default_factory=list)  # that this request writes
     replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
     tags: dict[str, str] | None = None  # that the request's document gives
+    lock: ObjectLock | None = None  # that the request's document gives
     seen_tags: dict[ObjectName, str | None] = msgspec.field(default_factory=dict)  # see `existing_tags.py`
 
     @property

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fuin.s3")
 
+LOCKED = "Access Denied because object protected by object lock."  # of an AccessDenied
 _SAID_AT_MOST = 4096  # characters of an element; the longest key has 3,072 when all of it is percent-encoded
 
 FAULTS: Mapping[str, FaultRow] = {
@@ -74,6 +75,7 @@ FAULTS: Mapping[str, FaultRow] = {
         400,
         "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
     ),
+    "InvalidBucketState": FaultRow(409, "The request is not valid for the current state of the bucket."),
     "InvalidBucketName": FaultRow(400, "The specified bucket is not valid."),
     "InvalidBucketOwnerAWSAccountID": FaultRow(
         400,
@@ -129,6 +131,7 @@ FAULTS: Mapping[str, FaultRow] = {
         ),
     ),
     "NoSuchCORSConfiguration": FaultRow(404, "The CORS configuration does not exist"),
+    "NoSuchObjectLockConfiguration": FaultRow(404, "The specified object does not have a ObjectLock configuration"),
     "NoSuchConfiguration": FaultRow(404, "The specified configuration does not exist."),
     "NoSuchLifecycleConfiguration": FaultRow(404, "The lifecycle configuration does not exist"),
     "NoSuchPublicAccessBlockConfiguration": FaultRow(404, "The public access block configuration was not found"),
@@ -224,6 +227,8 @@ def _store_fault(error: store.StoreRefusal) -> S3Fault:
             return S3Fault("PreconditionFailed", Condition=error.condition)
         case store.InvalidPart():
             return S3Fault("InvalidPart", PartNumber=str(error.number))
+        case store.ObjectLocked():
+            return S3Fault("AccessDenied", LOCKED)
         case store.BucketNotEmpty():
             return S3Fault("BucketNotEmpty", BucketName=str(error))
     return S3Fault("InternalError")

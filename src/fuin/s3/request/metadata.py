@@ -26,7 +26,6 @@ STANDARD = (
 )  # fmt: skip
 _SPELLED = {name.decode(): name.title() for name in STANDARD}  # as answers have it: Content-Type
 _REFUSED = tuple((header, row) for row in MISSING for header in row.headers)
-_REFUSED_FLAGS = tuple((header, row) for row in MISSING for header in row.flags)
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -80,9 +79,6 @@ def check_supported(headers: Mapping[bytes, bytes]) -> None:
     """
     for header, capability in _REFUSED:
         if headers.get(header):
-            raise not_implemented(capability, header.decode())
-    for header, capability in _REFUSED_FLAGS:
-        if headers.get(header, b"").lower() == b"true":
             raise not_implemented(capability, header.decode())
 
 

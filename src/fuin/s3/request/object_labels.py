@@ -24,14 +24,18 @@ def check_request(headers: Mapping[bytes, bytes]) -> None:
     storage_classes.parse_request(headers)
 
 
-def parse_request(headers: Mapping[bytes, bytes]) -> Labels:
-    """Return the labels that a write stores; raises MetadataTooLarge, InvalidStorageClass, InvalidArgument."""
+def parse_request(headers: Mapping[bytes, bytes], object_lock: str | None) -> Labels:
+    """Return the labels that a write stores, with its lock in the index's form.
+
+    Raises MetadataTooLarge, InvalidStorageClass, InvalidArgument.
+    """
     standard, user = metadata.parse_request(headers).columns()
     return Labels(
         headers=standard,
         metadata=user,
         storage_class=storage_classes.parse_request(headers),
         tags=tags.column(parse_tags(headers)),
+        object_lock=object_lock,
     )
 
 
@@ -41,13 +45,13 @@ def parse_tags(headers: Mapping[bytes, bytes]) -> tags.Tags:
     return tags.parse_header(value) if value else {}
 
 
-def parse_copy(headers: Mapping[bytes, bytes], source: Labels) -> Labels:
+def parse_copy(headers: Mapping[bytes, bytes], source: Labels, object_lock: str | None) -> Labels:
     """Return the labels of a copy: the source's, or the request's if the directive is REPLACE; raises InvalidArgument.
 
     Tags have a directive of their own. The storage class is always the request's: STANDARD, and not the source's, if
-    the request names none.
+    the request names none. So is the lock: a copy has none of its source.
     """
-    chosen = source._replace(storage_class=storage_classes.parse_request(headers))
+    chosen = source._replace(storage_class=storage_classes.parse_request(headers), object_lock=object_lock)
     if replaces_metadata(headers):
         standard, user = metadata.parse_request(headers).columns()
         chosen = chosen._replace(headers=standard, metadata=user)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Run = Callable[[S3Call], Awaitable[Answer | Stream]]
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"  # the levels of a path
-_ON_LOCKED_VERSIONS = ("GetObjectLegalHold", "GetObjectRetention")
+_ON_LOCKED_VERSIONS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
 NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT = "none", "document", "checked document", "content"
 
 

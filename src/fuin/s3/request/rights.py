@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,17 +14,23 @@ from fuin.access.resources.own import OwnResource
 from fuin.access.vocabulary import s3_keys
 from fuin.access.vocabulary.actions import S3_VERSION_ACTIONS
 from fuin.errors import AccessDenied
-from fuin.s3.request import existing_tags, object_labels, tags
+from fuin.s3.request import existing_tags, locks, object_labels, tags
+from fuin.s3.request.conditions import iso_date
 from fuin.s3.request.faults import S3Fault
+from fuin.store.s3.object_lock import UNLOCKED
 from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
-    from fuin.access.facts import AddFacts, Facts, Table
+    from collections.abc import Callable
+
+    from fuin.access.facts import AddFacts, Facts, Table, Values
     from fuin.s3.request.call import S3Call
     from fuin.s3.request.tags import Tags
     from fuin.store.s3.buckets import Bucket
+    from fuin.store.s3.object_lock import ObjectLock
 
 _HEADERS = s3_keys.headers_by_action()
+BYPASS = "s3:BypassGovernanceRetention"
 _ACCOUNT = re.compile("[0-9]{12}")
 _LISTING_KEYS = ("prefix", "delimiter", "max-keys")
 _ON_VERSIONS = frozenset(S3_VERSION_ACTIONS.values())
@@ -31,6 +38,40 @@ _EXISTING_TAGS: Table = {"s3:existingobjecttag/": existing_tags.find}
 _GIVEN_TAGS: Table = {
     "s3:requestobjecttag/": lambda call: tuple(_given_tags(call).items()),
     "s3:requestobjecttagkeys": lambda call: tuple(_given_tags(call)) or None,
+}
+
+
+def _lock_fact(find: Callable[[S3Call, ObjectLock], str | None]) -> Callable[[S3Call], Values | None]:
+    """Return the function of a condition key about the lock that a request gives."""
+
+    def values(call: S3Call) -> Values | None:
+        found = find(call, _given_lock(call))
+        return None if found is None else (found,)
+
+    return values
+
+
+def _given_lock(call: S3Call) -> ObjectLock:
+    """Return the lock that the request gives; none if it is wrong, which the operation refuses."""
+    if call.lock is not None:
+        return call.lock
+    try:
+        return locks.parse_headers(call.request.headers)
+    except S3Fault:
+        return UNLOCKED
+
+
+def _remaining_days(call: S3Call, lock: ObjectLock) -> str | None:
+    return None if lock.until is None else str(math.ceil((lock.until - call.now) / 86_400))
+
+
+_GIVEN_HOLD: Table = {"s3:object-lock-legal-hold": _lock_fact(lambda _, lock: lock.hold)}
+_GIVEN_RETENTION: Table = {
+    "s3:object-lock-mode": _lock_fact(lambda _, lock: lock.mode),
+    "s3:object-lock-remaining-retention-days": _lock_fact(_remaining_days),
+    "s3:object-lock-retain-until-date": _lock_fact(
+        lambda _, lock: None if lock.until is None else iso_date(lock.until)
+    ),
 }
 
 
@@ -56,18 +97,28 @@ def _add_facts(call: S3Call, action: str, missing: str | None, of: ObjectName | 
             known[f"s3:{name.decode()}"] = (value,)
     if action == "s3:PutObject":  # AWS: false for the steps of a multipart upload before its completion
         known["s3:objectcreationoperation"] = ("true",) if call.row.creates_object else ("false",)
-    if action in s3_keys.ON_TAGGED_OBJECTS and of is not None:
-        facts.add_table(_EXISTING_TAGS, call, of)
-    if of is not None and of.version is not None and action in _ON_VERSIONS:
-        known["s3:versionid"] = (of.version,)
-    if action in s3_keys.GIVING_TAGS:
-        facts.add_table(_GIVEN_TAGS, call)
+    if of is not None:
+        _add_object_facts(call, action, of, facts)
     if missing is not None:  # AWS: the key is the prefix of the list in which the object is not
         known["s3:prefix"] = (missing,)
     elif call.row.lists and action == call.row.action:
         for parameter in _LISTING_KEYS:
             if parameter in call.query:
                 known[f"s3:{parameter}"] = (call.query[parameter],)
+
+
+def _add_object_facts(call: S3Call, action: str, of: ObjectName, facts: Facts) -> None:
+    """Add the version that is named, the tags that an object has, and the tags and the lock that it is to get."""
+    if of.version is not None and action in _ON_VERSIONS:
+        facts.known["s3:versionid"] = (of.version,)
+    if action in s3_keys.ON_TAGGED_OBJECTS:
+        facts.add_table(_EXISTING_TAGS, call, of)
+    if action in s3_keys.GIVING_TAGS:
+        facts.add_table(_GIVEN_TAGS, call)
+    if action in s3_keys.RETAINING:
+        facts.add_table(_GIVEN_RETENTION, call)
+    if action in s3_keys.HOLDING:
+        facts.add_table(_GIVEN_HOLD, call)
 
 
 def _given_tags(call: S3Call) -> Tags:
@@ -125,13 +176,30 @@ def authorize_tags(call: S3Call) -> None:
         authorize_object(call, "s3:PutObjectTagging")
 
 
-def may_read_tags(call: S3Call) -> bool:
-    """Return whether the caller may read the tags of the request's object."""
+def authorize_lock(call: S3Call) -> None:
+    """Check the rights to give the request's object the lock that its headers name, if they name any."""
+    headers = call.request.headers
+    if headers.get(locks.MODE) or headers.get(locks.UNTIL):
+        authorize_object(call, "s3:PutObjectRetention")
+    if headers.get(locks.HOLD):
+        authorize_object(call, "s3:PutObjectLegalHold")
+
+
+def authorize_bypass(call: S3Call, bucket: Bucket) -> bool:
+    """Return whether the request passes over retention in governance mode, which needs a right to the object."""
+    bypass = locks.asks_bypass(call, bucket)
+    if bypass:
+        authorize_object(call, BYPASS)
+    return bypass
+
+
+def may(call: S3Call, action: str) -> bool:
+    """Return whether the caller has a right to the request's object that only decides what an answer shows."""
     decisions = len(call.decisions)
     try:
-        authorize_object(call, "s3:GetObjectTagging")
+        authorize_object(call, action)
     except AccessDenied:
-        del call.decisions[decisions:]  # nobody has asked for the tags, so nobody was refused
+        del call.decisions[decisions:]  # nobody has asked for it, so nobody was refused
         return False
     return True
 

@@ -144,6 +144,11 @@ def set_setting(conn: Connection, name: str, setting: str, document: str | None)
         conn.execute(_s.insert(), {"bucket": name, "name": setting, "document": document})
 
 
+def has_setting(conn: Connection, name: str, setting: str) -> bool:
+    """Return whether a bucket has one of its other settings."""
+    return any(found == setting for found, _ in conn.execute(_SETTINGS, {"p_name": name}))
+
+
 def is_empty(conn: Connection, name: str) -> bool:
     """Return whether there are no objects, versions of objects, and delete markers."""
     return conn.execute(_HOLDS_OBJECT, {"p_name": name}).first() is None

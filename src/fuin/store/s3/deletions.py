@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from fuin.store.engine import schema
-from fuin.store.errors import NotFound, PreconditionFailed
-from fuin.store.s3 import labels, version_id, versions
+from fuin.store.errors import NotFound, ObjectLocked, PreconditionFailed
+from fuin.store.s3 import labels, object_lock, version_id, versions
 from fuin.store.s3.labels import Labels
 from fuin.store.s3.object_name import UNVERSIONED, ObjectName
 from fuin.store.s3.version_select import IS_CURRENT, IS_FROM_BEFORE, IS_OF_SUSPENDED
@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 _o, _p = schema.objects, schema.object_parts
 _KEYS = schema.parameter("p_keys", schema.BYTES, many=True)
 _ROWS = select(
-    _o.c.id, _o.c.key, _o.c.etag, _o.c.version_id, _o.c.version_order, _o.c.is_current, _o.c.is_delete_marker
+    _o.c.id,
+    _o.c.key,
+    _o.c.etag,
+    _o.c.version_id,
+    _o.c.version_order,
+    _o.c.is_current,
+    _o.c.is_delete_marker,
+    _o.c.object_lock,
 ).with_for_update()
 _IN_BUCKET = _o.c.bucket == schema.parameter("p_bucket")
 _OF_KEYS = _ROWS.where(_IN_BUCKET, _o.c.key.in_(_KEYS)).order_by(_o.c.key)
@@ -56,7 +63,7 @@ _FIRST = (
 _PROMOTE = update(_o).where(_o.c.id == _FIRST.scalar_subquery()).values(is_current=1)
 _AT_ONCE = 500  # parameters of one IN list
 T = TypeVar("T")
-_NO_LABELS = Labels(headers="{}", metadata="{}", storage_class=None, tags=None)
+_NO_LABELS = Labels(headers="{}", metadata="{}", storage_class=None, tags=None, object_lock=None)
 
 
 class Wanted(NamedTuple):
@@ -70,14 +77,28 @@ class Wanted(NamedTuple):
 class Deletion(NamedTuple):
     """What became of one that is wanted: `marker` is the version of a delete marker that was made, or that went.
 
-    Nothing was done if it is `missing` (a condition on an ETag, and no object) or `changed` (it has another ETag).
-    `removed` says whether a row went.
+    Nothing was done if it is `missing` (a condition on an ETag, and no object), `changed` (it has another ETag) or
+    `locked`. `removed` says whether a row went.
     """
 
     marker: str | None = None
     removed: bool = False
     missing: bool = False
     changed: bool = False
+    locked: bool = False
+
+
+class Locks(NamedTuple):
+    """How a deletion respects locks: retentions last until a time that has certainly come.
+
+    `bypass` passes over those in governance mode, which takes a right of its own.
+    """
+
+    now: float
+    bypass: bool = False
+
+
+STRICT = Locks(0.0)  # every retention lasts
 
 
 class Removal(NamedTuple):
@@ -88,28 +109,44 @@ class Removal(NamedTuple):
 
 
 def delete_object(
-    conn: Connection, name: ObjectName, versioning: str | None, now: float, *, if_match: str | None = None
+    conn: Connection,
+    name: ObjectName,
+    versioning: str | None,
+    now: float,
+    locks: Locks = STRICT,
+    *,
+    if_match: str | None = None,
 ) -> Removal:
-    """Delete one; raises PreconditionFailed, or NotFound where a condition has no object, as S3 does."""
+    """Delete one; raises PreconditionFailed, NotFound where a condition has no object, as S3 does, and ObjectLocked."""
     wanted = Wanted(name.key, name.version, frozenset() if if_match is None else frozenset((if_match,)))
-    done = delete_objects(conn, name.bucket, versioning, now, [wanted])
+    done = delete_objects(conn, name.bucket, versioning, now, [wanted], locks)
     if done.deletions[wanted].missing:
         raise NotFound("the object of If-Match")
     if done.deletions[wanted].changed:
         raise PreconditionFailed("If-Match")
+    if done.deletions[wanted].locked:
+        raise ObjectLocked(name.key)
     return done
 
 
 def delete_objects(
-    conn: Connection, bucket: str, versioning: str | None, now: float, wanted: Iterable[Wanted]
+    conn: Connection,
+    bucket: str,
+    versioning: str | None,
+    now: float,
+    wanted: Iterable[Wanted],
+    locks: Locks = STRICT,
 ) -> Removal:
-    """Delete many; `versioning` is the bucket's state. Versions and keys without an object do not matter."""
+    """Delete many; `versioning` is the bucket's state. Versions and keys without an object do not matter.
+
+    `now` is the time of new delete markers.
+    """
     by_key: dict[bytes, list[Wanted]] = defaultdict(list)
     for one in dict.fromkeys(wanted):
         by_key[one.key.encode()].append(one)
     done = Removal({}, [])
     for keys in _pages(sorted(by_key)):
-        _Batch(conn, bucket, versioning, now, {key: by_key[key] for key in keys}).run(done)
+        _Batch(conn, bucket, versioning, now, locks, {key: by_key[key] for key in keys}).run(done)
     return done
 
 
@@ -119,10 +156,16 @@ def _pages(items: list[T]) -> Iterator[list[T]]:
 
 class _Batch:
     def __init__(
-        self, conn: Connection, bucket: str, versioning: str | None, now: float, wanted: dict[bytes, list[Wanted]]
+        self,
+        conn: Connection,
+        bucket: str,
+        versioning: str | None,
+        now: float,
+        locks: Locks,
+        wanted: dict[bytes, list[Wanted]],
     ) -> None:
         self._conn, self._bucket, self._versioning, self._now = conn, bucket, versioning, now
-        self._wanted = wanted
+        self._locks, self._wanted = locks, wanted
         self._newest: dict[bytes, Any] = {}
         self._versions: dict[tuple[bytes, str], Any] = {}
         self._removed: set[int] = set()
@@ -175,11 +218,18 @@ class _Batch:
                 deletions[one] = Deletion(marker)
             elif row is None:
                 deletions[one] = Deletion()
+            elif self._is_locked(row):
+                deletions[one] = Deletion(locked=True)
             else:
                 self._removed.add(row.id)
                 deletions[one] = Deletion(row.version_id if row.is_delete_marker else None, removed=True)
         if newest is not None and newest.id in self._removed and marker is None and self._versioning is not None:
             self._promoted.append(key)
+
+    def _is_locked(self, row: Any) -> bool:
+        if row.object_lock is None:
+            return False
+        return object_lock.parse_column(row.object_lock).forbids_deletion(self._locks.now, bypass=self._locks.bypass)
 
     def _new_marker(self, key: bytes, newest: Any) -> str:
         """Put a delete marker on top of the versions of a key; returns its version."""
@@ -194,6 +244,7 @@ class _Batch:
         self._markers.append(row)
         null = self._versions.get((key, UNVERSIONED))
         if null is not None and version == UNVERSIONED:
+            versions.require_unlocked(null)
             self._removed.add(null.id)
         if newest is not None:
             self._demoted.append(newest.id)

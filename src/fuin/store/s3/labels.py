@@ -12,13 +12,15 @@ class Labels(NamedTuple):
     """The labels of an object; the fields have the columns' names. `headers` (content-type …), `metadata` are JSON.
 
     No field has a default: code that makes labels gives a value for each of them. A `storage_class` of None is
-    STANDARD. `tags` are JSON, values by name; None means no tags.
+    STANDARD. `tags` are JSON, values by name; None means no tags. `object_lock` is JSON (`object_lock.py`); None means
+    neither retention nor legal hold.
     """
 
     headers: str
     metadata: str
     storage_class: str | None
     tags: str | None
+    object_lock: str | None
 
 
 COUNT = len(Labels._fields)  # of the columns, which are the last ones of a selected row

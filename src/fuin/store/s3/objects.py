@@ -1,9 +1,10 @@
 """The index of objects: which objects exist, and in which blobs; the bytes are in the blob store.
 
-A row is one version of an object, or a delete marker. `versions.py` and `deletions.py` write rows; only `set_tags`
-changes one here.
+A row is one version of an object, or a delete marker. `versions.py` and `deletions.py` write rows; only `set_tags` and
+`set_lock` change one here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ from sqlalchemy import Connection, select, update
 
 from fuin.store.engine import schema
 from fuin.store.errors import NotFound, PreconditionFailed
-from fuin.store.s3 import labels, parts
+from fuin.store.s3 import labels, object_lock, parts
 from fuin.store.s3.labels import Labels
+from fuin.store.s3.object_lock import ObjectLock
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
 from fuin.store.s3.version_select import VersionSelect
@@ -27,9 +29,10 @@ _BEFORE_FIELDS = 3
 _FIELDS = tuple(column.name for column in _COLUMNS.selected_columns)[_BEFORE_FIELDS : -labels.COUNT]
 _FIND = VersionSelect(_COLUMNS)
 # Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
-_LOCK = VersionSelect(select(_o.c.id, _o.c.version_id, _o.c.is_delete_marker).with_for_update())
+_LOCK = VersionSelect(select(_o.c.id, _o.c.version_id, _o.c.is_delete_marker, _o.c.object_lock).with_for_update())
 _MARKER = VersionSelect(select(_o.c.version_id, _o.c.modified, _o.c.is_delete_marker))
 _SET_TAGS = update(_o).where(_o.c.id == _ID).values(tags=schema.parameter("p_tags", schema.TEXT))
+_SET_LOCK = update(_o).where(_o.c.id == _ID).values(object_lock=schema.parameter("p_lock", schema.TEXT))
 _PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
 
 
@@ -119,9 +122,27 @@ def check_conditions(etag: str | None, if_none_match: str | None, if_match: str 
 
 def set_tags(conn: Connection, name: ObjectName, tags: str | None) -> str:
     """Give an object these tags, in the form of `Labels`, in place of its own; returns its version; raises NotFound."""
-    row = _LOCK.first(conn, name)
-    if row is None or row.is_delete_marker:
-        raise NotFound("the object")
+    row = _lock(conn, name)
     conn.execute(_SET_TAGS, {"p_id": row.id, "p_tags": tags})
     version: str = row.version_id
     return version
+
+
+def set_lock(conn: Connection, name: ObjectName, change: Callable[[ObjectLock], ObjectLock]) -> str:
+    """Give an object the lock that `change` makes of its own; returns its version.
+
+    Raises NotFound, and what `change` raises.
+    """
+    row = _lock(conn, name)
+    lock = change(object_lock.parse_column(row.object_lock))
+    conn.execute(_SET_LOCK, {"p_id": row.id, "p_lock": lock.column()})
+    version: str = row.version_id
+    return version
+
+
+def _lock(conn: Connection, name: ObjectName) -> Any:
+    """Return the row of an object, locked until the end of the transaction; raises NotFound."""
+    row = _LOCK.first(conn, name)
+    if row is None or row.is_delete_marker:
+        raise NotFound("the object")
+    return row

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import rows, schema
 from fuin.store.engine.errors import is_missing_reference
-from fuin.store.errors import NoSuchBucket
+from fuin.store.errors import NoSuchBucket, ObjectLocked
 from fuin.store.s3 import labels, parts, version_id
 from fuin.store.s3.key_use import object_key_use
 from fuin.store.s3.object_name import UNVERSIONED
@@ -39,7 +39,7 @@ ENABLED, SUSPENDED = "Enabled", "Suspended"
 
 _o, _p = schema.objects, schema.object_parts
 _ID = schema.parameter("p_id", schema.LONG)
-_COLUMNS = select(_o.c.id, _o.c.etag, _o.c.version_id, _o.c.version_order, _o.c.is_delete_marker)
+_COLUMNS = select(_o.c.id, _o.c.etag, _o.c.version_id, _o.c.version_order, _o.c.is_delete_marker, _o.c.object_lock)
 _PRESENT = VersionSelect(_COLUMNS)
 # Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
 _LOCK = VersionSelect(_COLUMNS.with_for_update())
@@ -108,9 +108,19 @@ def _remove_null(conn: Connection, name: ObjectName, newest: Any, versioning: st
         row = _LOCK.first(conn, name._replace(version=UNVERSIONED))
     if row is None:
         return []
+    require_unlocked(row)
     blobs = list(conn.execute(_BLOBS, {"p_id": row.id}).scalars())
     conn.execute(_DELETE, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
     return blobs
+
+
+def require_unlocked(row: Any) -> None:
+    """Raise ObjectLocked for a null version with a lock, which no write may replace, whatever its retention says.
+
+    A bucket with Object Lock keeps versions for ever. If it had such a null version all the same, that would stay.
+    """
+    if row.object_lock is not None:
+        raise ObjectLocked(row.version_id)
 
 
 def _insert(conn: Connection, obj: Object, version: str, order: int) -> None:

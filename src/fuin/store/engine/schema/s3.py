@@ -55,6 +55,7 @@ objects = table(
     column("part_count", sa.Integer()),
     column("storage_class", TEXT, null=True),  # NULL: STANDARD
     column("tags", TEXT, null=True),  # NULL: none
+    column("object_lock", TEXT, null=True),  # JSON; NULL: neither retention nor legal hold
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.UniqueConstraint("bucket", "key", "version_order", name="objects_by_version"),
@@ -104,6 +105,7 @@ uploads = table(
     column("checksum_type", TEXT, null=True),
     column("storage_class", TEXT, null=True),  # of the object to be; NULL: STANDARD
     column("tags", TEXT, null=True),  # of the object to be; NULL: none
+    column("object_lock", TEXT, null=True),  # of the object to be, as the request gave it; NULL: none
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
     sa.Index("uploads_by_key", "bucket", "key", "upload_id"),

@@ -1,4 +1,4 @@
-"""Objects get many versions: their order, delete markers, and the state of versioning as a column of the bucket.
+"""Objects get many versions: their order, delete markers, locks, and the state of versioning as a column of the bucket.
 
 Written out, not taken from `store/engine/schema/`: that changes with later versions, this one never does.
 """
@@ -35,6 +35,7 @@ def upgrade() -> None:
     suspended = "version_id = 'null' AND version_order <> 0"
     _index("objects_of_suspended", ["bucket", "key"], suspended, unique=True)
     op.add_column("buckets", sa.Column("versioning", _TEXT, nullable=True))
+    op.add_column("uploads", sa.Column("object_lock", _TEXT, nullable=True))
     _move_settings()
 
 
@@ -47,6 +48,7 @@ def _alter_objects() -> None:
     for name, kind in (("version_order", _LONG), ("is_delete_marker", sa.Integer())):
         op.add_column("objects", sa.Column(name, kind, nullable=False, server_default="0"))
         op.alter_column("objects", name, server_default=None)
+    op.add_column("objects", sa.Column("object_lock", _TEXT, nullable=True))
     op.drop_constraint("objects_by_version", "objects", type_="unique")
     op.create_unique_constraint("objects_by_version", "objects", ["bucket", "key", "version_order"])
 
@@ -59,8 +61,8 @@ def _copy_objects() -> None:
         "objects",
         "id int*, bucket text, key bytes, version_id text, version_order long, is_current int, is_delete_marker int, "
         "etag text, size long, modified time, headers text, metadata text, encryption text, checksum text?, "
-        "upload_id text?, part_count int, storage_class text?, tags text?, scheme text?, kms_key_arn text?, "
-        "kms_material_id bytes?",
+        "upload_id text?, part_count int, storage_class text?, tags text?, object_lock text?, scheme text?, "
+        "kms_key_arn text?, kms_material_id bytes?",
         sa.UniqueConstraint("bucket", "key", "version_order", name="objects_by_version"),
         sa.ForeignKeyConstraint(["bucket"], ["buckets.name"]),
         rowid=True,
