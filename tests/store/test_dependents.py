@@ -1,6 +1,5 @@
 """What depends on a KMS key: exact numbers, in pages, from an index."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +10,12 @@ import pytest
 from sqlalchemy import Connection, text
 
 from fuin import ids
-from fuin.formats import blob
 from fuin.store.s3 import buckets, dependents, listing, objects, uploads
 from fuin.store.s3.dependents import DependentUpload, Totals
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
 from tests.store import values
+from tests.support import envelopes
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 ARN = ids.key_arn(values.ACCOUNT, values.REGION, KEY_ID)
@@ -24,17 +23,12 @@ OTHER = ids.key_arn(values.ACCOUNT, "eu-west-1", KEY_ID)
 MATERIAL, OLD_MATERIAL = bytes(range(32)), bytes(range(32, 64))
 
 
-def wrapped(material_id: bytes) -> bytes:
-    """Return a ciphertext blob that names a key material."""
-    return blob.encode(blob.ParsedBlob(KEY_ID, material_id, os.urandom(32), os.urandom(32), b"sealed", os.urandom(16)))
+WRAPPED, OLD_WRAPPED = envelopes.data_key(KEY_ID, MATERIAL), envelopes.data_key(KEY_ID, OLD_MATERIAL)
 
 
-WRAPPED = wrapped(MATERIAL)
-
-
-def encryption(arn: str, data_key: bytes = WRAPPED, algorithm: str = "aws:kms") -> str:
+def encryption(arn: str, data_key: bytes = WRAPPED) -> str:
     """Return the JSON of an object's encryption, as the object store writes it."""
-    return msgspec.json.encode({"algorithm": algorithm, "key": arn, "context": {}, "blob": data_key}).decode()
+    return envelopes.encryption(arn, data_key)
 
 
 def put(store: Store, key: str, arn: str, data_key: bytes = WRAPPED) -> None:
@@ -70,10 +64,10 @@ def test_objects_of_a_key_are_counted_and_listed_in_pages(store: Store) -> None:
 def test_each_key_material_has_its_own_numbers(store: Store) -> None:
     """Objects of an older material, and those whose data key names none, are counted and listed apart."""
     put(store, "new", ARN)
-    put(store, "old", ARN, wrapped(OLD_MATERIAL))
-    put(store, "older", ARN, wrapped(OLD_MATERIAL))
+    put(store, "old", ARN, OLD_WRAPPED)
+    put(store, "older", ARN, OLD_WRAPPED)
     put(store, "foreign", ARN, b"not a ciphertext blob")
-    upload = replace(values.upload(), encryption=encryption(ARN, wrapped(OLD_MATERIAL)))
+    upload = replace(values.upload(), encryption=encryption(ARN, OLD_WRAPPED))
     store.write_sync(uploads.insert_upload, upload)
     store.write_sync(uploads.put_part, "upload", values.part())
     assert store.read_sync(dependents.count_by_material, ARN) == {
@@ -201,8 +195,18 @@ def _plan(conn: Connection, statement: Any) -> str:
         (listing._ROWS, "INDEX objects_by_key (bucket=? AND key>? AND key<?)"),
     ],
     ids=[
-        "count", "any", "page", "page without material", "uploads", "upload bytes", "upload page", "buckets",
-        "bucket count", "find", "identity", "list",
+        "count",
+        "any",
+        "page",
+        "page without material",
+        "uploads",
+        "upload bytes",
+        "upload page",
+        "buckets",
+        "bucket count",
+        "find",
+        "identity",
+        "list",
     ],
 )
 def test_every_question_has_its_index(store: Store, statement: Any, index: str) -> None:

@@ -72,8 +72,8 @@ def test_material_is_needed_while_the_key_is_used_with_it(store: Store) -> None:
     key, first = values.key(origin="EXTERNAL")
     store.change_sync(keys.insert_key, key, None)
     _, second = values.key(key_id=key.key_id)
-    for material, state in ((first, "CURRENT"), (second, PENDING_ROTATION)):
-        material = replace(material, key_id=key.key_id)
+    for one, state in ((first, "CURRENT"), (second, PENDING_ROTATION)):
+        material = replace(one, key_id=key.key_id)
         version = MaterialVersion(material.material_id, 1.0, state, IMPORTED)
         store.change_sync(materials.insert_version, key.region, material, version)
 

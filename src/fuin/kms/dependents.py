@@ -13,7 +13,7 @@ refused by the state of the key (`on_behalf.require_lasting_key`). docs/decision
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, NamedTuple
 
 from fuin import ids
 from fuin.errors import StoreUnavailable
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 # On a key, with the value `true`. Any client of AWS can set it, and it needs a right of its own, kms:TagResource.
 ALLOWING_TAG, ALLOWING_VALUE = "fuin:allow-deletion-with-dependents", "true"
 REFUSE, WARN, OFF = "refuse", "warn", "off"
-P = ParamSpec("P")
 
 _log = logging.getLogger("fuin.keys")
 
@@ -106,14 +105,14 @@ async def refusal(call: Call, key: KeyPlace) -> KmsFault:
     )
 
 
-async def warn(call: Call, what: str, count: Callable[Concatenate[Connection, P], Dependents], *given: P.args) -> None:
+async def warn(call: Call, what: str, count: Callable[[Connection], Dependents]) -> None:
     """Say in the record and in the server's log what depends on keys; `what` names the keys for people.
 
     The change has been made, so it is a success also if the count fails.
     """
     did = f"{call.operation} of {what}, request {call.request_id}"
     try:
-        found = await call.services.store.page(count, *given)
+        found = await call.services.store.page(count)
     except (StoreUnavailable, TooManyLists) as error:
         _log.warning("%s: what depends on it could not be counted: %s", did, error)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -120,7 +121,7 @@ async def disconnect_custom_key_store(
     store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
     await _set_state(call, store, (CONNECTED, FAILED), DISCONNECTED, None)
     if call.services.settings.disabling_guard != dependents.OFF:
-        await dependents.warn(call, store.id, dependents.count_in_key_store, store.id)
+        await dependents.warn(call, store.id, partial(dependents.count_in_key_store, store_id=store.id))
     return DisconnectCustomKeyStoreOutput()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fuin.clock import CLOCK
@@ -47,7 +48,7 @@ async def disable_key(call: Call, input: DisableKeyInput) -> None:
     named = await authorized_key_with_usage(call, input.KeyId or "", "kms:DisableKey")
     place = _place(named)
     if await _change(call, "kms:DisableKey", named, _disable, place, call.services.settings.disabling_guard):
-        await dependents.warn(call, named.arn, dependents.count, [place])
+        await dependents.warn(call, named.arn, partial(dependents.count, keys=[place]))
 
 
 async def schedule_key_deletion(call: Call, input: ScheduleKeyDeletionInput) -> ScheduleKeyDeletionOutput:
@@ -70,7 +71,7 @@ async def schedule_key_deletion(call: Call, input: ScheduleKeyDeletionInput) -> 
     except HasDependents:
         raise await dependents.refusal(call, place) from None
     if is_needed:
-        await dependents.warn(call, named.arn, dependents.count, [place])
+        await dependents.warn(call, named.arn, partial(dependents.count, keys=[place]))
     return ScheduleKeyDeletionOutput(
         KeyId=named.arn,
         DeletionDate=date if is_dated else None,

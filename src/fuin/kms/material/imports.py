@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
@@ -122,7 +123,7 @@ async def delete_imported_key_material(
     await call.services.keyholder.forget(key.key_id)
     await call.services.store.erase()
     if is_needed:
-        await dependents.warn(call, arn, dependents.count, [place])
+        await dependents.warn(call, arn, partial(dependents.count, keys=[place]))
     return DeleteImportedKeyMaterialOutput(KeyId=arn, KeyMaterialId=_material_id_text(key, deleted))
 
 
@@ -158,7 +159,7 @@ async def expire_due(services: Services, due: float) -> list[str]:
     for call, each in zip(calls, expired, strict=True):
         if services.settings.deletion_guard != dependents.OFF:
             place = KeyPlace(each.account, each.region, each.key_id)
-            await dependents.warn(call, place.arn, dependents.count, [place])
+            await dependents.warn(call, place.arn, partial(dependents.count, keys=[place]))
         await call.announce("delete")
     await calls[-1].make(imports.destroy_expired, due)
     await expiry.close_calls(calls, calls[-1].record.serial)

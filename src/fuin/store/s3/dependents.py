@@ -44,11 +44,7 @@ _UPLOADED = (
 )
 # In the order of an index: else PostgreSQL may read the whole table in search of one row that does not exist.
 _ANY = select(
-    select(_o.c.id)
-    .where(_o.c.kms_key_arn == _ARN)
-    .order_by(_o.c.kms_material_id, _o.c.id)
-    .limit(1)
-    .scalar_subquery(),
+    select(_o.c.id).where(_o.c.kms_key_arn == _ARN).order_by(_o.c.kms_material_id, _o.c.id).limit(1).scalar_subquery(),
     select(_u.c.upload_id).where(_u.c.kms_key_arn == _ARN).order_by(_u.c.upload_id).limit(1).scalar_subquery(),
     select(_b.c.name).where(_b.c.kms_key_arn.in_(_ARNS)).limit(1).scalar_subquery(),
 )

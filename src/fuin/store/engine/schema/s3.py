@@ -57,7 +57,12 @@ objects = table(
     partial_index("objects_by_key", "bucket", "key", unique=True, where="is_current = 1"),
     # The number and the bytes of all that depends on a key or key material come from the index alone.
     partial_index(
-        "objects_by_kms_key", "kms_key_arn", "kms_material_id", "id", "size", "is_current",
+        "objects_by_kms_key",
+        "kms_key_arn",
+        "kms_material_id",
+        "id",
+        "size",
+        "is_current",
         where="kms_key_arn IS NOT NULL",
     ),
     rowid=True,
