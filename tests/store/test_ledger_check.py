@@ -1,7 +1,7 @@
 """The walk that holds the index's columns about keys against the stored envelopes, on both engines."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from fuin import ids
+from fuin.formats.message import Header
 from fuin.ledger.check import Difference, LedgerCheck
+from fuin.ledger.headers import UnreadableHeader, read_headers
 from fuin.store.s3 import buckets, key_use_rows, objects, uploads
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.s3.parts import Part
@@ -30,7 +32,7 @@ class Scene:
 
     def __init__(self, store: Store) -> None:
         self.store, self.blobs = store, MemoryBlobs()
-        self.checked = LedgerCheck(store, self.blobs)  # type: ignore[arg-type]
+        self.checked = LedgerCheck(store, self.blobs)
 
     def part(self, number: int = 1, header: bytes | None = None) -> Part:
         """Return a part with a message of its own, by default under the key."""
@@ -59,7 +61,7 @@ class Scene:
 
     def check(self, pages: int = 2) -> list[Difference]:
         """Walk over everything, in pages of so many rows."""
-        self.checked = LedgerCheck(self.store, self.blobs, _pages=pages)  # type: ignore[arg-type]
+        self.checked = LedgerCheck(self.store, self.blobs, _pages=pages)
         return asyncio.run(self._collect())
 
     async def _collect(self) -> list[Difference]:
@@ -98,7 +100,7 @@ def test_what_the_store_has_written_agrees(scene: Scene) -> None:
     rows = 1 + (1 + 2) + 10 + 14
     assert (scene.checked.rows, scene.checked.differences) == (rows, 0)
     assert scene.store.read_sync(key_use_rows.count_rows) == rows
-    scene.checked = LedgerCheck(scene.store, scene.blobs, reports.append)  # type: ignore[arg-type]
+    scene.checked = LedgerCheck(scene.store, scene.blobs, reports.append)
     asyncio.run(scene._collect())
     assert sum(reports) == rows
     assert scene.blobs.open_blobs == 0
@@ -187,7 +189,7 @@ def test_an_envelope_that_cannot_be_parsed_is_named(scene: Scene) -> None:
     assert (found.row, found.column, found.witness) == (OBJECT, "", COLUMN)
 
 
-@pytest.mark.parametrize("meanwhile", ["remove", "replace", "rewrap"])
+@pytest.mark.parametrize("meanwhile", ["remove", "replace", "rewrap", "rewrap twice"])
 def test_an_object_that_changes_meanwhile_does_not_differ(scene: Scene, meanwhile: str) -> None:
     """Removed, replaced, or encrypted anew between its page and its message: the row is read again."""
     blob = scene.put("k")
@@ -201,27 +203,44 @@ def test_an_object_that_changes_meanwhile_does_not_differ(scene: Scene, meanwhil
         remove()
         scene.put("k", scene.part(header=envelopes.header(OTHER, new)), arn=OTHER, data_key=new)
 
-    def rewrap() -> None:
+    def rewrap(arn: str = OTHER, data_key: bytes = new, material: bytes = OTHER_MATERIAL) -> None:
         scene.change(
             "UPDATE objects SET encryption = :new, kms_key_arn = :arn, kms_material_id = :material",
-            new=envelopes.encryption(OTHER, new), arn=OTHER, material=OTHER_MATERIAL,
+            new=envelopes.encryption(arn, data_key), arn=arn, material=material,
         )  # fmt: skip
-        scene.blobs.content[blob] = bytearray(envelopes.header(OTHER, new))
+        scene.blobs.content[blob] = bytearray(envelopes.header(arn, data_key))
 
-    scene.blobs.hook = _Once({"remove": remove, "replace": replace_it, "rewrap": rewrap}[meanwhile])
+    def rewrap_back() -> None:
+        rewrap(ARN, DATA_KEY, MATERIAL)
+
+    changes: dict[str, list[Callable[[], None]]] = {
+        "remove": [remove],
+        "replace": [replace_it],
+        "rewrap": [rewrap],
+        "rewrap twice": [rewrap, rewrap_back],
+    }
+    scene.blobs.hook = _Meanwhile(changes[meanwhile])
     assert scene.check() == []
 
 
-class _Once:
-    """A step of the blobs at which something else happens for once."""
+class _Meanwhile:
+    """Something else happens each time that blobs are opened, until nothing is left."""
 
-    def __init__(self, happen: Callable[[], None]) -> None:
-        self._happen: Callable[[], None] | None = happen
+    def __init__(self, changes: Sequence[Callable[[], None]]) -> None:
+        self._changes = list(changes)
 
     async def __call__(self, step: str) -> None:
-        happen, self._happen = self._happen, None
-        if happen is not None and step == "open":
-            await asyncio.to_thread(happen)
+        if step == "open" and self._changes:
+            await asyncio.to_thread(self._changes.pop(0))
+
+
+def test_a_missing_blob_hides_no_header(scene: Scene) -> None:
+    """Of blobs that are opened together, the others are read."""
+    part = scene.part()
+    missing, found = asyncio.run(read_headers(scene.blobs, ["none", part.blob]))
+    assert isinstance(missing, UnreadableHeader)
+    assert isinstance(found, Header)
+    assert found.encrypted_data_keys[0].info == ARN.encode()
 
 
 def test_a_store_that_fails_ends_the_walk(scene: Scene) -> None:

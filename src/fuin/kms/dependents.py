@@ -1,13 +1,13 @@
 """The guard of the keys that something depends on: an object cannot be opened again without its key.
 
-AWS ends a key whoever still needs it. Here ScheduleKeyDeletion and DeleteImportedKeyMaterial are refused for a key with
-dependents (`Settings.deletion_guard`): objects, older versions, uploads under way, and buckets whose default names it.
-A tag on the key lets them through. What can be taken back, such as DisableKey, goes through; the record and the
-server's log then say what depends on the key (`Settings.disabling_guard`).
+AWS ends a key also when objects still need it. Here ScheduleKeyDeletion and DeleteImportedKeyMaterial are refused for a
+key with dependents (`Settings.deletion_guard`): objects, older versions, uploads under way, and buckets whose default
+names it. A tag on the key lets them through. What can be taken back, such as DisableKey, goes through. The record and
+the server's log then say what depends on the key (`Settings.disabling_guard`).
 
-`check` runs in the transaction that makes the change, so it sees every object that was committed before. One
-that is committed later has asked for its data key before the change. Its commit sees that rights have moved, and is
-refused by the state of the key (`on_behalf.require_lasting_key`). docs/decisions/0024.
+`check` runs in the transaction that makes the change, so it sees every object that was committed before. An object that
+is committed later has asked for its data key before the change. Its commit sees that rights have moved, and is refused
+by the state of the key (`on_behalf.require_lasting_key`). Why it is so: docs/decisions/0024.
 """
 
 from __future__ import annotations

@@ -109,9 +109,9 @@ def _key(call: Call, key_id: str) -> Key | None:
 
 
 def require_lasting_key(call: Call, arn: str) -> None:
-    """Raise KMSInvalidStateException or NotFoundException if what a key encrypts now would be lost with it.
+    """Raise KMSInvalidStateException or NotFoundException for a key that waits for its end, or has ended.
 
-    For a commit that comes later than the data key: the key may wait for its deletion meanwhile.
+    For a commit that comes later than its data key: an object under such a key would be lost with it.
     """
     region, _, resource = arn.split(":", 5)[3:]
     key = call.services.store.catalog().key(resource.removeprefix("key/"), region)
