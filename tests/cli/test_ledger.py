@@ -32,19 +32,22 @@ OLD_MATERIAL = bytes(range(32))
 class Folder:
     """A data folder; `arn` is the key that objects depend on, `material` its current material."""
 
-    data: Path
+    settings: Settings
     arn: str
     material: bytes
 
     def run(self, *words: str, status: int = 0) -> Result:
         """Run a command about this folder."""
-        done = CliRunner().invoke(app, [*words, "--data", str(self.data)])
+        place = ["--data", str(self.settings.data)]
+        if self.settings.database_url:
+            place += ["--database", self.settings.database_url]
+        done = CliRunner().invoke(app, [*words, *place])
         assert done.exit_code == status, done.output
         return done
 
     def change(self, statement: str, **given: Any) -> None:
         """Change rows behind the store's back."""
-        store = Store.open(Settings(data=self.data))
+        store = Store.open(self.settings)
         store.change_sync(_execute, statement, given)
         store.close()
 
@@ -52,7 +55,7 @@ class Folder:
         """Put an object with its message."""
         part = values.part(blob=ids_of_blob(key))
         encrypted = envelopes.data_key(self.arn.rpartition("/")[2], material)
-        path = blob_path(self.data / "blobs", part.blob)
+        path = blob_path(self.settings.blobs, part.blob)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(envelopes.header(self.arn, encrypted))
         obj = replace(values.obj(key, part), encryption=envelopes.encryption(self.arn, encrypted))
@@ -70,8 +73,12 @@ def ids_of_blob(key: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """Give a folder with a key, three objects, an upload and a bucket that depend on it, and another key."""
-    settings = Settings(data=tmp_path / "data")
+    """Give a folder with a key, three objects, an upload and a bucket that depend on it."""
+    return fill(Settings(data=tmp_path / "data"))
+
+
+def fill(settings: Settings) -> Folder:
+    """Make a database and a folder with a key, three objects, an upload and a bucket that depend on it."""
     settings.prepare()
     store = Store.open(settings)
     store.change_sync(accounts.insert_account, values.ACCOUNT, 1.0)
@@ -80,7 +87,7 @@ def folder(tmp_path: Path) -> Folder:
     key, material = values.key()
     store.change_sync(keys.insert_key, key, material)
     store.change_sync(aliases.insert_alias, Alias(values.ACCOUNT, values.REGION, "alias/mine", key.key_id, 1.0, 1.0))
-    made = Folder(settings.data, key.arn, key.current_material)
+    made = Folder(settings, key.arn, key.current_material)
     for name, used in (("a", made.material), ("b", made.material), ("old\x1b", OLD_MATERIAL)):
         made.put(store, name, used)
     store.write_sync(_execute, "UPDATE objects SET is_current = 0 WHERE key = :key", {"key": b"b"})
@@ -161,7 +168,7 @@ def test_check_of_a_folder_that_agrees(folder: Folder) -> None:
 def test_check_names_each_difference(folder: Folder) -> None:
     """The exit status is 1; what is not named beyond a limit is counted."""
     folder.change("UPDATE objects SET scheme = 'AES256' WHERE key = :key", key=b"a")
-    blob_path(folder.data / "blobs", ids_of_blob("b")).unlink()
+    blob_path(folder.settings.blobs, ids_of_blob("b")).unlink()
     lines = folder.run("ledger", "check", status=1).stdout.splitlines()
     first = "scheme is AES256 in the index, and aws:kms in the column encryption"
     second = f"the header of blob {ids_of_blob('b')} cannot be read: the blob is missing"
@@ -177,9 +184,9 @@ def test_check_names_each_difference(folder: Folder) -> None:
 
 def test_check_refuses_the_blobs_of_another_server(folder: Folder) -> None:
     """Instead of naming each object."""
-    marker.write(folder.data / "blobs", Marker("another", 1))
+    marker.write(folder.settings.blobs, Marker("another", 1))
     assert "another installation" in str(folder.run("ledger", "check", status=1).exception)
-    (folder.data / "blobs" / marker.NAME).unlink()
+    (folder.settings.blobs / marker.NAME).unlink()
     assert "are these the blobs of this server?" in str(folder.run("ledger", "check", status=1).exception)
 
 

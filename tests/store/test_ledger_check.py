@@ -61,7 +61,7 @@ class Scene:
 
     def check(self, pages: int = 2) -> list[Difference]:
         """Walk over everything, in pages of so many rows."""
-        self.checked = LedgerCheck(self.store, self.blobs, _pages=pages)
+        self.checked = LedgerCheck(self.store, self.blobs, page_size=pages)
         return asyncio.run(self._collect())
 
     async def _collect(self) -> list[Difference]:

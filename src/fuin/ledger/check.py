@@ -68,14 +68,14 @@ class Difference:
 
 @dataclass(slots=True)
 class LedgerCheck:
-    """One walk; `rows` and `differences` count. `report` is called with the number of rows gone through."""
+    """One walk; `rows` and `differences` count. `report` is called with the number of rows that were gone through."""
 
     store: Store
     blobs: BlobStore
     report: Callable[[int], None] = lambda _: None
-    rows: int = 0
-    differences: int = 0
-    _pages: int = field(default=PAGE)
+    page_size: int = PAGE
+    rows: int = field(default=0, init=False)
+    differences: int = field(default=0, init=False)
 
     async def run(self) -> AsyncIterator[Difference]:
         """Yield each difference; raises StoreUnavailable when the database or the blobs cannot be read."""
@@ -91,7 +91,7 @@ class LedgerCheck:
                 yield found
 
     async def _read_pages(self, read: Callable[..., list[Any]], after: Any) -> AsyncIterator[list[Any]]:
-        while page := await self.store.read(read, after, self._pages):
+        while page := await self.store.read(read, after, self.page_size):
             yield page
             after = page[-1].mark
             self.rows += len(page)
