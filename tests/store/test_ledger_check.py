@@ -91,13 +91,15 @@ def test_what_the_store_has_written_agrees(scene: Scene) -> None:
     scene.put("sse-s3", algorithm="AES256")
     customer = envelopes.header("SSE-C", b"wrapped", provider="customer")
     scene.put("sse-c", scene.part(header=customer), arn="", data_key=b"wrapped", algorithm="SSE-C")
+    under_bucket_key = len(DATA_KEY).to_bytes(2) + DATA_KEY + bytes(80)
+    scene.put("bucket-key", scene.part(header=envelopes.header(ARN, under_bucket_key, provider="fuin-bucket-key")))
     scene.put("foreign", scene.part(header=envelopes.header(ARN, b"foreign")), data_key=b"foreign")
     scene.begin_upload(scene.part(1), scene.part(2))
     default = msgspec.json.encode({"algorithm": "aws:kms", "key": "alias/mine"}).decode()
     scene.store.write_sync(buckets.set_encryption, "bucket", default)
     reports: list[int] = []
     assert scene.check() == []
-    rows = 1 + (1 + 2) + 10 + 14
+    rows = 1 + (1 + 2) + 11 + 15
     assert (scene.checked.rows, scene.checked.differences) == (rows, 0)
     assert scene.store.read_sync(key_use_rows.count_rows) == rows
     scene.checked = LedgerCheck(scene.store, scene.blobs, reports.append)

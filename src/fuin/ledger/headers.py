@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fuin.blobs.interface import Blob, BlobStore, ReadSteps
     from fuin.formats.message import Header
 
+# Of a data key under an S3 Bucket Key. Its ciphertext begins with two bytes, the length of the bucket key's ciphertext
+# blob, and that blob.
+_BUCKET_KEY_PROVIDER = "fuin-bucket-key"
 _FIRST = 4096  # bytes; nearly every header is shorter, and a store on S3 brings as many when it opens a blob
 
 
@@ -63,11 +66,13 @@ def header_key_use(header: Header, indexed: KeyUse) -> KeyUse:
     A message under a KMS key does not say its scheme, so that is the one that is indexed.
     """
     entry = header.encrypted_data_keys[0]
-    info = entry.info.decode(errors="replace")
-    if entry.provider != message.KMS_PROVIDER:
+    info, ciphertext = entry.info.decode(errors="replace"), entry.ciphertext
+    if entry.provider == _BUCKET_KEY_PROVIDER:
+        ciphertext = ciphertext[2 : 2 + int.from_bytes(ciphertext[:2])]
+    elif entry.provider != message.KMS_PROVIDER:
         return KeyUse(info, None, None)
     try:
-        material_id = blob.parse_ids(entry.ciphertext)[1]
+        material_id = blob.parse_ids(ciphertext)[1]
     except FormatError:
         material_id = None
     return KeyUse(indexed.scheme, info, material_id)
