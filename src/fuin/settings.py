@@ -57,6 +57,9 @@ class Settings:
     # How long the log of a node may have no copy before no key is used: longer than a gateway's restart or a Ceph
     # monitor's election takes, so that these stop nobody, and short enough for somebody to see it the same minute.
     audit_copy_limit: float = 60.0
+    # For keys that something depends on: see kms/dependents.py.
+    deletion_guard: str = "refuse"  # of what ends a key or its imported material: refuse, warn or off
+    disabling_guard: str = "warn"  # of what makes a key unusable for a time: warn or off
 
     @property
     def member(self) -> str:

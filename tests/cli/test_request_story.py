@@ -340,3 +340,13 @@ def test_a_success_that_refused_a_part_says_so() -> None:
     whole = entry("s3:DeleteObjects", facts={"bucket": "papers", "objects": 30, "refused": 0})
     failed = entry("s3:GetObject", error="AccessDenied")
     assert list(filter_entries([partly, whole, failed], None, None, refused=True)) == [partly, failed]
+
+
+def test_what_still_needs_a_key_is_told() -> None:
+    """Of a refused deletion, and of a key that was disabled all the same."""
+    needed = {"objects": 3, "versions": 1, "uploads": 0, "buckets": 2, "bytes": 4096}
+    steps = request_steps([entry("kms:DisableKey", facts={"kmsKey": KEY, "dependents": needed})])
+    assert (
+        "The key is still needed; objects: 3, older versions of objects: 1, uploads under way: 0, in all 4096 bytes; "
+        "buckets with it as their default: 2."
+    ) in steps

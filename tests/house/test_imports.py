@@ -48,9 +48,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",
         "blobs.configuration", *LOW,
     ),
+    "ledger": ("store", "blobs.interface", "blobs.configuration", "formats", *LOW),
     "envelope": ("formats", "secret", "errors"),
     "cli": (
-        "server", "move", "identity", "advice", "envelope", "access", "audit", "store", "keyholder.wire",
+        "server", "move", "ledger", "identity", "advice", "envelope", "access", "audit", "store", "keyholder.wire",
         "xks.addresses", "formats", *LOW,
     ),
     "testing": (),

@@ -33,12 +33,13 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "kms": {
         "model": (),
         "parameters": (),
+        "dependents": ("model",),
         "reach": ("model",),
         "grants": ("model", "reach"),
-        "key_stores": ("model", "reach"),
-        "keys": ("model", "reach", "key_stores"),
+        "key_stores": ("dependents", "model", "reach"),
+        "keys": ("dependents", "model", "reach", "key_stores"),
         "uses": ("model", "reach", "key_stores", "keys"),
-        "material": ("model", "reach", "keys"),
+        "material": ("dependents", "model", "reach", "keys"),
     },
     "s3": {
         "request": (),

@@ -94,7 +94,10 @@ def test_keys_are_used_from_the_command_line(place: EncryptedBucket, tmp_path: P
 
 
 def test_keys_are_administered_from_the_command_line(place: EncryptedBucket) -> None:
-    """Describe, list, tag, disable and schedule for deletion, each as AWS's own command prints it."""
+    """Describe, list, tag, disable and schedule for deletion, each as AWS's own command prints it.
+
+    The bucket's default still needs the key, so its deletion is refused until a tag allows it.
+    """
     server = place.server
     assert _json(place, "kms", "describe-key", "--key-id", place.alias)["KeyMetadata"]["Arn"] == place.key_arn
     keys = {key["KeyArn"] for key in _json(place, "kms", "list-keys")["Keys"]}
@@ -109,7 +112,13 @@ def test_keys_are_administered_from_the_command_line(place: EncryptedBucket) -> 
     )  # fmt: skip
     assert "DisabledException" in refused.stderr
     server.aws("kms", "enable-key", "--key-id", place.key_arn)
-    gone = _json(place, "kms", "schedule-key-deletion", "--key-id", place.key_arn, "--pending-window-in-days", "7")
+    deletion = ("kms", "schedule-key-deletion", "--key-id", place.key_arn, "--pending-window-in-days", "7")
+    refused = server.aws(*deletion, check=False)
+    assert "(ConflictException)" in refused.stderr
+    assert "buckets with it as their default: 1" in refused.stderr
+    allowed = "TagKey=fuin:allow-deletion-with-dependents,TagValue=true"
+    server.aws("kms", "tag-resource", "--key-id", place.key_arn, "--tags", allowed)
+    gone = _json(place, *deletion)
     assert gone["KeyState"] == "PendingDeletion"
 
 

@@ -167,7 +167,8 @@ def test_kms_errors_reach_the_client(place: Place, bucket: str, name: str, code:
 
 def test_disabling_the_key_stops_reads_and_writes(place: Place, bucket: str) -> None:
     """DisableKey and ScheduleKeyDeletion refuse the very next request, and enabling brings the object back."""
-    key, s3, kms = place.new_key(), place.s3(), place.kms()
+    allowed = [{"TagKey": "fuin:allow-deletion-with-dependents", "TagValue": "true"}]
+    key, s3, kms = place.new_key(Tags=allowed), place.s3(), place.kms()
     put(place, bucket, **KMS, SSEKMSKeyId=key)
     steps = [
         (kms.disable_key, "KMS.DisabledException", f"{key} is disabled."),

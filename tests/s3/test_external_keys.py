@@ -53,3 +53,16 @@ def test_multipart_upload_under_an_external_key(place: Place, stores: KeyStores)
     tag = s3.upload_part(**given, PartNumber=1, Body=BODY)["ETag"]
     s3.complete_multipart_upload(**given, MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]})
     assert s3.get_object(Bucket=bucket, Key="o")["Body"].read() == BODY
+
+
+def test_disconnecting_says_what_depends_on_the_key_store(place: Place, stores: KeyStores) -> None:
+    """The record counts the objects under all of its keys."""
+    s3, bucket, store = place.s3(), place.bucket(), stores.create()
+    for number in range(2):
+        s3.put_object(
+            Bucket=bucket, Key=str(number), Body=BODY, ServerSideEncryption="aws:kms", SSEKMSKeyId=stores.key(store)
+        )
+    stores.kms.disconnect_custom_key_store(CustomKeyStoreId=store)
+    assert place.last_record().draft["facts"]["dependents"] == {
+        "objects": 2, "versions": 0, "uploads": 0, "buckets": 0, "bytes": 2 * len(BODY),
+    }  # fmt: skip

@@ -267,12 +267,12 @@ def test_locks_need_rights_of_their_own(place: Place, locked: str) -> None:
     assert root.head_object(**version)["ObjectLockLegalHoldStatus"] == "ON"
     assert refusal(writer.get_object_legal_hold, **version)[0] == 403
     short = {"NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": "3"}}
-    keeper = place.s3(place.new_user(allow("s3:PutObjectRetention", **short)))
+    keeper = place.s3(place.new_user(allow("s3:PutObjectRetention", condition=short)))
     keeper.put_object_retention(**version, Retention=retention("GOVERNANCE", 2))
     assert refusal(keeper.put_object_retention, **version, Retention=retention("GOVERNANCE", 9))[0] == 403
     mode = {"StringEquals": {"s3:object-lock-mode": "GOVERNANCE"}}
     policy = allow("s3:PutObject")
-    policy["Statement"] += allow("s3:PutObjectRetention", **mode)["Statement"]
+    policy["Statement"] += allow("s3:PutObjectRetention", condition=mode)["Statement"]
     chooser = place.s3(place.new_user(policy))
     put(chooser, locked, ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=later())
     strict = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": later()}

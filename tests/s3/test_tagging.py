@@ -256,7 +256,8 @@ def test_existing_tags_decide(place: Place, bucket: str) -> None:
     """A right that rests on an object's tag is there with the tag, and gone without it, at once."""
     root = place.s3()
     root.put_object(Bucket=bucket, Key="k", Body=b"x")
-    reader = place.s3(place.new_user(allow("s3:GetObject", StringEquals={"s3:ExistingObjectTag/Team": "blue"})))
+    tagged = {"StringEquals": {"s3:ExistingObjectTag/Team": "blue"}}
+    reader = place.s3(place.new_user(allow("s3:GetObject", condition=tagged)))
     for document, allowed in (({"TagSet": []}, False), (ONE, True), (TWO, False), (ONE, True)):
         root.put_object_tagging(Bucket=bucket, Key="k", Tagging=document)
         if allowed:
@@ -272,7 +273,7 @@ def test_the_source_of_a_copy_is_asked_for_its_own_tags(place: Place, bucket: st
     root.put_object(Bucket=bucket, Key="blue", Body=b"x", Tagging="team=blue")
     root.put_object(Bucket=bucket, Key="red", Body=b"x", Tagging="team=red")
     tagged = {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}
-    policy = allow("s3:GetObject", "s3:GetObjectTagging", **tagged)
+    policy = allow("s3:GetObject", "s3:GetObjectTagging", condition=tagged)
     policy["Statement"] += allow("s3:PutObject", "s3:PutObjectTagging")["Statement"]
     s3 = place.s3(place.new_user(policy))
     s3.copy_object(Bucket=bucket, Key="red", CopySource=f"{bucket}/blue")
@@ -295,7 +296,7 @@ def test_tags_of_the_request_decide(
 ) -> None:
     """Whether they come in the header or in the document."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
-    s3 = place.s3(place.new_user(allow("s3:PutObject", "s3:PutObjectTagging", **condition)))
+    s3 = place.s3(place.new_user(allow("s3:PutObject", "s3:PutObjectTagging", condition=condition)))
     pairs = [pair.partition("=") for pair in tagging.split("&")]
     document = {"TagSet": [{"Key": name, "Value": value} for name, _, value in pairs]}
     calls = ((s3.put_object, {"Body": b"x", "Tagging": tagging}), (s3.put_object_tagging, {"Tagging": document}))
@@ -312,7 +313,7 @@ def test_a_change_that_rests_on_a_tag_does_not_come_after_the_tag(
     """Somebody takes the tag off between the decision and the commit: the right is gone, and nothing is written."""
     place.s3().put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="team=blue")
     tagged = {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}
-    s3 = place.s3(place.new_user(allow("s3:PutObjectTagging", **tagged)))
+    s3 = place.s3(place.new_user(allow("s3:PutObjectTagging", condition=tagged)))
     find, raced = get.find, list[bool]()
 
     def find_and_race(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
@@ -336,7 +337,7 @@ def test_what_is_read_has_the_tags_that_were_decided_by(
     root = place.s3()
     root.put_object(Bucket=bucket, Key="k", Body=b"open", Tagging="team=blue")
     tagged = {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}
-    policy = allow("s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectTagging", **tagged)
+    policy = allow("s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectTagging", condition=tagged)
     policy["Statement"] += allow("s3:PutObject", "s3:PutObjectTagging")["Statement"]
     s3 = place.s3(place.new_user(policy))
     calls: dict[str, Any] = {
@@ -373,9 +374,9 @@ def test_tags_of_a_new_bucket_need_their_own_right(place: Place) -> None:
     name = f"{place.bucket()}-new"
     s3 = place.s3(place.new_user(allow("s3:CreateBucket")))
     assert "s3:TagResource" in refusal(s3.create_bucket, Bucket=name, **wanted)[2]
-    policy = allow("s3:CreateBucket", "s3:TagResource", StringEquals={"aws:RequestTag/team": "red"})
+    policy = allow("s3:CreateBucket", "s3:TagResource", condition={"StringEquals": {"aws:RequestTag/team": "red"}})
     assert refusal(place.s3(place.new_user(policy)).create_bucket, Bucket=name, **wanted)[0] == 403
-    policy = allow("s3:CreateBucket", "s3:TagResource", StringEquals={"aws:RequestTag/team": "blue"})
+    policy = allow("s3:CreateBucket", "s3:TagResource", condition={"StringEquals": {"aws:RequestTag/team": "blue"}})
     place.s3(place.new_user(policy)).create_bucket(Bucket=name, **wanted)
 
 

@@ -268,10 +268,10 @@ def test_locked_version_stays_until_its_time(store: Store) -> None:
     name = NAME._replace(version=first)
     with pytest.raises(ObjectLocked):
         store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5)
-    store.write_sync(objects.set_lock, name, lambda found: replace_lock(found, hold="ON"))
+    store.write_sync(objects.set_lock, name, lambda found: ObjectLock(found.mode, found.until, "ON"))
     with pytest.raises(ObjectLocked):
         store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5, Locks(101.0, bypass=True))
-    store.write_sync(objects.set_lock, name, lambda found: replace_lock(found, hold="OFF"))
+    store.write_sync(objects.set_lock, name, lambda found: ObjectLock(found.mode, found.until, "OFF"))
     assert store.write_sync(deletions.delete_object, name, versions.ENABLED, 6.5, Locks(100.0)).blobs != []
 
 
@@ -285,8 +285,3 @@ def test_null_version_with_a_lock_is_never_replaced(store: Store) -> None:
             store.write_sync(versions.publish, values.obj(), state)
     with pytest.raises(ObjectLocked):
         store.write_sync(deletions.delete_object, NAME, versions.SUSPENDED, 6.5)
-
-
-def replace_lock(lock: ObjectLock, **changes: str) -> ObjectLock:
-    """Return a lock with other values."""
-    return ObjectLock(**({"mode": lock.mode, "until": lock.until, "hold": lock.hold} | changes))

@@ -6,7 +6,7 @@ from typing import Any
 Policy = dict[str, Any]
 
 
-def allow(*actions: str, resource: str | Sequence[str] = "*", **condition: Any) -> Policy:
+def allow(*actions: str, resource: str | Sequence[str] = "*", condition: Any = None) -> Policy:
     """Return an identity policy that allows `actions` on `resource`, under a condition if one is given."""
     chosen = resource if isinstance(resource, str) else list(resource)
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": chosen}

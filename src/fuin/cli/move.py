@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fuin.cli import passphrase
 from fuin.cli.options import DEFAULT_DATA, BlobsAuthority, BlobsEndpoint, Data, PassphraseFile
+from fuin.cli.progress import progress_bars
 from fuin.errors import FuinError
 from fuin.move import finish
 from fuin.move.databases import open_postgres, open_sqlite
@@ -22,7 +20,6 @@ from fuin.server import keyholding
 from fuin.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fuin.move.stages import Outcome
@@ -99,7 +96,7 @@ def move(
 
 def _run(folder: Settings, shared: Settings, passphrase_file: Path | None, *, is_in: bool, reread: bool) -> Outcome:
     read = partial(_read_passphrase, passphrase_file, new=is_in and not keyholding.needs_passphrase(folder))
-    with _bars() as bars:
+    with progress_bars() as bars:
         if is_in:
             return asyncio.run(move_in(folder, shared, read, bars, reread=reread))
         return asyncio.run(move_out(find_blobs(shared), folder, read, bars, reread=reread))
@@ -134,29 +131,3 @@ def _report(outcome: Outcome, data: str, *, is_in: bool) -> list[str]:
     if is_in:
         following = "fuin serve --database … --node NAME --data FOLDER, with a new folder for each node"
     return [copied, both, end, f"  next: {following}"]
-
-
-class _Bars:
-    """The progress of each stage, on standard error."""
-
-    def __init__(self, bars: Progress | None) -> None:
-        self._bars = bars
-
-    def begin(self, title: str, total: int, *, is_bytes: bool = False) -> Callable[[int], None]:
-        """Begin a stage; without a total it shows only that it goes on."""
-        bars = self._bars
-        if bars is None:
-            return lambda _: None
-        task = bars.add_task(f"{title} (bytes)" if is_bytes else title, total=total or None)
-        return lambda count: bars.advance(task, count)
-
-
-@contextlib.contextmanager
-def _bars() -> Iterator[_Bars]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Bars(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        yield _Bars(bars)

@@ -67,6 +67,7 @@ def request_steps(entries: Sequence[Entry]) -> list[str]:
         steps += _decision_steps(entry, of_keys=True)
         steps += _key_use_step(entry)
         steps += _announcement_step(entry)
+    steps += _dependents_step(_facts(entries[-1]))
     steps += _proxy_step(entries[-1])
     steps += _refused_use_step(entries[-1])
     if "error" not in entries[-1].draft and entries[-1].outcome == "ok":
@@ -227,6 +228,17 @@ def _refused_use_step(entry: Entry) -> Iterator[str]:
     if refused and "error" in entry.draft:
         bound = _context_phrase(refused.get("context"))
         yield f"{refused.get('use', '?')}{bound}: the keyholder was not asked, and the key was not used."
+
+
+def _dependents_step(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield the step about what still needs a key that would end, or can no longer be used."""
+    found = facts.get("dependents")
+    if isinstance(found, dict):
+        yield (
+            f"The key is still needed; objects: {found.get('objects')}, older versions of objects: "
+            f"{found.get('versions')}, uploads under way: {found.get('uploads')}, in all {found.get('bytes')} bytes; "
+            f"buckets with it as their default: {found.get('buckets')}."
+        )
 
 
 def _proxy_step(entry: Entry) -> Iterator[str]:

@@ -155,6 +155,22 @@ CopyLimit = Annotated[
         help="With --database: no key is used when the log has had no copy in its second place for so long.",
     ),
 ]
+DeletionGuard = Annotated[
+    Literal["refuse", "warn", "off"],
+    typer.Option(
+        "--deletion-guard",
+        help="When objects, uploads or buckets still need a key: refuse ScheduleKeyDeletion and "
+        "DeleteImportedKeyMaterial, or put a warning into log and record. The same on all nodes.",
+    ),
+]
+DisablingGuard = Annotated[
+    Literal["warn", "off"],
+    typer.Option(
+        "--disabling-guard",
+        help="When they still need a key: put a warning about DisableKey and DisconnectCustomKeyStore into log and "
+        "record. The same on all nodes.",
+    ),
+]
 
 
 def serve(
@@ -168,7 +184,7 @@ def serve(
     clock_jump_limit: JumpLimit = JUMP_LIMIT, database: Database = "", node: Node = "", revocation_bound: Bound = 1.0,
     audit: AuditPlaces = "local", audit_copy_limit: CopyLimit = 60.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
-    drain: Drain = None,
+    drain: Drain = None, deletion_guard: DeletionGuard = "refuse", disabling_guard: DisablingGuard = "warn",
 ) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -191,6 +207,7 @@ def serve(
         drain_seconds=(DRAIN if database else 0.0) if drain is None else drain,
         audit_cluster=audit == "cluster", audit_copy_limit=audit_copy_limit,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
+        deletion_guard=deletion_guard, disabling_guard=disabling_guard,
     )  # fmt: skip
     if settings.audit_cluster and not settings.node:
         raise FuinError("--audit cluster needs --database: an embedded server has one place for its log")

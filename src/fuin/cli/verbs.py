@@ -33,6 +33,8 @@ VERBS = {
     "account": Verb("admin", "account_app"),
     "audit": Verb("audit", "app"),
     "clock": Verb("clock", "app"),
+    "key": Verb("key", "app"),
+    "ledger": Verb("ledger", "app"),
     "explain": Verb("explain", "explain"),
     "policy": Verb("policy", "app"),
     "who-can": Verb("who_can", "who_can_command"),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from fuin.errors import Fault, FormatError
 from fuin.formats import blob as blobs
 from fuin.kms.keys import managed
-from fuin.kms.model.faults import KmsFault
-from fuin.kms.reach import throttling
+from fuin.kms.model.faults import KmsFault, NotFoundException
+from fuin.kms.reach import states, throttling
 from fuin.kms.reach.key import OpenKey, open_ciphertext, open_key
 from fuin.kms.reach.key_identifiers import find_key
 from fuin.kms.reach.use import Use
@@ -106,6 +106,18 @@ async def open_service_data_key(
 
 def _key(call: Call, key_id: str) -> Key | None:
     return call.services.store.catalog().key(key_id, call.region)
+
+
+def require_lasting_key(call: Call, arn: str) -> None:
+    """Raise KMSInvalidStateException or NotFoundException for a key that waits for its end, or has ended.
+
+    For a commit that comes later than its data key: an object under such a key would be lost with it.
+    """
+    region, _, resource = arn.split(":", 5)[3:]
+    key = call.services.store.catalog().key(resource.removeprefix("key/"), region)
+    if key is None or states.is_gone(key):
+        raise NotFoundException(f"Key '{arn}' does not exist")
+    states.check_lasting(states.key_as_of(key, call.now), arn)
 
 
 def is_alias(identifier: str) -> bool:

@@ -52,7 +52,9 @@ Besides the errors below, every operation may answer with `AccessDeniedException
 `SerializationException`, `InternalFailure` (500) and the errors of Signature V4 (`MissingAuthenticationTokenException`,
 `IncompleteSignatureException`, `InvalidSignatureException`, `UnrecognizedClientException`). `ServiceUnavailable` (503)
 means that the keyholder or the store is away, that the log takes no records, or that a node has no lease: clients try
-again by themselves. `KMSInternalException` (500) means that stored key material is damaged.
+again by themselves. `KMSInternalException` (500) means that stored key material is damaged. `ConflictException` is also
+the answer to ScheduleKeyDeletion and DeleteImportedKeyMaterial for a key that is
+[still needed](kms-compatibility.md#keys-that-are-still-needed).
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.store.engine.postgres.reader import PostgresReader
+from tests.security.test_held_bodies import finish, held
 from tests.support.place import ANYTHING, Place
 from tests.support.postgres import PostgresServer
 
@@ -72,6 +73,24 @@ def test_a_key_encrypts_rotates_and_ends(place: Place) -> None:
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     kms.cancel_key_deletion(KeyId=key)
     place.expire(key.rpartition("/")[2])
+
+
+def test_a_key_that_is_needed_is_kept(place: Place) -> None:
+    """Its deletion is refused with the numbers, and an object that comes behind an allowed one is refused."""
+    kms, key, bucket = place.kms(), place.new_key(), place.bucket()
+    scheme = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    headers = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": key}
+    with held(place, f"/{bucket}/k", place.signed("PUT", f"/{bucket}/k", headers, b"body"), b"body") as connection:
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        assert b" 400 " in finish(connection, b"body")
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    place.s3().put_object(Bucket=bucket, Key="k", Body=b"body", **scheme)
+    with pytest.raises(ClientError, match=r"objects: 1, .* in all 4 bytes") as refused:
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert _code(refused) == "ConflictException"
+    kms.disable_key(KeyId=key)
+    assert place.last_record().draft["facts"]["dependents"]["objects"] == 1
 
 
 def test_a_grant_and_a_key_policy_are_honoured_and_taken(place: Place) -> None:

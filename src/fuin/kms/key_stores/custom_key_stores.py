@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fuin.access.resources.own import OwnResource
 from fuin.gate.permit import permit
+from fuin.kms import dependents
 from fuin.kms.key_stores import proxy_faults
 from fuin.kms.key_stores.external import Configuration, parse_configuration, proxy_of
 from fuin.kms.key_stores.key_store_rules import (
@@ -118,6 +120,8 @@ async def disconnect_custom_key_store(
     """Disconnect a key store: when this returns, no worker uses its keys any longer."""
     store = await call.consult(_authorized_key_store, input.CustomKeyStoreId, "kms:DisconnectCustomKeyStore")
     await _set_state(call, store, (CONNECTED, FAILED), DISCONNECTED, None)
+    if call.services.settings.disabling_guard != dependents.OFF:
+        await dependents.warn(call, store.id, partial(dependents.count_in_key_store, store_id=store.id))
     return DisconnectCustomKeyStoreOutput()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fuin.clock import CLOCK
+from fuin.kms import dependents
+from fuin.kms.dependents import HasDependents, KeyPlace
 from fuin.kms.keys.last_usage import authorized_key_with_usage
 from fuin.kms.model.faults import KmsFault, NotFoundException
 from fuin.kms.model.shapes_keys import (
@@ -22,6 +25,8 @@ from fuin.store.kms import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
 
     from fuin.gate.call import Call
     from fuin.kms.reach.key_identifiers import KeyReference
@@ -41,13 +46,16 @@ async def enable_key(call: Call, input: EnableKeyInput) -> None:
 async def disable_key(call: Call, input: DisableKeyInput) -> None:
     """Forbid all uses of the key until it is enabled again; every worker obeys when this returns."""
     named = await authorized_key_with_usage(call, input.KeyId or "", "kms:DisableKey")
-    await _change(call, "kms:DisableKey", named, keys.set_state, states.DISABLED)
+    place = _place(named)
+    if await _change(call, "kms:DisableKey", named, _disable, place, call.services.settings.disabling_guard):
+        await dependents.warn(call, named.arn, partial(dependents.count, keys=[place]))
 
 
 async def schedule_key_deletion(call: Call, input: ScheduleKeyDeletionInput) -> ScheduleKeyDeletionOutput:
     """Delete the key, with its material, after 7 to 30 days (by default 30); it cannot be used from now on.
 
-    For a primary key with replicas the days begin when the last of them has ended.
+    For a primary key with replicas the days begin when the last of them has ended. A key that something depends on is
+    refused, unless its tags or the server's settings allow it.
     """
     days = _LONGEST if input.PendingWindowInDays is None else input.PendingWindowInDays
     _check_window(days)
@@ -55,7 +63,15 @@ async def schedule_key_deletion(call: Call, input: ScheduleKeyDeletionInput) -> 
     named = await authorized_key_with_usage(call, input.KeyId or "", "kms:ScheduleKeyDeletion", extra)
     date = round(call.now + days * DAY, 3)
     there = CLOCK.certain_time()  # by which replicas that have ended are gone
-    is_dated = await _change(call, "kms:ScheduleKeyDeletion", named, keys.schedule_deletion, date, days, there)
+    place, guard = _place(named), call.services.settings.deletion_guard
+    try:
+        is_dated, is_needed = await _change(
+            call, "kms:ScheduleKeyDeletion", named, _schedule, place, guard, date, days, there
+        )
+    except HasDependents:
+        raise await dependents.refusal(call, place) from None
+    if is_needed:
+        await dependents.warn(call, named.arn, partial(dependents.count, keys=[place]))
     return ScheduleKeyDeletionOutput(
         KeyId=named.arn,
         DeletionDate=date if is_dated else None,
@@ -69,6 +85,25 @@ async def cancel_key_deletion(call: Call, input: CancelKeyDeletionInput) -> Canc
     named = await call.consult(authorized_key, input.KeyId or "", "kms:CancelKeyDeletion")
     await _change(call, "kms:CancelKeyDeletion", named, keys.cancel_deletion)
     return CancelKeyDeletionOutput(KeyId=named.arn)
+
+
+def _place(named: KeyReference) -> KeyPlace:
+    key = existing_key(named)
+    return KeyPlace(key.account, key.region, key.key_id)
+
+
+def _disable(conn: Connection, key_id: str, region: str, place: KeyPlace, guard: str) -> bool:
+    """Return whether something depends on the key that is disabled."""
+    keys.set_state(conn, key_id, region, states.DISABLED)
+    return dependents.check(conn, place, guard)
+
+
+def _schedule(
+    conn: Connection, key_id: str, region: str, place: KeyPlace, guard: str, date: float, days: int, there: float
+) -> tuple[bool, bool]:
+    """Return whether the date is fixed, and whether something depends on the key; raises HasDependents."""
+    is_dated = keys.schedule_deletion(conn, key_id, region, date, days, there)
+    return is_dated, dependents.check(conn, place, guard)
 
 
 def _check_window(days: int) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import struct
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fuin import crash, ids
 from fuin.clock import CLOCK
 from fuin.errors import FormatError, ImportTokenExpired, TamperedError
+from fuin.kms import dependents
+from fuin.kms.dependents import HasDependents, KeyPlace
 from fuin.kms.keys import expiry
 from fuin.kms.model.faults import KmsFault, NotFoundException
 from fuin.kms.model.shapes_material import (
@@ -33,6 +36,8 @@ from fuin.store.kms.imports import DOES_NOT_EXPIRE, EXPIRES, Brought
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import Connection
 
     from fuin.errors import Fault
     from fuin.formats.wrapped import Material
@@ -102,18 +107,34 @@ async def delete_imported_key_material(
 ) -> DeleteImportedKeyMaterialOutput:
     """Destroy imported material, by default the current one; the key waits until it is imported again.
 
-    When this returns, no file of the database holds the material any longer, wrapped or not.
+    When this returns, no file of the database holds the material any longer, wrapped or not. A key that something
+    depends on is refused, unless its tags or the server's settings allow it.
     """
     key, arn = await call.consult(_importable_key, input.KeyId, "kms:DeleteImportedKeyMaterial")
     wanted = None if input.KeyMaterialId is None else bytes.fromhex(input.KeyMaterialId)
+    place = KeyPlace(key.account, key.region, key.key_id)
     try:
-        deleted = await call.change(imports.delete_material, key.key_id, key.region, wanted)
+        deleted, is_needed = await call.change(_delete, place, wanted, call.services.settings.deletion_guard)
+    except HasDependents:
+        raise await dependents.refusal(call, place) from None
     except NotFound:
         raise NotFoundException(f"Key material {input.KeyMaterialId} of key {arn} does not exist.") from None
     crash.point("delete_material.after_store")
     await call.services.keyholder.forget(key.key_id)
     await call.services.store.erase()
+    if is_needed:
+        await dependents.warn(call, arn, partial(dependents.count, keys=[place]))
     return DeleteImportedKeyMaterialOutput(KeyId=arn, KeyMaterialId=_material_id_text(key, deleted))
+
+
+def _delete(conn: Connection, key: KeyPlace, material_id: bytes | None, guard: str) -> tuple[bytes, bool]:
+    """Return the id of the destroyed material, and whether something depends on it; raises HasDependents.
+
+    A key is used with all of its materials or not at all, so whatever depends on the key depends on each of them.
+    """
+    is_used = imports.is_needed(conn, key.key_id, key.region, material_id)
+    is_needed = is_used and dependents.check(conn, key, guard)
+    return imports.delete_material(conn, key.key_id, key.region, material_id), is_needed
 
 
 async def expire_due(services: Services, due: float) -> list[str]:
@@ -135,7 +156,10 @@ async def expire_due(services: Services, due: float) -> list[str]:
         )
         for each, arn in zip(expired, arns, strict=True)
     ]  # fmt: skip
-    for call in calls:
+    for call, each in zip(calls, expired, strict=True):
+        if services.settings.deletion_guard != dependents.OFF:
+            place = KeyPlace(each.account, each.region, each.key_id)
+            await dependents.warn(call, place.arn, partial(dependents.count, keys=[place]))
         await call.announce("delete")
     await calls[-1].make(imports.destroy_expired, due)
     await expiry.close_calls(calls, calls[-1].record.serial)

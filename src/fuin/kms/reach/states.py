@@ -31,6 +31,7 @@ ALL = frozenset({
     CREATING, ENABLED, DISABLED, PENDING_IMPORT, PENDING_DELETION, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING,
 })  # fmt: skip
 PENDING = frozenset({PENDING_DELETION, PENDING_REPLICA_DELETION})
+_ENDING = PENDING | {PENDING_IMPORT}
 _STAYS = ALL - PENDING
 _USE = frozenset({ENABLED, UPDATING})
 _SWITCH = frozenset({ENABLED, DISABLED, UNAVAILABLE})
@@ -110,6 +111,15 @@ def check_state(key: Key, action: str, arn: str) -> None:
         if key.state == UNAVAILABLE and key.custom_key_store is not None and allowed is _USE:
             raise KmsFault("KMSInvalidStateException", TEXTS[FailureReason.DISCONNECTED])
         raise refusal(key.state, action, arn)
+
+
+def check_lasting(key: Key, arn: str) -> None:
+    """Raise KMSInvalidStateException for a key that waits for its end, or has lost its imported material.
+
+    A disabled key can be enabled again, so nothing is lost that was encrypted under it before.
+    """
+    if key.state in _ENDING:
+        raise refusal(key.state, "kms:GenerateDataKey", arn)
 
 
 def refusal(state: str, action: str, arn: str) -> Fault:

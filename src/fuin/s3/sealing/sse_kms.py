@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,9 +56,11 @@ class SseKms(Scheme):
     async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
         self.check_caller(call)
         try:
-            return await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
+            made = await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
         except NotAuthorized as error:
             raise error.rephrase(hint=_hint(error)) from None
+        call.remember(partial(on_behalf.require_lasting_key, call, made.key_arn))
+        return made
 
     async def _open(
         self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool

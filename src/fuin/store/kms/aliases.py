@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from fuin import ids
 from fuin.store.engine import schema
 from fuin.store.engine.errors import insert_refusal
 from fuin.store.errors import NotFound
@@ -24,6 +25,7 @@ _LIST_OF_KEY = (
     .order_by(_a.c.name)
     .limit(schema.parameter("p_limit", schema.LONG))
 )
+_NAMES_OF_KEY = select(_a.c.name).where(_IN_REGION, _a.c.key_id == schema.parameter("p_key")).order_by(_a.c.name)
 _UPDATE = update(_a).where(_IS_ALIAS).values(key_id=schema.parameter("p_key"), updated=schema.parameter("p_updated"))
 _DELETE = delete(_a).where(_IS_ALIAS)
 
@@ -66,6 +68,12 @@ def list_aliases(
     if key_id is None:
         return [Alias(*row) for row in conn.execute(_LIST, parameters)]
     return [Alias(*row) for row in conn.execute(_LIST_OF_KEY, {**parameters, "p_key": key_id})]
+
+
+def list_key_arns(conn: Connection, account: str, region: str, key_id: str) -> list[str]:
+    """Return all ARNs that name a key: its own, and those of its aliases."""
+    names = conn.execute(_NAMES_OF_KEY, {"p_account": account, "p_region": region, "p_key": key_id}).scalars()
+    return [ids.key_arn(account, region, key_id), *(ids.alias_arn(account, region, name) for name in names)]
 
 
 def update_alias(conn: Connection, account: str, region: str, name: str, key_id: str, updated: float) -> None:

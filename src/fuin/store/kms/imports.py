@@ -201,6 +201,19 @@ def _expect_version(conn: Connection, key_id: str, source: str, region: str, ver
     conn.execute(_m.insert(), row)
 
 
+def is_needed(conn: Connection, key_id: str, region: str, material_id: bytes | None) -> bool:
+    """Return whether a key can be used with a material, by default the current one, and not without it.
+
+    Raises NotFound if the key does not exist.
+    """
+    row = _key(conn, key_id, region)
+    wanted = row.current_material if material_id is None else material_id
+    return any(
+        version.material_id == wanted and version.import_state == IMPORTED and version.state not in _PENDING
+        for version in materials.list_versions(conn, key_id, region)
+    )
+
+
 def delete_material(conn: Connection, key_id: str, region: str, material_id: bytes | None) -> bytes:
     """Destroy one material, by default the current one, and return its id; empty if the key never had any.
 

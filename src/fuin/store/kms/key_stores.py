@@ -42,6 +42,7 @@ _CHANGE = (
     )
 )
 _KEYS = select(_k.c.key_id).where(_k.c.custom_key_store == _ID).limit(1)
+_LIST_KEYS = select(_k.c.account, _k.c.region, _k.c.key_id).where(_k.c.custom_key_store == _ID)
 _KEY_BY_EXTERNAL = select(_k.c.key_id).where(
     _k.c.custom_key_store == _ID, _k.c.xks_key_id == schema.parameter("p_external")
 )
@@ -126,6 +127,11 @@ def change_key_store(conn: Connection, store: KeyStore, allowed: tuple[str, ...]
         conn.execute(_CHANGE, parameters)
     except IntegrityError:
         raise AlreadyExists(store.name) from None
+
+
+def list_keys(conn: Connection, store_id: str) -> list[tuple[str, str, str]]:
+    """Return account, Region and id of the keys in a key store."""
+    return [(account, region, key_id) for account, region, key_id in conn.execute(_LIST_KEYS, {"p_id": store_id})]
 
 
 def delete_key_store(conn: Connection, store_id: str) -> None:

@@ -1,6 +1,6 @@
 """The lock of a version: a retention with its mode and end, and a legal hold. The column `object_lock` has it as JSON.
 
-A locked version is not deleted: the transaction of each deletion looks at the column, whoever asks for it. Without
+A locked version is not deleted: the transaction of each deletion looks at the column, no matter who asks. Without
 retention and hold the column is NULL.
 """
 

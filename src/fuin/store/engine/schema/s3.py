@@ -64,8 +64,16 @@ objects = table(
         "objects_of_suspended", "bucket", "key", unique=True, where="version_id = 'null' AND version_order <> 0"
     ),
     partial_index("objects_by_key", "bucket", "key", unique=True, where="is_current = 1"),
-    # With the size: the number and the bytes of all that depends on a key come from the index alone.
-    partial_index("objects_by_kms_key", "kms_key_arn", "id", "size", where="kms_key_arn IS NOT NULL"),
+    # The number and the bytes of all that depends on a key or key material come from the index alone.
+    partial_index(
+        "objects_by_kms_key",
+        "kms_key_arn",
+        "kms_material_id",
+        "id",
+        "size",
+        "is_current",
+        where="kms_key_arn IS NOT NULL",
+    ),
     rowid=True,
 )
 
