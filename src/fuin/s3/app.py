@@ -15,9 +15,10 @@ from fuin.gate.wire import Wire
 from fuin.s3 import operations, routes
 from fuin.s3.buckets import cors
 from fuin.s3.objects import index
-from fuin.s3.request import addressing, answers, authentication, faults
+from fuin.s3.request import addressing, answers, authentication, faults, form
 from fuin.s3.request.call import S3Call, Stream
 from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.operation import FORM
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
@@ -48,9 +49,15 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
         call.row = row = routes.match(request.method, address.level, query, headers)
         call.operation = row.name
         call.facts.update(_address_facts(address))
+        if row.body == FORM:
+            await form.read(call, request)
+            call.facts["key"] = call.key
 
     def signature(self, call: S3Call, request: Request) -> Signed | None:
         """Return what the request claims to have signed, None for an anonymous one; raises AuthenticationFailed."""
+        if call.form is not None:
+            call.signed = form.parse_signature(call.form)
+            return call.signed
         try:
             call.signed = sigv4.parse(request)
         except AuthenticationFailed as error:

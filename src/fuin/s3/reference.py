@@ -19,8 +19,9 @@ _HEAD = """# S3 operations
 Made by `python -m fuin.s3.reference` from the table of operations (`src/fuin/s3/operations.py`) and the table of
 missing capabilities (`src/fuin/access/vocabulary/missing_capabilities.py`).
 
-{built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once. No
-request is mistaken for another one: a sub-resource that a method does not know is `MethodNotAllowed` (405).
+{built} of {all} operations of the service model are built, and POST Object, which is not in the model. Every other one
+answers `NotImplemented` (501) at once. No request is mistaken for another one: a sub-resource that a method does not
+know is `MethodNotAllowed` (405).
 
 """
 
@@ -99,7 +100,9 @@ capabilities: [condition keys](condition-keys.md) lists them.
 def page() -> str:
     """Return the page as Markdown."""
     built = [row for row in OPERATIONS.values() if row.run is not None]
-    lines = [_HEAD.format(built=len(built), all=len(OPERATIONS)) + "## Built\n"]
+    modelled = [row for row in OPERATIONS.values() if row.is_modelled]
+    count = sum(row.run is not None for row in modelled)
+    lines = [_HEAD.format(built=count, all=len(modelled)) + "## Built\n"]
     lines += ["| operation | request | rights | right to the key, under SSE-KMS |", "| --- | --- | --- | --- |"]
     for row in built:
         actions, key_actions = ", ".join(row.actions), ", ".join(row.key_actions)

@@ -134,6 +134,7 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
     "PutBucketNotificationConfiguration": ("s3:PutBucketNotification",),
     "PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "PostObject": ("s3:PutObject",),
     "UploadPart": ("s3:PutObject",),
     "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.request.addressing import Address
+    from fuin.s3.request.form import Form
     from fuin.s3.request.operation import S3Operation
     from fuin.signing.sigv4 import Signed
 
@@ -39,6 +40,7 @@ class S3Call(Call, kw_only=True):
     caller: Caller | None = None  # None for anonymous requests, which have no signature
     held: list[NewBlob] = msgspec.field(default_factory=list)  # that this request writes
     replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
+    form: Form | None = None  # of POST Object
     tags: dict[str, str] | None = None  # that the request's document gives
     seen_tags: dict[ObjectName, str | None] = msgspec.field(default_factory=dict)  # see `existing_tags.py`
 
