@@ -13,6 +13,7 @@ from tests.support.by_hand import Reply
 from tests.support.place import Place
 
 BOUNDARY = "a-boundary-of-32-hex-digits-or-so"
+KIND = f"multipart/form-data; boundary={BOUNDARY}"
 Field = tuple[str, str]
 
 
@@ -28,8 +29,7 @@ def encode(fields: Sequence[Field], content: bytes | None, file_name: str | None
 
 def post(place: Place, target: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
     """Send the body of a form, unsigned as browsers do."""
-    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    return place.raw("POST", target, kind | dict(headers or {}), body)
+    return place.raw("POST", target, {"Content-Type": KIND} | dict(headers or {}), body)
 
 
 def send(

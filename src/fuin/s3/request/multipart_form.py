@@ -97,7 +97,7 @@ class FieldsParser:
 
     @property
     def rest(self) -> bytes:
-        """Return what has come of the file's content."""
+        """Return the beginning of the file's content, or what follows the form's last delimiter."""
         return bytes(memoryview(self._buffer)[self._at :])
 
     def feed(self, data: bytes) -> bool:
@@ -154,7 +154,7 @@ class FieldsParser:
         line = bytes(self._buffer[self._at : end if end >= 0 else len(self._buffer)])
         if line.strip(b" \t") not in ((b"",) if end >= 0 else (b"", b"-", b"\r")):
             raise malformed_body()
-        # The search begins at this line's end, which is the headers' end as well if there are none.
+        # The search begins at this line's end: it ends the headers as well, if a part has no headers.
         return end >= 0 and self._move(end + len(_LINE_END), _Expect.HEADERS, end)
 
     def _read_headers(self, found: int) -> bool:
