@@ -19,6 +19,7 @@ from fuin.s3.request import addressing, answers, authentication, faults, form
 from fuin.s3.request.call import S3Call, Stream
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.operation import FORM
+from fuin.s3.sealing import secure_transport
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
 
     async def run(self, call: S3Call, request: Request, caller: Caller | None) -> Answer | Stream:
         """Run the operation, whose first line is its check of rights."""
-        request.headers = call.hoisted  # only now: the signature covers the query as it came
+        # Only now: the signature covers the query as it came, and the fields of a form.
+        request.headers = call.hoisted if call.form is None else form.headers(call.form, request.headers)
         call.caller = caller
+        if secure_transport.needs_tls(call):
+            secure_transport.check_headers(call)
         answer = await operations.run(call)
         answer.headers[:0] = answers.common_headers(request)
         answer.headers += call.cors

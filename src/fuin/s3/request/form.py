@@ -73,7 +73,7 @@ class Form:
 
 
 async def read(call: S3Call, request: Request) -> None:
-    """Read the fields of a call's form, and put the key that they name, and the headers, into the call.
+    """Read the fields of a call's form, and put them and the key that they name into the call.
 
     Raises S3Fault for what is no form, or none with a key and a file.
     """
@@ -94,7 +94,6 @@ async def read(call: S3Call, request: Request) -> None:
         raise _missing_field(KEY, KEY)
     addressing.check_key(key)
     call.address = Address(call.bucket, key)
-    call.hoisted = _headers(values, request.headers)
 
 
 def _length(request: Request) -> int:
@@ -119,10 +118,13 @@ def _collect(parser: multipart_form.FieldsParser) -> tuple[dict[str, str], dict[
     return values, names
 
 
-def _headers(values: Mapping[str, str], sent: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return the headers of the PutObject that a form stands for; raises InvalidRequest where headers say otherwise."""
+def headers(form: Form, sent: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the headers of the PutObject that a form stands for; `sent` are those of its request.
+
+    Raises InvalidRequest where they say something else than the form, and what is wrong with the fields.
+    """
     found = {name: sent[name] for name in _TAKEN if name in sent}
-    for name, value in values.items():
+    for name, value in form.values.items():
         if name == _TAGGING:
             given = tags.parse_document(xml.parse(value.encode(), "Tagging"), tags.OF_OBJECTS)
             _add(found, tags.HEADER, urlencode(given).encode())
