@@ -257,6 +257,15 @@ def test_conditions_see_a_form(place: Place, bucket: str) -> None:
     assert reply.status == 204, reply.body
 
 
+def test_a_form_is_no_copy(place: Place, bucket: str) -> None:
+    """Who may only copy from one place may not upload with a field that names it."""
+    condition = {"StringLike": {"s3:x-amz-copy-source": "*"}}
+    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*", "Condition": condition}
+    user = place.add_user({"Version": "2012-10-17", "Statement": statement})
+    reply = send(place, bucket, made(place, bucket, Fields={"x-amz-copy-source": "a/b"}, user=user))
+    assert refuse(place, bucket, reply)[:2] == (400, "InvalidArgument")
+
+
 def test_session_credentials(place: Place, bucket: str) -> None:
     """The token is a field, with its condition; a form that lacks it, or has another one, is refused."""
     keys = place.service("sts").get_session_token()["Credentials"]

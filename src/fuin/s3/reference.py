@@ -35,8 +35,12 @@ _NOTES = """## What is different from AWS, or not built
   change of rights that other nodes have to acknowledge: conditions read the object's tags from the database each time.
   Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
 * **SSE-C**: an object under a key that the client gives with each request ([format](../formats/customer-key.md)). New
-  buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it. AWS takes such requests
-  over TLS only; here that is up to the client, and AWS's SDKs refuse to send a key without TLS.
+  buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it.
+* **Forms** (POST Object): Signature Version 4, and without a signature where the bucket's policy lets everybody write.
+  Version 2 is refused. The fields are those that AWS documents; all `x-amz-` fields mean what they mean as headers of
+  PutObject, but `x-amz-copy-source` is refused. A `tagging` that is no Tagging document is `MalformedXML` (AWS stores
+  no tags and says nothing). A header that says something else than the field is `InvalidRequest`; `If-Match` and
+  `If-None-Match` may be headers. `starts-with` is taken for every field. [How to](../how-to/upload-from-a-browser.md).
 * **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
   missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
 * **Settings that are not set** (lifecycle, website, replication, Object Lock, logging, notifications,
@@ -77,7 +81,9 @@ _NOTES = """## What is different from AWS, or not built
   multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
 * **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
-* **Plain HTTP** is accepted for SSE-KMS; AWS requires TLS. Fuin listens on loopback by default.
+* **Plain HTTP** is accepted for SSE-KMS and SSE-C, where AWS requires TLS: Fuin listens on loopback by default. With
+  `fuin serve --require-tls-for-sse` both are refused as AWS refuses them. (AWS's SDKs never send a customer key over
+  plain HTTP.) Rights are asked for before it shows that a bucket's default or an object is under SSE-KMS.
 * **Any region** may be in the signature, where AWS accepts only the bucket's. A bucket keeps the region in which it was
   made: that of its location constraint (which may differ from the signature's only for us-east-1, as in AWS), else that
   of the signature. Its keys are looked up there, and that is its `aws:RequestedRegion`.

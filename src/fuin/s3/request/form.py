@@ -45,7 +45,7 @@ _RENAMED = {
 }  # fmt: skip
 _TAGGING = "tagging"  # as a document
 _STANDARD = frozenset(name.decode() for name in metadata.STANDARD)
-_AMZ = "x-amz-"
+_AMZ, _COPY = "x-amz-", "x-amz-copy-source"
 _NO_HEADERS = frozenset({*_OF_SIGNATURE, _SESSION, "x-amz-content-sha256"})
 # Headers of the request that hold for a form; of the others, those that would say something about the object must say
 # what the fields say. Browsers send none of them.
@@ -77,9 +77,9 @@ async def read(call: S3Call, request: Request) -> None:
 
     Raises S3Fault for what is no form, or none with a key and a file.
     """
+    parser = multipart_form.FieldsParser(multipart_form.parse_boundary(request.header(b"content-type") or ""))
     if b"authorization" in request.headers or b"X-Amz-" in request.query:
         raise S3Fault("InvalidRequest", _TWO_SIGNATURES)
-    parser = multipart_form.FieldsParser(multipart_form.parse_boundary(request.header(b"content-type") or ""))
     length = _length(request)
     has_more = await request.gather_pieces(parser.feed)
     if not has_more and not parser.is_done:
@@ -125,6 +125,8 @@ def headers(form: Form, sent: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """
     found = {name: sent[name] for name in _TAKEN if name in sent}
     for name, value in form.values.items():
+        if name.startswith(_COPY):  # or policies that allow copies only would allow uploads
+            raise invalid_argument(name, value[:100], "A form uploads a file, and copies no object.")
         if name == _TAGGING:
             given = tags.parse_document(xml.parse(value.encode(), "Tagging"), tags.OF_OBJECTS)
             _add(found, tags.HEADER, urlencode(given).encode())
