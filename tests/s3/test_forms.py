@@ -306,6 +306,8 @@ def test_anonymous_forms(place: Place, bucket: str, public: str) -> None:
     reply = send(place, public, fields)
     assert (reply.status, reply.text("Key")) == (201, "foo.txt")
     assert place.s3().get_object_tagging(Bucket=public, Key="foo.txt")["TagSet"]
+    hashed = fields | {"x-amz-content-sha256": "0" * 64}  # is that of a request's whole body, so of no form
+    assert send(place, public, hashed).status == 201
     kms = send(place, public, {"key": "k", SSE: "aws:kms"})
     assert (kms.status, kms.code) == (400, "InvalidArgument")  # KMS has to know who asks
 
@@ -627,8 +629,16 @@ def test_fields_that_are_too_large(place: Place, bucket: str) -> None:
     assert reply.text("MaxPostPreDataLengthBytes") == "20480"
     reply = send(place, bucket, fields | {"upload": "a" * 1_000_000}, None)
     assert refuse(place, bucket, reply)[:2] == (400, "MaxPostPreDataLengthExceeded")
-    body = forms.encode(list(fields.items()), b"x") + b"a" * 30_000
-    assert refuse(place, bucket, post(place, f"/{bucket}", body))[:2] == (400, "MalformedPOSTRequest")
+    name = "n" * 1000
+    reply = send(place, bucket, fields | {"x-ignore-a": "${filename}" * 21}, file_name=name)
+    assert refuse(place, bucket, reply)[:2] == (400, "MaxPostPreDataLengthExceeded")
+    assert send(place, bucket, fields | {"x-ignore-a": "${filename}" * 15}, file_name=name).status == 204
+    place.s3().delete_object(Bucket=bucket, Key="foo.txt")
+    body = forms.encode(list(fields.items()), b"x")
+    for after in (b"a" * 30_000, b'--BB\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 30_000):
+        whole = body.removesuffix(b"--\r\n") + after.removeprefix(b"--BB")
+        assert refuse(place, bucket, post(place, f"/{bucket}", whole))[:2] == (400, "MalformedPOSTRequest")
+        assert refuse(place, bucket, post(place, f"/{bucket}", body + after))[:2] == (400, "MalformedPOSTRequest")
 
 
 def test_a_body_without_a_length(place: Place, bucket: str) -> None:

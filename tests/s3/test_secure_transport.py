@@ -58,6 +58,9 @@ def test_sse_kms_needs_tls(place: Place, strict: str) -> None:
     assert error(reply) == WITH_KMS
     assert (reply.text("ArgumentName"), reply.text("ArgumentValue")) == (SSE, "aws:kms")
     assert [draft for draft in place.drafts(reply.headers["x-amz-request-id"]) if "use" in draft] == []
+    stranger = place.add_user()  # AWS looks at the headers before it asks for rights
+    assert error(place.send("PUT", f"{path}/new", KMS, b"x", user=stranger)) == WITH_KMS
+    assert place.send("PUT", f"{path}/new", {}, b"x", user=stranger).status == 403
     for method, target, headers in (
         ("GET", "/kms", {}), ("POST", "/new?uploads", KMS), ("PUT", "/new", {"x-amz-copy-source": f"{path}/kms"}),
         ("PUT", "/new", {"x-amz-copy-source": f"{path}/plain"} | KMS),

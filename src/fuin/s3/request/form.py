@@ -113,9 +113,15 @@ def _collect(parser: multipart_form.FieldsParser) -> tuple[dict[str, str], dict[
         values[lower] = f"{values[lower]},{value}" if lower in values else value
         names.setdefault(lower, name)
     if parser.file_name is not None:  # else AWS stores an object of that name
-        base = parser.file_name.replace("\\", "/").rpartition("/")[2]
-        values = {name: value.replace(_FILE_NAME, base) for name, value in values.items()}
+        values = _put_in(values, parser.file_name.replace("\\", "/").rpartition("/")[2])
     return values, names
+
+
+def _put_in(values: Mapping[str, str], file_name: str) -> dict[str, str]:
+    """Return the values with the file's name in them, which may not make them larger than a form may be."""
+    more = len(file_name) * sum(value.count(_FILE_NAME) for value in values.values())
+    multipart_form.check_size(more + sum(map(len, values.values())))
+    return {name: value.replace(_FILE_NAME, file_name) for name, value in values.items()}
 
 
 def headers(form: Form, sent: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

@@ -34,6 +34,12 @@ def malformed_body() -> S3Fault:
     return S3Fault("MalformedPOSTRequest")
 
 
+def check_size(size: int) -> None:
+    """Raise MaxPostPreDataLengthExceeded if a form is too large without its file."""
+    if size > FIELDS_LIMIT:
+        raise S3Fault("MaxPostPreDataLengthExceeded", MaxPostPreDataLengthBytes=str(FIELDS_LIMIT))
+
+
 def parse_boundary(content_type: str) -> bytes:
     """Return the boundary that a request's Content-Type names; raises PreconditionFailed, MalformedPOSTRequest."""
     kind, separator, rest = content_type.partition(";")
@@ -108,15 +114,11 @@ class FieldsParser:
         self._buffer += data
         while not self.is_done:
             if not self._step():
-                self._check_size(len(self._buffer))
+                check_size(len(self._buffer) - len(_LINE_END))
                 return False
-        self._check_size(self._at)
+        check_size(self._at - len(_LINE_END))
         self.size = self._at - len(_LINE_END)
         return True
-
-    def _check_size(self, size: int) -> None:
-        if size - len(_LINE_END) > FIELDS_LIMIT:
-            raise S3Fault("MaxPostPreDataLengthExceeded", MaxPostPreDataLengthBytes=str(FIELDS_LIMIT))
 
     def _step(self) -> bool:
         """Parse one more part of the form, if all of it has come; return whether it had."""
@@ -238,7 +240,7 @@ class FileParser:
         A line that only begins as the delimiter does would have cut the file: it is refused.
         """
         others = FieldsParser(self._delimiter[len(_LINE_END + _HYPHENS) :])
-        if not self._has_ended or not others.feed(bytes(self._after[len(_LINE_END) :])):
+        if not self._has_ended or not others.feed(bytes(self._after[len(_LINE_END) : FIELDS_LIMIT])):
             raise malformed_body()
         if others.has_file:
             raise S3Fault("IncorrectNumberOfFilesInPostRequest")
