@@ -1,5 +1,6 @@
 """The parsers of multipart/form-data, without a server: any way of cutting a form, another parser, and nonsense."""
 
+import tracemalloc
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import HTTP
@@ -169,6 +170,19 @@ def test_the_limit_of_the_fields() -> None:
         over = encode([("a", "x" * (FIELDS_LIMIT - empty + 1))], "a", b"y")
         assert result(cut(over, pieces)) == "MaxPostPreDataLengthExceeded"
     assert result(iter([b"x"] * (FIELDS_LIMIT + 1))) == "MaxPostPreDataLengthExceeded"
+
+
+def test_a_file_passes_in_constant_memory() -> None:
+    """No more than a piece is kept, whatever its last bytes look like."""
+    parser, piece, size = FileParser(DELIMITER), b"x" * (1 << 20) + DELIMITER[:10], 0
+    tracemalloc.start()
+    try:
+        for _ in range(64):
+            size += sum(map(len, parser.feed(piece)))
+        assert tracemalloc.get_traced_memory()[1] < 3 << 20
+    finally:
+        tracemalloc.stop()
+    assert size == 64 * len(piece) - 10
 
 
 @pytest.mark.parametrize(

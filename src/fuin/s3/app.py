@@ -1,6 +1,7 @@
 """The wire of S3: REST in, headers, XML and streams out. The steps of a request are in `server/edge.py`.
 
 Rights are checked before a body is read, so a client that sends `Expect: 100-continue` is refused without sending it.
+Only the fields of a form are read before, since they hold its signature (`request/form.py`).
 """
 
 from __future__ import annotations

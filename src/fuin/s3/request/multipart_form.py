@@ -1,9 +1,9 @@
 """Parsers of multipart/form-data, fed as the bytes arrive: the fields of a form, and then the content of its file.
 
 Sources: RFC 7578, RFC 2046 section 5.1, and what browsers send (WHATWG HTML, "Multipart form data"). Written here
-because the standard library has no parser that streams, and the packages that have one decide by themselves what they
-keep in memory. Nothing here reads ahead: what comes before the file is at most 20 KiB, and of the file no more is kept
-than could be the beginning of the delimiter.
+because the standard library has no parser that streams, and no package that has one is among those that Fuin needs.
+Nothing here reads ahead: what comes before the file is at most 20 KiB, and of the file no more is kept than could be
+the beginning of the delimiter.
 """
 
 from __future__ import annotations
