@@ -72,7 +72,7 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
         # Only now: the signature covers the query as it came, and the fields of a form.
         request.headers = call.hoisted if call.form is None else form.headers(call.form, request.headers)
         call.caller = caller
-        if secure_transport.needs_tls(call):
+        if call.lacks_tls:
             secure_transport.check_headers(call)
         answer = await operations.run(call)
         answer.headers[:0] = answers.common_headers(request)

@@ -59,6 +59,11 @@ class S3Call(Call, kw_only=True):
         """Return the name of the object that the request is about."""
         return ObjectName(self.address.bucket, self.address.key)
 
+    @property
+    def lacks_tls(self) -> bool:
+        """Return whether the server demands TLS under SSE-C and SSE-KMS, and the request came without it."""
+        return self.services.settings.require_tls_for_sse and not self.request.secure
+
     def header(self, name: bytes) -> str | None:
         """Return a request header's value, by lower-case name."""
         return self.request.header(name)

@@ -22,15 +22,10 @@ _REQUESTS = "Requests specifying Server Side Encryption with"
 _SECURE = "must be made over a secure connection."
 
 
-def needs_tls(call: S3Call) -> bool:
-    """Return whether the server demands TLS, and this request came without."""
-    return call.services.settings.require_tls_for_sse and not call.request.secure
-
-
 def check_headers(call: S3Call) -> None:
     """Raise InvalidRequest or InvalidArgument for headers of SSE-C or SSE-KMS, before anything else is asked.
 
-    Call this if the request `needs_tls`.
+    Call this if the call `lacks_tls`.
     """
     if any(name.startswith(_WITH_KEYS) for name in call.request.headers):
         raise S3Fault("InvalidRequest", f"{_REQUESTS} Customer provided keys {_SECURE}")

@@ -53,7 +53,7 @@ class SseKms(Scheme):
 
         Refuse everybody without TLS, if the server demands it.
         """
-        if secure_transport.needs_tls(call):
+        if call.lacks_tls:
             raise secure_transport.kms_fault()
         if call.caller is None:
             raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
