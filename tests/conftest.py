@@ -66,7 +66,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Give the real server over TLS with its self-signed certificate, shared by the whole run."""
-    yield from _running(Server(tmp_path_factory.mktemp("tls-server"), tls=True))
+    options = ("--require-tls-for-sse",)  # which changes nothing for its clients
+    yield from _running(Server(tmp_path_factory.mktemp("tls-server"), tls=True, options=options))
 
 
 def _running(server: Server) -> Iterator[Server]:

@@ -25,6 +25,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_self_signed: bool = False
+    require_tls_for_sse: bool = False  # S3 refuses reads and writes under SSE-KMS and SSE-C over plain HTTP
     new_audit_log: bool = False  # begin one although there is data without a log
     s3_domains: tuple[str, ...] = ()  # buckets are virtual hosts below these, in lower case, and below localhost
     accept_older_database: bool = False  # than the log or the blobs are witnesses of

@@ -69,7 +69,7 @@ def _modelled(row: S3Operation) -> set[str]:
 
 # Their answer to a plain request is an error, after all headers were read.
 _NOT_SET = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectAcl", "PutObjectTagging")
-_WITH_HEADERS = [row for row in OPERATIONS.values() if row.run is not None and _modelled(row)]
+_WITH_HEADERS = [row for row in OPERATIONS.values() if row.run is not None and row.is_modelled and _modelled(row)]
 
 
 class _Requests:

@@ -73,6 +73,20 @@ async def gathers(scope: Scope, receive: Receive, send: Send) -> None:
     await send(Answer(200, [], b"%d" % len(body)).message())
 
 
+async def gathers_fields(scope: Scope, receive: Receive, send: Send) -> None:
+    """Keep what comes before a bar, as S3 keeps the fields of a form; then take the rest and answer with its length."""
+    request, rest = Request(scope, receive), bytearray()
+
+    def take(piece: bytes) -> bool:
+        rest.extend(piece.partition(b"|")[2])
+        return b"|" in piece
+
+    if await request.gather_pieces(take):
+        async for piece in request.pieces():
+            rest.extend(piece)
+    await send(Answer(200, [], b"%d" % len(rest)).message())
+
+
 async def stuck(_scope: Scope, receive: Receive, _send: Send) -> None:
     """Never answer."""
     while (await receive())["type"] != "http.disconnect":
@@ -121,10 +135,11 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
         (hello, (b"GET / HTTP/1.1\r\nhost:\r\nx: " + b"v" * 30_000,)),
         (hello, (b"GET / HTTP/1.1\r\nhost:\r\n" + b"a: b\r\n" * 250,)),
         (gathers, (b"PUT / HTTP/1.1\r\nhost:\r\ncontent-length: 900000\r\n\r\n", b"x" * 60_000, b"x" * 60_000, b"x")),
+        (gathers_fields, (CHUNKED, b"ffff\r\n" + b"x" * 0xFFFF, b"\r\n1\r\n")),
         (gathers, (CHUNKED, b"ffff\r\n" + b"x" * 0xFFFF, b"\r\n1\r\n")),
         (stuck, (GET + (b"GET / HTTP/1.1\r\nhost:\r\nx: " + b"v" * 9_000 + b"\r\n\r\n") * 5,)),
     ],
-    ids=["long heads", "many headers", "bodies", "chunked bodies", "waiting requests"],
+    ids=["long heads", "many headers", "bodies", "fields", "chunked bodies", "waiting requests"],
 )
 def test_what_is_unfinished_is_bounded_in_sum(app: Asgi, sent: tuple[bytes, ...]) -> None:
     """Each of these holds some 40 to 120 kB for as long as it likes; twenty of them hold no more than 400 kB."""
@@ -182,6 +197,27 @@ def test_waiting_requests_stop_the_reading() -> None:
             assert len(connection.pipeline) <= 2
             assert len(state.tasks) == 1, "one request of a connection is at work, and one waits for the keyholder"
             assert bounds.held.total < 600 * KIB
+
+    run(test)
+
+
+def test_the_fields_of_a_form_are_counted_until_they_are_whole() -> None:
+    """What follows them streams, so that it is not kept."""
+
+    async def test() -> None:
+        bounds = Bounds()
+        async with _clients(gathers_fields, bounds) as (client, _):
+            head = b"POST / HTTP/1.1\r\nhost:\r\ncontent-length: 30000\r\n\r\n"
+            one = await client(head, b"x" * 9_000, b"x" * 1_000)
+            await settle()
+            assert bounds.held.total == 10_000
+            one[1].write(b"x" * 9_999 + b"|")
+            await settle()
+            assert bounds.held.total == 0
+            one[1].write(b"y" * 10_000)
+            assert (await _answer(one)).endswith(b"\r\n10000")
+            assert (await _answer(await client(head + b"|" + b"x" * 29_999))).endswith(b"\r\n29999")
+            assert (await _answer(await client(head + b"x" * 30_000))).endswith(b"\r\n0")
 
     run(test)
 

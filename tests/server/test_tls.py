@@ -69,6 +69,19 @@ def test_the_certificate_names_the_domains_of_buckets(tmp_path: Path) -> None:
     assert made("s3.example.com") == made() == second
 
 
+def test_what_needs_tls_goes_over_it(tls_server: Server, unique: Callable[[str], str]) -> None:
+    """The shared server demands TLS for SSE-KMS and SSE-C, and its clients have it."""
+    s3, bucket = tls_server.client("s3"), unique("tls")
+    s3.create_bucket(Bucket=bucket)
+    rule = {"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+    for name, written, read in (("kms", {"ServerSideEncryption": "aws:kms"}, {}), ("own", key, key)):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"x", **written)
+        with s3.get_object(Bucket=bucket, Key=name, **read)["Body"] as body:
+            assert body.read() == b"x"
+
+
 def test_the_version_is_a_condition_key(tls_server: Server, unique: Callable[[str], str]) -> None:
     """s3:TlsVersion is that of the connection, and aws:SecureTransport is true."""
     s3, bucket = tls_server.client("s3"), unique("tls")

@@ -49,8 +49,8 @@ NOT_CHOSEN = {  # where the encryption is already fixed; for all other operation
     "s3:CompleteMultipartUpload": AS_BEGUN,
 }
 UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outcome follows
-    "kms:CreateKey", "s3:PutObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:UploadPartCopy",
-    "s3:CompleteMultipartUpload",
+    "kms:CreateKey", "s3:PutObject", "s3:PostObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart",
+    "s3:UploadPartCopy", "s3:CompleteMultipartUpload",
 }  # fmt: skip
 _OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"

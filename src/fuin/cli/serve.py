@@ -72,7 +72,13 @@ ProxyAuthority = Annotated[
     ),
 ]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
-
+RequireTls = Annotated[
+    bool,
+    typer.Option(
+        "--require-tls-for-sse",
+        help="Refuse reads and writes of objects under SSE-KMS and SSE-C over plain HTTP, as AWS does.",
+    ),
+]
 Quotas = Annotated[
     list[str] | None,
     typer.Option(
@@ -185,6 +191,7 @@ def serve(
     audit: AuditPlaces = "local", audit_copy_limit: CopyLimit = 60.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
     drain: Drain = None, deletion_guard: DeletionGuard = "refuse", disabling_guard: DisablingGuard = "warn",
+    require_tls_for_sse: RequireTls = False,
 ) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -208,9 +215,9 @@ def serve(
         audit_cluster=audit == "cluster", audit_copy_limit=audit_copy_limit,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
         deletion_guard=deletion_guard, disabling_guard=disabling_guard,
+        require_tls_for_sse=require_tls_for_sse,
     )  # fmt: skip
-    if settings.audit_cluster and not settings.node:
-        raise FuinError("--audit cluster needs --database: an embedded server has one place for its log")
+    check_together(settings)
     run(settings, passphrase_file)
 
 
@@ -237,6 +244,14 @@ def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | N
         Hosts(proxy_hosts)
     except ValueError as error:
         raise FuinError(f"--xks-host: {error}") from None
+
+
+def check_together(settings: Settings) -> None:
+    """Raise FuinError for an option that needs another one."""
+    if settings.audit_cluster and not settings.node:
+        raise FuinError("--audit cluster needs --database: an embedded server has one place for its log")
+    if settings.require_tls_for_sse and not (settings.tls_cert or settings.tls_self_signed):
+        raise FuinError("--require-tls-for-sse needs --tls-cert and --tls-key, or --tls-self-signed")
 
 
 def announce(settings: Settings, url: str, access: RootAccess | None) -> None:

@@ -83,6 +83,26 @@ class Request:
             raise ClientGone("the client closed the connection")
         return message.get("body", b""), message.get("more_body", False)
 
+    async def gather_pieces(self, take: Callable[[bytes], bool]) -> bool:
+        """Give pieces of the body to a function that keeps them until it returns True; return whether more may follow.
+
+        What it keeps while the client is silent is counted, as an unfinished body is (`server/bounds.py`).
+        """
+        kept, more = 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientGone("the client closed the connection")
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            has_enough = take(piece)
+            hold = message.get(HOLD)
+            if hold is not None and (kept or not has_enough):
+                kept = 0 if has_enough else kept + len(piece)
+                hold(kept)
+            if has_enough:
+                break
+        return more
+
     async def body(self, limit: int) -> bytes:
         """Return the whole body of at most `limit` bytes; raises BodyTooLarge before reading more."""
         length = self.headers.get(b"content-length")

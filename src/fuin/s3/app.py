@@ -1,6 +1,7 @@
 """The wire of S3: REST in, headers, XML and streams out. The steps of a request are in `server/edge.py`.
 
 Rights are checked before a body is read, so a client that sends `Expect: 100-continue` is refused without sending it.
+Only the fields of a form are read before, since they hold its signature (`request/form.py`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from fuin.gate.wire import Wire
 from fuin.s3 import operations, routes
 from fuin.s3.buckets import cors
 from fuin.s3.objects import index
-from fuin.s3.request import addressing, answers, authentication, faults
+from fuin.s3.request import addressing, answers, authentication, faults, form
 from fuin.s3.request.call import S3Call, Stream
 from fuin.s3.request.faults import S3Fault
+from fuin.s3.request.operation import FORM
+from fuin.s3.sealing import secure_transport
 from fuin.signing import sigv4
 
 if TYPE_CHECKING:
@@ -48,9 +51,15 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
         call.row = row = routes.match(request.method, address.level, query, headers)
         call.operation = row.name
         call.facts.update(_address_facts(address))
+        if row.body == FORM:
+            await form.read(call, request)
+            call.facts["key"] = call.key
 
     def signature(self, call: S3Call, request: Request) -> Signed | None:
         """Return what the request claims to have signed, None for an anonymous one; raises AuthenticationFailed."""
+        if call.form is not None:
+            call.signed = form.parse_signature(call.form)
+            return call.signed
         try:
             call.signed = sigv4.parse(request)
         except AuthenticationFailed as error:
@@ -60,8 +69,11 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
 
     async def run(self, call: S3Call, request: Request, caller: Caller | None) -> Answer | Stream:
         """Run the operation, whose first line is its check of rights."""
-        request.headers = call.hoisted  # only now: the signature covers the query as it came
+        # Only now: the signature covers the query as it came, and the fields of a form.
+        request.headers = call.hoisted if call.form is None else form.headers(call.form, request.headers)
         call.caller = caller
+        if call.lacks_tls:
+            secure_transport.check_headers(call)
         answer = await operations.run(call)
         answer.headers[:0] = answers.common_headers(request)
         answer.headers += call.cors

@@ -1,4 +1,4 @@
-"""The table of all operations of S3's service model: one row for each, built or not.
+"""The table of all operations of S3's service model, and of POST Object: one row for each, built or not.
 
 To build an operation, give its row a `run` and what else it is (`operation.py`), and delete the row of its capability
 in `access/vocabulary/missing_capabilities.py`. Routes, rights, the body's limit, the reference page and the requests of
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3.buckets import acls, bucket_settings, buckets, listing, object_lock, subresources, versioning
 from fuin.s3.multipart import completion, parts, uploads
-from fuin.s3.objects import copying, get, locking, objects, tagging
+from fuin.s3.objects import copying, form_upload, get, locking, objects, tagging
 from fuin.s3.request.faults import S3Fault
-from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, OBJECT, SERVICE, S3Operation
+from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, FORM, OBJECT, SERVICE, S3Operation
 
 if TYPE_CHECKING:
     from fuin.gate.http import Answer
@@ -123,6 +123,14 @@ _ON_OBJECTS = (
     ),
 )  # fmt: skip
 
+# Documented by AWS, but not in the service model.
+_BESIDE_THE_MODEL = (
+    S3Operation(
+        "PostObject", "POST", BUCKET, key_actions=("kms:GenerateDataKey",), body=FORM, creates_object=True,
+        is_modelled=False, run=form_upload.post_object,
+    ),
+)  # fmt: skip
+
 # Not built. Two names for one request: `newer_name` answers instead of the older one, or of the one for directory
 # buckets.
 _NOT_BUILT = (
@@ -162,7 +170,10 @@ _NOT_BUILT = (
 
 OPERATIONS: dict[str, S3Operation] = {
     row.name: row
-    for row in sorted((*_ON_BUCKETS, *_ON_OBJECTS, *_NOT_BUILT, *subresources.operations()), key=lambda row: row.name)
+    for row in sorted(
+        (*_ON_BUCKETS, *_ON_OBJECTS, *_BESIDE_THE_MODEL, *_NOT_BUILT, *subresources.operations()),
+        key=lambda row: row.name,
+    )
 }
 
 

@@ -19,8 +19,9 @@ _HEAD = """# S3 operations
 Made by `python -m fuin.s3.reference` from the table of operations (`src/fuin/s3/operations.py`) and the table of
 missing capabilities (`src/fuin/access/vocabulary/missing_capabilities.py`).
 
-{built} of {all} operations of the service model are built. Every other one answers `NotImplemented` (501) at once. No
-request is mistaken for another one: a sub-resource that a method does not know is `MethodNotAllowed` (405).
+{built} of {all} operations of the service model are built, and POST Object, which is not in the model. Every other one
+answers `NotImplemented` (501) at once. No request is mistaken for another one: a sub-resource that a method does not
+know is `MethodNotAllowed` (405).
 
 """
 
@@ -34,8 +35,12 @@ _NOTES = """## What is different from AWS, or not built
   change of rights that other nodes have to acknowledge: conditions read the object's tags from the database each time.
   Tags of buckets are stored and returned; policies do not see them (attribute-based access control is off).
 * **SSE-C**: an object under a key that the client gives with each request ([format](../formats/customer-key.md)). New
-  buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it. AWS takes such requests
-  over TLS only; here that is up to the client, and AWS's SDKs refuse to send a key without TLS.
+  buckets block it, as on AWS since April 2026; `BlockedEncryptionTypes` with `NONE` allows it.
+* **Forms** (POST Object): Signature Version 4, and without a signature where the bucket's policy lets everybody write.
+  Version 2 is refused. The fields are those that AWS documents; all `x-amz-` fields mean what they mean as headers of
+  PutObject, but `x-amz-copy-source` is refused. A `tagging` that is no Tagging document is `MalformedXML` (AWS stores
+  no tags and says nothing). A header that says something else than the field is `InvalidRequest`; `If-Match` and
+  `If-None-Match` may be headers. `starts-with` is taken for every field. [How to](../how-to/upload-from-a-browser.md).
 * **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
   missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
 * **Settings that are not set** (lifecycle, website, replication, logging, notifications, metrics
@@ -84,7 +89,9 @@ _NOTES = """## What is different from AWS, or not built
   multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
 * **A multipart object's Last-Modified** is the time of its completion (AWS: of its start).
-* **Plain HTTP** is accepted for SSE-KMS; AWS requires TLS. Fuin listens on loopback by default.
+* **Plain HTTP** is accepted for SSE-KMS and SSE-C, where AWS requires TLS: Fuin listens on loopback by default. With
+  `fuin serve --require-tls-for-sse` both are refused as AWS refuses them. (AWS's SDKs never send a customer key over
+  plain HTTP.) Rights are asked for before it shows that a bucket's default or an object is under SSE-KMS.
 * **Any region** may be in the signature, where AWS accepts only the bucket's. A bucket keeps the region in which it was
   made: that of its location constraint (which may differ from the signature's only for us-east-1, as in AWS), else that
   of the signature. Its keys are looked up there, and that is its `aws:RequestedRegion`.
@@ -107,7 +114,9 @@ capabilities: [condition keys](condition-keys.md) lists them.
 def page() -> str:
     """Return the page as Markdown."""
     built = [row for row in OPERATIONS.values() if row.run is not None]
-    lines = [_HEAD.format(built=len(built), all=len(OPERATIONS)) + "## Built\n"]
+    modelled = [row for row in OPERATIONS.values() if row.is_modelled]
+    count = sum(row.run is not None for row in modelled)
+    lines = [_HEAD.format(built=count, all=len(modelled)) + "## Built\n"]
     lines += ["| operation | request | rights | right to the key, under SSE-KMS |", "| --- | --- | --- | --- |"]
     for row in built:
         actions, key_actions = ", ".join(row.actions), ", ".join(row.key_actions)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.access.vocabulary.missing_capabilities import HTML_FORMS
 from fuin.s3.operations import OPERATIONS
-from fuin.s3.request.faults import S3Fault, not_implemented
-from fuin.s3.request.operation import BUCKET
+from fuin.s3.request.faults import S3Fault
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -39,7 +37,7 @@ _BY_REQUEST = _rows_by_request()
 
 
 def match(method: str, level: str, query: Mapping[str, str], headers: Container[bytes]) -> S3Operation:
-    """Return the operation that a request asks for; raises S3Fault (405, 501).
+    """Return the operation that a request asks for; raises S3Fault (405).
 
     A sub-resource that the method does not know is refused: `PUT /bucket/key?unknown-to-put` must never be PutObject.
     """
@@ -48,6 +46,4 @@ def match(method: str, level: str, query: Mapping[str, str], headers: Container[
             if not row.query and (not _CHOOSERS.isdisjoint(query) or (method == "PUT" and "partNumber" in query)):
                 break
             return row
-    if method == "POST" and level == BUCKET and _CHOOSERS.isdisjoint(query):
-        raise not_implemented(HTML_FORMS)
     raise S3Fault("MethodNotAllowed", Method=method, ResourceType=level.upper())

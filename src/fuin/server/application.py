@@ -149,7 +149,7 @@ def _service_by_form(request: Request) -> bytes:
         return b"s3"
     if b"Action=" in request.query:
         return b"sts"
-    kind = request.headers.get(b"content-type", b"")
+    kind = request.headers.get(b"content-type", b"").lower()
     if request.method == "POST" and not request.query and not kind.startswith(b"multipart/form-data"):
         return b"kms" if kind.startswith(b"application/x-amz-json") else b"sts"
     return _PREFLIGHT if cors.is_preflight(request) else b"s3"

@@ -118,7 +118,7 @@ def _prefix_of(fields: Mapping[str, str]) -> Prefix:
 
 def make_prefix(credential_text: str, names_text: str) -> Prefix:
     """Return the parsed form of a Credential and a SignedHeaders value; raises AuthenticationFailed."""
-    credential = _credential(credential_text)
+    credential = parse_credential(credential_text)
     joined = names_text.encode("latin-1")
     names = tuple(joined.split(b";"))
     covered = frozenset(names)
@@ -144,7 +144,8 @@ def _template(names: tuple[bytes, ...]) -> bytes:
     return b"".join(lines) + b"\n" + b";".join(names).replace(b"%", b"%%")
 
 
-def _credential(text: str) -> Credential:
+def parse_credential(text: str) -> Credential:
+    """Return the parts of a credential, ID/DATE/REGION/SERVICE/aws4_request; raises AuthenticationFailed."""
     parts = text.split("/")
     if len(parts) != 5 or not all(parts) or not (text.isascii() and text.isprintable() and " " not in text):
         raise AuthenticationFailed(

@@ -1,8 +1,8 @@
 """Signature Version 4: the string to sign of a request, and the check of its signature.
 
-AWS: "AWS Signature Version 4 for API requests" and, for S3, "Authenticating requests". Both forms are accepted: the
-Authorization header and the presigned query. The secret access key is not needed here: `verify` takes the signing key
-of one day, Region and service, which the keyholder derives.
+AWS: "AWS Signature Version 4 for API requests" and, for S3, "Authenticating requests". All forms are accepted: the
+Authorization header, the presigned query, and the fields of an HTML form. The secret access key is not needed here:
+`verify` takes the signing key of one day, Region and service, which the keyholder derives.
 """
 
 from __future__ import annotations
@@ -19,12 +19,24 @@ import msgspec
 
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.signing import canonical, presigned
-from fuin.signing.authorization import ALGORITHM, MISMATCH, Credential, Prefix, read_header
+from fuin.signing.authorization import (
+    ALGORITHM,
+    MISMATCH,
+    Credential,
+    Prefix,
+    checked_signature,
+    parse_credential,
+    read_header,
+)
+from fuin.signing.service_rules import LONGEST_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "SigningKey", "check_time", "parse", "verify"]
+__all__ = [
+    "UNSIGNED_PAYLOAD", "Credential", "Signed", "SignedRequest", "SigningKey", "check_time", "parse", "parse_form",
+    "parse_form_credential", "verify",
+]  # fmt: skip
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
@@ -110,6 +122,25 @@ def _parse_query(request: SignedRequest, payload_hash: str | None) -> Signed:
     return Signed(
         claim.prefix.credential, claim.amz_date, timestamp, claim.signature, claim.prefix.names, text, payload_hash,
         True, claim.expires, token or claim.token,
+    )  # fmt: skip
+
+
+def parse_form_credential(text: str) -> Credential:
+    """Return the credential in a form's field, which is for S3; raises AuthenticationFailed."""
+    credential = parse_credential(text)
+    _check_s3(credential)
+    return credential
+
+
+def parse_form(policy: str, credential: Credential, amz_date: str, signature: str, token: str) -> Signed:
+    """Return the signature of an HTML form, which covers the policy in base64; raises AuthenticationFailed.
+
+    The policy says when the form expires. Without it a signature is valid for seven days, as AWS's signing keys are.
+    """
+    timestamp = _timestamp(amz_date, credential.date)
+    return Signed(
+        credential, amz_date, timestamp, checked_signature(signature), (), policy.encode(), UNSIGNED_PAYLOAD, True,
+        LONGEST_LIFE, token,
     )  # fmt: skip
 
 

@@ -136,6 +136,7 @@ _S3_ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "PutBucketNotificationConfiguration": ("s3:PutBucketNotification",),
     "PutObjectLockConfiguration": ("s3:PutBucketObjectLockConfiguration",),
     "PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "PostObject": ("s3:PutObject",),
     "UploadPart": ("s3:PutObject",),
     "UploadPartCopy": ("s3:PutObject", "s3:GetObject of the source"),
 }

@@ -117,7 +117,6 @@ RESTORING = Capability("Restoring archived objects is", operations=("RestoreObje
 SELECT = Capability("S3 Select is", operations=("SelectObjectContent",))
 OBJECT_LAMBDA = Capability("S3 Object Lambda is", operations=("WriteGetObjectResponse",))
 TORRENTS = Capability("Torrents of objects are", operations=("GetObjectTorrent",))
-HTML_FORMS = Capability("Uploads by HTML form (POST Object) are")
 DELETE_BY_SIZE_OR_TIME = Capability("Deleting by size or time is")
 DIRECTORY_BUCKETS = Capability("Directory buckets are", operations=("CreateSession",))
 METADATA_TABLES = Capability(

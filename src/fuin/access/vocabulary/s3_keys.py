@@ -73,7 +73,8 @@ def _parameter(name: str, kind: Kind, holds: str = "the parameter") -> Condition
 
 
 ROWS = (
-    ConditionKey("s3:authType", "String", _ALL, "`REST-HEADER`, or `REST-QUERY-STRING` of presigned URLs", _UNSIGNED),
+    ConditionKey("s3:authType", "String", _ALL, "`REST-HEADER`, `REST-QUERY-STRING` of presigned URLs, `POST` of forms",
+                 _UNSIGNED),
     _parameter("delimiter", "String"),
     ConditionKey("s3:ExistingObjectTag/NAME", "String", ON_TAGGED_OBJECTS, "the object's tag of that name",
                  "when the object has no such tag, or does not exist",
@@ -84,7 +85,8 @@ ROWS = (
                  "when the body names none", aws_actions=_lower(_NEW)),
     _parameter("max-keys", "Numeric"),
     ConditionKey("s3:ObjectCreationOperation", "Bool", _PUT,
-                 "`true` of PutObject, CopyObject and CompleteMultipartUpload, `false` of an upload's other steps",
+                 "`true` of PutObject, PostObject, CopyObject and CompleteMultipartUpload, `false` of an upload's "
+                 "other steps",
                  aws_actions=_lower(_PUT)),
     *(
         ConditionKey(f"s3:object-lock-{name}", kind, RETAINING, holds, _NO_LOCK_GIVEN, aws_actions=_lower(RETAINING))

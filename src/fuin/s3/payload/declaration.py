@@ -65,7 +65,7 @@ def parse_declaration(call: S3Call, limit: int, *, may_be_empty: bool = False, o
     form = (
         call.caller.signed.payload_hash if call.caller else (call.header(b"x-amz-content-sha256") or UNSIGNED_PAYLOAD)
     )
-    length = _length(headers, form, b"0" if may_be_empty else None)
+    length = _length(headers, form, b"0" if may_be_empty else None) if call.form is None else call.form.file_length
     if length > limit:
         raise S3Fault("EntityTooLarge", ProposedSize=str(length), MaxSizeAllowed=str(limit))
     algorithm, value = (None, None) if of_object else _checksum(headers, form)

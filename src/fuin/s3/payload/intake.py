@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FormatError, FuinError
 from fuin.s3.payload.declaration import new_decoder
 from fuin.s3.payload.digests import Digests
+from fuin.s3.payload.form_file import FormFile
 from fuin.s3.request.faults import S3Fault
 from fuin.settings import MIB
 from fuin.signing.streaming import BadTrailer, ShortBody
@@ -101,10 +102,24 @@ class Intake:
                 await self._call.services.store.write(upload_intents.forget, [self._blob.blob])
 
 
-class _Decoding:
-    """Decodes the batches of a request's body; what it raises is S3's."""
+class Content(Protocol):
+    """The content of a request's body; what it raises is S3's."""
 
-    def __init__(self, decoder: ChunkedBody | None, length: int) -> None:
+    async def piece(self) -> tuple[bytes, bool]:
+        """Return the next piece of the body and whether more may follow; raises ClientGone."""
+
+    def decode(self, pieces: Sequence[bytes]) -> Iterable[Buffer]:
+        """Return the content in pieces of the body."""
+
+    def end(self, received: int) -> dict[str, str]:
+        """Return the trailers, when all pieces have come and `received` bytes of content were in them."""
+
+
+class _Decoding:
+    """The content of a body that is nothing else, but may be chunked."""
+
+    def __init__(self, request: Request, decoder: ChunkedBody | None, length: int) -> None:
+        self.piece = request.piece
         self._decoder = decoder
         self._length = length
 
@@ -145,18 +160,18 @@ async def receive(
 ) -> WrittenBlob:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
-    decoding = _Decoding(new_decoder(call, declaration), declaration.length)
+    content = _content(call, declaration)
     pending: Future[None] | None = None
     try:
         await intake.announce()
         batch: list[bytes] = []
-        async for batch, last in _batches(call.request):
+        async for batch, last in _batches(content):
             if pending is not None:
                 await wait_until_done(pending)
                 pending = None
             if not last:
-                pending = intake.append(decoding.decode(batch))
-        return await intake.finish(decoding.decode(batch), decoding.end)
+                pending = intake.append(content.decode(batch))
+        return await intake.finish(content.decode(batch), content.end)
     except BaseException:
         if pending is not None:
             with contextlib.suppress(Exception):
@@ -165,13 +180,19 @@ async def receive(
         raise
 
 
-async def _batches(request: Request) -> AsyncIterator[tuple[list[bytes], bool]]:
+def _content(call: S3Call, declaration: Declaration) -> Content:
+    if call.form is not None:
+        return FormFile(call.request, call.form)
+    return _Decoding(call.request, new_decoder(call, declaration), declaration.length)
+
+
+async def _batches(content: Content) -> AsyncIterator[tuple[list[bytes], bool]]:
     """Yield the body in batches, the last one marked."""
     batch: list[bytes] = []
     size = 0
     more = True
     while more:
-        piece, more = await request.piece()
+        piece, more = await content.piece()
         batch.append(piece)
         size += len(piece)
         if more and size >= BATCH:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fuin.gate.authentication import Caller
     from fuin.gate.http import Request
     from fuin.s3.request.addressing import Address
+    from fuin.s3.request.form import Form
     from fuin.s3.request.operation import S3Operation
     from fuin.signing.sigv4 import Signed
 
@@ -40,6 +41,7 @@ class S3Call(Call, kw_only=True):
     caller: Caller | None = None  # None for anonymous requests, which have no signature
     held: list[NewBlob] = msgspec.field(default_factory=list)  # that this request writes
     replaced: list[str] = msgspec.field(default_factory=list)  # blobs that the index no longer names
+    form: Form | None = None  # of POST Object
     tags: dict[str, str] | None = None  # that the request's document gives
     lock: ObjectLock | None = None  # that the request's document gives
     seen_tags: dict[ObjectName, str | None] = msgspec.field(default_factory=dict)  # see `existing_tags.py`
@@ -63,6 +65,11 @@ class S3Call(Call, kw_only=True):
     def object_name(self) -> ObjectName:
         """Return the name of the object that the request is about, with its version if it names one."""
         return ObjectName(self.address.bucket, self.address.key, self.version)
+
+    @property
+    def lacks_tls(self) -> bool:
+        """Return whether the server demands TLS under SSE-C and SSE-KMS, and the request came without it."""
+        return self.services.settings.require_tls_for_sse and not self.request.secure
 
     def header(self, name: bytes) -> str | None:
         """Return a request header's value, by lower-case name."""

@@ -68,6 +68,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "IncompleteBody": FaultRow(
         400, "You did not provide the number of bytes specified by the Content-Length HTTP header"
     ),
+    "IncorrectNumberOfFilesInPostRequest": FaultRow(400, "POST requires exactly one file upload per request."),
     "InternalError": FaultRow(500, "We encountered an internal error. Please try again."),
     "InvalidAccessKeyId": FaultRow(403, "The AWS Access Key Id you provided does not exist in our records."),
     "InvalidArgument": FaultRow(400, "Invalid Argument"),
@@ -98,6 +99,9 @@ FAULTS: Mapping[str, FaultRow] = {
         400,
         "The list of parts was not in ascending order. Parts must be ordered by part number.",
     ),
+    "InvalidPolicyDocument": FaultRow(
+        400, "The content of the form does not meet the conditions specified in the policy document."
+    ),
     "InvalidRange": FaultRow(416, "The requested range is not satisfiable"),
     "InvalidRequest": FaultRow(400, "Invalid Request"),
     "InvalidStorageClass": FaultRow(400, "The storage class you specified is not valid"),
@@ -105,6 +109,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "InvalidToken": FaultRow(400, "The provided token is malformed or otherwise invalid."),
     "InvalidURI": FaultRow(400, "Couldn't parse the specified URI."),
     "KeyTooLongError": FaultRow(400, "Your key is too long"),
+    "MalformedPOSTRequest": FaultRow(400, "The body of your POST request is not well-formed multipart/form-data."),
     "MalformedPolicy": FaultRow(400, "Policies must be valid JSON and the first byte must be '{'"),
     "MalformedTrailerError": FaultRow(
         400,
@@ -114,6 +119,7 @@ FAULTS: Mapping[str, FaultRow] = {
         400, "The XML you provided was not well-formed or did not validate against our published schema"
     ),
     "MaxMessageLengthExceeded": FaultRow(400, "Your request was too large."),
+    "MaxPostPreDataLengthExceeded": FaultRow(400, "Your POST request fields preceeding the upload file was too large."),
     "MetadataConfigurationNotFound": FaultRow(404, "The metadata configuration does not exist."),
     "MetadataTooLarge": FaultRow(400, "Your metadata headers exceed the maximum allowed metadata size"),
     "MethodNotAllowed": FaultRow(405, "The specified method is not allowed against this resource."),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"  # the levels of a path
 _ON_LOCKED_VERSIONS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
-NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT = "none", "document", "checked document", "content"
+NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT, FORM = "none", "document", "checked document", "content", "form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,11 @@ class S3Operation:
     | `method`, `level`, `query`, `headers` | which requests name it; a query entry is a name, or name=value |
     | `actions` | the IAM actions that the caller needs; words after one say on what else than the request's target |
     | `key_actions` | the KMS actions that the caller needs under SSE-KMS; words after one say when |
-    | `body` | which body the request has, and so its limit: none, a document, one with a digest, an object's content |
+    | `body` | which body the request has: none, a document, one with a digest, an object's content, or a form |
     | `creates_object` | s3:ObjectCreationOperation is true |
     | `lists` | its parameters (prefix, delimiter, max-keys) are condition keys |
     | `has_condition_headers` | its headers are condition keys |
+    | `is_modelled` | botocore's model has it; POST Object is documented beside the model |
     | `newer_name` | the operation of the same request, which answers instead |
     | `run` | the function that answers, None if the operation is not built |
     """
@@ -48,6 +49,7 @@ class S3Operation:
     creates_object: bool = False
     lists: bool = False
     has_condition_headers: bool = True
+    is_modelled: bool = True
     newer_name: str | None = None
     run: Run | None = None
     actions: tuple[str, ...] = field(init=False)

@@ -140,7 +140,8 @@ def _add_signature(call: S3Call, facts: Facts) -> None:
             known["s3:x-amz-content-sha256"] = (declared,)
         return
     signed = call.caller.signed
-    known["s3:authtype"] = ("REST-QUERY-STRING",) if signed.presigned else ("REST-HEADER",)
+    query_or_form = "REST-QUERY-STRING" if call.form is None else "POST"
+    known["s3:authtype"] = (query_or_form,) if signed.presigned else ("REST-HEADER",)
     known["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
     known["s3:signatureage"] = (str(max(0, int((call.now - signed.timestamp) * 1000))),)  # milliseconds
     known["s3:x-amz-content-sha256"] = (signed.payload_hash,)

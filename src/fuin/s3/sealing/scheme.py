@@ -118,7 +118,7 @@ class Scheme:
         customer_key.refuse(call.request.headers, customer_key.PREFIX, customer_key.STEP)
 
     def check_caller(self, call: S3Call) -> None:
-        """Raise InvalidArgument if the scheme does not serve this kind of caller."""
+        """Raise InvalidArgument if the scheme does not serve this kind of caller or connection."""
 
     async def make_data_key(self, call: S3Call, bucket: Bucket, choice: EncryptionChoice) -> NewDataKey:
         """Return a new data key for the request's object.

@@ -18,6 +18,7 @@ from fuin.access.refusals import NotAuthorized
 from fuin.access.vocabulary import s3_encryption
 from fuin.kms import on_behalf
 from fuin.s3.request.faults import S3Fault
+from fuin.s3.sealing import secure_transport
 from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ class SseKms(Scheme):
         return len(key) <= _KEY_LIMIT
 
     def check_caller(self, call: S3Call) -> None:
-        """Refuse anonymous callers, also where a policy allows everybody: KMS needs to know who asks."""
+        """Refuse anonymous callers, also where a policy allows everybody: KMS needs to know who asks.
+
+        Refuse everybody without TLS, if the server demands it.
+        """
+        if call.lacks_tls:
+            raise secure_transport.kms_fault()
         if call.caller is None:
             raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
 
