@@ -66,6 +66,7 @@ def request_steps(entries: Sequence[Entry]) -> list[str]:
         steps += _encryption_step(entry)
         steps += _decision_steps(entry, of_keys=True)
         steps += _key_use_step(entry)
+        steps += _bucket_key_steps(entry)
         steps += _announcement_step(entry)
     steps += _proxy_step(entries[-1])
     steps += _refused_use_step(entries[-1])
@@ -204,6 +205,16 @@ def _key_use_step(entry: Entry) -> Iterator[str]:
     yield f"{draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
 
 
+def _bucket_key_steps(entry: Entry) -> Iterator[str]:
+    """Yield a step for each bucket key that the request needed."""
+    for used in notes.held_part(_facts(entry).get("bucketKeys")) or ():
+        what = f"{used['use']} for the bucket key under {used['key']}"
+        if used["from"] == "memory":
+            yield f"{what}: KMS was not asked, since the worker had it in memory; the right was decided all the same."
+        else:
+            yield f"{what}: KMS was asked. Under this key the worker encrypts the data keys of many objects."
+
+
 def _context_phrase(context: Any) -> str:
     if not context:
         return ""
@@ -276,7 +287,8 @@ def _kept_key_step(entry: Entry) -> Iterator[str]:
 def _download_step(entry: Entry) -> Iterator[str]:
     """Yield the steps of a download; its record is written at the key use, before the first byte leaves."""
     facts = _facts(entry)
-    if entry.use != "decrypt" or "objectBytes" not in facts:
+    from_memory = "bucketKeys" in facts and entry.draft.get("operation") == "s3:GetObject"
+    if not (from_memory or entry.use == "decrypt") or "objectBytes" not in facts:
         return
     size = facts["objectBytes"]
     yield f"{_parts_phrase(facts)}."

@@ -69,6 +69,8 @@ async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) ->
     frame_length = call.services.settings.frame_length
     call.facts.update(part=part_number(call), frameLength=frame_length)
     data_key = await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
+    if call.record.is_open:  # no use of a KMS key has put the part on the record
+        await call.announce("change")
     return Sealer(data_key, encryption.data_keys(), encryption.full_context(call.bucket, call.key), frame_length)
 
 

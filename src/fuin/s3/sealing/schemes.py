@@ -75,13 +75,13 @@ def bucket_default(bucket: Bucket) -> BucketDefault:
 def parse_stored(column: str) -> StoredEncryption:
     """Return the encryption that the index's column holds."""
     stored = _decode_column(column)
-    return StoredEncryption(SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob)
+    return StoredEncryption(SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped)
 
 
 def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
     """Return the request's choice, or the bucket's default; raises InvalidArgument and NotImplemented."""
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
-    check_flag(call.header(BUCKET_KEY))
+    wants_bucket_key = parse_flag(call.header(BUCKET_KEY))
     if customer_key.is_given(call.request.headers):
         return _customer_choice(call, bucket, algorithm)
     scheme = NAMED.get(algorithm or DEFAULT.name)
@@ -89,7 +89,13 @@ def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
     if scheme is None or algorithm == "":
         raise invalid_argument(PREFIX.decode(), algorithm or "", "The encryption method specified is not supported")
     choice = scheme.choose(call, algorithm, key, context)
-    return _default_choice(bucket) if algorithm is None else choice
+    if algorithm is None:
+        choice = _default_choice(bucket)
+    if not choice.scheme.takes_bucket_key:
+        return choice
+    if wants_bucket_key is None:  # AWS: the bucket's setting holds for a key that the request names, too
+        wants_bucket_key = bucket_default(bucket).bucket_key
+    return msgspec.structs.replace(choice, bucket_key=wants_bucket_key)
 
 
 def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> EncryptionChoice:
@@ -108,10 +114,13 @@ def _default_choice(bucket: Bucket) -> EncryptionChoice:
     return EncryptionChoice(default.scheme, default.key, {}, chosen_by)
 
 
-def check_flag(value: str | None) -> None:
-    """Refuse a bucket-key-enabled header that is neither true nor false; either value makes no difference here."""
-    if value is not None and value.lower() not in ("true", "false"):
+def parse_flag(value: str | None) -> bool | None:
+    """Return whether a bucket-key-enabled header asks for a bucket key, None without one; raises InvalidArgument."""
+    if value is None:
+        return None
+    if value.lower() not in ("true", "false"):
         raise invalid_argument(BUCKET_KEY.decode(), value, "The value must be true or false.")
+    return value.lower() == "true"
 
 
 def refuse_dual_layer(algorithm: str | None, header: str | None = None) -> None:
@@ -140,7 +149,7 @@ async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption,
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     if algorithm is not None and algorithm != stored.scheme.name:
         raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)
-    check_flag(call.header(BUCKET_KEY))
+    parse_flag(call.header(BUCKET_KEY))  # says nothing about who may read the object
     if context is not None and not stored.scheme.repeats_context(call, context, stored):
         raise invalid_argument(CONTEXT.decode(), context[:100], _OTHER)
     if key and not await stored.scheme.repeats_key(call, bucket, key, stored):
