@@ -1,8 +1,8 @@
 """The bucket keys that a worker keeps for a short time: the only place where their plaintext is.
 
 A bucket key is a data key of KMS. Under it the object store encrypts the data keys of many objects of one bucket, so
-that it asks KMS seldom. A kept bucket key gives nobody a right: whoever takes one from here has decided just now that
-the caller may use the KMS key (`kms/bucket_keys.py`). docs/decisions/0025-bucket-keys.md has the reasons and bounds.
+that it asks KMS seldom. A kept bucket key gives nobody a right: before one is taken from here, it is decided that the
+caller may use the KMS key now (`kms/bucket_keys.py`). docs/decisions/0025-bucket-keys.md has the reasons and bounds.
 """
 
 from __future__ import annotations

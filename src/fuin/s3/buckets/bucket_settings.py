@@ -55,7 +55,10 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
     default = _default(xml.parse(await documents.read(call), "ServerSideEncryptionConfiguration"))
     bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
-    call.facts.update(encryption=default.algorithm, defaultKey=default.key)
+    call.facts.update(
+        encryption=default.algorithm, defaultKey=default.key, bucketKey=default.bucket_key,
+        customerKeys=default.customer_keys,
+    )  # fmt: skip
     return empty(200)
 
 

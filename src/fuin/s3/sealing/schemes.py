@@ -103,9 +103,14 @@ def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> Enc
     if algorithm is not None:
         raise invalid_argument(PREFIX.decode(), algorithm, _INCOMPATIBLE)
     choice = _CUSTOMER.choose(call, None, None, None)
+    _refuse_blocked(bucket)
+    return choice
+
+
+def _refuse_blocked(bucket: Bucket) -> None:
+    """Raise AccessDenied for a write with a customer key if the bucket blocks them."""
     if not bucket_default(bucket).customer_keys:
         raise S3Fault("AccessDenied", _BLOCKED)
-    return choice
 
 
 def _default_choice(bucket: Bucket) -> EncryptionChoice:
@@ -146,6 +151,8 @@ async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption,
     needed for a part (`needs_key`), and may be left out of the completion.
     """
     stored.scheme.check_step(call, stored, needs_key=needs_key)
+    if customer_key.is_given(call.request.headers):  # the bucket may block them since the upload was created
+        _refuse_blocked(bucket)
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     if algorithm is not None and algorithm != stored.scheme.name:
         raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)
