@@ -6,7 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from fuin.access.vocabulary.s3_encryption import SSE_KMS
+from fuin.access.vocabulary.s3_encryption import SSE_KMS, SSE_KMS_DSSE
 from fuin.audit import reader
 from fuin.formats import notes
 
@@ -141,7 +141,11 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
         named = f"the key {facts['defaultKey']}" if facts.get("defaultKey") else "no key of its own"
         yield f"The bucket's default encryption is now {encryption}, with {named}."
         return
-    own = ", the object store's own, for which the caller needs no right" if encryption != SSE_KMS else ""
+    own = (
+        ", the object store's own, for which the caller needs no right"
+        if encryption not in (SSE_KMS, SSE_KMS_DSSE)
+        else ""
+    )
     named = f" with the key {key}{own}" if key else ""
     kept = NOT_CHOSEN.get(entry.draft.get("operation", ""), "as the object is stored")
     yield f"Encryption is {encryption}{named}: {CHOSEN_BY.get(facts.get('encryptionChosenBy', ''), kept)}."
@@ -251,13 +255,16 @@ def _storage_step(facts: dict[str, Any]) -> Iterator[str]:
     blob = facts.get("blob")
     if not blob or "plaintextBytes" not in facts or "storedBytes" not in facts:
         return
+    has_two_layers = facts.get("encryption") == SSE_KMS_DSSE
+    noun = "two data keys, one layer after the other" if has_two_layers else "the data key"
     yield (
-        f"The worker encrypted {facts['plaintextBytes']:,} bytes with AES-256-GCM under the data key, in frames of "
-        f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data key."
+        f"The worker encrypted {facts['plaintextBytes']:,} bytes with AES-256-GCM under {noun}, in frames of "
+        f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data {'keys' if has_two_layers else 'key'}."
     )
     size = facts.get("encryptedDataKeyBytes")
-    sealed = f"the encrypted data key ({size} bytes)" if size else "the upload's encrypted data key"
-    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the header: {blob}."
+    key, header = ("data keys", "headers") if has_two_layers else ("data key", "header")
+    sealed = f"the encrypted {key} ({size} bytes)" if size else f"the upload's encrypted {key}"
+    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the {header}: {blob}."
 
 
 def _composition_step(entry: Entry) -> Iterator[str]:

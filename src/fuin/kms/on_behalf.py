@@ -68,6 +68,20 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
     return await _make_data_key(asked, opened)
 
 
+async def two_data_keys(
+    call: Call, key: str | None, context: Mapping[str, str], region: str | None = None
+) -> tuple[DataKey, DataKey]:
+    """Return two fresh data keys of one KMS key and key material, asked for as `data_key` does: two uses of the key."""
+    asked = forward_call(call, region)
+    if asked.services.throttle.rates:
+        for _ in range(2):
+            throttling.admit_use(asked, "GenerateDataKey")
+    if key is None:
+        await managed.ensure_key(asked, managed.S3)
+    opened = await asked.consult(open_key, key or managed.S3_ALIAS, GENERATE_DATA_KEY, context)
+    return await _make_data_key(asked, opened), await _make_data_key(asked, opened)
+
+
 async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
     asked = forward_call(call, region)

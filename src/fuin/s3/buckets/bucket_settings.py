@@ -91,7 +91,6 @@ def _default(root: Node) -> BucketDefault:
         return BucketDefault(schemes.DEFAULT.name, None, flag == "true", customer_keys)
     by_default.refuse_others("SSEAlgorithm", "KMSMasterKeyID")
     algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
-    schemes.refuse_dual_layer(algorithm)
     if algorithm is None or algorithm not in schemes.NAMED:
         raise S3Fault("MalformedXML")
     if key is not None and not schemes.NAMED[algorithm].takes_default_key(key):

@@ -47,6 +47,7 @@ class EncryptionColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     context: dict[str, str]
     blob: bytes = b""
     wrapped: bytes = b""
+    inner: bytes = b""
 
 
 class StoredEncryption(msgspec.Struct, frozen=True):
@@ -54,6 +55,7 @@ class StoredEncryption(msgspec.Struct, frozen=True):
 
     `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
     encrypted data key. With a bucket key, `blob` is that one's ciphertext blob, and `wrapped` the data key under it.
+    With two layers of encryption, `inner` is the encrypted data key of the inner one.
     """
 
     scheme: Scheme
@@ -61,10 +63,11 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     context: dict[str, str]
     blob: bytes = b""
     wrapped: bytes = b""
+    inner: bytes = b""
 
     def column(self) -> str:
         """Return the JSON of the index's column."""
-        row = EncryptionColumn(self.scheme.name, self.key, self.context, self.blob, self.wrapped)
+        row = EncryptionColumn(self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner)
         return msgspec.json.encode(row).decode()
 
     def full_context(self, bucket: str, key: str) -> dict[str, str]:
@@ -76,8 +79,8 @@ class StoredEncryption(msgspec.Struct, frozen=True):
         return {**self.context, ARN_NAME: ids.bucket_arn(bucket)} if self.wrapped else self.full_context(bucket, key)
 
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
-        """Return the encrypted data keys for the message's header: the only one."""
-        return (self.scheme.entry(self),)
+        """Return the encrypted data keys for the headers of the message's layers, the outermost first."""
+        return self.scheme.entries(self)
 
 
 class EncryptionChoice(msgspec.Struct, frozen=True):
@@ -99,7 +102,10 @@ class EncryptionChoice(msgspec.Struct, frozen=True):
 
 
 class NewDataKey(msgspec.Struct, frozen=True):
-    """A new object's data key in the clear, to be dropped once a Sealer has it, and the encryption to store."""
+    """A new object's data key in the clear, to be dropped once a Sealer has it, and the encryption to store.
+
+    With two layers of encryption it is two data keys, the outer one first.
+    """
 
     plaintext: bytes
     encryption: StoredEncryption
@@ -147,8 +153,9 @@ class Scheme:
         call.facts.update(encryption=self.name, encryptionChosenBy=choice.chosen_by, context=context)
         made = await self._make(call, bucket, choice, context)
         is_recorded = not call.record.is_open
-        call.facts["encryptedDataKeyBytes"] = len(made.encryption.blob) + len(made.encryption.wrapped)
-        _note_key(call, made.encryption.key)
+        stored = made.encryption
+        call.facts["encryptedDataKeyBytes"] = len(stored.blob) + len(stored.wrapped) + len(stored.inner)
+        _note_key(call, stored.key)
         if not is_recorded:  # by the use of a KMS key
             await call.announce("change")
         return made
@@ -156,7 +163,7 @@ class Scheme:
     async def open_data_key(
         self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, *, for_upload: bool = False
     ) -> bytes:
-        """Return the data key of the object `key`, or of the upload to it, in `bucket`.
+        """Return the data key of the object `key`, or of the upload to it, in `bucket`; of two layers, both keys.
 
         If a KMS key was used for it, the audit record of the use is durable when it returns. Raises KMS's faults and
         AccessDenied.
@@ -177,9 +184,9 @@ class Scheme:
         """Return the data key that KMS, or the client's key, has made for a new object."""
         return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
 
-    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
-        """Return the data key for the header of the message."""
-        return EncryptedDataKey.from_kms(stored.key, stored.blob)
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
+        """Return the data keys for the headers of the message's layers, the outermost first."""
+        return (EncryptedDataKey.from_kms(stored.key, stored.blob),)
 
     def etag(self, md5: str | None) -> str:
         """Return the ETag of new content; `md5` is that of the plaintext, if it was computed."""

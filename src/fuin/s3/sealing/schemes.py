@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.access.vocabulary import s3_encryption
-from fuin.access.vocabulary.missing_capabilities import DUAL_LAYER_ENCRYPTION
-from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
+from fuin.s3.request.faults import S3Fault, invalid_argument
 from fuin.s3.sealing import customer_key
+from fuin.s3.sealing.dsse_kms import DsseKms
 from fuin.s3.sealing.scheme import (
     BUCKET_KEY,
     CONTEXT,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 # Those that a header or a bucket's default names, and all, by their names in the index.
-NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}
+NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms(), DsseKms())}
 _CUSTOMER = SseC()
 CUSTOMER_KEYS = _CUSTOMER.name  # as a bucket's setting names them
 SCHEMES: dict[str, Scheme] = NAMED | {_CUSTOMER.name: _CUSTOMER}
@@ -75,7 +75,9 @@ def bucket_default(bucket: Bucket) -> BucketDefault:
 def parse_stored(column: str) -> StoredEncryption:
     """Return the encryption that the index's column holds."""
     stored = _decode_column(column)
-    return StoredEncryption(SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped)
+    return StoredEncryption(
+        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner
+    )
 
 
 def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
@@ -85,7 +87,6 @@ def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
     if customer_key.is_given(call.request.headers):
         return _customer_choice(call, bucket, algorithm)
     scheme = NAMED.get(algorithm or DEFAULT.name)
-    refuse_dual_layer(algorithm, PREFIX.decode())
     if scheme is None or algorithm == "":
         raise invalid_argument(PREFIX.decode(), algorithm or "", "The encryption method specified is not supported")
     choice = scheme.choose(call, algorithm, key, context)
@@ -126,12 +127,6 @@ def parse_flag(value: str | None) -> bool | None:
     if value.lower() not in ("true", "false"):
         raise invalid_argument(BUCKET_KEY.decode(), value, "The value must be true or false.")
     return value.lower() == "true"
-
-
-def refuse_dual_layer(algorithm: str | None, header: str | None = None) -> None:
-    """Refuse aws:kms:dsse, which is not built; `header` asked for it, or None for a document."""
-    if algorithm == s3_encryption.SSE_KMS_DSSE:
-        raise not_implemented(DUAL_LAYER_ENCRYPTION, header)
 
 
 def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:

@@ -90,9 +90,9 @@ class SseC(Scheme):
         except TamperedError:
             raise customer_key.wrong_key() from None
 
-    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data key for the header of the message; AWS's SDKs do not open it."""
-        return EncryptedDataKey(_PROVIDER, self.name.encode(), stored.blob)
+        return (EncryptedDataKey(_PROVIDER, self.name.encode(), stored.blob),)
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""

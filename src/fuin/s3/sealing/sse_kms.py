@@ -32,7 +32,6 @@ from fuin.s3.sealing.scheme import (
 )
 
 if TYPE_CHECKING:
-    from fuin.gate.bucket_keys import BucketKey
     from fuin.s3.request.call import Headers, S3Call
     from fuin.store.s3.buckets import Bucket
 
@@ -68,37 +67,42 @@ class SseKms(Scheme):
         self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
     ) -> NewDataKey:
         self.check_caller(call)
-        key = _complete_key(choice.key, bucket)
         try:
-            if choice.bucket_key:
-                return self._new_under(await bucket_keys.bucket_key(call, key, context, bucket.region), call, choice)
-            return self.new_data_key(choice, await on_behalf.data_key(call, key, context, bucket.region))
+            return await self._ask_for_new(call, bucket, _complete_key(choice.key, bucket), choice, context)
         except NotAuthorized as error:
             raise error.rephrase(hint=_hint(error)) from None
 
-    def _new_under(self, bucket_key: BucketKey, call: S3Call, choice: EncryptionChoice) -> NewDataKey:
-        """Return a new data key that is encrypted under a bucket key."""
-        data_key, context = os.urandom(on_behalf.DATA_KEY_LENGTH), choice.full_context(call.bucket, call.key)
-        wrapped = wrapping.wrap(bucket_key.take_wrap(), data_key, context)
+    async def _ask_for_new(
+        self, call: S3Call, bucket: Bucket, key: str | None, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
+        if not choice.bucket_key:
+            return self.new_data_key(choice, await on_behalf.data_key(call, key, context, bucket.region))
+        bucket_key = await bucket_keys.bucket_key(call, key, context, bucket.region)
+        data_key = os.urandom(on_behalf.DATA_KEY_LENGTH)
+        wrapped = wrapping.wrap(bucket_key.take_wrap(), data_key, choice.full_context(call.bucket, call.key))
         stored = StoredEncryption(self, bucket_key.key_arn, choice.context, bucket_key.blob, wrapped)
         return NewDataKey(data_key, stored)
 
     async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
         self.check_caller(call)
-        context = stored.kms_context(bucket.name, key)
         try:
-            if not stored.wrapped:
-                return await on_behalf.open_data_key(call, stored.blob, context, bucket.region)
-            bucket_key = await bucket_keys.open_bucket_key(call, stored.blob, context, bucket.region)
+            return await self._ask_for_stored(call, bucket, stored, key, stored.kms_context(bucket.name, key))
         except NotAuthorized as error:
             raise error.rephrase(hint=_WHY_DECRYPT if for_upload else "") from None
+
+    async def _ask_for_stored(
+        self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, context: dict[str, str]
+    ) -> bytes:
+        if not stored.wrapped:
+            return await on_behalf.open_data_key(call, stored.blob, context, bucket.region)
+        bucket_key = await bucket_keys.open_bucket_key(call, stored.blob, context, bucket.region)
         return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, stored.full_context(bucket.name, key))
 
-    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data key for the header of the message; AWS's SDKs do not open one under a bucket key."""
         if not stored.wrapped:
-            return EncryptedDataKey.from_kms(stored.key, stored.blob)
-        return wrapping.header_entry(stored.key, stored.blob, stored.wrapped)
+            return (EncryptedDataKey.from_kms(stored.key, stored.blob),)
+        return (wrapping.header_entry(stored.key, stored.blob, stored.wrapped),)
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""
