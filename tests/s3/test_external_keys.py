@@ -53,3 +53,21 @@ def test_multipart_upload_under_an_external_key(place: Place, stores: KeyStores)
     tag = s3.upload_part(**given, PartNumber=1, Body=BODY)["ETag"]
     s3.complete_multipart_upload(**given, MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]})
     assert s3.get_object(Bucket=bucket, Key="o")["Body"].read() == BODY
+
+
+def test_bucket_key_under_an_external_key(place: Place, stores: KeyStores) -> None:
+    """The proxy is asked once to write and once to read; a store that is disconnected ends both at once."""
+    s3, bucket = place.s3(), place.bucket()
+    store = stores.create()
+    key = stores.key(store)
+    given = {"Bucket": bucket, "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key, "BucketKeyEnabled": True}
+    stores.proxy.asked.clear()
+    for name in "abc":
+        s3.put_object(Key=name, Body=BODY, **given)
+    for name in "abc":
+        assert s3.get_object(Bucket=bucket, Key=name)["Body"].read() == BODY
+    told = [asked.document["requestMetadata"]["kmsOperation"] for asked in stores.proxy.asked]
+    assert told == ["GenerateDataKey", "Decrypt"]
+    place.kms().disconnect_custom_key_store(CustomKeyStoreId=store)
+    assert refusal(s3.get_object, Bucket=bucket, Key="a")[0] == "KMS.KMSInvalidStateException"
+    assert refusal(s3.put_object, Key="d", Body=BODY, **given)[0] == "KMS.KMSInvalidStateException"
