@@ -1,17 +1,23 @@
 """S3 Bucket Keys: KMS is asked seldom, the right to the KMS key is decided for every request all the same."""
 
 import base64
+import hmac
 import json
 import os
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, text
 
 from fuin.envelope import bucket_key as wrapping
 from fuin.envelope.stream import parse_header
 from fuin.errors import TamperedError
+from fuin.formats import context
 from fuin.gate.bucket_keys import BucketKeys
 from fuin.keyholder.wire import line
 from tests.s3.test_encryption import default
@@ -103,8 +109,8 @@ def test_each_caller_and_bucket_has_its_own(place: Place, keyed: str, new_key: s
     other = place.bucket()
     default(place, other, "aws:kms", new_key, BucketKeyEnabled=True)
     user = place.add_user(allow("*"))
-    context = base64.b64encode(b'{"tenant":"7"}').decode()
-    pairs = {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": new_key, f"{SSE}-context": context}
+    tenant = base64.b64encode(b'{"tenant":"7"}').decode()
+    pairs = {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": new_key, f"{SSE}-context": tenant}
     put(place, keyed)
     for options in ({"user": user}, {"headers": {SSE: "aws:kms"}}, {"headers": pairs}):
         assert uses(place, put(place, keyed, **options))[-1:] == ["kms:GenerateDataKey"]
@@ -194,6 +200,52 @@ def _bound(arn: str) -> Policy:
     condition = {"StringLike": {"kms:EncryptionContext:aws:s3:arn": arn}}
     policy["Statement"].append({"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": condition})
     return policy
+
+
+def test_another_process_disables_the_key(place: Place, keyed: str, new_key: str) -> None:
+    """Its commit is the moment of revocation for this worker, too: no message has to arrive."""
+    put(place, keyed)
+    assert get(place, keyed).body == DATA
+    with closing(sqlite3.connect(place.settings.data / "fuin.db")) as database, database:
+        key_id = new_key.rpartition("/")[2]
+        assert database.execute("UPDATE keys SET state = 'Disabled' WHERE key_id = ?", [key_id]).rowcount == 1
+        database.execute("UPDATE epoch SET value = value + 1")
+    assert [put(place, keyed).code, get(place, keyed).code] == ["KMS.DisabledException"] * 2
+    assert len(place.services.bucket_keys) == 0
+
+
+def test_a_grant_for_the_bucket(place: Place, keyed: str, new_key: str) -> None:
+    """A constraint on the context is met by the bucket's ARN; a revoked grant counts at once."""
+    user = place.add_user(allow("s3:*"))
+    for arn, status in ((f"arn:aws:s3:::{keyed}/k", 403), (f"arn:aws:s3:::{keyed}", 200)):
+        grant = place.kms().create_grant(
+            KeyId=new_key, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:user/{user.name}",
+            Operations=["GenerateDataKey", "Decrypt"], Constraints={"EncryptionContextSubset": {"aws:s3:arn": arn}},
+        )  # fmt: skip
+        assert [put(place, keyed, user=user).status for _ in range(2)] == [status, status]
+    assert get(place, keyed, user=user).body == DATA
+    place.kms().revoke_grant(KeyId=new_key, GrantId=grant["GrantId"])
+    assert [put(place, keyed, user=user).code, get(place, keyed, user=user).code] == ["AccessDenied"] * 2
+
+
+def test_what_the_index_holds(place: Place, keyed: str, new_key: str) -> None:
+    """Without a bucket key the row is as it always was; with one it has one member more, and names the material."""
+    put(place, keyed, "with")
+    put(place, keyed, "without", headers={f"{SSE}-bucket-key-enabled": "false"})
+
+    def read(conn: Connection) -> list[Any]:
+        found = conn.execute(
+            text("SELECT encryption, kms_key_arn, kms_material_id FROM objects WHERE bucket = :b ORDER BY key"),
+            {"b": keyed},
+        )
+        return list(found)
+
+    rows = place.run(place.services.store.read(read))
+    assert [set(json.loads(row[0])) for row in rows] == [
+        {"algorithm", "key", "context", "blob", "wrapped"}, {"algorithm", "key", "context", "blob"},
+    ]  # fmt: skip
+    assert {row[1] for row in rows} == {new_key}
+    assert rows[0][2] == rows[1][2] is not None
 
 
 def test_the_context_is_the_buckets_arn(place: Place, keyed: str) -> None:
@@ -418,16 +470,27 @@ def test_without_the_keyholder_nothing_is_served(place: Place, keyed: str, monke
     assert get(place, keyed).body == DATA
 
 
+def test_the_page_of_the_format_suffices() -> None:
+    """A data key opens by what the page says, with HMAC and AES-GCM alone."""
+    bucket_key, data_key, pairs = os.urandom(32), os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k", "a": "b"}
+    wrapped = wrapping.wrap(bucket_key, data_key, pairs)
+    salt, sealed = wrapped[:32], wrapped[32:]
+    fixed = b"fuin bucket key 1" + b"\0" + salt + (256).to_bytes(4, "big")
+    derived = hmac.digest(bucket_key, (1).to_bytes(4, "big") + fixed, "sha256")
+    assert AESGCM(derived).decrypt(bytes(12), sealed, context.encode(pairs)) == data_key
+    assert len(wrapped) == 80
+
+
 def test_a_data_key_opens_for_its_bucket_key_and_context_only() -> None:
     """And each wrapping is another one."""
-    key, other, data_key, context = os.urandom(32), os.urandom(32), os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k"}
-    wrapped = wrapping.wrap(key, data_key, context)
-    assert wrapping.unwrap(key, wrapped, context) == data_key
-    assert wrapping.wrap(key, data_key, context) != wrapped
+    key, other, data_key, own = os.urandom(32), os.urandom(32), os.urandom(32), {"aws:s3:arn": "arn:aws:s3:::b/k"}
+    wrapped = wrapping.wrap(key, data_key, own)
+    assert wrapping.unwrap(key, wrapped, own) == data_key
+    assert wrapping.wrap(key, data_key, own) != wrapped
     changed = bytes((wrapped[0] ^ 1,)) + wrapped[1:]
     for chosen, blob, pairs in (
-        (other, wrapped, context), (key, wrapped, {}), (key, changed, context), (key, wrapped[:-1], context),
-        (key, b"", context),
+        (other, wrapped, own), (key, wrapped, {}), (key, changed, own), (key, wrapped[:-1], own),
+        (key, b"", own),
     ):  # fmt: skip
         with pytest.raises(TamperedError):
             wrapping.unwrap(chosen, blob, pairs)

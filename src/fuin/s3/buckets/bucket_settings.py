@@ -75,7 +75,7 @@ def _set_encryption(conn: Connection, bucket: Bucket, encryption: str | None) ->
 
 
 def _default(root: Node) -> BucketDefault:
-    """Return the one rule of the document; raises MalformedXML, InvalidArgument, NotImplemented."""
+    """Return the one rule of the document; raises MalformedXML and InvalidArgument."""
     root.refuse_others("Rule")
     rules = root.find_children("Rule")
     if len(rules) != 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from fuin.access.vocabulary import s3_encryption
 from fuin.s3.request.faults import S3Fault, invalid_argument
@@ -81,7 +82,7 @@ def parse_stored(column: str) -> StoredEncryption:
 
 
 def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
-    """Return the request's choice, or the bucket's default; raises InvalidArgument and NotImplemented."""
+    """Return the request's choice, or the bucket's default; raises InvalidArgument and AccessDenied."""
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     wants_bucket_key = parse_flag(call.header(BUCKET_KEY))
     if customer_key.is_given(call.request.headers):
@@ -95,8 +96,8 @@ def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
     if not choice.scheme.takes_bucket_key:
         return choice
     if wants_bucket_key is None:  # AWS: the bucket's setting holds for a key that the request names, too
-        wants_bucket_key = bucket_default(bucket).bucket_key
-    return msgspec.structs.replace(choice, bucket_key=wants_bucket_key)
+        wants_bucket_key = choice.bucket_key if algorithm is None else bucket_default(bucket).bucket_key
+    return choice if wants_bucket_key is choice.bucket_key else replace(choice, bucket_key=wants_bucket_key)
 
 
 def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> EncryptionChoice:
@@ -117,7 +118,9 @@ def _refuse_blocked(bucket: Bucket) -> None:
 def _default_choice(bucket: Bucket) -> EncryptionChoice:
     default = bucket_default(bucket)
     chosen_by = "bucket default" if bucket.encryption else "service default"
-    return EncryptionChoice(default.scheme, default.key, {}, chosen_by)
+    return EncryptionChoice(
+        default.scheme, default.key, {}, chosen_by, default.bucket_key and default.scheme.takes_bucket_key
+    )
 
 
 def parse_flag(value: str | None) -> bool | None:
