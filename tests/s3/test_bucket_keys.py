@@ -455,6 +455,12 @@ def test_callers_that_come_together_ask_once(place: Place, keyed: str) -> None:
         assert actions.count("kms:GenerateDataKey") == 1
 
 
+def _open_blobs(place: Place) -> list[str]:
+    links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    targets = [os.readlink(link) for link in links if os.path.exists(link)]
+    return [target for target in targets if target.startswith(str(place.settings.blobs))]
+
+
 def test_without_the_keyholder_nothing_is_served(place: Place, keyed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warm bucket key serves no request that cannot be recorded."""
     monkeypatch.setattr(line, "CONNECT_LIMIT", 0.5)
@@ -463,6 +469,7 @@ def test_without_the_keyholder_nothing_is_served(place: Place, keyed: str, monke
     place.stop_keyholder()
     try:
         assert get(place, keyed).status == 503
+        assert _open_blobs(place) == [], "an answer that is not given is closed"
         assert put(place, keyed, "new").status == 503
     finally:
         place.start_keyholder()
