@@ -55,7 +55,7 @@ class Wire(Generic[C, F, A]):
         raise NotImplementedError
 
     async def drop_stream(self, answer: Answer | A) -> None:
-        """Let go of an answer that nobody gets, since its record could not be written."""
+        """Close an answer that nobody gets, since its record could not be written."""
 
     async def send_stream(self, call: C, request: Request, answer: A, send: Send) -> None:
         """Send an answer that is not a whole `Answer`."""

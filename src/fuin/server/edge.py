@@ -66,7 +66,7 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
 
 
 async def _conclude(wire: Wire[C, F, A], call: C, answer: A | Answer) -> None:
-    """Write the closing record; without it the answer is not given, so what it holds is let go."""
+    """Write the closing record; without it the answer is not given, so what it holds is closed."""
     try:
         await call.conclude()
     except BaseException:
