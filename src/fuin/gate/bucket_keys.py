@@ -23,6 +23,10 @@ AT_MOST = 1024  # bucket keys in memory
 WRAPS_AT_MOST = 2**20  # data keys that one bucket key encrypts
 
 
+def _boot_time() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class BucketKey:
     """A bucket key: its plaintext, its ciphertext blob, the ARN of its KMS key and the key material that KMS used."""
 
@@ -48,8 +52,8 @@ class BucketKey:
 class BucketKeys:
     """Bucket keys in memory, by who uses them for what; bounded in number, time and use, and wiped at their end."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Make an empty keeper; `clock` gives seconds."""
+    def __init__(self, clock: Callable[[], float] = _boot_time) -> None:
+        """Make an empty keeper; `clock` gives seconds, also those in which the machine sleeps."""
         self._clock = clock
         self._keys: OrderedDict[Hashable, BucketKey] = OrderedDict()  # in the order of their ends
         self._requests: dict[Hashable, asyncio.Event] = {}  # to KMS, under way
