@@ -350,3 +350,15 @@ def test_what_still_needs_a_key_is_told() -> None:
         "The key is still needed; objects: 3, older versions of objects: 1, uploads under way: 0, in all 4096 bytes; "
         "buckets with it as their default: 2."
     ) in steps
+
+
+def test_bucket_keys_are_told() -> None:
+    """Where the bucket key came from, for a read as for a write; a read from memory has its download steps."""
+    for source, said in (("memory", "KMS was not asked, since the worker had it in memory"), ("KMS", "KMS was asked.")):
+        used = [{"use": "kms:Decrypt", "key": KEY, "from": source}]
+        did = "decrypt" if source == "KMS" else "record"
+        steps = request_steps([entry("s3:GetObject", did=did, facts=read_facts(bucketKeys=used))])
+        assert any(step.startswith(f"kms:Decrypt for the bucket key under {KEY}: {said}") for step in steps), steps
+        assert any("worker then decrypts" in step for step in steps)
+    head = request_steps([entry("s3:HeadObject", facts=read_facts(bucketKeys=used))])
+    assert not any("decrypts" in step for step in head)

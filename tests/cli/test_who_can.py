@@ -132,6 +132,32 @@ def test_an_object_needs_both_rights(server: Server, unique: Callable[[str], str
     assert arn_of(half) not in text
 
 
+def test_an_object_with_a_bucket_key(server: Server, unique: Callable[[str], str]) -> None:
+    """The condition on its context is met by the bucket's ARN, and by the object's where there is no bucket key."""
+    s3, bucket = server.client("s3"), unique("keyed")
+    key = server.client("kms").create_key()["KeyMetadata"]["Arn"]
+    s3.create_bucket(Bucket=bucket)
+    for name, flag in (("with", True), ("without", False)):
+        given = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key, "BucketKeyEnabled": flag}
+        s3.put_object(Bucket=bucket, Key=name, Body=b"x", **given)
+    readers = {}
+    for name, arn in (("of-bucket", f"arn:aws:s3:::{bucket}"), ("of-object", f"arn:aws:s3:::{bucket}/*")):
+        policy = via_s3("kms:Decrypt", resource=key)
+        policy["Statement"][0]["Condition"] |= {"StringLike": {"kms:EncryptionContext:aws:s3:arn": arn}}
+        policy["Statement"].append({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+        readers[name] = made(server, unique(name), policy)
+    for name, verdicts in (("with", ["can", "cannot"]), ("without", ["cannot", "can"])):
+        rows = asked(server, "s3:GetObject", f"s3://{bucket}/{name}")
+        assert [rows[arn_of(reader)]["verdict"] for reader in readers.values()] == verdicts
+        for reader, verdict in zip(readers.values(), verdicts, strict=True):
+            client = server.client("s3", reader, retry=False)
+            if verdict == "can":
+                assert client.get_object(Bucket=bucket, Key=name)["Body"].read() == b"x"
+            else:
+                with pytest.raises(ClientError, match="AccessDenied"):
+                    client.get_object(Bucket=bucket, Key=name)
+
+
 def test_roles_and_strangers_are_asked_as_well(server: Server, unique: Callable[[str], str]) -> None:
     """A role of this server, and unsigned callers where a key policy names everybody under a condition."""
     kms, iam, role = server.client("kms"), server.client("iam"), unique("reader")

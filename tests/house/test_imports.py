@@ -36,8 +36,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "advice": ("access", "store", "formats", *LOW),
     "kms": ("gate", "signing", "access", "store", "keyholder.wire", "xks", "formats", *LOW),
     "s3": (
-        "gate", "signing", "access", "store", "formats", "envelope", "kms.on_behalf", "blobs.interface",
-        "blobs.waiting", *LOW,
+        "gate", "signing", "access", "store", "formats", "envelope", "kms.bucket_keys", "kms.on_behalf",
+        "blobs.interface", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
     "server": (

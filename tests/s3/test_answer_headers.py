@@ -36,7 +36,6 @@ UNSENT = {
     "x-amz-replication-status": "there is no replication",
     "x-amz-request-charged": "nobody pays",
     "x-amz-restore": "no object is archived, so none is restored",
-    f"{SSE}-bucket-key-enabled": "every object has a data key of its own, so no answer claims a bucket key",
     "x-amz-website-redirect-location": "there is no website",
 }
 

@@ -103,6 +103,32 @@ def test_new_buckets_block_it(place: Place, bucket: str) -> None:
         place.send("DELETE", f"/{bucket}?encryption")
 
 
+def test_blocking_ends_uploads_under_way(place: Place, open_bucket: str) -> None:
+    """Their parts bring a customer key, which the bucket no longer takes; without a key they can be completed."""
+    path = f"/{open_bucket}/k"
+    upload = place.send("POST", f"{path}?uploads", named()).text("UploadId")
+    target = f"{path}?uploadId={upload}"
+    etag = place.send("PUT", f"{target}&partNumber=1", named(), DATA).headers["etag"]
+    allow(place, open_bucket, "SSE-C")
+    for headers in (named(), named() | {"x-amz-copy-source": f"{open_bucket}/other"}):
+        refused = place.send("PUT", f"{target}&partNumber=2", headers, b"x" if len(headers) == 3 else b"")
+        assert (refused.status, refused.code) == (403, "AccessDenied")
+        assert "is blocked by the encryption setting of this bucket" in refused.message
+    part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+    body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+    assert place.send("POST", target, named(), body).code == "AccessDenied"
+    assert place.send("POST", target, {}, body).status == 200
+    assert get(place, open_bucket, named()).body == DATA
+
+
+def test_the_setting_is_on_the_record(place: Place, open_bucket: str) -> None:
+    """A record of PutBucketEncryption says whether customer keys are taken, and whether bucket keys are used."""
+    for kind, taken in (("SSE-C", False), ("NONE", True)):
+        allow(place, open_bucket, kind)
+        facts = place.last_record().draft["facts"]
+        assert (facts["customerKeys"], facts["bucketKey"]) == (taken, False)
+
+
 NEEDS = "Requests specifying Server Side Encryption with Customer provided keys must provide"
 WRONG = [
     ({f"{PREFIX}algorithm": "KMS"}, "InvalidEncryptionAlgorithmError", "The Encryption request you specified is not"),

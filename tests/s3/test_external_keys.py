@@ -66,3 +66,21 @@ def test_disconnecting_says_what_depends_on_the_key_store(place: Place, stores: 
     assert place.last_record().draft["facts"]["dependents"] == {
         "objects": 2, "versions": 0, "uploads": 0, "buckets": 0, "bytes": 2 * len(BODY),
     }  # fmt: skip
+
+
+def test_bucket_key_under_an_external_key(place: Place, stores: KeyStores) -> None:
+    """The proxy is asked once to write and once to read; a store that is disconnected ends both at once."""
+    s3, bucket = place.s3(), place.bucket()
+    store = stores.create()
+    key = stores.key(store)
+    given = {"Bucket": bucket, "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key, "BucketKeyEnabled": True}
+    stores.proxy.asked.clear()
+    for name in "abc":
+        s3.put_object(Key=name, Body=BODY, **given)
+    for name in "abc":
+        assert s3.get_object(Bucket=bucket, Key=name)["Body"].read() == BODY
+    told = [asked.document["requestMetadata"]["kmsOperation"] for asked in stores.proxy.asked]
+    assert told == ["GenerateDataKey", "Decrypt"]
+    place.kms().disconnect_custom_key_store(CustomKeyStoreId=store)
+    assert refusal(s3.get_object, Bucket=bucket, Key="a")[0] == "KMS.KMSInvalidStateException"
+    assert refusal(s3.put_object, Key="d", Body=BODY, **given)[0] == "KMS.KMSInvalidStateException"

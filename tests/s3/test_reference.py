@@ -27,7 +27,7 @@ def test_the_vocabulary_knows_the_rights_to_keys() -> None:
     """What who-can and simulations ask for on the key of an object is what the operation asks for."""
     own = [row for row in OPERATIONS.values() if row.key_actions and row.action == f"s3:{row.name}"]
     needed = {row.action.lower(): row.key_actions[0].partition(" ")[0] for row in own}
-    assert {s3_encryption.SSE_KMS: needed} == s3_encryption.KEY_ACTIONS
+    assert {s3_encryption.SSE_KMS: needed, s3_encryption.SSE_KMS_DSSE: needed} == s3_encryption.KEY_ACTIONS
 
 
 def test_missing_capabilities_are_missing() -> None:

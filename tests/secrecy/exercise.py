@@ -99,7 +99,12 @@ def objects(s3: Any, stranger: Any, exercise: Exercise, bucket: str, key_id: str
     s3.get_bucket_encryption(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="one", Body=b"SSE-KMS" * 1000)
     s3.put_object(Bucket=bucket, Key="managed", Body=b"aws/s3", ServerSideEncryption="aws:kms")
-    for name in ("by-default", "one", "managed"):
+    named = {"SSEKMSKeyId": key_id, "ServerSideEncryption": "aws:kms"}
+    s3.put_object(Bucket=bucket, Key="keyed", Body=b"bucket key" * 1000, **named, BucketKeyEnabled=True)
+    s3.put_object(
+        Bucket=bucket, Key="twice", Body=b"DSSE-KMS" * 1000, **named | {"ServerSideEncryption": "aws:kms:dsse"}
+    )
+    for name in ("by-default", "one", "managed", "keyed", "twice"):
         with s3.get_object(Bucket=bucket, Key=name)["Body"] as body:
             body.read()
     with s3.get_object(Bucket=bucket, Key="one", Range="bytes=5-10")["Body"] as body:

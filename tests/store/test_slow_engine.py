@@ -113,6 +113,11 @@ def _s3(told: Told, arn: str) -> None:
     told.ask(s3.put_object, Bucket="kept", Key="sealed", Body=b"body", **sealed)
     told.ask(s3.put_object, Bucket="kept", Key="sealed", Body=b"body", IfNoneMatch="*")
     assert told.ask(s3.get_object, Bucket="kept", Key="sealed")["Body"].read() == b"body"
+    keyed = {**sealed, "BucketKeyEnabled": True}
+    for _ in range(2):
+        told.ask(s3.put_object, Bucket="kept", Key="keyed", Body=b"body", **keyed)
+    told.ask(s3.get_object, Bucket="kept", Key="keyed")
+    told.ask(s3.put_object, Bucket="kept", Key="twice", Body=b"body", ServerSideEncryption="aws:kms:dsse")
     told.ask(s3.head_object, Bucket="kept", Key="plain")
     told.ask(s3.get_object, Bucket="kept", Key="nothing")
     told.ask(s3.list_objects_v2, Bucket="kept")
@@ -127,12 +132,14 @@ def _s3(told: Told, arn: str) -> None:
     told.ask(place.service("s3", guest).put_object, Bucket="kept", Key="theirs", Body=b"guest")
     told.ask(place.service("s3", guest).get_object, Bucket="kept", Key="sealed")  # without the key
     told.ask(s3.copy_object, Bucket="kept", Key="copy", CopySource="kept/sealed", **sealed)
+    assert told.ask(s3.get_object, Bucket="kept", Key="keyed")["Body"].read() == b"body"
+    told.ask(s3.copy_object, Bucket="kept", Key="keyed", CopySource="kept/twice", **keyed)
     upload = told.ask(s3.create_multipart_upload, Bucket="kept", Key="parts", **sealed)["UploadId"]
     told.name(upload, "UPLOAD")
     part = told.ask(s3.upload_part, Bucket="kept", Key="parts", UploadId=upload, PartNumber=1, Body=b"part")
     chosen = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
     told.ask(s3.complete_multipart_upload, Bucket="kept", Key="parts", UploadId=upload, MultipartUpload=chosen)
-    for key in ("plain", "sealed", "theirs", "copy", "parts"):
+    for key in ("plain", "sealed", "theirs", "copy", "parts", "keyed", "twice"):
         told.ask(s3.delete_object, Bucket="kept", Key=key)
     told.ask(s3.delete_bucket, Bucket="kept")
 

@@ -197,7 +197,9 @@ def _object_key_right(conn: Connection, action: str, bucket: Bucket, key: str) -
         return None
     found = find_key(conn, settings.get("key") or _S3_ALIAS, bucket.account, bucket.region)
     right = right_to_key(conn, needed, found)
-    pairs = {**settings.get("context", {}), "aws:s3:arn": ids.object_arn(bucket.name, key)}
+    has_bucket_key = settings.get("wrapped") or settings.get("bucket_key")  # of the object, or of the default
+    arn = ids.bucket_arn(bucket.name) if has_bucket_key else ids.object_arn(bucket.name, key)
+    pairs = {**settings.get("context", {}), "aws:s3:arn": arn}
     certain = (*right.certain, *_CERTAIN_THROUGH_S3)
     return replace(right, facts={**right.facts, **s3_forwarded_keys(bucket.region, pairs)}, certain=certain)
 

@@ -6,7 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from fuin.access.vocabulary.s3_encryption import SSE_KMS
+from fuin.access.vocabulary.s3_encryption import SSE_KMS, SSE_KMS_DSSE
 from fuin.audit import reader
 from fuin.formats import notes
 
@@ -66,6 +66,7 @@ def request_steps(entries: Sequence[Entry]) -> list[str]:
         steps += _encryption_step(entry)
         steps += _decision_steps(entry, of_keys=True)
         steps += _key_use_step(entry)
+        steps += _bucket_key_steps(entry)
         steps += _announcement_step(entry)
     steps += _dependents_step(_facts(entries[-1]))
     steps += _proxy_step(entries[-1])
@@ -141,7 +142,11 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
         named = f"the key {facts['defaultKey']}" if facts.get("defaultKey") else "no key of its own"
         yield f"The bucket's default encryption is now {encryption}, with {named}."
         return
-    own = ", the object store's own, for which the caller needs no right" if encryption != SSE_KMS else ""
+    own = (
+        ", the object store's own, for which the caller needs no right"
+        if encryption not in (SSE_KMS, SSE_KMS_DSSE)
+        else ""
+    )
     named = f" with the key {key}{own}" if key else ""
     kept = NOT_CHOSEN.get(entry.draft.get("operation", ""), "as the object is stored")
     yield f"Encryption is {encryption}{named}: {CHOSEN_BY.get(facts.get('encryptionChosenBy', ''), kept)}."
@@ -205,6 +210,16 @@ def _key_use_step(entry: Entry) -> Iterator[str]:
     yield f"{draft.get('use', entry.use)}: the keyholder {did}{bound};{key} audit record {entry.sequence}."
 
 
+def _bucket_key_steps(entry: Entry) -> Iterator[str]:
+    """Yield a step for each bucket key that the request needed."""
+    for used in notes.held_part(_facts(entry).get("bucketKeys")) or ():
+        what = f"{used['use']} for the bucket key under {used['key']}"
+        if used["from"] == "memory":
+            yield f"{what}: KMS was not asked, since the worker had it in memory; the right was decided all the same."
+        else:
+            yield f"{what}: KMS was asked. Under this key the worker encrypts the data keys of many objects."
+
+
 def _context_phrase(context: Any) -> str:
     if not context:
         return ""
@@ -252,13 +267,16 @@ def _storage_step(facts: dict[str, Any]) -> Iterator[str]:
     blob = facts.get("blob")
     if not blob or "plaintextBytes" not in facts or "storedBytes" not in facts:
         return
+    has_two_layers = facts.get("encryption") == SSE_KMS_DSSE
+    noun = "two data keys, one layer after the other" if has_two_layers else "the data key"
     yield (
-        f"The worker encrypted {facts['plaintextBytes']:,} bytes with AES-256-GCM under the data key, in frames of "
-        f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data key."
+        f"The worker encrypted {facts['plaintextBytes']:,} bytes with AES-256-GCM under {noun}, in frames of "
+        f"{facts.get('frameLength', 0):,} bytes, and dropped the plaintext data {'keys' if has_two_layers else 'key'}."
     )
     size = facts.get("encryptedDataKeyBytes")
-    sealed = f"the encrypted data key ({size} bytes)" if size else "the upload's encrypted data key"
-    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the header: {blob}."
+    key, header = ("data keys", "headers") if has_two_layers else ("data key", "header")
+    sealed = f"the encrypted {key} ({size} bytes)" if size else f"the upload's encrypted {key}"
+    yield f"{facts['storedBytes']:,} bytes of ciphertext were stored, {sealed} in the {header}: {blob}."
 
 
 def _composition_step(entry: Entry) -> Iterator[str]:
@@ -288,7 +306,8 @@ def _kept_key_step(entry: Entry) -> Iterator[str]:
 def _download_step(entry: Entry) -> Iterator[str]:
     """Yield the steps of a download; its record is written at the key use, before the first byte leaves."""
     facts = _facts(entry)
-    if entry.use != "decrypt" or "objectBytes" not in facts:
+    from_memory = "bucketKeys" in facts and entry.draft.get("operation") == "s3:GetObject"
+    if not (from_memory or entry.use == "decrypt") or "objectBytes" not in facts:
         return
     size = facts["objectBytes"]
     yield f"{_parts_phrase(facts)}."

@@ -21,6 +21,14 @@ def stored_length(header_length: int, frame_length: int, plaintext_length: int) 
     return header_length + full * (frame_length + message.FRAME_OVERHEAD) + message.FINAL_OVERHEAD + rest
 
 
+def plaintext_length(header_length: int, frame_length: int, stored: int) -> int:
+    """Return the plaintext bytes of a whole message of `stored` bytes; raises ValueError if no message has so many."""
+    full, rest = divmod(stored - header_length - message.FINAL_OVERHEAD, frame_length + message.FRAME_OVERHEAD)
+    if full < 0 or rest >= frame_length:
+        raise ValueError("no message has this length")
+    return full * frame_length + rest
+
+
 @dataclass(frozen=True, slots=True)
 class FramePlace:
     """One frame of a range read: `length` bytes at `offset` of the file; of its plaintext, `[skip:stop]` is wanted."""

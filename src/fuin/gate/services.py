@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fuin.gate.bucket_keys import BucketKeys
 from fuin.gate.throttle import ConcurrencyLimit, Throttle
 from fuin.xks.client import Proxies
 
@@ -31,6 +32,7 @@ class Services:
     proxies: Proxies = field(init=False)
     throttle: Throttle = field(init=False)
     slow: ConcurrencyLimit = field(init=False)
+    bucket_keys: BucketKeys = field(init=False)
     # Held by a change that was overtaken, see `commit.py`. It is this worker's own: changes of other workers, and of
     # other nodes if there are any, may overtake it all the same, and then it tries again.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -39,3 +41,4 @@ class Services:
         self.proxies = Proxies(self.settings, self.keyholder)
         self.throttle = Throttle(self.settings.request_quotas, self.settings.workers)
         self.slow = ConcurrencyLimit(SLOW_AT_MOST)
+        self.bucket_keys = BucketKeys()

@@ -54,6 +54,9 @@ class Wire(Generic[C, F, A]):
         """Return the answer to an error."""
         raise NotImplementedError
 
+    async def drop_stream(self, answer: Answer | A) -> None:
+        """Close an answer that nobody gets, since its record could not be written."""
+
     async def send_stream(self, call: C, request: Request, answer: A, send: Send) -> None:
         """Send an answer that is not a whole `Answer`."""
         raise NotImplementedError

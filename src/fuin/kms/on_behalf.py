@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from fuin.store.kms.keys import Key
 
 DATA_KEY_LENGTH = 32  # AES-256
-_GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
-_DECRYPT = Use("kms:Decrypt")
+GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
+DECRYPT = Use("kms:Decrypt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class DataKey:
         return f"DataKey({self.key_arn})"
 
 
-def _forward_call(call: Call, region: str | None) -> Call:
+def forward_call(call: Call, region: str | None) -> Call:
     """Return the call as the object store's request to KMS in the bucket's region."""
     where = region or call.region
     forwarded = call.call_by_service(f"s3.{where}.amazonaws.com")
@@ -59,21 +59,35 @@ async def data_key(call: Call, key: str | None, context: Mapping[str, str], regi
     `key` is a key id, key ARN, alias name or alias ARN; None means alias/aws/s3, which is made on first use.
     `region` is the bucket's, by default the call's.
     """
-    asked = _forward_call(call, region)
+    asked = forward_call(call, region)
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "GenerateDataKey")
     if key is None:
         await managed.ensure_key(asked, managed.S3)
-    opened = await asked.consult(open_key, key or managed.S3_ALIAS, _GENERATE_DATA_KEY, context)
+    opened = await asked.consult(open_key, key or managed.S3_ALIAS, GENERATE_DATA_KEY, context)
     return await _make_data_key(asked, opened)
+
+
+async def two_data_keys(
+    call: Call, key: str | None, context: Mapping[str, str], region: str | None = None
+) -> tuple[DataKey, DataKey]:
+    """Return two fresh data keys of one KMS key and key material, asked for as `data_key` does: two uses of the key."""
+    asked = forward_call(call, region)
+    if asked.services.throttle.rates:
+        for _ in range(2):
+            throttling.admit_use(asked, "GenerateDataKey")
+    if key is None:
+        await managed.ensure_key(asked, managed.S3)
+    opened = await asked.consult(open_key, key or managed.S3_ALIAS, GENERATE_DATA_KEY, context)
+    return await _make_data_key(asked, opened), await _make_data_key(asked, opened)
 
 
 async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None) -> bytes:
     """Return the data key of a blob, asked for as the caller (kms:Decrypt); the blob names its key."""
-    asked = _forward_call(call, region)
+    asked = forward_call(call, region)
     if asked.services.throttle.rates:
         throttling.admit_use(asked, "Decrypt")
-    opened = await asked.consult(open_ciphertext, blob, _DECRYPT, identifier=None, context=context)
+    opened = await asked.consult(open_ciphertext, blob, DECRYPT, identifier=None, context=context)
     return await ciphers.decrypt(asked, opened, blob)
 
 
@@ -82,7 +96,7 @@ async def service_data_key(call: Call, account: str, context: Mapping[str, str],
 
     `account` owns the bucket. The key is made on first use and no API shows it.
     """
-    asked = _forward_call(call, region)
+    asked = forward_call(call, region)
     key = await managed.ensure_service_key(asked, account)
     opened = await asked.consult(managed.open_service_key, key, "kms:GenerateDataKey", key.current_material, context)
     return await _make_data_key(asked, opened)
@@ -92,7 +106,7 @@ async def open_service_data_key(
     call: Call, blob: bytes, context: Mapping[str, str], region: str | None = None
 ) -> bytes:
     """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
-    asked = _forward_call(call, region)
+    asked = forward_call(call, region)
     try:
         key_id, material_id = blobs.parse_ids(blob)
     except FormatError:
@@ -127,7 +141,7 @@ def is_alias(identifier: str) -> bool:
 
 def arn_of_alias(call: Call, identifier: str, region: str | None = None) -> str | None:
     """Return the ARN of the key that an alias names, as the caller means it; None when it names none."""
-    asked = _forward_call(call, region)
+    asked = forward_call(call, region)
     try:
         named = find_key(asked, asked.services.store.catalog(), identifier, aliases=True)
     except Fault:

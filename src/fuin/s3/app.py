@@ -102,6 +102,11 @@ class S3Wire(Wire[S3Call, S3Fault, Stream]):
             answer.body = faults.document(fault, resource, request.id, answers.host_id(request.id))
         return answer
 
+    async def drop_stream(self, answer: Answer | Stream) -> None:
+        """Close the blobs that an answer was to be read from."""
+        if isinstance(answer, Stream):
+            await answer.rest.close()
+
     async def send_stream(self, call: S3Call, request: Request, answer: Stream, send: Send) -> None:
         """Send a stream; one that breaks off is recorded as well."""
         broken = await answers.send_stream(answer, request, send)

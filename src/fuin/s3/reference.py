@@ -27,8 +27,15 @@ know is `MethodNotAllowed` (405).
 
 _NOTES = """## What is different from AWS, or not built
 
-* **Every object has a data key of its own.** `BucketKeyEnabled` is stored and returned, since clients and Terraform
-  send it, but no answer ever claims a bucket key, and KMS always sees the object's ARN in the encryption context.
+* **S3 Bucket Keys**: with `BucketKeyEnabled` of a bucket, or the header of a request, KMS is asked once for each
+  caller, bucket, KMS key and encryption context, and again after five minutes ([format](../formats/bucket-key.md)). KMS
+  then sees the bucket's ARN as `aws:s3:arn`. Unlike on AWS, the right to the KMS key and the key's state are decided
+  for every request, so a revocation counts at once, and every request has its own record. Each worker asks for itself.
+  The pairs of `x-amz-server-side-encryption-context` join the bucket's ARN. Other schemes ignore the header.
+* **DSSE-KMS** (`aws:kms:dsse`): two layers, each under a data key of its own ([format](../formats/two-layers.md)).
+  Both data keys come from the KMS key, so a write asks KMS twice for GenerateDataKey and a read twice for Decrypt; on
+  AWS the second layer's key is Amazon's. The checksum is stored in the clear, as with SSE-KMS, but given to nobody
+  without the right to the KMS key; AWS stores it encrypted.
 * **Tags**: a write that gives an object tags (`x-amz-tagging`) needs `s3:PutObjectTagging` too; a copy that takes tags
   along needs `s3:GetObjectTagging` of its source and `s3:PutObjectTagging`; a new bucket with tags needs
   `s3:TagResource`. GET and HEAD tell the number of tags to callers with `s3:GetObjectTagging`. Tagging an object is no

@@ -47,7 +47,7 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
         caller = None if signed is None else await _identify(call, day_keys, request, signed)
         answer = await wire.run(call, request, caller)  # 3. the input, rights, state, work
         if call.record.is_open:  # 4. the record; that of a key use may hold everything already
-            await call.conclude()
+            await _conclude(wire, call, answer)
         wire.finish_success(call)
     except ClientGone as error:
         if call.record.decisions:  # something was permitted, and perhaps done
@@ -63,6 +63,15 @@ async def serve(wire: Wire[C, F, A], services: Services, day_keys: DayKeys, requ
         await send(answer.message())
     else:
         await wire.send_stream(call, request, answer, send)
+
+
+async def _conclude(wire: Wire[C, F, A], call: C, answer: A | Answer) -> None:
+    """Write the closing record; without it the answer is not given, so what it holds is closed."""
+    try:
+        await call.conclude()
+    except BaseException:
+        await wire.drop_stream(answer)
+        raise
 
 
 async def _identify(call: Call, day_keys: DayKeys, request: Request, signed: Signed) -> Caller:

@@ -109,14 +109,14 @@ def bucket_key_context(document: Document) -> Mistakes:
                 continue
             if not any(_meets(value, objects=True) for value in condition.values):
                 text = (
-                    f"{condition.key} is the object's ARN in this server, which ignores bucket keys; "
-                    f"{shorten_list(condition.values)} is a bucket's, so the condition is never met"
+                    f"without an S3 Bucket Key, {condition.key} is the object's ARN, which "
+                    f"{shorten_list(condition.values)} does not match"
                 )
                 yield statement.name, text
             elif not any(_meets(value, objects=False) for value in condition.values):
                 text = (
-                    f"on AWS, with an S3 Bucket Key, {condition.key} is the bucket's ARN, which "
-                    f"{shorten_list(condition.values)} does not match; this server always gives the object's"
+                    f"with an S3 Bucket Key, {condition.key} is the bucket's ARN, which "
+                    f"{shorten_list(condition.values)} does not match"
                 )
                 yield statement.name, text
 

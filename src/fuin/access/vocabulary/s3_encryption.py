@@ -9,11 +9,10 @@ SSE_S3, SSE_KMS, SSE_KMS_DSSE = "AES256", "aws:kms", "aws:kms:dsse"
 SSE_C = "SSE-C"  # the index's name, and that of BlockedEncryptionTypes; its header says AES256
 
 # The action on the key that an action on an object needs. The object store asks KMS for it as the caller.
-KEY_ACTIONS = {
-    SSE_KMS: {
-        "s3:getobject": "kms:Decrypt", "s3:getobjectattributes": "kms:Decrypt", "s3:putobject": "kms:GenerateDataKey",
-    },
+_OF_KMS = {
+    "s3:getobject": "kms:Decrypt", "s3:getobjectattributes": "kms:Decrypt", "s3:putobject": "kms:GenerateDataKey",
 }  # fmt: skip
+KEY_ACTIONS = {SSE_KMS: _OF_KMS, SSE_KMS_DSSE: _OF_KMS}
 
 
 def key_action(scheme: str | None, action: str) -> str | None:

@@ -55,7 +55,10 @@ async def put_bucket_encryption(call: S3Call) -> Answer:
     default = _default(xml.parse(await documents.read(call), "ServerSideEncryptionConfiguration"))
     bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
     await call.change(_set_encryption, bucket, msgspec.json.encode(default).decode())
-    call.facts.update(encryption=default.algorithm, defaultKey=default.key)
+    call.facts.update(
+        encryption=default.algorithm, defaultKey=default.key, bucketKey=default.bucket_key,
+        customerKeys=default.customer_keys,
+    )  # fmt: skip
     return empty(200)
 
 
@@ -72,7 +75,7 @@ def _set_encryption(conn: Connection, bucket: Bucket, encryption: str | None) ->
 
 
 def _default(root: Node) -> BucketDefault:
-    """Return the one rule of the document; raises MalformedXML, InvalidArgument, NotImplemented."""
+    """Return the one rule of the document; raises MalformedXML and InvalidArgument."""
     root.refuse_others("Rule")
     rules = root.find_children("Rule")
     if len(rules) != 1:
@@ -88,7 +91,6 @@ def _default(root: Node) -> BucketDefault:
         return BucketDefault(schemes.DEFAULT.name, None, flag == "true", customer_keys)
     by_default.refuse_others("SSEAlgorithm", "KMSMasterKeyID")
     algorithm, key = by_default.get("SSEAlgorithm"), by_default.get("KMSMasterKeyID") or None
-    schemes.refuse_dual_layer(algorithm)
     if algorithm is None or algorithm not in schemes.NAMED:
         raise S3Fault("MalformedXML")
     if key is not None and not schemes.NAMED[algorithm].takes_default_key(key):

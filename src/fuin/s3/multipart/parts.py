@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.envelope.stream import Sealer
+from fuin.envelope import layers
 from fuin.s3.multipart import uploads
 from fuin.s3.objects import copying, get, index
 from fuin.s3.payload import checksums, intake
@@ -20,6 +20,7 @@ from fuin.s3.sealing import schemes
 from fuin.store.s3 import uploads as rows
 
 if TYPE_CHECKING:
+    from fuin.envelope.layers import MessageSealer
     from fuin.gate.http import Answer
     from fuin.s3.payload.checksums import Algorithm
     from fuin.s3.payload.intake import WrittenBlob
@@ -64,12 +65,15 @@ def _algorithms(upload: Upload, sent: Algorithm | None) -> list[Algorithm]:
     return [declared, sent]
 
 
-async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) -> Sealer:
+async def _sealer(call: S3Call, bucket: Bucket, encryption: StoredEncryption) -> MessageSealer:
     """Return the sealer of the part, bound to the object's name; the data key is dropped on return."""
     frame_length = call.services.settings.frame_length
     call.facts.update(part=part_number(call), frameLength=frame_length)
     data_key = await encryption.scheme.open_data_key(call, bucket, encryption, call.key, for_upload=True)
-    return Sealer(data_key, encryption.data_keys(), encryption.full_context(call.bucket, call.key), frame_length)
+    if call.record.is_open:  # no use of a KMS key has put the part on the record
+        await call.announce("change")
+    context = encryption.full_context(call.bucket, call.key)
+    return layers.new_sealer(data_key, encryption.data_keys(), context, frame_length)
 
 
 async def _put(call: S3Call, upload: Upload, encryption: StoredEncryption, number: int, stored: WrittenBlob) -> Part:

@@ -38,7 +38,7 @@ from fuin.store.s3.objects import Object
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fuin.envelope.stream import Sealer
+    from fuin.envelope.layers import MessageSealer
     from fuin.gate.http import Answer
     from fuin.s3.payload.download import Download
     from fuin.s3.payload.intake import WrittenBlob
@@ -133,7 +133,7 @@ def _check_size(call: S3Call, size: int) -> None:
 
 
 async def reseal(
-    call: S3Call, source: CopySource, batches: Download, sealer: Sealer, digests: Digests, etag: bool
+    call: S3Call, source: CopySource, batches: Download, sealer: MessageSealer, digests: Digests, etag: bool
 ) -> WrittenBlob:
     """Return a blob of the source's bytes, encrypted again; raises SlowDown if the source was replaced meanwhile.
 

@@ -9,7 +9,7 @@ from fuin import crash, ids
 from fuin.access.resources.own import OwnResource
 from fuin.access.vocabulary.missing_capabilities import DELETE_BY_SIZE_OR_TIME
 from fuin.clock import CLOCK
-from fuin.envelope.stream import Sealer
+from fuin.envelope import layers
 from fuin.errors import AccessDenied
 from fuin.gate import lists
 from fuin.s3.objects import index
@@ -30,6 +30,7 @@ from fuin.store.s3.objects import Object
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from fuin.envelope.layers import MessageSealer
     from fuin.gate.http import Answer
     from fuin.s3.payload.intake import WrittenBlob
     from fuin.s3.request.call import Headers, S3Call
@@ -43,12 +44,13 @@ _ERROR = "<Error>"
 _AT_ONCE = 32  # keys that are authorized in one turn of the event loop
 
 
-def new_sealer(call: S3Call, new_key: NewDataKey) -> Sealer:
+def new_sealer(call: S3Call, new_key: NewDataKey) -> MessageSealer:
     """Return the sealer of the request's object; nobody needs the data key itself any longer."""
     frame_length = call.services.settings.frame_length
     call.facts["frameLength"] = frame_length
     stored = new_key.encryption
-    return Sealer(new_key.plaintext, stored.data_keys(), stored.full_context(call.bucket, call.key), frame_length)
+    context = stored.full_context(call.bucket, call.key)
+    return layers.new_sealer(new_key.plaintext, stored.data_keys(), context, frame_length)
 
 
 async def put_object(call: S3Call) -> Answer:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from fuin.blobs.interface import ReadInto
 from fuin.blobs.waiting import wait_until_done
-from fuin.envelope.stream import Opener, frame_span, parse_header, stored_length
-from fuin.errors import FormatError, TamperedError
-from fuin.formats.message import HEADER_LIMIT
+from fuin.envelope import layers
+from fuin.envelope.stream import Opener, frame_span, stored_length
+from fuin.errors import TamperedError
+from fuin.s3.payload import messages
 from fuin.s3.payload.intake import BATCH
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 # Blobs opened as soon as the index was read, so that an object replaced meanwhile stays readable to its end.
 # One of more parts is opened as it goes, since a process can only have so many open.
 _OPEN_AT_ONCE = 256
-_HEADER_GUESS = 4096  # nearly every header is smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class PartReader:
         self.segment = segment
         self.blob = blob
         self.left = segment.end - segment.start  # bytes of plaintext that have not been read
-        self._data_key = data_key
+        *outer, self._data_key = layers.split(data_key)
+        self._outer = messages.OuterLayer(outer[0], context, segment.part.message_id) if outer else None
         self._context = context
         self._opener: Opener | None = None
         self._batches: Iterator[list[FramePlace]] = iter(())
@@ -93,7 +94,14 @@ class PartReader:
     def start(self, blob: Blob) -> Future[list[memoryview] | None]:
         """Begin to read the next batch from the segment's blob."""
         self.blob = blob
-        return blob.read(self._next_batch(blob.size))
+        return blob.read(self._read(blob.size))
+
+    def _read(self, size: int) -> ReadSteps[list[memoryview] | None]:
+        if size != self.segment.part.stored_size:
+            raise TamperedError("a blob does not have the size that was stored")
+        if self._outer is None:
+            return (yield from self._next_batch(size))
+        return (yield from self._outer.read(size, self._next_batch))
 
     def _next_batch(self, size: int) -> ReadSteps[list[memoryview] | None]:
         """Return about 1 MiB of plaintext; raises TamperedError before anything that does not hold is given out."""
@@ -116,27 +124,14 @@ class PartReader:
 
     def _opener_of(self, size: int) -> ReadSteps[Opener]:
         part = self.segment.part
-        if size != part.stored_size:
-            raise TamperedError("a blob does not have the size that was stored")
-        try:
-            header = parse_header((yield from _head(part.stored_size, _HEADER_GUESS)))
-        except FormatError:
-            try:
-                header = parse_header((yield from _head(part.stored_size, HEADER_LIMIT)))
-            except FormatError as error:
-                raise TamperedError("a blob does not start with a message header") from error
-        opener = Opener(header, self._data_key, expected_message_id=part.message_id, expected_context=self._context)
-        if stored_length(header.length, header.frame_length, part.size) != part.stored_size:
+        message_id = part.message_id if self._outer is None else None
+        opener = yield from messages.open_message(size, self._data_key, self._context, message_id)
+        header = opener.header
+        if stored_length(header.length, header.frame_length, part.size) != size:
             raise TamperedError("a blob does not have the size of its message")
         span = frame_span(header.length, header.frame_length, part.size, self.segment.start, self.segment.end)
         self._batches = _group_frames(span.frames())
         return opener
-
-
-def _head(stored_size: int, limit: int) -> ReadSteps[bytearray]:
-    head = bytearray(min(stored_size, limit))
-    yield ReadInto(memoryview(head), 0)
-    return head
 
 
 def part_readers(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from fuin.envelope.stream import Sealer
+    from fuin.envelope.layers import MessageSealer
     from fuin.gate.http import Request
     from fuin.s3.payload.declaration import Declaration
     from fuin.s3.request.call import S3Call
@@ -50,7 +50,7 @@ class WrittenBlob:
 class Intake:
     """Turns plaintext into a durable blob; one of its methods at a time."""
 
-    def __init__(self, call: S3Call, sealer: Sealer, digests: Digests, *, etag: bool) -> None:
+    def __init__(self, call: S3Call, sealer: MessageSealer, digests: Digests, *, etag: bool) -> None:
         self._sealer = sealer
         self._digests = digests
         self._etag = etag
@@ -156,7 +156,7 @@ def _malformed_body(error: FormatError) -> S3Fault:
 
 
 async def receive(
-    call: S3Call, declaration: Declaration, sealer: Sealer, digests: Digests, *, etag: bool
+    call: S3Call, declaration: Declaration, sealer: MessageSealer, digests: Digests, *, etag: bool
 ) -> WrittenBlob:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
     intake = Intake(call, sealer, digests, etag=etag)
@@ -202,7 +202,7 @@ async def _batches(content: Content) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 
 async def reseal(
-    call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: Sealer, digests: Digests, *, etag: bool
+    call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: MessageSealer, digests: Digests, *, etag: bool
 ) -> WrittenBlob:
     """Return the plaintext of another object as a durable blob under a new data key: a copy."""
     intake = Intake(call, sealer, digests, etag=etag)

@@ -4,7 +4,8 @@ An operation chooses a scheme for a new object (`schemes.choose`), or reads from
 (`schemes.parse_stored`). It asks the scheme for everything else: the data key, the ETag, the headers of the answer. So
 a new scheme is a file in this room and a line in `schemes.py`.
 
-The encryption context of every data key has `aws:s3:arn`, so ciphertext that is moved to another name does not open.
+Every data key is bound to an encryption context with the object's ARN as `aws:s3:arn`, so ciphertext that is moved to
+another name does not open. With a bucket key, KMS sees the bucket's ARN there, as on AWS.
 """
 
 from __future__ import annotations
@@ -38,38 +39,48 @@ _OTHER_ARN = "The encryption context names another object as aws:s3:arn"
 _decode_map = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class EncryptionColumn(msgspec.Struct, frozen=True):
+class EncryptionColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     """The JSON of the index's column `encryption`; bytes are base64 in it."""
 
     algorithm: str
     key: str
     context: dict[str, str]
     blob: bytes = b""
+    wrapped: bytes = b""
+    inner: bytes = b""
 
 
 class StoredEncryption(msgspec.Struct, frozen=True):
     """How an object is encrypted, as the index has it.
 
     `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
-    encrypted data key.
+    encrypted data key. With a bucket key, `blob` is that one's ciphertext blob, and `wrapped` the data key under it.
+    With two layers of encryption, `inner` is the encrypted data key of the inner one.
     """
 
     scheme: Scheme
     key: str
     context: dict[str, str]
     blob: bytes = b""
+    wrapped: bytes = b""
+    inner: bytes = b""
 
     def column(self) -> str:
         """Return the JSON of the index's column."""
-        return msgspec.json.encode(EncryptionColumn(self.scheme.name, self.key, self.context, self.blob)).decode()
+        row = EncryptionColumn(self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner)
+        return msgspec.json.encode(row).decode()
 
     def full_context(self, bucket: str, key: str) -> dict[str, str]:
         """Return the encryption context of an object under its name."""
         return {**self.context, ARN_NAME: ids.object_arn(bucket, key)}
 
+    def kms_context(self, bucket: str, key: str) -> dict[str, str]:
+        """Return the encryption context that KMS sees: with a bucket key it has the bucket's ARN."""
+        return {**self.context, ARN_NAME: ids.bucket_arn(bucket)} if self.wrapped else self.full_context(bucket, key)
+
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
-        """Return the encrypted data keys for the message's header: the only one."""
-        return (self.scheme.entry(self),)
+        """Return the encrypted data keys for the headers of the message's layers, the outermost first."""
+        return self.scheme.entries(self)
 
 
 class EncryptionChoice(msgspec.Struct, frozen=True):
@@ -79,10 +90,22 @@ class EncryptionChoice(msgspec.Struct, frozen=True):
     key: str | None
     context: dict[str, str]
     chosen_by: str  # request header, bucket default, service default
+    bucket_key: bool = False
+
+    def full_context(self, bucket: str, key: str) -> dict[str, str]:
+        """Return the encryption context of the new object."""
+        return {**self.context, ARN_NAME: ids.object_arn(bucket, key)}
+
+    def kms_context(self, bucket: str, key: str) -> dict[str, str]:
+        """Return the encryption context that KMS sees: with a bucket key it has the bucket's ARN."""
+        return {**self.context, ARN_NAME: ids.bucket_arn(bucket)} if self.bucket_key else self.full_context(bucket, key)
 
 
 class NewDataKey(msgspec.Struct, frozen=True):
-    """A new object's data key in the clear, to be dropped once a Sealer has it, and the encryption to store."""
+    """A new object's data key in the clear, to be dropped once a Sealer has it, and the encryption to store.
+
+    With two layers of encryption it is two data keys, the outer one first.
+    """
 
     plaintext: bytes
     encryption: StoredEncryption
@@ -97,6 +120,7 @@ class Scheme:
     name: str  # the header's value, and `algorithm` in the index
     has_md5_etag = False  # the ETag is the MD5 of the plaintext
     checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
+    takes_bucket_key = False  # data keys can be under a bucket key
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice that the request's headers make; raises InvalidArgument."""
@@ -121,40 +145,48 @@ class Scheme:
         """Raise InvalidArgument if the scheme does not serve this kind of caller or connection."""
 
     async def make_data_key(self, call: S3Call, bucket: Bucket, choice: EncryptionChoice) -> NewDataKey:
-        """Return a new data key for the request's object.
+        """Return a new data key for the request's object, whose write is on the record when it returns.
 
-        The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
+        Raises KMS's faults and AccessDenied.
         """
-        context = {**choice.context, ARN_NAME: ids.object_arn(call.bucket, call.key)}
+        context = choice.kms_context(call.bucket, call.key)
         call.facts.update(encryption=self.name, encryptionChosenBy=choice.chosen_by, context=context)
-        made = await self._make(call, bucket, choice.key, context)
-        call.facts["encryptedDataKeyBytes"] = len(made.blob)
-        _note_key(call, made.key_arn)
-        return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
+        made = await self._make(call, bucket, choice, context)
+        is_recorded = not call.record.is_open
+        stored = made.encryption
+        call.facts["encryptedDataKeyBytes"] = len(stored.blob) + len(stored.wrapped) + len(stored.inner)
+        _note_key(call, stored.key)
+        if not is_recorded:  # by the use of a KMS key
+            await call.announce("change")
+        return made
 
     async def open_data_key(
         self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, *, for_upload: bool = False
     ) -> bytes:
-        """Return the data key of the object `key`, or of the upload to it, in `bucket`.
+        """Return the data key of the object `key`, or of the upload to it, in `bucket`; of two layers, both keys.
 
-        The audit record of this use is durable when it returns. Raises KMS's faults and AccessDenied.
+        If a KMS key was used for it, the audit record of the use is durable when it returns. Raises KMS's faults and
+        AccessDenied.
         """
-        context = stored.full_context(bucket.name, key)
-        call.facts.update(encryption=self.name, context=context)
+        call.facts.update(encryption=self.name, context=stored.kms_context(bucket.name, key))
         _note_key(call, stored.key)
-        return await self._open(call, bucket, stored.blob, context, for_upload)
+        return await self._open(call, bucket, stored, key, for_upload)
 
-    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
+    async def _make(
+        self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
         raise NotImplementedError
 
-    async def _open(
-        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
-    ) -> bytes:
+    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
         raise NotImplementedError
 
-    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
-        """Return the data key for the header of the message."""
-        return EncryptedDataKey.from_kms(stored.key, stored.blob)
+    def new_data_key(self, choice: EncryptionChoice, made: DataKey) -> NewDataKey:
+        """Return the data key that KMS, or the client's key, has made for a new object."""
+        return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
+
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
+        """Return the data keys for the headers of the message's layers, the outermost first."""
+        return (EncryptedDataKey.from_kms(stored.key, stored.blob),)
 
     def etag(self, md5: str | None) -> str:
         """Return the ETag of new content; `md5` is that of the plaintext, if it was computed."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from fuin.access.vocabulary import s3_encryption
-from fuin.access.vocabulary.missing_capabilities import DUAL_LAYER_ENCRYPTION
-from fuin.s3.request.faults import S3Fault, invalid_argument, not_implemented
+from fuin.s3.request.faults import S3Fault, invalid_argument
 from fuin.s3.sealing import customer_key
+from fuin.s3.sealing.dsse_kms import DsseKms
 from fuin.s3.sealing.scheme import (
     BUCKET_KEY,
     CONTEXT,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.buckets import Bucket
 
 # Those that a header or a bucket's default names, and all, by their names in the index.
-NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms())}
+NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms(), DsseKms())}
 _CUSTOMER = SseC()
 CUSTOMER_KEYS = _CUSTOMER.name  # as a bucket's setting names them
 SCHEMES: dict[str, Scheme] = NAMED | {_CUSTOMER.name: _CUSTOMER}
@@ -75,21 +76,28 @@ def bucket_default(bucket: Bucket) -> BucketDefault:
 def parse_stored(column: str) -> StoredEncryption:
     """Return the encryption that the index's column holds."""
     stored = _decode_column(column)
-    return StoredEncryption(SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob)
+    return StoredEncryption(
+        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner
+    )
 
 
 def choose(call: S3Call, bucket: Bucket) -> EncryptionChoice:
-    """Return the request's choice, or the bucket's default; raises InvalidArgument and NotImplemented."""
+    """Return the request's choice, or the bucket's default; raises InvalidArgument and AccessDenied."""
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
-    check_flag(call.header(BUCKET_KEY))
+    wants_bucket_key = parse_flag(call.header(BUCKET_KEY))
     if customer_key.is_given(call.request.headers):
         return _customer_choice(call, bucket, algorithm)
     scheme = NAMED.get(algorithm or DEFAULT.name)
-    refuse_dual_layer(algorithm, PREFIX.decode())
     if scheme is None or algorithm == "":
         raise invalid_argument(PREFIX.decode(), algorithm or "", "The encryption method specified is not supported")
     choice = scheme.choose(call, algorithm, key, context)
-    return _default_choice(bucket) if algorithm is None else choice
+    if algorithm is None:
+        choice = _default_choice(bucket)
+    if not choice.scheme.takes_bucket_key:
+        return choice
+    if wants_bucket_key is None:  # AWS: the bucket's setting holds for a key that the request names, too
+        wants_bucket_key = choice.bucket_key if algorithm is None else bucket_default(bucket).bucket_key
+    return choice if wants_bucket_key is choice.bucket_key else replace(choice, bucket_key=wants_bucket_key)
 
 
 def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> EncryptionChoice:
@@ -97,27 +105,31 @@ def _customer_choice(call: S3Call, bucket: Bucket, algorithm: str | None) -> Enc
     if algorithm is not None:
         raise invalid_argument(PREFIX.decode(), algorithm, _INCOMPATIBLE)
     choice = _CUSTOMER.choose(call, None, None, None)
+    _refuse_blocked(bucket)
+    return choice
+
+
+def _refuse_blocked(bucket: Bucket) -> None:
+    """Raise AccessDenied for a write with a customer key if the bucket blocks them."""
     if not bucket_default(bucket).customer_keys:
         raise S3Fault("AccessDenied", _BLOCKED)
-    return choice
 
 
 def _default_choice(bucket: Bucket) -> EncryptionChoice:
     default = bucket_default(bucket)
     chosen_by = "bucket default" if bucket.encryption else "service default"
-    return EncryptionChoice(default.scheme, default.key, {}, chosen_by)
+    return EncryptionChoice(
+        default.scheme, default.key, {}, chosen_by, default.bucket_key and default.scheme.takes_bucket_key
+    )
 
 
-def check_flag(value: str | None) -> None:
-    """Refuse a bucket-key-enabled header that is neither true nor false; either value makes no difference here."""
-    if value is not None and value.lower() not in ("true", "false"):
+def parse_flag(value: str | None) -> bool | None:
+    """Return whether a bucket-key-enabled header asks for a bucket key, None without one; raises InvalidArgument."""
+    if value is None:
+        return None
+    if value.lower() not in ("true", "false"):
         raise invalid_argument(BUCKET_KEY.decode(), value, "The value must be true or false.")
-
-
-def refuse_dual_layer(algorithm: str | None, header: str | None = None) -> None:
-    """Refuse aws:kms:dsse, which is not built; `header` asked for it, or None for a document."""
-    if algorithm == s3_encryption.SSE_KMS_DSSE:
-        raise not_implemented(DUAL_LAYER_ENCRYPTION, header)
+    return value.lower() == "true"
 
 
 def refuse_on_read(headers: Mapping[bytes, bytes]) -> None:
@@ -137,10 +149,12 @@ async def check_repeated(call: S3Call, bucket: Bucket, stored: StoredEncryption,
     needed for a part (`needs_key`), and may be left out of the completion.
     """
     stored.scheme.check_step(call, stored, needs_key=needs_key)
+    if customer_key.is_given(call.request.headers):  # the bucket may block them since the upload was created
+        _refuse_blocked(bucket)
     algorithm, key, context = call.header(PREFIX), call.header(KEY_ID), call.header(CONTEXT)
     if algorithm is not None and algorithm != stored.scheme.name:
         raise invalid_argument(PREFIX.decode(), algorithm[:100], _OTHER)
-    check_flag(call.header(BUCKET_KEY))
+    parse_flag(call.header(BUCKET_KEY))  # says nothing about who may read the object
     if context is not None and not stored.scheme.repeats_context(call, context, stored):
         raise invalid_argument(CONTEXT.decode(), context[:100], _OTHER)
     if key and not await stored.scheme.repeats_key(call, bucket, key, stored):

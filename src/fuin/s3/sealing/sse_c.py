@@ -21,7 +21,7 @@ from fuin.s3.sealing.scheme import EncryptionChoice, Scheme
 if TYPE_CHECKING:
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.customer_key import CustomerKey
-    from fuin.s3.sealing.scheme import StoredEncryption
+    from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
 
 _PROVIDER = "customer"  # of the data key in the message's header
@@ -60,22 +60,21 @@ class SseC(Scheme):
         if given is not None:
             _open_step(given, stored.blob, stored.full_context(call.bucket, call.key))
 
-    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
-        await call.announce("change")  # no use of a KMS key puts the write on the record before it is made
+    async def _make(
+        self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
         given = customer_key.parse(call.request.headers)
         if given is None:
             raise RuntimeError("SSE-C was chosen without a key")
         data_key = os.urandom(32)
-        return DataKey(data_key, wrapping.wrap(given.key, data_key, context), "")
+        return self.new_data_key(choice, DataKey(data_key, wrapping.wrap(given.key, data_key, context), ""))
 
-    async def _open(
-        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
-    ) -> bytes:
+    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
+        blob, context = stored.blob, stored.full_context(bucket.name, key)
         if for_upload:
             given = customer_key.parse(call.request.headers)
             if given is None:
                 raise S3Fault("InvalidRequest", customer_key.STEP)
-            await call.announce("change")
             return _open_step(given, blob, context)
         is_source = b"x-amz-copy-source" in call.request.headers
         return self._unwrap(call, blob, context, customer_key.SOURCE_PREFIX if is_source else customer_key.PREFIX)
@@ -91,9 +90,9 @@ class SseC(Scheme):
         except TamperedError:
             raise customer_key.wrong_key() from None
 
-    def entry(self, stored: StoredEncryption) -> EncryptedDataKey:
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data key for the header of the message; AWS's SDKs do not open it."""
-        return EncryptedDataKey(_PROVIDER, self.name.encode(), stored.blob)
+        return (EncryptedDataKey(_PROVIDER, self.name.encode(), stored.blob),)
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""

@@ -16,15 +16,25 @@ import msgspec
 from fuin import ids
 from fuin.access.refusals import NotAuthorized
 from fuin.access.vocabulary import s3_encryption
-from fuin.kms import on_behalf
+from fuin.envelope import bucket_key as wrapping
+from fuin.envelope.stream import EncryptedDataKey
+from fuin.kms import bucket_keys, on_behalf
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing import secure_transport
-from fuin.s3.sealing.scheme import CONTEXT, KEY_ID, PREFIX, EncryptionChoice, Scheme, client_context
+from fuin.s3.sealing.scheme import (
+    BUCKET_KEY,
+    CONTEXT,
+    KEY_ID,
+    PREFIX,
+    EncryptionChoice,
+    NewDataKey,
+    Scheme,
+    StoredEncryption,
+    client_context,
+)
 
 if TYPE_CHECKING:
-    from fuin.kms.on_behalf import DataKey
     from fuin.s3.request.call import Headers, S3Call
-    from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
 
 _KEY_LIMIT = 2048  # characters of a bucket's default key
@@ -40,6 +50,7 @@ class SseKms(Scheme):
 
     name = s3_encryption.SSE_KMS
     checksum_needs_key = True
+    takes_bucket_key = True
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice; without a key it is alias/aws/s3."""
@@ -59,23 +70,48 @@ class SseKms(Scheme):
         if call.caller is None:
             raise S3Fault("InvalidArgument", _NEEDS_V4, ArgumentName="Authorization", ArgumentValue="null")
 
-    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
+    async def _make(
+        self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
         self.check_caller(call)
         try:
-            made = await on_behalf.data_key(call, _complete_key(key, bucket), context, bucket.region)
+            made = await self._ask_for_new(call, bucket, _complete_key(choice.key, bucket), choice, context)
         except NotAuthorized as error:
             raise error.rephrase(hint=_hint(error)) from None
-        call.remember(partial(on_behalf.require_lasting_key, call, made.key_arn))
+        call.remember(partial(on_behalf.require_lasting_key, call, made.encryption.key))
         return made
 
-    async def _open(
-        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
-    ) -> bytes:
+    async def _ask_for_new(
+        self, call: S3Call, bucket: Bucket, key: str | None, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
+        if not choice.bucket_key:
+            return self.new_data_key(choice, await on_behalf.data_key(call, key, context, bucket.region))
+        bucket_key = await bucket_keys.bucket_key(call, key, context, bucket.region)
+        data_key = os.urandom(on_behalf.DATA_KEY_LENGTH)
+        wrapped = wrapping.wrap(bucket_key.take_wrap(), data_key, choice.full_context(call.bucket, call.key))
+        stored = StoredEncryption(self, bucket_key.key_arn, choice.context, bucket_key.blob, wrapped)
+        return NewDataKey(data_key, stored)
+
+    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
         self.check_caller(call)
         try:
-            return await on_behalf.open_data_key(call, blob, context, bucket.region)
+            return await self._ask_for_stored(call, bucket, stored, key, stored.kms_context(bucket.name, key))
         except NotAuthorized as error:
             raise error.rephrase(hint=_WHY_DECRYPT if for_upload else "") from None
+
+    async def _ask_for_stored(
+        self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, context: dict[str, str]
+    ) -> bytes:
+        if not stored.wrapped:
+            return await on_behalf.open_data_key(call, stored.blob, context, bucket.region)
+        bucket_key = await bucket_keys.open_bucket_key(call, stored.blob, context, bucket.region)
+        return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, stored.full_context(bucket.name, key))
+
+    def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
+        """Return the data key for the header of the message; AWS's SDKs do not open one under a bucket key."""
+        if not stored.wrapped:
+            return (EncryptedDataKey.from_kms(stored.key, stored.blob),)
+        return (wrapping.header_entry(stored.key, stored.blob, stored.wrapped),)
 
     def etag(self, md5: str | None) -> str:
         """Return 32 random digits: the MD5 would tell about the plaintext."""
@@ -84,6 +120,8 @@ class SseKms(Scheme):
     def answer_headers(self, call: S3Call, stored: StoredEncryption, *, with_context: bool = False) -> Headers:
         """Return the scheme's name, the key, always as an ARN, and for new objects the context."""
         headers: Headers = [(PREFIX, self.name.encode()), (KEY_ID, stored.key.encode())]
+        if stored.wrapped:
+            headers.append((BUCKET_KEY, b"true"))
         if with_context and stored.context:
             headers.append((CONTEXT, base64.b64encode(msgspec.json.encode(stored.context))))
         return headers

@@ -11,9 +11,8 @@ from fuin.s3.request.faults import invalid_argument
 from fuin.s3.sealing.scheme import PREFIX, EncryptionChoice, Scheme, client_context
 
 if TYPE_CHECKING:
-    from fuin.kms.on_behalf import DataKey
     from fuin.s3.request.call import Headers, S3Call
-    from fuin.s3.sealing.scheme import StoredEncryption
+    from fuin.s3.sealing.scheme import NewDataKey, StoredEncryption
     from fuin.store.s3.buckets import Bucket
 
 _KEY_WITHOUT_KMS = (
@@ -37,13 +36,15 @@ class SseS3(Scheme):
         """Return False: the service has its own key."""
         return False
 
-    async def _make(self, call: S3Call, bucket: Bucket, key: str | None, context: dict[str, str]) -> DataKey:
-        return await on_behalf.service_data_key(call, bucket.account, context, bucket.region)
+    async def _make(
+        self, call: S3Call, bucket: Bucket, choice: EncryptionChoice, context: dict[str, str]
+    ) -> NewDataKey:
+        made = await on_behalf.service_data_key(call, bucket.account, context, bucket.region)
+        return self.new_data_key(choice, made)
 
-    async def _open(
-        self, call: S3Call, bucket: Bucket, blob: bytes, context: dict[str, str], for_upload: bool
-    ) -> bytes:
-        return await on_behalf.open_service_data_key(call, blob, context, bucket.region)
+    async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
+        context = stored.full_context(bucket.name, key)
+        return await on_behalf.open_service_data_key(call, stored.blob, context, bucket.region)
 
     def etag(self, md5: str | None) -> str:
         """Return the MD5, as S3 does."""

@@ -15,12 +15,13 @@ from fuin.errors import FormatError
 from fuin.formats import blob
 
 _ALIAS = "alias/"
+_UNDER_KMS = ("aws:kms", "aws:kms:dsse")
 
 
 class KeyUse(NamedTuple):
     """The values of the columns `scheme`, `kms_key_arn` and `kms_material_id`; None without such a value."""
 
-    scheme: str | None  # AES256 or aws:kms
+    scheme: str | None  # AES256, aws:kms, aws:kms:dsse or SSE-C
     key_arn: str | None
     material_id: bytes | None
 
@@ -66,7 +67,7 @@ def default_key_use(encryption: str | None, account: str, region: str) -> KeyUse
 def _default_arn(default: _Encryption, account: str, region: str) -> str | None:
     key = default.key
     if key is None:
-        key = "alias/aws/s3" if default.algorithm == "aws:kms" else None
+        key = "alias/aws/s3" if default.algorithm in _UNDER_KMS else None
     if key is None or key.startswith("arn:"):
         return key
     if key.startswith(_ALIAS):
