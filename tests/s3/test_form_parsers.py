@@ -172,6 +172,15 @@ def test_the_limit_of_the_fields() -> None:
     assert result(iter([b"x"] * (FIELDS_LIMIT + 1))) == "MaxPostPreDataLengthExceeded"
 
 
+def test_what_follows_the_file_is_bounded() -> None:
+    """However it comes: a field of more than 20 KiB, and what follows the form."""
+    body = encode([], "a", b"x")
+    field = b'\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 50_000
+    for whole in (body.removesuffix(b"--\r\n") + field, body + b"a" * 50_000):
+        for places in ([], [20_000, 40_000], list(range(0, 50_000, 777))):
+            assert result(cut(whole, places)) == "MalformedPOSTRequest"
+
+
 def test_a_file_passes_in_constant_memory() -> None:
     """No more than a piece is kept, whatever its last bytes look like."""
     parser, piece, size = FileParser(DELIMITER), b"x" * (1 << 20) + DELIMITER[:10], 0
