@@ -157,11 +157,17 @@ def _denied(place: Place, key: str) -> None:
     place.kms().put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
 
 
+def _deleted(place: Place, key: str) -> None:
+    allowed = [{"TagKey": "fuin:allow-deletion-with-dependents", "TagValue": "true"}]
+    place.kms().tag_resource(KeyId=key, Tags=allowed)
+    place.kms().schedule_key_deletion(KeyId=key)
+
+
 REVOCATIONS = [
     ("the policy of the user", lambda place, key, user: place.set_policy(user, allow("s3:*")), "AccessDenied"),
     ("the key policy", lambda place, key, user: _denied(place, key), "AccessDenied"),
     ("DisableKey", lambda place, key, user: place.kms().disable_key(KeyId=key), "KMS.DisabledException"),
-    ("deletion", lambda place, key, user: place.kms().schedule_key_deletion(KeyId=key), "KMS.KMSInvalidStateException"),
+    ("deletion", lambda place, key, user: _deleted(place, key), "KMS.KMSInvalidStateException"),
 ]
 
 
