@@ -28,7 +28,7 @@ _START = textwrap.dedent("""
     from pathlib import Path
     from fuin.settings import Settings
     from fuin.store.engine import sqlite
-    from fuin.store.s3 import buckets, objects
+    from fuin.store.s3 import buckets, objects, versions
     from fuin.store.store import Store
     from tests.store import values
 

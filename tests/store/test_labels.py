@@ -20,13 +20,13 @@ FILLED = Labels(*(f"the value of {field}" for field in Labels._fields))  # each 
 
 def test_every_label_of_an_object_is_stored(store: Store) -> None:
     """Whether it is read with its parts or without them; a later object has labels of its own."""
-    store.write_sync(versions.publish, replace(values.obj(), labels=FILLED))
+    store.write_sync(versions.publish, replace(values.obj(), labels=FILLED), versions.ENABLED)
     for read in (objects.get_object, objects.head_object):
         found = store.read_sync(read, NAME)
         assert found is not None
         assert found.labels == FILLED
     later = FILLED._replace(**{field: f"another value of {field}" for field in Labels._fields})
-    store.write_sync(versions.publish, replace(values.obj(), labels=later))
+    store.write_sync(versions.publish, replace(values.obj(), labels=later), versions.ENABLED)
     found = store.read_sync(objects.head_object, NAME)
     assert found is not None
     assert found.labels == later
@@ -60,7 +60,7 @@ def _column(conn: Connection, column: Column[Any]) -> list[Any]:
 @pytest.mark.parametrize("field", Labels._fields)
 def test_a_label_is_in_the_column_of_its_name(store: Store, field: str) -> None:
     """So a row of an earlier Fuin, and one of a later Fuin, has the same labels."""
-    store.write_sync(versions.publish, replace(values.obj(), labels=FILLED))
+    store.write_sync(versions.publish, replace(values.obj(), labels=FILLED), versions.ENABLED)
     store.write_sync(uploads.insert_upload, replace(values.upload(), labels=FILLED))
     for table in (schema.objects, schema.uploads):
         assert store.read_sync(_column, table.c[field]) == [f"the value of {field}"]
