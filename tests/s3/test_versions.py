@@ -78,7 +78,7 @@ def test_bucket_without_versions_tells_of_none(place: Place, bucket: str) -> Non
     """No header has a version, `null` reads the object, and the list says null."""
     s3 = place.s3()
     assert put(s3, bucket, b"one") == ""
-    for answer in (s3.get_object(Bucket=bucket, Key="k"), s3.get_object(Bucket=bucket, Key="k", VersionId="null")):
+    for answer in (s3.head_object(Bucket=bucket, Key="k"), s3.head_object(Bucket=bucket, Key="k", VersionId="null")):
         assert "VersionId" not in answer
     assert listed(s3, bucket) == [("k", "null", True, False)]
     assert refusal(s3.get_object, Bucket=bucket, Key="k", VersionId=UNKNOWN) == (400, "InvalidArgument")
@@ -134,7 +134,7 @@ def test_suspended_bucket_replaces_the_null_version_only(place: Place, versioned
     s3 = place.s3()
     first = put(s3, versioned, b"one")
     s3.put_bucket_versioning(Bucket=versioned, VersioningConfiguration=SUSPENDED)
-    assert s3.get_object(Bucket=versioned, Key="k")["VersionId"] == first
+    assert s3.head_object(Bucket=versioned, Key="k")["VersionId"] == first
     assert [put(s3, versioned, body) for body in (b"two", b"three")] == ["", ""]
     assert listed(s3, versioned) == [("k", "null", True, False), ("k", first, False, False)]
     found = s3.get_object(Bucket=versioned, Key="k")
@@ -155,7 +155,7 @@ def test_object_from_before_versions_is_the_null_version(place: Place, bucket: s
     s3 = place.s3()
     put(s3, bucket, b"old")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=ENABLED)
-    assert s3.get_object(Bucket=bucket, Key="k")["VersionId"] == "null"
+    assert s3.head_object(Bucket=bucket, Key="k")["VersionId"] == "null"
     made = put(s3, bucket, b"new")
     assert listed(s3, bucket) == [("k", made, True, False), ("k", "null", False, False)]
     assert get(s3, bucket, "null") == b"old"

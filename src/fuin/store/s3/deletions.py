@@ -188,8 +188,9 @@ class _Batch:
         """Read and lock the current versions of the keys, and the versions that are wanted."""
         self._newest = {row.key: row for row in self._select(_NEWEST, self._wanted)}
         for key, wanted in self._wanted.items():
-            if key not in self._newest and any(one.etags and one.version is None for one in wanted):
-                # Another node may have replaced it while this one waited.
+            rests_on_it = any(one.version is None and (one.etags or self._versioning is not None) for one in wanted)
+            if key not in self._newest and rests_on_it and self._conn.dialect.name == "postgresql":
+                # Another node may have put a newer version on top while this one waited.
                 row = versions.lock_newest(self._conn, ObjectName(self._bucket, key.decode()))
                 if row is not None:
                     self._newest[key] = row
