@@ -51,14 +51,14 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 	  else echo "pip could not install Terraform: its test is skipped"; fi
 
 # The program around minio-go. An older Go does not fetch a newer one for it.
-.venv-go/.done: $(addprefix tests/interop/go/,go.mod go.sum main.go)
+.venv-go/.done: $(addprefix tests/interop/go/,go.mod go.sum main.go) | system-packages
 	@mkdir -p $(@D); if command -v go >/dev/null; then \
 	  if GOTOOLCHAIN=local GOFLAGS= go build -C tests/interop/go -trimpath -o $(CURDIR)/$(@D)/minio .; then touch $@; \
 	  else echo "go could not build the program around minio-go: its tests are skipped"; fi; \
 	  else echo "go is not installed: the tests of minio-go are skipped"; fi
 
 # jsign signs Windows programs with keys of KMS; Maven's packages have no hashes of their own in a project's files.
-.venv-jsign/.done: tests/interop/jsign/SHA256SUMS
+.venv-jsign/.done: tests/interop/jsign/SHA256SUMS | system-packages
 	@mkdir -p $(@D); if command -v mvn >/dev/null; then \
 	  if mvn -q -B dependency:copy -Dartifact=net.jsign:jsign:7.5 -DoutputDirectory=$(CURDIR)/$(@D) && \
 	    (cd $(@D) && sha256sum --quiet -c $(CURDIR)/$<); then touch $@; \
