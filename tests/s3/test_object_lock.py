@@ -14,6 +14,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.clock import CLOCK
+from fuin.s3.request import locks
+from fuin.store.s3.buckets import Bucket
+from fuin.store.s3.object_lock import parse_column
 from tests.support.place import Place, error_of
 from tests.support.policies import allow
 
@@ -138,6 +141,15 @@ def test_wall_clock_that_is_set_forward_ends_no_retention(place: Place, locked: 
         assert refusal(s3.delete_object, **version) == LOCKED
 
 
+def test_default_retention_does_not_begin_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wall clock that was set back while an object is written does not shorten what protects it."""
+    kept = locks.Configuration(locks.DefaultRetention("GOVERNANCE", days=1)).column()
+    bucket = Bucket("b", "123456789012", "us-east-1", 1.0, settings=((locks.SETTING, kept),))
+    monkeypatch.setattr(type(CLOCK), "certain_time", lambda _: 1_000_000.0)
+    for now, end in ((1.0, 1_086_400.0), (2_000_000.0, 2_086_400.0)):
+        assert parse_column(locks.with_default(bucket, None, now)).until == end
+
+
 def test_legal_hold_stays_until_it_is_taken_off(place: Place, locked: str) -> None:
     """Bypass does not help; other versions of the key are free."""
     s3 = place.s3()
@@ -232,6 +244,10 @@ def test_documents_that_are_wrong(place: Place, locked: str) -> None:
         {"x-amz-object-lock-mode": "BAD", "x-amz-object-lock-retain-until-date": "2100-01-01T00:00:00Z"},
         {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2019-01-01T00:00:00Z"},
         {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "x"},
+        {
+            "x-amz-object-lock-mode": "GOVERNANCE",
+            "x-amz-object-lock-retain-until-date": "9999-12-31T23:59:59-12:00",
+        },
         {"x-amz-object-lock-legal-hold": "on"},
     ],
 )

@@ -100,13 +100,16 @@ def check_digest(call: S3Call) -> None:
 
 
 def with_default(bucket: Bucket, kept: str | None, now: float) -> str | None:
-    """Return the lock of an object that is made now: its own, or the default of the bucket if it has no retention."""
+    """Return the lock of an object that is made now: its own, or the default of the bucket if it has no retention.
+
+    A wall clock that is behind makes no retention shorter: it begins at the latest time that has certainly come.
+    """
     if bucket.setting(SETTING) is None:
         return kept
     found, own = configuration(bucket), object_lock.parse_column(kept)
     if found is None or found.default is None or own.mode is not None:
         return kept
-    return ObjectLock(found.default.mode, found.default.end_of(now), own.hold).column()
+    return ObjectLock(found.default.mode, found.default.end_of(max(now, CLOCK.certain_time())), own.hold).column()
 
 
 def parse_headers(headers: Mapping[bytes, bytes]) -> ObjectLock:
@@ -131,7 +134,8 @@ def _parse_end(text: str, name: str) -> float:
     """Return the end of a retention; raises InvalidArgument for no date, and for one that is past."""
     try:
         moment = datetime.fromisoformat(text.strip())
-        end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        end = aware.astimezone(UTC).timestamp()  # which refuses a date after 9999, that no answer could show
     except (ValueError, OverflowError):
         raise invalid_argument(name, text[:100], "The retain until date must be provided in ISO 8601 format") from None
     if end <= CLOCK.certain_time():
