@@ -1,0 +1,74 @@
+"""The data keys of stored objects, which KMS opens for the operator: each one with its own record, and none is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fuin.envelope import bucket_key as wrapping
+from fuin.errors import Fault, FuinError, TamperedError
+from fuin.gate.services import Services
+from fuin.kms import operator
+
+if TYPE_CHECKING:
+    from fuin.blobs.interface import BlobStore
+    from fuin.gate.call import Call
+    from fuin.keyholder.wire.client import Keyholder
+    from fuin.s3.sealing.scheme import StoredEncryption
+    from fuin.settings import Settings
+    from fuin.store.s3.message_rows import Owner
+    from fuin.store.s3.object_name import ObjectName
+    from fuin.store.store import Store
+
+OPERATION = "VerifyObject"  # in the records
+_BLOBS_NAMED = 20  # in each record
+
+
+class KeyRefused(FuinError):
+    """KMS does not open a data key now, for instance because its KMS key is disabled: nothing is known of the data."""
+
+
+class DataKeys:
+    """Opens data keys through the keyholder, as the operator of the server."""
+
+    def __init__(self, settings: Settings, store: Store, keyholder: Keyholder, blobs: BlobStore) -> None:
+        self._services = Services(settings, store, keyholder, blobs)
+
+    async def open(self, owner: Owner, stored: StoredEncryption) -> bytes:
+        """Return the data key of a version or an upload, of two layers both keys.
+
+        Raises TamperedError when it does not belong to this object, KeyRefused, KeyholderUnavailable or
+        StoreUnavailable.
+        """
+        call = operator.operator_call(self._services, OPERATION, _facts(owner))
+        try:
+            return await _open(call, owner.name, stored)
+        except Fault as fault:
+            if call.record.is_open:
+                await call.conclude(error=fault.code, message=fault.message)
+            if fault.code in operator.OF_CIPHERTEXT:
+                raise TamperedError(_OTHERS) from None
+            raise KeyRefused(f"KMS does not open its data key: {fault.code}: {fault.message}") from None
+
+
+async def _open(call: Call, name: ObjectName, stored: StoredEncryption) -> bytes:
+    context = stored.kms_context(name.bucket, name.key)
+    if stored.wrapped:
+        bucket_key = await operator.open_bucket_key(call, stored.key, stored.blob, context)
+        pairs = stored.full_context(name.bucket, name.key)
+        return wrapping.unwrap(bucket_key.plaintext.reveal(), stored.wrapped, pairs)
+    data_key = await operator.open_data_key(call, stored.key, stored.blob, context)
+    if stored.inner:
+        data_key += await operator.open_data_key(call, stored.key, stored.inner, context)
+    return data_key
+
+
+_OTHERS = "KMS does not open its data key: it is not of this KMS key, not of this bucket and key, or was changed"
+
+
+def _facts(owner: Owner) -> dict[str, Any]:
+    facts: dict[str, Any] = {"bucket": owner.name.bucket, "key": owner.name.key}
+    if owner.upload_id:
+        facts["uploadId"] = owner.upload_id
+    else:
+        facts["versionId"] = owner.name.version
+    return facts | {"blobs": [part.blob for part in owner.parts[:_BLOBS_NAMED]]}
