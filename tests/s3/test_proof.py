@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from fuin.audit import reader
+from fuin.errors import KeyholderUnavailable
 from fuin.proof.data_keys import DataKeys
 from fuin.proof.finding import Finding
 from fuin.proof.proof import Proof
@@ -297,6 +298,21 @@ def test_the_keyholder_is_away(place: Place, bucket: str, monkeypatch: pytest.Mo
     finally:
         place.start_keyholder()
     assert ([one.kind for one in found], counts.messages, counts.opened) == (["unproven"], 1, 0)
+    assert reasons(place, bucket) == []
+
+
+def test_a_keyholder_that_stays_away_ends_the_walk(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each of a million objects would wait for it."""
+    monkeypatch.setattr("fuin.keyholder.wire.line.CONNECT_LIMIT", 0.05)
+    monkeypatch.setattr("fuin.proof.data_keys._FAILURES_AT_MOST", 1)
+    for name in "abc":
+        put(place, bucket, name)
+    place.stop_keyholder()
+    try:
+        with pytest.raises(KeyholderUnavailable):
+            prove(place, bucket)
+    finally:
+        place.start_keyholder()
     assert reasons(place, bucket) == []
 
 

@@ -35,13 +35,14 @@ from fuin.proof.scope import Scope, parse_scope, stored_bytes
 from fuin.server import joining
 
 if TYPE_CHECKING:
+    from fuin.blobs.interface import BlobStore
     from fuin.keyholder.wire.client import Keyholder
     from fuin.proof.finding import Finding
     from fuin.settings import Settings
     from fuin.store.store import Store
 
 Where = Annotated[
-    str | None, typer.Argument(metavar="[s3://BUCKET[/PREFIX]]", help="Which objects; by default the whole store.")
+    str | None, typer.Argument(metavar="s3://BUCKET[/PREFIX]", help="Which objects; by default the whole store.")
 ]
 StructureOnly = Annotated[
     bool, typer.Option("--structure-only", help="Use no key: prove headers, frames and lengths, and open nothing.")
@@ -63,7 +64,7 @@ def verify(
     Every version, and every part of an upload under way, is read from its blob. It must be one message, bound to its
     bucket, key and version; KMS must open its data key, and each use is in the audit log; all of it must open, and have
     the checksum, the length and the ETag of the index. Blobs that no row names, and rows without a blob, are named.
-    Nothing is changed. It works whether the server runs or not.
+    No object and no row is changed. It works whether the server runs or not.
 
     The exit status is 0 if all holds, 1 if something is wrong, and 3 if something could not be looked at, such as an
     object whose KMS key is disabled.
@@ -82,7 +83,7 @@ def verify(
         if database:
             settings = joining.with_blobs(settings, joining.read_values(settings))
         run = _Run(settings, parse_scope(where), Pace(rate * _MEGABYTE), limit, json_output)
-        counts = asyncio.run(run.structure()) if structure_only else with_server(settings, passphrase_file, run.whole)
+        counts = asyncio.run(run.prove_structure()) if structure_only else with_server(settings, passphrase_file, run.prove_content)
     except (FuinError, OSError) as error:
         sys.stderr.write(f"fuin: {error}\n")
         raise typer.Exit(NOT_LOOKED) from None
@@ -103,24 +104,30 @@ class _Run:
         self.named: list[dict[str, Any]] = []
         self._count = 0
 
-    async def structure(self) -> Counts:
+    async def prove_structure(self) -> Counts:
         """Prove the structure, without a key."""
         with reading(self.settings) as store:
             return await self._prove(store, None)
 
-    async def whole(self, store: Store, keyholder: Keyholder, _account: str) -> Counts:
+    async def prove_content(self, store: Store, keyholder: Keyholder, _account: str) -> Counts:
         """Prove everything, with a keyholder."""
         return await self._prove(store, keyholder)
 
     async def _prove(self, store: Store, keyholder: Keyholder | None) -> Counts:
-        blobs, keys = await open_blobs(self.settings, store), None
-        if keyholder is not None:
-            keys = DataKeys(self.settings, store, keyholder, blobs)
+        blobs = await open_blobs(self.settings, store)
+        if keyholder is None:
+            return await self._walk(store, blobs, None)
+        keys = DataKeys(self.settings, store, keyholder, blobs)
+        try:
+            return await self._walk(store, blobs, keys)
+        finally:
+            await keys.close()
+
+    async def _walk(self, store: Store, blobs: BlobStore, keys: DataKeys | None) -> Counts:
         with progress_bars() as bars:
             total = await stored_bytes(store, self.scope) if bars.are_shown else 0
-            proof = Proof(store, blobs, keys, self.scope, self._show, bars.begin("verify", total, is_bytes=True))
-            proof.pace = self.pace
-            return await proof.run()
+            report = bars.begin("verify", total, is_bytes=True)
+            return await Proof(store, blobs, keys, self.scope, self._show, report, self.pace).run()
 
     def _show(self, found: Finding) -> None:
         self._count += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fuin.envelope import bucket_key as wrapping
-from fuin.errors import Fault, FuinError, TamperedError
+from fuin.errors import Fault, FuinError, KeyholderUnavailable, TamperedError
 from fuin.gate.services import Services
 from fuin.kms import operator
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OPERATION = "VerifyObject"  # in the records
 _BLOBS_NAMED = 20  # in each record
+_FAILURES_AT_MOST = 32  # of the keyholder; one that is started again answers after a few seconds
 
 
 class KeyRefused(FuinError):
@@ -32,22 +33,35 @@ class DataKeys:
 
     def __init__(self, settings: Settings, store: Store, keyholder: Keyholder, blobs: BlobStore) -> None:
         self._services = Services(settings, store, keyholder, blobs)
+        self._failures = 0  # of the keyholder, one after the other
+
+    async def close(self) -> None:
+        """Wipe the bucket keys that were kept, and close the connections to external key managers."""
+        self._services.bucket_keys.wipe()
+        await self._services.proxies.close()
 
     async def open(self, owner: Owner, stored: StoredEncryption) -> bytes:
         """Return the data key of a version or an upload, of two layers both keys.
 
-        Raises TamperedError when it does not belong to this object, KeyRefused, KeyholderUnavailable or
-        StoreUnavailable.
+        Raises TamperedError when it does not belong to this object, KeyRefused, and StoreUnavailable. Raises
+        KeyholderUnavailable when the keyholder has not answered for long.
         """
         call = operator.operator_call(self._services, OPERATION, _facts(owner))
         try:
-            return await _open(call, owner.name, stored)
+            data_key = await _open(call, owner.name, stored)
+        except KeyholderUnavailable as error:
+            self._failures += 1
+            if self._failures > _FAILURES_AT_MOST:
+                raise
+            raise KeyRefused(f"KMS does not open its data key: {error}") from None
         except Fault as fault:
             if call.record.is_open:
                 await call.conclude(error=fault.code, message=fault.message)
             if fault.code in operator.OF_CIPHERTEXT:
                 raise TamperedError(_OTHERS) from None
             raise KeyRefused(f"KMS does not open its data key: {fault.code}: {fault.message}") from None
+        self._failures = 0
+        return data_key
 
 
 async def _open(call: Call, name: ObjectName, stored: StoredEncryption) -> bytes:

@@ -42,7 +42,7 @@ async def list_orphans(store: Store, blobs: BlobStore, suspects: Sequence[Stored
             ids = [stored.id for stored in unused]
             named = await store.read(parts.known_blobs, ids)
             if blobs.is_shared:
-                named |= await store.read(upload_intents.under_way, ids)
+                named |= await store.read(upload_intents.find_under_way, ids)
         finally:
             hold.release()
         for stored in unused:

@@ -1,9 +1,9 @@
 """The walk of the proof: owners from the index, their messages side by side, and what is wrong with each.
 
 A fault never ends the walk. What seems wrong is looked at again with the rows as they are now, and is a finding only if
-they are the same: an object that was replaced or deleted meanwhile is none. Only the database ends the walk early, with
-StoreUnavailable. At most `SIDE_BY_SIDE` messages are read at once, each in a window of a mebibyte; they are read by the
-threads of the blob store, in which digests and ciphers do their work without the interpreter's lock.
+they are the same: an object that was replaced or deleted meanwhile is none. Only a database or a keyholder that is away
+ends the walk early. At most `SIDE_BY_SIDE` messages are read at once, each in a window of a mebibyte. The threads of
+the blob store read them; there digests and ciphers do their work without the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from fuin.blobs.interface import BlobMissing
 from fuin.blobs.waiting import wait_until_done
-from fuin.errors import FormatError, FuinError, KeyholderUnavailable, StoreUnavailable, TamperedError
+from fuin.errors import FormatError, FuinError, StoreUnavailable, TamperedError
 from fuin.proof import orphans, row, scope
 from fuin.proof.data_keys import KeyRefused
 from fuin.proof.finding import FAULT, UNPROVEN, Finding
@@ -81,7 +81,7 @@ class OwnerProof:
             return await wait_until_done(self._opening), None
         except TamperedError as error:
             problem = (FAULT, str(error))
-        except (KeyRefused, KeyholderUnavailable, StoreUnavailable) as error:
+        except (KeyRefused, StoreUnavailable) as error:
             problem = (UNPROVEN, str(error))
         return None, problem if is_first else None
 
@@ -108,7 +108,10 @@ class Proof:
     counts: Counts = field(default_factory=Counts)
 
     async def run(self) -> Counts:
-        """Look at everything, and return how much that was; raises StoreUnavailable, or FuinError for no bucket."""
+        """Look at everything, and return how much that was.
+
+        Raises StoreUnavailable, KeyholderUnavailable, or FuinError if the bucket does not exist.
+        """
         suspects = await orphans.list_suspects(self.store, self.blobs) if self.scope.is_whole else []
         try:
             await self._walk()
