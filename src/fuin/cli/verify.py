@@ -83,7 +83,10 @@ def verify(
         if database:
             settings = joining.with_blobs(settings, joining.read_values(settings))
         run = _Run(settings, parse_scope(where), Pace(rate * _MEGABYTE), limit, json_output)
-        counts = asyncio.run(run.prove_structure()) if structure_only else with_server(settings, passphrase_file, run.prove_content)
+        if structure_only:
+            counts = asyncio.run(run.prove_structure())
+        else:
+            counts = with_server(settings, passphrase_file, run.prove_content)
     except (FuinError, OSError) as error:
         sys.stderr.write(f"fuin: {error}\n")
         raise typer.Exit(NOT_LOOKED) from None
