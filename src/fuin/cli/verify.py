@@ -20,6 +20,9 @@ from fuin.cli.options import (
     Database,
     Json,
     PassphraseFile,
+    ProxyAuthority,
+    ProxyHosts,
+    check_proxy_hosts,
     settings_of,
 )
 from fuin.cli.progress import progress_bars
@@ -35,7 +38,6 @@ from fuin.proof.scope import Scope, parse_scope, stored_bytes
 from fuin.server import joining
 
 if TYPE_CHECKING:
-    from fuin.blobs.interface import BlobStore
     from fuin.keyholder.wire.client import Keyholder
     from fuin.proof.finding import Finding
     from fuin.settings import Settings
@@ -57,7 +59,8 @@ HOLDS, FAULTY, NOT_LOOKED = 0, 1, 3  # exit statuses; 2 is that of a wrong comma
 def verify(
     where: Where = None, data: Data = DEFAULT_DATA, database: Database = "", blobs: Blobs = "",
     blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None, passphrase_file: PassphraseFile = None,
-    structure_only: StructureOnly = False, rate: Rate = 0.0, limit: Listed = _LISTED, json_output: Json = False,
+    structure_only: StructureOnly = False, rate: Rate = 0.0, limit: Listed = _LISTED, xks_host: ProxyHosts = None,
+    xks_ca: ProxyAuthority = None, json_output: Json = False,
 ) -> None:  # fmt: skip
     """Prove on the raw store that each object is whole, opens through KMS only, and is what the index says.
 
@@ -76,9 +79,11 @@ def verify(
     * `fuin verify --structure-only`
     """
     try:
+        check_proxy_hosts(xks_host or [])
         settings = replace(
             settings_of(data, database), blobs_url=blobs, blobs_endpoint=blobs_endpoint,
-            blobs_ca=blobs_ca and blobs_ca.absolute(),
+            blobs_ca=blobs_ca and blobs_ca.absolute(), xks_hosts=tuple(xks_host or ()),
+            xks_ca=xks_ca and xks_ca.absolute(),
         )  # fmt: skip
         if database:
             settings = joining.with_blobs(settings, joining.read_values(settings))
@@ -118,19 +123,15 @@ class _Run:
 
     async def _prove(self, store: Store, keyholder: Keyholder | None) -> Counts:
         blobs = await open_blobs(self.settings, store)
-        if keyholder is None:
-            return await self._walk(store, blobs, None)
-        keys = DataKeys(self.settings, store, keyholder, blobs)
+        keys = None if keyholder is None else DataKeys(self.settings, store, keyholder, blobs)
         try:
-            return await self._walk(store, blobs, keys)
+            with progress_bars() as bars:
+                total = await stored_bytes(store, self.scope) if bars.are_shown else 0
+                report = bars.begin("verify", total, is_bytes=True)
+                return await Proof(store, blobs, keys, self.scope, self._show, report, self.pace).run()
         finally:
-            await keys.close()
-
-    async def _walk(self, store: Store, blobs: BlobStore, keys: DataKeys | None) -> Counts:
-        with progress_bars() as bars:
-            total = await stored_bytes(store, self.scope) if bars.are_shown else 0
-            report = bars.begin("verify", total, is_bytes=True)
-            return await Proof(store, blobs, keys, self.scope, self._show, report, self.pace).run()
+            if keys is not None:
+                await keys.close()
 
     def _show(self, found: Finding) -> None:
         self._count += 1

@@ -62,12 +62,12 @@ def prove(size: int, expected: ExpectedMessage, data_key: bytes | None, note: Ca
     digests = None if data_key is None else _digests(expected)
     keys = () if data_key is None else layers.split(data_key)
     steps = _prove_layer(size, expected, expected.entries, keys, expected.part.message_id, digests)
-    yield from _counted(steps, note)
+    yield from _count_steps(steps, note)
     if digests is not None:
         _check_digests(expected, digests)
 
 
-def _counted(steps: ReadSteps[None], note: Callable[[int], None]) -> ReadSteps[None]:
+def _count_steps(steps: ReadSteps[None], note: Callable[[int], None]) -> ReadSteps[None]:
     """Do the steps, and call `note` after each with the number of bytes that it has read."""
     try:
         step = next(steps)

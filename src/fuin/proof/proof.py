@@ -1,7 +1,7 @@
 """The walk of the proof: owners from the index, their messages side by side, and what is wrong with each.
 
 A fault never ends the walk. What seems wrong is looked at again with the rows as they are now, and is a finding only if
-they are the same: an object that was replaced or deleted meanwhile is none. Only a database or a keyholder that is away
+they are the same: one that was replaced or deleted meanwhile is not named. Only a database or a keyholder that is away
 ends the walk early. At most `SIDE_BY_SIDE` messages are read at once, each in a window of a mebibyte. The threads of
 the blob store read them; there digests and ciphers do their work without the interpreter's lock.
 """
@@ -179,7 +179,7 @@ class Proof:
         try:
             data_key, problem = await looked_at.data_key()
             problems = [] if problem is None else [problem]
-            steps = prove(blob.size, _expected(looked_at, part), data_key, self._note)
+            steps = prove(blob.size, _expected_message(looked_at, part), data_key, self._note)
             await wait_until_done(blob.read(steps))
         except _UNFIT as error:
             return [*problems, (FAULT, str(error))]
@@ -205,7 +205,7 @@ class Proof:
         self.show(found)
 
 
-def _expected(looked_at: OwnerProof, part: Part) -> ExpectedMessage:
+def _expected_message(looked_at: OwnerProof, part: Part) -> ExpectedMessage:
     stored, name = looked_at.stored, looked_at.owner.name
     if stored is None:
         raise FormatError("the column encryption cannot be read")

@@ -30,7 +30,7 @@ def parse_encryption(owner: Owner) -> StoredEncryption | None:
 
 
 def row_faults(owner: Owner) -> list[str]:
-    """Return what is wrong with the row of an owner, in words."""
+    """Return the faults of the row of an owner, in words."""
     stored = parse_encryption(owner)
     if stored is None:
         return ["the column encryption cannot be read"]
