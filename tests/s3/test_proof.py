@@ -215,8 +215,7 @@ class _Meddling(DataKeys):
     """Opens data keys, after somebody else has changed the store."""
 
     def __init__(self, place: Place, change: Any) -> None:
-        services = place.services
-        super().__init__(services.settings, services.store, services.keyholder, services.blobs)
+        super().__init__(place.services)
         self._change = change
         self.times = 0
 

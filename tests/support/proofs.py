@@ -10,7 +10,7 @@ from tests.support.place import Place
 def prove(place: Place, scope: Scope | str = "", *, structure_only: bool = False) -> tuple[list[Finding], Counts]:
     """Return the findings of a proof, and how much was looked at; a text is the name of a bucket."""
     services, found = place.services, list[Finding]()
-    keys = DataKeys(services.settings, services.store, services.keyholder, services.blobs)
+    keys = DataKeys(services)
     about = Scope(scope) if isinstance(scope, str) else scope
     proof = Proof(services.store, services.blobs, None if structure_only else keys, about, found.append)
     return found, place.run(proof.run())

@@ -30,7 +30,7 @@ from fuin.cli.reading import reading
 from fuin.cli.terminal_escape import escape
 from fuin.errors import FuinError
 from fuin.ledger.blobs import open_blobs
-from fuin.proof.data_keys import DataKeys
+from fuin.proof.data_keys import new_data_keys
 from fuin.proof.finding import FAULT, ORPHAN, UNPROVEN
 from fuin.proof.pace import Pace
 from fuin.proof.proof import Counts, Proof
@@ -123,7 +123,7 @@ class _Run:
 
     async def _prove(self, store: Store, keyholder: Keyholder | None) -> Counts:
         blobs = await open_blobs(self.settings, store)
-        keys = None if keyholder is None else DataKeys(self.settings, store, keyholder, blobs)
+        keys = None if keyholder is None else new_data_keys(self.settings, store, keyholder, blobs)
         try:
             with progress_bars() as bars:
                 total = await stored_bytes(store, self.scope) if bars.are_shown else 0

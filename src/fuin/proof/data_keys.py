@@ -31,8 +31,8 @@ class KeyRefused(FuinError):
 class DataKeys:
     """Opens data keys through the keyholder, as the operator of the server."""
 
-    def __init__(self, settings: Settings, store: Store, keyholder: Keyholder, blobs: BlobStore) -> None:
-        self._services = Services(settings, store, keyholder, blobs)
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._failures = 0  # of the keyholder, one after the other
 
     async def close(self) -> None:
@@ -62,6 +62,11 @@ class DataKeys:
             raise KeyRefused(f"KMS does not open its data key: {fault.code}: {fault.message}") from None
         self._failures = 0
         return data_key
+
+
+def new_data_keys(settings: Settings, store: Store, keyholder: Keyholder, blobs: BlobStore) -> DataKeys:
+    """Return the data keys of a command, which has no services yet."""
+    return DataKeys(Services(settings, store, keyholder, blobs))
 
 
 async def _open(call: Call, name: ObjectName, stored: StoredEncryption) -> bytes:
