@@ -315,7 +315,7 @@ def test_a_keyholder_that_stays_away_ends_the_walk(place: Place, bucket: str, mo
     assert reasons(place, bucket) == []
 
 
-def test_orphans(place: Place, bucket: str) -> None:
+def test_orphans(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blobs that no row names, finished or not, are named in a proof of the whole store; those in use are not."""
     blob = put(place, bucket)
     (file,) = [one for one in place.blobs() if one.name == blob]
@@ -338,6 +338,10 @@ def test_orphans(place: Place, bucket: str) -> None:
     assert named[f"{begun.name}.part"] == "it was never finished, and nobody writes it"
     assert {blob, "c" * 64, f"{'c' * 64}.part"}.isdisjoint(named)
     assert reasons(place, bucket) == []
+    monkeypatch.setattr("fuin.proof.orphans.SUSPECTS_AT_MOST", 1)
+    monkeypatch.setattr("fuin.proof.orphans._TOGETHER", 1)
+    kinds = [(one.kind, one.blob) for one in prove(place)[0] if not one.bucket]
+    assert [kind for kind, _ in kinds] == ["orphan", "unproven"]
     left.unlink()
     begun.with_name(f"{begun.name}.part").unlink()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.proof.finding import ORPHAN, Finding
+from fuin.proof.finding import ORPHAN, UNPROVEN, Finding
 from fuin.store.s3 import parts, upload_intents
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fuin.store.store import Store
 
 _AT_ONCE = 500  # blobs for one look into the index
+_TOGETHER = 100  # blobs that are held together, each with an open file
 SUSPECTS_AT_MOST = 100_000  # that are kept in memory between the two looks
 
 
@@ -35,8 +36,8 @@ async def list_suspects(store: Store, blobs: BlobStore) -> list[StoredBlob]:
 
 async def list_orphans(store: Store, blobs: BlobStore, suspects: Sequence[StoredBlob]) -> AsyncIterator[Finding]:
     """Yield those of the suspects that are orphans still."""
-    for start in range(0, len(suspects), _AT_ONCE):
-        hold = await blobs.hold_unused(suspects[start : start + _AT_ONCE])
+    for start in range(0, len(suspects), _TOGETHER):
+        hold = await blobs.hold_unused(suspects[start : start + _TOGETHER])
         try:
             unused = list(hold.blobs)
             ids = [stored.id for stored in unused]
@@ -49,6 +50,10 @@ async def list_orphans(store: Store, blobs: BlobStore, suspects: Sequence[Stored
             if stored.id not in named:
                 reason = "no row names it" if stored.blob else "it was never finished, and nobody writes it"
                 yield Finding(ORPHAN, reason, blob=stored.name)
+    if len(suspects) >= SUSPECTS_AT_MOST:
+        yield Finding(
+            UNPROVEN, f"no row names {SUSPECTS_AT_MOST:,} blobs or more: the others were not looked at", blob="…"
+        )
 
 
 async def count_moved(blobs: BlobStore) -> int:
