@@ -18,7 +18,7 @@ from tests.s3 import test_customer_keys as customer_keys
 from tests.support.place import Place, wait
 from tests.support.proofs import prove, reasons
 
-KMS = {"ServerSideEncryption": "aws:kms"}
+KMS: dict[str, Any] = {"ServerSideEncryption": "aws:kms"}
 MIB = 1024 * 1024
 OTHER_COLUMNS = "the columns about the KMS key differ from the column encryption: `fuin ledger check` says in what"
 

@@ -78,16 +78,18 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Give an object store of this module's own for each kind of blobs."""
     folder = tmp_path_factory.mktemp("written")
     if request.param == "files":
-        with Place(folder / "data") as place:
-            yield Kind(place, lambda: {file.name: file.read_bytes() for file in place.blobs()})
+        place = Place(folder / "data")
+        yield Kind(place, lambda: {file.name: file.read_bytes() for file in place.blobs()})
+        place.close()
         return
     with fake_s3.running() as remote, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setattr(RemotePlace, "remote", remote, raising=False)
-        with RemotePlace(folder / "data") as place:
-            place.run(place.services.store.write(installation.put_values, {"installation": "here"}))
-            yield Kind(place, lambda: {name: content for name, (content, _) in remote.objects.items()})
+        place = RemotePlace(folder / "data")
+        place.run(place.services.store.write(installation.put_values, {"installation": "here"}))
+        yield Kind(place, lambda: {name: content for name, (content, _) in remote.objects.items()})
+        place.close()
 
 
 @dataclass
