@@ -42,6 +42,9 @@ def walk(store: Store, prefix: str = "", *, of_uploads: bool = False) -> list[Ow
         if page.after is None:
             return found
         assert page.owners, "a page has an owner"
+        *others, last = [len(one.parts) for one in page.owners]
+        at_once = sum(others) if of_uploads else sum(others) + last
+        assert at_once <= message_rows._PARTS or not others, "the memory of a page is bounded"
         after = page.after
 
 
