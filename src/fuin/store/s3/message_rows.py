@@ -104,9 +104,10 @@ class Page(NamedTuple):
 def page_of_versions(conn: Connection, bucket: str, prefix: str, after: Mark) -> Page:
     """Return the next versions of the objects of a bucket whose keys begin with a prefix; delete markers left out."""
     given = {**_range(bucket, prefix), "p_key": after.key, "p_order": after.order, "p_limit": _OWNERS}
-    rows: list[Any] = []
+    rows, count = list[Any](), 0
     for row in conn.execute(_VERSIONS, given):
-        if rows and sum(one.part_count for one in rows) + row.part_count > _PARTS:
+        count += row.part_count
+        if rows and count > _PARTS:
             break
         rows.append(row)
     if not rows:
