@@ -45,9 +45,10 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         "request": (),
         "payload": ("request",),
         "sealing": ("request",),
-        "objects": ("request", "payload", "sealing"),
+        "lifecycle": ("request", "payload"),
+        "objects": ("request", "payload", "sealing", "lifecycle"),
         "buckets": ("request", "payload", "sealing", "objects"),
-        "multipart": ("request", "payload", "sealing", "objects", "buckets"),
+        "multipart": ("request", "payload", "sealing", "lifecycle", "objects", "buckets"),
     },
     "identity": {
         "wire": (),

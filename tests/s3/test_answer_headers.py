@@ -21,14 +21,10 @@ OPERATIONS = (
 )  # fmt: skip
 SSE = "x-amz-server-side-encryption"
 _NO_HOLDS = "there are no event holds"
-_NO_RULES = "no lifecycle rule can be put"
 # Headers that no answer has, and why not. To build a capability, remove its headers from here.
 UNSENT = {
-    "x-amz-abort-date": _NO_RULES,
-    "x-amz-abort-rule-id": _NO_RULES,
     "x-amz-archive-status": "every object can be read at once, whatever its storage class",
     "x-amz-delete-marker": "of answers that are errors",
-    "x-amz-expiration": _NO_RULES,
     "x-amz-object-lock-event-hold": _NO_HOLDS,
     "x-amz-object-lock-event-hold-duration-days": _NO_HOLDS,
     "x-amz-object-lock-event-hold-duration-years": _NO_HOLDS,
@@ -73,6 +69,11 @@ def sent(place: Place, key: str) -> dict[str, set[str]]:
     """Give the headers of all answers to requests that ask for as much as they can, by operation."""
     answers, bucket = _Answers(place), f"{place.bucket()}-locked"
     place.s3().create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    rule = "<Rule><Filter/><Status>Enabled</Status>{}</Rule>"
+    aborted = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation>"
+    actions = ("<Expiration><Days>1</Days></Expiration>", f"{aborted}</AbortIncompleteMultipartUpload>")
+    rules = f"<LifecycleConfiguration>{''.join(map(rule.format, actions))}</LifecycleConfiguration>".encode()
+    assert place.send("PUT", f"/{bucket}?lifecycle", place.md5(rules), rules).status == 200
     path = f"/{bucket}/k"
     context = base64.b64encode(b'{"a":"b"}').decode()
     encryption = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3.buckets import acls, bucket_settings, buckets, listing, object_lock, subresources, versioning
+from fuin.s3.lifecycle import configuration
 from fuin.s3.multipart import completion, parts, uploads
 from fuin.s3.objects import copying, form_upload, get, locking, objects, tagging
 from fuin.s3.request.faults import S3Fault
@@ -29,12 +30,14 @@ _ON_BUCKETS = (
         "DeleteBucketEncryption", "DELETE", BUCKET, ("encryption",), run=bucket_settings.delete_bucket_encryption,
     ),
     S3Operation("DeleteBucketPolicy", "DELETE", BUCKET, ("policy",), run=bucket_settings.delete_bucket_policy),
+    S3Operation("DeleteBucketLifecycle", "DELETE", BUCKET, ("lifecycle",), run=configuration.delete_configuration),
     S3Operation(
         "DeleteObjects", "POST", BUCKET, ("delete",), body=CHECKED_DOCUMENT, has_condition_headers=False,
         run=objects.delete_objects,
     ),
     S3Operation("GetBucketAcl", "GET", BUCKET, ("acl",), run=acls.get_bucket_acl),
     S3Operation("GetBucketEncryption", "GET", BUCKET, ("encryption",), run=bucket_settings.get_bucket_encryption),
+    S3Operation("GetBucketLifecycleConfiguration", "GET", BUCKET, ("lifecycle",), run=configuration.get_configuration),
     S3Operation("GetBucketLocation", "GET", BUCKET, ("location",), run=buckets.get_bucket_location),
     S3Operation("GetBucketPolicy", "GET", BUCKET, ("policy",), run=bucket_settings.get_bucket_policy),
     S3Operation(
@@ -53,6 +56,10 @@ _ON_BUCKETS = (
     S3Operation(
         "PutBucketEncryption", "PUT", BUCKET, ("encryption",), body=CHECKED_DOCUMENT,
         run=bucket_settings.put_bucket_encryption,
+    ),
+    S3Operation(
+        "PutBucketLifecycleConfiguration", "PUT", BUCKET, ("lifecycle",), body=CHECKED_DOCUMENT,
+        run=configuration.put_configuration,
     ),
     S3Operation(
         "PutBucketPolicy", "PUT", BUCKET, ("policy",), body=CHECKED_DOCUMENT, run=bucket_settings.put_bucket_policy,
@@ -150,7 +157,6 @@ _NOT_BUILT = (
     S3Operation("PutBucketIntelligentTieringConfiguration", "PUT", BUCKET, ("intelligent-tiering", "id")),
     S3Operation("PutBucketInventoryConfiguration", "PUT", BUCKET, ("inventory", "id")),
     S3Operation("PutBucketLifecycle", "PUT", BUCKET, ("lifecycle",), newer_name="PutBucketLifecycleConfiguration"),
-    S3Operation("PutBucketLifecycleConfiguration", "PUT", BUCKET, ("lifecycle",)),
     S3Operation("PutBucketMetricsConfiguration", "PUT", BUCKET, ("metrics", "id")),
     S3Operation(
         "PutBucketNotification", "PUT", BUCKET, ("notification",), newer_name="PutBucketNotificationConfiguration",

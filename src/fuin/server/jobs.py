@@ -1,4 +1,4 @@
-"""The timed jobs of a worker: end and rotate keys, end imported material, sweep blobs that the index does not name.
+"""The timed jobs of a worker: end and rotate keys, end imported material, apply lifecycle rules, sweep blobs.
 
 They also note where log and database are, so that a later start sees whether one was cut off or is older.
 
@@ -18,6 +18,7 @@ from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.kms.keys import expiry
 from fuin.kms.material import imports, rotation
+from fuin.s3.lifecycle.work import LifecycleWork
 from fuin.s3.sweep import Sweeper
 from fuin.server import agreement_notes, node_report
 from fuin.server.timekeeper import LOOK_EVERY, Timekeeper
@@ -60,7 +61,7 @@ class TimedWork:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._turn, self._timekeeper = Turn(services), Timekeeper()
-        self._sweeper, self._marks = Sweeper(services), Marks(services)
+        self._begin_anew()
         self._had_turn = True
 
     async def run(self) -> None:
@@ -70,11 +71,16 @@ class TimedWork:
             await self._timekeeper.look(self._services)
             return
         if not self._had_turn:  # what was noted before says nothing about what other nodes have done since
-            self._sweeper, self._marks, self._had_turn = Sweeper(self._services), Marks(self._services), True
+            self._begin_anew()
+            self._had_turn = True
         for name, job in self._jobs():
             if not self._turn.is_held():
                 return
             await _run_job(name, job())
+
+    def _begin_anew(self) -> None:
+        self._sweeper, self._marks = Sweeper(self._services), Marks(self._services)
+        self._lifecycle = LifecycleWork(self._services)
 
     def _jobs(self) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
         services = self._services
@@ -84,6 +90,7 @@ class TimedWork:
             ("purge", lambda: expiry.purge(services, CLOCK.certain_time())),
             ("expiry of imported material", lambda: imports.expire_due(services, CLOCK.certain_time())),
             ("rotation", lambda: rotation.rotate_due(services, CLOCK.certain_time())),
+            ("lifecycle rules", lambda: self._lifecycle.run(CLOCK.certain_time(), self._turn.is_held)),
             ("mark of the blobs", self._marks.renew),
         ]
         if services.settings.member:

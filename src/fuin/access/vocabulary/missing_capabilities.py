@@ -136,7 +136,7 @@ INVENTORY = Capability(
     keys=(never("s3:InventoryAccessibleOptionalFields", "String", "there is no inventory", actions=_ALL, many=True,
                 aws_actions=s3_actions("putinventoryconfiguration")),),
 )  # fmt: skip
-LIFECYCLE_RULES = Capability("Lifecycle rules are", operations=("PutBucketLifecycleConfiguration",))
+TRANSITIONS = Capability("Transitions to other storage classes are")
 REQUEST_METRICS = Capability("Request metrics are", operations=("PutBucketMetricsConfiguration",))
 REPLICATION = Capability(
     "Replication is",

@@ -115,10 +115,6 @@ TABLE: tuple[Subresource, ...] = (
         unset=_ABSENT,
         delete=Delete("DeleteBucketInventoryConfiguration", _ABSENT),
     ),
-    Subresource(
-        "lifecycle", BUCKET, "GetBucketLifecycleConfiguration",
-        unset="NoSuchLifecycleConfiguration", delete=Delete("DeleteBucketLifecycle"),
-    ),
     Subresource("logging", BUCKET, "GetBucketLogging", root="BucketLoggingStatus",
                 put=Put("PutBucketLogging", kept_settings.logging)),
     Subresource(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fuin.gate import lists
 from fuin.numbers import whole_number
+from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums, documents
 from fuin.s3.payload.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, Checksum
@@ -70,7 +71,7 @@ async def complete_multipart_upload(call: S3Call) -> Answer:
     call.facts.update(index.object_facts(done.object), encryption=encryption.scheme.name)
     if encryption.key:
         call.facts["keyArn"] = encryption.key
-    return _answer(call, done.object)
+    return _answer(call, bucket, done.object)
 
 
 def _complete(conn: Connection, bucket: Bucket, upload_id: str, obj: Object, condition: WriteCondition) -> Completion:
@@ -110,10 +111,10 @@ async def _answer_retry(call: S3Call, bucket: Bucket) -> Answer:
         raise S3Fault("NoSuchUpload", UploadId=upload_id[:200])
     await schemes.check_repeated(call, bucket, schemes.parse_stored(done.encryption))
     call.facts.update(uploadId=upload_id, repeated=True)
-    return _answer(call, done)
+    return _answer(call, bucket, done)
 
 
-def _answer(call: S3Call, obj: Object) -> Answer:
+def _answer(call: S3Call, bucket: Bucket, obj: Object) -> Answer:
     host = call.header(b"host") or ""
     path = (
         call.key
@@ -132,6 +133,7 @@ def _answer(call: S3Call, obj: Object) -> Answer:
     encryption = schemes.parse_stored(obj.encryption)
     headers = version.written_headers(obj.name.version or UNVERSIONED)
     headers += encryption.scheme.answer_headers(call, encryption)
+    headers += lifecycle.object_headers(bucket, obj)
     return document("CompleteMultipartUploadResult", *content, headers=headers)
 
 

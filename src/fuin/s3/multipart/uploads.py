@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fuin.gate import lists
 from fuin.s3.buckets.listing import Names, page_limit
+from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums
 from fuin.s3.payload.checksums import ALGORITHMS
@@ -74,6 +75,7 @@ async def create_multipart_upload(call: S3Call) -> Answer:
     answer = choice.scheme.answer_headers(call, encryption, with_context=True)
     if algorithm is not None and kind is not None:
         answer += [(b"x-amz-checksum-algorithm", algorithm.encode()), (b"x-amz-checksum-type", kind.encode())]
+    answer += lifecycle.upload_headers(bucket, upload)
     content = (xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id))
     return document("InitiateMultipartUploadResult", *content, headers=answer)
 
@@ -129,7 +131,7 @@ async def list_parts(call: S3Call) -> Answer:
     ]  # fmt: skip
     if declared is not None:
         content += [xml.text("ChecksumAlgorithm", declared), xml.text("ChecksumType", upload.checksum_type)]
-    return document("ListPartsResult", *content, *entries)
+    return document("ListPartsResult", *content, *entries, headers=lifecycle.upload_headers(bucket, upload))
 
 
 def _read_parts(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fuin.access.vocabulary.missing_capabilities import ACCESS_POINTS
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
+from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import get, index
 from fuin.s3.objects.objects import new_sealer, whole_object
 from fuin.s3.payload import checksums, intake
@@ -176,6 +177,7 @@ async def copy_object(call: S3Call) -> Answer:
     call.facts.update(index.written_facts(obj))
     headers = version.copied_headers(bucket, written, plan.obj.name.version)
     headers += choice.scheme.answer_headers(call, encryption, with_context=True)
+    headers += lifecycle.object_headers(bucket, obj)
     return copy_result("CopyObjectResult", obj, checksum, headers)
 
 

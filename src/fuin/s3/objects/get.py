@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.gate import lists
+from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import attributes, index
 from fuin.s3.objects.objects import checksum_headers
 from fuin.s3.payload import download
@@ -139,6 +140,8 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     headers += encryption.scheme.answer_headers(call, encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
     headers += version.answer_headers(bucket, obj.name.version)
+    if call.version is None:  # AWS says nothing where a version is named, even if it is the current one
+        headers += lifecycle.object_headers(bucket, obj)
     if obj.labels.object_lock is not None:
         headers += await call.consult(_lock_headers, obj)
     if obj.labels.tags is not None and await call.consult(rights.may, "s3:GetObjectTagging"):

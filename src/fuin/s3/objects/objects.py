@@ -12,6 +12,7 @@ from fuin.clock import CLOCK
 from fuin.envelope import layers
 from fuin.errors import AccessDenied
 from fuin.gate import lists
+from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import index
 from fuin.s3.payload import checksums, documents, intake
 from fuin.s3.payload.checksums import ALGORITHMS, Checksum
@@ -85,6 +86,7 @@ async def put_object(call: S3Call) -> Answer:
     crash.point("put_object.after_index")
     call.facts.update(index.written_facts(obj))
     headers = [(b"ETag", f'"{obj.etag}"'.encode()), *checksum_headers(checksum), *version.written_headers(written)]
+    headers += lifecycle.object_headers(bucket, obj)
     return empty(200, headers + choice.scheme.answer_headers(call, encryption, with_context=True))
 
 

@@ -51,7 +51,9 @@ _WITH_IDS = _ROWS.where(
 _IDS = schema.parameter("p_ids", schema.LONG, many=True)
 _BLOBS = select(_p.c.blob).where(_p.c.object.in_(_IDS))
 _DELETE = delete(_o).where(_o.c.id.in_(_IDS))
-_DEMOTE = update(_o).where(_o.c.id.in_(_IDS)).values(is_current=0)
+_DEMOTE = (
+    update(_o).where(_o.c.id.in_(_IDS)).values(is_current=0, noncurrent_since=schema.parameter("p_since", schema.TIME))
+)
 # A version that another node deletes meanwhile is passed over.
 _FIRST = (
     select(_o.c.id)
@@ -60,7 +62,7 @@ _FIRST = (
     .limit(1)
     .with_for_update()
 )
-_PROMOTE = update(_o).where(_o.c.id == _FIRST.scalar_subquery()).values(is_current=1)
+_PROMOTE = update(_o).where(_o.c.id == _FIRST.scalar_subquery()).values(is_current=1, noncurrent_since=None)
 _AT_ONCE = 500  # parameters of one IN list
 T = TypeVar("T")
 _NO_LABELS = Labels(headers="{}", metadata="{}", storage_class=None, tags=None, object_lock=None)
@@ -257,7 +259,7 @@ class _Batch:
             blobs += self._conn.execute(_BLOBS, {"p_ids": ids}).scalars()
             self._conn.execute(_DELETE, {"p_ids": ids})  # its parts go by ON DELETE CASCADE
         if demoted := [each for each in self._demoted if each not in self._removed]:
-            self._conn.execute(_DEMOTE, {"p_ids": demoted})
+            self._conn.execute(_DEMOTE, {"p_ids": demoted, "p_since": self._now})
         if self._markers:
             self._conn.execute(_o.insert(), self._markers)
         if self._promoted:

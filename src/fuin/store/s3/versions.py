@@ -45,7 +45,9 @@ _PRESENT = VersionSelect(_COLUMNS)
 _LOCK = VersionSelect(_COLUMNS.with_for_update())
 _BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
 _DELETE = delete(_o).where(_o.c.id == _ID)
-_DEMOTE = update(_o).where(_o.c.id == _ID).values(is_current=0)
+_DEMOTE = (
+    update(_o).where(_o.c.id == _ID).values(is_current=0, noncurrent_since=schema.parameter("p_since", schema.TIME))
+)
 _BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.parameter("p_bucket"))
 
 
@@ -76,7 +78,7 @@ def publish(
     check_conditions(None if newest is None or newest.is_delete_marker else newest.etag, if_none_match, if_match)
     blobs = [] if versioning == ENABLED else _remove_null(conn, obj.name, newest, versioning)
     if newest is not None and (versioning == ENABLED or newest.version_id != UNVERSIONED):
-        conn.execute(_DEMOTE, {"p_id": newest.id})
+        conn.execute(_DEMOTE, {"p_id": newest.id, "p_since": obj.modified})
     version, order = next_version(versioning, obj.modified, None if newest is None else newest.version_order)
     _insert(conn, obj, version, order)
     return Published(version, blobs)

@@ -58,6 +58,7 @@ objects = table(
     column("object_lock", TEXT, null=True),  # JSON; NULL: neither retention nor legal hold
     *key_use_columns(),
     column("kms_material_id", BYTES, null=True),
+    column("noncurrent_since", TIME, null=True),  # when a newer version came on top; NULL for the newest version
     sa.UniqueConstraint("bucket", "key", "version_order", name="objects_by_version"),
     # One null version of each name, which is found at once among a million others.
     partial_index(
