@@ -118,7 +118,7 @@ def test_everything_not_built_answers_at_once(place: Place, bucket: str) -> None
 
 def test_error_document_has_all_its_members(place: Place, bucket: str) -> None:
     """Code, Message, Resource, RequestId, HostId; the ids stand in headers as well, and a record exists."""
-    reply = place.send("PUT", f"/{bucket}?lifecycle")
+    reply = place.send("PUT", f"/{bucket}?website")
     assert reply.text("Resource") == f"/{bucket}"
     assert reply.text("RequestId") == reply.headers["x-amz-request-id"]
     assert reply.text("HostId") == reply.headers["x-amz-id-2"]

@@ -37,9 +37,10 @@ async def get_configuration(call: S3Call) -> Answer:
 async def put_configuration(call: S3Call) -> Answer:
     """Set the rules, in place of those before; they are for the objects that exist, too, from the next midnight on."""
     await call.consult(rights.authorize_bucket)
+    minimum_size = rule_document.parse_minimum_size(call.header(MINIMUM_SIZE))
     raw = await documents.read(call)
     bucket = await call.consult(rights.authorize_bucket)  # again: the client may have sent the body slowly
-    chosen = rule_document.parse(xml.parse(raw, rule_document.ROOT), call.header(MINIMUM_SIZE))
+    chosen = rule_document.parse(xml.parse(raw, rule_document.ROOT), minimum_size)
     kept = chosen.column()
     call.facts["settings"] = {SETTING: msgspec.Raw(kept.encode())}
     await call.change(_set, bucket, kept)

@@ -40,7 +40,15 @@ _TAGS = tags.OF_OBJECTS._replace(at_most=2**31)
 _Members = dict[str, "Any"]
 
 
-def parse(root: Node, minimum_size: str | None) -> LifecycleConfiguration:
+def parse_minimum_size(header: str | None) -> str:
+    """Return the smallest size of an object for a transition, as a header names it; raises InvalidRequest."""
+    if header not in (None, ALL_CLASSES, BY_CLASS):
+        text = f"Invalid TransitionDefaultMinimumObjectSize found: {(header or '')[:100]}"
+        raise S3Fault("InvalidRequest", text)
+    return header or ALL_CLASSES
+
+
+def parse(root: Node, minimum_size: str) -> LifecycleConfiguration:
     """Return the rules of a document; raises MalformedXML, InvalidRequest, InvalidArgument, NotImplemented."""
     root.refuse_others("Rule")
     nodes = root.find_children("Rule")
@@ -58,10 +66,7 @@ def parse(root: Node, minimum_size: str | None) -> LifecycleConfiguration:
     overlaps.check(rules)
     if any(node.find_children(name) for node in nodes for name in _TRANSITIONS):
         raise not_implemented(TRANSITIONS)
-    if minimum_size not in (None, ALL_CLASSES, BY_CLASS):
-        text = f"Invalid TransitionDefaultMinimumObjectSize found: {(minimum_size or '')[:100]}"
-        raise S3Fault("InvalidRequest", text)
-    return LifecycleConfiguration(rules, minimum_size or ALL_CLASSES)
+    return LifecycleConfiguration(rules, minimum_size)
 
 
 def _parse_rule(node: Node, has_filters: bool) -> LifecycleRule:
