@@ -50,7 +50,7 @@ _NOTES = """## What is different from AWS, or not built
   `If-None-Match` may be headers. `starts-with` is taken for every field. [How to](../how-to/upload-from-a-browser.md).
 * **CORS**: a bucket's rules decide what browsers hear, in preflights and in answers, as in AWS. A preflight for a
   missing bucket is answered as one for a bucket without rules, so that strangers do not learn which buckets exist.
-* **Settings that are not set** (lifecycle, website, replication, logging, notifications, metrics
+* **Settings that are not set** (website, replication, logging, notifications, metrics
   and others) are answered as AWS answers them, and removing one succeeds as in AWS. Setting something that is
   not built answers `NotImplemented` and names it. Values that hold here anyway are accepted: no logging, no
   notifications, `Payer` BucketOwner, `Status` Disabled of attribute-based access control. Stored and returned are
@@ -92,6 +92,11 @@ _NOTES = """## What is different from AWS, or not built
   ([the steady time](../decisions/0009-a-steady-time-beside-the-wall-clock.md)). A year of a default has 365 days. A
   request with `x-amz-bypass-governance-retention` needs `s3:BypassGovernanceRetention`, also if nothing is locked.
   Event holds are not built. Anyone who has the database or the disk can delete all the same; see the threat model.
+* **Lifecycle rules**: as on AWS, also in the older form with a prefix of the rule: objects, noncurrent versions, delete
+  markers and uploads end at the midnight after their days ([how to](../how-to/expire-objects.md)). The server looks once
+  a day, and when it starts. A wall clock that is set forward ends nothing, and locks protect. Transitions are
+  `NotImplemented`. `NewerNoncurrentVersions` takes any positive number (documented by AWS: up to 100; recorded: more),
+  and counts no delete markers. `x-amz-transition-default-minimum-object-size` is stored and returned.
 * **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a
   multipart object; the others have composite ones. A write without a checksum stores CRC64NVME, as in AWS.
 * **Creating one's own bucket again** answers 200, as in us-east-1, if the region is the same.
