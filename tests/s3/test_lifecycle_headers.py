@@ -81,7 +81,7 @@ def test_tags_and_sizes_are_looked_at(s3: Any, bucket: str) -> None:
 
 
 def test_the_earliest_rule_is_named(s3: Any, bucket: str) -> None:
-    """Of two with one end the first; a date is told as it is, also in the past."""
+    """Of two with one end the first; a date is sent as it is, also in the past."""
     put(
         s3, bucket, {"ID": "late", "Expiration": {"Days": 9}}, {"ID": "first", "Expiration": {"Days": 2}},
         {"ID": "second", "Expiration": {"Days": 2}},

@@ -93,8 +93,8 @@ _NOTES = """## What is different from AWS, or not built
   request with `x-amz-bypass-governance-retention` needs `s3:BypassGovernanceRetention`, also if nothing is locked.
   Event holds are not built. Anyone who has the database or the disk can delete all the same; see the threat model.
 * **Lifecycle rules**: as on AWS, also in the older form with a prefix of the rule: objects, noncurrent versions, delete
-  markers and uploads end at the midnight after their days ([how to](../how-to/expire-objects.md)). The server looks once
-  a day, and when it starts. A wall clock that is set forward ends nothing, and locks protect. Transitions are
+  markers and uploads end at the midnight after their days ([how to](../how-to/expire-objects.md)). The server looks
+  once a day, and when it starts. A wall clock that is set forward ends nothing, and locks protect. Transitions are
   `NotImplemented`. `NewerNoncurrentVersions` takes any positive number (documented by AWS: up to 100; recorded: more),
   and counts no delete markers. `x-amz-transition-default-minimum-object-size` is stored and returned.
 * **Checksums**: all ten of the service model, as header or trailer. Those of CRC have a value for the whole of a

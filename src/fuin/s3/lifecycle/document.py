@@ -168,7 +168,7 @@ def _parse_integer(text: str) -> int:
     return -number if text.strip().startswith("-") else number
 
 
-def _positive(node: Node, name: str, action: str) -> int | None:
+def _parse_positive(node: Node, name: str, action: str) -> int | None:
     """Return a number of days or versions, or None; raises InvalidArgument for one that is not positive."""
     text = node.get(name)
     if text is None:
@@ -194,7 +194,7 @@ def _parse_expiration(node: Node | None) -> _Members:
         return {"expired_markers": _FLAGS[flag.strip()]}
     if date is not None:
         return {"date": _parse_date(date.strip())}
-    return {"days": _positive(node, "Days", node.name)}
+    return {"days": _parse_positive(node, "Days", node.name)}
 
 
 def _parse_date(text: str) -> int:
@@ -213,10 +213,10 @@ def _parse_noncurrent(node: Node | None) -> _Members:
     if node is None:
         return {}
     node.refuse_others("NoncurrentDays", "NewerNoncurrentVersions")
-    days = _positive(node, "NoncurrentDays", node.name)
+    days = _parse_positive(node, "NoncurrentDays", node.name)
     if days is None:
         raise S3Fault("MalformedXML")
-    newer = _positive(node, "NewerNoncurrentVersions", node.name)
+    newer = _parse_positive(node, "NewerNoncurrentVersions", node.name)
     return {"noncurrent_days": days, **({} if newer is None else {"newer_versions": newer})}
 
 
@@ -224,7 +224,7 @@ def _parse_abort(node: Node | None) -> _Members:
     if node is None:
         return {}
     node.refuse_others("DaysAfterInitiation")
-    days = _positive(node, "DaysAfterInitiation", node.name)
+    days = _parse_positive(node, "DaysAfterInitiation", node.name)
     if days is None:
         raise S3Fault("MalformedXML")
     return {"upload_days": days}

@@ -95,7 +95,7 @@ def _prefixes(rules: Iterable[LifecycleRule]) -> list[bytes]:
 
 
 def find_due(conn: Connection, name: str, stretch: Stretch, now: float) -> DuePage:
-    """Return what is due on the next page of a stretch; `now` is a time that has certainly come."""
+    """Return the items that are due on the next page of a stretch; `now` is a time that has certainly come."""
     bucket = buckets.find_bucket(conn, name)
     if bucket is None:
         return DuePage([], None)

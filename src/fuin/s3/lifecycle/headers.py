@@ -32,7 +32,7 @@ def object_headers(bucket: Bucket, obj: Object) -> Headers:
     document = bucket.setting(SETTING)
     if document is None:
         return []
-    found = rules.earliest(
+    found = rules.find_earliest(
         (rule.end_of_object(obj.modified), rule)
         for rule in rules.parse_setting(document).select(lambda rule: rule.ends_objects)
         if rule.is_for(obj.key, obj.size, obj.labels.tags)
@@ -48,7 +48,7 @@ def upload_headers(bucket: Bucket, upload: Upload) -> Headers:
     document = bucket.setting(SETTING)
     if document is None:
         return []
-    found = rules.earliest(
+    found = rules.find_earliest(
         (midnight_after(upload.created, rule.upload_days or 0), rule)
         for rule in rules.parse_setting(document).select(lambda rule: rule.upload_days is not None)
         if rule.has_prefix_of(upload.key)

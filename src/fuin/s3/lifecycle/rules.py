@@ -114,6 +114,6 @@ def midnight_after(moment: float, days: int) -> float:
     return (moment // DAY + days + 1) * DAY
 
 
-def earliest(ends: Iterable[tuple[float, LifecycleRule]]) -> tuple[float, LifecycleRule] | None:
+def find_earliest(ends: Iterable[tuple[float, LifecycleRule]]) -> tuple[float, LifecycleRule] | None:
     """Return the earliest of some ends with its rule, of equal ones the first; None without any."""
     return min(ends, key=lambda end: end[0], default=None)

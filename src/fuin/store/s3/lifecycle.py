@@ -88,7 +88,7 @@ class UploadRow(NamedTuple):
 
 
 def find_next_bucket(conn: Connection, setting: str, after: str) -> str | None:
-    """Return the name of the first bucket after a name that has a setting, or None if there are no more."""
+    """Return the name of the first bucket after a name that has a setting, or None at the end."""
     return conn.execute(_NEXT_BUCKET, {"p_name": setting, "p_after": after}).scalar()
 
 
