@@ -23,6 +23,7 @@ from fuin.store.s3.objects import Object
 from fuin.store.s3.parts import Part
 from fuin.store.store import Store
 from tests.store import values
+from tests.store.versions_of_before import INSERT_VERSION, SINCE, VERSIONED_BUCKET, VERSIONS_OF_BEFORE
 
 pytestmark = pytest.mark.sqlite_only("PostgreSQL has no database from before version 0.4.0")
 
@@ -257,5 +258,24 @@ def test_one_damaged_row_does_not_keep_a_server_from_starting(settings: Settings
         assert obj is not None
         assert obj.encryption == damaged
         assert store.read_sync(dependents.count, KEY_ARN) == Totals(1, 5)
+    finally:
+        store.close()
+
+
+def test_versions_of_before_know_since_when_they_are_noncurrent(settings: Settings) -> None:
+    """Since the next newer version was made; the newest one of a key has no such time."""
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    _at(settings.database, "0014")
+    engine = sqlite.make_engine(settings.database)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("INSERT INTO accounts VALUES ('123456789012', 1.0)"))
+        connection.execute(text(VERSIONED_BUCKET))
+        for version in VERSIONS_OF_BEFORE:
+            connection.execute(text(INSERT_VERSION), version)
+    engine.dispose()
+    store = Store.open(settings)
+    try:
+        query = text("SELECT modified, noncurrent_since FROM objects ORDER BY id")
+        assert store.read_sync(lambda conn: [tuple(row) for row in conn.execute(query)]) == SINCE
     finally:
         store.close()

@@ -15,6 +15,7 @@ from fuin.store.engine.postgres.address import Address
 from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
 from fuin.store.errors import NoDatabase, SchemaInUse, SchemaTooNew, SchemaTooOld
 from fuin.store.store import Store
+from tests.store.versions_of_before import INSERT_VERSION, SINCE, VERSIONED_BUCKET, VERSIONS_OF_BEFORE
 from tests.support.postgres import PostgresServer
 
 BEFORE, NOW = "0012", "0015"
@@ -114,3 +115,19 @@ def test_empty_database_is_no_installation(shared: Shared) -> None:
     for work in (shared.serve, lambda: upgrade_schema(shared.settings)):
         with pytest.raises(NoDatabase, match="fuin init"):
             work()
+
+
+def test_versions_of_before_know_since_when_they_are_noncurrent(shared: Shared) -> None:
+    """Since the next newer version was made; the newest one of a key has no such time."""
+    shared.make("0014")
+    connector = Connector(Address.parse(shared.settings.database_url), "test")
+    conn = connector.connect()
+    link_of(conn).run("BEGIN")
+    with conn.begin():
+        conn.execute(text("INSERT INTO accounts VALUES ('123456789012', 1.0)"))
+        conn.execute(text(VERSIONED_BUCKET))
+        for version in VERSIONS_OF_BEFORE:
+            conn.execute(text(INSERT_VERSION), version)
+    disconnect(conn)
+    upgrade_schema(shared.settings)
+    assert shared.postgres.execute("SELECT modified, noncurrent_since FROM objects ORDER BY id", shared.name) == SINCE

@@ -7,6 +7,7 @@ carry it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -32,11 +33,11 @@ def object_headers(bucket: Bucket, obj: Object) -> Headers:
     document = bucket.setting(SETTING)
     if document is None:
         return []
-    found = rules.find_earliest(
+    found = rules.find_earliest([
         (rule.end_of_object(obj.modified), rule)
-        for rule in rules.parse_setting(document).select(lambda rule: rule.ends_objects)
+        for rule in rules.object_rules(document)
         if rule.is_for(obj.key, obj.size, obj.labels.tags)
-    )
+    ])  # fmt: skip
     if found is None:
         return []
     end, rule = found
@@ -50,7 +51,7 @@ def upload_headers(bucket: Bucket, upload: Upload) -> Headers:
         return []
     found = rules.find_earliest(
         (midnight_after(upload.created, rule.upload_days or 0), rule)
-        for rule in rules.parse_setting(document).select(lambda rule: rule.upload_days is not None)
+        for rule in rules.upload_rules(document)
         if rule.has_prefix_of(upload.key)
     )
     if found is None:
@@ -59,6 +60,7 @@ def upload_headers(bucket: Bucket, upload: Upload) -> Headers:
     return [(_ABORT_DATE, _date(end).encode()), (_ABORT_RULE, _encode(rule.id).encode())]
 
 
+@lru_cache(maxsize=64)  # objects of one day end at one midnight, and to write a date takes 15 µs
 def _date(end: float) -> str:
     return http_date(min(end, _LAST_MIDNIGHT))
 

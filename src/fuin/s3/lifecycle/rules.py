@@ -103,6 +103,18 @@ def parse_setting(document: str) -> LifecycleConfiguration:
     return _decode(document)
 
 
+@lru_cache(maxsize=256)
+def object_rules(document: str) -> tuple[LifecycleRule, ...]:
+    """Return the enabled rules of a stored setting that end objects."""
+    return parse_setting(document).select(lambda rule: rule.ends_objects)
+
+
+@lru_cache(maxsize=256)
+def upload_rules(document: str) -> tuple[LifecycleRule, ...]:
+    """Return the enabled rules of a stored setting that end uploads."""
+    return parse_setting(document).select(lambda rule: rule.upload_days is not None)
+
+
 def rules_of(bucket: Bucket | None) -> LifecycleConfiguration:
     """Return the rules of a bucket; one that is missing has none."""
     document = None if bucket is None else bucket.setting(SETTING)
