@@ -100,6 +100,7 @@ def test_an_object_of_a_bucket_with_versions_is_under_a_marker(place: Place, s3:
     with pytest.raises(ClientError) as error:
         s3.head_object(Bucket=bucket, Key="k", VersionId=version)
     assert error_of(error.value)[0] == 404
+    walk(place, 0.0)  # nobody knows the time: not even this rule, which asks for none, is done
     assert len(s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]) == 1
     walk(place)
     assert "DeleteMarkers" not in s3.list_object_versions(Bucket=bucket)
@@ -233,7 +234,8 @@ def test_a_walk_goes_on_in_turns(place: Place, s3: Any, monkeypatch: pytest.Monk
             s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x")
     now, ticks = time.time() + LATER, itertools.count(0, work._LONGEST_TURN)  # each turn has room for one step
     mine = LifecycleWork(place.services, lambda: float(next(ticks)) / 2)
-    place.run(mine.run(now, lambda: False))
+    for _ in range(10):
+        place.run(mine.run(now, lambda: False))
     assert len(names(s3, one)) == 5
     left = []
     for _ in range(20):

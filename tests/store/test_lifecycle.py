@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection, text
 
 from fuin.s3.lifecycle import due
 from fuin.s3.lifecycle.due import DueItem, Outcome, Stretch
@@ -154,6 +155,8 @@ def test_noncurrent_versions_count_from_their_successor(store: Store) -> None:
     fourth = put(store, "a", START + 6 * DAY + 1, ENABLED)
     store.write_sync(deletions.delete_object, ObjectName("bucket", "a", fourth), ENABLED, START + 7 * DAY)
     assert walk(store, START + 99 * DAY).done == []  # the third one is current again
+    query = text("SELECT version_id, noncurrent_since FROM objects")
+    assert store.read_sync(lambda conn: [tuple(row) for row in conn.execute(query)]) == [(third, None)]
     put(store, "a", START + 20 * DAY + 1, ENABLED)
     assert walk(store, START + 23 * DAY - 1).done == []
     assert [one.id for one in walk(store, START + 23 * DAY).done] == [third]
@@ -213,8 +216,11 @@ def test_a_marker_without_versions_goes(store: Store) -> None:
     assert [one.key for one in walk(store, START + 5).done] == ["l/with"]
 
 
-def test_a_lock_protects(store: Store) -> None:
-    """A version under retention or legal hold stays; it goes when the retention has certainly ended."""
+def test_a_lock_protects(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version under retention or legal hold stays; it goes when the retention has certainly ended.
+
+    The look at the rules and the deletion each know it.
+    """
     set_rules(store, rule(noncurrent_days=1))
     store.change_sync(buckets.set_versioning, "bucket", ENABLED)
     until = START + 30 * DAY
@@ -223,6 +229,10 @@ def test_a_lock_protects(store: Store) -> None:
     free = put(store, "a", START, ENABLED)
     put(store, "a", START, ENABLED)
     assert [one.id for one in walk(store, until - 1).done] == [free]
+    with monkeypatch.context() as patch:
+        patch.setattr(due._Judge, "_is_locked", lambda *_: False)
+        assert walk(store, until - 1).done == []
+    assert len(stack(store)) == 4
     assert sorted(one.id for one in walk(store, until).done) == sorted(held[:2])
     assert [one.version for one in stack(store)][1:] == held[2:]
 
@@ -295,14 +305,20 @@ def test_uploads_are_aborted_by_their_age(store: Store, small_pages: None) -> No
     assert {one.upload_id for one in left} == {"young", "other"}
 
 
-def test_an_upload_that_has_ended_meanwhile_is_passed_over(store: Store) -> None:
-    """The others of the page are aborted all the same."""
+def test_an_upload_that_has_ended_meanwhile_is_passed_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of the page are aborted all the same, also if another node ends one within the transaction."""
     set_rules(store, rule(upload_days=1))
-    for name in ("one", "two"):
+    abort = uploads.abort_upload
+
+    def abort_late(conn: Connection, upload_id: str, name: ObjectName) -> list[str]:
+        return abort(conn, "gone" if upload_id == "late" else upload_id, name)
+
+    monkeypatch.setattr(uploads, "abort_upload", abort_late)
+    for name in ("late", "one", "two"):
         store.write_sync(uploads.insert_upload, replace(values.upload(name), created=START))
     [stretch] = store.read_sync(due.find_stretches, "bucket")
     page = store.read_sync(due.find_due, "bucket", stretch, START + 9 * DAY)
-    store.write_sync(uploads.abort_upload, "one", ObjectName("bucket", "key"))
+    store.write_sync(abort, "one", ObjectName("bucket", "key"))
     done = store.write_sync(due.carry_out, "bucket", stretch, page.items, START + 9 * DAY, START).done
     assert [one.id for one in done] == ["two"]
 
