@@ -1,15 +1,19 @@
 """Lifecycle rules are carried out on one node while another one writes the same keys: nothing is lost or left over."""
 
+import contextlib
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from fuin.s3.lifecycle import due
 from fuin.s3.lifecycle.rules import DAY, SETTING, LifecycleConfiguration, LifecycleRule
 from fuin.store.s3 import buckets, deletions, objects, version_listing, versions
-from fuin.store.s3.deletions import Wanted
+from fuin.store.s3.deletions import Removal, Wanted
 from fuin.store.s3.object_name import ObjectName
-from fuin.store.s3.versions import ENABLED
+from fuin.store.s3.versions import ENABLED, Published
 from fuin.store.store import Store
 from tests.store import values
 from tests.store.postgres.conftest import NewNode
@@ -70,3 +74,31 @@ def test_rules_and_writes_of_two_nodes_meet(new_node: NewNode) -> None:
         found = nodes[0].read_sync(objects.get_object, ObjectName("bucket", one.key, one.version))
         kept += [] if found is None else [found.parts[0].blob]
     assert sorted([*removed, *kept]) == sorted(written)
+
+
+def test_nothing_comes_between_the_look_and_the_deletion(new_node: NewNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A put that begins after the look waits for its end, so no delete marker of the rules hides the new object."""
+    one, other = new_node("a"), new_node("b")
+    one.change_sync(buckets.set_versioning, "bucket", ENABLED)
+    one.change_sync(buckets.set_setting, "bucket", SETTING, LifecycleConfiguration((RULE,)).column())
+    one.write_sync(versions.publish, replace(values.obj(), modified=NOW - 9 * DAY), ENABLED)
+    [stretch] = one.read_sync(due.find_stretches, "bucket")
+    page = one.read_sync(due.find_due, "bucket", stretch, NOW)
+    delete_objects = deletions.delete_objects
+    with ThreadPoolExecutor(1) as thread:
+        putting: list[Future[Published]] = []
+
+        def delete_late(*arguments: Any) -> Removal:
+            putting.append(
+                thread.submit(other.write_sync, versions.publish, replace(values.obj(), modified=NOW), ENABLED)
+            )
+            with contextlib.suppress(TimeoutError):
+                putting[0].result(0.5)  # it would be done by then, if it did not wait
+            return delete_objects(*arguments)
+
+        monkeypatch.setattr(deletions, "delete_objects", delete_late)
+        outcome = one.write_sync(due.carry_out, "bucket", stretch, page.items, NOW, NOW)
+        young = putting[0].result(60).version
+    assert [item.makes_marker for item in outcome.done] == [True]
+    stack = one.read_sync(version_listing.list_versions, "bucket", "", "", ("", None), 1000).versions
+    assert (stack[0].version, stack[0].is_delete_marker, len(stack)) == (young, False, 3)
