@@ -93,7 +93,7 @@ def test_nothing_comes_between_the_look_and_the_deletion(new_node: NewNode, monk
                 thread.submit(other.write_sync, versions.publish, replace(values.obj(), modified=NOW), ENABLED)
             )
             with contextlib.suppress(TimeoutError):
-                putting[0].result(0.5)  # it would be done by then, if it did not wait
+                putting[0].result(0.5)  # it would end in that time, if it did not wait
             return delete_objects(*arguments)
 
         monkeypatch.setattr(deletions, "delete_objects", delete_late)
