@@ -366,6 +366,7 @@ def test_older_database_is_accepted_knowingly(past: Past, started: Callable[[Pat
 # What later versions have added to tables of version 0007.
 _KEY_COLUMNS = {
     "buckets": ("scheme", "kms_key_arn", "versioning"),
+    "object_parts": ("content",),
     "uploads": ("scheme", "kms_key_arn", "kms_material_id", "tags", "object_lock"),
 }
 

@@ -239,7 +239,7 @@ class _Meanwhile:
 def test_a_missing_blob_hides_no_header(scene: Scene) -> None:
     """Of blobs that are opened together, the others are read."""
     part = scene.part()
-    missing, found = asyncio.run(read_headers(scene.blobs, ["none", part.blob]))
+    missing, found = asyncio.run(read_headers(scene.blobs, [replace(part, blob="none"), part]))
     assert isinstance(missing, UnreadableHeader)
     assert isinstance(found, Header)
     assert found.encrypted_data_keys[0].info == ARN.encode()

@@ -17,7 +17,7 @@ from fuin.store.errors import NoDatabase, SchemaInUse, SchemaTooNew, SchemaTooOl
 from fuin.store.store import Store
 from tests.support.postgres import PostgresServer
 
-BEFORE, NOW = "0012", "0014"
+BEFORE, NOW = "0012", "0015"
 
 
 class Shared:
