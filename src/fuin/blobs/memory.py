@@ -104,7 +104,8 @@ class StoredMessage(Protocol):
 async def open_messages(store: BlobStore, messages: Sequence[StoredMessage]) -> list[Blob]:
     """Return open blobs of the messages, all or none; raises BlobMissing and StoreUnavailable."""
     outside = [message.blob for message in messages if message.content is None]
-    opened = iter(await wait_until_done(store.open(outside)) if outside else [])
+    found: list[Blob] = await wait_until_done(store.open(outside)) if outside else []
+    opened = iter(found)
     return [
         next(opened) if message.content is None else MemoryBlob(message.content) for message in messages
     ]  # fmt: skip

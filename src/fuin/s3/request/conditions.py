@@ -130,4 +130,9 @@ def _http_date(second: int) -> str:
 
 def iso_date(moment: float) -> str:
     """Return a time as S3's XML writes it, with milliseconds."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment * 1000) % 1000:03d}Z"
+    return f"{_iso_second(int(moment))}.{int(moment * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
