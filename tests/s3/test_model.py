@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.support.place import Place, error_of
 
 KEYS = ("a", "b/1", "b/2")
 NULL = "null"
+EXAMPLES = int(os.environ.get("FUIN_MODEL_EXAMPLES", "3"))  # histories of each kind; `make test-long` has more
 _numbers = itertools.count(1)
 _TAGS = st.sampled_from(["", "team=red", "team=blue&x=1"])
 _BODIES = st.sampled_from([b"", b"small", b"s" * SMALL_OBJECT, b"l" * (SMALL_OBJECT + 1)])
@@ -269,5 +271,5 @@ def test_a_bucket_is_its_model(place: Place, machine: type[History]) -> None:
     machine.place = place
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=checks)
+        machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=checks)
     )
