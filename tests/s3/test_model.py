@@ -271,5 +271,6 @@ def test_a_bucket_is_its_model(place: Place, machine: type[History]) -> None:
     machine.place = place
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=checks)
+        machine,
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=checks),
     )
