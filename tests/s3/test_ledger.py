@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
 from fuin.ledger.check import Difference, LedgerCheck
 from fuin.settings import SMALL_OBJECT
@@ -58,12 +59,14 @@ def _exchange_files(place: Place, before: set[Path]) -> None:
 
 
 def _exchange_rows(place: Place, bucket: str) -> None:
-    place.sql(
-        "UPDATE object_parts SET content = (SELECT other.content FROM object_parts AS other WHERE other.object != "
-        "object_parts.object AND other.object IN (SELECT id FROM objects WHERE bucket = :b)) "
-        "WHERE object IN (SELECT id FROM objects WHERE bucket = :b)",
-        b=bucket,
-    )  # fmt: skip
+    def exchange(conn: Connection) -> None:
+        of_bucket = "object IN (SELECT id FROM objects WHERE bucket = :bucket)"
+        found = conn.execute(text(f"SELECT object, content FROM object_parts WHERE {of_bucket}"), {"bucket": bucket})
+        (one, content), (other, other_content) = found.all()
+        change = text("UPDATE object_parts SET content = :content WHERE object = :object")
+        conn.execute(change, [{"object": one, "content": other_content}, {"object": other, "content": content}])
+
+    place.run(place.services.store.change(exchange))
 
 
 @pytest.mark.parametrize("size", [len(BODY), SMALL_OBJECT + 1], ids=["in rows", "blobs"])
