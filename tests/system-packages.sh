@@ -6,7 +6,7 @@ declare -A package # program: its package
 case "${1:-}" in
   cluster) package=([/usr/lib/postgresql/15/bin/postgres]=postgresql-15 [patroni]=patroni [etcd]=etcd-server
                     [haproxy]=haproxy [faketime]=faketime [nft]=nftables [ip]=iproute2) ;;
-  *) package=([rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
+  *) package=([chromium]=chromium [rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
               [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) ;;
 esac
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 FAILOVER_LIMIT = TTL + LOOP_WAIT + 60
+SETTLING = 90.0  # seconds for the standbys to replicate again by themselves
 PARTS = ("fuin.server.worker", "fuin.keyholder", "fuin.server.lease_keeper", "fuin.server.log_copier")
 
 
@@ -255,7 +256,7 @@ class DatabaseFaults:
     def all(self) -> list[tuple[int, Fault]]:
         """Return them with their weights."""
         return [
-            (4, self.kill), (3, self.part), (2, self.pause), (8, self.switch_over), (1, self.pause_shortly),
+            (4, self.kill), (3, self.part), (2, self.pause), (12, self.switch_over), (1, self.pause_shortly),
             (1, self.kill_etcd), (1, self.pause_etcd),
         ]  # fmt: skip
 
@@ -345,5 +346,9 @@ class DatabaseFaults:
         return f"{name} {what}; {new.name} is the primary after {time.monotonic() - began:.1f} s"
 
     def _settle(self) -> None:
-        wait_for(self._database.is_whole, 180, "all standbys replicate", self._database.machine)
+        try:
+            wait_for(self._database.is_whole, SETTLING, "all standbys replicate", self._database.machine)
+        except AssertionError:
+            print(f"{', '.join(self._database.rebuild_lost()) or 'nobody'} is copied anew", flush=True)
+            wait_for(self._database.is_whole, 180, "all standbys replicate", self._database.machine)
         self._database.wait_for_writes(time.monotonic())

@@ -251,7 +251,7 @@ def main(seconds: float, seed: int, bound: float) -> int:
         lanes = [
             Lane("nodes", NodeFaults(nodes, seed, 5.0).all(), seed, (0.3, 2.0)),
             Lane("blobs", BlobFaults(bucket, seed, 3.0).all(), seed, (2.0, 10.0)),
-            Lane("the database", servers.all(), seed, (1.0, 6.0)),
+            Lane("the database", servers.all(), seed, (0.5, 2.0)),
         ]
         print(
             f"seed {seed}: three nodes with a bound of {bound:g} s and three database servers run; "

@@ -49,10 +49,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.configuration", *LOW,
     ),
     "ledger": ("store", "blobs.interface", "blobs.configuration", "formats", *LOW),
+    # Looks at what the object store has written with the object store's own eyes, and opens data keys as the operator.
+    "proof": (
+        "ledger", "s3", "kms.operator", "kms.on_behalf", "gate", "keyholder.wire", "envelope", "store",
+        "blobs.interface", "blobs.waiting", "formats", *LOW,
+    ),
     "envelope": ("formats", "secret", "errors"),
     "cli": (
-        "server", "move", "ledger", "identity", "advice", "envelope", "access", "audit", "store", "keyholder.wire",
-        "xks.addresses", "formats", *LOW,
+        "server", "move", "ledger", "proof", "identity", "advice", "envelope", "access", "audit", "store",
+        "keyholder.wire", "xks.addresses", "formats", *LOW,
     ),
     "testing": (),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Objects under a KMS key of an external key store: whoever has the external key can end all reading."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fuin.testing.xks_proxy.manager import DISABLED
 from tests.kms.asking import refusal
 from tests.kms.key_stores import KeyStores, key_stores
 from tests.support.place import Place
+from tests.support.proofs import reasons
 
 BODY = b"object " * 1000
 
@@ -42,6 +44,20 @@ def test_object_under_an_external_key(place: Place, stores: KeyStores) -> None:
     for external in stores.proxy.manager.keys.values():
         external.status = "ENABLED"
     assert s3.get_object(Bucket=bucket, Key="o")["Body"].read() == BODY
+
+
+def test_the_proof_at_rest_asks_the_external_key(place: Place, stores: KeyStores) -> None:
+    """As the operator; without the external key the object is unproven, and no fault."""
+    bucket, key = place.bucket(), stores.key(stores.create())
+    place.s3().put_object(Bucket=bucket, Key="o", Body=BODY, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    stores.proxy.asked.clear()
+    assert reasons(place, bucket) == []
+    (asked,) = [one.document["requestMetadata"] for one in stores.proxy.asked]
+    assert (asked["kmsOperation"], asked["awsPrincipalArn"]) == ("Decrypt", f"operator:uid/{os.getuid()}")
+    for external in stores.proxy.manager.keys.values():
+        external.status = DISABLED
+    (reason,) = reasons(place, bucket)
+    assert reason.startswith("unproven: KMS does not open its data key: KMSInvalidStateException: ")
 
 
 def test_multipart_upload_under_an_external_key(place: Place, stores: KeyStores) -> None:

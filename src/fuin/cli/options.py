@@ -10,6 +10,7 @@ import typer
 from fuin.errors import FuinError
 from fuin.server import joining
 from fuin.settings import Settings
+from fuin.xks.addresses import Hosts
 
 Data = Annotated[Path, typer.Option("--data", help="The server's data folder.", envvar="FUIN_DATA")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -60,6 +61,20 @@ Database = Annotated[
 Node = Annotated[
     str, typer.Option("--node", metavar="NAME", help="With --database: this node's own name; by default the host's.")
 ]
+ProxyHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--xks-host",
+        help="A host where external key store proxies may be: NAME, or NAME=ADDRESS:PORT; may be repeated. "
+        "Without it, proxies may be at public addresses only.",
+    ),
+]
+ProxyAuthority = Annotated[
+    Path | None,
+    typer.Option(
+        "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
+    ),
+]
 DEFAULT_DATA = Path("fuin-data")
 
 
@@ -78,3 +93,11 @@ def check_account(account: str) -> None:
     """Raise FuinError unless this is the number of an account."""
     if len(account) != 12 or not (account.isascii() and account.isdigit()):
         raise FuinError("--account takes twelve digits")
+
+
+def check_proxy_hosts(hosts: list[str]) -> None:
+    """Raise FuinError unless each of these is a host of external key store proxies."""
+    try:
+        Hosts(hosts)
+    except ValueError as error:
+        raise FuinError(f"--xks-host: {error}") from None

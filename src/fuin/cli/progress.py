@@ -18,6 +18,11 @@ class Bars:
     def __init__(self, bars: Progress | None) -> None:
         self._bars = bars
 
+    @property
+    def are_shown(self) -> bool:
+        """Return whether there is a terminal to show them."""
+        return self._bars is not None
+
     def begin(self, title: str, total: int, *, is_bytes: bool = False) -> Callable[[int], None]:
         """Begin a stage; without a total it shows only that it goes on. The result takes how much of it was done."""
         bars = self._bars

@@ -21,8 +21,11 @@ from fuin.cli.options import (
     Database,
     Node,
     PassphraseFile,
+    ProxyAuthority,
+    ProxyHosts,
     Region,
     check_account,
+    check_proxy_hosts,
     default_node,
 )
 from fuin.clock import JUMP_LIMIT
@@ -34,7 +37,6 @@ from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
 from fuin.settings import LARGEST_SMALL_OBJECT, SMALL_OBJECT, Settings
 from fuin.store.errors import DatabaseAway
-from fuin.xks.addresses import Hosts
 
 if TYPE_CHECKING:
     from fuin.server.first_start import RootAccess
@@ -55,20 +57,6 @@ Domains = Annotated[
         "--s3-domain",
         help="A domain of virtual-hosted buckets, BUCKET.DOMAIN; may be repeated. On all other hosts except "
         "BUCKET.localhost the bucket is in the path.",
-    ),
-]
-ProxyHosts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--xks-host",
-        help="A host where external key store proxies may be: NAME, or NAME=ADDRESS:PORT; may be repeated. "
-        "Without it, proxies may be at public addresses only.",
-    ),
-]
-ProxyAuthority = Annotated[
-    Path | None,
-    typer.Option(
-        "--xks-ca", help="PEM certificate authority of external key store proxies.", exists=True, dir_okay=False
     ),
 ]
 SelfSigned = Annotated[bool, typer.Option("--tls-self-signed", help="Make a self-signed certificate, for trying out.")]
@@ -251,10 +239,7 @@ def check(account: str, proxy_hosts: list[str], tls: tuple[Path | None, Path | N
     if (tls[0] is None) != (tls[1] is None):
         raise FuinError("--tls-cert and --tls-key go together")
     check_account(account)
-    try:
-        Hosts(proxy_hosts)
-    except ValueError as error:
-        raise FuinError(f"--xks-host: {error}") from None
+    check_proxy_hosts(proxy_hosts)
 
 
 def check_together(settings: Settings) -> None:

@@ -35,6 +35,7 @@ VERBS = {
     "clock": Verb("clock", "app"),
     "key": Verb("key", "app"),
     "ledger": Verb("ledger", "app"),
+    "verify": Verb("verify", "verify"),
     "explain": Verb("explain", "explain"),
     "policy": Verb("policy", "app"),
     "who-can": Verb("who_can", "who_can_command"),

@@ -89,6 +89,11 @@ class BucketKeys:
         if kept is not None:
             kept.plaintext.wipe()
 
+    def wipe(self) -> None:
+        """Wipe all bucket keys."""
+        for name in list(self._keys):
+            self.drop(name)
+
     def wipe_ended(self) -> None:
         """Wipe the bucket keys whose time is over, and come again when that of the next one is."""
         now = self._clock()

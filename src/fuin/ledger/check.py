@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fuin.ledger.headers import UnreadableHeader, header_key_use, read_headers
+from fuin.ledger.pages import read_pages
 from fuin.store.s3 import key_use_rows
 from fuin.store.s3.key_use import KeyUse, default_key_use, object_key_use
 
@@ -91,9 +92,8 @@ class LedgerCheck:
                 yield found
 
     async def _read_pages(self, read: Callable[..., list[Any]], after: Any) -> AsyncIterator[list[Any]]:
-        while page := await self.store.read(read, after, self.page_size):
+        async for page in read_pages(self.store, read, after, self.page_size):
             yield page
-            after = page[-1].mark
             self.rows += len(page)
             self.report(len(page))
 

@@ -96,6 +96,15 @@ class Database:
         self.wait_for_primary()
         wait_for(self.is_whole, START_LIMIT, "all standbys replicate", self.machine)
 
+    def rebuild_lost(self) -> list[str]:
+        """Have servers that do not replicate copied anew, as an operator does; return their names.
+
+        After both of two primaries have written, pg_rewind may leave a server that waits for ever for a piece of log
+        that nobody has any longer.
+        """
+        lost = [server for server in self.servers if not server.is_primary and not server.is_standby]
+        return [server.name for server in lost if server.ask("POST", "/reinitialize", {"force": True})[0] == 200]
+
     def wait_for_primary(self, seconds: float = START_LIMIT, but: Server | None = None) -> Server:
         """Return the primary as soon as there is one, which is not `but`."""
 

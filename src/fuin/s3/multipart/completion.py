@@ -90,7 +90,7 @@ def _completed_object(
     checksum = _object_checksum(call, upload, selection)
     return Object(
         name=call.object_name,
-        etag=_multipart_etag(selection),
+        etag=multipart_etag(selection),
         size=size,
         modified=call.now,
         labels=upload.labels._replace(object_lock=locks.with_default(bucket, upload.labels.object_lock, call.now)),
@@ -202,17 +202,21 @@ def _object_checksum(call: S3Call, upload: Upload, parts: tuple[Part, ...]) -> C
     asked = call.header(b"x-amz-checksum-type")
     if asked is not None and asked != kind:
         raise S3Fault("InvalidRequest", f"The upload was created using the {kind} checksum mode.")
-    values = [index.parse_values(part)[algorithm.name] for part in parts]
-    if kind == COMPOSITE:
-        value = checksums.composite_value(algorithm, values)
-    else:
-        value = checksums.combine(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
+    value = combined_value(algorithm, kind, parts)
     if _sent_algorithm(call) is algorithm and call.header(algorithm.header) not in (value, value.partition("-")[0]):
         raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
     return Checksum(algorithm.name, value, kind)
 
 
-def _multipart_etag(parts: tuple[Part, ...]) -> str:
-    """Return the ETag, made from those of the parts, as S3 does."""
+def combined_value(algorithm: checksums.Algorithm, kind: str, parts: tuple[Part, ...]) -> str:
+    """Return the checksum of an object, made from those of its parts; raises KeyError if one has none."""
+    values = [index.parse_values(part)[algorithm.name] for part in parts]
+    if kind == COMPOSITE:
+        return checksums.composite_value(algorithm, values)
+    return checksums.combine(algorithm, [(value, part.size) for value, part in zip(values, parts, strict=True)])
+
+
+def multipart_etag(parts: tuple[Part, ...]) -> str:
+    """Return the ETag of an object, made from those of its parts, as S3 does."""
     digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
     return f"{digest.hexdigest()}-{len(parts)}"

@@ -42,7 +42,12 @@ def take_abandoned(conn: Connection, blobs: Iterable[str], before: float) -> set
     """Return the blobs that nobody writes; a writer that began before a moment may not name its blob from now on."""
     wanted = list(blobs)
     conn.execute(_TAKE, {"p_blobs": wanted, "p_begun": before})
-    return set(wanted) - set(conn.execute(_UNDER_WAY, {"p_blobs": wanted}).scalars())
+    return set(wanted) - find_under_way(conn, wanted)
+
+
+def find_under_way(conn: Connection, blobs: Iterable[str]) -> set[str]:
+    """Return those of the blobs that somebody has begun to write, and not taken back."""
+    return set(conn.execute(_UNDER_WAY, {"p_blobs": list(blobs)}).scalars())
 
 
 def forget_old(conn: Connection, before: float) -> None:

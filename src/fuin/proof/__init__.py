@@ -1,0 +1,1 @@
+"""The proof at rest: each stored message, read raw and held against the index and KMS."""
