@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import decisions, measure, primitives, targets
+from bench import decisions, measure, objects, primitives, targets
 from bench.measure import MIB, Row
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main() -> None:
     rows: list[Row] = [show(row) for row in decisions.rows()]
     with tempfile.TemporaryDirectory(prefix="fuin-bench-") as folder, targets.fuin(Path(folder) / "data") as server:
         rows += kms(server) + kinds(server) + bulk(server)
-        rows += large(server)
+        rows += large(server) + small(server)
     with targets.moto() as server:
         rows += kms(server) + bulk(server)
     write(rows)
@@ -110,6 +110,18 @@ def large(server: Target) -> list[Row]:
     return [
         show(measure.transfer(server, "PUT", f"/{BUCKET}/large", LARGE, sse, f"PUT {size}")),
         show(measure.transfer(server, "GET", f"/{BUCKET}/large", LARGE, {}, f"GET {size}")),
+    ]
+
+
+def small(server: Target) -> list[Row]:
+    """Measure objects of 4 KiB under SSE-KMS, and a list of 1,000 keys; CPU is the tenth percentile of the rounds."""
+    client = objects.Client(server.name, server)
+    figures = objects.compare([client])
+    client.close()
+    kinds = {"LIST": "LIST 1,000 keys"}
+    return [
+        show(Row(server.name, kinds.get(one.kind, f"{one.kind}, 4 KiB, SSE-KMS"), cpu_us=one.p10, p50_ms=one.p50_ms))
+        for one in figures
     ]
 
 

@@ -55,6 +55,6 @@ def empty_hash() -> str:
 
 
 def _raw(request: AWSRequest, url: str) -> bytes:
-    lines = [f"{request.method} {urlsplit(request.url).path} HTTP/1.1", f"Host: {urlsplit(url).netloc}"]
+    lines = [f"{request.method} {request.url.removeprefix(url)} HTTP/1.1", f"Host: {urlsplit(url).netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "host"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

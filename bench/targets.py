@@ -52,9 +52,10 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def fuin(
-    folder: Path, workers: int = 1, more: Sequence[str] = (), variables: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[Target]:
-    """Run `fuin serve` on fresh data."""
+    folder: Path, workers: int = 1, more: Sequence[str] = (), variables: Mapping[str, str] = MappingProxyType({}),
+    command: Path = ROOT / ".venv/bin/fuin",
+) -> Iterator[Target]:  # fmt: skip
+    """Run `fuin serve` on fresh data; `command` is another version's, for a comparison."""
     environment = (
         os.environ
         | variables
@@ -63,10 +64,10 @@ def fuin(
             "FUIN_ROOT_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
         }
     )
-    command = [
-        str(ROOT / ".venv/bin/fuin"), "serve", "--data", str(folder), "--port", "0", "--workers", str(workers), *more,
+    words = [
+        str(command), "serve", "--data", str(folder), "--port", "0", "--workers", str(workers), *more,
     ]  # fmt: skip
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
     assert server.stdout is not None
     try:
         url = next(line.split()[1] for line in server.stdout if line.startswith("ready "))

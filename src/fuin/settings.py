@@ -9,6 +9,8 @@ from fuin.clock import JUMP_LIMIT
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+SMALL_OBJECT = 16 * KIB  # an object that is kept in the database: docs/decisions/0030
+LARGEST_SMALL_OBJECT = 128 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Settings:
     s3_document_limit: int = 2 * MIB  # XML bodies: DeleteObjects and CompleteMultipartUpload are the largest
     object_limit: int = 5 * GIB  # one PutObject or UploadPart
     frame_length: int = 256 * KIB  # plaintext bytes per message frame
+    small_object_limit: int = SMALL_OBJECT  # bytes; larger ones are blobs of their own. 0: all are
     request_quotas: dict[str, float] = field(
         default_factory=dict
     )  # requests per second; kms/reach/throttling.py has names

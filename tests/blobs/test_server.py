@@ -65,7 +65,7 @@ def remote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def server(remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Give a server whose blobs are there, and nowhere else."""
-    options = ["--blobs", "s3://fuin/server", "--blobs-endpoint", remote.url]
+    options = ["--blobs", "s3://fuin/server", "--blobs-endpoint", remote.url, "--small-objects", "0"]
     made = Server(tmp_path_factory.mktemp("here"), workers=2, options=options)
     made.start(variables(remote))
     try:

@@ -75,6 +75,20 @@ def test_object_is_old_or_new(scene: Scene, point: str, expected: bool, target: 
     assert len(soundness.stored_blobs(server)) == 1
 
 
+@pytest.mark.parametrize("point", ["put_object.after_blob", "put_object.after_index"])
+def test_small_object_is_old_or_new(scene: Scene, point: str) -> None:
+    """A small object that takes the place of a blob is there wholly or not at all, and the blob goes with the row."""
+
+    def act(server: Server) -> None:
+        server.client("s3", retry=False).put_object(Bucket=BUCKET, Key="thing", Body=b"small")
+
+    server = scene.crash(point, "server", act)
+    seen = soundness.read(server.client("s3"), BUCKET, "thing")
+    assert seen in (OLD, b"small")
+    scene.check(there=seen == b"small", expected=PUT_OBJECT[point])
+    assert len(soundness.stored_blobs(server)) == (seen == OLD)
+
+
 def test_points_exist_in_the_source() -> None:
     """Every point of these tests stands in the source, and every point of the source for these operations is tested."""
     text = "\n".join(path.read_text() for path in (REPOSITORY / "src" / "fuin").rglob("*.py"))

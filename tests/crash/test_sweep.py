@@ -10,6 +10,7 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from fuin.settings import SMALL_OBJECT
 from tests.crash import soundness
 from tests.crash.scene import Prepared, Scene
 from tests.support.processes import command, wait_until
@@ -26,6 +27,8 @@ if "FUIN_TEST_AHEAD" in os.environ:
     time.time = lambda: real() + float(os.environ["FUIN_TEST_AHEAD"])
 """
 
+HELD = bytes(SMALL_OBJECT + 1)  # a blob
+
 
 class Upload:
     """A PUT in a thread of its own, over a connection of its own; `answer` is what came of it."""
@@ -38,7 +41,7 @@ class Upload:
 
     def _run(self) -> None:
         try:
-            self.answer = self._client.put_object(Bucket=BUCKET, Key="k", Body=b"held")
+            self.answer = self._client.put_object(Bucket=BUCKET, Key="k", Body=HELD)
         except (BotoCoreError, ClientError) as error:
             self.answer = error
 
@@ -100,7 +103,7 @@ def test_upload_is_swept_when_its_worker_has_died_and_not_before(
     assert blob in soundness.stored_blobs(server)
     held.send_signal(signal.SIGCONT)
     assert isinstance(upload.end(), dict), upload.answer
-    assert soundness.read(server.client("s3"), BUCKET, "k") == b"held"
+    assert soundness.read(server.client("s3"), BUCKET, "k") == HELD
 
     upload, held = _hold(server)
     [blob] = soundness.stored_blobs(server) - soundness.named_blobs(server)

@@ -1,6 +1,8 @@
 """Sealer, Opener and Reader: round trips, tampering, truncation, ranges, bindings."""
 
+import itertools
 import os
+import random
 import struct
 from collections.abc import Callable
 
@@ -257,6 +259,39 @@ def test_other_message_id_is_refused(message_id: bytes) -> None:
 def test_message_ids_are_fresh() -> None:
     """No two messages share an id, hence no key and no IV."""
     assert len({Sealer(DATA_KEY, KEYS, {}).message_id for _ in range(100)}) == 100
+
+
+KIB = 1024
+
+
+@pytest.mark.parametrize("frame_length", [20 * KIB, 32 * KIB, 64 * KIB])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (1, 32 * KIB - 2),
+        (1, 32 * KIB - 1),
+        (1, 32 * KIB),
+        (32 * KIB - 1, 1, 1),
+        (32 * KIB, 32 * KIB - 1, 1),
+        (20 * KIB - 1, 1, 20 * KIB, 7),
+        (64 * KIB - 1, 2),
+        (100, 64 * KIB, 100, 31 * KIB, 2 * KIB),
+        (5,) * 7000,
+    ],
+    ids=lambda lengths: "+".join(map(str, lengths[:5])),
+)
+def test_pieces_make_the_same_message_as_the_whole(lengths: tuple[int, ...], frame_length: int) -> None:
+    """However the plaintext comes, around the size of a small message and of a frame, the message is the same."""
+    plaintext = random.Random(1).randbytes(sum(lengths))
+    ends = list(itertools.accumulate(lengths))
+    sealer = Sealer(DATA_KEY, KEYS, {}, frame_length, bytes(32))
+    found = [
+        bytes(frame) for n, end in zip(lengths, ends, strict=True) for frame in sealer.update(plaintext[end - n : end])
+    ]
+    message = sealer.header + b"".join(found) + sealer.finish()
+    whole = Sealer(DATA_KEY, KEYS, {}, frame_length, bytes(32))
+    assert message == whole.header + b"".join(map(bytes, whole.update(plaintext))) + whole.finish()
+    assert unseal(message, pieces=50_000) == plaintext
 
 
 def test_finished_sealer_takes_no_more() -> None:

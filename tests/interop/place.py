@@ -1,6 +1,8 @@
 """A bucket under SSE-KMS, and the proof that it stores ciphertext."""
 
 import secrets
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +23,14 @@ class EncryptedBucket:
     def stored(self, key: str) -> list[bytes]:
         """Return the stored bytes of an object, one message a part, found by the ARN in the messages' headers."""
         arn = f"arn:aws:s3:::{self.bucket}/{key}".encode()
-        found = [path.read_bytes() for path in self.server.blobs()]
+        found = [path.read_bytes() for path in self.server.blobs()] + self._small()
         return [blob for blob in found if _names(blob[:_HEADER], arn)]
+
+    def _small(self) -> list[bytes]:
+        """Return the messages of the small objects, which are in the index."""
+        query = "SELECT content FROM object_parts WHERE content IS NOT NULL"
+        with closing(sqlite3.connect(f"file:{self.server.data / 'fuin.db'}?mode=ro", uri=True, timeout=30)) as database:
+            return [content for (content,) in database.execute(query)]
 
     def assert_sealed(self, key: str, content: bytes, *, parts: int | None = None) -> None:
         """Assert that an object is stored, under this place's key, and that no piece of its content is in any blob.
@@ -37,6 +45,8 @@ class EncryptedBucket:
         line = content[:32]
         assert content.count(line) >= len(content) // 32 - 1, "not a payload of this test"
         for path in self.server.blobs():
+            assert line not in path.read_bytes(), f"{path} holds the plaintext"
+        for path in self.server.data.glob("fuin.db*"):
             assert line not in path.read_bytes(), f"{path} holds the plaintext"
 
 

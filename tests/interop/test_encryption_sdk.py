@@ -22,7 +22,7 @@ def test_sdk_encrypts_and_decrypts(place: EncryptedBucket, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("size", [0, 5, 262_144, 1_000_000])
 def test_sdk_opens_a_raw_stored_object(place: EncryptedBucket, tmp_path: Path, size: int) -> None:
-    """The file under blobs/ is a message that the SDK opens, and its plaintext is the object."""
+    """A file under blobs/, and a small object's row, is a message that the SDK opens; its plaintext is the object."""
     content = payload(size)
     place.server.client("s3").put_object(Bucket=place.bucket, Key="raw", Body=content)
     [stored] = place.stored("raw")
@@ -36,7 +36,7 @@ def test_sdk_opens_a_raw_stored_object(place: EncryptedBucket, tmp_path: Path, s
 
 
 def test_sdk_refuses_a_changed_object(place: EncryptedBucket, tmp_path: Path) -> None:
-    """One changed bit in the stored file, and the SDK refuses it."""
+    """One changed bit in the stored message, and the SDK refuses it."""
     place.server.client("s3").put_object(Bucket=place.bucket, Key="raw", Body=payload(1000))
     [stored] = place.stored("raw")
     changed = bytearray(stored)

@@ -101,7 +101,13 @@ def fill_s3(server: Server, content: Content) -> None:
     """Make objects of each kind, and an upload under way."""
     s3 = server.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    content.bodies = {"small": b"small", "large": os.urandom(3 * MIB), "under-kms": os.urandom(70_000), "empty": b""}
+    content.bodies = {
+        "small": b"small",
+        "large": os.urandom(3 * MIB),
+        "under-kms": os.urandom(70_000),
+        "empty": b"",
+        "gone": os.urandom(70_000),
+    }
     for name, body in content.bodies.items():
         options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": content.keys["multi"]} if "kms" in name else {}
         s3.put_object(Bucket=BUCKET, Key=name, Body=body, Metadata={"made": "before"}, **options)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from fuin.blobs.files.names import blob_path
 from fuin.blobs.files.store import FileBlobs
-from fuin.move.blobs import BlobChanges, BlobMover, BlobsDiffer, require_blobs
+from fuin.move.blobs import BlobChanges, BlobMover, BlobsDiffer, count_bytes, require_blobs
 from fuin.move.databases import Database, open_sqlite
 from fuin.store.engine import schema
 
@@ -79,6 +79,18 @@ def test_named_blobs_are_copied_once(sides: Sides) -> None:
         assert blob_path(sides.target, name).read_bytes() == content
     assert not blob_path(sides.target, "f" * 64).exists()
     assert sides.move().copied == 0
+    assert sides.require() == (3, 2 * MIB + 6)
+
+
+def test_small_object_is_not_looked_for(sides: Sides) -> None:
+    """Its message moves with its row: no blob is missed on either side, and none is counted."""
+    row = {"object": 2, "number": 1, "blob": "4" * 64, "size": 5, "stored_size": 700, "etag": "", "message_id": b"",
+           "modified": 1.0, "content": b"message"}  # fmt: skip
+    with sides.database.transaction():
+        sides.database.conn.execute(sa.insert(schema.object_parts), [row])
+    assert count_bytes(sides.database, TABLES) == 2 * MIB + 6
+    changes = sides.move()
+    assert (changes.copied, changes.missing) == (3, 0)
     assert sides.require() == (3, 2 * MIB + 6)
 
 

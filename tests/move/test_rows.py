@@ -83,6 +83,20 @@ def test_run_that_is_repeated_brings_what_is_new(source: Database, target: Datab
     _require_equal(source, target)
 
 
+def test_small_object_goes_along_with_its_row(source: Database, target: Database) -> None:
+    """Its message arrives as it is, changed as well; an empty one and none stay two things."""
+    _insert_objects(source, range(1, 5))
+    contents = {1: bytes(range(256)) * 64, 2: None, 3: b"", 4: b"old"}
+    _insert(source, schema.object_parts, [_part(number, content) for number, content in contents.items()])
+    _move(source, target)
+    contents[4] = b"new"
+    _execute(source, sa.update(schema.object_parts).where(schema.object_parts.c.object == 4).values(content=b"new"))
+    assert _move(source, target).brought == 1
+    _require_equal(source, target)
+    chosen = sa.select(schema.object_parts.c.object, schema.object_parts.c.content)
+    assert {row.object: row.content for row in target.conn.execute(chosen)} == contents
+
+
 def test_row_may_refer_to_a_later_one_of_its_table(source: Database, target: Database) -> None:
     """A user's boundary is a policy, whose id comes later; both are in different batches."""
     _insert(source, schema.accounts, [{"account": "123456789012", "created": 1.0}])
@@ -168,6 +182,13 @@ def test_digest_sees_each_difference(source: Database, target: Database, change:
 
 def _move(source: Database, target: Database, tables: list[sa.Table] = TABLES) -> rows.RowChanges:
     return RowMover(source, target).bring(tables)
+
+
+def _part(number: int, content: bytes | None) -> dict[str, Any]:
+    return {
+        "object": number, "number": 1, "blob": f"{number:064}", "size": 5, "stored_size": 700, "etag": "",
+        "message_id": b"", "modified": 1.0, "content": content,
+    }  # fmt: skip
 
 
 def _require_equal(source: Database, target: Database) -> None:

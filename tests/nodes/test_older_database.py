@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from fuin.settings import SMALL_OBJECT
 from tests.nodes.conftest import Installation
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -20,8 +21,8 @@ def test_removed_blob_outlives_its_hour(empty: Installation, postgres: PostgresS
     a = empty.start("a")
     s3 = a.client("s3")
     s3.create_bucket(Bucket="again")
-    s3.put_object(Bucket="again", Key="back", Body=b"back")
-    s3.put_object(Bucket="again", Key="gone", Body=b"gone")
+    s3.put_object(Bucket="again", Key="back", Body=_body("back"))
+    s3.put_object(Bucket="again", Key="gone", Body=_body("gone"))
     a.stop()
     with psycopg.connect(empty.url) as conn:
         row = conn.execute("SELECT current_database()").fetchone()
@@ -40,7 +41,11 @@ def test_removed_blob_outlives_its_hour(empty: Installation, postgres: PostgresS
     s3 = a.start(empty.variables(), ["--accept-older-database"]).client("s3")
     wait_until(lambda: _removals(empty) == 0, 60, "the removal is void")
     for key in ("back", "gone"):
-        assert s3.get_object(Bucket="again", Key=key)["Body"].read() == key.encode()
+        assert s3.get_object(Bucket="again", Key=key)["Body"].read() == _body(key)
+
+
+def _body(key: str) -> bytes:
+    return key.encode() * SMALL_OBJECT  # too large for its row
 
 
 def _removals(installation: Installation) -> int:

@@ -15,10 +15,12 @@ from fuin.errors import OutcomeUnknown, StoreUnavailable
 from fuin.keyholder.wire import line
 from fuin.s3 import sweep
 from fuin.s3.objects import index
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import Place
 from tests.support.policies import allow
 
 DATA = os.urandom(2_500_000)
+NEW = bytes(SMALL_OBJECT + 1)  # a blob
 
 
 @pytest.fixture
@@ -171,7 +173,7 @@ def test_keyholder_away(place: Place, bucket: str, stored: Path, monkeypatch: py
     place.stop_keyholder()
     try:
         assert fetch(place, bucket)[0] == 503
-        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+        reply = place.send("PUT", f"/{bucket}/k", {}, NEW)
         assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     finally:
         place.start_keyholder()
@@ -188,7 +190,7 @@ def test_index_that_cannot_commit(place: Place, bucket: str, stored: Path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(type(place.services.store), "commit", failing)
-        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+        reply = place.send("PUT", f"/{bucket}/k", {}, NEW)
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     assert set(place.blobs()) == before
     assert fetch(place, bucket)[1] == DATA
@@ -205,7 +207,7 @@ def test_commit_of_unknown_outcome_keeps_its_blob(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(place.services.store), "commit", failing)
-        reply = place.send("PUT", f"/{bucket}/k", {}, b"new")
+        reply = place.send("PUT", f"/{bucket}/k", {}, NEW)
     assert (reply.status, reply.code) == (503, "ServiceUnavailable")
     (left,) = set(place.blobs()) - before
     assert place.run(sweep.sweep(place.services, time.time())) == 1
@@ -217,7 +219,7 @@ def test_write_that_loses_a_race(place: Place, bucket: str, stored: Path, monkey
     """A conditional write that is overtaken after its first check is refused by the commit, and its blob goes."""
     before = set(place.blobs())
     monkeypatch.setattr(index, "check_condition", lambda *_arguments: None)
-    reply = place.send("PUT", f"/{bucket}/k", {"If-None-Match": "*"}, b"new")
+    reply = place.send("PUT", f"/{bucket}/k", {"If-None-Match": "*"}, NEW)
     assert (reply.status, reply.code) == (412, "PreconditionFailed")
     assert set(place.blobs()) == before
     assert fetch(place, bucket)[1] == DATA

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fuin.envelope.stream import parse_header
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.policies import allow
 
@@ -293,7 +294,7 @@ def test_stored_bytes_are_ciphertext(place: Place, bucket: str, algorithm: str) 
 def test_service_key_of_sse_s3_is_not_for_callers(place: Place, bucket: str) -> None:
     """The encrypted data key of an SSE-S3 object does not open through the API, not even for the account's root."""
     before = set(place.blobs())
-    put(place, bucket)
+    place.s3().put_object(Bucket=bucket, Key="k", Body=bytes(SMALL_OBJECT + 1))
     (blob,) = set(place.blobs()) - before
     header = parse_header(blob.read_bytes())
     with pytest.raises(ClientError):

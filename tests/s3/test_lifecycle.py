@@ -263,7 +263,11 @@ def test_each_operation_needs_its_right(place: Place, bucket: str) -> None:
     """s3:PutLifecycleConfiguration to put and to remove, s3:GetLifecycleConfiguration to read, and the right owner."""
     user = place.add_user()
     body = f"<LifecycleConfiguration>{rule(DAYS)}</LifecycleConfiguration>".encode()
-    requests = (("PUT", place.md5(body), body), ("GET", {}, b""), ("DELETE", {}, b""))
+    requests: tuple[tuple[str, dict[str, str], bytes], ...] = (
+        ("PUT", place.md5(body), body),
+        ("GET", {}, b""),
+        ("DELETE", {}, b""),
+    )
     rights = ("s3:PutLifecycleConfiguration", "s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration")
     for (method, headers, sent), action in zip(requests, rights, strict=True):
         others = allow("s3:*")

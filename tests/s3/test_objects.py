@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import Place, error_of
 
 
@@ -211,7 +212,7 @@ def test_delete_is_idempotent_and_removes_the_bytes(place: Place, bucket: str) -
     """After a delete neither the object nor its blob is there; deleting again succeeds."""
     s3 = place.s3()
     before = set(place.blobs())
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="k", Body=bytes(SMALL_OBJECT + 1))
     (blob,) = set(place.blobs()) - before
     assert s3.delete_object(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPStatusCode"] == 204
     s3.delete_object(Bucket=bucket, Key="k")
@@ -224,10 +225,10 @@ def test_overwriting_replaces_the_bytes(place: Place, bucket: str) -> None:
     s3 = place.s3()
     before = set(place.blobs())
     for number in range(3):
-        s3.put_object(Bucket=bucket, Key="k", Body=b"%d" % number)
+        s3.put_object(Bucket=bucket, Key="k", Body=b"%d" % number * (SMALL_OBJECT + 1))
     place.settle()
     assert len(set(place.blobs()) - before) == 1
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2" * (SMALL_OBJECT + 1)
 
 
 def test_conditional_writes(s3: Any, bucket: str) -> None:

@@ -19,12 +19,14 @@ from fuin.errors import FuinError, KeyholderUnavailable, StoreUnavailable
 from fuin.keyholder.wire.client import Keyholder
 from fuin.s3 import sweep
 from fuin.s3.sweep import may_delete
+from fuin.settings import SMALL_OBJECT
 from fuin.store.engine import epoch, installation
 from fuin.store.engine.installation import Standing
 from tests.support.place import Place
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
+LARGE = bytes(SMALL_OBJECT)  # in front of a body, so that it is a blob
 T = TypeVar("T")
 
 
@@ -87,7 +89,7 @@ def test_orphans_go_out_of_the_way_and_nothing_else_does(place: Place, bucket: s
     """Whole and unfinished files that the index does not name are moved, on the record; objects and parts stay."""
     s3 = place.s3()
     swept(place)
-    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    s3.put_object(Bucket=bucket, Key="k", Body=LARGE + b"kept")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
     s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
     place.settle()
@@ -122,7 +124,7 @@ def test_what_is_being_written_stays(place: Place) -> None:
 
 def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the index begins to name after the first question, but before the lock, is no orphan."""
-    place.send("PUT", f"/{bucket}/k", {}, b"named")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"named")
     ask = sweep._named_blobs
     asked: list[int] = []
 
@@ -133,7 +135,7 @@ def test_index_is_asked_again_under_the_lock(place: Place, bucket: str, monkeypa
     monkeypatch.setattr(sweep, "_named_blobs", known)
     assert swept(place) == 0
     assert len(asked) > 1
-    assert place.send("GET", f"/{bucket}/k").body == b"named"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"named"
 
 
 def test_without_an_index_nothing_moves(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,11 +176,11 @@ def test_without_a_record_nothing_moves(place: Place, monkeypatch: pytest.Monkey
 def test_read_puts_back_what_the_index_names(place: Place, bucket: str) -> None:
     """An object whose file was moved under another database is read as if nothing had been, and is in its place."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"healed")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"healed")
     (path,) = set(place.blobs()) - before
     move(place, begin(place), path)
     assert not path.exists()
-    assert place.send("GET", f"/{bucket}/k").body == b"healed"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"healed"
     assert path.exists()
     assert path.name not in kept(place)
 
@@ -187,7 +189,7 @@ def test_sweep_puts_back_what_the_index_names(place: Place, bucket: str) -> None
     """The next sweep puts back all that is named, parts of uploads as well, and leaves the rest where it is."""
     s3 = place.s3()
     before = set(place.blobs())
-    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    s3.put_object(Bucket=bucket, Key="k", Body=LARGE + b"kept")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
     s3.upload_part(Bucket=bucket, Key="u", UploadId=upload, PartNumber=1, Body=b"kept")
     named = set(place.blobs()) - before
@@ -201,17 +203,17 @@ def test_sweep_puts_back_what_the_index_names(place: Place, bucket: str) -> None
 def test_a_file_in_its_place_is_never_replaced(place: Place, bucket: str) -> None:
     """What lies out of the way under the same name, such as a copy that a person has begun, is not put over it."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"whole")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"whole")
     (path,) = set(place.blobs()) - before
     (Path(begin(place).place) / path.name).write_bytes(b"half")
     swept(place)
-    assert place.send("GET", f"/{bucket}/k").body == b"whole"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"whole"
 
 
 def test_readers_at_the_same_time_all_find_it(place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that comes to put a file back after another one has done so reads it as well."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"healed")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"healed")
     (path,) = set(place.blobs()) - before
     move(place, begin(place), path)
     put_back = orphans.put_back
@@ -221,7 +223,7 @@ def test_readers_at_the_same_time_all_find_it(place: Place, bucket: str, monkeyp
         put_back(root, blob)
 
     monkeypatch.setattr(orphans, "put_back", later)
-    assert place.send("GET", f"/{bucket}/k").body == b"healed"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"healed"
 
 
 def test_what_cannot_be_opened_hinders_nothing(tmp_path: Path) -> None:
@@ -249,7 +251,7 @@ def test_file_that_goes_meanwhile_hinders_nothing(place: Place) -> None:
 def test_missing_blob_is_still_an_error(place: Place, bucket: str) -> None:
     """A file that is nowhere is a 500, as before."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"gone")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"gone")
     (path,) = set(place.blobs()) - before
     path.unlink()
     assert place.send("GET", f"/{bucket}/k").status == 500
@@ -295,7 +297,7 @@ async def _installed(place: Place) -> None:
 def test_orphans_are_deleted_after_the_period(place: Place, bucket: str) -> None:
     """Deleted on the record, when both clocks have passed; what the index names by then is put back, not deleted."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"named")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"named")
     (named,) = set(place.blobs()) - before
     orphan = made(place)
     now = time.time()
@@ -311,7 +313,7 @@ def test_orphans_are_deleted_after_the_period(place: Place, bucket: str) -> None
     assert kept(place) == {named.name}
     assert recorded(place, "s3:DeleteOrphans") >= {orphan.name}
     assert named.name not in recorded(place, "s3:DeleteOrphans")
-    assert place.send("GET", f"/{bucket}/k").body == b"named"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"named"
     swept(place)
     assert orphans.list_groups(place.settings.blobs) == []
 
@@ -378,7 +380,7 @@ def test_replaced_file_goes_when_the_log_knows_too(
 ) -> None:
     """The old file of a replaced object stays as long as the index alone says that it was replaced."""
     before = set(place.blobs())
-    place.send("PUT", f"/{bucket}/k", {}, b"old")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"old")
     (old,) = set(place.blobs()) - before
 
     async def failing(_keyholder: Keyholder, _draft: bytes) -> None:
@@ -386,12 +388,12 @@ def test_replaced_file_goes_when_the_log_knows_too(
 
     with monkeypatch.context() as patch:
         patch.setattr(Keyholder, "record", failing)
-        assert place.send("PUT", f"/{bucket}/k", {}, b"new").status >= 500
+        assert place.send("PUT", f"/{bucket}/k", {}, LARGE + b"new").status >= 500
     place.settle()
     assert old.exists()
-    assert place.send("GET", f"/{bucket}/k").body == b"new"
+    assert place.send("GET", f"/{bucket}/k").body == LARGE + b"new"
     assert swept(place) == 1
-    place.send("PUT", f"/{bucket}/k", {}, b"newer")
+    place.send("PUT", f"/{bucket}/k", {}, LARGE + b"newer")
     place.settle()
     assert len(set(place.blobs()) - before) == 1
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ class MemoryPlace(Place):
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryPlace]:
-    """Give the object store; at its end, no blob was left open and none was ever a file."""
+    """Give the object store, in which all objects are blobs; at its end none was left open or was ever a file."""
     place = MemoryPlace(tmp_path_factory.mktemp("elsewhere") / "data")
+    place.services.settings = replace(place.settings, small_object_limit=0)
     yield place
     left = list(place.settings.blobs.rglob("*"))
     place.close()

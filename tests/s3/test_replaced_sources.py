@@ -12,9 +12,15 @@ from fuin.blobs.files import blob as files
 from fuin.blobs.files import names
 from fuin.blobs.files.blob import FileBlob
 from fuin.s3.payload import download
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import Place, error_of
 
 MIB = 1024 * 1024
+
+
+def new_body(number: int) -> bytes:
+    """Return the body of a replacement: too large for its row, since a small object has no file to be opened."""
+    return b"new %d" % number + bytes(SMALL_OBJECT)
 
 
 class Replacement:
@@ -32,7 +38,7 @@ class Replacement:
                 self._skipped -= 1
             elif self.count < self._times:
                 self.count += 1
-                self._place.s3().put_object(Bucket=self._bucket, Key="k", Body=b"new %d" % self.count)
+                self._place.s3().put_object(Bucket=self._bucket, Key="k", Body=new_body(self.count))
                 self._place.wait_for(lambda: not names.blob_path(root, blob).exists())
         return self._real(root, blob)
 
@@ -68,9 +74,9 @@ def test_the_new_object_is_taken(
     place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch, read: Callable[[Any, str], bytes]
 ) -> None:
     """An object that is replaced twice between index and file is looked up again, and read as it is then."""
-    place.s3().put_object(Bucket=bucket, Key="k", Body=b"old")
+    place.s3().put_object(Bucket=bucket, Key="k", Body=new_body(0))
     monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 2).open_file)
-    assert read(place.s3(), bucket) == b"new 2"
+    assert read(place.s3(), bucket) == new_body(2)
 
 
 @pytest.mark.parametrize("read", [copy, copy_part, get])
@@ -78,7 +84,7 @@ def test_an_object_that_is_replaced_all_the_time(
     place: Place, bucket: str, monkeypatch: pytest.MonkeyPatch, read: Callable[[Any, str], bytes]
 ) -> None:
     """The client is asked to try again, which SDKs do by themselves."""
-    place.s3().put_object(Bucket=bucket, Key="k", Body=b"old")
+    place.s3().put_object(Bucket=bucket, Key="k", Body=new_body(0))
     monkeypatch.setattr(files, "open_file", Replacement(place, bucket, 99).open_file)
     with pytest.raises(ClientError) as error:
         read(place.s3(), bucket)
@@ -99,7 +105,7 @@ def test_a_source_of_many_parts(
     assert error_of(error.value)[:2] == (503, "SlowDown")
     place.settle()
     assert len(place.blobs()) == before - 1  # two parts went, one object came, and of the copy nothing is left
-    assert read(place.s3(), bucket) == b"new 1"
+    assert read(place.s3(), bucket) == new_body(1)
 
 
 @pytest.mark.parametrize("read", [copy, copy_part])

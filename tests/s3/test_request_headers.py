@@ -1,5 +1,6 @@
 """Each header that an operation has in the service model is read, refused, or listed here with its reason."""
 
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Any
 
 import botocore.loaders
@@ -31,6 +32,27 @@ UNREAD = {
 }
 
 
+class _RecordedNames(Set[bytes]):
+    """The names of a request's headers, which keep those that somebody compares with them by `isdisjoint`."""
+
+    def __init__(self, names: Collection[bytes], asked: set[str]) -> None:
+        self._names, self._asked = names, asked
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def isdisjoint(self, other: Iterable[Any]) -> bool:
+        """Return whether none of the names is there, and keep them."""
+        self._asked |= {name.decode() for name in other}
+        return super().isdisjoint(other)
+
+
 class _RecordedHeaders(dict[bytes, bytes]):
     """The headers of a request, which keep the names that its operation asks for.
 
@@ -57,6 +79,10 @@ class _RecordedHeaders(dict[bytes, bytes]):
     def __contains__(self, name: object) -> bool:
         self._asked.add(name.decode() if isinstance(name, bytes) else str(name))
         return super().__contains__(name)
+
+    def keys(self) -> Any:
+        """Return a view that keeps the names that `isdisjoint` asks for; all other questions to it are for no name."""
+        return _RecordedNames(super().keys(), self._asked)
 
 
 def _modelled(row: S3Operation) -> set[str]:

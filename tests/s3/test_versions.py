@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import Place, error_of
 
 ENABLED, SUSPENDED = {"Status": "Enabled"}, {"Status": "Suspended"}
@@ -116,11 +117,12 @@ def test_deletion_puts_a_marker_and_its_removal_brings_the_object_back(place: Pl
 def test_version_that_is_deleted_is_gone(place: Place, versioned: str) -> None:
     """The one before becomes the newest; a second deletion answers the same; a read of it says NoSuchVersion."""
     s3 = place.s3()
-    first, second = put(s3, versioned, b"one"), put(s3, versioned, b"two")
+    body = bytes(SMALL_OBJECT + 1)  # a blob
+    first, second = put(s3, versioned, body), put(s3, versioned, b"two")
     for _ in range(2):
         gone = s3.delete_object(Bucket=versioned, Key="k", VersionId=second)
         assert (gone["VersionId"], "DeleteMarker" in gone) == (second, False)
-    assert get(s3, versioned) == b"one"
+    assert get(s3, versioned) == body
     assert refusal(s3.get_object, Bucket=versioned, Key="k", VersionId=second) == (404, "NoSuchVersion")
     assert refusal(s3.delete_object, Bucket=versioned, Key="k", VersionId=UNKNOWN) == (400, "InvalidArgument")
     assert refusal(s3.get_object, Bucket=versioned, Key="other", VersionId=first) == (404, "NoSuchVersion")

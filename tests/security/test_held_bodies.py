@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
+from fuin.settings import SMALL_OBJECT
 from tests.support.place import ACCOUNT, Place
 from tests.support.policies import allow
 
@@ -61,7 +62,7 @@ def test_a_held_bucket_policy_does_not_reach_the_next_owner(place: Place) -> Non
 def test_a_held_object_does_not_reach_the_next_owner(place: Place) -> None:
     """An object for a bucket that is gone is not put into another account's bucket of the same name."""
     bucket = place.bucket("squatted")
-    body = b"planted"
+    body = b"planted" + bytes(SMALL_OBJECT)  # a blob
     target = f"/{bucket}/planted"
     with held(place, target, place.signed("PUT", target, {}, body), body) as connection:
         _handed_over(place, bucket)

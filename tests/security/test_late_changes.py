@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from fuin.access.principal import ANONYMOUS
 from fuin.gate import commit
 from fuin.gate.call import Call
+from fuin.settings import SMALL_OBJECT
 from fuin.store.engine.effect import Effect
 from fuin.store.engine.writer import Job
 from fuin.store.errors import RightsMoved
@@ -140,12 +141,13 @@ def test_key_policy_that_was_replaced(place: Place, operation: str) -> None:
     assert not root.list_resource_tags(KeyId=key_id)["Tags"]
 
 
+_LARGE = bytes(SMALL_OBJECT + 1)  # a blob
 _BY_USER: dict[str, Callable[[Place, User, str], Any]] = {
     "CreateKey": lambda place, user, _: place.kms(user).create_key(),
     "CreateAlias": lambda place, user, key: place.kms(user).create_alias(AliasName="alias/late", TargetKeyId=key),
     "CreateGrant": lambda place, user, key: _OF_KEYS["CreateGrant"](place.kms(user), key),
     "CreateBucket": lambda place, user, _: place.s3(user).create_bucket(Bucket="late-bucket"),
-    "PutObject": lambda place, user, _: place.s3(user).put_object(Bucket="kept", Key="late", Body=b"x"),
+    "PutObject": lambda place, user, _: place.s3(user).put_object(Bucket="kept", Key="late", Body=_LARGE),
     "DeleteObject": lambda place, user, _: place.s3(user).delete_object(Bucket="kept", Key="old"),
     "DeleteObjects": lambda place, user, _: place.s3(user).delete_objects(
         Bucket="kept", Delete={"Objects": [{"Key": "old"}]}
@@ -161,7 +163,7 @@ _BY_USER: dict[str, Callable[[Place, User, str], Any]] = {
 def kept(place: Place) -> str:
     """Give a bucket with one object, and a key that names the account; return the key's id."""
     place.s3().create_bucket(Bucket="kept")
-    place.s3().put_object(Bucket="kept", Key="old", Body=b"x")
+    place.s3().put_object(Bucket="kept", Key="old", Body=_LARGE)
     key_id: str = place.kms().create_key()["KeyMetadata"]["KeyId"]
     return key_id
 
@@ -221,7 +223,7 @@ def test_bucket_policy_that_was_replaced(place: Place) -> None:
     late = _late(
         place,
         lambda: place.s3().delete_bucket_policy(Bucket=bucket),
-        lambda: place.s3(user).put_object(Bucket=bucket, Key="late", Body=b"x"),
+        lambda: place.s3(user).put_object(Bucket=bucket, Key="late", Body=_LARGE),
     )
     assert _code(late) == "AccessDenied"
     assert place.s3().list_objects_v2(Bucket=bucket)["KeyCount"] == 0

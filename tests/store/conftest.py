@@ -34,7 +34,8 @@ def settings(
         return
     # These tests ask on the event loop's thread and wait there; tests/store/postgres has the engine as it is.
     monkeypatch.setattr(PostgresEngine, "reads_at_once", True)
-    monkeypatch.setattr(PostgresReader, "read", lambda reader, fn, /, *args: reader._read(fn, args))
+    for way in ("read", "read_row"):
+        monkeypatch.setattr(PostgresReader, way, lambda reader, fn, /, *args: reader._read(fn, args))
     server: PostgresServer = request.getfixturevalue("postgres")
     filled = "store" in request.fixturenames
     with server.database(request.getfixturevalue("postgres_template") if filled else "template0") as name:

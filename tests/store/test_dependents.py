@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from fuin import ids
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.s3 import buckets, deletions, dependents, listing, objects, uploads, version_listing, versions
 from fuin.store.s3.dependents import DependentUpload, Totals
 from fuin.store.s3.object_name import ObjectName
@@ -187,6 +188,9 @@ def _plan(conn: Connection, statement: Any) -> str:
         (dependents._BUCKETS, "INDEX buckets_by_kms_key (kms_key_arn=?)"),
         (dependents._BUCKET_COUNT, "INDEX buckets_by_kms_key (kms_key_arn=?)"),
         (objects._FIND._newest, "INDEX objects_by_key (bucket=? AND key=?)"),
+        (objects._FIND_WITH_PART._newest, "INDEX objects_by_key (bucket=? AND key=?)"),
+        (objects._FIND_WITH_PART._newest, "SEARCH object_parts USING PRIMARY KEY (object=?)"),
+        (objects._PARTS, "SEARCH object_parts USING PRIMARY KEY (object=?)"),
         (objects._FIND._with_id, "INDEX sqlite_autoindex_objects_1 (bucket=? AND key=? AND version_order=?)"),
         (objects._FIND._null[0], "INDEX sqlite_autoindex_objects_1 (bucket=? AND key=? AND version_order=?)"),
         (objects._FIND._null[1], "INDEX objects_of_suspended (bucket=? AND key=?)"),
@@ -203,6 +207,7 @@ def _plan(conn: Connection, statement: Any) -> str:
 )
 def test_every_question_has_its_index(store: Store, statement: Any, index: str) -> None:
     """The database seeks in the index, and neither scans a table nor sorts, but for the uploads under way: few."""
+    statement = statement._statement if isinstance(statement, PreparedSelect) else statement
     plan = store.read_sync(_plan, statement)
     assert index in plan
     if "p_keys" not in statement.compile().params:  # a list has at most 500 keys, whose rows are sorted

@@ -239,10 +239,21 @@ class _Meanwhile:
 def test_a_missing_blob_hides_no_header(scene: Scene) -> None:
     """Of blobs that are opened together, the others are read."""
     part = scene.part()
-    missing, found = asyncio.run(read_headers(scene.blobs, ["none", part.blob]))
+    missing, found = asyncio.run(read_headers(scene.blobs, [replace(part, blob="none"), part]))
     assert isinstance(missing, UnreadableHeader)
     assert isinstance(found, Header)
     assert found.encrypted_data_keys[0].info == ARN.encode()
+
+
+def test_the_message_of_a_small_object_is_read_from_its_row(scene: Scene) -> None:
+    """One that agrees, one under another key, and one that is cut off; no blob is looked for."""
+    whole, foreign = envelopes.header(ARN, DATA_KEY), envelopes.header(OTHER, envelopes.data_key(OTHER_ID, MATERIAL))
+    for key, content in (("cut", whole[:50]), ("good", whole), ("other", foreign)):
+        scene.put(key, values.part(content=content))
+    found = [(one.key, one.column, one.stored) for one in scene.check()]
+    assert [(key, column) for key, column, _ in found] == [("cut", ""), ("other", "kms_key_arn")]
+    assert found[1] == ("other", "kms_key_arn", OTHER)
+    assert scene.blobs.content == {}
 
 
 def test_a_store_that_fails_ends_the_walk(scene: Scene) -> None:

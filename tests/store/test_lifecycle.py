@@ -28,7 +28,7 @@ ALL = "rule"
 
 def rule(**members: object) -> LifecycleRule:
     """Return an enabled rule."""
-    return LifecycleRule(**{"id": ALL, "enabled": True, **members})  # type: ignore[arg-type]
+    return LifecycleRule(**{"id": ALL, "enabled": True, **members})
 
 
 def set_rules(store: Store, *rules: LifecycleRule) -> None:
@@ -40,7 +40,7 @@ def set_rules(store: Store, *rules: LifecycleRule) -> None:
 def put(store: Store, key: str, at: float, versioning: str | None = None, **labels: str) -> str:
     """Put an object at a time, of ten bytes, and return its version."""
     obj = values.obj(key)
-    obj = replace(obj, modified=at, labels=obj.labels._replace(**labels))  # type: ignore[arg-type]
+    obj = replace(obj, modified=at, labels=obj.labels._replace(**labels))
     return store.write_sync(versions.publish, obj, versioning).version
 
 

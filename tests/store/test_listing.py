@@ -76,7 +76,7 @@ def test_pages_are_those_of_the_model(shared: Store, keys: set[str], data: st.Da
     """Any keys, prefix, delimiter (of any length), marker and limit give what the model gives."""
     chunk = data.draw(st.sampled_from([1, 2, 3, 32]), "rows before a jump")
     name = _bucket(shared, keys)
-    with patch.object(listing, "_CHUNK", chunk):
+    with patch.object(listing, "_FEWEST", chunk):
         for _ in range(8):
             prefix = data.draw(_text | st.sampled_from(sorted(keys) or [""]))
             delimiter = data.draw(st.sampled_from(["", "/", "/", "a", "//", "/a", "\u07ff", "\U0010ffff"]))
@@ -91,7 +91,7 @@ def test_page_goes_on_where_its_rows_end(shared: Store, chunk: int) -> None:
     """Small folders between single keys use up the rows of a query before the page is full; it asks for more."""
     keys = {f"{number:02}{rest}" for number in range(30) for rest in ("/a", "/b", "x")}
     name = _bucket(shared, keys)
-    with patch.object(listing, "_CHUNK", chunk):
+    with patch.object(listing, "_FEWEST", chunk):
         for limit in range(1, 65):
             assert _page(shared, name, "", "/", "", limit) == _model(keys, "", "/", "", limit), limit
 

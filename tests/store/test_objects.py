@@ -1,11 +1,13 @@
 """Buckets and the index of objects."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from fuin.errors import StoreUnavailable
 from fuin.store.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, NotFound, PreconditionFailed, RightsMoved
 from fuin.store.s3 import buckets, deletions, objects, parts, uploads, versions
 from fuin.store.s3.deletions import Deletion, Wanted
@@ -99,6 +101,63 @@ def test_deleted_object_gives_its_blobs_back(store: Store) -> None:
     assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == [obj.parts[0].blob]
     assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == []
     assert store.read_sync(objects.head_object, ObjectName("bucket", "key")) is None
+
+
+def test_small_object_is_its_row(store: Store) -> None:
+    """Its message is found as it was put, by a GET and not by a HEAD; replaced and deleted, it gives no blob back."""
+    small = values.obj("key", values.part(content=bytes(range(256)) * 64))
+    large = values.obj("key", values.part(), etag="large")
+    assert store.write_sync(versions.publish, small) == ("null", [])
+    assert store.read_sync(objects.get_object, NAME) == small
+    assert store.read_sync(objects.get_object, NAME, 1) == small
+    assert store.read_sync(objects.head_object, NAME) == replace(small, parts=())
+    assert store.write_sync(versions.publish, large).blobs == []
+    assert store.read_sync(objects.get_object, NAME) == large
+    assert store.write_sync(versions.publish, small).blobs == [large.parts[0].blob]
+    assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == []
+    assert store.read_sync(objects.get_object, NAME) is None
+    store.write_sync(versions.publish, small)
+    assert store.write_sync(deletions.delete_objects, "bucket", None, 6.5, [Wanted("key", None)]).blobs == []
+    assert store.read_sync(objects.get_object, NAME) is None
+
+
+def test_empty_message_is_no_blob(store: Store) -> None:
+    """A message without bytes is damage, but not a blob: both engines tell it from NULL."""
+    obj = values.obj("key", values.part(content=b""))
+    store.write_sync(versions.publish, obj)
+    found = store.read_sync(objects.get_object, NAME)
+    assert found is not None
+    assert found.parts[0].content == b""
+    assert store.write_sync(deletions.delete_object, NAME, None, 6.5).blobs == []
+
+
+def test_row_is_looked_up_as_any_read_finds_it(store: Store) -> None:
+    """A question of one statement has the same answer, the newest, and the same refusals."""
+    obj = values.obj("key", values.part(content=b"message"))
+    assert store.look_up_row(objects.get_object, NAME, 1) is None
+    store.write_sync(versions.publish, obj)
+    assert store.look_up_row(objects.get_object, NAME, 1) == store.look_up(objects.get_object, NAME, 1) == obj
+    store.write_sync(deletions.delete_object, NAME, None, 6.5)
+    assert store.look_up_row(objects.head_object, NAME) is None
+    with pytest.raises(NotFound):
+        store.look_up_row(_refuse)
+
+
+def _refuse(_conn: Connection) -> None:
+    raise NotFound("nothing")
+
+
+@pytest.mark.sqlite_only("the error is SQLite's")
+def test_row_of_a_database_that_cannot_be_read(store: Store) -> None:
+    """A disk that fails is StoreUnavailable, as for every other read."""
+    with pytest.raises(StoreUnavailable):
+        store.look_up_row(_fail)
+
+
+def _fail(_conn: Connection) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    raise error
 
 
 @pytest.mark.parametrize(

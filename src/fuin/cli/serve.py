@@ -35,7 +35,7 @@ from fuin.server.domains import read_domains
 from fuin.server.joining import check_password, join
 from fuin.server.quotas import read_quotas
 from fuin.server.supervisor import supervise
-from fuin.settings import Settings
+from fuin.settings import LARGEST_SMALL_OBJECT, SMALL_OBJECT, Settings
 from fuin.store.errors import DatabaseAway
 
 if TYPE_CHECKING:
@@ -110,6 +110,17 @@ Keep = Annotated[
     ),
 ]
 
+SmallObjects = Annotated[
+    int,
+    typer.Option(
+        "--small-objects",
+        metavar="BYTES",
+        min=0,
+        max=LARGEST_SMALL_OBJECT,
+        help="Objects of up to so many bytes are kept in the database, where they cost least; 0: all are blobs of "
+        "their own. It is for objects that are written from now on.",
+    ),
+]
 Drain = Annotated[
     float | None,
     typer.Option(
@@ -179,7 +190,7 @@ def serve(
     audit: AuditPlaces = "local", audit_copy_limit: CopyLimit = 60.0,
     blobs: Blobs = "", blobs_endpoint: BlobsEndpoint = "", blobs_ca: BlobsAuthority = None,
     drain: Drain = None, deletion_guard: DeletionGuard = "refuse", disabling_guard: DisablingGuard = "warn",
-    require_tls_for_sse: RequireTls = False,
+    require_tls_for_sse: RequireTls = False, small_objects: SmallObjects = SMALL_OBJECT,
 ) -> None:  # fmt: skip
     """Serve KMS, S3, IAM and STS on one port until SIGTERM or Ctrl-C.
 
@@ -203,7 +214,7 @@ def serve(
         audit_cluster=audit == "cluster", audit_copy_limit=audit_copy_limit,
         blobs_url=blobs, blobs_endpoint=blobs_endpoint, blobs_ca=blobs_ca and blobs_ca.absolute(),
         deletion_guard=deletion_guard, disabling_guard=disabling_guard,
-        require_tls_for_sse=require_tls_for_sse,
+        require_tls_for_sse=require_tls_for_sse, small_object_limit=small_objects,
     )  # fmt: skip
     check_together(settings)
     run(settings, passphrase_file)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from fuin.envelope.buffers import Buffers
 from fuin.envelope.spans import FramePlace, FrameSpan, frame_span, stored_length
@@ -44,6 +44,7 @@ FRAME_LENGTH = 256 * 1024
 _KEY_INFO = message.SUITE.to_bytes(2, "big") + b"DERIVEKEY"
 _COMMITMENT_INFO = b"COMMITKEY"  # without the suite, unlike the key's
 _HEADER_IV = bytes(12)
+_SMALL = 32 * 1024  # bytes of plaintext for which a buffer of a whole frame would cost more than the encryption
 _HEAD = message.FRAME_HEAD_LENGTH
 _FINAL_HEAD = message.FINAL_HEAD_LENGTH
 
@@ -52,8 +53,9 @@ def _derive_keys(data_key: bytes, message_id: bytes) -> tuple[AESGCM, bytes]:
     """Return the cipher of one message and the commitment to its data key."""
     if len(data_key) != 32:
         raise ValueError("a data key of this suite is 32 bytes long")
-    key = HKDF(SHA512(), 32, message_id, _KEY_INFO).derive(data_key)
-    commitment = HKDF(SHA512(), message.COMMITMENT_LENGTH, message_id, _COMMITMENT_INFO).derive(data_key)
+    secret = HKDF.extract(SHA512(), message_id, data_key)  # once for both
+    key = HKDFExpand(SHA512(), 32, _KEY_INFO).derive(secret)
+    commitment = HKDFExpand(SHA512(), message.COMMITMENT_LENGTH, _COMMITMENT_INFO).derive(secret)
     return AESGCM(key), commitment
 
 
@@ -120,11 +122,12 @@ class Sealer:
 
     def _fill_pending(self, view: memoryview) -> int:
         """Copy as many bytes as fit into the pending frame; return their number."""
-        if not self._pending:
-            self._pending = bytearray(self.frame_length)
         taken = min(self.frame_length - self._filled, len(view))
-        self._pending[self._filled : self._filled + taken] = view[:taken]
-        self._filled += taken
+        end = self._filled + taken
+        if end > len(self._pending):  # whole at once, but for a message that may be small
+            self._pending += bytes((end if end < _SMALL else self.frame_length) - len(self._pending))
+        self._pending[self._filled : end] = view[:taken]
+        self._filled = end
         return taken
 
     def _next_sequence(self) -> int:
@@ -190,7 +193,9 @@ class Opener:
         head = message.final_head(sequence, length) if final else message.frame_head(sequence)
         if frame[:head_length] != head:
             raise TamperedError(f"frame {sequence} of the message is not at its place")
-        plaintext = memoryview(self._buffers.unused_buffer() if out is None else out)[:length]
+        if out is None:
+            out = bytearray(length) if length < _SMALL else self._buffers.unused_buffer()
+        plaintext = memoryview(out)[:length]
         aad = message.frame_aad(self.header.message_id, sequence, final, length)
         iv = head[8:20] if final else head[4:]
         try:

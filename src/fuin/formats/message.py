@@ -83,6 +83,13 @@ class Header:
         return len(self.raw) + len(self.tag)
 
 
+def _text(field: bytes) -> str:
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        raise FormatError("a text of the message header is not UTF-8") from None
+
+
 class _Cursor:
     """Bounded reading of consecutive fields."""
 
@@ -105,13 +112,16 @@ class _Cursor:
         return value
 
     def field(self) -> bytes:
-        return self.take(self.number())
+        """Take a number of two bytes, and then as many bytes; a header has a dozen such fields."""
+        data, start = self._data, self.offset + 2
+        end = start + int.from_bytes(data[self.offset : start])
+        if end > len(data) or start > len(data):
+            raise FormatError("the message header is cut off or too large")
+        self.offset = end
+        return data[start:end]
 
     def text(self) -> str:
-        try:
-            return self.field().decode()
-        except UnicodeDecodeError:
-            raise FormatError("a text of the message header is not UTF-8") from None
+        return _text(self.field())
 
     def is_at_end(self) -> bool:
         return self.offset == len(self._data)
@@ -150,11 +160,11 @@ def decode_context(section: bytes) -> dict[str, str]:
     context: dict[str, str] = {}
     previous: bytes | None = None
     for _ in range(cursor.number()):
-        key, value = cursor.text(), cursor.text()
-        if previous is not None and key.encode() <= previous:
+        key = cursor.field()
+        if previous is not None and key <= previous:
             raise FormatError("the encryption context has keys out of order or twice")
-        previous = key.encode()
-        context[key] = value
+        previous = key
+        context[_text(key)] = cursor.text()
     if not context or not cursor.is_at_end():
         raise FormatError("the encryption context does not have the length that it states")
     return context

@@ -112,7 +112,7 @@ class LedgerCheck:
                     yield found
 
     async def _part_differences(self, parts: Sequence[PartRow]) -> AsyncIterator[Difference]:
-        headers = await read_headers(self.blobs, [part.blob for part in parts])
+        headers = await read_headers(self.blobs, parts)
         for part, header in zip(parts, headers, strict=True):
             if list(_message_differences(part, header)):
                 for found in await self._look_again(part):
@@ -125,7 +125,7 @@ class LedgerCheck:
             now = await self.store.read(key_use_rows.find_part, part.mark)
             if now is None:
                 return []
-            [header] = await read_headers(self.blobs, [now.blob])
+            [header] = await read_headers(self.blobs, [now])
             found = list(_message_differences(now, header))
             if now == part:
                 break
@@ -158,7 +158,7 @@ def _message_differences(part: PartRow, header: Header | UnreadableHeader) -> It
     return _compare(
         part.use, stored, kind="upload" if upload else "object", bucket=name.bucket, key=name.key,
         version="" if upload else name.version, upload=upload, part=part.mark[1],
-        witness=f"the header of blob {part.blob}",
+        witness=f"the header of {'blob' if part.content is None else 'message'} {part.blob}",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fuin.blobs.interface import BlobMissing, ReadInto
+from fuin.blobs.memory import open_messages
 from fuin.errors import FormatError
 from fuin.formats import blob, message
 from fuin.store.s3.key_use import KeyUse
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fuin.blobs.interface import Blob, BlobStore, ReadSteps
+    from fuin.blobs.memory import StoredMessage
     from fuin.formats.message import Header
 
 # Of a data key under an S3 Bucket Key. Its ciphertext begins with two bytes, the length of the bucket key's ciphertext
@@ -26,14 +28,14 @@ class UnreadableHeader(Exception):
     """The blob is missing, or does not begin with the header of a message."""
 
 
-async def read_headers(blobs: BlobStore, names: Sequence[str]) -> list[Header | UnreadableHeader]:
-    """Return the header of each blob, side by side; raises StoreUnavailable when the store fails."""
+async def read_headers(blobs: BlobStore, messages: Sequence[StoredMessage]) -> list[Header | UnreadableHeader]:
+    """Return the header of each message, side by side; raises StoreUnavailable when the store fails."""
     try:
-        opened = await blobs.open(names)
+        opened = await open_messages(blobs, messages)
     except BlobMissing:
-        if len(names) == 1:
+        if len(messages) == 1:
             return [UnreadableHeader("the blob is missing")]
-        return [header for name in names for header in await read_headers(blobs, [name])]
+        return [header for message in messages for header in await read_headers(blobs, [message])]
     try:
         return await asyncio.gather(*map(_read_header, opened))
     finally:

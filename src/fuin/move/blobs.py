@@ -29,7 +29,7 @@ _LOOKED_AT = 64  # blobs whose lengths are asked for side by side
 _CHUNK = 1024 * 1024  # bytes
 _LISTED = 1000
 
-_BLOB, _SIZE = "blob", "stored_size"
+_BLOB, _SIZE, _CONTENT = "blob", "stored_size", "content"
 
 
 class BlobsDiffer(FuinError):
@@ -59,10 +59,15 @@ def index_tables(tables: Sequence[sa.Table]) -> list[sa.Table]:
     return [each for each in tables if _BLOB in each.columns and _SIZE in each.columns]
 
 
+def _has_blob(table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a row's message is in a blob: small ones move with their rows."""
+    return [table.c[_CONTENT].is_(None)] if _CONTENT in table.columns else []
+
+
 def indexed_blobs(database: Database, tables: Sequence[sa.Table]) -> Iterator[list[IndexedBlob]]:
     """Yield the blobs that the index names, in batches."""
     for table in index_tables(tables):
-        for batch in rows.batches(database, table):
+        for batch in rows.batches(database, table, *_has_blob(table)):
             yield [IndexedBlob(row._mapping[table.c[_BLOB]], row._mapping[table.c[_SIZE]]) for row in batch]
 
 
@@ -185,5 +190,5 @@ async def require_blobs(store: BlobStore, database: Database, tables: Sequence[s
 
 def count_bytes(database: Database, tables: Sequence[sa.Table]) -> int:
     """Return how many bytes the blobs have that the index names."""
-    sums = (sa.select(sa.func.sum(table.c[_SIZE])) for table in index_tables(tables))
+    sums = (sa.select(sa.func.sum(table.c[_SIZE])).where(*_has_blob(table)) for table in index_tables(tables))
     return sum(int(database.conn.execute(each).scalar() or 0) for each in sums)

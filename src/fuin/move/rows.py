@@ -129,10 +129,12 @@ class RowMover:
         return True
 
 
-def batches(database: Database, table: sa.Table) -> Iterator[Sequence[sa.Row[Any]]]:
-    """Yield all rows of a table in the order of their keys."""
+def batches(
+    database: Database, table: sa.Table, *wanted: sa.ColumnElement[bool]
+) -> Iterator[Sequence[sa.Row[Any]]]:  # fmt: skip
+    """Yield all rows of a table, or those that are `wanted`, in the order of their keys."""
     columns = list(table.primary_key)
-    first = sa.select(table).order_by(*columns).limit(BATCH)
+    first = sa.select(table).where(*wanted).order_by(*columns).limit(BATCH)
     rows = database.conn.execute(first).all()
     while rows:
         yield rows

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fuin.blobs.interface import BlobMissing
+from fuin.blobs.memory import open_messages
 from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FormatError, FuinError, StoreUnavailable, TamperedError
 from fuin.proof import orphans, row, scope
@@ -171,7 +172,7 @@ class Proof:
         if part is None:
             return [(FAULT, reason) for reason in row.row_faults(looked_at.owner)]
         try:
-            (blob,) = await wait_until_done(self.blobs.open([part.blob]))
+            (blob,) = await open_messages(self.blobs, [part])
         except (BlobMissing, ValueError):
             return [(FAULT, "the blob is missing")]
         except StoreUnavailable as error:

@@ -34,6 +34,7 @@ def _rows_by_request() -> dict[tuple[str, str], tuple[S3Operation, ...]]:
 
 
 _BY_REQUEST = _rows_by_request()
+_WITHOUT_QUERY = {request: tuple(row for row in rows if not row.query) for request, rows in _BY_REQUEST.items()}
 
 
 def match(method: str, level: str, query: Mapping[str, str], headers: Container[bytes]) -> S3Operation:
@@ -41,7 +42,7 @@ def match(method: str, level: str, query: Mapping[str, str], headers: Container[
 
     A sub-resource that the method does not know is refused: `PUT /bucket/key?unknown-to-put` must never be PutObject.
     """
-    for row in _BY_REQUEST.get((method, level), ()):
+    for row in (_BY_REQUEST if query else _WITHOUT_QUERY).get((method, level), ()):
         if row.matches(query, headers):
             if not row.query and (not _CHOOSERS.isdisjoint(query) or (method == "PUT" and "partNumber" in query)):
                 break

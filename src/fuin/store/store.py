@@ -220,6 +220,10 @@ class Store:
         row: T = fetched.row
         return row
 
+    def look_up_row(self, fn: Callable[..., T], /, *args: Any) -> T:
+        """Return the same as `look_up` for a function of one statement; that costs less where rows come at once."""
+        return self._reader.read_row(fn, *args) if self.reads_at_once else self.look_up(fn, *args)
+
     async def _fetch_row(self, rows: dict[tuple[Any, ...], _Fetched] | None, name: tuple[Any, ...]) -> None:
         fn, args, kwargs = name
         if rows is None:

@@ -26,7 +26,7 @@ async def get_object_acl(call: S3Call) -> Answer:
     """Return the object's ACL: full control for the bucket's owner."""
     bucket = await call.consult(rights.authorize_object)
     version.check_request(call)
-    found = await call.consult(get.find, bucket, call.object_name)
+    found = await call.consult(get.find_head, bucket, call.object_name)
     headers = version.answer_headers(bucket, found.name.version)
     return document(_ROOT, *owner_acls.content(bucket.account), headers=headers)
 

@@ -76,18 +76,16 @@ def parse_token(token: str) -> str:
 
 
 def _entry(names: Names, item: Summary, owned: str) -> str:
+    """Return the element of an object: up to 1,000 are on a page, so it is written in one piece."""
     checksum = index.parse_checksum(item.checksum)
-    kept = "" if checksum is None else xml.text("ChecksumAlgorithm", checksum.algorithm)
-    kept += "" if checksum is None else xml.text("ChecksumType", checksum.kind)
-    return xml.tag(
-        "Contents",
-        names.element("Key", item.key),
-        xml.text("LastModified", iso_date(item.modified)),
-        f"<ETag>&quot;{item.etag}&quot;</ETag>",
-        kept,
-        xml.text("Size", item.size),
-        owned,
-        storage_classes.element(item.storage_class),
+    kept = ""
+    if checksum is not None:
+        kept = f"<ChecksumAlgorithm>{checksum.algorithm}</ChecksumAlgorithm>"
+        kept += f"<ChecksumType>{checksum.kind}</ChecksumType>"
+    return (
+        f"<Contents>{names.element('Key', item.key)}<LastModified>{iso_date(item.modified)}</LastModified>"
+        f"<ETag>&quot;{item.etag}&quot;</ETag>{kept}<Size>{item.size}</Size>{owned}"
+        f"{storage_classes.element(item.storage_class)}</Contents>"
     )
 
 

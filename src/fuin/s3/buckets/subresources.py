@@ -45,7 +45,7 @@ async def get_subresource(call: S3Call, row: Subresource) -> Answer:
     if row.unset:
         raise S3Fault(row.unset, row.text, BucketName=call.bucket)
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.object_name)
+        await call.consult(get.find_head, bucket, call.object_name)
     return document(row.root, row.content)
 
 
@@ -55,7 +55,7 @@ async def put_subresource(call: S3Call, row: Subresource, change: Put) -> Answer
     raw = await documents.read(call)
     bucket = await call.consult(_authorized_bucket, row)  # again: the client may have sent the body slowly
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.object_name)
+        await call.consult(get.find_head, bucket, call.object_name)
     kept = change.take(xml.parse(raw, row.root))
     if row.show is not None:
         call.facts["settings"] = {row.name: None if kept is None else msgspec.Raw(kept.encode())}
@@ -69,7 +69,7 @@ async def delete_subresource(call: S3Call, row: Subresource, change: Delete) -> 
     if change.absent:
         raise S3Fault(change.absent, BucketName=call.bucket)
     if row.level == OBJECT:
-        await call.consult(get.find, bucket, call.object_name)
+        await call.consult(get.find_head, bucket, call.object_name)
     if row.show is not None:
         call.facts["settings"] = {row.name: None}
         await call.change(_set, bucket, row.name, None)

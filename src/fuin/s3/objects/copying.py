@@ -141,9 +141,9 @@ async def reseal(
     Only one of more than 256 parts can be: all other blobs are open (`reading.open_blobs`).
     """
     try:
-        return await intake.reseal(call, batches.rest(), sealer, digests, etag=etag)
+        return await intake.reseal(call, batches.rest(), source.span.length, sealer, digests, etag=etag)
     except BlobMissing:
-        if (await call.consult(get.find, source.bucket, source.name)).parts == source.obj.parts:
+        if (await get.find_whole(call, source.bucket, source.name)).parts == source.obj.parts:
             raise TamperedError("a blob that the index names is missing") from None
         raise S3Fault("SlowDown") from None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from fuin.blobs.interface import BlobMissing
 from fuin.errors import TamperedError
 from fuin.gate import lists
+from fuin.gate.http import Answer
 from fuin.s3.lifecycle import headers as lifecycle
 from fuin.s3.objects import attributes, index
 from fuin.s3.objects.objects import checksum_headers
@@ -32,13 +33,14 @@ from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.part_number import part_number
 from fuin.s3.request.ranges import Span
 from fuin.s3.sealing import customer_key, schemes
+from fuin.settings import KIB
 from fuin.store.s3 import object_lock
 from fuin.store.s3 import objects as rows
+from fuin.store.s3.object_name import UNVERSIONED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fuin.gate.http import Answer
     from fuin.s3.request.call import Headers, S3Call
     from fuin.s3.sealing.scheme import StoredEncryption
     from fuin.store.s3.buckets import Bucket
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.parts import Part
 
 _PARTS_AT_ONCE = 100  # that are read on the event loop
+_WHOLE = 16 * KIB  # bytes of an answer that leaves in one piece
 _ATTEMPTS = 5  # to open an object that is being replaced all the time
 _NO_OVERRIDES = "Request specific response headers cannot be used for anonymous GET requests."
 _BOTH = "Cannot specify both Range header and partNumber query parameter"
@@ -79,8 +82,22 @@ class Selection:
 
 
 def find(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
-    """Return an object, with its parts if they are few; raises what `missing_fault` returns."""
-    obj = call.services.store.look_up(rows.get_object, name, _PARTS_AT_ONCE)
+    """Return an object, with its part if it has one part; raises what `missing_fault` returns."""
+    return _found(call, bucket, name, _look_up(call, name)(rows.get_object, name, 1))
+
+
+def find_head(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
+    """Return an object without its parts; raises what `missing_fault` returns."""
+    return _found(call, bucket, name, _look_up(call, name)(rows.head_object, name))
+
+
+def _look_up(call: S3Call, name: ObjectName) -> Callable[..., Object | None]:
+    """Return the way to an object's row, which is one statement, but for the null version of a name."""
+    store = call.services.store
+    return store.look_up if name.version == UNVERSIONED else store.look_up_row
+
+
+def _found(call: S3Call, bucket: Bucket, name: ObjectName, obj: Object | None) -> Object:
     if obj is None:
         raise missing_fault(call, bucket, name)
     existing_tags.check_found(call, name, obj)
@@ -111,10 +128,16 @@ def find_unless_marker(call: S3Call, bucket: Bucket) -> Object:
     return find(call, bucket, call.object_name)
 
 
+def _find_parts(call: S3Call, name: ObjectName) -> Object | None:
+    return call.services.store.look_up(rows.get_object, name)
+
+
 async def find_whole(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
     """Return an object with all its parts, of which there may be 10,000; raises what `find` does."""
     obj: Object | None = await call.consult(find, bucket, name)
-    if obj is not None and len(obj.parts) < obj.part_count:
+    if obj is not None and len(obj.parts) < obj.part_count <= _PARTS_AT_ONCE:
+        obj = await call.consult(_find_parts, name)
+    elif obj is not None and len(obj.parts) < obj.part_count:
         obj = await lists.page(call, rows.get_object, name)
     if obj is None:
         raise await call.consult(missing_fault, bucket, name)
@@ -124,7 +147,10 @@ async def find_whole(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
 
 async def _select(call: S3Call, bucket: Bucket) -> Selection:
     """Return the selection that the request asks for; raises 304, 404, 412 and 416 answers."""
-    obj = await find_whole(call, bucket, call.object_name)
+    if call.request.method == "HEAD" and "partNumber" not in call.query:
+        obj = await call.consult(find_head, bucket, call.object_name)
+    else:
+        obj = await find_whole(call, bucket, call.object_name)
     validators: Headers = [(b"Last-Modified", http_date(obj.modified).encode()), (b"ETag", f'"{obj.etag}"'.encode())]
     try:
         conditions.check_read(conditions.parse_conditions(call.header), obj.etag, obj.modified)
@@ -136,7 +162,7 @@ async def _select(call: S3Call, bucket: Bucket) -> Selection:
     encryption.scheme.check_reader(call, encryption, obj.bucket, obj.key, customer_key.PREFIX)
     part = _requested_part(call, obj)
     span, partial, more = _requested_span(call, obj) if part is None else _part_span(obj, part)
-    headers = [*validators, (b"Accept-Ranges", b"bytes"), (b"Content-Length", str(span.length).encode()), *more]
+    headers = [*validators, (b"Accept-Ranges", b"bytes"), *more]
     headers += encryption.scheme.answer_headers(call, encryption)
     headers += object_labels.answer_headers(obj.labels, call.query)
     headers += version.answer_headers(bucket, obj.name.version)
@@ -217,7 +243,7 @@ def _authorize_read(call: S3Call) -> Bucket:
     return bucket
 
 
-async def get_object(call: S3Call) -> Stream:
+async def get_object(call: S3Call) -> Answer | Stream:
     """Return an object, or a range or part of it, decrypted frame by frame; under SSE-KMS the caller needs kms:Decrypt.
 
     The first batch is verified before the status is sent. An object replaced between index and blob is looked up again.
@@ -225,8 +251,15 @@ async def get_object(call: S3Call) -> Stream:
     bucket = await call.consult(_authorize_read)
     chosen, batches = await open_current(call, bucket, lambda: _select(call, bucket))
     first = await batches.first()
-    status = 206 if chosen.partial else 200
-    return Stream(status, chosen.headers, chosen.span.length, first, batches)
+    status, length = 206 if chosen.partial else 200, chosen.span.length
+    if length <= _WHOLE and sum(map(len, first)) == length:
+        await batches.close()
+        return Answer(status, chosen.headers, b"".join(first))
+    return Stream(status, [*chosen.headers, _length(length)], length, first, batches)
+
+
+def _length(length: int) -> tuple[bytes, bytes]:
+    return b"Content-Length", str(length).encode()
 
 
 async def open_current(call: S3Call, bucket: Bucket, look: Callable[[], Awaitable[W]]) -> tuple[W, Download]:
@@ -274,7 +307,7 @@ async def head_object(call: S3Call) -> Answer:
     encryption.scheme.check_caller(call)
     if encryption.scheme.checksum_needs_key and _wants_checksum(call):
         await encryption.scheme.open_data_key(call, bucket, encryption, call.key)
-    return empty(206 if chosen.partial else 200, chosen.headers)
+    return empty(206 if chosen.partial else 200, [*chosen.headers, _length(chosen.span.length)])
 
 
 _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")

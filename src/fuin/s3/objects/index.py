@@ -64,6 +64,7 @@ def new_part(stored: WrittenBlob, number: int, etag: str, now: float) -> Part:
         checksum=values,
         message_id=stored.message_id,
         modified=now,
+        content=stored.content,
     )
 
 
@@ -115,7 +116,7 @@ async def publish(call: S3Call, bucket: Bucket, obj: Object, condition: WriteCon
 
     Returns the version. `bucket` is the one for which the caller's right was checked before the body came.
     """
-    new = [part.blob for part in obj.parts]
+    new = [part.blob for part in obj.parts if part.content is None]
     done = await commit(call, new, _publish, bucket, obj, condition)
     call.replaced += done.blobs
     record_version(call, done.version)
@@ -141,5 +142,7 @@ def written_facts(obj: Object) -> dict[str, Any]:
 
 def object_facts(obj: Object) -> dict[str, Any]:
     """Return the facts for the audit record about an object that this request reads, or makes from parts."""
-    blobs = [part.blob for part in obj.parts[:_BLOBS_NAMED]]
-    return {"objectBytes": obj.size, "parts": len(obj.parts), "blobs": blobs, "etag": obj.etag}
+    facts: dict[str, Any] = {"objectBytes": obj.size, "parts": obj.part_count, "etag": obj.etag}
+    if obj.parts:  # a HEAD reads none
+        facts["blobs"] = [part.blob for part in obj.parts[:_BLOBS_NAMED]]
+    return facts

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from fuin.blobs.interface import ReadInto
+from fuin.blobs.memory import open_messages
 from fuin.blobs.waiting import wait_until_done
 from fuin.envelope import layers
 from fuin.envelope.stream import Opener, frame_span, stored_length
@@ -63,7 +64,7 @@ async def open_blobs(store: BlobStore, wanted: list[Segment]) -> list[Blob]:
 
     Raises BlobMissing when the object was replaced since the index was read, and StoreUnavailable.
     """
-    return await wait_until_done(store.open([segment.part.blob for segment in wanted[:_OPEN_AT_ONCE]]))
+    return await open_messages(store, [segment.part for segment in wanted[:_OPEN_AT_ONCE]])
 
 
 def close_blobs(blobs: list[Blob]) -> None:

@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fuin.blobs.memory import NewMemoryBlob
 from fuin.blobs.waiting import wait_until_done
 from fuin.errors import FormatError, FuinError
 from fuin.s3.payload.declaration import new_decoder
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from fuin.blobs.interface import NewBlob
     from fuin.envelope.layers import MessageSealer
     from fuin.gate.http import Request
     from fuin.s3.payload.declaration import Declaration
@@ -37,7 +39,11 @@ BATCH = 1 * MIB
 
 @dataclass(frozen=True, slots=True)
 class WrittenBlob:
-    """A blob that is durable: its sizes in plaintext and stored bytes, its message id, and the digests asked for."""
+    """A durable blob, or a small one that its row will hold.
+
+    It has its sizes in plaintext and stored bytes, its message id, and the digests that were asked for. `content` is
+    the message itself if it is small, else None.
+    """
 
     blob: str
     message_id: bytes
@@ -45,16 +51,24 @@ class WrittenBlob:
     stored_size: int
     md5: str | None
     checksums: dict[str, str]
+    content: bytes | None = None
 
 
 class Intake:
-    """Turns plaintext into a durable blob; one of its methods at a time."""
+    """Turns plaintext into a durable blob; one of its methods at a time.
 
-    def __init__(self, call: S3Call, sealer: MessageSealer, digests: Digests, *, etag: bool) -> None:
+    An object whose plaintext has up to `size` bytes is kept in memory if it is small, for its row.
+    """
+
+    def __init__(self, call: S3Call, size: int, sealer: MessageSealer, digests: Digests, *, etag: bool) -> None:
         self._sealer = sealer
         self._digests = digests
         self._etag = etag
-        self._blob = call.services.blobs.create(sealer.message_id.hex())
+        self._small: NewMemoryBlob | None = None
+        if call.row.creates_object and size <= call.services.settings.small_object_limit:
+            self._small = NewMemoryBlob(sealer.message_id.hex())
+        self._blob: NewBlob = self._small or call.services.blobs.create(sealer.message_id.hex())
+        self._is_announced = call.services.blobs.is_shared and self._small is None
         self._call = call
         call.held.append(self._blob)  # in use until the request ends: before that the index names it, or it is removed
         self._begun = False
@@ -62,7 +76,7 @@ class Intake:
     async def announce(self) -> None:
         """Say in the index's database that this blob is written, where no lock shows it to all nodes."""
         services = self._call.services
-        if services.blobs.is_shared:
+        if self._is_announced:
             await services.store.write(upload_intents.begin, self._blob.blob, services.settings.node, self._call.now)
 
     def append(self, pieces: Iterable[Buffer]) -> Future[None]:
@@ -78,7 +92,7 @@ class Intake:
         md5 = self._digests.md5() if self._etag else None
         return WrittenBlob(
             self._blob.blob, self._sealer.message_id, self._sealer.plaintext_length, self._blob.size, md5,
-            self._digests.values(),
+            self._digests.values(), None if self._small is None else self._small.content,
         )  # fmt: skip
 
     def _frames(self, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
@@ -97,7 +111,7 @@ class Intake:
     async def discard(self) -> None:
         """Remove what was written."""
         await wait_until_done(self._blob.discard())
-        if self._call.services.blobs.is_shared:
+        if self._is_announced:
             with contextlib.suppress(FuinError):  # the sweep forgets it otherwise
                 await self._call.services.store.write(upload_intents.forget, [self._blob.blob])
 
@@ -159,7 +173,7 @@ async def receive(
     call: S3Call, declaration: Declaration, sealer: MessageSealer, digests: Digests, *, etag: bool
 ) -> WrittenBlob:
     """Return the request's body as a durable blob; after any error nothing of it is left."""
-    intake = Intake(call, sealer, digests, etag=etag)
+    intake = Intake(call, declaration.length, sealer, digests, etag=etag)
     content = _content(call, declaration)
     pending: Future[None] | None = None
     try:
@@ -202,10 +216,16 @@ async def _batches(content: Content) -> AsyncIterator[tuple[list[bytes], bool]]:
 
 
 async def reseal(
-    call: S3Call, source: AsyncIterator[Sequence[Buffer]], sealer: MessageSealer, digests: Digests, *, etag: bool
+    call: S3Call,
+    source: AsyncIterator[Sequence[Buffer]],
+    size: int,
+    sealer: MessageSealer,
+    digests: Digests,
+    *,
+    etag: bool,
 ) -> WrittenBlob:
-    """Return the plaintext of another object as a durable blob under a new data key: a copy."""
-    intake = Intake(call, sealer, digests, etag=etag)
+    """Return `size` bytes of plaintext of another object as a durable blob under a new data key: a copy."""
+    intake = Intake(call, size, sealer, digests, etag=etag)
     try:
         await intake.announce()
         async for batch in source:

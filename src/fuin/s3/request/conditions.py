@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fuin.s3.request.faults import S3Fault
@@ -119,9 +120,19 @@ def parse_write(header: Callable[[bytes], str | None]) -> WriteCondition:
 
 def http_date(moment: float) -> str:
     """Return a time as HTTP writes it."""
-    return format_datetime(datetime.fromtimestamp(int(moment), UTC), usegmt=True)
+    return _http_date(int(moment))
+
+
+@lru_cache(maxsize=4096)
+def _http_date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
 
 
 def iso_date(moment: float) -> str:
     """Return a time as S3's XML writes it, with milliseconds."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment * 1000) % 1000:03d}Z"
+    return f"{_iso_second(int(moment))}.{int(moment * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

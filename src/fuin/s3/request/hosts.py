@@ -6,9 +6,12 @@ request would be for another bucket, and its signature would hold.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _LOCAL = "localhost"  # and all names below it, which are this machine's (RFC 6761 section 6.3)
 
 
+@lru_cache(maxsize=1024)
 def bucket_in_host(host: str, domains: tuple[str, ...]) -> str | None:
     """Return the bucket that a Host header names, or None for path style: on a domain itself, and on all other hosts.
 

@@ -44,6 +44,7 @@ class CustomerKey:
 
 
 _NAMES = (b"algorithm", b"key", b"key-md5")
+_HEADERS = {prefix: tuple(prefix + name for name in _NAMES) for prefix in (PREFIX, SOURCE_PREFIX)}
 
 
 def is_given(headers: Mapping[bytes, bytes]) -> bool:
@@ -53,9 +54,10 @@ def is_given(headers: Mapping[bytes, bytes]) -> bool:
 
 def parse(headers: Mapping[bytes, bytes], prefix: bytes = PREFIX) -> CustomerKey | None:
     """Return the request's key, None without one; raises InvalidArgument, InvalidEncryptionAlgorithmError."""
-    algorithm, key, md5 = (headers.get(prefix + name) for name in _NAMES)
-    if algorithm is None and key is None and md5 is None:
+    names = _HEADERS[prefix]
+    if headers.keys().isdisjoint(names):
         return None
+    algorithm, key, md5 = map(headers.get, names)
     if not algorithm:
         raise _invalid(f"{_REQUESTS} a valid encryption algorithm.")
     if algorithm != _ALGORITHM.encode():

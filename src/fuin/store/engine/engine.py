@@ -27,6 +27,9 @@ class Reader(Protocol):
     def read(self, fn: Callable[..., T], /, *args: Any) -> T:
         """Return `fn(conn, *args)`, whose queries see one state of the database; raises StoreUnavailable."""
 
+    def read_row(self, fn: Callable[..., T], /, *args: Any) -> T:
+        """Return the same as `read` for a function of one statement."""
+
     def fetch(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
         """Return the same as `read`, without blocking the event loop."""
 

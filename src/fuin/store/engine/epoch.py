@@ -3,11 +3,13 @@
 The upper half of the epoch's 64 bits is the epoch of rights: it counts the changes that can take a right from somebody.
 """
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal_column, select, update
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect
 
-_EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == 1)
+_EPOCH = select(schema.epoch.c.value).where(schema.epoch.c.id == literal_column("1"))
+_READ = PreparedSelect(_EPOCH)
 _LOCK = _EPOCH.with_for_update()
 _SERIAL = select(schema.epoch.c.serial).where(schema.epoch.c.id == 1)
 _GATE = select(schema.gates.c.serial).where(schema.gates.c.node == schema.parameter("p_node"))
@@ -26,7 +28,7 @@ _SET_GATE = (
 
 def read_epoch(conn: Connection) -> int:
     """Return the counter that every change to keys, policies, identities and buckets raises."""
-    return int(conn.execute(_EPOCH).scalar_one())
+    return int(_READ.first(conn, {})[0])
 
 
 def bump_epoch(conn: Connection, *, takes_rights: bool = True) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 BUSY_MILLISECONDS = 5000
+_STATEMENTS = 512  # that a connection keeps compiled
 _WAL_LIMIT = 16 * 1024 * 1024  # bytes that the log may keep on the disk after a checkpoint
 
 _PRAGMAS = (
@@ -51,8 +52,9 @@ def create_file(path: Path) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """Return a raw connection in autocommit mode: transactions are begun and ended by name, never by the driver."""
     raw = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000
-    )
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000,
+        cached_statements=_STATEMENTS,
+    )  # fmt: skip
     for pragma in _PRAGMAS:
         raw.execute(pragma)
     return raw

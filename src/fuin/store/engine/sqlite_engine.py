@@ -48,6 +48,15 @@ class SqliteReader:
                 raise StoreUnavailable(f"the database cannot be read: {error}") from error
             raise
 
+    def read_row(self, fn: Callable[..., T], /, *args: Any) -> T:
+        """Return the same as `read` for a function of one statement, which is a transaction by itself."""
+        try:
+            return fn(self._conn, *args)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            if sqlite.is_environment(error):
+                raise StoreUnavailable(f"the database cannot be read: {error}") from error
+            raise
+
     async def fetch(self, fn: Callable[..., T], /, *args: Any) -> T:
         """Return the same as `read`: a thread would cost more than the read."""
         return self.read(fn, *args)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
 from fuin.store.engine.errors import insert_refusal
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.engine.rows import ALL
 from fuin.store.errors import BucketNotEmpty, NoSuchBucket
 from fuin.store.s3.key_use import default_key_use
@@ -14,7 +15,7 @@ from fuin.store.s3.key_use import default_key_use
 _b = schema.buckets
 _NAME = schema.parameter("p_name")
 _ALL = select(_b.c.name, _b.c.account, _b.c.region, _b.c.created, _b.c.encryption, _b.c.policy, _b.c.versioning)
-_FIND = _ALL.where(_b.c.name == _NAME)
+_FIND = PreparedSelect(_ALL.where(_b.c.name == _NAME))
 _PREFIX, _REGION = schema.parameter("p_prefix"), schema.parameter("p_region", schema.TEXT)
 _LIST = (
     _ALL.where(_b.c.account == schema.parameter("p_account"), _b.c.name > schema.parameter("p_after"))
@@ -79,11 +80,11 @@ def insert_bucket(conn: Connection, bucket: Bucket) -> None:
 
 def find_bucket(conn: Connection, name: str) -> Bucket | None:
     """Return a bucket by name, with its settings."""
-    row = conn.execute(_FIND, {"p_name": name}).first()
+    row = _FIND.first(conn, {"p_name": name})
     if row is None:
         return None
     settings = conn.execute(_SETTINGS, {"p_name": name})
-    return Bucket(*row, settings=tuple((found, document) for found, document in settings))
+    return Bucket(**row._asdict(), settings=tuple((found, document) for found, document in settings))
 
 
 def list_buckets(
@@ -105,7 +106,7 @@ def check_same(conn: Connection, bucket: Bucket) -> None:
 
 def read_versioning(conn: Connection, bucket: Bucket) -> str | None:
     """Return the state of versioning that a write has to follow; raises NoSuchBucket as `check_same` does."""
-    found = conn.execute(_FIND, {"p_name": bucket.name}).first()
+    found = _FIND.first(conn, {"p_name": bucket.name})
     if found is None or (found.account, found.created) != (bucket.account, bucket.created):
         raise NoSuchBucket(bucket.name)
     versioning: str | None = found.versioning

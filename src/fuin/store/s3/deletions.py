@@ -49,7 +49,7 @@ _WITH_IDS = _ROWS.where(
     _IN_BUCKET, tuple_(_o.c.key, _o.c.version_order).in_(bindparam("p_keys", expanding=True))
 ).order_by(_o.c.key, _o.c.version_order)
 _IDS = schema.parameter("p_ids", schema.LONG, many=True)
-_BLOBS = select(_p.c.blob).where(_p.c.object.in_(_IDS))
+_BLOBS = select(_p.c.blob).where(_p.c.object.in_(_IDS), _p.c.content.is_(None))
 _DELETE = delete(_o).where(_o.c.id.in_(_IDS))
 _DEMOTE = (
     update(_o).where(_o.c.id.in_(_IDS)).values(is_current=0, noncurrent_since=schema.parameter("p_since", schema.TIME))

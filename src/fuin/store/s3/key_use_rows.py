@@ -5,7 +5,7 @@ A page is in the order of the rows' marks, so a walk over all of them needs the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, func, select, tuple_
@@ -43,7 +43,7 @@ def _parts(owner: Any, number: Any, selected: Select[Any], kind: Any) -> Select[
 _OBJECT_PARTS = _parts(
     _op.c.object, _op.c.number,
     select(_op.c.object, _op.c.number, _op.c.blob, _o.c.bucket, _o.c.key, _o.c.version_id, _o.c.scheme,
-           _o.c.kms_key_arn, _o.c.kms_material_id).join_from(_op, _o, _op.c.object == _o.c.id),
+           _o.c.kms_key_arn, _o.c.kms_material_id, _op.c.content).join_from(_op, _o, _op.c.object == _o.c.id),
     schema.LONG,
 )  # fmt: skip
 _UPLOAD_PARTS = _parts(
@@ -94,6 +94,7 @@ class PartRow:
     blob: str
     name: ObjectName
     use: KeyUse
+    content: bytes | None = field(default=None, repr=False)  # the message, if its row holds it
 
     @property
     def upload_id(self) -> str:
@@ -143,8 +144,8 @@ def page_of_parts(conn: Connection, after: tuple[int | str, int], limit: int) ->
             for upload_id, part, blob, bucket, key, *use in conn.execute(_UPLOAD_PARTS, given)
         ]
     return [
-        PartRow((row, part), blob, ObjectName(bucket, key.decode(), version), KeyUse(*use))
-        for row, part, blob, bucket, key, version, *use in conn.execute(_OBJECT_PARTS, given)
+        PartRow((row, part), blob, ObjectName(bucket, key.decode(), version), KeyUse(*use), content)
+        for row, part, blob, bucket, key, version, *use, content in conn.execute(_OBJECT_PARTS, given)
     ]
 
 

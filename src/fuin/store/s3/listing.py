@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, literal_column, select
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.s3.version_select import IS_CURRENT
 
 _o = schema.objects
 _START, _END = schema.parameter("p_start", schema.BYTES), schema.parameter("p_end", schema.BYTES)
-_ROWS = (
+_ROWS = PreparedSelect(
     select(_o.c.key, _o.c.etag, _o.c.size, _o.c.modified, _o.c.checksum, _o.c.storage_class)
     .where(
         _o.c.bucket == schema.parameter("p_bucket"), _o.c.key >= _START, _o.c.key < _END, IS_CURRENT,
@@ -19,7 +20,9 @@ _ROWS = (
     .order_by(_o.c.key)
     .limit(schema.parameter("p_limit", schema.LONG))
 )  # fmt: skip
-_CHUNK = 32  # rows read before a jump over a common prefix is worth a seek
+# Rows that are read at once where there may be common prefixes. Behind a prefix there may be another one at once, so
+# few rows are read first, and twice as many each time that none of them ends in a jump over a prefix.
+_FEWEST = 8
 _BEYOND = b"\xff"  # greater than any UTF-8 text
 
 
@@ -75,6 +78,7 @@ class _Page:
         self._prefixes: list[bytes] = []
         self._last: bytes | None = None
         self._truncated = False
+        self._step = _FEWEST
 
     def _common(self, key: bytes) -> bytes | None:
         """Return the common prefix that a key is rolled up in."""
@@ -99,23 +103,22 @@ class _Page:
 
     def _scan(self, start: bytes) -> bytes | None:
         """Read rows from `start` on; returns where to seek next, or None when the page is complete."""
-        limit = self._room() + 1 + (_CHUNK if self._delimiter else 0)
+        limit = min(self._room() + 1, self._step) if self._delimiter else self._room() + 1
         parameters = {
             "p_bucket": self._bucket,
             "p_start": start,
             "p_end": end_of_prefix(self._prefix),
             "p_limit": limit,
         }
-        seen, final = 0, start
-        with self._conn.execute(_ROWS, parameters) as result:
-            while rows := result.fetchmany(_CHUNK):
-                if not all(self._take(row) for row in rows):
-                    return None
-                seen, final = seen + len(rows), rows[-1][0]
-                common = self._common(final)
-                if common is not None:
-                    return end_of_prefix(common)  # however many keys are under it, one seek passes them
-        return final + b"\x00" if seen == limit else None
+        rows = _ROWS.all(self._conn, parameters)
+        if not all(self._take(row) for row in rows) or len(rows) < limit:
+            return None
+        common = self._common(rows[-1].key)
+        if common is not None:
+            self._step = _FEWEST
+            return end_of_prefix(common)  # however many keys are under it, one seek passes them
+        self._step *= 2
+        return bytes(rows[-1].key) + b"\x00"
 
     def _take(self, row: Any) -> bool:
         """Add a row to the page, as a key or by its prefix; returns False when the page is full."""

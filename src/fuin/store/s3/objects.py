@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, literal_column, select, update
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.errors import NotFound, PreconditionFailed
 from fuin.store.s3 import labels, object_lock, parts
 from fuin.store.s3.labels import Labels
@@ -27,13 +28,20 @@ _COLUMNS = select(
 )  # fmt: skip
 _BEFORE_FIELDS = 3
 _FIELDS = tuple(column.name for column in _COLUMNS.selected_columns)[_BEFORE_FIELDS : -labels.COUNT]
+_COUNT = len(_COLUMNS.selected_columns)
 _FIND = VersionSelect(_COLUMNS)
+# Most objects have one part, which comes in the same row; so a GET asks the database once.
+_FIND_WITH_PART = VersionSelect(
+    _COLUMNS.add_columns(*(column.label(f"part_{column.name}") for column in parts.columns(_p))).outerjoin_from(
+        _o, _p, and_(_p.c.object == _o.c.id, _o.c.part_count == literal_column("1"))
+    )
+)
 # Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
 _LOCK = VersionSelect(select(_o.c.id, _o.c.version_id, _o.c.is_delete_marker, _o.c.object_lock).with_for_update())
 _MARKER = VersionSelect(select(_o.c.version_id, _o.c.modified, _o.c.is_delete_marker))
 _SET_TAGS = update(_o).where(_o.c.id == _ID).values(tags=schema.parameter("p_tags", schema.TEXT))
 _SET_LOCK = update(_o).where(_o.c.id == _ID).values(object_lock=schema.parameter("p_lock", schema.TEXT))
-_PARTS = select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number)
+_PARTS = PreparedSelect(select(*parts.columns(_p)).where(_p.c.object == _ID).order_by(_p.c.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +81,28 @@ class DeleteMarker(NamedTuple):
     modified: float
 
 
-def _find(conn: Connection, name: ObjectName) -> Any:
-    """Return the row of a version that has bytes, or None."""
-    row = _FIND.first(conn, name)
-    return None if row is None or row.is_delete_marker else row
-
-
-def _object(name: ObjectName, row: Any, parts: tuple[Part, ...]) -> Object:
+def _object(name: ObjectName, version: str, row: Any, parts: tuple[Part, ...]) -> Object:
     values: dict[str, Any] = dict(zip(_FIELDS, row[_BEFORE_FIELDS : -labels.COUNT], strict=True))
-    return Object(name=name._replace(version=row.version_id), labels=labels.parse_row(row), parts=parts, **values)
+    return Object(name=name._replace(version=version), labels=labels.parse_row(row), parts=parts, **values)
 
 
 def head_object(conn: Connection, name: ObjectName) -> Object | None:
     """Return an object without its parts (`part_count` says how many there are); None also for a delete marker."""
-    row = _find(conn, name)
-    return None if row is None else _object(name, row, ())
+    row = _FIND.first(conn, name)
+    return None if row is None or row.is_delete_marker else _object(name, row.version_id, row, ())
 
 
 def get_object(conn: Connection, name: ObjectName, at_most: int | None = None) -> Object | None:
     """Return an object with its parts, or without any if there are more than `at_most`; None for a delete marker."""
-    row = _find(conn, name)
-    if row is None:
+    row = _FIND_WITH_PART.first(conn, name)
+    if row is None or row.is_delete_marker:
         return None
-    if at_most is not None and row.part_count > at_most:
-        return _object(name, row, ())
-    return _object(name, row, tuple(Part(*part) for part in conn.execute(_PARTS, {"p_id": row.id})))
+    found: tuple[Part, ...] = ()
+    if row.part_count == 1 and row.part_blob is not None:
+        found = (Part(*row[_COUNT:]),)
+    elif at_most is None or row.part_count <= at_most:
+        found = tuple(Part(*part) for part in _PARTS.all(conn, {"p_id": row.id}))
+    return _object(name, row.version_id, row[:_COUNT], found)
 
 
 def find_marker(conn: Connection, name: ObjectName) -> DeleteMarker | None:

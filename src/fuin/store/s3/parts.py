@@ -1,7 +1,7 @@
-"""The parts of objects and uploads: each is one blob, and in it one encrypted message."""
+"""The parts of objects and uploads: each is one encrypted message, in a blob or, if it is small, in its row."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, union_all
@@ -17,6 +17,7 @@ class Part:
 
     `blob` is the id of the stored ciphertext, `size` counts plaintext and `stored_size` ciphertext bytes, `checksum` is
     JSON, `message_id` is the id that the stored message must bear: bytes moved under another object do not open.
+    `content` is the stored message of a small object, which has no blob in the store; None for all others.
     """
 
     blob: str
@@ -27,22 +28,23 @@ class Part:
     checksum: str | None
     message_id: bytes
     modified: float
+    content: bytes | None = field(default=None, repr=False)
 
 
 def columns(table: Table) -> tuple[Any, ...]:
-    """Return a table's columns in the order of `Part`'s fields."""
-    names = ("blob", "size", "stored_size", "number", "etag", "checksum", "message_id", "modified")
-    return tuple(table.c[name] for name in names)
+    """Return a table's columns in the order of `Part`'s fields; parts of uploads have no content in their rows."""
+    return tuple(table.c[name] for name in _FIELDS if name in table.c)
 
 
 def row(part: Part) -> dict[str, object]:
-    """Return a part as a row's values, without its owner."""
+    """Return a part as a row's values, without its owner and its content."""
     return {
         "blob": part.blob, "size": part.size, "stored_size": part.stored_size, "number": part.number,
         "etag": part.etag, "checksum": part.checksum, "message_id": part.message_id, "modified": part.modified,
     }  # fmt: skip
 
 
+_FIELDS = tuple(each.name for each in fields(Part))
 _BLOBS = schema.parameter("p_blobs", many=True)
 _KNOWN = union_all(
     select(schema.object_parts.c.blob).where(schema.object_parts.c.blob.in_(_BLOBS)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, literal_column
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.s3 import version_id
 from fuin.store.s3.object_name import UNVERSIONED
 
@@ -31,19 +32,20 @@ class VersionSelect:
 
     def __init__(self, columns: Select[Any]) -> None:
         """Prepare the statement for each way in which a name gives the version."""
-        self._newest = columns.where(_HAS_KEY, IS_CURRENT)
-        self._with_id = columns.where(_HAS_KEY, _HAS_ID)
-        self._null = (columns.where(_HAS_KEY, IS_FROM_BEFORE), columns.where(_HAS_KEY, IS_OF_SUSPENDED))
+        self._newest = PreparedSelect(columns.where(_HAS_KEY, IS_CURRENT))
+        self._with_id = PreparedSelect(columns.where(_HAS_KEY, _HAS_ID))
+        nulls = (columns.where(_HAS_KEY, which) for which in (IS_FROM_BEFORE, IS_OF_SUSPENDED))
+        self._null = tuple(map(PreparedSelect, nulls))
 
     def first(self, conn: Connection, name: ObjectName) -> Any:
         """Return the row, or None if there is no such version; a delete marker is a version."""
         given = {"p_bucket": name.bucket, "p_key": name.key.encode()}
         if name.version is None:
-            return conn.execute(self._newest, given).first()
+            return self._newest.first(conn, given)
         if name.version == UNVERSIONED:
-            rows = (conn.execute(statement, given).first() for statement in self._null)
+            rows = (statement.first(conn, given) for statement in self._null)
             return next((row for row in rows if row is not None), None)
         order = version_id.parse_order(name.version)
         if order is None:
             return None
-        return conn.execute(self._with_id, {**given, "p_order": order, "p_version": name.version}).first()
+        return self._with_id.first(conn, {**given, "p_order": order, "p_version": name.version})

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from fuin.store.engine import rows, schema
+from fuin.store.engine import schema
 from fuin.store.engine.errors import is_missing_reference
+from fuin.store.engine.prepared import PreparedSelect, PreparedWrite
 from fuin.store.errors import NoSuchBucket, ObjectLocked
 from fuin.store.s3 import labels, parts, version_id
 from fuin.store.s3.key_use import object_key_use
@@ -43,11 +44,13 @@ _COLUMNS = select(_o.c.id, _o.c.etag, _o.c.version_id, _o.c.version_order, _o.c.
 _PRESENT = VersionSelect(_COLUMNS)
 # Locked, since the write that follows rests on it; SQLite has one writer, and no such clause.
 _LOCK = VersionSelect(_COLUMNS.with_for_update())
-_BLOBS = select(_p.c.blob).where(_p.c.object == _ID)
-_DELETE = delete(_o).where(_o.c.id == _ID)
-_DEMOTE = (
+_BLOBS = PreparedSelect(select(_p.c.blob).where(_p.c.object == _ID, _p.c.content.is_(None)))
+_DELETE = PreparedWrite(delete(_o).where(_o.c.id == _ID))
+_DEMOTE = PreparedWrite(
     update(_o).where(_o.c.id == _ID).values(is_current=0, noncurrent_since=schema.parameter("p_since", schema.TIME))
 )
+_INSERT = PreparedWrite(_o.insert().returning(_o.c.id), [column.name for column in _o.columns if column.name != "id"])
+_INSERT_PART = PreparedWrite(_p.insert(), _p.columns.keys())
 _BUCKET = select(schema.buckets.c.name).where(schema.buckets.c.name == schema.parameter("p_bucket"))
 
 
@@ -78,7 +81,7 @@ def publish(
     check_conditions(None if newest is None or newest.is_delete_marker else newest.etag, if_none_match, if_match)
     blobs = [] if versioning == ENABLED else _remove_null(conn, obj.name, newest, versioning)
     if newest is not None and (versioning == ENABLED or newest.version_id != UNVERSIONED):
-        conn.execute(_DEMOTE, {"p_id": newest.id, "p_since": obj.modified})
+        _DEMOTE.run(conn, {"p_id": newest.id, "p_since": obj.modified})
     version, order = next_version(versioning, obj.modified, None if newest is None else newest.version_order)
     _insert(conn, obj, version, order)
     return Published(version, blobs)
@@ -111,8 +114,8 @@ def _remove_null(conn: Connection, name: ObjectName, newest: Any, versioning: st
     if row is None:
         return []
     require_unlocked(row)
-    blobs = list(conn.execute(_BLOBS, {"p_id": row.id}).scalars())
-    conn.execute(_DELETE, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
+    blobs = [blob for (blob,) in _BLOBS.all(conn, {"p_id": row.id})]
+    _DELETE.run(conn, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
     return blobs
 
 
@@ -129,17 +132,20 @@ def _insert(conn: Connection, obj: Object, version: str, order: int) -> None:
     use = object_key_use(obj.encryption)
     row = {
         "bucket": obj.bucket, "key": obj.key.encode(), "version_id": version, "version_order": order, "is_current": 1,
-        "is_delete_marker": 0, "etag": obj.etag, "size": obj.size, "modified": obj.modified,
+        "noncurrent_since": None, "is_delete_marker": 0, "etag": obj.etag, "size": obj.size, "modified": obj.modified,
         "encryption": obj.encryption, "checksum": obj.checksum, "upload_id": obj.upload_id,
         "part_count": len(obj.parts),
         "scheme": use.scheme, "kms_key_arn": use.key_arn, "kms_material_id": use.material_id,
     }  # fmt: skip
     labels.fill_row(row, obj.labels)
     try:
-        owner = rows.inserted_id(conn.execute(_o.insert(), row))
+        (owner,) = _INSERT.run(conn, row)
     except IntegrityError as error:  # the row's reference spares a question for the bucket, of 40 µs
         if is_missing_reference(error):
             raise NoSuchBucket(obj.bucket) from None
         raise
-    if obj.parts:
-        conn.execute(_p.insert(), [{"object": owner, **parts.row(part)} for part in obj.parts])
+    found = [{"object": owner, "content": part.content, **parts.row(part)} for part in obj.parts]
+    if len(found) == 1:
+        _INSERT_PART.run(conn, found[0])
+    elif found:
+        conn.execute(_p.insert(), found)

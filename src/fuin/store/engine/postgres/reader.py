@@ -52,6 +52,8 @@ class PostgresReader:
             raise RuntimeError(f"{fn} is read on the event loop, which would wait for the database")
         return self._read(fn, args)
 
+    read_row = read
+
     def fetch(self, fn: Callable[..., T], /, *args: Any) -> Awaitable[T]:
         """Return the same as `read`, without blocking the event loop."""
         return asyncio.get_running_loop().run_in_executor(self._threads, self._read, fn, args)

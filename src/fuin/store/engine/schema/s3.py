@@ -96,6 +96,7 @@ object_parts = table(
     sa.Column("object", LONG, sa.ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     *_part_columns(),
+    column("content", BYTES, null=True),  # the stored message of a small object; NULL: it is in the store of blobs
     sa.UniqueConstraint("blob", name="object_parts_by_blob"),
 )
 
