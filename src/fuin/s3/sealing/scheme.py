@@ -48,6 +48,7 @@ class EncryptionColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     blob: bytes = b""
     wrapped: bytes = b""
     inner: bytes = b""
+    header: bytes = b""
 
 
 class StoredEncryption(msgspec.Struct, frozen=True):
@@ -55,7 +56,8 @@ class StoredEncryption(msgspec.Struct, frozen=True):
 
     `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
     encrypted data key. With a bucket key, `blob` is that one's ciphertext blob, and `wrapped` the data key under it.
-    With two layers of encryption, `inner` is the encrypted data key of the inner one.
+    With two layers of encryption, `inner` is the encrypted data key of the inner one. After a re-wrap the header of the
+    message still has the encrypted data key of before, and `header` is the SHA-256 of that one (`rewrap.py`).
     """
 
     scheme: Scheme
@@ -64,10 +66,13 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     blob: bytes = b""
     wrapped: bytes = b""
     inner: bytes = b""
+    header: bytes = b""
 
     def column(self) -> str:
         """Return the JSON of the index's column."""
-        row = EncryptionColumn(self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner)
+        row = EncryptionColumn(
+            self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner, self.header
+        )
         return msgspec.json.encode(row).decode()
 
     def full_context(self, bucket: str, key: str) -> dict[str, str]:
@@ -121,6 +126,7 @@ class Scheme:
     has_md5_etag = False  # the ETag is the MD5 of the plaintext
     checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
     takes_bucket_key = False  # data keys can be under a bucket key
+    is_under_kms = False  # data keys are under a KMS key that the caller needs rights to
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice that the request's headers make; raises InvalidArgument."""
@@ -183,6 +189,12 @@ class Scheme:
     def new_data_key(self, choice: EncryptionChoice, made: DataKey) -> NewDataKey:
         """Return the data key that KMS, or the client's key, has made for a new object."""
         return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
+
+    async def wrap_data_key(
+        self, call: S3Call, bucket: Bucket, target: StoredEncryption, data_key: bytes, *, bucket_key: bool
+    ) -> StoredEncryption:
+        """Return `target` with a data key that exists encrypted under its key, with or without a bucket key."""
+        raise NotImplementedError
 
     def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data keys for the headers of the message's layers, the outermost first."""

@@ -77,7 +77,7 @@ def parse_stored(column: str) -> StoredEncryption:
     """Return the encryption that the index's column holds."""
     stored = _decode_column(column)
     return StoredEncryption(
-        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner
+        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner, stored.header
     )
 
 

@@ -30,6 +30,7 @@ class _Encryption(msgspec.Struct, frozen=True):
     algorithm: str | None = None
     key: str | None = None
     blob: bytes = b""
+    header: bytes = b""
 
 
 _decode = msgspec.json.Decoder(_Encryption).decode
@@ -44,6 +45,14 @@ def object_key_use(encryption: str) -> KeyUse:
     if not stored.key:  # SSE-C: the client has the key
         return KeyUse(stored.algorithm, None, None)
     return KeyUse(stored.algorithm, stored.key, _material_id(stored.blob))
+
+
+def rewrapped_header(encryption: str) -> bytes | None:
+    """Return the SHA-256 of the encrypted data key in the header of a message that was re-wrapped, None of others.
+
+    Such a message still has the encrypted data key with which it was written, and the index has the one that counts.
+    """
+    return _decode(encryption).header or None
 
 
 def _material_id(data_key: bytes) -> bytes | None:
