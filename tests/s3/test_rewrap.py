@@ -509,7 +509,7 @@ def test_damage_is_found_as_before(place: Place, bucket: str, old: str, new: str
 def _exchange_rows(conn: Connection, bucket: str) -> None:
     """Give each of two objects the encryption of the other one."""
     found = conn.execute(text("SELECT key, encryption FROM objects WHERE bucket = :b"), {"b": bucket})
-    rows = {key: encryption for key, encryption in found}
+    rows = {row.key: row.encryption for row in found}
     for key, other in ((b"k", b"other"), (b"other", b"k")):
         given = {"e": rows[other], "b": bucket, "k": key}
         conn.execute(text("UPDATE objects SET encryption = :e WHERE bucket = :b AND key = :k"), given)

@@ -5,8 +5,7 @@ stay.
 
 `fuin rewrap` sends the same request with a header of Fuin's own, x-fuin-rewrap-from: the ARN of the KMS key on which
 the object depends, and the id of a key material of it if only that one counts. Then the scheme stays: what is under
-DSSE-KMS or an S3 Bucket Key remains so. If the object depends on another key at the
-commit, nothing changes (412).
+DSSE-KMS or an S3 Bucket Key remains so. If the object depends on another key at the commit, nothing changes (412).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from fuin.access.vocabulary import s3_encryption
+from fuin import crash
 from fuin.clock import CLOCK
 from fuin.errors import FuinError
 from fuin.kms import on_behalf
@@ -111,10 +110,12 @@ async def update_object_encryption(call: S3Call) -> Answer:
         new = _check(call, bucket, obj, stored, source)
         bucket_key = new.bucket_key if source is None else bool(stored.wrapped)
         made = await rewrap(call, bucket, stored, new.key_arn, bucket_key=bucket_key)
+        crash.point("update_object_encryption.after_keys")
         try:
             written = await _commit(call, bucket, obj, stored, made)
         except ObjectReplaced:
             continue
+        crash.point("update_object_encryption.after_index")
         index.record_version(call, written)
         call.facts.update(index.object_facts(obj))
         return empty(200)
@@ -151,7 +152,7 @@ def _parse(root: xml.Node) -> NewEncryption:
     flag = (chosen.get("BucketKeyEnabled") or "false").strip().lower()
     if flag not in ("true", "false"):
         raise S3Fault("InvalidRequest", _FLAG)
-    return NewEncryption(arn, flag == "true")
+    return NewEncryption(schemes.UPDATED.name, arn, flag == "true")
 
 
 def _parse_source(call: S3Call) -> RewrapSource | None:
@@ -174,7 +175,7 @@ def _check(
     new = call.new_encryption
     if new is None:
         raise RuntimeError("the document was not read")
-    if source is None and stored.scheme.name not in (s3_encryption.SSE_S3, s3_encryption.SSE_KMS):
+    if source is None and not stored.scheme.takes_update:
         raise S3Fault("InvalidRequest", _SOURCE)
     if source is not None and not stored.scheme.is_under_kms:
         raise S3Fault("InvalidRequest", _NOT_UNDER_KMS)

@@ -29,8 +29,9 @@ XML_TYPE = (b"Content-Type", b"application/xml")
 
 
 class NewEncryption(NamedTuple):
-    """What UpdateObjectEncryption asks for: a KMS key, and whether an S3 Bucket Key is to be used."""
+    """What UpdateObjectEncryption asks for: the scheme's name, a KMS key, and whether to use an S3 Bucket Key."""
 
+    scheme: str
     key_arn: str
     bucket_key: bool
 

@@ -11,7 +11,7 @@ from fuin import ids
 from fuin.access.resources.bucket import BucketResource
 from fuin.access.resources.object import ObjectResource
 from fuin.access.resources.own import OwnResource
-from fuin.access.vocabulary import s3_encryption, s3_keys
+from fuin.access.vocabulary import s3_keys
 from fuin.access.vocabulary.actions import S3_VERSION_ACTIONS
 from fuin.errors import AccessDenied
 from fuin.s3.request import existing_tags, locks, object_labels, tags
@@ -120,7 +120,7 @@ def _add_object_facts(call: S3Call, action: str, of: ObjectName, facts: Facts) -
     if action in s3_keys.HOLDING:
         facts.add_table(_GIVEN_HOLD, call)
     if call.new_encryption is not None:  # of UpdateObjectEncryption, in place of headers
-        facts.known["s3:x-amz-server-side-encryption"] = (s3_encryption.SSE_KMS,)
+        facts.known["s3:x-amz-server-side-encryption"] = (call.new_encryption.scheme,)
         facts.known["s3:x-amz-server-side-encryption-aws-kms-key-id"] = (call.new_encryption.key_arn,)
 
 

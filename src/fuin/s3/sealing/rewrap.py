@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fuin.access.vocabulary import s3_encryption
 from fuin.kms import on_behalf
 from fuin.s3.sealing.scheme import EncryptionChoice
-from fuin.s3.sealing.schemes import SCHEMES
+from fuin.s3.sealing.schemes import UPDATED
 
 if TYPE_CHECKING:
     from fuin.s3.request.call import S3Call
@@ -34,7 +33,7 @@ async def rewrap(
     What is under SSE-S3 comes under SSE-KMS. `bucket_key` says whether an S3 Bucket Key is to be used; two layers have
     none. Raises KMS's faults and AccessDenied.
     """
-    scheme = stored.scheme if stored.scheme.is_under_kms else SCHEMES[s3_encryption.SSE_KMS]
+    scheme = stored.scheme if stored.scheme.is_under_kms else UPDATED
     scheme.check_caller(call)
     target = replace(stored, scheme=scheme, key=key_arn, header=stored.header or stored.data_keys()[0].digest())
     if not scheme.takes_bucket_key or bucket_key == bool(stored.wrapped):

@@ -127,6 +127,7 @@ class Scheme:
     checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
     takes_bucket_key = False  # data keys can be under a bucket key
     is_under_kms = False  # data keys are under a KMS key that the caller needs rights to
+    takes_update = False  # UpdateObjectEncryption takes objects of this scheme
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice that the request's headers make; raises InvalidArgument."""

@@ -54,6 +54,7 @@ class SseKms(Scheme):
     checksum_needs_key = True
     takes_bucket_key = True
     is_under_kms = True
+    takes_update = True
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice; without a key it is alias/aws/s3."""

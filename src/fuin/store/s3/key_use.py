@@ -25,6 +25,11 @@ class KeyUse(NamedTuple):
     key_arn: str | None
     material_id: bytes | None
 
+    @property
+    def is_under_kms(self) -> bool:
+        """Return whether the data key is under a KMS key of the account's, not of the service's, or of the client's."""
+        return self.scheme in _UNDER_KMS
+
 
 class _Encryption(msgspec.Struct, frozen=True):
     algorithm: str | None = None
