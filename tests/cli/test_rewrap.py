@@ -1,5 +1,6 @@
 """`fuin rewrap` beside a running server, on both engines."""
 
+import contextlib
 import json
 import os
 import re
@@ -29,12 +30,13 @@ def place(
 ) -> Iterator[Place]:  # fmt: skip
     """Give a server on each engine."""
     folder = tmp_path_factory.mktemp("rewrap") / "data"
-    if request.param == "sqlite":
-        with Place(folder) as made:
-            yield made
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as name, Place(folder, server.socket_url(name)) as made:
+    with contextlib.ExitStack() as stack:
+        url = ""
+        if request.param == "postgres":
+            server: PostgresServer = request.getfixturevalue("postgres")
+            url = server.socket_url(stack.enter_context(server.database()))
+        made = Place(folder, url)
+        stack.callback(made.close)
         yield made
 
 
@@ -196,8 +198,8 @@ def test_rate_and_many_refusals(place: Place, caller: User, monkeypatch: pytest.
     for number in range(6):
         put(place, bucket, str(number), old)
     pauses: list[float] = []
-    monkeypatch.setattr(rewrap_requests.time, "sleep", pauses.append)
-    monkeypatch.setattr(rewrap_requests.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr("fuin.cli.rewrap_requests.sleep", pauses.append)
+    monkeypatch.setattr("fuin.cli.rewrap_requests.monotonic", lambda: 100.0)
     run(place, f"s3://{bucket}/", "--to", new, "--rate", "4")
     assert pauses == [0.25, 0.5, 0.75, 1.0, 1.25]
     monkeypatch.setattr(rewrap_requests, "_IN_A_ROW", 3)

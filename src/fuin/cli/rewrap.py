@@ -157,7 +157,7 @@ def rewrap(
     The ledger says what has to be done, so this runs where the server's data is (or with `--database`). Each change is
     a request to the running server with your AWS credentials; it needs `s3:UpdateObjectEncryption` on the object,
     `kms:ReEncryptFrom` on its key and `kms:ReEncryptTo` on the new one. Run it again to go on where it was ended. The
-    exit status is 1 unless nothing is left; uploads under way are counted, and have to be completed or aborted.
+    exit status is 1 unless nothing is left there; uploads under way are counted, and have to be completed or aborted.
 
     **Examples**
 
@@ -178,12 +178,8 @@ def rewrap(
         if goal.material_id is not None:
             arns = {source.key_arn for source in before.left}
             everywhere = store.read_sync(_count_everywhere, goal.material_id, arns)
-    if json_output:
-        typer.echo(json.dumps(_as_object(report, after, everywhere), indent=1))
-    else:
-        for line in _lines(scope, goal, report, after, everywhere):
-            typer.echo(escape(line))
-    if report.refused or any(left.number for left in after.left.values()) or everywhere:
+    _print(scope, goal, report, after, everywhere, json_output)
+    if report.refused or any(left.number for left in after.left.values()):
         raise typer.Exit(1)
 
 
@@ -265,7 +261,7 @@ def _run(
 
 
 def _changes(store: Store, goal: Goal) -> Iterator[Change]:
-    """Yield what is to be done, with one page of the ledger in memory."""
+    """Yield each change that the goal needs, with one page of the ledger in memory."""
     for bucket in goal.buckets:
         place = None
         while page := _read_page(store, goal, bucket, place):
@@ -296,6 +292,16 @@ def _count_everywhere(conn: Connection, material_id: bytes, arns: set[str]) -> i
     for arn in arns | {key.arn for key in found if key is not None}:
         total += dependents.count_by_material(conn, arn).get(material_id, Totals())
     return total.objects + total.versions + total.uploads
+
+
+def _print(
+    scope: str, goal: Goal, report: Report, after: Ledger, everywhere: int | None, json_output: bool
+) -> None:  # fmt: skip
+    if json_output:
+        typer.echo(json.dumps(_as_object(report, after, everywhere), indent=1))
+        return
+    for line in _lines(scope, goal, report, after, everywhere):
+        typer.echo(escape(line))
 
 
 def _lines(scope: str, goal: Goal, report: Report, after: Ledger, everywhere: int | None) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HEADER = "x-fuin-rewrap-from"
 _IN_A_ROW = 1000  # refusals after which all others would be the same
 _TRIES = 5
-# The object was replaced or deleted since the ledger was read, or depends on another key by now.
+# The object was replaced or deleted since the ledger was read, or depends on another key.
 _CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed")
 
 
@@ -69,7 +69,7 @@ class Server:
             )
         except (BotoCoreError, ValueError) as error:
             raise FuinError(f"no client of S3 can be made: {error}") from error
-        if self._client.meta.endpoint_url.split(":")[1].endswith(".amazonaws.com"):
+        if ".amazonaws.com" in self._client.meta.endpoint_url:
             raise FuinError("where is the server? Give --endpoint-url, or set AWS_ENDPOINT_URL_S3")
         self._client.meta.events.register("before-call.s3.UpdateObjectEncryption", self._add_header)
 
@@ -108,13 +108,14 @@ def send_all(
     """
     pause = 1 / rate if rate else 0.0
     refusals = _Refusals(take)
-    begin = time.monotonic()
+    due = monotonic()
     under_way: set[Future[Outcome]] = set()
     with ThreadPoolExecutor(parallel) as pool:
-        for number, change in enumerate(changes):
-            late = begin + number * pause - time.monotonic()
-            if late > 0:
-                time.sleep(late)
+        for change in changes:
+            now = monotonic()
+            if due > now:
+                sleep(due - now)
+            due = max(due, now) + pause
             if len(under_way) >= 2 * parallel:
                 under_way = refusals.take_ended(under_way)
             under_way.add(pool.submit(server.send, change))
@@ -128,7 +129,7 @@ class _Refusals:
         self._in_a_row = 0
 
     def take_ended(self, under_way: set[Future[Outcome]]) -> set[Future[Outcome]]:
-        """Wait for the first outcomes, take them, and return what is still under way."""
+        """Wait for the first outcomes, take them, and return those that are still under way."""
         ended, others = wait(under_way, return_when=FIRST_COMPLETED)
         for each in ended:
             outcome = each.result()

@@ -141,7 +141,7 @@ def _parse(root: xml.Node) -> NewEncryption:
     """Return the key and whether there is to be a bucket key; raises MalformedXML, InvalidRequest."""
     names = [child.name for child in root.children]
     if names != ["SSE-KMS"]:
-        raise S3Fault("InvalidRequest", _TARGET if {"DSSE-KMS", "SSE-C"}.intersection(names) else _TYPE)
+        raise S3Fault("InvalidRequest", _TARGET if {"DSSE-KMS", schemes.CUSTOMER_KEYS}.intersection(names) else _TYPE)
     (chosen,) = root.children
     chosen.refuse_others("KMSKeyArn", "BucketKeyEnabled")
     arn = (chosen.get("KMSKeyArn") or "").strip()
