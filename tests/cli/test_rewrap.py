@@ -221,6 +221,7 @@ def test_wrong_requests(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         (["s3://none-such/", "--to", new], "there is no bucket none-such"),
         ([scope, "--to", "alias/none-such"], "there is no key alias/none-such"),
         ([scope, "--from-material", "xyz"], "takes the 64 digits"),
+        ([scope, "--from-material", "0" * 64], "no key has the key material"),
     ):
         assert said in str(run(place, *words, status=1).exception)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3")

@@ -211,6 +211,8 @@ def _parse_material(conn: Connection, text: str, to: Key | None) -> bytes:
     if len(text) != _MATERIAL_DIGITS or not material_id:
         raise FuinError(f"--from-material takes the {_MATERIAL_DIGITS} digits of a key material's id")
     found = [keys.find_key(conn, *each) for each in key_scopes.list_keys_of_material(conn, material_id)]
+    if not found:  # to say that 0 is left on it would sound like a proof
+        raise FuinError(f"no key has the key material {text}")
     for key in found:
         if key is not None and key.current_material == material_id and (to is None or to.arn == key.arn):
             raise FuinError(
