@@ -136,5 +136,5 @@ class _Refusals:
             self._take(outcome)
             self._in_a_row = 0 if outcome.is_done or outcome.is_overtaken else self._in_a_row + 1
         if self._in_a_row >= _IN_A_ROW:
-            raise FuinError(f"{self._in_a_row} requests in a row were refused, the last one with {outcome.code}")
+            raise FuinError(f"{_IN_A_ROW:,} requests in a row were refused, the last one with {outcome.code}")
         return others
