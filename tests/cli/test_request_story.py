@@ -375,7 +375,7 @@ def test_a_rewrap_names_both_keys() -> None:
         entry("s3:UpdateObjectEncryption", did="re-encrypt-to", facts=facts, **use),
         entry("s3:UpdateObjectEncryption", facts={**facts, "objectBytes": 10, "parts": 1, "etag": "e"}, sequence=9),
     ]
-    assert one(request_steps(records), "The object's data key") == (
+    assert one(records, "The object's data key") == (
         f"The object's data key is under aws:kms:dsse with the key {KEY}, and comes under aws:kms with "
         f"the key {OTHER}. "
         "No byte of the object is moved."

@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from fuin.cli import rewrap_requests
 from fuin.cli.whole import app
+from fuin.store.engine import installation
 from fuin.store.s3 import dependents
-from fuin.testing.kit import User
+from fuin.testing.kit import ACCOUNT, REGION, User
 from tests.support.place import Place
 from tests.support.policies import allow
 from tests.support.postgres import PostgresServer
@@ -37,6 +38,8 @@ def place(
             url = server.socket_url(stack.enter_context(server.database()))
         made = Place(folder, url)
         stack.callback(made.close)
+        first = installation.Meta(ACCOUNT, REGION, 1.0)
+        made.run(made.services.store.change(installation.insert_meta, first))
         yield made
 
 
