@@ -18,6 +18,7 @@ from fuin.store.s3 import dependents
 from tests.s3.test_two_layers import uses
 from tests.support.place import Place, Reply
 from tests.support.policies import allow
+from tests.support.proofs import prove
 
 SSE, DSSE = "x-amz-server-side-encryption", "aws:kms:dsse"
 FROM = "x-fuin-rewrap-from"
@@ -408,6 +409,8 @@ def test_layers_and_bucket_keys_stay_with_the_header(place: Place, bucket: str, 
     for key in headers:
         assert get(place, bucket, key, headers={"range": "bytes=299990-"}).body == DATA[-10:]
     assert (left_on(place, old), differences(place, bucket)) == (0, [])
+    found, counts = prove(place, bucket)
+    assert (found, counts.opened) == ([], 3)
 
 
 def test_to_the_newest_material(place: Place, bucket: str, old: str) -> None:
@@ -499,6 +502,7 @@ def test_damage_is_found_as_before(place: Place, bucket: str, old: str, new: str
     assert get(place, bucket).status == 500
     (found,) = differences(place, bucket)
     assert (found.column, found.key) == ("encryption", "k")
+    assert [each.key for each in prove(place, bucket)[0]] == ["k"]
     blob.write_bytes(good)
     assert (get(place, bucket).body, differences(place, bucket)) == (DATA, [])
     place.run(place.services.store.write(_exchange_rows, bucket))

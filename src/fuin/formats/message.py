@@ -26,6 +26,7 @@ KMS_PROVIDER = "aws-kms"
 
 MESSAGE_ID_LENGTH = 32
 COMMITMENT_LENGTH = 32
+DIGEST_LENGTH = 32  # of an encrypted data key
 TAG_LENGTH = 16
 
 FRAME_HEAD_LENGTH = 16  # sequence number, IV

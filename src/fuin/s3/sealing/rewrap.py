@@ -35,7 +35,9 @@ async def rewrap(
     """
     scheme = stored.scheme if stored.scheme.is_under_kms else UPDATED
     scheme.check_caller(call)
-    target = replace(stored, scheme=scheme, key=key_arn, header=stored.header or stored.data_keys()[0].digest())
+    target = replace(
+        stored, scheme=scheme, key=key_arn, header=stored.header or b"".join(one.digest() for one in stored.data_keys())
+    )
     if not scheme.takes_bucket_key or bucket_key == bool(stored.wrapped):
         _note(call, stored, target, stored.kms_context(bucket.name, call.key))
         return await _re_encrypt(call, bucket, stored, target)

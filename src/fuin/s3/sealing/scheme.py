@@ -18,6 +18,7 @@ import msgspec
 
 from fuin import ids
 from fuin.envelope.stream import EncryptedDataKey
+from fuin.formats.message import DIGEST_LENGTH
 from fuin.s3.request.faults import invalid_argument
 from fuin.s3.sealing import customer_key
 
@@ -57,7 +58,8 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
     encrypted data key. With a bucket key, `blob` is that one's ciphertext blob, and `wrapped` the data key under it.
     With two layers of encryption, `inner` is the encrypted data key of the inner one. After a re-wrap the header of the
-    message still has the encrypted data key of before, and `header` is the SHA-256 of that one (`rewrap.py`).
+    message still has the encrypted data key of before (`rewrap.py`): `header` is the SHA-256 of that one, and with two
+    layers after it that of the inner one.
     """
 
     scheme: Scheme
@@ -82,6 +84,11 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     def kms_context(self, bucket: str, key: str) -> dict[str, str]:
         """Return the encryption context that KMS sees: with a bucket key it has the bucket's ARN."""
         return {**self.context, ARN_NAME: ids.bucket_arn(bucket)} if self.wrapped else self.full_context(bucket, key)
+
+    def header_entries(self) -> tuple[EncryptedDataKey | bytes, ...]:
+        """Return the encrypted data keys that the headers have, the outermost first; after a re-wrap their SHA-256."""
+        found = tuple(self.header[at : at + DIGEST_LENGTH] for at in range(0, len(self.header), DIGEST_LENGTH))
+        return found or self.data_keys()
 
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
         """Return the encrypted data keys for the headers of the message's layers, the outermost first."""

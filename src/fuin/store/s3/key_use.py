@@ -13,6 +13,7 @@ import msgspec
 from fuin import ids
 from fuin.errors import FormatError
 from fuin.formats import blob
+from fuin.formats.message import DIGEST_LENGTH
 
 _ALIAS = "alias/"
 _UNDER_KMS = ("aws:kms", "aws:kms:dsse")
@@ -55,9 +56,10 @@ def object_key_use(encryption: str) -> KeyUse:
 def rewrapped_header(encryption: str) -> bytes | None:
     """Return the SHA-256 of the encrypted data key in the header of a message that was re-wrapped, None of others.
 
-    Such a message still has the encrypted data key with which it was written, and the index has the one that counts.
+    Such a message still has the encrypted data key with which it was written, and the index has the one that counts. Of
+    two layers it is the outer one.
     """
-    return _decode(encryption).header or None
+    return _decode(encryption).header[:DIGEST_LENGTH] or None
 
 
 def _material_id(data_key: bytes) -> bytes | None:
