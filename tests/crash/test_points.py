@@ -78,7 +78,7 @@ def test_object_is_old_or_new(scene: Scene, point: str, expected: bool, target: 
     assert len(soundness.stored_blobs(server)) == 1
 
 
-@pytest.mark.parametrize(("point", "target"), zip(REWRAP, ("worker", "server"), strict=True))
+@pytest.mark.parametrize(("point", "target"), tuple(zip(REWRAP, ("worker", "server"), strict=True)))
 def test_rewrap_is_old_or_new(scene: Scene, point: str, target: str) -> None:
     """The object is under the old key or the new one, by what it says, by the ledger and by what opens it."""
     made: list[str] = []
