@@ -362,3 +362,23 @@ def test_bucket_keys_are_told() -> None:
         assert any("worker then decrypts" in step for step in steps)
     head = request_steps([entry("s3:HeadObject", facts=read_facts(bucketKeys=used))])
     assert not any("decrypts" in step for step in head)
+
+
+def test_a_rewrap_names_both_keys() -> None:
+    """Once, whichever record says it, and the outcome only if there is one."""
+    facts = {
+        **PLACE, "encryption": "aws:kms", "keyArn": OTHER, "context": CONTEXT,
+        "before": {"encryption": "aws:kms:dsse", "keyArn": KEY, "bucketKey": False},
+    }  # fmt: skip
+    use = {**USE, "use": "kms:ReEncryptTo"}
+    records = [
+        entry("s3:UpdateObjectEncryption", did="re-encrypt-to", facts=facts, **use),
+        entry("s3:UpdateObjectEncryption", facts={**facts, "objectBytes": 10, "parts": 1, "etag": "e"}, sequence=9),
+    ]
+    assert one(records, "The object's data key") == (
+        f"The object's data key is under aws:kms:dsse with the key {KEY}, and comes under aws:kms with "
+        f"the key {OTHER}. "
+        "No byte of the object is moved."
+    )
+    assert request_steps(records)[-1].startswith("Answered with success")
+    assert request_steps(records[:1])[-1].startswith("There is no record of the outcome")

@@ -1,8 +1,9 @@
-"""A crash at each named point, between the durable steps of CreateKey, PutKeyPolicy and PutObject.
+"""A crash at each named point, between the durable steps of CreateKey, PutKeyPolicy, PutObject and a re-wrap.
 
 At each point the worker, the keyholder or the whole server is killed; then the server starts again.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.real
 CREATE_KEY = {"create_key.after_material": False, "create_key.after_store": True}
 PUT_KEY_POLICY = {"put_key_policy.before_store": False, "put_key_policy.after_store": True}
 PUT_OBJECT = {"put_object.after_data_key": False, "put_object.after_blob": False, "put_object.after_index": True}
+
+REWRAP = {"update_object_encryption.after_keys": False, "update_object_encryption.after_index": True}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +92,35 @@ def test_small_object_is_old_or_new(scene: Scene, point: str) -> None:
     assert len(soundness.stored_blobs(server)) == (seen == OLD)
 
 
+@pytest.mark.parametrize(("point", "target"), tuple(zip(REWRAP, ("worker", "server"), strict=True)))
+def test_rewrap_is_old_or_new(scene: Scene, point: str, target: str) -> None:
+    """The object is under the old key or the new one, by what it says, by the ledger and by what opens it."""
+    made: list[str] = []
+
+    def act(server: Server) -> None:
+        made.append(server.client("kms").create_key(Policy=soundness.policy("Old"))["KeyMetadata"]["Arn"])
+        chosen = {"SSEKMS": {"KMSKeyArn": made[0]}}
+        s3 = server.client("s3", retry=False)
+        s3.update_object_encryption(Bucket=BUCKET, Key="thing", ObjectEncryption=chosen)
+
+    server = scene.crash(point, target, act)
+    s3, kms = server.client("s3"), server.client("kms")
+    is_new = s3.head_object(Bucket=BUCKET, Key="thing")["SSEKMSKeyId"] == made[0]
+    left = json.loads(server.fuin("key", "dependents", made[0], "--data", str(server.data), "--json").stdout)
+    assert left["objects"]["number"] == int(is_new)
+    kms.disable_key(KeyId=scene.key_id if is_new else made[0])
+    assert soundness.read(s3, BUCKET, "thing") == OLD
+    kms.enable_key(KeyId=scene.key_id if is_new else made[0])
+    server.fuin("ledger", "check", "--data", str(server.data))
+    scene.check(there=is_new, expected=REWRAP[point])
+
+
 def test_points_exist_in_the_source() -> None:
     """Every point of these tests stands in the source, and every point of the source for these operations is tested."""
     text = "\n".join(path.read_text() for path in (REPOSITORY / "src" / "fuin").rglob("*.py"))
-    found = set(re.findall(r"crash\.point\(\"((?:create_key|put_key_policy|put_object)\.[a-z_]+)\"\)", text))
-    assert found == set(CREATE_KEY) | set(PUT_KEY_POLICY) | set(PUT_OBJECT)
+    found = set(
+        re.findall(
+            r"crash\.point\(\"((?:create_key|put_key_policy|put_object|update_object_encryption)\.[a-z_]+)\"\)", text
+        )
+    )
+    assert found == set(CREATE_KEY) | set(PUT_KEY_POLICY) | set(PUT_OBJECT) | set(REWRAP)

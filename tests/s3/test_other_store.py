@@ -330,3 +330,14 @@ async def _marked(place: MemoryPlace) -> Any:
 def test_no_file_is_made(elsewhere: MemoryPlace) -> None:
     """The folder of the settings stays empty, whatever was put."""
     assert list(Path(elsewhere.settings.blobs).iterdir()) == []
+
+
+def test_a_rewrap_asks_nothing_of_the_store(elsewhere: MemoryPlace, bucket: str) -> None:
+    """No blob is opened, read or written, whatever kind of store it is; the object opens under the new key."""
+    s3, old, new = elsewhere.s3(), elsewhere.new_key(), elsewhere.new_key()
+    s3.put_object(Bucket=bucket, Key="k", Body=DATA, ServerSideEncryption="aws:kms", SSEKMSKeyId=old)
+    before = elsewhere.memory.waits
+    s3.update_object_encryption(Bucket=bucket, Key="k", ObjectEncryption={"SSEKMS": {"KMSKeyArn": new}})
+    assert elsewhere.memory.waits == before
+    elsewhere.kms().disable_key(KeyId=old)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA

@@ -105,6 +105,8 @@ class _Requests:
         self.place, self.bucket, self.s3 = place, f"{place.bucket()}-locked", place.s3()
         self.s3.create_bucket(Bucket=self.bucket, ObjectLockEnabledForBucket=True)
         self.s3.put_object(Bucket=self.bucket, Key="k", Body=b"x")
+        key = f"<SSE-KMS><KMSKeyArn>{place.new_key()}</KMSKeyArn></SSE-KMS>"
+        self._update = f"<ObjectEncryption>{key}</ObjectEncryption>".encode()
 
     def _list_of_parts(self, upload: dict[str, Any]) -> bytes:
         """Return the document that completes an upload, after sending its part."""
@@ -132,6 +134,7 @@ class _Requests:
             "PutObject": b"x", "UploadPart": b"x",
             "DeleteObjects": b"<Delete><Object><Key>none</Key></Object></Delete>",
             "PutObjectLegalHold": b"<LegalHold><Status>OFF</Status></LegalHold>", "PutObjectRetention": b"<Retention/>",
+            "UpdateObjectEncryption": self._update,
         }.get(row.name, b"")  # fmt: skip
         query = [entry if entry != "partNumber" else "partNumber=1" for entry in row.query]
         if "uploadId" in row.query:
@@ -145,7 +148,7 @@ class _Requests:
         headers = {name: values[name] for name in row.headers}
         if row.name == "CopyObject":
             headers["x-amz-metadata-directive"] = "REPLACE"
-        if row.name in ("DeleteObjects", "PutObjectLegalHold", "PutObjectRetention"):
+        if row.name in ("DeleteObjects", "PutObjectLegalHold", "PutObjectRetention", "UpdateObjectEncryption"):
             headers |= self.place.md5(body)
         return f"{path}?{'&'.join(query)}" if query else path, headers, body
 

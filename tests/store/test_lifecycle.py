@@ -28,7 +28,7 @@ ALL = "rule"
 
 def rule(**members: object) -> LifecycleRule:
     """Return an enabled rule."""
-    return LifecycleRule(**{"id": ALL, "enabled": True, **members})
+    return LifecycleRule(**{"id": ALL, "enabled": True, **members})  # type: ignore[arg-type]
 
 
 def set_rules(store: Store, *rules: LifecycleRule) -> None:

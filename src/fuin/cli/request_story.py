@@ -50,7 +50,7 @@ NOT_CHOSEN = {  # where the encryption is already fixed; for all other operation
 }
 UNFINISHED_BY_USE = {  # these do not end with the key use: a record of the outcome follows
     "kms:CreateKey", "s3:PutObject", "s3:PostObject", "s3:CopyObject", "s3:CreateMultipartUpload", "s3:UploadPart",
-    "s3:UploadPartCopy", "s3:CompleteMultipartUpload",
+    "s3:UploadPartCopy", "s3:CompleteMultipartUpload", "s3:UpdateObjectEncryption",
 }  # fmt: skip
 _OTHERS_SAID = 10
 SETS_DEFAULT = "s3:PutBucketEncryption"
@@ -142,6 +142,9 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
         named = f"the key {facts['defaultKey']}" if facts.get("defaultKey") else "no key of its own"
         yield f"The bucket's default encryption is now {encryption}, with {named}."
         return
+    if isinstance(facts.get("before"), dict):
+        yield _rewrap_step(facts, facts["before"])
+        return
     own = (
         ", the object store's own, for which the caller needs no right"
         if encryption not in (SSE_KMS, SSE_KMS_DSSE)
@@ -150,6 +153,15 @@ def _encryption_step(entry: Entry) -> Iterator[str]:
     named = f" with the key {key}{own}" if key else ""
     kept = NOT_CHOSEN.get(entry.draft.get("operation", ""), "as the object is stored")
     yield f"Encryption is {encryption}{named}: {CHOSEN_BY.get(facts.get('encryptionChosenBy', ''), kept)}."
+
+
+def _rewrap_step(facts: dict[str, Any], before: dict[str, Any]) -> str:
+    """Return the step about a data key that comes under another key, or other key material."""
+    former, now = (
+        f"{scheme.get('encryption')} with the key {scheme.get('keyArn')}"
+        for scheme in (before, facts)
+    )  # fmt: skip
+    return f"The object's data key is under {former}, and comes under {now}. No byte of the object is moved."
 
 
 def _key_arn(entry: Entry) -> str:

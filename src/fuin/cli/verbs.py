@@ -36,6 +36,7 @@ VERBS = {
     "key": Verb("key", "app"),
     "ledger": Verb("ledger", "app"),
     "verify": Verb("verify", "verify"),
+    "rewrap": Verb("rewrap", "rewrap"),
     "explain": Verb("explain", "explain"),
     "policy": Verb("policy", "app"),
     "who-can": Verb("who_can", "who_can_command"),

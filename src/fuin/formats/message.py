@@ -7,6 +7,7 @@ signature. All numbers are big-endian. The page `docs/formats/message.md` draws 
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ KMS_PROVIDER = "aws-kms"
 
 MESSAGE_ID_LENGTH = 32
 COMMITMENT_LENGTH = 32
+DIGEST_LENGTH = 32  # of an encrypted data key
 TAG_LENGTH = 16
 
 FRAME_HEAD_LENGTH = 16  # sequence number, IV
@@ -63,6 +65,11 @@ class EncryptedDataKey:
     def from_kms(cls, key_arn: str, ciphertext: bytes) -> EncryptedDataKey:
         """Return the entry for a CiphertextBlob of GenerateDataKey."""
         return cls(KMS_PROVIDER, key_arn.encode(), ciphertext)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the entry as a header has it: its three fields, each after its length."""
+        fields = (self.provider.encode(), self.info, self.ciphertext)
+        return hashlib.sha256(b"".join(map(_encode_field, fields))).digest()
 
 
 @dataclass(frozen=True, slots=True)

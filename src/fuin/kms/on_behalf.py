@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 DATA_KEY_LENGTH = 32  # AES-256
 GENERATE_DATA_KEY = Use("kms:GenerateDataKey")
 DECRYPT = Use("kms:Decrypt")
+_ENCRYPT = Use("kms:Encrypt")
+_RE_ENCRYPT_FROM, _RE_ENCRYPT_TO = (
+    {same: Use(action, more=(("kms:reencryptonsamekey", "true" if same else "false"),)) for same in (False, True)}
+    for action in ("kms:ReEncryptFrom", "kms:ReEncryptTo")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,48 @@ async def open_data_key(call: Call, blob: bytes, context: Mapping[str, str], reg
     return await ciphers.decrypt(asked, opened, blob)
 
 
+async def encrypt(
+    call: Call, data_key: bytes, context: Mapping[str, str], key_arn: str, region: str | None = None
+) -> bytes:
+    """Return the blob of a data key that exists already, asked for as the caller (kms:Encrypt)."""
+    asked = forward_call(call, region)
+    if asked.services.throttle.rates:
+        throttling.admit_use(asked, "Encrypt")
+    opened = await asked.consult(open_key, key_arn, _ENCRYPT, context)
+    return await ciphers.encrypt(asked, opened, data_key)
+
+
+async def re_encrypt(
+    call: Call, blob: bytes, context: Mapping[str, str], key_arn: str, region: str | None = None
+) -> bytes:
+    """Return the blob of the same data key under another key, or under the current material of the same one.
+
+    Asked for as the caller (kms:ReEncryptFrom and kms:ReEncryptTo); the data key stays in the keyholder.
+    """
+    asked = forward_call(call, region)
+    same = _parse_ids(blob)[0] == key_arn.rpartition("/")[2]
+    if asked.services.throttle.rates:
+        throttling.admit_use(asked, "ReEncrypt")
+    source = await asked.consult(open_ciphertext, blob, _RE_ENCRYPT_FROM[same], identifier=None, context=context)
+    target = await asked.consult(open_key, key_arn, _RE_ENCRYPT_TO[same], context)
+    return await ciphers.re_encrypt(asked, source, blob, target)
+
+
+async def re_encrypt_service_blob(
+    call: Call, blob: bytes, context: Mapping[str, str], key_arn: str, region: str | None = None
+) -> bytes:
+    """Return the blob of a data key made by `service_data_key` under a KMS key, asked for as the caller.
+
+    The right to the KMS key is kms:ReEncryptTo; the service's own key needs none. The data key stays in the keyholder.
+    """
+    asked = forward_call(call, region)
+    if asked.services.throttle.rates:
+        throttling.admit_use(asked, "ReEncrypt")
+    source = await _open_service_key(asked, blob, context)
+    target = await asked.consult(open_key, key_arn, _RE_ENCRYPT_TO[False], context)
+    return await ciphers.re_encrypt(asked, source, blob, target)
+
+
 async def service_data_key(call: Call, account: str, context: Mapping[str, str], region: str | None = None) -> DataKey:
     """Return a fresh data key under the service-owned key of SSE-S3; the caller needs no right to it.
 
@@ -107,15 +154,24 @@ async def open_service_data_key(
 ) -> bytes:
     """Return the data key of a blob made by `service_data_key`; raises InvalidCiphertextException for any other."""
     asked = forward_call(call, region)
-    try:
-        key_id, material_id = blobs.parse_ids(blob)
-    except FormatError:
-        raise KmsFault("InvalidCiphertextException") from None
+    return await ciphers.decrypt(asked, await _open_service_key(asked, blob, context), blob)
+
+
+async def _open_service_key(asked: Call, blob: bytes, context: Mapping[str, str]) -> OpenKey:
+    key_id, material_id = _parse_ids(blob)
     key = await asked.consult(_key, key_id)
     if key is None or key.manager != SERVICE:
         raise KmsFault("InvalidCiphertextException")
-    opened = await asked.consult(managed.open_service_key, key, "kms:Decrypt", material_id, context)
-    return await ciphers.decrypt(asked, opened, blob)
+    opened: OpenKey = await asked.consult(managed.open_service_key, key, "kms:Decrypt", material_id, context)
+    return opened
+
+
+def _parse_ids(blob: bytes) -> tuple[str, bytes]:
+    """Return the ids of the key and the material that a blob names; raises InvalidCiphertextException."""
+    try:
+        return blobs.parse_ids(blob)
+    except FormatError:
+        raise KmsFault("InvalidCiphertextException") from None
 
 
 def _key(call: Call, key_id: str) -> Key | None:

@@ -1,7 +1,8 @@
 """The walk over all rows of the index: what they say about keys, held against the stored envelopes.
 
 There are two witnesses for each row: the JSON of its column `encryption`, which the object store reads, and for objects
-and parts the header of the stored message, which any AWS Encryption SDK reads. The walk has one page of rows in memory.
+and parts the header of the stored message, which any AWS Encryption SDK reads. A message that was re-wrapped has the
+header from before, of which the JSON has the SHA-256. The walk has one page of rows in memory.
 It can run beside a server: a row that differs from its message is read again, since the object may have been replaced
 or encrypted anew meanwhile. Uploads come before objects, so that none is passed over which becomes an object.
 """
@@ -9,7 +10,7 @@ or encrypted anew meanwhile. Uploads come before objects, so that none is passed
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fuin.store.s3.key_use_rows import BucketRow, ObjectRow, PartRow, UploadRow
     from fuin.store.store import Store
 
+T = TypeVar("T")
 PAGE = 1000  # rows
 _SIDE_BY_SIDE = 64  # messages that are open at once
 _TRIES = 3  # of a row that changes while it is looked at
@@ -153,16 +155,28 @@ def _object_differences(row: ObjectRow) -> Iterator[Difference]:
 
 
 def _message_differences(part: PartRow, header: Header | UnreadableHeader) -> Iterator[Difference]:
-    stored = str(header) if isinstance(header, UnreadableHeader) else header_key_use(header, part.use)
     name, upload = part.name, part.upload_id
-    return _compare(
-        part.use, stored, kind="upload" if upload else "object", bucket=name.bucket, key=name.key,
-        version="" if upload else name.version, upload=upload, part=part.mark[1],
-        witness=f"the header of {'blob' if part.content is None else 'message'} {part.blob}",
-    )  # fmt: skip
+    row = {
+        "kind": "upload" if upload else "object", "bucket": name.bucket, "key": name.key, "upload": upload,
+        "version": "" if upload else name.version, "part": part.mark[1],
+        "witness": f"the header of {'blob' if part.content is None else 'message'} {part.blob}",
+    }  # fmt: skip
+    if isinstance(header, UnreadableHeader):
+        return _compare(part.use, str(header), **row)
+    rewrapped = _parse(lambda: part.rewrapped_header)
+    if rewrapped is None or isinstance(rewrapped, str):  # not re-wrapped, or unreadable, which is found elsewhere
+        return _compare(part.use, header_key_use(header, part.use), **row)
+    return _rewrapped_differences(header, rewrapped, row)
 
 
-def _parse(make: Callable[[], KeyUse]) -> KeyUse | str:
+def _rewrapped_differences(header: Header, digest: bytes, row: dict[str, Any]) -> Iterator[Difference]:
+    """Yield the difference of a message that was re-wrapped, if its header is not the one from before."""
+    found = header.encrypted_data_keys[0].digest()
+    if found != digest:
+        yield Difference(column="encryption", indexed=digest.hex(), stored=found.hex(), **row)
+
+
+def _parse(make: Callable[[], T]) -> T | str:
     """Return what an envelope says, or why it cannot be read."""
     try:
         return make()

@@ -40,11 +40,12 @@ _FIRST = 4096  # bytes; nearly every header is shorter
 class ExpectedMessage:
     """What a row says of its message; `entries` are the encrypted data keys of its layers, the outermost first.
 
+    Of a message that was re-wrapped they are the SHA-256 of those that its headers have.
     `has_md5` says that the part's ETag is the MD5 of its plaintext.
     """
 
     part: Part
-    entries: Sequence[EncryptedDataKey]
+    entries: Sequence[EncryptedDataKey | bytes]
     context: Mapping[str, str]
     has_md5: bool
 
@@ -80,7 +81,7 @@ def _count_steps(steps: ReadSteps[None], note: Callable[[int], None]) -> ReadSte
 
 
 def _prove_layer(
-    size: int, expected: ExpectedMessage, entries: Sequence[EncryptedDataKey], keys: Sequence[bytes],
+    size: int, expected: ExpectedMessage, entries: Sequence[EncryptedDataKey | bytes], keys: Sequence[bytes],
     message_id: bytes | None, digests: Digests | None,
 ) -> ReadSteps[None]:  # fmt: skip
     """Prove a message of `size` bytes, which is the plaintext of the layer around it if that has any."""
@@ -122,7 +123,7 @@ def _read_header(size: int) -> ReadSteps[Header]:
 
 
 def _check_header(
-    header: Header, entry: EncryptedDataKey, context: Mapping[str, str], message_id: bytes | None
+    header: Header, entry: EncryptedDataKey | bytes, context: Mapping[str, str], message_id: bytes | None
 ) -> None:
     """Raise TamperedError unless a header has the id, the context and the encrypted data key of its row."""
     if message_id is not None and header.message_id != message_id:
@@ -134,6 +135,10 @@ def _check_header(
     if len(header.encrypted_data_keys) != 1:
         raise TamperedError(f"the message has {len(header.encrypted_data_keys)} encrypted data keys instead of one")
     (found,) = header.encrypted_data_keys
+    if isinstance(entry, bytes):
+        if found.digest() != entry:
+            raise TamperedError("the message was re-wrapped, and has another encrypted data key than before that")
+        return
     if (found.provider, found.info) != (entry.provider, entry.info):
         names = [f"{one.provider} {one.info.decode(errors='replace')}" for one in (found, entry)]
         raise TamperedError(f"the message names the key {names[0]}, and the index {names[1]}")

@@ -211,7 +211,7 @@ def _expected_message(looked_at: OwnerProof, part: Part) -> ExpectedMessage:
     if stored is None:
         raise FormatError("the column encryption cannot be read")
     return ExpectedMessage(
-        part, stored.data_keys(), stored.full_context(name.bucket, name.key), stored.scheme.has_md5_etag
+        part, stored.header_entries(), stored.full_context(name.bucket, name.key), stored.scheme.has_md5_etag
     )  # fmt: skip
 
 

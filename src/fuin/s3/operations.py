@@ -14,7 +14,7 @@ from fuin.access.vocabulary.missing_capabilities import BY_OPERATION
 from fuin.s3.buckets import acls, bucket_settings, buckets, listing, object_lock, subresources, versioning
 from fuin.s3.lifecycle import configuration
 from fuin.s3.multipart import completion, parts, uploads
-from fuin.s3.objects import copying, form_upload, get, locking, objects, tagging
+from fuin.s3.objects import copying, encryption_update, form_upload, get, locking, objects, tagging
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.request.operation import BUCKET, CHECKED_DOCUMENT, CONTENT, DOCUMENT, FORM, OBJECT, SERVICE, S3Operation
 
@@ -121,6 +121,14 @@ _ON_OBJECTS = (
         "PutObjectTagging", "PUT", OBJECT, ("tagging",), body=CHECKED_DOCUMENT, run=tagging.put_object_tagging
     ),
     S3Operation(
+        "UpdateObjectEncryption", "PUT", OBJECT, ("encryption",),
+        key_actions=(
+            "kms:ReEncryptFrom for the key before", "kms:ReEncryptTo for the new key",
+            "kms:Decrypt and kms:Encrypt or kms:GenerateDataKey where an S3 Bucket Key comes or goes",
+        ),
+        body=CHECKED_DOCUMENT, run=encryption_update.update_object_encryption,
+    ),
+    S3Operation(
         "UploadPart", "PUT", OBJECT, ("partNumber", "uploadId"), key_actions=("kms:Decrypt",), body=CONTENT,
         run=parts.upload_part,
     ),
@@ -170,7 +178,6 @@ _NOT_BUILT = (
     S3Operation("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", BUCKET, ("metadataAnnotationTable",)),
     S3Operation("UpdateBucketMetadataInventoryTableConfiguration", "PUT", BUCKET, ("metadataInventoryTable",)),
     S3Operation("UpdateBucketMetadataJournalTableConfiguration", "PUT", BUCKET, ("metadataJournalTable",)),
-    S3Operation("UpdateObjectEncryption", "PUT", OBJECT, ("encryption",)),
     S3Operation("WriteGetObjectResponse", "POST", BUCKET, headers=("x-amz-request-route", "x-amz-request-token")),
 )  # fmt: skip
 

@@ -36,6 +36,13 @@ _NOTES = """## What is different from AWS, or not built
   Both data keys come from the KMS key, so a write asks KMS twice for GenerateDataKey and a read twice for Decrypt; on
   AWS the second layer's key is Amazon's. The checksum is stored in the clear, as with SSE-KMS, but given to nobody
   without the right to the KMS key; AWS stores it encrypted.
+* **UpdateObjectEncryption** needs `kms:ReEncryptFrom` on the former key and `kms:ReEncryptTo` on the new one; AWS's
+  page asks for `kms:Decrypt`, `kms:Encrypt` and `kms:GenerateDataKey` as well, which are needed here only where an S3
+  Bucket Key comes or goes. The data key stays in the keyholder, so who re-wraps need not be able to read. Objects are
+  under SSE-S3 or SSE-KMS, the new key is in the bucket's account, and locked objects are refused, as on AWS.
+  [`fuin rewrap`](../how-to/rewrap-objects.md) does it for many objects. Its header `x-fuin-rewrap-from` (the ARN of a
+  KMS key, and after a space perhaps the id of a key material) makes a request change only what depends on that, keep
+  the scheme, and take DSSE-KMS ([decision 0028](../decisions/0028-rewrap.md)).
 * **Tags**: a write that gives an object tags (`x-amz-tagging`) needs `s3:PutObjectTagging` too; a copy that takes tags
   along needs `s3:GetObjectTagging` of its source and `s3:PutObjectTagging`; a new bucket with tags needs
   `s3:TagResource`. GET and HEAD tell the number of tags to callers with `s3:GetObjectTagging`. Tagging an object is no

@@ -90,6 +90,10 @@ class ObjectLocked(StoreRefusal):
     """A retention or a legal hold forbids to delete the version, or to take the lock off."""
 
 
+class ObjectReplaced(StoreRefusal):
+    """The object was replaced, or its data key is encrypted otherwise, since the caller has looked at it."""
+
+
 class NoSuchBucket(NotFound):
     """The bucket does not exist."""
 

@@ -81,7 +81,6 @@ ANNOTATIONS = Capability(
         """)),
     ),
 )  # fmt: skip
-UPDATE_ENCRYPTION = Capability("Changing an object's encryption is", operations=("UpdateObjectEncryption",))
 ACLS = Capability("ACLs, and so any ObjectOwnership but BucketOwnerEnforced, are")
 BUCKET_ABAC = Capability(
     "Attribute-based access control of buckets is",

@@ -11,6 +11,7 @@ SSE_C = "SSE-C"  # the index's name, and that of BlockedEncryptionTypes; its hea
 # The action on the key that an action on an object needs. The object store asks KMS for it as the caller.
 _OF_KMS = {
     "s3:getobject": "kms:Decrypt", "s3:getobjectattributes": "kms:Decrypt", "s3:putobject": "kms:GenerateDataKey",
+    "s3:updateobjectencryption": "kms:ReEncryptFrom",
 }  # fmt: skip
 KEY_ACTIONS = {SSE_KMS: _OF_KMS, SSE_KMS_DSSE: _OF_KMS}
 

@@ -19,11 +19,10 @@ _SSE = "x-amz-server-side-encryption"
 _GRANTS = ("full-control", "read", "read-acp")
 # AWS accepts a key also for these actions, which no operation of this server needs.
 _BYPASS = s3_actions("bypassgovernanceretention")
-_ENCRYPTING = _BYPASS | s3_actions("replicateobject updateobjectencryption")
+_ENCRYPTING = _BYPASS | s3_actions("replicateobject")
 _ANNOTATING = s3_actions("""
     deleteobjectannotation deleteobjectversionannotation getobjectannotation getobjectversionannotation
     listobjectannotations listobjectversionannotations putobjectannotation putobjectversionannotation
-    updateobjectencryption
 """)
 _VERSION_ANNOTATING = s3_actions("""
     deleteobjectversionannotation getobjectversionannotation getobjectversiontorrent listobjectversionannotations
@@ -34,8 +33,9 @@ ON_TAGGED_OBJECTS = (
     "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging", "s3:GetObject", "s3:GetObjectAcl",
     "s3:GetObjectAttributes", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionAcl",
     "s3:GetObjectVersionAttributes", "s3:GetObjectVersionTagging", "s3:PutObjectAcl", "s3:PutObjectTagging",
-    "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
+    "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging", "s3:UpdateObjectEncryption",
 )  # fmt: skip
+_CHOOSING = (*_PUT, "s3:UpdateObjectEncryption")  # actions that may choose an object's encryption
 GIVING_TAGS = (*_PUT, "s3:PutObjectTagging", "s3:PutObjectVersionTagging")
 RETAINING = (*_PUT, "s3:PutObjectRetention")  # actions that may give an object a retention
 HOLDING = (*_PUT, "s3:PutObjectLegalHold")  # and those that may give it a legal hold
@@ -116,8 +116,10 @@ ROWS = (
     *(_header(f"x-amz-grant-{name}", _ACLS, also=None) for name in ("write", "write-acp")),
     _header("x-amz-metadata-directive", _PUT, also=_BYPASS),
     _header("x-amz-object-ownership", _NEW),
-    _header(_SSE, _PUT, also=_ENCRYPTING, absent="when the header was not sent, also if the bucket encrypts"),
-    _header(f"{_SSE}-aws-kms-key-id", _PUT, also=_ENCRYPTING, kind="ARN", holds="the header, as it was sent",
+    _header(_SSE, _CHOOSING, also=_ENCRYPTING, holds="the header; of UpdateObjectEncryption `aws:kms`",
+            absent="when the header was not sent, also if the bucket encrypts"),
+    _header(f"{_SSE}-aws-kms-key-id", _CHOOSING, also=_ENCRYPTING, kind="ARN",
+            holds="the header, as it was sent; of UpdateObjectEncryption the key in the document",
             absent="when the header was not sent, also if the bucket has a key"),
     _header(f"{_SSE}-customer-algorithm", _PUT, also=_BYPASS | s3_actions("replicateobject")),
     _header("x-amz-storage-class", (*_PUT, "s3:PutObjectAcl", "s3:PutObjectVersionAcl"), also=_BYPASS),

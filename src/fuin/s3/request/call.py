@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +28,14 @@ Headers = list[tuple[bytes, bytes]]
 XML_TYPE = (b"Content-Type", b"application/xml")
 
 
+class NewEncryption(NamedTuple):
+    """What UpdateObjectEncryption asks for: the scheme's name, a KMS key, and whether to use an S3 Bucket Key."""
+
+    scheme: str
+    key_arn: str
+    bucket_key: bool
+
+
 class S3Call(Call, kw_only=True):
     """A call with its S3 request; every operation takes one and returns an answer."""
 
@@ -44,6 +52,7 @@ class S3Call(Call, kw_only=True):
     form: Form | None = None  # of POST Object
     tags: dict[str, str] | None = None  # that the request's document gives
     lock: ObjectLock | None = None  # that the request's document gives
+    new_encryption: NewEncryption | None = None  # that the request's document asks for
     seen_tags: dict[ObjectName, str | None] = msgspec.field(default_factory=dict)  # see `existing_tags.py`
 
     @property

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     Run = Callable[[S3Call], Awaitable[Answer | Stream]]
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"  # the levels of a path
-_ON_LOCKED_VERSIONS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
+# Operations whose action is the same for a version that a request names.
+_ALSO_ON_VERSIONS = (
+    "GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention", "UpdateObjectEncryption",
+)  # fmt: skip
 NO_BODY, DOCUMENT, CHECKED_DOCUMENT, CONTENT, FORM = "none", "document", "checked document", "content", "form"
 
 
@@ -60,7 +63,7 @@ class S3Operation:
         """Fill in the actions, which are a part of AWS's vocabulary."""
         object.__setattr__(self, "actions", s3_actions_of(self.name))
         object.__setattr__(self, "action", self.actions[0].partition(" ")[0])
-        object.__setattr__(self, "takes_version", self.action in S3_VERSION_ACTIONS or self.name in _ON_LOCKED_VERSIONS)
+        object.__setattr__(self, "takes_version", self.action in S3_VERSION_ACTIONS or self.name in _ALSO_ON_VERSIONS)
 
     def matches(self, query: Mapping[str, str], headers: Container[bytes]) -> bool:
         """Return whether a request of this method and level is this operation."""

@@ -119,6 +119,9 @@ def _add_object_facts(call: S3Call, action: str, of: ObjectName, facts: Facts) -
         facts.add_table(_GIVEN_RETENTION, call)
     if action in s3_keys.HOLDING:
         facts.add_table(_GIVEN_HOLD, call)
+    if call.new_encryption is not None:  # of UpdateObjectEncryption, in place of headers
+        facts.known["s3:x-amz-server-side-encryption"] = (call.new_encryption.scheme,)
+        facts.known["s3:x-amz-server-side-encryption-aws-kms-key-id"] = (call.new_encryption.key_arn,)
 
 
 def _given_tags(call: S3Call) -> Tags:

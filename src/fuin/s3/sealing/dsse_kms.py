@@ -25,6 +25,7 @@ class DsseKms(SseKms):
 
     name = s3_encryption.SSE_KMS_DSSE
     takes_bucket_key = False
+    takes_update = False
 
     async def _ask_for_new(
         self, call: S3Call, bucket: Bucket, key: str | None, choice: EncryptionChoice, context: dict[str, str]

@@ -18,6 +18,7 @@ import msgspec
 
 from fuin import ids
 from fuin.envelope.stream import EncryptedDataKey
+from fuin.formats.message import DIGEST_LENGTH
 from fuin.s3.request.faults import invalid_argument
 from fuin.s3.sealing import customer_key
 
@@ -48,6 +49,7 @@ class EncryptionColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     blob: bytes = b""
     wrapped: bytes = b""
     inner: bytes = b""
+    header: bytes = b""
 
 
 class StoredEncryption(msgspec.Struct, frozen=True):
@@ -55,7 +57,9 @@ class StoredEncryption(msgspec.Struct, frozen=True):
 
     `key` is the KMS key's ARN, empty without one. `context` has the client's pairs beside `aws:s3:arn`, `blob` is the
     encrypted data key. With a bucket key, `blob` is that one's ciphertext blob, and `wrapped` the data key under it.
-    With two layers of encryption, `inner` is the encrypted data key of the inner one.
+    With two layers of encryption, `inner` is the encrypted data key of the inner one. After a re-wrap the header of the
+    message still has the encrypted data key of before (`rewrap.py`): `header` is the SHA-256 of that one, and with two
+    layers after it that of the inner one.
     """
 
     scheme: Scheme
@@ -64,10 +68,13 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     blob: bytes = b""
     wrapped: bytes = b""
     inner: bytes = b""
+    header: bytes = b""
 
     def column(self) -> str:
         """Return the JSON of the index's column."""
-        row = EncryptionColumn(self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner)
+        row = EncryptionColumn(
+            self.scheme.name, self.key, self.context, self.blob, self.wrapped, self.inner, self.header
+        )
         return msgspec.json.encode(row).decode()
 
     def full_context(self, bucket: str, key: str) -> dict[str, str]:
@@ -77,6 +84,11 @@ class StoredEncryption(msgspec.Struct, frozen=True):
     def kms_context(self, bucket: str, key: str) -> dict[str, str]:
         """Return the encryption context that KMS sees: with a bucket key it has the bucket's ARN."""
         return {**self.context, ARN_NAME: ids.bucket_arn(bucket)} if self.wrapped else self.full_context(bucket, key)
+
+    def header_entries(self) -> tuple[EncryptedDataKey | bytes, ...]:
+        """Return the encrypted data keys that the headers have, the outermost first; after a re-wrap their SHA-256."""
+        found = tuple(self.header[at : at + DIGEST_LENGTH] for at in range(0, len(self.header), DIGEST_LENGTH))
+        return found or self.data_keys()
 
     def data_keys(self) -> tuple[EncryptedDataKey, ...]:
         """Return the encrypted data keys for the headers of the message's layers, the outermost first."""
@@ -121,6 +133,8 @@ class Scheme:
     has_md5_etag = False  # the ETag is the MD5 of the plaintext
     checksum_needs_key = False  # a checksum says something about the plaintext, so its reader needs the key
     takes_bucket_key = False  # data keys can be under a bucket key
+    is_under_kms = False  # data keys are under a KMS key that the caller needs rights to
+    takes_update = False  # UpdateObjectEncryption takes objects of this scheme
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice that the request's headers make; raises InvalidArgument."""
@@ -183,6 +197,12 @@ class Scheme:
     def new_data_key(self, choice: EncryptionChoice, made: DataKey) -> NewDataKey:
         """Return the data key that KMS, or the client's key, has made for a new object."""
         return NewDataKey(made.plaintext, StoredEncryption(self, made.key_arn, choice.context, made.blob))
+
+    async def wrap_data_key(
+        self, call: S3Call, bucket: Bucket, target: StoredEncryption, data_key: bytes, *, bucket_key: bool
+    ) -> StoredEncryption:
+        """Return `target` with a data key that exists encrypted under its key, with or without a bucket key."""
+        raise NotImplementedError
 
     def entries(self, stored: StoredEncryption) -> tuple[EncryptedDataKey, ...]:
         """Return the data keys for the headers of the message's layers, the outermost first."""

@@ -40,6 +40,7 @@ NAMED: dict[str, Scheme] = {scheme.name: scheme for scheme in (SseS3(), SseKms()
 _CUSTOMER = SseC()
 CUSTOMER_KEYS = _CUSTOMER.name  # as a bucket's setting names them
 SCHEMES: dict[str, Scheme] = NAMED | {_CUSTOMER.name: _CUSTOMER}
+UPDATED = SCHEMES[s3_encryption.SSE_KMS]  # of an object after UpdateObjectEncryption
 DEFAULT = SCHEMES[s3_encryption.SSE_S3]  # of a bucket without a default
 
 _INCOMPATIBLE = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
@@ -77,7 +78,7 @@ def parse_stored(column: str) -> StoredEncryption:
     """Return the encryption that the index's column holds."""
     stored = _decode_column(column)
     return StoredEncryption(
-        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner
+        SCHEMES[stored.algorithm], stored.key, stored.context, stored.blob, stored.wrapped, stored.inner, stored.header
     )
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from fuin import ids
 from fuin.access.refusals import NotAuthorized
@@ -22,6 +23,7 @@ from fuin.kms import bucket_keys, on_behalf
 from fuin.s3.request.faults import S3Fault
 from fuin.s3.sealing import secure_transport
 from fuin.s3.sealing.scheme import (
+    ARN_NAME,
     BUCKET_KEY,
     CONTEXT,
     KEY_ID,
@@ -51,6 +53,8 @@ class SseKms(Scheme):
     name = s3_encryption.SSE_KMS
     checksum_needs_key = True
     takes_bucket_key = True
+    is_under_kms = True
+    takes_update = True
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice; without a key it is alias/aws/s3."""
@@ -91,6 +95,18 @@ class SseKms(Scheme):
         wrapped = wrapping.wrap(bucket_key.take_wrap(), data_key, choice.full_context(call.bucket, call.key))
         stored = StoredEncryption(self, bucket_key.key_arn, choice.context, bucket_key.blob, wrapped)
         return NewDataKey(data_key, stored)
+
+    async def wrap_data_key(
+        self, call: S3Call, bucket: Bucket, target: StoredEncryption, data_key: bytes, *, bucket_key: bool
+    ) -> StoredEncryption:
+        """Return `target` with the data key under its KMS key: kms:Encrypt, or kms:GenerateDataKey for a bucket key."""
+        full = target.full_context(bucket.name, call.key)
+        if not bucket_key:
+            blob = await on_behalf.encrypt(call, data_key, full, target.key, bucket.region)
+            return replace(target, blob=blob, wrapped=b"")
+        context = {**target.context, ARN_NAME: ids.bucket_arn(bucket.name)}
+        kept = await bucket_keys.bucket_key(call, target.key, context, bucket.region)
+        return replace(target, blob=kept.blob, wrapped=wrapping.wrap(kept.take_wrap(), data_key, full))
 
     async def _open(self, call: S3Call, bucket: Bucket, stored: StoredEncryption, key: str, for_upload: bool) -> bytes:
         self.check_caller(call)

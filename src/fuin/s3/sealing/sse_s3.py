@@ -25,6 +25,7 @@ class SseS3(Scheme):
 
     name = s3_encryption.SSE_S3
     has_md5_etag = True
+    takes_update = True
 
     def choose(self, call: S3Call, algorithm: str | None, key: str | None, context: str | None) -> EncryptionChoice:
         """Return the choice; a key and a context are for SSE-KMS."""

@@ -13,6 +13,7 @@ import msgspec
 from fuin import ids
 from fuin.errors import FormatError
 from fuin.formats import blob
+from fuin.formats.message import DIGEST_LENGTH
 
 _ALIAS = "alias/"
 _UNDER_KMS = ("aws:kms", "aws:kms:dsse")
@@ -25,11 +26,17 @@ class KeyUse(NamedTuple):
     key_arn: str | None
     material_id: bytes | None
 
+    @property
+    def is_under_kms(self) -> bool:
+        """Return whether the data key is under a KMS key of the account's, not of the service's, or of the client's."""
+        return self.scheme in _UNDER_KMS
+
 
 class _Encryption(msgspec.Struct, frozen=True):
     algorithm: str | None = None
     key: str | None = None
     blob: bytes = b""
+    header: bytes = b""
 
 
 _decode = msgspec.json.Decoder(_Encryption).decode
@@ -44,6 +51,15 @@ def object_key_use(encryption: str) -> KeyUse:
     if not stored.key:  # SSE-C: the client has the key
         return KeyUse(stored.algorithm, None, None)
     return KeyUse(stored.algorithm, stored.key, _material_id(stored.blob))
+
+
+def rewrapped_header(encryption: str) -> bytes | None:
+    """Return the SHA-256 of the encrypted data key in the header of a message that was re-wrapped, None of others.
+
+    Such a message still has the encrypted data key with which it was written, and the index has the one that counts. Of
+    two layers it is the outer one.
+    """
+    return _decode(encryption).header[:DIGEST_LENGTH] or None
 
 
 def _material_id(data_key: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, func, select, tuple_
 
 from fuin.store.engine import schema
-from fuin.store.s3.key_use import KeyUse
+from fuin.store.s3.key_use import KeyUse, rewrapped_header
 from fuin.store.s3.object_name import ObjectName
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def _parts(owner: Any, number: Any, selected: Select[Any], kind: Any) -> Select[
 
 _OBJECT_PARTS = _parts(
     _op.c.object, _op.c.number,
-    select(_op.c.object, _op.c.number, _op.c.blob, _o.c.bucket, _o.c.key, _o.c.version_id, _o.c.scheme,
-           _o.c.kms_key_arn, _o.c.kms_material_id, _op.c.content).join_from(_op, _o, _op.c.object == _o.c.id),
+    select(_op.c.object, _op.c.number, _op.c.blob, _o.c.bucket, _o.c.key, _o.c.version_id, _o.c.encryption,
+           _o.c.scheme, _o.c.kms_key_arn, _o.c.kms_material_id, _op.c.content)
+    .join_from(_op, _o, _op.c.object == _o.c.id),
     schema.LONG,
 )  # fmt: skip
 _UPLOAD_PARTS = _parts(
@@ -88,13 +89,22 @@ class BucketRow:
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """A stored message: a part of a version of an object, or of an upload, whose id is then the first of `mark`."""
+    """A stored message: a part of a version of an object, or of an upload, whose id is then the first of `mark`.
+
+    `encryption` is the JSON of an object, which says whether it was re-wrapped; an upload never is.
+    """
 
     mark: tuple[int | str, int]
     blob: str
     name: ObjectName
     use: KeyUse
     content: bytes | None = field(default=None, repr=False)  # the message, if its row holds it
+    encryption: str | None = None
+
+    @property
+    def rewrapped_header(self) -> bytes | None:
+        """Return the SHA-256 of the encrypted data key that the message's header has, if that is not in the index."""
+        return None if self.encryption is None else rewrapped_header(self.encryption)
 
     @property
     def upload_id(self) -> str:
@@ -144,8 +154,8 @@ def page_of_parts(conn: Connection, after: tuple[int | str, int], limit: int) ->
             for upload_id, part, blob, bucket, key, *use in conn.execute(_UPLOAD_PARTS, given)
         ]
     return [
-        PartRow((row, part), blob, ObjectName(bucket, key.decode(), version), KeyUse(*use), content)
-        for row, part, blob, bucket, key, version, *use, content in conn.execute(_OBJECT_PARTS, given)
+        PartRow((row, part), blob, ObjectName(bucket, key.decode(), version), KeyUse(*use), content, encryption)
+        for row, part, blob, bucket, key, version, encryption, *use, content in conn.execute(_OBJECT_PARTS, given)
     ]
 
 
