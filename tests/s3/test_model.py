@@ -23,7 +23,7 @@ from tests.support.place import Place, error_of
 
 KEYS = ("a", "b/1", "b/2")
 NULL = "null"
-EXAMPLES = int(os.environ.get("FUIN_MODEL_EXAMPLES", "3"))  # histories of each kind; `make test-long` has more
+EXAMPLES = 60 if os.environ.get("FUIN_LONG") == "1" else 3  # histories of each kind
 _numbers = itertools.count(1)
 _TAGS = st.sampled_from(["", "team=red", "team=blue&x=1"])
 _BODIES = st.sampled_from([b"", b"small", b"s" * SMALL_OBJECT, b"l" * (SMALL_OBJECT + 1)])
