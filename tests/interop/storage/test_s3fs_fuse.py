@@ -20,7 +20,7 @@ pytestmark = [
 
 def test_a_bucket_is_mounted(vault: Vault, folder: Path) -> None:
     """Files are written, read back, renamed and removed."""
-    version = version_of(["s3fs", "--version"], 4).lstrip("V")
+    version = version_of(["s3fs", "--version"], 6).lstrip("V")
     options = [f"url={vault.server.url}", "use_path_request_style", "endpoint=us-east-1", "multipart_size=5"]
     with vault.step("s3fs-fuse", version, "mount"):
         command = ["s3fs", vault.bucket, str(folder), "-f", *(word for option in options for word in ("-o", option))]
