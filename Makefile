@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-
 CLIENTS := system-packages $(patsubst %,.venv-%/.done,aws s3fs tink esdk-cli terraform ansible javascript evaluator go jsign)
 INSTALL = install --quiet --disable-pip-version-check --require-hashes --no-deps $(OPTIONS) -r
 
-.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages fuzz bench scale shapes lint format lock clean system-packages
+.PHONY: venv demo serve test test-long cluster-demo cluster-test cluster-histories cluster-packages client-packages clients s3-conformance fuzz bench scale shapes lint format lock clean system-packages
 
 venv: $(VENV)/.done ## the environment of the server, the tests and the checkers
 
@@ -75,10 +75,10 @@ serve: venv ## a permanent server on ./fuin-data
 	@$(BIN)/fuin serve --data fuin-data --port 8700
 
 test: venv $(CLIENTS) ## all tests in their short form
-	@$(PYTEST) -m "not long"
+	@$(PYTEST) -m "not long and not clients"
 
 test-long: venv $(CLIENTS) ## crash and property tests in their long form
-	@FUIN_LONG=1 $(PYTEST)
+	@FUIN_LONG=1 $(PYTEST) -m "not clients"
 
 cluster-packages: ## PostgreSQL, patroni, etcd and haproxy from Debian; as root
 	@bash tests/system-packages.sh cluster
@@ -94,6 +94,24 @@ SECONDS ?= 3600
 BOUND ?= 1
 cluster-histories: venv cluster-packages ## what clients of three nodes saw under faults, checked
 	@$(BIN)/python -m tests.cluster.histories $(SECONDS) $(or $(SEED),$$$$) $(BOUND)
+
+client-packages: ## clients of the object store from Debian; as root
+	@bash tests/system-packages.sh clients
+
+# AWS's SDK for JavaScript; without npm its test is skipped and says so.
+.venv-javascript-s3/.done: tests/interop/storage/javascript/package-lock.json | system-packages
+	@if command -v npm >/dev/null; then \
+	  mkdir -p $(@D) && cp tests/interop/storage/javascript/package*.json $(@D) && \
+	  if npm ci --prefix $(@D) --no-audit --no-fund --loglevel=error >/dev/null; then touch $@; \
+	  else echo "npm could not install AWS's SDK for JavaScript: its test is skipped"; fi; fi
+
+STORAGE_CLIENTS := system-packages client-packages $(patsubst %,.venv-%/.done,aws s3fs clients javascript-s3)
+clients: venv $(STORAGE_CLIENTS) ## clients of the object store on encrypted buckets with versions; a table of what each did
+	@$(BIN)/python -m pytest tests/interop/storage
+
+s3-conformance: venv .venv-s3-tests/.done ## ceph/s3-tests beside Fuin's server, compared with the failures that are expected
+	@$(BIN)/python -m tests.conformance
+	@$(BIN)/python -m tests.conformance --tls
 
 fuzz: venv ## ten million random inputs to KMS, two million of them whole requests
 	@$(BIN)/python -m tests.fuzz 2000000 8000000
@@ -120,9 +138,9 @@ format: venv
 	@$(BIN)/ruff format .
 
 lock: ## make the lock files again (needs uv)
-	@for f in runtime dev aws s3fs tink esdk-cli terraform ansible bench; do uv pip compile -q --generate-hashes \
+	@for f in runtime dev aws s3fs tink esdk-cli terraform ansible bench s3-tests clients; do uv pip compile -q --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 requirements/$$f.in -o requirements/$$f.txt; done
-	for f in interop differential; do (cd tests/$$f/javascript && \
+	for f in interop interop/storage differential; do (cd tests/$$f/javascript && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved=true); done
 
 clean:

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Debian packages that some tests drive. Tests whose program is absent are skipped, and say so.
-# With the argument `cluster` it is another group: what `make cluster-test` needs, and no other target.
+# With the argument `cluster` it is another group: what `make cluster-test` needs, and no other target. With `clients` it
+# is what `make clients` needs.
 set -u
 declare -A package # program: its package
 case "${1:-}" in
   cluster) package=([/usr/lib/postgresql/15/bin/postgres]=postgresql-15 [patroni]=patroni [etcd]=etcd-server
                     [haproxy]=haproxy [faketime]=faketime [nft]=nftables [ip]=iproute2) ;;
+  clients) package=([rclone]=rclone [restic]=restic [s3fs]=s3fs [fusermount3]=fuse3 [duplicity]=duplicity
+                    [/usr/lib/python3/dist-packages/boto3/__init__.py]=python3-boto3) ;;
   *) package=([chromium]=chromium [rclone]=rclone [openssl]=openssl [node]=nodejs [npm]=npm [faketime]=faketime [pg_ctlcluster]=postgresql
               [ceph-mon]=ceph-mon [ceph-osd]=ceph-osd [ceph-mgr]=ceph-mgr [ceph]=ceph-common [radosgw]=radosgw) ;;
 esac
@@ -13,7 +16,7 @@ esac
 look() { # fills `missing` with the packages whose programs are not there
   missing=()
   for program in "${!package[@]}"; do
-    command -v "$program" >/dev/null || missing+=("${package[$program]}")
+    command -v "$program" >/dev/null || [ -e "$program" ] || missing+=("${package[$program]}")
   done
 }
 

@@ -10,7 +10,11 @@ from tests.support.server import REPOSITORY
 
 @pytest.mark.parametrize(
     ("group", "packages"),
-    [([], {"rclone", "postgresql", "ceph-osd"}), (["cluster"], {"patroni", "etcd-server", "haproxy"})],
+    [
+        ([], {"rclone", "postgresql", "ceph-osd"}),
+        (["cluster"], {"patroni", "etcd-server", "haproxy"}),
+        (["clients"], {"restic", "s3fs", "duplicity"}),
+    ],
 )
 def test_group_names_its_packages(group: list[str], packages: set[str]) -> None:
     """Where nothing is installed and nothing can be, the script says what is missing, and the tests are skipped."""

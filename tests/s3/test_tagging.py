@@ -59,6 +59,13 @@ def test_an_object_is_tagged_and_untagged(place: Place, bucket: str) -> None:
     assert "TagCount" not in s3.head_object(Bucket=bucket, Key="k")
 
 
+def test_tags_of_a_header_are_in_the_order_of_their_names(place: Place, bucket: str) -> None:
+    """AWS promises no order for those of a header; those of a document keep theirs."""
+    s3 = place.s3()
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="foo=bar&bar")
+    assert read(place, bucket) == [{"Key": "bar", "Value": ""}, {"Key": "foo", "Value": "bar"}]
+
+
 def test_an_object_that_is_written_again_has_no_tags(place: Place, bucket: str) -> None:
     """Unless its request gives some."""
     s3 = place.s3()

@@ -12,7 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from tests.s3.test_payloads import VALUES
-from tests.support.place import Place, error_of
+from tests.support.place import ACCOUNT, Place, error_of
 from tests.support.policies import allow
 
 MIB = 1024 * 1024
@@ -290,6 +290,22 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
             item["Prefix"] for item in page.get("CommonPrefixes", [])))
     ]  # fmt: skip
     assert entries == ["a/", "b", "b", "c"]
+
+
+def test_the_initiator_is_the_owner_or_a_user(place: Place, bucket: str) -> None:
+    """AWS: of an account "the same information as the Owner element", of a user its ARN."""
+    user = place.add_user(allow("s3:*"))
+    create(place.s3(), bucket)
+    create(place.s3(user), bucket)
+    found = place.s3().list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert sorted(upload["Initiator"]["ID"] for upload in found) == [
+        ACCOUNT,
+        f"arn:aws:iam::{ACCOUNT}:user/{user.name}",
+    ]
+    assert {upload["Owner"]["ID"] for upload in found} == {ACCOUNT}
+    for upload in found:
+        listed = place.s3().list_parts(Bucket=bucket, Key="k", UploadId=upload["UploadId"])
+        assert listed["Initiator"] == upload["Initiator"]
 
 
 def encoded(raw: bytes) -> str:

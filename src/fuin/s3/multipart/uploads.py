@@ -124,7 +124,7 @@ async def list_parts(call: S3Call) -> Answer:
     entries, last, more = await lists.page(call, _read_parts, upload.upload_id, marker, limit, declared)
     content = [
         xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id),
-        _principal_element("Initiator", upload.initiator), _principal_element("Owner", bucket.account),
+        _principal_element("Initiator", _initiator_id(upload)), _principal_element("Owner", bucket.account),
         storage_classes.element(upload.labels.storage_class),
         xml.text("PartNumberMarker", marker), xml.text("NextPartNumberMarker", last),
         xml.text("MaxParts", limit), xml.text("IsTruncated", more),
@@ -154,6 +154,12 @@ def _part_element(part: Part, declared: str | None) -> str:
 
 def _principal_element(name: str, identity: str) -> str:
     return xml.tag(name, xml.text("ID", identity))
+
+
+def _initiator_id(upload: Upload) -> str:
+    """Return the ARN of who began an upload; of an account's root the canonical id, as in `Owner` (so does AWS)."""
+    arn = upload.initiator
+    return arn.split(":")[4] if arn.endswith(":root") else arn
 
 
 async def list_multipart_uploads(call: S3Call) -> Answer:
@@ -191,7 +197,7 @@ def _read_page(
 def _entry(names: Names, upload: Upload, account: str) -> str:
     return xml.tag(
         "Upload", names.element("Key", upload.key), xml.text("UploadId", upload.upload_id),
-        _principal_element("Initiator", upload.initiator), _principal_element("Owner", account),
+        _principal_element("Initiator", _initiator_id(upload)), _principal_element("Owner", account),
         storage_classes.element(upload.labels.storage_class), xml.text("Initiated", iso_date(upload.created)),
     )  # fmt: skip
 

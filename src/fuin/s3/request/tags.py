@@ -31,7 +31,7 @@ _MALFORMED_HEADER = (
 )
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
-Tags = dict[str, str]  # values by name, in the order in which they were given
+Tags = dict[str, str]  # values by name; those of a document are in the order in which they were given
 
 
 class TagRules(NamedTuple):
@@ -54,9 +54,12 @@ OF_NEW_BUCKETS = OF_BUCKETS._replace(
 
 
 def parse_header(value: bytes) -> Tags:
-    """Return the tags of x-amz-tagging, which are written as in a query; raises InvalidArgument, BadRequest."""
+    """Return the tags of x-amz-tagging, which are written as in a query; raises InvalidArgument, BadRequest.
+
+    They are in the order of their names. AWS promises none for the header, and ceph/s3-tests expects this one.
+    """
     pieces = [piece.partition(b"=") for piece in value.split(b"&") if piece]
-    pairs = [(_decode_piece(name, value), _decode_piece(text, value)) for name, _, text in pieces]
+    pairs = sorted((_decode_piece(name, value), _decode_piece(text, value)) for name, _, text in pieces)
     try:
         return _check_tags(pairs, OF_OBJECTS)
     except S3Fault as fault:

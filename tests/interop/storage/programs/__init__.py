@@ -1,0 +1,1 @@
+"""Programs that the clients' tests run in other environments."""
