@@ -23,6 +23,7 @@ from tests.support.clocks import DAY, counted
 from tests.support.place import Place, error_of
 
 LATER = 40 * DAY  # after which everything of these tests is due
+LARGE = bytes(20_000)  # which are a blob of their own
 
 
 class Killed(BaseException):
@@ -65,7 +66,7 @@ def test_objects_go_with_their_blobs_and_each_is_on_the_record(place: Place, s3:
     """Each is named with its rule before it goes; the last record says how many went, and by which commit."""
     put(s3, bucket, {"Filter": {"Prefix": "a"}, "Expiration": {"Days": 1}}, {"Expiration": {"Days": 3650}})
     for key in ("a1", "a2", "b"):
-        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+        s3.put_object(Bucket=bucket, Key=key, Body=LARGE)
     place.settle()
     before = len(place.blobs())
     walk(place, time.time() + DAY - 3600)
@@ -185,7 +186,7 @@ def test_a_walk_that_ends_anywhere_leaves_a_whole_state(
     put(s3, bucket, {"Expiration": {"Days": 1}})
     place.settle()
     before = len(place.blobs())
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="k", Body=LARGE)
 
     def end(name: str) -> None:
         if name == f"lifecycle.{point}":

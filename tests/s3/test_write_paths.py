@@ -11,10 +11,12 @@ upload": GenerateDataKey to write, Decrypt for parts and for the source of a cop
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import Connection, text
 
 from fuin.blobs.interface import BlobStore
 from fuin.blobs.s3.address import parse_address
@@ -66,20 +68,30 @@ class RemotePlace(Place):
 
 @dataclass
 class Kind:
-    """An object store, its stored bytes by name, and the plaintexts that were written to it."""
+    """An object store, its stored bytes by name, and the plaintexts that were written to it; `size` is that of each."""
 
     place: Place
     stored: Callable[[], Mapping[str, bytes]]
+    size: int = 20_000
     bodies: list[bytes] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module", params=["files", "S3"])
+def stored_bytes(place: Place) -> dict[str, bytes]:
+    """Return the messages of all blobs and, of small objects, of the rows."""
+
+    def read(conn: Connection) -> dict[str, bytes]:
+        return dict(conn.execute(text("SELECT blob, content FROM object_parts WHERE content IS NOT NULL")).all())
+
+    return {file.name: file.read_bytes() for file in place.blobs()} | place.run(place.services.store.read(read))
+
+
+@pytest.fixture(scope="module", params=["files", "rows", "S3"])
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
     """Give an object store of this module's own for each kind of blobs."""
     folder = tmp_path_factory.mktemp("written")
-    if request.param == "files":
+    if request.param != "S3":
         place = Place(folder / "data")
-        yield Kind(place, lambda: {file.name: file.read_bytes() for file in place.blobs()})
+        yield Kind(place, partial(stored_bytes, place), *([4800] if request.param == "rows" else []))
         place.close()
         return
     with fake_s3.running() as remote, pytest.MonkeyPatch.context() as patch:
@@ -241,7 +253,7 @@ def kms_calls(place: Place, reply: Reply, user: User) -> list[tuple[str, str, An
 @pytest.mark.parametrize("name", ENCRYPTIONS)
 def test_ciphertext_and_calls(kind: Kind, path: Callable[[Writer, bytes], Iterator[Step]], name: str) -> None:
     """What is stored has no run of the plaintext; the log has exactly the calls of KMS."""
-    place, body = kind.place, TEXT * 50 + os.urandom(3000)
+    place, body = kind.place, TEXT * 50 + os.urandom(kind.size - 50 * len(TEXT))
     user = place.add_user(allow("s3:*", GENERATE, DECRYPT))
     writer = Writer(place, place.bucket(), place.new_key(), user, ENCRYPTIONS[name])
     customer_keys.allow(place, writer.bucket)

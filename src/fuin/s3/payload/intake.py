@@ -65,7 +65,8 @@ class Intake:
         self._digests = digests
         self._etag = etag
         self._small: NewMemoryBlob | None = None
-        if call.row.creates_object and size <= call.services.settings.small_object_limit:
+        limit = call.services.settings.small_object_limit
+        if call.row.creates_object and limit and size <= limit:
             self._small = NewMemoryBlob(sealer.message_id.hex())
         self._blob: NewBlob = self._small or call.services.blobs.create(sealer.message_id.hex())
         self._is_announced = call.services.blobs.is_shared and self._small is None
