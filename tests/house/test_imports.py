@@ -37,7 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "kms": ("gate", "signing", "access", "store", "keyholder.wire", "xks", "formats", *LOW),
     "s3": (
         "gate", "signing", "access", "store", "formats", "envelope", "kms.bucket_keys", "kms.on_behalf",
-        "blobs.interface", "blobs.waiting", *LOW,
+        "blobs.interface", "blobs.memory", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
     "server": (
@@ -48,11 +48,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",
         "blobs.configuration", *LOW,
     ),
-    "ledger": ("store", "blobs.interface", "blobs.configuration", "formats", *LOW),
+    "ledger": ("store", "blobs.interface", "blobs.memory", "blobs.configuration", "formats", *LOW),
     # Looks at what the object store has written with the object store's own eyes, and opens data keys as the operator.
     "proof": (
         "ledger", "s3", "kms.operator", "kms.on_behalf", "gate", "keyholder.wire", "envelope", "store",
-        "blobs.interface", "blobs.waiting", "formats", *LOW,
+        "blobs.interface", "blobs.memory", "blobs.waiting", "formats", *LOW,
     ),
     "envelope": ("formats", "secret", "errors"),
     "cli": (

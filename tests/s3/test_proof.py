@@ -1,6 +1,8 @@
 """The proof at rest on real objects: what holds, what is named, and what changes while it is looked at."""
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +23,21 @@ from tests.support.proofs import prove, reasons
 KMS: dict[str, Any] = {"ServerSideEncryption": "aws:kms"}
 MIB = 1024 * 1024
 OTHER_COLUMNS = "the columns about the KMS key differ from the column encryption: `fuin ledger check` says in what"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give an object store in which all objects are blobs; `test_small_objects.py` proves small ones."""
+    made = Place(tmp_path_factory.mktemp("proof") / "data")
+    made.services.settings = replace(made.settings, small_object_limit=0)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def key(place: Place) -> str:
+    """Give the ARN of a KMS key that tests do not change."""
+    return place.new_key()
 
 
 def put(place: Place, bucket: str, key: str = "k", body: bytes = b"content", **members: Any) -> str:

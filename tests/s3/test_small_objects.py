@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from fuin.settings import SMALL_OBJECT
 from tests.support.place import Place
+from tests.support.proofs import prove
 
 LARGEST = os.urandom(SMALL_OBJECT)
 SAMPLE = bytes(range(256)) * 16
@@ -137,6 +138,18 @@ def test_every_changed_bit_is_seen(place: Place, s3: Any, bucket: str, key: str)
         assert b"sixteen" not in reply.body
     set_content(place, bucket, content)
     assert fetch(s3, bucket) == b"sixteen bytes .."
+
+
+def test_the_proof_reads_rows(place: Place, s3: Any, bucket: str, encryption: dict[str, str]) -> None:
+    """`fuin verify` opens the messages in rows, and names one that was changed."""
+    s3.put_object(Bucket=bucket, Key="k", Body=SAMPLE, **encryption)
+    found, counts = prove(place, bucket)
+    assert (found, counts.messages, counts.opened) == ([], 1, 1)
+    [content] = contents(place, bucket)
+    assert content is not None
+    set_content(place, bucket, content[:-1] + bytes([content[-1] ^ 1]))
+    [fault] = prove(place, bucket)[0]
+    assert (fault.kind, fault.bucket, fault.key) == ("fault", bucket, "k")
 
 
 @pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c + b"x", lambda _: b"", lambda c: c[:100]])

@@ -91,7 +91,7 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("written")
     if request.param != "S3":
         place = Place(folder / "data")
-        yield Kind(place, partial(stored_bytes, place), *([4800] if request.param == "rows" else []))
+        yield Kind(place, partial(stored_bytes, place), size=4800 if request.param == "rows" else 20_000)
         place.close()
         return
     with fake_s3.running() as remote, pytest.MonkeyPatch.context() as patch:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _done(value: T) -> Future[T]:
+def _finished_future(value: T) -> Future[T]:
     future: Future[T] = asyncio.get_running_loop().create_future()
     future.set_result(value)
     return future
@@ -41,7 +41,7 @@ class MemoryBlob:
     def read(self, steps: ReadSteps[T]) -> Future[T]:
         """Do the steps at once."""
         try:
-            return _done(run_steps(steps, self._fill))
+            return _finished_future(run_steps(steps, self._fill))
         except Exception as error:
             failed: Future[T] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
@@ -74,7 +74,7 @@ class NewMemoryBlob:
         for piece in pieces:
             self._pieces.append(bytes(piece))  # the sealer may use its buffer again
             self.size += len(self._pieces[-1])
-        return _done(None)
+        return _finished_future(None)
 
     def commit(self, pieces: Iterable[Buffer] = ()) -> Future[None]:
         """Append the last pieces."""
@@ -83,7 +83,7 @@ class NewMemoryBlob:
     def discard(self) -> Future[None]:
         """Forget the bytes."""
         self._pieces.clear()
-        return _done(None)
+        return _finished_future(None)
 
     def release(self) -> None:
         """Do nothing: nobody else sees it."""

@@ -34,7 +34,7 @@ class Vault:
         """Return boto3's client."""
         return self.server.client("s3")
 
-    def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program in the environment of clients; raises AssertionError with its outputs when it fails."""
         return run([str(word) for word in command], self.server.client_environment() | variables)
 

@@ -83,12 +83,12 @@ class Selection:
 
 def find(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
     """Return an object, with its part if it has one part; raises what `missing_fault` returns."""
-    return _found(call, bucket, name, _look_up(call, name)(rows.get_object, name, 1))
+    return _require_object(call, bucket, name, _look_up(call, name)(rows.get_object, name, 1))
 
 
 def find_head(call: S3Call, bucket: Bucket, name: ObjectName) -> Object:
     """Return an object without its parts; raises what `missing_fault` returns."""
-    return _found(call, bucket, name, _look_up(call, name)(rows.head_object, name))
+    return _require_object(call, bucket, name, _look_up(call, name)(rows.head_object, name))
 
 
 def _look_up(call: S3Call, name: ObjectName) -> Callable[..., Object | None]:
@@ -97,7 +97,7 @@ def _look_up(call: S3Call, name: ObjectName) -> Callable[..., Object | None]:
     return store.look_up if name.version == UNVERSIONED else store.look_up_row
 
 
-def _found(call: S3Call, bucket: Bucket, name: ObjectName, obj: Object | None) -> Object:
+def _require_object(call: S3Call, bucket: Bucket, name: ObjectName, obj: Object | None) -> Object:
     if obj is None:
         raise missing_fault(call, bucket, name)
     existing_tags.check_found(call, name, obj)

@@ -50,7 +50,7 @@ class PreparedSelect:
         names = [column.name for column in statement.selected_columns]
         self._make: Callable[[Any], Any] = namedtuple("Row", names)._make  # type: ignore[attr-defined]
 
-    def all(self, conn: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+    def list_rows(self, conn: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return all rows."""
         rows = _execute(conn, self._text, {**self._values, **values} if self._values else values)
         return conn.execute(self._statement, values).all() if rows is None else list(map(self._make, rows))

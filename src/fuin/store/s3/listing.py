@@ -110,7 +110,7 @@ class _Page:
             "p_end": end_of_prefix(self._prefix),
             "p_limit": limit,
         }
-        rows = _ROWS.all(self._conn, parameters)
+        rows = _ROWS.list_rows(self._conn, parameters)
         if not all(self._take(row) for row in rows) or len(rows) < limit:
             return None
         common = self._common(rows[-1].key)

@@ -101,7 +101,7 @@ def get_object(conn: Connection, name: ObjectName, at_most: int | None = None) -
     if row.part_count == 1 and row.part_blob is not None:
         found = (Part(*row[_COUNT:]),)
     elif at_most is None or row.part_count <= at_most:
-        found = tuple(Part(*part) for part in _PARTS.all(conn, {"p_id": row.id}))
+        found = tuple(Part(*part) for part in _PARTS.list_rows(conn, {"p_id": row.id}))
     return _object(name, row.version_id, row[:_COUNT], found)
 
 

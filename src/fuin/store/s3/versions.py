@@ -114,7 +114,7 @@ def _remove_null(conn: Connection, name: ObjectName, newest: Any, versioning: st
     if row is None:
         return []
     require_unlocked(row)
-    blobs = [blob for (blob,) in _BLOBS.all(conn, {"p_id": row.id})]
+    blobs = [blob for (blob,) in _BLOBS.list_rows(conn, {"p_id": row.id})]
     _DELETE.run(conn, {"p_id": row.id})  # its parts go by ON DELETE CASCADE
     return blobs
 

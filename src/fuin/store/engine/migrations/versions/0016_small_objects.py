@@ -8,7 +8,7 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
-serves_from = "0016"  # the code before would look for a blob that there is not
+serves_from = "0016"  # the code before would look for a blob, and find nothing
 
 
 def upgrade() -> None:
