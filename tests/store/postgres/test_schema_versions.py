@@ -34,7 +34,7 @@ class Shared:
 
         connector = Connector(Address.parse(self.settings.database_url), "test")
         conn = connector.connect()
-        link_of(conn).run("BEGIN")
+        link_of(conn).run("SET idle_in_transaction_session_timeout = 0; BEGIN")
         with conn.begin():
             config = migrate._configuration()
             config.attributes["connection"] = conn
@@ -122,7 +122,7 @@ def test_versions_of_before_know_since_when_they_are_noncurrent(shared: Shared) 
     shared.make("0014")
     connector = Connector(Address.parse(shared.settings.database_url), "test")
     conn = connector.connect()
-    link_of(conn).run("BEGIN")
+    link_of(conn).run("SET idle_in_transaction_session_timeout = 0; BEGIN")
     with conn.begin():
         conn.execute(text("INSERT INTO accounts VALUES ('123456789012', 1.0)"))
         conn.execute(text(VERSIONED_BUCKET))
