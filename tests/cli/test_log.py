@@ -25,7 +25,7 @@ def test_an_upload_is_explained_step_by_step(server: Server, unique: Callable[[s
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     user = server.add_user(unique("teller"), allow("s3:PutObject", "kms:GenerateDataKey"))
-    put = server.client("s3", user).put_object(Bucket=bucket, Key="a.txt", Body=b"x" * 1000)
+    put = server.client("s3", user).put_object(Bucket=bucket, Key="a.txt", Body=b"x" * 20_000)
     told = explain(server, put["ResponseMetadata"]["RequestId"])
     for part in (
         f"user/{user.name} asked for s3:PutObject on s3://{bucket}/a.txt",
@@ -34,7 +34,7 @@ def test_an_upload_is_explained_step_by_step(server: Server, unique: Callable[[s
         f"aws:s3:arn=arn:aws:s3:::{bucket}/a.txt",
         "kms:GenerateDataKey",
         'statement "Allowed"',
-        "encrypted 1,000 bytes with AES-256-GCM",
+        "encrypted 20,000 bytes with AES-256-GCM",
         "dropped the plaintext data key",
         "encrypted data key (162 bytes)",
         "Answered with success",

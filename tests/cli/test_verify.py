@@ -12,7 +12,7 @@ from tests.cli.test_ledger import Folder, folder, ids_of_blob  # noqa: F401 - a 
 from tests.conftest import ServerFactory
 from tests.support.server import Server
 
-BODY = b"plaintext that nobody is shown " * 20
+BODY = b"plaintext that nobody is shown " * 700
 
 
 def verify(data: Path, *words: str, status: int = 0) -> Result:
@@ -56,7 +56,8 @@ def test_beside_a_server_and_without_one(new_server: ServerFactory) -> None:
     assert lines[0].endswith(f"KMS does not open its data key: DisabledException: {key} is disabled.")
     kms.enable_key(KeyId=key)
     file = blob_of(server, "b")
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    raw = file.read_bytes()
+    file.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     server.stop()
 
     reason = "frame 1 of the message does not hold"

@@ -33,7 +33,7 @@ def furnish(server: Server) -> None:
         },
     ]  # fmt: skip
     for key in ("month", "past"):
-        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+        s3.put_object(Bucket=BUCKET, Key=key, Body=bytes(20_000))
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
 
 

@@ -321,6 +321,8 @@ def _download_step(entry: Entry) -> Iterator[str]:
     from_memory = "bucketKeys" in facts and entry.draft.get("operation") == "s3:GetObject"
     if not (from_memory or entry.use == "decrypt") or "objectBytes" not in facts:
         return
+    if entry.draft.get("operation") == "s3:HeadObject":  # which opens the data key for the checksum, and reads nothing
+        return
     size = facts["objectBytes"]
     yield f"{_parts_phrase(facts)}."
     yield (
