@@ -92,7 +92,7 @@ class History(RuleBasedStateMachine):
         if self.has_lock:
             lock = {"ChecksumAlgorithm": "CRC32"}
         made = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, Tagging=tags, **lock, **members)
-        assert ("VersionId" in made) == (self.model.state is not None)
+        assert ("VersionId" in made) == (self.model.state == "Enabled")  # AWS names no null version
         self.model.add(key, Version(
             made.get("VersionId", NULL), body, made["ETag"], tags, members.get("ObjectLockLegalHoldStatus") == "ON",
             members.get("ObjectLockMode"),
