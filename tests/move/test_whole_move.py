@@ -36,16 +36,24 @@ def test_server_moves_in_and_back(
     _refuse_unfinished(installation)
     assert answers(embedded.start(), content) == before  # the source is as it was
     embedded.stop()
+    assert move_in(check=False, FUIN_CRASH_POINT="move.marked")[0] == -9
+    _refuse_unfinished(installation)
+    _refuse_moved(installation, embedded)  # so neither side serves
     said = move_in()[1]
     assert "The move has finished" in said
-    status, said = installation.fuin("serve", "--data", str(embedded.data), check=False)
-    assert status == 1
-    assert "was moved to" in said
+    _refuse_moved(installation, embedded)
     assert answers(installation.start("a"), content) == before
     _check_logs(installation)
     _work(installation.node("a"), content)
     after = answers(installation.node("a"), content)
     _move_back(tmp_path, installation, content, after, move_out)
+
+
+def _refuse_moved(installation: Installation, embedded: Server) -> None:
+    """No server starts with the data that was moved."""
+    status, said = installation.fuin("serve", "--data", str(embedded.data), check=False)
+    assert status == 1
+    assert "was moved to" in said
 
 
 def _change(server: Server, content: Content) -> None:
@@ -83,7 +91,7 @@ def _check_logs(installation: Installation) -> None:
     assert "embedded-" in verified
     shown = installation.fuin("audit", "show", *place, "--operation", "fuin:MoveOut", "--json")[1]
     records = [json.loads(line) for line in shown.splitlines()]
-    assert [record.get("about") for record in records] == ["change", "change", None]  # one run was killed
+    assert [record.get("about") for record in records] == ["change", "change", "change", None]  # two runs were killed
     facts = records[-1]["facts"]
     assert (facts["blobs"], facts["rows"] > 50) == (5, True)  # "small" went with its row
     assert len(facts["sha256"]) == 64

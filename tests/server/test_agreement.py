@@ -62,9 +62,9 @@ def now(tmp_path: Path, past: Past) -> Settings:
     return Settings(data=_copied(past.newer, tmp_path / "data"))
 
 
-def check(settings: Settings, **options: bool) -> tuple[Witnesses, list[Refused]]:
+def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
     """Ask database, log and blobs as a start does."""
-    return asyncio.run(agreement.check(settings, **options))
+    return asyncio.run(agreement.check(settings, new_log=new_log))
 
 
 def refusal(settings: Settings) -> str:

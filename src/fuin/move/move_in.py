@@ -48,14 +48,14 @@ async def move_in(
         except AlreadyRunning:
             is_last = False
         else:
-            await agreement.check(source)
+            await agreement.check(source, moves_to=configured_engine(target).place)
             timekeeper.start(source)
         configured_engine(target).prepare(create=True)
         transfer = await stack.enter_async_context(_open(source, target, progress, reread=reread))
         try:
             identity = await transfer.claim()
         except FinishedMove:
-            if is_last:  # the run that finished may have ended before it noted that in the source
+            if is_last:  # a run of an earlier version may have ended before it noted that in the source
                 finish.mark_moved(transfer.source.database, transfer.target.database.place)
             raise
         outcome = await transfer.bring(is_last=is_last)
@@ -128,6 +128,8 @@ class _Finish:
         }
         crash.point("move.before_finish")
         await transfer.target.blobs.write_marker(Marker(self._identity, serial))
+        # First the source: at no moment could both be served. A run that ends in between is finished by the next one.
+        finish.mark_moved(transfer.source.database, transfer.target.database.place)
+        crash.point("move.marked")
         finish.finish(transfer.source.database, transfer.target.database, transfer.tables, values, serial, node)
         crash.point("move.after_finish")
-        finish.mark_moved(transfer.source.database, transfer.target.database.place)

@@ -145,17 +145,21 @@ async def ask(settings: Settings, blobs: BlobStore) -> Witnesses:
     return Witnesses(database, commit, history, holds, mark, mark is None and await blobs.holds_any())
 
 
-async def check(settings: Settings, *, new_log: bool = False) -> tuple[Witnesses, list[Refused]]:
+async def check(
+    settings: Settings, *, new_log: bool = False, moves_to: str = ""
+) -> tuple[Witnesses, list[Refused]]:  # fmt: skip
     """Return the evidence and the disagreements that the settings accept; raises FuinError for any other.
 
-    `new_log` is whether this start has begun a log where there was no log.
+    `new_log` is whether this start has begun a log where there was no log. `moves_to` is the place to which the
+    installation is being moved: an earlier run may have closed it for that place.
     """
     blobs = configured_store(settings)
     seen = await ask(settings, blobs)
     if seen.database is not None:
         place = configured_engine(settings).place
         installation.require_finished_move(seen.database.moving, place)
-        installation.require_here(seen.database.moved, place)
+        if not moves_to or seen.database.moved != moves_to:
+            installation.require_here(seen.database.moved, place)
     _check_root_key(settings, seen)
     accepted = []
     for refused in findings(seen):
