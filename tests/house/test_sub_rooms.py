@@ -21,7 +21,8 @@ ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
         "errors": (),
         "engine": ("errors",),
         "kms": ("engine", "errors"),
-        "identity": ("engine", "errors", "kms"),
+        "volumes": ("engine", "errors"),
+        "identity": ("engine", "errors", "kms", "volumes.hosts"),
         "s3": ("engine", "errors"),
     },
     "blobs": {
