@@ -37,7 +37,7 @@ Seal = Callable[[str], "Iterable[bytes]"]
 class _Waiting(NamedTuple):
     """A block that waits for its pack."""
 
-    index: int
+    number: int
     seal: Seal
     placed: asyncio.Future[PlacedBlock]
 
@@ -106,10 +106,10 @@ class Packs:
         for block in self._waiting[group]:
             if block.placed.done():
                 continue
-            if len(taken) == AT_MOST or block.index in taken:
+            if len(taken) == AT_MOST or block.number in taken:
                 rest.append(block)
             else:
-                taken[block.index] = block
+                taken[block.number] = block
         self._waiting[group] = rest
         return list(taken.values())
 

@@ -48,7 +48,7 @@ class Pack(NamedTuple):
 class Entry(NamedTuple):
     """A block of a snapshot: where it is, and the SHA-256 of its plaintext."""
 
-    index: int
+    block: int
     pack: Pack
     position: int
     checksum: bytes
@@ -96,7 +96,7 @@ class NewIndex:
         leaf: list[bytes] = []
         for entry in entries:
             if not leaf:
-                self._firsts.append(entry.index)
+                self._firsts.append(entry.block)
             leaf.append(self._encode(entry))
             if len(leaf) == LEAF:
                 self._leaves.append(b"".join(leaf))
@@ -109,7 +109,7 @@ class NewIndex:
         self.uses[entry.pack] = self.uses.get(entry.pack, 0) + 1
         number = self._numbers.setdefault(entry.pack, len(self._numbers))
         self._digest.update(entry.checksum)
-        return _ENTRY.pack(entry.index, number, entry.position, entry.checksum)
+        return _ENTRY.pack(entry.block, number, entry.position, entry.checksum)
 
     def pieces(self, place: Place) -> Iterator[bytes]:
         """Yield the bytes of the index, encrypted."""
@@ -137,7 +137,8 @@ def read_head(place: Place) -> ReadSteps[Head]:
     blocks, packs, leaves, checksum = _COUNTS.unpack_from(plain)
     middle = _COUNTS.size + packs * _PACK.size
     owners = [
-        Pack(blob.hex(), owner.rstrip(b"\0").decode()) for blob, owner in _PACK.iter_unpack(plain[_COUNTS.size : middle])
+        Pack(blob.hex(), owner.rstrip(b"\0").decode())
+        for blob, owner in _PACK.iter_unpack(plain[_COUNTS.size : middle])
     ]
     firsts = [first for (first,) in _FIRST.iter_unpack(plain[middle : middle + leaves * _FIRST.size])]
     return Head(blocks, checksum, owners, firsts, size)
@@ -152,7 +153,9 @@ def read_leaf(place: Place, head: Head, number: int) -> ReadSteps[list[Entry]]:
         raise TamperedError("the index of a snapshot is too short")
     plain = sealing.unseal(place.cipher, sealed, place.bound(b"leaf", _FIRST.pack(number)), "the index of a snapshot")
     packs = head.packs
-    return [Entry(index, packs[pack], position, checksum) for index, pack, position, checksum in _ENTRY.iter_unpack(plain)]
+    return [
+        Entry(index, packs[pack], position, checksum) for index, pack, position, checksum in _ENTRY.iter_unpack(plain)
+    ]
 
 
 def read_all(place: Place) -> ReadSteps[list[Entry]]:
@@ -171,7 +174,7 @@ def read_from(place: Place, start: int, limit: int) -> ReadSteps[list[Entry]]:
     number = head.leaf_of(start)
     while number < len(head.firsts) and len(entries) < limit:
         leaf = yield from read_leaf(place, head, number)
-        entries += [entry for entry in leaf if entry.index >= start]
+        entries += [entry for entry in leaf if entry.block >= start]
         number += 1
     return entries[:limit]
 
@@ -184,10 +187,10 @@ def merge(parent: Iterable[Entry], written: Iterable[Entry]) -> Iterator[Entry]:
     rest = iter(parent)
     old = next(rest, None)
     for new in written:
-        while old is not None and old.index < new.index:
+        while old is not None and old.block < new.block:
             yield old
             old = next(rest, None)
-        if old is not None and old.index == new.index:
+        if old is not None and old.block == new.block:
             yield old if old.checksum == new.checksum else new
             old = next(rest, None)
         else:
@@ -202,10 +205,10 @@ def changes(first: Iterable[Entry], second: Iterable[Entry]) -> Iterator[tuple[E
     left, right = iter(first), iter(second)
     old, new = next(left, None), next(right, None)
     while old is not None or new is not None:
-        if new is None or (old is not None and old.index < new.index):
+        if new is None or (old is not None and old.block < new.block):
             yield old, None
             old = next(left, None)
-        elif old is None or new.index < old.index:
+        elif old is None or new.block < old.block:
             yield None, new
             new = next(right, None)
         else:

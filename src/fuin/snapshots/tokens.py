@@ -36,7 +36,7 @@ def block_token(cipher: AESGCM, snapshot: str, account: str, entry: Entry, ends:
     """Return the token of a block for the callers of an account."""
     blob, owner = entry.pack
     plain = _BLOCK.pack(ends, bytes.fromhex(blob), owner.encode(), entry.position, entry.checksum)
-    return base64.b64encode(sealing.seal(cipher, plain, _bound("block", snapshot, account, str(entry.index)))).decode()
+    return base64.b64encode(sealing.seal(cipher, plain, _bound("block", snapshot, account, str(entry.block)))).decode()
 
 
 def open_block_token(cipher: AESGCM, snapshot: str, account: str, index: int, token: str, now: float) -> Entry:

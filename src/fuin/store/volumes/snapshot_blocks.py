@@ -52,7 +52,7 @@ _NOTED_EVERY = 30.0  # seconds; the time of the last write need not be exact
 class BlockRow(NamedTuple):
     """A block that was put into a pending snapshot; the checksum is encrypted."""
 
-    index: int
+    number: int
     blob: str
     position: int
     checksum: bytes
@@ -75,10 +75,10 @@ def put_block(conn: Connection, snapshot: str, block: BlockRow, pack: NewBlob, n
         raise WrongSnapshotState(row.state)
     if conn.execute(_HAS_BLOB, {"p_blob": pack.blob}).first() is None:
         _add_blob(conn, snapshot, BLOCKS, pack, now)
-    conn.execute(_DROP_BLOCK, {"p_id": snapshot, "p_index": block.index})
+    conn.execute(_DROP_BLOCK, {"p_id": snapshot, "p_index": block.number})
     conn.execute(
         insert(_k),
-        {"snapshot_id": snapshot, "block_index": block.index, "blob": block.blob, "position": block.position,
+        {"snapshot_id": snapshot, "block_index": block.number, "blob": block.blob, "position": block.position,
          "checksum": block.checksum},
     )  # fmt: skip
     if now - row.last_write_at > _NOTED_EVERY:
