@@ -10,7 +10,9 @@ from fuin.clock import CLOCK
 from fuin.ebs import answers, faults, rights
 from fuin.ebs.call import parse_number
 from fuin.ebs.faults import invalid
-from fuin.snapshots import completion, reading, sealing, tokens, writing
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
+from fuin.snapshots import completion, reading, tokens, writing
 from fuin.snapshots.completion import Claim, ClaimRefused
 from fuin.snapshots.pack import BLOCK
 from fuin.snapshots.tokens import InvalidTokenError
@@ -125,9 +127,9 @@ async def get_snapshot_block(call: EbsCall) -> Answer:
     call.facts["block"] = number
     data_key = await rights.open_key(call, found)
     name = found.snapshot.snapshot_id
-    cipher = sealing.derive_cipher(data_key, sealing.TOKENS, name)
+    key = SnapshotKey(data_key, snapshot_key.TOKENS, name)
     try:
-        entry = tokens.open_block_token(cipher, name, call.account, number, token, call.now)
+        entry = tokens.open_block_token(key, name, call.account, number, token, call.now)
     except InvalidTokenError as error:
         raise invalid("INVALID_BLOCK_TOKEN", f"BlockToken: {error}.") from None
     block = await reading.read_block(call.services, data_key, entry)

@@ -45,9 +45,7 @@ class EbsCall(Call, kw_only=True):
         return default if text is None else parse_number(text, member, least, most)
 
 
-def parse_number(
-    text: str | None, member: str, least: int, most: int, reason: str = "INVALID_PARAMETER_VALUE"
-) -> int:
+def parse_number(text: str | None, member: str, least: int, most: int, reason: str = "INVALID_PARAMETER_VALUE") -> int:
     """Return a number in a range; raises ValidationException."""
     if text is not None and text.isascii() and text.isdigit() and len(text) <= NUMBERS and least <= int(text) <= most:
         return int(text)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fuin.ebs import answers, rights
 from fuin.ebs.blocks import check_completed
 from fuin.ebs.faults import invalid
-from fuin.snapshots import reading, sealing, tokens
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
+from fuin.snapshots import reading, tokens
 from fuin.snapshots.pack import BLOCK
 from fuin.snapshots.reading import OpenSnapshot
 from fuin.snapshots.tokens import InvalidTokenError
@@ -71,7 +73,7 @@ class _Listing:
 
     def __init__(self, call: EbsCall, opened: OpenSnapshot, name: str) -> None:
         self._call, self._snapshot, self._name = call, opened.snapshot, name
-        self._cipher = sealing.derive_cipher(opened.data_key, sealing.TOKENS, opened.snapshot.snapshot_id)
+        self._key = SnapshotKey(opened.data_key, snapshot_key.TOKENS, opened.snapshot.snapshot_id)
         self._ends = call.now + tokens.LIFETIME
 
     def start(self) -> int:
@@ -80,17 +82,17 @@ class _Listing:
         if token is None:
             return self._call.parameter("startingBlockIndex", "StartingBlockIndex", 0, _LAST, 0)
         try:
-            return tokens.open_page_token(self._cipher, self._name, self._call.account, token, self._call.now)
+            return tokens.open_page_token(self._key, self._name, self._call.account, token, self._call.now)
         except InvalidTokenError as error:
             raise invalid("INVALID_PAGE_TOKEN", f"NextToken: {error}.") from None
 
     def next_token(self, block: int) -> str:
         """Return the token of the page that begins with a block."""
-        return tokens.page_token(self._cipher, self._name, self._call.account, block, self._ends)
+        return tokens.page_token(self._key, self._name, self._call.account, block, self._ends)
 
     def blocks(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """Return blocks as the answer has them."""
-        token = partial(tokens.block_token, self._cipher, self._snapshot.snapshot_id, self._call.account)
+        token = partial(tokens.block_token, self._key, self._snapshot.snapshot_id, self._call.account)
         return [{"BlockIndex": entry.block, "BlockToken": token(entry, self._ends)} for entry in entries]
 
     def changed_blocks(
@@ -98,11 +100,11 @@ class _Listing:
     ) -> list[dict[str, Any]]:
         """Return changed blocks as the answer has them; a token of the first snapshot is for reading from that one."""
         account = self._call.account
-        second = partial(tokens.block_token, self._cipher, self._snapshot.snapshot_id, account)
+        second = partial(tokens.block_token, self._key, self._snapshot.snapshot_id, account)
         before = second
         if first is not None:
-            cipher = sealing.derive_cipher(first.data_key, sealing.TOKENS, first.snapshot.snapshot_id)
-            before = partial(tokens.block_token, cipher, first.snapshot.snapshot_id, account)
+            key = SnapshotKey(first.data_key, snapshot_key.TOKENS, first.snapshot.snapshot_id)
+            before = partial(tokens.block_token, key, first.snapshot.snapshot_id, account)
         found = []
         for old, new in changes:
             members: dict[str, Any] = {"BlockIndex": (new or old).block}  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The rights to snapshots: those of callers by their policies, those of hosts by what is attached to them.
+"""The rights to snapshots: those of callers by their policies, those of hosts by their volumes.
 
 An ARN of a snapshot has no account. A caller sees the snapshots of its account and those that are shared with it; for
 all others the answer is the same as for a snapshot that does not exist. A host has no policies. It may write the blocks
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from fuin.access.resources.own import OwnResource
+from fuin.access.resources.ec2 import Ec2Resource
 from fuin.ebs import faults
 from fuin.errors import AccessDenied, FuinError
 from fuin.kms import snapshot_keys
@@ -50,7 +50,7 @@ def find_snapshot(call: EbsCall, snapshot_id: str) -> Found:
         return _find_for_host(call, snapshot_id, found)
     arn = f"arn:aws:ec2:{call.region}::snapshot/{snapshot_id}"
     add_facts = partial(_add_facts, call, found) if found is not None else None
-    call.permit(f"ebs:{call.operation}", OwnResource(arn, call.account), add_facts)
+    call.permit(f"ebs:{call.operation}", Ec2Resource(arn, call.account), add_facts)
     if found is None or (call.operation in _WRITES and found.account != call.account):
         raise faults.no_snapshot(snapshot_id)
     return Found(found, DataKey(found.data_key, found.context_id))

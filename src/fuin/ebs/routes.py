@@ -1,11 +1,11 @@
 """Which operation a request names, by its method and path.
 
-    POST /snapshots                        StartSnapshot
-    PUT  /snapshots/ID/blocks/INDEX        PutSnapshotBlock
-    GET  /snapshots/ID/blocks/INDEX        GetSnapshotBlock
-    GET  /snapshots/ID/blocks              ListSnapshotBlocks
-    GET  /snapshots/ID/changedblocks       ListChangedBlocks
-    POST /snapshots/completion/ID          CompleteSnapshot
+POST /snapshots                        StartSnapshot
+PUT  /snapshots/ID/blocks/INDEX        PutSnapshotBlock
+GET  /snapshots/ID/blocks/INDEX        GetSnapshotBlock
+GET  /snapshots/ID/blocks              ListSnapshotBlocks
+GET  /snapshots/ID/changedblocks       ListChangedBlocks
+POST /snapshots/completion/ID          CompleteSnapshot
 """
 
 from __future__ import annotations

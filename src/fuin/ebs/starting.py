@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fuin.access.resources.own import OwnResource
+from fuin.access.resources.ec2 import Ec2Resource
 from fuin.ebs import answers, faults, rights
 from fuin.ebs.blocks import check_completed
 from fuin.ebs.faults import EbsFault, invalid
 from fuin.errors import FuinError
-from fuin.kms import on_behalf, volume_keys
+from fuin.kms import volume_keys
 from fuin.snapshots.lineage import new_snapshot, new_snapshot_id
 from fuin.snapshots.pack import BLOCK
 from fuin.store.errors import NotFound, TooManyTags
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from fuin.ebs.call import EbsCall
     from fuin.gate.http import Answer
+    from fuin.kms.volume_keys import VolumeKey
     from fuin.store.volumes.snapshots import Snapshot
 
 _KEY_ARN = re.compile(r"arn:aws[a-z\-]*:kms:.*:[0-9]{12}:key/.*", re.ASCII)
@@ -65,10 +66,9 @@ class StartSnapshotInput(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Encryption:
-    """The data key of a new snapshot, and the KMS key that encrypts it."""
+    """The stored data key of a new snapshot, and the id in its encryption context."""
 
-    key_arn: str
-    data_key: bytes
+    key: VolumeKey
     context_id: str
 
 
@@ -90,10 +90,11 @@ async def start_snapshot(call: EbsCall) -> Answer:
     made = new_snapshot(
         call, snapshot_id, size=input.VolumeSize, description=input.Description or "",
         parent_id=input.ParentSnapshotId or "", client_token=input.ClientToken or "", request_digest=digest,
-        timeout_minutes=_TIMEOUT if input.Timeout is None else input.Timeout, kms_key_arn=encryption.key_arn,
-        data_key=encryption.data_key, context_id=encryption.context_id,
+        timeout_minutes=_TIMEOUT if input.Timeout is None else input.Timeout,
+        kms_key_arn=encryption.key.key_arn, kms_material_id=encryption.key.material_id, data_key=encryption.key.blob,
+        context_id=encryption.context_id,
     )  # fmt: skip
-    call.remember(partial(on_behalf.require_lasting_key, call, made.kms_key_arn))
+    call.remember(partial(volume_keys.require_lasting_key, call, made.kms_key_arn))
     try:
         known = await call.write(_add, made, {tag.Key: tag.Value for tag in input.Tags})
     except NotFound:
@@ -142,7 +143,7 @@ def _conditions(call: EbsCall, input: StartSnapshotInput) -> dict[str, Any]:
 
 
 def _permit(call: EbsCall, input: StartSnapshotInput, more: dict[str, Any]) -> None:
-    resource = OwnResource(_arn(call, "*"), call.account)
+    resource = Ec2Resource(_arn(call, "*"), call.account)
     call.permit("ebs:StartSnapshot", resource, more)
     if input.Tags:
         call.permit("ec2:CreateTags", resource, {**more, "ec2:CreateAction": "StartSnapshot"})
@@ -171,7 +172,7 @@ async def _encrypt(call: EbsCall, input: StartSnapshotInput, snapshot_id: str) -
         if (fault := faults.key_fault(error)) is not None:
             raise fault from error
         raise
-    return _Encryption(made.key_arn, made.blob, snapshot_id)
+    return _Encryption(made, snapshot_id)
 
 
 async def _take_key_of_parent(call: EbsCall, input: StartSnapshotInput, parent_id: str) -> _Encryption:
@@ -186,7 +187,8 @@ async def _take_key_of_parent(call: EbsCall, input: StartSnapshotInput, parent_i
         raise invalid("INVALID_VOLUME_SIZE", f"VolumeSize must be at least the parent's: {parent.size} GiB.")
     found = rights.Found(parent, rights.DataKey(parent.data_key, parent.context_id))
     await rights.open_key(call, found)
-    return _Encryption(parent.kms_key_arn, parent.data_key, parent.context_id)
+    key = volume_keys.VolumeKey(parent.kms_key_arn, parent.kms_material_id, parent.data_key)
+    return _Encryption(key, parent.context_id)
 
 
 def _add(conn: Connection, made: Snapshot, tags: dict[str, str]) -> Snapshot | None:

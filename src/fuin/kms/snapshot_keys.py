@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fuin.kms import bucket_keys, on_behalf
+from fuin.kms import bucket_keys, on_behalf, volume_keys
 from fuin.kms.reach.key import open_ciphertext
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fuin.gate.call import Call
     from fuin.kms.reach.key import OpenKey
 
-CONTEXT = "aws:ebs:id"
 _FACT = "snapshotKeys"
 
 
@@ -29,8 +28,8 @@ async def open_snapshot_key(call: Call, blob: bytes, context_id: str) -> bytes:
 
     Raises what `on_behalf.open_data_key` does.
     """
-    asked = call.call_by_service(f"ec2.{call.region}.amazonaws.com")
-    context = {CONTEXT: context_id}
+    asked = volume_keys.forward_call(call)
+    context = volume_keys.context_of(context_id)
     name = ("snapshot", call.principal.conclusion_key, call.region, blob, context_id)
     decide = partial(_decide, asked, blob, context)
     kept = await bucket_keys.serve_key(call, asked, name, decide, partial(bucket_keys.decrypt, blob), _FACT)

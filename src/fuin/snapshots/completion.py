@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from fuin import crash
 from fuin.blobs.waiting import wait_until_done
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.errors import FuinError, OutcomeUnknown
-from fuin.snapshots import index, sealing
+from fuin.snapshots import index
 from fuin.snapshots.index import Entry, NewIndex, Pack, Place
 from fuin.snapshots.reading import read_index
-from fuin.snapshots.writing import bound_row
+from fuin.snapshots.writing import row_binding
 from fuin.store.s3 import upload_intents
 from fuin.store.volumes import snapshot_blocks, snapshots
 from fuin.store.volumes.snapshot_blocks import Completion, NewBlob
@@ -79,11 +81,11 @@ async def complete(call: Call, snapshot: Snapshot, data_key: bytes, claim: Claim
 
 
 def _open_rows(data_key: bytes, snapshot: str, rows: Sequence[BlockRow]) -> list[Entry]:
-    cipher = sealing.derive_cipher(data_key, sealing.ROWS, snapshot)
+    key = SnapshotKey(data_key, snapshot_key.ROWS, snapshot)
     return [
         Entry(
             row.number, Pack(row.blob, snapshot), row.position,
-            sealing.unseal(cipher, row.checksum, bound_row(snapshot, row.number, row.blob, row.position), "a row"),
+            key.unseal(row.checksum, row_binding(snapshot, row.number, row.blob, row.position), "a row"),
         )
         for row in rows
     ]  # fmt: skip
@@ -95,7 +97,7 @@ async def _publish(
     """Write the index, and the rows that name it."""
     services, name = call.services, snapshot.snapshot_id
     new = services.blobs.create(os.urandom(32).hex())
-    place = Place(sealing.derive_cipher(data_key, sealing.INDEX, name), name, new.blob)
+    place = Place(SnapshotKey(data_key, snapshot_key.INDEX, name), name, new.blob)
     made: list[NewIndex] = []
 
     def pieces() -> Iterator[bytes]:  # where the blob is written: an index may have millions of entries

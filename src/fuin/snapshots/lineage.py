@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from fuin.errors import FormatError
-from fuin.formats import blob
 from fuin.store.volumes.snapshots import NO_VOLUME, PENDING, Snapshot
 
 if TYPE_CHECKING:
@@ -18,20 +16,11 @@ def new_snapshot_id() -> str:
     return f"snap-0{os.urandom(8).hex()}"
 
 
-def material_id(data_key: bytes) -> bytes | None:
-    """Return the id of the key material that a stored data key names, None if it names none."""
-    try:
-        return blob.parse_ids(data_key)[1]
-    except FormatError:
-        return None
-
-
 def new_snapshot(call: Call, snapshot_id: str, **members: Any) -> Snapshot:
     """Return a pending snapshot of the caller's account; `members` say what it is of, and under which data key."""
     first: dict[str, Any] = {
         "volume_id": NO_VOLUME, "state": PENDING, "progress": 0, "message": "", "description": "",
         "started_at": call.now, "completed_at": None, "parent_id": "", "client_token": "", "request_digest": b"",
         "timeout_minutes": 0, "last_write_at": call.now, "index_blob": "", "block_count": 0,
-        "kms_material_id": material_id(members["data_key"]),
     }  # fmt: skip
     return Snapshot(snapshot_id=snapshot_id, account=call.account, region=call.region, **{**first, **members})

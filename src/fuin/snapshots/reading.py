@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from fuin.blobs.waiting import wait_until_done
-from fuin.snapshots import index, pack, sealing
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
+from fuin.snapshots import index, pack
 from fuin.snapshots.index import Entry, Place
 
 if TYPE_CHECKING:
@@ -75,13 +77,13 @@ def _block(pair: tuple[Entry | None, Entry | None]) -> int:
 
 async def read_block(services: Services, data_key: bytes, entry: Entry) -> bytes:
     """Return the plaintext of a block; raises BlobMissing, TamperedError and StoreUnavailable."""
-    cipher = sealing.derive_cipher(data_key, sealing.BLOCKS, entry.pack.owner)
-    steps = pack.read_block(cipher, entry.pack.owner, entry.pack.blob, entry.position, entry.block)
+    key = SnapshotKey(data_key, snapshot_key.BLOCKS, entry.pack.owner)
+    steps = pack.read_block(key, entry.pack.owner, entry.pack.blob, entry.position, entry.block)
     return await _read(services, entry.pack.blob, steps)
 
 
 def _place(data_key: bytes, snapshot: str, blob: str) -> Place:
-    return Place(sealing.derive_cipher(data_key, sealing.INDEX, snapshot), snapshot, blob)
+    return Place(SnapshotKey(data_key, snapshot_key.INDEX, snapshot), snapshot, blob)
 
 
 async def _read(services: Services, blob: str, steps: ReadSteps[T]) -> T:

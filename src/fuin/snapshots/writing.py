@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from fuin import crash
 from fuin.blobs.waiting import wait_until_done
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.errors import FuinError, OutcomeUnknown
-from fuin.snapshots import pack, sealing
+from fuin.snapshots import pack
 from fuin.store.volumes import snapshot_blocks
 from fuin.store.volumes.snapshot_blocks import BlockRow, NewBlob
 
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
     from fuin.store.volumes.snapshots import Snapshot
 
 
-def bound_row(snapshot: str, number: int, blob: str, position: int) -> bytes:
+def row_binding(snapshot: str, number: int, blob: str, position: int) -> bytes:
     """Return the bytes to which the encrypted checksum of a block's row is bound."""
     parts = (snapshot, str(number), blob, str(position))
-    return b"".join(sealing.prefix_length(part.encode()) for part in parts)
+    return b"".join(snapshot_key.prefix_length(part.encode()) for part in parts)
 
 
 async def put_block(
@@ -36,8 +38,8 @@ async def put_block(
     placed = await services.packs.add(name, pack.head(name), number, seal, call.now)
     named = True
     try:
-        rows = sealing.derive_cipher(data_key, sealing.ROWS, name)
-        sealed = sealing.seal(rows, checksum, bound_row(name, number, placed.blob, placed.position))
+        rows = SnapshotKey(data_key, snapshot_key.ROWS, name)
+        sealed = rows.seal(checksum, row_binding(name, number, placed.blob, placed.position))
         row = BlockRow(number, placed.blob, placed.position, sealed)
         new = NewBlob(placed.blob, placed.stored_size, services.blobs.is_shared)
         writing = asyncio.ensure_future(call.write(snapshot_blocks.put_block, name, row, new, call.now))
@@ -53,5 +55,5 @@ async def put_block(
 
 
 def _seal(data_key: bytes, snapshot: str, number: int, block: bytes, blob: str) -> tuple[bytes, bytes]:
-    cipher = sealing.derive_cipher(data_key, sealing.BLOCKS, snapshot)
-    return pack.seal_block(cipher, snapshot, blob, number, block)
+    key = SnapshotKey(data_key, snapshot_key.BLOCKS, snapshot)
+    return pack.seal_block(key, snapshot, blob, number, block)
