@@ -40,8 +40,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.interface", "blobs.memory", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
+    "ec2": ("gate", "signing", "access", "kms.model.region_names", *LOW),
     "server": (
-        "gate", "kms", "s3", "identity", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
+        "gate", "kms", "s3", "identity", "ec2", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
         "blobs.configuration", *LOW,
     ),
     "move": (
