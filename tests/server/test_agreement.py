@@ -371,8 +371,8 @@ _KEY_COLUMNS = {
 }
 # Each before those that it refers to.
 _VOLUME_TABLES = (
-    "snapshot_shares", "snapshots", "ec2_tags", "ebs_defaults", "modifications", "volume_attachments", "volumes",
-    "hosts",
+    "snapshot_blocks", "snapshot_uses", "snapshot_blobs", "snapshot_shares", "snapshots", "ec2_tags",
+    "ebs_defaults", "modifications", "volume_attachments", "volumes", "hosts",
 )  # fmt: skip
 
 

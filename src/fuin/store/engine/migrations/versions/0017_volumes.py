@@ -122,3 +122,17 @@ def _snapshots() -> None:
         "snapshot_shares", "snapshot_id text*, account text*", _foreign_key("snapshot_id", "snapshots", cascade=True)
     )
     op.create_index("snapshots_shared_with", "snapshot_shares", ["account", "snapshot_id"])
+    _table("snapshot_blobs", "blob text*, snapshot_id text, kind text, stored_size long, created_at time")
+    op.create_index("snapshot_blobs_by_owner", "snapshot_blobs", ["snapshot_id", "kind"])
+    _table(
+        "snapshot_uses",
+        "snapshot_id text*, blob text*, blocks long",
+        _foreign_key("snapshot_id", "snapshots"),
+        _foreign_key("blob", "snapshot_blobs"),
+    )
+    op.create_index("snapshot_uses_by_blob", "snapshot_uses", ["blob", "snapshot_id"])
+    _table(
+        "snapshot_blocks",
+        "snapshot_id text*, block_index long*, blob text, position int, checksum bytes",
+        _foreign_key("snapshot_id", "snapshots"),
+    )
