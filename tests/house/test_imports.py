@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.interface", "blobs.memory", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
-    "ec2": ("gate", "signing", "access", "kms.model.region_names", *LOW),
+    "ec2": ("gate", "signing", "access", "store", "kms.model.region_names", "kms.volume_keys", *LOW),
     "server": (
         "gate", "kms", "s3", "identity", "ec2", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
         "blobs.configuration", *LOW,
