@@ -51,7 +51,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "snapshots", "envelope.snapshot_key", "gate", "signing", "access", "store", "blobs.interface",
         "kms.snapshot_keys", "kms.volume_keys", *LOW,
     ),
-    "ec2": ("gate", "signing", "access", "kms.model.region_names", *LOW),
+    "ec2": (
+        "snapshots", "gate", "signing", "access", "store", "kms.model.region_names", "kms.snapshot_keys",
+        "kms.volume_keys", *LOW,
+    ),
     "server": (
         "gate", "kms", "s3", "identity", "ebs", "ec2", "snapshots", "signing", "audit", "store", "keyholder.wire",
         "blobs.interface", "blobs.configuration", *LOW,

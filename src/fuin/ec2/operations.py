@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fuin.ec2.account import regions
+from fuin.ec2.account import ebs_defaults, regions
+from fuin.ec2.hosts import reports, tasks
+from fuin.ec2.tags import tags
+from fuin.ec2.volumes import attach, create, delete, describe, modify
 from fuin.ec2.wire.form import Input
 
 if TYPE_CHECKING:
@@ -40,4 +43,25 @@ def _table(*rows: tuple[type[Input], Any]) -> dict[str, Ec2Operation]:
 OPERATIONS = _table(
     (regions.DescribeAvailabilityZonesInput, regions.describe_availability_zones),
     (regions.DescribeRegionsInput, regions.describe_regions),
+    (ebs_defaults.DisableEbsEncryptionByDefaultInput, ebs_defaults.disable_ebs_encryption_by_default),
+    (ebs_defaults.EnableEbsEncryptionByDefaultInput, ebs_defaults.enable_ebs_encryption_by_default),
+    (ebs_defaults.GetEbsDefaultKmsKeyIdInput, ebs_defaults.get_ebs_default_kms_key_id),
+    (ebs_defaults.GetEbsEncryptionByDefaultInput, ebs_defaults.get_ebs_encryption_by_default),
+    (ebs_defaults.ModifyEbsDefaultKmsKeyIdInput, ebs_defaults.modify_ebs_default_kms_key_id),
+    (ebs_defaults.ResetEbsDefaultKmsKeyIdInput, ebs_defaults.reset_ebs_default_kms_key_id),
+    (attach.AttachVolumeInput, attach.attach_volume),
+    (create.CreateVolumeInput, create.create_volume),
+    (delete.DeleteVolumeInput, delete.delete_volume),
+    (describe.DescribeVolumeAttributeInput, describe.describe_volume_attribute),
+    (describe.DescribeVolumeStatusInput, describe.describe_volume_status),
+    (describe.DescribeVolumesInput, describe.describe_volumes),
+    (modify.DescribeVolumesModificationsInput, modify.describe_volumes_modifications),
+    (attach.DetachVolumeInput, attach.detach_volume),
+    (modify.ModifyVolumeInput, modify.modify_volume),
+    (tasks.FuinDescribeHostTasksInput, tasks.describe_host_tasks),
+    (reports.FuinReportAttachmentInput, reports.report_attachment),
+    (reports.FuinReportSnapshotInput, reports.report_snapshot),
+    (tags.CreateTagsInput, tags.create_tags),
+    (tags.DeleteTagsInput, tags.delete_tags),
+    (tags.DescribeTagsInput, tags.describe_tags),
 )

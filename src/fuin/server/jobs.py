@@ -1,6 +1,7 @@
 """The timed jobs of a worker: end and rotate keys, end imported material, apply lifecycle rules, sweep blobs.
 
-Snapshots that were not completed in time end too. The jobs also note where log and database are, so that a later start sees whether one was cut off or is older.
+Snapshots that were not completed in time end too. The jobs also note where log and database are, so that a later start
+sees whether one was cut off or is older.
 
 The first worker of a server has these jobs. Of several nodes on one database one does them for all: see `turn.py`. The
 others follow the time that it saves, and each notes the position of its own log. The database says who writes a blob in

@@ -110,8 +110,6 @@ async def _publish(target: Target, written: Sequence[BlockRow], entries: Iterato
             target.write(snapshot_blocks.complete, target.name, stored, done, written, target.now)
         )
         unused: list[str] = await wait_until_done(writing)
-        crash.point("snapshots.after_completion")
-        return unused
     except OutcomeUnknown:
         raise
     except FuinError:
@@ -119,6 +117,8 @@ async def _publish(target: Target, written: Sequence[BlockRow], entries: Iterato
         raise
     finally:
         new.release()
+    crash.point("snapshots.after_completion")
+    return unused
 
 
 async def _discard(services: Services, new: interface.NewBlob) -> None:

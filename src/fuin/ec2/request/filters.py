@@ -70,7 +70,7 @@ def _matcher(pattern: str) -> Callable[[str], object]:
         elif character == "\\":
             escaped = True
         elif character == "*":
-            if parts[-1:] != [".*"]:  # several in a row are one, and cost no more
+            if parts[-1:] != [".*"]:  # several in a row are one
                 parts.append(".*")
         else:
             parts.append("." if character == "?" else re.escape(character))

@@ -27,6 +27,7 @@ class Attachment:
     attached_at: float
     delete_on_termination: bool = False
     message: str = ""
+    fill_grant_id: str = ""
 
 
 _a, _v = schema.volume_attachments, schema.volumes
@@ -44,6 +45,7 @@ _SET_STATE = (
     .where(_a.c.volume_id == _ID)
     .values(state=schema.parameter("p_state"), message=schema.parameter("p_message"))
 )
+_FORGET_FILL_GRANT = update(_a).where(_a.c.volume_id == _ID).values(fill_grant_id="")
 _DELETE = delete(_a).where(_a.c.volume_id == _ID)
 
 
@@ -87,6 +89,11 @@ def set_state(conn: Connection, volume_id: str, state: str, message: str = "") -
     """Set the state of a volume's attachment; raises NotFound."""
     if conn.execute(_SET_STATE, {"p_id": volume_id, "p_state": state, "p_message": message}).rowcount == 0:
         raise NotFound(volume_id)
+
+
+def forget_fill_grant(conn: Connection, volume_id: str) -> None:
+    """Note that the grant for the data key of the snapshot has ended."""
+    conn.execute(_FORGET_FILL_GRANT, {"p_id": volume_id})
 
 
 def delete_attachment(conn: Connection, volume_id: str) -> None:

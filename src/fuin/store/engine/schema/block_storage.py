@@ -77,6 +77,7 @@ volume_attachments = table(
     column("attached_at", TIME),
     column("delete_on_termination", FLAG),
     column("message", TEXT),  # the last one from the host
+    column("fill_grant_id", TEXT),  # the grant for the data key of the snapshot to fill from; empty: no such grant
     sa.Index("attachments_of_host", "host_id", "volume_id"),
 )
 

@@ -79,7 +79,7 @@ def _volumes() -> None:
     _table(
         "volume_attachments",
         "volume_id text*, host_id text, device text, state text, grant_id text, key_arn text, attached_at time, "
-        "delete_on_termination int, message text",
+        "delete_on_termination int, message text, fill_grant_id text",
         _foreign_key("volume_id", "volumes"),
         _foreign_key("host_id", "hosts"),
     )
