@@ -72,7 +72,9 @@ async def complete(target: Target, claim: Claim | None) -> list[str]:
     entries = await store.run_beside(_open_rows, target, written)
     if claim is not None:
         claim.check(entries)
-    parent_index = await store.read(snapshots.find_parent_index, target.name)
+    parent_index = ""
+    if target.snapshot.parent_id:
+        parent_index = await store.read(snapshots.find_parent_index, target.name)
     parent = await read_index(target.services, target.data_key, parent_index)
     return await _publish(target, written, index.merge(parent, entries))
 
