@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from fuin.ebs import app as ebs
 from fuin.ec2 import app as ec2
 from fuin.errors import FuinError
 from fuin.gate import cors
@@ -34,6 +35,7 @@ WIRES: dict[bytes, Wire[Any, Any, Any]] = {
     b"sts": identity.WIRE,
     b"iam": identity.WIRE,
     b"ec2": ec2.WIRE,
+    b"ebs": ebs.WIRE,
 }
 
 

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuin.blobs.interface import ReadInto
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.errors import TamperedError
-from fuin.snapshots import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     from fuin.blobs.interface import ReadSteps
 
@@ -34,7 +33,7 @@ _COUNTS = struct.Struct(">QII32s")  # blocks, packs, leaves, and the checksum
 _PACK = struct.Struct(">32s22s")  # the blob, and the snapshot that wrote it
 _FIRST = struct.Struct(">I")
 _ENTRY = struct.Struct(">III32s")
-_SEALED_LEAF = sealing.OVERHEAD + LEAF * _ENTRY.size
+_SEALED_LEAF = snapshot_key.OVERHEAD + LEAF * _ENTRY.size
 _HEAD_AT_MOST = 1 << 30  # bytes
 
 
@@ -73,14 +72,14 @@ class Head:
 class Place:
     """An index: the cipher of its snapshot, the snapshot's id and the blob."""
 
-    cipher: AESGCM
+    key: SnapshotKey
     snapshot: str
     blob: str
 
-    def bound(self, *parts: bytes) -> bytes:
+    def binding(self, *parts: bytes) -> bytes:
         """Return the bytes to which a part of the index is bound."""
         every = (self.snapshot.encode(), bytes.fromhex(self.blob), *parts)
-        return b"".join(map(sealing.prefix_length, every))
+        return b"".join(map(snapshot_key.prefix_length, every))
 
 
 class NewIndex:
@@ -116,11 +115,11 @@ class NewIndex:
         counts = _COUNTS.pack(self.blocks, len(self._numbers), len(self._leaves), self._digest.digest())
         packs = b"".join(_PACK.pack(bytes.fromhex(pack.blob), pack.owner.encode()) for pack in self._numbers)
         firsts = b"".join(map(_FIRST.pack, self._firsts))
-        sealed = sealing.seal(place.cipher, counts + packs + firsts, place.bound(b"head"))
+        sealed = place.key.seal(counts + packs + firsts, place.binding(b"head"))
         yield _START.pack(_MAGIC, _VERSION, len(sealed))
         yield sealed
         for number, leaf in enumerate(self._leaves):
-            yield sealing.seal(place.cipher, leaf, place.bound(b"leaf", _FIRST.pack(number)))
+            yield place.key.seal(leaf, place.binding(b"leaf", _FIRST.pack(number)))
 
 
 def read_head(place: Place) -> ReadSteps[Head]:
@@ -133,7 +132,7 @@ def read_head(place: Place) -> ReadSteps[Head]:
     sealed = memoryview(bytearray(size))
     if (yield ReadInto(sealed, _START.size)) != size:
         raise TamperedError("the index of a snapshot is too short")
-    plain = sealing.unseal(place.cipher, sealed, place.bound(b"head"), "the index of a snapshot")
+    plain = place.key.unseal(sealed, place.binding(b"head"), "the index of a snapshot")
     blocks, packs, leaves, checksum = _COUNTS.unpack_from(plain)
     middle = _COUNTS.size + packs * _PACK.size
     owners = [
@@ -148,10 +147,10 @@ def read_leaf(place: Place, head: Head, number: int) -> ReadSteps[list[Entry]]:
     """Return the entries of a leaf; raises TamperedError."""
     last = number == len(head.firsts) - 1
     count = head.blocks - number * LEAF if last else LEAF
-    sealed = memoryview(bytearray(sealing.OVERHEAD + count * _ENTRY.size))
+    sealed = memoryview(bytearray(snapshot_key.OVERHEAD + count * _ENTRY.size))
     if (yield ReadInto(sealed, _START.size + head.size + number * _SEALED_LEAF)) != len(sealed):
         raise TamperedError("the index of a snapshot is too short")
-    plain = sealing.unseal(place.cipher, sealed, place.bound(b"leaf", _FIRST.pack(number)), "the index of a snapshot")
+    plain = place.key.unseal(sealed, place.binding(b"leaf", _FIRST.pack(number)), "the index of a snapshot")
     packs = head.packs
     return [
         Entry(index, packs[pack], position, checksum) for index, pack, position, checksum in _ENTRY.iter_unpack(plain)

@@ -12,19 +12,18 @@ import struct
 from typing import TYPE_CHECKING
 
 from fuin.blobs.interface import ReadInto
+from fuin.envelope import snapshot_key
+from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.errors import TamperedError
-from fuin.snapshots import sealing
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     from fuin.blobs.interface import ReadSteps
 
 BLOCK = 512 * 1024  # bytes
 _MAGIC, _VERSION = b"FUINPACK", 1
 _HEAD = struct.Struct(">8sBB22s")
 _INDEX = struct.Struct(">Q")
-SLOT = _INDEX.size + BLOCK + sealing.OVERHEAD
+SLOT = _INDEX.size + BLOCK + snapshot_key.OVERHEAD
 
 
 def head(snapshot: str) -> bytes:
@@ -32,24 +31,19 @@ def head(snapshot: str) -> bytes:
     return _HEAD.pack(_MAGIC, _VERSION, len(snapshot), snapshot.encode())
 
 
-def stored_size(count: int) -> int:
-    """Return how many bytes a pack of so many blocks has."""
-    return _HEAD.size + count * SLOT
-
-
-def _bound(snapshot: str, pack: str, index: int) -> bytes:
+def _binding(snapshot: str, pack: str, index: int) -> bytes:
     parts = (snapshot.encode(), bytes.fromhex(pack), _INDEX.pack(index), struct.pack(">I", BLOCK))
-    return b"".join(map(sealing.prefix_length, parts))
+    return b"".join(map(snapshot_key.prefix_length, parts))
 
 
-def seal_block(cipher: AESGCM, snapshot: str, pack: str, index: int, block: bytes) -> tuple[bytes, bytes]:
+def seal_block(key: SnapshotKey, snapshot: str, pack: str, index: int, block: bytes) -> tuple[bytes, bytes]:
     """Return the pieces of a slot: the index, and the encrypted block."""
     if len(block) != BLOCK:
         raise ValueError("a block has 524,288 bytes")
-    return _INDEX.pack(index), sealing.seal(cipher, block, _bound(snapshot, pack, index))
+    return _INDEX.pack(index), key.seal(block, _binding(snapshot, pack, index))
 
 
-def read_block(cipher: AESGCM, snapshot: str, pack: str, position: int, index: int) -> ReadSteps[bytes]:
+def read_block(key: SnapshotKey, snapshot: str, pack: str, position: int, index: int) -> ReadSteps[bytes]:
     """Return a block of a pack, read and opened where the blob is; raises TamperedError."""
     slot = bytearray(SLOT)
     view = memoryview(slot)
@@ -58,4 +52,4 @@ def read_block(cipher: AESGCM, snapshot: str, pack: str, position: int, index: i
         raise TamperedError("a pack is too short")
     if _INDEX.unpack_from(slot)[0] != index:
         raise TamperedError("a pack has another block in this place")
-    return sealing.unseal(cipher, view[_INDEX.size :], _bound(snapshot, pack, index), "a block")
+    return key.unseal(view[_INDEX.size :], _binding(snapshot, pack, index), "a block")

@@ -150,12 +150,12 @@ def copy_uses(conn: Connection, snapshot: str, source: str) -> None:
 
 
 def fail(conn: Connection, snapshot: str, message: str) -> list[str]:
-    """Make a pending snapshot an error, and let go of its blocks; returns the blobs that nothing needs any longer.
+    """Make a pending snapshot an error, and forget its blocks; returns the blobs that nothing needs any longer.
 
     Raises NotFound and WrongSnapshotState.
     """
     _require_pending(conn, snapshot)
-    blobs = _let_go(conn, snapshot)
+    blobs = _forget_blocks(conn, snapshot)
     conn.execute(update(_s).where(_s.c.snapshot_id == snapshot).values(state=ERROR, message=message))
     return blobs
 
@@ -169,13 +169,13 @@ def delete_snapshot(conn: Connection, snapshot: str) -> list[str]:
         raise NotFound(snapshot)
     if (volume := conn.execute(_UNFILLED, {"p_id": snapshot}).scalar()) is not None:
         raise StillUsed(volume)
-    blobs = _let_go(conn, snapshot)
+    blobs = _forget_blocks(conn, snapshot)
     conn.execute(delete(schema.ec2_tags).where(schema.ec2_tags.c.resource_id == snapshot))
     conn.execute(delete(_s).where(_s.c.snapshot_id == snapshot))  # its shares go by ON DELETE CASCADE
     return blobs
 
 
-def _let_go(conn: Connection, snapshot: str) -> list[str]:
+def _forget_blocks(conn: Connection, snapshot: str) -> list[str]:
     concerned = list(conn.execute(_CONCERNED, {"p_id": snapshot}).scalars())
     conn.execute(_DROP_BLOCKS, {"p_id": snapshot})
     conn.execute(_DROP_USES, {"p_id": snapshot})

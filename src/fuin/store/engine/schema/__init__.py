@@ -51,7 +51,7 @@ from fuin.store.engine.schema.s3 import (
     upload_parts,
     uploads,
 )
-from fuin.store.engine.schema.snapshot_blocks import snapshot_blobs, snapshot_blocks, snapshot_uses
+from fuin.store.engine.schema.snapshot_storage import snapshot_blobs, snapshot_blocks, snapshot_uses
 
 __all__ = [
     "BYTES", "FLAG", "LONG", "TEXT", "TIME", "access_key_uses", "access_keys", "account_aliases", "accounts",
