@@ -146,6 +146,12 @@ def add_snapshot(conn: Connection, snapshot: Snapshot) -> None:
         conn.execute(_INHERIT, {"p_id": snapshot.snapshot_id, "p_parent": snapshot.parent_id})
 
 
+def hold_completed(conn: Connection, snapshot: str) -> None:
+    """Keep a snapshot until the transaction ends; raises NotFound if it has gone or is not complete."""
+    if conn.execute(_LOCK_PARENT, {"p_id": snapshot}).scalar() != COMPLETED:
+        raise NotFound(snapshot)
+
+
 def find_parent_index(conn: Connection, snapshot: Snapshot) -> str | None:
     """Return the index of a pending snapshot's parent, which stays while it is needed; None without a parent."""
     if not snapshot.parent_id:
