@@ -52,8 +52,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "kms.snapshot_keys", "kms.volume_keys", *LOW,
     ),
     "ec2": (
-        "snapshots", "gate", "signing", "access", "store", "kms.model.region_names", "kms.snapshot_keys",
-        "kms.volume_keys", *LOW,
+        "snapshots", "gate", "signing", "access", "store", "kms.model.region_names", "kms.volume_keys",
+        *LOW,
     ),
     "server": (
         "gate", "kms", "s3", "identity", "ebs", "ec2", "snapshots", "signing", "audit", "store", "keyholder.wire",

@@ -264,8 +264,14 @@ def _dependents_step(facts: dict[str, Any]) -> Iterator[str]:
         yield (
             f"The key is still needed; objects: {found.get('objects')}, older versions of objects: "
             f"{found.get('versions')}, uploads under way: {found.get('uploads')}, in all {found.get('bytes')} bytes; "
-            f"buckets with it as their default: {found.get('buckets')}."
+            f"buckets with it as their default: {found.get('buckets')}{_disks_phrase(found)}."
         )
+
+
+def _disks_phrase(found: dict[str, Any]) -> str:
+    if "volumes" not in found:
+        return ""
+    return f"; volumes: {found['volumes']}, snapshots of volumes: {found.get('snapshots')}"
 
 
 def _proxy_step(entry: Entry) -> Iterator[str]:

@@ -75,11 +75,11 @@ def _find_for_host(call: EbsCall, snapshot_id: str, found: Snapshot | None) -> F
     host, store = call.principal.session, call.services.store
     key: DataKey | None = None
     if found is not None and found.account == call.account:
-        stored = DataKey(found.data_key, found.context_id)
         if call.operation in _WRITES:
-            key = stored if store.look_up(host_snapshots.has_volume, host, found.volume_id) else None
+            if store.look_up(host_snapshots.has_volume, host, found.volume_id):
+                key = DataKey(found.data_key, found.context_id)
         else:
-            key = stored if store.look_up(host_snapshots.has_volume_to_fill, host, snapshot_id) else None
+            key = _key_to_fill(call, found, host)
     call.decisions.append({
         "action": f"ebs:{call.operation}", "resource": f"arn:aws:ec2:{call.region}::snapshot/{snapshot_id}",
         "allowed": key is not None, "rule": "host", "policies": [],
@@ -89,6 +89,19 @@ def _find_for_host(call: EbsCall, snapshot_id: str, found: Snapshot | None) -> F
         raise AccessDenied(f"{call.principal.arn} may not use the snapshot {snapshot_id}: no volume of it needs that.")
     call.remember(partial(_find_for_host, call, snapshot_id, found))
     return Found(found, key)
+
+
+def _key_to_fill(call: EbsCall, snapshot: Snapshot, host: str) -> DataKey | None:
+    """Return the stored data key with which a host reads a snapshot from which its volume is to be filled.
+
+    Under the same KMS key the volume has the snapshot's data key, and the host's grant is for the volume's context.
+    """
+    row = call.services.store.look_up(host_snapshots.find_volume_to_fill, host, snapshot.snapshot_id)
+    if row is None:
+        return None
+    if row.kms_key_arn == snapshot.kms_key_arn:
+        return DataKey(row.data_key, row.context_id)
+    return DataKey(snapshot.data_key, snapshot.context_id)
 
 
 async def open_key(call: EbsCall, found: Found) -> bytes:

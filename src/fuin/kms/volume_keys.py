@@ -22,19 +22,20 @@ from fuin.formats import blob as blobs
 from fuin.kms.grants import grants
 from fuin.kms.keys import managed
 from fuin.kms.keys.managed_services import ALIASES
-from fuin.kms.model.faults import KmsFault
+from fuin.kms.model.faults import KmsFault, NotFoundException
 from fuin.kms.model.shapes_grants import CreateGrantInput
 from fuin.kms.model.shapes_parts import GrantConstraints
 from fuin.kms.on_behalf import require_lasting_key
 from fuin.kms.reach import throttling
 from fuin.kms.reach.key import authorized_key, open_ciphertext, open_key
+from fuin.kms.reach.key_identifiers import find_key
 from fuin.kms.reach.use import Use
 from fuin.kms.uses import ciphers
 
 if TYPE_CHECKING:
     from fuin.gate.call import Call
 
-__all__ = ["VolumeKey", "describe_key", "grant_to_host", "make_volume_key", "open_data_key", "re_encrypt",
+__all__ = ["VolumeKey", "describe_key", "grant_to_host", "key_arn", "make_volume_key", "open_data_key", "re_encrypt",
            "require_lasting_key"]  # fmt: skip
 
 EBS = "ebs"
@@ -118,6 +119,18 @@ async def describe_key(call: Call, key: str | None) -> str:
     """Return the ARN of a key that a volume or snapshot could have, asked for as the caller (kms:DescribeKey)."""
     asked = await _asked_about(call, "DescribeKey", key)
     named = await asked.consult(authorized_key, key or EBS_ALIAS, "kms:DescribeKey", aliases=True, foreign=True)
+    return named.arn
+
+
+def key_arn(call: Call, identifier: str) -> str:
+    """Return the ARN of the key that an identifier names, as the caller means it; raises KMS's faults.
+
+    No right is asked for: whatever is done with the key asks for its own.
+    """
+    asked = forward_call(call)
+    named = find_key(asked, asked.services.store.catalog(), identifier, aliases=True)
+    if named.key is None:
+        raise NotFoundException(named.missing)
     return named.arn
 
 

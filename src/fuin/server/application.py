@@ -34,8 +34,8 @@ WIRES: dict[bytes, Wire[Any, Any, Any]] = {
     b"s3": s3.WIRE,
     b"sts": identity.WIRE,
     b"iam": identity.WIRE,
-    b"ebs": ebs.WIRE,
     b"ec2": ec2.WIRE,
+    b"ebs": ebs.WIRE,
 }
 
 

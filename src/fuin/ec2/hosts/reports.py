@@ -84,7 +84,7 @@ def _missing_attachment(volume_id: str, host_id: str) -> Ec2Fault:
 
 
 def _end(conn: Connection, present: Attachment, input: FuinReportAttachmentInput) -> None:
-    """Note what is known of the disk, and end the attachment."""
+    """Note how far the disk is, and end the attachment."""
     _note_disk(conn, present, input)
     endings.end_attachment(conn, present)
 

@@ -30,6 +30,7 @@ from fuin.snapshots.copying import PATIENCE, Copy
 from fuin.snapshots.lineage import new_snapshot, new_snapshot_id
 from fuin.snapshots.reading import OpenSnapshot
 from fuin.snapshots.writing import Target
+from fuin.store.errors import NotFound
 from fuin.store.volumes import ebs_defaults, ec2_tags, snapshot_blocks, snapshots
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ async def copy_snapshot(call: Call, input: CopySnapshotInput) -> Output:
     )  # fmt: skip
     try:
         await _copy(call, input, source, blank, given)
+    except NotFound:  # the source was deleted meanwhile
+        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, source.snapshot_id) from None
     except kms_refusals.REFUSALS as error:
         if isinstance(error, Ec2Fault):
             raise
@@ -153,8 +156,8 @@ async def _wanted_key(call: Call, input: CopySnapshotInput, source: Snapshot) ->
 
 def _insert(conn: Connection, snapshot: Snapshot, given: dict[str, str], source: str) -> None:
     """Add a copy, which needs the blobs of its source: for good, or until its own are written."""
-    if source and snapshots.lock_state(conn, source) != snapshots.COMPLETED:
-        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, source)
+    if source:
+        snapshots.hold_completed(conn, source)
     snapshots.add_snapshot(conn, snapshot)
     if source:
         snapshot_blocks.copy_uses(conn, snapshot.snapshot_id, source)

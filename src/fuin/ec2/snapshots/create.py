@@ -82,7 +82,7 @@ async def create_snapshot(call: Call, input: CreateSnapshotInput) -> Output:
     view = await call.consult(permitted_volume, "CreateSnapshot", input.VolumeId)
     await call.consult(permit_new_snapshot, _conditions(call, view), given)
     rights.end_dry_run(input)
-    new = await _new(call, view, input.Description, given)
+    new = await _plan(call, view, input.Description, given)
     (made,) = await _insert_all(call, [new])
     call.facts["snapshot"] = made.snapshot_id
     return views.snapshot_item(made, given)
@@ -103,7 +103,7 @@ async def create_snapshots(call: Call, input: CreateSnapshotsInput) -> Output:
     if not found:
         raise Ec2Fault("InvalidParameterValue", f"The instance '{host.host_id}' has no volumes to make snapshots of.")
     copied = input.CopyTagsFromSource is not None
-    every = [await _new(call, view, input.Description, {**(view.tags if copied else {}), **given}) for view in found]
+    every = [await _plan(call, view, input.Description, {**(view.tags if copied else {}), **given}) for view in found]
     made = await _insert_all(call, every)
     call.facts["snapshots"] = [one.snapshot_id for one in made]
     return {"snapshotSet": [views.short_item(one, new.tags) for one, new in zip(made, every, strict=True)]}
@@ -127,7 +127,7 @@ def _conditions(call: Call, view: VolumeView) -> rights.Conditions:
     return {**conditions, "ec2:ParentVolume": rights.arn(call, "volume", view.volume.volume_id)}
 
 
-async def _new(call: Call, view: VolumeView, description: str, given: dict[str, str]) -> _New:
+async def _plan(call: Call, view: VolumeView, description: str, given: dict[str, str]) -> _New:
     """Return the snapshot of a volume that is to be made; raises IncorrectState if nobody can read its blocks."""
     volume = view.volume
     is_empty = not volume.is_formatted and volume.is_filled

@@ -1,9 +1,9 @@
 """AttachVolume and DetachVolume: the right of a host to open a volume's data key begins and ends.
 
 AttachVolume makes a grant for the host: Decrypt with the encryption context of this volume. A volume that is still to
-be filled from a snapshot needs a second one, for the snapshot's data key. The attachment is `attaching` until the host
-reports that the disk is open. DetachVolume asks the host to close it; `Force` does not wait for the host. Both grants
-end with the attachment, in one transaction.
+be filled from a snapshot under another KMS key needs a second one, for the snapshot's data key. The attachment is
+`attaching` until the host reports that the disk is open. DetachVolume asks the host to close it; `Force` does not wait
+for the host. Both grants end with the attachment, in one transaction.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ async def _with_grants(call: Call, volume: Volume, host: Host, device: str) -> A
     to, fill_grant_id = host.principal.arn, ""
     try:
         grant_id = await volume_keys.grant_to_host(call, volume.kms_key_arn, volume.context_id, to)
-        if source is not None:
+        if source is not None and source.kms_key_arn != volume.kms_key_arn:
             fill_grant_id = await volume_keys.grant_to_host(call, source.kms_key_arn, source.context_id, to)
     except kms_refusals.REFUSALS as error:
         raise _key_fault(call, volume, error) from None

@@ -20,7 +20,7 @@ from fuin.ec2.wire.faults import Ec2Fault
 from fuin.ec2.wire.form import Input
 from fuin.ec2.wire.members import TagSpecification
 from fuin.kms import volume_keys
-from fuin.store.errors import AlreadyExists
+from fuin.store.errors import AlreadyExists, NotFound
 from fuin.store.volumes import ebs_defaults, ec2_tags, snapshots, volumes
 from fuin.store.volumes.volumes import Volume
 
@@ -71,13 +71,22 @@ async def create_volume(call: Call, input: CreateVolumeInput) -> Output:
         return views.new_volume_item(known.volume, known.tags)
     call.facts["volume"] = volume.volume_id
     try:
-        key = await _data_key(call, input, volume, snapshot)
+        return await _make(call, input, volume, snapshot, given)
     except Ec2Fault:
         raise
     except kms_refusals.REFUSALS as error:
         call.facts["volumeNotMade"] = kms_refusals.cause_of(error)
-        return views.new_volume_item(_with_key(volume, volume_keys.VolumeKey(input.KmsKeyId or "", None, b"")), given)
-    made = _with_key(volume, key)
+        return views.new_volume_item(replace(volume, kms_key_arn=input.KmsKeyId or ""), given)
+
+
+async def _make(
+    call: Call, input: CreateVolumeInput, volume: Volume, snapshot: Snapshot | None, given: dict[str, str]
+) -> Output:
+    """Ask KMS for the data key, and put the volume into the store; raises KMS's refusals."""
+    key = await _data_key(call, input, volume, snapshot)
+    made = replace(
+        volume, kms_key_arn=key.key_arn, kms_material_id=key.material_id, data_key=key.blob, context_id=volume.volume_id
+    )  # fmt: skip
     call.remember(partial(volume_keys.require_lasting_key, call, key.key_arn))
     try:
         await call.write(_insert, made, given)
@@ -86,6 +95,8 @@ async def create_volume(call: Call, input: CreateVolumeInput) -> Output:
         if known is None:
             raise
         return views.new_volume_item(known.volume, known.tags)
+    except NotFound:  # the snapshot was deleted meanwhile
+        raise resource_ids.missing_fault(resource_ids.SNAPSHOT, volume.snapshot_id) from None
     return views.new_volume_item(made, given)
 
 
@@ -104,13 +115,18 @@ def _refuse_unsupported(input: CreateVolumeInput) -> None:
 
 
 def _source_snapshot(call: Call, snapshot_id: str | None) -> Snapshot | None:
-    """Return the snapshot that a volume is to be made from, one that the account may see."""
+    """Return the snapshot that a volume is to be made from, if the caller may do that."""
     if not snapshot_id:
         return None
     resource_ids.check_id(resource_ids.SNAPSHOT, snapshot_id)
     found = call.services.store.look_up(snapshots.find_for, snapshot_id, call.account)
+    source = Ec2Resource(rights.arn(call, "snapshot", snapshot_id, has_account=False), call.account)
+    rights.permit(call, "CreateVolume", source, {"ec2:SnapshotID": snapshot_id})
     if found is None or found.region != call.region:
         raise resource_ids.missing_fault(resource_ids.SNAPSHOT, snapshot_id)
+    if found.account != call.account:
+        text = f"The snapshot '{snapshot_id}' is another account's: copy it under a key of your own first."
+        raise Ec2Fault("UnsupportedOperation", text)
     if found.state != snapshots.COMPLETED:
         raise Ec2Fault("IncorrectState", f"Snapshot '{snapshot_id}' is not 'completed'.")
     return found
@@ -148,13 +164,10 @@ def _new_volume(call: Call, input: CreateVolumeInput, zone: str, snapshot: Snaps
 
 
 def _permit(call: Call, volume: Volume, given: dict[str, str]) -> None:
-    """Check the rights: to make the volume, to read its snapshot, and to give it tags."""
+    """Check the rights to make the volume, and to give it tags."""
     conditions = {**volume_conditions(volume), **rights.requested_tags(given)}
     anew = Ec2Resource(rights.arn(call, "volume", "*"), call.account)
     rights.permit(call, "CreateVolume", anew, conditions)
-    if volume.snapshot_id:
-        source = Ec2Resource(rights.arn(call, "snapshot", volume.snapshot_id, has_account=False), call.account)
-        rights.permit(call, "CreateVolume", source, {"ec2:SnapshotID": volume.snapshot_id})
     if given:
         creating = {"ec2:CreateAction": "CreateVolume", **rights.requested_tags(given)}
         rights.permit(call, "CreateTags", anew, creating)
@@ -174,26 +187,20 @@ async def _known_volume(call: Call, volume: Volume) -> views.VolumeView | None:
 
 async def _data_key(call: Call, input: CreateVolumeInput, volume: Volume, snapshot: Snapshot | None) -> VolumeKey:
     """Return the volume's data key: a new one, or under the snapshot's KMS key the snapshot's."""
-    defaults = await call.services.store.read(ebs_defaults.find_defaults, call.account, call.region)
     key = input.KmsKeyId
     if snapshot is None:
+        defaults = await call.services.store.read(ebs_defaults.find_defaults, call.account, call.region)
         if not (input.Encrypted or defaults.by_default):
             raise Ec2Fault("UnsupportedOperation", NOT_ENCRYPTED)
         return await volume_keys.make_volume_key(call, key or defaults.key_id or None, volume.volume_id)
-    wanted = snapshot.kms_key_arn if key is None and snapshot.account == call.account else None
-    if wanted is None:
-        wanted = await volume_keys.describe_key(call, key or defaults.key_id or None)
+    wanted = snapshot.kms_key_arn if key is None else await call.consult(volume_keys.key_arn, key)
     if wanted == snapshot.kms_key_arn:
         return await volume_keys.re_encrypt(call, snapshot.data_key, snapshot.context_id, wanted, volume.volume_id)
     return await volume_keys.make_volume_key(call, wanted, volume.volume_id)
 
 
-def _with_key(volume: Volume, key: VolumeKey) -> Volume:
-    return replace(
-        volume, kms_key_arn=key.key_arn, kms_material_id=key.material_id, data_key=key.blob, context_id=volume.volume_id
-    )  # fmt: skip
-
-
 def _insert(conn: Connection, volume: Volume, given: dict[str, str]) -> None:
+    if volume.snapshot_id:
+        snapshots.hold_completed(conn, volume.snapshot_id)
     volumes.insert_volume(conn, volume)
     ec2_tags.set_tags(conn, volume.account, volume.region, volume.volume_id, given)

@@ -1,5 +1,7 @@
 """Which snapshots a host has to do with: those of its volumes, and those from which its volumes are to be filled."""
 
+from typing import Any
+
 from sqlalchemy import Connection, literal, or_, select
 
 from fuin.store.engine import schema
@@ -13,9 +15,11 @@ _HAS = (
     .where(_v.c.volume_id == _ID, or_(_a.c.host_id == _HOST, _v.c.home == _HOST))
 )
 _TO_FILL = (
-    select(_v.c.volume_id)
+    select(_v.c.volume_id, _v.c.kms_key_arn, _v.c.data_key, _v.c.context_id)
     .select_from(_JOINED)
     .where(_v.c.snapshot_id == _ID, _v.c.is_filled == literal(0), _a.c.host_id == _HOST)
+    .order_by(_v.c.volume_id)
+    .limit(1)
 )
 
 
@@ -24,6 +28,6 @@ def has_volume(conn: Connection, host: str, volume: str) -> bool:
     return conn.execute(_HAS, {"p_id": volume, "p_host": host}).first() is not None
 
 
-def has_volume_to_fill(conn: Connection, host: str, snapshot: str) -> bool:
-    """Return whether a volume that is attached to a host is to be filled from a snapshot."""
-    return conn.execute(_TO_FILL, {"p_id": snapshot, "p_host": host}).first() is not None
+def find_volume_to_fill(conn: Connection, host: str, snapshot: str) -> Any:
+    """Return a volume of a host that is to be filled from a snapshot, with its stored data key; None without one."""
+    return conn.execute(_TO_FILL, {"p_id": snapshot, "p_host": host}).first()

@@ -135,18 +135,19 @@ def list_pending(conn: Connection, volumes: Sequence[str] | None = None) -> list
     return [Snapshot(*row) for row in conn.execute(_OF_VOLUMES, {"p_volumes": list(volumes)})]
 
 
-def lock_state(conn: Connection, snapshot: str) -> str | None:
-    """Return the state of a snapshot, which is not deleted before this transaction ends; None if it has gone."""
-    return conn.execute(_LOCK_PARENT, {"p_id": snapshot}).scalar()
-
-
 def add_snapshot(conn: Connection, snapshot: Snapshot) -> None:
     """Add a snapshot; it needs all that its parent needs. Raises NotFound if the parent has gone or is not complete."""
-    if snapshot.parent_id and lock_state(conn, snapshot.parent_id) != COMPLETED:
-        raise NotFound(snapshot.parent_id)
+    if snapshot.parent_id:
+        hold_completed(conn, snapshot.parent_id)
     conn.execute(insert(_s), {name: getattr(snapshot, name) for name in _NAMES})
     if snapshot.parent_id:
         conn.execute(_INHERIT, {"p_id": snapshot.snapshot_id, "p_parent": snapshot.parent_id})
+
+
+def hold_completed(conn: Connection, snapshot: str) -> None:
+    """Keep a snapshot until the transaction ends; raises NotFound if it has gone or is not complete."""
+    if conn.execute(_LOCK_PARENT, {"p_id": snapshot}).scalar() != COMPLETED:
+        raise NotFound(snapshot)
 
 
 def find_parent_index(conn: Connection, snapshot: str) -> str:

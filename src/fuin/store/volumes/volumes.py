@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy import Connection, Row, and_, delete, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fuin.store.engine import schema
@@ -49,6 +49,12 @@ _FIND = _ALL.where(_v.c.volume_id == _ID)
 _FIND_BY_TOKEN = _ALL.where(_IN_REGION, _v.c.client_token == schema.parameter("p_token"))
 _LIST = _ALL.where(_IN_REGION, _v.c.volume_id > schema.parameter("p_after")).order_by(_v.c.volume_id).limit(_LIMIT)
 _LIST_OF_HOME = _ALL.where(_IN_REGION, _v.c.home == schema.parameter("p_home")).order_by(_v.c.volume_id)
+_UNFILLED = (
+    select(_v.c.volume_id)
+    .where(_v.c.snapshot_id == _ID, _v.c.is_filled == literal_column("0"))
+    .order_by(_v.c.volume_id)
+    .limit(1)
+)
 _LOCK = _FIND.with_for_update()
 _DELETE = delete(_v).where(_v.c.volume_id == _ID)
 _HERE = update(_v).where(_v.c.volume_id == _ID)
@@ -99,6 +105,12 @@ def list_of_home(conn: Connection, account: str, region: str, host_id: str) -> l
     """Return the volumes whose disk a host has."""
     given = {"p_account": account, "p_region": region, "p_home": host_id}
     return [_volume(row) for row in conn.execute(_LIST_OF_HOME, given)]
+
+
+def find_unfilled(conn: Connection, snapshot_id: str) -> str | None:
+    """Return the id of a volume whose disk is still to be filled from a snapshot, which must stay until then."""
+    found: str | None = conn.execute(_UNFILLED, {"p_id": snapshot_id}).scalar()
+    return found
 
 
 def set_state(conn: Connection, volume_id: str, state: str) -> None:
