@@ -20,3 +20,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def ec2(place: Place) -> Any:
     """Give the client of the first account's root."""
     return place.client("ec2")
+
+
+@pytest.fixture
+def kms(place: Place) -> Any:
+    """Give the client of KMS of the first account's root."""
+    return place.client("kms")

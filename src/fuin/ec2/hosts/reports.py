@@ -68,6 +68,7 @@ async def report_attachment(call: Call, input: FuinReportAttachmentInput) -> Out
         if input.State == attachments.DETACHED or (
             input.State == FAILED and present.state in (attachments.ATTACHING, attachments.DETACHING)
         ):
+            endings.name_grants(call, present)
             await call.change(_end, present, input)
         elif input.Filled and present.fill_grant_id:
             await call.change(_note, present, input, message)

@@ -143,6 +143,7 @@ async def detach_volume(call: Call, input: DetachVolumeInput) -> Output:
     rights.end_dry_run(input)
     try:
         if input.Force:
+            endings.name_grants(call, attachment)
             await call.change(endings.end_attachment, attachment)
         else:
             await call.write(attachments.set_state, input.VolumeId, attachments.DETACHING)
