@@ -43,16 +43,21 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "blobs.interface", "blobs.memory", "blobs.waiting", *LOW,
     ),
     "identity": ("gate", "advice", "signing", "access", "store", "keyholder.wire", "formats", *LOW),
-    "ec2": ("gate", "signing", "access", "store", "kms.model.region_names", "kms.volume_keys", *LOW),
     # The blocks of snapshots, for the two services that speak of them.
-    "snapshots": ("gate", "store", "envelope.snapshot_key", "blobs.interface", "blobs.waiting", *LOW),
+    "snapshots": (
+        "gate", "access.principal", "store", "envelope.snapshot_key", "blobs.interface", "blobs.waiting", *LOW,
+    ),
     "ebs": (
         "snapshots", "envelope.snapshot_key", "gate", "signing", "access", "store", "blobs.interface",
         "kms.snapshot_keys", "kms.volume_keys", *LOW,
     ),
+    "ec2": (
+        "snapshots", "gate", "signing", "access", "store", "kms.model.region_names", "kms.volume_keys",
+        *LOW,
+    ),
     "server": (
-        "gate", "kms", "s3", "identity", "ebs", "ec2", "signing", "audit", "store", "keyholder.wire", "blobs.interface",
-        "blobs.configuration", *LOW,
+        "gate", "kms", "s3", "identity", "ebs", "ec2", "snapshots", "signing", "audit", "store", "keyholder.wire",
+        "blobs.interface", "blobs.configuration", *LOW,
     ),
     "move": (
         "server", "identity.administration", "audit", "store", "keyholder.wire", "blobs.interface",

@@ -16,6 +16,7 @@ from fuin.snapshots import completion, reading, tokens, writing
 from fuin.snapshots.completion import Claim, ClaimRefused
 from fuin.snapshots.pack import BLOCK
 from fuin.snapshots.tokens import InvalidTokenError
+from fuin.snapshots.writing import Target
 from fuin.store.errors import NotFound
 from fuin.store.volumes.snapshots import COMPLETED, ERROR, PENDING, WrongSnapshotState
 
@@ -40,7 +41,9 @@ async def put_snapshot_block(call: EbsCall) -> Answer:
     call.facts["block"] = number
     data_key = await rights.open_key(call, found)
     try:
-        await writing.put_block(call, snapshot, data_key, number, call.body, checksum)
+        await writing.put_block(
+            Target(call.services, snapshot, data_key, call.write, call.now), number, call.body, checksum
+        )
     except NotFound:
         raise faults.no_snapshot(snapshot.snapshot_id) from None
     except WrongSnapshotState as error:
@@ -94,7 +97,8 @@ async def complete_snapshot(call: EbsCall) -> Answer:
     data_key = await rights.open_key(call, found)
     await call.announce("change")
     try:
-        call.removed += await completion.complete(call, snapshot, data_key, Claim(changed, checksum))
+        target = Target(call.services, snapshot, data_key, call.write, call.now)
+        call.removed += await completion.complete(target, Claim(changed, checksum))
     except ClaimRefused as error:
         raise invalid("INVALID_PARAMETER_VALUE", f"The snapshot cannot be completed: {error}.") from None
     except NotFound:

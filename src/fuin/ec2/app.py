@@ -13,10 +13,10 @@ from botocore.loaders import Loader
 from fuin.access.principal import ANONYMOUS
 from fuin.ec2.operations import OPERATIONS, Ec2Operation
 from fuin.ec2.wire import answers, faults, form
+from fuin.ec2.wire.call import Ec2Call
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.errors import AuthenticationFailed, AuthReason
 from fuin.gate import lists, parameters
-from fuin.gate.call import Call
 from fuin.gate.http import Answer
 from fuin.gate.wire import Wire
 from fuin.signing import sigv4
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 1024 * 1024
 _TYPE = (b"Content-Type", b"text/xml;charset=UTF-8")
-
-
-class Ec2Call(Call):
-    """A call with the body of its request."""
-
-    body: bytes = b""
 
 
 class Ec2Wire(Wire[Ec2Call, Ec2Fault, Never]):
@@ -71,6 +65,11 @@ class Ec2Wire(Wire[Ec2Call, Ec2Fault, Never]):
         write = partial(answers.response, operation.name, output, call.request_id)
         is_list = any(isinstance(member, list) and len(member) > 50 for member in output.values())
         return _answer(call, 200, await lists.run_beside(call, write) if is_list else write())
+
+    def finish_success(self, call: Ec2Call) -> None:
+        """Let blobs go that no snapshot needs any longer: now the record says by whom."""
+        if call.removed:
+            call.services.blobs.remove(call.removed)
 
     def fault(self, call: Ec2Call, error: Exception) -> Ec2Fault:
         """Return the error of EC2 for any exception."""

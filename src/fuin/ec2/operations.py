@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from fuin.ec2.account import ebs_defaults, regions
 from fuin.ec2.hosts import reports, tasks
+from fuin.ec2.snapshots import copies, sharing
+from fuin.ec2.snapshots import create as snapshot_creation
+from fuin.ec2.snapshots import delete as snapshot_deletion
+from fuin.ec2.snapshots import describe as snapshot_lists
 from fuin.ec2.tags import tags
 from fuin.ec2.volumes import attach, create, delete, describe, modify
 from fuin.ec2.wire.form import Input
@@ -61,6 +65,14 @@ OPERATIONS = _table(
     (tasks.FuinDescribeHostTasksInput, tasks.describe_host_tasks),
     (reports.FuinReportAttachmentInput, reports.report_attachment),
     (reports.FuinReportSnapshotInput, reports.report_snapshot),
+    (copies.CopySnapshotInput, copies.copy_snapshot),
+    (snapshot_creation.CreateSnapshotInput, snapshot_creation.create_snapshot),
+    (snapshot_creation.CreateSnapshotsInput, snapshot_creation.create_snapshots),
+    (snapshot_deletion.DeleteSnapshotInput, snapshot_deletion.delete_snapshot),
+    (sharing.DescribeSnapshotAttributeInput, sharing.describe_snapshot_attribute),
+    (snapshot_lists.DescribeSnapshotsInput, snapshot_lists.describe_snapshots),
+    (sharing.ModifySnapshotAttributeInput, sharing.modify_snapshot_attribute),
+    (sharing.ResetSnapshotAttributeInput, sharing.reset_snapshot_attribute),
     (tags.CreateTagsInput, tags.create_tags),
     (tags.DeleteTagsInput, tags.delete_tags),
     (tags.DescribeTagsInput, tags.describe_tags),

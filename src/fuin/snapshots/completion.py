@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from fuin import crash
 from fuin.blobs.waiting import wait_until_done
 from fuin.envelope import snapshot_key
-from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.errors import FuinError, OutcomeUnknown
 from fuin.snapshots import index
 from fuin.snapshots.index import Entry, NewIndex, Pack, Place
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fuin.blobs import interface
-    from fuin.gate.call import Call
+    from fuin.gate.services import Services
+    from fuin.snapshots.writing import Target
     from fuin.store.volumes.snapshot_blocks import BlockRow
-    from fuin.store.volumes.snapshots import Snapshot
 
 
 class ClaimRefused(FuinError):
@@ -63,41 +62,39 @@ def linear_checksums(checksums: Iterable[bytes]) -> tuple[str, str]:
     return base64.b64encode(raw.digest()).decode(), base64.b64encode(text.digest()).decode()
 
 
-async def complete(call: Call, snapshot: Snapshot, data_key: bytes, claim: Claim | None) -> list[str]:
+async def complete(target: Target, claim: Claim | None) -> list[str]:
     """Make a snapshot complete, if the claim about its blocks holds; returns the blobs that nothing needs any longer.
 
     Raises ClaimRefused, Overtaken, NotFound, WrongSnapshotState, TamperedError and StoreUnavailable.
     """
-    store = call.services.store
-    written = await store.read(snapshot_blocks.list_blocks, snapshot.snapshot_id)
-    entries = await store.run_beside(_open_rows, data_key, snapshot.snapshot_id, written)
+    store = target.services.store
+    written = await store.read(snapshot_blocks.list_blocks, target.name)
+    entries = await store.run_beside(_open_rows, target, written)
     if claim is not None:
         claim.check(entries)
-    parent: Sequence[Entry] = ()
-    parent_index = await store.read(snapshots.find_parent_index, snapshot)
-    if parent_index is not None:
-        parent = await read_index(call.services, data_key, snapshot.parent_id, parent_index)
-    return await _publish(call, snapshot, data_key, written, index.merge(parent, entries))
+    parent_index = ""
+    if target.snapshot.parent_id:
+        parent_index = await store.read(snapshots.find_parent_index, target.name)
+    parent = await read_index(target.services, target.data_key, parent_index)
+    return await _publish(target, written, index.merge(parent, entries))
 
 
-def _open_rows(data_key: bytes, snapshot: str, rows: Sequence[BlockRow]) -> list[Entry]:
-    key = SnapshotKey(data_key, snapshot_key.ROWS, snapshot)
+def _open_rows(target: Target, rows: Sequence[BlockRow]) -> list[Entry]:
+    key, name = target.key(snapshot_key.ROWS), target.name
     return [
         Entry(
-            row.number, Pack(row.blob, snapshot), row.position,
-            key.unseal(row.checksum, row_binding(snapshot, row.number, row.blob, row.position), "a row"),
+            row.number, Pack(row.blob, name), row.position,
+            key.unseal(row.checksum, row_binding(name, row.number, row.blob, row.position), "the row of a block"),
         )
         for row in rows
     ]  # fmt: skip
 
 
-async def _publish(
-    call: Call, snapshot: Snapshot, data_key: bytes, written: Sequence[BlockRow], entries: Iterator[Entry]
-) -> list[str]:
+async def _publish(target: Target, written: Sequence[BlockRow], entries: Iterator[Entry]) -> list[str]:
     """Write the index, and the rows that name it."""
-    services, name = call.services, snapshot.snapshot_id
+    services = target.services
     new = services.blobs.create(os.urandom(32).hex())
-    place = Place(SnapshotKey(data_key, snapshot_key.INDEX, name), name, new.blob)
+    place = Place(target.key(snapshot_key.INDEX), target.name, new.blob)
     made: list[NewIndex] = []
 
     def pieces() -> Iterator[bytes]:  # where the blob is written: an index may have millions of entries
@@ -106,24 +103,28 @@ async def _publish(
 
     try:
         if services.blobs.is_shared:
-            await services.store.write(upload_intents.begin, new.blob, services.settings.node, call.now)
+            await services.store.write(upload_intents.begin, new.blob, services.settings.node, target.now)
         await wait_until_done(new.commit(pieces()))
         crash.point("snapshots.after_index")
         stored = NewBlob(new.blob, new.size, services.blobs.is_shared)
         done = Completion(made[0].blocks, {each.blob: blocks for each, blocks in made[0].uses.items()})
-        writing = asyncio.ensure_future(call.write(snapshot_blocks.complete, name, stored, done, written, call.now))
-        return await wait_until_done(writing)
+        writing = asyncio.ensure_future(
+            target.write(snapshot_blocks.complete, target.name, stored, done, written, target.now)
+        )
+        unused: list[str] = await wait_until_done(writing)
     except OutcomeUnknown:
         raise
     except FuinError:
-        await _discard(call, new)
+        await _discard(services, new)
         raise
     finally:
         new.release()
+    crash.point("snapshots.after_completion")
+    return unused
 
 
-async def _discard(call: Call, new: interface.NewBlob) -> None:
+async def _discard(services: Services, new: interface.NewBlob) -> None:
     await wait_until_done(new.discard())
-    if call.services.blobs.is_shared:
+    if services.blobs.is_shared:
         with contextlib.suppress(FuinError):  # the sweep forgets it otherwise
-            await call.services.store.write(upload_intents.forget, [new.blob])
+            await services.store.write(upload_intents.forget, [new.blob])

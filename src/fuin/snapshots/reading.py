@@ -9,6 +9,7 @@ from fuin.envelope import snapshot_key
 from fuin.envelope.snapshot_key import SnapshotKey
 from fuin.snapshots import index, pack
 from fuin.snapshots.index import Entry, Place
+from fuin.store.volumes import snapshot_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +36,21 @@ class Changes(NamedTuple):
     next_block: int | None
 
 
-async def read_index(services: Services, data_key: bytes, snapshot: str, blob: str) -> list[Entry]:
-    """Return all entries of a snapshot's index; raises BlobMissing, TamperedError and StoreUnavailable."""
-    return await _read(services, blob, index.read_all(_place(data_key, snapshot, blob)))
+async def read_index(services: Services, data_key: bytes, blob: str) -> list[Entry]:
+    """Return all entries of an index; raises BlobMissing, TamperedError and StoreUnavailable.
+
+    A snapshot without an index is an empty one, of a volume on which nobody has written.
+    """
+    return [] if not blob else await _read(services, blob, index.read_all(await _place(services, data_key, blob)))
 
 
 async def read_page(services: Services, opened: OpenSnapshot, start: int, limit: int) -> list[Entry]:
     """Return up to `limit` blocks of a snapshot from a number on."""
-    snapshot, data_key = opened
-    place = _place(data_key, snapshot.snapshot_id, snapshot.index_blob)
-    return await _read(services, snapshot.index_blob, index.read_from(place, start, limit))
+    blob = opened.snapshot.index_blob
+    if not blob:
+        return []
+    place = await _place(services, opened.data_key, blob)
+    return await _read(services, blob, index.read_from(place, start, limit))
 
 
 async def read_changes(
@@ -82,7 +88,9 @@ async def read_block(services: Services, data_key: bytes, entry: Entry) -> bytes
     return await _read(services, entry.pack.blob, steps)
 
 
-def _place(data_key: bytes, snapshot: str, blob: str) -> Place:
+async def _place(services: Services, data_key: bytes, blob: str) -> Place:
+    """Return the place of an index: a copy under the same data key has the index of its source."""
+    snapshot = await services.store.read(snapshot_blocks.find_owner, blob)
     return Place(SnapshotKey(data_key, snapshot_key.INDEX, snapshot), snapshot, blob)
 
 

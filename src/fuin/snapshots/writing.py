@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fuin import crash
 from fuin.blobs.waiting import wait_until_done
@@ -16,8 +18,31 @@ from fuin.store.volumes import snapshot_blocks
 from fuin.store.volumes.snapshot_blocks import BlockRow, NewBlob
 
 if TYPE_CHECKING:
-    from fuin.gate.call import Call
+    from fuin.gate.services import Services
     from fuin.store.volumes.snapshots import Snapshot
+
+# Writes to the database: `Call.write`, which asks for the caller's rights again, or the store's own.
+Write = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A pending snapshot with its data key, and how its rows are written; `now` is seconds since 1970."""
+
+    services: Services
+    snapshot: Snapshot
+    data_key: bytes
+    write: Write
+    now: float
+
+    @property
+    def name(self) -> str:
+        """Return the snapshot's id."""
+        return self.snapshot.snapshot_id
+
+    def key(self, purpose: str) -> SnapshotKey:
+        """Return the snapshot's key for one purpose."""
+        return SnapshotKey(self.data_key, purpose, self.name)
 
 
 def row_binding(snapshot: str, number: int, blob: str, position: int) -> bytes:
@@ -26,23 +51,21 @@ def row_binding(snapshot: str, number: int, blob: str, position: int) -> bytes:
     return b"".join(snapshot_key.prefix_length(part.encode()) for part in parts)
 
 
-async def put_block(
-    call: Call, snapshot: Snapshot, data_key: bytes, number: int, block: bytes, checksum: bytes
-) -> None:
+async def put_block(target: Target, number: int, block: bytes, checksum: bytes) -> None:
     """Write a block, in place of an earlier one with its number; when this returns it is durable.
 
     Raises NotFound, WrongSnapshotState and StoreUnavailable.
     """
-    name, services = snapshot.snapshot_id, call.services
-    seal = partial(_seal, data_key, name, number, block)
-    placed = await services.packs.add(name, pack.head(name), number, seal, call.now)
+    name, services = target.name, target.services
+    seal = partial(_seal, target, number, block)
+    placed = await services.packs.add(name, pack.head(name), number, seal, target.now)
     named = True
     try:
-        rows = SnapshotKey(data_key, snapshot_key.ROWS, name)
-        sealed = rows.seal(checksum, row_binding(name, number, placed.blob, placed.position))
+        binding = row_binding(name, number, placed.blob, placed.position)
+        sealed = target.key(snapshot_key.ROWS).seal(checksum, binding)
         row = BlockRow(number, placed.blob, placed.position, sealed)
         new = NewBlob(placed.blob, placed.stored_size, services.blobs.is_shared)
-        writing = asyncio.ensure_future(call.write(snapshot_blocks.put_block, name, row, new, call.now))
+        writing = asyncio.ensure_future(target.write(snapshot_blocks.put_block, name, row, new, target.now))
         await wait_until_done(writing)
         crash.point("snapshots.after_block")
     except OutcomeUnknown:  # a crash may bring the row back
@@ -54,6 +77,5 @@ async def put_block(
         await placed.end_use(named=named)
 
 
-def _seal(data_key: bytes, snapshot: str, number: int, block: bytes, blob: str) -> tuple[bytes, bytes]:
-    key = SnapshotKey(data_key, snapshot_key.BLOCKS, snapshot)
-    return pack.seal_block(key, snapshot, blob, number, block)
+def _seal(target: Target, number: int, block: bytes, blob: str) -> tuple[bytes, bytes]:
+    return pack.seal_block(target.key(snapshot_key.BLOCKS), target.name, blob, number, block)

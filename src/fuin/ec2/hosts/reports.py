@@ -18,14 +18,15 @@ from fuin.ec2.request import resource_ids, rights
 from fuin.ec2.volumes import endings
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.ec2.wire.form import Input
-from fuin.store.errors import NotFound
-from fuin.store.volumes import attachments, snapshots, volumes
+from fuin.store.errors import NotFound, StoreRefusal
+from fuin.store.volumes import attachments, snapshot_blocks, snapshots, volumes
 from fuin.store.volumes.attachments import Attachment
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from fuin.ec2.wire.answers import Output
+    from fuin.ec2.wire.call import Ec2Call
     from fuin.gate.call import Call
     from fuin.store.volumes.snapshots import Snapshot
 
@@ -121,7 +122,7 @@ def _next_state(present: str, reported: str) -> str:
     return present if is_closing or reported == FAILED else attachments.ATTACHED
 
 
-async def report_snapshot(call: Call, input: FuinReportSnapshotInput) -> Output:
+async def report_snapshot(call: Ec2Call, input: FuinReportSnapshotInput) -> Output:
     """Take a host's report that it cannot send the blocks of a snapshot."""
     host = await call.consult(calling_host)
     rights.end_dry_run(input)
@@ -131,7 +132,10 @@ async def report_snapshot(call: Call, input: FuinReportSnapshotInput) -> Output:
         raise resource_ids.missing_fault(resource_ids.SNAPSHOT, input.SnapshotId)
     message = input.Message[:_MESSAGE_AT_MOST]
     _log.warning("snapshot %s on host %s: %s", input.SnapshotId, host.host_id, message)
-    await call.write(_fail_snapshot, input.SnapshotId, message)
+    try:
+        call.removed += await call.write(snapshot_blocks.fail, input.SnapshotId, message)
+    except StoreRefusal:  # it was completed or deleted meanwhile
+        return {"return": True}
     return {"return": True}
 
 
@@ -142,10 +146,3 @@ def _find_task(conn: Connection, snapshot_id: str, host_id: str) -> Snapshot | N
         return None
     attachment = attachments.find_attachment(conn, found.volume_id)
     return found if attachment is not None and attachment.host_id == host_id else None
-
-
-def _fail_snapshot(conn: Connection, snapshot_id: str, message: str) -> None:
-    """Make a snapshot an error, unless it was completed or deleted meanwhile."""
-    found = snapshots.find_snapshot(conn, snapshot_id)
-    if found is not None and found.state == snapshots.PENDING:
-        snapshots.change_snapshot(conn, snapshot_id, {"state": snapshots.ERROR, "message": message})

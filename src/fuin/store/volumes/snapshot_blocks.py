@@ -31,6 +31,7 @@ _LIST = (
     .where(_k.c.snapshot_id == _ID)
     .order_by(_k.c.block_index)
 )
+_OWNER = select(_b.c.snapshot_id).where(_b.c.blob == _BLOB)
 _DROP_BLOCKS = delete(_k).where(_k.c.snapshot_id == _ID)
 _DROP_USES = delete(_u).where(_u.c.snapshot_id == _ID)
 # Those that a snapshot needs or has written, in one order, so that nobody waits in a circle.
@@ -97,6 +98,11 @@ def _add_blob(conn: Connection, snapshot: str, kind: str, new: NewBlob, now: flo
 def list_blocks(conn: Connection, snapshot: str) -> list[BlockRow]:
     """Return the blocks that were put into a pending snapshot, in their order."""
     return [BlockRow(*row) for row in conn.execute(_LIST, {"p_id": snapshot})]
+
+
+def find_owner(conn: Connection, blob: str) -> str:
+    """Return the snapshot that has written a blob, under whose keys it is; empty for an unknown blob."""
+    return conn.execute(_OWNER, {"p_blob": blob}).scalar() or ""
 
 
 class Completion(NamedTuple):

@@ -94,9 +94,7 @@ _INHERIT = insert(_u).from_select(
     ),
 )
 _PARENT_INDEX = (
-    select(_b.c.blob)
-    .join_from(_u, _b, _u.c.blob == _b.c.blob)
-    .where(_u.c.snapshot_id == _ID, _b.c.kind == INDEX, _b.c.snapshot_id == schema.parameter("p_parent"))
+    select(_b.c.blob).join_from(_u, _b, _u.c.blob == _b.c.blob).where(_u.c.snapshot_id == _ID, _b.c.kind == INDEX)
 )
 _LIST_SHARES = select(_shares.c.account).where(_shares.c.snapshot_id == _ID).order_by(_shares.c.account)
 
@@ -139,8 +137,8 @@ def list_pending(conn: Connection, volumes: Sequence[str] | None = None) -> list
 
 def add_snapshot(conn: Connection, snapshot: Snapshot) -> None:
     """Add a snapshot; it needs all that its parent needs. Raises NotFound if the parent has gone or is not complete."""
-    if snapshot.parent_id and conn.execute(_LOCK_PARENT, {"p_id": snapshot.parent_id}).scalar() != COMPLETED:
-        raise NotFound(snapshot.parent_id)
+    if snapshot.parent_id:
+        hold_completed(conn, snapshot.parent_id)
     conn.execute(insert(_s), {name: getattr(snapshot, name) for name in _NAMES})
     if snapshot.parent_id:
         conn.execute(_INHERIT, {"p_id": snapshot.snapshot_id, "p_parent": snapshot.parent_id})
@@ -152,12 +150,9 @@ def hold_completed(conn: Connection, snapshot: str) -> None:
         raise NotFound(snapshot)
 
 
-def find_parent_index(conn: Connection, snapshot: Snapshot) -> str | None:
-    """Return the index of a pending snapshot's parent, which stays while it is needed; None without a parent."""
-    if not snapshot.parent_id:
-        return None
-    given = {"p_id": snapshot.snapshot_id, "p_parent": snapshot.parent_id}
-    return conn.execute(_PARENT_INDEX, given).scalar()
+def find_parent_index(conn: Connection, snapshot: str) -> str:
+    """Return the index of a pending snapshot's parent, which stays while it is needed; empty without one."""
+    return conn.execute(_PARENT_INDEX, {"p_id": snapshot}).scalar() or ""
 
 
 def change_snapshot(conn: Connection, snapshot: str, values: Mapping[str, Any]) -> None:
