@@ -69,6 +69,7 @@ class DescribeVolumesInput(Input):
     Filter: list[Filter] = []
     MaxResults: int | None = None
     NextToken: str | None = None
+    IncludeManagedResources: bool = False
 
 
 class DescribeVolumeStatusInput(DescribeVolumesInput):

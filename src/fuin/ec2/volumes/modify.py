@@ -65,6 +65,7 @@ class DescribeVolumesModificationsInput(Input):
     Filter: list[Filter] = []
     MaxResults: int | None = None
     NextToken: str | None = None
+    IncludeManagedResources: bool = False
 
 
 class TooManyModifications(StoreRefusal):
