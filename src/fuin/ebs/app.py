@@ -15,7 +15,7 @@ from fuin.access.principal import ANONYMOUS
 from fuin.ebs import faults, operations, routes
 from fuin.ebs.call import EbsCall
 from fuin.errors import AuthenticationFailed, AuthReason
-from fuin.gate.http import Answer
+from fuin.gate.http import Answer, BodyTooLarge
 from fuin.gate.wire import Wire
 from fuin.signing import sigv4
 from fuin.snapshots.pack import BLOCK
@@ -49,7 +49,8 @@ class EbsWire(Wire[EbsCall, "EbsFault", Never]):
         if target.snapshot:
             call.facts["snapshot"] = target.snapshot
         call.query = routes.parse_query(request.query)
-        call.body = await request.body(BLOCK if target.operation == "PutSnapshotBlock" else _BODY_LIMIT)
+        is_block = target.operation == "PutSnapshotBlock"
+        call.body = await _read_block(request) if is_block else await request.body(_BODY_LIMIT)
         call.digest = hashlib.sha256(call.body).digest()
 
     def signature(self, call: EbsCall, request: Request) -> Signed:
@@ -94,3 +95,20 @@ class EbsWire(Wire[EbsCall, "EbsFault", Never]):
 
 
 WIRE = EbsWire()
+
+
+async def _read_block(request: Request) -> bytes:
+    """Return a body of a block's length at most; raises BodyTooLarge. Its pieces are copied once, not twice."""
+    pieces: list[bytes] = []
+    size = 0
+
+    def take(piece: bytes) -> bool:
+        nonlocal size
+        pieces.append(piece)
+        size += len(piece)
+        return size > BLOCK
+
+    await request.gather_pieces(take)
+    if size > BLOCK:
+        raise BodyTooLarge(f"the body is longer than {BLOCK} bytes")
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -36,11 +36,11 @@ def _binding(snapshot: str, pack: str, index: int) -> bytes:
     return b"".join(map(snapshot_key.prefix_length, parts))
 
 
-def seal_block(key: SnapshotKey, snapshot: str, pack: str, index: int, block: bytes) -> tuple[bytes, bytes]:
+def seal_block(key: SnapshotKey, snapshot: str, pack: str, index: int, block: bytes) -> tuple[bytes, ...]:
     """Return the pieces of a slot: the index, and the encrypted block."""
     if len(block) != BLOCK:
         raise ValueError("a block has 524,288 bytes")
-    return _INDEX.pack(index), key.seal(block, _binding(snapshot, pack, index))
+    return _INDEX.pack(index), *key.seal_in_pieces(block, _binding(snapshot, pack, index))
 
 
 def read_block(key: SnapshotKey, snapshot: str, pack: str, position: int, index: int) -> ReadSteps[bytes]:

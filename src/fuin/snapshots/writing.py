@@ -77,5 +77,5 @@ async def put_block(target: Target, number: int, block: bytes, checksum: bytes) 
         await placed.end_use(named=named)
 
 
-def _seal(target: Target, number: int, block: bytes, blob: str) -> tuple[bytes, bytes]:
+def _seal(target: Target, number: int, block: bytes, blob: str) -> tuple[bytes, ...]:
     return pack.seal_block(target.key(snapshot_key.BLOCKS), target.name, blob, number, block)
