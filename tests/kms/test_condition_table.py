@@ -48,7 +48,7 @@ async def _ask_for_volume(place: Place, user: Call, alias: str) -> None:
     await volume_keys.describe_key(user, alias)
     host = values.host(account=user.account)
     await place.services.store.change(hosts.insert_host, host)
-    await volume_keys.grant_to_host(user, made.key_arn, "vol-1", host.principal.arn)
+    await volume_keys.prepare_host_grant(user, made.key_arn, "vol-1", host.principal.arn)
 
 
 def _everything(place: Place, ask: Question) -> list[str]:

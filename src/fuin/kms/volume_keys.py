@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fuin.errors import FormatError
 from fuin.formats import blob as blobs
 from fuin.kms.grants import grants
+from fuin.kms.grants.grants import PreparedGrant
+from fuin.kms.grants.grants import refusal as grant_refusal
 from fuin.kms.keys import managed
 from fuin.kms.keys.managed_services import ALIASES
 from fuin.kms.model.faults import KmsFault, NotFoundException
@@ -35,8 +37,10 @@ from fuin.kms.uses import ciphers
 if TYPE_CHECKING:
     from fuin.gate.call import Call
 
-__all__ = ["VolumeKey", "describe_key", "grant_to_host", "key_arn", "make_volume_key", "open_data_key", "re_encrypt",
-           "require_lasting_key"]  # fmt: skip
+__all__ = [
+    "PreparedGrant", "VolumeKey", "describe_key", "grant_refusal", "key_arn", "make_volume_key", "open_data_key",
+    "prepare_host_grant", "re_encrypt", "require_lasting_key",
+]  # fmt: skip
 
 EBS = "ebs"
 EBS_ALIAS = ALIASES + EBS
@@ -101,8 +105,11 @@ async def open_data_key(call: Call, blob: bytes, resource_id: str) -> bytes:
     return await ciphers.decrypt(asked, opened, blob)
 
 
-async def grant_to_host(call: Call, key_arn: str, resource_id: str, host_arn: str) -> str:
-    """Return the id of a new grant: the host may open this one data key. Asked for as the caller."""
+async def prepare_host_grant(call: Call, key_arn: str, resource_id: str, host_arn: str) -> PreparedGrant:
+    """Return a grant by which a host may open this one data key, asked for as the caller.
+
+    The attachment's transaction adds it, and the call's commit repeats the check of the right to it.
+    """
     asked = forward_call(call)
     wanted = CreateGrantInput(
         KeyId=key_arn,
@@ -111,8 +118,10 @@ async def grant_to_host(call: Call, key_arn: str, resource_id: str, host_arn: st
         Constraints=GrantConstraints(EncryptionContextSubset=context_of(resource_id)),
         Name=str(uuid.uuid4()),
     )
-    made = await grants.create_grant(asked, wanted)
-    return made.GrantId or ""
+    prepared = await grants.prepare_grant(asked, wanted)
+    for check in asked.rights.granted_checks:
+        call.remember(check)
+    return prepared
 
 
 async def describe_key(call: Call, key: str | None) -> str:

@@ -10,23 +10,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fuin.ec2.request import kms_refusals, rights
+from fuin.ec2.request import kms_refusals, resource_ids, rights
 from fuin.ec2.volumes import endings, views
 from fuin.ec2.volumes.known import permitted_host, permitted_volume
 from fuin.ec2.wire.faults import Ec2Fault
 from fuin.ec2.wire.form import Input
 from fuin.kms import volume_keys
-from fuin.store.errors import AlreadyExists, NotFound
+from fuin.store.errors import NotFound, StoreRefusal
 from fuin.store.volumes import attachments, snapshots, volumes
 from fuin.store.volumes.attachments import Attachment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from fuin.ec2.volumes.views import VolumeView
     from fuin.ec2.wire.answers import Output
     from fuin.errors import AccessDenied, Fault
     from fuin.gate.call import Call
+    from fuin.kms.volume_keys import PreparedGrant
     from fuin.store.volumes.hosts import Host
     from fuin.store.volumes.volumes import Volume
 
@@ -57,15 +60,18 @@ async def attach_volume(call: Call, input: AttachVolumeInput) -> Output:
     host = await call.consult(permitted_host, "AttachVolume", input.InstanceId)
     rights.end_dry_run(input)
     _check_attachable(view, host, input.Device)
-    attachment = await _with_grants(call, view.volume, host, input.Device)
     try:
-        await call.write(_insert, attachment)
-    except (Ec2Fault, AlreadyExists, NotFound) as error:
-        await endings.end_grants(call, attachment)
-        raise _late_refusal(error, view.volume.volume_id) from None
-    except BaseException:
-        await endings.end_grants(call, attachment)
+        wanted, fill = await _prepare_grants(call, view.volume, host)
+        attachment = Attachment(
+            input.VolumeId, host.host_id, input.Device, attachments.ATTACHING, wanted.grant.grant_id,
+            view.volume.kms_key_arn, round(call.now, 3), fill_grant_id="" if fill is None else fill.grant.grant_id,
+        )  # fmt: skip
+        await call.announce("change")
+        await call.add(_insert, attachment, [wanted] if fill is None else [wanted, fill])
+    except Ec2Fault:
         raise
+    except kms_refusals.REFUSALS as error:
+        raise _key_fault(call, view.volume, error) from None
     return views.attachment_item(attachment)
 
 
@@ -82,22 +88,15 @@ def _check_attachable(view: VolumeView, host: Host, device: str) -> None:
         raise Ec2Fault("InvalidParameterValue", f"Value ({device[:64]}) for parameter device is invalid.")
 
 
-async def _with_grants(call: Call, volume: Volume, host: Host, device: str) -> Attachment:
-    """Return the attachment with its grants; raises CustomerKeyHasBeenRevoked for a key that cannot be used."""
-    source = None
+async def _prepare_grants(call: Call, volume: Volume, host: Host) -> tuple[PreparedGrant, PreparedGrant | None]:
+    """Return the host's grant for the volume, and the one for the snapshot to fill it from; raises KMS's refusals."""
+    to, fill = host.principal.arn, None
     if not volume.is_filled:
         source = await call.services.store.read(snapshots.find_snapshot, volume.snapshot_id)
-    to, fill_grant_id = host.principal.arn, ""
-    try:
-        grant_id = await volume_keys.grant_to_host(call, volume.kms_key_arn, volume.context_id, to)
         if source is not None and source.kms_key_arn != volume.kms_key_arn:
-            fill_grant_id = await volume_keys.grant_to_host(call, source.kms_key_arn, source.context_id, to)
-    except kms_refusals.REFUSALS as error:
-        raise _key_fault(call, volume, error) from None
-    return Attachment(
-        volume.volume_id, host.host_id, device, attachments.ATTACHING, grant_id, volume.kms_key_arn,
-        round(call.now, 3), fill_grant_id=fill_grant_id,
-    )  # fmt: skip
+            fill = await volume_keys.prepare_host_grant(call, source.kms_key_arn, source.context_id, to)
+            call.facts["fillGrant"] = call.facts["kmsGrant"]
+    return await volume_keys.prepare_host_grant(call, volume.kms_key_arn, volume.context_id, to), fill
 
 
 def _key_fault(call: Call, volume: Volume, error: Fault | AccessDenied) -> Ec2Fault:
@@ -109,30 +108,32 @@ def _key_fault(call: Call, volume: Volume, error: Fault | AccessDenied) -> Ec2Fa
     )
 
 
-def _insert(conn: Connection, attachment: Attachment) -> None:
-    """Attach the volume if it is still there and free."""
-    volume = volumes.lock_volume(conn, attachment.volume_id)
+def _insert(conn: Connection, attachment: Attachment, wanted: Sequence[PreparedGrant]) -> None:
+    """Attach the volume, with the grants, if it is still there and free."""
+    try:
+        volume = volumes.lock_volume(conn, attachment.volume_id)
+    except NotFound:
+        raise resource_ids.missing_fault(resource_ids.VOLUME, attachment.volume_id) from None
     if volume.state != volumes.AVAILABLE:
-        raise AlreadyExists(attachment.volume_id)
+        raise _attached_fault(attachment.volume_id)
     if attachments.is_device_taken(conn, attachment.host_id, attachment.device):
         device = attachment.device
         text = f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"
         raise Ec2Fault("InvalidParameterValue", text)
-    attachments.insert_attachment(conn, attachment)
+    for prepared in wanted:
+        try:
+            prepared.insert(conn)
+        except StoreRefusal as error:
+            raise volume_keys.grant_refusal(prepared, error) from None
+    try:
+        attachments.insert_attachment(conn, attachment)
+    except NotFound:  # the host was removed meanwhile
+        raise resource_ids.missing_fault(resource_ids.HOST, attachment.host_id) from None
     volumes.set_state(conn, attachment.volume_id, volumes.IN_USE)
 
 
 def _attached_fault(volume_id: str) -> Ec2Fault:
     return Ec2Fault("VolumeInUse", f"{volume_id} is already attached to an instance")
-
-
-def _late_refusal(error: Exception, volume_id: str) -> Exception:
-    """Return the fault for a volume that somebody else has attached or deleted meanwhile."""
-    if isinstance(error, AlreadyExists):
-        return _attached_fault(volume_id)
-    if isinstance(error, NotFound):
-        return Ec2Fault("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
-    return error
 
 
 async def detach_volume(call: Call, input: DetachVolumeInput) -> Output:

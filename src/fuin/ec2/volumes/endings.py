@@ -45,9 +45,3 @@ def delete_fill_grant(conn: Connection, attachment: Attachment) -> None:
 def name_grants(call: Call, attachment: Attachment) -> None:
     """Put the grants that are about to end on the record."""
     call.facts["grantsEnded"] = [one for one in (attachment.grant_id, attachment.fill_grant_id) if one]
-
-
-async def end_grants(call: Call, attachment: Attachment) -> None:
-    """Remove the grants of an attachment that was not made after all."""
-    name_grants(call, attachment)
-    await call.make(delete_grants, attachment)
