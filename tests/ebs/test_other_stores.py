@@ -32,7 +32,7 @@ class SharedPlace(Place):
         self.memory.is_shared = True
         return self.memory
 
-    def blobs(self, table: str) -> set[str]:
+    def read_blobs(self, table: str) -> set[str]:
         """Return the blobs that the rows of a table name."""
 
         def read(conn: Connection) -> set[str]:
@@ -73,7 +73,9 @@ def test_life_of_snapshots(shared: SharedPlace) -> None:
     for snapshot in (child, copy, late):
         ec2.delete_snapshot(SnapshotId=snapshot)
     shared.run(shared.memory.settle())
-    assert (shared.blobs("blob_intents"), shared.blobs("snapshot_blobs"), set(shared.memory.content)) == (set(),) * 3
+    assert (shared.read_blobs("blob_intents"), shared.read_blobs("snapshot_blobs"), set(shared.memory.content)) == (
+        set(),
+    ) * 3
 
 
 def test_sweep_knows_the_blobs(shared: SharedPlace) -> None:
