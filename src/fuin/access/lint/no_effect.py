@@ -92,6 +92,7 @@ def other_service(document: Document) -> Mistakes:
             continue  # trust policies have no resources
         services, resources = statement.services(), statement.resources
         services |= {"iam"} if "sts" in services else set()  # its resources are roles and users
+        services |= {"ec2"} if "ebs" in services else set()  # its resources are snapshots
         of_resources = {_service(resource) for resource in resources}
         if "*" in services or "*" in of_resources or services & of_resources:
             continue

@@ -50,7 +50,15 @@ passed on.
 * `kms:EncapsulationAlgorithm` is named after its siblings; AWS has not documented a condition key of Encapsulate yet.
 """
 
-_PARTS = (("Global", "aws:"), ("KMS", "kms:"), ("S3", "s3:"), ("IAM", "iam:"), ("STS", "sts:"), ("EC2", "ec2:"))
+_PARTS = (
+    ("Global", "aws:"),
+    ("KMS", "kms:"),
+    ("S3", "s3:"),
+    ("IAM", "iam:"),
+    ("STS", "sts:"),
+    ("EC2", "ec2:"),
+    ("EBS", "ebs:"),
+)
 
 
 def page() -> str:
