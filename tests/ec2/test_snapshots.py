@@ -226,7 +226,8 @@ def test_time_is_over(ec2: Any, ebs: Ebs, place: Place) -> None:
     before = stored(place)
     ebs.put(late, 0, block(1))
     new = stored(place) - before
-    ebs.put(early, 0, block(1))
+    ebs.put(early, 0, block(1), Progress=40)
+    assert describe(ec2, early)["Progress"] == "40%"
     started = describe(ec2, late)["StartTime"].timestamp()
     assert place.run(overdue.end_overdue(place.services, started + 599)) == 0
     assert place.run(overdue.end_overdue(place.services, started + 700)) == 1
