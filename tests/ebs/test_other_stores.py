@@ -1,5 +1,6 @@
 """Snapshots where several nodes share the blobs, on PostgreSQL: intents, sweeps, and the same answers."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import Connection, text
 
 from fuin.blobs.interface import BlobStore
+from fuin.gate.packs import PlacedBlock
 from fuin.proof import orphans
 from fuin.s3 import sweep
 from fuin.snapshots import overdue
@@ -124,3 +126,43 @@ def test_writer_that_was_given_up(shared: SharedPlace) -> None:
     ebs.put(snapshot, 0, block(1))
     ebs.complete(snapshot, 1)
     assert ebs.read(snapshot) == {0: block(1)}
+
+
+def test_block_that_comes_during_completion(shared: SharedPlace) -> None:
+    """A completion does not lose a block that is put while it writes the index: it is refused, and asked for again."""
+    ebs = Ebs(shared.client("ebs"))
+    snapshot = ebs.start()
+    ebs.put(snapshot, 0, block(1))
+    ebs.put(snapshot, 1, block(2))
+
+    async def change_rows(step: str) -> None:
+        if step == "commit":
+            shared.memory.hook = MemoryBlobs().hook
+            wanted = f"DELETE FROM snapshot_blocks WHERE snapshot_id = '{snapshot}' AND block_index = 1"
+            await shared.services.store.write(lambda conn: conn.execute(text(wanted)))
+
+    shared.memory.hook = change_rows
+    refused: Any
+    with pytest.raises(ClientError) as refused:
+        ebs.complete(snapshot, 2)
+    assert refused.value.response["Reason"] == "CONFLICTING_BLOCK_UPDATE"
+    ebs.complete(snapshot, 1)
+    assert ebs.read(snapshot) == {0: block(1)}
+
+
+def test_packs_of_a_worker(shared: SharedPlace) -> None:
+    """Who waits goes into one pack, but never two contents of one block; a pack that nobody names is removed."""
+
+    async def add_all() -> list[PlacedBlock]:
+        packs = shared.services.packs
+        added = [packs.add("group", b"head", number, lambda _: (b"slot",), time.time()) for number in (1, 2, 2, 3)]
+        placed = await asyncio.gather(*added)
+        for one in placed:
+            await one.end_use(named=False)
+        return placed
+
+    first, second, again, third = shared.run(add_all())
+    assert first.blob == second.blob == third.blob != again.blob
+    assert [one.position for one in (first, second, third, again)] == [0, 1, 2, 0]
+    shared.run(shared.memory.settle())
+    assert not {first.blob, again.blob} & (set(shared.memory.content) | shared.read_blobs("blob_intents"))

@@ -190,6 +190,8 @@ def test_uses_of_the_key_are_ec2s(ebs: Ebs, place: Place, key: str) -> None:
     last = place.last_record().draft["facts"]
     assert last["snapshotKeys"] == [{"use": "kms:Decrypt", "key": key, "from": "memory"}]
     assert (last["snapshot"], last["block"]) == (snapshot, 1)
+    Ebs(place.service("ebs", place.add_user(allow(*ALL_OF_EBS)))).put(snapshot, 2, block(1))
+    assert place.last_record().draft["facts"]["snapshotKeys"][0]["from"] == "KMS"  # once for each caller
 
 
 def test_other_accounts_see_what_is_shared(ebs: Ebs, place: Place) -> None:

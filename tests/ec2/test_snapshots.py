@@ -29,6 +29,14 @@ def key(place: Place) -> str:
     return place.new_key()
 
 
+def reason(call: Callable[..., object], **members: Any) -> str:
+    """Return the reason of a refusal of the EBS direct APIs: which side has refused, the service or KMS."""
+    with pytest.raises(ClientError) as refused:
+        call(**members)
+    answer: Any = refused.value.response
+    return str(answer["Reason"])
+
+
 def code(call: Callable[..., object], **members: Any) -> str:
     """Return the code of a call's refusal."""
     with pytest.raises(ClientError) as refused:
@@ -98,7 +106,7 @@ def test_host_sends_the_blocks(ec2: Any, ebs: Ebs, place: Place, key: str) -> No
     assert (task["snapshotId"], task["parentId"]) == (second, made["SnapshotId"])
     known = mine.tokens(made["SnapshotId"])
     assert list(known) == [3, 5]
-    assert code(mine.get, snapshot=made["SnapshotId"], index=3, token=known[3]) == "AccessDeniedException"
+    assert reason(mine.get, snapshot=made["SnapshotId"], index=3, token=known[3]) == "UNAUTHORIZED_ACCOUNT"
     mine.put(second, 5, block(3))
     mine.complete(second, 1)
     changed = ebs.client.list_changed_blocks(FirstSnapshotId=made["SnapshotId"], SecondSnapshotId=second)
@@ -111,17 +119,19 @@ def test_host_needs_its_volume(ec2: Any, ebs: Ebs, place: Place, key: str) -> No
     name, host = attached(ec2, place, key)
     snapshot = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
     other, mine = Ebs(TestHost(place).client("ebs")), Ebs(host.client("ebs"))
-    assert code(other.put, snapshot=snapshot, index=0, data=block(1)) == "AccessDeniedException"
-    assert code(other.complete, snapshot=snapshot, count=0) == "AccessDeniedException"
-    assert code(mine.start) == "AccessDeniedException"
+    assert reason(other.put, snapshot=snapshot, index=0, data=block(1)) == "UNAUTHORIZED_ACCOUNT"
+    assert reason(other.complete, snapshot=snapshot, count=0) == "UNAUTHORIZED_ACCOUNT"
+    assert reason(mine.start) == "UNAUTHORIZED_ACCOUNT"
     mine.put(snapshot, 0, block(1))
     foreign = ebs.write({0: block(1)})
-    assert code(mine.tokens, snapshot=foreign) == "AccessDeniedException"
+    assert reason(mine.tokens, snapshot=foreign) == "UNAUTHORIZED_ACCOUNT"
     mine.complete(snapshot, 1)
-    assert code(mine.tokens, snapshot=snapshot) == "AccessDeniedException"
+    assert reason(mine.tokens, snapshot=snapshot) == "UNAUTHORIZED_ACCOUNT"
     second = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
     ec2.detach_volume(VolumeId=name, Force=True)
-    assert code(mine.put, snapshot=second, index=0, data=block(1)) == "AccessDeniedException"
+    assert (
+        reason(mine.put, snapshot=second, index=0, data=block(1)) == "DEPENDENCY_ACCESS_DENIED"
+    )  # its grant has ended
 
 
 def test_host_fills_its_volume(ec2: Any, ebs: Ebs, place: Place, key: str) -> None:
@@ -130,13 +140,13 @@ def test_host_fills_its_volume(ec2: Any, ebs: Ebs, place: Place, key: str) -> No
     for wanted in (key, place.new_key()):
         name, host = volume(ec2, wanted, SnapshotId=snapshot), TestHost(place)
         mine = Ebs(host.client("ebs"))
-        assert code(mine.tokens, snapshot=snapshot) == "AccessDeniedException"
+        assert reason(mine.tokens, snapshot=snapshot) == "UNAUTHORIZED_ACCOUNT"
         ec2.attach_volume(VolumeId=name, InstanceId=host.id, Device="/dev/sdf")
         assert host.task(name)["snapshotId"] == snapshot
         assert mine.read(snapshot) == {0: block(1), 9: block(2)}
         assert code(ec2.delete_snapshot, SnapshotId=snapshot) == "InvalidSnapshot.InUse"
         host.report(name, "attached", Formatted="true", Filled="true")
-        assert code(mine.tokens, snapshot=snapshot) == "AccessDeniedException"
+        assert reason(mine.tokens, snapshot=snapshot) == "UNAUTHORIZED_ACCOUNT"
     ec2.delete_snapshot(SnapshotId=snapshot)
 
 
