@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from fuin.cli.whole import app
 from tests.ec2.hosts import Refused, TestHost, ask
 from tests.ec2.test_attachments import open_key
 from tests.ec2.test_volumes import ZONE
@@ -51,6 +53,20 @@ def test_data_key_is_the_same_under_another_key(place: Place, ec2: Any, kms: Any
     assert key_of(ec2, volume) == keys[1]
     kms.schedule_key_deletion(KeyId=keys[0])
     assert opened_by(ec2, host, volume) == before
+
+
+def test_command_line(place: Place, ec2: Any, keys: list[str], volume: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fuin rewrap vol-… --to KEY`, with the caller's own credentials; a refusal is said."""
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, ["rewrap", volume, "--endpoint-url", place.url, *words])
+
+    for name, value in place.root.variables.items():
+        monkeypatch.setenv(name, value)
+    assert run("--to", keys[1]).stdout == f"{volume}  {keys[1]}\n"
+    assert key_of(ec2, volume) == keys[1]
+    assert "--to" in str(run().exception)
+    assert "InvalidKmsKeyId" in str(run("--to", "alias/nothing").exception)
 
 
 @pytest.mark.parametrize("actions", [["kms:ReEncryptFrom"], ["kms:ReEncryptTo"], ["kms:Decrypt", "kms:Encrypt"]])

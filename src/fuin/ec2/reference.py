@@ -90,6 +90,10 @@ encryption context that includes this id. DetachVolume ends it.
 * **Modifications** are `completed` when they are answered; the host's disk follows by `fuin volume resize`. Type, IOPS
   and throughput are checked, stored and shown, but nothing here is faster or slower for them. A volume can be modified
   four times within 24 hours.
+* **Re-wrap**, which AWS has not: ModifyVolume takes `FuinKmsKeyId`, alone. The data key of a volume that is not
+  attached comes under that KMS key, or the newest material of its own. It needs `kms:ReEncryptFrom` and
+  `kms:ReEncryptTo`. No data are moved, and anyone who once had the data key can still read the disk.
+  `fuin rewrap vol-… --to KEY` does it. Its next snapshot is a whole one.
 * **A snapshot of another account** must be copied before a volume is made from it.
 * **A snapshot stays** (`InvalidSnapshot.InUse`) while the disk of a volume is still to be filled from it.
 * **Not built**: Multi-Attach, Outposts, volumes' initialization rate (taken and ignored), the recycle bin, archived
