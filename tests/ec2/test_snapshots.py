@@ -96,6 +96,9 @@ def test_host_sends_the_blocks(ec2: Any, ebs: Ebs, place: Place, key: str) -> No
     second = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
     (task,) = host.ask("FuinDescribeHostTasks")["snapshotSet"]
     assert (task["snapshotId"], task["parentId"]) == (second, made["SnapshotId"])
+    known = mine.tokens(made["SnapshotId"])
+    assert list(known) == [3, 5]
+    assert code(mine.get, snapshot=made["SnapshotId"], index=3, token=known[3]) == "AccessDeniedException"
     mine.put(second, 5, block(3))
     mine.complete(second, 1)
     changed = ebs.client.list_changed_blocks(FirstSnapshotId=made["SnapshotId"], SecondSnapshotId=second)
@@ -223,7 +226,8 @@ def test_time_is_over(ec2: Any, ebs: Ebs, place: Place) -> None:
     before = stored(place)
     ebs.put(late, 0, block(1))
     new = stored(place) - before
-    ebs.put(early, 0, block(1))
+    ebs.put(early, 0, block(1), Progress=40)
+    assert describe(ec2, early)["Progress"] == "40%"
     started = describe(ec2, late)["StartTime"].timestamp()
     assert place.run(overdue.end_overdue(place.services, started + 599)) == 0
     assert place.run(overdue.end_overdue(place.services, started + 700)) == 1

@@ -32,7 +32,7 @@ _CHANGED_AT_MOST = 2**31 - 1
 async def put_snapshot_block(call: EbsCall) -> Answer:
     """Put a block into a pending snapshot, in place of an earlier one with its index."""
     number = call.block
-    checksum = _check_body(call)
+    checksum, progress = _check_body(call), _requested_progress(call)
     found = await call.consult(rights.find_snapshot, call.snapshot_id)
     snapshot = found.snapshot
     check_pending(snapshot)
@@ -42,7 +42,7 @@ async def put_snapshot_block(call: EbsCall) -> Answer:
     data_key = await rights.open_key(call, found)
     try:
         await writing.put_block(
-            Target(call.services, snapshot, data_key, call.write, call.now), number, call.body, checksum
+            Target(call.services, snapshot, data_key, call.write, call.now), number, call.body, checksum, progress
         )
     except NotFound:
         raise faults.no_snapshot(snapshot.snapshot_id) from None
@@ -56,8 +56,6 @@ def _check_body(call: EbsCall) -> bytes:
     if call.header(b"x-amz-checksum-algorithm") != "SHA256":
         raise invalid("INVALID_PARAMETER_VALUE", "ChecksumAlgorithm must be SHA256.")
     parse_number(call.header(b"x-amz-data-length"), "DataLength", BLOCK, BLOCK)
-    if call.header(b"x-amz-progress") is not None:
-        parse_number(call.header(b"x-amz-progress"), "Progress", 0, 100)
     if len(call.body) != BLOCK:
         raise invalid("INVALID_BLOCK", f"A block has {BLOCK} bytes, and {len(call.body)} have come.")
     try:
@@ -67,6 +65,11 @@ def _check_body(call: EbsCall) -> bytes:
     if claimed != call.digest:
         raise invalid("INVALID_BLOCK", "The checksum is not that of the block's data.")
     return call.digest
+
+
+def _requested_progress(call: EbsCall) -> int | None:
+    text = call.header(b"x-amz-progress")
+    return None if text is None else parse_number(text, "Progress", 0, 100)
 
 
 def check_pending(snapshot: Snapshot) -> None:

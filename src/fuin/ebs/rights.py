@@ -2,7 +2,8 @@
 
 An ARN of a snapshot has no account. A caller sees the snapshots of its account and those that are shared with it; for
 all others the answer is the same as for a snapshot that does not exist. A host has no policies. It may write the blocks
-of a pending snapshot of a volume that it has, and read those of a snapshot from which its volume is to be filled.
+of a pending snapshot of a volume that it has, list those of the parent, since it sends only changes, and read those of
+a snapshot from which its volume is to be filled.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ def _find_for_host(call: EbsCall, snapshot_id: str, found: Snapshot | None) -> F
                 key = DataKey(found.data_key, found.context_id)
         else:
             key = _key_to_fill(call, found, host)
+            lists = call.operation == "ListSnapshotBlocks"
+            if key is None and lists and store.look_up(host_snapshots.has_pending_child, host, snapshot_id):
+                key = DataKey(found.data_key, found.context_id)
     call.decisions.append({
         "action": f"ebs:{call.operation}", "resource": f"arn:aws:ec2:{call.region}::snapshot/{snapshot_id}",
         "allowed": key is not None, "rule": "host", "policies": [],

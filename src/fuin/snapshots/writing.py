@@ -51,10 +51,11 @@ def row_binding(snapshot: str, number: int, blob: str, position: int) -> bytes:
     return b"".join(snapshot_key.prefix_length(part.encode()) for part in parts)
 
 
-async def put_block(target: Target, number: int, block: bytes, checksum: bytes) -> None:
+async def put_block(target: Target, number: int, block: bytes, checksum: bytes, progress: int | None = None) -> None:
     """Write a block, in place of an earlier one with its number; when this returns it is durable.
 
-    Raises NotFound, WrongSnapshotState and StoreUnavailable.
+    `progress` is the percentage that the snapshot shows from then on. Raises NotFound, WrongSnapshotState and
+    StoreUnavailable.
     """
     name, services = target.name, target.services
     seal = partial(_seal, target, number, block)
@@ -65,7 +66,7 @@ async def put_block(target: Target, number: int, block: bytes, checksum: bytes) 
         sealed = target.key(snapshot_key.ROWS).seal(checksum, binding)
         row = BlockRow(number, placed.blob, placed.position, sealed)
         new = NewBlob(placed.blob, placed.stored_size, services.blobs.is_shared)
-        writing = asyncio.ensure_future(target.write(snapshot_blocks.put_block, name, row, new, target.now))
+        writing = asyncio.ensure_future(target.write(snapshot_blocks.put_block, name, row, new, target.now, progress))
         await wait_until_done(writing)
         crash.point("snapshots.after_block")
     except OutcomeUnknown:  # a crash may bring the row back

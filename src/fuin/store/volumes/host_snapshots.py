@@ -6,7 +6,7 @@ from sqlalchemy import Connection, literal, or_, select
 
 from fuin.store.engine import schema
 
-_v, _a = schema.volumes, schema.volume_attachments
+_v, _a, _s = schema.volumes, schema.volume_attachments, schema.snapshots
 _HOST, _ID = schema.parameter("p_host"), schema.parameter("p_id")
 _JOINED = _v.outerjoin(_a, _a.c.volume_id == _v.c.volume_id)
 _HAS = (
@@ -23,6 +23,13 @@ _TO_FILL = (
 )
 
 
+_HAS_CHILD = (
+    select(_s.c.snapshot_id)
+    .select_from(_JOINED.join(_s, _s.c.volume_id == _v.c.volume_id))
+    .where(_s.c.parent_id == _ID, _s.c.state == literal("pending"), or_(_a.c.host_id == _HOST, _v.c.home == _HOST))
+)
+
+
 def has_volume(conn: Connection, host: str, volume: str) -> bool:
     """Return whether a volume is attached to a host, or has its disk there."""
     return conn.execute(_HAS, {"p_id": volume, "p_host": host}).first() is not None
@@ -31,3 +38,8 @@ def has_volume(conn: Connection, host: str, volume: str) -> bool:
 def find_volume_to_fill(conn: Connection, host: str, snapshot: str) -> Any:
     """Return a volume of a host that is to be filled from a snapshot, with its stored data key; None without one."""
     return conn.execute(_TO_FILL, {"p_id": snapshot, "p_host": host}).first()
+
+
+def has_pending_child(conn: Connection, host: str, snapshot: str) -> bool:
+    """Return whether a host is to send a snapshot of its volume whose parent this one is."""
+    return conn.execute(_HAS_CHILD, {"p_id": snapshot, "p_host": host}).first() is not None

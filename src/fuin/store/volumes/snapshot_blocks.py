@@ -20,7 +20,7 @@ _s, _b, _u, _k = schema.snapshots, schema.snapshot_blobs, schema.snapshot_uses, 
 _ID, _BLOB = schema.parameter("p_id"), schema.parameter("p_blob")
 _BLOBS = schema.parameter("p_blobs", many=True)
 # On PostgreSQL no snapshot is completed or deleted while a block is put. Blocks do not wait for blocks.
-_STATE = select(_s.c.state, _s.c.last_write_at).where(_s.c.snapshot_id == _ID)
+_STATE = select(_s.c.state, _s.c.last_write_at, _s.c.progress).where(_s.c.snapshot_id == _ID)
 _STATE_TO_PUT = _STATE.with_for_update(read=True, key_share=True)
 _STATE_TO_END = _STATE.with_for_update()
 _HAS_BLOB = select(_b.c.blob).where(_b.c.blob == _BLOB)
@@ -67,8 +67,13 @@ class NewBlob(NamedTuple):
     announced: bool
 
 
-def put_block(conn: Connection, snapshot: str, block: BlockRow, pack: NewBlob, now: float) -> None:
-    """Add a block, in place of the one with its index; raises NotFound and WrongSnapshotState."""
+def put_block(
+    conn: Connection, snapshot: str, block: BlockRow, pack: NewBlob, now: float, progress: int | None = None
+) -> None:
+    """Add a block, in place of the one with its index; `progress` is the percentage that its writer says.
+
+    Raises NotFound and WrongSnapshotState.
+    """
     row = conn.execute(_STATE_TO_PUT, {"p_id": snapshot}).first()
     if row is None:
         raise NotFound(snapshot)
@@ -82,8 +87,9 @@ def put_block(conn: Connection, snapshot: str, block: BlockRow, pack: NewBlob, n
         {"snapshot_id": snapshot, "block_index": block.number, "blob": block.blob, "position": block.position,
          "checksum": block.checksum},
     )  # fmt: skip
-    if now - row.last_write_at > _NOTED_EVERY:
-        conn.execute(update(_s).where(_s.c.snapshot_id == snapshot).values(last_write_at=now))
+    if now - row.last_write_at > _NOTED_EVERY or progress not in (None, row.progress):
+        values = {"last_write_at": now, **({} if progress is None else {"progress": progress})}
+        conn.execute(update(_s).where(_s.c.snapshot_id == snapshot).values(values))
 
 
 def _add_blob(conn: Connection, snapshot: str, kind: str, new: NewBlob, now: float) -> None:
