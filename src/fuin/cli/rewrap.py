@@ -187,7 +187,7 @@ def rewrap(
 
 
 def _read_after(store: Store, goal: Goal, before: Ledger) -> tuple[Ledger, int | None]:
-    """Return what is left of each source, and what is left of a key material in all buckets."""
+    """Return the numbers that are left for each source, and for a key material in all buckets."""
     after = _read_ledger(store, goal)
     for source in before.left:
         after.left.setdefault(source, Left())
