@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from fuin.cli import rewrap_requests
 from fuin.cli.whole import app
+from fuin.errors import FuinError
 from fuin.store.engine import installation
 from fuin.store.s3 import dependents
 from fuin.testing.kit import ACCOUNT, REGION, User
@@ -54,13 +55,14 @@ def caller(place: Place, monkeypatch: pytest.MonkeyPatch) -> User:
     return user
 
 
-def run(place: Place, *words: str, status: int = 0) -> Result:
-    """Run the command about a server's data."""
+def run(place: Place, *words: str, status: int = 0, is_refused: bool = False) -> Result:
+    """Run the command about a server's data; an error of it fails the test with its text, unless it is asked for."""
     there = ["--data", str(place.settings.data)]
     if place.settings.database_url:
         there += ["--database", place.settings.database_url]
     done = CliRunner().invoke(app, ["rewrap", *words, *there])
     assert done.exit_code == status, (done.output, done.exception)
+    assert isinstance(done.exception, FuinError if is_refused else SystemExit | None), repr(done.exception)
     return done
 
 
@@ -129,7 +131,7 @@ def test_from_a_key_material(place: Place) -> None:
     put(place, other, "b", arn)
     upload = s3.create_multipart_upload(Bucket=other, Key="u", ServerSideEncryption="aws:kms", SSEKMSKeyId=arn)
     old = material(place, arn)
-    refused = run(place, "s3://", "--from-material", old, status=1)
+    refused = run(place, "s3://", "--from-material", old, status=1, is_refused=True)
     assert "is the newest key material" in str(refused.exception)
     place.kms().rotate_key_on_demand(KeyId=arn)
     put(place, bucket, "newer", arn)
@@ -208,7 +210,7 @@ def test_rate_and_many_refusals(place: Place, caller: User, monkeypatch: pytest.
     assert pauses == [0.25, 0.5, 0.75, 1.0, 1.25]
     monkeypatch.setattr(rewrap_requests, "_IN_A_ROW", 3)
     place.set_policy(caller, allow("s3:GetObject"))
-    done = run(place, f"s3://{bucket}/", "--to", old, "--parallel", "1", status=1)
+    done = run(place, f"s3://{bucket}/", "--to", old, "--parallel", "1", status=1, is_refused=True)
     assert "3 requests in a row were refused, the last one with AccessDenied" in str(done.exception)
     assert place.run(place.services.store.read(dependents.count, new)).objects == 6
 
@@ -227,11 +229,11 @@ def test_wrong_requests(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         ([scope, "--from-material", "xyz"], "takes the 64 digits"),
         ([scope, "--from-material", "0" * 64], "no key has the key material"),
     ):
-        assert said in str(run(place, *words, status=1).exception)
+        assert said in str(run(place, *words, status=1, is_refused=True).exception)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
-    assert "Give --endpoint-url" in str(run(place, scope, "--to", new, status=1).exception)
+    assert "Give --endpoint-url" in str(run(place, scope, "--to", new, status=1, is_refused=True).exception)
     monkeypatch.setattr(rewrap_requests, "_TRIES", 1)
-    away = run(place, scope, "--to", new, "--endpoint-url", "http://127.0.0.1:9", status=1)
+    away = run(place, scope, "--to", new, "--endpoint-url", "http://127.0.0.1:9", status=1, is_refused=True)
     assert "the server cannot be asked" in str(away.exception)
     assert place.run(place.services.store.read(dependents.count, old)).objects == 1
 

@@ -64,11 +64,15 @@ def _user(account: str, root: User) -> dict[str, str]:
     }
 
 
-def run(python: Path, suite: Path, config: Path, report: Path, arguments: Sequence[str]) -> int:
+def run(
+    python: Path, suite: Path, config: Path, report: Path, arguments: Sequence[str], certificate: Path | None
+) -> int:  # fmt: skip
     """Run tests of the suite in its own environment; the results go to `report` as JUnit's XML."""
     variables: dict[str, Any] = environment.clean(config.parent)
     variables |= {"S3TEST_CONF": str(config), "PYTHONPATH": str(Path(__file__).parents[2])}
     variables |= {"PYTHONDONTWRITEBYTECODE": "1"}
+    if certificate is not None:  # for the tests that open a socket of their own
+        variables["SSL_CERT_FILE"] = str(certificate)
     options = [
         "-m",
         SELECTION,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.expected import KINDS, Reason, read_reasons, table
+from tests.conformance.expected import KINDS, Reason, expected_over, read_reasons, table
 from tests.conformance.results import FAILED, PASSED, SKIPPED, Result, compare, read_results, summarize
 from tests.support.server import REPOSITORY
 
@@ -34,6 +34,13 @@ def test_results_unlike_expected_are_named() -> None:
     results = {"a": Result(FAILED), "b": Result(PASSED), "c": Result(FAILED), "d": Result(PASSED), "e": Result(SKIPPED)}
     assert compare(results, REASONS) == ["failed: c", "passed: b"]
     assert compare({"a": Result(FAILED)}, REASONS) == []
+
+
+def test_some_tests_fail_over_one_transport_only() -> None:
+    """Over the other one they have to pass."""
+    reasons = [*REASONS, Reason("suite", "It is not sent over TLS.", ("c",), "tls")]
+    assert compare({"a": Result(FAILED), "c": Result(FAILED)}, expected_over(reasons, "tls")) == []
+    assert compare({"a": Result(FAILED), "c": Result(FAILED)}, expected_over(reasons, "http")) == ["failed: c"]
 
 
 def test_results_are_read_from_the_report(tmp_path: Path) -> None:

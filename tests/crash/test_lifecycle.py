@@ -62,7 +62,8 @@ def test_the_time_comes_by_both_clocks_and_a_crash_loses_nothing(new_server: Ser
     assert said.count("fuin:HoldClock") == 1
     assert said.count(EXPIRE) == 2, "named, announced, and killed before it was concluded"
 
-    server.fuin("clock", "confirm", "--yes", "--data", str(server.data), **wrong)
+    confirmed = server.fuin("clock", "confirm", "--yes", "--data", str(server.data), **wrong).stdout
+    assert f"whose lifecycle rules rest; what they end by the wall clock is not counted here:\n  {BUCKET}" in confirmed
     server.start({**wrong, "FUIN_PAUSE_POINT": "lifecycle.before_commit"})
     wait_until(lambda: is_held(server), 60, "the walk is held")
     assert len(soundness.named_blobs(server)) == 1

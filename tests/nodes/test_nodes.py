@@ -113,6 +113,24 @@ def _put_policy(installation: Installation, place: list[str], effect: str) -> No
     installation.fuin("user", "policy", "ann", str(policy), *place)
 
 
+def test_the_proof_opens_what_two_nodes_have_written(installation: Installation, clients: dict[str, Any]) -> None:
+    """`fuin verify` beside a node reads rows and blobs, and asks KMS; under a disabled key nothing is proven."""
+    arn = clients["kms a"].create_key()["KeyMetadata"]["Arn"]
+    clients["s3 a"].create_bucket(Bucket="proof")
+    for name, size in (("a", 1000), ("b", 100_000)):  # in a row, and in the bucket
+        clients[f"s3 {name}"].put_object(
+            Bucket="proof", Key=name, Body=b"x" * size, ServerSideEncryption="aws:kms", SSEKMSKeyId=arn
+        )
+    words = ["verify", "s3://proof", "--database", installation.url, "--data", str(installation.data("a"))]
+    words += ["--passphrase-file", str(installation.passphrase)]
+    said = installation.fuin(*words)[1]
+    assert "2 messages read (0.1 MB), 2 of them opened through KMS" in said
+    clients["kms b"].disable_key(KeyId=arn)
+    status, said = installation.fuin(*words, check=False)
+    assert (status, said.count(f"DisabledException: {arn} is disabled.")) == (3, 2)
+    assert "0 faults, 0 orphans, 2 could not be looked at" in said
+
+
 def test_clients_are_asked_to_leave_before_the_end(installation: Installation) -> None:
     """After SIGTERM readiness says 503 while requests are still answered; then the node ends."""
     node = installation.node("b")

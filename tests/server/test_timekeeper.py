@@ -178,7 +178,7 @@ def test_a_confirmation_is_of_what_was_shown(kept: Timed) -> None:
         kept.confirm(shown)
     kept.clocks.ahead = 8 * DAY
     with pytest.raises(FuinError, match="check again"):
-        kept.confirm(shown._replace(waiting=Waiting([], [], [])))
+        kept.confirm(shown._replace(waiting=Waiting([], [], [], [])))
     assert (kept.said(), kept.row().held) == (said, "ahead")
     kept.confirm(shown)
     assert kept.row().held is None

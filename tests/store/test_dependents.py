@@ -11,7 +11,17 @@ from sqlalchemy import Connection, text
 
 from fuin import ids
 from fuin.store.engine.prepared import PreparedSelect
-from fuin.store.s3 import buckets, deletions, dependents, listing, objects, uploads, version_listing, versions
+from fuin.store.s3 import (
+    buckets,
+    deletions,
+    dependents,
+    key_scopes,
+    listing,
+    objects,
+    uploads,
+    version_listing,
+    versions,
+)
 from fuin.store.s3.dependents import DependentUpload, Totals
 from fuin.store.s3.object_name import ObjectName
 from fuin.store.store import Store
@@ -201,8 +211,9 @@ def _plan(conn: Connection, statement: Any) -> str:
         (deletions._NULL[1], "INDEX objects_of_suspended (bucket=? AND key=?)"),
         (deletions._FIRST, "INDEX sqlite_autoindex_objects_1 (bucket=? AND key=?)"),
         (listing._ROWS, "INDEX objects_by_key (bucket=? AND key>? AND key<?)"),
-        (version_listing._FROM_KEY, "INDEX sqlite_autoindex_objects_1 (bucket=? AND key>? AND key<?)"),
-        (version_listing._OLDER, "INDEX sqlite_autoindex_objects_1 (bucket=? AND key=? AND version_order>?)"),
+        (key_scopes._ALL, "INDEX sqlite_autoindex_objects_1 (bucket=? AND (key,version_order)>(?,?) AND key<?)"),
+        (key_scopes._CURRENT, "INDEX objects_by_key (bucket=? AND key>? AND key<?)"),
+        (version_listing._ROWS, "INDEX sqlite_autoindex_objects_1 (bucket=? AND (key,version_order)>(?,?) AND key<?)"),
     ],
 )
 def test_every_question_has_its_index(store: Store, statement: Any, index: str) -> None:

@@ -33,7 +33,6 @@ def test_volume_is_as_it_was_put(store: Store) -> None:
     )  # fmt: skip
     assert store.read_sync(volumes.find_volume, one.volume_id) == changed
     assert store.read_sync(volumes.find_unfilled, "snap-1") is None
-    assert store.read_sync(volumes.list_of_home, ACCOUNT, REGION, "i-1") == [changed]
     store.write_sync(volumes.delete_volume, one.volume_id)
     with pytest.raises(NotFound):
         store.write_sync(volumes.delete_volume, one.volume_id)
@@ -92,20 +91,19 @@ def test_host_is_a_principal_as_long_as_it_is_there(store: Store) -> None:
     assert not store.read_sync(principals.exists, arn)
 
 
-def test_modifications_end(store: Store) -> None:
-    """Each volume's are in their order, and the one under way ends."""
+def test_modifications_are_in_their_order(store: Store) -> None:
+    """Each volume's, the oldest first; they go with the volume."""
     one = volume()
     store.write_sync(volumes.insert_volume, one)
     made = [
-        Modification(one.volume_id, number, state, 1.0 * number, None, 8, "gp2", 100, 0, 9, "gp3", 3000, 125)
-        for number, state in ((1, "completed"), (2, "optimizing"))
+        Modification(one.volume_id, number, "completed", 1.0 * number, None, 8, "gp2", 100, 0, 9, "gp3", 3000, 125)
+        for number in (1, 2)
     ]
     for each in reversed(made):
         store.write_sync(modifications.insert_modification, each)
-    store.write_sync(modifications.end_modifications, one.volume_id, "failed", 5.0)
-    assert store.read_sync(modifications.list_modifications, [one.volume_id]) == {
-        one.volume_id: [made[0], replace(made[1], state="failed", ended_at=5.0)]
-    }
+    assert store.read_sync(modifications.list_modifications, [one.volume_id]) == {one.volume_id: made}
+    store.write_sync(volumes.delete_volume, one.volume_id)
+    assert store.read_sync(modifications.list_modifications, [one.volume_id]) == {}
 
 
 def test_defaults_are_encrypted(store: Store) -> None:

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int wanted(const char *fault, int descriptor)
+static int wanted_in(const char *fault, const char *part, int descriptor)
 {
     char link[64], path[PATH_MAX + 1], control[PATH_MAX + 1];
     int saved = errno;
@@ -18,7 +18,28 @@ static int wanted(const char *fault, int descriptor)
     if (length <= 0)
         return 0;
     path[length] = 0;
-    return strstr(path, "/audit") != NULL;
+    return strstr(path, part) != NULL;
+}
+
+static int wanted(const char *fault, int descriptor)
+{
+    return wanted_in(fault, "/audit", descriptor);
+}
+
+ssize_t pwrite64(int descriptor, const void *data, size_t count, off_t offset)
+{
+    ssize_t (*real)(int, const void *, size_t, off_t) =
+        (ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite64");
+    if (wanted_in("full", "/fuin.db", descriptor)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(descriptor, data, count, offset);
+}
+
+ssize_t pwrite(int descriptor, const void *data, size_t count, off_t offset)
+{
+    return pwrite64(descriptor, data, count, offset);
 }
 
 int fsync(int descriptor)

@@ -1,4 +1,4 @@
-"""A real server on a disk whose audit folder can be made to fail, by a library that is loaded before the C library."""
+"""A real server on a disk that can be made to fail, by a library that is loaded before the C library."""
 
 import shutil
 import subprocess
@@ -10,7 +10,11 @@ _SOURCE = Path(__file__).with_name("failing_disk.c")
 
 
 class FailingDisk:
-    """The faults of one server's audit folder: `sync` and `write` fail with EIO, `hang` never ends."""
+    """The faults of one server's disk.
+
+    In the audit folder `sync` and `write` fail with EIO, and `hang` never ends. The database's files cannot grow or
+    change when the disk is `full`.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Build the library; skips the test where there is no C compiler."""

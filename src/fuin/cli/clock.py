@@ -23,9 +23,10 @@ app = typer.Typer(help="The wall clock, the counted time, and what waits for the
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _KINDS = {
-    "keys": "keys whose deletion is due",
-    "materials": "keys whose imported material has expired",
-    "rotations": "keys whose rotation is due",
+    "keys": "keys whose deletion is due by the wall clock but not by the counted time:",
+    "materials": "keys whose imported material has expired by the wall clock but not by the counted time:",
+    "rotations": "keys whose rotation is due by the wall clock but not by the counted time:",
+    "buckets": "buckets whose lifecycle rules rest; what they end by the wall clock is not counted here:",
 }
 
 
@@ -91,7 +92,7 @@ def _print(shown: ClockReport) -> None:
     since = "" if kept.since is None else f" (since {iso(kept.since)}, counted time)"
     sentence = describe_clocks(kept)
     typer.echo(f"{sentence[0].upper()}{sentence[1:]}{since}.")
-    for kind, arns in shown.waiting._asdict().items():
-        if arns:
-            typer.echo(f"{len(arns)} {_KINDS[kind]} by the wall clock but not by the counted time:")
-            typer.echo("\n".join(f"  {arn}" for arn in arns))
+    for kind, names in shown.waiting._asdict().items():
+        if names:
+            typer.echo(f"{len(names)} {_KINDS[kind]}")
+            typer.echo("\n".join(f"  {name}" for name in names))

@@ -18,8 +18,9 @@ Made by `python -m fuin.ec2.reference` from the table of operations (`src/fuin/e
 {built} operations of EC2 are built: those for volumes, their snapshots and tags. The others are answered with
 `InvalidAction`, "The operation … is not built in this server.". The protocol is EC2's own: Query, version 2016-11-15,
 signed for the service `ec2`. Each operation needs the action of its own name. Rights are asked for before it shows
-whether a resource exists. What is a volume here, and how a host opens one: [how to](../how-to/volumes.md). The blocks
-of snapshots come and go by the EBS direct APIs (service `ebs`).
+whether a resource exists. What the server has of a volume, and what its host has: [decision
+0031](../decisions/0031-volumes-and-their-hosts.md). The blocks of snapshots come and go by the EBS direct APIs (service
+`ebs`).
 
 | operation | resources of its action | rights to the key |
 | --- | --- | --- |
@@ -89,6 +90,10 @@ encryption context that includes this id. DetachVolume ends it.
 * **Modifications** are `completed` when they are answered; the host's disk follows by `fuin volume resize`. Type, IOPS
   and throughput are checked, stored and shown, but nothing here is faster or slower for them. A volume can be modified
   four times within 24 hours.
+* **Re-wrap**, which AWS has not: ModifyVolume takes `FuinKmsKeyId`, alone. The data key of a volume that is not
+  attached comes under that KMS key, or the newest material of its own. It needs `kms:ReEncryptFrom` and
+  `kms:ReEncryptTo`. No data are moved, and anyone who once had the data key can still read the disk.
+  `fuin rewrap vol-… --to KEY` does it. Its next snapshot is a whole one.
 * **A snapshot of another account** must be copied before a volume is made from it.
 * **A snapshot stays** (`InvalidSnapshot.InUse`) while the disk of a volume is still to be filled from it.
 * **Not built**: Multi-Attach, Outposts, volumes' initialization rate (taken and ignored), the recycle bin, archived

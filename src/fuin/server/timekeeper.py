@@ -17,9 +17,11 @@ from fuin.audit import reader
 from fuin.clock import AHEAD, CLOCK
 from fuin.errors import FuinError
 from fuin.identity import administration
+from fuin.s3.lifecycle.rules import SETTING
 from fuin.store.engine import installation
 from fuin.store.engine import steady_time as rows
 from fuin.store.kms import imports, keys, rotations
+from fuin.store.s3 import lifecycle
 from fuin.store.store import Store
 
 if TYPE_CHECKING:
@@ -39,15 +41,20 @@ _log = logging.getLogger("fuin.clock")
 
 
 class Waiting(NamedTuple):
-    """ARNs of keys that wait although due by the wall clock: to delete, to lose imported material, to rotate."""
+    """ARNs of keys that wait although due by the wall clock: to delete, to lose imported material, to rotate.
+
+    While the clocks disagree, `buckets` are those with lifecycle rules. What these end by the wall clock is not
+    counted, since that would read every object.
+    """
 
     keys: list[str]
     materials: list[str]
     rotations: list[str]
+    buckets: list[str]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the number of keys that wait, for each kind."""
+        """Return how many keys and buckets wait, for each kind."""
         return {name: len(arns) for name, arns in self._asdict().items()}
 
     def is_within(self, other: Waiting) -> bool:
@@ -171,21 +178,23 @@ class Timekeeper:
         self._said = seen.monotonic
         waiting = await store.read(find_waiting, after)
         _log.warning(
-            "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock. "
+            "%s. What destroys waits: %d keys, %d imported key materials, %d rotations are due by the wall clock, and "
+            "the lifecycle rules of %d buckets rest. "
             "See `fuin clock`; if the wall clock is right, `fuin clock confirm` lets them be carried out.",
             describe_clocks(after), *waiting.counts.values(),
         )  # fmt: skip
 
 
 def find_waiting(conn: Connection, kept: Kept) -> Waiting:
-    """Return the keys that are due by the wall clock, but not by the counted time."""
+    """Return the keys that are due by the wall clock, but not by the counted time, and the buckets whose rules rest."""
     settled = 0.0 if kept.held == clock.BEHIND else min(kept.wall, kept.steady)
     found = []
+    buckets = [] if kept.held is None else lifecycle.list_buckets(conn, SETTING)
     for due in (keys.expired_keys, imports.list_expired, rotations.list_due):
         now = {ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, settled)}
         then = [ids.key_arn(each.account, each.region, each.key_id) for each in due(conn, kept.wall)]
         found.append(sorted({arn for arn in then if arn not in now}))
-    return Waiting(*found)
+    return Waiting._make([*found, buckets])
 
 
 def describe_clocks(kept: Kept) -> str:

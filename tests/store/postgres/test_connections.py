@@ -5,6 +5,7 @@ import os
 import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,8 +20,9 @@ from fuin.store.engine.leases.protocol import idle_limit
 from fuin.store.engine.old_commits import remove_old_commits
 from fuin.store.engine.postgres.address import Address
 from fuin.store.engine.postgres.alone import Alone
-from fuin.store.engine.postgres.connections import Connector, disconnect, link_of
+from fuin.store.engine.postgres.connections import Connector, Link, disconnect, link_of
 from fuin.store.engine.postgres.errors import Unreachable, is_lasting
+from fuin.store.engine.postgres.postgres_engine import PostgresEngine
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.errors import DatabaseAway, NoDatabase
 from fuin.store.store import Store
@@ -205,3 +207,22 @@ def test_what_serves_many_cannot_read_on_the_loop(new_node: NewNode) -> None:
 
     with pytest.raises(RuntimeError, match="event loop"):
         asyncio.run(story())
+
+
+def test_a_command_waits_longer_for_a_connection(
+    postgres: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """It tries once, and nobody's request waits for it; a server has to answer while a host is silent."""
+    limits: list[str] = []
+    connect = Link.connect
+
+    def note(*args: Any, **options: Any) -> Link:
+        limits.append(options["connect_timeout"])
+        return connect(*args, **options)
+
+    monkeypatch.setattr(Link, "connect", note)
+    address = Address.parse(postgres.url(database))
+    for membership in (None, Alone(Connector(address, "a"), None)):
+        with contextlib.suppress(NoDatabase):
+            PostgresEngine(address, "a", membership).prepare(create=False)
+    assert limits == ["10", "2"]

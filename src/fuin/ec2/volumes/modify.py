@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fuin.ec2.request import filters, pages, resource_ids, rights
 from fuin.ec2.volumes.known import permitted_volume
+from fuin.ec2.volumes.rewrap import rewrap_volume
 from fuin.ec2.volumes.shapes import TYPES, checked_shape
 from fuin.ec2.wire.answers import timestamp
 from fuin.ec2.wire.faults import Ec2Fault
@@ -56,6 +57,7 @@ class ModifyVolumeInput(Input):
     Iops: int | None = None
     Throughput: int | None = None
     MultiAttachEnabled: bool = False
+    FuinKmsKeyId: str | None = None  # not AWS's: `rewrap.py`
 
 
 class DescribeVolumesModificationsInput(Input):
@@ -78,6 +80,8 @@ async def modify_volume(call: Call, input: ModifyVolumeInput) -> Output:
         raise Ec2Fault("UnsupportedOperation", "Multi-Attach is not built in this server.")
     view = await call.consult(permitted_volume, "ModifyVolume", input.VolumeId, _conditions(input))
     rights.end_dry_run(input)
+    if input.FuinKmsKeyId is not None:
+        return await _rewrap(call, view.volume, input)
     _wanted_shape(view.volume, input)  # so that a wrong request is refused before anything is written
     try:
         made = await call.write(_modify, input, round(call.now, 3))
@@ -88,6 +92,20 @@ async def modify_volume(call: Call, input: ModifyVolumeInput) -> Output:
             f"{_A_DAY_AT_MOST} times within 24 hours.",
         ) from None
     return {"volumeModification": _item(made)}
+
+
+async def _rewrap(call: Call, volume: Volume, input: ModifyVolumeInput) -> Output:
+    """Re-wrap a volume; nothing else of it changes."""
+    if (input.Size, input.VolumeType, input.Iops, input.Throughput) != (None,) * 4:
+        text = "The parameter FuinKmsKeyId cannot be used with a size, type or speed."
+        raise Ec2Fault("InvalidParameterCombination", text)
+    await rewrap_volume(call, volume, input.FuinKmsKeyId or "")
+    now, shape = round(call.now, 3), (volume.size, volume.volume_type, volume.iops, volume.throughput)
+    return {
+        "volumeModification": _item(
+            Modification(volume.volume_id, 0, modifications.COMPLETED, now, now, *shape, *shape)
+        )
+    }
 
 
 def _conditions(input: ModifyVolumeInput) -> rights.Conditions:

@@ -30,7 +30,6 @@ _log = logging.getLogger("fuin.ec2")
 _UNAUTHORIZED = "You are not authorized to perform this operation."
 
 FAULTS: Mapping[str, FaultRow] = {
-    "AttachmentLimitExceeded": FaultRow(),
     "AuthFailure": FaultRow(401, "AWS was not able to validate the provided access credentials"),
     "ClientGone": FaultRow(text="The client closed the connection."),  # on the record only
     "ConcurrentSnapshotLimitExceeded": FaultRow(),
@@ -38,12 +37,10 @@ FAULTS: Mapping[str, FaultRow] = {
     "DryRunOperation": FaultRow(412, "Request would have succeeded, but DryRun flag is set."),
     "IdempotentParameterMismatch": FaultRow(),
     "IncompleteSignature": FaultRow(),
-    "IncorrectModificationState": FaultRow(),
     "IncorrectState": FaultRow(),
     "InternalError": FaultRow(500, "An internal error has occurred"),
     "InvalidAction": FaultRow(),
     "InvalidAttachment.NotFound": FaultRow(),
-    "InvalidDevice.InUse": FaultRow(),
     "InvalidID": FaultRow(),
     "InvalidInstanceID.NotFound": FaultRow(),
     "InvalidKmsKeyId": FaultRow(),

@@ -25,12 +25,12 @@ _BUCKET, _HAS_BYTES = schema.parameter("p_bucket"), _o.c.is_delete_marker == lit
 _ALL = (
     select(_o.c.key, _o.c.version_id, _o.c.version_order, _o.c.is_current, _o.c.size, _o.c.scheme, _o.c.kms_key_arn,
            _o.c.kms_material_id)
-    .where(_o.c.bucket == _BUCKET, _o.c.key >= _START, _o.c.key < _END, _HAS_BYTES)
+    .where(_o.c.bucket == _BUCKET, _o.c.key < _END, _HAS_BYTES)
     .where(tuple_(_o.c.key, _o.c.version_order) > tuple_(_START, schema.parameter("p_order", schema.LONG)))
     .order_by(_o.c.key, _o.c.version_order)
     .limit(schema.parameter("p_limit", schema.LONG))
 )  # fmt: skip
-_CURRENT = _ALL.where(IS_CURRENT)
+_CURRENT = _ALL.where(IS_CURRENT, _o.c.key >= _START)  # by an index without the order of versions
 _COUNT = (
     select(_o.c.scheme, _o.c.kms_key_arn, _o.c.kms_material_id, _o.c.is_current, func.count(), func.sum(_o.c.size))
     .where(_o.c.bucket == _BUCKET, _o.c.key >= _START, _o.c.key < _END, _HAS_BYTES)

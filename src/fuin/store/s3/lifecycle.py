@@ -62,6 +62,7 @@ _NEXT_BUCKET = (
     .order_by(_s.c.bucket)
     .limit(1)
 )
+_BUCKETS = select(_s.c.bucket).where(_s.c.name == schema.parameter("p_name")).order_by(_s.c.bucket)
 
 
 class VersionRow(NamedTuple):
@@ -85,6 +86,11 @@ class UploadRow(NamedTuple):
     key: bytes
     upload_id: str
     created: float
+
+
+def list_buckets(conn: Connection, setting: str) -> list[str]:
+    """Return the names of all buckets that have a setting."""
+    return list(conn.execute(_BUCKETS, {"p_name": setting}).scalars())
 
 
 def find_next_bucket(conn: Connection, setting: str, after: str) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from fuin.store.engine import schema
 
@@ -31,15 +31,9 @@ class Modification:
 
 _m = schema.modifications
 _NAMES = tuple(field.name for field in fields(Modification))
-_ID = schema.parameter("p_id")
 _ALL = select(*(_m.c[name] for name in _NAMES))
 _LIST = _ALL.where(_m.c.volume_id.in_(schema.parameter("p_ids", schema.TEXT, many=True))).order_by(
     _m.c.volume_id, _m.c.number
-)
-_END = (
-    update(_m)
-    .where(_m.c.volume_id == _ID, _m.c.state.in_([MODIFYING, OPTIMIZING]))
-    .values(state=schema.parameter("p_state"), ended_at=schema.parameter("p_time", schema.TIME))
 )
 
 
@@ -54,8 +48,3 @@ def list_modifications(conn: Connection, volume_ids: Sequence[str]) -> dict[str,
     for row in conn.execute(_LIST, {"p_ids": list(volume_ids)}) if volume_ids else ():
         found.setdefault(row.volume_id, []).append(Modification(*row))
     return found
-
-
-def end_modifications(conn: Connection, volume_id: str, state: str, now: float) -> None:
-    """End the modification of a volume that is under way, if there is one."""
-    conn.execute(_END, {"p_id": volume_id, "p_state": state, "p_time": now})

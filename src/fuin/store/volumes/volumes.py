@@ -48,7 +48,6 @@ _ALL = select(*(_v.c[name] for name in _NAMES))
 _FIND = _ALL.where(_v.c.volume_id == _ID)
 _FIND_BY_TOKEN = _ALL.where(_IN_REGION, _v.c.client_token == schema.parameter("p_token"))
 _LIST = _ALL.where(_IN_REGION, _v.c.volume_id > schema.parameter("p_after")).order_by(_v.c.volume_id).limit(_LIMIT)
-_LIST_OF_HOME = _ALL.where(_IN_REGION, _v.c.home == schema.parameter("p_home")).order_by(_v.c.volume_id)
 _UNFILLED = (
     select(_v.c.volume_id)
     .where(_v.c.snapshot_id == _ID, _v.c.is_filled == literal_column("0"))
@@ -99,12 +98,6 @@ def list_volumes(conn: Connection, account: str, region: str, after: str = "", l
     """Return up to `limit` of an account's volumes in a Region, by id, greater than `after`."""
     given = {"p_account": account, "p_region": region, "p_after": after, "p_limit": limit}
     return [_volume(row) for row in conn.execute(_LIST, given)]
-
-
-def list_of_home(conn: Connection, account: str, region: str, host_id: str) -> list[Volume]:
-    """Return the volumes whose disk a host has."""
-    given = {"p_account": account, "p_region": region, "p_home": host_id}
-    return [_volume(row) for row in conn.execute(_LIST_OF_HOME, given)]
 
 
 def find_unfilled(conn: Connection, snapshot_id: str) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fuin.store.engine.postgres.address import Address
 
 CONNECT_SECONDS = 2  # for each host
+COMMAND_SECONDS = 10  # the same for a command, which nobody's request waits for and which tries only once
 ANSWER_SECONDS = 15.0  # for each statement; the server's own limits below are shorter
 _STATEMENT_MILLISECONDS = 10_000
 _LOCK_MILLISECONDS = 5_000
@@ -98,8 +99,10 @@ class Link(psycopg.Connection[Any]):
 class Connector:
     """Opens connections to the first host that can write, and begins with another host after a failure."""
 
-    def __init__(self, address: Address, node: str, bound: float = 1.0) -> None:
+    def __init__(self, address: Address, node: str, bound: float = 1.0, patience: int = CONNECT_SECONDS) -> None:
+        """Open nothing yet; `patience` is the time for the connection to one host, in seconds."""
         self.address = address
+        self._patience = patience
         self.is_replaced: Callable[[str], bool] = lambda _: False  # by the timeline of a server
         self._settings = _SETTINGS.format(idle=idle_limit(bound))
         self._application = f"fuin/{node}"
@@ -141,7 +144,7 @@ class Connector:
         raise failure(f"{self.address.name} cannot be reached: {'; '.join(failures)}")
 
     def _open_host(self, host: dict[str, str]) -> Link:
-        options = {"connect_timeout": str(CONNECT_SECONDS), "target_session_attrs": "read-write", **host}
+        options = {"connect_timeout": str(self._patience), "target_session_attrs": "read-write", **host}
         link = Link.connect(autocommit=True, application_name=self._application, **options)  # type: ignore[arg-type]
         try:
             link.add_notice_handler(link.heed)

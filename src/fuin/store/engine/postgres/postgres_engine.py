@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fuin.store.engine.postgres import errors, glance, prepare
 from fuin.store.engine.postgres.alone import Alone
-from fuin.store.engine.postgres.connections import Connector
+from fuin.store.engine.postgres.connections import COMMAND_SECONDS, CONNECT_SECONDS, Connector
 from fuin.store.engine.postgres.reader import PostgresReader
 from fuin.store.engine.postgres.write_session import PostgresWriteSession
 from fuin.store.errors import DatabaseAway
@@ -51,7 +51,7 @@ class PostgresEngine:
         """
         self.place = address.name
         self._node = node
-        self._connector = Connector(address, node, bound)
+        self._connector = Connector(address, node, bound, COMMAND_SECONDS if membership is None else CONNECT_SECONDS)
         self._membership: Membership = Alone(self._connector, page) if membership is None else membership
         self._connector.is_replaced = self._membership.is_replaced
 
