@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, literal, or_, select
+from sqlalchemy import Connection, literal_column, or_, select
 
 from fuin.store.engine import schema
 
@@ -17,7 +17,7 @@ _HAS = (
 _TO_FILL = (
     select(_v.c.volume_id, _v.c.kms_key_arn, _v.c.data_key, _v.c.context_id)
     .select_from(_JOINED)
-    .where(_v.c.snapshot_id == _ID, _v.c.is_filled == literal(0), _a.c.host_id == _HOST)
+    .where(_v.c.snapshot_id == _ID, _v.c.is_filled == literal_column("0"), _a.c.host_id == _HOST)
     .order_by(_v.c.volume_id)
     .limit(1)
 )
@@ -26,7 +26,9 @@ _TO_FILL = (
 _HAS_CHILD = (
     select(_s.c.snapshot_id)
     .select_from(_JOINED.join(_s, _s.c.volume_id == _v.c.volume_id))
-    .where(_s.c.parent_id == _ID, _s.c.state == literal("pending"), or_(_a.c.host_id == _HOST, _v.c.home == _HOST))
+    .where(
+        _s.c.parent_id == _ID, _s.c.state == literal_column("'pending'"), or_(_a.c.host_id == _HOST, _v.c.home == _HOST)
+    )
 )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, insert, literal, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from fuin.store.engine import schema
 from fuin.store.errors import NotFound, Overtaken, StillUsed
 from fuin.store.s3 import upload_intents
+from fuin.store.volumes import volumes
 from fuin.store.volumes.snapshots import BLOCKS, COMPLETED, ERROR, INDEX, PENDING, WrongSnapshotState
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ _CONCERNED = (
 )
 _USED = select(_u.c.blob).where(_u.c.blob.in_(_BLOBS))
 _DROP_BLOBS = delete(_b).where(_b.c.blob.in_(_BLOBS))
-_UNFILLED = select(schema.volumes.c.volume_id).where(
-    schema.volumes.c.snapshot_id == _ID, schema.volumes.c.is_filled == literal(0)
-)
 _AT_ONCE = 500  # parameters of one IN list
 _NOTED_EVERY = 30.0  # seconds; the time of the last write need not be exact
 
@@ -179,7 +177,7 @@ def delete_snapshot(conn: Connection, snapshot: str) -> list[str]:
     """
     if conn.execute(_STATE_TO_END, {"p_id": snapshot}).first() is None:
         raise NotFound(snapshot)
-    if (volume := conn.execute(_UNFILLED, {"p_id": snapshot}).scalar()) is not None:
+    if (volume := volumes.find_unfilled(conn, snapshot)) is not None:
         raise StillUsed(volume)
     blobs = _forget_blocks(conn, snapshot)
     conn.execute(delete(schema.ec2_tags).where(schema.ec2_tags.c.resource_id == snapshot))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, literal, or_, select, update
+from sqlalchemy import delete, insert, literal, literal_column, or_, select, update
 
 from fuin.store.engine import schema
 from fuin.store.errors import NotFound, StoreRefusal
@@ -83,7 +83,7 @@ _LATEST = (
     .order_by(_s.c.started_at.desc(), _s.c.snapshot_id)
     .limit(1)
 )
-_PENDING = _ALL.where(_s.c.state == literal(PENDING)).order_by(_s.c.snapshot_id)
+_PENDING = _ALL.where(_s.c.state == literal_column("'pending'")).order_by(_s.c.snapshot_id)
 _OF_VOLUMES = _PENDING.where(_s.c.volume_id.in_(schema.parameter("p_volumes", many=True)))
 # On PostgreSQL a parent is not deleted while another one begins.
 _LOCK_PARENT = select(_s.c.state).where(_s.c.snapshot_id == _ID).with_for_update(read=True, key_share=True)
