@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fuin.snapshots import copying
 from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.ebs.images import Ebs, block
 from tests.ec2.test_snapshots import code, describe, stored
@@ -122,3 +123,16 @@ def test_each_right_of_a_copy(ec2: Any, ebs: Ebs, place: Place, key: str, taken:
         assert code(mine.copy_snapshot, **wanted) == "UnauthorizedOperation"
     else:
         assert describe(ec2, copy(mine, source, **members))["State"] == "error"
+
+
+def test_twenty_at_once(ec2: Any, ebs: Ebs, place: Place, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy after the twentieth that is under way is refused; one under the same key is no work."""
+    source = ebs.write(BLOCKS, Encrypted=True, KmsKeyArn=key)
+    monkeypatch.setattr(copying, "begin_copy", lambda copy: None)
+    wanted = {"SourceRegion": REGION, "SourceSnapshotId": source}
+    other = {"Encrypted": True, "KmsKeyId": place.new_key()}
+    made = [ec2.copy_snapshot(**wanted, **other)["SnapshotId"] for _ in range(20)]
+    assert code(ec2.copy_snapshot, **wanted, **other) == "ResourceLimitExceeded"
+    copy(ec2, source)
+    for snapshot in made:
+        ec2.delete_snapshot(SnapshotId=snapshot)

@@ -24,7 +24,6 @@ _log = logging.getLogger("fuin.ebs")
 FAULTS: Mapping[str, FaultRow] = {
     "AccessDeniedException": FaultRow(403),
     "ClientGone": FaultRow(text="The client closed the connection."),  # on the record only
-    "ConcurrentLimitExceededException": FaultRow(),
     "ConflictException": FaultRow(409),
     "ExpiredTokenException": FaultRow(403),
     "IncompleteSignatureException": FaultRow(403),
@@ -34,7 +33,6 @@ FAULTS: Mapping[str, FaultRow] = {
     "RequestEntityTooLargeException": FaultRow(413),
     "RequestThrottledException": FaultRow(),
     "ResourceNotFoundException": FaultRow(404),
-    "ServiceQuotaExceededException": FaultRow(402),
     "ServiceUnavailable": FaultRow(503, "The request could not be completed; it can be tried again."),
     "UnknownOperationException": FaultRow(404),
     "UnrecognizedClientException": FaultRow(403),

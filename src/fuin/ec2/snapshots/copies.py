@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fuin.kms.volume_keys import VolumeKey
     from fuin.store.volumes.snapshots import Snapshot
 
+_AT_ONCE = 20  # copies under another key; AWS: EBS quotas
 _INACCESSIBLE = "Given key ID is not accessible"
 
 
@@ -158,6 +159,9 @@ def _insert(conn: Connection, snapshot: Snapshot, given: dict[str, str], source:
     """Add a copy, which needs the blobs of its source: for good, or until its own are written."""
     if source:
         snapshots.hold_completed(conn, source)
+    is_pending = snapshot.state == snapshots.PENDING
+    if is_pending and snapshots.count_copies(conn, snapshot.account, snapshot.region) >= _AT_ONCE:
+        raise Ec2Fault("ResourceLimitExceeded", f"There are {_AT_ONCE} copies of snapshots under way in this Region.")
     snapshots.add_snapshot(conn, snapshot)
     if source:
         snapshot_blocks.copy_uses(conn, snapshot.snapshot_id, source)

@@ -62,6 +62,7 @@ FAULTS: Mapping[str, FaultRow] = {
     "RequestEntityTooLarge": FaultRow(413, "The request is too large."),
     "RequestExpired": FaultRow(),
     "RequestLimitExceeded": FaultRow(503, "Request limit exceeded."),
+    "ResourceLimitExceeded": FaultRow(),
     "TagLimitExceeded": FaultRow(),
     "UnauthorizedOperation": FaultRow(403, _UNAUTHORIZED),
     "Unavailable": FaultRow(503, "The service is unavailable; try again."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, literal, literal_column, or_, select, update
+from sqlalchemy import delete, func, insert, literal, literal_column, or_, select, update
 
 from fuin.store.engine import schema
 from fuin.store.errors import NotFound, StoreRefusal
@@ -84,6 +84,14 @@ _LATEST = (
     .limit(1)
 )
 _PENDING = _ALL.where(_s.c.state == literal_column("'pending'")).order_by(_s.c.snapshot_id)
+_COPIES = select(func.count()).where(
+    _s.c.state == literal_column("'pending'"),
+    _s.c.account == _ACCOUNT,
+    _s.c.region == _REGION,
+    _s.c.volume_id == NO_VOLUME,
+    _s.c.context_id == _s.c.snapshot_id,
+    _s.c.client_token == "",
+)
 _OF_VOLUMES = _PENDING.where(_s.c.volume_id.in_(schema.parameter("p_volumes", many=True)))
 # On PostgreSQL a parent is not deleted while another one begins.
 _LOCK_PARENT = select(_s.c.state).where(_s.c.snapshot_id == _ID).with_for_update(read=True, key_share=True)
@@ -133,6 +141,11 @@ def list_pending(conn: Connection, volumes: Sequence[str] | None = None) -> list
     if volumes is None:
         return [Snapshot(*row) for row in conn.execute(_PENDING)]
     return [Snapshot(*row) for row in conn.execute(_OF_VOLUMES, {"p_volumes": list(volumes)})]
+
+
+def count_copies(conn: Connection, account: str, region: str) -> int:
+    """Return how many copies of an account are being made in a Region."""
+    return conn.execute(_COPIES, {"p_account": account, "p_region": region}).scalar_one()
 
 
 def add_snapshot(conn: Connection, snapshot: Snapshot) -> None:
