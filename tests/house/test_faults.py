@@ -55,7 +55,7 @@ ERRORS: dict[str, Exception] = {
 }  # fmt: skip
 NAMED = {kind.__name__: kind for kind in (InvalidArnException, InvalidKeyUsageException, NotFoundException)}
 # EC2 has come later: nothing was recorded before its table.
-CLASSES = {kind.__name__: kind for kind in (*FAULTS.values(), Ec2Fault)}
+CLASSES: dict[str, type[Fault]] = {kind.__name__: kind for kind in (*FAULTS.values(), Ec2Fault)}
 
 
 def answer(fault: Fault) -> list[object]:
