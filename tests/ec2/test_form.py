@@ -1,5 +1,7 @@
 """From forms to inputs: flat numbered lists, and what is refused."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_wildcards_of_filters(pattern: str, text: str, holds: bool) -> None:
 
 def test_answers() -> None:
     """Members without a value are left out, lists have items, and times end in Z."""
-    output = {"none": None, "empty": [], "set": [{"a": True, "b": 5}, {"a": "<&\x00"}], "map": {}}
+    output: dict[str, Any] = {"none": None, "empty": [], "set": [{"a": True, "b": 5}, {"a": "<&\x00"}], "map": {}}
     assert answers.response("Do", output, "id").decode().split("\n", 1)[1] == (
         '<DoResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>id</requestId><empty/><set><item>'
         "<a>true</a><b>5</b></item><item><a>&lt;&amp;\ufffd</a></item></set><map/></DoResponse>"
