@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from tests.support.place import Place
+
 BLOCK = 524_288
 
 
@@ -77,3 +79,8 @@ class Ebs:
     def read(self, snapshot: str) -> dict[int, bytes]:
         """Return all blocks of a snapshot."""
         return {index: self.get(snapshot, index, token) for index, token in self.tokens(snapshot).items()}
+
+
+def stored_blobs(place: Place) -> set[str]:
+    """Return the names of all stored blobs. Blobs that go are removed in threads, after the answer."""
+    return {path.name for path in (place.settings.data / "blobs").rglob("*") if len(path.name) == 64}

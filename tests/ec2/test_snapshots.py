@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from fuin.snapshots import overdue
 from fuin.testing.kit.users import ACCOUNT, OTHER_ACCOUNT, REGION
-from tests.ebs.images import Ebs, block
+from tests.ebs.images import Ebs, block, stored_blobs
 from tests.ec2.hosts import TestHost
 from tests.support.place import Place, error_of
 from tests.support.processes import wait_until
@@ -64,14 +64,9 @@ def describe(ec2: Any, snapshot: str) -> dict[str, Any]:
     return dict(found)
 
 
-def stored(place: Place) -> set[str]:
-    """Return the names of all stored blobs."""
-    return {path.name for path in (place.settings.data / "blobs").rglob("*") if len(path.name) == 64}
-
-
 def wait_for_removal(place: Place, gone: set[str]) -> None:
     """Wait until blobs have been removed: that is done in threads, after the answer."""
-    wait_until(lambda: not stored(place) & gone, 10, "the removal of blobs")
+    wait_until(lambda: not stored_blobs(place) & gone, 10, "the removal of blobs")
 
 
 def test_unwritten_volume_has_an_empty_snapshot(ec2: Any, ebs: Ebs, key: str) -> None:
@@ -165,9 +160,9 @@ def test_host_cannot_send_them(ec2: Any, place: Place, key: str) -> None:
     """A host's report makes the snapshot an error with its message, and its blocks go."""
     name, host = attached(ec2, place, key)
     snapshot = ec2.create_snapshot(VolumeId=name)["SnapshotId"]
-    before = stored(place)
+    before = stored_blobs(place)
     Ebs(host.client("ebs")).put(snapshot, 0, block(1))
-    new = stored(place) - before
+    new = stored_blobs(place) - before
     assert new
     host.ask("FuinReportSnapshot", SnapshotId=snapshot, State="error", Message="the disk cannot be read")
     found = describe(ec2, snapshot)
@@ -199,22 +194,22 @@ def test_five_may_be_pending(ec2: Any, place: Place, key: str) -> None:
 
 def test_deletion_keeps_what_others_need(ec2: Any, ebs: Ebs, place: Place) -> None:
     """Blocks go with the last snapshot that needs them, in any order of deletion."""
-    before = stored(place)
+    before = stored_blobs(place)
     parent = ebs.write({0: block(1)})
     child = ebs.write({1: block(2)}, ParentSnapshotId=parent)
     grandchild = ebs.start(ParentSnapshotId=child)
-    every = stored(place) - before
+    every = stored_blobs(place) - before
     assert len(every) == 4  # two packs, two indexes
     ec2.delete_snapshot(SnapshotId=parent)
     assert ebs.read(child) == {0: block(1), 1: block(2)}
     ec2.delete_snapshot(SnapshotId=child)  # the pending one still needs its index and its blocks
     assert code(ebs.tokens, snapshot=child) == "ResourceNotFoundException"
-    wait_until(lambda: len(stored(place) & every) == 3, 10, "the removal of the parent's index")
+    wait_until(lambda: len(stored_blobs(place) & every) == 3, 10, "the removal of the parent's index")
     ebs.put(grandchild, 0, block(3))
     ebs.complete(grandchild, 1)
     assert ebs.read(grandchild) == {0: block(3), 1: block(2)}
-    wait_until(lambda: len(stored(place) & every) == 1, 10, "the removal of all but the child's pack")
-    last = stored(place) - before
+    wait_until(lambda: len(stored_blobs(place) & every) == 1, 10, "the removal of all but the child's pack")
+    last = stored_blobs(place) - before
     ec2.delete_snapshot(SnapshotId=grandchild)
     wait_for_removal(place, last)
     assert code(ec2.describe_snapshots, SnapshotIds=[grandchild]) == "InvalidSnapshot.NotFound"
@@ -233,9 +228,9 @@ def _rows(conn: Any) -> list[Any]:
 def test_time_is_over(ec2: Any, ebs: Ebs, place: Place) -> None:
     """A snapshot that nobody completes becomes an error, and its blocks go; one with time left stays."""
     late, early = ebs.start(Timeout=10), ebs.start(Timeout=20)
-    before = stored(place)
+    before = stored_blobs(place)
     ebs.put(late, 0, block(1))
-    new = stored(place) - before
+    new = stored_blobs(place) - before
     ebs.put(early, 0, block(1), Progress=40)
     assert describe(ec2, early)["Progress"] == "40%"
     started = describe(ec2, late)["StartTime"].timestamp()
