@@ -44,7 +44,7 @@ def find_snapshot(call: EbsCall, snapshot_id: str) -> Found:
 
     Raises NotAuthorized, AccessDenied, and ResourceNotFoundException. It is for `Call.consult`.
     """
-    found = call.services.store.look_up(snapshots.find_for, snapshot_id, call.account)
+    found = call.services.store.look_up_row(snapshots.find_for, snapshot_id, call.account)
     if found is not None and found.region != call.region:
         found = None
     if call.principal.name == hosts.ROLE and call.principal.kind == "role":

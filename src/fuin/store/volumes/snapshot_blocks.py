@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, insert, or_, select, update
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect, PreparedWrite
 from fuin.store.errors import NotFound, Overtaken, StillUsed
 from fuin.store.s3 import upload_intents
 from fuin.store.volumes import volumes
@@ -22,11 +23,12 @@ _ID, _BLOB = schema.parameter("p_id"), schema.parameter("p_blob")
 _BLOBS = schema.parameter("p_blobs", many=True)
 # On PostgreSQL no snapshot is completed or deleted while a block is put. Blocks do not wait for blocks.
 _STATE = select(_s.c.state, _s.c.last_write_at, _s.c.progress).where(_s.c.snapshot_id == _ID)
-_STATE_TO_PUT = _STATE.with_for_update(read=True, key_share=True)
+_STATE_TO_PUT = PreparedSelect(_STATE.with_for_update(read=True, key_share=True))
 _STATE_TO_END = _STATE.with_for_update()
-_HAS_BLOB = select(_b.c.blob).where(_b.c.blob == _BLOB)
+_HAS_BLOB = PreparedSelect(select(_b.c.blob).where(_b.c.blob == _BLOB))
 _INDEX = schema.parameter("p_index", schema.LONG)
-_DROP_BLOCK = delete(_k).where(_k.c.snapshot_id == _ID, _k.c.block_index == _INDEX)
+_DROP_BLOCK = PreparedWrite(delete(_k).where(_k.c.snapshot_id == _ID, _k.c.block_index == _INDEX))
+_ADD_BLOCK = PreparedWrite(insert(_k), ("snapshot_id", "block_index", "blob", "position", "checksum"))
 _LIST = (
     select(_k.c.block_index, _k.c.blob, _k.c.position, _k.c.checksum)
     .where(_k.c.snapshot_id == _ID)
@@ -72,16 +74,16 @@ def put_block(
 
     Raises NotFound and WrongSnapshotState.
     """
-    row = conn.execute(_STATE_TO_PUT, {"p_id": snapshot}).first()
+    row = _STATE_TO_PUT.first(conn, {"p_id": snapshot})
     if row is None:
         raise NotFound(snapshot)
     if row.state != PENDING:
         raise WrongSnapshotState(row.state)
-    if conn.execute(_HAS_BLOB, {"p_blob": pack.blob}).first() is None:
+    if _HAS_BLOB.first(conn, {"p_blob": pack.blob}) is None:
         _add_blob(conn, snapshot, BLOCKS, pack, now)
-    conn.execute(_DROP_BLOCK, {"p_id": snapshot, "p_index": block.number})
-    conn.execute(
-        insert(_k),
+    _DROP_BLOCK.run(conn, {"p_id": snapshot, "p_index": block.number})
+    _ADD_BLOCK.run(
+        conn,
         {"snapshot_id": snapshot, "block_index": block.number, "blob": block.blob, "position": block.position,
          "checksum": block.checksum},
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, literal, literal_column, or_, select, update
 
 from fuin.store.engine import schema
+from fuin.store.engine.prepared import PreparedSelect
 from fuin.store.errors import NotFound, StoreRefusal
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ _NAMES = tuple(each.name for each in fields(Snapshot))
 _ALL = select(*(_s.c[name] for name in _NAMES))
 _FIND = _ALL.where(_s.c.snapshot_id == _ID)
 _SHARED = _s.c.snapshot_id.in_(select(_shares.c.snapshot_id).where(_shares.c.account == _ACCOUNT))
-_FIND_FOR = _FIND.where(or_(_s.c.account == _ACCOUNT, _SHARED))
+_FIND_FOR = PreparedSelect(_FIND.where(or_(_s.c.account == _ACCOUNT, _SHARED)))
 _BY_TOKEN = _ALL.where(
     _s.c.account == _ACCOUNT, _s.c.region == _REGION, _s.c.client_token == schema.parameter("p_token")
 )
@@ -115,7 +116,7 @@ def find_snapshot(conn: Connection, snapshot: str) -> Snapshot | None:
 
 def find_for(conn: Connection, snapshot: str, account: str) -> Snapshot | None:
     """Return a snapshot that an account may see: its own, or one that is shared with it."""
-    row = conn.execute(_FIND_FOR, {"p_id": snapshot, "p_account": account}).first()
+    row = _FIND_FOR.first(conn, {"p_id": snapshot, "p_account": account})
     return None if row is None else Snapshot(*row)
 
 
